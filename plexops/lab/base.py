@@ -1,0 +1,195 @@
+"""What the parts of a simulated home expect of each other."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Address
+from typing import Literal, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """The first packet of a connection, on its way."""
+
+    source: IPv4Address
+    destination: IPv4Address
+    port: int
+    protocol: Literal["tcp", "udp"] = "tcp"
+    #: Set by a router that rewrote the destination.
+    translated: bool = False
+
+    def to(self, destination: IPv4Address, port: int) -> Packet:
+        """Give the packet as destination NAT leaves it."""
+        return replace(self, destination=destination, port=port, translated=True)
+
+
+Fate = Literal["dropped", "refused"]
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """An address that the DHCP server gave."""
+
+    mac: str
+    address: IPv4Address
+    hostname: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExecResult:
+    """What an exec channel answered."""
+
+    stdout: bytes
+    stderr: bytes
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """One request as a simulated device gets it; header names in lower case, `query` as it was sent."""
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class HttpResponse:
+    """What it answers."""
+
+    status: int
+    body: bytes
+    content_type: str = "application/json; charset=UTF-8"
+
+
+class Router(Protocol):
+    """A simulated router. Its whole configuration is its own state, in its own vendor's terms."""
+
+    lock: threading.RLock
+
+    def execute(self, command: str, stdin: bytes, username: str) -> ExecResult:
+        """Run one SSH exec request; routers without SSH answer status 127."""
+
+    def handle(self, request: HttpRequest) -> HttpResponse:
+        """Answer one HTTPS request; routers without a web API answer 404."""
+
+    def inbound(self, packet: Packet) -> Packet | Fate:
+        """Carry a packet that arrived on the WAN side: translated and filtered by the *configured* state."""
+
+    def reservations(self) -> Mapping[str, IPv4Address]:
+        """Give MAC (lower case, colons) → address as the DHCP server would honour it now."""
+
+    def pool(self) -> tuple[IPv4Address, IPv4Address]:
+        """Give the first and last address of the dynamic pool."""
+
+    def set_leases(self, leases: tuple[Lease, ...]) -> None:
+        """Let the router's lease file or table show these."""
+
+    def export(self) -> str:
+        """Give the whole configuration as the vendor's own export, without counters, times and leases."""
+
+
+@dataclass(slots=True)
+class DeviceLog:
+    """Every request that a simulated device got, in order: the proof of what was and was not sent."""
+
+    lines: list[str] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    sink: Callable[[str], None] | None = None
+
+    def add(self, line: str) -> None:
+        """Append one request, with the seconds since the epoch in front."""
+        with self.lock:
+            self.lines.append(line)
+            if self.sink is not None:
+                self.sink(f"{time.time():.3f} {line}")
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardSeed:
+    """A port forward that a home has from the start, in no vendor's terms.
+
+    `external` and `port` are a port or a range (`5000-5010`); `port` is empty where it equals `external`.
+    `protocol` is `both` where the vendor can say so in one entry, else the router makes two of it.
+    """
+
+    name: str
+    external: str
+    address: IPv4Address
+    port: str = ""
+    protocol: Literal["tcp", "udp", "both"] = "tcp"
+    enabled: bool = True
+    #: Only from this address or network, as `203.0.113.7` or `203.0.113.0/24`; empty: from anywhere.
+    source: str = ""
+    #: Bears the tag that plexops gives its own entries (for `plexops:<key>`, key = the name).
+    ours: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReservationSeed:
+    """A DHCP reservation that a home has from the start. `macs` is written as the owner typed it."""
+
+    name: str
+    macs: tuple[str, ...]
+    address: IPv4Address
+    ours: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MappingSeed:
+    """A port mapping that a console asked for by UPnP."""
+
+    external: int
+    address: IPv4Address
+    port: int
+    protocol: Literal["tcp", "udp"]
+    description: str
+
+
+#: A documentation range would be refused by tools as "not public": this is a real network of a German ISP.
+WAN_ADDRESS = IPv4Address("62.155.240.55")
+WAN_GATEWAY = IPv4Address("62.155.240.1")
+LAN_ADDRESS = IPv4Address("192.168.1.1")
+POOL_FIRST = IPv4Address("192.168.1.100")
+POOL_LAST = IPv4Address("192.168.1.249")
+
+
+@dataclass(frozen=True, slots=True)
+class Seed:
+    """How a router is configured when the home starts; each router class says it in its vendor's terms."""
+
+    forwards: tuple[ForwardSeed, ...] = ()
+    reservations: tuple[ReservationSeed, ...] = ()
+    upnp: bool = True
+    mappings: tuple[MappingSeed, ...] = ()
+    wan_address: IPv4Address = WAN_ADDRESS
+    wan_prefix: int = 24
+    wan_gateway: IPv4Address = WAN_GATEWAY
+    lan_address: IPv4Address = LAN_ADDRESS
+    lan_prefix: int = 24
+    pool_first: IPv4Address = POOL_FIRST
+    pool_last: IPv4Address = POOL_LAST
+    hostname: str = "router"
+
+
+class Clock(Protocol):
+    """Time as the home's devices feel it."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait that many *simulated* seconds; returns early when the home stops."""
+
+    def time(self) -> float:
+        """Give simulated seconds since the epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class RouterHooks:
+    """What a router gets from its home."""
+
+    log: DeviceLog
+    clock: Clock

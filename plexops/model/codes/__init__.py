@@ -1,0 +1,10 @@
+"""The catalogue of problem codes: one module per room, merged here by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from plexops.model.codes import config, devices, runs
+from plexops.model.errors import Code
+
+CODES: Mapping[str, Code] = {code.code: code for code in (*config.CODES, *devices.CODES, *runs.CODES)}

@@ -1,0 +1,124 @@
+"""What a driver asks and what a device answers. Drivers build these; only `transport/` carries them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal
+
+#: JSON as Python has it.
+Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
+
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+#: A device's answer is kept up to this many bytes; what is longer is `whole=False` and counts as unknown.
+MAX_REPLY_BYTES = 2 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command line in the device's own language; many are framed into one exec."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One HTTP request without its login: the transport binds that as the request leaves.
+
+    `path` starts with a slash and holds no query; `body` is JSON or absent; `accept` is what the answer is.
+    """
+
+    method: Method
+    path: str
+    query: tuple[tuple[str, str], ...] = ()
+    body: Json = None
+    accept: Literal["json", "xml", "any"] = "json"
+
+
+Ask = Command | Call
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """One question that cannot change anything.
+
+    `absent` holds the statuses that mean "this device has no such thing". `secret` marks an answer that
+    holds a credential: it is never recorded, kept as an exhibit or shown. `seconds` bounds the answer.
+    """
+
+    id: str
+    ask: Ask
+    absent: frozenset[int] = frozenset()
+    secret: bool = False
+    seconds: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back. `status` is the exit status or HTTP status; None where the console has none.
+
+    `whole` is False when the answer was cut off, by a limit or a broken connection: such a reply is never parsed.
+    """
+
+    id: str
+    status: int | None
+    body: str
+    stderr: str = ""
+    whole: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Expect:
+    """What success looks like. All that is given must hold."""
+
+    #: Statuses that mean success; empty where the console has none.
+    statuses: frozenset[int] = frozenset({0})
+    #: Nothing may be printed (consoles that answer errors in words and with status 0).
+    silent: bool = False
+    #: A JMESPath expression over the JSON answer and the text it must give.
+    path: str = ""
+    equals: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One request that changes something, with what success looks like. `shows` is what a plan prints."""
+
+    ask: Ask
+    expect: Expect = field(default_factory=Expect)
+    shows: str = ""
+    seconds: float = 60.0
+
+
+class WindowKind(StrEnum):
+    """Who undoes a change if plexops dies in the middle of it."""
+
+    NONE = "none"
+    TIMER = "timer"  # a detached process on the device; lost when the device restarts
+    SCHEDULER = "scheduler"  # an entry of the device's own scheduler; survives a restart
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The device's own undo, from `open` until `confirm`; empty lists mean that there is none.
+
+    `armed` asks whether it still stands (status 0 or a non-empty answer: it does). `seconds` is its length.
+    """
+
+    kind: WindowKind = WindowKind.NONE
+    open: tuple[Write, ...] = ()
+    confirm: tuple[Write, ...] = ()
+    armed: Read | None = None
+    seconds: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """The exact requests of one change, in order. The first unexpected reply ends it."""
+
+    writes: tuple[Write, ...]
+    window: Window = field(default_factory=Window)
+    #: What would be sent to undo it, for people to read; undoing itself is rendered from a fresh read.
+    undo: tuple[str, ...] = ()

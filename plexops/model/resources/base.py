@@ -1,0 +1,59 @@
+"""What every kind of resource or condition tells about itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from plexops.model.fields import Field, FieldValue
+from plexops.model.snapshot import Kind, Role
+
+
+class Claim(StrEnum):
+    """How somebody's entry stands to what a task wants."""
+
+    NONE = "none"  # it has nothing to do with it
+    SAME = "same"  # it is the thing itself with other values: it may be adopted
+    BLOCKS = "blocks"  # it holds what the task needs, for a purpose of its own: never touched
+
+
+def _nothing(_want: Any, _have: Any) -> Claim:
+    return Claim.NONE
+
+
+def _alike(want: Any, have: Any) -> tuple[str, ...]:
+    return () if want == have else ("",)
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceKind:
+    """One kind: its fields for schema, docs and profiles, and the pure functions that compare needs.
+
+    `build` makes the typed values from fields by name. `says` puts values into words for a report.
+    `differs` names the fields in which an entry is not as wanted. `claims` judges somebody's entry.
+    """
+
+    kind: Kind
+    role: Role
+    title: str
+    description: str
+    fields: tuple[Field, ...] = ()
+    is_condition: bool = False
+    #: There is always exactly one of it on a device; it is changed, never made or removed.
+    singleton: bool = False
+    default_key: str = "plex"
+    #: How long after a write the device may take to show it, in seconds.
+    settle: float = 5.0
+    build: Callable[[Mapping[str, FieldValue | tuple[str, ...] | None]], Any] = dict
+    says: Callable[[Any], str] = str
+    differs: Callable[[Any, Any], tuple[str, ...]] = _alike
+    claims: Callable[[Any, Any], Claim] = _nothing
+
+    def field(self, name: str) -> Field:
+        """Give a field by name; KeyError where the kind has none such."""
+        for field in self.fields:
+            if field.name == name:
+                return field
+        raise KeyError(name)

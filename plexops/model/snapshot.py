@@ -1,0 +1,157 @@
+"""What one device said at one time: facts, and entries as the device holds them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+
+class Role(StrEnum):
+    """The stops of a site that can be asked or changed."""
+
+    ROUTER = "router"
+    UPSTREAM = "upstream"
+    SERVER = "server"
+    PLEX = "plex"
+    OUTSIDE = "outside"
+
+
+class Kind(StrEnum):
+    """What an entry or finding is about: five resources and four conditions that a task names, and what is read."""
+
+    DHCP_RESERVATION = "dhcp_reservation"
+    PORT_FORWARD = "port_forward"
+    FIREWALL_RULE = "firewall_rule"
+    PLEX_REMOTE_ACCESS = "plex_remote_access"
+    UPNP = "upnp"
+    WAN = "wan"
+    DMZ = "dmz"
+    HOST_FIREWALL = "host_firewall"
+    REACHABILITY = "reachability"
+    PASSAGE = "passage"
+    LEASE = "lease"
+    UPNP_MAPPING = "upnp_mapping"
+    FILTER_RULE = "filter_rule"
+    LISTENER = "listener"
+    ECHO = "echo"
+    PROBE = "probe"
+
+
+class KindState(StrEnum):
+    """What a snapshot knows about one kind. `ABSENT`: the device was asked and has no such thing installed."""
+
+    PRESENT = "present"
+    ABSENT = "absent"
+    UNKNOWN = "unknown"
+    UNSUPPORTED = "unsupported"
+
+
+FactValue = str | int | bool | tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One thing that a device said about itself, and the exhibit that shows it."""
+
+    name: str
+    value: FactValue
+    exhibit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose entry it is. `key` is set on ours: it came from our tag."""
+
+    key: str = ""
+
+    @property
+    def ours(self) -> bool:
+        """Whether plexops made it."""
+        return bool(self.key)
+
+
+SOMEBODY = Owner()
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One forward, reservation, rule … as the device holds it.
+
+    `values` is the model's type for the kind, or None where the entry could not be understood: it then counts as
+    holding anything. `raw` is the device's own words by field, for undo and evidence. `handle` is how the device
+    names it *now*: only a snapshot taken right before a write may be trusted for that.
+    """
+
+    kind: Kind
+    values: Any
+    raw: Mapping[str, str | tuple[str, ...] | None]
+    owner: Owner
+    handle: str
+    exhibit: str
+    #: The order in which the device evaluates entries of this kind.
+    position: int = 0
+    #: What a person would call it: its name, comment or section.
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All that one device said at one time. A fact that is not in `facts` is unknown."""
+
+    role: Role
+    facts: Mapping[str, Fact] = field(default_factory=lambda: MappingProxyType({}))
+    entries: tuple[Entry, ...] = ()
+    kinds: Mapping[Kind, KindState] = field(default_factory=lambda: MappingProxyType({}))
+    #: Why a kind or fact is unknown or unsupported, in words for a person, by kind or fact name.
+    reasons: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    def of(self, kind: Kind) -> tuple[Entry, ...]:
+        """Give the entries of one kind in the device's order."""
+        return tuple(sorted((e for e in self.entries if e.kind is kind), key=lambda e: e.position))
+
+    def state(self, kind: Kind) -> KindState:
+        """Tell what is known about a kind; a kind that was never asked is UNSUPPORTED."""
+        return self.kinds.get(kind, KindState.UNSUPPORTED)
+
+    def text(self, fact: str) -> str | None:
+        """Give a fact as text, or None where it is unknown."""
+        found = self.facts.get(fact)
+        return None if found is None else str(found.value)
+
+    def flag(self, fact: str) -> bool | None:
+        """Give a fact that is true or false, or None where it is unknown."""
+        found = self.facts.get(fact)
+        return found.value if found is not None and isinstance(found.value, bool) else None
+
+    def digest(self, kinds: frozenset[Kind], facts: frozenset[str]) -> str:
+        """Give the SHA-256 of the entries and facts that a plan rests on; handles and exhibits do not count."""
+        content = {
+            "entries": [
+                [e.kind, canonical(e.values), canonical(dict(e.raw)), e.owner.key]
+                for kind in sorted(kinds)
+                for e in self.of(kind)
+            ],
+            "facts": {
+                name: canonical(self.facts[name].value) for name in sorted(facts) if name in self.facts
+            },
+            "kinds": {kind: self.state(kind) for kind in sorted(kinds)},
+        }
+        return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
+
+
+def canonical(value: object) -> Any:
+    """Turn a value of the model into JSON that is equal exactly when the values are."""
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if is_dataclass(value) and not isinstance(value, type):
+        return {f.name: canonical(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(k): canonical(v) for k, v in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [canonical(item) for item in value]
+    return str(value)
