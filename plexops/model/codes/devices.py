@@ -1,7 +1,233 @@
-"""Problem codes of transports, drivers and profiles. PLX-D…."""
+"""Problem codes of transports, drivers and profiles. PLX-D1… reach, PLX-D2… trust and login, PLX-D3… recordings."""
 
 from __future__ import annotations
 
 from plexops.model.errors import Code, ExitStatus
 
-CODES: tuple[Code, ...] = ()
+_REACH: tuple[Code, ...] = (
+    Code(
+        "PLX-D101",
+        "the name of a device does not resolve",
+        ExitStatus.INCOMPLETE,
+        "The name in the inventory could not be turned into an address, so nobody was asked. "
+        "Names of home devices usually live in the router's own DNS: a computer that uses another resolver "
+        "(a VPN, a hosted CI runner) does not see them. Write the address instead of the name, or run plexops "
+        "from inside the home network or through a jump host (`via:`).",
+    ),
+    Code(
+        "PLX-D102",
+        "a device refused the connection",
+        ExitStatus.INCOMPLETE,
+        "The device answered at once that nothing listens on this port, so it is up and in reach. "
+        "The service (SSH, web interface, Plex) is switched off there, listens on another port, or only on another "
+        "interface. A firewall that rejects instead of dropping looks the same. Everything that rests on this device "
+        "is unknown until it answers.",
+    ),
+    Code(
+        "PLX-D103",
+        "a device did not answer in time",
+        ExitStatus.INCOMPLETE,
+        "No answer came to the attempt to connect within the time limit. The device is off, has another address now, "
+        "or a firewall drops packets to this port. A host whose DHCP lease moved is the usual cause at home: compare "
+        "the router's leases with the address in the inventory.",
+    ),
+    Code(
+        "PLX-D104",
+        "there is no route to a device",
+        ExitStatus.INCOMPLETE,
+        "This computer's own network, or a router on the way, said that the address cannot be reached. "
+        "Either this computer is in another network than the device, or nobody in the local network owns the address "
+        "(its ARP requests stayed unanswered), or a firewall rejects with an ICMP message.",
+    ),
+    Code(
+        "PLX-D105",
+        "what answered is not the expected service",
+        ExitStatus.INCOMPLETE,
+        "A connection was opened, but the other side did not speak the protocol that was expected there (SSH, TLS or "
+        "HTTP), or it closed the connection before it said anything. A wrong port is the usual cause. Routers and "
+        "fail2ban also close new connections at once after too many failed logins: wait some minutes then.",
+    ),
+    Code(
+        "PLX-D106",
+        "the connection broke in the middle",
+        ExitStatus.INCOMPLETE,
+        "The device closed the connection while an answer was under way. Nothing that was half read is used: the "
+        "facts that rest on it are unknown. A restart of the device or of its service, a change of address, or a "
+        "session limit cause this. Reading again is safe.",
+    ),
+    Code(
+        "PLX-D107",
+        "a request got no answer in time",
+        ExitStatus.INCOMPLETE,
+        "The device accepted the connection but did not answer the request within its time limit, so the "
+        "connection was closed. An overloaded device, a command that waits for something, or a service that hangs "
+        "cause this. Only reads end this way; a write without an answer has the code PLX-D109.",
+    ),
+    Code(
+        "PLX-D108",
+        "the jump host does not connect on to the device",
+        ExitStatus.INCOMPLETE,
+        "The login on the jump host (`via:` or ProxyJump) worked, but it would not open a connection from there to "
+        "the device. Either its SSH server forbids forwarding (AllowTcpForwarding no, or a key restricted in "
+        "authorized_keys), or the device cannot be reached from the jump host at this address and port.",
+    ),
+    Code(
+        "PLX-D109",
+        "it is unknown whether a write took effect",
+        ExitStatus.INCOMPLETE,
+        "The request left, and then the connection broke or no complete answer came in time. The device may or may "
+        "not have carried it out. plexops never repeats a write blindly: it reads the device again over a new "
+        "connection and decides by what the device says.",
+    ),
+    Code(
+        "PLX-D110",
+        "the device speaks no SSH algorithm that is still considered safe",
+        ExitStatus.INCOMPLETE,
+        "SSH could not agree on a key exchange, host key, cipher or MAC: no login was tried, and no user name or "
+        "password was sent. Old routers (old dropbear, RouterOS 6) only speak SHA-1, which current versions of the "
+        "SSH library have removed. Update the device's firmware if there is one. Otherwise install plexops with the "
+        "extra `legacy-ssh`, which keeps an older library, and set `ssh: {legacy: true}` for this device alone.",
+    ),
+    Code(
+        "PLX-D111",
+        "the device does not run commands over SSH",
+        ExitStatus.INCOMPLETE,
+        "The login worked, but the device refused to open a session or to run a command in it. Some firmware only "
+        "gives an interactive menu, some accounts are restricted to file transfer or to one fixed command, and some "
+        "devices limit the number of sessions.",
+    ),
+    Code(
+        "PLX-D112",
+        "~/.ssh/config could not be used",
+        ExitStatus.USAGE,
+        "plexops takes User, Port, HostName, IdentityFile and ProxyJump from ~/.ssh/config where the inventory leaves "
+        "them out, as ssh does. The file, or what it says for this host, could not be understood. Correct it, or "
+        "write these values into the inventory: what stands there wins.",
+    ),
+)
+
+_TRUST: tuple[Code, ...] = (
+    Code(
+        "PLX-D201",
+        "a device presented another key than the pinned one",
+        ExitStatus.INCOMPLETE,
+        "The SSH host key or the TLS certificate's key is not the one that was pinned. Nothing was sent: no user "
+        "name, no password, no token, no command. This happens after a factory reset, a firmware reinstall or a "
+        "renewed certificate, when another device took over the address, and also when someone sits in between. "
+        "Compare the offered fingerprint on the device itself, over a cable or its console; if it is the same, pin "
+        "it with `plexops trust`. This check cannot be switched off.",
+    ),
+    Code(
+        "PLX-D202",
+        "the key of a device is not known yet",
+        ExitStatus.INCOMPLETE,
+        "plexops only talks to devices whose key it knows: from its own store (`plexops trust`), from "
+        "~/.ssh/known_hosts, or from `host_key:` in the inventory. This device's key is in none of them, so nothing "
+        "was sent. Compare the fingerprint on the device itself, then pin it with `plexops trust`.",
+    ),
+    Code(
+        "PLX-D203",
+        "a secret is not sent to a key that only the repository vouches for",
+        ExitStatus.INCOMPLETE,
+        "The device's key stands in the inventory only. Whoever can change the repository could change address and "
+        "key together and so collect the password, the sudo password or the token. So a secret is only sent when "
+        "the key is also pinned outside the repository, by `plexops trust` or in ~/.ssh/known_hosts, or when a "
+        "publicly trusted certificate answers at a private address. Login by SSH key needs none of this.",
+    ),
+    Code(
+        "PLX-D204",
+        "the login was refused",
+        ExitStatus.INCOMPLETE,
+        "The device is the right one, but it accepted none of the logins that were tried. plexops tries at most five "
+        "keys and sends a password once, and does not try again in the same run: many routers lock out an address "
+        "that fails repeatedly. Check the user name, which keys the device has, and whether it allows passwords.",
+    ),
+    Code(
+        "PLX-D205",
+        "a private key is protected by a passphrase",
+        ExitStatus.INCOMPLETE,
+        "plexops does not ask for passphrases of key files. Load the key into an agent (`ssh-add FILE`), from where "
+        "plexops uses it without ever seeing it. For timers and CI use a key of its own, kept as a secret.",
+    ),
+    Code(
+        "PLX-D206",
+        "a private key cannot be read",
+        ExitStatus.USAGE,
+        "The file is missing, is not readable, or holds no private key in a format that is understood (OpenSSH or "
+        "PEM, of the types Ed25519, ECDSA or RSA). A public key (`.pub`) given by mistake is the usual cause; for "
+        "key text in an environment variable it is lost line breaks.",
+    ),
+    Code(
+        "PLX-D207",
+        "sudo asks for a password",
+        ExitStatus.INCOMPLETE,
+        "The commands need root, and sudo on the device wants a password for this user. Give it with "
+        "`-K` (asked once per run), or name it in the inventory as `become: {method: sudo, password: …}`. "
+        "Nothing was run as root.",
+    ),
+    Code(
+        "PLX-D208",
+        "sudo refused",
+        ExitStatus.INCOMPLETE,
+        "sudo on the device did not run the commands: the password is wrong, the user is not in sudoers, a terminal "
+        "is demanded (requiretty), or there is no sudo. Its own words are in the message. Log in as root instead, "
+        "or let the user use sudo.",
+    ),
+    Code(
+        "PLX-D210",
+        "a certificate is not trusted",
+        ExitStatus.INCOMPLETE,
+        "The device's TLS certificate could not be verified: it is self-signed, expired, made for another name, or "
+        "its authority is unknown here. Nothing was sent. Home devices mostly sign their own: compare the "
+        "fingerprint once and pin the key with `plexops trust`; name and date of a pinned certificate do not matter.",
+    ),
+    Code(
+        "PLX-D211",
+        "a device presented a revoked key",
+        ExitStatus.INCOMPLETE,
+        "~/.ssh/known_hosts marks this host key as @revoked: somebody decided that it must never be trusted again. "
+        "Nothing was sent. Make a new host key on the device, pin that one, and leave the mark in place.",
+    ),
+    Code(
+        "PLX-D212",
+        "a login would travel unencrypted",
+        ExitStatus.INCOMPLETE,
+        "The address begins with http:// and is not in a private network, so the token or password could be read on "
+        "the way. Plain HTTP is only used inside the home (10/8, 172.16/12, 192.168/16, loopback, IPv6 unique local) "
+        "because Plex's own clients do so there. Use https://, or reach the device through a jump host (`via:`).",
+    ),
+    Code(
+        "PLX-D213",
+        "the store of pinned keys cannot be used",
+        ExitStatus.USAGE,
+        "The file in which `plexops trust` keeps pinned keys is damaged, belongs to somebody else, or may be changed "
+        "by others. No device was contacted. Restore it, correct its owner and mode (0600), or remove it and pin the "
+        "devices again.",
+    ),
+)
+
+_RECORDINGS: tuple[Code, ...] = (
+    Code(
+        "PLX-D301",
+        "a recording does not hold this request",
+        ExitStatus.INCOMPLETE,
+        "With --replay nothing is asked over the network: every answer comes from the recording. This request is not "
+        "in it, because it was made with another inventory, playbook, profile or version of plexops. Record anew, or "
+        "replay with the files that belong to the recording.",
+    ),
+    Code(
+        "PLX-D302",
+        "a folder is not a recording that can be replayed",
+        ExitStatus.USAGE,
+        "The folder has no manifest, or one of a version that this plexops does not know, or one of its files is "
+        "damaged. No device was contacted. Give the folder that --record wrote.",
+    ),
+    Code(
+        "PLX-D303",
+        "a recording cannot be written here",
+        ExitStatus.USAGE,
+        "--record needs a new or empty folder, so that the answers of two runs never mix. No device was contacted.",
+    ),
+)
+
+CODES: tuple[Code, ...] = (*_REACH, *_TRUST, *_RECORDINGS)

@@ -1,7 +1,71 @@
-"""Problem codes of guards, plans, runs, evidence. PLX-G… are the guards, PLX-R… the rest."""
+"""Problem codes of runs: evidence, journal, lock. PLX-R…."""
 
 from __future__ import annotations
 
 from plexops.model.errors import Code, ExitStatus
 
-CODES: tuple[Code, ...] = ()
+CODES: tuple[Code, ...] = (
+    Code(
+        "PLX-R101",
+        "the state folder is not safe",
+        ExitStatus.TAMPERED,
+        "The folder in which plexops keeps its runs holds a map of your home and what is needed to undo a change. "
+        "Every part of it must be a real folder (no symbolic link), belong to you, and be writable by you alone. "
+        "Look who changed it; then `chmod go-w` or move it away and let plexops make a new one.",
+    ),
+    Code(
+        "PLX-R102",
+        "evidence could not be written",
+        ExitStatus.INCOMPLETE,
+        "A full disk, a read-only file system or an input/output error stopped plexops from writing into its state "
+        "folder. Without a written record nothing is sent to a device. Make room, or set XDG_STATE_HOME elsewhere.",
+    ),
+    Code(
+        "PLX-R103",
+        "there is no such run",
+        ExitStatus.USAGE,
+        "A run is named by its id, by the beginning of it, or by `last`. `plexops evidence list` shows them.",
+    ),
+    Code(
+        "PLX-R104",
+        "several runs begin like that",
+        ExitStatus.USAGE,
+        "The beginning of a run id fits more than one run. Give more of it.",
+    ),
+    Code(
+        "PLX-R105",
+        "a stored file is damaged",
+        ExitStatus.TAMPERED,
+        "A file of a run folder is not what plexops wrote there: it was cut off, edited or replaced. "
+        "`plexops evidence verify` says which. Don't rely on that run's report.",
+    ),
+    Code(
+        "PLX-R106",
+        "written by another version",
+        ExitStatus.USAGE,
+        "The stored file has a shape that this plexops does not know. Nothing was changed. "
+        "Use the version that wrote it, or a newer one.",
+    ),
+    Code(
+        "PLX-R110",
+        "the journal's chain is broken",
+        ExitStatus.TAMPERED,
+        "Each record of a journal carries the hash of the one before. A record was edited, removed, inserted or "
+        "reordered. A tail cut off by a crash is something else: it is tolerated and counted. The chain shows later "
+        "edits by somebody who can't recompute it; it is no proof against the administrator of this machine.",
+    ),
+    Code(
+        "PLX-R111",
+        "a finished run is not what it was",
+        ExitStatus.TAMPERED,
+        "The site's chain.jsonl holds, for each finished run, the hash of its last journal record and of its files. "
+        "This run's folder differs from that: records at the end were removed, or a file was edited or deleted.",
+    ),
+    Code(
+        "PLX-R120",
+        "another run holds this site",
+        ExitStatus.BUSY,
+        "Only one plexops works on a site at a time. The message names the process that holds it. The lock ends with "
+        "that process, even if it is killed, so there is never a file to delete.",
+    ),
+)

@@ -1,0 +1,1 @@
+"""Resources and one device's language, without I/O: what to ask, how to understand it, what to send."""

@@ -1,0 +1,237 @@
+"""Check a profile as a whole before anything is asked: reads only read, templates quote, names are known."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from plexops.drivers.requests import CompiledRequest, compile_request
+from plexops.drivers.rows import READ_FIELDS
+from plexops.languages import LANGUAGES
+from plexops.languages.template import Template, TemplateProblem, compile_template
+from plexops.model.errors import Place, PlexopsError, Problem
+from plexops.model.facts import FACTS
+from plexops.model.fields import FieldType, Typed
+from plexops.model.profile import FactSpec, Profile, ReadSpec, Request, ResourceSpec, Speaks, WindowSpec
+from plexops.model.resources import KINDS
+from plexops.model.snapshot import Kind
+from plexops.parsers import PARSERS
+
+if TYPE_CHECKING:
+    from jmespath.parser import ParsedResult
+
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+#: HTTP requests of a profile's reads end in a word that only reads, whatever the method.
+_READING_PATH = re.compile(
+    r"/(?:search|get|status|info|list|export|show|backups)(?:_[a-z_]+|[A-Z][A-Za-z]*)?(?:/this)?$|/interfaces_info$|/search$"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledFact:
+    """A fact with its expression ready."""
+
+    spec: FactSpec
+    take: Any
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledResource:
+    """One kind (of one backend) with its templates ready. `variables` are the types they were checked for."""
+
+    spec: ResourceSpec
+    rows: Any
+    variables: Mapping[str, FieldType]
+    create: tuple[CompiledRequest, ...] = ()
+    update: tuple[CompiledRequest, ...] = ()
+    delete: tuple[CompiledRequest, ...] = ()
+    adopt: tuple[CompiledRequest, ...] = ()
+    adopt_unset: tuple[CompiledRequest, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledWindow:
+    """The device's own undo with its templates ready."""
+
+    spec: WindowSpec
+    speaks: Speaks
+    open: tuple[CompiledRequest, ...]
+    confirm: tuple[CompiledRequest, ...]
+    armed: Template
+    last: Template | None
+
+    def join(self, undo: Sequence[str], values: Mapping[str, Typed]) -> str:
+        """Make one text of the requests of the way back, and of what the timer does to end itself."""
+        if self.speaks is Speaks.POSIX:
+            return " && ".join(f"( {text} )" for text in undo)
+        tail = [] if self.last is None else [self.last.render(values)]
+        return "; ".join([*undo, *tail])
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledProfile:
+    """A profile that was found to be sound."""
+
+    profile: Profile
+    facts: tuple[CompiledFact, ...] = ()
+    resources: Mapping[Kind, tuple[CompiledResource, ...]] = MappingProxyType({})  # noqa: RUF009 - immutable
+    window: CompiledWindow | None = None
+
+
+class _Problems:
+    """What was found wrong, gathered so that all of it is told at once."""
+
+    def __init__(self) -> None:
+        self.found: list[Problem] = []
+
+    def add(self, code: str, reason: str, cure: str, place: Place | None, path: str) -> None:
+        self.found.append(Problem(code, reason, cure, place=place, path=path))
+
+
+def compile_profile(profile: Profile) -> CompiledProfile:
+    """Check and prepare a profile. Raises PlexopsError with every problem of it."""
+    problems = _Problems()
+    for read in profile.reads.values():
+        _check_read(profile, read, problems)
+    facts = tuple(f for f in (_fact(profile, spec, problems) for spec in profile.facts) if f is not None)
+    resources = {
+        kind: tuple(_resource(profile, spec, problems) for spec in specs)
+        for kind, specs in profile.resources.items()
+    }
+    window = None if profile.window is None else _window(profile, profile.window, problems)
+    if problems.found:
+        raise PlexopsError(problems.found)
+    return CompiledProfile(profile, facts, MappingProxyType(resources), window)
+
+
+def _check_read(profile: Profile, read: ReadSpec, problems: _Problems) -> None:
+    path = f"reads.{read.id}"
+    if read.parse not in PARSERS:
+        known = ", ".join(sorted(PARSERS))
+        problems.add("PLX-D402", f"there is no parser {read.parse!r}", f"Use one of: {known}.", read.place, path)
+    if read.run:
+        refused = LANGUAGES[profile.speaks].refuse_read(read.run)
+        if profile.speaks is Speaks.JSON:
+            refused = "a device that speaks JSON has no command line"
+    else:
+        refused = None if _READING_PATH.search(read.path) else f"{read.path} is not a path known to only read"
+    if refused:
+        problems.add(
+            "PLX-D401", f"this read could write: {refused}", "A read must be on the allow-list.", read.place, path
+        )
+
+
+def _fact(profile: Profile, spec: FactSpec, problems: _Problems) -> CompiledFact | None:
+    path = f"facts.{spec.name}"
+    if spec.name not in FACTS and not spec.name.startswith("x."):
+        problems.add(
+            "PLX-D403", f"there is no fact {spec.name!r}", "A fact of your own starts with `x.`.", spec.place, path
+        )
+    if spec.read not in profile.reads:
+        problems.add("PLX-D404", f"there is no read {spec.read!r}", "Name one of `reads`.", spec.place, path)
+    take = _expression(spec.take, spec.place, path, problems)
+    return None if take is None else CompiledFact(spec, take)
+
+
+def _expression(text: str, place: Place | None, path: str, problems: _Problems) -> ParsedResult | None:
+    import jmespath
+    from jmespath.exceptions import JMESPathError
+
+    try:
+        return jmespath.compile(text)
+    except JMESPathError as reason:
+        said = str(reason).splitlines()[0]
+        problems.add("PLX-D405", f"this is no JMESPath expression: {said}", "See jmespath.org.", place, path)
+        return None
+
+
+def _variables(spec: ResourceSpec) -> dict[str, FieldType]:
+    """Give the variables of a resource's templates; a field with words of its own is bare where they all are."""
+    variables = {"key": FieldType.KEY, "tag": FieldType.HANDLE, "handle": FieldType.HANDLE}
+    resource = KINDS.get(spec.kind)
+    for item in () if resource is None else resource.fields:
+        mapped = spec.fields.get(item.name)
+        if mapped is not None and mapped.values:
+            words = [words[0] for words in mapped.values.values()]
+            bare = all(_WORD.fullmatch(word) for word in words)
+            variables[item.name] = FieldType.WORD if bare else FieldType.TEXT
+        else:
+            variables[item.name] = item.type
+    return variables
+
+
+_ADOPTION = {
+    "handle": FieldType.HANDLE,
+    "field": FieldType.WORD,
+    "value": FieldType.TEXT,
+    "before": FieldType.TEXT,
+}
+
+
+def _resource(profile: Profile, spec: ResourceSpec, problems: _Problems) -> CompiledResource:
+    path = f"resources.{spec.kind}" + (f".backends.{spec.backend}" if spec.backend else "")
+    for read in filter(None, (spec.read, spec.ids)):
+        if read not in profile.reads:
+            problems.add("PLX-D404", f"there is no read {read!r}", "Name one of `reads`.", spec.place, path)
+    known = READ_FIELDS.get(spec.kind) or tuple(f.name for f in KINDS[spec.kind].fields)
+    for name in spec.fields:
+        if name not in known:
+            fields = ", ".join(known)
+            problems.add(
+                "PLX-D406", f"{spec.kind} has no field {name!r}", f"Its fields: {fields}.", spec.place, path
+            )
+    variables = _variables(spec)
+
+    def compiled(requests: tuple[Request, ...], names: Mapping[str, FieldType]) -> tuple[CompiledRequest, ...]:
+        made = (_request(profile, request, names, path, problems) for request in requests)
+        return tuple(request for request in made if request is not None)
+
+    return CompiledResource(
+        spec=spec,
+        rows=_expression(spec.rows, spec.place, path, problems) if spec.rows else None,
+        variables=MappingProxyType(variables),
+        create=compiled(spec.create, variables),
+        update=compiled(spec.update, variables),
+        delete=compiled(spec.delete, variables),
+        adopt=compiled(spec.adopt, _ADOPTION),
+        adopt_unset=compiled(spec.adopt_unset, _ADOPTION),
+    )
+
+
+def _request(
+    profile: Profile, request: Request, names: Mapping[str, FieldType], path: str, problems: _Problems
+) -> CompiledRequest | None:
+    try:
+        return compile_request(request, profile.speaks, names, path)
+    except TemplateProblem as reason:
+        problems.add(
+            "PLX-D407", str(reason), "A value stands alone: the language quotes it.", request.place, path
+        )
+        return None
+
+
+def _window(profile: Profile, spec: WindowSpec, problems: _Problems) -> CompiledWindow | None:
+    names = {"name": FieldType.WORD, "seconds": FieldType.NUMBER, "undo": FieldType.TEXT}
+    language = LANGUAGES[profile.speaks]
+    opening = [_request(profile, request, names, "window.open", problems) for request in spec.open]
+    confirming = [_request(profile, request, names, "window.confirm", problems) for request in spec.confirm]
+    refused = language.refuse_read(spec.armed.replace("{{ name }}", "name"))
+    if refused:
+        problems.add("PLX-D401", f"this read could write: {refused}", "", spec.place, "window.armed")
+    try:
+        armed = compile_template(spec.armed, language, names, "window.armed")
+        last = compile_template(spec.last, language, names, "window.last") if spec.last else None
+    except TemplateProblem as reason:
+        problems.add("PLX-D407", str(reason), "", spec.place, "window")
+        return None
+    return CompiledWindow(
+        spec=spec,
+        speaks=profile.speaks,
+        open=tuple(r for r in opening if r is not None),
+        confirm=tuple(r for r in confirming if r is not None),
+        armed=armed,
+        last=last,
+    )

@@ -1,0 +1,292 @@
+"""The driver that runs a router profile: data in, snapshots and scripts out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any
+
+from plexops.drivers.base import Observation, Unrenderable
+from plexops.drivers.compile import CompiledProfile, CompiledResource
+from plexops.drivers.facts import take_facts
+from plexops.drivers.rows import Row, Word, entry_of, matches, raw_word, text_of
+from plexops.model.change import Action, Change, find, inverse, project
+from plexops.model.exchange import Call, Command, Read, Reply, Script, Window, Write
+from plexops.model.fields import FieldType, FieldValue, Typed
+from plexops.model.profile import ReadSpec, Speaks
+from plexops.model.resources import KINDS
+from plexops.model.snapshot import Entry, Kind, KindState, Role, Snapshot
+from plexops.model.values import Ports, Protocol
+from plexops.parsers import PARSERS, ParseError
+
+#: How long the device's own undo waits, in seconds. The forward's stays open until the effect is proven.
+WINDOW_SECONDS = 90
+FORWARD_WINDOW_SECONDS = 180
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One read, parsed; or why it is unknown, or that the device has no such thing."""
+
+    value: Any = None
+    absent: bool = False
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ProfiledDriver:
+    """A router of one family. `role` is the stop that it is asked as."""
+
+    profile: CompiledProfile
+    role: Role = Role.ROUTER
+    reasons: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def kinds(self) -> frozenset[Kind]:
+        """The kinds that the profile can write."""
+        return frozenset(kind for kind, specs in self.profile.resources.items() if any(s.create for s in specs))
+
+    def observe(self) -> Observation:
+        """Ask every read of the profile in one round, and make entries and facts of the answers."""
+        specs = self.profile.profile.reads
+        replies = yield [_read(spec) for spec in specs.values()]
+        answers = {reply.id: self._understand(specs[reply.id], reply) for reply in replies}
+        facts, reasons = take_facts(self.profile.facts, answers, self.role)
+        snapshot = Snapshot(self.role, facts, (), {}, reasons)
+        entries: list[Entry] = []
+        states: dict[Kind, KindState] = {}
+        why = dict(reasons)
+        for kind, backends in self.profile.resources.items():
+            active = _active(backends, snapshot)
+            if isinstance(active, str):
+                states[kind], why[kind] = KindState.UNSUPPORTED, active
+                continue
+            states[kind], found, reason = self._entries(active, answers)
+            entries += found
+            if reason:
+                why[kind] = reason
+        return Snapshot(self.role, facts, tuple(entries), MappingProxyType(states), MappingProxyType(why))
+
+    def _understand(self, spec: ReadSpec, reply: Reply) -> Answer:
+        """Parse one reply. What failed or was cut off is unknown, never empty."""
+        if not reply.whole:
+            return Answer(problem=f"the answer to {spec.id} was cut off")
+        if reply.status in spec.absent:
+            return Answer(absent=True)
+        good = {None, 200} if self.profile.profile.speaks is Speaks.JSON else {None, 0}
+        complaint = next((mark for mark in self.profile.profile.errors if mark in reply.body), "")
+        if reply.status not in good or complaint:
+            said = (reply.stderr or reply.body).strip().splitlines()
+            detail = f": {said[0][:120]}" if said else ""
+            return Answer(problem=f"{spec.id} failed with status {reply.status}{detail}")
+        try:
+            return Answer(PARSERS[spec.parse](reply.body))
+        except ParseError as reason:
+            return Answer(problem=f"the answer to {spec.id} is not understood: {reason}")
+
+    def _entries(
+        self, resource: CompiledResource, answers: Mapping[str, Answer]
+    ) -> tuple[KindState, list[Entry], str]:
+        spec = resource.spec
+        answer = answers[spec.read]
+        if answer.absent:
+            return KindState.ABSENT, [], ""
+        if answer.problem:
+            return KindState.UNKNOWN, [], answer.problem
+        rows = resource.rows.search(answer.value) if resource.rows is not None else answer.value
+        if not isinstance(rows, list):
+            return KindState.UNKNOWN, [], f"the answer to {spec.read} holds no list"
+        if spec.ids:
+            handles = answers[spec.ids]
+            if handles.problem or not isinstance(handles.value, list) or len(handles.value) != len(rows):
+                return KindState.UNKNOWN, [], f"{spec.ids} does not name the same entries as {spec.read}"
+            rows = [{**row, ".id": handle} for row, handle in zip(rows, handles.value, strict=True)]
+        found = [
+            entry_of(spec, row, position, f"{self.role}.{spec.read}")
+            for position, row in enumerate(rows)
+            if isinstance(row, Mapping) and matches(spec, row)
+        ]
+        return KindState.PRESENT, found, ""
+
+    def script(self, change: Change, now: Snapshot) -> Script:
+        """Render the requests of a change, its window, and for people the way back."""
+        resource = self._resource(change.kind, now)
+        writes = self._writes(resource, change, now)
+        back = inverse(change)
+        undo = () if back is None else self._writes(resource, back, _after(now, change))
+        return Script(
+            writes=writes,
+            window=self._window(change, undo),
+            undo=tuple(_text(write) for write in undo),
+        )
+
+    def _resource(self, kind: Kind, now: Snapshot) -> CompiledResource:
+        active = _active(self.profile.resources.get(kind, ()), now)
+        if isinstance(active, str):
+            raise Unrenderable(active)
+        return active
+
+    def _writes(self, resource: CompiledResource, change: Change, now: Snapshot) -> tuple[Write, ...]:
+        found = find(change, now)
+        if change.action is not Action.CREATE and len(found) != 1:
+            raise Unrenderable(f"{len(found)} entries answer to {change.id}, not one")
+        entry = found[0] if found else None
+        try:
+            if change.action in (Action.ADOPT, Action.RESTORE):
+                return self._adoption(resource, change, entry)
+            values = self._values(resource, change, entry)
+            requests = {
+                Action.CREATE: resource.create,
+                Action.UPDATE: resource.update,
+                Action.DELETE: resource.delete,
+            }[change.action]
+            if not requests:
+                raise Unrenderable(f"{self.profile.profile.title} cannot {change.action} a {change.kind}")
+            self._refuse_unwritable(resource, change)
+            return tuple(request.render(values) for request in requests)
+        except ValueError as reason:
+            raise Unrenderable(str(reason)) from None
+
+    def _refuse_unwritable(self, resource: CompiledResource, change: Change) -> None:
+        """A field that no template writes can be neither set nor put back."""
+        if change.action is not Action.UPDATE:
+            return
+        written = frozenset().union(*(request.names for request in resource.update))
+        names = {"chain": "chain", **{name: name for name in change.fields}}
+        stuck = sorted(name for name in change.fields if names[name] not in written)
+        if stuck:
+            raise Unrenderable(f"{', '.join(stuck)} was set by hand on our entry: take it off on the router")
+
+    def _values(self, resource: CompiledResource, change: Change, entry: Entry | None) -> dict[str, Typed]:
+        values: dict[str, Typed] = {
+            "key": Typed(FieldType.KEY, change.key),
+            "tag": Typed(FieldType.HANDLE, resource.spec.owner_like.replace("{key}", change.key)),
+        }
+        if entry is not None:
+            values["handle"] = Typed(FieldType.HANDLE, entry.handle)
+        source = change.want if change.want is not None else (entry.values if entry is not None else None)
+        if source is None:
+            return values
+        for item in KINDS[change.kind].fields:
+            value = getattr(source, item.name, None)
+            if value is not None and not (isinstance(value, str) and not value):
+                values[item.name] = _as_typed(resource, item.name, item.type, value)
+        return values
+
+    def _adoption(
+        self, resource: CompiledResource, change: Change, entry: Entry | None
+    ) -> tuple[Write, ...]:
+        if not resource.adopt:
+            raise Unrenderable(f"{self.profile.profile.title}: somebody's {change.kind} cannot be changed from here")
+        if entry is None:
+            raise Unrenderable("the entry is not there any more")
+        names = [resource.spec.fields[name].name for name in change.fields]
+        writes: list[Write] = []
+        for index, (name, theirs) in enumerate(zip(change.fields, names, strict=True)):
+            value = self._adopted_word(resource, change, name, theirs)
+            before = entry.raw.get(theirs)
+            if isinstance(before, tuple) or isinstance(value, tuple):
+                raise Unrenderable(f"{theirs} is a list on the router: change it by hand")
+            values = {
+                "handle": Typed(FieldType.HANDLE, entry.handle),
+                "field": Typed(FieldType.WORD, theirs),
+                "before": Typed(FieldType.TEXT, text_of(before)),
+            }
+            if value is None:
+                requests = resource.adopt_unset
+            else:
+                requests = resource.adopt
+                values["value"] = Typed(FieldType.TEXT, value)
+            if not requests:
+                raise Unrenderable(f"{theirs} was not set before and cannot be taken off again")
+            # The last request of each list makes it take effect: once, after the last field.
+            last = index == len(names) - 1
+            writes += [r.render(values) for r in (requests if last or len(requests) == 1 else requests[:-1])]
+        return tuple(writes)
+
+    def _adopted_word(self, resource: CompiledResource, change: Change, name: str, theirs: str) -> Word:
+        if change.action is Action.RESTORE:
+            return change.raw.get(theirs)
+        value = getattr(change.want, name)
+        typed = _as_typed(resource, name, KINDS[change.kind].field(name).type, value)
+        return text_of(str(typed.value))
+
+    def _window(self, change: Change, undo: Sequence[Write]) -> Window:
+        spec = self.profile.window
+        if spec is None or not undo or not all(isinstance(write.ask, Command) for write in undo):
+            return Window()
+        seconds = FORWARD_WINDOW_SECONDS if change.kind is Kind.PORT_FORWARD else WINDOW_SECONDS
+        name = Typed(FieldType.WORD, f"{change.kind}_{change.key}")
+        undo_text = spec.join([_text(write) for write in undo], {"name": name})
+        values = {
+            "name": name,
+            "seconds": Typed(FieldType.NUMBER, seconds),
+            "undo": Typed(FieldType.TEXT, undo_text),
+        }
+        return Window(
+            kind=spec.spec.kind,
+            open=tuple(replace(r.render(values), shows=f"arm the router's own undo, {seconds} s") for r in spec.open),
+            confirm=tuple(replace(r.render(values), shows="end the router's own undo") for r in spec.confirm),
+            armed=Read("armed", Command(spec.armed.render(values))),
+            seconds=seconds,
+        )
+
+
+def _active(backends: Sequence[CompiledResource], now: Snapshot) -> CompiledResource | str:
+    """Give the one backend that is in use, or why there is none."""
+    if len(backends) == 1 and not backends[0].spec.active:
+        return backends[0]
+    holding = [b for b in backends if all(now.text(f) == v for f, v in b.spec.active.items())]
+    if len(holding) == 1:
+        return holding[0]
+    names = ", ".join(b.spec.backend for b in (holding or backends)) or "nothing"
+    return f"several are active: {names}" if holding else f"none of these is active: {names}"
+
+
+def _after(now: Snapshot, change: Change) -> Snapshot:
+    """The state after a change, with a handle for what was just made where only the device will know it."""
+    then = project(now, change)
+    named = tuple(replace(e, handle=e.handle or f"plexops-{change.key}") for e in then.entries)
+    return replace(then, entries=named)
+
+
+def _as_typed(resource: CompiledResource, name: str, kind: FieldType, value: Any) -> Typed:
+    """Give a wanted value in the device's words, with the type that its template was checked for."""
+    mapped = resource.spec.fields.get(name)
+    if mapped is not None and mapped.values:
+        ours = str(value).lower() if isinstance(value, bool) else str(value)
+        words = mapped.values.get(ours)
+        if not words:
+            raise Unrenderable(f"the router has no word for {name} {ours}")
+        return Typed(resource.variables[name], words[0])
+    if isinstance(value, Ports):
+        if value.single is None:
+            raise Unrenderable(f"{name} {value} is not one port")
+        return Typed(kind, value.single)
+    if isinstance(value, Protocol):
+        return Typed(kind, value)
+    return Typed(kind, _plain(value))
+
+
+def _plain(value: Any) -> FieldValue:
+    if isinstance(value, tuple):
+        return str(value[0])
+    plain: FieldValue = value
+    return plain
+
+
+def _read(spec: ReadSpec) -> Read:
+    ask = Command(spec.run) if spec.run else Call(spec.method, spec.path, body=spec.body)
+    return Read(spec.id, ask, spec.absent)
+
+
+def _text(write: Write) -> str:
+    if isinstance(write.ask, Call):
+        body = "" if write.ask.body is None else " " + json.dumps(write.ask.body, ensure_ascii=False)
+        return f"{write.ask.method} {write.ask.path}{body}"
+    return write.ask.text
+
+
+__all__ = ["Answer", "ProfiledDriver", "Row", "raw_word"]

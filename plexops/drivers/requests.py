@@ -1,0 +1,103 @@
+"""From a profile's write templates to exact requests: checked when loaded, quoted by type when rendered."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from plexops.languages import LANGUAGES
+from plexops.languages.base import Language
+from plexops.languages.template import Structure, Template, compile_structure, compile_template
+from plexops.model.exchange import Call, Command, Expect, Write
+from plexops.model.fields import FieldType, Typed
+from plexops.model.profile import Request, Speaks
+
+#: What success looks like where a request does not say it.
+_DEFAULT_EXPECT: Mapping[Speaks, Expect] = {
+    Speaks.POSIX: Expect(statuses=frozenset({0})),
+    # RouterOS answers errors in words; a write that went well says nothing.
+    Speaks.ROUTEROS: Expect(statuses=frozenset(), silent=True),
+    Speaks.JSON: Expect(statuses=frozenset({200, 201})),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledRequest:
+    """One write whose templates were found to be sound."""
+
+    request: Request
+    expect: Expect
+    run: Template | None = None
+    send: Template | None = None
+    body: Structure | None = None
+    file: Template | None = None
+    content: Template | None = None
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The variables that the request uses."""
+        parts = (self.run, self.send, self.body, self.file, self.content)
+        return frozenset().union(*(part.names for part in parts if part is not None))
+
+    def render(self, values: Mapping[str, Typed]) -> Write:
+        """Fill in the values. Raises ValueError where one does not fit its type or the language."""
+        if self.run is not None:
+            return Write(Command(self.run.render(values)), self.expect)
+        if self.file is not None and self.content is not None:
+            return Write(Command(put_file(self.file.render(values), self.content.render(values))), self.expect)
+        if self.send is None:
+            raise ValueError("a request needs run, send or file")
+        body = None if self.body is None else _nest(self.body.fill(values))
+        return Write(Call(self.request.method, self.send.render(values), body=body), self.expect)
+
+
+def compile_request(
+    request: Request, speaks: Speaks, variables: Mapping[str, FieldType], where: str
+) -> CompiledRequest:
+    """Check one request's templates. Raises TemplateProblem with the reason."""
+    language = LANGUAGES[speaks]
+    expect = request.expect or _DEFAULT_EXPECT[speaks]
+    if request.run:
+        return CompiledRequest(request, expect, run=compile_template(request.run, language, variables, where))
+    if request.send:
+        body = None if request.body is None else compile_structure(request.body, variables, where)
+        return CompiledRequest(
+            request, expect, send=compile_template(request.send, language, variables, where), body=body
+        )
+    inner: Language = LANGUAGES[request.content_language]
+    return CompiledRequest(
+        request,
+        expect,
+        file=compile_template(request.file, language, variables, where),
+        content=compile_template(request.content, inner, variables, where),
+    )
+
+
+def put_file(path: str, content: str) -> str:
+    """Give the command that puts a text file in place at once, or not at all.
+
+    Each line is an argument of its own, so that the command stays one line whatever the content.
+    """
+    quote = LANGUAGES[Speaks.POSIX].quote
+    if not re.fullmatch(r"/[A-Za-z0-9_./-]+", path):
+        raise ValueError(f"{path!r} is no path that a profile may write")
+    lines = " ".join(quote(Typed(FieldType.TEXT, line)) for line in content.splitlines())
+    return f"umask 022 && printf '%s\\n' {lines} > {path}.new && mv {path}.new {path}"
+
+
+def _nest(body: Any) -> Any:
+    """Turn keys with dots into nested objects: OPNsense reads flat names and wants nested ones written."""
+    if isinstance(body, list):
+        return [_nest(item) for item in body]
+    if not isinstance(body, dict):
+        return body
+    nested: dict[str, Any] = {}
+    for key, value in body.items():
+        *path, last = key.split(".")
+        target = nested
+        for part in path:
+            target = target.setdefault(part, {})
+        target[last] = _nest(value)
+    return nested

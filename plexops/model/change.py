@@ -1,0 +1,136 @@
+"""One resource's way from what is to what shall be, and the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+from plexops.model.errors import Place
+from plexops.model.resources import KINDS
+from plexops.model.snapshot import SOMEBODY, Entry, Kind, Owner, Role, Snapshot
+
+
+class Action(StrEnum):
+    """What a change does to its entry."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+    #: Some fields of somebody's entry, which keeps its name and all else.
+    ADOPT = "adopt"
+    #: The way back of an adoption: the raw old values.
+    RESTORE = "restore"
+    #: The host asks for its address again. It changes no configuration and has no way back.
+    RENEW = "renew"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change of one entry.
+
+    `before` is the entry as it was seen (None: there is none). `want` are the values that shall be (None: no entry).
+    `fields` are the names that differ. `raw` holds the device's own words to put back, for RESTORE.
+    """
+
+    role: Role
+    kind: Kind
+    key: str
+    action: Action
+    before: Entry | None = None
+    want: Any = None
+    fields: tuple[str, ...] = ()
+    raw: Mapping[str, str | tuple[str, ...] | None] = field(default_factory=lambda: MappingProxyType({}))
+    place: Place | None = None
+    task: str = ""
+
+    @property
+    def id(self) -> str:
+        """A name that people can read and that is unique in a plan."""
+        return f"{self.role}/{self.kind}/{self.key}"
+
+
+def inverse(change: Change) -> Change | None:
+    """Give the change back to what was seen; None where nothing has to be undone (a renewed lease)."""
+    match change.action:
+        case Action.CREATE:
+            made = _made(change)
+            return replace(change, action=Action.DELETE, before=made, want=None, fields=())
+        case Action.DELETE:
+            return replace(change, action=Action.CREATE, before=None, want=_values(change.before))
+        case Action.UPDATE:
+            return replace(change, before=_made(change), want=_values(change.before))
+        case Action.ADOPT:
+            raw = change.before.raw if change.before is not None else {}
+            return replace(
+                change, action=Action.RESTORE, before=_made(change), want=_values(change.before), raw=raw
+            )
+        case Action.RESTORE:
+            raw = change.before.raw if change.before is not None else {}
+            return replace(change, action=Action.RESTORE, before=_made(change), want=change.want, raw=raw)
+        case Action.RENEW:
+            return None
+
+
+def _values(entry: Entry | None) -> Any:
+    return None if entry is None else entry.values
+
+
+def _made(change: Change) -> Entry:
+    """The entry as it will be when the change has been made. Its raw words are not known yet."""
+    if change.before is not None:
+        return replace(change.before, values=change.want)
+    return Entry(
+        kind=change.kind,
+        values=change.want,
+        raw=MappingProxyType({}),
+        owner=Owner(change.key),
+        handle="",
+        exhibit="",
+        label=f"plexops {change.key}",
+    )
+
+
+def is_same_entry(one: Entry, other: Entry) -> bool:
+    """Tell whether two snapshots speak of one entry: by our tag, else by handle."""
+    if one.kind is not other.kind or one.owner.ours != other.owner.ours:
+        return False
+    return one.owner.key == other.owner.key if one.owner.ours else one.handle == other.handle
+
+
+def find(change: Change, now: Snapshot) -> tuple[Entry, ...]:
+    """Give the entries of a fresh snapshot that a change is about."""
+    if KINDS[change.kind].singleton:
+        return now.of(change.kind)
+    if change.before is not None and not change.before.owner.ours:
+        return tuple(e for e in now.of(change.kind) if is_same_entry(e, change.before))
+    return tuple(e for e in now.of(change.kind) if e.owner.key == change.key)
+
+
+def is_done(change: Change, now: Snapshot) -> bool:
+    """Tell whether a snapshot shows the change as made: exactly one entry, with the wanted values; or none."""
+    entries = find(change, now)
+    if change.want is None:
+        return not entries
+    if len(entries) != 1 or entries[0].values is None:
+        return False
+    if change.action is Action.RESTORE:
+        return all(entries[0].raw.get(name) == old for name, old in change.raw.items())
+    return not KINDS[change.kind].differs(change.want, entries[0].values)
+
+
+def project(now: Snapshot, change: Change) -> Snapshot:
+    """Give the snapshot as it will be when the change has been made: what guards judge when planning."""
+    if change.action is Action.RENEW:
+        return now
+    gone = {id(entry) for entry in find(change, now)}
+    position = min((e.position for e in now.entries if id(e) in gone), default=1 << 20)
+    kept = tuple(entry for entry in now.entries if id(entry) not in gone)
+    if change.want is None:
+        return replace(now, entries=kept)
+    made = replace(_made(change), position=position)
+    if change.before is not None and not change.before.owner.ours:
+        made = replace(made, owner=SOMEBODY)
+    return replace(now, entries=(*kept, made))

@@ -1,0 +1,66 @@
+"""The facts that devices tell: one table, so that a name is never spelled in two ways."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from plexops.model.snapshot import Role
+
+FactType = Literal["text", "address", "network", "number", "flag", "texts"]
+
+
+@dataclass(frozen=True, slots=True)
+class FactName:
+    """One fact. A `live` one changes by itself: guards judge it afresh, and no digest holds it."""
+
+    name: str
+    role: Role
+    type: FactType
+    meaning: str
+    live: bool = False
+
+
+_FACTS = (
+    FactName(
+        "wan.address", Role.ROUTER, "address", "the IPv4 address on the router's internet side", live=True
+    ),
+    FactName("wan.interface", Role.ROUTER, "text", "the interface on the internet side"),
+    FactName("wan.count", Role.ROUTER, "number", "how many ways to the internet the router has", live=True),
+    FactName("lan.address", Role.ROUTER, "address", "the router's own address in the LAN"),
+    FactName("lan.network", Role.ROUTER, "network", "the LAN, as 192.168.1.0/24"),
+    FactName("pool.first", Role.ROUTER, "address", "the first address that DHCP gives by itself"),
+    FactName("pool.last", Role.ROUTER, "address", "the last address that DHCP gives by itself"),
+    FactName("firmware", Role.ROUTER, "text", "what the router runs", live=True),
+    FactName("pending", Role.ROUTER, "text", "edits that somebody staged and did not apply", live=True),
+    FactName("dhcp.backend", Role.ROUTER, "text", "which DHCP server is active"),
+    FactName("persists", Role.ROUTER, "flag", "whether what is written is there again after a restart"),
+    FactName("host.addresses", Role.SERVER, "texts", "the server's own IPv4 addresses", live=True),
+    FactName("host.interface", Role.SERVER, "text", "the interface of its default route", live=True),
+    FactName("host.gateway", Role.SERVER, "address", "its default gateway", live=True),
+    FactName(
+        "host.renew",
+        Role.SERVER,
+        "text",
+        "the DHCP client that can be asked for the address again",
+        live=True,
+    ),
+    FactName("firewall.kind", Role.SERVER, "text", "which firewall the server has"),
+    FactName("firewall.active", Role.SERVER, "flag", "whether it filters"),
+    FactName("plex.identifier", Role.PLEX, "text", "the server's machineIdentifier", live=True),
+    FactName("plex.version", Role.PLEX, "text", "its version", live=True),
+    FactName("plex.claimed", Role.PLEX, "flag", "whether it belongs to an account", live=True),
+    FactName("plex.sign_in", Role.PLEX, "text", "whether it is signed in at plex.tv", live=True),
+    FactName("plex.mapping_state", Role.PLEX, "text", "unknown, waiting, mapped or failed", live=True),
+    FactName("plex.mapping_error", Role.PLEX, "text", "why it is not mapped; empty when fine", live=True),
+    FactName("plex.public_address", Role.PLEX, "text", "the public address as plex.tv sees it", live=True),
+    FactName("plex.public_port", Role.PLEX, "number", "the port that plex.tv reached", live=True),
+    FactName("plex.private_address", Role.PLEX, "text", "the address that Plex thinks it has", live=True),
+    FactName("plex.relay", Role.PLEX, "flag", "whether the relay may be used", live=True),
+)
+
+FACTS: Mapping[str, FactName] = {fact.name: fact for fact in _FACTS}
+
+#: What plans rest on besides entries.
+CONFIGURATION_FACTS: frozenset[str] = frozenset(name for name, fact in FACTS.items() if not fact.live)

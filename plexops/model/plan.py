@@ -1,0 +1,112 @@
+"""The ordered changes of one run, bound by a digest to all that they rest on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from plexops.model.change import Change
+from plexops.model.exchange import Call, Script, Write
+from plexops.model.snapshot import Role, canonical
+
+PLAN_SCHEMA = "plexops.plan/1"
+#: A plan is good for a day, in seconds.
+PLAN_LIFETIME = 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One change with its exact requests, rendered on the state that the steps before it leave."""
+
+    change: Change
+    script: Script
+
+
+@dataclass(frozen=True, slots=True)
+class GuardVerdict:
+    """What one guard says of a plan. `holds` is False exactly when it refuses."""
+
+    guard: str
+    title: str
+    holds: bool
+    reason: str
+    applies: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The steps for one site, and the basis: named parts, each with a digest of its own, so that a stale plan can
+    name what moved."""
+
+    site: str
+    steps: tuple[Step, ...]
+    verdicts: tuple[GuardVerdict, ...]
+    basis: Mapping[str, str]
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 over the basis and every request, in hexadecimal."""
+        return sha256({"basis": dict(self.basis), "steps": [canonical_step(step) for step in self.steps]})
+
+    @property
+    def refused(self) -> tuple[GuardVerdict, ...]:
+        """The guards that stand in the way."""
+        return tuple(verdict for verdict in self.verdicts if not verdict.holds)
+
+
+def sha256(value: object) -> str:
+    """Give the SHA-256 of canonical JSON."""
+    text = json.dumps(canonical(value), sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def canonical_step(step: Step) -> dict[str, Any]:
+    """Give what of a step is bound by the digest: handles count by name only, because devices renumber them."""
+    change = step.change
+    return {
+        "id": change.id,
+        "action": change.action,
+        "want": canonical(change.want),
+        "before": canonical(change.before.values) if change.before is not None else None,
+        "requests": [write.shows or shown(write) for write in step.script.writes],
+        "window": [write.shows or shown(write) for write in step.script.window.open],
+    }
+
+
+def shown(write: Write) -> str:
+    """Put a request into words where the driver gave none."""
+    if isinstance(write.ask, Call):
+        body = "" if write.ask.body is None else " " + json.dumps(write.ask.body, ensure_ascii=False)
+        return f"{write.ask.method} {write.ask.path}{body}"
+    return write.ask.text
+
+
+_AUTHORIZED = object()
+
+
+class Authorized:
+    """Leave to send one step to one device. Only `authorize` makes it, after every guard held."""
+
+    __slots__ = ("role", "script", "site")
+
+    def __init__(self, token: object, site: str, role: Role, script: Script) -> None:
+        if token is not _AUTHORIZED:
+            raise TypeError("only plexops.model.plan.authorize gives leave to write")
+        self.site = site
+        self.role = role
+        self.script = script
+
+    def covers(self, write: Write) -> bool:
+        """Tell whether a request is one of the step's own, or of its window."""
+        window = self.script.window
+        return write in self.script.writes or write in window.open or write in window.confirm
+
+
+def authorize(site: str, step: Step, verdicts: tuple[GuardVerdict, ...]) -> Authorized | Literal[False]:
+    """Give leave to send a step if every guard holds, and no guard is missing its verdict; else False."""
+    if not verdicts or any(not verdict.holds for verdict in verdicts):
+        return False
+    return Authorized(_AUTHORIZED, site, step.change.role, step.script)

@@ -1,0 +1,168 @@
+"""A router profile as data: what to read, how to understand it, what to write. `drivers/profiled.py` runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+from plexops.model.errors import Place
+from plexops.model.exchange import Expect, Method, WindowKind
+from plexops.model.snapshot import Kind
+
+
+class Speaks(StrEnum):
+    """The language of a device."""
+
+    POSIX = "posix"
+    ROUTEROS = "routeros"
+    JSON = "json"
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """A word that an inventory may set for its own router, of `[A-Za-z0-9_.-]`."""
+
+    name: str
+    default: str
+    means: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadSpec:
+    """One question. `run` is a command line; otherwise `method`, `path` and `body` are a request."""
+
+    id: str
+    parse: str
+    run: str = ""
+    method: Method = "GET"
+    path: str = ""
+    body: Any = None
+    #: Statuses which mean that the device has no such thing. No other failure does.
+    absent: frozenset[int] = frozenset()
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FactSpec:
+    """Where a fact is: a JMESPath expression over one parsed read."""
+
+    name: str
+    read: str
+    take: str
+    #: The fact's words by the device's words, where they differ.
+    values: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    #: What an answer without the value means. None: unknown.
+    default: str | None = None
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FieldMap:
+    """How one field of a resource stands in the device's own words.
+
+    `fallback` is the field that holds where `name` is missing, `default` the word that then counts. `values` maps
+    the model's words to the device's, the first of which is written. `contains` makes a flag: whether a list of
+    words holds this one. `otherwise` is the model's word for every word that `values` leaves out.
+    """
+
+    name: str
+    fallback: str = ""
+    default: str | None = None
+    values: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    contains: str = ""
+    otherwise: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One write: `run` a command, `send` an HTTP request, or put a `file` in place."""
+
+    run: str = ""
+    method: Method = "POST"
+    send: str = ""
+    body: Any = None
+    file: str = ""
+    content: str = ""
+    content_language: str = ""
+    expect: Expect | None = None
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceSpec:
+    """How one kind is kept on the device; with `backends` there are several, of which one is active."""
+
+    kind: Kind
+    read: str
+    rows: str = ""
+    #: Rows count only if every field here has one of the words; an empty word means that the field is missing.
+    where: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    unless: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    #: A read that lists the handles in the same order as the rows.
+    ids: str = ""
+    handle: str = ""
+    label: str = ""
+    owner_field: str = ""
+    owner_like: str = ""
+    fields: Mapping[str, FieldMap] = field(default_factory=lambda: MappingProxyType({}))
+    #: Fields of the device that narrow an entry down to some senders or times.
+    limits: tuple[str, ...] = ()
+    #: Fields of the device without meaning for us. Where it is given, any other field makes a row not understood.
+    ignores: tuple[str, ...] | None = None
+    create: tuple[Request, ...] = ()
+    update: tuple[Request, ...] = ()
+    delete: tuple[Request, ...] = ()
+    adopt: tuple[Request, ...] = ()
+    adopt_unset: tuple[Request, ...] = ()
+    backend: str = ""
+    active: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WindowSpec:
+    """The device's own undo. Templates know `name`, `seconds` and `undo`, the requests of the way back as one text.
+
+    `last` is appended to the undo: what the timer does to remove itself.
+    """
+
+    kind: WindowKind
+    open: tuple[Request, ...]
+    confirm: tuple[Request, ...]
+    armed: str
+    last: str = ""
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """On what a profile was seen to work, and how: a lab dialect, captures, or a real device."""
+
+    firmware: str
+    on: str
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One router family."""
+
+    name: str
+    title: str
+    speaks: Speaks
+    text: str
+    params: Mapping[str, Param] = field(default_factory=lambda: MappingProxyType({}))
+    login: str = ""
+    errors: tuple[str, ...] = ()
+    reads: Mapping[str, ReadSpec] = field(default_factory=lambda: MappingProxyType({}))
+    facts: tuple[FactSpec, ...] = ()
+    resources: Mapping[Kind, tuple[ResourceSpec, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    window: WindowSpec | None = None
+    #: What a person does by hand, by kind.
+    steps: Mapping[Kind, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    verified: tuple[Verified, ...] = ()
+    place: Place | None = None

@@ -1,0 +1,330 @@
+"""What an inventory and a playbook say, as frozen values. Every value that can be wrong later keeps its place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from ipaddress import IPv4Address
+from types import MappingProxyType
+from typing import Any
+
+from plexops.model.errors import Place, Problem
+from plexops.model.fields import FieldValue
+from plexops.model.snapshot import Kind, Role
+from plexops.model.values import PLEX_PORT
+
+#: A variable's value: what YAML and `-e` can say, without lists.
+Value = None | str | int | bool | Mapping[str, "Value"]
+
+_NOWHERE: Mapping[str, Place] = MappingProxyType({})
+
+
+class Access(StrEnum):
+    """How outsiders are meant to get in. Findings are judged against it."""
+
+    FORWARD = "forward"
+    RELAY = "relay"
+    VPN = "vpn"
+    PROXY = "proxy"
+
+
+class AddressBy(StrEnum):
+    """Who gives the server its address: the router's DHCP, or the server itself."""
+
+    DHCP = "dhcp"
+    STATIC = "static"
+
+
+class HostFirewall(StrEnum):
+    """Which firewall the server has. `AUTO`: the server is asked."""
+
+    AUTO = "auto"
+    UFW = "ufw"
+    FIREWALLD = "firewalld"
+    NFTABLES = "nftables"
+    IPTABLES = "iptables"
+    WINDOWS = "windows"
+    MACOS = "macos"
+    NONE = "none"
+
+
+class Container(StrEnum):
+    """What Plex runs in. A published container port passes by the host firewall's own rules."""
+
+    AUTO = "auto"
+    NONE = "none"
+    DOCKER = "docker"
+    PODMAN = "podman"
+
+
+class BecomeMethod(StrEnum):
+    """How the server's login gets the rights to change the firewall."""
+
+    SUDO = "sudo"
+    DOAS = "doas"
+    NONE = "none"
+
+
+class SecretSource(StrEnum):
+    """Where a secret is kept. Never in the inventory itself."""
+
+    ENVIRONMENT = "env"
+    FILE = "file"
+    ASK = "ask"
+    SERVER = "server"
+
+
+@dataclass(frozen=True, slots=True)
+class SecretReference:
+    """A secret as the inventory names it. `wanted` is the path that wants it (`sites.home.router.password`).
+
+    `name` is the variable or the file as written; a relative file is found from `directory`.
+    """
+
+    source: SecretSource
+    name: str
+    place: Place
+    wanted: str
+    directory: str = ""
+
+    @property
+    def label(self) -> str:
+        """What plans, journals and errors carry in place of the secret (`env:PLEX_TOKEN`)."""
+        return f"{self.source}:{self.name}" if self.name else str(self.source)
+
+
+@dataclass(frozen=True, slots=True)
+class SshLogin:
+    """How a device is reached over SSH. What is empty, `~/.ssh/config`, the agent and the defaults answer.
+
+    `via` is the jump host. `key` is a private key's text, `key_file` an absolute path to one. `host_key` is a public
+    key as `known_hosts` has it (`ssh-ed25519 AAAA…`).
+    """
+
+    address: str
+    port: int = 22
+    username: str = ""
+    password: SecretReference | None = None
+    key_file: str = ""
+    key: SecretReference | None = None
+    host_key: str = ""
+    via: SshLogin | None = None
+    places: Mapping[str, Place] = field(default=_NOWHERE, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpLogin:
+    """How a device is reached over HTTP or HTTPS. `port` None: what the profile says.
+
+    `tls_pin` is `sha256//` and the base64 of the SHA-256 of the certificate's public key, as curl writes it.
+    """
+
+    address: str
+    port: int | None = None
+    username: str = ""
+    password: SecretReference | None = None
+    api_key: SecretReference | None = None
+    api_secret: SecretReference | None = None
+    tls_pin: str = ""
+    via: SshLogin | None = None
+    places: Mapping[str, Place] = field(default=_NOWHERE, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RouterDevice:
+    """A router. Its profile decides whether `ssh` or `http` is the way in. `manual` has no way in at all."""
+
+    profile: str
+    ssh: SshLogin
+    http: HttpLogin
+    params: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    role: Role = Role.ROUTER
+    places: Mapping[str, Place] = field(default=_NOWHERE, compare=False)
+
+    @property
+    def address(self) -> str:
+        """The router's address or name; empty for `manual` routers that give none."""
+        return self.ssh.address
+
+    @property
+    def manual(self) -> bool:
+        """Whether a person does what plexops says: nothing is asked and nothing is sent."""
+        return self.profile == "manual"
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamDevice:
+    """The gateway between the router and the internet, where there is one: the second NAT, or a modem."""
+
+    router: RouterDevice
+
+
+@dataclass(frozen=True, slots=True)
+class Become:
+    """How the server's login gets more rights, and the password that it takes."""
+
+    method: BecomeMethod = BecomeMethod.SUDO
+    password: SecretReference | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ServerDevice:
+    """The host that Plex runs on. `address` is where it shall be. `login` None: plexops does not log in there."""
+
+    address: IPv4Address | None
+    address_by: AddressBy = AddressBy.DHCP
+    mac: str = ""
+    login: SshLogin | None = None
+    become: Become | None = None
+    firewall: HostFirewall = HostFirewall.AUTO
+    container: Container = Container.AUTO
+    places: Mapping[str, Place] = field(default=_NOWHERE, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PlexDevice:
+    """The Plex server. `address` and `port`: where the router must send packets.
+
+    `address` is None where neither the URL nor the server says it.
+    """
+
+    url: str
+    token: SecretReference | None = None
+    address: IPv4Address | None = None
+    port: int = PLEX_PORT
+    tls_pin: str = ""
+    via: SshLogin | None = None
+    places: Mapping[str, Place] = field(default=_NOWHERE, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Vantage:
+    """A place outside from which the port is tried."""
+
+    name: str
+    ssh: SshLogin
+    place: Place | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A variable's value with the place that gave it. Its texts may hold `{{ … }}`."""
+
+    value: Value
+    place: Place | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One home. `variables` are already merged: defaults, then groups in their order, then the site's own.
+
+    `echoes` are services that tell the public address: None means the usual ones, empty means that none is asked.
+    """
+
+    name: str
+    place: Place = field(compare=False)
+    groups: tuple[str, ...] = ()
+    access: Access = Access.FORWARD
+    variables: Mapping[str, Variable] = field(default_factory=lambda: MappingProxyType({}))
+    router: RouterDevice | None = None
+    upstream: UpstreamDevice | None = None
+    server: ServerDevice | None = None
+    plex: PlexDevice | None = None
+    vantages: tuple[Vantage, ...] = ()
+    echoes: tuple[str, ...] | None = None
+    places: Mapping[str, Place] = field(default=_NOWHERE, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """All sites of one file. `notes` are no errors: what is allowed and looks odd."""
+
+    file: str
+    sites: Mapping[str, Site]
+    notes: tuple[Problem, ...] = ()
+
+
+class State(StrEnum):
+    """Whether a resource shall be there."""
+
+    PRESENT = "present"
+    ABSENT = "absent"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One field as a task writes it; a text may hold `{{ … }}`."""
+
+    value: str | int | bool
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One task as a playbook writes it. `key` is empty where the task leaves it to the kind."""
+
+    name: str
+    kind: Kind
+    place: Place
+    key: str = ""
+    values: Mapping[str, Setting] = field(default_factory=lambda: MappingProxyType({}))
+    state: State = State.PRESENT
+    adopt: bool = False
+    tags: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """One word of `sites:`: a name, a group, a glob, `all`, or one of these after `!`."""
+
+    text: str
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """Some tasks for some sites. `tags` are already in every task of it."""
+
+    name: str
+    place: Place
+    sites: tuple[Pattern, ...]
+    tasks: tuple[Task, ...]
+    variables: Mapping[str, Variable] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class Playbook:
+    """All plays of one file, in order."""
+
+    file: str
+    plays: tuple[Play, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedTask:
+    """One task for one site: every field has its typed value, from the task, the site or the kind.
+
+    `want` is what the kind's own `build` made of them: None for conditions, and where the task does not apply to
+    this site (`not_applicable` says why). `places` tells by field where the value was written, for values of a task.
+    """
+
+    name: str
+    kind: Kind
+    key: str
+    place: Place = field(compare=False)
+    values: Mapping[str, FieldValue] = field(default_factory=lambda: MappingProxyType({}))
+    want: Any = None
+    state: State = State.PRESENT
+    adopt: bool = False
+    tags: frozenset[str] = frozenset()
+    not_applicable: str = ""
+    places: Mapping[str, Place] = field(default=_NOWHERE, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SiteTasks:
+    """One site with all that shall be true there, in the order in which the playbooks say it."""
+
+    site: Site
+    tasks: tuple[ResolvedTask, ...]
