@@ -45,6 +45,8 @@ class CompiledResource:
     spec: ResourceSpec
     rows: Any
     variables: Mapping[str, FieldType]
+    #: Facts of the device that the templates name as `fact_x_name`.
+    facts: tuple[str, ...] = ()
     create: tuple[CompiledRequest, ...] = ()
     update: tuple[CompiledRequest, ...] = ()
     delete: tuple[CompiledRequest, ...] = ()
@@ -148,6 +150,11 @@ def _expression(text: str, place: Place | None, path: str, problems: _Problems) 
         return None
 
 
+def fact_variable(name: str) -> str:
+    """Give the variable by which templates name a fact: `x.kea_subnet` is `fact_x_kea_subnet`."""
+    return "fact_" + name.replace(".", "_")
+
+
 def _variables(spec: ResourceSpec) -> dict[str, FieldType]:
     """Give the variables of a resource's templates; a field with words of its own is bare where they all are."""
     variables = {"key": FieldType.KEY, "tag": FieldType.HANDLE, "handle": FieldType.HANDLE}
@@ -184,16 +191,21 @@ def _resource(profile: Profile, spec: ResourceSpec, problems: _Problems) -> Comp
                 "PLX-D406", f"{spec.kind} has no field {name!r}", f"Its fields: {fields}.", spec.place, path
             )
     variables = _variables(spec)
+    private = {fact_variable(fact.name): fact.name for fact in profile.facts if fact.name.startswith("x.")}
+    variables |= dict.fromkeys(private, FieldType.HANDLE)
 
     def compiled(requests: tuple[Request, ...], names: Mapping[str, FieldType]) -> tuple[CompiledRequest, ...]:
         made = (_request(profile, request, names, path, problems) for request in requests)
         return tuple(request for request in made if request is not None)
 
+    create = compiled(spec.create, variables)
+    used = frozenset().union(*(request.names for request in create))
     return CompiledResource(
         spec=spec,
+        facts=tuple(name for variable, name in private.items() if variable in used),
         rows=_expression(spec.rows, spec.place, path, problems) if spec.rows else None,
         variables=MappingProxyType(variables),
-        create=compiled(spec.create, variables),
+        create=create,
         update=compiled(spec.update, variables),
         delete=compiled(spec.delete, variables),
         adopt=compiled(spec.adopt, _ADOPTION),

@@ -48,6 +48,9 @@ def _take(fact: CompiledFact, value: Any) -> Any:
         taken = fact.take.search(value)
     except JMESPathError:
         taken = None
+    if isinstance(taken, str) and fact.spec.part:
+        first, _, last = taken.partition("-")
+        return first if fact.spec.part == "first" else last or first
     return fact.spec.default if taken is None else taken
 
 

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from plexops.drivers.base import Observation, Unrenderable
-from plexops.drivers.compile import CompiledProfile, CompiledResource
+from plexops.drivers.compile import CompiledProfile, CompiledResource, fact_variable
 from plexops.drivers.facts import take_facts
 from plexops.drivers.rows import Row, Word, entry_of, matches, raw_word, text_of
 from plexops.model.change import Action, Change, find, inverse, project
@@ -76,7 +76,7 @@ class ProfiledDriver:
         if reply.status in spec.absent:
             return Answer(absent=True)
         good = {None, 200} if self.profile.profile.speaks is Speaks.JSON else {None, 0}
-        complaint = next((mark for mark in self.profile.profile.errors if mark in reply.body), "")
+        complaint = any(line.startswith(self.profile.profile.errors) for line in reply.body.splitlines())
         if reply.status not in good or complaint:
             said = (reply.stderr or reply.body).strip().splitlines()
             detail = f": {said[0][:120]}" if said else ""
@@ -136,7 +136,7 @@ class ProfiledDriver:
         try:
             if change.action in (Action.ADOPT, Action.RESTORE):
                 return self._adoption(resource, change, entry)
-            values = self._values(resource, change, entry)
+            values = self._values(resource, change, entry, now)
             requests = {
                 Action.CREATE: resource.create,
                 Action.UPDATE: resource.update,
@@ -159,13 +159,20 @@ class ProfiledDriver:
         if stuck:
             raise Unrenderable(f"{', '.join(stuck)} was set by hand on our entry: take it off on the router")
 
-    def _values(self, resource: CompiledResource, change: Change, entry: Entry | None) -> dict[str, Typed]:
+    def _values(
+        self, resource: CompiledResource, change: Change, entry: Entry | None, now: Snapshot
+    ) -> dict[str, Typed]:
         values: dict[str, Typed] = {
             "key": Typed(FieldType.KEY, change.key),
             "tag": Typed(FieldType.HANDLE, resource.spec.owner_like.replace("{key}", change.key)),
         }
         if entry is not None:
             values["handle"] = Typed(FieldType.HANDLE, entry.handle)
+        for name in resource.facts:
+            fact = now.text(name)
+            if fact is None:
+                raise Unrenderable(f"{name} is unknown, and the request needs it")
+            values[fact_variable(name)] = Typed(FieldType.HANDLE, fact)
         source = change.want if change.want is not None else (entry.values if entry is not None else None)
         if source is None:
             return values

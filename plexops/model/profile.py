@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 from plexops.model.errors import Place
 from plexops.model.exchange import Expect, Method, WindowKind
@@ -24,7 +24,7 @@ class Speaks(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Param:
-    """A word that an inventory may set for its own router, of `[A-Za-z0-9_.-]`."""
+    """A word that an inventory may set for its own router, of `[A-Za-z0-9_./-]`."""
 
     name: str
     default: str
@@ -57,6 +57,8 @@ class FactSpec:
     values: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
     #: What an answer without the value means. None: unknown.
     default: str | None = None
+    #: Which end of an answer like `192.168.1.100-192.168.1.199` is meant.
+    part: Literal["", "first", "last"] = ""
     place: Place | None = None
 
 
