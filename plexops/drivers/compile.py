@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from plexops.drivers.requests import CompiledRequest, compile_request
+from plexops.drivers.requests import CompiledRequest, compile_request, language_of
 from plexops.drivers.rows import READ_FIELDS
-from plexops.languages import LANGUAGES
 from plexops.languages.template import Template, TemplateProblem, compile_template
 from plexops.model.errors import Place, PlexopsError, Problem
 from plexops.model.facts import FACTS
@@ -79,7 +78,7 @@ class CompiledProfile:
 
     profile: Profile
     facts: tuple[CompiledFact, ...] = ()
-    resources: Mapping[Kind, tuple[CompiledResource, ...]] = MappingProxyType({})  # noqa: RUF009 - immutable
+    resources: Mapping[Kind, tuple[CompiledResource, ...]] = MappingProxyType({})
     window: CompiledWindow | None = None
 
 
@@ -113,16 +112,22 @@ def _check_read(profile: Profile, read: ReadSpec, problems: _Problems) -> None:
     path = f"reads.{read.id}"
     if read.parse not in PARSERS:
         known = ", ".join(sorted(PARSERS))
-        problems.add("PLX-D402", f"there is no parser {read.parse!r}", f"Use one of: {known}.", read.place, path)
-    if read.run:
-        refused = LANGUAGES[profile.speaks].refuse_read(read.run)
-        if profile.speaks is Speaks.JSON:
-            refused = "a device that speaks JSON has no command line"
+        problems.add(
+            "PLX-D402", f"there is no parser {read.parse!r}", f"Use one of: {known}.", read.place, path
+        )
+    if read.run and profile.speaks is Speaks.JSON:
+        refused: str | None = "a device that speaks JSON has no command line"
+    elif read.run:
+        refused = language_of(profile.speaks).refuse_read(read.run)
     else:
         refused = None if _READING_PATH.search(read.path) else f"{read.path} is not a path known to only read"
     if refused:
         problems.add(
-            "PLX-D401", f"this read could write: {refused}", "A read must be on the allow-list.", read.place, path
+            "PLX-D401",
+            f"this read could write: {refused}",
+            "A read must be on the allow-list.",
+            read.place,
+            path,
         )
 
 
@@ -130,7 +135,11 @@ def _fact(profile: Profile, spec: FactSpec, problems: _Problems) -> CompiledFact
     path = f"facts.{spec.name}"
     if spec.name not in FACTS and not spec.name.startswith("x."):
         problems.add(
-            "PLX-D403", f"there is no fact {spec.name!r}", "A fact of your own starts with `x.`.", spec.place, path
+            "PLX-D403",
+            f"there is no fact {spec.name!r}",
+            "A fact of your own starts with `x.`.",
+            spec.place,
+            path,
         )
     if spec.read not in profile.reads:
         problems.add("PLX-D404", f"there is no read {spec.read!r}", "Name one of `reads`.", spec.place, path)
@@ -194,7 +203,9 @@ def _resource(profile: Profile, spec: ResourceSpec, problems: _Problems) -> Comp
     private = {fact_variable(fact.name): fact.name for fact in profile.facts if fact.name.startswith("x.")}
     variables |= dict.fromkeys(private, FieldType.HANDLE)
 
-    def compiled(requests: tuple[Request, ...], names: Mapping[str, FieldType]) -> tuple[CompiledRequest, ...]:
+    def compiled(
+        requests: tuple[Request, ...], names: Mapping[str, FieldType]
+    ) -> tuple[CompiledRequest, ...]:
         made = (_request(profile, request, names, path, problems) for request in requests)
         return tuple(request for request in made if request is not None)
 
@@ -227,7 +238,7 @@ def _request(
 
 def _window(profile: Profile, spec: WindowSpec, problems: _Problems) -> CompiledWindow | None:
     names = {"name": FieldType.WORD, "seconds": FieldType.NUMBER, "undo": FieldType.TEXT}
-    language = LANGUAGES[profile.speaks]
+    language = language_of(profile.speaks)
     opening = [_request(profile, request, names, "window.open", problems) for request in spec.open]
     confirming = [_request(profile, request, names, "window.confirm", problems) for request in spec.confirm]
     refused = language.refuse_read(spec.armed.replace("{{ name }}", "name"))

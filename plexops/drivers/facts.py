@@ -33,7 +33,11 @@ def take_facts(
             taken = _take(fact, answer.value)
         kind = FACTS[name].type if name in FACTS else "text"
         lan = found.get("lan.network")
-        value = None if taken is None else read_fact(_word(fact, taken), kind, None if lan is None else str(lan.value))
+        value = (
+            None
+            if taken is None
+            else read_fact(_word(fact, taken), kind, None if lan is None else str(lan.value))
+        )
         if value is None:
             reasons[name] = f"the answer to {fact.spec.read} does not say it"
         else:
@@ -75,7 +79,15 @@ def read_fact(taken: Any, kind: FactType, lan: str | None) -> FactValue | None:
             case "number":
                 return int(taken)
             case "flag":
-                words = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False}
+                words = {
+                    "true": True,
+                    "1": True,
+                    "yes": True,
+                    "on": True,
+                    "false": False,
+                    "0": False,
+                    "no": False,
+                }
                 return words[str(taken).lower()]
             case "texts":
                 return tuple(str(item) for item in taken)

@@ -46,7 +46,9 @@ class ProfiledDriver:
     @property
     def kinds(self) -> frozenset[Kind]:
         """The kinds that the profile can write."""
-        return frozenset(kind for kind, specs in self.profile.resources.items() if any(s.create for s in specs))
+        return frozenset(
+            kind for kind, specs in self.profile.resources.items() if any(s.create for s in specs)
+        )
 
     def observe(self) -> Observation:
         """Ask every read of the profile in one round, and make entries and facts of the answers."""
@@ -182,11 +184,11 @@ class ProfiledDriver:
                 values[item.name] = _as_typed(resource, item.name, item.type, value)
         return values
 
-    def _adoption(
-        self, resource: CompiledResource, change: Change, entry: Entry | None
-    ) -> tuple[Write, ...]:
+    def _adoption(self, resource: CompiledResource, change: Change, entry: Entry | None) -> tuple[Write, ...]:
         if not resource.adopt:
-            raise Unrenderable(f"{self.profile.profile.title}: somebody's {change.kind} cannot be changed from here")
+            raise Unrenderable(
+                f"{self.profile.profile.title}: somebody's {change.kind} cannot be changed from here"
+            )
         if entry is None:
             raise Unrenderable("the entry is not there any more")
         names = [resource.spec.fields[name].name for name in change.fields]
@@ -234,7 +236,9 @@ class ProfiledDriver:
         }
         return Window(
             kind=spec.spec.kind,
-            open=tuple(replace(r.render(values), shows=f"arm the router's own undo, {seconds} s") for r in spec.open),
+            open=tuple(
+                replace(r.render(values), shows=f"arm the router's own undo, {seconds} s") for r in spec.open
+            ),
             confirm=tuple(replace(r.render(values), shows="end the router's own undo") for r in spec.confirm),
             armed=Read("armed", Command(spec.armed.render(values))),
             seconds=seconds,

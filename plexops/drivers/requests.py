@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from plexops.languages import LANGUAGES
-from plexops.languages.base import Language
-from plexops.languages.template import Structure, Template, compile_structure, compile_template
+from plexops.languages.base import Language, LanguageName
+from plexops.languages.template import Template, check_structure, compile_template, fill_structure
 from plexops.model.exchange import Call, Command, Expect, Write
 from plexops.model.fields import FieldType, Typed
 from plexops.model.profile import Request, Speaks
@@ -23,6 +23,28 @@ _DEFAULT_EXPECT: Mapping[Speaks, Expect] = {
 }
 
 
+#: The key of a body that stands for the device's own name of an adopted field.
+_FIELD_KEY = "{{ field }}"
+
+
+def language_of(name: str) -> Language:
+    """Give a language by the name that profiles use. KeyError for another one."""
+    return LANGUAGES[cast("LanguageName", name)]
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A checked JSON body. `names` are the variables that it needs."""
+
+    structure: Any
+    names: frozenset[str]
+
+    def fill(self, values: Mapping[str, Typed]) -> Any:
+        """Give the body with its values, dotted keys made into nested objects."""
+        field = str(values["field"].value) if "field" in values else ""
+        return _nest(fill_structure(_rename(self.structure, field), values))
+
+
 @dataclass(frozen=True, slots=True)
 class CompiledRequest:
     """One write whose templates were found to be sound."""
@@ -31,7 +53,7 @@ class CompiledRequest:
     expect: Expect
     run: Template | None = None
     send: Template | None = None
-    body: Structure | None = None
+    body: Body | None = None
     file: Template | None = None
     content: Template | None = None
 
@@ -46,10 +68,12 @@ class CompiledRequest:
         if self.run is not None:
             return Write(Command(self.run.render(values)), self.expect)
         if self.file is not None and self.content is not None:
-            return Write(Command(put_file(self.file.render(values), self.content.render(values))), self.expect)
+            return Write(
+                Command(put_file(self.file.render(values), self.content.render(values))), self.expect
+            )
         if self.send is None:
             raise ValueError("a request needs run, send or file")
-        body = None if self.body is None else _nest(self.body.fill(values))
+        body = None if self.body is None else self.body.fill(values)
         return Write(Call(self.request.method, self.send.render(values), body=body), self.expect)
 
 
@@ -57,16 +81,16 @@ def compile_request(
     request: Request, speaks: Speaks, variables: Mapping[str, FieldType], where: str
 ) -> CompiledRequest:
     """Check one request's templates. Raises TemplateProblem with the reason."""
-    language = LANGUAGES[speaks]
+    language = language_of(speaks)
     expect = request.expect or _DEFAULT_EXPECT[speaks]
     if request.run:
         return CompiledRequest(request, expect, run=compile_template(request.run, language, variables, where))
     if request.send:
-        body = None if request.body is None else compile_structure(request.body, variables, where)
+        body = None if request.body is None else _body(request.body, variables, where)
         return CompiledRequest(
             request, expect, send=compile_template(request.send, language, variables, where), body=body
         )
-    inner: Language = LANGUAGES[request.content_language]
+    inner = language_of(request.content_language)
     return CompiledRequest(
         request,
         expect,
@@ -75,12 +99,26 @@ def compile_request(
     )
 
 
+def _body(structure: Any, variables: Mapping[str, FieldType], where: str) -> Body:
+    names = check_structure(_rename(structure, "field"), variables, where)
+    keyed = {"field"} if _FIELD_KEY in str(structure) else set()
+    return Body(structure, names | keyed)
+
+
+def _rename(structure: Any, field: str) -> Any:
+    if isinstance(structure, list):
+        return [_rename(item, field) for item in structure]
+    if not isinstance(structure, Mapping):
+        return structure
+    return {(field if key == _FIELD_KEY else key): _rename(value, field) for key, value in structure.items()}
+
+
 def put_file(path: str, content: str) -> str:
     """Give the command that puts a text file in place at once, or not at all.
 
     Each line is an argument of its own, so that the command stays one line whatever the content.
     """
-    quote = LANGUAGES[Speaks.POSIX].quote
+    quote = language_of(Speaks.POSIX).quote
     if not re.fullmatch(r"/[A-Za-z0-9_./-]+", path):
         raise ValueError(f"{path!r} is no path that a profile may write")
     lines = " ".join(quote(Typed(FieldType.TEXT, line)) for line in content.splitlines())

@@ -23,7 +23,7 @@ _TRUE = frozenset({"true", "yes", "1", "on", "enabled"})
 _FALSE = frozenset({"false", "no", "0", "off", "disabled"})
 
 
-class NotUnderstood(ValueError):
+class NotUnderstood(ValueError):  # noqa: N818 - what a row is, not what went wrong
     """A row that the profile's maps cannot hold."""
 
 
@@ -135,6 +135,8 @@ def entry_of(spec: ResourceSpec, row: Row, position: int, exhibit: str) -> Entry
 
 
 def _refuse_strangers(spec: ResourceSpec, row: Row) -> None:
+    if text_of(raw_word(row, "understood")) == "0":
+        raise NotUnderstood("the parser could not read all that it matches on")
     if spec.ignores is None:
         return
     known = {f.name for f in spec.fields.values()} | set(spec.ignores)

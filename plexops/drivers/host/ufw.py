@@ -1,0 +1,174 @@
+"""ufw, read from its own files: `ufw status` starts Python and costs twenty times as much.
+
+Seen with ufw 0.36.2. `prepend` is the only way to put a rule before a wider deny; `insert` skips an existing rule
+without moving it. A rule with the very same target, whatever its action, is altered in place by `allow`: somebody's
+deny of exactly this port is therefore a conflict and not overwritten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from types import MappingProxyType
+from typing import Any
+
+from plexops.drivers.base import Unrenderable
+from plexops.drivers.host.base import FirewallState
+from plexops.languages import LANGUAGES
+from plexops.model.change import Action, Change
+from plexops.model.entries import FilterRule, FilterVerdict
+from plexops.model.exchange import Command, Read, Reply, Write
+from plexops.model.fields import FieldType, Typed
+from plexops.model.resources.firewall_rule import FirewallRule
+from plexops.model.snapshot import SOMEBODY, Entry, FactValue, Kind, KindState, Owner, Snapshot
+from plexops.model.values import Ports, Protocol, is_key
+from plexops.parsers import PARSERS, ParseError
+
+_TAG = "plexops:"
+_CHAIN = "input"
+_VERDICTS: Mapping[str, FilterVerdict] = MappingProxyType(
+    {
+        "allow": FilterVerdict.ACCEPT,
+        "limit": FilterVerdict.ACCEPT,
+        "deny": FilterVerdict.DROP,
+        "reject": FilterVerdict.REJECT,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Ufw:
+    """The uncomplicated firewall of Debian and Ubuntu."""
+
+    name: str = "ufw"
+
+    def reads(self) -> tuple[Read, ...]:
+        """Ask for the switch, the defaults and the rules."""
+        return (
+            Read("ufw.conf", Command("cat /etc/ufw/ufw.conf"), absent=frozenset({1})),
+            Read("ufw.default", Command("cat /etc/default/ufw"), absent=frozenset({1})),
+            Read("ufw.rules", Command("cat /etc/ufw/user.rules"), absent=frozenset({1})),
+        )
+
+    def understand(self, replies: Mapping[str, Reply]) -> FirewallState:
+        """Make the rules that ufw walks for incoming packets, in its order, with the default as the last."""
+        conf, default, rules = (replies[name] for name in ("ufw.conf", "ufw.default", "ufw.rules"))
+        if conf.status == 1 and "No such file" in conf.stderr:
+            return FirewallState(KindState.ABSENT, reason="ufw is not installed")
+        for reply in (conf, default, rules):
+            if not reply.whole or reply.status != 0:
+                said = reply.stderr.strip().splitlines()
+                return FirewallState(
+                    KindState.UNKNOWN, reason=f"{reply.id}: {said[0] if said else 'no answer'}"
+                )
+        try:
+            enabled = str(_keys(conf).get("ENABLED", "")).lower() == "yes"
+            policy = str(_keys(default).get("DEFAULT_INPUT_POLICY", "")).upper()
+            rows = PARSERS["ufw_rules"](rules.body)
+        except ParseError as reason:
+            return FirewallState(KindState.UNKNOWN, reason=f"ufw's files are not understood: {reason}")
+        entries = _entries(rows if isinstance(rows, list) else [], policy)
+        facts: dict[str, tuple[FactValue, str]] = {
+            "firewall.kind": ("ufw", "server.ufw.conf"),
+            "firewall.active": (enabled, "server.ufw.conf"),
+        }
+        return FirewallState(KindState.PRESENT, MappingProxyType(facts), entries)
+
+    def writes(self, change: Change, now: Snapshot) -> tuple[Write, ...]:
+        """Allow or take back TCP to one port, before all other rules."""
+        source = change.want or (change.before.values if change.before is not None else None)
+        if not isinstance(source, FirewallRule):
+            raise Unrenderable("no port is known for the rule")
+        rule = f"allow in proto tcp from any to any port {_quote(FieldType.PORT, source.port)}"
+        delete = Write(Command(f"ufw --force delete {rule}"))
+        if change.action is Action.DELETE:
+            return (delete,)
+        stranger = _same_target(now, source.port)
+        if stranger is not None:
+            raise Unrenderable(
+                f"somebody's rule “{stranger.label}” has exactly this target, and ufw would overwrite it: "
+                f"remove it by hand (sudo ufw status numbered; sudo ufw delete NUMBER)"
+            )
+        comment = _quote(FieldType.TEXT, f"{_TAG}{change.key}")
+        prepend = Write(Command(f"ufw prepend {rule} comment {comment}"))
+        return (prepend,) if change.action is Action.CREATE else (delete, prepend)
+
+
+def _quote(kind: FieldType, value: str | int) -> str:
+    return LANGUAGES["posix"].quote(Typed(kind, value))
+
+
+def _keys(reply: Reply) -> Mapping[str, Any]:
+    parsed = PARSERS["keyvalue"](reply.body)
+    return parsed if isinstance(parsed, Mapping) else {}
+
+
+def _entries(rows: Sequence[Any], policy: str) -> tuple[Entry, ...]:
+    entries: list[Entry] = []
+    for position, row in enumerate(rows):
+        if row.get("direction", "in") != "in" or row.get("route") == "1":
+            continue
+        label = row.get("comment") or f"{row['action']} {row['dport']}/{row['protocol']} from {row['src']}"
+        tag = str(row.get("comment") or "")
+        key = tag.removeprefix(_TAG) if tag.startswith(_TAG) else ""
+        owner = Owner(key) if is_key(key) else SOMEBODY
+        raw = {name: str(value) for name, value in row.items()}
+        rule = _rule(row)
+        entries.append(
+            Entry(Kind.FILTER_RULE, rule, raw, owner, str(position), "server.ufw.rules", position, label)
+        )
+        if rule is not None and _admits_everybody(row):
+            single = None if rule.ports is None else rule.ports.single
+            values = None if single is None else FirewallRule(single)
+            entries.append(
+                Entry(
+                    Kind.FIREWALL_RULE, values, raw, owner, str(position), "server.ufw.rules", position, label
+                )
+            )
+    verdict = FilterVerdict.ACCEPT if policy == "ACCEPT" else FilterVerdict.DROP
+    last = FilterRule(chain=_CHAIN, base=True, verdict=verdict)
+    raw = {"policy": policy}
+    entries.append(
+        Entry(Kind.FILTER_RULE, last, raw, SOMEBODY, "policy", "server.ufw.default", len(rows), "default")
+    )
+    return tuple(entries)
+
+
+def _rule(row: Mapping[str, Any]) -> FilterRule | None:
+    """Make one rule; None where it cannot be understood."""
+    try:
+        protocol = {"tcp": Protocol.TCP, "udp": Protocol.UDP, "any": None}[row["protocol"]]
+        return FilterRule(
+            chain=_CHAIN,
+            base=True,
+            verdict=_VERDICTS[row["action"]],
+            protocol=protocol,
+            ports=None if row["dport"] == "any" else Ports.parse(row["dport"]),
+            destination=None if row["dst"] in ("any", "0.0.0.0/0") else IPv4Network(row["dst"], strict=False),
+            source=None if row["src"] in ("any", "0.0.0.0/0") else IPv4Network(row["src"], strict=False),
+            understood=row.get("sport", "any") == "any" and not row.get("interface"),
+        )
+    except (KeyError, ValueError):
+        return None
+
+
+def _admits_everybody(row: Mapping[str, Any]) -> bool:
+    anybody = row["src"] in ("any", "0.0.0.0/0") and row["dst"] in ("any", "0.0.0.0/0")
+    return anybody and row["action"] == "allow" and row["protocol"] == "tcp" and not row.get("interface")
+
+
+def _same_target(now: Snapshot, port: int) -> Entry | None:
+    for entry in now.of(Kind.FILTER_RULE):
+        rule: FilterRule | None = entry.values
+        if rule is None or entry.owner.ours or entry.handle == "policy":
+            continue
+        everybody = rule.source is None and rule.destination is None and rule.understood
+        if (
+            everybody
+            and rule.protocol is Protocol.TCP
+            and rule.ports is not None
+            and rule.ports.single == port
+        ):
+            return entry
+    return None

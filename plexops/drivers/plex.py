@@ -1,0 +1,228 @@
+"""Plex Media Server. plexapi parses and writes, over adapters that only hand on what the driver asked for.
+
+plexapi 4.18.3 has defects that are met here and nowhere else: `Settings.save()` does not refresh what it read, and
+`/myplex/account` carries the owner's token, so that its raw document is never kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import urlsplit
+from xml.etree import ElementTree
+
+from plexops.drivers.base import Observation, Unrenderable
+from plexops.model.change import Change, inverse
+from plexops.model.exchange import Call, Expect, Read, Reply, Script, Write
+from plexops.model.resources.plex_remote_access import RemoteAccess
+from plexops.model.snapshot import SOMEBODY, Entry, Fact, FactValue, Kind, KindState, Role, Snapshot
+
+#: The hidden trio, and what else of the settings counts (facts: Plex's `/:/prefs`, 155 settings).
+_PUBLISH = "PublishServerOnPlexOnlineKey"
+_MANUAL = "ManualPortMappingMode"
+_PORT = "ManualPortMappingPort"
+_LAST_AUTOMATIC = "LastAutomaticMappedPort"
+_RELAY = "RelayEnabled"
+
+#: A PUT that switches publishing can take 25 s to be answered while UPnP times out.
+_PUT_SECONDS = 60.0
+
+REFRESH = Write(
+    Call("PUT", "/myplex/refreshReachability", accept="any"),
+    Expect(statuses=frozenset({200})),
+    shows="PUT /myplex/refreshReachability (a nudge: it changes no setting)",
+)
+
+_READS: tuple[Read, ...] = (
+    Read("identity", Call("GET", "/identity", accept="xml")),
+    Read("root", Call("GET", "/", accept="xml")),
+    Read("prefs", Call("GET", "/:/prefs", accept="xml")),
+    # It carries the owner's token: never an exhibit, never recorded as it is.
+    Read("account", Call("GET", "/myplex/account", accept="xml"), secret=True),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PlexDriver:
+    """Plex's own settings and its verdict about the way in."""
+
+    @property
+    def kinds(self) -> frozenset[Kind]:
+        """The kind that Plex keeps."""
+        return frozenset({Kind.PLEX_REMOTE_ACCESS})
+
+    def observe(self) -> Observation:
+        """Ask for identity, status, settings and account in one round."""
+        replies = yield _READS
+        by_id = {reply.id: reply for reply in replies}
+        facts: dict[str, Fact] = {}
+        reasons: dict[str, str] = {}
+        for read, names in ((by_id["identity"], _IDENTITY), (by_id["account"], _ACCOUNT)):
+            document = _document(read)
+            if isinstance(document, str):
+                reasons |= dict.fromkeys(names, document)
+                continue
+            for name, value in _read_names(names, document).items():
+                facts[name] = Fact(name, value, f"plex.{read.id}")
+        settings = _settings(by_id)
+        if isinstance(settings, str):
+            reasons[Kind.PLEX_REMOTE_ACCESS] = settings
+            return _snapshot(facts, (), KindState.UNKNOWN, reasons)
+        if _RELAY in settings:
+            facts["plex.relay"] = Fact("plex.relay", settings[_RELAY] is True, "plex.prefs")
+        entry = _entry(settings)
+        if entry is None:
+            reasons[Kind.PLEX_REMOTE_ACCESS] = "this Plex does not have the settings of remote access"
+            return _snapshot(facts, (), KindState.UNKNOWN, reasons)
+        return _snapshot(facts, (entry,), KindState.PRESENT, reasons)
+
+    def script(self, change: Change, now: Snapshot) -> Script:
+        """Render one PUT with all the keys that differ. Raises Unrenderable."""
+        found = now.of(Kind.PLEX_REMOTE_ACCESS)
+        if len(found) != 1 or found[0].values is None:
+            raise Unrenderable("Plex's settings are unknown")
+        back = inverse(change)
+        have: RemoteAccess = found[0].values
+        undo = () if back is None else _put(_keys(back.want, change.want))
+        return Script(writes=_put(_keys(change.want, have)), undo=tuple(write.shows for write in undo))
+
+
+def _snapshot(
+    facts: Mapping[str, Fact], entries: tuple[Entry, ...], state: KindState, reasons: Mapping[str, str]
+) -> Snapshot:
+    kinds = MappingProxyType({Kind.PLEX_REMOTE_ACCESS: state})
+    return Snapshot(Role.PLEX, MappingProxyType(facts), entries, kinds, MappingProxyType(dict(reasons)))
+
+
+def _document(reply: Reply) -> ElementTree.Element | str:
+    """Give an answer's root element, or why there is none. Documents with a DOCTYPE are refused."""
+    if not reply.whole:
+        return f"the answer to {reply.id} was cut off"
+    if reply.status in (401, 403):
+        return "Plex refused the token"
+    if reply.status != 200:
+        return f"Plex answered {reply.id} with status {reply.status}"
+    if "<!DOCTYPE" in reply.body or "<!ENTITY" in reply.body:
+        return f"the answer to {reply.id} is not Plex's"
+    try:
+        return ElementTree.fromstring(reply.body)  # noqa: S314 - no DOCTYPE, and at most 2 MB
+    except ElementTree.ParseError as reason:
+        return f"the answer to {reply.id} is not understood: {reason}"
+
+
+#: Facts by the attribute that holds them.
+_IDENTITY: Mapping[str, str] = {
+    "plex.identifier": "machineIdentifier",
+    "plex.version": "version",
+    "plex.claimed": "claimed",
+}
+_ACCOUNT: Mapping[str, str] = {
+    "plex.mapping_state": "mappingState",
+    "plex.mapping_error": "mappingError",
+    "plex.sign_in": "signInState",
+    "plex.public_address": "publicAddress",
+    "plex.public_port": "publicPort",
+    "plex.private_address": "privateAddress",
+}
+
+
+def _read_names(names: Mapping[str, str], document: ElementTree.Element) -> dict[str, FactValue]:
+    found: dict[str, FactValue] = {}
+    for name, attribute in names.items():
+        text = document.attrib.get(attribute)
+        if text is None and name != "plex.mapping_error":
+            continue
+        if name == "plex.claimed":
+            found[name] = text in ("1", "true")
+        elif name == "plex.public_port":
+            found[name] = int(text) if text and text.isdigit() else 0
+        else:
+            found[name] = text or ""
+    return found
+
+
+def _settings(replies: Mapping[str, Reply]) -> dict[str, Any] | str:
+    """Let plexapi read the settings, from the reply that is already here; or say why not."""
+    for name in ("root", "prefs"):
+        document = _document(replies[name])
+        if isinstance(document, str):
+            return document
+    settings = _server({"/": replies["root"].body, "/:/prefs": replies["prefs"].body}).settings
+    wanted = (_PUBLISH, _MANUAL, _PORT, _LAST_AUTOMATIC, _RELAY)
+    return {setting.id: setting.value for setting in settings.all() if setting.id in wanted}
+
+
+def _entry(settings: Mapping[str, Any]) -> Entry | None:
+    if not {_PUBLISH, _MANUAL, _PORT} <= set(settings):
+        return None
+    values = RemoteAccess(
+        enabled=bool(settings[_PUBLISH]),
+        manual=bool(settings[_MANUAL]),
+        manual_port=int(settings[_PORT]),
+        last_automatic_port=int(settings.get(_LAST_AUTOMATIC, 0)),
+    )
+    raw = {name: _word(settings[name]) for name in (_PUBLISH, _MANUAL, _PORT)}
+    return Entry(
+        Kind.PLEX_REMOTE_ACCESS, values, MappingProxyType(raw), SOMEBODY, "prefs", "plex.prefs", label="Plex"
+    )
+
+
+def _word(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _keys(want: RemoteAccess, have: RemoteAccess) -> dict[str, bool | int]:
+    """Give the settings that differ: writes happen only on change, and all in one request."""
+    pairs: tuple[tuple[str, bool | int, bool | int], ...] = (
+        (_MANUAL, want.manual, have.manual),
+        (_PORT, want.manual_port, have.manual_port),
+        (_PUBLISH, want.enabled, have.enabled),
+    )
+    return {name: wanted for name, wanted, had in pairs if wanted != had}
+
+
+def _put(keys: Mapping[str, bool | int]) -> tuple[Write, ...]:
+    if not keys:
+        return ()
+    query = tuple((name, str(int(value))) for name, value in keys.items())
+    shown = "&".join(f"{name}={value}" for name, value in query)
+    call = Call("PUT", "/:/prefs", query=query, accept="any")
+    return (
+        Write(call, Expect(statuses=frozenset({200})), shows=f"PUT /:/prefs?{shown}", seconds=_PUT_SECONDS),
+    )
+
+
+class _Answered:
+    """A session for plexapi that answers from replies and raises on anything else: it cannot reach the network."""
+
+    def __init__(self, bodies: Mapping[str, str]) -> None:
+        self._bodies = bodies
+        self.headers: dict[str, str] = {}
+
+    def get(self, url: str, **_: object) -> _Response:
+        path = urlsplit(url).path or "/"
+        if path not in self._bodies:
+            raise LookupError(f"plexapi asked for {path}, which was not read")
+        return _Response(self._bodies[path])
+
+
+@dataclass(frozen=True, slots=True)
+class _Response:
+    """What plexapi looks at of a response."""
+
+    text: str
+    status_code: int = 200
+
+    @property
+    def content(self) -> bytes:
+        return self.text.encode()
+
+
+def _server(bodies: Mapping[str, str]) -> Any:
+    from plexapi.server import PlexServer
+
+    session: Any = _Answered(bodies)
+    server: Any = PlexServer
+    return server("http://plex.invalid", token="", session=session)

@@ -1,0 +1,208 @@
+"""The Plex host over SSH: its addresses, what listens, its firewall, and how it gets its address."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from plexops.drivers.base import Observation, Unrenderable
+from plexops.drivers.host.base import HostFirewallDriver
+from plexops.drivers.host.none import NoFirewall
+from plexops.drivers.host.ufw import Ufw
+from plexops.languages import LANGUAGES
+from plexops.model.change import Action, Change, inverse
+from plexops.model.entries import Listener
+from plexops.model.exchange import Command, Read, Reply, Script, Window, WindowKind, Write
+from plexops.model.fields import FieldType, Typed
+from plexops.model.snapshot import SOMEBODY, Entry, Fact, FactValue, Kind, KindState, Role, Snapshot
+from plexops.parsers import PARSERS, ParseError
+
+#: How long the server's own undo waits, in seconds.
+WINDOW_SECONDS = 90
+
+#: By the client that is found running: how it asks for its address again, detached, because the session may be cut.
+#: udhcpc loses its address when it only renews after the reservation changed: it has to release first.
+_RENEWALS: Mapping[str, str] = MappingProxyType(
+    {
+        "systemd-networkd": "networkctl renew {interface}",
+        "NetworkManager": "nmcli device up {interface}",
+        "dhcpcd": "dhcpcd -n {interface}",
+        "dhclient": "dhclient -r {interface}; dhclient {interface}",
+        "udhcpc": 'kill -USR2 "$(pidof udhcpc)"; sleep 1; kill -USR1 "$(pidof udhcpc)"',
+    }
+)
+
+_READS: tuple[Read, ...] = (
+    Read("addresses", Command("ip -j -4 addr show")),
+    Read("routes", Command("ip -j -4 route show default")),
+    Read("listeners", Command("ss -Htln")),
+    *(Read(f"pid.{name}", Command(f"pidof {name}"), absent=frozenset({1})) for name in _RENEWALS),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerDriver:
+    """A Linux server. `firewall` None: it is asked which one it has."""
+
+    firewall: HostFirewallDriver | None = None
+    candidates: tuple[HostFirewallDriver, ...] = field(default_factory=lambda: (Ufw(),))
+
+    @property
+    def kinds(self) -> frozenset[Kind]:
+        """What can be changed on a server: one firewall rule, and its lease asked for again."""
+        return frozenset({Kind.FIREWALL_RULE, Kind.LEASE})
+
+    def observe(self) -> Observation:
+        """Ask everything in one round."""
+        asked = self.candidates if self.firewall is None else (self.firewall,)
+        replies = yield (*_READS, *(read for firewall in asked for read in firewall.reads()))
+        by_id = {reply.id: reply for reply in replies}
+        facts = _facts(by_id)
+        entries = list(_listeners(by_id["listeners"]))
+        kinds = {Kind.LISTENER: KindState.PRESENT if by_id["listeners"].status == 0 else KindState.UNKNOWN}
+        reasons: dict[str, str] = {}
+        states = [(firewall, firewall.understand(by_id)) for firewall in asked]
+        present = [
+            pair for pair in states if pair[1].state is not KindState.ABSENT or self.firewall is not None
+        ]
+        if present:
+            state = present[0][1]
+            facts |= {name: Fact(name, value, exhibit) for name, (value, exhibit) in state.facts.items()}
+            entries += state.entries
+            kinds |= dict.fromkeys((Kind.FIREWALL_RULE, Kind.FILTER_RULE), state.state)
+            if state.reason:
+                reasons |= {Kind.FIREWALL_RULE: state.reason, "firewall.active": state.reason}
+        else:
+            kinds[Kind.FIREWALL_RULE] = KindState.UNKNOWN
+            why = "the server has no firewall that plexops knows: if it has none at all, say `firewall: none`"
+            reasons |= {Kind.FIREWALL_RULE: why, "firewall.active": why}
+        return Snapshot(
+            Role.SERVER,
+            MappingProxyType(facts),
+            tuple(entries),
+            MappingProxyType(kinds),
+            MappingProxyType(reasons),
+        )
+
+    def script(self, change: Change, now: Snapshot) -> Script:
+        """Render a firewall rule, with a timer of the server's own that takes it back; or a renewal."""
+        if change.action is Action.RENEW:
+            return Script(writes=(_renewal(now),))
+        firewall = self._active(now)
+        writes = firewall.writes(change, now)
+        back = inverse(change)
+        undo = () if back is None else firewall.writes(back, now)
+        texts = [write.ask.text for write in undo if isinstance(write.ask, Command)]
+        return Script(writes=writes, window=_window(change, texts), undo=tuple(texts))
+
+    def _active(self, now: Snapshot) -> HostFirewallDriver:
+        if self.firewall is not None:
+            return self.firewall
+        kind = now.text("firewall.kind")
+        for firewall in self.candidates:
+            if firewall.name == kind:
+                return firewall
+        raise Unrenderable("the server's firewall is not known")
+
+
+def firewall_named(name: str) -> HostFirewallDriver | None:
+    """Give the driver for the inventory's `firewall:`; None for `auto`. Raises Unrenderable for one that has none."""
+    if name == "auto":
+        return None
+    for firewall in (Ufw(), NoFirewall()):
+        if firewall.name == name:
+            return firewall
+    raise Unrenderable(f"plexops cannot read {name} yet: say `auto` or `none`, and allow Plex's port by hand")
+
+
+def _json(reply: Reply) -> Any:
+    if not reply.whole or reply.status != 0:
+        return None
+    try:
+        return json.loads(reply.body)
+    except ValueError:
+        return None
+
+
+def _facts(replies: Mapping[str, Reply]) -> dict[str, Fact]:
+    found: dict[str, tuple[FactValue, str]] = {}
+    addresses = _json(replies["addresses"])
+    if isinstance(addresses, list):
+        local = tuple(
+            str(info["local"])
+            for link in addresses
+            for info in link.get("addr_info", ())
+            if info.get("family") == "inet" and link.get("ifname") != "lo"
+        )
+        found["host.addresses"] = (local, "server.addresses")
+    routes = _json(replies["routes"])
+    if isinstance(routes, list) and routes:
+        found["host.interface"] = (str(routes[0].get("dev", "")), "server.routes")
+        if "gateway" in routes[0]:
+            found["host.gateway"] = (str(routes[0]["gateway"]), "server.routes")
+    for client in _RENEWALS:
+        if replies[f"pid.{client}"].status == 0:
+            found["host.renew"] = (client, f"server.pid.{client}")
+            break
+    return {name: Fact(name, value, exhibit) for name, (value, exhibit) in found.items()}
+
+
+def _listeners(reply: Reply) -> tuple[Entry, ...]:
+    if not reply.whole or reply.status != 0:
+        return ()
+    try:
+        rows = PARSERS["ss"](reply.body)
+    except ParseError:
+        return ()
+    if not isinstance(rows, list):
+        return ()
+    found = []
+    for position, row in enumerate(rows):
+        if isinstance(row, Mapping) and str(row.get("port", "")).isdigit():
+            values = Listener(str(row["address"]), int(str(row["port"])))
+            raw = {name: str(value) for name, value in row.items()}
+            found.append(
+                Entry(Kind.LISTENER, values, raw, SOMEBODY, str(position), "server.listeners", position)
+            )
+    return tuple(found)
+
+
+def _renewal(now: Snapshot) -> Write:
+    client = now.text("host.renew")
+    interface = now.text("host.interface")
+    if client is None or interface is None:
+        raise Unrenderable(
+            "no DHCP client is known to run there: renew the address by hand, or restart the server"
+        )
+    quoted = LANGUAGES["posix"].quote(Typed(FieldType.WORD, interface))
+    script = LANGUAGES["posix"].quote(Typed(FieldType.TEXT, _RENEWALS[client].format(interface=quoted)))
+    text = f"( setsid sh -c {script} >/dev/null 2>&1 </dev/null & )"
+    return Write(Command(text), shows=f"{_RENEWALS[client].format(interface=interface)} (detached)")
+
+
+def _window(change: Change, undo: list[str]) -> Window:
+    """A detached timer; `mv` makes sure that only one of timer and confirmation wins."""
+    if not undo:
+        return Window()
+    quote = LANGUAGES["posix"].quote
+    path = f"/run/plexops_{change.kind}_{quote(Typed(FieldType.KEY, change.key))}"
+    text = quote(Typed(FieldType.TEXT, " && ".join(f"( {line} )" for line in undo)))
+    timer = 'sleep "$1"; mv "$2.armed" "$2.fired" && exec sh -c "$3"'
+    return Window(
+        kind=WindowKind.TIMER,
+        open=(
+            Write(
+                Command(
+                    f"touch {path}.armed && ( setsid sh -c '{timer}' plexops {WINDOW_SECONDS} {path} {text} "
+                    f">/dev/null 2>&1 </dev/null & )"
+                ),
+                shows=f"arm the server's own undo, {WINDOW_SECONDS} s",
+            ),
+        ),
+        confirm=(Write(Command(f"rm {path}.armed"), shows="end the server's own undo"),),
+        armed=Read("armed", Command(f"ls {path}.armed")),
+        seconds=WINDOW_SECONDS,
+    )

@@ -1,0 +1,1 @@
+"""Facts to conditions, and the guards. Pure: no I/O, no settings, no flags."""

@@ -1,0 +1,48 @@
+"""One site as the runbook looks at it: what the inventory says, and what every stop said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Address
+from types import MappingProxyType
+from typing import Literal
+
+from plexops.model.snapshot import Role, Snapshot
+
+Access = Literal["forward", "relay", "vpn", "proxy"]
+
+
+@dataclass(frozen=True, slots=True)
+class SiteView:
+    """What conditions and guards know. A role that is missing in `snapshots` was not asked or did not answer."""
+
+    name: str
+    access: Access = "forward"
+    server_mac: str = ""
+    server_address: IPv4Address | None = None
+    server_is_static: bool = False
+    #: Where the router must send packets for Plex.
+    plex_address: IPv4Address | None = None
+    plex_port: int = 32400
+    #: The router's interface names of the internet side, as its filter rules call them.
+    wan_names: frozenset[str] = frozenset()
+    snapshots: Mapping[Role, Snapshot] = field(default_factory=lambda: MappingProxyType({}))
+    #: How old each snapshot is, in seconds.
+    ages: Mapping[Role, float] = field(default_factory=lambda: MappingProxyType({}))
+    #: The stops that the inventory gives access to.
+    asked: frozenset[Role] = frozenset()
+    #: Where plexops itself logs in, by role: the path that no change may touch.
+    management: Mapping[Role, tuple[str, int]] = field(default_factory=lambda: MappingProxyType({}))
+    #: The address and port at which the Plex snapshot was taken.
+    plex_answered_at: tuple[str, int] | None = None
+    #: A run that was interrupted here and not settled yet.
+    unfinished_run: str = ""
+
+    def of(self, role: Role) -> Snapshot:
+        """Give a stop's snapshot; an empty one, in which everything is unknown, where there is none."""
+        return self.snapshots.get(role, Snapshot(role))
+
+    def with_snapshot(self, snapshot: Snapshot) -> SiteView:
+        """Give the view with one stop's snapshot replaced."""
+        return replace(self, snapshots=MappingProxyType({**self.snapshots, snapshot.role: snapshot}))
