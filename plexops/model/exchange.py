@@ -45,13 +45,15 @@ class Read:
     """One question that cannot change anything.
 
     `absent` holds the statuses that mean "this device has no such thing". `secret` marks an answer that
-    holds a credential: it is never recorded, kept as an exhibit or shown. `seconds` bounds the answer.
+    holds a credential: it is never recorded, kept as an exhibit or shown. `hides` names attributes of an XML answer
+    whose values the transport drops before anybody sees them. `seconds` bounds the answer.
     """
 
     id: str
     ask: Ask
     absent: frozenset[int] = frozenset()
     secret: bool = False
+    hides: tuple[str, ...] = ()
     seconds: float = 30.0
 
 

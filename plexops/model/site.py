@@ -17,7 +17,9 @@ from plexops.model.values import PLEX_PORT
 #: A variable's value: what YAML and `-e` can say, without lists.
 Value = None | str | int | bool | Mapping[str, "Value"]
 
-_NOWHERE: Mapping[str, Place] = MappingProxyType({})
+
+def _nowhere() -> Mapping[str, Place]:
+    return MappingProxyType({})
 
 
 class Access(StrEnum):
@@ -96,21 +98,21 @@ class SecretReference:
 
 @dataclass(frozen=True, slots=True)
 class SshLogin:
-    """How a device is reached over SSH. What is empty, `~/.ssh/config`, the agent and the defaults answer.
+    """How a device is reached over SSH. What is empty or None, `~/.ssh/config`, the agent and the defaults answer.
 
     `via` is the jump host. `key` is a private key's text, `key_file` an absolute path to one. `host_key` is a public
     key as `known_hosts` has it (`ssh-ed25519 AAAA…`).
     """
 
     address: str
-    port: int = 22
+    port: int | None = None
     username: str = ""
     password: SecretReference | None = None
     key_file: str = ""
     key: SecretReference | None = None
     host_key: str = ""
     via: SshLogin | None = None
-    places: Mapping[str, Place] = field(default=_NOWHERE, compare=False)
+    places: Mapping[str, Place] = field(default_factory=_nowhere, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,7 @@ class HttpLogin:
     api_secret: SecretReference | None = None
     tls_pin: str = ""
     via: SshLogin | None = None
-    places: Mapping[str, Place] = field(default=_NOWHERE, compare=False)
+    places: Mapping[str, Place] = field(default_factory=_nowhere, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,7 @@ class RouterDevice:
     http: HttpLogin
     params: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     role: Role = Role.ROUTER
-    places: Mapping[str, Place] = field(default=_NOWHERE, compare=False)
+    places: Mapping[str, Place] = field(default_factory=_nowhere, compare=False)
 
     @property
     def address(self) -> str:
@@ -179,7 +181,7 @@ class ServerDevice:
     become: Become | None = None
     firewall: HostFirewall = HostFirewall.AUTO
     container: Container = Container.AUTO
-    places: Mapping[str, Place] = field(default=_NOWHERE, compare=False)
+    places: Mapping[str, Place] = field(default_factory=_nowhere, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +197,7 @@ class PlexDevice:
     port: int = PLEX_PORT
     tls_pin: str = ""
     via: SshLogin | None = None
-    places: Mapping[str, Place] = field(default=_NOWHERE, compare=False)
+    places: Mapping[str, Place] = field(default_factory=_nowhere, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +235,7 @@ class Site:
     plex: PlexDevice | None = None
     vantages: tuple[Vantage, ...] = ()
     echoes: tuple[str, ...] | None = None
-    places: Mapping[str, Place] = field(default=_NOWHERE, compare=False)
+    places: Mapping[str, Place] = field(default_factory=_nowhere, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,7 +321,7 @@ class ResolvedTask:
     adopt: bool = False
     tags: frozenset[str] = frozenset()
     not_applicable: str = ""
-    places: Mapping[str, Place] = field(default=_NOWHERE, compare=False)
+    places: Mapping[str, Place] = field(default_factory=_nowhere, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,78 @@
+"""Where profiles are: those that come with plexops, by name, and a user's own, by path."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from plexops.config.nodes import Entry, Listing, Node, Scalar, Table, plain
+from plexops.config.problems import nearest
+from plexops.config.profile import build_profile
+from plexops.config.yaml import load_yaml_document
+from plexops.model.errors import Place, PlexopsError, Problem
+from plexops.model.profile import Profile
+
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
+def shipped(folder: str) -> Path:
+    """Give a folder of what comes with plexops: inside the wheel, or beside the package in a checkout."""
+    package = Path(__file__).resolve().parent.parent
+    inside = package / "data" / folder
+    return inside if inside.is_dir() else package.parent / folder
+
+
+def profile_names() -> tuple[str, ...]:
+    """Give the names of the profiles that come with plexops."""
+    return tuple(sorted(path.stem for path in shipped("router_profiles").glob("*.yaml")))
+
+
+def profile_path(name: str, directory: Path, place: Place | None = None) -> Path:
+    """Find a profile: a name, or a path (with a slash) that starts at the inventory. Raises PlexopsError PLX-C601."""
+    if "/" in name or name.endswith(".yaml"):
+        return directory / Path(name).expanduser()
+    path = shipped("router_profiles") / f"{name}.yaml"
+    if path.is_file():
+        return path
+    close = nearest(name, profile_names())
+    known = ", ".join(profile_names())
+    cure = f"Did you mean {close}?" if close else f"There are {known}; `manual` serves every other box."
+    raise PlexopsError(Problem("PLX-C601", f"there is no profile {name!r}", cure, place, "router.profile"))
+
+
+def load_profile(
+    name: str, directory: Path, place: Place | None = None, params: Mapping[str, str] = _NOTHING
+) -> Profile:
+    """Load one profile and fill in the router's params. Raises PlexopsError with all problems of the file."""
+    path = profile_path(name, directory, place)
+    document = load_yaml_document(path)
+    content: Any = plain(document)
+    unknown = sorted(set(params) - set(content.get("params", {})))
+    if unknown:
+        known = ", ".join(content.get("params", {})) or "none"
+        reason = f"the profile {name} has no param {unknown[0]!r}"
+        raise PlexopsError(Problem("PLX-C602", reason, f"It has: {known}.", place, "router.params"))
+    return build_profile(content, path.read_text(encoding="utf-8"), _Places(document), params)
+
+
+class _Places:
+    """Gives the place of a path in a document."""
+
+    def __init__(self, document: Node) -> None:
+        self._document = document
+
+    def __call__(self, path: tuple[str | int, ...]) -> Place | None:
+        node: Node | None = self._document
+        place: Place | None = self._document.place
+        for step in path:
+            if isinstance(node, Table) and isinstance(step, str):
+                entry: Entry | None = node.entries.get(step)
+                node, place = (None, place) if entry is None else (entry.value, entry.place)
+            elif isinstance(node, Listing) and isinstance(step, int) and step < len(node.items):
+                node = node.items[step]
+                place = node.place
+            elif isinstance(node, Scalar) or node is None:
+                return place
+        return place

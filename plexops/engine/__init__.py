@@ -1,0 +1,1 @@
+"""Observe, compare, plan, apply, verify, recover; and the runner over sites."""

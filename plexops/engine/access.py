@@ -1,0 +1,239 @@
+"""From what the inventory says of a site to links: logins, trust, jump hosts, recording and replay."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from plexops.config.secrets import Secrets
+from plexops.model.errors import Place
+from plexops.model.plan import Authorized
+from plexops.model.profile import Speaks
+from plexops.model.secret import Secret
+from plexops.model.site import (
+    BecomeMethod,
+    HttpLogin,
+    PlexDevice,
+    SecretReference,
+    SecretSource,
+    Site,
+    SshLogin,
+    Vantage,
+)
+from plexops.model.snapshot import Role
+from plexops.transport.http_settings import BasicLogin, HeaderLogin, HttpSettings, Pinned
+from plexops.transport.link import ReadLink, WriteLink
+from plexops.transport.ssh_settings import SSH_PORT, Become, SshSettings
+from plexops.transport.trust import Source, TrustedKey, TrustedKeys, fingerprint
+from plexops.transport.trust_store import TrustStore, ssh_trust, tls_trust
+
+LinkSettings = SshSettings | HttpSettings
+
+
+class Links(Protocol):
+    """Where links come from: the network, or a recording."""
+
+    @property
+    def live(self) -> bool:
+        """Whether devices are really asked."""
+        ...
+
+    def read(self, device: str, settings: Callable[[], LinkSettings]) -> ReadLink:
+        """Give a link that can only ask. `settings` is called only where a device is really asked."""
+        ...
+
+    def write(self, settings: LinkSettings, authorized: Authorized) -> WriteLink:
+        """Give a link for the one step that was authorized."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LiveLinks:
+    """The network; with `folder`, every exchange is also recorded there."""
+
+    folder: Path | None = None
+
+    @property
+    def live(self) -> bool:
+        """Devices are really asked."""
+        return True
+
+    def read(self, device: str, settings: Callable[[], LinkSettings]) -> ReadLink:
+        """Connect at the first question."""
+        from plexops.transport.opening import open_read
+        from plexops.transport.record import RecordingLink
+
+        link = open_read(settings())
+        return link if self.folder is None else RecordingLink(link, self.folder, device)
+
+    def write(self, settings: LinkSettings, authorized: Authorized) -> WriteLink:
+        """Open the way for one step."""
+        from plexops.transport.opening import open_write
+
+        return open_write(settings, authorized)
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayedLinks:
+    """A recording: nothing is asked and nothing can be written."""
+
+    folder: Path
+
+    @property
+    def live(self) -> bool:
+        """Nothing is really asked."""
+        return False
+
+    def read(self, device: str, settings: Callable[[], LinkSettings]) -> ReadLink:
+        """Answer from the recording; no secret is resolved."""
+        from plexops.transport.replay import ReplayLink
+
+        del settings
+        return ReplayLink(self.folder, device)
+
+    def write(self, settings: LinkSettings, authorized: Authorized) -> WriteLink:
+        """Refuse."""
+        raise TypeError(f"a recording cannot be written to ({settings.device}, {authorized.role})")
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How one site's devices are reached. `override` is the login password that `-k` asked for."""
+
+    site: Site
+    secrets: Secrets
+    store: TrustStore
+    known_hosts: tuple[Path, ...]
+    speaks: Speaks = Speaks.NOTHING
+    override: Secret | None = None
+    sudo_password: Secret | None = None
+
+    def device(self, role: Role | str) -> str:
+        """Give the name by which a device is trusted and recorded."""
+        return f"{self.site.name}/{role}"
+
+    def router(self) -> LinkSettings:
+        """Give the way to the router, as its profile speaks. ValueError where nothing is asked of it."""
+        router = self.site.router
+        if router is None or self.speaks is Speaks.NOTHING:
+            raise ValueError("the site has no router that can be asked")
+        if self.speaks is Speaks.JSON:
+            return self._https(router.http)
+        settings = self._ssh(router.ssh, self.device(Role.ROUTER))
+        return replace(settings, console="routeros" if self.speaks is Speaks.ROUTEROS else "posix")
+
+    def server(self, address: str = "") -> SshSettings:
+        """Give the way to the server; `address` is where it is now, when that is not where it shall be."""
+        server = self.site.server
+        if server is None or server.login is None:
+            raise ValueError("the site's server has no login")
+        settings = self._ssh(server.login, self.device(Role.SERVER))
+        become = server.become
+        if become is not None and become.method is BecomeMethod.SUDO:
+            password = self.sudo_password or self._secret(become.password)
+            settings = replace(settings, become=Become(password=password))
+        return replace(settings, host=address) if address else settings
+
+    def vantage(self, vantage: Vantage) -> SshSettings:
+        """Give the way to one vantage."""
+        return self._ssh(vantage.ssh, self.device(f"vantage {vantage.name}"))
+
+    def plex(self, token: Secret | None, address: str = "") -> HttpSettings:
+        """Give the way to Plex; `address` is where it is now, when that is not where it shall be."""
+        plex = self.site.plex
+        if plex is None:
+            raise ValueError("the site has no Plex")
+        secret = token or self._plex_token(plex)
+        device = self.device(Role.PLEX)
+        settings = HttpSettings(
+            device,
+            moved_url(plex.url, address),
+            login=None if secret is None else HeaderLogin("X-Plex-Token", secret),
+            via=None if plex.via is None else self._ssh(plex.via, self.device("via")),
+            plain_login=True,
+        )
+        if settings.secure and (plex.tls_pin or self.store.keys(device, tls=True)):
+            return replace(settings, tls=Pinned(self._tls(device, plex.tls_pin, plex.places)))
+        return settings
+
+    def wants_token_from_server(self) -> bool:
+        """Whether Plex's token is read where Plex keeps it."""
+        plex = self.site.plex
+        return plex is not None and plex.token is not None and plex.token.source is SecretSource.SERVER
+
+    def _plex_token(self, plex: PlexDevice) -> Secret | None:
+        if plex.token is None or plex.token.source is SecretSource.SERVER:
+            return None
+        return self.secrets.resolve(plex.token)
+
+    def _secret(self, reference: SecretReference | None) -> Secret | None:
+        return None if reference is None else self.secrets.resolve(reference)
+
+    def _https(self, login: HttpLogin) -> HttpSettings:
+        device = self.device(Role.ROUTER)
+        key, secret = self._secret(login.api_key), self._secret(login.api_secret)
+        if key is None and login.username:
+            key, secret = Secret(login.username, "username"), self.override or self._secret(login.password)
+        basic = None if key is None or secret is None else BasicLogin(key, secret)
+        host = f"[{login.address}]" if ":" in login.address else login.address
+        port = "" if login.port is None else f":{login.port}"
+        settings = HttpSettings(
+            device,
+            f"https://{host}{port}",
+            login=basic,
+            via=None if login.via is None else self._ssh(login.via, self.device("via")),
+        )
+        if login.tls_pin or self.store.keys(device, tls=True):
+            return replace(settings, tls=Pinned(self._tls(device, login.tls_pin, login.places)))
+        return settings
+
+    def _tls(self, device: str, pin: str, places: Mapping[str, Place]) -> TrustedKeys:
+        inventory = (
+            (TrustedKey(pin, Source.INVENTORY, str(places.get("tls_pin", "inventory")), "tls"),)
+            if pin
+            else ()
+        )
+        return tls_trust(self.store, device, inventory)
+
+    def _ssh(self, login: SshLogin, device: str) -> SshSettings:
+        pinned = _inventory_key(login.host_key, login.places.get("host_key"))
+        port = login.port or SSH_PORT
+        return SshSettings(
+            device=device,
+            host=login.address,
+            port=login.port,
+            username=login.username,
+            password=self.override or self._secret(login.password),
+            key_files=(Path(login.key_file).expanduser(),) if login.key_file else (),
+            key_text=self._secret(login.key),
+            use_agent=not login.key_file,
+            use_default_keys=not login.key_file,
+            host_keys=ssh_trust(
+                self.store, device, login.address, port, known_hosts=self.known_hosts, inventory=pinned
+            ),
+            via=None if login.via is None else self._ssh(login.via, self.device("via")),
+        )
+
+
+def moved_url(url: str, address: str) -> str:
+    """Give a URL with another host in it; unchanged where the address is empty."""
+    if not address:
+        return url
+    parts = urlsplit(url)
+    port = "" if parts.port is None else f":{parts.port}"
+    return parts._replace(netloc=f"{address}{port}").geturl()
+
+
+def _inventory_key(host_key: str, place: Place | None) -> tuple[TrustedKey, ...]:
+    if not host_key:
+        return ()
+    kind, _, encoded = host_key.partition(" ")
+    return (
+        TrustedKey(
+            fingerprint(b64decode(encoded.split()[0])), Source.INVENTORY, str(place or "inventory"), kind
+        ),
+    )

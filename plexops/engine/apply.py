@@ -1,0 +1,241 @@
+"""Carry out a plan: observe, guard, journal, window, send, read back; then prove the effect or undo it all."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from plexops.drivers.base import Unrenderable
+from plexops.engine.access import Access, Links
+from plexops.engine.observe import Drivers, Observer, Seen
+from plexops.engine.planning import foreign
+from plexops.engine.sending import Recorder, Sender, UnexpectedReply
+from plexops.engine.undo import Undoer
+from plexops.model.change import Action, Change, inverse, is_done, project
+from plexops.model.change_json import change_to_json
+from plexops.model.errors import ExitStatus, PlexopsError
+from plexops.model.plan import Authorized, Plan, Step, authorize, shown
+from plexops.model.resources import KINDS
+from plexops.model.run import Proof
+from plexops.model.snapshot import Kind, Role
+from plexops.runbook.guards import Case, judge
+
+#: How long a host may take to come up at its new address, in seconds.
+ARRIVAL_SECONDS = 45.0
+#: A look every so often while something settles, in seconds.
+LOOK_EVERY = 0.3
+
+
+class StepOutcome(StrEnum):
+    """What became of one step."""
+
+    NOT_SENT = "not-sent"
+    DONE = "done"
+    KEPT = "kept"
+    FAILED = "failed"
+    UNDONE = "undone"
+    UNDO_FAILED = "undo-failed"
+
+
+@dataclass(slots=True)
+class Carried:
+    """One step on its way."""
+
+    step: Step
+    outcome: StepOutcome = StepOutcome.NOT_SENT
+    detail: str = ""
+    authorized: Authorized | None = None
+    window_open: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What a plan came to."""
+
+    status: ExitStatus
+    carried: tuple[Carried, ...]
+    seen: Seen
+    proofs: tuple[Proof, ...] = ()
+    reason: str = ""
+
+
+class Stopped(Exception):
+    """A step could not be made or proven; all that was done is put back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """What carrying out a plan works with."""
+
+    access: Access
+    drivers: Drivers
+    links: Links
+    observer: Observer
+    record: Recorder
+    moment: Callable[[str], None]
+    adopted: frozenset[str] = frozenset()
+    undoing: bool = False
+
+
+#: Judges the effect: gives the final state, what proves it, and whether it is proven, refuted or unknown.
+Prover = Callable[[Workshop, Seen, Seen, Sequence[Step]], tuple[Seen, tuple[Proof, ...], str]]
+
+
+class Applier:
+    """Carries out one plan for one site."""
+
+    def __init__(self, workshop: Workshop, plan: Plan, seen: Seen) -> None:
+        self._shop = workshop
+        self._plan = plan
+        self._start = seen
+        self._seen = seen
+        self._carried = tuple(Carried(step) for step in plan.steps)
+        self._sender = Sender(workshop.access, workshop.links, workshop.record)
+        self._foreign = {
+            role: foreign(seen.view.of(role), role, [s.change for s in plan.steps])
+            for role in {s.change.role for s in plan.steps}
+        }
+
+    def run(self, prove: Prover | None) -> Applied:
+        """Make every change, then judge the effect. Never raises for what a device does."""
+        try:
+            for index, carried in enumerate(self._carried):
+                self._make(index, carried)
+        except (Stopped, UnexpectedReply, PlexopsError, Unrenderable) as reason:
+            return self._give_back(str(reason))
+        if prove is None:
+            return self._keep(ExitStatus.IN_ORDER, ())
+        self._seen, proofs, verdict = prove(self._shop, self._start, self._seen, self._plan.steps)
+        self._shop.record("effect", {"verdict": verdict})
+        if verdict == "refuted":
+            return replace(self._give_back("the effect was refuted"), proofs=proofs)
+        status = ExitStatus.IN_ORDER if verdict == "proven" else ExitStatus.INCOMPLETE
+        return self._keep(status, proofs)
+
+    def _make(self, index: int, carried: Carried) -> None:
+        """One change, one window."""
+        change = carried.step.change
+        self._shop.moment(f"{change.id}: look again")
+        self._look_again(change)
+        step = self._render(carried.step)
+        carried.step = step
+        carried.authorized = self._authorize(step)
+        back = inverse(change)
+        self._shop.record(
+            "intent",
+            {
+                "step": index,
+                "change": change_to_json(change),
+                "undo": None if back is None else change_to_json(back),
+                "requests": [write.shows or shown(write) for write in step.script.writes],
+            },
+        )
+        carried.outcome, carried.window_open = StepOutcome.FAILED, bool(step.script.window.open)
+        self._shop.moment(f"{change.id}: send")
+        complaint = ""
+        try:
+            self._sender.send(step, carried.authorized, self._seen, index)
+        except (UnexpectedReply, PlexopsError) as reason:
+            complaint = str(reason)
+        self._read_back(carried, complaint)
+        if change.kind is not Kind.PORT_FORWARD:
+            self._close_window(index, carried)
+        carried.outcome = StepOutcome.DONE
+        self._shop.record("done", {"step": index})
+        self._shop.moment(f"{change.id}: read back as wanted")
+
+    def _look_again(self, change: Change) -> None:
+        """Read the stop once more, and stop unless it is as planned, our own earlier changes aside."""
+        self._seen = self._shop.observer.again(self._seen, change.role)
+        now = foreign(self._seen.view.of(change.role), change.role, [s.change for s in self._plan.steps])
+        if now != self._foreign[change.role]:
+            raise Stopped(f"somebody changed the {change.role} while this run was under way")
+
+    def _render(self, step: Step) -> Step:
+        driver = self._shop.drivers.of(step.change.role)
+        return Step(step.change, driver.script(step.change, self._seen.view.of(step.change.role)))
+
+    def _authorize(self, step: Step) -> Authorized:
+        view = self._seen.view
+        after = view.with_snapshot(project(view.of(step.change.role), step.change))
+        case = Case(view, after, (step.change,), self._shop.adopted, self._shop.undoing)
+        verdicts = judge(case)
+        leave = authorize(self._plan.site, step, verdicts)
+        if not leave:
+            reasons = "; ".join(f"{v.guard}: {v.reason}" for v in verdicts if not v.holds)
+            raise Stopped(f"refused right before it was sent: {reasons}")
+        return leave
+
+    def _read_back(self, carried: Carried, complaint: str) -> None:
+        """Look until the change is seen, over a new connection each time; at most the kind's settling time."""
+        change = carried.step.change
+        if change.action is Action.RENEW:
+            self._await_arrival(change)
+            return
+        deadline = time.monotonic() + KINDS[change.kind].settle
+        while True:
+            self._seen = self._shop.observer.again(self._seen, change.role)
+            if is_done(change, self._seen.view.of(change.role)):
+                return
+            if time.monotonic() >= deadline or complaint:
+                carried.detail = complaint or "it was sent, and the device does not show it"
+                raise Stopped(f"{change.id}: {carried.detail}")
+            time.sleep(LOOK_EVERY)
+
+    def _await_arrival(self, change: Change) -> None:
+        """Wait until the server answers at its new address with its own host key, and Plex too."""
+        address = str(change.want)
+        deadline = time.monotonic() + ARRIVAL_SECONDS
+        while time.monotonic() < deadline:
+            if self._shop.observer.moved_to(address):
+                break
+            time.sleep(LOOK_EVERY)
+        else:
+            raise Stopped(f"the host did not come up at {address} within {ARRIVAL_SECONDS:.0f} s")
+        moved = replace(self._seen, server_address=address)
+        self._seen = self._shop.observer.again(moved, Role.SERVER)
+        while True:
+            try:
+                self._seen = self._shop.observer.again(self._seen, Role.PLEX)
+            except PlexopsError as error:
+                if time.monotonic() >= deadline:
+                    raise Stopped(f"Plex did not answer at {address}: {error}") from None
+                time.sleep(LOOK_EVERY)
+            else:
+                return
+
+    def _close_window(self, index: int, carried: Carried) -> None:
+        if not carried.window_open or carried.authorized is None:
+            return
+        if not self._sender.confirm(carried.step, carried.authorized, self._seen, index):
+            raise Stopped(f"{carried.step.change.id}: the device's own undo could not be ended")
+        carried.window_open = False
+
+    def _keep(self, status: ExitStatus, proofs: tuple[Proof, ...]) -> Applied:
+        """End the windows that stayed open for the effect."""
+        try:
+            for index, carried in enumerate(self._carried):
+                self._close_window(index, carried)
+        except Stopped as reason:
+            return self._give_back(str(reason))
+        if status is ExitStatus.INCOMPLETE:
+            for carried in self._carried:
+                carried.outcome = StepOutcome.KEPT
+        return Applied(status, self._carried, self._seen, proofs)
+
+    def _give_back(self, reason: str) -> Applied:
+        """Undo in reverse what was made, and read again."""
+        self._shop.moment(f"undo: {reason}")
+        undoer = Undoer(self._shop.drivers, self._shop.observer, self._sender, self._shop.record)
+        begun = [(i, c) for i, c in enumerate(self._carried) if c.outcome is not StepOutcome.NOT_SENT]
+        failed = False
+        for index, carried in reversed(begun):
+            self._seen, proven = undoer.undo(carried.step, self._seen, index, window_open=carried.window_open)
+            carried.outcome = StepOutcome.UNDONE if proven else StepOutcome.UNDO_FAILED
+            failed = failed or not proven
+        if failed:
+            return Applied(ExitStatus.UNDO_UNPROVEN, self._carried, self._seen, reason=reason)
+        status = ExitStatus.UNDONE if begun else ExitStatus.SAFE_STOP
+        return Applied(status, self._carried, self._seen, reason=reason)

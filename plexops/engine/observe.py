@@ -1,0 +1,396 @@
+"""Ask every stop of a site, all at once, and keep what was said as exhibits."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from ipaddress import IPv4Address
+from types import MappingProxyType
+from urllib.parse import urlsplit
+
+from plexops.drivers.base import Driver, Observation
+from plexops.drivers.outside import USUAL_ECHOES, EchoDriver, ProbeDriver, merge
+from plexops.drivers.plex import PlexDriver
+from plexops.drivers.profiled import ProfiledDriver
+from plexops.drivers.server import ServerDriver
+from plexops.engine.access import Access, Links
+from plexops.model.entries import ProbeAnswer
+from plexops.model.errors import PlexopsError, Problem
+from plexops.model.exchange import Call, Command, Read, Reply
+from plexops.model.run import Exhibit
+from plexops.model.secret import Secret
+from plexops.model.site import AddressBy, ServerDevice
+from plexops.model.snapshot import Kind, Role, Snapshot
+from plexops.runbook.conditions import public_addresses
+from plexops.runbook.view import SiteView
+from plexops.transport.link import ReadLink
+
+#: An exhibit is cut at this many characters; the whole stays in the private snapshot.
+EXHIBIT_CHARACTERS = 4096
+
+#: Where Plex keeps its token on a Debian or Ubuntu server.
+_TOKEN_READ = Read(
+    "token",
+    Command("cat '/var/lib/plexmediaserver/Library/Application Support/Plex Media Server/Preferences.xml'"),
+    secret=True,
+)
+_TOKEN = re.compile(r'PlexOnlineToken="([^"]+)"')
+
+#: The problems that mean "nobody answers there": the host may have another address now.
+_NOBODY = frozenset({"PLX-D102", "PLX-D103", "PLX-D104", "PLX-D108"})
+
+
+@dataclass(frozen=True, slots=True)
+class Drivers:
+    """The drivers of one site's stops."""
+
+    router: ProfiledDriver | None = None
+    server: ServerDriver | None = None
+    plex: PlexDriver | None = None
+
+    def of(self, role: Role) -> Driver:
+        """Give a stop's driver. KeyError where the site has none."""
+        found: Mapping[Role, Driver | None] = {
+            Role.ROUTER: self.router,
+            Role.SERVER: self.server,
+            Role.PLEX: self.plex,
+        }
+        driver = found[role]
+        if driver is None:
+            raise KeyError(role)
+        return driver
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What one look at a site came to."""
+
+    view: SiteView
+    exhibits: tuple[Exhibit, ...] = ()
+    #: Who answered, by role: host key fingerprints and pins.
+    identities: Mapping[Role, str] = field(default_factory=lambda: MappingProxyType({}))
+    problems: tuple[Problem, ...] = ()
+    #: Where the server answered; empty: where the inventory says.
+    server_address: str = ""
+    token: Secret | None = None
+
+
+@dataclass(slots=True)
+class _Answered:
+    """One stop's part, as its thread leaves it."""
+
+    snapshot: Snapshot | None = None
+    exhibits: list[Exhibit] = field(default_factory=list)
+    identity: str = ""
+    problems: tuple[Problem, ...] = ()
+    address: str = ""
+    token: Secret | None = None
+    at: float = 0.0
+
+
+class Observer:
+    """Looks at one site. Each look opens links of its own, so that a read-back is never the old connection."""
+
+    def __init__(self, access: Access, drivers: Drivers, links: Links, view: SiteView) -> None:
+        self._access = access
+        self._drivers = drivers
+        self._links = links
+        #: What the inventory says; snapshots are filled in.
+        self._blank = view
+
+    def look(self, probe_port: int | None) -> Seen:
+        """Ask every stop in parallel, then the vantages for `probe_port`."""
+        with ThreadPoolExecutor(max_workers=4) as pool:
+            router = pool.submit(self._guarded, self._router)
+            server = pool.submit(self._guarded, self._server, router)
+            plex = pool.submit(self._guarded, self._plex, router, server)
+            parts = {Role.ROUTER: router.result(), Role.SERVER: server.result(), Role.PLEX: plex.result()}
+        return self._put_together(parts, probe_port)
+
+    def again(self, seen: Seen, role: Role) -> Seen:
+        """Ask one stop again, over a new connection. Raises PlexopsError where it does not answer."""
+        part = _Answered()
+        if role is Role.ROUTER:
+            part = self._router()
+        elif role is Role.SERVER:
+            part = self._ask_server(seen.server_address)
+        elif role is Role.PLEX:
+            part = self._ask_plex(seen.token, seen.server_address)
+        if part.snapshot is None:
+            raise PlexopsError(part.problems or Problem("PLX-D101", f"the {role} did not answer"))
+        return _renewed(seen, role, part)
+
+    def probe(self, seen: Seen, port: int) -> Seen:
+        """Try the port again from every vantage."""
+        old = seen.view.of(Role.OUTSIDE)
+        kept = replace(old, entries=tuple(e for e in old.entries if e.kind is not Kind.PROBE))
+        found, exhibits = self._probes(seen.view, port)
+        outside = merge([kept, *found])
+        view = seen.view.with_snapshot(outside)
+        return replace(seen, view=view, exhibits=_with(seen.exhibits, exhibits))
+
+    def moved_to(self, address: str) -> bool:
+        """Tell whether the server answers at an address now, with its own host key."""
+        link = self._links.read(self._access.device(Role.SERVER), lambda: self._access.server(address))
+        try:
+            link.ask((Read("hostname", Command("hostname")),))
+        except PlexopsError:
+            return False
+        finally:
+            link.close()
+        return True
+
+    def _guarded(self, ask: object, *futures: Future[_Answered]) -> _Answered:
+        """Turn a failure to ask into problems: one silent stop does not end the look at the others."""
+        try:
+            part: _Answered = ask(*futures)  # type: ignore[operator]
+        except PlexopsError as error:
+            return _Answered(problems=error.problems)
+        return part
+
+    def _router(self) -> _Answered:
+        driver = self._drivers.router
+        if driver is None:
+            return _Answered()
+        link = self._links.read(self._access.device(Role.ROUTER), self._access.router)
+        return _run(driver.observe(), link, Role.ROUTER)
+
+    def _server(self, router: Future[_Answered]) -> _Answered:
+        server = self._access.site.server
+        if self._drivers.server is None or server is None or server.login is None:
+            return _Answered()
+        try:
+            return self._ask_server("")
+        except PlexopsError as error:
+            if not _nobody(error):
+                raise
+            address = _leased_address(router.result(), server)
+            if not address:
+                raise
+            return self._ask_server(address)
+
+    def _ask_server(self, address: str) -> _Answered:
+        driver = self._drivers.server
+        if driver is None:
+            return _Answered()
+        link = self._links.read(self._access.device(Role.SERVER), lambda: self._access.server(address))
+        wants_token = self._links.live and self._access.wants_token_from_server()
+        extra = (_TOKEN_READ,) if wants_token else ()
+        urls = self._access.site.echoes
+        echoes = EchoDriver(USUAL_ECHOES if urls is None else urls, "server")
+        try:
+            part = _run(driver.observe(), link, Role.SERVER, extra, close=False)
+            outside = _run(echoes.observe(), link, Role.OUTSIDE, close=False)
+        finally:
+            link.close()
+        part.address = address
+        part.exhibits += outside.exhibits
+        if part.snapshot is not None and outside.snapshot is not None:
+            part.snapshot = replace(
+                part.snapshot, entries=(*part.snapshot.entries, *outside.snapshot.entries)
+            )
+        return part
+
+    def _plex(self, router: Future[_Answered], server: Future[_Answered]) -> _Answered:
+        if self._drivers.plex is None:
+            return _Answered()
+        host = server.result()
+        address = host.address
+        try:
+            return self._ask_plex(host.token, address)
+        except PlexopsError as error:
+            device = self._access.site.server
+            if not _nobody(error) or address or device is None:
+                raise
+            address = _leased_address(router.result(), device)
+            if not address:
+                raise
+            return self._ask_plex(host.token, address)
+
+    def _ask_plex(self, token: Secret | None, moved: str) -> _Answered:
+        driver = self._drivers.plex
+        plex, server = self._access.site.plex, self._access.site.server
+        if driver is None or plex is None:
+            return _Answered()
+        same_host = server is not None and urlsplit(plex.url).hostname == str(server.address)
+        address = moved if same_host else ""
+        link = self._links.read(self._access.device(Role.PLEX), lambda: self._access.plex(token, address))
+        part = _run(driver.observe(), link, Role.PLEX)
+        part.address = address
+        part.token = token
+        return part
+
+    def _put_together(self, parts: Mapping[Role, _Answered], probe_port: int | None) -> Seen:
+        server = parts[Role.SERVER].snapshot
+        snapshots = {role: part.snapshot for role, part in parts.items() if part.snapshot is not None}
+        outside = Snapshot(Role.OUTSIDE)
+        if server is not None:
+            echoes = tuple(e for e in server.entries if e.kind is Kind.ECHO)
+            snapshots[Role.SERVER] = replace(
+                server, entries=tuple(e for e in server.entries if e.kind is not Kind.ECHO)
+            )
+            outside = replace(outside, entries=echoes)
+        snapshots[Role.OUTSIDE] = outside
+        view = replace(
+            self._blank,
+            snapshots=MappingProxyType(snapshots),
+            ages=MappingProxyType(dict.fromkeys(snapshots, 0.0)),
+            plex_answered_at=self._plex_answered_at(parts[Role.PLEX]),
+        )
+        exhibits = [exhibit for part in parts.values() for exhibit in part.exhibits]
+        if probe_port is not None:
+            found, more = self._probes(view, probe_port)
+            view = view.with_snapshot(merge([outside, *found]))
+            exhibits += more
+        return Seen(
+            view=view,
+            exhibits=tuple(exhibits),
+            identities=MappingProxyType(
+                {role: part.identity for role, part in parts.items() if part.snapshot}
+            ),
+            problems=tuple(problem for part in parts.values() for problem in part.problems),
+            server_address=parts[Role.SERVER].address or parts[Role.PLEX].address,
+            token=parts[Role.SERVER].token,
+        )
+
+    def _plex_answered_at(self, part: _Answered) -> tuple[str, int] | None:
+        plex = self._access.site.plex
+        if part.snapshot is None or plex is None:
+            return None
+        host = part.address or urlsplit(plex.url).hostname or ""
+        return host, urlsplit(plex.url).port or plex.port
+
+    def _probes(self, view: SiteView, port: int) -> tuple[list[Snapshot], list[Exhibit]]:
+        """Try the port from every vantage at once; a vantage that cannot be asked leaves its answer unknown."""
+        vantages = self._access.site.vantages
+        address = _public_address(view)
+        if not vantages or address is None:
+            return [], []
+        identifier = view.of(Role.PLEX).text("plex.identifier") or ""
+
+        def ask(index: int) -> _Answered:
+            vantage = vantages[index]
+            driver = ProbeDriver(vantage.name, address, port, identifier)
+            device = self._access.device(f"vantage {vantage.name}")
+            link = self._links.read(device, lambda: self._access.vantage(vantage))
+            return _run(driver.observe(), link, Role.OUTSIDE)
+
+        def safely(index: int) -> _Answered:
+            try:
+                return ask(index)
+            except PlexopsError as error:
+                return _Answered(problems=error.problems)
+
+        with ThreadPoolExecutor(max_workers=len(vantages)) as pool:
+            parts = list(pool.map(safely, range(len(vantages))))
+        found = [part.snapshot for part in parts if part.snapshot is not None]
+        return found, [exhibit for part in parts for exhibit in part.exhibits]
+
+
+def _renewed(seen: Seen, role: Role, part: _Answered) -> Seen:
+    snapshot = part.snapshot
+    if snapshot is None:
+        return seen
+    echoes = tuple(e for e in snapshot.entries if e.kind is Kind.ECHO)
+    if echoes:
+        snapshot = replace(snapshot, entries=tuple(e for e in snapshot.entries if e.kind is not Kind.ECHO))
+    view = seen.view.with_snapshot(snapshot)
+    if role is Role.PLEX and part.address:
+        view = replace(view, plex_answered_at=(part.address, view.plex_port))
+    return replace(seen, view=view, exhibits=_with(seen.exhibits, part.exhibits))
+
+
+def _with(old: Sequence[Exhibit], new: Sequence[Exhibit]) -> tuple[Exhibit, ...]:
+    """Put newer exhibits in the place of older ones with the same id."""
+    fresh = {exhibit.id for exhibit in new}
+    return (*(exhibit for exhibit in old if exhibit.id not in fresh), *new)
+
+
+def _run(
+    observation: Observation, link: ReadLink, role: Role, extra: tuple[Read, ...] = (), *, close: bool = True
+) -> _Answered:
+    """Carry a driver's questions and answers. `extra` are asked in the same round, and not by the driver."""
+    part = _Answered()
+    try:
+        reads = tuple(next(observation))
+        while True:
+            replies = link.ask((*reads, *extra))
+            part.at = time.monotonic()
+            for read, reply in zip((*reads, *extra), replies, strict=True):
+                if not read.secret:
+                    part.exhibits.append(_exhibit(role, read, reply))
+                elif read.id == _TOKEN_READ.id:
+                    part.token = _token(reply)
+            extra, answers = (), replies[: len(reads)]
+            reads = tuple(observation.send(answers))
+    except StopIteration as done:
+        part.snapshot = done.value
+        part.identity = link.identity
+    finally:
+        if close:
+            link.close()
+    return part
+
+
+def _token(reply: Reply) -> Secret | None:
+    found = _TOKEN.search(reply.body) if reply.whole else None
+    return Secret(found[1], "server:PlexOnlineToken") if found else None
+
+
+def _exhibit(role: Role, read: Read, reply: Reply) -> Exhibit:
+    source = read.ask.text if isinstance(read.ask, Command) else _request(read.ask)
+    text = reply.body if reply.body or not reply.stderr else reply.stderr
+    return Exhibit(
+        id=f"{role}.{read.id}",
+        device=str(role),
+        source=source,
+        time=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        text=text[:EXHIBIT_CHARACTERS],
+        sha256_raw=hashlib.sha256(reply.body.encode()).hexdigest(),
+        cut=len(text) > EXHIBIT_CHARACTERS or not reply.whole,
+    )
+
+
+def _request(call: Call) -> str:
+    return f"{call.method} {call.path}"
+
+
+def _nobody(error: PlexopsError) -> bool:
+    return any(problem.code in _NOBODY for problem in error.problems)
+
+
+def _leased_address(router: _Answered, server: ServerDevice) -> str:
+    """Give where the router's leases say the host is, when that is not where it shall be."""
+    if router.snapshot is None or not server.mac or server.address_by is AddressBy.STATIC:
+        return ""
+    for entry in router.snapshot.of(Kind.LEASE):
+        if (
+            entry.values is not None
+            and entry.values.mac == server.mac
+            and entry.values.address != server.address
+        ):
+            return str(entry.values.address)
+    return ""
+
+
+def _public_address(view: SiteView) -> IPv4Address | None:
+    """Give the address to try from outside: what others see, else the router's own WAN address."""
+    seen = public_addresses(view)
+    if seen:
+        return seen[0][0]
+    text = view.of(Role.ROUTER).text("wan.address")
+    return None if text is None else IPv4Address(text)
+
+
+def unanswered(seen: Seen) -> tuple[str, ...]:
+    """Give the vantages that were asked and did not know."""
+    return tuple(
+        entry.values.vantage
+        for entry in seen.view.of(Role.OUTSIDE).of(Kind.PROBE)
+        if entry.values.answer is ProbeAnswer.UNKNOWN
+    )

@@ -1,0 +1,165 @@
+"""From findings to a plan: changes in order, each with its exact requests, judged by every guard."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+from plexops import __version__
+from plexops.drivers.base import Unrenderable
+from plexops.engine.observe import Drivers, Seen
+from plexops.model.change import Action, Change, find, project
+from plexops.model.errors import PlexopsError, Problem
+from plexops.model.facts import CONFIGURATION_FACTS
+from plexops.model.finding import Finding
+from plexops.model.plan import Plan, Step, sha256
+from plexops.model.profile import Profile
+from plexops.model.site import SiteTasks
+from plexops.model.snapshot import Kind, Role, Snapshot, canonical
+from plexops.runbook.guards import Case, judge
+from plexops.runbook.view import SiteView
+
+#: Reservation → the host holds the address → host firewall → forward and passage → Plex → UPnP off.
+ORDER: tuple[Kind, ...] = (
+    Kind.DHCP_RESERVATION,
+    Kind.LEASE,
+    Kind.FIREWALL_RULE,
+    Kind.PORT_FORWARD,
+    Kind.PASSAGE,
+    Kind.PLEX_REMOTE_ACCESS,
+    Kind.UPNP,
+)
+#: What waits until the host holds its address.
+_AFTER_THE_LEASE = frozenset({Kind.PORT_FORWARD, Kind.PASSAGE, Kind.PLEX_REMOTE_ACCESS, Kind.UPNP})
+
+#: The kinds whose entries a plan rests on, by stop.
+RESTS_ON: Mapping[Role, frozenset[Kind]] = MappingProxyType(
+    {
+        Role.ROUTER: frozenset(
+            {Kind.DHCP_RESERVATION, Kind.PORT_FORWARD, Kind.PASSAGE, Kind.FILTER_RULE, Kind.UPNP}
+        ),
+        Role.SERVER: frozenset({Kind.FIREWALL_RULE, Kind.FILTER_RULE}),
+        Role.PLEX: frozenset({Kind.PLEX_REMOTE_ACCESS}),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan with the state that it was made on, and what has to wait for another run."""
+
+    plan: Plan
+    seen: Seen
+    waiting: tuple[Change, ...] = ()
+
+
+def in_order(changes: Sequence[Change]) -> tuple[Change, ...]:
+    """Put changes in the order in which they are applied."""
+    return tuple(sorted(changes, key=lambda change: ORDER.index(change.kind)))
+
+
+def make_plan(
+    seen: Seen,
+    drivers: Drivers,
+    findings: Sequence[Finding],
+    tasks: SiteTasks,
+    profile: Profile | None,
+    *,
+    adopted: frozenset[str],
+    undoing: bool = False,
+    changes: Sequence[Change] | None = None,
+) -> Planned:
+    """Render and judge the changes of the findings (or the given ones, for a rollback)."""
+    wanted = in_order([c for f in findings for c in f.changes]) if changes is None else tuple(changes)
+    now, waiting = _until_the_lease(wanted, seen, drivers) if not undoing else (wanted, ())
+    view = _arrived(seen.view, now)
+    steps, after = _render(now, view, drivers)
+    case = Case(before=view, after=after, changes=now, adopted=adopted, undoing=undoing)
+    verdicts = judge(case)
+    plan = Plan(
+        site=tasks.site.name,
+        steps=steps,
+        verdicts=verdicts,
+        basis=basis(seen, tasks, profile, adopted, undoing),
+    )
+    return Planned(plan, seen, waiting)
+
+
+def _until_the_lease(
+    changes: tuple[Change, ...], seen: Seen, drivers: Drivers
+) -> tuple[tuple[Change, ...], tuple[Change, ...]]:
+    """Where the host cannot be made to take its new address, nothing that needs it there is planned."""
+    renewal = next((c for c in changes if c.action is Action.RENEW), None)
+    if renewal is None or drivers.server is None:
+        return changes, ()
+    try:
+        drivers.server.script(renewal, seen.view.of(Role.SERVER))
+    except Unrenderable:
+        now = tuple(c for c in changes if c.kind not in _AFTER_THE_LEASE and c is not renewal)
+        return now, tuple(c for c in changes if c.kind in _AFTER_THE_LEASE or c is renewal)
+    return changes, ()
+
+
+def _arrived(view: SiteView, changes: Sequence[Change]) -> SiteView:
+    """Plan as if the host already held the address that a renewal will bring; guards look again when it does."""
+    if not any(change.action is Action.RENEW for change in changes) or view.plex_answered_at is None:
+        return view
+    return replace(view, plex_answered_at=(str(view.plex_address), view.plex_answered_at[1]))
+
+
+def _render(changes: Sequence[Change], view: SiteView, drivers: Drivers) -> tuple[tuple[Step, ...], SiteView]:
+    """Render each change on the state that those before it leave."""
+    steps: list[Step] = []
+    for change in changes:
+        now = view.of(change.role)
+        try:
+            script = drivers.of(change.role).script(change, now)
+        except Unrenderable as reason:
+            problem = Problem("PLX-R201", f"{change.id} cannot be rendered: {reason}", where=str(change.role))
+            raise PlexopsError(problem) from None
+        steps.append(Step(change, script))
+        view = view.with_snapshot(project(now, change))
+    return tuple(steps), view
+
+
+def basis(
+    seen: Seen, tasks: SiteTasks, profile: Profile | None, adopted: frozenset[str], undoing: bool
+) -> Mapping[str, str]:
+    """Give the parts that a plan rests on, each with its digest: a stale plan names those that moved."""
+    parts = {
+        "plexops version": __version__,
+        "profile": sha256(profile.text if profile else ""),
+        "tasks": sha256([[t.kind, t.key, t.state, t.adopt, canonical(dict(t.values))] for t in tasks.tasks]),
+        "adoptions": sha256(sorted(adopted)),
+        "purpose": "undo" if undoing else "apply",
+    }
+    for role, kinds in RESTS_ON.items():
+        snapshot = seen.view.of(role)
+        parts[f"{role} identity"] = seen.identities.get(role, "")
+        parts[f"{role} configuration"] = snapshot.digest(kinds, CONFIGURATION_FACTS)
+    return MappingProxyType(parts)
+
+
+def moved(old: Mapping[str, str], new: Mapping[str, str]) -> tuple[str, ...]:
+    """Name the parts of a basis that differ."""
+    return tuple(name for name in sorted({*old, *new}) if old.get(name) != new.get(name))
+
+
+def foreign(snapshot: Snapshot, role: Role, changes: Sequence[Change]) -> str:
+    """Give a digest of what a stop holds besides the entries of these changes: nobody else's edit may slip in."""
+    touched = {id(entry) for change in changes if change.role is role for entry in find(change, snapshot)}
+    rest = [
+        [entry.kind, canonical(entry.values), canonical(dict(entry.raw)), entry.owner.key]
+        for kind in sorted(RESTS_ON.get(role, frozenset()))
+        for entry in snapshot.of(kind)
+        if id(entry) not in touched and not _follows(entry.kind, entry.owner.key, changes)
+    ]
+    return sha256(rest)
+
+
+def _follows(kind: Kind, key: str, changes: Sequence[Change]) -> bool:
+    """Filter rules that a change of ours brings with it: they bear its tag, or come and go with a passage."""
+    if kind is not Kind.FILTER_RULE:
+        return False
+    return any(c.kind in (Kind.PASSAGE, Kind.FIREWALL_RULE) and (not key or c.key == key) for c in changes)

@@ -1,0 +1,217 @@
+"""From what the engine found and did to the one document that every format renders."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from plexops.engine.apply import Applied, Carried
+from plexops.engine.observe import Seen
+from plexops.model.change import Action, Change
+from plexops.model.exchange import WindowKind, Write
+from plexops.model.finding import Finding, FindingStatus
+from plexops.model.plan import GuardVerdict, Step, shown
+from plexops.model.resources import KINDS
+from plexops.model.run import (
+    ChangeOutcome,
+    ChangeReport,
+    DeviceDiff,
+    FieldChange,
+    FindingReport,
+    GuardReport,
+    Hop,
+    Mark,
+    Stop,
+    Symbol,
+)
+from plexops.model.snapshot import Entry, Kind, Role, Snapshot, canonical
+from plexops.runbook import conditions
+from plexops.runbook.conditions import Holds
+
+_SYMBOLS: Mapping[Action, Symbol] = {
+    Action.CREATE: "+",
+    Action.DELETE: "-",
+    Action.UPDATE: "~",
+    Action.ADOPT: "~",
+    Action.RESTORE: "~",
+    Action.RENEW: "~",
+}
+
+#: The worst of a stop's findings decides its mark, in this order.
+_MARKS: tuple[tuple[FindingStatus, Mark, str], ...] = (
+    (FindingStatus.STOPPED, "stop", "STOP"),
+    (FindingStatus.CONFLICT, "drift", "CONFLICT"),
+    (FindingStatus.DRIFT, "drift", "DRIFT"),
+    (FindingStatus.UNKNOWN, "unknown", "unknown"),
+    (FindingStatus.UNSUPPORTED, "unknown", "by hand"),
+    (FindingStatus.OK, "ok", "ok"),
+)
+
+
+def finding_report(finding: Finding) -> FindingReport:
+    """Give one finding for the report."""
+    return FindingReport(
+        status=finding.status,
+        role=str(finding.role),
+        kind=str(finding.kind),
+        key=finding.key,
+        title=finding.title,
+        want=finding.want,
+        have=finding.have,
+        why=finding.why,
+        place=finding.place,
+        exhibits=finding.exhibits,
+        adoptable=finding.adopt_id or None,
+        steps=finding.steps,
+    )
+
+
+def hops(findings: Sequence[Finding], seen: Seen, labels: Mapping[Stop, str]) -> tuple[Hop, ...]:
+    """Draw the path: Internet → ISP → router → server → Plex, a mark and a word at each."""
+    wan = conditions.wan(seen.view)
+    isp: tuple[Mark, str] = {
+        Holds.YES: ("ok", "ok"),
+        Holds.NO: ("stop", "STOP"),
+        Holds.UNKNOWN: ("unknown", "unproven"),
+    }[wan.holds]  # type: ignore[assignment]
+    path = [
+        Hop("internet", labels.get("internet", "Internet"), "ok", "", ""),
+        Hop("isp", labels.get("isp", "ISP"), isp[0], isp[1], wan.says),
+    ]
+    for stop, role in (("router", Role.ROUTER), ("server", Role.SERVER), ("plex", Role.PLEX)):
+        theirs = [f for f in findings if f.role is role and f.kind is not Kind.WAN]
+        mark, word = _mark(theirs, role in seen.view.snapshots)
+        detail = next((f.have for f in theirs if f.status is not FindingStatus.OK), "")
+        path.append(Hop(stop, labels.get(stop, stop), mark, word, detail))  # type: ignore[arg-type, call-overload]
+    return tuple(path)
+
+
+def _mark(findings: Sequence[Finding], answered: bool) -> tuple[Mark, str]:
+    for status, mark, word in _MARKS:
+        if any(finding.status is status for finding in findings):
+            return mark, word
+    return ("ok", "ok") if answered else ("not-asked", "not asked")
+
+
+def guard_report(verdict: GuardVerdict) -> GuardReport:
+    """Give one guard's word for the report."""
+    word = "not-applicable" if not verdict.applies else "holds" if verdict.holds else "refuses"
+    return GuardReport(verdict.guard, verdict.title, word, verdict.reason)  # type: ignore[arg-type]
+
+
+def change_report(step: Step, carried: Carried | None = None) -> ChangeReport:
+    """Give one change with every request, and what became of it."""
+    change = step.change
+    window = step.script.window
+    outcome: ChangeOutcome = "planned" if carried is None else str(carried.outcome)  # type: ignore[assignment]
+    return ChangeReport(
+        id=change.id,
+        role=str(change.role),
+        kind=str(change.kind),
+        key=change.key,
+        action=str(change.action),
+        symbol=_SYMBOLS[change.action],
+        title=_title(change),
+        fields=_fields(change),
+        commands=tuple(_text(write) for write in step.script.writes),
+        undo=step.script.undo,
+        window="" if window.kind is WindowKind.NONE else f"{window.kind}, {window.seconds} s",
+        exposure="opens a port to the internet" if _opens(change) else None,
+        outcome=outcome,
+        place=change.place,
+        detail="" if carried is None else carried.detail,
+    )
+
+
+def _text(write: Write) -> str:
+    text = shown(write)
+    return text if not write.shows or write.shows == text else write.shows
+
+
+def _opens(change: Change) -> bool:
+    return change.kind is Kind.PORT_FORWARD and change.want is not None and change.want.enabled
+
+
+def _title(change: Change) -> str:
+    if change.action is Action.RENEW:
+        return f"the host asks for {change.want}"
+    kind = KINDS[change.kind]
+    name = "" if change.before is None or change.before.owner.ours else f" “{change.before.label}”"
+    what = "" if change.want is None else f" {kind.says(change.want)}"
+    return f"{kind.title.lower()}{name}{what}"
+
+
+def _fields(change: Change) -> tuple[FieldChange, ...]:
+    if change.action is Action.RENEW:
+        return ()
+    before = None if change.before is None else change.before.values
+    want = change.want
+    values = want if want is not None else before
+    every = (
+        tuple(f.name for f in fields(values)) if is_dataclass(values) and not isinstance(values, type) else ()
+    )
+    names = change.fields or every
+    found = []
+    for name in names:
+        old, new = _word(before, name), _word(want, name)
+        if old != new:
+            found.append(FieldChange(name, old, new))
+    return tuple(found)
+
+
+def _word(values: Any, name: str) -> str:
+    if values is None or not is_dataclass(values):
+        return ""
+    value = getattr(values, name, None)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return " ".join(str(item) for item in value)
+    return "" if value is None else str(value)
+
+
+def device_diffs(before: Seen, applied: Applied | None) -> tuple[DeviceDiff, ...]:
+    """Give each changed stop's entries before and after, a line each."""
+    if applied is None:
+        return ()
+    roles = {carried.step.change.role for carried in applied.carried}
+    return tuple(
+        DeviceDiff(str(role), _lines(before.view.of(role)), _lines(applied.seen.view.of(role)))
+        for role in sorted(roles)
+        if _lines(before.view.of(role)) != _lines(applied.seen.view.of(role))
+    )
+
+
+def _lines(snapshot: Snapshot) -> str:
+    shown_kinds = [k for k in KINDS if not KINDS[k].is_condition]
+    return "\n".join(_line(entry) for kind in shown_kinds for entry in snapshot.of(kind))
+
+
+def _line(entry: Entry) -> str:
+    what = "unreadable" if entry.values is None else KINDS[entry.kind].says(entry.values)
+    name = f"  “{entry.label}”" if entry.label else ""
+    return f"{entry.kind}  {what}{name}"
+
+
+def snapshot_json(snapshot: Snapshot) -> str:
+    """Give a snapshot verbatim, for the private part of a run folder."""
+    document = {
+        "role": snapshot.role,
+        "facts": {name: canonical(fact.value) for name, fact in sorted(snapshot.facts.items())},
+        "kinds": {str(kind): state for kind, state in snapshot.kinds.items()},
+        "reasons": dict(snapshot.reasons),
+        "entries": [
+            {
+                "kind": entry.kind,
+                "values": canonical(entry.values),
+                "raw": canonical(dict(entry.raw)),
+                "owner": entry.owner.key,
+                "handle": entry.handle,
+                "label": entry.label,
+            }
+            for entry in snapshot.entries
+        ],
+    }
+    return json.dumps(document, indent=1, sort_keys=True) + "\n"

@@ -1,0 +1,141 @@
+"""Send one authorized step: window, writes, and whether the replies are what success looks like."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Protocol
+
+from plexops.engine.access import Access, Links, LinkSettings
+from plexops.engine.observe import Seen
+from plexops.model.errors import PlexopsError, Problem
+from plexops.model.exchange import Expect, Read, Reply, Write
+from plexops.model.plan import Authorized, Step
+from plexops.model.snapshot import Role
+from plexops.transport.link import WriteLink
+
+
+class Recorder(Protocol):
+    """Takes one record of the journal; it is on the disk when this returns."""
+
+    def __call__(self, kind: str, data: Mapping[str, object]) -> None:
+        """Append."""
+
+
+class UnexpectedReply(Exception):
+    """A device did not answer as success looks like. The state decides what it means, not this."""
+
+
+def settings_for(access: Access, seen: Seen, role: Role) -> LinkSettings:
+    """Give the way to a stop, where it answered last."""
+    if role is Role.ROUTER:
+        return access.router()
+    if role is Role.SERVER:
+        return access.server(seen.server_address)
+    return access.plex(seen.token, seen.server_address)
+
+
+class Sender:
+    """Sends steps of one site. Each request goes out once."""
+
+    def __init__(self, access: Access, links: Links, record: Recorder) -> None:
+        self._access = access
+        self._links = links
+        self._record = record
+
+    def send(self, step: Step, authorized: Authorized, seen: Seen, index: int) -> None:
+        """Open the window, read back that it stands, and send the writes in order.
+
+        Raises UnexpectedReply or PlexopsError; what then holds on the device is for a fresh read to say.
+        """
+        link = self._open(step, authorized, seen)
+        try:
+            self._arm(link, step, index)
+            for number, write in enumerate(step.script.writes):
+                reply = link.send(write)
+                self._record("sent", {"step": index, "request": number, "status": reply.status})
+                _demand(write, reply)
+        finally:
+            link.close()
+
+    def confirm(self, step: Step, authorized: Authorized, seen: Seen, index: int) -> bool:
+        """End the window. False: it had fired already, or nobody knows; then a fresh read decides."""
+        if not step.script.window.confirm:
+            return True
+        link = self._open(step, authorized, seen)
+        try:
+            for write in step.script.window.confirm:
+                _demand(write, link.send(write))
+        except (UnexpectedReply, PlexopsError):
+            return False
+        finally:
+            link.close()
+        self._record("confirmed", {"step": index})
+        return True
+
+    def armed(self, step: Step, authorized: Authorized, seen: Seen) -> bool:
+        """Tell whether the window of a step still stands."""
+        read = step.script.window.armed
+        if read is None:
+            return False
+        link = self._open(step, authorized, seen)
+        try:
+            return _stands(read, link.ask((read,))[0])
+        finally:
+            link.close()
+
+    def _open(self, step: Step, authorized: Authorized, seen: Seen) -> WriteLink:
+        return self._links.write(settings_for(self._access, seen, step.change.role), authorized)
+
+    def _arm(self, link: WriteLink, step: Step, index: int) -> None:
+        window = step.script.window
+        for write in window.open:
+            _demand(write, link.send(write))
+        if window.armed is None:
+            return
+        if not _stands(window.armed, link.ask((window.armed,))[0]):
+            raise UnexpectedReply("the device's own undo was armed and does not stand")
+        self._record("armed", {"step": index, "seconds": window.seconds})
+
+
+def _stands(read: Read, reply: Reply) -> bool:
+    del read
+    return reply.whole and reply.status in (None, 0) and bool(reply.body.strip())
+
+
+def _demand(write: Write, reply: Reply) -> None:
+    reason = unexpected(write.expect, reply)
+    if reason:
+        raise UnexpectedReply(reason)
+
+
+def unexpected(expect: Expect, reply: Reply) -> str:
+    """Give the reason why a reply is not what success looks like; empty where it is."""
+    if not reply.whole:
+        return "the answer was cut off"
+    said = (reply.stderr or reply.body).strip()
+    first = said.splitlines()[0][:160] if said else "nothing"
+    if expect.statuses and reply.status not in expect.statuses:
+        return f"status {reply.status}: {first}"
+    if expect.silent and said:
+        return first
+    if expect.path:
+        return _unexpected_value(expect, reply)
+    return ""
+
+
+def _unexpected_value(expect: Expect, reply: Reply) -> str:
+    import jmespath
+    from jmespath.exceptions import JMESPathError
+
+    try:
+        found = jmespath.search(expect.path, json.loads(reply.body))
+    except (ValueError, JMESPathError):
+        return f"the answer is not understood: {reply.body[:120]}"
+    word = str(found).lower() if isinstance(found, bool) else str(found)
+    return "" if word == expect.equals else f"{expect.path} is {word!r}: {reply.body[:160]}"
+
+
+def refused(reason: str, role: Role) -> PlexopsError:
+    """Make the error of a step that no guard let pass."""
+    return PlexopsError(Problem("PLX-R202", reason, where=str(role)))
