@@ -88,7 +88,7 @@ def _read(name: str, spec: Mapping[str, Any], place: Place | None) -> ReadSpec:
         id=name,
         parse=spec["parse"],
         run=spec.get("run", ""),
-        method=cast("Method", method),
+        method=method,
         path=path,
         body=spec.get("body"),
         absent=frozenset(spec.get("absent", ())),
@@ -172,7 +172,7 @@ def _request(spec: Mapping[str, Any], place: Place | None) -> Request:
     file = spec.get("file", {})
     return Request(
         run=spec.get("run", ""),
-        method=cast("Method", method),
+        method=method,
         send=path,
         body=spec.get("body"),
         file=file.get("path", ""),

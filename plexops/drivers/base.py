@@ -13,7 +13,7 @@ from plexops.model.snapshot import Kind, Snapshot
 Observation = Generator[Sequence[Read], Sequence[Reply], Snapshot]
 
 
-class Unrenderable(Exception):  # noqa: N818 - what a change is, not what went wrong
+class Unrenderable(Exception):
     """A change that this device cannot be made to do, or whose way back cannot be derived. The text says why."""
 
 

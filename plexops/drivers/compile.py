@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -78,7 +78,9 @@ class CompiledProfile:
 
     profile: Profile
     facts: tuple[CompiledFact, ...] = ()
-    resources: Mapping[Kind, tuple[CompiledResource, ...]] = MappingProxyType({})
+    resources: Mapping[Kind, tuple[CompiledResource, ...]] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
     window: CompiledWindow | None = None
 
 

@@ -39,8 +39,8 @@ _READS: tuple[Read, ...] = (
     Read("identity", Call("GET", "/identity", accept="xml")),
     Read("root", Call("GET", "/", accept="xml")),
     Read("prefs", Call("GET", "/:/prefs", accept="xml")),
-    # It carries the owner's token: never an exhibit, never recorded as it is.
-    Read("account", Call("GET", "/myplex/account", accept="xml"), secret=True),
+    # It carries the owner's token.
+    Read("account", Call("GET", "/myplex/account", accept="xml"), hides=("authToken", "username", "email")),
 )
 
 

@@ -23,7 +23,7 @@ _TRUE = frozenset({"true", "yes", "1", "on", "enabled"})
 _FALSE = frozenset({"false", "no", "0", "off", "disabled"})
 
 
-class NotUnderstood(ValueError):  # noqa: N818 - what a row is, not what went wrong
+class NotUnderstood(ValueError):
     """A row that the profile's maps cannot hold."""
 
 

@@ -185,6 +185,8 @@ class Observer:
         echoes = EchoDriver(USUAL_ECHOES if urls is None else urls, "server")
         try:
             part = _run(driver.observe(), link, Role.SERVER, extra, close=False)
+            if part.token is not None:
+                self._access.secrets.learn(part.token)
             outside = _run(echoes.observe(), link, Role.OUTSIDE, close=False)
         finally:
             link.close()

@@ -194,7 +194,7 @@ def map_texts(report: RunReport, change: Callable[[str, str], str]) -> RunReport
     """Give the same report with every text sent through `change(field name, text)`.
 
     It walks the JSON form, so a field that is added later can't be forgotten. Words from closed lists (marks,
-    statuses …), schema, run id and hashes are left as they are.
+    statuses …) are left as they are.
     """
     from plexops.model.run_json import CLOSED_FIELDS, report_from_json, report_to_json
 

@@ -12,12 +12,13 @@ from plexops.model.finding import FindingStatus
 T = TypeVar("T")
 Object = dict[str, Any]
 
-#: Fields whose texts come from closed lists or are hashes and ids of ours: masking and cleaning leave them alone.
-#: Where one name is a word in one object and a sentence in another, it is given with its list.
+#: Fields that hold a word of a closed list, which reading checks. Where one name is a word in one object and a
+#: sentence in another, it is given with its list.
 CLOSED_FIELDS = frozenset(
-    {"schema", "command", "run_id", "started", "version", "stop", "mark", "status", "symbol"}
-    | {"guards.verdict", "changes.outcome", "journal_head", "plan_digest", "sha256_raw", "time", "code"}
+    {"schema", "command", "stop", "mark", "status", "symbol", "guards.verdict", "changes.outcome"}
 )
+#: Fields that hold hashes, ids and times of our own making: masking has nothing to do there.
+OWN_FIELDS = frozenset({"run_id", "started", "version", "journal_head", "plan_digest", "sha256_raw", "time"})
 
 
 def report_to_json(report: run.RunReport) -> Object:

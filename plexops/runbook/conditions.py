@@ -204,8 +204,8 @@ def reachability(view: SiteView, port: int | None = None) -> Condition:
     """Is Plex reachable from the internet? (runbook M1, M4, D4, E3, E4) `port`: the only one that counts."""
     if view.access == "relay":
         return _through_relay(view)
-    vantages = _from_vantages(view, port)
-    plex = _plex_verdict(view, port)
+    vantages = from_vantages(view, port)
+    plex = plex_verdict(view, port)
     for condition in (vantages, plex):
         if condition.holds is Holds.YES:
             return condition
@@ -225,7 +225,7 @@ def _through_relay(view: SiteView) -> Condition:
     return Condition(Holds.NO, "`access: relay`, but Plex's RelayEnabled is off", exhibit)
 
 
-def _from_vantages(view: SiteView, port: int | None) -> Condition:
+def from_vantages(view: SiteView, port: int | None) -> Condition:
     probes = [
         (entry.values, entry.exhibit)
         for entry in view.of(Role.OUTSIDE).of(Kind.PROBE)
@@ -245,7 +245,7 @@ def _from_vantages(view: SiteView, port: int | None) -> Condition:
     )
 
 
-def _plex_verdict(view: SiteView, port: int | None) -> Condition:
+def plex_verdict(view: SiteView, port: int | None) -> Condition:
     """Healthy is: mapped, no error, and a public address that is not empty (`facts` of python-plexapi's tests)."""
     plex = view.of(Role.PLEX)
     state = plex.text("plex.mapping_state")

@@ -1,0 +1,1 @@
+"""The command line: parse, call the engine, print. Heavy rooms are imported by the command that needs them."""

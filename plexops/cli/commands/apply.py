@@ -1,0 +1,120 @@
+"""`plexops apply`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from plexops.cli.options import with_files, with_run
+
+if TYPE_CHECKING:
+    from plexops.model.plan import Plan
+    from plexops.model.run import SiteReport
+
+#: A digest given by hand has at least this many hexadecimal digits.
+SHORTEST_DIGEST = 12
+
+
+@click.command("apply")
+@with_files
+@with_run
+@click.option("--dry-run", "--check", "dry_run", is_flag=True, help="Show every request; send nothing.")
+@click.option("--exit-code", is_flag=True, help="With --dry-run: status 1 when there are changes.")
+@click.option("--out", type=click.Path(path_type=Path), help="With --dry-run: save the plan to this file.")
+@click.option(
+    "--approve", metavar="DIGEST", help="Send exactly the plan with this digest (12 digits are enough)."
+)
+@click.option("--yes", is_flag=True, help="Send without asking. It does not adopt anything.")
+@click.option(
+    "--adopt", multiple=True, metavar="ID", help="Change this entry of somebody's, as the audit names it."
+)
+def command(**options: Any) -> int:
+    """Make it so: look, plan, ask, change, read back, prove the effect, and undo what cannot be proven.
+
+    PLAYBOOKS may also be one plan file that --out wrote: then --approve DIGEST is needed, and a plan that no longer
+    fits is refused. Exit status: 0 proven, 3 refused, 4 kept but unproven, 5 undone, 6 the undo failed.
+    """
+    from plexops.cli.output import parse_formats, write_reports
+    from plexops.cli.session import files_from, open_homes, open_store
+    from plexops.engine.runner import Order, run
+
+    saved = take_plan_file(options)
+    formats = parse_formats(options["formats"])
+    store = open_store()
+    homes = open_homes(
+        files_from(options), store, ask_pass=options["ask_pass"], ask_become_pass=options["ask_become_pass"]
+    )
+    if len(homes) > 1 and not options["dry_run"] and not options["approve"]:
+        raise click.UsageError("several sites: name one with --limit, or give --approve DIGEST.")
+    order = Order(
+        command="dry-run" if options["dry_run"] else "apply",
+        adopt=frozenset(options["adopt"]),
+        approve=None if options["dry_run"] else approval(options),
+        exit_code_for_changes=options["exit_code"],
+        saved=None if saved is None else saved["basis"],
+        save_plan=options["out"],
+    )
+    report, masked = run(homes, order, store, options["forks"])
+    write_reports(report, masked, formats, options["verbose"])
+    return report.exit_status
+
+
+def take_plan_file(options: dict[str, Any]) -> dict[str, Any] | None:
+    """Take a plan file out of the playbooks. It is a claim: its digest has to be the approved one.
+
+    Raises PlexopsError for a file that was edited, and click.UsageError where --approve is missing.
+    """
+    plans = [path for path in options["playbooks"] if path.suffix == ".json"]
+    if not plans:
+        return None
+    if len(plans) > 1 or len(options["playbooks"]) > 1:
+        raise click.UsageError("give one plan file, and no playbooks beside it.")
+    if not options["approve"]:
+        raise click.UsageError("a plan file needs --approve DIGEST: the digest that you reviewed.")
+    from plexops.engine.plan_file import read_plan_file
+
+    options["playbooks"] = ()
+    return read_plan_file(plans[0], options["approve"])
+
+
+def approval(options: dict[str, Any]) -> Callable[[SiteReport, Plan], bool]:
+    """Give what decides whether a plan is sent: the digest, --yes, or a person at the terminal."""
+
+    def decide(report: SiteReport, plan: Plan) -> bool:
+        given = options["approve"]
+        if given:
+            return digest_fits(given, plan.digest)
+        if options["yes"]:
+            return True
+        if not sys.stdin.isatty():
+            raise click.UsageError(
+                f"nobody is here to ask: give --approve {plan.digest[:SHORTEST_DIGEST]} (or --yes)."
+            )
+        _show(report)
+        return bool(click.confirm("Send these changes?", default=False, err=True))
+
+    return decide
+
+
+def digest_fits(given: str, digest: str) -> bool:
+    """Tell whether a digest that a person gave is this plan's. Raises click.UsageError for one that is too short."""
+    wanted = given.lower()
+    if len(wanted) < SHORTEST_DIGEST or any(c not in "0123456789abcdef" for c in wanted):
+        raise click.UsageError(
+            f"--approve takes at least {SHORTEST_DIGEST} hexadecimal digits of the plan's digest."
+        )
+    return digest.startswith(wanted)
+
+
+def _show(report: SiteReport) -> None:
+    from plexops import __version__
+    from plexops.cli.output import view_for
+    from plexops.model.run import RunReport
+    from plexops.report.text import render
+
+    plan = RunReport("dry-run", "", "", 0.0, __version__, 0, (report,))
+    print(render(plan, view_for(sys.stderr)), file=sys.stderr)

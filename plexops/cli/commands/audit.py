@@ -1,0 +1,64 @@
+"""`plexops audit`."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from plexops.cli.options import with_files, with_run
+from plexops.model.errors import ExitStatus
+
+_RETRY_EVERY = 15.0
+
+
+@click.command("audit")
+@with_files
+@with_run
+@click.option("--record", type=click.Path(path_type=Path), help="Keep every exchange in this new folder.")
+@click.option(
+    "--replay", type=click.Path(path_type=Path, exists=True), help="Answer from a recording; no network."
+)
+@click.option(
+    "--retry-for", metavar="TIME", help="Look again while something is missing, up to 90s, 10m or 1h."
+)
+def command(**options: Any) -> int:
+    """Say what is true now, against the playbooks. Reads only: nothing is ever changed.
+
+    Exit status: 0 in order, 1 findings, 3 a safe stop, 4 something could not be seen.
+    """
+    from plexops.cli.output import parse_formats, write_reports
+    from plexops.cli.session import files_from, open_homes, open_store
+    from plexops.engine.runner import Order, run
+
+    formats = parse_formats(options["formats"])
+    until = time.monotonic() + seconds(options["retry_for"])
+    store = open_store()
+    while True:
+        homes = open_homes(
+            files_from(options),
+            store,
+            ask_pass=options["ask_pass"],
+            ask_become_pass=options["ask_become_pass"],
+            record=options["record"],
+            replay=options["replay"],
+        )
+        report, masked = run(homes, Order("audit"), store, options["forks"])
+        settled = report.exit_status != ExitStatus.INCOMPLETE
+        if settled or time.monotonic() + _RETRY_EVERY > until:
+            write_reports(report, masked, formats, options["verbose"])
+            return report.exit_status
+        time.sleep(_RETRY_EVERY)
+
+
+def seconds(text: str | None) -> float:
+    """Read `90s`, `10m` or `1h`; nothing is no time. Raises click.BadParameter."""
+    if text is None:
+        return 0.0
+    units = {"s": 1.0, "m": 60.0, "h": 3600.0}
+    number, unit = text[:-1], text[-1:]
+    if not number.isdigit() or unit not in units:
+        raise click.BadParameter(f"{text!r} is no time: write 90s, 10m or 1h", param_hint="--retry-for")
+    return float(number) * units[unit]

@@ -1,0 +1,121 @@
+"""The entry point: the list of commands, and the one place where failures become exit statuses."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Mapping
+from importlib import import_module
+from types import MappingProxyType
+from typing import Any
+
+import click
+
+from plexops import __version__
+
+#: Every command by name: its module in `cli/commands`, and the line that `--help` shows. Modules load when called.
+COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "check": ("check", "Check inventory, playbooks and profiles. Opens no connection."),
+        "audit": ("audit", "Say what is true now, against the playbooks. Reads only."),
+        "apply": ("apply", "Make it so: plan, approval, change, proof. --dry-run shows every request."),
+        "rollback": ("rollback", "Put back what a run changed."),
+        "recover": ("recover", "Settle a run that was interrupted, by what the devices say."),
+        "report": ("report", "Show a run again, in any format."),
+        "evidence": ("evidence", "Verify, export or prune the evidence of runs."),
+        "trust": ("trust", "Look at a device's key and pin it."),
+        "profiles": ("profiles", "List the router profiles, show one, or check your own."),
+        "explain": ("explain", "Explain a problem code, offline."),
+        "schema": ("schema", "Print a JSON Schema for your editor."),
+        "lab": ("lab", "Start a simulated home on this machine."),
+        "demo": ("demo", "Watch the whole job on a simulated home."),
+    }
+)
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are called: `--help` and `--version` stay quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Give the names in the order in which a newcomer meets them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"plexops.cli.commands.{COMMANDS[cmd_name][0]}")
+        command: click.Command = module.command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Name the nearest command for a typo."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], COMMANDS, n=1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            ctx.fail(f"There is no command {args[0]!r}.{hint}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing any of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.group(
+    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.version_option(__version__, "-V", "--version", prog_name="plexops", message="%(prog)s %(version)s")
+def root() -> None:
+    """Keep Plex remote access working on a home network, as code.
+
+    In a folder with inventory.yaml and playbooks/, every command works without arguments. First steps:
+
+    \b
+      plexops demo                watch the whole job on a simulated home
+      plexops check               check your files; opens no connection
+      plexops audit               say what is true now; reads only
+      plexops apply --dry-run     show every request that would be sent
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and end the process with its status."""
+    _quiet_pipes()
+    sys.exit(run(arguments))
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run the command line and give its status. Expected failures are printed; nobody sees a bare traceback."""
+    from plexops.model.errors import PlexopsError
+
+    try:
+        result: Any = root.main(args=arguments, standalone_mode=False, prog_name="plexops")
+    except click.exceptions.Exit as ending:
+        return ending.exit_code
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except (KeyboardInterrupt, click.Abort):
+        print("\ninterrupted: nothing further was sent", file=sys.stderr)
+        return 130
+    except PlexopsError as error:
+        from plexops.cli.output import show_problems
+
+        show_problems(error.problems)
+        return int(error.status)
+    except Exception as bug:  # noqa: BLE001 - the one boundary: a bug becomes a crash report, not a traceback
+        from plexops.cli.crash import report_crash
+
+        return report_crash(bug)
+    return int(result) if isinstance(result, int) else 0
+
+
+def _quiet_pipes() -> None:
+    """A reader that goes away (`plexops audit | head`) ends us silently, as with other tools."""
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)

@@ -1,0 +1,56 @@
+"""Options that several commands share. They bear Ansible's names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., object])
+
+_FILE = click.Path(path_type=Path)
+
+
+def with_files(command: Command) -> Command:
+    """Add what says which files, sites and tasks are meant."""
+    for option in reversed(
+        (
+            click.argument("playbooks", nargs=-1, type=_FILE),
+            click.option(
+                "-i", "--inventory", type=_FILE, help="The inventory (default: inventory.yaml here)."
+            ),
+            click.option(
+                "-l", "--limit", multiple=True, help="Only these sites: names, groups, globs, !negation."
+            ),
+            click.option("-t", "--tags", multiple=True, help="Only tasks with one of these tags."),
+            click.option("--skip-tags", multiple=True, help="No tasks with one of these tags."),
+            click.option(
+                "-e", "--extra-vars", multiple=True, help="Variables: key=value, JSON, or @file.yaml."
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def with_run(command: Command) -> Command:
+    """Add what says how devices are reached and how the result is shown."""
+    for option in reversed(
+        (
+            click.option("-k", "--ask-pass", is_flag=True, help="Ask once for the login password."),
+            click.option("-K", "--ask-become-pass", is_flag=True, help="Ask once for the sudo password."),
+            click.option("-f", "--forks", default=8, show_default=True, help="How many sites at once."),
+            click.option(
+                "--format",
+                "formats",
+                multiple=True,
+                metavar="NAME[:PATH]",
+                help="text, json, junit, github, html or markdown; with :PATH into a file. Repeatable.",
+            ),
+            click.option("-v", "--verbose", count=True, help="Also list what is in order."),
+        )
+    ):
+        command = option(command)
+    return command

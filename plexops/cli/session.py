@@ -1,0 +1,114 @@
+"""From options to homes that can be looked at: files, secrets, trust, recordings."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from plexops.config.inventory import load_inventory
+from plexops.config.playbook import load_playbooks
+from plexops.config.resolve import resolve
+from plexops.config.secrets import Secrets
+from plexops.config.variables import extra_variables
+from plexops.engine.access import LiveLinks, ReplayedLinks
+from plexops.engine.site import Home, Setting, known_hosts_files, open_home
+from plexops.evidence.folder import Store, state_root
+from plexops.model.errors import PlexopsError, Problem
+from plexops.model.secret import Secret
+from plexops.model.site import SiteTasks
+from plexops.transport.trust_store import TrustStore
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Which files, sites and tasks a command is about."""
+
+    inventory: Path | None
+    playbooks: Sequence[Path]
+    limit: Sequence[str]
+    tags: Sequence[str]
+    skip_tags: Sequence[str]
+    extra_vars: Sequence[str]
+
+    @property
+    def directory(self) -> Path:
+        """Where relative files start: beside the inventory."""
+        return (self.inventory or Path("inventory.yaml")).absolute().parent
+
+    def tasks(self) -> tuple[SiteTasks, ...]:
+        """Load and resolve. Raises PlexopsError with every problem; nothing is contacted."""
+        inventory = load_inventory(self.inventory)
+        playbooks = load_playbooks(tuple(self.playbooks))
+        return resolve(
+            inventory,
+            playbooks,
+            limit=self.limit,
+            tags=self.tags,
+            skip_tags=self.skip_tags,
+            extra=extra_variables(self.extra_vars),
+        )
+
+
+def files_from(options: dict[str, Any]) -> Files:
+    """Take the options of `with_files`."""
+    return Files(
+        options["inventory"],
+        options["playbooks"],
+        options["limit"],
+        options["tags"],
+        options["skip_tags"],
+        options["extra_vars"],
+    )
+
+
+def open_store() -> Store:
+    """Open the folder of runs."""
+    return Store.open(state_root(os.environ, sys.platform))
+
+
+def open_homes(
+    files: Files,
+    store: Store,
+    *,
+    ask_pass: bool = False,
+    ask_become_pass: bool = False,
+    record: Path | None = None,
+    replay: Path | None = None,
+) -> tuple[Home, ...]:
+    """Make every site ready. Raises PlexopsError; nothing is contacted."""
+    tasks = files.tasks()
+    interactive = sys.stdin.isatty()
+    setting = Setting(
+        directory=files.directory,
+        secrets=Secrets(os.environ, _ask if interactive else None),
+        store=TrustStore.load(store.root),
+        links=ReplayedLinks(replay) if replay is not None else LiveLinks(record),
+        known_hosts=known_hosts_files(os.environ),
+        login_password=_prompt("login password", wanted=ask_pass, interactive=interactive),
+        sudo_password=_prompt("sudo password", wanted=ask_become_pass, interactive=interactive),
+    )
+    if record is not None:
+        from plexops.transport.record import new_recording
+
+        new_recording(record)
+    return tuple(open_home(site, setting) for site in tasks)
+
+
+def _ask(what: str) -> str:
+    answer: str = click.prompt(what, hide_input=True, default="", show_default=False, err=True)
+    return answer
+
+
+def _prompt(what: str, *, wanted: bool, interactive: bool) -> Secret | None:
+    if not wanted:
+        return None
+    if not interactive:
+        reason = f"the {what} is asked for, and there is nobody to ask here"
+        raise PlexopsError(Problem("PLX-C304", reason, "Use {env: NAME} or {file: PATH} in the inventory."))
+    return Secret(_ask(what), what)

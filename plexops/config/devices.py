@@ -1,0 +1,225 @@
+"""The devices of one site: router, upstream gateway, server and Plex."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address
+from urllib.parse import SplitResult
+
+from plexops.config.reading import NOTHING, Reader
+from plexops.model.site import (
+    AddressBy,
+    Become,
+    BecomeMethod,
+    Container,
+    HostFirewall,
+    HttpLogin,
+    PlexDevice,
+    RouterDevice,
+    ServerDevice,
+    SshLogin,
+    UpstreamDevice,
+)
+from plexops.model.snapshot import Role
+from plexops.model.values import PRIVATE_NETWORKS
+
+_SSH = ("port", "username", "password", "key_file", "key", "host_key", "become", "via")
+#: QEMU and KVM give their guests such addresses; they stay the same, though they are locally made up.
+_GUESTS = ("52:54:00:",)
+
+
+class Devices:
+    """Reads the devices of one site; each may have a jump host of its own, else the site's."""
+
+    def __init__(self, site: Reader) -> None:
+        self._site = site
+        self._via = _jump(site, None)
+
+    def router(self) -> RouterDevice | None:
+        """Give the router, if the site has one."""
+        reader = self._site.below("router")
+        return None if reader is None else self._router(reader, Role.ROUTER)
+
+    def upstream(self) -> UpstreamDevice | None:
+        """Give the gateway before the router, if the site has one."""
+        reader = self._site.below("upstream")
+        return None if reader is None else UpstreamDevice(self._router(reader, Role.UPSTREAM))
+
+    def _router(self, reader: Reader, role: Role) -> RouterDevice:
+        profile = reader.text("profile")
+        reader.need("profile", "openwrt")
+        if profile and profile != "manual":
+            reader.need("address", "192.168.1.1")
+        if profile == "manual":
+            _refuse_logins(reader)
+        via = _jump(reader, self._via)
+        address = reader.host("address")
+        return RouterDevice(
+            profile=profile,
+            ssh=ssh_login(reader, via, address=address, username=reader.text("username")),
+            http=HttpLogin(
+                address=address,
+                port=reader.port("port"),
+                username=reader.text("username"),
+                password=reader.secret("password"),
+                api_key=reader.secret("api_key"),
+                api_secret=reader.secret("api_secret"),
+                tls_pin=reader.tls_pin("tls_pin"),
+                via=via,
+                places=reader.places(),
+            ),
+            params=reader.params("params"),
+            role=role,
+            places=reader.places(),
+        )
+
+    def server(self) -> ServerDevice | None:
+        """Give the host that Plex runs on, if the site has one."""
+        reader = self._site.below("server")
+        if reader is None:
+            return None
+        address = reader.address("address")
+        mac = reader.mac("mac")
+        _note_address(reader, address)
+        _note_mac(reader, mac)
+        wants_login = any(reader.has(name) for name in _SSH)
+        if wants_login:
+            reader.need("address", "192.168.1.50")
+        via = _jump(reader, self._via)
+        login = ssh_login(reader, via, address=str(address or ""), username=reader.text("username"))
+        return ServerDevice(
+            address=address,
+            address_by=reader.choice("address_by", AddressBy, AddressBy.DHCP),
+            mac=mac,
+            login=login if wants_login else None,
+            become=_become(reader),
+            firewall=reader.choice("firewall", HostFirewall, HostFirewall.AUTO),
+            container=reader.choice("container", Container, Container.AUTO),
+            places=reader.places(),
+        )
+
+    def plex(self) -> PlexDevice | None:
+        """Give Plex, if the site has it. Where packets go defaults to the URL, then to the server's address."""
+        reader = self._site.below("plex")
+        if reader is None:
+            return None
+        reader.need("url", "http://192.168.1.50:32400")
+        url = _plex_url(reader)
+        server = self._site.below("server")
+        fallback = Reader(server.table if server else NOTHING, "", "", reader.problems)
+        address = reader.address("address") or _address_of(url)
+        # A server's own wrong address is complained about where the server is read.
+        return PlexDevice(
+            url=url.geturl().rstrip("/") if url else "",
+            token=reader.secret("token"),
+            address=address or _quiet_address(fallback),
+            port=reader.port("port") or (url.port if url and url.port else 0),
+            tls_pin=reader.tls_pin("tls_pin"),
+            via=_jump(reader, self._via),
+            places=reader.places(),
+        )
+
+
+def ssh_login(reader: Reader, via: SshLogin | None, *, address: str, username: str) -> SshLogin:
+    """Read what SSH needs from a table that has the usual keys."""
+    if reader.has("key") and reader.has("key_file"):
+        reason = "“key:” and “key_file:” both name the private key"
+        place = reader.table.key_place("key")
+        reader.problems.add("PLX-C211", place, reader.path, reason, "Keep one of them.")
+    return SshLogin(
+        address=address,
+        port=reader.port("port"),
+        username=username,
+        password=reader.secret("password"),
+        key_file=reader.file("key_file"),
+        key=reader.secret("key"),
+        host_key=reader.host_key("host_key"),
+        via=via,
+        places=reader.places(),
+    )
+
+
+def _jump(reader: Reader, inherited: SshLogin | None) -> SshLogin | None:
+    own = reader.below("via")
+    if own is None:
+        return inherited
+    return ssh_login(own, None, address=own.host("address"), username=own.text("username"))
+
+
+def _become(reader: Reader) -> Become | None:
+    own = reader.below("become")
+    if own is None:
+        return None
+    return Become(own.choice("method", BecomeMethod, BecomeMethod.SUDO), own.secret("password"))
+
+
+def _refuse_logins(reader: Reader) -> None:
+    for name in ("password", "key", "key_file", "api_key", "api_secret", "host_key", "tls_pin", "params"):
+        if reader.has(name):
+            reason = f"“{name}:” has no use with “profile: manual”: nobody logs in there"
+            place = reader.table.key_place(name)
+            reader.problems.add(
+                "PLX-C211", place, f"{reader.path}.{name}", reason, "Take it out, or name the family."
+            )
+
+
+def _plex_url(reader: Reader) -> SplitResult | None:
+    url = reader.url("url")
+    if url is None:
+        return None
+    node = reader.node("url")
+    place = node.place if node else None
+    path = f"{reader.path}.url"
+    if url.port is None:
+        reason = "this web address names no port"
+        reader.problems.add(
+            "PLX-C204", place, path, reason, f"Write it out: {url.scheme}://{url.hostname}:32400."
+        )
+        return None
+    if url.path not in {"", "/"} or url.query:
+        reason = "this web address goes on after the port"
+        cure = f"Write {url.scheme}://{url.hostname}:{url.port} and nothing more."
+        reader.problems.add("PLX-C204", place, path, reason, cure)
+        return None
+    return url
+
+
+def _address_of(url: SplitResult | None) -> IPv4Address | None:
+    try:
+        address = IPv4Address(url.hostname or "") if url else None
+    except ValueError:
+        return None
+    return address if address and not address.is_loopback else None
+
+
+def _quiet_address(server: Reader) -> IPv4Address | None:
+    try:
+        return IPv4Address(server.text("address"))
+    except ValueError:
+        return None
+
+
+def _note_address(reader: Reader, address: IPv4Address | None) -> None:
+    if address is None or any(address in network for network in PRIVATE_NETWORKS):
+        return
+    node = reader.node("address")
+    what = "the machine's address for itself" if address.is_loopback else "not a private address"
+    reader.problems.note(
+        "PLX-C290",
+        node.place if node else None,
+        f"{reader.path}.address",
+        f"{address} is {what}; hosts behind a home router have 192.168.x.x, 10.x.x.x or 172.16–31.x.x",
+        "Write the address that the host has in the LAN, unless you mean this one.",
+    )
+
+
+def _note_mac(reader: Reader, mac: str) -> None:
+    if not mac or mac.startswith(_GUESTS) or not int(mac[:2], 16) & 2:
+        return
+    node = reader.node("mac")
+    reader.problems.note(
+        "PLX-C291",
+        node.place if node else None,
+        f"{reader.path}.mac",
+        f"{mac} is a made-up address: a private Wi-Fi address, or a container's, which may change",
+        "Switch private addresses off for your home network, or write the address of the network card.",
+    )

@@ -1,0 +1,106 @@
+"""Collecting all that is wrong, so that a person mends a file once and not twenty times."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from difflib import get_close_matches
+
+from plexops.model.errors import Place, PlexopsError, Problem
+
+#: More than this nobody reads at once; the rest is counted.
+SHOWN = 20
+#: How many sites are named for one problem that many share.
+MAX_DETAILS = 10
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Give the known word that looks most like this one, or an empty text if none does."""
+    found = get_close_matches(word[:100], list(known), n=1, cutoff=0.6)
+    return found[0] if found else ""
+
+
+def misspelt(name: str, keys: Iterable[str]) -> bool:
+    """Tell whether one of these unknown keys is meant for `name`: then it is not missing as well."""
+    return any(nearest(key, [name]) for key in keys)
+
+
+def shown(text: object, limit: int = 60) -> str:
+    """Put a value of a file into quotes for a message: on one line, escaped and cut."""
+    words = ascii_safe(str(text))
+    return f"“{words if len(words) <= limit else words[: limit - 1] + '…'}”"
+
+
+def ascii_safe(text: str) -> str:
+    """Make what cannot be printed visible, and leave letters of all languages as they are."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+class Problems:
+    """The errors and notes of one reading. The same problem at the same place counts once."""
+
+    def __init__(self) -> None:
+        self._errors: dict[tuple[str, str, str], Problem] = {}
+        self._notes: dict[tuple[str, str, str], Problem] = {}
+
+    def add(
+        self,
+        code: str,
+        place: Place | None,
+        path: str,
+        reason: str,
+        cure: str = "",
+        *,
+        detail: tuple[str, ...] = (),
+    ) -> None:
+        """Keep one error."""
+        self.keep((Problem(code=code, reason=reason, cure=cure, place=place, path=path, detail=detail),))
+
+    def keep(self, problems: Iterable[Problem]) -> None:
+        """Keep errors that were raised elsewhere. Of one that comes again only the details are added."""
+        for problem in problems:
+            identity = _identity(problem)
+            known = self._errors.setdefault(identity, problem)
+            fresh = tuple(line for line in problem.detail if line not in known.detail)
+            if fresh and len(known.detail) < MAX_DETAILS:
+                self._errors[identity] = replace(known, detail=(*known.detail, *fresh))
+
+    def note(self, code: str, place: Place | None, path: str, reason: str, cure: str = "") -> None:
+        """Keep a note: allowed, but a person should know."""
+        problem = Problem(code=code, reason=reason, cure=cure, place=place, path=path)
+        self._notes.setdefault(_identity(problem), problem)
+
+    def __bool__(self) -> bool:
+        return bool(self._errors)
+
+    @property
+    def notes(self) -> tuple[Problem, ...]:
+        """All notes, in the order of their places."""
+        return tuple(sorted(self._notes.values(), key=_order))
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        """All errors in the order of their places, at most `SHOWN` and then one that counts the rest."""
+        found = sorted(self._errors.values(), key=_order)
+        rest = len(found) - SHOWN
+        if rest <= 0:
+            return tuple(found)
+        more = Problem(
+            "PLX-C099", f"{rest} more {'problem' if rest == 1 else 'problems'} not shown", "Mend these first."
+        )
+        return (*found[:SHOWN], more)
+
+    def raise_if_any(self) -> None:
+        """Raise PlexopsError with all errors, if there are any."""
+        if self._errors:
+            raise PlexopsError(self.errors)
+
+
+def _identity(problem: Problem) -> tuple[str, str, str]:
+    """Without the path where there is a place: what `defaults:` gives many sites is one error, not many."""
+    return problem.code, str(problem.place or problem.path), problem.reason
+
+
+def _order(problem: Problem) -> tuple[str, int, int]:
+    place = problem.place
+    return (place.file, place.line, place.column) if place else ("", 0, 0)

@@ -1,0 +1,412 @@
+"""The JSON Schemas of what users write, for editors and for our own check. Draft 7: what editors understand.
+
+Tasks come from the resource modules, so that schema and code cannot drift apart. `python -m plexops.config.schemas
+DIRECTORY` writes the files that the repository keeps; a test proves them fresh.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from plexops.model.fields import Field, FieldType
+from plexops.model.resources import RESOURCES, ResourceKind
+from plexops.model.site import Access, AddressBy, BecomeMethod, Container, HostFirewall, State
+
+Schema = dict[str, Any]
+
+DRAFT = "http://json-schema.org/draft-07/schema#"
+#: Our own annotation: what a value is, so that one message can be right for a port and another for a secret.
+WANTS = "x-plexops"
+NAME = "^[A-Za-z0-9][A-Za-z0-9_.-]{0,39}$"
+VARIABLE = "^[A-Za-z_][A-Za-z0-9_]{0,39}$"
+TEMPLATE = r"\{\{"
+
+_INTEGER_TYPES = {FieldType.NUMBER, FieldType.PORT}
+
+
+def leaf(description: str, *examples: object, wants: str = "text", **more: object) -> Schema:
+    """One property: its type follows from what it wants unless `more` says otherwise."""
+    kinds = {"port": "integer", "flag": "boolean", "number": "integer"}
+    return {
+        "description": description,
+        "examples": list(examples),
+        "type": kinds.get(wants, "string"),
+        WANTS: wants,
+        **({"minimum": 1, "maximum": 65535} if wants == "port" else {}),
+        **more,
+    }
+
+
+def word(description: str, words: type[StrEnum], default: StrEnum) -> Schema:
+    """A property that is one of some words."""
+    return leaf(description, *(str(w) for w in words), enum=[str(w) for w in words], default=str(default))
+
+
+def table(description: str, example: object, properties: Schema, *required: str, **more: object) -> Schema:
+    """A property that is a table with known keys."""
+    return {
+        "description": description,
+        "examples": [example],
+        "type": "object",
+        WANTS: "table",
+        "properties": properties,
+        "additionalProperties": False,
+        **({"required": list(required)} if required else {}),
+        **more,
+    }
+
+
+def secret(description: str, example: Mapping[str, object], *, server: bool = False) -> Schema:
+    """A property that is a reference to a secret. `server`: the token may be read on the Plex host."""
+    sources = {
+        "env": leaf("The environment variable that holds it.", "PLEX_TOKEN", wants="variable"),
+        "file": leaf(
+            "A file that holds nothing else and that only you may read; relative to the inventory.",
+            "~/.config/plexops/router-password",
+        ),
+        "ask": leaf("Ask for it on the terminal, once per run.", True, wants="flag", const=True),
+    }
+    if server:
+        sources["from"] = leaf("Read it on the server, where Plex keeps it.", "server", const="server")
+    more = {"minProperties": 1, "maxProperties": 1, WANTS: "token" if server else "secret"}
+    return table(description, dict(example), sources, **more)
+
+
+def variables(description: str) -> Schema:
+    """A table of variables."""
+    return {
+        "description": description,
+        "examples": [{"external_port": 32500}],
+        "type": "object",
+        WANTS: "table",
+        "propertyNames": {"pattern": VARIABLE, WANTS: "variable name"},
+        "additionalProperties": {"$ref": "#/definitions/variable"},
+    }
+
+
+def listing(description: str, example: object, items: Schema, **more: object) -> Schema:
+    """A property that is a list."""
+    return {
+        "description": description,
+        "examples": [example],
+        "type": "array",
+        WANTS: "list",
+        "items": items,
+        **more,
+    }
+
+
+VARIABLE_DEFINITION: Schema = {
+    "description": "A text, a number, true or false, or a table of these. Texts may hold {{ names }}.",
+    "examples": [32500, "plex", True],
+    "type": ["string", "integer", "boolean", "object"],
+    WANTS: "variable value",
+    "propertyNames": {"pattern": VARIABLE, WANTS: "variable name"},
+    "additionalProperties": {"$ref": "#/definitions/variable"},
+}
+
+
+def _ssh_properties() -> Schema:
+    return {
+        "address": leaf("IPv4 or IPv6 address, or host name.", "192.168.1.1", wants="host"),
+        "port": leaf("SSH port. Default: ~/.ssh/config, else 22.", 22, wants="port"),
+        "username": leaf("Login name. Default: ~/.ssh/config, else your own.", "root"),
+        "password": secret("Login password. It also answers keyboard-interactive.", {"ask": True}),
+        "key_file": leaf("Private key file; relative to the inventory.", "~/.ssh/id_ed25519"),
+        "key": secret("Text of a private key, for CI.", {"env": "ROUTER_SSH_KEY"}),
+        "host_key": leaf(
+            "The device's public host key, as a line of known_hosts has it. Default: known_hosts, plexops trust.",
+            "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBa0Zm9vYmFyZm9vYmFyZm9vYmFyZm9vYmFyZm9vYmFy",
+            wants="host key",
+        ),
+    }
+
+
+def _via() -> Schema:
+    example = {"address": "vpn.example.net", "username": "me", "key_file": "~/.ssh/id_ed25519"}
+    return table("A jump host. It carries SSH and HTTP.", example, _ssh_properties(), "address")
+
+
+def _router(description: str) -> Schema:
+    properties = {
+        "profile": leaf(
+            "The router family; `plexops profiles list` shows them. `manual`: a person does what plexops says.",
+            "openwrt",
+            "routeros",
+            "opnsense",
+            "manual",
+            pattern="^[a-z0-9][a-z0-9_-]{0,39}$",
+        ),
+        **_ssh_properties(),
+        "port": leaf(
+            "Port of SSH or of the web interface. Default: what the profile says.", 22, wants="port"
+        ),
+        "api_key": secret("API key, for families that use one (OPNsense).", {"env": "OPNSENSE_KEY"}),
+        "api_secret": secret("The API key's secret.", {"env": "OPNSENSE_SECRET"}),
+        "tls_pin": leaf(
+            "The certificate's public key, as `curl --pinnedpubkey` takes it.",
+            "sha256//YhKJKSzoTt2b5FP18fvpHo7fJYqQCjAa3HWY3tvRMwE=",
+            wants="tls pin",
+        ),
+        "params": {
+            "description": "What the profile lets you choose, such as the name of the WAN interface.",
+            "examples": [{"wan": "wan"}],
+            "type": "object",
+            WANTS: "table",
+            "propertyNames": {"pattern": VARIABLE, WANTS: "variable name"},
+            "additionalProperties": leaf(
+                "Letters, digits, dots, hyphens and underscores.",
+                "wan",
+                type=["string", "integer"],
+                wants="param",
+            ),
+        },
+        "via": _via(),
+    }
+    return table(
+        description, {"profile": "openwrt", "address": "192.168.1.1", "username": "root"}, properties
+    )
+
+
+def _server() -> Schema:
+    ssh = _ssh_properties()
+    properties = {
+        **ssh,
+        "address": leaf(
+            "Where the host shall be: its IPv4 address in the LAN.", "192.168.1.50", wants="address"
+        ),
+        "address_by": word("Who gives the host its address.", AddressBy, AddressBy.DHCP),
+        "mac": leaf("The host's MAC address.", "52:54:00:12:34:56", wants="mac"),
+        "become": table(
+            "How the login gets the rights to change the firewall.",
+            {"method": "sudo", "password": {"ask": True}},
+            {
+                "method": word("The program that gives them.", BecomeMethod, BecomeMethod.SUDO),
+                "password": secret("The password that it asks for.", {"ask": True}),
+            },
+        ),
+        "firewall": word("The host's firewall; auto finds out.", HostFirewall, HostFirewall.AUTO),
+        "container": word("What Plex runs in; auto finds out.", Container, Container.AUTO),
+        "via": _via(),
+    }
+    example = {"address": "192.168.1.50", "mac": "52:54:00:12:34:56", "username": "media"}
+    return table("The host that Plex runs on.", example, properties)
+
+
+def _plex() -> Schema:
+    properties = {
+        "url": leaf(
+            "Where Plex answers in the LAN, with its port.", "http://192.168.1.50:32400", wants="url"
+        ),
+        "token": secret("Plex's access token (X-Plex-Token).", {"from": "server"}, server=True),
+        "address": leaf(
+            "Where the router must send packets. Default: the URL's address, else the server's.",
+            "192.168.1.50",
+            wants="address",
+        ),
+        "port": leaf("The port there. Default: the URL's.", 32400, wants="port"),
+        "tls_pin": leaf(
+            "The certificate's public key, where the URL is https and names an address.",
+            "sha256//YhKJKSzoTt2b5FP18fvpHo7fJYqQCjAa3HWY3tvRMwE=",
+            wants="tls pin",
+        ),
+        "via": _via(),
+    }
+    example = {"url": "http://192.168.1.50:32400", "token": {"from": "server"}}
+    return table("The Plex server.", example, properties)
+
+
+def _site_properties() -> Schema:
+    vantage = {
+        "ssh": leaf("user@host of a machine outside.", "me@vps.example.net", wants="text"),
+        **{k: v for k, v in _ssh_properties().items() if k not in {"address", "username"}},
+    }
+    return {
+        "groups": listing(
+            "Groups that this site is in; of two that set a variable, the later one wins.",
+            ["family"],
+            leaf("A group's name.", "family", pattern=NAME, wants="name"),
+        ),
+        "access": word("How outsiders are meant to get in.", Access, Access.FORWARD),
+        "vars": variables("Variables of this site."),
+        "via": {**_via(), "description": "A jump host for all devices of the site. It carries SSH and HTTP."},
+        "router": _router("The router that does NAT for the home."),
+        "upstream": _router("A gateway between the router and the internet, where there is one."),
+        "server": _server(),
+        "plex": _plex(),
+        "vantages": listing(
+            "Machines outside from which the port is tried.",
+            [{"ssh": "me@vps.example.net"}],
+            table("One machine outside.", {"ssh": "me@vps.example.net"}, vantage, "ssh"),
+        ),
+        "echoes": listing(
+            "Services that tell the home's public address. Default: the usual ones; [] asks none.",
+            ["https://api.ipify.org"],
+            leaf(
+                "An address that answers with the caller's address as text.",
+                "https://api.ipify.org",
+                wants="echo",
+            ),
+        ),
+    }
+
+
+def inventory_schema() -> Schema:
+    """Give the schema of `inventory.yaml`."""
+    site_example = {"router": {"profile": "openwrt", "address": "192.168.1.1"}}
+    names = {"pattern": NAME, WANTS: "name"}
+    site = {"$ref": "#/definitions/site"}
+    group = table(
+        "What the sites of a group share.",
+        {"vars": {"external_port": 32500}},
+        {"vars": variables("Variables.")},
+    )
+    by_name = {"type": "object", WANTS: "table", "propertyNames": names}
+    group_example = {"family": {"vars": {"external_port": 32500}}}
+    defaults_example = {"vars": {"external_port": 32500}}
+    properties = {
+        "sites": {
+            "description": "The homes, by name.",
+            "examples": [{"home": site_example}],
+            **by_name,
+            "additionalProperties": site,
+            "minProperties": 1,
+        },
+        "groups": {
+            "description": "Variables by group.",
+            "examples": [group_example],
+            **by_name,
+            "additionalProperties": group,
+        },
+        "defaults": table(
+            "What holds for every site that does not say otherwise.", defaults_example, _site_properties()
+        ),
+    }
+    description = "The homes that plexops looks after, and how to reach their devices."
+    return {
+        "$schema": DRAFT,
+        "title": "plexops inventory",
+        **table(description, {"sites": {"home": site_example}}, properties, "sites"),
+        "definitions": {
+            "variable": VARIABLE_DEFINITION,
+            "site": table("One home.", site_example, _site_properties()),
+        },
+    }
+
+
+def field_schema(field: Field) -> Schema:
+    """Give the schema of one field of a task: its own type, or a text with {{ names }}."""
+    examples = (*field.examples, "{{ " + field.name + " }}") if field.required else field.examples
+    if field.type in _INTEGER_TYPES:
+        wants = "port" if field.type is FieldType.PORT else "number"
+        return leaf(field.description, *examples, wants=wants, type=["integer", "string"], pattern=TEMPLATE)
+    if field.type is FieldType.FLAG:
+        return leaf(field.description, *examples, wants="flag", type=["boolean", "string"], pattern=TEMPLATE)
+    if field.type is FieldType.PORTS:
+        return leaf(field.description, *examples, wants="ports", type=["integer", "string"])
+    return leaf(field.description, *examples, wants=str(field.type))
+
+
+def kind_schema(resource: ResourceKind) -> Schema:
+    """Give the schema of what a task writes after a kind's name."""
+    properties = {field.name: field_schema(field) for field in resource.fields if field.in_task}
+    if not resource.is_condition and not resource.singleton:
+        properties["state"] = leaf(
+            "Whether it shall be there.",
+            *(str(state) for state in State),
+            enum=[str(state) for state in State],
+            default=str(State.PRESENT),
+        )
+        properties["key"] = leaf(
+            "Tells several of one kind apart; it is in our tag on the device and never changes.",
+            resource.default_key,
+            pattern="^[a-z][a-z0-9_]{0,19}$",
+            default=resource.default_key,
+            wants="key",
+        )
+    required = [field.name for field in resource.fields if field.required]
+    example = {field.name: field.examples[0] for field in resource.fields if field.required}
+    return table(resource.description, example, properties, *required, type=["object", "null"])
+
+
+def _tags() -> Schema:
+    return listing(
+        "Words by which -t and --skip-tags choose.",
+        ["router"],
+        leaf("One tag.", "router", pattern=NAME, wants="name"),
+    )
+
+
+def task_schema() -> Schema:
+    """Give the schema of one task: exactly one kind."""
+    properties: Schema = {
+        "name": leaf("What it is for, in your words.", "The router forwards our port"),
+        "tags": _tags(),
+        "adopt": leaf(
+            "Take over somebody's entry that differs only in its values.", True, wants="flag", default=False
+        ),
+    }
+    properties |= {str(kind): kind_schema(resource) for kind, resource in RESOURCES.items()}
+    return table(
+        "One thing that shall be true.",
+        {"name": "The router forwards our port", "port_forward": {"external_port": 32500}},
+        properties,
+        oneOf=[{"required": [str(kind)]} for kind in RESOURCES],
+        **{WANTS: "task"},
+    )
+
+
+def playbook_schema() -> Schema:
+    """Give the schema of a playbook."""
+    task_example = {"name": "The host keeps its address", "dhcp_reservation": {}}
+    pattern = leaf(
+        "A site, a group, a glob, all, or one of these after !.", "all", "family", "!cabin", wants="pattern"
+    )
+    properties = {
+        "name": leaf("What the play is for, in your words.", "Plex from outside"),
+        "sites": {
+            **pattern,
+            "description": "Which homes: names, groups, globs, all; ! takes out. One text, or a list of them.",
+            "examples": ["all", ["family", "!cabin"]],
+            "type": ["string", "array"],
+            "items": pattern,
+            "minItems": 1,
+        },
+        "vars": variables("Variables of this play: stronger than the inventory's, weaker than -e."),
+        "tags": _tags(),
+        "tasks": listing("What shall be true.", [task_example], {"$ref": "#/definitions/task"}, minItems=1),
+    }
+    play_example = {"name": "Plex from outside", "sites": "all", "tasks": [task_example]}
+    return {
+        "$schema": DRAFT,
+        "title": "plexops playbook",
+        "description": "What shall be true at which homes.",
+        "type": "array",
+        WANTS: "playbook",
+        "minItems": 1,
+        "items": table(
+            "Some tasks for some homes.", play_example, properties, "sites", "tasks", **{WANTS: "play"}
+        ),
+        "definitions": {"variable": VARIABLE_DEFINITION, "task": task_schema()},
+    }
+
+
+def rendered() -> Mapping[str, str]:
+    """Give the schema files by name, as the repository keeps them."""
+    schemas = {"inventory.json": inventory_schema(), "playbook.json": playbook_schema()}
+    return {name: json.dumps(schema, indent=2, ensure_ascii=False) + "\n" for name, schema in schemas.items()}
+
+
+def write(directory: Path) -> None:
+    """Write the schema files into a directory."""
+    for name, text in rendered().items():
+        (directory / name).write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]))

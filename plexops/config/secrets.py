@@ -1,0 +1,169 @@
+"""From a reference to the secret itself, at the moment when a device is about to be asked. `check` never comes here."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from threading import Lock
+
+from plexops.config.problems import shown
+from plexops.model.errors import Place, PlexopsError, Problem
+from plexops.model.secret import Secret
+from plexops.model.site import SecretReference, SecretSource
+
+MAX_BYTES = 8 * 1024
+
+#: Asks the person at the terminal. Gets what the secret is for, gives what was typed.
+Ask = Callable[[str], str]
+
+
+class Secrets:
+    """All secrets of one run. Each reference is resolved once, so a person is asked once. Safe between threads."""
+
+    def __init__(self, environment: Mapping[str, str], ask: Ask | None) -> None:
+        self._environment = environment
+        self._ask = ask
+        self._found: dict[tuple[str, Place], Secret] = {}
+        self._learnt: set[Secret] = set()
+        self._lock = Lock()
+
+    def resolve(self, reference: SecretReference) -> Secret:
+        """Give the secret. Raises PlexopsError, whose texts never hold it.
+
+        ValueError for `from: server`: only the engine can read that one.
+        """
+        with self._lock:
+            # The place tells `{ask: true}` of two devices apart; one in `defaults:` is one question for all.
+            identity = (reference.label, reference.place)
+            if identity not in self._found:
+                self._found[identity] = resolve(reference, self._environment, self._ask)
+            return self._found[identity]
+
+    def learn(self, secret: Secret) -> None:
+        """Take in a secret that was read from a device, so that it is kept out of everything written."""
+        with self._lock:
+            self._learnt.add(secret)
+
+    def known(self) -> tuple[Secret, ...]:
+        """Give every secret that this run has met: what must appear in nothing that is written."""
+        with self._lock:
+            return (*self._found.values(), *self._learnt)
+
+
+def resolve(reference: SecretReference, environment: Mapping[str, str], ask: Ask | None) -> Secret:
+    """Give one secret, asking anew each time. Raises as `Secrets.resolve` does."""
+    match reference.source:
+        case SecretSource.ENVIRONMENT:
+            text = _from_environment(reference, environment)
+        case SecretSource.FILE:
+            text = _from_file(reference)
+        case SecretSource.ASK:
+            text = _from_person(reference, ask)
+        case SecretSource.SERVER:
+            raise ValueError("a token on the server is read by the engine")
+    _refuse_odd(reference, text)
+    return Secret(text, reference.label)
+
+
+def refuse_claim_token(text: str, reference: SecretReference) -> None:
+    """Raise PlexopsError where Plex's access token is wanted and a claim token was given."""
+    if text.startswith("claim-"):
+        raise _error(
+            reference,
+            "PLX-C207",
+            f"{reference.label} holds a claim token: it is for claiming a new server and lives four minutes",
+            "Use the access token: “token: {from: server}” reads it where Plex keeps it.",
+        )
+
+
+def _from_environment(reference: SecretReference, environment: Mapping[str, str]) -> str:
+    text = environment.get(reference.name)
+    if text is None:
+        cure = f"Set it for this run, for example: read -rs {reference.name}; export {reference.name}"
+        raise _error(reference, "PLX-C301", f"the environment variable {reference.name} is not set", cure)
+    if not text:
+        raise _error(
+            reference, "PLX-C305", f"the environment variable {reference.name} is empty", "Give it a value."
+        )
+    return text
+
+
+def _from_person(reference: SecretReference, ask: Ask | None) -> str:
+    if ask is None:
+        cure = "Run it on a terminal, or use {env: NAME} or {file: PATH} in the inventory."
+        raise _error(reference, "PLX-C304", "this secret is asked for, and there is nobody to ask here", cure)
+    text = ask(f"{reference.wanted} ({reference.place})")
+    if not text:
+        raise _error(reference, "PLX-C305", "nothing was typed", "Run it again and type the secret.")
+    return text
+
+
+def _from_file(reference: SecretReference) -> str:
+    path = Path(reference.directory, Path(reference.name).expanduser())
+    try:
+        # A pipe in place of the file must not hold the run up.
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    except (OSError, ValueError) as error:
+        cause = error.strerror if isinstance(error, OSError) and error.strerror else "not a path"
+        reason = f"the file {shown(reference.name)} cannot be read: {cause}"
+        cure = f"It was looked for at {path}. Relative paths start at the inventory."
+        raise _error(reference, "PLX-C302", reason, cure) from error
+    try:
+        _refuse_shared(reference, os.fstat(descriptor))
+        data = os.read(descriptor, MAX_BYTES + 1)
+    finally:
+        os.close(descriptor)
+    if len(data) > MAX_BYTES:
+        reason = f"the file {shown(reference.name)} is larger than 8 KB"
+        raise _error(reference, "PLX-C302", reason, "It may hold only the secret.")
+    return _text_of(reference, data)
+
+
+def _refuse_shared(reference: SecretReference, status: os.stat_result) -> None:
+    name = shown(reference.name)
+    if not stat.S_ISREG(status.st_mode):
+        raise _error(
+            reference, "PLX-C302", f"{name} is not a file", "Name a file that holds only the secret."
+        )
+    # Windows reports rights that mean nothing there.
+    if os.name == "posix" and status.st_mode & (stat.S_IRWXG | stat.S_IRWXO) & ~(stat.S_IXGRP | stat.S_IXOTH):
+        mode = stat.S_IMODE(status.st_mode)
+        reason = f"others than you may read or write the file {name} (mode {mode:04o})"
+        raise _error(reference, "PLX-C303", reason, f"chmod 600 {reference.name}")
+
+
+def _text_of(reference: SecretReference, data: bytes) -> str:
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        # The error itself would carry the secret: it is neither chained nor shown.
+        text = None
+    if text is None:
+        raise _error(
+            reference,
+            "PLX-C302",
+            f"the file {shown(reference.name)} is not text (UTF-8)",
+            "Save it as UTF-8.",
+        )
+    text = text.removesuffix("\n").removesuffix("\r")
+    if not text:
+        reason = f"the file {shown(reference.name)} is empty"
+        raise _error(reference, "PLX-C305", reason, "Write the secret into it, and nothing else.")
+    return text
+
+
+def _refuse_odd(reference: SecretReference, text: str) -> None:
+    field = reference.wanted.rpartition(".")[2]
+    if field == "token":
+        refuse_claim_token(text, reference)
+    allowed = "\n\r\t" if field == "key" else ""
+    if any((ord(c) < 0x20 or ord(c) == 0x7F) and c not in allowed for c in text):
+        reason = f"the secret from {reference.label} has several lines or control characters"
+        raise _error(reference, "PLX-C305", reason, "Keep one secret on one line, and nothing else.")
+
+
+def _error(reference: SecretReference, code: str, reason: str, cure: str) -> PlexopsError:
+    reason = f"{reason}; it is wanted for {reference.wanted}"
+    return PlexopsError(Problem(code, reason, cure, reference.place, reference.wanted))

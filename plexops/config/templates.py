@@ -1,0 +1,234 @@
+"""`{{ … }}` in values: names, attributes, literals and a few filters. Nothing that computes, calls or repeats.
+
+Jinja2 reads the text; what it read is then checked and evaluated here, never compiled or run. So no template can
+cost time or reach anything but variables, whoever wrote it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from plexops.config.problems import ascii_safe, shown
+from plexops.config.typed import Misfit
+from plexops.model.site import Value
+
+MAX_TEMPLATE = 4096
+MAX_TOKENS = 60
+_MAX_BRACKETS = 8
+
+#: The commonest template. Reading it here spares the 50 ms that importing Jinja2 costs.
+_PLAIN_NAME = re.compile(r"\{\{ *([A-Za-z_]\w*(?:\.[A-Za-z_]\w*){0,8}) *\}\}", re.ASCII)
+_WORDS_OF_LOGIC = frozenset({"and", "or", "not", "in", "is", "if", "else", "loop", "self", "namespace"})
+_OPERATORS = frozenset({".", "|", "(", ")", ",", "="})
+_CURE = "Write a name, an attribute or a filter: {{ external_port }}, {{ plex.port }}, {{ name | default('plex') }}."
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """A value written out."""
+
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A variable and its attributes: `plex.port` is ("plex", "port")."""
+
+    path: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """A filter on something."""
+
+    filter: str
+    operand: Expression
+    arguments: tuple[Expression, ...]
+
+
+Expression = Literal | Name | Apply
+
+#: Texts and expressions in turn, as they stand in the value.
+Template = tuple[str | Expression, ...]
+
+
+def is_template(text: str) -> bool:
+    """Tell whether a text holds any of the marks that a template has."""
+    return "{{" in text or "{%" in text or "{#" in text
+
+
+@lru_cache(maxsize=512)
+def parse_template(text: str) -> Template:
+    """Read a text with `{{ … }}`. Raises Misfit for all that we do not evaluate."""
+    plain = _PLAIN_NAME.fullmatch(text)
+    if (
+        plain
+        and not _WORDS_OF_LOGIC & set(plain[1].split("."))
+        and plain[1].lower() not in {"true", "false", "none"}
+    ):
+        return (Name(tuple(plain[1].split("."))),)
+    if len(text) > MAX_TEMPLATE:
+        raise Misfit(
+            "PLX-C401", "a text with {{ }} may have 4,096 characters, and this has more", "Shorten it."
+        )
+    import jinja2
+
+    environment = jinja2.Environment(keep_trailing_newline=True, autoescape=False)  # noqa: S701 - nothing is rendered
+    try:
+        _refuse_tokens(environment.lex(text))
+        body = environment.parse(text).body
+    except jinja2.TemplateSyntaxError as error:
+        said = ascii_safe(error.message or "")
+        raise Misfit("PLX-C401", f"this is no template that can be read: {said}", _CURE) from None
+    return tuple(_parts(body))
+
+
+def _refuse_tokens(tokens: Iterator[tuple[int, str, str]]) -> None:
+    """Judge the words before they are parsed: what is left can neither nest deeply nor compute."""
+    count = depth = 0
+    for _line, kind, text in tokens:
+        if kind == "block_begin" or kind.startswith("raw"):
+            raise Misfit("PLX-C401", "{% %} is not read: plexops has no conditions and no loops", _CURE)
+        if kind.startswith("comment"):
+            raise Misfit("PLX-C401", "{# #} is not read", "Write a YAML comment: # …")
+        if kind == "operator" and text not in _OPERATORS:
+            raise Misfit(
+                "PLX-C401",
+                f"{shown(text)} is not read inside {{{{ }}}}: values are named, not computed",
+                _CURE,
+            )
+        if kind == "name" and text in _WORDS_OF_LOGIC:
+            raise Misfit(
+                "PLX-C401", f"{shown(text)} is not read inside {{{{ }}}}: plexops has no conditions", _CURE
+            )
+        if kind == "float":
+            raise Misfit("PLX-C401", "numbers with a fraction are not read", _CURE)
+        count += kind not in {"whitespace", "data"}
+        depth = max(0, depth + (text == "(") - (text == ")")) if kind == "operator" else depth
+        if count > MAX_TOKENS or depth > _MAX_BRACKETS:
+            raise Misfit(
+                "PLX-C401",
+                "this template is too long to be understood",
+                "Give its parts names under “vars:”.",
+            )
+
+
+def _parts(body: list[Any]) -> Iterator[str | Expression]:
+    import jinja2.nodes as jinja
+
+    for output in body:
+        if not isinstance(output, jinja.Output):
+            raise Misfit("PLX-C401", "only {{ }} is read here", _CURE)
+        for node in output.nodes:
+            yield node.data if isinstance(node, jinja.TemplateData) else _expression(node)
+
+
+def _expression(node: Any) -> Expression:
+    import jinja2.nodes as jinja
+
+    if isinstance(node, jinja.Const) and isinstance(node.value, (str, int, bool)):
+        return Literal(node.value)
+    if isinstance(node, jinja.Name):
+        return Name((node.name,))
+    if isinstance(node, jinja.Getattr):
+        below = _expression(node.node)
+        if isinstance(below, Name):
+            return Name((*below.path, node.attr))
+    if isinstance(node, jinja.Filter):
+        return _filter(node)
+    if isinstance(node, jinja.Call):
+        raise Misfit("PLX-C401", "nothing can be called inside {{ }}", _CURE)
+    raise Misfit(
+        "PLX-C401", "only names, attributes, texts, whole numbers and filters are read inside {{ }}", _CURE
+    )
+
+
+def _filter(node: Any) -> Apply:
+    wanted = _ARGUMENTS.get(node.name)
+    if wanted is None:
+        raise Misfit(
+            "PLX-C401", f"there is no filter {shown(node.name)}", f"Filters are: {', '.join(_ARGUMENTS)}."
+        )
+    if node.kwargs or node.dyn_args or node.dyn_kwargs or len(node.args) not in wanted or node.node is None:
+        raise Misfit(
+            "PLX-C401", f"the filter {node.name} is not written like this", f"Write {_SHAPES[node.name]}."
+        )
+    return Apply(node.name, _expression(node.node), tuple(_expression(argument) for argument in node.args))
+
+
+def _to_int(value: Value) -> Value:
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        raise Misfit(
+            "PLX-C404", "the filter int takes a number or a text of digits", "Look at what it is given."
+        )
+    # Jinja2's own int gives 0 for what it cannot read: a port 0 out of a slip of the pen.
+    if isinstance(value, str) and not re.fullmatch(r"0|[1-9][0-9]{0,17}", value, re.ASCII):
+        raise Misfit("PLX-C404", f"the filter int cannot read {shown(value)}", "Write it in plain digits.")
+    return int(value)
+
+
+def _replace(value: Value, old: Value, new: Value) -> Value:
+    if str(old) == "":
+        raise Misfit("PLX-C404", "the filter replace cannot replace nothing", "Name the text to replace.")
+    return as_words(value).replace(as_words(old), as_words(new))
+
+
+def as_words(value: Value) -> str:
+    """Write a value into a text, in YAML's own words. Raises Misfit for tables and nothing."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (str, int)):
+        return str(value)
+    raise Misfit("PLX-C404", "a table cannot stand in a text", "Name one of its values: {{ table.name }}.")
+
+
+_FILTERS: Mapping[str, Callable[..., Value]] = {
+    "int": _to_int,
+    "string": as_words,
+    "lower": lambda value: as_words(value).lower(),
+    "upper": lambda value: as_words(value).upper(),
+    "replace": _replace,
+}
+_ARGUMENTS: Mapping[str, frozenset[int]] = {
+    "int": frozenset({0}),
+    "string": frozenset({0}),
+    "lower": frozenset({0}),
+    "upper": frozenset({0}),
+    "default": frozenset({1}),
+    "replace": frozenset({2}),
+}
+_SHAPES: Mapping[str, str] = {
+    "int": "{{ port | int }}",
+    "string": "{{ port | string }}",
+    "lower": "{{ name | lower }}",
+    "upper": "{{ name | upper }}",
+    "default": "{{ external_port | default(32500) }}",
+    "replace": "{{ name | replace('-', '_') }}",
+}
+
+
+class UndefinedError(Misfit):
+    """A name that no variable has. `default` catches it, and nothing else."""
+
+
+def evaluate(expression: Expression, lookup: Callable[[tuple[str, ...]], Value]) -> Value:
+    """Give an expression's value. `lookup` gives a name's value or raises UndefinedError. Raises Misfit."""
+    match expression:
+        case Literal(value):
+            return value
+        case Name(path):
+            return lookup(path)
+        case Apply("default", operand, arguments):
+            try:
+                return evaluate(operand, lookup)
+            except UndefinedError:
+                return evaluate(arguments[0], lookup)
+        case Apply(name, operand, arguments):
+            value = _FILTERS[name](evaluate(operand, lookup), *(evaluate(a, lookup) for a in arguments))
+            if isinstance(value, str) and len(value) > MAX_TEMPLATE:
+                raise Misfit("PLX-C404", "the result is longer than 4,096 characters", "Shorten it.")
+            return value

@@ -1,0 +1,154 @@
+"""One site, ready to be looked at: its profile, drivers, ways in, and the view that conditions judge."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from pathlib import Path
+from types import MappingProxyType
+
+from plexops.config.profiles import load_profile
+from plexops.config.secrets import Secrets
+from plexops.drivers.base import Unrenderable
+from plexops.drivers.compile import CompiledProfile, compile_profile
+from plexops.drivers.host.base import HostFirewallDriver
+from plexops.drivers.host.none import NoFirewall
+from plexops.drivers.plex import PlexDriver
+from plexops.drivers.profiled import ProfiledDriver
+from plexops.drivers.server import ServerDriver, firewall_named
+from plexops.engine.access import Access, Links
+from plexops.engine.observe import Drivers, Observer
+from plexops.model.errors import PlexopsError, Problem
+from plexops.model.profile import Profile, Speaks
+from plexops.model.secret import Secret
+from plexops.model.site import AddressBy, Container, ServerDevice, Site, SiteTasks
+from plexops.model.snapshot import Role
+from plexops.runbook.view import SiteView
+from plexops.transport.trust_store import TrustStore
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What all sites of a run share."""
+
+    directory: Path
+    secrets: Secrets
+    store: TrustStore
+    links: Links
+    known_hosts: tuple[Path, ...] = ()
+    login_password: Secret | None = None
+    sudo_password: Secret | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """One site with everything that looking at it and changing it needs."""
+
+    tasks: SiteTasks
+    access: Access
+    drivers: Drivers
+    profile: Profile | None
+    view: SiteView
+    links: Links
+
+    def observer(self) -> Observer:
+        """Give somebody who looks."""
+        return Observer(self.access, self.drivers, self.links, self.view)
+
+
+def known_hosts_files(environment: Mapping[str, str]) -> tuple[Path, ...]:
+    """Give OpenSSH's own files of known host keys."""
+    home = Path(environment.get("HOME", "") or os.path.expanduser("~"))  # noqa: PTH111 - HOME may be unset
+    return home / ".ssh" / "known_hosts", Path("/etc/ssh/ssh_known_hosts")
+
+
+def compiled_profile(site: Site, directory: Path) -> CompiledProfile | None:
+    """Load and check a site's router profile. Raises PlexopsError."""
+    router = site.router
+    if router is None:
+        return None
+    place = router.places.get("profile")
+    return compile_profile(load_profile(router.profile, directory, place, router.params))
+
+
+def open_home(tasks: SiteTasks, setting: Setting) -> Home:
+    """Make a site ready. Nothing is contacted. Raises PlexopsError."""
+    site = tasks.site
+    profile = compiled_profile(site, setting.directory)
+    speaks = Speaks.NOTHING if profile is None else profile.profile.speaks
+    access = Access(
+        site=site,
+        secrets=setting.secrets,
+        store=setting.store,
+        known_hosts=setting.known_hosts,
+        speaks=speaks,
+        override=setting.login_password,
+        sudo_password=setting.sudo_password,
+    )
+    asked_router = profile is not None and speaks is not Speaks.NOTHING
+    drivers = Drivers(
+        router=ProfiledDriver(profile) if profile is not None and asked_router else None,
+        server=_server_driver(site.server),
+        plex=None if site.plex is None else PlexDriver(),
+    )
+    plain = None if profile is None else profile.profile
+    return Home(tasks, access, drivers, plain, _view(site, drivers, plain, access), setting.links)
+
+
+def _server_driver(server: ServerDevice | None) -> ServerDriver | None:
+    if server is None or server.login is None:
+        return None
+    if server.container in (Container.DOCKER, Container.PODMAN):
+        # A published port is translated before the host's own rules are asked.
+        return ServerDriver(firewall=NoFirewall())
+    try:
+        firewall: HostFirewallDriver | None = firewall_named(str(server.firewall))
+    except Unrenderable as reason:
+        place = server.places.get("firewall")
+        raise PlexopsError(Problem("PLX-C603", str(reason), "", place, "server.firewall")) from None
+    return ServerDriver(firewall=firewall)
+
+
+def _view(site: Site, drivers: Drivers, profile: Profile | None, access: Access) -> SiteView:
+    server, plex, router = site.server, site.plex, site.router
+    asked = {
+        Role.ROUTER: drivers.router is not None,
+        Role.SERVER: drivers.server is not None,
+        Role.PLEX: drivers.plex is not None,
+    }
+    management: dict[Role, tuple[str, int]] = {}
+    if router is not None and drivers.router is not None:
+        port = router.http.port or 443 if access.speaks is Speaks.JSON else router.ssh.port or 22
+        management[Role.ROUTER] = (router.address, port)
+    if server is not None and server.login is not None:
+        management[Role.SERVER] = (str(server.address), server.login.port or 22)
+    return SiteView(
+        name=site.name,
+        access=str(site.access),  # type: ignore[arg-type]
+        server_mac="" if server is None else server.mac,
+        server_address=None if server is None else server.address,
+        server_is_static=server is not None and server.address_by is AddressBy.STATIC,
+        plex_address=_plex_address(site),
+        plex_port=32400 if plex is None else plex.port,
+        wan_names=_wan_names(site, profile),
+        asked=frozenset(role for role, wanted in asked.items() if wanted),
+        management=MappingProxyType(management),
+    )
+
+
+def _plex_address(site: Site) -> IPv4Address | None:
+    if site.plex is not None and site.plex.address is not None:
+        return site.plex.address
+    return None if site.server is None else site.server.address
+
+
+def _wan_names(site: Site, profile: Profile | None) -> frozenset[str]:
+    """The names by which a router's filter rules call the internet side: the profile's params that start with wan."""
+    if profile is None or site.router is None:
+        return frozenset()
+    given = site.router.params
+    return frozenset(
+        given.get(name, param.default) for name, param in profile.params.items() if name.startswith("wan")
+    )

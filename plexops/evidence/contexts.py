@@ -1,0 +1,107 @@
+"""How devices write `name = value`, so that a value can be found by its name.
+
+One builder serves secrets (password, token, psk …) and identifiers that only their name gives away (ssid, serial).
+Every expression is bounded, so that a hostile text costs time in proportion to its length.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+#: Names whose values are secret, in the words of UCI, nvram, RouterOS, VyOS, OPNsense, UniFi, TR-064 and Plex.
+CONFIDENTIAL_NAMES = (
+    r"(?:pass(?:w(?:or)?d|phrase|code)|passwd|pwd|(?<![a-z])pass(?![a-z])|secret|psk(?![a-z])|wpa\d?_?key"
+    r"|pre-?shared[-_]?(?:key|secret)|private[-_]?key|(?:api|auth(?:entication)?|enc(?:ryption)?|mgmt|radius|wep|"
+    r"session|sae|wl[\d.]*)[-_]?key|token|credential|cookie|authorization|sysauth|ubus_rpc_session|phpsessid|csrf"
+    r"|(?<![a-z])wps[-_]?(?:device[-_]?)?pin|phrase_x|acc_list|pptpd_clientlist|vpn_serverx?_clientlist"
+    r"|ipsec_client_list|(?<![a-z])(?:snmp[-_]?)?community(?![a-z])|(?<![a-z])challenge(?![a-z])"
+    r"|(?<![a-z-])response(?==))"
+)
+#: Names of a wireless network.
+SSID_NAMES = r"(?:(?<![a-z])(?<!hide[-_])(?<!hidden[-_])(?<!broadcast_)(?:new|e|wl[\d.]*_)?ssid(?!\w))"
+#: Names of a serial number.
+SERIAL_NAMES = r"(?:serial(?:[-_ ]?(?:number|num|no))?(?![a-z]))"
+#: Names of a person's account, or of what a person called the server.
+PERSON_NAMES = (
+    r"(?:ppp(?:oe)?[-_.]?user(?:name)?(?![a-z])|newusername|wan\d?[._]username|plexonlineusername|plexonlinemail"
+    r"|myplexusername|friendlyname)"
+)
+#: Names of what tells one server from all others.
+IDENTITY_NAMES = r"(?:certificateuuid|machineidentifier|clientidentifier|anonymousmachineidentifier)"
+
+_END = r"[\w-]{0,40}"
+_QUOTE = r"(?P<open>\\+[\"']|[\"'`]|&quot;|&#34;|&#x22;)"
+#: Up to the same quote, or to the end of the line where the text was cut. UCI writes a quote inside as '\''.
+_QUOTED = r"(?P<value>(?:'\\''(?=[^\n]{0,4000}')|(?!(?P=open))(?:\\[^\n]|[^\n\\])|\\$)*)"
+_REFERENCE_MAP = r"\{\s{0,9}(?:ask|env|file|from|secret)\s{0,9}:[^{}\n]{0,200}\}"
+_BARE = rf"(?P<value>{_REFERENCE_MAP}|\[[^\]\n]{{0,4000}}\]?|\{{\{{[^}}\n]{{0,200}}\}}\}}|(?!\\+[\"'])[^\s&\"'<>`]+)"
+_EITHER = rf"(?:{_QUOTE}{_QUOTED}|(?P<bare>[^\s\"']+))"
+#: The rest of a line that begins with the name: an unquoted value there may hold spaces and signs.
+_REST = r"(?P<value>[^\s\"'`{\[\\][^\n]*|\{(?!\{)[^\n]*|\\[^\"'\n][^\n]*)$"
+#: The sign between name and value; in a URL it may be written as %3D.
+_SIGN = r"(?:=>?|:=?|%3d|%3a)"
+_CLOSE = r"(?:\[\])?(?:\\*[\"']|&quot;)?"
+#: A line's beginning as people and diffs write it.
+_MARGIN = r"^(?P<lead>[ \t]{0,200}(?:[-+~<>*#$] )?"
+_WORDS = r"(?:[A-Za-z0-9]{1,20} ){0,2}"
+
+
+def contexts(names: str) -> tuple[re.Pattern[str], ...]:
+    """Give the expressions that find values by these names. Groups: `lead`, `open` (a quote), `value` or `bare`."""
+    element = rf"(?P<lead><(?:\w{{1,20}}:)?[\w.-]{{0,60}}?{names}[\w.-]{{0,60}}(?:\s[^<>]{{0,200}})?(?<!/)>)(?P<value>[^<]+)"
+    # {"id": "PlexOnlineToken", "label": …, "value": "…"}
+    row = (
+        rf"(?P<lead>\b(?:id|name|key)[\"']?\s{{0,9}}[:=]\s{{0,9}}[\"'][\w-]{{0,40}}?{names}{_END}[\"']"
+        rf"[^{{}}<>]{{0,2000}}?[\s,\"']value[\"']?\s{{0,9}}[:=]\s{{0,9}}){_QUOTE}{_QUOTED}"
+    )
+    quoted = rf"(?P<lead>{names}{_END}{_CLOSE}\s{{0,9}}{_SIGN}\s{{0,40}}){_QUOTE}{_QUOTED}"
+    line = rf"{_MARGIN}{_WORDS}[\w.@\[\]-]{{0,80}}?{names}{_END}[ \t]{{0,40}}[:=][ \t]{{0,40}}){_REST}"
+    bare = rf"(?P<lead>{names}{_END}{_CLOSE}[ \t]{{0,9}}{_SIGN}[ \t]{{0,40}}){_BARE}"
+    # set … plaintext-password 'value'; option password 'value'
+    command = (
+        rf"{_MARGIN}(?:set|delete|add|option|list)[ \t][^\n]{{0,300}}?{names}{_END}[ \t]{{1,40}}){_EITHER}"
+    )
+    # a line in a block of braces: `    encrypted-password value`
+    block = (
+        rf"^(?P<lead>[ \t]{{1,200}}[\w-]{{0,40}}?{names}{_END}[ \t]{{1,40}}){_EITHER}(?=[\"']?[ \t]{{0,40}}$)"
+    )
+    flag = rf"(?P<lead>(?<!\S)--?[\w-]{{0,30}}?{names}{_END}[ \t]{{1,40}}){_EITHER}"
+    registry = rf"(?P<lead>{names}{_END}[ \t]{{1,40}}REG_[A-Z_]{{2,20}}[ \t]{{1,40}})(?P<value>[^\n]+)"
+    expressions = (element, row, quoted, line, bare, command, block, flag, registry)
+    return tuple(re.compile(expression, re.IGNORECASE | re.MULTILINE) for expression in expressions)
+
+
+def nameless_keys() -> tuple[re.Pattern[str], ...]:
+    """Give the expressions for secrets with everyday names: UCI's wireless `key`, RouterOS' SNMP community `name`."""
+    value = r"(?P<open>['\"]?)(?P<value>[^\n]*?)(?=(?P=open)[ \t\r]*$)"
+    leads = (r"(?P<lead>wireless\.[^\s=]{1,80}\.key\d?=)", r"^(?P<lead>[ \t]{0,80}option key\d?[ \t]{1,40})")
+    community = re.compile(r"(?P<lead>snmp[ /]community[^\n]{0,200}?\bname=)(?P<open>\"?)(?P<value>[^\s\"]+)")
+    return (*(re.compile(lead + value, re.MULTILINE) for lead in leads), community)
+
+
+#: What a person reads in plans and inventories is no secret: a reference to one, or nothing at all.
+_REFERENCE = re.compile(
+    r"\[removed\]|\[?\{?|\{\}|\[\]|\*{3,}|null|none"
+    rf"|{_REFERENCE_MAP}[ \t]*(?:#.*)?"
+    r"|secret\([\w.:/ -]*\)|\{\{[^{}]*\}\}",
+    re.IGNORECASE,
+)
+_TRAILING = re.compile(r"[,;)}\]]+$")
+
+
+def replace_values(text: str, patterns: tuple[re.Pattern[str], ...], give: Callable[[str], str]) -> str:
+    """Put `give(value)` in the place of each value that the patterns find, leaving quotes and punctuation."""
+
+    def put(match: re.Match[str]) -> str:
+        groups = match.groupdict()
+        value = groups.get("value") if groups.get("value") is not None else groups.get("bare")
+        if value is None or _REFERENCE.fullmatch(value.strip()):
+            return match[0]
+        quote = groups.get("open") or ""
+        tail = "" if quote or value.startswith("[") else "".join(_TRAILING.findall(value))
+        return f"{groups['lead']}{quote}{give(value[: len(value) - len(tail)])}{tail}"
+
+    for pattern in patterns:
+        text = pattern.sub(put, text)
+    return text

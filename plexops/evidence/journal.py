@@ -1,0 +1,264 @@
+"""The journal: append-only JSON lines, each fsynced and bound to the one before by its hash.
+
+The chain shows later edits by anybody who can't recompute it. It is no proof against the administrator of this
+machine, who can.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from plexops.evidence.files import open_file, read_file, sync_folder, unwritable, write_all
+from plexops.model.errors import PlexopsError, Problem
+
+JOURNAL_FORMAT = "plexops.journal/1"
+#: The kinds that this module gives a meaning; all others are the engine's words.
+START = "start"
+FINISH = "finish"
+
+
+def utc_now() -> datetime:
+    """Give the time of day, with its zone."""
+    return datetime.now(UTC)
+
+
+def unchanged(text: str) -> str:
+    """Scrub nothing: for journals that hold no text of devices."""
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One line: its number, UTC time, kind and data; `head` is its own hash, which the next line repeats."""
+
+    number: int
+    time: str
+    kind: str
+    data: Mapping[str, Any]
+    previous: str
+    head: str
+
+
+@dataclass(frozen=True, slots=True)
+class JournalText:
+    """A journal as read: its records, and how many bytes of a torn last line a crash left."""
+
+    records: tuple[Record, ...]
+    torn: int = 0
+
+    @property
+    def head(self) -> str:
+        """The hash of the last record; empty for none."""
+        return self.records[-1].head if self.records else ""
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run said that it was done."""
+        return bool(self.records) and self.records[-1].kind == FINISH
+
+
+def _canonical(value: object) -> bytes:
+    return json.dumps(
+        value, sort_keys=True, ensure_ascii=True, separators=(",", ":"), allow_nan=False
+    ).encode()
+
+
+def _root(subject: str) -> str:
+    """What the first record points to: a journal moved into another run's folder does not verify there."""
+    return hashlib.sha256(f"plexops.journal:{subject}".encode()).hexdigest()
+
+
+def _hash(body: Mapping[str, Any]) -> str:
+    return hashlib.sha256(_canonical({key: value for key, value in body.items() if key != "h"})).hexdigest()
+
+
+def _broken(path: Path, number: int, reason: str) -> PlexopsError:
+    return PlexopsError(
+        Problem(
+            "PLX-R110",
+            f"record {number} of {path.name} {reason}",
+            where=str(path),
+            cure="don't rely on this run's evidence; plexops reads nothing after that record",
+        )
+    )
+
+
+def read_journal(path: Path, subject: str) -> JournalText:
+    """Read and verify a journal.
+
+    Only an unfinished last line (without its newline) is tolerated: that is what a crash leaves. Raises PlexopsError
+    PLX-R110 for every other difference, PLX-R106 for a journal of another version, FileNotFoundError if there is none.
+    """
+    whole, newline, tail = read_file(path).rpartition(b"\n")
+    records: list[Record] = []
+    previous = _root(subject)
+    for number, line in enumerate(whole.split(b"\n") if newline else []):
+        record = _read_record(path, number, line, previous)
+        if number == 0:
+            _check_format(path, record)
+        records.append(record)
+        previous = record.head
+    return JournalText(tuple(records), len(tail))
+
+
+def _read_record(path: Path, number: int, line: bytes, previous: str) -> Record:
+    try:
+        body = json.loads(line)
+        record = Record(body["n"], body["t"], body["kind"], body["data"], body["prev"], body["h"])
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise _broken(path, number, "is not what plexops wrote there") from error
+    # Comparing the bytes as well: JSON has many spellings of one value, and only ours was ever written.
+    if line != _canonical(body) or _hash(body) != record.head:
+        raise _broken(path, number, "was edited: its hash does not fit its content")
+    if record.previous != previous or record.number != number:
+        raise _broken(
+            path, number, "does not follow the one before: something was removed, inserted or reordered"
+        )
+    return record
+
+
+def _check_format(path: Path, first: Record) -> None:
+    """Every version hashes the first record alike, so an edited format name is an edit, not another version."""
+    found = first.data.get("format") if isinstance(first.data, Mapping) else None
+    if found != JOURNAL_FORMAT:
+        raise PlexopsError(
+            Problem(
+                "PLX-R106",
+                f"{path} has the format {str(found)[:40]!r}, written by plexops {first.data.get('version')}; "
+                f"this version reads {JOURNAL_FORMAT!r} and has left it alone",
+                cure="use the plexops version that wrote it, or a newer one",
+            )
+        )
+
+
+class Journal:
+    """A journal that is being written. After a failed write it takes nothing more: the caller must not go on."""
+
+    def __init__(
+        self,
+        path: Path,
+        descriptor: int,
+        *,
+        records: int,
+        head: str,
+        scrub: Callable[[str], str],
+        now: Callable[[], datetime],
+    ) -> None:
+        self._path = path
+        self._descriptor = descriptor
+        self._records = records
+        self._head = head
+        self._scrub = scrub
+        self._now = now
+        self._failed = False
+
+    @classmethod
+    def create(
+        cls,
+        path: Path,
+        subject: str,
+        version: str,
+        *,
+        scrub: Callable[[str], str] = unchanged,
+        now: Callable[[], datetime] = utc_now,
+    ) -> Journal:
+        """Begin a new journal. `subject` is the run id; `scrub` takes known secrets out of every text.
+
+        Raises PlexopsError PLX-R102 if it can't be written or is there already.
+        """
+        try:
+            descriptor = open_file(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND)
+            sync_folder(path.parent)
+        except OSError as error:
+            raise unwritable(path, error) from error
+        journal = cls(path, descriptor, records=0, head=_root(subject), scrub=scrub, now=now)
+        journal.append(START, {"format": JOURNAL_FORMAT, "subject": subject, "version": version})
+        return journal
+
+    @classmethod
+    def resume(
+        cls,
+        path: Path,
+        subject: str,
+        *,
+        scrub: Callable[[str], str] = unchanged,
+        now: Callable[[], datetime] = utc_now,
+    ) -> tuple[Journal, JournalText]:
+        """Go on with a verified journal; a torn last line is cut off first and counted in what is given back."""
+        text = read_journal(path, subject)
+        try:
+            descriptor = open_file(path, os.O_WRONLY | os.O_APPEND)
+            if text.torn:
+                os.ftruncate(descriptor, os.fstat(descriptor).st_size - text.torn)
+                os.fsync(descriptor)
+        except OSError as error:
+            raise unwritable(path, error) from error
+        head = text.head or _root(subject)
+        return cls(path, descriptor, records=len(text.records), head=head, scrub=scrub, now=now), text
+
+    @property
+    def head(self) -> str:
+        """The hash of the last record."""
+        return self._head
+
+    @property
+    def records(self) -> int:
+        """How many records there are."""
+        return self._records
+
+    def append(self, kind: str, data: Mapping[str, Any]) -> str:
+        """Add one record and give its hash; it is on the disk when this returns.
+
+        Raises PlexopsError PLX-R102 on the first failed write or fsync, and ever after: a failed fsync can't be
+        repeated (the kernel may have dropped the page), so nothing more may be sent to a device.
+        """
+        if self._failed:
+            raise unwritable(self._path, OSError("an earlier record was lost"))
+        body: dict[str, Any] = {
+            "n": self._records,
+            "t": self._now().astimezone(UTC).isoformat(timespec="milliseconds"),
+            "kind": kind,
+            "data": self._clean(data),
+            "prev": self._head,
+        }
+        head = _hash(body)
+        try:
+            write_all(self._descriptor, _canonical({**body, "h": head}) + b"\n")
+            os.fsync(self._descriptor)
+        except OSError as error:
+            self._failed = True
+            raise unwritable(self._path, error) from error
+        self._records += 1
+        self._head = head
+        return head
+
+    def _clean(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self._scrub(value)
+        if isinstance(value, Mapping):
+            return {str(key): self._clean(item) for key, item in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self._clean(item) for item in value]
+        return value
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,299 @@
+"""Masking: what leaves this machine shows the class of an identifier and a tag to compare by, and never a secret.
+
+A tag is keyed (HMAC-SHA256 with a key that stays in the state folder): the same MAC address has the same tag in every
+file of this machine, and nobody without the key can try addresses until one fits.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import os
+import re
+import time
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from pathlib import Path
+from typing import NewType
+
+from plexops.evidence import contexts
+from plexops.evidence.files import open_file, read_file, sync_folder, unwritable, write_all
+from plexops.evidence.scrub import REMOVED, Scrubber
+from plexops.model.errors import PlexopsError, Problem
+from plexops.model.run import FieldChange, MaskedReport, RunReport, map_texts
+from plexops.model.run_json import OWN_FIELDS
+from plexops.model.values import (
+    CARRIER_NAT_NETWORKS,
+    PRIVATE_NETWORKS,
+    TRANSITION_NETWORKS,
+    UNUSABLE_NETWORKS,
+)
+
+#: Text that may leave this machine.
+Masked = NewType("Masked", str)
+
+_KEY_FILE = "mask.key"
+_KEY_BYTES = 32
+
+#: Addresses that tell nothing about a home: they stay readable.
+_READABLE_V4 = (
+    *PRIVATE_NETWORKS,
+    *CARRIER_NAT_NETWORKS,
+    *TRANSITION_NETWORKS,
+    *UNUSABLE_NETWORKS,
+    *(IPv4Network(net) for net in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "198.18.0.0/15")),
+    *(IPv4Network(net) for net in ("1.1.1.1", "1.0.0.1", "8.8.8.8", "8.8.4.4", "9.9.9.9")),
+)
+_READABLE_V6 = tuple(
+    IPv6Network(net) for net in ("::/127", "fe80::/10", "fc00::/7", "2001:db8::/32", "ff00::/8")
+)
+
+_PEM = re.compile(
+    r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]{0,40}-----|\Z)", re.DOTALL
+)
+_HEADER = re.compile(
+    r"^(?P<lead>[ \t]*(?:[<>*] ?)?(?:set-cookie|cookie|authorization|proxy-authorization|x-plex-token|x-auth-token"
+    r"|x-csrf-token|x-api-key)[ \t]*:[ \t]*)(?P<value>[^\n]+)",
+    re.IGNORECASE | re.MULTILINE,
+)
+#: Secrets that their own shape gives away: bearer and basic logins, JSON web tokens, Plex claims, crypt hashes.
+_SHAPES = (
+    re.compile(r"(?P<lead>\b(?:Bearer|Basic|Digest) )(?!realm=)[A-Za-z0-9+/=._~-]{6,}"),
+    re.compile(r"(?P<lead>)\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{2,}(?:\.[A-Za-z0-9_-]*)?"),
+    re.compile(r"(?P<lead>)\bclaim-[A-Za-z0-9_-]{10,}"),
+    re.compile(r"(?P<lead>)\$(?:1|2[abxy]?|5|6|7|y|gy|sha1|apr1)\$[A-Za-z0-9./$=,+-]{8,}"),
+    re.compile(
+        r"(?P<lead>\b[a-z][a-z0-9+.-]{1,20}://)[^\s/@:\"'<>]{0,200}:[^\s/@\"'<>]{1,200}(?=@)", re.IGNORECASE
+    ),
+    re.compile(
+        r"(?P<lead>\bsid(?:\\?[\"'])?\s?[=:>]\s?(?:\\?[\"'])?)[0-9a-f]{16}(?![0-9a-f])", re.IGNORECASE
+    ),
+)
+
+_PLEX_DIRECT = re.compile(
+    r"(?<![\w-])(?<!\w\.)[a-z0-9-]{1,120}(?:\.[a-z0-9-]{1,64}){0,3}\.plex\.direct\b", re.IGNORECASE
+)
+_EMAIL = re.compile(
+    r"(?<![\w.+%-])[\w.+%-]{1,64}@(?:[a-z0-9-]{1,63}\.){1,5}[a-z]{2,24}(?![a-z0-9-])", re.IGNORECASE
+)
+_UUID = re.compile(
+    r"(?<![\w-])[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?![\w-])", re.IGNORECASE
+)
+_MACHINE = re.compile(r"(?<![0-9a-z])[0-9a-f]{40}(?![0-9a-z])", re.IGNORECASE)
+_OCTETS = re.compile(
+    r"(?<![\w:])[0-9a-f]{2}(?:(?::[0-9a-f]{2}){5,19}|(?:-[0-9a-f]{2}){5})(?![\w:]|-[0-9a-f])", re.IGNORECASE
+)
+_CISCO_MAC = re.compile(r"(?<![\w.])[0-9a-f]{4}\.[0-9a-f]{4}\.[0-9a-f]{4}(?![\w.])", re.IGNORECASE)
+_BARE_MAC = re.compile(
+    r"(?P<lead>mac(?:[-_]?addr(?:ess)?)?(?:\\?[\"'])?\s?[=:>]\s?(?:\\?[\"'])?)(?P<mac>[0-9a-f]{12})(?![0-9a-f])",
+    re.IGNORECASE,
+)
+_V6 = re.compile(
+    r"(?<![\w:.])(?:[0-9a-f]{0,4}:){2,7}(?:\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}|[0-9a-f]{1,4})?(?![0-9a-z:]|\.\d)",
+    re.IGNORECASE,
+)
+_V4 = re.compile(
+    r"(?<![\w.])(?<!version )(?<!version=)(?<!version=[\"'])(?:\d{1,3}\.){3}\d{1,3}(?!\w|\.\d)", re.IGNORECASE
+)
+_REVERSE = re.compile(
+    r"(?<![\w.])(?:\d{1,3}\.){4}(?=in-addr\.arpa)|(?<![\w.])(?:[0-9a-f]\.){32}(?=ip6\.arpa)", re.IGNORECASE
+)
+_DASHED_V4 = re.compile(r"(?<!\d)(?<!\d[-.])\d{1,3}(?:-\d{1,3}){3}(?=[.-][a-z])", re.IGNORECASE)
+_PLACE = re.compile(
+    r"(?P<lead>(?<![a-z])(?:latitude|longitude|lat|lng|lon)(?:\\?[\"'])?\s?[=:>]\s?(?:\\?[\"'])?)-?\d{1,3}\.\d+",
+    re.IGNORECASE,
+)
+_PPPOE_LINE = (re.compile(r"(?P<lead>pppoe-client[^\n]{0,300}?\buser=)(?P<open>\"?)(?P<value>[^\s\"]+)"),)
+_MASKED = re.compile(r"[\w.:@-]*··[·.:@-]*(?:\.plex\.direct)?#[a-z2-7]{4}")
+_SWITCH = re.compile(r"true|false|yes|no|on|off|enabled|disabled|[01]?", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """The expressions that find values by name. Compiling them takes longer than `plexops --help` may."""
+
+    secrets: tuple[re.Pattern[str], ...]
+    identifiers: tuple[tuple[str, tuple[re.Pattern[str], ...]], ...]
+
+
+@cache
+def _named() -> _Named:
+    return _Named(
+        (*contexts.nameless_keys(), *contexts.contexts(contexts.CONFIDENTIAL_NAMES)),
+        (
+            ("ssid", contexts.contexts(contexts.SSID_NAMES)),
+            ("serial", contexts.contexts(contexts.SERIAL_NAMES)),
+            ("person", (*_PPPOE_LINE, *contexts.contexts(contexts.PERSON_NAMES))),
+            ("identity", contexts.contexts(contexts.IDENTITY_NAMES)),
+        ),
+    )
+
+
+def load_key(root: Path) -> bytes:
+    """Give the key of this machine's pseudonyms; it is made on first use, with mode 0600."""
+    path = root / _KEY_FILE
+    try:
+        descriptor = open_file(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    except FileExistsError:
+        return _existing_key(path)
+    except OSError as error:
+        raise unwritable(path, error) from error
+    key = os.urandom(_KEY_BYTES)
+    try:
+        write_all(descriptor, key)
+        os.fsync(descriptor)
+        sync_folder(root)
+    except OSError as error:
+        raise unwritable(path, error) from error
+    finally:
+        os.close(descriptor)
+    return key
+
+
+def _existing_key(path: Path) -> bytes:
+    """Read the key; another process may have created the file a moment ago and not written it yet."""
+    for _ in range(50):
+        key = read_file(path)
+        if len(key) == _KEY_BYTES:
+            return key
+        time.sleep(0.01)
+    raise PlexopsError(
+        Problem(
+            "PLX-R105",
+            f"{path} is not a key of {_KEY_BYTES} bytes",
+            cure="delete it: a new one is made; old tags end",
+        )
+    )
+
+
+class Masker:
+    """Masks texts. `secrets` knows this run's secrets by value; all else is found by its shape or its name."""
+
+    def __init__(self, key: bytes, secrets: Scrubber) -> None:
+        self._key = key
+        self._secrets = secrets
+
+    def mask(self, text: str) -> Masked:
+        """Give the text without secrets and with pseudonyms for identifiers. Masking twice changes nothing more."""
+        if not text:
+            return Masked(text)
+        return Masked(self._identifiers(self._without_secrets(text)))
+
+    def value(self, name: str, text: str) -> Masked:
+        """Mask a value that stands apart from its name, as in a table."""
+        line = f"{name}={text}"
+        masked = self.mask(line)
+        if masked.startswith(f"{name}="):
+            return Masked(masked[len(name) + 1 :])
+        return self.mask(text)
+
+    def _without_secrets(self, text: str) -> str:
+        text = self._secrets.scrub(text)
+        text = _PEM.sub(REMOVED, text)
+        text = _HEADER.sub(rf"\g<lead>{REMOVED}", text)
+        for shape in _SHAPES:
+            text = shape.sub(rf"\g<lead>{REMOVED}", text)
+        return contexts.replace_values(text, _named().secrets, lambda _: REMOVED)
+
+    def _identifiers(self, text: str) -> str:
+        text = _PLEX_DIRECT.sub(lambda m: f"····.plex.direct{self._tag('plex.direct', m[0].lower())}", text)
+        text = _EMAIL.sub(lambda m: f"····@····{self._tag('email', m[0].lower())}", text)
+        text = _UUID.sub(lambda m: f"····{self._tag('uuid', m[0].lower())}", text)
+        text = _MACHINE.sub(lambda m: f"····{self._tag('machine', m[0].lower())}", text)
+        text = _OCTETS.sub(lambda m: self._octets(m[0]), text)
+        text = _CISCO_MAC.sub(lambda m: self._mac(m[0]), text)
+        text = _BARE_MAC.sub(lambda m: m["lead"] + self._mac(m["mac"]), text)
+        text = _REVERSE.sub(lambda m: f"····{self._tag('reverse', m[0].lower())}.", text)
+        text = _V6.sub(lambda m: self._v6(m[0]), text)
+        text = _V4.sub(lambda m: self._v4(m[0], "."), text)
+        text = _DASHED_V4.sub(lambda m: self._v4(m[0], "-"), text)
+        text = _PLACE.sub(r"\g<lead>··.··", text)
+        for kind, patterns in _named().identifiers:
+            text = contexts.replace_values(text, patterns, partial(self._pseudonym, kind))
+        return text
+
+    def _tag(self, kind: str, value: str) -> str:
+        digest = hmac.new(
+            self._key, f"{kind}\0{value}".encode("utf-8", "surrogatepass"), hashlib.sha256
+        ).digest()
+        return "#" + base64.b32encode(digest).decode().lower()[:4]
+
+    def _pseudonym(self, kind: str, value: str) -> str:
+        # What was masked by its shape has a tag that fits elsewhere too.
+        if _MASKED.fullmatch(value.strip()) or _SWITCH.fullmatch(value.strip()):
+            return value
+        return f"····{self._tag(kind, value)}"
+
+    def _octets(self, text: str) -> str:
+        separator = text[2]
+        octets = text.split(separator)
+        if len(octets) == 6:
+            return self._mac(text)
+        if len(octets) == 7 and octets[0] == "01":  # a DHCP client id: hardware type 1, then the MAC address
+            return f"01{separator}{self._mac(text[3:])}"
+        return f"····{self._tag('octets', text.lower())}"
+
+    def _mac(self, text: str) -> str:
+        digits = re.sub(r"[^0-9a-f]", "", text.lower())
+        if digits in {"0" * 12, "f" * 12} or int(digits[:2], 16) & 1:
+            return text  # nobody's, everybody's, or a group's
+        tag = self._tag("mac", digits)
+        if text[2] in ":-":
+            return f"{text[:8]}{text[2]}··{text[2]}··{text[2]}··{tag}"
+        return f"{text[:7]}··.····{tag}" if "." in text else f"{text[:6]}······{tag}"
+
+    def _v4(self, text: str, separator: str) -> str:
+        parts = text.split(separator)
+        try:
+            address = IPv4Address(".".join(str(int(part)) for part in parts))
+        except AddressValueError:
+            return text
+        if any(address in network for network in _READABLE_V4):
+            return text
+        return f"{parts[0]}{separator}{parts[1]}{separator}··{separator}··{self._tag('ip', str(address))}"
+
+    def _v6(self, text: str) -> str:
+        # A colon after an address belongs to the sentence, not to it.
+        core = text[:-1] if text.endswith(":") and not text.endswith("::") else text
+        try:
+            address = IPv6Address(core)
+        except AddressValueError:
+            return text
+        rest = text[len(core) :]
+        if address.ipv4_mapped is not None:
+            return f"::ffff:{self._v4(str(address.ipv4_mapped), '.')}{rest}"
+        tag = self._tag("ip", str(address))
+        groups = address.exploded.split(":")
+        if any(address in network for network in _READABLE_V6):
+            # The last half of an address made from a MAC address (EUI-64) is that MAC address.
+            from_mac = address.packed[11:13] == b"\xff\xfe"
+            return f"{groups[0].lstrip('0')}:····{tag}{rest}" if from_mac else text
+        return f"{groups[0].lstrip('0')}:{groups[1].lstrip('0') or '0'}:····{tag}{rest}"
+
+
+def mask_report(report: RunReport, masker: Masker) -> MaskedReport:
+    """Mask every text of a report. A table of fields is masked by the field's name too."""
+    named = replace(
+        report,
+        sites=tuple(
+            replace(
+                site,
+                changes=tuple(
+                    replace(change, fields=tuple(_mask_field(field, masker) for field in change.fields))
+                    for change in site.changes
+                ),
+            )
+            for site in report.sites
+        ),
+    )
+    return MaskedReport(
+        map_texts(named, lambda name, text: text if name in OWN_FIELDS else masker.mask(text))
+    )
+
+
+def _mask_field(field: FieldChange, masker: Masker) -> FieldChange:
+    return FieldChange(
+        field.name, masker.value(field.name, field.before), masker.value(field.name, field.after)
+    )

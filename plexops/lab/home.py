@@ -1,0 +1,440 @@
+"""A whole simulated home on loopback: one real SSH server as the way in, everything else behind it."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Literal, Self, cast
+
+from plexops.lab.base import DeviceLog, ExecResult, Router, RouterHooks
+from plexops.lab.clock import ScaledClock
+from plexops.lab.https import TlsFiles, make_tls, serve_http
+from plexops.lab.keys import KeyPair, new_key
+from plexops.lab.network import (
+    OUTSIDE_ADDRESS,
+    PLEX_TV_ADDRESS,
+    Answer,
+    Host,
+    Listener,
+    Network,
+    Service,
+    text_service,
+)
+from plexops.lab.outside import USER as OUTSIDE_USER
+from plexops.lab.outside import OutsideVantage
+from plexops.lab.plex import PlexSeed, PlexServer
+from plexops.lab.plex_settings import SETTINGS
+from plexops.lab.routers import RouterName, make_router
+from plexops.lab.scenarios import EXTERNAL_PORT, NEIGHBOURS, PLEX_PORT, RESERVED, SCENARIOS, Scenario
+from plexops.lab.server import MAC, DebianServer, Renewer, ServerHooks, ServerOptions
+from plexops.lab.server import USER as SERVER_USER
+from plexops.lab.shell import Shell
+from plexops.lab.ssh import Account, SshOptions, SshServer, Stream
+
+Role = Literal["jump", "router", "server", "plex", "outside"]
+ROLES: tuple[Role, ...] = ("jump", "router", "server", "plex", "outside")
+JUMP_USER = "lab"
+ECHOES = ("v4.echo.test", "echo2.test")
+BANNERS = {
+    "openwrt": "dropbear_2024.86",
+    "linux": "OpenSSH_10.0p2 Debian-7",
+    "routeros": "ROSSSH",
+    "opnsense": "OpenSSH_9.9",
+}
+OPENSSH = "OpenSSH_10.0p2 Debian-7"
+
+PLAYBOOK = """- name: Plex from outside, by a port we chose
+  sites: all
+  tasks:
+    - {name: The host keeps its address, dhcp_reservation: {}}
+    - {name: The host lets Plex in, firewall_rule: {port: "{{ plex.port }}"}}
+    - {name: The router forwards our port, port_forward: {external_port: "{{ external_port }}"}}
+    - {name: Plex announces it, plex_remote_access: {manual_port: "{{ external_port }}"}}
+"""
+
+
+@dataclass(slots=True)
+class HomeOptions:
+    """What a test may want otherwise. `clock_scale` simulated seconds pass in one real second."""
+
+    clock_scale: float = 1.0
+    #: Empty: sudo on the server asks for no password.
+    sudo_password: str = ""
+    server_password: str = "plex-at-home"  # noqa: S105
+    router_password: str = "router-secret"  # noqa: S105
+    ufw_installed: bool = True
+    ufw_enabled: bool = True
+    renewer: Renewer = "networkctl"
+    #: Log in by password instead of the key: the inventory then names no key file for these roles.
+    password_only: frozenset[Role] = frozenset()
+    plex: PlexSeed = field(default_factory=PlexSeed)
+    #: What an address echo answers instead of the public address.
+    echoes: dict[str, str] = field(default_factory=dict)
+
+
+class RunningHome:
+    """A started home. `stop`, or leaving the context, ends all of it."""
+
+    def __init__(self, router: RouterName, scenario: Scenario, directory: Path, options: HomeOptions) -> None:
+        self.directory = directory
+        self.router_name = router
+        self.scenario = scenario
+        self.options = options
+        self.clock = ScaledClock(options.clock_scale)
+        self._sinks: list[IO[str]] = []
+        (directory / "log").mkdir(parents=True, exist_ok=True)
+        self._logs = {role: self._log(role) for role in ROLES}
+        self.user_key = new_key()
+        self.user_key.write(directory / "keys" / "user")
+        self.keys: dict[Role, KeyPair] = {role: new_key() for role in ROLES if role != "plex"}
+        self.router: Router = make_router(
+            router, scenario.seed(), RouterHooks(self._logs["router"], self.clock)
+        )
+        lan_address = scenario.seed().lan_address
+        self.tls: TlsFiles = make_tls(directory / "tls", ["router.lan", str(lan_address)])
+        self.network = self._network()
+        self.server = self._make_server()
+        self.host = self._make_host()
+        self.plex = self._make_plex()
+        self.outside = OutsideVantage(
+            log=self._logs["outside"], clock=self.clock, connect=self._connect_from_outside
+        )
+        self.ssh: dict[Role, SshServer] = self._ssh_servers()
+        self._wire()
+        self._listeners: dict[str, Listener] = {}
+        self.address = self.listen("jump")
+        self.playbook_dir = directory / "playbooks"
+        self.inventory = directory / "inventory.yaml"
+        self._write_files()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def log(self, role: Role) -> list[str]:
+        """Give every request that a device got so far, in order; lines that start with `#` are notes."""
+        with self._logs[role].lock:
+            return list(self._logs[role].lines)
+
+    def commands(self, role: Role) -> list[str]:
+        """Give the commands and requests alone, without notes about logins and execs."""
+        return [line for line in self.log(role) if not line.startswith("# ") or line.startswith("# write ")]
+
+    def export(self, role: Role) -> str:
+        """Give a device's own whole state: the router's export, the server's firewall files, Plex's settings."""
+        if role == "router":
+            return self.router.export()
+        if role == "server":
+            return self.server.export()
+        if role == "plex":
+            return "".join(f"{setting.id}={self.plex.setting(setting.id)!r}\n" for setting in SETTINGS)
+        return ""
+
+    def listen(self, role: Role) -> tuple[str, int]:
+        """Open a loopback port that leads straight to one device, past jump host and network."""
+        if role not in self._listeners:
+            self._listeners[role] = Listener(self._direct(role), role)
+        return self._listeners[role].address
+
+    def stop(self) -> None:
+        """End everything; a second call does nothing."""
+        self.clock.stop()
+        for listener in self._listeners.values():
+            listener.close()
+        for server in self.ssh.values():
+            server.close()
+        self.network.stop()
+        for shell in self._shells():
+            shell.stop()
+        self.plex.stop()
+        for sink in self._sinks:
+            sink.close()
+
+    def _log(self, role: Role) -> DeviceLog:
+        file = (self.directory / "log" / f"{role}.log").open("a", encoding="utf-8", errors="surrogateescape")
+        self._sinks.append(file)
+
+        def write(line: str) -> None:
+            if not file.closed:
+                file.write(line + "\n")
+                file.flush()
+
+        return DeviceLog(sink=write)
+
+    def _network(self) -> Network:
+        seed = self.scenario.seed()
+        network = Network(
+            router=self.router,
+            isp=self.scenario.isp,
+            wan_address=seed.wan_address,
+            lan_address=seed.lan_address,
+            blocked_ports=self.scenario.blocked_ports,
+        )
+        for name, (mac, address) in NEIGHBOURS.items():
+            network.add(Host(name, mac, address))
+        network.hosts["nas"].services[443] = text_service(lambda: "<h1>NAS</h1>\n", "text/html", self.tls)
+        for name in ECHOES:
+            network.internet[name] = {80: text_service(self._echo(name), "text/plain")}
+        return network
+
+    def _echo(self, name: str) -> Callable[[], str]:
+        return lambda: f"{self.options.echoes.get(name, str(self.network.public_address))}\n"
+
+    def _make_server(self) -> DebianServer:
+        options = ServerOptions(
+            sudo_password=self.options.sudo_password,
+            ufw_installed=self.options.ufw_installed,
+            ufw_enabled=self.options.ufw_enabled,
+            rules=self.scenario.server_rules(),
+            renewer=self.options.renewer,
+            token=self.options.plex.token,
+            machine_identifier=self.options.plex.machine_identifier,
+        )
+        hooks = ServerHooks(
+            log=self._logs["server"],
+            clock=self.clock,
+            address=lambda: self.host.address,
+            renew=lambda: self.network.renew(SERVER_USER),
+            connect=self._connect_from_server,
+        )
+        return DebianServer(options, hooks)
+
+    def _make_host(self) -> Host:
+        host = Host(SERVER_USER, MAC, self.scenario.address, firewall=self.server.admits)
+        return self.network.add(host)
+
+    def _make_plex(self) -> PlexServer:
+        from dataclasses import replace
+
+        seed = self.options.plex
+        settings = {**self.scenario.plex, **seed.settings}
+        # Its publishing starts at once and asks for the service, which needs the server: the lock orders them.
+        self._plex_ready = threading.Event()
+        plex = PlexServer(
+            self,
+            self._logs["plex"],
+            replace(seed, settings=settings, throttled=seed.throttled or not self.scenario.outside),
+        )
+        self._plex_service = Service(self._serve_plex, plex.handle, "both")
+        self.host.services[PLEX_PORT] = self._plex_service
+        return plex
+
+    def reachable(self, port: int) -> bool:
+        """Tell Plex what plex.tv finds on that public port."""
+        if not self._plex_ready.wait(5):
+            return False
+        found = self.network.inbound(self.network.public_address, port, PLEX_TV_ADDRESS)
+        return found is self._plex_service
+
+    def upnp_map(self, port: int) -> bool:  # noqa: ARG002 - Plex asks so
+        """Refuse: this home's router serves its consoles and drops what Plex asks for, as many do."""
+        return False
+
+    def public_address(self) -> str:
+        """Tell Plex what v4.plex.tv sees."""
+        return str(self.network.public_address)
+
+    def _ssh_servers(self) -> dict[Role, SshServer]:
+        key = self.user_key.public
+        options = self.options
+        router_user = self._router_user()
+
+        def account(role: Role, password: str) -> Account:
+            return Account(set() if role in options.password_only else {key}, password)
+
+        return {
+            "jump": SshServer(
+                host_key=self.keys["jump"],
+                accounts={JUMP_USER: account("jump", "lab")},
+                log=self._logs["jump"],
+                forwarder=self.network,
+                banner=OPENSSH,
+            ),
+            "router": SshServer(
+                host_key=self.keys["router"],
+                accounts={router_user: account("router", options.router_password)},
+                log=self._logs["router"],
+                executor=_executor(self.router),
+                banner=BANNERS[self.router_name],
+            ),
+            "server": SshServer(
+                host_key=self.keys["server"],
+                accounts={SERVER_USER: account("server", options.server_password)},
+                log=self._logs["server"],
+                executor=self.server.shell.run,
+                banner=OPENSSH,
+            ),
+            "outside": SshServer(
+                host_key=self.keys["outside"],
+                accounts={OUTSIDE_USER: account("outside", "probe")},
+                log=self._logs["outside"],
+                executor=self.outside.shell.run,
+                options=SshOptions(refuse_connections=not self.scenario.outside),
+                banner=OPENSSH,
+            ),
+        }
+
+    def _router_user(self) -> str:
+        return "admin" if self.router_name == "routeros" else "root"
+
+    def _wire(self) -> None:
+        services = self.network.router_services
+        if self.router_name == "opnsense":
+            services[443] = Service(self._serve_router_https, self.router.handle, "tls")
+        else:
+            services[22] = Service(self.ssh["router"].serve)
+        self.host.services[22] = Service(self.ssh["server"].serve)
+        if self.scenario.outside:
+            self.network.internet[str(OUTSIDE_ADDRESS)] = {22: Service(self.ssh["outside"].serve)}
+        self._plex_ready.set()
+
+    def _serve_router_https(self, stream: Stream) -> None:
+        serve_http(stream, self.router.handle, self.tls)
+
+    def _serve_plex(self, stream: Stream) -> None:
+        """Speak HTTP or HTTPS on one port, as Plex does: the first byte of a TLS handshake tells."""
+        first = _Peeked(stream)
+        serve_http(first, self.plex.handle, self.tls if first.is_tls() else None)
+
+    def _direct(self, role: Role) -> Callable[[Stream], None]:
+        if role == "plex":
+            return self._serve_plex
+        if role == "router" and self.router_name == "opnsense":
+            return self._serve_router_https
+        return self.ssh[role].serve
+
+    def _connect_from_server(self, host: str, port: int) -> Service | Answer | None:
+        if host in ("127.0.0.1", "localhost"):
+            return self.host.services.get(port, "refused")
+        if not _is_address(host) and host not in self.network.internet:
+            return None
+        address = self.host.address
+        return "unreachable" if address is None else self.network.from_lan(address, host, port)
+
+    def _connect_from_outside(self, host: str, port: int) -> Service | Answer | None:
+        if not _is_address(host):
+            return self.network.internet.get(host, {}).get(port)
+        return self.network.inbound(IPv4Address(host), port)
+
+    def _shells(self) -> list[Shell]:
+        found = [self.server.shell, self.outside.shell]
+        shell = getattr(self.router, "shell", None)
+        return [*found, shell] if isinstance(shell, Shell) else found
+
+    def _write_files(self) -> None:
+        self.playbook_dir.mkdir(exist_ok=True)
+        (self.playbook_dir / "plex-remote-access.yaml").write_text(PLAYBOOK, encoding="utf-8")
+        self.inventory.write_text(self._inventory_text(), encoding="utf-8")
+
+    def _inventory_text(self) -> str:
+        host, port = self.address
+        site = {
+            "vars": {"external_port": EXTERNAL_PORT},
+            "via": {"address": host, "port": port, "username": JUMP_USER, **self._trust("jump")},
+            "router": self._router_entry(),
+            "server": {
+                "address": str(RESERVED),
+                "mac": MAC,
+                "username": SERVER_USER,
+                **self._trust("server"),
+                "become": {"method": "sudo"},
+                "firewall": "auto",
+            },
+            "plex": {"url": f"http://{RESERVED}:{PLEX_PORT}", "token": {"from": "server"}},
+            "vantages": [{"ssh": f"{OUTSIDE_USER}@{OUTSIDE_ADDRESS}", **self._trust("outside")}],
+            "echoes": [f"http://{name}/ip" for name in ECHOES],
+        }
+        lines = "".join(f"    {key}: {_flow(value)}\n" for key, value in site.items())
+        return f"sites:\n  home:\n{lines}"
+
+    def _trust(self, role: Role) -> dict[str, object]:
+        trust: dict[str, object] = {"host_key": self.keys[role].public}
+        if role not in self.options.password_only:
+            trust["key_file"] = str(self.directory / "keys" / "user")
+        return trust
+
+    def _router_entry(self) -> dict[str, object]:
+        entry: dict[str, object] = {"profile": self.router_name, "address": str(self.network.lan_address)}
+        if self.router_name != "opnsense":
+            return entry | {"username": self._router_user(), **self._trust("router")}
+        for name in ("api_key", "api_secret"):
+            path = self.directory / "keys" / name
+            path.write_text(str(getattr(self.router, name)), encoding="utf-8")
+            path.chmod(0o600)
+            entry[name] = {"file": str(path)}
+        return entry | {"tls_pin": self.tls.pin}
+
+
+class _Peeked:
+    """A stream whose first byte was looked at and is given again."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._first = b""
+
+    def is_tls(self) -> bool:
+        try:
+            self._first = self._stream.recv(1)
+        except OSError:
+            return False
+        return self._first == b"\x16"
+
+    def settimeout(self, timeout: float | None, /) -> None:
+        self._stream.settimeout(timeout)
+
+    def recv(self, size: int, /) -> bytes:
+        if self._first:
+            first, self._first = self._first, b""
+            return first
+        return self._stream.recv(size)
+
+    def sendall(self, data: bytes, /) -> object:
+        return self._stream.sendall(data)
+
+    def close(self) -> object:
+        return self._stream.close()
+
+
+def _executor(router: Router) -> Callable[..., ExecResult]:
+    """Give a shell its standard input as it comes; other consoles do not read any."""
+    shell = getattr(router, "shell", None)
+    if isinstance(shell, Shell):
+        return shell.run
+    return lambda command, _stdin, username: router.execute(command, b"", username)
+
+
+def _is_address(text: str) -> bool:
+    return all(part.isdigit() for part in text.split("."))
+
+
+def _flow(value: object) -> str:
+    """Write YAML in flow style; JSON's scalars are YAML's."""
+    if isinstance(value, dict):
+        pairs = cast("dict[str, object]", value)
+        return "{" + ", ".join(f"{key}: {_flow(item)}" for key, item in pairs.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(_flow(item) for item in cast("list[object]", value)) + "]"
+    return json.dumps(value)
+
+
+def start_home(
+    router: RouterName = "openwrt",
+    scenario: str = "drifted",
+    *,
+    directory: Path,
+    options: HomeOptions | None = None,
+) -> RunningHome:
+    """Start a home in a scenario; its inventory, playbook, keys and logs are written into `directory`.
+
+    Raises KeyError for a scenario that does not exist.
+    """
+    return RunningHome(router, SCENARIOS[scenario], directory, options or HomeOptions())

@@ -1,0 +1,391 @@
+"""A simulated Plex Media Server: its API, and a publishing cycle whose verdict is computed, not scripted."""
+
+from __future__ import annotations
+
+import threading
+import time
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+from urllib.parse import parse_qsl
+
+from plexops.lab.base import DeviceLog, HttpRequest, HttpResponse
+from plexops.lab.plex_answers import Element, element, refuse, respond
+from plexops.lab.plex_log import PlexLog
+from plexops.lab.plex_settings import SETTINGS, Value, show
+
+MappingState = Literal["unknown", "waiting", "mapped", "failed"]
+
+_SETTINGS_BY_ID = {setting.id: setting for setting in SETTINGS}
+_PUBLISH = "PublishServerOnPlexOnlineKey"
+_MANUAL_MODE = "ManualPortMappingMode"
+_MANUAL_PORT = "ManualPortMappingPort"
+_AUTOMATIC_PORT = "LastAutomaticMappedPort"
+_TRIO = frozenset({_PUBLISH, _MANUAL_MODE, _MANUAL_PORT})
+_FEATURES = "pass,sync,webhooks,hardware_transcoding"
+
+
+class PlexHooks(Protocol):
+    """What the server asks the home around it. Called from the server's own thread, without its lock."""
+
+    def reachable(self, port: int) -> bool:
+        """Tell whether plex.tv gets through to this server on that public port."""
+
+    def upnp_map(self, port: int) -> bool:
+        """Ask the router by UPnP to forward that public port here; false where it refuses or has no UPnP."""
+
+    def public_address(self) -> str:
+        """Give the address that the internet sees; empty without internet."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlexSeed:
+    """How the server is set up when the home starts. Times are real seconds."""
+
+    token: str = "xP3kQ7vRt2LmNs8WzY4b"  # noqa: S105
+    account_token: str = "owner-plex-tv-token-9f2"  # noqa: S105
+    username: str = "media.owner@example.org"
+    machine_identifier: str = "5f0c6e1c8a7d4b29b1e3d0f4a6c8e2b7d9f1a3c5"
+    friendly_name: str = "Wohnzimmer"
+    version: str = "1.43.0.10467-2b1ba6e69"
+    private_address: str = "192.168.1.50"
+    port: int = 32400
+    #: Differs from the defaults of `plex_settings.SETTINGS`.
+    settings: Mapping[str, Value] = field(default_factory=dict)
+    claimed: bool = True
+    signed_in: bool = True
+    subscription: bool = True
+    #: plex.tv answers 429 to everything after the first verdict: no verdict ever changes again.
+    throttled: bool = False
+    #: From a change to "mapping", and from there to plex.tv's verdict.
+    delay_seconds: float = 0.05
+    #: Within this time after the last check a refresh is skipped, and answered 200 all the same.
+    refresh_window_seconds: float = 0.5
+    #: How long a PUT that switches publishing off stays unanswered (24 s were seen on a real server).
+    blocking_put_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the server says about remote access; `public_port` is 0 while nobody outside gets through."""
+
+    state: MappingState = "unknown"
+    error: str = ""
+    public_address: str = ""
+    public_port: int = 0
+
+
+class PlexServer:
+    """A Plex Media Server 1.43. `handle` answers requests from any thread; `stop` ends its own thread.
+
+    `faults` lists requests that no careful client sends: a token in a URL ends up in logs of proxies.
+    """
+
+    def __init__(self, hooks: PlexHooks, log: DeviceLog, seed: PlexSeed | None = None) -> None:
+        self._hooks = hooks
+        self._requests = log
+        self._seed = seed or PlexSeed()
+        self.faults: list[str] = []
+        self.log = PlexLog(self._seed.version)
+        self._values: dict[str, Value] = {setting.id: setting.default for setting in SETTINGS}
+        self._values |= {"FriendlyName": self._seed.friendly_name} | dict(self._seed.settings)
+        self._values["MachineIdentifier"] = self._seed.machine_identifier
+        self._verdict = Verdict()
+        self._wake = threading.Condition()
+        #: Counts what asked for a new verdict; a cycle that was overtaken gives none.
+        self._wanted = 0
+        self._done = 0
+        self._checked_at = -1e9
+        self._judged = False
+        self._stopping = False
+        self.log.info(f"HttpServer: Listening on port {self._seed.port}.")
+        self._thread = threading.Thread(target=self._work, name="plex-publisher", daemon=True)
+        self._thread.start()
+        self._publish()
+
+    # --- what tests and the home ask -----------------------------------------------------------------
+
+    def setting(self, name: str) -> Value:
+        """Give a setting's present value."""
+        with self._wake:
+            return self._values[name]
+
+    def verdict(self) -> Verdict:
+        """Give the present verdict."""
+        with self._wake:
+            return self._verdict
+
+    def settle(self, timeout_seconds: float = 10.0) -> Verdict:
+        """Wait until nothing is pending and give the verdict; raises TimeoutError."""
+        with self._wake:
+            if not self._wake.wait_for(lambda: self._done == self._wanted, timeout_seconds):
+                raise TimeoutError("the server is still publishing")
+            return self._verdict
+
+    def stop(self) -> None:
+        """End the server's thread; later requests are answered from the last state."""
+        with self._wake:
+            self._stopping = True
+            self._wake.notify_all()
+        self._thread.join()
+
+    # --- HTTP ----------------------------------------------------------------------------------------
+
+    def handle(self, request: HttpRequest) -> HttpResponse:
+        """Answer one request."""
+        query = f"?{request.query}" if request.query else ""
+        self._requests.add(f"{request.method} {request.path}{query}")
+        if "x-plex-token" in query.lower():
+            self.faults.append(f"token in a URL: {request.method} {request.path}")
+            return refuse(401, "Unauthorized")
+        if (request.method, request.path) == ("GET", "/identity"):
+            return respond(request, self._identity())
+        if self._seed.claimed and request.headers.get("x-plex-token") != self._seed.token:
+            return refuse(401, "Unauthorized")
+        if request.method == "GET":
+            return self._get(request)
+        if request.method == "PUT" and request.path == "/:/prefs":
+            return self._put_settings(request.query)
+        if request.method == "PUT" and request.path == "/myplex/refreshReachability":
+            self._refresh()
+            return HttpResponse(200, b"", "text/html")
+        return refuse(404, "Not Found")
+
+    def _get(self, request: HttpRequest) -> HttpResponse:
+        if request.path == "/":
+            return respond(request, self._root())
+        if request.path == "/:/prefs":
+            return respond(request, self._settings())
+        if request.path == "/myplex/account":
+            return respond(request, self._account())
+        if request.path == "/status/sessions":
+            return respond(request, element("MediaContainer", {"size": 0}))
+        if request.path == "/diagnostics/logs":
+            return HttpResponse(200, self.log.zipped(), "application/zip")
+        return refuse(404, "Not Found")
+
+    def _identity(self) -> Element:
+        return element("MediaContainer", {
+            "size": 0, "apiVersion": "1.1.1", "claimed": self._seed.claimed,
+            "machineIdentifier": self._seed.machine_identifier, "version": self._seed.version,
+        })  # fmt: skip
+
+    def _sign_in_state(self) -> str:
+        if not self._seed.claimed:
+            return "none"
+        return "ok" if self._seed.signed_in else "invalid"
+
+    def _root(self) -> Element:
+        verdict = self.verdict()
+        username = self._seed.username if self._seed.claimed else ""
+        directories = tuple(
+            element("Directory", {"count": 1, "key": key, "title": key})
+            for key in ("activities", "butler", "hubs", "identity", "library", "media", "status", "updater")
+        )
+        return element("MediaContainer", {
+            "size": len(directories), "allowCameraUpload": False, "allowMediaDeletion": True,
+            "allowSharing": True, "allowSync": True, "certificate": True,
+            "diagnostics": "logs,databases,streaminglogs", "eventStream": True,
+            "friendlyName": str(self.setting("FriendlyName")), "livetv": 7,
+            "machineIdentifier": self._seed.machine_identifier, "myPlex": True,
+            "myPlexMappingError": verdict.error, "myPlexMappingState": verdict.state,
+            "myPlexSigninState": self._sign_in_state(), "myPlexSubscription": self._seed.subscription,
+            "myPlexUsername": username, "platform": "Linux", "platformVersion": "24.04 (Noble Numbat)",
+            "pluginHost": True, "transcoderActiveVideoSessions": 0, "updatedAt": 1795339470,
+            "version": self._seed.version,
+        }, directories)  # fmt: skip
+
+    def _settings(self) -> Element:
+        with self._wake:
+            values = dict(self._values)
+        rows: list[Element] = []
+        for setting in SETTINGS:
+            row: dict[str, bool | int | float | str] = {
+                "id": setting.id, "label": setting.label, "summary": "", "type": setting.type,
+                "default": show(setting.default), "value": show(values[setting.id]),
+                "hidden": setting.hidden, "advanced": setting.advanced, "group": setting.group,
+            }  # fmt: skip
+            if setting.enum_values:
+                row["enumValues"] = setting.enum_values
+            rows.append(element("Setting", row))
+        return element("MediaContainer", {"size": len(rows)}, tuple(rows))
+
+    def _account(self) -> Element:
+        verdict = self.verdict()
+        open_outside = verdict.public_port != 0
+        claimed = self._seed.claimed
+        message = "Your server is signed in to Plex, but is not reachable from outside your network."
+        return element("MyPlex", {
+            "authToken": self._seed.account_token if claimed else "",
+            "username": self._seed.username if claimed else "",
+            "mappingState": verdict.state, "mappingError": verdict.error,
+            "mappingErrorMessage": message if verdict.error == "unreachable" else "",
+            "signInState": self._sign_in_state(),
+            "publicAddress": verdict.public_address, "publicPort": verdict.public_port,
+            "privateAddress": self._seed.private_address if open_outside else "",
+            "privatePort": self._seed.port if open_outside else 0,
+            "subscriptionFeatures": _FEATURES if self._seed.subscription else "",
+            "subscriptionActive": self._seed.subscription,
+            "subscriptionState": "Active" if self._seed.subscription else "Inactive",
+        })  # fmt: skip
+
+    # --- settings ------------------------------------------------------------------------------------
+
+    def _put_settings(self, query: str) -> HttpResponse:
+        wanted: dict[str, Value] = {}
+        for name, text in parse_qsl(query, keep_blank_values=True):
+            setting = _SETTINGS_BY_ID.get(name)
+            if setting is None:
+                return refuse(400, "Bad Request")
+            try:
+                wanted[setting.id] = setting.read(text)
+            except ValueError:
+                return refuse(400, "Bad Request")
+        if not wanted:
+            return refuse(400, "Bad Request")
+        with self._wake:
+            changed = {name for name, value in wanted.items() if self._values[name] != value}
+            self._values |= wanted
+            self.log.debug = bool(self._values["logDebug"])
+        self._tell(changed)
+        if changed & _TRIO:
+            self._publish()
+        if _PUBLISH in wanted and not wanted[_PUBLISH] and self._seed.blocking_put_seconds:
+            with self._wake:
+                self._wake.wait_for(lambda: self._stopping, self._seed.blocking_put_seconds)
+        return HttpResponse(200, b"", "text/html")
+
+    def _tell(self, changed: set[str]) -> None:
+        if _MANUAL_MODE in changed:
+            self.log.note(f"Setting manual port mode to {int(bool(self.setting(_MANUAL_MODE)))}.")
+        if _PUBLISH in changed:
+            self.log.note("Toggling server publish state.")
+
+    def _refresh(self) -> None:
+        with self._wake:
+            soon = time.monotonic() - self._checked_at < self._seed.refresh_window_seconds
+            mapped = self._verdict.state == "mapped"
+        if soon or self._seed.throttled:
+            self.log.note(
+                "MyPlex: requesting connectivity refresh too soon after the last request, skipping."
+            )
+            return
+        if not mapped:
+            self.log.note("MyPlex: attempted a reachability check but we're not yet mapped.")
+        self._publish()
+
+    # --- the publishing cycle --------------------------------------------------------------------------
+
+    def _publish(self) -> None:
+        with self._wake:
+            self._wanted += 1
+            self._checked_at = time.monotonic()
+            self._wake.notify_all()
+
+    def _work(self) -> None:
+        while True:
+            with self._wake:
+                self._wake.wait_for(lambda: self._stopping or self._done != self._wanted)
+                if self._stopping:
+                    return
+                serial = self._wanted
+            verdict = self._judge(serial)
+            with self._wake:
+                if verdict is not None and serial == self._wanted:
+                    self._verdict = verdict
+                    self._judged = True
+                self._done = max(self._done, serial)
+                self._wake.notify_all()
+
+    def _pause(self, serial: int) -> bool:
+        """Wait one step; false where the cycle was overtaken or the server stops."""
+        with self._wake:
+            over = self._wake.wait_for(
+                lambda: self._stopping or self._wanted != serial, self._seed.delay_seconds
+            )
+            return not over
+
+    def _judge(self, serial: int) -> Verdict | None:
+        """Go through one cycle; none where something overtook it or plex.tv refuses to answer."""
+        if self._seed.throttled and self._judged:
+            self.log.note("MyPlex: Published Mapping State response was 429")
+            return None
+        if not self._seed.claimed:
+            self.log.note("MyPlex: Sending unclaimed device connections.")
+            return Verdict()
+        if not self.setting(_PUBLISH):
+            self.log.note("PublicAddressManager: Stopping public ip check.")
+            self._map_log("Unknown")
+            return Verdict()
+        with self._wake:
+            self._verdict = Verdict("waiting")
+        self.log.note("PublicAddressManager: Starting.")
+        self._map_log("Not Mapped")
+        address = self._hooks.public_address()
+        self.log.note(f"PublicAddressManager: Got public IP from v4.plex.tv: {address}")
+        port = self._map()
+        if not self._pause(serial):
+            return None
+        if port is None:
+            self.log.note("PublicAddressManager: Mapping failed.")
+            self._map_log("Not Mapped")
+            return Verdict("failed")
+        return self._ask_outside(serial, address, port)
+
+    def _map(self) -> int | None:
+        """Give the public port that the server announces, none where no router maps one."""
+        if self.setting(_MANUAL_MODE):
+            # A healthy server with a manual port logs these two as well: it still asks the router.
+            self.log.note("NAT: UPnP, getPublicIP didn't find usable IGD.")
+            self.log.note("NAT: PMP, timed out waiting for response.")
+            return int(self.setting(_MANUAL_PORT))
+        last = int(self.setting(_AUTOMATIC_PORT))
+        port = last or 10_000 + zlib.crc32(self._seed.machine_identifier.encode()) % 20_000
+        lan = self._seed.private_address
+        if not self._hooks.upnp_map(port):
+            self.log.note("NAT: UPnP, getPublicIP didn't find usable IGD.")
+            self.log.note("NAT: PMP, timed out waiting for response.")
+            return None
+        self.log.note(f"NAT: UPnP, mapped port {port} to {lan}:{self._seed.port}.")
+        self.log.note(f"PublicAddressManager: Mapping succeeded for {lan}:{port}.")
+        with self._wake:
+            self._values[_AUTOMATIC_PORT] = port
+        return port
+
+    def _ask_outside(self, serial: int, address: str, port: int) -> Verdict | None:
+        self._map_log("Mapped - Not Published")
+        user = self._seed.username
+        self.log.note(f"MyPlex: Sending Server Info to myPlex (user={user}, ip={address}, port={port})")
+        if not self._seed.signed_in:
+            self.log.note("MyPlex: Published Mapping State response was 401")
+            self._map_log("Mapped - Not Published (Bad Authentication)")
+            return Verdict("mapped", "badauth")
+        if not address:
+            self.log.error("Unable to get public IP adddress from myPlex (httpCode=-6)")
+            self.log.note("MyPlex: Published Mapping State response was -6")
+            self._map_log("Mapped - Not Published (No server)")
+            return Verdict("mapped", "myplexgone")
+        self.log.note("MyPlex: Published Mapping State response was 201")
+        own = self._seed.machine_identifier
+        self.log.note(f"MyPlex: Got response for {own} ~ registered {address}:{port}")
+        self._map_log("Mapped - Publishing")
+        self.log.note("MyPlex: Requesting reachability check.")
+        through = self._hooks.reachable(port)
+        if not self._pause(serial):
+            return None
+        identifier = f"{zlib.crc32(f'{own}{serial}'.encode()):08x}"
+        # plex.tv gives a silent port five seconds; the time in the log is what a real server would show.
+        took = 186 if through else 5034
+        self.log.note(
+            f"PubSub: Got notified of reachability for async identifier {identifier}: {int(through)}"
+            f" for {address}:{port} (responded in {took} ms)"
+        )
+        if not through:
+            self._map_log("Mapped - Not Published (Not Reachable)")
+            return Verdict("mapped", "unreachable")
+        self._map_log("Mapped")
+        return Verdict("mapped", public_address=address, public_port=port)
+
+    def _map_log(self, state: str) -> None:
+        self.log.note(f"MyPlex: mapping state set to '{state}'.")

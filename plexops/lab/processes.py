@@ -1,0 +1,57 @@
+"""The processes of a simulated device: enough of them for background jobs and `kill`."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from dataclasses import dataclass, field
+
+
+class KilledError(Exception):
+    """The process that was running got a signal, or the home stopped."""
+
+
+@dataclass(slots=True, eq=False)
+class Process:
+    """One process; `words` is its command line."""
+
+    pid: int
+    group: int
+    words: str
+    killed: threading.Event = field(default_factory=threading.Event)
+    finished: threading.Event = field(default_factory=threading.Event)
+
+
+class ProcessTable:
+    """All that run on one device."""
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count(1203)
+        self._running: dict[int, Process] = {}
+        self._lock = threading.Lock()
+
+    def start(self, words: str, group: int | None = None) -> Process:
+        """Add a process, in its own group unless one is given."""
+        with self._lock:
+            pid = next(self._numbers)
+            process = Process(pid, group if group is not None else pid, words)
+            self._running[pid] = process
+            return process
+
+    def finish(self, process: Process) -> None:
+        """Take it out."""
+        with self._lock:
+            self._running.pop(process.pid, None)
+        process.finished.set()
+
+    def find(self, pid: int) -> list[Process]:
+        """Give the process with that id, or the group's processes for a negative id."""
+        with self._lock:
+            if pid < 0:
+                return [p for p in self._running.values() if p.group == -pid]
+            return [self._running[pid]] if pid in self._running else []
+
+    def running(self) -> list[Process]:
+        """Give all of them, oldest first."""
+        with self._lock:
+            return list(self._running.values())

@@ -1,0 +1,361 @@
+"""A simulated Linux router: Debian 12 with nftables and dnsmasq, configured by hand."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Mapping
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any, BinaryIO
+
+from plexops.lab.base import (
+    ExecResult,
+    Fate,
+    HttpRequest,
+    HttpResponse,
+    Lease,
+    MappingSeed,
+    Packet,
+    RouterHooks,
+    Seed,
+)
+from plexops.lab.filesystem import FileSystem
+from plexops.lab.routers import linux_dnsmasq, linux_files, nft_packets
+from plexops.lab.routers.linux_files import DNSMASQ_CONF, LEASES, NFTABLES_CONF, Interfaces
+from plexops.lab.routers.nft import Ruleset, Style, list_tables
+from plexops.lab.routers.nft_command import NftCommand
+from plexops.lab.routers.nft_parser import Parser
+from plexops.lab.routers.nft_tokens import Source
+from plexops.lab.shell import DONE, Context, Shell, fail, say
+
+LEASE_SECONDS = 43200
+SERVICES = ("dnsmasq", "nftables", "miniupnpd")
+PIDS: Mapping[str, int] = {"dnsmasq": 612, "miniupnpd": 655}
+FOREVER = 4294967295
+JOB_FAILED = (
+    "Job for {0}.service failed because the control process exited with error code.\n"
+    'See "systemctl status {0}.service" and "journalctl -xeu {0}.service" for details.'
+)
+_TIGHT = (",", ":")
+ADDRESSES = ("address", "addr", "a")
+ROUTES = ("route", "r", "ro")
+
+
+class LinuxRouter:
+    """A Linux router as `execute` and the network see it."""
+
+    def __init__(self, seed: Seed, hooks: RouterHooks, sides: Interfaces | None = None) -> None:
+        self.lock = threading.RLock()
+        self._seed = seed
+        self._sides = sides or Interfaces()
+        self._clock = hooks.clock
+        self.files = FileSystem()
+        self.files.install(linux_files.router_files(seed, self._sides))
+        for directory in ("/etc/nftables.d", "/run", "/var/lib/misc"):
+            self.files.make_dir(directory, parents=True)
+        self.ruleset = Ruleset()
+        self._nft = NftCommand(self.ruleset)
+        self._running = {"nftables", "dnsmasq"}
+        if seed.upnp:
+            self._running.add("miniupnpd")
+        self._enabled = set(self._running)
+        self._dhcp = linux_dnsmasq.read(self.files, DNSMASQ_CONF)
+        self.shell = Shell(
+            files=self.files,
+            commands={
+                "nft": self._nft.run,
+                "dnsmasq": self._dnsmasq,
+                "service": self._service,
+                "systemctl": self._systemctl,
+                "ip": self._ip,
+                "pidof": self._pidof,
+                "uname": self._uname,
+                "logger": lambda _argv, _stdin, _context: DONE,
+                **{f"/etc/init.d/{name}": self._init for name in ("dnsmasq", "miniupnpd")},
+            },
+            log=hooks.log,
+            clock=hooks.clock,
+            lock=self.lock,
+            hostname=seed.hostname,
+            flavour="bash",
+        )
+        self._load_filter()
+        if seed.upnp:
+            for mapping in seed.mappings:
+                self._map(mapping)
+
+    def execute(self, command: str, stdin: bytes, username: str) -> ExecResult:
+        """Run one SSH exec request."""
+        return self.shell.run(command, stdin, username)
+
+    def handle(self, request: HttpRequest) -> HttpResponse:
+        """Answer 404: this router has no web interface."""
+        return HttpResponse(404, f"nothing at {request.path}\n".encode(), "text/plain")
+
+    def inbound(self, packet: Packet) -> Packet | Fate:
+        """Carry a packet by the rules that the kernel holds now, whatever the files say."""
+        own = frozenset({self._seed.wan_address, self._seed.lan_address})
+        with self.lock:
+            left = nft_packets.carry(self.ruleset, packet, self._sides.wan, self._sides.lan, own)
+        if isinstance(left, Packet) and left.destination == self._seed.wan_address:
+            return left.to(self._seed.lan_address, left.port)
+        return left
+
+    def reservations(self) -> Mapping[str, IPv4Address]:
+        """Give what dnsmasq read when it last started; nothing while it is down."""
+        with self.lock:
+            return dict(self._dhcp.reservations) if "dnsmasq" in self._running else {}
+
+    def pool(self) -> tuple[IPv4Address, IPv4Address]:
+        """Give the dynamic pool of the running dnsmasq."""
+        with self.lock:
+            return self._dhcp.pool or (self._seed.pool_first, self._seed.pool_last)
+
+    def set_leases(self, leases: tuple[Lease, ...]) -> None:
+        """Write dnsmasq's lease file."""
+        expiry = int(self._clock.time()) + LEASE_SECONDS
+        lines = [f"{expiry} {x.mac} {x.address} {x.hostname or '*'} 01:{x.mac}\n" for x in leases]
+        self.files.install({LEASES: "".join(lines)})
+
+    def export(self) -> str:
+        """Give `nft -s list ruleset`, the filter's and dnsmasq's files, and what starts at boot."""
+        with self.lock:
+            live = list_tables(self.ruleset.of(""), Style(stateless=True))
+            paths = [NFTABLES_CONF, DNSMASQ_CONF]
+            paths += [*self.files.glob("/etc/nftables.d/*"), *self.files.glob("/etc/dnsmasq.d/*")]
+            texts = "".join(f"# {path}\n{self.files.read(path).decode()}" for path in paths)
+            return f"{live}{texts}# started at boot: {' '.join(sorted(self._enabled))}\n"
+
+    def stop(self) -> None:
+        """End everything that runs on the router."""
+        self.shell.stop()
+
+    # --- the packet filter -----------------------------------------------------------------------------
+
+    def _load_filter(self) -> bool:
+        """Do what starting nftables.service does; tells whether the file passed."""
+
+        def load(pattern: str) -> list[Source]:
+            return [Source(path, self.files.read(path).decode()) for path in self.files.glob(pattern)]
+
+        # A file of the router's own making passes; one that a user broke is the caller's to report.
+        source = load(NFTABLES_CONF)[0]
+        return not self.ruleset.run(Parser(source, load).program())
+
+    def _map(self, mapping: MappingSeed) -> None:
+        """Add what miniupnpd adds for a mapping: raw matches, as nft shows them."""
+        number = {"tcp": "0x6", "udp": "0x11"}[mapping.protocol]
+        dnat = (
+            f'iif "{self._sides.wan}" @nh,72,8 {number} th dport {mapping.external} '
+            f"dnat ip to {mapping.address}:{mapping.port}"
+        )
+        address = f"{int(mapping.address):#x}"
+        accept = (
+            f'iif "{self._sides.wan}" th dport {mapping.port} @nh,128,32 {address} @nh,72,8 {number} accept'
+        )
+        text = f"add rule inet filter prerouting_miniupnpd {dnat}\nadd rule inet filter miniupnpd {accept}\n"
+        self.ruleset.run(Parser(Source("", text), lambda _: []).program())
+
+    # --- services --------------------------------------------------------------------------------------
+
+    def _dnsmasq(self, argv: list[str], _stdin: BinaryIO, context: Context) -> ExecResult:
+        if "--version" in argv or "-v" in argv:
+            return say("Dnsmasq version 2.90  Copyright (c) 2000-2024 Simon Kelley\n")
+        if "--test" not in argv:
+            return fail("\ndnsmasq: failed to create listening socket for port 53: Address already in use", 2)
+        path = DNSMASQ_CONF
+        for at, word in enumerate(argv):
+            if word == "-C" and at + 1 < len(argv):
+                path = context.path(argv[at + 1])
+            elif word.startswith("--conf-file="):
+                path = context.path(word.partition("=")[2])
+        try:
+            linux_dnsmasq.read(self.files, path)
+        except linux_dnsmasq.DnsmasqError as error:
+            return fail(f"\ndnsmasq: {error}")
+        return ExecResult(b"", b"dnsmasq: syntax check OK.\n", 0)
+
+    def _service(self, argv: list[str], _stdin: BinaryIO, context: Context) -> ExecResult:
+        if len(argv) < 3:
+            return fail("Usage: service < option > | --status-all | [ service_name [ command ] ]")
+        return self._act(argv[2], argv[1], context)
+
+    def _init(self, argv: list[str], _stdin: BinaryIO, context: Context) -> ExecResult:
+        return self._act(argv[1] if len(argv) > 1 else "", argv[0].rpartition("/")[2], context)
+
+    def _systemctl(self, argv: list[str], _stdin: BinaryIO, context: Context) -> ExecResult:
+        words = [word for word in argv[1:] if not word.startswith("-")]
+        if len(words) < 2:
+            return fail("Too few arguments.")
+        answers = [
+            self._act(words[0], name.removesuffix(".service"), context, now="--now" in argv)
+            for name in words[1:]
+        ]
+        return next((answer for answer in answers if answer.status), answers[-1])
+
+    def _act(self, action: str, name: str, context: Context, *, now: bool = False) -> ExecResult:
+        if name not in SERVICES:
+            return fail(f"Failed to {action} {name}.service: Unit {name}.service not found.", 5)
+        if action in ("is-active", "is-enabled"):
+            there = name in (self._running if action == "is-active" else self._enabled)
+            words = ("active", "inactive") if action == "is-active" else ("enabled", "disabled")
+            return say(words[0 if there else 1] + "\n", 0 if there else 3 if action == "is-active" else 1)
+        if action == "status":
+            there = name in self._running
+            return say(
+                f"{name}.service: {'active (running)' if there else 'inactive (dead)'}\n", 0 if there else 3
+            )
+        if context.user != "root":
+            return fail(f"Failed to {action} {name}.service: Access denied", 4)
+        if action in ("enable", "disable"):
+            (self._enabled.add if action == "enable" else self._enabled.discard)(name)
+            if not now:
+                return DONE
+            action = "start" if action == "enable" else "stop"
+        if action == "stop":
+            self._stop(name)
+            return DONE
+        if action in ("start", "restart", "reload", "force-reload", "reload-or-restart"):
+            return self._start(name, context, again=action != "start")
+        return fail(f"Unknown command verb {action}.")
+
+    def _stop(self, name: str) -> None:
+        self._running.discard(name)
+        if name == "nftables":
+            self.ruleset.tables.clear()
+        elif name == "miniupnpd":
+            for chain in ("miniupnpd", "prerouting_miniupnpd", "postrouting_miniupnpd"):
+                table = self.ruleset.tables.get(("inet", "filter"))
+                if table is not None and chain in table.chains:
+                    table.chains[chain].rules.clear()
+
+    def _start(self, name: str, context: Context, *, again: bool) -> ExecResult:
+        if name in self._running and not again:
+            return DONE
+        if name == "nftables":
+            loaded = self._nft.load(NFTABLES_CONF, context)
+            return DONE if not loaded.status else fail(JOB_FAILED.format(name))
+        if name == "dnsmasq":
+            # systemd has stopped the old process by the time that the new one refuses its files.
+            self._running.discard(name)
+            try:
+                self._dhcp = linux_dnsmasq.read(self.files, DNSMASQ_CONF)
+            except linux_dnsmasq.DnsmasqError:
+                return fail(JOB_FAILED.format(name))
+        self._running.add(name)
+        return DONE
+
+    # --- what the system says of itself ------------------------------------------------------------------
+
+    def _pidof(self, argv: list[str], _stdin: BinaryIO, _context: Context) -> ExecResult:
+        pids = [str(PIDS[name]) for name in argv[1:] if name in PIDS and name in self._running]
+        return say(" ".join(pids) + "\n") if pids else ExecResult(b"", b"", 1)
+
+    def _uname(self, argv: list[str], _stdin: BinaryIO, _context: Context) -> ExecResult:
+        texts = {"-r": "6.1.0-28-amd64", "-m": "x86_64", "-n": self._seed.hostname}
+        return say(texts.get(argv[1] if len(argv) > 1 else "", "Linux") + "\n")
+
+    def _ip(self, argv: list[str], _stdin: BinaryIO, _context: Context) -> ExecResult:
+        words = [word for word in argv[1:] if not word.startswith("-")]
+        as_json = "-j" in argv or "-json" in argv
+        if words[:1] and words[0] in ADDRESSES:
+            return self._addresses(words, as_json=as_json)
+        if words[:1] and words[0] in ROUTES:
+            return self._routes(words, as_json=as_json)
+        return fail(f'Object "{words[0] if words else ""}" is unknown, try "ip help".', 1)
+
+    def _addresses(self, words: list[str], *, as_json: bool) -> ExecResult:
+        links = _links(self._seed, self._sides)
+        if "dev" in words or (len(words) > 2 and words[1] in ("show", "list")):
+            name = words[-1]
+            links = [link for link in links if link["ifname"] == name]
+            if not links:
+                return fail(f'Device "{name}" does not exist.')
+        if as_json:
+            return say(json.dumps(links, separators=_TIGHT) + "\n")
+        return say("".join(_link_text(link) for link in links))
+
+    def _routes(self, words: list[str], *, as_json: bool) -> ExecResult:
+        routes = _routes(self._seed, self._sides)
+        if "default" in words:
+            routes = [route for route in routes if route["dst"] == "default"]
+        if as_json:
+            return say(json.dumps(routes, separators=_TIGHT) + "\n")
+        return say("".join(_route_text(route) for route in routes))
+
+
+def _links(seed: Seed, sides: Interfaces) -> list[dict[str, Any]]:
+    plan = (
+        (1, "lo", IPv4Address("127.0.0.1"), 8),
+        (2, sides.wan, seed.wan_address, seed.wan_prefix),
+        (5, sides.lan, seed.lan_address, seed.lan_prefix),
+    )
+    return [_link(*row) for row in plan]
+
+
+def _link(index: int, name: str, address: IPv4Address, prefix: int) -> dict[str, Any]:
+    loopback = name == "lo"
+    info: dict[str, Any] = {"family": "inet", "local": str(address), "prefixlen": prefix}
+    if not loopback:
+        info["broadcast"] = str(IPv4Network((int(address), prefix), strict=False).broadcast_address)
+    info |= {
+        "scope": "host" if loopback else "global",
+        "label": name,
+        "valid_life_time": FOREVER,
+        "preferred_life_time": FOREVER,
+    }
+    return {
+        "ifindex": index,
+        "ifname": name,
+        "flags": [
+            "LOOPBACK" if loopback else "BROADCAST",
+            *([] if loopback else ["MULTICAST"]),
+            "UP",
+            "LOWER_UP",
+        ],
+        "mtu": 65536 if loopback else 1500,
+        "qdisc": "noqueue",
+        "operstate": "UNKNOWN" if loopback else "UP",
+        "group": "default",
+        "txqlen": 1000,
+        "addr_info": [info],
+    }
+
+
+def _link_text(link: dict[str, Any]) -> str:
+    info = link["addr_info"][0]
+    broadcast = f" brd {info['broadcast']}" if "broadcast" in info else ""
+    return (
+        f"{link['ifindex']}: {link['ifname']}: <{','.join(link['flags'])}> mtu {link['mtu']} qdisc noqueue "
+        f"state {link['operstate']} group default qlen 1000\n"
+        f"    inet {info['local']}/{info['prefixlen']}{broadcast} scope {info['scope']} {link['ifname']}\n"
+        "       valid_lft forever preferred_lft forever\n"
+    )
+
+
+def _routes(seed: Seed, sides: Interfaces) -> list[dict[str, Any]]:
+    routes: list[dict[str, Any]] = [
+        {"dst": "default", "gateway": str(seed.wan_gateway), "dev": sides.wan, "flags": []}
+    ]
+    for name, address, prefix in (
+        (sides.wan, seed.wan_address, seed.wan_prefix),
+        (sides.lan, seed.lan_address, seed.lan_prefix),
+    ):
+        network = IPv4Network((int(address), prefix), strict=False)
+        routes.append(
+            {
+                "dst": str(network),
+                "dev": name,
+                "protocol": "kernel",
+                "scope": "link",
+                "prefsrc": str(address),
+                "flags": [],
+            }
+        )
+    return routes
+
+
+def _route_text(route: dict[str, Any]) -> str:
+    if "gateway" in route:
+        return f"{route['dst']} via {route['gateway']} dev {route['dev']} \n"
+    return f"{route['dst']} dev {route['dev']} proto kernel scope link src {route['prefsrc']} \n"

@@ -1,0 +1,299 @@
+"""A simulated OpenWrt router: uci files, ubus, init scripts, and a firewall that acts only after its reload."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from ipaddress import IPv4Address, IPv4Network
+from typing import BinaryIO
+
+from plexops.lab.base import (
+    ExecResult,
+    Fate,
+    ForwardSeed,
+    HttpRequest,
+    HttpResponse,
+    Lease,
+    MappingSeed,
+    Packet,
+    ReservationSeed,
+    RouterHooks,
+    Seed,
+)
+from plexops.lab.filesystem import FileSystem
+from plexops.lab.routers import fw4, openwrt_config, openwrt_status
+from plexops.lab.routers.uci import Package, Section, Uci, UciError, quoted, render
+from plexops.lab.routers.uci_command import UciCommand
+from plexops.lab.shell import DONE, Context, Shell, fail, say
+
+LEASE_SECONDS = 43200
+LEASE_FILE = "/tmp/dhcp.leases"  # noqa: S108 - the path on the device
+UPNP_LEASE_FILE = "/var/run/miniupnpd.leases"
+SERVICES = ("dnsmasq", "firewall", "miniupnpd")
+_PROTOCOLS = ("tcp udp", ["tcp", "udp"], "")
+
+
+class OpenWrtRouter:
+    """OpenWrt 24.10 as `execute` and the network see it."""
+
+    def __init__(self, seed: Seed, hooks: RouterHooks) -> None:
+        self.lock = threading.RLock()
+        self._seed = seed
+        self._clock = hooks.clock
+        self.files = FileSystem()
+        self.uci = Uci(self.files)
+        self._install()
+        self._enabled = set(SERVICES)
+        self._running = set(SERVICES) if seed.upnp else {"dnsmasq", "firewall"}
+        self._mappings = list(seed.mappings)
+        self._live: dict[str, Package] = {}
+        for service in SERVICES:
+            self._reload(service)
+        self.shell = Shell(
+            files=self.files,
+            commands={
+                "uci": self._uci,
+                "ubus": self._ubus,
+                "fw4": self._fw4,
+                "reload_config": self._reload_config,
+                "ip": self._ip,
+                "uname": self._uname,
+                "logger": lambda _argv, _stdin, _context: DONE,
+                **{f"/etc/init.d/{name}": self._init for name in SERVICES},
+            },
+            log=hooks.log,
+            clock=hooks.clock,
+            lock=self.lock,
+            hostname=seed.hostname,
+        )
+
+    def execute(self, command: str, stdin: bytes, username: str) -> ExecResult:
+        """Run one SSH exec request."""
+        return self.shell.run(command, stdin, username)
+
+    def handle(self, request: HttpRequest) -> HttpResponse:
+        """Answer 404: this router has no web interface."""
+        return HttpResponse(404, f"nothing at {request.path}\n".encode(), "text/plain")
+
+    def inbound(self, packet: Packet) -> Packet | Fate:
+        """Carry a packet by what was committed when the firewall was last reloaded."""
+        with self.lock:
+            mappings = self._mappings if "miniupnpd" in self._running else []
+            if "firewall" not in self._running:
+                return packet.to(self._seed.lan_address, packet.port)
+            return fw4.inbound(self._live["firewall"], mappings, packet, self._seed.lan_address)
+
+    def reservations(self) -> Mapping[str, IPv4Address]:
+        """Give what dnsmasq, as last reloaded, would hand out."""
+        with self.lock:
+            if "dnsmasq" not in self._running:
+                return {}
+            found: dict[str, IPv4Address] = {}
+            for host in self._live["dhcp"].of("host"):
+                for mac, address in _reserved(host):
+                    found.setdefault(mac, address)
+            return found
+
+    def pool(self) -> tuple[IPv4Address, IPv4Address]:
+        """Give the dynamic pool: `limit` addresses from network + `start`."""
+        with self.lock:
+            section = self._live["dhcp"].find("lan")
+            start = section.text("start", "100") if section else "100"
+            limit = int(section.text("limit", "150")) if section else 150
+            network = IPv4Network((int(self._seed.lan_address), self._seed.lan_prefix), strict=False)
+            first = IPv4Address(start) if "." in start else network.network_address + int(start)
+            return first, first + limit - 1
+
+    def set_leases(self, leases: tuple[Lease, ...]) -> None:
+        """Write /tmp/dhcp.leases."""
+        expiry = int(self._clock.time()) + LEASE_SECONDS
+        lines = [f"{expiry} {x.mac} {x.address} {x.hostname or '*'} 01:{x.mac}\n" for x in leases]
+        self.files.install({LEASE_FILE: "".join(lines)})
+
+    def export(self) -> str:
+        """Give `uci export` of what is committed, and which services start at boot."""
+        with self.lock:
+            packages = "".join(render(self.uci.committed(name), header=True) for name in self.uci.names())
+            return f"{packages}# started at boot: {' '.join(sorted(self._enabled))}\n"
+
+    def stop(self) -> None:
+        """End everything that runs on the router."""
+        self.shell.stop()
+
+    def _install(self) -> None:
+        seed = self._seed
+        start = int(seed.pool_first) - int(
+            IPv4Network((int(seed.lan_address), seed.lan_prefix), strict=False)[0]
+        )
+        limit = int(seed.pool_last) - int(seed.pool_first) + 1
+        dhcp = openwrt_config.DHCP.format(start=start, limit=limit)
+        expiry = int(self._clock.time()) + LEASE_SECONDS
+        self.files.install(
+            {
+                "/etc/config/dhcp": dhcp + "".join(_host(r) for r in seed.reservations) + "\n",
+                "/etc/config/firewall": openwrt_config.FIREWALL + _redirect_text(seed.forwards) + "\n",
+                "/etc/config/network": openwrt_config.NETWORK.format(
+                    lan=f"{seed.lan_address}/{seed.lan_prefix}"
+                ),
+                "/etc/config/system": openwrt_config.SYSTEM.format(hostname=seed.hostname),
+                "/etc/config/upnpd": openwrt_config.UPNPD.format(enabled=int(seed.upnp)),
+                "/etc/openwrt_release": openwrt_config.RELEASE,
+                LEASE_FILE: "",
+                UPNP_LEASE_FILE: "".join(_lease_line(m, expiry) for m in seed.mappings),
+            }
+        )
+        for name in SERVICES:
+            self.files.install({f"/etc/init.d/{name}": "#!/bin/sh /etc/rc.common\n"}, mode=0o755)
+
+    def _reload(self, service: str) -> None:
+        package = {"dnsmasq": "dhcp", "firewall": "firewall", "miniupnpd": "upnpd"}[service]
+        self._live[package] = self.uci.committed(package)
+        if service == "miniupnpd":
+            section = self._live["upnpd"].find("config")
+            wanted = section is not None and fw4.enabled(section) and service in self._running
+            if not wanted:
+                self._running.discard(service)
+                self._mappings.clear()
+
+    def _uci(self, argv: list[str], stdin: BinaryIO, _context: Context) -> ExecResult:
+        return UciCommand(self.uci, stdin).run(argv)
+
+    def _init(self, argv: list[str], _stdin: BinaryIO, _context: Context) -> ExecResult:
+        service = argv[0].rpartition("/")[2]
+        action = argv[1] if len(argv) > 1 else "help"
+        if action in ("enabled", "running", "status"):
+            state = self._enabled if action == "enabled" else self._running
+            text = "" if action != "status" else "running\n" if service in state else "inactive\n"
+            return say(text, int(service not in state))
+        if action == "enable":
+            self._enabled.add(service)
+        elif action == "disable":
+            self._enabled.discard(service)
+        elif action == "stop":
+            self._running.discard(service)
+        elif action in ("start", "restart", "reload"):
+            return self._start(service)
+        else:
+            return say(f"Syntax: /etc/init.d/{service} [command]\n")
+        return DONE
+
+    def _start(self, service: str) -> ExecResult:
+        self._running.add(service)
+        try:
+            self._reload(service)
+        except UciError as error:
+            return fail(f"uci: {error}")
+        return DONE
+
+    def _reload_config(self, _argv: list[str], _stdin: BinaryIO, _context: Context) -> ExecResult:
+        for service in SERVICES:
+            if service in self._running or service == "miniupnpd":
+                self._start(service)
+        return DONE
+
+    def _ubus(self, argv: list[str], _stdin: BinaryIO, _context: Context) -> ExecResult:
+        words = [word for word in argv[1:] if word not in ("-S", "-v")]
+        interfaces = openwrt_status.interfaces(self._seed)
+        named = {f"network.interface.{i['interface']}": i for i in interfaces}
+        if words[:1] == ["list"]:
+            return say(
+                "\n".join(["dhcp", "network", "network.interface", *sorted(named), "system", "uci"]) + "\n"
+            )
+        match words[1:3]:
+            case ["network.interface", "dump"]:
+                return say(openwrt_status.dump({"interface": interfaces}) + "\n")
+            case ["system", "board"]:
+                return say(openwrt_status.dump(openwrt_status.board(self._seed.hostname)) + "\n")
+            case [name, "status"] if name in named:
+                status = {key: value for key, value in named[name].items() if key != "interface"}
+                return say(openwrt_status.dump(status) + "\n")
+            case [name, *_] if name in named or name in ("network.interface", "system"):
+                return fail("Command failed: Method not found", 3)
+        return fail("Command failed: Not found", 4)
+
+    def _fw4(self, argv: list[str], _stdin: BinaryIO, _context: Context) -> ExecResult:
+        match argv[1:]:
+            case ["reload" | "restart" | "start", *_]:
+                return self._start("firewall")
+            case ["check", *_]:
+                return say("Ruleset passes nftables check.\n")
+            case ["print", *_]:
+                return say(fw4.printed(self.uci.committed("firewall")))
+        return fail("Usage: fw4 [-v] [-q] start|stop|flush|restart|reload|check|print", 1)
+
+    def _ip(self, argv: list[str], _stdin: BinaryIO, _context: Context) -> ExecResult:
+        seed = self._seed
+        wan = IPv4Network((int(seed.wan_address), seed.wan_prefix), strict=False)
+        lan = IPv4Network((int(seed.lan_address), seed.lan_prefix), strict=False)
+        if "route" not in argv and "r" not in argv:
+            return fail("ip: only `ip route` is simulated", 1)
+        return say(
+            f"default via {seed.wan_gateway} dev eth1  src {seed.wan_address} \n"
+            f"{wan} dev eth1 scope link  src {seed.wan_address} \n"
+            f"{lan} dev br-lan scope link  src {seed.lan_address} \n"
+        )
+
+    def _uname(self, argv: list[str], _stdin: BinaryIO, _context: Context) -> ExecResult:
+        texts = {"-r": "6.6.93", "-m": "x86_64", "-n": self._seed.hostname}
+        return say(texts.get(argv[1] if len(argv) > 1 else "", "Linux") + "\n")
+
+
+def _reserved(host: Section) -> list[tuple[str, IPv4Address]]:
+    if not fw4.enabled(host, "enable"):
+        return []
+    try:
+        address = IPv4Address(host.text("ip"))
+    except ValueError:
+        return []
+    return [(mac.lower(), address) for mac in host.text("mac").split()]
+
+
+def _option(name: str, value: str | list[str]) -> str:
+    if isinstance(value, list):
+        return "".join(f"\tlist {name} {quoted(item)}\n" for item in value)
+    return f"\toption {name} {quoted(value)}\n" if value else ""
+
+
+def _redirect_text(forwards: tuple[ForwardSeed, ...]) -> str:
+    """Write the owner's forwards; `both` is written in each of the ways that owners use, in turn."""
+    out = []
+    ways = 0
+    for forward in forwards:
+        protocol: str | list[str] = forward.protocol
+        if forward.protocol == "both":
+            protocol = _PROTOCOLS[ways % len(_PROTOCOLS)]
+            ways += 1
+        title = f"config redirect 'plexops_{forward.name}'" if forward.ours else "config redirect"
+        out.append(
+            f"\n{title}\n"
+            + _option("name", f"plexops: {forward.name}" if forward.ours else forward.name)
+            + _option("target", "DNAT")
+            + _option("src", "wan")
+            + _option("dest", "lan")
+            + _option("proto", protocol)
+            + (_option("family", "ipv4") if forward.ours else "")
+            + _option("src_ip", forward.source)
+            + _option("src_dport", forward.external)
+            + _option("dest_ip", str(forward.address))
+            + _option("dest_port", forward.port)
+            + ("" if forward.enabled else _option("enabled", "0"))
+        )
+    return "".join(out)
+
+
+def _host(reservation: ReservationSeed) -> str:
+    macs = list(reservation.macs)
+    title = f"config host 'plexops_{reservation.name}'" if reservation.ours else "config host"
+    return (
+        f"\n{title}\n"
+        + _option("name", reservation.name)
+        + _option("mac", macs if len(macs) > 1 else macs[0])
+        + _option("ip", str(reservation.address))
+    )
+
+
+def _lease_line(mapping: MappingSeed, expiry: int) -> str:
+    return (
+        f"{mapping.protocol.upper()}:{mapping.external}:{mapping.address}:{mapping.port}:"
+        f"{expiry}:{mapping.description}\n"
+    )

@@ -1,0 +1,126 @@
+"""What OpenWrt's `ubus` says about interfaces and the board, in libubox's own JSON layout."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from plexops.lab.base import Seed
+
+UPTIME_SECONDS = 864213
+
+
+def dump(value: Any, depth: int = 0) -> str:
+    """Write JSON as `ubus call` does: tabs, and an empty line inside what is empty."""
+    if isinstance(value, dict):
+        inner = [f'"{key}": {dump(item, depth + 1)}' for key, item in value.items()]
+        return _block("{", inner, "}", depth)
+    if isinstance(value, list):
+        return _block("[", [dump(item, depth + 1) for item in value], "]", depth)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, int) else f'"{value}"'
+
+
+def _block(opening: str, inner: list[str], closing: str, depth: int) -> str:
+    pad = "\t" * (depth + 1)
+    lines = f",\n{pad}".join(inner)
+    return f"{opening}\n{pad}{lines}\n{pad[:-1]}{closing}"
+
+
+def interfaces(seed: Seed) -> list[dict[str, Any]]:
+    """Give `network.interface dump`'s list."""
+    lan = _interface(
+        "lan", "static", "br-lan", address=str(seed.lan_address), mask=seed.lan_prefix, updated=["addresses"]
+    )
+    lan["ipv6-prefix-assignment"] = [
+        {
+            "address": "fd3c:d721:b50f::",
+            "mask": 60,
+            "local-address": {"address": "fd3c:d721:b50f::1", "mask": 60},
+        }
+    ]
+    loopback = _interface("loopback", "static", "lo", address="127.0.0.1", mask=8, updated=["addresses"])
+    wan = _interface(
+        "wan",
+        "dhcp",
+        "eth1",
+        address=str(seed.wan_address),
+        mask=seed.wan_prefix,
+        updated=["addresses", "routes", "data"],
+    )
+    wan["route"] = [
+        {
+            "target": "0.0.0.0",  # noqa: S104
+            "mask": 0,
+            "nexthop": str(seed.wan_gateway),
+            "source": f"{seed.wan_address}/32",
+        }
+    ]
+    wan["dns-server"] = [str(seed.wan_gateway)]
+    wan["data"] = {"dhcpserver": str(seed.wan_gateway), "hostname": seed.hostname, "leasetime": 3600}
+    wan6 = {
+        "interface": "wan6",
+        "up": False,
+        "pending": True,
+        "available": True,
+        "autostart": True,
+        "dynamic": False,
+        "proto": "dhcpv6",
+        "device": "eth1",
+        "data": {},
+    }
+    return [lan, loopback, wan, wan6]
+
+
+def _interface(
+    name: str, proto: str, device: str, *, address: str, mask: int, updated: list[str]
+) -> dict[str, Any]:
+    lists = ("ipv4-address", "ipv6-address", "route", "dns-server", "dns-search", "neighbors")
+    empty: dict[str, list[str]] = {key: [] for key in lists}
+    return {
+        "interface": name,
+        "up": True,
+        "pending": False,
+        "available": True,
+        "autostart": True,
+        "dynamic": False,
+        "uptime": UPTIME_SECONDS,
+        "l3_device": device,
+        "proto": proto,
+        "device": device,
+        "updated": updated,
+        "metric": 0,
+        "dns_metric": 0,
+        "delegation": True,
+        "ipv4-address": [{"address": address, "mask": mask}],
+        "ipv6-address": [],
+        "ipv6-prefix": [],
+        "ipv6-prefix-assignment": [],
+        "route": [],
+        "dns-server": [],
+        "dns-search": [],
+        "neighbors": [],
+        "inactive": empty,
+        "data": {},
+    }
+
+
+def board(hostname: str) -> dict[str, Any]:
+    """Give `system board`."""
+    return {
+        "kernel": "6.6.93",
+        "hostname": hostname,
+        "system": "Intel(R) N100",
+        "model": "Default string Default string",
+        "board_name": "default-string-default-string",
+        "rootfs_type": "squashfs",
+        "release": {
+            "distribution": "OpenWrt",
+            "version": "24.10.2",
+            "firmware_url": "https://downloads.openwrt.org/",
+            "revision": "r28739-d9340319c6",
+            "target": "x86/64",
+            "description": "OpenWrt 24.10.2 r28739-d9340319c6",
+            "builddate": "1750711236",
+        },
+    }

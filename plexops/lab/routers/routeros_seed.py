@@ -1,0 +1,169 @@
+"""A home's start state, in RouterOS's terms: the factory configuration plus what its owner did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import IPv4Network
+
+from plexops.lab.base import ForwardSeed, MappingSeed, Seed
+from plexops.lab.routers.routeros_syntax import Path, as_console_text
+
+Values = dict[str, str]
+WAN = "ether1"
+LAN = "bridge"
+NAT: Path = ("ip", "firewall", "nat")
+FILTER: Path = ("ip", "firewall", "filter")
+LEASE: Path = ("ip", "dhcp-server", "lease")
+SCHEDULER: Path = ("system", "scheduler")
+UPNP: Path = ("ip", "upnp")
+
+_INPUT: tuple[Values, ...] = (
+    {"chain": "input", "action": "accept", "connection-state": "established,related,untracked",
+     "comment": "defconf: accept established,related,untracked"},
+    {"chain": "input", "action": "drop", "connection-state": "invalid", "comment": "defconf: drop invalid"},
+    {"chain": "input", "action": "accept", "protocol": "icmp", "comment": "defconf: accept ICMP"},
+    {"chain": "input", "action": "accept", "dst-address": "127.0.0.1",
+     "comment": "defconf: accept to local loopback (for CAPsMAN)"},
+    {"chain": "input", "action": "drop", "in-interface-list": "!LAN",
+     "comment": "defconf: drop all not coming from LAN"},
+)  # fmt: skip
+_FORWARD: tuple[Values, ...] = (
+    {"chain": "forward", "action": "accept", "ipsec-policy": "in,ipsec",
+     "comment": "defconf: accept in ipsec policy"},
+    {"chain": "forward", "action": "accept", "ipsec-policy": "out,ipsec",
+     "comment": "defconf: accept out ipsec policy"},
+    {"chain": "forward", "action": "fasttrack-connection", "connection-state": "established,related",
+     "hw-offload": "yes", "comment": "defconf: fasttrack"},
+    {"chain": "forward", "action": "accept", "connection-state": "established,related,untracked",
+     "comment": "defconf: accept established,related, untracked"},
+    {"chain": "forward", "action": "drop", "connection-state": "invalid", "comment": "defconf: drop invalid"},
+    {"chain": "forward", "action": "drop", "connection-state": "new", "connection-nat-state": "!dstnat",
+     "in-interface-list": "WAN", "comment": "defconf: drop all from WAN not DSTNATed"},
+)  # fmt: skip
+
+
+def _strict_forward(seed: Seed) -> Iterator[Values]:
+    """Give a hand-made chain: every forward has its own accept, and everything else from outside is dropped."""
+    yield {"chain": "forward", "action": "accept", "connection-state": "established,related"}
+    yield {"chain": "forward", "action": "drop", "connection-state": "invalid"}
+    yield {"chain": "forward", "action": "accept", "in-interface-list": "LAN", "comment": "LAN darf alles"}
+    for forward in seed.forwards:
+        for protocol in _protocols(forward):
+            yield {"chain": "forward", "action": "accept", "protocol": protocol, "in-interface-list": "WAN",
+                   "dst-address": str(forward.address), "dst-port": forward.port or forward.external,
+                   "comment": _tag(forward.name, ours=forward.ours)}  # fmt: skip
+    yield {"chain": "forward", "action": "drop", "connection-state": "new", "in-interface-list": "WAN",
+           "comment": "drop everything else"}  # fmt: skip
+
+
+def _tag(name: str, *, ours: bool) -> str:
+    return as_console_text(f"plexops:{name}" if ours else name)
+
+
+def _protocols(forward: ForwardSeed) -> tuple[str, ...]:
+    return ("tcp", "udp") if forward.protocol == "both" else (forward.protocol,)
+
+
+def _forwards(seed: Seed) -> Iterator[Values]:
+    for forward in seed.forwards:
+        for protocol in _protocols(forward):
+            values = {
+                "chain": "dstnat", "action": "dst-nat", "protocol": protocol, "in-interface-list": "WAN",
+                "dst-port": forward.external, "to-addresses": str(forward.address),
+                "comment": _tag(forward.name, ours=forward.ours),
+            }  # fmt: skip
+            if forward.port:
+                values["to-ports"] = forward.port
+            if forward.source:
+                values["src-address"] = forward.source
+            if not forward.enabled:
+                values["disabled"] = "yes"
+            yield values
+
+
+def mapping_rule(seed: Seed, mapping: MappingSeed) -> Values:
+    """Give the dynamic rule that UPnP makes."""
+    return {
+        "chain": "dstnat", "action": "dst-nat", "to-addresses": str(mapping.address),
+        "to-ports": str(mapping.port), "protocol": mapping.protocol, "dst-address": str(seed.wan_address),
+        "in-interface": WAN, "dst-port": str(mapping.external),
+        "comment": as_console_text(f"upnp {mapping.address}: {mapping.description}"),
+    }  # fmt: skip
+
+
+def configuration(seed: Seed, *, strict_forward: bool) -> Iterator[tuple[Path, Values]]:
+    """Give every static item of the start state, menu by menu."""
+    lan = IPv4Network((int(seed.lan_address), seed.lan_prefix), strict=False)
+    for name in (WAN, "ether2", "ether3", "ether4", "ether5", LAN):
+        yield ("interface",), {"name": name, "type": "bridge" if name == LAN else "ether"}
+    for name in ("WAN", "LAN"):
+        yield ("interface", "list"), {"name": name, "comment": "defconf"}
+    yield ("interface", "list", "member"), {"list": "LAN", "interface": LAN, "comment": "defconf"}
+    yield ("interface", "list", "member"), {"list": "WAN", "interface": WAN, "comment": "defconf"}
+    yield ("ip", "pool"), {"name": "default-dhcp", "ranges": f"{seed.pool_first}-{seed.pool_last}"}
+    yield ("ip", "dhcp-server"), {"name": "defconf", "interface": LAN, "address-pool": "default-dhcp"}
+    yield (
+        ("ip", "address"),
+        {"address": f"{seed.lan_address}/{seed.lan_prefix}", "network": str(lan.network_address),
+         "interface": LAN, "comment": "defconf"},
+    )  # fmt: skip
+    yield (
+        ("ip", "dhcp-client"),
+        {"interface": WAN, "comment": "defconf", "status": "bound", "gateway": str(seed.wan_gateway),
+         "address": f"{seed.wan_address}/{seed.wan_prefix}"},
+    )  # fmt: skip
+    for reservation in seed.reservations:
+        values = {
+            "address": str(reservation.address), "mac-address": reservation.macs[0].upper().replace("-", ":"),
+            "server": "defconf", "comment": _tag(reservation.name, ours=reservation.ours), "status": "waiting",
+        }  # fmt: skip
+        yield LEASE, values
+    yield (
+        ("ip", "dhcp-server", "network"),
+        {"address": str(lan), "gateway": str(seed.lan_address), "dns-server": str(seed.lan_address),
+         "comment": "defconf"},
+    )  # fmt: skip
+    for rule in (*_INPUT, *(_strict_forward(seed) if strict_forward else _FORWARD)):
+        yield FILTER, dict(rule)
+    yield (
+        NAT,
+        {"chain": "srcnat", "action": "masquerade", "out-interface-list": "WAN", "ipsec-policy": "out,none",
+         "comment": "defconf: masquerade"},
+    )  # fmt: skip
+    for values in _forwards(seed):
+        yield NAT, values
+    yield ("ip", "upnp", "interfaces"), {"interface": WAN, "type": "external"}
+    yield ("ip", "upnp", "interfaces"), {"interface": LAN, "type": "internal"}
+    yield SCHEDULER, {"name": "log-weekly", "interval": "1w", "start-date": "2026-01-05",
+                      "start-time": "03:30:00",
+                      "on-event": ':log info "weekly: $[/system identity get name]"'}  # fmt: skip
+
+
+def dynamic_items(seed: Seed) -> Iterator[tuple[Path, Values]]:
+    """Give what the device made itself: addresses, routes and mappings."""
+    wan = IPv4Network((int(seed.wan_address), seed.wan_prefix), strict=False)
+    lan = IPv4Network((int(seed.lan_address), seed.lan_prefix), strict=False)
+    yield (
+        ("ip", "address"),
+        {"address": f"{seed.wan_address}/{seed.wan_prefix}", "network": str(wan.network_address),
+         "interface": WAN},
+    )  # fmt: skip
+    yield ("ip", "route"), {"dst-address": "0.0.0.0/0", "gateway": str(seed.wan_gateway)}
+    yield ("ip", "route"), {"dst-address": str(wan), "gateway": WAN, "distance": "0"}
+    yield ("ip", "route"), {"dst-address": str(lan), "gateway": LAN, "distance": "0"}
+    if seed.upnp:
+        for mapping in seed.mappings:
+            yield NAT, mapping_rule(seed, mapping)
+
+
+def singles(seed: Seed) -> Iterator[tuple[Path, Values]]:
+    """Give the menus that hold one set of values."""
+    yield ("ip", "cloud"), {}
+    yield UPNP, {"enabled": "yes"} if seed.upnp else {}
+    yield ("system", "identity"), {"name": as_console_text(seed.hostname)}
+    yield (
+        ("system", "resource"),
+        {"uptime": "6w5d11h55m45s", "version": "7.23.7 (long-term)", "build-time": "2026-09-30 08:11:42",
+         "free-memory": "172.4MiB", "total-memory": "256.0MiB", "cpu": "MIPS 1004Kc V2.15", "cpu-count": "4",
+         "cpu-load": "1%", "architecture-name": "mmips", "board-name": "hEX", "platform": "MikroTik"},
+    )  # fmt: skip

@@ -1,0 +1,72 @@
+"""The allow-list of POSIX commands that only read.
+
+What is not listed is refused: command, flag, operand. The check is made when a profile is loaded, so that an author
+sees the reason, and it is the only thing that stands between a profile's `reads:` and a device.
+"""
+
+from __future__ import annotations
+
+import re
+
+from plexops.languages.posix_commands import CHECKS, VARIABLE_FREE
+
+_BARE = re.compile(r"[A-Za-z0-9_.:,=/@%+*?\[\]!^-]+")
+_IGNORED_ERRORS = re.compile(r"[ \t]2>/dev/null[ \t]*\Z")
+
+
+def refuse_read(text: str) -> str | None:
+    """Tell why this is not one simple command that is known to only read; None when it is.
+
+    One trailing `2>/dev/null` is allowed, nothing else that is not a plain or quoted word.
+    """
+    try:
+        words = _words(_IGNORED_ERRORS.sub("", text, count=1))
+    except ValueError as error:
+        return str(error)
+    if not words:
+        return "no command"
+    name, *arguments = words
+    check = CHECKS.get(name)
+    if check is None:
+        return f"{name!r} is not on the list of commands that only read"
+    reason = check(arguments)
+    return f"{name}: {reason}" if reason else None
+
+
+def _words(text: str) -> list[str]:
+    """Split into words; ValueError on everything that is more than plain and quoted words."""
+    words: list[str] = []
+    at = 0
+    while True:
+        while at < len(text) and text[at] in " \t":
+            at += 1
+        if at == len(text):
+            return words
+        word, at = _word(text, at)
+        words.append(word)
+
+
+def _word(text: str, at: int) -> tuple[str, int]:
+    parts: list[str] = []
+    while at < len(text) and text[at] not in " \t":
+        if text[at] in "'\"":
+            part, at = _quoted(text, at)
+        else:
+            match = _BARE.match(text, at)
+            if match is None:
+                raise ValueError(f"{text[at]!r} may not stand in a read outside quotes")
+            part, at = match[0], match.end()
+        parts.append(part)
+    return "".join(parts), at
+
+
+def _quoted(text: str, at: int) -> tuple[str, int]:
+    end = text.find(text[at], at + 1)
+    if end < 0:
+        raise ValueError("a quote is not closed")
+    inside = text[at + 1 : end]
+    if any(ord(character) < 0x20 or ord(character) == 0x7F for character in inside):
+        raise ValueError("a control character stands in quotes")
+    if text[at] == '"' and VARIABLE_FREE.fullmatch(inside) is None:
+        raise ValueError("double quotes may not hold $, backticks, backslashes or '!' in a read")
+    return inside, end + 1

@@ -1,0 +1,153 @@
+"""The allow-list of RouterOS commands that only read.
+
+/path … print [detail|terse|without-paging|…] [where CONDITIONS]
+/path … export [terse|compact|verbose|hide-sensitive]
+:put [/path … get NAME …]     :put [/path … find [where CONDITIONS]]
+"""
+
+from __future__ import annotations
+
+import re
+
+_TOKEN = re.compile(
+    r"""(?P<space>[ \t]+)
+      | (?P<word>[A-Za-z0-9_.:/*@,!-]+)
+      | (?P<string>"(?:[^"\\$\x00-\x1f\x7f]|\\["\\?_$])*")
+      | (?P<operator>[=~<>]+)
+      | (?P<bracket>[\[\]])""",
+    re.VERBOSE,
+)
+
+_PATH_WORD = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+#: Words that do something wherever they stand in a path.
+_ACTING = frozenset(
+    [
+        "set",
+        "add",
+        "remove",
+        "enable",
+        "disable",
+        "move",
+        "reset",
+        "reset-configuration",
+        "reset-counters",
+        "make-static",
+        "run",
+        "import",
+        "fetch",
+        "tool",
+        "unset",
+        "comment",
+        "edit",
+        "save",
+        "load",
+        "reboot",
+        "shutdown",
+        "upgrade",
+        "downgrade",
+        "install",
+        "uninstall",
+        "release",
+        "renew",
+        "flush",
+        "send",
+        "ping",
+        "undo",
+        "redo",
+        "password",
+        "quit",
+        "export-certificate",
+        "sign",
+    ]
+)
+_PRINT_FLAGS = frozenset(
+    {"detail", "terse", "brief", "without-paging", "value-list", "count-only", "all", "show-ids", "stats"}
+)
+_EXPORT_FLAGS = frozenset({"terse", "compact", "verbose", "hide-sensitive"})
+_CONDITION = re.compile(r"[A-Za-z0-9_.:/*@,!-]+")
+
+
+def refuse_read(text: str) -> str | None:
+    """Tell why this is not one command that is known to only read; None when it is."""
+    try:
+        tokens = _tokens(text.strip(" \t"))
+    except ValueError as error:
+        return str(error)
+    if tokens[:1] == [":put"]:
+        inner = tokens[1:]
+        if inner[:1] != ["["] or inner[-1:] != ["]"] or "[" in inner[1:] or "]" in inner[:-1]:
+            return "only `:put [/path get …]` and `:put [/path find …]` are on the list"
+        return _command(inner[1:-1], frozenset({"get", "find"}))
+    if "[" in tokens or "]" in tokens:
+        return "brackets run a command; they may stand only around all that `:put` prints"
+    return _command(tokens, frozenset({"print", "export"}))
+
+
+def _tokens(text: str) -> list[str]:
+    """Split into words, strings, operators and brackets; a value sticks to its operator by order alone."""
+    tokens: list[str] = []
+    at = 0
+    while at < len(text):
+        match = _TOKEN.match(text, at)
+        if match is None:
+            raise ValueError(f"{text[at]!r} may not stand in a read")
+        if match.lastgroup != "space":
+            tokens.append(match[0])
+        at = match.end()
+    return tokens
+
+
+def _command(tokens: list[str], verbs: frozenset[str]) -> str | None:
+    path, verb, rest = _path(tokens, verbs)
+    if verb is None:
+        return f"only {' and '.join(sorted(verbs))} of a menu are on the list"
+    wrong = [word for word in path if _PATH_WORD.fullmatch(word) is None or word in _ACTING]
+    if wrong:
+        return f"{wrong[0]!r} is no menu that may be read"
+    if not path and verb != "export":
+        return "names no menu"
+    if verb == "export":
+        unknown = [word for word in rest if word not in _EXPORT_FLAGS]
+        return f"export {unknown[0]!r} is not on the list" if unknown else None
+    if verb == "get":
+        unknown = [
+            word for word in rest if not (word.startswith('"') or re.fullmatch(r"[A-Za-z0-9_.*-]+", word))
+        ]
+        return f"get {unknown[0]!r} is not on the list" if unknown else None
+    flags = rest[: rest.index("where")] if "where" in rest else rest
+    conditions = rest[len(flags) + 1 :]
+    if verb == "find" and "where" not in rest:
+        flags, conditions = [], rest
+    unknown = [word for word in flags if word not in _PRINT_FLAGS]
+    if unknown:
+        return f"{verb} {unknown[0]!r} is not on the list"
+    return _conditions(conditions)
+
+
+def _path(tokens: list[str], verbs: frozenset[str]) -> tuple[list[str], str | None, list[str]]:
+    """Take `/ip firewall nat print …` or `/ip/firewall/nat/print …` apart at its verb."""
+    words: list[str] = []
+    if not tokens or not tokens[0].startswith("/"):
+        return [], None, []
+    for at, token in enumerate(tokens):
+        pieces = token.split("/")
+        if at == 0:
+            pieces = pieces[1:]
+        for place, piece in enumerate(pieces):
+            if piece in verbs:
+                last = place == len(pieces) - 1
+                return words, piece if last else None, tokens[at + 1 :]
+            words.append(piece)
+    return words, None, []
+
+
+def _conditions(tokens: list[str]) -> str | None:
+    """Check `key=value`, `key!=value`, `key~"…"`, flags, and, or."""
+    for token in tokens:
+        if re.fullmatch(r"=|!=|~|<|>|<=|>=", token) or token.startswith('"'):
+            continue
+        if _CONDITION.fullmatch(token) is None:
+            return f"the condition {token!r} is not on the list"
+        if token.startswith((":", "/")):
+            return f"the condition {token!r} looks like a command"
+    return None

@@ -1,0 +1,56 @@
+"""Parsers: what a device answered, as rows. Pure; each raises ParseError on what it does not understand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from plexops.model.exchange import Json
+from plexops.parsers.base import ParseError
+from plexops.parsers.dnsmasq import parse_dnsmasq, parse_dnsmasq_leases
+from plexops.parsers.miniupnpd import parse_miniupnpd_leases
+from plexops.parsers.nft import parse_nft
+from plexops.parsers.plain import (
+    parse_ip_json,
+    parse_json,
+    parse_keyvalue,
+    parse_lines,
+    parse_ss,
+    parse_text,
+)
+from plexops.parsers.routeros_export import parse_routeros_export
+from plexops.parsers.routeros_print import (
+    parse_routeros_ids,
+    parse_routeros_keyvalue,
+    parse_routeros_print,
+    parse_routeros_terse,
+)
+from plexops.parsers.uci import parse_uci, parse_uci_changes
+from plexops.parsers.ufw import parse_ufw_rules
+
+#: Every parser by the name that a profile's `parse:` uses.
+PARSERS: Mapping[str, Callable[[str], Json]] = MappingProxyType(
+    {
+        "dnsmasq": parse_dnsmasq,
+        "dnsmasq_leases": parse_dnsmasq_leases,
+        "ip_addr": parse_ip_json,
+        "ip_route": parse_ip_json,
+        "json": parse_json,
+        "keyvalue": parse_keyvalue,
+        "lines": parse_lines,
+        "miniupnpd_leases": parse_miniupnpd_leases,
+        "nft": parse_nft,
+        "routeros_export": parse_routeros_export,
+        "routeros_ids": parse_routeros_ids,
+        "routeros_keyvalue": parse_routeros_keyvalue,
+        "routeros_print": parse_routeros_print,
+        "routeros_terse": parse_routeros_terse,
+        "ss": parse_ss,
+        "text": parse_text,
+        "uci": parse_uci,
+        "uci_changes": parse_uci_changes,
+        "ufw_rules": parse_ufw_rules,
+    }
+)
+
+__all__ = ["PARSERS", "ParseError"]

@@ -1,0 +1,162 @@
+"""dnsmasq's configuration and lease files."""
+
+from __future__ import annotations
+
+import re
+
+from plexops.parsers.base import ParseError, Row, lines_of, one_or_many
+
+_LOCATED = re.compile(r"(/[^:]+):(.*)")
+_OPTION = re.compile(r"([a-z0-9][a-z0-9-]*)(?:[ \t]*=[ \t]*(.*))?")
+_MAC = re.compile(r"(?:[0-9A-Fa-f]{2}-)?(?:[0-9A-Fa-f]{1,2}|\*)(?::(?:[0-9A-Fa-f]{1,2}|\*)){5}")
+_IPV4 = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
+_IPV6 = re.compile(r"\[?[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){1,7}(?:/[0-9]{1,3})?\]?")
+_LEASE = re.compile(r"infinite|deprecated|[0-9]+[smhdw]?")
+_HOST_NAME = re.compile(r"[A-Za-z0-9_*](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?")
+_TAG = re.compile(r"(?:set|tag|net):(\S+)")
+_MODE = re.compile(r"static|proxy|ra-only|slaac|ra-names|ra-stateless|ra-advrouter|off-link")
+
+
+def parse_dnsmasq(text: str) -> list[Row]:
+    """Read dnsmasq's configuration as `grep -Hrs '' FILE FOLDER` prints it (`FILE:line`), or a file alone.
+
+    Rows, one per option: `.file`, `.line` (from 1), `.comment` (the comment on the line right before, without `#`),
+    `option`, `value`; for dhcp-host also mac, address, name, lease, tags, id, ignore; for dhcp-range first, last,
+    netmask, broadcast, lease, mode, tags. Several MAC addresses or tags are a list.
+    """
+    rows: list[Row] = []
+    numbers: dict[str, int] = {}
+    comment = ""
+    previous = ""
+    for raw in lines_of(text):
+        located = _LOCATED.fullmatch(raw)
+        file, line = (located[1], located[2]) if located else ("", raw)
+        numbers[file] = numbers.get(file, 0) + 1
+        before = comment if file == previous else ""
+        comment, previous = "", file
+        content = _without_comment(line)
+        if content:
+            rows.append(_row(file, numbers[file], before, content))
+        elif line.lstrip().startswith("#"):
+            comment = line.lstrip().lstrip("#").strip()
+    return rows
+
+
+def _row(file: str, number: int, comment: str, content: str) -> Row:
+    match = _OPTION.fullmatch(content)
+    if match is None:
+        raise ParseError("no option of dnsmasq", content)
+    row: Row = {
+        ".file": file,
+        ".line": str(number),
+        ".comment": comment,
+        "option": match[1],
+        "value": match[2] or "",
+    }
+    if match[1] == "dhcp-host":
+        row.update(_host(match[2] or ""))
+    elif match[1] == "dhcp-range":
+        row.update(_range(match[2] or ""))
+    return row
+
+
+def _without_comment(line: str) -> str:
+    """Cut a comment off as dnsmasq does: `#` after white space, not in quotes (which it takes off)."""
+    parts: list[str] = []
+    at = 0
+    while at < len(line):
+        if line[at] == '"':
+            end = line.find('"', at + 1)
+            if end < 0:
+                raise ParseError("a quote is not closed", line)
+            parts.append(line[at + 1 : end])
+            at = end + 1
+        elif line[at] == "#" and (at == 0 or line[at - 1] in " \t"):
+            break
+        else:
+            parts.append(line[at])
+            at += 1
+    return "".join(parts).strip()
+
+
+def _host(value: str) -> Row:
+    """dhcp-host's fields may stand in any order; their form tells them apart (dnsmasq's man page)."""
+    found: dict[str, list[str]] = {}
+    for part in (word.strip() for word in value.split(",")):
+        key, text = _host_field(part)
+        found.setdefault(key, []).append(text)
+    for key, values in found.items():
+        if len(values) > 1 and key not in {"mac", "tags", "address6"}:
+            raise ParseError(f"several values for {key} in dhcp-host", value)
+    return {key: one_or_many(values) for key, values in found.items()}
+
+
+def _host_field(part: str) -> tuple[str, str]:
+    tag = _TAG.fullmatch(part)
+    if tag:
+        return "tags", tag[1]
+    if part.startswith("id:"):
+        return "id", part[3:]
+    if part == "ignore":
+        return "ignore", "1"
+    for key, pattern in (
+        ("mac", _MAC),
+        ("address", _IPV4),
+        ("address6", _IPV6),
+        ("lease", _LEASE),
+        ("name", _HOST_NAME),
+    ):
+        if pattern.fullmatch(part):
+            return key, part
+    raise ParseError("no field of dhcp-host", part)
+
+
+def _range(value: str) -> Row:
+    """dhcp-range: tags, first, last or a mode, netmask, broadcast, lease, in this order."""
+    row: Row = {}
+    tags: list[str] = []
+    addresses = ["first", "last", "netmask", "broadcast"]
+    for part in (word.strip() for word in value.split(",")):
+        tag = _TAG.fullmatch(part)
+        if tag:
+            tags.append(tag[1])
+        elif _IPV4.fullmatch(part) or _IPV6.fullmatch(part):
+            if not addresses:
+                raise ParseError("too many addresses in dhcp-range", value)
+            row[addresses.pop(0)] = part
+        elif _MODE.fullmatch(part):
+            row["mode"] = f"{row['mode']},{part}" if "mode" in row else part
+        elif part.startswith("constructor:"):
+            row["constructor"] = part.partition(":")[2]
+        elif _LEASE.fullmatch(part) and "first" in row:
+            row[
+                "prefix" if ":" in str(row["first"]) and part.isdecimal() and "prefix" not in row else "lease"
+            ] = part
+        else:
+            raise ParseError("no field of dhcp-range", part)
+    if "first" not in row:
+        raise ParseError("dhcp-range without an address", value)
+    return {**row, "tags": one_or_many(tags)} if tags else row
+
+
+_LEASE_LINE = re.compile(r"([0-9]+) (\S+) (\S+) (\S+) (\S+)")
+
+
+def parse_dnsmasq_leases(text: str) -> list[Row]:
+    """Read dnsmasq's lease file: `EXPIRY MAC ADDRESS NAME CLIENT-ID`, expiry in seconds since 1970 (0: never).
+
+    Rows: expiry, mac, address, name (empty for `*`), client_id (empty for `*`). What follows the `duid` line are
+    IPv6 leases, which name no MAC address; they are left out.
+    """
+    rows: list[Row] = []
+    for line in lines_of(text):
+        if line.startswith("duid "):
+            break
+        if not line:
+            continue
+        match = _LEASE_LINE.fullmatch(line.strip())
+        if match is None or not _MAC.fullmatch(match[2]) or not _IPV4.fullmatch(match[3]):
+            raise ParseError("no lease of dnsmasq", line)
+        expiry, mac, address, name, client = ("" if group == "*" else group for group in match.groups())
+        rows.append({"expiry": expiry, "mac": mac, "address": address, "name": name, "client_id": client})
+    return rows

@@ -1,0 +1,128 @@
+"""JSON, plain text, and the shell-like `key=value` files of many tools."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import NoReturn
+
+from plexops.model.exchange import Json
+from plexops.parsers.base import ParseError, Row, Value, lines_of, one_or_many
+
+
+def parse_json(text: str) -> Json:
+    """Read one JSON document; ParseError for anything else, `NaN` and `Infinity` included."""
+
+    def refuse(constant: str) -> NoReturn:
+        raise ParseError("no JSON number", constant)
+
+    try:
+        document: Json = json.loads(text, parse_constant=refuse)
+    except ParseError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise ParseError(f"no JSON ({error})", text.strip()) from error
+    return document
+
+
+def parse_ip_json(text: str) -> Json:
+    """Read what `ip -j` prints: a list. Old releases of iproute2 print nothing for "none"."""
+    if not text.strip():
+        return []
+    document = parse_json(text)
+    if not isinstance(document, list):
+        raise ParseError("`ip -j` prints a list", text.strip())
+    return document
+
+
+def parse_text(text: str) -> str:
+    """Give the text without white space around it."""
+    return text.strip()
+
+
+def parse_lines(text: str) -> list[str]:
+    """Give the lines that are not empty."""
+    return [line for line in lines_of(text) if line]
+
+
+_ASSIGNMENT = re.compile(r"[ \t]*(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_.-]*)[ \t]*=[ \t]*(.*)")
+#: miniupnpd.conf's permission rules are the only lines of such files without an equals sign.
+_PERMISSION = re.compile(r"[ \t]*(allow|deny)[ \t]+(\S.*)")
+
+
+def parse_keyvalue(text: str) -> Row:
+    """Read `K='v'`, `K="v"`, `K=v` and `k = v` lines: os-release, ufw.conf, miniupnpd.conf.
+
+    A key that occurs several times gives the list of its values in order. `#` starts a comment line, and behind a
+    quoted value also a comment. Raises ParseError for any other line.
+    """
+    values: dict[str, list[str]] = {}
+    for line in lines_of(text):
+        if not line.strip() or line.lstrip().startswith(("#", ";")):
+            continue
+        match = _ASSIGNMENT.fullmatch(line) or _PERMISSION.fullmatch(line)
+        if match is None:
+            raise ParseError("no key=value line", line)
+        values.setdefault(match[1], []).append(_unquoted(match[2]))
+    return {key: one_or_many(found) for key, found in values.items()}
+
+
+_SHELL_PART = re.compile(r"""'([^']*)'|"((?:[^"\\]|\\.)*)"|\\(.)|([^'"\\\s]+)""")
+
+
+def _unquoted(value: str) -> str:
+    """Take the quotes off a shell word; a value without quotes is taken as it stands, spaces included."""
+    if not value.startswith(("'", '"')):
+        return value
+    parts: list[str] = []
+    at = 0
+    while at < len(value) and not value[at].isspace():
+        match = _SHELL_PART.match(value, at)
+        if match is None:
+            raise ParseError("a quote is not closed", value)
+        single, double, escaped, bare = match.groups()
+        if double is not None:
+            parts.append(re.sub(r'\\(["\\$`])', r"\1", double))
+        else:
+            parts.append(single if single is not None else escaped if escaped is not None else bare)
+        at = match.end()
+    rest = value[at:].strip()
+    if rest and not rest.startswith("#"):
+        raise ParseError("more than one word behind an equals sign", value)
+    return "".join(parts)
+
+
+_SOCKET = re.compile(
+    r"(?:(tcp|udp)\s+)?([A-Z][A-Z0-9-]+)\s+\d+\s+\d+\s+(\S+):(\S+)\s+(\S+):(\S+)(?:\s+(.*))?"
+)
+
+
+def parse_ss(text: str) -> list[Row]:
+    """Read `ss -Htln` (with or without a protocol column, a heading or processes).
+
+    Rows: protocol (empty without its column), state, address (`*`, `::1`; without brackets, with `%interface`),
+    port, peer_address, peer_port, process (`users:((…))` as it stands).
+    """
+    rows: list[Row] = []
+    for line in lines_of(text):
+        if not line or re.match(r"(?:Netid\s+)?State\s+Recv-Q", line):
+            continue
+        match = _SOCKET.fullmatch(line.strip())
+        if match is None:
+            raise ParseError("no socket", line)
+        protocol, state, address, port, peer, peer_port, process = match.groups(default="")
+        row: dict[str, Value] = {
+            "protocol": protocol,
+            "state": state,
+            "address": _without_brackets(address),
+            "port": port,
+            "peer_address": _without_brackets(peer),
+            "peer_port": peer_port,
+            "process": process.strip(),
+        }
+        rows.append(row)
+    return rows
+
+
+def _without_brackets(address: str) -> str:
+    return re.sub(r"[\[\]]", "", address)

@@ -1,0 +1,133 @@
+"""OpenWrt's `uci show` and `uci changes`."""
+
+from __future__ import annotations
+
+import re
+
+from plexops.parsers.base import ParseError, Row, one_or_many
+
+_NAME = r"[A-Za-z0-9_-]+"
+_SECTION = rf"@?{_NAME}(?:\[-?[0-9]+\])?"
+_HEAD = re.compile(rf"({_NAME})\.({_SECTION})(?:\.({_NAME}))?=")
+#: No minus at the end of an option's name: `-=` takes an element off a list.
+_OPTION = r"[A-Za-z0-9_]+(?:-[A-Za-z0-9_]+)*"
+_CHANGE = re.compile(rf"(-?)({_NAME})\.({_SECTION})(?:\.({_OPTION}))?(=|\+=|-=)?")
+_BARE = re.compile(r"[^\s'\\]+")
+#: Ids of sections without a name, as `uci -X show` prints them.
+_INTERNAL_ID = re.compile(r"cfg[0-9a-f]{6}")
+
+
+def parse_uci(text: str) -> list[Row]:
+    """Read `uci show`: one row per section, in order.
+
+    Keys: `.config`, `.type`, `.name` (`plexops_plex`, `@redirect[0]`, or `cfg04fe63` with `-X`), `.anonymous`
+    (`1` when the section has no name of its own), and each option as text, or as a list where uci prints several
+    values (a list with one element looks like an option). Raises ParseError for anything else, uci's own messages
+    and options without their section included.
+    """
+    sections: dict[tuple[str, str], Row] = {}
+    text = text.replace("\r\n", "\n")
+    at = 0
+    while at < len(text):
+        if text[at] in " \t\n":
+            at += 1
+            continue
+        head = _HEAD.match(text, at)
+        if head is None:
+            raise ParseError("no line of `uci show`", _line(text, at))
+        values, at = _values(text, head.end())
+        config, name, option = head.groups()
+        if option is None:
+            _open(sections, config, name, values)
+        else:
+            row = sections.get((config, name))
+            if row is None or option in row:
+                raise ParseError("an option without its section, or twice", head[0])
+            row[option] = one_or_many(values)
+    return list(sections.values())
+
+
+def _open(sections: dict[tuple[str, str], Row], config: str, name: str, values: list[str]) -> None:
+    if (config, name) in sections or len(values) != 1:
+        raise ParseError("a section twice, or without one type", f"{config}.{name}")
+    anonymous = name.startswith("@") or _INTERNAL_ID.fullmatch(name) is not None
+    sections[config, name] = {
+        ".config": config,
+        ".type": values[0],
+        ".name": name,
+        ".anonymous": "1" if anonymous else "0",
+    }
+
+
+def _values(text: str, at: int) -> tuple[list[str], int]:
+    """Read shell words up to the end of the line; a quoted word may hold line ends."""
+    values: list[str] = []
+    while at < len(text) and text[at] != "\n":
+        if text[at] in " \t\r":
+            at += 1
+            continue
+        word, at = _word(text, at)
+        values.append(word)
+    if not values:
+        raise ParseError("no value", _line(text, max(0, at - 40)))
+    return values, at
+
+
+def _word(text: str, at: int) -> tuple[str, int]:
+    parts: list[str] = []
+    while at < len(text) and text[at] not in " \t\r\n":
+        if text[at] == "'":
+            end = text.find("'", at + 1)
+            if end < 0:
+                raise ParseError("a quote is not closed", _line(text, at))
+            parts.append(text[at + 1 : end])
+            at = end + 1
+        elif text.startswith("\\'", at):
+            parts.append("'")
+            at += 2
+        else:
+            match = _BARE.match(text, at)
+            if match is None:
+                raise ParseError("an escape that uci does not print", _line(text, at))
+            parts.append(match[0])
+            at = match.end()
+    return "".join(parts), at
+
+
+def _line(text: str, at: int) -> str:
+    end = text.find("\n", at)
+    return text[at : end if end >= 0 else len(text)]
+
+
+_VERBS = {"=": "set", "+=": "add_list", "-=": "del_list"}
+
+
+def parse_uci_changes(text: str) -> list[Row]:
+    """Read `uci changes`: what is staged and not committed, in order.
+
+    Rows: config, section, option (empty for the section itself), verb (`set`, `delete`, `add_list`, `del_list`),
+    value. Nothing staged prints nothing.
+    """
+    rows: list[Row] = []
+    text = text.replace("\r\n", "\n")
+    at = 0
+    while at < len(text):
+        if text[at] in " \t\n":
+            at += 1
+            continue
+        match = _CHANGE.match(text, at)
+        if (
+            match is None
+            or (match[5] is None) != (_line(text, match.end()).strip() == "")
+            or not (match[1] or match[5])
+        ):
+            raise ParseError("no line of `uci changes`", _line(text, at))
+        minus, config, section, option, operator = match.groups()
+        values, at = _values(text, match.end()) if operator else ([""], match.end())
+        if len(values) != 1:
+            raise ParseError("several values in one change", match[0])
+        verb = "delete" if minus else _VERBS[operator]
+        rows.append(
+            {"config": config, "section": section, "option": option or "", "verb": verb, "value": values[0]}
+        )
+    return rows

@@ -1,0 +1,148 @@
+"""One HTML file that explains a run to anybody: no scripts, nothing loaded, the same bytes for the same run."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from functools import cache
+from importlib.resources import files
+
+from plexops.model.run import MaskedReport, RunReport, SiteReport
+from plexops.report import html_parts as parts
+from plexops.report.markup import Child, Html, join, tag
+from plexops.report.picture import mark, picture
+from plexops.report.view import View, counts, visible
+
+
+def render(report: MaskedReport, view: View) -> str:  # noqa: ARG001 - one signature for all formats
+    """Give the document. Texts that leave this machine were masked before; here they are made visible and escaped."""
+    shown = visible(report)
+    style = _style()
+    page = tag("html", _head(shown, style), _body(shown), lang="en")
+    return f"<!doctype html>\n{page.text}\n"
+
+
+@cache
+def _style() -> str:
+    return files("plexops.report").joinpath("report.css").read_text(encoding="utf-8")
+
+
+def _head(report: RunReport, style: str) -> Html:
+    """The policy lets in the one style sheet below, by its hash, and nothing else from anywhere."""
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    names = ", ".join(parts.line(site.name) for site in report.sites)
+    return tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", http_equiv="Content-Security-Policy", content=policy),
+        tag("meta", name="referrer", content="no-referrer"),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="color-scheme", content="light dark"),
+        tag("meta", name="generator", content=f"plexops {report.version}"),
+        tag("title", f"plexops {report.command} · {names}"),
+        # Our own file, with nothing of a report in it: the text of a style element must not be escaped.
+        Html(f"<style>{style}</style>"),
+    )
+
+
+def _body(report: RunReport) -> Html:
+    several = len(report.sites) > 1
+    sections = [_site(site, f"s{number}", several=several) for number, site in enumerate(report.sites, 1)]
+    return tag(
+        "body",
+        tag("a", "Skip to the report", class_="skip", href="#report"),
+        _masthead(report),
+        tag("main", _headline(report) if several else None, *sections, id="report"),
+        parts.integrity(report),
+    )
+
+
+def _masthead(report: RunReport) -> Html:
+    command = "apply --dry-run" if report.command == "dry-run" else report.command
+    return tag(
+        "header",
+        tag(
+            "div",
+            tag("span", "plexops", class_="brand"),
+            tag("span", command, class_="command"),
+            tag("span", "masked: may be shared", class_="chip"),
+            class_="left",
+        ),
+        tag(
+            "div",
+            tag("span", parts.moment(report.started)),
+            tag("span", f"{report.seconds:.1f} s"),
+            tag("span", "run ", tag("code", parts.line(report.run_id))),
+            class_="right",
+        ),
+        class_="masthead",
+    )
+
+
+def _headline(report: RunReport) -> Html:
+    return tag(
+        "div",
+        tag("h1", f"{len(report.sites)} sites: {counts(report.sites)}"),
+        tag(
+            "ul",
+            *(
+                tag("li", tag("a", parts.line(site.name), href=f"#s{number}"), f" {parts.line(site.outcome)}")
+                for number, site in enumerate(report.sites, 1)
+            ),
+        ),
+        class_="card",
+    )
+
+
+def _site(site: SiteReport, name: str, *, several: bool) -> Html:
+    title = tag("h2" if several else "h1", parts.line(site.outcome))
+    blocks: list[Html | None] = [
+        _banner(site, title),
+        _card("Path", f"{name}-path", picture(site.hops, name), parts.hops(site.hops)) if site.hops else None,
+        _optional("Verdict", f"{name}-verdict", parts.verdict(site, name)),
+        _optional("Checks", f"{name}-checks", parts.findings(site, name)),
+        _optional("Changes", f"{name}-changes", parts.changes(site)),
+        _optional("Proof", f"{name}-proof", parts.proofs(site)),
+        _optional("Before and after", f"{name}-diff", parts.diffs(site)),
+        _optional("Problems", f"{name}-problems", parts.problems(site)),
+        _optional("Safety rules", f"{name}-guards", parts.guards(site)),
+        _optional("Exhibits", f"{name}-exhibits", parts.exhibits(site, name)),
+        _optional("Timeline", f"{name}-timeline", parts.timeline(site)),
+    ]
+    return tag("div", *blocks, id=name, class_="site")
+
+
+def _banner(site: SiteReport, title: Html) -> Html:
+    kind, word = parts.standing(site)
+    aside = [f"Not asked: {parts.line(reason)}" for reason in site.not_asked]
+    return tag(
+        "section",
+        mark(kind, "banner-mark"),
+        tag(
+            "div",
+            tag(
+                "p",
+                tag("strong", word),
+                tag("span", f"site {parts.line(site.name)}"),
+                tag("span", f"access: {parts.line(site.access)}"),
+                tag("span", f"exit {site.exit_status}"),
+                class_="kicker",
+            ),
+            title,
+            tag("p", tag("strong", "Safe stop. "), parts.line(site.safe_stop))
+            if site.safe_stop is not None
+            else None,
+            *(tag("p", reason, class_="muted") for reason in aside),
+            parts.next_steps(site),
+        ),
+        class_=f"banner is-{kind}",
+    )
+
+
+def _optional(title: str, name: str, content: Html | None) -> Html | None:
+    return None if content is None else _card(title, name, content)
+
+
+def _card(title: str, name: str, *content: Child) -> Html:
+    return tag("section", tag("h2", title, id=name), join(content), class_="card", aria_labelledby=name)

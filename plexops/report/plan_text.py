@@ -1,0 +1,128 @@
+"""Changes in the terminal's report: what would be sent, to the letter, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from plexops.model.run import ChangeReport, GuardReport, SiteReport
+from plexops.report.terminal import Pen, Style, one_line, width_of, wrap
+
+_OUTCOME_STYLES = {
+    "planned": Style.PLAIN,
+    "done": Style.OK,
+    "kept": Style.UNKNOWN,
+    "undone": Style.DRIFT,
+    "not-sent": Style.FAINT,
+    "failed": Style.STOP,
+    "undo-failed": Style.STOP,
+}
+_PROOF_STYLES = {"proven": Style.OK, "refuted": Style.STOP, "unknown": Style.UNKNOWN}
+_SYMBOL_STYLES = {"+": Style.OK, "~": Style.DRIFT, "-": Style.STOP}
+
+
+def change_lines(site: SiteReport, pen: Pen, width: int) -> list[str]:
+    """Give the numbered plan: every field and every request, then how it would be undone."""
+    number = f"{len(site.changes)} change" + ("s" if len(site.changes) > 1 else "")
+    digest = f" {site.plan_digest[:12]}" if site.plan_digest else ""
+    head = f"Plan{digest}"
+    lines = _hang(
+        pen.paint(head, Style.STRONG), head, 0, f"· {number}, in this order; nothing was sent", width
+    )
+    for index, change in enumerate(site.changes, 1):
+        lines += ["", *_head((f"{index:>3}  ", 5), change, 0, pen, width), *_detail(change, pen, width)]
+    return lines
+
+
+def outcome_lines(site: SiteReport, pen: Pen, width: int, *, verbose: bool) -> list[str]:
+    """Give one line for each change that was to be sent, and what proves or refutes the effect."""
+    words = [change.outcome for change in site.changes] + [proof.mark for proof in site.proofs]
+    column = max(width_of(word) for word in words) + 2
+    roles = max(width_of(one_line(change.role)) for change in site.changes)
+    lines: list[str] = []
+    for change in site.changes:
+        word = change.outcome.replace("-", " ")
+        lead = pen.paint(word, _OUTCOME_STYLES[change.outcome]) + " " * (column - width_of(word))
+        lines += _head((lead, column), change, roles, pen, width)
+        if verbose:
+            lines += _detail(change, pen, width)
+    for proof in site.proofs:
+        text = f"{one_line(proof.source)}: {one_line(proof.text)}"
+        lines += _hang(pen.paint(proof.mark, _PROOF_STYLES[proof.mark]), proof.mark, column, text, width)
+    return lines
+
+
+def guard_lines(guards: Sequence[GuardReport], pen: Pen, width: int, *, verbose: bool) -> list[str]:
+    """Give how the guards judged: those that refuse always, the others as a count unless `verbose`."""
+    refusing = [guard for guard in guards if guard.verdict == "refuses"]
+    holding = sum(guard.verdict == "holds" for guard in guards)
+    aside = len(guards) - holding - len(refusing)
+    parts = [f"{holding} hold"] if holding else []
+    parts += [f"{len(refusing)} refuse"] if refusing else []
+    parts += [f"{aside} not applicable"] if aside else []
+    lines = [f"guards: {' · '.join(parts)}"]
+    for guard in guards if verbose else refusing:
+        style = {"holds": Style.OK, "refuses": Style.STOP}.get(guard.verdict, Style.FAINT)
+        reason = f": {one_line(guard.reason)}" if guard.reason else ""
+        word = {"not-applicable": "n/a"}.get(guard.verdict, guard.verdict)
+        label = f"  {word:<8} {one_line(guard.id):<3}"
+        lines += _hang(
+            pen.paint(label, style), label, width_of(label) + 1, f"{one_line(guard.title)}{reason}", width
+        )
+    return lines
+
+
+def _head(lead: tuple[str, int], change: ChangeReport, roles: int, pen: Pen, width: int) -> list[str]:
+    """One change in a line; `lead` comes with its width, `roles` is the width of the column of roles."""
+    painted, used = lead
+    role = one_line(change.role)
+    role += " " * max(0, roles - width_of(role))
+    title = one_line(change.title)
+    what = f"{role}  {pen.paint(change.symbol, _SYMBOL_STYLES[change.symbol])} {title}"
+    plain = used + width_of(f"{role}  {change.symbol} {title}")
+    place = str(change.place) if change.place is not None else ""
+    lines = [f"{painted}{what}"]
+    if place and plain + 2 + width_of(place) <= width:
+        lines[0] += " " * (width - plain - width_of(place)) + pen.paint(place, Style.FAINT)
+    elif place:
+        lines.append(" " * used + pen.paint(place, Style.FAINT))
+    if change.detail:
+        lines += [" " * used + line for line in wrap(one_line(change.detail), max(20, width - used))]
+    return lines
+
+
+def _detail(change: ChangeReport, pen: Pen, width: int) -> list[str]:
+    lines = _fields(change, width)
+    for command in change.commands:
+        lines += _request("send", command, pen)
+    for command in change.undo:
+        lines += _request("undo", command, pen)
+    if change.window:
+        lines += _hang(pen.paint("     window", Style.FAINT), "     window", 15, change.window, width)
+    if change.exposure is not None:
+        lines += _hang(pen.paint("     exposure", Style.DRIFT), "     exposure", 15, change.exposure, width)
+    return lines
+
+
+def _fields(change: ChangeReport, width: int) -> list[str]:
+    if not change.fields:
+        return []
+    column = min(max(width_of(one_line(field.name)) for field in change.fields), 28) + 2
+    lines: list[str] = []
+    for field in change.fields:
+        name, before, after = one_line(field.name), one_line(field.before), one_line(field.after)
+        text = after if change.symbol == "+" and not before else f"{before or '–'} → {after or '–'}"
+        lines += _hang(f"     {name}", f"     {name}", 5 + column, text, width)
+    return lines
+
+
+def _request(label: str, text: str, pen: Pen) -> list[str]:
+    """A request is shown to the letter, so it is never wrapped."""
+    first, *rest = text.split("\n")
+    lead = pen.paint(f"     {label}", Style.FAINT) + " " * (10 - len(label))
+    return [lead + first, *(" " * 15 + line for line in rest)]
+
+
+def _hang(painted: str, plain: str, column: int, text: str, width: int) -> list[str]:
+    column = max(column, width_of(plain) + 1)
+    head, *rest = wrap(one_line(text), max(20, width - column))
+    return [painted + " " * (column - width_of(plain)) + head, *(" " * column + line for line in rest)]

@@ -1,0 +1,146 @@
+"""The one place through which text reaches a terminal: what devices wrote can't move the cursor or reorder letters."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import takewhile
+
+#: Marks that stack on one letter: languages use two or three, vandals hundreds.
+_MARKS_PER_LETTER = 4
+#: Controls, format characters (direction, zero width), lone surrogates, line and paragraph separators.
+_ACTING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+
+_ASCII = str.maketrans(
+    {
+        "─": "-",
+        "│": "|",
+        "→": "->",
+        "·": ".",
+        "•": "*",
+        "–": "-",
+        "—": "-",
+        "…": "...",
+        "×": "x",
+        "≥": ">=",
+        "≤": "<=",
+        "“": '"',
+        "”": '"',
+        "„": '"',
+        "’": "'",
+        "‘": "'",
+        "\u00a0": " ",
+    }
+)
+
+
+class Style(StrEnum):
+    """What a colour means. The numbers are SGR parameters; nothing is said by colour alone."""
+
+    OK = "32"
+    DRIFT = "33"
+    STOP = "31"
+    UNKNOWN = "36"
+    NOTE = "34"
+    FAINT = "2"
+    STRONG = "1"
+    PLAIN = ""
+
+
+def safe_term(text: str, keep: str = "") -> str:
+    r"""Make every character visible that a terminal would act on.
+
+    Controls (C0, DEL, C1) become `\xNN`; direction overrides, zero-width and other format characters, line separators
+    and lone surrogates become `\uNNNN`. `keep` names controls that stay, such as a newline.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    shown: list[str] = []
+    marks = 0
+    for char in text:
+        category = unicodedata.category(char)
+        marks = marks + 1 if category in {"Mn", "Me"} else 0
+        visible = category not in _ACTING and marks <= _MARKS_PER_LETTER and not _is_noncharacter(char)
+        shown.append(char if visible or char in keep else _escape(char))
+    return "".join(shown)
+
+
+def _is_noncharacter(char: str) -> bool:
+    """U+FFFE, U+FFFF and their like are never text, and XML 1.0 forbids them."""
+    code = ord(char)
+    return code & 0xFFFE == 0xFFFE or 0xFDD0 <= code <= 0xFDEF
+
+
+def _escape(char: str) -> str:
+    code = ord(char)
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def one_line(text: str) -> str:
+    """Put a text on one line; its line ends stay visible as a space."""
+    return " ".join(part.strip() for part in text.split("\n") if part.strip())
+
+
+def width_of(text: str) -> int:
+    """Give how many columns a text takes: East Asian wide letters take two, combining marks none."""
+    if text.isascii():
+        return len(text)
+    columns = 0
+    for char in text:
+        if unicodedata.combining(char):
+            continue
+        columns += 2 if unicodedata.east_asian_width(char) in {"W", "F"} else 1
+    return columns
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """Break a text into lines at spaces; a word longer than a line is broken anywhere. Runs of spaces stay."""
+    if width_of(text) <= width:
+        return [text]
+    lines: list[str] = []
+    line = ""
+    for word in text.split(" "):
+        candidate = f"{line} {word}" if line else word
+        if width_of(candidate) <= width:
+            line = candidate
+            continue
+        if line:
+            lines.append(line.rstrip())
+        line = word
+        while width_of(line) > width > 0:
+            head = _fitting(line, width)
+            lines.append(head)
+            line = line[len(head) :]
+    return [*lines, line.rstrip()] if line.strip() or not lines else lines
+
+
+def _fitting(text: str, width: int) -> str:
+    used = 0
+
+    def fits(char: str) -> bool:
+        nonlocal used
+        used += width_of(char)
+        return used <= width
+
+    return "".join(takewhile(fits, text)) or text[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Pen:
+    """Writes styled text, or plain where colour is off. Nothing else of ours writes an escape sequence."""
+
+    colour: bool = False
+    unicode: bool = True
+
+    def paint(self, text: str, style: Style) -> str:
+        """Give a text in a style; it must already be safe."""
+        return f"\x1b[{style}m{text}\x1b[0m" if self.colour and style and text else text
+
+    def finish(self, text: str) -> str:
+        """Give the whole text for a stream that may know ASCII only."""
+        if self.unicode:
+            return text
+        return text.translate(_ASCII).encode("ascii", "backslashreplace").decode()

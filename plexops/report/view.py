@@ -1,0 +1,59 @@
+"""How a report shall look: the same for every format, and none of it changes what the report says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from plexops.model.finding import FindingStatus
+from plexops.model.run import RunReport, SiteReport, map_texts
+from plexops.report.terminal import safe_term
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """`width` in columns; `evidence` is the run folder as a person finds it, empty where none was kept."""
+
+    width: int = 80
+    colour: bool = False
+    unicode: bool = True
+    verbose: bool = False
+    evidence: str = ""
+
+
+#: The order of statuses in counts, and the words of a report. `stop` is how the runbook says it.
+STATUS_WORDS: tuple[tuple[FindingStatus, str], ...] = (
+    (FindingStatus.OK, "ok"),
+    (FindingStatus.DRIFT, "drift"),
+    (FindingStatus.CONFLICT, "conflict"),
+    (FindingStatus.STOPPED, "stop"),
+    (FindingStatus.UNKNOWN, "unknown"),
+    (FindingStatus.UNSUPPORTED, "unsupported"),
+    (FindingStatus.NOT_APPLICABLE, "n/a"),
+    (FindingStatus.NOTE, "note"),
+)
+
+
+def word_of(status: FindingStatus) -> str:
+    """Give the word that reports show for a status."""
+    return dict(STATUS_WORDS)[status]
+
+
+def counts(sites: Sequence[SiteReport]) -> str:
+    """Give how many findings there are of each status, as `2 ok · 2 drift · 1 note`; empty statuses are left out."""
+    findings = [finding for site in sites for finding in site.findings]
+    numbers = ((sum(f.status is status for f in findings), word) for status, word in STATUS_WORDS)
+    return " · ".join(f"{number} {word}" for number, word in numbers if number) or "nothing was judged"
+
+
+def spaced(kind: str) -> str:
+    """Give a kind as people say it: `port_forward` is `port forward`."""
+    return kind.replace("_", " ")
+
+
+def visible(report: RunReport) -> RunReport:
+    """Give the report with every control, direction override and zero-width character made visible.
+
+    Line ends and tabs stay: exhibits and scripts have them, and each format breaks or folds them itself.
+    """
+    return map_texts(report, lambda _, text: safe_term(text.replace("\r\n", "\n"), keep="\n\t"))

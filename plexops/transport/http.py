@@ -1,0 +1,275 @@
+"""Links over HTTP: up to four requests at a time, bounded answers, no redirects, no proxies."""
+
+from __future__ import annotations
+
+import json
+import queue
+import socket
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from enum import Enum, auto
+from typing import TYPE_CHECKING
+
+from plexops.model.errors import PlexopsError
+from plexops.model.exchange import MAX_REPLY_BYTES, Call, Json, Read, Reply, Write
+from plexops.transport.http_dial import Dialer
+from plexops.transport.http_settings import HttpSettings
+from plexops.transport.net import cut
+from plexops.transport.problems import failure
+
+if TYPE_CHECKING:
+    from requests import PreparedRequest, Response
+
+    from plexops.model.plan import Authorized
+    from plexops.transport.http_adapter import Adapter
+
+_PARALLEL = 4
+_ACCEPT = {"json": "application/json", "xml": "application/xml", "any": "*/*"}
+
+
+class HttpReadLink:
+    """Reads over HTTP. A status of 400 and more is an answer like any other: what it means is the driver's."""
+
+    def __init__(self, settings: HttpSettings) -> None:
+        self._settings = settings
+        self._dialer = Dialer(settings)
+        self._lanes: queue.SimpleQueue[_Lane] = queue.SimpleQueue()
+
+    @property
+    def identity(self) -> str:
+        """The pin of the certificate that answered, "" for plain http and before the first answer."""
+        return self._dialer.identity
+
+    def ask(self, reads: Sequence[Read]) -> tuple[Reply, ...]:
+        """Send all requests and give the answers in order.
+
+        An answer that was cut off, or that did not come while others did, has `whole=False`. Raises PlexopsError
+        when no answer came at all, or when it is not the right one who answers.
+        """
+        if not reads:
+            return ()
+        down: list[PlexopsError] = []
+
+        def ask_one(read: Read) -> Reply | PlexopsError:
+            return down[0] if down else self._ask_one(read, down)
+
+        if len(reads) == 1:
+            outcomes = [ask_one(reads[0])]
+        else:
+            with ThreadPoolExecutor(max_workers=min(_PARALLEL, len(reads))) as workers:
+                outcomes = list(workers.map(ask_one, reads))
+        errors = [outcome for outcome in outcomes if isinstance(outcome, PlexopsError)]
+        decisive = [error for error in errors if not _passing(error)]
+        if decisive or len(errors) == len(outcomes):
+            raise (decisive or errors)[0]
+        return tuple(
+            Reply(read.id, None, "", str(outcome), whole=False)
+            if isinstance(outcome, PlexopsError)
+            else outcome
+            for read, outcome in zip(reads, outcomes, strict=True)
+        )
+
+    def close(self) -> None:
+        """End all connections."""
+        while not self._lanes.empty():
+            self._lanes.get().close()
+        self._dialer.close()
+
+    def _ask_one(self, read: Read, down: list[PlexopsError]) -> Reply | PlexopsError:
+        """Ask one question; what concerns the device as a whole goes to `down`, and spares the others the wait."""
+        request = _prepared(_call(read.ask), self._settings)
+        try:
+            lane = self._lanes.get_nowait()
+        except queue.Empty:
+            lane = _Lane(self._settings, self._dialer)
+        try:
+            return lane.exchange(read.id, request, read.seconds, again=True)
+        except PlexopsError as error:
+            if not _passing(error):
+                down.append(error)
+            return error
+        finally:
+            self._lanes.put(lane)
+
+
+class HttpWriteLink(HttpReadLink):
+    """Reads, and the writes of one authorized step."""
+
+    def __init__(self, settings: HttpSettings, authorized: Authorized) -> None:
+        super().__init__(settings)
+        self._authorized = authorized
+
+    def send(self, write: Write) -> Reply:
+        """Send one request, once, over a connection of its own.
+
+        Raises PlexopsError PLX-D109 when it left and its outcome is unknown; any other PlexopsError means that it
+        did not leave. Raises ValueError for a request that is not of the authorized step.
+        """
+        if not self._authorized.covers(write) or not isinstance(write.ask, Call):
+            raise ValueError("this request is no part of the authorized step")
+        request = _prepared(write.ask, self._settings)
+        # A connection that was kept open may be closed by the device at any time, and the write would be in doubt.
+        lane = _Lane(self._settings, self._dialer)
+        try:
+            reply = lane.exchange("write", request, write.seconds, again=False)
+        except PlexopsError as error:
+            if lane.opened == 0:
+                raise
+            raise self._in_doubt(write, str(error)) from None
+        finally:
+            lane.close()
+        if not reply.whole and len(reply.body.encode()) < MAX_REPLY_BYTES:
+            raise self._in_doubt(write, "the answer was cut off")
+        return reply
+
+    def _in_doubt(self, write: Write, why: str) -> PlexopsError:
+        settings = self._settings
+        return failure(
+            "PLX-D109",
+            f"it is unknown whether {settings.device} carried out a write",
+            "plexops reads the device again and decides by what it says",
+            f"{settings.where}: {write.shows}",
+            why,
+        )
+
+
+class _Broken(Enum):
+    """Why an exchange gave no answer."""
+
+    CLOSED = auto()
+    TIMED_OUT = auto()
+
+
+class _Lane:
+    """One connection, kept open between requests, with a limit on the whole of each exchange."""
+
+    def __init__(self, settings: HttpSettings, dialer: Dialer) -> None:
+        self.opened = 0
+        self._settings = settings
+        self._dialer = dialer
+        self._stream: socket.socket | None = None
+        self._adapter: Adapter | None = None
+
+    def exchange(self, name: str, request: PreparedRequest, seconds: float, *, again: bool) -> Reply:
+        """Send a request and read its answer. `again`: a kept connection that was closed meanwhile is replaced.
+
+        Raises PlexopsError PLX-D106, PLX-D107 and all that opening a connection raises.
+        """
+        before = self.opened
+        outcome = self._once(name, request, seconds)
+        if outcome is _Broken.CLOSED and again and before and self.opened == before:
+            outcome = self._once(name, request, seconds)
+        if isinstance(outcome, Reply):
+            return outcome
+        settings = self._settings
+        where = f"{settings.where}: {request.method} {request.path_url}"
+        if outcome is _Broken.TIMED_OUT:
+            raise failure("PLX-D107", f"{settings.device} did not answer in time", "look at its load", where)
+        raise failure(
+            "PLX-D106", f"{settings.device} closed the connection without an answer", "try again", where
+        )
+
+    def close(self) -> None:
+        """End the connection."""
+        if self._adapter is not None:
+            self._adapter.close()
+
+    def _open(self) -> socket.socket:
+        self._stream = self._dialer.open()
+        self.opened += 1
+        return self._stream
+
+    def _once(self, name: str, request: PreparedRequest, seconds: float) -> Reply | _Broken:
+        import requests
+
+        from plexops.transport.http_adapter import Adapter
+
+        if self._adapter is None:
+            self._adapter = Adapter(self._settings, self._open)
+        expired = threading.Event()
+
+        def expire() -> None:
+            expired.set()
+            if self._stream is not None:
+                cut(self._stream)
+
+        limit = min(seconds, self._settings.read_seconds)
+        # Connecting has its own limit; this one is for a peer that keeps every single receive alive.
+        timer = threading.Timer(self._settings.connect_seconds + limit, expire)
+        timer.daemon = True
+        timer.start()
+        try:
+            # A copy: the login is bound to what leaves and to nothing that stays.
+            response = self._adapter.send(request.copy(), stream=True, timeout=limit)
+            reply = _reply(name, response)
+            # To the reader, a connection that was cut looks like one that ended.
+            return replace(reply, whole=False) if expired.is_set() else reply
+        except requests.Timeout:
+            return _Broken.TIMED_OUT
+        except (requests.RequestException, OSError):
+            return _Broken.TIMED_OUT if expired.is_set() else _Broken.CLOSED
+        finally:
+            timer.cancel()
+
+
+def _reply(name: str, response: Response) -> Reply:
+    """Read an answer up to the limit."""
+    from urllib3.exceptions import HTTPError
+
+    body = bytearray()
+    # What is packed although it was not asked for is not unpacked: a few bytes could become gigabytes.
+    whole = response.headers.get("Content-Encoding", "identity") == "identity"
+    try:
+        while len(body) <= MAX_REPLY_BYTES:
+            data = response.raw.read(65536, decode_content=False)
+            if not data:
+                break
+            body += data
+    except (HTTPError, OSError):
+        whole = False
+    if not whole or len(body) > MAX_REPLY_BYTES:
+        whole = False
+        response.raw.close()  # what still comes belongs to nobody
+    response.raw.release_conn()
+    return Reply(name, response.status_code, body[:MAX_REPLY_BYTES].decode("utf-8", "replace"), whole=whole)
+
+
+def _prepared(call: Call, settings: HttpSettings) -> PreparedRequest:
+    import requests
+
+    if not call.path.startswith("/") or "?" in call.path or "#" in call.path:
+        raise ValueError(f"{call.path!r} is no path")
+    headers = {"Accept": _ACCEPT[call.accept], "Accept-Encoding": "identity", "User-Agent": "plexops"}
+    body = None
+    if call.body is not None:
+        body = json.dumps(call.body, default=_plain).encode()
+        headers["Content-Type"] = "application/json"
+    return requests.Request(
+        call.method,
+        settings.base_url.rstrip("/") + call.path,
+        headers=headers,
+        params=list(call.query),
+        data=body,
+    ).prepare()
+
+
+def _plain(value: Json) -> object:
+    """Let json write mappings and sequences that are no dict and no list."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, Sequence):
+        return list(value)
+    raise TypeError(f"{type(value).__name__} is no JSON")
+
+
+def _call(ask: object) -> Call:
+    if not isinstance(ask, Call):
+        raise TypeError("only calls go over HTTP")
+    return ask
+
+
+def _passing(error: PlexopsError) -> bool:
+    """Tell whether an error may concern one request alone."""
+    return all(problem.code in ("PLX-D106", "PLX-D107") for problem in error.problems)

@@ -1,0 +1,89 @@
+"""What is needed to reach one device over HTTP. The engine fills it from the inventory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from plexops.model.secret import Secret
+from plexops.transport.ssh_settings import SshSettings
+from plexops.transport.trust import TrustedKeys
+
+
+@dataclass(frozen=True, slots=True)
+class BasicLogin:
+    """HTTP Basic: a user name or key, and its secret."""
+
+    key: Secret
+    secret: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderLogin:
+    """A token in a header of its own (`X-Plex-Token`)."""
+
+    name: str
+    secret: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Authorities:
+    """Certificates are verified against the public authorities and the system's, or against one file alone."""
+
+    file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """The key of the certificate is pinned; its name, date and issuer then do not matter."""
+
+    keys: TrustedKeys
+
+
+@dataclass(frozen=True, slots=True)
+class HttpSettings:
+    """One device's HTTP. `base_url` is scheme, host and port; a path in it goes before every request's.
+
+    `plain_login` lets the login go over plain http, to private addresses only: for Plex, whose own clients do so.
+    `constant_address` says that the address is plexops' own and not the inventory's (plex.tv): its login may go to a
+    public address, once the certificate is verified. Times are in seconds; `connect_seconds` includes TLS.
+    """
+
+    device: str
+    base_url: str
+    login: BasicLogin | HeaderLogin | None = None
+    tls: Authorities | Pinned = Authorities()
+    via: SshSettings | None = None
+    plain_login: bool = False
+    constant_address: bool = False
+    connect_seconds: float = 10.0
+    read_seconds: float = 30.0
+
+    @property
+    def secure(self) -> bool:
+        """Whether TLS is spoken."""
+        return urlsplit(self.base_url).scheme == "https"
+
+    @property
+    def host(self) -> str:
+        """The host without brackets. Raises ValueError for a URL that has none."""
+        parts = urlsplit(self.base_url)
+        if (
+            parts.scheme not in ("http", "https")
+            or not parts.hostname
+            or parts.query
+            or parts.username is not None
+        ):
+            raise ValueError("a base URL is http:// or https://, a host, perhaps a port and a path")
+        return parts.hostname
+
+    @property
+    def port(self) -> int:
+        """The port, by default the scheme's."""
+        return urlsplit(self.base_url).port or (443 if self.secure else 80)
+
+    @property
+    def where(self) -> str:
+        """Device and way, for the problems of this connection."""
+        return f"{self.device}, {self.base_url}"

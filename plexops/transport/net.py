@@ -1,0 +1,221 @@
+"""Sockets: names to addresses, connecting within a time limit, probing one port."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import ipaddress
+import queue
+import socket
+import threading
+import time
+from collections.abc import Callable
+from typing import Literal, TypeVar
+
+from plexops.model.errors import PlexopsError
+from plexops.model.values import PRIVATE_NETWORKS
+from plexops.transport.problems import failure
+
+Probe = Literal["open", "refused", "timed out", "unreachable"]
+
+_Result = TypeVar("_Result")
+_SocketAddress = tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
+
+#: Which of several addresses' failures says most about the device: that it answered at all comes first.
+_TELLING: tuple[Probe, ...] = ("refused", "timed out", "unreachable")
+_PRIVATE_V6 = (ipaddress.IPv6Network("fc00::/7"), ipaddress.IPv6Network("fe80::/10"))
+
+
+class QuickAckSocket(socket.socket):
+    """A TCP socket that acknowledges at once.
+
+    Linux delays acknowledgements by 40 ms when it guesses that data will follow, and SSH's small packets meet that
+    three times per connection. TCP_QUICKACK is not sticky, so it is set again after every receive. Elsewhere this is
+    an ordinary socket.
+    """
+
+    def recv(self, size: int, flags: int = 0, /) -> bytes:
+        """Receive as a socket does, then ask for the next acknowledgement without delay."""
+        data = super().recv(size, flags)
+        self.acknowledge_at_once()
+        return data
+
+    def acknowledge_at_once(self) -> None:
+        """Arm TCP_QUICKACK, where there is such a thing."""
+        option = getattr(socket, "TCP_QUICKACK", None)
+        if option is not None:
+            with contextlib.suppress(OSError):  # the peer may be gone: the next receive says so
+                self.setsockopt(socket.IPPROTO_TCP, option, 1)
+
+
+def within(seconds: float, function: Callable[[], _Result]) -> _Result:
+    """Run a call that has no time limit of its own (the resolver, an agent) and give up waiting after `seconds`.
+
+    Raises TimeoutError; the thread is left behind as a daemon, because nothing can stop it.
+    """
+    results: queue.SimpleQueue[_Result | BaseException] = queue.SimpleQueue()
+
+    def work() -> None:
+        try:
+            results.put(function())
+        except BaseException as error:  # noqa: BLE001  it is raised again in the thread that waits
+            results.put(error)
+
+    threading.Thread(target=work, daemon=True, name="plexops-within").start()
+    try:
+        result = results.get(timeout=max(seconds, 0.0))
+    except queue.Empty:
+        raise TimeoutError from None
+    if isinstance(result, BaseException):
+        raise result
+    return result
+
+
+def cut(stream: socket.socket) -> None:
+    """End a connection that another thread waits on: that thread sees the end of the stream at once."""
+    with contextlib.suppress(OSError):
+        # Not SSLSocket's own shutdown: it takes TLS away from under the other thread.
+        socket.socket.shutdown(stream, socket.SHUT_RDWR)
+
+
+def is_private(address: str) -> bool:
+    """Tell whether an IP address is inside a home: RFC 1918, loopback, IPv6 unique local or link-local.
+
+    A text that is no IP address is not private: what a name leads to is somebody else's decision.
+    """
+    try:
+        ip = ipaddress.ip_address(address.split("%", maxsplit=1)[0])
+    except ValueError:
+        return False
+    if isinstance(ip, ipaddress.IPv6Address):
+        if ip.ipv4_mapped is not None:
+            return is_private(str(ip.ipv4_mapped))
+        return ip.is_loopback or any(ip in network for network in _PRIVATE_V6)
+    return ip.is_loopback or any(ip in network for network in PRIVATE_NETWORKS)
+
+
+def tcp_probe(host: str, port: int, seconds: float) -> Probe:
+    """Try to open one TCP port and close it again, in at most `seconds`; nothing is sent on it.
+
+    A name that does not resolve is `unreachable`.
+    """
+    try:
+        sock = _open(host, port, seconds)
+    except socket.gaierror:
+        return "unreachable"
+    except _NotOpenError as error:
+        return error.outcome
+    sock.close()
+    return "open"
+
+
+def dial(host: str, port: int, seconds: float, where: str) -> QuickAckSocket:
+    """Open a TCP connection in at most `seconds`; all addresses of a name are tried.
+
+    Raises PlexopsError PLX-D101 (name), PLX-D102 (refused), PLX-D103 (timed out), PLX-D104 (no route).
+    """
+    try:
+        return _open(host, port, seconds)
+    except socket.gaierror as error:
+        raise failure(
+            "PLX-D101",
+            f"the name {host!r} does not resolve",
+            "write its address, or run plexops where the home's DNS is used",
+            where,
+            str(error.strerror or error),
+        ) from None
+    except _NotOpenError as error:
+        raise _not_open(error, host, port, seconds, where) from None
+
+
+class _NotOpenError(Exception):
+    """No address of a name could be connected to."""
+
+    def __init__(self, outcome: Probe, detail: str) -> None:
+        self.outcome: Probe = outcome
+        self.detail = detail
+        super().__init__(detail)
+
+
+def _not_open(error: _NotOpenError, host: str, port: int, seconds: float, where: str) -> PlexopsError:
+    target = f"{host} port {port}"
+    if error.outcome == "refused":
+        return failure(
+            "PLX-D102",
+            f"{target} refused the connection",
+            "look whether the service runs there and listens on this port",
+            where,
+            error.detail,
+        )
+    if error.outcome == "timed out":
+        return failure(
+            "PLX-D103",
+            f"{target} did not answer within {seconds:g} s",
+            "look whether the device is on and still has this address",
+            where,
+            error.detail,
+        )
+    return failure(
+        "PLX-D104",
+        f"there is no route to {target}",
+        "look whether this computer is in the device's network, and whether anything has this address",
+        where,
+        error.detail,
+    )
+
+
+def _resolve(host: str, port: int, seconds: float) -> list[tuple[int, _SocketAddress]]:
+    """Give the address families and socket addresses of a host, in the resolver's order."""
+    name = host.removeprefix("[").removesuffix("]")
+
+    def ask(flags: int) -> list[tuple[int, _SocketAddress]]:
+        found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=flags)
+        return [(family, address) for family, _, _, _, address in found]
+
+    try:
+        return ask(socket.AI_NUMERICHOST)
+    except socket.gaierror:
+        try:
+            return within(seconds, lambda: ask(0))
+        except TimeoutError:
+            raise socket.gaierror(socket.EAI_AGAIN, "the resolver did not answer in time") from None
+        except UnicodeError:
+            raise socket.gaierror(socket.EAI_NONAME, "not a host name") from None
+
+
+def _open(host: str, port: int, seconds: float) -> QuickAckSocket:
+    end = time.monotonic() + seconds
+    addresses = _resolve(host, port, seconds)
+    failures: dict[Probe, str] = {}
+    for index, (family, address) in enumerate(addresses):
+        # An equal share of what is left: an IPv6 address that drops packets must not eat the whole limit.
+        share = (end - time.monotonic()) / (len(addresses) - index)
+        try:
+            return _connect(family, address, max(share, 0.05))
+        except _NotOpenError as error:
+            failures.setdefault(error.outcome, error.detail)
+    outcome = next(outcome for outcome in _TELLING if outcome in failures)
+    raise _NotOpenError(outcome, failures[outcome])
+
+
+def _connect(family: int, address: _SocketAddress, seconds: float) -> QuickAckSocket:
+    sock = QuickAckSocket(family, socket.SOCK_STREAM)
+    try:
+        sock.settimeout(seconds)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.connect(address)
+        sock.acknowledge_at_once()
+    except TimeoutError:
+        sock.close()
+        raise _NotOpenError("timed out", f"{address[0]!s}: no answer") from None
+    except ConnectionRefusedError:
+        sock.close()
+        raise _NotOpenError("refused", f"{address[0]!s}: refused") from None
+    except OSError as error:
+        sock.close()
+        if error.errno == errno.ETIMEDOUT:
+            raise _NotOpenError("timed out", f"{address[0]!s}: {error.strerror}") from None
+        if error.errno == errno.ECONNRESET:
+            raise _NotOpenError("refused", f"{address[0]!s}: {error.strerror}") from None
+        raise _NotOpenError("unreachable", f"{address[0]!s}: {error.strerror}") from None
+    return sock

@@ -1,0 +1,29 @@
+"""The only two ways to a link: one that asks, and one that may also send what an authorized step holds."""
+
+from __future__ import annotations
+
+from plexops.model.plan import Authorized
+from plexops.transport.http import HttpReadLink, HttpWriteLink
+from plexops.transport.http_settings import HttpSettings
+from plexops.transport.link import ReadLink, WriteLink
+from plexops.transport.ssh import SshReadLink, SshWriteLink
+from plexops.transport.ssh_settings import SshSettings
+
+LinkSettings = SshSettings | HttpSettings
+
+
+def open_read(settings: LinkSettings) -> ReadLink:
+    """Give a link that can only ask. It connects at the first `ask`."""
+    return SshReadLink(settings) if isinstance(settings, SshSettings) else HttpReadLink(settings)
+
+
+def open_write(settings: LinkSettings, authorized: Authorized) -> WriteLink:
+    """Give a link that may send the writes of one authorized step, and ask.
+
+    Raises TypeError without an authorization.
+    """
+    if not isinstance(authorized, Authorized):
+        raise TypeError("only an authorized step may be sent")
+    if isinstance(settings, SshSettings):
+        return SshWriteLink(settings, authorized)
+    return HttpWriteLink(settings, authorized)

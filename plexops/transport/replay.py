@@ -1,0 +1,121 @@
+"""Answers from a recording instead of a network."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from plexops.model.errors import ExitStatus, PlexopsError, Problem
+from plexops.model.exchange import Command, Read, Reply
+from plexops.transport.problems import failure
+from plexops.transport.record import MANIFEST, SCHEMA, file_of, read_key
+
+_Outcome = dict[str, Any]
+
+
+class ReplayLink:
+    """Answers each read as it was answered when it was recorded; the network is never touched.
+
+    A question that was asked several times gets its answers in that order, and the last one from then on. A secret
+    answer was not recorded: it comes back empty with `whole=False`.
+    """
+
+    def __init__(self, folder: Path, device: str) -> None:
+        """Load one device's recording. Raises PlexopsError PLX-D302."""
+        self._device = device
+        self._where = f"{device}, recording {folder}"
+        self._recorded_identity, self._outcomes = _load(folder, device)
+        self._identity = ""
+
+    @property
+    def identity(self) -> str:
+        """Who answered when it was recorded."""
+        return self._identity
+
+    def ask(self, reads: Sequence[Read]) -> tuple[Reply, ...]:
+        """Give the recorded answers.
+
+        Raises PlexopsError PLX-D301 for a question that was not recorded, and what was recorded as a failure.
+        """
+        unknown = [read for read in reads if _key(read_key(read)) not in self._outcomes]
+        if unknown:
+            raise failure(
+                "PLX-D301",
+                f"the recording of {self._device} does not hold {len(unknown)} of {len(reads)} requests",
+                "record anew with these files, or replay with those that were recorded",
+                self._where,
+                *(f"{read.id}: {_shown(read)}" for read in unknown[:5]),
+            )
+        outcomes = [_next(self._outcomes[_key(read_key(read))]) for read in reads]
+        for outcome in outcomes:
+            if "problems" in outcome:
+                raise _error(outcome)
+        self._identity = self._recorded_identity
+        return tuple(_reply(read, outcome) for read, outcome in zip(reads, outcomes, strict=True))
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def _load(folder: Path, device: str) -> tuple[str, dict[str, deque[_Outcome]]]:
+    identity = ""
+    outcomes: dict[str, deque[_Outcome]] = {}
+    try:
+        if json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["schema"] != SCHEMA:
+            raise failure(
+                "PLX-D302",
+                f"{folder} was recorded in another format than {SCHEMA}",
+                "replay it with the version of plexops that recorded it",
+                str(folder),
+            )
+        path = file_of(folder, device)
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        for line in lines:
+            exchange = json.loads(line)
+            identity = exchange["identity"] or identity
+            results = exchange["replies"] if "replies" in exchange else _failed(exchange)
+            for key, result in zip(exchange["reads"], results, strict=True):
+                outcomes.setdefault(_key(key), deque()).append(result)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise failure(
+            "PLX-D302",
+            f"{folder} is no recording that can be read ({type(error).__name__})",
+            "give the folder that --record wrote",
+            str(folder),
+        ) from None
+    return identity, outcomes
+
+
+def _failed(exchange: _Outcome) -> list[_Outcome]:
+    return [{"problems": exchange["problems"], "status": exchange["status"]}] * len(exchange["reads"])
+
+
+def _key(read: dict[str, Any]) -> str:
+    return json.dumps(read, sort_keys=True)
+
+
+def _next(outcomes: deque[_Outcome]) -> _Outcome:
+    return outcomes.popleft() if len(outcomes) > 1 else outcomes[0]
+
+
+def _error(outcome: _Outcome) -> PlexopsError:
+    problems = [
+        Problem(
+            code=p["code"], reason=p["reason"], cure=p["cure"], where=p["where"], detail=tuple(p["detail"])
+        )
+        for p in outcome["problems"]
+    ]
+    return PlexopsError(problems, ExitStatus(outcome["status"]))
+
+
+def _reply(read: Read, outcome: _Outcome) -> Reply:
+    if outcome.get("withheld"):
+        return Reply(read.id, outcome["status"], "", whole=False)
+    return Reply(read.id, outcome["status"], outcome["body"], outcome["stderr"], outcome["whole"])
+
+
+def _shown(read: Read) -> str:
+    return read.ask.text if isinstance(read.ask, Command) else f"{read.ask.method} {read.ask.path}"

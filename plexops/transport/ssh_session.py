@@ -1,0 +1,423 @@
+"""One SSH connection: verified, logged in, running commands. Imports paramiko: load it only when one is made."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import TYPE_CHECKING
+
+import paramiko
+from paramiko.ssh_exception import IncompatiblePeer
+
+from plexops.model.errors import PlexopsError
+from plexops.transport.net import dial
+from plexops.transport.problems import failure, quoted
+from plexops.transport.ssh_bridge import GONE, hang_up
+from plexops.transport.ssh_login import log_in
+from plexops.transport.ssh_offer import Offer, read_offer
+from plexops.transport.ssh_settings import SSH_PORT, SshSettings
+from plexops.transport.trust import OfferedKey, Trust, fingerprint, judge, require_known
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from socket import socket
+
+_BANNER_SECONDS = 15.0
+_KEEPALIVE_SECONDS = 10
+_MAX_OTHER_KEYS = 3
+#: What a finished command may still trickle out after its exit status, in seconds: a background process may hold
+#: the streams open for ever.
+_GRACE_SECONDS = 1.0
+_SLICE_SECONDS = 0.25
+_CURVE25519 = "curve25519-sha256@libssh.org"
+_WEAK = ("3des", "-cbc", "arcfour", "blowfish", "md5", "sha1-96", "ssh-rsa", "ssh-dss")
+
+# paramiko logs tracebacks on failures that are reported here in better words.
+_LOG = logging.getLogger("plexops.ssh")
+_LOG.addHandler(logging.NullHandler())
+_LOG.propagate = False
+_LOG.setLevel(logging.CRITICAL)
+
+
+class Ending(Enum):
+    """How the run of a command ended."""
+
+    DONE = auto()
+    CLOSED = auto()  # the connection broke
+    TIMED_OUT = auto()
+    TOO_LONG = auto()
+    REFUSED = auto()  # no word came on the request itself but the end of the channel
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a command gave. `status` is None where the device named none."""
+
+    stdout: bytes
+    stderr: bytes
+    status: int | None
+    ending: Ending
+
+
+class SshSession:
+    """A connection that was verified and logged in."""
+
+    def __init__(
+        self,
+        settings: SshSettings,
+        transport: paramiko.Transport,
+        key: OfferedKey,
+        verdict: Trust,
+        jump: SshSession | None,
+    ) -> None:
+        self.settings = settings
+        self.key = key
+        self.verdict = verdict
+        self._transport = transport
+        self._jump = jump
+
+    @property
+    def alive(self) -> bool:
+        """Whether the connection still stands."""
+        return self._transport.is_active()
+
+    def run(self, command: str, stdin: bytes | None, idle: float, overall: float, limit: int) -> Answer:
+        """Run one command; `stdin` None leaves standard input open and empty.
+
+        Ends after `idle` seconds without a byte, after `overall` seconds, or when more than `limit` bytes came.
+        Raises PlexopsError (PLX-D106, PLX-D107, PLX-D111) only while the command was certainly not sent.
+        """
+        with _Watchdog(overall + _GRACE_SECONDS, self._transport) as watchdog:
+            channel = self._open_session()
+            try:
+                channel.exec_command(command)
+            except GONE:
+                hang_up(channel)
+                if self.alive:
+                    return Answer(b"", b"", None, Ending.REFUSED)
+                return Answer(b"", b"", None, Ending.TIMED_OUT if watchdog.fired else Ending.CLOSED)
+            try:
+                if stdin is not None:
+                    with contextlib.suppress(*GONE):  # the command may have ended without reading
+                        channel.sendall(stdin)
+                        channel.shutdown_write()
+                return _receive(channel, self._transport, idle, overall, limit)
+            finally:
+                hang_up(channel)
+
+    def open_tcp(self, host: str, port: int, seconds: float) -> paramiko.Channel:
+        """Let this host connect on to another one (`direct-tcpip`). Raises PlexopsError PLX-D108, PLX-D106."""
+        try:
+            return self._transport.open_channel(
+                "direct-tcpip", (host, port), ("127.0.0.1", 0), timeout=seconds
+            )
+        except paramiko.ChannelException as error:
+            reason = quoted(error.text)
+        except GONE as error:
+            if not self.alive:
+                raise self._broken() from None
+            reason = quoted(str(error))
+        raise failure(
+            "PLX-D108",
+            f"the jump host {self.settings.device} does not connect on to {host} port {port}",
+            "look whether it allows forwarding and reaches the device",
+            self.settings.where,
+            *((f"it said: {reason}",) if reason else ()),
+        )
+
+    def close(self) -> None:
+        """End the connection, and the one to the jump host."""
+        _end(self._transport)
+        if self._jump is not None:
+            self._jump.close()
+
+    def _open_session(self) -> paramiko.Channel:
+        try:
+            return self._transport.open_session(timeout=self.settings.auth_seconds)
+        except paramiko.ChannelException as error:
+            raise failure(
+                "PLX-D111",
+                f"{self.settings.device} opens no session",
+                "close other sessions on it, or use an account that may run commands",
+                self.settings.where,
+                quoted(error.text),
+            ) from None
+        except GONE:
+            if not self.alive:
+                raise self._broken() from None
+            raise failure(
+                "PLX-D107",
+                f"{self.settings.device} opened no session within {self.settings.auth_seconds:g} s",
+                "try again later; look at the load of the device",
+                self.settings.where,
+            ) from None
+
+    def _broken(self) -> PlexopsError:
+        return failure(
+            "PLX-D106",
+            f"{self.settings.device} closed the connection",
+            "try again",
+            self.settings.where,
+        )
+
+
+def connect(settings: SshSettings) -> SshSession:
+    """Connect, verify the host key, log in. Nothing of the login is sent before the key was judged.
+
+    Raises PlexopsError with any of PLX-D101 to PLX-D211.
+    """
+    jump = connect(settings.via) if settings.via is not None else None
+    try:
+        transport, offered, verdict = _verified(settings, jump)
+        try:
+            log_in(transport, settings, verdict)
+            transport.set_keepalive(_KEEPALIVE_SECONDS)
+        except BaseException:
+            _end(transport)
+            raise
+    except BaseException:
+        if jump is not None:
+            jump.close()
+        raise
+    return SshSession(settings, transport, offered, verdict, jump)
+
+
+def scan(settings: SshSettings) -> OfferedKey:
+    """Give the host key that a device shows, without a login; on the way there jump hosts are logged in to.
+
+    Raises PlexopsError where no SSH handshake comes about.
+    """
+    jump = connect(settings.via) if settings.via is not None else None
+    try:
+        transport = _handshake(settings, jump, settings.host_keys.types)
+        try:
+            return _offered(transport)
+        finally:
+            _end(transport)
+    finally:
+        if jump is not None:
+            jump.close()
+
+
+def _verified(settings: SshSettings, jump: SshSession | None) -> tuple[paramiko.Transport, OfferedKey, Trust]:
+    """Shake hands and judge the key that was shown.
+
+    A pin without a type may be of any of a device's keys, so the others are asked for before it counts as changed.
+    """
+    trusted = settings.host_keys
+    transport = _handshake(settings, jump, trusted.types)
+    first = _offered(transport)
+    if judge(trusted, first) is Trust.CHANGED and any(not key.type for key in trusted.keys):
+        _end(transport)
+        for kind in _other_kinds(settings, jump, first.type):
+            with contextlib.suppress(PlexopsError):  # offered, but not understood here
+                transport = _handshake(settings, jump, (kind,))
+                offered = _offered(transport)
+                if judge(trusted, offered) is not Trust.CHANGED:
+                    return transport, offered, _judged(settings, transport, offered)
+                _end(transport)
+    return transport, first, _judged(settings, transport, first)
+
+
+def _judged(settings: SshSettings, transport: paramiko.Transport, offered: OfferedKey) -> Trust:
+    try:
+        return require_known(settings.host_keys, offered, settings.device, settings.where, settings.address)
+    except BaseException:
+        _end(transport)
+        raise
+
+
+def _other_kinds(settings: SshSettings, jump: SshSession | None, first: str) -> list[str]:
+    offer = _offer(settings, jump)
+    families = dict.fromkeys(_family(name) for name in (offer.host_keys if offer is not None else ()))
+    return [kind for kind in families if kind != first][:_MAX_OTHER_KEYS]
+
+
+def _offer(settings: SshSettings, jump: SshSession | None) -> Offer | None:
+    """Give what a device's SSH server offers, over a connection of its own; None where it cannot be had."""
+    try:
+        stream = _stream(settings, jump)
+    except PlexopsError:
+        return None
+    with contextlib.closing(stream):
+        return read_offer(stream, settings.connect_seconds)
+
+
+def _stream(settings: SshSettings, jump: SshSession | None) -> socket | paramiko.Channel:
+    port = settings.port or SSH_PORT
+    if jump is not None:
+        return jump.open_tcp(settings.host, port, settings.connect_seconds)
+    return dial(settings.host, port, settings.connect_seconds, settings.where)
+
+
+def _handshake(settings: SshSettings, jump: SshSession | None, first: Iterable[str]) -> paramiko.Transport:
+    """Connect and exchange keys. `first` names the host key types to ask for before others."""
+    stream = _stream(settings, jump)
+    transport = paramiko.Transport(stream)
+    try:
+        transport.set_log_channel(_LOG.name)
+        transport.banner_timeout = transport.handshake_timeout = _BANNER_SECONDS
+        _restrict(transport, tuple(first), legacy=settings.legacy)
+        transport.start_client(timeout=_BANNER_SECONDS)
+        transport.get_remote_server_key()  # raises when the time is over and there is none yet
+    except BaseException as error:
+        _end(transport)
+        stream.close()
+        if isinstance(error, IncompatiblePeer):
+            raise _incompatible(settings, jump, error) from None
+        if isinstance(error, GONE):
+            raise _no_handshake(settings, error) from None
+        raise
+    return transport
+
+
+def _no_handshake(settings: SshSettings, error: Exception) -> PlexopsError:
+    return failure(
+        "PLX-D105",
+        f"{settings.address} did not complete an SSH handshake",
+        "look whether this is the SSH port, and whether the device turns this computer away",
+        settings.where,
+        *((quoted(str(error)),) if str(error) else ()),
+    )
+
+
+def _restrict(transport: paramiko.Transport, first: tuple[str, ...], *, legacy: bool) -> None:
+    """Put the fast and good algorithms first and leave the weak ones out."""
+    options = transport.get_security_options()
+
+    def safe(names: Iterable[str]) -> Iterator[str]:
+        return (name for name in names if legacy or not any(weak in name for weak in _WEAK))
+
+    options.ciphers = tuple(safe(options.ciphers))
+    options.digests = tuple(safe(options.digests))
+    exchanges = [name for name in options.kex if legacy or not name.endswith("-sha1")]
+    options.kex = tuple(sorted(exchanges, key=lambda name: name != _CURVE25519))
+    wanted = list(first)
+    kinds = list(safe(options.key_types))
+    options.key_types = tuple(
+        sorted(
+            kinds, key=lambda name: wanted.index(_family(name)) if _family(name) in wanted else len(wanted)
+        )
+    )
+
+
+def _family(algorithm: str) -> str:
+    """Give the key type behind a host key algorithm: RSA keys sign in several ways."""
+    return "ssh-rsa" if algorithm.startswith("rsa-sha2-") else algorithm
+
+
+def _offered(transport: paramiko.Transport) -> OfferedKey:
+    key = transport.get_remote_server_key()
+    return OfferedKey(key.get_name(), fingerprint(key.asbytes()))
+
+
+def _end(transport: paramiko.Transport) -> None:
+    """Close at once. A handshake that failed leaves a timer behind, which would hold the process open."""
+    transport.packetizer.complete_handshake()
+    transport.close()
+
+
+def _incompatible(settings: SshSettings, jump: SshSession | None, error: IncompatiblePeer) -> PlexopsError:
+    offer = _offer(settings, jump)
+    return failure(
+        "PLX-D110",
+        f"{settings.device} speaks no SSH algorithm that is still considered safe ({quoted(str(error))})",
+        "update its firmware, or: pip install 'plexops[legacy-ssh]' and set `ssh: {legacy: true}` for it",
+        settings.where,
+        *(offer.lines() if offer is not None else ()),
+    )
+
+
+class _Watchdog:
+    """Closes a connection when the time is over: paramiko waits without a limit for the answer to a request."""
+
+    def __init__(self, seconds: float, transport: paramiko.Transport) -> None:
+        self.fired = False
+        self._transport = transport
+        self._timer = threading.Timer(seconds, self._fire)
+        self._timer.daemon = True
+
+    def _fire(self) -> None:
+        self.fired = True
+        self._transport.close()
+
+    def __enter__(self) -> _Watchdog:
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+
+
+@dataclass(slots=True)
+class _Received:
+    stdout: bytearray
+    stderr: bytearray
+
+    @property
+    def size(self) -> int:
+        return len(self.stdout) + len(self.stderr)
+
+
+def _receive(
+    channel: paramiko.Channel, transport: paramiko.Transport, idle: float, overall: float, limit: int
+) -> Answer:
+    """Read both streams to their ends, within all limits."""
+    received = _Received(bytearray(), bytearray())
+    try:
+        ending = _drain(channel, received, idle, overall, limit)
+    except GONE:
+        ending = Ending.CLOSED
+    status: int | None = None
+    if ending is Ending.DONE:
+        channel.status_event.wait(_GRACE_SECONDS)  # OpenSSH sends it after the end of the streams
+        code = channel.exit_status if channel.exit_status_ready() else -1
+        status = None if code < 0 else code
+        if status is None and not transport.is_active():
+            ending = Ending.CLOSED
+    return Answer(bytes(received.stdout), bytes(received.stderr), status, ending)
+
+
+def _drain(channel: paramiko.Channel, received: _Received, idle: float, overall: float, limit: int) -> Ending:
+    channel.settimeout(_SLICE_SECONDS)
+    end = time.monotonic() + overall
+    last = time.monotonic()
+    finished: float | None = None
+    while True:
+        # The two streams share one window: errors that nobody takes would stop the output.
+        while channel.recv_stderr_ready() and received.size <= limit:
+            received.stderr += channel.recv_stderr(65536)
+            last = time.monotonic()
+        if received.size > limit:
+            return Ending.TOO_LONG
+        now = time.monotonic()
+        try:
+            data = channel.recv(65536)
+        except TimeoutError:
+            if finished is None and channel.exit_status_ready():
+                finished = now
+            if finished is not None and now - finished > _GRACE_SECONDS:
+                return Ending.DONE
+            if now - last > idle or now > end:
+                return Ending.TIMED_OUT
+            continue
+        if not data:
+            _rest_of_errors(channel, received, limit)
+            return Ending.TOO_LONG if received.size > limit else Ending.DONE
+        received.stdout += data
+        last = now
+        if now > end:
+            return Ending.TIMED_OUT
+
+
+def _rest_of_errors(channel: paramiko.Channel, received: _Received, limit: int) -> None:
+    with contextlib.suppress(TimeoutError):
+        while received.size <= limit:
+            data = channel.recv_stderr(65536)
+            if not data:
+                return
+            received.stderr += data

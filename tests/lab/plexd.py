@@ -1,0 +1,109 @@
+"""Plex on the server of a real home: the simulated Plex Media Server behind a real port of a real machine.
+
+Its checks from outside are real too: it opens a connection from the Internet's network to the home's public
+address, which crosses the ISP, the router's translation and filter and the server's own firewall.
+Run with one argument, JSON: port, public_address, token, machine_identifier, throttled, settings, and
+`internet`, an open file of the Internet's network namespace.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import socket
+import subprocess
+import sys
+import threading
+from typing import Any
+
+from plexops.lab.base import DeviceLog
+from plexops.lab.https import HttpListener
+from plexops.lab.plex import PlexSeed, PlexServer
+
+CLONE_NEWNET = 0x40000000
+PR_SET_NAME = 15
+#: plex.tv waits five seconds; in a home of virtual cables one is plenty, and tests wait for it often.
+PATIENCE_SECONDS = 1.0
+IGD = "http://192.168.1.1:5000/rootDesc.xml"
+
+
+class Surroundings:
+    """What Plex asks the home around it."""
+
+    def __init__(self, internet: int, public_address: str, machine_identifier: str, port: int) -> None:
+        self._internet = internet
+        self._public_address = public_address
+        self._machine_identifier = machine_identifier.encode()
+        self._port = port
+
+    def public_address(self) -> str:
+        """Give the address that the world sees."""
+        return self._public_address
+
+    def reachable(self, port: int) -> bool:
+        """Ask for /identity from the Internet, as plex.tv does: this very server must answer."""
+        answers: list[bytes] = []
+
+        def visit() -> None:
+            # The namespace belongs to this thread alone, which ends here.
+            if ctypes.CDLL(None, use_errno=True).setns(self._internet, CLONE_NEWNET) != 0:
+                raise OSError(ctypes.get_errno(), "setns")
+            try:
+                with socket.create_connection((self._public_address, port), PATIENCE_SECONDS) as stream:
+                    stream.sendall(b"GET /identity HTTP/1.1\r\nHost: plex\r\nConnection: close\r\n\r\n")
+                    answers.extend(iter(lambda: stream.recv(65536), b""))
+            except OSError:
+                return
+
+        thread = threading.Thread(target=visit)
+        thread.start()
+        thread.join()
+        return self._machine_identifier in b"".join(answers)
+
+    def upnp_map(self, port: int) -> bool:
+        """Ask the real miniupnpd for a mapping."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as route:
+            try:
+                route.connect(("192.168.1.1", 5000))
+            except OSError:
+                return False
+            address = route.getsockname()[0]
+        argv = [
+            "upnpc",
+            "-u",
+            IGD,
+            "-e",
+            "Plex Media Server",
+            "-a",
+            address,
+            str(self._port),
+            str(port),
+            "TCP",
+        ]
+        done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=20)
+        return f"external {self._public_address}:{port} TCP is redirected" in done.stdout
+
+
+def main() -> None:
+    """Serve until the machine goes down."""
+    settings: dict[str, Any] = json.loads(sys.argv[1])
+    # What `ss -p` shows of the real server: the kernel keeps fifteen letters.
+    ctypes.CDLL(None).prctl(PR_SET_NAME, b"Plex Media Serv", 0, 0, 0)
+    port: int = settings["port"]
+    identifier: str = settings["machine_identifier"]
+    around = Surroundings(settings["internet"], settings["public_address"], identifier, port)
+    seed = PlexSeed(
+        token=settings["token"],
+        machine_identifier=identifier,
+        port=port,
+        throttled=settings["throttled"],
+        settings=settings["settings"],
+    )
+    server = PlexServer(around, DeviceLog(), seed)
+    HttpListener(server.handle, host="0.0.0.0", port=port)
+    print("ready", flush=True)  # noqa: T201 (this is a program of its own)
+    threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main()
