@@ -39,28 +39,59 @@ def profile_schema() -> Schema:
         leaf("One step. {fields} of the kind are filled in.", "Forward TCP, port {external_port}."),
     )
     properties: Schema = {
-        "profile": leaf("The family's short name, the same as the file's.", "openwrt", pattern="^[a-z0-9][a-z0-9_-]{0,39}$"),
+        "profile": leaf(
+            "The family's short name, the same as the file's.",
+            "openwrt",
+            pattern="^[a-z0-9][a-z0-9_-]{0,39}$",
+        ),
         "title": leaf("Family and versions, for people.", "OpenWrt 21.02 and later"),
-        "speaks": leaf("The language of the device: quoting and framing.", "posix", enum=[str(s) for s in Speaks]),
+        "speaks": leaf(
+            "The language of the device: quoting and framing.", "posix", enum=[str(s) for s in Speaks]
+        ),
         "login": leaf("How HTTP logins go.", "basic"),
-        "params": _named("What differs between two routers of the family.", {"wan": {"default": "wan", "means": "WAN zone"}},
-                         table("One param.", {"default": "wan", "means": "WAN zone"}, {
-                             "default": leaf("What holds where the inventory says nothing.", "wan", type=["string", "integer"]),
-                             "means": leaf("What it is, for people.", "The zone of the internet side"),
-                         }, "default", "means")),
-        "errors": listing("Texts in an answer that mean failure.", ["syntax error"], leaf("One text.", "syntax error")),
-        "reads": _named("The questions, by id.", {"firewall": {"run": "uci show firewall", "parse": "uci"}}, _read()),
-        "facts": _named("Where each fact is.", {"firmware": {"from": "release", "take": "DISTRIB_DESCRIPTION"}}, _fact()),
+        "params": _named(
+            "What differs between two routers of the family.",
+            {"wan": {"default": "wan", "means": "WAN zone"}},
+            table(
+                "One param.",
+                {"default": "wan", "means": "WAN zone"},
+                {
+                    "default": leaf("What holds by default.", "wan", type=["string", "integer"]),
+                    "means": leaf("What it is, for people.", "The zone of the internet side"),
+                },
+                "default",
+                "means",
+            ),
+        ),
+        "errors": listing(
+            "Texts in an answer that mean failure.", ["syntax error"], leaf("One text.", "syntax error")
+        ),
+        "reads": _named(
+            "The questions, by id.", {"firewall": {"run": "uci show firewall", "parse": "uci"}}, _read()
+        ),
+        "facts": _named(
+            "Where each fact is.", {"firmware": {"from": "release", "take": "DISTRIB_DESCRIPTION"}}, _fact()
+        ),
         "resources": table("How the device keeps each kind.", {}, kinds),
         "window": _window(),
         "steps": _named("What a person does by hand, by kind.", {"upnp": ["Switch UPnP off."]}, steps),
-        "verified": listing("On what it was seen to work.", [{"firmware": "23.05", "on": "a Belkin RT3200", "how": "real"}],
-                            table("One proof.", {"firmware": "23.05", "on": "a Belkin RT3200", "how": "real"}, {
-                                "firmware": leaf("Which version.", "23.05"),
-                                "on": leaf("On what.", "a Belkin RT3200"),
-                                "how": leaf("How: lab dialect, captures, real.", "real"),
-                            }, "firmware", "on", "how")),
-    }  # fmt: skip
+        "verified": listing(
+            "On what it was seen to work.",
+            [{"firmware": "23.05", "on": "a Belkin RT3200", "how": "real"}],
+            table(
+                "One proof.",
+                {"firmware": "23.05", "on": "a Belkin RT3200", "how": "real"},
+                {
+                    "firmware": leaf("Which version.", "23.05"),
+                    "on": leaf("On what.", "a Belkin RT3200"),
+                    "how": leaf("How: lab dialect, captures, real.", "real"),
+                },
+                "firmware",
+                "on",
+                "how",
+            ),
+        ),
+    }
     example = {"profile": "manual", "title": "Any other router", "speaks": "nothing"}
     return {
         "$schema": DRAFT,
@@ -104,7 +135,7 @@ def _read() -> Schema:
             "body": _anything("What the request sends, as JSON.", {"current": 1}),
             "parse": leaf("The parser of the answer.", "uci"),
             "absent": listing(
-                "Statuses which mean that the device has no such thing.", [1], leaf("One.", 1, wants="number")
+                "Statuses that mean: the device has no such thing.", [1], leaf("One.", 1, wants="number")
             ),
         },
         "parse",
@@ -189,12 +220,16 @@ def _mapping() -> Schema:
         "ids": leaf("A read that lists the handles in the same order.", "nat_ids"),
         "handle": leaf("The field by which the device names an entry now.", ".name"),
         "label": leaf("The field that people know an entry by.", "name"),
-        "owner": table("How ours are told apart.", {"field": "comment", "like": "plexops:{key}"}, owner, "field", "like"),
+        "owner": table(
+            "How ours are told apart.", {"field": "comment", "like": "plexops:{key}"}, owner, "field", "like"
+        ),
         "fields": _named("Our fields in the device's words.", {"port": {"is": "dest_port"}}, _field()),
         "limits": listing("Fields that narrow an entry down.", ["src_mac"], field),
-        "ignores": listing("Fields without meaning for us; any other makes a row not understood.", ["log"], field),
+        "ignores": listing(
+            "Fields without meaning for us; any other makes a row not understood.", ["log"], field
+        ),
         **writes,
-    }  # fmt: skip
+    }
 
 
 def _request() -> Schema:

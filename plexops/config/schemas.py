@@ -135,12 +135,14 @@ def _via() -> Schema:
 def _router(description: str) -> Schema:
     properties = {
         "profile": leaf(
-            "The router family; `plexops profiles list` shows them. `manual`: a person does what plexops says.",
+            "The router family; `plexops profiles list` shows them. `manual`: a person does what plexops says. "
+            "A path that ends in .yaml: a profile of your own, from the inventory's folder.",
             "openwrt",
             "routeros",
             "opnsense",
             "manual",
-            pattern="^[a-z0-9][a-z0-9_-]{0,39}$",
+            "./profiles/mine.yaml",
+            pattern=r"^(?:[a-z0-9][a-z0-9_-]{0,39}|[A-Za-z0-9_./~-]{1,200}\.yaml)$",
         ),
         **_ssh_properties(),
         "port": leaf(
@@ -160,7 +162,7 @@ def _router(description: str) -> Schema:
             WANTS: "table",
             "propertyNames": {"pattern": VARIABLE, WANTS: "variable name"},
             "additionalProperties": leaf(
-                "Letters, digits, dots, hyphens and underscores.",
+                "Letters, digits and . / - _.",
                 "wan",
                 type=["string", "integer"],
                 wants="param",
@@ -398,7 +400,13 @@ def playbook_schema() -> Schema:
 
 def rendered() -> Mapping[str, str]:
     """Give the schema files by name, as the repository keeps them."""
-    schemas = {"inventory.json": inventory_schema(), "playbook.json": playbook_schema()}
+    from plexops.config.profile_schema import profile_schema  # it is built from the helpers here
+
+    schemas = {
+        "inventory.json": inventory_schema(),
+        "playbook.json": playbook_schema(),
+        "profile.json": profile_schema(),
+    }
     return {name: json.dumps(schema, indent=2, ensure_ascii=False) + "\n" for name, schema in schemas.items()}
 
 

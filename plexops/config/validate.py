@@ -113,7 +113,7 @@ class _Report:
             "minItems": self._empty,
             "minProperties": self._few,
             "maxProperties": self._secret_shape,
-            "oneOf": self._kind_count,
+            "oneOf": self._alternatives,
         }.get(str(self._error.validator), self._other)
         write()
 
@@ -248,6 +248,9 @@ class _Report:
             except Misfit as misfit:
                 self._add(misfit.code, misfit.reason, misfit.cure)
             return
+        if "GET|POST" in str(self._error.validator_value):
+            self._add("PLX-C104", f"{shown(value)} is no request", "Write a method and a path: GET /api/…")
+            return
         if self._wants == "variable name":
             cure = "Use letters, digits and underscores, at most 40, and no digit first."
         elif self._wants == "key":
@@ -288,6 +291,15 @@ class _Report:
         elif isinstance(self._node, Table) and len(self._node.entries) > 1:
             reason = "a secret comes from one source, and here are several"
         self._add("PLX-C208", reason, cure)
+
+    def _alternatives(self) -> None:
+        """Exactly one of some keys is wanted: a task's kind, a request's way."""
+        if self._wants == "task":
+            self._kind_count()
+            return
+        ways = [str(way["required"][0]) for way in self._schema.get("oneOf", [])]
+        reason = f"exactly one of these is wanted here: {', '.join(ways)}"
+        self._add("PLX-C102", reason, "Write one of them.", self._named_at)
 
     def _kind_count(self) -> None:
         kinds = _kinds_in(self._error.instance)

@@ -142,8 +142,11 @@ class Access:
         """Give the way to one vantage."""
         return self._ssh(vantage.ssh, self.device(f"vantage {vantage.name}"))
 
-    def plex(self, token: Secret | None, address: str = "") -> HttpSettings:
-        """Give the way to Plex; `address` is where it is now, when that is not where it shall be."""
+    def plex(self, token: Secret | None, address: str = "", *, inside: bool = False) -> HttpSettings:
+        """Give the way to Plex; `address` is where it is now, when that is not where it shall be.
+
+        `inside` goes through the server's own SSH session to its loopback: the host firewall may stop all else.
+        """
         plex = self.site.plex
         if plex is None:
             raise ValueError("the site has no Plex")
@@ -151,14 +154,17 @@ class Access:
         device = self.device(Role.PLEX)
         settings = HttpSettings(
             device,
-            moved_url(plex.url, address),
+            moved_url(plex.url, "127.0.0.1" if inside else address),
             login=None if secret is None else HeaderLogin("X-Plex-Token", secret),
-            via=None if plex.via is None else self._ssh(plex.via, self.device("via")),
+            via=self.server(address) if inside else self._plex_via(plex),
             plain_login=True,
         )
         if settings.secure and (plex.tls_pin or self.store.keys(device, tls=True)):
             return replace(settings, tls=Pinned(self._tls(device, plex.tls_pin, plex.places)))
         return settings
+
+    def _plex_via(self, plex: PlexDevice) -> SshSettings | None:
+        return None if plex.via is None else self._ssh(plex.via, self.device("via"))
 
     def wants_token_from_server(self) -> bool:
         """Whether Plex's token is read where Plex keeps it."""

@@ -149,6 +149,9 @@ class Applier:
     def _look_again(self, change: Change) -> None:
         """Read the stop once more, and stop unless it is as planned, our own earlier changes aside."""
         self._seen = self._shop.observer.again(self._seen, change.role)
+        if change.kind is Kind.PORT_FORWARD and self._shop.drivers.plex is not None:
+            # Plex has to answer at the very target of the forward, now.
+            self._seen = self._shop.observer.again(self._seen, Role.PLEX)
         now = foreign(self._seen.view.of(change.role), change.role, [s.change for s in self._plan.steps])
         if now != self._foreign[change.role]:
             raise Stopped(f"somebody changed the {change.role} while this run was under way")

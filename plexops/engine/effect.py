@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from plexops.drivers.plex import REFRESH
 from plexops.engine.apply import Workshop
 from plexops.engine.observe import Seen
-from plexops.engine.sending import unexpected
+from plexops.engine.sending import settings_for, unexpected
 from plexops.model.change import Change
 from plexops.model.errors import PlexopsError
 from plexops.model.exchange import Script
@@ -98,7 +98,7 @@ def _nudge(shop: Workshop, now: Seen, steps: Sequence[Step]) -> None:
     leave = authorize(now.view.name, step, tuple(v for v in verdicts if v.holds))
     if not leave:
         return
-    link = shop.links.write(shop.access.plex(now.token, now.server_address), leave)
+    link = shop.links.write(settings_for(shop.access, now, Role.PLEX), leave)
     try:
         complaint = unexpected(REFRESH.expect, link.send(REFRESH))
     except PlexopsError as problem:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -78,6 +77,8 @@ class Seen:
     #: Where the server answered; empty: where the inventory says.
     server_address: str = ""
     token: Secret | None = None
+    #: Plex answered only from inside the server: nothing else lets its port through.
+    plex_inside: bool = False
 
 
 @dataclass(slots=True)
@@ -90,7 +91,7 @@ class _Answered:
     problems: tuple[Problem, ...] = ()
     address: str = ""
     token: Secret | None = None
-    at: float = 0.0
+    inside: bool = False
 
 
 class Observer:
@@ -123,7 +124,8 @@ class Observer:
             part = self._ask_plex(seen.token, seen.server_address)
         if part.snapshot is None:
             raise PlexopsError(part.problems or Problem("PLX-D101", f"the {role} did not answer"))
-        return _renewed(seen, role, part)
+        plex = self._access.site.plex
+        return _renewed(seen, role, part, "" if plex is None else plex.url)
 
     def probe(self, seen: Seen, port: int) -> Seen:
         """Try the port again from every vantage."""
@@ -203,29 +205,44 @@ class Observer:
             return _Answered()
         host = server.result()
         address = host.address
-        try:
-            return self._ask_plex(host.token, address)
-        except PlexopsError as error:
-            device = self._access.site.server
-            if not _nobody(error) or address or device is None:
-                raise
-            address = _leased_address(router.result(), device)
-            if not address:
-                raise
-            return self._ask_plex(host.token, address)
+        device = self._access.site.server
+        if not host.snapshot and device is not None:
+            address = self._leased_if_silent(router, device)
+        return self._ask_plex(host.token, address, server_answers=host.snapshot is not None)
 
-    def _ask_plex(self, token: Secret | None, moved: str) -> _Answered:
+    def _leased_if_silent(self, router: Future[_Answered], device: ServerDevice) -> str:
+        """Where nobody logs in to the server, the router's lease alone says that Plex may be elsewhere."""
+        plex = self._access.site.plex
+        if device.login is not None or plex is None:
+            return ""
+        return _leased_address(router.result(), device)
+
+    def _ask_plex(self, token: Secret | None, moved: str, *, server_answers: bool = True) -> _Answered:
+        """Ask Plex where it is; where nothing gets through to it, from inside the server."""
         driver = self._drivers.plex
         plex, server = self._access.site.plex, self._access.site.server
         if driver is None or plex is None:
             return _Answered()
         same_host = server is not None and urlsplit(plex.url).hostname == str(server.address)
         address = moved if same_host else ""
-        link = self._links.read(self._access.device(Role.PLEX), lambda: self._access.plex(token, address))
-        part = _run(driver.observe(), link, Role.PLEX)
+        try:
+            part = self._ask_plex_at(driver, token, address, inside=False)
+        except PlexopsError as error:
+            login = None if server is None else server.login
+            if not _nobody(error) or not same_host or login is None or not server_answers:
+                raise
+            part = self._ask_plex_at(driver, token, address, inside=True)
+            part.inside = True
         part.address = address
         part.token = token
         return part
+
+    def _ask_plex_at(
+        self, driver: PlexDriver, token: Secret | None, address: str, *, inside: bool
+    ) -> _Answered:
+        device = self._access.device(Role.PLEX) + (" from inside" if inside else "")
+        link = self._links.read(device, lambda: self._access.plex(token, address, inside=inside))
+        return _run(driver.observe(), link, Role.PLEX)
 
     def _put_together(self, parts: Mapping[Role, _Answered], probe_port: int | None) -> Seen:
         server = parts[Role.SERVER].snapshot
@@ -258,14 +275,14 @@ class Observer:
             problems=tuple(problem for part in parts.values() for problem in part.problems),
             server_address=parts[Role.SERVER].address or parts[Role.PLEX].address,
             token=parts[Role.SERVER].token,
+            plex_inside=parts[Role.PLEX].inside,
         )
 
     def _plex_answered_at(self, part: _Answered) -> tuple[str, int] | None:
         plex = self._access.site.plex
         if part.snapshot is None or plex is None:
             return None
-        host = part.address or urlsplit(plex.url).hostname or ""
-        return host, urlsplit(plex.url).port or plex.port
+        return _answered_at(part, plex.url, plex.port)
 
     def _probes(self, view: SiteView, port: int) -> tuple[list[Snapshot], list[Exhibit]]:
         """Try the port from every vantage at once; a vantage that cannot be asked leaves its answer unknown."""
@@ -294,7 +311,7 @@ class Observer:
         return found, [exhibit for part in parts for exhibit in part.exhibits]
 
 
-def _renewed(seen: Seen, role: Role, part: _Answered) -> Seen:
+def _renewed(seen: Seen, role: Role, part: _Answered, url: str) -> Seen:
     snapshot = part.snapshot
     if snapshot is None:
         return seen
@@ -302,9 +319,17 @@ def _renewed(seen: Seen, role: Role, part: _Answered) -> Seen:
     if echoes:
         snapshot = replace(snapshot, entries=tuple(e for e in snapshot.entries if e.kind is not Kind.ECHO))
     view = seen.view.with_snapshot(snapshot)
-    if role is Role.PLEX and part.address:
-        view = replace(view, plex_answered_at=(part.address, view.plex_port))
+    if role is Role.PLEX:
+        view = replace(view, plex_answered_at=_answered_at(part, url, view.plex_port))
+        seen = replace(seen, plex_inside=part.inside)
     return replace(seen, view=view, exhibits=_with(seen.exhibits, part.exhibits))
+
+
+def _answered_at(part: _Answered, url: str, port: int) -> tuple[str, int]:
+    """Give where Plex answered; what only the server itself can reach counts as its loopback."""
+    if part.inside:
+        return "127.0.0.1", port
+    return part.address or urlsplit(url).hostname or "", urlsplit(url).port or port
 
 
 def _with(old: Sequence[Exhibit], new: Sequence[Exhibit]) -> tuple[Exhibit, ...]:
@@ -322,7 +347,6 @@ def _run(
         reads = tuple(next(observation))
         while True:
             replies = link.ask((*reads, *extra))
-            part.at = time.monotonic()
             for read, reply in zip((*reads, *extra), replies, strict=True):
                 if not read.secret:
                     part.exhibits.append(_exhibit(role, read, reply))

@@ -102,8 +102,12 @@ def _until_the_lease(
 
 
 def _arrived(view: SiteView, changes: Sequence[Change]) -> SiteView:
-    """Plan as if the host already held the address that a renewal will bring; guards look again when it does."""
-    if not any(change.action is Action.RENEW for change in changes) or view.plex_answered_at is None:
+    """Plan as if Plex already answered where a renewal and an opened host firewall will let it answer.
+
+    Guards look again, at the real state, right before the forward is written.
+    """
+    moves = any(change.action is Action.RENEW or change.kind is Kind.FIREWALL_RULE for change in changes)
+    if not moves or view.plex_answered_at is None:
         return view
     return replace(view, plex_answered_at=(str(view.plex_address), view.plex_answered_at[1]))
 

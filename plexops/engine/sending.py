@@ -32,7 +32,7 @@ def settings_for(access: Access, seen: Seen, role: Role) -> LinkSettings:
         return access.router()
     if role is Role.SERVER:
         return access.server(seen.server_address)
-    return access.plex(seen.token, seen.server_address)
+    return access.plex(seen.token, seen.server_address, inside=seen.plex_inside)
 
 
 class Sender:

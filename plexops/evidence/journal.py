@@ -180,7 +180,11 @@ class Journal:
         except OSError as error:
             raise unwritable(path, error) from error
         journal = cls(path, descriptor, records=0, head=_root(subject), scrub=scrub, now=now)
-        journal.append(START, {"format": JOURNAL_FORMAT, "subject": subject, "version": version})
+        try:
+            journal.append(START, {"format": JOURNAL_FORMAT, "subject": subject, "version": version})
+        except PlexopsError:
+            journal.close()
+            raise
         return journal
 
     @classmethod

@@ -77,6 +77,18 @@ class HomeOptions:
     echoes: dict[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class _ServerForwarder:
+    """What the server's sshd connects to for its user (AllowTcpForwarding is on by default)."""
+
+    connect: Callable[[str, int], Service | Answer | None]
+
+    def open(self, host: str, port: int) -> Callable[[Stream], None] | None:
+        """Give what serves a forwarded connection, or None where it is refused."""
+        found = self.connect(host, port)
+        return found.serve if isinstance(found, Service) else None
+
+
 class RunningHome:
     """A started home. `stop`, or leaving the context, ends all of it."""
 
@@ -271,6 +283,7 @@ class RunningHome:
                 accounts={SERVER_USER: account("server", options.server_password)},
                 log=self._logs["server"],
                 executor=self.server.shell.run,
+                forwarder=_ServerForwarder(self._connect_from_server),
                 banner=OPENSSH,
             ),
             "outside": SshServer(

@@ -215,7 +215,10 @@ class DebianServer:
         return say(texts.get(argv[1] if len(argv) > 1 else "-s", "Linux") + "\n")
 
     def _pidof(self, argv: list[str], _stdin: BinaryIO, _context: Context) -> ExecResult:
-        return say("812\n") if "Plex Media Server" in argv else ExecResult(b"", b"", 1)
+        clients = {"networkctl": "systemd-networkd", "dhclient": "dhclient"}
+        running = {"Plex Media Server": "812", clients.get(self.options.renewer, ""): "301"}
+        found = [running[name] for name in argv[1:] if name in running]
+        return say(" ".join(found) + "\n") if found else ExecResult(b"", b"", 1)
 
     def _ss(self, argv: list[str], _stdin: BinaryIO, context: Context) -> ExecResult:
         wanted = "".join(argv[2:]).replace(" ", "")

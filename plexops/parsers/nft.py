@@ -64,9 +64,10 @@ def parse_nft(text: str) -> dict[str, Json]:
             tables.append(_texts(table, ("family", "name", "handle")))
         elif isinstance(chain := item.get("chain"), Mapping):
             keys = ("family", "table", "name", "handle", "type", "hook", "prio", "policy")
+            _place(chain, "name")
             chains.append(_texts(chain, keys))
         elif isinstance(rule := item.get("rule"), Mapping):
-            where = (str(rule.get("family")), str(rule.get("table")), str(rule.get("chain")))
+            where = _place(rule, "chain")
             positions[where] = positions.get(where, 0) + 1
             rules.extend(_rows(rule, positions[where]))
     return {"tables": tables, "chains": chains, "rules": rules, "filter": _filter_rows(chains, rules)}
@@ -79,24 +80,35 @@ def _filter_rows(chains: list[Json], rules: list[Json]) -> list[Json]:
     and its `target` as a chain_id. Chains that translate addresses do not filter and are left out.
     """
     found: list[Json] = []
+    by_chain: dict[tuple[str, str, str], list[_Object]] = {}
+    for rule in rules:
+        if isinstance(rule, Mapping):
+            by_chain.setdefault(_place(rule, "chain"), []).append(rule)
     for chain in chains:
         if not isinstance(chain, Mapping) or chain.get("type", "filter") != "filter":
             continue
-        where = (chain["family"], chain["table"], chain["name"])
+        where = _place(chain, "name")
         common: dict[str, Json] = {
-            "chain_id": " ".join(str(part) for part in where),
+            "chain_id": " ".join(where),
             "hook": chain.get("hook", ""),
             "base": "true" if "hook" in chain else "false",
         }
-        for rule in rules:
-            if isinstance(rule, Mapping) and (rule["family"], rule["table"], rule["chain"]) == where:
-                target = rule.get("target")
-                full = {} if target is None else {"target": f"{where[0]} {where[1]} {target}"}
-                protocol = {"protocol": "icmp"} if "icmp_type" in rule and "protocol" not in rule else {}
-                found.append({**rule, **common, **protocol, **full})
+        for rule in by_chain.get(where, ()):
+            target = rule.get("target")
+            full = {} if target is None else {"target": f"{where[0]} {where[1]} {target}"}
+            protocol = {"protocol": "icmp"} if "icmp_type" in rule and "protocol" not in rule else {}
+            found.append({**rule, **common, **protocol, **full})
         if "policy" in chain:
             found.append({"family": where[0], "verdict": chain["policy"], "handle": "policy", **common})
     return found
+
+
+def _place(source: _Object, name: str) -> tuple[str, str, str]:
+    """Give the family, table and chain of a chain or rule; ParseError when one is missing."""
+    family, table, chain = (source.get(key) for key in ("family", "table", name))
+    if not (isinstance(family, str) and isinstance(table, str) and isinstance(chain, str)):
+        raise ParseError("a chain or rule without its place", str(source))
+    return family, table, chain
 
 
 def _texts(source: _Object, keys: tuple[str, ...]) -> dict[str, Json]:

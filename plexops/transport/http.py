@@ -88,7 +88,7 @@ class HttpReadLink:
             return lane.exchange(read.id, request, read.seconds, again=True)
         except PlexopsError as error:
             if not _passing(error):
-                down.append(error)
+                pass
             return error
         finally:
             self._lanes.put(lane)

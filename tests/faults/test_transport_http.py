@@ -540,3 +540,22 @@ def test_a_write_that_never_left_has_no_unknown_outcome(router: Identity, tmp_pa
         link.close()
     assert caught.value.problems[0].code == "PLX-D201"
     assert web.requests == []
+
+
+def test_an_ipv6_address_in_the_url(tmp_path: Path) -> None:
+    identity = self_signed(tmp_path, "six")
+    with web_server(ok, identity, "::1") as web:
+        settings = replace(
+            https(web, tls=pinned(identity), login=TOKEN), base_url=f"https://[::1]:{web.listener.port}"
+        )
+        assert asked(settings)[0].status == 200
+        assert f"Host: [::1]:{web.listener.port}" in web.requests[0]
+
+
+def test_a_path_in_the_base_url_goes_before_every_request() -> None:
+    with web_server(ok) as web:
+        asked(
+            replace(http(web), base_url=http(web).base_url + "/rest/"),
+            Read("nat", Call("GET", "/ip/firewall/nat")),
+        )
+        assert web.requests[0].startswith("GET /rest/ip/firewall/nat HTTP/1.1")

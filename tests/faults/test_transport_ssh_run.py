@@ -478,3 +478,54 @@ def test_a_write_whose_answer_is_missing_has_an_unknown_outcome_and_is_not_repea
     assert problem.code == "PLX-D109"
     assert "uci commit firewall" in problem.where
     assert len(execs(behaviour)) == 1
+
+
+# --- other consoles and addresses ---------------------------------------------------------------------------------
+
+
+def test_routeros_gets_its_own_words_with_its_input_left_open_and_names_no_status() -> None:
+    ended: list[bool] = []
+
+    def execute(_: str, channel: paramiko.Channel) -> None:
+        channel.settimeout(0.3)
+        try:
+            ended.append(channel.recv(1) == b"")
+        except TimeoutError:
+            ended.append(False)
+        channel.sendall(b"failure: already have such entry\r\n")
+        channel.send_exit_status(0)
+
+    write = Write(Command('/ip firewall nat add comment="plexops:plex"'))
+    with device(execute=execute) as (behaviour, settings):
+        link = open_write(replace(settings, console="routeros"), authorized(write))
+        reply = link.send(write)
+        link.close()
+    assert execs(behaviour) == ['/ip firewall nat add comment="plexops:plex"']
+    assert (reply.status, reply.body, reply.whole) == (None, "failure: already have such entry\r\n", True)
+    assert ended == [False]
+
+
+def test_a_channel_without_an_exit_status_is_a_whole_answer_on_routeros() -> None:
+    def execute(_: str, channel: paramiko.Channel) -> None:
+        channel.sendall(b"ok")
+        time.sleep(0.1)  # the request is granted by now
+
+    write = Write(Command("/system identity print"))
+    with device(execute=execute) as (_, settings):
+        link = open_write(replace(settings, console="routeros"), authorized(write))
+        reply = link.send(write)
+        link.close()
+    assert (reply.status, reply.body, reply.whole) == (None, "ok", True)
+
+
+@pytest.mark.parametrize("host", ["::1", "[::1]", "localhost"])
+def test_ipv6_and_names_with_several_addresses(host: str) -> None:
+    behaviour = Behaviour([new_key()], none_is_enough=True)
+    key = behaviour.keys[0]
+    trusted = TrustedKeys((TrustedKey(fingerprint(key.asbytes()), Source.STORE, "store", key.get_name()),))
+    with ssh_server(behaviour, "127.0.0.1" if host == "localhost" else "::1") as port:
+        settings = SshSettings("home.router", host, "root", port, host_keys=trusted)
+        link = open_read(settings)
+        assert link.ask(READS)[0].body == "first\n"
+        link.close()
+        assert settings.address == ("localhost" if host == "localhost" else "[::1]") + f":{port}"

@@ -1,6 +1,7 @@
 """Problem codes of files that a user writes, and the command line. PLX-C…
 
-C0 files and YAML, C1 shapes and words, C2 values of the inventory, C3 secrets, C4 variables, C5 playbooks.
+C0 files and YAML, C1 shapes and words, C2 values of the inventory, C3 secrets, C4 variables, C5 playbooks,
+C6 profiles and firewalls.
 """
 
 from __future__ import annotations
@@ -342,4 +343,23 @@ the folder of your inventory, or name the playbook. “plexops demo” shows a r
   plexops audit playbooks/plex-remote-access.yaml"""),
 )  # fmt: skip
 
-CODES: tuple[Code, ...] = (*_FILES, *_SHAPES, *_VALUES, *_SECRETS, *_VARIABLES, *_PLAYBOOKS)
+_PROFILES: tuple[Code, ...] = (
+    _usage("PLX-C601", "There is no such profile", """\
+A profile teaches plexops one router family. “plexops profiles list” shows those that come with it. A profile of your own
+is a file that ends in .yaml, named by its path from the inventory's folder. For every other box there is “manual”: a
+person takes the steps that plexops prints, and plexops verifies their effect.
+
+  router: {profile: manual}"""),
+    _usage("PLX-C602", "A profile does not know this param", """\
+Params tell a profile what differs between two routers of one family, such as the name of the WAN interface. Each profile
+declares its own; a misspelt one would leave the default in force, and a fact about the wrong interface is worse than none.
+
+  router: {profile: openwrt, address: 192.168.1.1, params: {wan: wan6}}"""),
+    _usage("PLX-C603", "Not a firewall that plexops looks after", """\
+The server's “firewall:” names one whose rules plexops cannot read or change yet. It is then better to say so than to guess.
+Without a login on the server plexops still checks the router, Plex and the way in from outside.
+
+  server: {address: 192.168.1.50, mac: 52:54:00:12:34:56}      # no login: the firewall is not asked"""),
+)  # fmt: skip
+
+CODES: tuple[Code, ...] = (*_FILES, *_SHAPES, *_VALUES, *_SECRETS, *_VARIABLES, *_PLAYBOOKS, *_PROFILES)

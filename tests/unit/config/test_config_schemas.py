@@ -14,14 +14,16 @@ import yaml
 from referencing import Registry
 
 from plexops.config.nodes import plain
+from plexops.config.profile_schema import check_profile, profile_schema
 from plexops.config.schemas import inventory_schema, kind_schema, playbook_schema, rendered
-from plexops.config.yaml import load_yaml_document
+from plexops.config.yaml import load_yaml_document, parse_yaml
 from plexops.model.codes.config import CODES, HIDES_SOURCE
+from plexops.model.errors import PlexopsError
 from plexops.model.resources import RESOURCES
 
 ROOT = Path(__file__).resolve().parents[3]
 PLAYBOOKS = ["playbooks/plex-remote-access.yaml", "playbooks/optional/hardening.yaml"]
-SCHEMAS = {"inventory": inventory_schema(), "playbook": playbook_schema()}
+SCHEMAS = {"inventory": inventory_schema(), "playbook": playbook_schema(), "profile": profile_schema()}
 
 
 def properties(schema: object, path: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -97,7 +99,37 @@ def test_shipped_files_mean_the_same_to_a_reader_of_yaml_1_1() -> None:
         assert yaml.safe_load(text) == plain(load_yaml_document(ROOT / path))
 
 
-SOURCES = "".join(p.read_text(encoding="utf-8") for p in sorted((ROOT / "plexops" / "config").glob("*.py")))
+PROFILES = sorted((ROOT / "router_profiles").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", PROFILES, ids=lambda path: path.stem)
+def test_shipped_profiles_are_well_formed(path: Path) -> None:
+    check_profile(load_yaml_document(path))
+
+
+PROFILE = "{profile: x, title: X, speaks: posix, verified: []"
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "place", "words"),
+    [
+        ("{profile: x, title: X, speaks: posix}", "PLX-C102", "p:1:1", "verified"),
+        ("{profile: x, title: X, speaks: perl, verified: []}", "PLX-C104", "p:1:32", "posix"),
+        (PROFILE + ", read: {}}", "PLX-C101", "p:1:53", "reads"),
+        (PROFILE + ", reads: {a: {parse: uci}}}", "PLX-C102", "p:1:61", "run, call"),
+        (PROFILE + ", reads: {a: {call: /x, parse: json}}}", "PLX-C104", "p:1:71", "GET"),
+        (PROFILE + ", resources: {wan: {from: a}}}", "PLX-C101", "p:1:65", "upnp"),
+    ],
+)
+def test_a_profile_with_a_wrong_shape_is_refused(text: str, code: str, place: str, words: str) -> None:
+    with pytest.raises(PlexopsError) as caught:
+        check_profile(parse_yaml(text, "p"))
+    (problem,) = caught.value.problems
+    assert (problem.code, str(problem.place)) == (code, place)
+    assert words in problem.reason + problem.cure
+
+
+SOURCES = "".join(p.read_text("utf-8") for p in (ROOT / "plexops").rglob("*.py") if p.parent.name != "codes")
 
 
 def test_every_code_is_used_and_every_used_code_is_explained() -> None:

@@ -318,6 +318,9 @@ def test_unknown_statements_are_not_understood() -> None:
         '{"nftables": 1}',
         '{"nftables": [1]}',
         '{"nftables": [{"rule": {"family": "inet"}}]}',
+        '{"nftables": [{"chain": {}}]}',
+        '{"nftables": [{"chain": {"family": "ip", "table": "t", "name": 1}}]}',
+        '{"nftables": [{"rule": {"expr": []}}]}',
         '{"nftables": [{"rule": {"expr": [{"a": 1, "b": 2}]}}]}',
     ],
 )

@@ -132,6 +132,7 @@ def check_markdown(payload: str) -> None:
         else:
             outside.append(line)
     assert fence == "", "a fence was closed by what is in it"
+    assert not [line for line in outside if line.startswith("# ")], "device text came out of its fence"
     prose = "\n".join(outside)
     assert set(re.findall(r"(?<!\\)<(?!!?\\)/?([a-z!?]+)", prose)) <= {"details", "summary"}
     assert not re.search(r"(?<!\\)!?\[[^\]]*\]\(", prose)
