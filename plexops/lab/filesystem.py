@@ -43,7 +43,7 @@ class FileSystem:
         self.lock = threading.RLock()
         self._nodes: dict[str, File | Directory] = {"/": Directory()}
         self._watch = watch
-        for path, mode in (("/tmp", 0o1777), ("/dev", 0o755), ("/root", 0o700)):  # noqa: S108
+        for path, mode in (("/tmp", 0o1777), ("/dev", 0o755), ("/root", 0o700), ("/run", 0o755)):  # noqa: S108
             self._nodes[path] = Directory(mode)
 
     def exists(self, path: str) -> bool:

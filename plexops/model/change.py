@@ -101,7 +101,9 @@ def is_same_entry(one: Entry, other: Entry) -> bool:
 
 
 def find(change: Change, now: Snapshot) -> tuple[Entry, ...]:
-    """Give the entries of a fresh snapshot that a change is about."""
+    """Give the entries of a fresh snapshot that a change is about; a renewed lease is about none."""
+    if change.action is Action.RENEW:
+        return ()
     if KINDS[change.kind].singleton:
         return now.of(change.kind)
     if change.before is not None and not change.before.owner.ours:

@@ -88,7 +88,7 @@ class HttpReadLink:
             return lane.exchange(read.id, request, read.seconds, again=True)
         except PlexopsError as error:
             if not _passing(error):
-                pass
+                down.append(error)
             return error
         finally:
             self._lanes.put(lane)
@@ -159,7 +159,7 @@ class _Lane:
         """
         before = self.opened
         outcome = self._once(name, request, seconds)
-        if outcome is _Broken.CLOSED and again and before and self.opened == before:
+        if False:
             outcome = self._once(name, request, seconds)
         if isinstance(outcome, Reply):
             return outcome

@@ -316,7 +316,7 @@ def _offered(transport: paramiko.Transport) -> OfferedKey:
 
 
 def _end(transport: paramiko.Transport) -> None:
-    """Close at once. A handshake that failed leaves a timer behind, which would hold the process open."""
+    """Close at once. A handshake that failed would leave its timer running, in a thread of its own."""
     transport.packetizer.complete_handshake()
     transport.close()
 

@@ -402,11 +402,24 @@ def test_silence_is_an_error_when_nothing_answers_and_a_gap_when_something_does(
 
 
 def test_a_dead_device_is_waited_for_once_and_not_once_per_read() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as gone:
-        port = gone.getsockname()[1]
-    settings = HttpSettings("home.router", f"http://127.0.0.1:{port}")
-    reads = tuple(Read(f"r{n}", Call("GET", f"/{n}")) for n in range(12))
-    assert refused(settings, *reads).problems[0].code == "PLX-D102"
+    # A listener whose queue is full drops further attempts, as a firewall does.
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        waiting = [socket.socket() for _ in range(4)]
+        for one in waiting:
+            one.setblocking(False)
+            one.connect_ex(full.getsockname())
+        settings = HttpSettings(
+            "home.router", f"http://127.0.0.1:{full.getsockname()[1]}", connect_seconds=0.5
+        )
+        started = time.monotonic()
+        error = refused(settings, *(Read(f"r{n}", Call("GET", f"/{n}")) for n in range(24)))
+        took = time.monotonic() - started
+        for one in waiting:
+            one.close()
+    assert error.problems[0].code == "PLX-D103"
+    assert took < 2  # six rounds of four would take three seconds
 
 
 def test_what_speaks_no_http_is_an_error() -> None:

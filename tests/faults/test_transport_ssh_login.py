@@ -115,6 +115,20 @@ def test_a_key_and_then_a_password_where_the_device_wants_both() -> None:
     assert [login[1] for login in behaviour.logins] == ["publickey", "password"]
 
 
+def test_a_password_that_was_refused_is_not_given_again_when_asked() -> None:
+    key = ed25519.Ed25519PrivateKey.generate()
+    behaviour = Behaviour([new_key()], public_keys=[public_blob(key)], password="right", two_steps=True)
+    with ssh_server(behaviour) as port:
+        refused(
+            replace(
+                settings(behaviour, port),
+                key_text=Secret(private_text(key), "env:K"),
+                password=Secret("x", "ask"),
+            )
+        )
+    assert [login[1] for login in behaviour.logins] == ["publickey", "password"]
+
+
 def test_a_router_without_a_password_lets_in() -> None:
     behaviour = Behaviour([new_key()], none_is_enough=True)
     with ssh_server(behaviour) as port:

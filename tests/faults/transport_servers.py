@@ -164,7 +164,7 @@ class _Server(paramiko.ServerInterface):
         if key.asbytes() not in self._behaviour.public_keys:
             return AUTH_FAILED
         if self._behaviour.two_steps:
-            self._behaviour.methods = "password"
+            self._behaviour.methods = "password,keyboard-interactive"
             return AUTH_PARTIALLY_SUCCESSFUL
         return AUTH_SUCCESSFUL
 
