@@ -32,7 +32,7 @@ class Devices:
 
     def __init__(self, site: Reader) -> None:
         self._site = site
-        self._via = _jump(site, None)
+        self._via = jump_host(site, None)
 
     def router(self) -> RouterDevice | None:
         """Give the router, if the site has one."""
@@ -51,7 +51,7 @@ class Devices:
             reader.need("address", "192.168.1.1")
         if profile == "manual":
             _refuse_logins(reader)
-        via = _jump(reader, self._via)
+        via = jump_host(reader, self._via)
         address = reader.host("address")
         return RouterDevice(
             profile=profile,
@@ -84,7 +84,7 @@ class Devices:
         wants_login = any(reader.has(name) for name in _SSH)
         if wants_login:
             reader.need("address", "192.168.1.50")
-        via = _jump(reader, self._via)
+        via = jump_host(reader, self._via)
         login = ssh_login(reader, via, address=str(address or ""), username=reader.text("username"))
         return ServerDevice(
             address=address,
@@ -114,7 +114,7 @@ class Devices:
             address=address or _quiet_address(fallback),
             port=reader.port("port") or (url.port if url and url.port else 0),
             tls_pin=reader.tls_pin("tls_pin"),
-            via=_jump(reader, self._via),
+            via=jump_host(reader, self._via),
             places=reader.places(),
         )
 
@@ -138,7 +138,8 @@ def ssh_login(reader: Reader, via: SshLogin | None, *, address: str, username: s
     )
 
 
-def _jump(reader: Reader, inherited: SshLogin | None) -> SshLogin | None:
+def jump_host(reader: Reader, inherited: SshLogin | None) -> SshLogin | None:
+    """Read the jump host of a table, else the one that it inherits."""
     own = reader.below("via")
     if own is None:
         return inherited

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from plexops.config.devices import Devices, ssh_login
+from plexops.config.devices import Devices, jump_host, ssh_login
 from plexops.config.hints import INVENTORY_WORDS
 from plexops.config.nodes import Listing, Node, Scalar, Table, join, overlaid
 from plexops.config.problems import Problems, nearest, shown
@@ -154,7 +154,8 @@ def _vantage(reader: Reader) -> SshLogin | None:
     username, _, address = written.rpartition("@")
     if not reader.judged_host("ssh", address):
         return None
-    return ssh_login(reader, None, address=address, username=username)
+    # A vantage lies outside: the site's own jump host is no way to it, unless it says so itself.
+    return ssh_login(reader, jump_host(reader, None), address=address, username=username)
 
 
 def _table(node: Node | None) -> Table:

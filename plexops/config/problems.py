@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from difflib import get_close_matches
 
+from plexops.model.codes.config import HIDES_SOURCE
 from plexops.model.errors import Place, PlexopsError, Problem
 
 #: More than this nobody reads at once; the rest is counted.
 SHOWN = 20
+_SECRET_TEXT = re.compile(
+    r"(?:pas+w|passphrase|secret|token|api_?key|private|\bkey\b|://[^/\s]*@)[\w\"'-]*(?:\s*:\s*[^\s{]|[^:\s]*@)",
+    re.IGNORECASE,
+)
 #: How many sites are named for one problem that many share.
 MAX_DETAILS = 10
 
@@ -94,6 +100,22 @@ class Problems:
         """Raise PlexopsError with all errors, if there are any."""
         if self._errors:
             raise PlexopsError(self.errors)
+
+
+def shows_secret(problem: Problem, line: str, others: Iterable[Problem] = ()) -> bool:
+    """Tell whether a source line must not be printed beside a problem: it may hold a secret in clear.
+
+    That is so when a secret's own code names this line, in this problem or in `others`, and when a key that looks
+    like a secret's, well or badly spelt, has a plain text behind it.
+    """
+    here = [
+        p for p in (problem, *others) if p.place and problem.place and _line(p.place) == _line(problem.place)
+    ]
+    return any(p.code in HIDES_SOURCE for p in here) or _SECRET_TEXT.search(line) is not None
+
+
+def _line(place: Place) -> tuple[str, int]:
+    return place.file, place.line
 
 
 def _identity(problem: Problem) -> tuple[str, str, str]:

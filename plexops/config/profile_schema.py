@@ -238,6 +238,7 @@ def _request() -> Schema:
         "speaks": leaf("The language of its content.", "nft"),
         "content": leaf("Its content.", "table inet plexops_{{ key }}", wants="lines"),
     }
+    example = {"path": "/etc/dnsmasq.d/x.conf", "speaks": "dnsmasq", "content": "dhcp-host={{ mac }}"}
     expect = {
         "status": listing("Statuses that mean success.", [200], leaf("One.", 200, wants="number")),
         "silent": leaf("Nothing may be printed.", True, wants="flag"),
@@ -251,7 +252,7 @@ def _request() -> Schema:
             "run": leaf("A command line.", "uci commit firewall"),
             "send": leaf("An HTTP method and path.", "POST /api/firewall/d_nat/apply", pattern=_CALL),
             "body": _anything("What the request sends, as JSON; texts may hold {{ fields }}.", {"rule": {}}),
-            "file": table("A file with all of its content.", {}, file, "path", "speaks", "content"),
+            "file": table("A file with all of its content.", example, file, "path", "speaks", "content"),
             "expect": table("What success looks like.", {"status": [200]}, expect),
         },
         oneOf=[{"required": [name]} for name in ("run", "send", "file")],
@@ -263,7 +264,7 @@ def _window() -> Schema:
     kinds = [str(kind) for kind in WindowKind if kind is not WindowKind.NONE]
     return table(
         "The device's own undo.",
-        {},
+        {"kind": "timer", "open": [{"run": "…"}], "confirm": [{"run": "…"}], "armed": "ls /tmp/armed"},
         {
             "kind": leaf("Who fires it.", "timer", enum=kinds),
             "open": {**requests, "description": "Arms it."},

@@ -227,6 +227,7 @@ def _site_properties() -> Schema:
     vantage = {
         "ssh": leaf("user@host of a machine outside.", "me@vps.example.net", wants="text"),
         **{k: v for k, v in _ssh_properties().items() if k not in {"address", "username"}},
+        "via": {**_via(), "description": "A jump host for this vantage. The site's own is not used."},
     }
     return {
         "groups": listing(

@@ -117,7 +117,12 @@ def entry_of(spec: ResourceSpec, row: Row, position: int, exhibit: str) -> Entry
     try:
         for name, field in spec.fields.items():
             words[name] = model_word(field, row)
-        _refuse_strangers(spec, row)
+        strange = _strangers(spec, row)
+        if strange and spec.kind is not Kind.FILTER_RULE:
+            raise NotUnderstood(strange)
+        if strange:
+            # It may match or not: a walk through the rules can live with that, a forward cannot.
+            words["understood"] = "false"
         values = _build(spec, words, row)
     except NotUnderstood:
         values = None
@@ -134,15 +139,15 @@ def entry_of(spec: ResourceSpec, row: Row, position: int, exhibit: str) -> Entry
     )
 
 
-def _refuse_strangers(spec: ResourceSpec, row: Row) -> None:
+def _strangers(spec: ResourceSpec, row: Row) -> str:
+    """Give what a row also matches on that the maps do not hold; empty where it is all understood."""
     if text_of(raw_word(row, "understood")) == "0":
-        raise NotUnderstood("the parser could not read all that it matches on")
+        return "the parser could not read all that it matches on"
     if spec.ignores is None:
-        return
-    known = {f.name for f in spec.fields.values()} | set(spec.ignores)
+        return ""
+    known = {f.name for f in spec.fields.values()} | {f.fallback for f in spec.fields.values()} | set(spec.ignores)
     strangers = sorted(name for name in row if name not in known and raw_word(row, name) is not None)
-    if strangers:
-        raise NotUnderstood(f"it also matches on {', '.join(strangers)}")
+    return f"it also matches on {', '.join(strangers)}" if strangers else ""
 
 
 def _owner(spec: ResourceSpec, row: Row) -> Owner:

@@ -363,7 +363,13 @@ class RunningHome:
                 "firewall": "auto",
             },
             "plex": {"url": f"http://{RESERVED}:{PLEX_PORT}", "token": {"from": "server"}},
-            "vantages": [{"ssh": f"{OUTSIDE_USER}@{OUTSIDE_ADDRESS}", **self._trust("outside")}],
+            "vantages": [
+                {
+                    "ssh": f"{OUTSIDE_USER}@{OUTSIDE_ADDRESS}",
+                    "via": {"address": host, "port": port, "username": JUMP_USER, **self._trust("jump")},
+                    **self._trust("outside"),
+                }
+            ],
             "echoes": [f"http://{name}/ip" for name in ECHOES],
         }
         lines = "".join(f"    {key}: {_flow(value)}\n" for key, value in site.items())

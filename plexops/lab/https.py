@@ -112,7 +112,8 @@ class _Stream:
                 self._tls.unwrap()
             with contextlib.suppress(OSError):
                 self._flush()
-        self._connection.close()
+        with contextlib.suppress(OSError, EOFError):  # the other side may be gone already
+            self._connection.close()
 
     def _more(self) -> None:
         tls = self._tls

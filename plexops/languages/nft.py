@@ -10,7 +10,8 @@ from plexops.model.fields import FieldType, Typed
 #: NFTNL_UDATA_COMMENT_MAXLEN: longer comments are refused by nft ("comment too long").
 MAX_BYTES = 128
 
-_IDENTIFIER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+#: One identifier, or several with single spaces between: the name of a chain is `inet filter forward`.
+_IDENTIFIERS = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(?: [A-Za-z0-9_][A-Za-z0-9_.-]*)*")
 
 
 class Nft:
@@ -23,7 +24,7 @@ class Nft:
         if value.type not in QUOTED_TYPES:
             return bare(value)
         text = text_of(value)
-        if value.type is FieldType.HANDLE and _IDENTIFIER.fullmatch(text):
+        if value.type is FieldType.HANDLE and _IDENTIFIERS.fullmatch(text):
             return text
         if '"' in text or "\\" in text:
             raise ValueError("nft has no escape for double quotes and backslashes")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from plexops.model.errors import PlexopsError
 from plexops.model.exchange import MAX_REPLY_BYTES, Call, Json, Read, Reply, Write
+from plexops.transport.hiding import hidden
 from plexops.transport.http_dial import Dialer
 from plexops.transport.http_settings import HttpSettings
 from plexops.transport.net import cut
@@ -85,7 +86,7 @@ class HttpReadLink:
         except queue.Empty:
             lane = _Lane(self._settings, self._dialer)
         try:
-            return lane.exchange(read.id, request, read.seconds, again=True)
+            return hidden(read, lane.exchange(read.id, request, read.seconds, again=True))
         except PlexopsError as error:
             if not _passing(error):
                 down.append(error)
@@ -159,7 +160,7 @@ class _Lane:
         """
         before = self.opened
         outcome = self._once(name, request, seconds)
-        if False:
+        if outcome is _Broken.CLOSED and again and before and self.opened == before:
             outcome = self._once(name, request, seconds)
         if isinstance(outcome, Reply):
             return outcome

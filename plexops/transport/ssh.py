@@ -13,13 +13,15 @@ from plexops.languages import CONSOLES
 from plexops.languages.posix_frame import PATH
 from plexops.model.errors import PlexopsError
 from plexops.model.exchange import MAX_REPLY_BYTES, Command, Read, Reply, Write
+from plexops.transport.hiding import hidden
 from plexops.transport.problems import failure, quoted
 from plexops.transport.ssh_settings import SshSettings
 from plexops.transport.trust import OfferedKey, require_outside
 
 if TYPE_CHECKING:
     from plexops.model.plan import Authorized
-    from plexops.transport.ssh_session import Answer, SshSession
+    from plexops.transport.ssh_receive import Answer
+    from plexops.transport.ssh_session import SshSession
 
 #: dropbear, the SSH server of most home routers, refuses commands longer than 9000 bytes (MAX_CMD_LEN in sysoptions.h).
 _MAX_COMMAND_BYTES = 8800
@@ -116,7 +118,7 @@ class _Way:
         self._refused: PlexopsError | None = None
 
     def run(self, request: _Exec, idle: float, overall: float, limit: int) -> Answer:
-        from plexops.transport.ssh_session import Ending
+        from plexops.transport.ssh_receive import Ending
 
         session = self._connected()
         if request.stdin:  # only ever sudo's password
@@ -189,7 +191,7 @@ def _as_exec(script: str, settings: SshSettings) -> _Exec:
 
 
 def _replies(reads: Sequence[Read], nonce: str, answer: Answer, settings: SshSettings) -> tuple[Reply, ...]:
-    from plexops.transport.ssh_session import Ending
+    from plexops.transport.ssh_receive import Ending
 
     if answer.ending is Ending.REFUSED:
         raise failure(
@@ -221,7 +223,7 @@ def _replies(reads: Sequence[Read], nonce: str, answer: Answer, settings: SshSet
             "try again",
             f"{settings.where}: {missing}",
         )
-    return tuple(_capped(reply) for reply in replies)
+    return tuple(hidden(read, _capped(reply)) for read, reply in zip(reads, replies, strict=True))
 
 
 def _capped(reply: Reply) -> Reply:
@@ -233,7 +235,7 @@ def _capped(reply: Reply) -> Reply:
 
 
 def _outcome(answer: Answer, nonce: str, write: Write, settings: SshSettings) -> Reply:
-    from plexops.transport.ssh_session import Ending
+    from plexops.transport.ssh_receive import Ending
 
     stdout, stderr = answer.stdout.decode("utf-8", "replace"), answer.stderr.decode("utf-8", "replace")
     with_status = settings.console == "posix"

@@ -5,9 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-import time
-from dataclasses import dataclass
-from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 import paramiko
@@ -19,6 +16,7 @@ from plexops.transport.problems import failure, quoted
 from plexops.transport.ssh_bridge import GONE, hang_up
 from plexops.transport.ssh_login import log_in
 from plexops.transport.ssh_offer import Offer, read_offer
+from plexops.transport.ssh_receive import GRACE_SECONDS, Answer, Ending, receive
 from plexops.transport.ssh_settings import SSH_PORT, SshSettings
 from plexops.transport.trust import OfferedKey, Trust, fingerprint, judge, require_known
 
@@ -29,10 +27,6 @@ if TYPE_CHECKING:
 _BANNER_SECONDS = 15.0
 _KEEPALIVE_SECONDS = 10
 _MAX_OTHER_KEYS = 3
-#: What a finished command may still trickle out after its exit status, in seconds: a background process may hold
-#: the streams open for ever.
-_GRACE_SECONDS = 1.0
-_SLICE_SECONDS = 0.25
 _CURVE25519 = "curve25519-sha256@libssh.org"
 _WEAK = ("3des", "-cbc", "arcfour", "blowfish", "md5", "sha1-96", "ssh-rsa", "ssh-dss")
 
@@ -41,26 +35,6 @@ _LOG = logging.getLogger("plexops.ssh")
 _LOG.addHandler(logging.NullHandler())
 _LOG.propagate = False
 _LOG.setLevel(logging.CRITICAL)
-
-
-class Ending(Enum):
-    """How the run of a command ended."""
-
-    DONE = auto()
-    CLOSED = auto()  # the connection broke
-    TIMED_OUT = auto()
-    TOO_LONG = auto()
-    REFUSED = auto()  # no word came on the request itself but the end of the channel
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a command gave. `status` is None where the device named none."""
-
-    stdout: bytes
-    stderr: bytes
-    status: int | None
-    ending: Ending
 
 
 class SshSession:
@@ -91,7 +65,7 @@ class SshSession:
         Ends after `idle` seconds without a byte, after `overall` seconds, or when more than `limit` bytes came.
         Raises PlexopsError (PLX-D106, PLX-D107, PLX-D111) only while the command was certainly not sent.
         """
-        with _Watchdog(overall + _GRACE_SECONDS, self._transport) as watchdog:
+        with _Watchdog(overall + GRACE_SECONDS, self._transport) as watchdog:
             channel = self._open_session()
             try:
                 channel.exec_command(command)
@@ -105,7 +79,7 @@ class SshSession:
                     with contextlib.suppress(*GONE):  # the command may have ended without reading
                         channel.sendall(stdin)
                         channel.shutdown_write()
-                return _receive(channel, self._transport, idle, overall, limit)
+                return receive(channel, self._transport, idle, overall, limit)
             finally:
                 hang_up(channel)
 
@@ -351,73 +325,3 @@ class _Watchdog:
 
     def __exit__(self, *_: object) -> None:
         self._timer.cancel()
-
-
-@dataclass(slots=True)
-class _Received:
-    stdout: bytearray
-    stderr: bytearray
-
-    @property
-    def size(self) -> int:
-        return len(self.stdout) + len(self.stderr)
-
-
-def _receive(
-    channel: paramiko.Channel, transport: paramiko.Transport, idle: float, overall: float, limit: int
-) -> Answer:
-    """Read both streams to their ends, within all limits."""
-    received = _Received(bytearray(), bytearray())
-    try:
-        ending = _drain(channel, received, idle, overall, limit)
-    except GONE:
-        ending = Ending.CLOSED
-    status: int | None = None
-    if ending is Ending.DONE:
-        channel.status_event.wait(_GRACE_SECONDS)  # OpenSSH sends it after the end of the streams
-        code = channel.exit_status if channel.exit_status_ready() else -1
-        status = None if code < 0 else code
-        if status is None and not transport.is_active():
-            ending = Ending.CLOSED
-    return Answer(bytes(received.stdout), bytes(received.stderr), status, ending)
-
-
-def _drain(channel: paramiko.Channel, received: _Received, idle: float, overall: float, limit: int) -> Ending:
-    channel.settimeout(_SLICE_SECONDS)
-    end = time.monotonic() + overall
-    last = time.monotonic()
-    finished: float | None = None
-    while True:
-        # The two streams share one window: errors that nobody takes would stop the output.
-        while channel.recv_stderr_ready() and received.size <= limit:
-            received.stderr += channel.recv_stderr(65536)
-            last = time.monotonic()
-        if received.size > limit:
-            return Ending.TOO_LONG
-        now = time.monotonic()
-        try:
-            data = channel.recv(65536)
-        except TimeoutError:
-            if finished is None and channel.exit_status_ready():
-                finished = now
-            if finished is not None and now - finished > _GRACE_SECONDS:
-                return Ending.DONE
-            if now - last > idle or now > end:
-                return Ending.TIMED_OUT
-            continue
-        if not data:
-            _rest_of_errors(channel, received, limit)
-            return Ending.TOO_LONG if received.size > limit else Ending.DONE
-        received.stdout += data
-        last = now
-        if now > end:
-            return Ending.TIMED_OUT
-
-
-def _rest_of_errors(channel: paramiko.Channel, received: _Received, limit: int) -> None:
-    with contextlib.suppress(TimeoutError):
-        while received.size <= limit:
-            data = channel.recv_stderr(65536)
-            if not data:
-                return
-            received.stderr += data

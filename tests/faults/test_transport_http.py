@@ -214,6 +214,15 @@ def test_queries_bodies_and_headers_arrive_as_they_were_meant(router: Identity) 
     assert json.loads(sent) == {"rule": {"descr": "Plex & co", "ports": [32500, 32501]}}
 
 
+def test_what_a_read_hides_never_leaves_the_link() -> None:
+    def account(connection: socket.socket, _: str) -> None:
+        connection.sendall(plain_answer(b'<MyPlex authToken="s3cret" mappingState="mapped"/>'))
+
+    with web_server(account) as web:
+        (reply,) = asked(http(web), Read("account", Call("GET", "/myplex/account"), hides=("authToken",)))
+    assert reply.body == '<MyPlex authToken="" mappingState="mapped"/>'
+
+
 def test_the_environments_proxies_and_netrc_are_not_looked_at(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -285,6 +294,30 @@ def test_a_kept_connection_that_the_device_closed_is_replaced() -> None:
         assert web.listener.connections == 3
 
 
+def test_a_kept_connection_that_the_device_closes_when_it_is_used_again_is_replaced() -> None:
+    seen: set[int] = set()
+
+    def once(connection: socket.socket, _: str) -> None:
+        if id(connection) in seen:
+            connection.close()
+            return
+        seen.add(id(connection))
+        connection.sendall(plain_answer(b"{}"))
+
+    kept: list[socket.socket] = []  # so that no id comes twice
+
+    def respond(connection: socket.socket, request: str) -> None:
+        kept.append(connection)
+        once(connection, request)
+
+    with web_server(respond) as web:
+        link = open_read(http(web))
+        for _ in range(3):
+            assert link.ask([PREFS])[0].status == 200
+        link.close()
+        assert (len(web.requests), web.listener.connections) == (5, 3)
+
+
 # --- limits -----------------------------------------------------------------------------------------------------
 
 
@@ -348,9 +381,8 @@ def test_an_answer_that_ends_with_its_connection_is_whole() -> None:
 @pytest.mark.parametrize("part", ["head", "body", "body without a length"])
 def test_a_device_that_trickles_for_ever_meets_the_limit(part: str) -> None:
     def trickle(connection: socket.socket, _: str) -> None:
-        connection.sendall(
-            b"HTTP/1.1 200 OK\r\n" + (b"" if part == "head" else b"Content-Length: 9999\r\n\r\n")
-        )
+        rest = {"head": b"", "body": b"Content-Length: 9999\r\n\r\n", "body without a length": b"\r\n"}
+        connection.sendall(b"HTTP/1.1 200 OK\r\n" + rest[part])
         while True:
             connection.sendall(b"X")
             time.sleep(0.05)

@@ -201,6 +201,14 @@ def test_a_forced_command_is_no_answer_but_shows_what_it_said() -> None:
     assert replies[0].stderr == "This account is for backups [31m only."
 
 
+def test_what_a_read_hides_never_leaves_the_link() -> None:
+    read = Read("prefs", Command('echo \'<Preferences Token="s3cret" Port="1"/>\''), hides=("Token",))
+    with device() as (_, settings):
+        link = open_read(settings)
+        assert link.ask([read])[0].body == '<Preferences Token="" Port="1"/>\n'
+        link.close()
+
+
 def test_garbage_in_an_answer_is_kept_as_text() -> None:
     with device() as (_, settings):
         link = open_read(settings)

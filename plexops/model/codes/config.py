@@ -1,7 +1,7 @@
 """Problem codes of files that a user writes, and the command line. PLX-C…
 
 C0 files and YAML, C1 shapes and words, C2 values of the inventory, C3 secrets, C4 variables, C5 playbooks,
-C6 profiles and firewalls.
+C6 profiles and firewalls, C7 output.
 """
 
 from __future__ import annotations
@@ -362,4 +362,31 @@ Without a login on the server plexops still checks the router, Plex and the way 
   server: {address: 192.168.1.50, mac: 52:54:00:12:34:56}      # no login: the firewall is not asked"""),
 )  # fmt: skip
 
-CODES: tuple[Code, ...] = (*_FILES, *_SHAPES, *_VALUES, *_SECRETS, *_VARIABLES, *_PLAYBOOKS, *_PROFILES)
+_OUTPUT: tuple[Code, ...] = (
+    _usage("PLX-C701", "There is no such report format", """\
+--format takes NAME or NAME:FILE and may be given many times. The message names the formats that there are. A format never
+changes what is checked, nor the exit status.
+
+  plexops audit --format text --format html:report.html"""),
+    _usage("PLX-C702", "Two formats want to be printed", """\
+Only one format can go to standard output, else neither could be read by a program. Give the others a file each, after a
+colon. Progress and errors go to standard error and are in nobody's way.
+
+  plexops audit --format json --format junit:results.xml"""),
+    _usage("PLX-C703", "An output file cannot be written", """\
+The folder of the file is not there, or you may not write in it. What the run found is not lost: its evidence is kept, and a
+report of any format can be made of it later, without asking a device again.
+
+  plexops report RUN --format html:$HOME/report.html"""),
+)  # fmt: skip
+
+CODES: tuple[Code, ...] = (
+    *_FILES,
+    *_SHAPES,
+    *_VALUES,
+    *_SECRETS,
+    *_VARIABLES,
+    *_PLAYBOOKS,
+    *_PROFILES,
+    *_OUTPUT,
+)

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,8 @@ import pytest
 import plexops
 from plexops.model.codes import CODES
 from plexops.model.codes import devices as device_codes
+from plexops.model.exchange import Call, Read, Reply
+from plexops.transport.hiding import hidden
 from plexops.transport.net import is_private, tcp_probe
 from plexops.transport.problems import quoted
 from plexops.transport.spki import pin_of
@@ -143,9 +146,53 @@ def test_a_probe_tells_open_refused_and_timed_out_apart() -> None:
             one.close()
 
 
+def test_an_address_that_drops_packets_leaves_time_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as full:
+        port = server.getsockname()[1]
+        full.bind(("127.0.0.2", port))
+        full.listen(0)
+        waiting = [socket.socket() for _ in range(4)]
+        for one in waiting:
+            one.setblocking(False)
+            one.connect_ex(full.getsockname())
+        found = [
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))
+            for address in ("127.0.0.2", "127.0.0.1")
+        ]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+        started = time.monotonic()
+        assert tcp_probe("two.lan", port, 1.0) == "open"
+        assert time.monotonic() - started < 0.9
+        for one in waiting:
+            one.close()
+
+
 def test_a_devices_words_are_one_harmless_line() -> None:
     assert quoted(b"a\x1b[31m\r\nb\xff \xe2\x80\xae") == "a [31m b\ufffd"
     assert len(quoted("x" * 1000)) == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "wanted"),
+    [
+        (
+            '<MyPlex authToken="s3cret" email=\'s3cret\' state="ok"/>',
+            '<MyPlex authToken="" email="" state="ok"/>',
+        ),
+        ('<MyPlex state="ok" authToken = "s3', '<MyPlex state="ok" authToken = ""'),
+        (
+            '<MyPlex myauthToken="a" x-email="b" authTokens="c"/>',
+            '<MyPlex myauthToken="a" x-email="b" authTokens="c"/>',
+        ),
+        ('{"authToken": "s3\\"cret", "email":5, "ok": true}', '{"authToken": "", "email":"", "ok": true}'),
+        ('{"ok": true, "authToken":"s3\\', '{"ok": true, "authToken":""'),
+        ('<a authToken="s3\ncret"/><b email="s3cret&quot;s3cret"/>', '<a authToken=""/><b email=""/>'),
+    ],
+)
+def test_hidden_values_are_gone_from_whole_and_from_cut_answers(body: str, wanted: str) -> None:
+    read = Read("account", Call("GET", "/myplex/account", accept="xml"), hides=("authToken", "email"))
+    assert hidden(read, Reply("account", 200, body, body)) == Reply("account", 200, wanted, wanted)
+    assert hidden(replace(read, hides=()), Reply("account", 200, body)).body == body
 
 
 # --- the catalogue ----------------------------------------------------------------------------------------------
