@@ -15,9 +15,11 @@ from plexops import __version__
 from plexops.engine.apply import Applied, Applier, Workshop
 from plexops.engine.compare import Comparison, compare
 from plexops.engine.effect import EffectProver
+from plexops.engine.history import read_past
 from plexops.engine.observe import Seen
 from plexops.engine.plan_file import plan_json
 from plexops.engine.planning import Planned, make_plan, moved
+from plexops.engine.recover import recover_site
 from plexops.engine.reporting import (
     change_report,
     device_diffs,
@@ -26,6 +28,7 @@ from plexops.engine.reporting import (
     hops,
     snapshot_json,
 )
+from plexops.engine.rollback import changes_back
 from plexops.engine.site import Home
 from plexops.evidence.folder import RunFolder, SiteFolder, Store, new_run_id
 from plexops.evidence.journal import Journal
@@ -62,6 +65,10 @@ class Order:
     saved: Mapping[str, str] | None = None
     #: Where a dry run saves its plan.
     save_plan: Path | None = None
+    #: The run that a rollback puts back: an id, the beginning of one, or `last`.
+    target: str = ""
+    #: Plan and judge, and send nothing (`rollback --dry-run`).
+    show_only: bool = False
 
 
 @dataclass(slots=True)
@@ -89,8 +96,31 @@ def run(homes: Sequence[Home], order: Order, store: Store, forks: int = 8) -> tu
     else:
         with ThreadPoolExecutor(max_workers=max(1, forks)) as pool:
             sites = list(pool.map(lambda home: run_site(home, order, store, run_id), homes))
+    command: RunCommand = "dry-run" if order.show_only else order.command
+    report, masked = _document(command, run_id, started, begin, sites, homes, store)
+    for home in homes[: len(sites)]:
+        _keep_result(store.site(home.view.name), run_id, report, masked)
+    return report, masked
+
+
+def recover(homes: Sequence[Home], store: Store) -> tuple[RunReport, MaskedReport]:
+    """Settle every interrupted run of these sites."""
+    started, begin = datetime.now(UTC), time.monotonic()
+    sites = [recover_site(home, store) for home in homes]
+    return _document("recover", "", started, begin, sites, homes, store)
+
+
+def _document(
+    command: RunCommand,
+    run_id: str,
+    started: datetime,
+    begin: float,
+    sites: Sequence[SiteReport],
+    homes: Sequence[Home],
+    store: Store,
+) -> tuple[RunReport, MaskedReport]:
     report = RunReport(
-        command=order.command,
+        command=command,
         run_id=run_id,
         started=started.isoformat(timespec="seconds"),
         seconds=round(time.monotonic() - begin, 3),
@@ -98,10 +128,7 @@ def run(homes: Sequence[Home], order: Order, store: Store, forks: int = 8) -> tu
         exit_status=worst(ExitStatus(site.exit_status) for site in sites),
         sites=tuple(sites),
     )
-    masked = mask_report(report, Masker(load_key(store.root), Scrubber(_secrets(homes))))
-    for home in homes[: len(sites)]:
-        _keep_result(store.site(home.view.name), run_id, report, masked)
-    return report, masked
+    return report, mask_report(report, Masker(load_key(store.root), Scrubber(_secrets(homes))))
 
 
 def _secrets(homes: Sequence[Home]) -> list[Secret]:
@@ -146,7 +173,53 @@ def run_site(home: Home, order: Order, store: Store, run_id: str) -> SiteReport:
         _keep_snapshots(mine, home, seen)
         if order.command == "audit":
             return _audited(home, seen, findings, log)
-        return _planned(home, seen, findings, order, mine, journal, log)
+        planner = (
+            _backwards(home, folder, order, run_id) if order.command == "rollback" else _forwards(home, order)
+        )
+        return _planned(home, seen, findings, order, planner, mine, journal, log)
+
+
+#: Makes the plan of a run from a look at the site: once to show it, and once more right before it is sent.
+Planner = Callable[[Seen], Planned]
+
+
+def _forwards(home: Home, order: Order) -> Planner:
+    def plan(seen: Seen) -> Planned:
+        findings = compare(_comparison(home, seen, order))
+        adopted = _adopted(findings, order)
+        return make_plan(seen, home.drivers, findings, home.tasks, home.profile, adopted=adopted)
+
+    return plan
+
+
+def _backwards(home: Home, folder: SiteFolder, order: Order, run_id: str) -> Planner:
+    target = _target(folder, order.target, run_id)
+    past = read_past(target.journal(), target.id)
+
+    def plan(seen: Seen) -> Planned:
+        changes = changes_back(past, seen, target.id)
+        return make_plan(
+            seen,
+            home.drivers,
+            (),
+            home.tasks,
+            home.profile,
+            adopted=frozenset(),
+            undoing=True,
+            changes=changes,
+        )
+
+    return plan
+
+
+def _target(folder: SiteFolder, name: str, run_id: str) -> RunFolder:
+    """Find the run to put back; `last` is the newest that changed something, this one aside."""
+    if name != "last":
+        return folder.find(name)
+    for run_folder in reversed(folder.runs()):
+        if run_folder.id != run_id and read_past(run_folder.journal(), run_folder.id).made:
+            return run_folder
+    raise PlexopsError(Problem("PLX-R103", f"no run of site {folder.name} has changed anything"))
 
 
 def _port(home: Home) -> int | None:
@@ -243,34 +316,37 @@ def _planned(
     seen: Seen,
     findings: Sequence[Finding],
     order: Order,
+    planner: Planner,
     folder: RunFolder,
     journal: Journal,
     log: Log,
 ) -> SiteReport:
-    adopted = _adopted(findings, order)
-    planned = make_plan(seen, home.drivers, findings, home.tasks, home.profile, adopted=adopted)
+    planned = planner(seen)
     plan = planned.plan
     text = plan_json(plan)
     folder.write("plan.json", text)
     if order.save_plan is not None:
         _save_plan(order.save_plan, text)
     report = _plan_report(home, seen, findings, planned, log)
-    blocked = _blocked(findings, seen, planned)
-    if order.command == "dry-run":
+    undoing = order.command == "rollback"
+    blocked = _blocked(() if undoing else findings, seen, planned)
+    if order.command == "dry-run" or order.show_only:
         return _dry_run(report, planned, blocked, order)
     if blocked is not None:
         return replace(report, exit_status=blocked[0], outcome=blocked[1])
     if not plan.steps:
-        status = status_of(findings, seen.problems, home.view.unfinished_run)
+        status = status_of(() if undoing else findings, seen.problems, home.view.unfinished_run)
         outcome = "nothing to change" if status is ExitStatus.IN_ORDER else "nothing that plexops can change"
         return replace(report, exit_status=status, outcome=outcome)
     if order.approve is not None and not order.approve(report, plan):
         return replace(report, exit_status=ExitStatus.USAGE, outcome="not approved: nothing was sent")
-    again = _stale(home, plan, order, adopted)
+    again = _stale(home, plan, order, planner)
     if again:
         outcome = f"the plan is stale: {', '.join(again)} moved since. Nothing was sent"
         return replace(report, exit_status=ExitStatus.SAFE_STOP, outcome=outcome)
-    applied = carry_out(home, planned, order, journal, log, adopted, _prover(home, seen, order))
+    adopted = frozenset() if undoing else _adopted(findings, order)
+    prover = None if undoing else _prover(home, order)
+    applied = carry_out(home, planned, order, journal, log, adopted, prover)
     return applied_report(home, seen, report, applied, planned, log)
 
 
@@ -342,25 +418,22 @@ def _dry_run(
     return replace(report, exit_status=status, outcome=outcome)
 
 
-def _stale(home: Home, plan: Plan, order: Order, adopted: frozenset[str]) -> tuple[str, ...]:
+def _stale(home: Home, plan: Plan, order: Order, planner: Planner) -> tuple[str, ...]:
     """Look once more after the approval, and name what moved."""
     if order.saved is not None:
         parts = moved(order.saved, plan.basis)
         if parts:
             return parts
-    seen = home.observer().look(None)
-    findings = compare(_comparison(home, seen, order))
-    fresh = make_plan(seen, home.drivers, findings, home.tasks, home.profile, adopted=adopted)
+    fresh = planner(home.observer().look(None))
     return moved(plan.basis, fresh.plan.basis) or (
         () if fresh.plan.digest == plan.digest else ("the requests",)
     )
 
 
-def _prover(home: Home, seen: Seen, order: Order) -> EffectProver | None:
+def _prover(home: Home, order: Order) -> EffectProver | None:
     port = _port(home)
     if port is None or home.view.access != "forward":
         return None
-    del seen
     return EffectProver(port, order.effect_seconds)
 
 

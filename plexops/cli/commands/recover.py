@@ -1,0 +1,31 @@
+"""`plexops recover`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from plexops.cli.options import with_files, with_run
+
+
+@click.command("recover")
+@with_files
+@with_run
+def command(**options: Any) -> int:
+    """Settle every run that was interrupted: finish what had been proven, put back all else.
+
+    What the devices say decides. Exit status: 0 settled, 4 a device did not answer, 6 a person must look.
+    """
+    from plexops.cli.output import parse_formats, write_reports
+    from plexops.cli.session import files_from, open_homes, open_store
+    from plexops.engine.runner import recover
+
+    formats = parse_formats(options["formats"])
+    store = open_store()
+    homes = open_homes(
+        files_from(options), store, ask_pass=options["ask_pass"], ask_become_pass=options["ask_become_pass"]
+    )
+    report, masked = recover(homes, store)
+    write_reports(report, masked, formats, options["verbose"])
+    return report.exit_status

@@ -1,0 +1,46 @@
+"""`plexops rollback`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from plexops.cli.commands.apply import approval
+from plexops.cli.options import with_files, with_run
+
+
+@click.command("rollback")
+@click.argument("run_name", metavar="RUN")
+@with_files
+@with_run
+@click.option("--dry-run", "--check", "dry_run", is_flag=True, help="Show every request; send nothing.")
+@click.option(
+    "--approve", metavar="DIGEST", help="Send exactly the plan with this digest (12 digits are enough)."
+)
+@click.option("--yes", is_flag=True, help="Send without asking.")
+def command(**options: Any) -> int:
+    """Put back what RUN changed: its id, the beginning of it, or `last` for the newest run that changed something.
+
+    A plan like any other: it is shown, guarded, approved, sent and read back.
+    """
+    from plexops.cli.output import parse_formats, write_reports
+    from plexops.cli.session import files_from, open_homes, open_store
+    from plexops.engine.runner import Order, run
+
+    formats = parse_formats(options["formats"])
+    store = open_store()
+    homes = open_homes(
+        files_from(options), store, ask_pass=options["ask_pass"], ask_become_pass=options["ask_become_pass"]
+    )
+    if len(homes) > 1:
+        raise click.UsageError("several sites: name the one to put back with --limit.")
+    order = Order(
+        command="rollback",
+        target=options["run_name"],
+        approve=approval(options),
+        show_only=options["dry_run"],
+    )
+    report, masked = run(homes, order, store, options["forks"])
+    write_reports(report, masked, formats, options["verbose"])
+    return report.exit_status

@@ -1,0 +1,148 @@
+"""Settle an interrupted run, deciding from what the devices say, never from what the journal hoped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from plexops.drivers.base import Unrenderable
+from plexops.engine.history import PastRun, PastStep, read_past
+from plexops.engine.observe import Observer, Seen
+from plexops.engine.sending import Recorder, Sender
+from plexops.engine.site import Home
+from plexops.engine.undo import Undoer, is_undone
+from plexops.evidence.folder import RunFolder, SiteFolder, Store
+from plexops.evidence.journal import Journal
+from plexops.evidence.lock import site_lock
+from plexops.model.change import Action, is_done
+from plexops.model.errors import ExitStatus
+from plexops.model.exchange import Script
+from plexops.model.plan import Step, authorize
+from plexops.model.run import ChangeReport, SiteReport
+from plexops.runbook.guards import Case, judge
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What settling one run came to, in one sentence, and each change's end."""
+
+    run_id: str
+    status: ExitStatus
+    says: str
+    changes: tuple[ChangeReport, ...] = ()
+
+
+def recover_site(home: Home, store: Store) -> SiteReport:
+    """Settle every interrupted run of a site, the newest first. A second call finds nothing to do."""
+    folder = store.site(home.view.name)
+    with site_lock(folder.lock_path, folder.name, "recover"):
+        settled = [_settle(home, folder, run) for run in reversed(folder.unfinished())]
+    status = next((s.status for s in settled if s.status is not ExitStatus.IN_ORDER), ExitStatus.IN_ORDER)
+    outcome = "; ".join(f"run {s.run_id}: {s.says}" for s in settled) or "nothing to do"
+    changes = tuple(change for s in settled for change in s.changes)
+    return SiteReport(home.view.name, home.view.access, outcome, exit_status=status, changes=changes)
+
+
+def _settle(home: Home, folder: SiteFolder, run: RunFolder) -> Settled:
+    journal, text = run.resume_journal() if run.journal().records else (None, None)
+    if journal is None or text is None:
+        return _abandoned(folder, run)
+    with journal:
+        past = read_past(text, run.id)
+        open_steps = [step for step in past.steps if not step.undone]
+        if not open_steps:
+            folder.finish(run, journal, ExitStatus.IN_ORDER)
+            return Settled(run.id, ExitStatus.IN_ORDER, "it had changed nothing: the old state")
+        settled = _from_devices(home, past, open_steps, journal, run.id)
+        if settled.status is not ExitStatus.INCOMPLETE:
+            folder.finish(run, journal, settled.status)
+        return settled
+
+
+def _abandoned(folder: SiteFolder, run: RunFolder) -> Settled:
+    """A run that died before its journal began has asked and sent nothing."""
+    from plexops import __version__
+
+    with run.start_journal(__version__) as journal:
+        folder.finish(run, journal, ExitStatus.IN_ORDER)
+    return Settled(run.id, ExitStatus.IN_ORDER, "it had not begun: the old state")
+
+
+def _from_devices(home: Home, past: PastRun, steps: list[PastStep], journal: Journal, run_id: str) -> Settled:
+    """Look, then either finish what was proven or put everything back."""
+
+    def record(kind: str, data: Mapping[str, object]) -> None:
+        journal.append(kind, data)
+
+    observer = home.observer()
+    seen = observer.look(None)
+    missing = sorted({str(s.change.role) for s in steps if s.change.role not in seen.view.snapshots})
+    if missing:
+        says = f"the {', '.join(missing)} did not answer: nothing was decided, run it again"
+        return Settled(run_id, ExitStatus.INCOMPLETE, says)
+    sender = Sender(home.access, home.links, record)
+    if past.kept and all(is_done(s.change, seen.view.of(s.change.role)) for s in steps):
+        return _finish(home, steps, seen, sender, run_id)
+    return _undo_all(home, steps, seen, observer, sender, record, run_id)
+
+
+def _finish(home: Home, steps: list[PastStep], seen: Seen, sender: Sender, run_id: str) -> Settled:
+    """The effect had been judged: what is left is to end the windows that still stand."""
+    for past in steps:
+        step = _step(home, past, seen)
+        if past.window_open:
+            leave = authorize(home.view.name, step, judge(Case(seen.view, seen.view, ())))
+            if leave and sender.armed(step, leave, seen):
+                sender.confirm(step, leave, seen, past.index)
+    changes = tuple(_change_report(past, "done") for past in steps)
+    return Settled(run_id, ExitStatus.IN_ORDER, "it had been proven: the new state stays", changes)
+
+
+def _undo_all(
+    home: Home,
+    steps: list[PastStep],
+    seen: Seen,
+    observer: Observer,
+    sender: Sender,
+    record: Recorder,
+    run_id: str,
+) -> Settled:
+    undoer = Undoer(home.drivers, observer, sender, record)
+    reports: list[ChangeReport] = []
+    failed = False
+    for past in reversed(steps):
+        was_old = past.change.action is not Action.RENEW and is_undone(
+            past.change, seen.view.of(past.change.role)
+        )
+        seen, proven = undoer.undo(_step(home, past, seen), seen, past.index, window_open=past.window_open)
+        failed = failed or not proven
+        reports.append(
+            _change_report(past, "not-sent" if was_old and proven else "undone" if proven else "undo-failed")
+        )
+    if failed:
+        says = "the undo could not be verified: a person must look"
+        return Settled(run_id, ExitStatus.UNDO_UNPROVEN, says, tuple(reports))
+    return Settled(run_id, ExitStatus.IN_ORDER, "undone: the old state, read back", tuple(reports))
+
+
+def _step(home: Home, past: PastStep, seen: Seen) -> Step:
+    """Render the step anew for its window; a change whose script cannot be rendered any more has none."""
+    change = past.change
+    try:
+        return Step(change, home.drivers.of(change.role).script(change, seen.view.of(change.role)))
+    except Unrenderable:
+        return Step(change, Script(()))
+
+
+def _change_report(past: PastStep, outcome: str) -> ChangeReport:
+    change = past.change
+    return ChangeReport(
+        id=change.id,
+        role=str(change.role),
+        kind=str(change.kind),
+        key=change.key,
+        action=str(change.action),
+        symbol="~",
+        title=change.id,
+        outcome=outcome,  # type: ignore[arg-type]
+    )
