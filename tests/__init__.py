@@ -1,0 +1,1 @@
+"""The tests of plexops. What several suites share is imported as `tests.SUITE.MODULE`."""

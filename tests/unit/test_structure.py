@@ -1,0 +1,324 @@
+"""The shape of the code: who may import whom, who touches the world, who prints, what is never written.
+
+These tests read the source; they import nothing of it.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "plexops"
+SOURCES = sorted(path for path in PACKAGE.rglob("*.py"))
+
+#: Who may import whom. Every room may import itself and `plexops.__version__`.
+MAY_IMPORT: Mapping[str, frozenset[str]] = {
+    "model": frozenset(),
+    "lab": frozenset(),  # it must not share the drivers' mistakes
+    "languages": frozenset({"model"}),
+    "parsers": frozenset({"model"}),
+    "config": frozenset({"model"}),
+    "evidence": frozenset({"model"}),
+    "report": frozenset({"model"}),
+    "runbook": frozenset({"model", "parsers"}),
+    "drivers": frozenset({"model", "languages", "parsers"}),
+    "transport": frozenset({"model", "languages"}),
+    "engine": frozenset(
+        {"model", "languages", "parsers", "config", "drivers", "transport", "runbook", "evidence"}
+    ),
+    "cli": frozenset({"model", "config", "engine", "evidence", "report", "lab"}),
+    "__main__": frozenset({"cli"}),
+}
+#: Single files that may import more, and why.
+ALSO: Mapping[str, tuple[frozenset[str], str]] = {
+    "cli/session.py": (frozenset({"transport"}), "opens trust and recordings for the engine"),
+    "cli/commands/trust.py": (frozenset({"transport"}), "looks at a device's key before anything is trusted"),
+}
+
+#: What touches the network or starts processes. Only `transport` may; the lab is a world of its own.
+WORLD = frozenset(
+    {
+        *("socket", "ssl", "subprocess", "socketserver", "selectors", "asyncio", "multiprocessing", "pty"),
+        *("http", "urllib.request", "urllib3", "requests", "httpx", "ftplib", "telnetlib", "smtplib"),
+        *("paramiko", "netmiko", "asyncssh"),
+    }
+)
+WORLD_ALSO: Mapping[str, tuple[frozenset[str], str]] = {
+    "evidence/lock.py": (frozenset({"socket"}), "asks for this machine's name, to say who holds a lock"),
+    "cli/commands/lab.py": (
+        frozenset({"subprocess"}),
+        "starts the user's own command beside a simulated home",
+    ),
+}
+
+#: Files that are longer than LONGEST lines, and why they are in one piece.
+LONGEST = 400
+LONG: Mapping[str, str] = {
+    "plexops/config/schemas.py": "the schema of all files that users write, as one literal",
+    "plexops/engine/compare.py": "one function per kind, side by side, so that they stay alike",
+    "plexops/engine/observe.py": "the one order in which everything is looked at",
+    "plexops/engine/runner.py": "one run from lock to report, in the order in which it happens",
+    "plexops/lab/home.py": "the wiring of one simulated home",
+    "plexops/lab/routers/routeros_language.py": "one grammar",
+    "plexops/lab/shell.py": "one interpreter",
+    "plexops/lab/shell_builtins.py": "one table of builtins",
+    "plexops/lab/shell_syntax.py": "one grammar",
+    "plexops/lab/ufw.py": "one command-line tool, as its users see it",
+}
+
+#: Spelled with a gap, so that this file does not find itself.
+FORBIDDEN = re.compile(
+    "|".join(
+        [r"\bTO DO\b", r"\bFIX ME\b", r"\bXX X\b", r"session trans cript", r"(?<!home )\bassist ant\b"]
+    )
+    .replace("O D", "OD")
+    .replace("X M", "XM")
+    .replace("X X", "XX")
+    .replace("s c", "sc")
+    .replace("t a", "ta"),
+    re.IGNORECASE,
+)
+#: Recorded reality is not ours to reword.
+RECORDED = ("tests/captures/data/", "tests/unit/evidence/masking_excerpts.py", "LICENSE")
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
+
+
+def room(path: Path) -> str:
+    first = path.relative_to(PACKAGE).parts[0]
+    return first.removesuffix(".py")
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+
+
+def imports(path: Path) -> Iterator[tuple[int, str]]:
+    """Give every imported module with its line, also those inside functions and under TYPE_CHECKING."""
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield node.lineno, alias.name
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name_of(path)}:{node.lineno}: imports are written in full"
+            yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
+
+
+def test_there_is_something_to_look_at() -> None:
+    assert len(SOURCES) > 150
+    rooms = {room(path) for path in SOURCES} - {"__init__"}
+    assert rooms == set(MAY_IMPORT)
+
+
+def test_rooms_import_only_what_they_may() -> None:
+    wrong = []
+    for path in SOURCES:
+        if path == PACKAGE / "__init__.py":
+            continue
+        here = room(path)
+        allowed = (
+            MAY_IMPORT[here] | {here, "__version__"} | ALSO.get(name_of(path), (frozenset[str](), ""))[0]
+        )
+        for line, module in imports(path):
+            parts = module.split(".")
+            if parts[0] == "plexops" and parts[1] not in allowed:
+                wrong.append(f"{name_of(path)}:{line}: {here} imports {parts[1]}")
+    assert wrong == []
+
+
+def test_the_model_needs_nothing_but_python() -> None:
+    foreign = ("yaml", "jinja2", "jsonschema", "click", "rich", "plexapi", "requests", "cryptography")
+    wrong = [
+        f"{name_of(path)}:{line}: {module}"
+        for path in SOURCES
+        if room(path) == "model"
+        for line, module in imports(path)
+        if module.split(".")[0] in foreign
+    ]
+    assert wrong == []
+
+
+def reaches(module: str) -> str | None:
+    return next((world for world in WORLD if module == world or module.startswith(f"{world}.")), None)
+
+
+def test_only_transport_touches_the_world() -> None:
+    wrong = []
+    for path in SOURCES:
+        if room(path) in ("transport", "lab"):
+            continue
+        allowed = WORLD_ALSO.get(name_of(path), (frozenset[str](), ""))[0]
+        for line, module in imports(path):
+            found = reaches(module)
+            if found is not None and found not in allowed:
+                wrong.append(f"{name_of(path)}:{line}: {module}")
+        wrong += [
+            f"{name_of(path)}:{node.lineno}: os.{node.attr}"
+            for node in ast.walk(tree(path))
+            if isinstance(node, ast.Attribute)
+            and isinstance(node.value, ast.Name)
+            and node.value.id == "os"
+            and (
+                node.attr in ("system", "popen", "fork", "forkpty") or node.attr.startswith(("exec", "spawn"))
+            )
+        ]
+    assert wrong == []
+
+
+def test_the_lab_starts_no_process_by_a_shell() -> None:
+    wrong = [
+        f"{name_of(path)}:{node.value.lineno}"
+        for path in SOURCES
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.keyword) and node.arg == "shell" and not _is(node.value, False)
+    ]
+    assert wrong == []
+
+
+def _is(node: ast.expr, value: object) -> bool:
+    return isinstance(node, ast.Constant) and node.value is value
+
+
+def test_only_cli_and_report_print() -> None:
+    wrong = []
+    for path in SOURCES:
+        if room(path) in ("cli", "report"):
+            continue
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print":
+                wrong.append(f"{name_of(path)}:{node.lineno}: print")
+            if ast.unparse(node) in ("sys.stdout", "sys.stderr"):
+                wrong.append(f"{name_of(path)}:{node.lineno}: {ast.unparse(node)}")
+    assert wrong == []
+
+
+MUTABLE_CALLS = frozenset(
+    {
+        "dict",
+        "list",
+        "set",
+        "bytearray",
+        "defaultdict",
+        "deque",
+        "Counter",
+        "OrderedDict",
+        "ContextVar",
+        "Queue",
+    }
+)
+
+
+#: A checked promise not to change it: mypy refuses an assignment through these.
+READ_ONLY = ("Mapping[", "Sequence[", "Collection[", "Iterable[", "Set[")
+
+
+def mutable(value: ast.expr | None) -> bool:
+    if isinstance(value, ast.Dict | ast.List | ast.Set | ast.DictComp | ast.ListComp | ast.SetComp):
+        return True
+    if isinstance(value, ast.Call):
+        called = value.func
+        name = called.id if isinstance(called, ast.Name) else getattr(called, "attr", "")
+        return name in MUTABLE_CALLS
+    return False
+
+
+def test_no_module_keeps_state() -> None:
+    """What a module holds is never changed: tables are tuples, frozensets and MappingProxyType."""
+    wrong = []
+    for path in SOURCES:
+        for node in tree(path).body:
+            if isinstance(node, ast.Assign | ast.AnnAssign) and mutable(node.value):
+                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                annotation = ast.unparse(node.annotation) if isinstance(node, ast.AnnAssign) else ""
+                names = [ast.unparse(target) for target in targets]
+                if names != ["__all__"] and not annotation.startswith(READ_ONLY):
+                    wrong.append(f"{name_of(path)}:{node.lineno}: mutable value in a module")
+        wrong += [
+            f"{name_of(path)}:{node.lineno}: global"
+            for node in ast.walk(tree(path))
+            if isinstance(node, ast.Global)
+        ]
+    assert wrong == []
+
+
+def test_files_stay_short() -> None:
+    wrong = []
+    for path in SOURCES:
+        name = path.relative_to(ROOT).as_posix()
+        lines = len(path.read_text(encoding="utf-8").splitlines())
+        if lines > LONGEST and name not in LONG:
+            wrong.append(f"{name}: {lines} lines")
+    assert wrong == []
+    assert [name for name in LONG if not (ROOT / name).is_file()] == []
+
+
+def public_without_words(path: Path) -> Iterator[str]:
+    for node in tree(path).body:
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            continue
+        if node.name.startswith("_"):
+            continue
+        if not ast.get_docstring(node):
+            yield f"{name_of(path)}:{node.lineno}: {node.name}"
+        if isinstance(node, ast.ClassDef) and not node.bases:
+            methods = (inner for inner in node.body if isinstance(inner, ast.FunctionDef))
+            for method in methods:
+                if not (method.name.startswith("_") or method.decorator_list or ast.get_docstring(method)):
+                    yield f"{name_of(path)}:{method.lineno}: {node.name}.{method.name}"
+
+
+def test_what_is_public_is_explained() -> None:
+    modules = [f"{name_of(p)}: module" for p in SOURCES if tree(p).body and not ast.get_docstring(tree(p))]
+    assert [name for name in modules if name != "__init__.py: module"] == []
+    assert [complaint for path in SOURCES for complaint in public_without_words(path)] == []
+
+
+def texts_of_the_repository() -> Iterator[tuple[str, str]]:
+    listed = subprocess.run(
+        ["git", "-C", str(ROOT), "ls-files", "-co", "--exclude-standard"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if listed.returncode != 0:
+        pytest.skip("not a git checkout: nothing says which files are ours")
+    for name in listed.stdout.splitlines():
+        path = ROOT / name
+        if not name.startswith(RECORDED) and path.is_file():
+            data = path.read_bytes()
+            if b"\0" not in data:
+                yield name, data.decode("utf-8")
+
+
+def test_nothing_is_left_for_later_and_nothing_foreign_is_mentioned() -> None:
+    wrong = [
+        f"{name}:{number}: {found[0]}"
+        for name, text in texts_of_the_repository()
+        for number, line in enumerate(text.splitlines(), 1)
+        if (found := FORBIDDEN.search(line))
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("LICENSE", "Apache License"),
+        ("README.md", "plexops"),
+        ("CHANGELOG.md", "0.1.0"),
+        ("inventory.example.yaml", "sites:"),
+        ("plexops/py.typed", ""),
+    ],
+)
+def test_the_repository_has_what_a_reader_looks_for(name: str, says: str) -> None:
+    assert says in (ROOT / name).read_text(encoding="utf-8")
