@@ -100,6 +100,12 @@ class ProbeDriver:
             (reply,) = yield (secure,)
         return Snapshot(Role.OUTSIDE, {}, (self._entry(reply),), {Kind.PROBE: KindState.PRESENT}, {})
 
+    def unasked(self) -> Snapshot:
+        """Give what is known when the vantage itself could not be asked: that nobody knows."""
+        values = Probe(self.vantage, self.address, self.port, ProbeAnswer.UNKNOWN)
+        entry = Entry(Kind.PROBE, values, {}, SOMEBODY, self.vantage, "")
+        return Snapshot(Role.OUTSIDE, {}, (entry,), {Kind.PROBE: KindState.UNKNOWN}, {})
+
     def _entry(self, reply: Reply) -> Entry:
         found = _IDENTIFIER.search(reply.body) if reply.whole else None
         who = found[1] if found else ""

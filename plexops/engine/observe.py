@@ -302,8 +302,9 @@ class Observer:
         def safely(index: int) -> _Answered:
             try:
                 return ask(index)
-            except PlexopsError as error:
-                return _Answered(problems=error.problems)
+            except PlexopsError:
+                # A vantage is a witness, not a stop: one that cannot be asked proves nothing, and stops nothing.
+                return _Answered(snapshot=ProbeDriver(vantages[index].name, address, port).unasked())
 
         with ThreadPoolExecutor(max_workers=len(vantages)) as pool:
             parts = list(pool.map(safely, range(len(vantages))))

@@ -83,12 +83,33 @@ def hops(findings: Sequence[Finding], seen: Seen, labels: Mapping[Stop, str]) ->
     for stop, role in (("router", Role.ROUTER), ("server", Role.SERVER), ("plex", Role.PLEX)):
         theirs = [f for f in findings if f.role is role and f.kind is not Kind.WAN]
         mark, word = _mark(theirs, role in seen.view.snapshots)
-        detail = next((f.have for f in theirs if f.status is not FindingStatus.OK), "")
+        detail = _about(seen.view.of(role), role)
         path.append(Hop(stop, labels.get(stop, stop), mark, word, detail))  # type: ignore[arg-type, call-overload]
     return tuple(path)
 
 
+def _about(snapshot: Snapshot, role: Role) -> str:
+    """Say what a stop is, in its own words."""
+    if role is Role.ROUTER:
+        firmware, address = snapshot.text("firmware"), snapshot.text("lan.address")
+        return " at ".join(part for part in (firmware, address) if part)
+    if role is Role.SERVER:
+        held = snapshot.facts.get("host.addresses")
+        addresses = ", ".join(held.value) if held is not None and isinstance(held.value, tuple) else ""
+        active = snapshot.flag("firewall.active")
+        kind = snapshot.text("firewall.kind") or ""
+        firewall = "" if active is None or kind == "none" else f"{kind} {'on' if active else 'off'}"
+        return ", ".join(part for part in (addresses, firewall) if part)
+    version = snapshot.text("plex.version")
+    return "" if version is None else f"Plex Media Server {version}"
+
+
 def _mark(findings: Sequence[Finding], answered: bool) -> tuple[Mark, str]:
+    if any(finding.status is FindingStatus.STOPPED for finding in findings):
+        # What stands in the way lies further out: this stop was not judged.
+        findings = [finding for finding in findings if finding.status is not FindingStatus.STOPPED]
+        if not any(finding.status is not FindingStatus.OK for finding in findings):
+            return "not-asked", "not judged"
     for status, mark, word in _MARKS:
         if any(finding.status is status for finding in findings):
             return mark, word
