@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import os
 import signal
 import sys
 from collections.abc import Mapping
@@ -22,12 +25,12 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "rollback": ("rollback", "Put back what a run changed."),
         "recover": ("recover", "Settle a run that was interrupted, by what the devices say."),
         "report": ("report", "Show a run again, in any format."),
-        "evidence": ("evidence", "Verify, export or prune the evidence of runs."),
+        "evidence": ("evidence", "List, verify, export or prune the evidence of runs."),
         "trust": ("trust", "Look at a device's key and pin it."),
         "profiles": ("profiles", "List the router profiles, show one, or check your own."),
         "explain": ("explain", "Explain a problem code, offline."),
-        "schema": ("schema", "Print a JSON Schema for your editor."),
-        "lab": ("lab", "Start a simulated home on this machine."),
+        "schema": ("schema", "Print a JSON Schema, or the exit statuses."),
+        "lab": ("lab", "Start a simulated home on this machine, for trying things out."),
         "demo": ("demo", "Watch the whole job on a simulated home."),
     }
 )
@@ -67,10 +70,13 @@ class LazyGroup(click.Group):
 
 
 @click.group(
-    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+    cls=LazyGroup,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, "-V", "--version", prog_name="plexops", message="%(prog)s %(version)s")
-def root() -> None:
+@click.pass_context
+def root(ctx: click.Context) -> None:
     """Keep Plex remote access working on a home network, as code.
 
     In a folder with inventory.yaml and playbooks/, every command works without arguments. First steps:
@@ -81,11 +87,14 @@ def root() -> None:
       plexops audit               say what is true now; reads only
       plexops apply --dry-run     show every request that would be sent
     """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and end the process with its status."""
-    _quiet_pipes()
+    _patient_streams()
+    signal.signal(signal.SIGTERM, _terminated)
     sys.exit(run(arguments))
 
 
@@ -95,14 +104,19 @@ def run(arguments: list[str] | None = None) -> int:
 
     try:
         result: Any = root.main(args=arguments, standalone_mode=False, prog_name="plexops")
+        sys.stdout.flush()
     except click.exceptions.Exit as ending:
         return ending.exit_code
     except click.ClickException as error:
         error.show()
         return 2
     except (KeyboardInterrupt, click.Abort):
-        print("\ninterrupted: nothing further was sent", file=sys.stderr)
-        return 130
+        return _interrupted(arguments, 130)
+    except _Terminated:
+        return _interrupted(arguments, 143)
+    except BrokenPipeError:
+        _drop_output()
+        return 141
     except PlexopsError as error:
         from plexops.cli.output import show_problems
 
@@ -115,7 +129,36 @@ def run(arguments: list[str] | None = None) -> int:
     return int(result) if isinstance(result, int) else 0
 
 
-def _quiet_pipes() -> None:
-    """A reader that goes away (`plexops audit | head`) ends us silently, as with other tools."""
-    if hasattr(signal, "SIGPIPE"):
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+class _Terminated(BaseException):
+    """Somebody ended us with SIGTERM. No Exception: nothing on the way may take it for a device's failure."""
+
+
+def _terminated(_signal: int, _frame: object) -> None:
+    raise _Terminated
+
+
+def _interrupted(arguments: list[str] | None, status: int) -> int:
+    """Say what holds now. Where a change may have been under way, only the devices know: `recover` asks them."""
+    given = sys.argv[1:] if arguments is None else arguments
+    if {"apply", "rollback", "recover"} & set(given[:1]):
+        print("\ninterrupted. If a change was under way: plexops recover", file=sys.stderr)
+    else:
+        print("\ninterrupted: nothing was changed", file=sys.stderr)
+    return status
+
+
+def _patient_streams() -> None:
+    """A stream that cannot write a character shows its number; it does not end us.
+
+    SIGPIPE stays ignored, as Python has it: its default would also end us, in the middle of a change, when a device
+    closes a connection. A reader that goes away (`plexops audit | head`) is noticed where we print.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _drop_output() -> None:
+    """Let the interpreter's last flush go nowhere."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

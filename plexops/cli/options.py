@@ -10,17 +10,17 @@ import click
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
-_FILE = click.Path(path_type=Path)
+PATH = click.Path(path_type=Path)
+#: What `-i` says everywhere.
+INVENTORY = click.option("-i", "--inventory", type=PATH, help="The inventory (default: inventory.yaml here).")
 
 
 def with_files(command: Command) -> Command:
     """Add what says which files, sites and tasks are meant."""
     for option in reversed(
         (
-            click.argument("playbooks", nargs=-1, type=_FILE),
-            click.option(
-                "-i", "--inventory", type=_FILE, help="The inventory (default: inventory.yaml here)."
-            ),
+            click.argument("playbooks", nargs=-1, type=PATH),
+            INVENTORY,
             click.option(
                 "-l", "--limit", multiple=True, help="Only these sites: names, groups, globs, !negation."
             ),
@@ -35,14 +35,19 @@ def with_files(command: Command) -> Command:
     return command
 
 
-def with_run(command: Command) -> Command:
-    """Add what says how devices are reached and how the result is shown."""
+def with_task_list(command: Command) -> Command:
+    """Add `--list-tasks`."""
+    return click.option("--list-tasks", is_flag=True, help="List the tasks of each site, and stop there.")(
+        command
+    )
+
+
+def with_formats(command: Command) -> Command:
+    """Add what says how the result is shown."""
     for option in reversed(
         (
-            click.option("-k", "--ask-pass", is_flag=True, help="Ask once for the login password."),
-            click.option("-K", "--ask-become-pass", is_flag=True, help="Ask once for the sudo password."),
-            click.option("-f", "--forks", default=8, show_default=True, help="How many sites at once."),
             click.option(
+                "-o",
                 "--format",
                 "formats",
                 multiple=True,
@@ -50,6 +55,27 @@ def with_run(command: Command) -> Command:
                 help="text, json, junit, github, html or markdown; with :PATH into a file. Repeatable.",
             ),
             click.option("-v", "--verbose", count=True, help="Also list what is in order."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def with_run(command: Command) -> Command:
+    """Add what says how devices are reached and how the result is shown."""
+    command = with_formats(command)
+    for option in reversed(
+        (
+            click.option("-k", "--ask-pass", is_flag=True, help="Ask once for the login password."),
+            click.option("-K", "--ask-become-pass", is_flag=True, help="Ask once for the sudo password."),
+            click.option(
+                "-f",
+                "--forks",
+                type=click.IntRange(min=1),
+                default=8,
+                show_default=True,
+                help="How many sites at once.",
+            ),
         )
     ):
         command = option(command)

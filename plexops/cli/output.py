@@ -6,18 +6,25 @@ import os
 import shutil
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.run import MaskedReport, RunReport
+from plexops.report.terminal import safe_term
 from plexops.report.view import View
+
+#: Where a terminal says nothing about its width.
+_COLUMNS = 100
+#: GitHub drops a whole summary that is larger than 1 MiB.
+_SUMMARY_BYTES = 900 * 1024
 
 
 def view_for(stream: TextIO, verbose: int = 0) -> View:
     """Give how to write to a stream: its width, colour only on a terminal, plain ASCII where it cannot do more."""
     terminal = stream.isatty()
-    width = shutil.get_terminal_size((100, 24)).columns if terminal else 100
+    width = shutil.get_terminal_size((_COLUMNS, 24)).columns if terminal else _COLUMNS
     columns = os.environ.get("COLUMNS", "")
     if columns.isdigit():
         width = int(columns)
@@ -45,23 +52,31 @@ def show_problems(problems: Sequence[Problem]) -> None:
 
     view = view_for(sys.stderr)
     for problem in problems:
-        print(render_problem(problem, _source_line(problem), view), file=sys.stderr)
+        print(render_problem(problem, source_line(problem, problems), view), file=sys.stderr)
     if len(problems) > 1:
         print(f"{len(problems)} problems", file=sys.stderr)
 
 
-def _source_line(problem: Problem) -> str | None:
+def source_line(problem: Problem, problems: Sequence[Problem]) -> str | None:
+    """Give the line that a problem is about; None where it cannot be read, or may hold a secret in clear."""
+    from plexops.config.problems import shows_secret
+
     if problem.place is None:
         return None
     try:
-        lines = Path(problem.place.file).read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
+        text = Path(problem.place.file).read_text(encoding="utf-8", errors="replace")
+    except (OSError, ValueError):
         return None
-    return lines[problem.place.line - 1] if 0 < problem.place.line <= len(lines) else None
+    lines = text.split("\n")  # as YAML counts them: a form feed or U+2028 ends no line there
+    line = lines[problem.place.line - 1] if 0 < problem.place.line <= len(lines) else None
+    return None if line is None or shows_secret(problem, line, problems) else line
 
 
 def parse_formats(given: Sequence[str]) -> tuple[tuple[str, Path | None], ...]:
-    """Read `NAME[:PATH]`. Raises PlexopsError for an unknown name, and when two formats want the terminal."""
+    """Read `NAME[:PATH]`, and see that the files can be written before anything is asked of a device.
+
+    Raises PlexopsError PLX-C701 for an unknown name, PLX-C702 when two formats want the terminal, PLX-C703.
+    """
     from plexops.config.problems import nearest
     from plexops.report import FORMATS
 
@@ -72,12 +87,27 @@ def parse_formats(given: Sequence[str]) -> tuple[tuple[str, Path | None], ...]:
             close = nearest(name, tuple(FORMATS))
             cure = f"Did you mean {close}?" if close else f"There are {', '.join(FORMATS)}."
             raise PlexopsError(Problem("PLX-C701", f"there is no report format {name!r}", cure))
-        found.append((name, Path(path) if path else None))
+        found.append((name, Path(path).expanduser() if path else None))
     if sum(path is None for _, path in found) > 1:
         raise PlexopsError(
             Problem("PLX-C702", "two formats want to be printed", "Give one of them a file: html:report.html")
         )
+    for _, path in found:
+        if path is not None:
+            require_writable(path)
     return tuple(found)
+
+
+def require_writable(path: Path) -> None:
+    """Raise PlexopsError PLX-C703 unless a file can be written there. What is in it stays as it is."""
+    new = not path.exists()
+    try:
+        with path.open("ab"):
+            pass
+        if new:
+            path.unlink()
+    except OSError as error:
+        raise _unwritable(path, error) from None
 
 
 def write_reports(
@@ -87,31 +117,73 @@ def write_reports(
     from plexops.report import FORMATS
     from plexops.report import text as text_format
 
-    view = view_for(sys.stdout, verbose)
+    view = replace(view_for(sys.stdout, verbose), evidence=evidence_of(report))
     for name, path in formats:
+        if name == "github":
+            _add_summary(masked)
         if path is not None:
             _save(path, FORMATS[name].render(masked, view_for_file()))
         elif name == "text" and sys.stdout.isatty():
-            print(text_format.render(report, view), end="")
+            emit(text_format.render(report, view))
         else:
-            print(FORMATS[name].render(masked, view), end="")
+            emit(FORMATS[name].render(masked, view))
+
+
+def evidence_of(report: RunReport) -> str:
+    """Give the folder that a run left, as a person finds it; empty where it left none."""
+    from plexops.evidence.folder import Store, state_root
+
+    if not report.run_id:
+        return ""
+    root = state_root(os.environ, sys.platform)
+    if len(report.sites) != 1:
+        return str(root)
+    return str(Store(root).site(report.sites[0].name).path / "runs" / report.run_id)
 
 
 def view_for_file() -> View:
     """Give how to write to a file: wide, without colour, every detail."""
-    return View(width=100, colour=False, unicode=True, verbose=True)
+    return View(width=_COLUMNS, colour=False, unicode=True, verbose=True)
+
+
+def emit(text: str) -> None:
+    """Print a result. A reader that has gone away changes no exit status."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _add_summary(masked: MaskedReport) -> None:
+    """Append to the page that GitHub shows for a step, where there is one."""
+    from plexops.report.github import render_summary
+
+    name = os.environ.get("GITHUB_STEP_SUMMARY", "")
+    if not name:
+        return
+    text = render_summary(masked)
+    if len(text.encode()) > _SUMMARY_BYTES:
+        text = "The report is too long for a summary; it is in the log of this step.\n"
+    try:
+        with Path(name).open("a", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        note(f"the summary cannot be written to {name}: {error.strerror}")
 
 
 def _save(path: Path, text: str) -> None:
     try:
-        path.write_text(text, encoding="utf-8")
+        path.write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
-        reason = f"the report cannot be written to {path}: {error.strerror}"
-        raise PlexopsError(Problem("PLX-C703", reason, "Name a file that you may write.")) from None
+        raise _unwritable(path, error) from None
+
+
+def _unwritable(path: Path, error: OSError) -> PlexopsError:
+    reason = f"{path} cannot be written: {error.strerror}"
+    return PlexopsError(Problem("PLX-C703", reason, "Name a file that you may write."))
 
 
 def note(text: str) -> None:
     """Tell a person something that is no result."""
-    from plexops.report.terminal import safe_term
-
     print(safe_term(text, keep="\n"), file=sys.stderr)

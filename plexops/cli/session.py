@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from plexops.engine.site import Home, Setting, known_hosts_files, open_home
 from plexops.evidence.folder import Store, state_root
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.secret import Secret
-from plexops.model.site import SiteTasks
+from plexops.model.site import SecretReference, SecretSource, SiteTasks
 from plexops.transport.trust_store import TrustStore
 
 
@@ -31,10 +31,10 @@ class Files:
 
     inventory: Path | None
     playbooks: Sequence[Path]
-    limit: Sequence[str]
-    tags: Sequence[str]
-    skip_tags: Sequence[str]
-    extra_vars: Sequence[str]
+    limit: Sequence[str] = ()
+    tags: Sequence[str] = ()
+    skip_tags: Sequence[str] = ()
+    extra_vars: Sequence[str] = ()
 
     @property
     def directory(self) -> Path:
@@ -81,7 +81,11 @@ def open_homes(
     record: Path | None = None,
     replay: Path | None = None,
 ) -> tuple[Home, ...]:
-    """Make every site ready. Raises PlexopsError; nothing is contacted."""
+    """Make every site ready. Raises PlexopsError; nothing is contacted.
+
+    Every secret that may be needed is taken from its place now: one that is missing is told before the first device
+    is asked, and a person is asked for all of them at once. A replay needs none.
+    """
     tasks = files.tasks()
     interactive = sys.stdin.isatty()
     setting = Setting(
@@ -93,11 +97,49 @@ def open_homes(
         login_password=_prompt("login password", wanted=ask_pass, interactive=interactive),
         sudo_password=_prompt("sudo password", wanted=ask_become_pass, interactive=interactive),
     )
+    homes = tuple(open_home(site, setting) for site in tasks)
+    if replay is None:
+        _take_secrets(homes, setting)
     if record is not None:
         from plexops.transport.record import new_recording
 
         new_recording(record)
-    return tuple(open_home(site, setting) for site in tasks)
+    return homes
+
+
+def _take_secrets(homes: Sequence[Home], setting: Setting) -> None:
+    problems: list[Problem] = []
+    for home in homes:
+        for reference in references(home.tasks.site):
+            if _overridden(reference, setting):
+                continue
+            try:
+                setting.secrets.resolve(reference)
+            except PlexopsError as error:
+                problems += [problem for problem in error.problems if problem not in problems]
+    if problems:
+        raise PlexopsError(problems)
+
+
+def _overridden(reference: SecretReference, setting: Setting) -> bool:
+    """Tell whether -k or -K stands for this secret, or only the server itself can give it."""
+    if reference.source is SecretSource.SERVER:
+        return True
+    if reference.wanted.endswith("become.password"):
+        return setting.sudo_password is not None
+    return setting.login_password is not None and reference.wanted.endswith(".password")
+
+
+def references(part: object) -> Iterator[SecretReference]:
+    """Give every reference to a secret in a part of the inventory."""
+    if isinstance(part, SecretReference):
+        yield part
+    elif is_dataclass(part):
+        for field in fields(part):
+            yield from references(getattr(part, field.name))
+    elif isinstance(part, tuple):
+        for item in part:
+            yield from references(item)
 
 
 def _ask(what: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from plexops.config.nodes import Entry, Listing, Node, Scalar, Table, plain
 from plexops.config.problems import nearest
 from plexops.config.profile import build_profile
+from plexops.config.profile_schema import check_profile
 from plexops.config.yaml import load_yaml_document
 from plexops.model.errors import Place, PlexopsError, Problem
 from plexops.model.profile import Profile
@@ -48,6 +49,7 @@ def load_profile(
     """Load one profile and fill in the router's params. Raises PlexopsError with all problems of the file."""
     path = profile_path(name, directory, place)
     document = load_yaml_document(path)
+    check_profile(document)
     content: Any = plain(document)
     unknown = sorted(set(params) - set(content.get("params", {})))
     if unknown:

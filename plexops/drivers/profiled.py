@@ -69,15 +69,33 @@ class ProfiledDriver:
             entries += found
             if reason:
                 why[kind] = reason
-        return Snapshot(self.role, facts, tuple(entries), MappingProxyType(states), MappingProxyType(why))
+        return Snapshot(
+            self.role, facts, tuple(self._placed(entries)), MappingProxyType(states), MappingProxyType(why)
+        )
+
+    def _placed(self, entries: Sequence[Entry]) -> list[Entry]:
+        """Say before which rule a passage stands, where making it again has to say so."""
+        specs = self.profile.resources.get(Kind.PASSAGE, ())
+        if not any("before" in request.names for spec in specs for request in spec.create):
+            return list(entries)
+        rules = sorted((e for e in entries if e.kind is Kind.FILTER_RULE), key=lambda e: e.position)
+        placed = []
+        for entry in entries:
+            if entry.kind is Kind.PASSAGE and entry.values is not None:
+                after = _next_handle(rules, entry)
+                entry = replace(entry, values=replace(entry.values, before=after))  # noqa: PLW2901
+            placed.append(entry)
+        return placed
 
     def _understand(self, spec: ReadSpec, reply: Reply) -> Answer:
         """Parse one reply. What failed or was cut off is unknown, never empty."""
         if not reply.whole:
             return Answer(problem=f"the answer to {spec.id} was cut off")
-        if reply.status in spec.absent:
+        speaks_json = self.profile.profile.speaks is Speaks.JSON
+        # A command that printed something before it failed has not found nothing: it has found a part.
+        if reply.status in spec.absent and (speaks_json or not (reply.body.strip() or _denied(reply))):
             return Answer(absent=True)
-        good = {None, 200} if self.profile.profile.speaks is Speaks.JSON else {None, 0}
+        good = {None, 200} if speaks_json else {None, 0}
         complaint = any(line.startswith(self.profile.profile.errors) for line in reply.body.splitlines())
         if reply.status not in good or complaint:
             said = (reply.stderr or reply.body).strip().splitlines()
@@ -91,13 +109,18 @@ class ProfiledDriver:
     def _entries(
         self, resource: CompiledResource, answers: Mapping[str, Answer]
     ) -> tuple[KindState, list[Entry], str]:
+        from jmespath.exceptions import JMESPathError
+
         spec = resource.spec
         answer = answers[spec.read]
         if answer.absent:
             return KindState.ABSENT, [], ""
         if answer.problem:
             return KindState.UNKNOWN, [], answer.problem
-        rows = resource.rows.search(answer.value) if resource.rows is not None else answer.value
+        try:
+            rows = resource.rows.search(answer.value) if resource.rows is not None else answer.value
+        except JMESPathError as reason:
+            return KindState.UNKNOWN, [], f"the answer to {spec.read} is not understood: {reason}"
         if not isinstance(rows, list):
             return KindState.UNKNOWN, [], f"the answer to {spec.read} holds no list"
         if spec.ids:
@@ -243,6 +266,18 @@ class ProfiledDriver:
             armed=Read("armed", Command(spec.armed.render(values))),
             seconds=seconds,
         )
+
+
+def _denied(reply: Reply) -> bool:
+    """Tell whether a command failed because it may not look, not because there is nothing."""
+    said = reply.stderr.lower()
+    return "permission denied" in said or "not permitted" in said
+
+
+def _next_handle(rules: Sequence[Entry], entry: Entry) -> str:
+    """Give the handle of the rule of the same chain that follows an entry; empty where it is the last."""
+    behind = (rule for rule in rules if rule.position > entry.position and rule.values is not None)
+    return next((rule.handle for rule in behind if rule.values.chain == entry.values.chain), "")
 
 
 def _active(backends: Sequence[CompiledResource], now: Snapshot) -> CompiledResource | str:

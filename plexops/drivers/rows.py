@@ -172,7 +172,10 @@ def _build(spec: ResourceSpec, words: Mapping[str, Word], row: Row) -> Any:
         limits = ", ".join(f"{name} {text_of(raw_word(row, name))}" for name in narrowed)
         source = fields.get("source")
         fields["source"] = limits if source in (None, "", ANYBODY) else f"{source}, {limits}"
-    return resource.build(fields)
+    try:
+        return resource.build(fields)
+    except (KeyError, ValueError) as reason:
+        raise NotUnderstood(f"it is no whole {spec.kind}: {reason}") from None
 
 
 def _network(word: Word) -> IPv4Network | None:

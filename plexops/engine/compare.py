@@ -241,7 +241,12 @@ def _absent(given: Comparison, task: ResolvedTask, snapshot: Snapshot) -> Findin
         return _finding(task, FindingStatus.CONFLICT, have=f"{len(ours)} entries bear our tag “{task.key}”")
     if ours:
         change = replace(_change(task, Action.DELETE, ours[0]), want=None)
-        return _drift(given, task, snapshot, change, _says(ours[0]), (ours[0].exhibit,))
+        found = _drift(given, task, snapshot, change, _says(ours[0]), (ours[0].exhibit,))
+        return replace(found, changes=(*found.changes, *_leftovers(task, snapshot))) if found.changes else found
+    leftovers = _leftovers(task, snapshot)
+    if leftovers:
+        have = "the forward is gone; its passage through the router's filter is still there"
+        return _finding(task, FindingStatus.DRIFT, have=have, changes=leftovers)
     for entry in snapshot.of(task.kind):
         if (
             task.want is None
@@ -259,6 +264,25 @@ def _absent(given: Comparison, task: ResolvedTask, snapshot: Snapshot) -> Findin
             return _finding(task, FindingStatus.CONFLICT, have=have, why=why, adopt_id=change.id)
         return _drift(given, task, snapshot, change, have, (entry.exhibit,))
     return _finding(task, FindingStatus.OK, have="there is none")
+
+
+def _leftovers(task: ResolvedTask, snapshot: Snapshot) -> tuple[Change, ...]:
+    """Take our passage away with its forward: it lets packets in that nobody sends any more."""
+    if task.kind is not Kind.PORT_FORWARD:
+        return ()
+    return tuple(
+        Change(
+            role=Role.ROUTER,
+            kind=Kind.PASSAGE,
+            key=task.key,
+            action=Action.DELETE,
+            before=entry,
+            place=task.place,
+            task="the passage goes with its forward",
+        )
+        for entry in snapshot.of(Kind.PASSAGE)
+        if entry.owner.key == task.key
+    )
 
 
 def _drift(

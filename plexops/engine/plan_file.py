@@ -40,15 +40,23 @@ def plan_json(plan: Plan) -> str:
 def read_plan_file(path: Path, approved: str) -> dict[str, Any]:
     """Read a plan file that somebody approved by its digest.
 
-    Raises PlexopsError: PLX-R210 for a file that is no plan or was edited (exit 8), PLX-R211 for one that is too old,
+    Raises PlexopsError: PLX-C001 where there is none, PLX-R210 for a file that is no plan or was edited (exit 8), PLX-R211 for one that is too old,
     PLX-R212 where the approved digest is another one.
     """
     try:
-        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        cause = error.strerror if isinstance(error, OSError) else "it is no text"
+        reason = f"the plan {path} cannot be read: {cause}"
+        raise PlexopsError(
+            Problem("PLX-C001", reason, "Make one: plexops apply --dry-run --out plan.json")
+        ) from None
+    try:
+        document: dict[str, Any] = json.loads(text)
         checksum = document["checksum"]
         covered = sha256({name: document[name] for name in _COVERED})
         made = datetime.fromisoformat(document["made"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         reason = f"{path} is no plan that can be read ({type(error).__name__})"
         raise PlexopsError(
             Problem("PLX-R210", reason, "Make one: plexops apply --dry-run --out plan.json")

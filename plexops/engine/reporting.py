@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 from plexops.engine.apply import Applied, Carried
 from plexops.engine.observe import Seen
 from plexops.model.change import Action, Change
-from plexops.model.exchange import WindowKind, Write
+from plexops.model.exchange import Window, WindowKind, Write
 from plexops.model.finding import Finding, FindingStatus
 from plexops.model.plan import GuardVerdict, Step, shown
 from plexops.model.resources import KINDS
@@ -23,6 +23,7 @@ from plexops.model.run import (
     GuardReport,
     Hop,
     Mark,
+    SiteReport,
     Stop,
     Symbol,
 )
@@ -76,8 +77,11 @@ def hops(findings: Sequence[Finding], seen: Seen, labels: Mapping[Stop, str]) ->
         Holds.NO: ("stop", "STOP"),
         Holds.UNKNOWN: ("unknown", "unproven"),
     }[wan.holds]  # type: ignore[assignment]
+    if seen.view.access != "forward" and isp[0] == "stop":
+        # Nobody means to come in by a forward: what forbids one stops nothing here.
+        isp = ("ok", str(wan.cause) or "ok")
     path = [
-        Hop("internet", labels.get("internet", "Internet"), "ok", "", ""),
+        Hop("internet", labels.get("internet", "Internet"), "not-asked", "", ""),
         Hop("isp", labels.get("isp", "ISP"), isp[0], isp[1], wan.says),
     ]
     for stop, role in (("router", Role.ROUTER), ("server", Role.SERVER), ("plex", Role.PLEX)):
@@ -138,12 +142,20 @@ def change_report(step: Step, carried: Carried | None = None) -> ChangeReport:
         fields=_fields(change),
         commands=tuple(_text(write) for write in step.script.writes),
         undo=step.script.undo,
-        window="" if window.kind is WindowKind.NONE else f"{window.kind}, {window.seconds} s",
+        window=_window_text(change, window),
         exposure="opens a port to the internet" if _opens(change) else None,
         outcome=outcome,
         place=change.place,
         detail="" if carried is None else carried.detail,
     )
+
+
+def _window_text(change: Change, window: Window) -> str:
+    if change.action is Action.RENEW:
+        return ""
+    if window.kind is WindowKind.NONE:
+        return "none: this device does not undo by itself, only plexops does"
+    return f"{window.kind}, {window.seconds} s"
 
 
 def _text(write: Write) -> str:
@@ -191,6 +203,30 @@ def _word(values: Any, name: str) -> str:
     if isinstance(value, tuple):
         return " ".join(str(item) for item in value)
     return "" if value is None else str(value)
+
+
+def finished(report: SiteReport) -> SiteReport:
+    """Give a site's report as people get it: the outcome as a sentence, exhibits numbered as they are cited."""
+    kept = {exhibit.id for exhibit in report.exhibits}
+    cited = [name for finding in report.findings for name in finding.exhibits if name in kept]
+    order = list(dict.fromkeys([*cited, *(exhibit.id for exhibit in report.exhibits)]))
+    numbers = {name: f"E{number}" for number, name in enumerate(order, start=1)}
+    exhibits = sorted(report.exhibits, key=lambda exhibit: order.index(exhibit.id))
+    return replace(
+        report,
+        outcome=sentence(report.outcome),
+        safe_stop=None if report.safe_stop is None else sentence(report.safe_stop),
+        findings=tuple(
+            replace(finding, exhibits=tuple(numbers[name] for name in finding.exhibits if name in kept))
+            for finding in report.findings
+        ),
+        exhibits=tuple(replace(exhibit, id=numbers[exhibit.id]) for exhibit in exhibits),
+    )
+
+
+def sentence(text: str) -> str:
+    """Begin a text with a capital letter."""
+    return text[:1].upper() + text[1:]
 
 
 def device_diffs(before: Seen, applied: Applied | None) -> tuple[DeviceDiff, ...]:

@@ -24,6 +24,7 @@ from plexops.engine.reporting import (
     change_report,
     device_diffs,
     finding_report,
+    finished,
     guard_report,
     hops,
     snapshot_json,
@@ -90,12 +91,12 @@ def run(homes: Sequence[Home], order: Order, store: Store, forks: int = 8) -> tu
     if writing or len(homes) == 1:
         sites = []
         for home in homes:
-            sites.append(run_site(home, order, store, run_id))
+            sites.append(finished(run_site(home, order, store, run_id)))
             if writing and sites[-1].exit_status != ExitStatus.IN_ORDER:
                 break
     else:
         with ThreadPoolExecutor(max_workers=max(1, forks)) as pool:
-            sites = list(pool.map(lambda home: run_site(home, order, store, run_id), homes))
+            sites = list(pool.map(lambda home: finished(run_site(home, order, store, run_id)), homes))
     command: RunCommand = "dry-run" if order.show_only else order.command
     report, masked = _document(command, run_id, started, begin, sites, homes, store)
     for home in homes[: len(sites)]:
@@ -106,7 +107,7 @@ def run(homes: Sequence[Home], order: Order, store: Store, forks: int = 8) -> tu
 def recover(homes: Sequence[Home], store: Store) -> tuple[RunReport, MaskedReport]:
     """Settle every interrupted run of these sites."""
     started, begin = datetime.now(UTC), time.monotonic()
-    sites = [recover_site(home, store) for home in homes]
+    sites = [finished(recover_site(home, store)) for home in homes]
     return _document("recover", "", started, begin, sites, homes, store)
 
 

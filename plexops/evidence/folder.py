@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from plexops.evidence.files import check_folder, check_parent, make_folder, read_file, unwritable, write_file
 from plexops.evidence.journal import FINISH, Journal, JournalText, read_journal, unchanged, utc_now
@@ -83,6 +83,11 @@ class RunFolder:
             return read_file(self._target(name))
         except FileNotFoundError as error:
             raise _damaged(self.path / name, "is missing") from error
+
+    @property
+    def has_result(self) -> bool:
+        """Whether the run came so far that it has a report."""
+        return (self.path / RESULT).exists()
 
     def names(self) -> tuple[str, ...]:
         """Give all files of the run, sorted; half-written temporary ones don't count."""
@@ -293,6 +298,11 @@ class Store:
         make_folder(folder)
         make_folder(folder / "runs")
         return SiteFolder(folder, name)
+
+    def sites(self) -> tuple[SiteFolder, ...]:
+        """Give every site that has a folder here, by name. Raises PlexopsError PLX-R101 for one that is unsafe."""
+        found = sorted(item.name for item in self.root.iterdir() if (item / "runs").is_dir())
+        return tuple(self.site("" if name == "%00" else unquote(name)) for name in found)
 
 
 def _finished(run: RunFolder) -> bool:

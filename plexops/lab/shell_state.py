@@ -56,11 +56,14 @@ class Collected:
 
 @dataclass(slots=True)
 class ToFile:
+    """A standard output that is redirected to a file."""
+
     files: FileSystem
     path: str
     user: str
 
     def write(self, data: bytes) -> None:
+        """Append to the file, with the user's rights."""
         if data:
             self.files.write(self.path, data, self.user, append=True)
 

@@ -226,6 +226,7 @@ def _through_relay(view: SiteView) -> Condition:
 
 
 def from_vantages(view: SiteView, port: int | None) -> Condition:
+    """Say what the vantages saw of a port, or of any port that they tried where none is given."""
     probes = [
         (entry.values, entry.exhibit)
         for entry in view.of(Role.OUTSIDE).of(Kind.PROBE)

@@ -11,9 +11,11 @@ from plexops.model.entries import FilterRule, FilterVerdict
 from plexops.model.snapshot import Entry
 from plexops.model.values import Protocol
 
+#: The handle of a base chain's policy, where the device has policies: what returns from a base chain meets it.
+POLICY = "policy"
+
 _EVERYBODY = IPv4Network("0.0.0.0/0")
-#: Jumps in a row that a sane ruleset never reaches.
-_DEEPEST = 16
+_TCP = frozenset({Protocol.TCP, Protocol.BOTH, Protocol.ANY})
 
 
 class Passes(StrEnum):
@@ -26,109 +28,159 @@ class Passes(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class InboundPacket:
-    """The first packet of a viewer's connection: TCP, new, from some public address that nobody knows before."""
+    """The first packet of a viewer's connection: TCP, new, from some public address that nobody knows before.
+
+    `in_interfaces` are all names of the interface where it arrives, with the lists that hold it; empty: unknown.
+    `out_interfaces` likewise, for the side on which the router sends it on.
+    """
 
     destination: IPv4Address
     port: int
     in_interfaces: frozenset[str]
     translated: bool
+    out_interfaces: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """What a set of base chains decides, and the entry that stood in the way."""
+    """What a set of base chains decides, and the entry of the base chain that stands, or may stand, in the way."""
 
     passes: Passes
     chain: str = ""
     stopped_by: Entry | None = None
 
 
+class _End(StrEnum):
+    """How the way through one chain may end."""
+
+    ACCEPTED = "accepted"
+    DROPPED = "dropped"
+    THROUGH = "through"  # it came to the chain's end, or returned
+    LOST = "lost"  # jumps go round in circles
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """All ends that are possible, and the first entry that may keep the packet from being accepted."""
+
+    ends: frozenset[_End]
+    stopper: Entry | None = None
+
+
 def walk(entries: Sequence[Entry], packet: InboundPacket) -> Walk:
     """Send a packet through every base chain: each of them has to accept it.
 
     Chains without a matching rule accept, unless their last rule (their policy) says otherwise. Entries without
-    values make the answer unknown.
+    values make the answer unknown. A rule that may match leaves both ways open, so that the answer is known only
+    where all of them end alike.
     """
     if any(entry.values is None for entry in entries):
         return Walk(Passes.UNKNOWN)
-    chains: list[str] = []
-    for entry in entries:
-        if entry.values.base and entry.values.chain not in chains:
-            chains.append(entry.values.chain)
-    unknown = Walk(Passes.YES)
-    for chain in chains:
-        passes, stopper = _run(entries, chain, packet, 0)
-        if passes is Passes.NO:
-            return Walk(Passes.NO, chain, stopper)
-        if passes is Passes.UNKNOWN:
-            unknown = Walk(Passes.UNKNOWN, chain, stopper)
-    return unknown
+    answer = Walk(Passes.YES)
+    known: dict[str, _Way] = {}
+    for chain in dict.fromkeys(entry.values.chain for entry in entries if entry.values.base):
+        way = _base_chain(entries, chain, packet, known)
+        if way.ends == {_End.DROPPED}:
+            return Walk(Passes.NO, chain, way.stopper)
+        if way.ends != {_End.ACCEPTED}:
+            answer = Walk(Passes.UNKNOWN, chain, way.stopper)
+    return answer
 
 
-def _run(
-    entries: Sequence[Entry], chain: str, packet: InboundPacket, depth: int
-) -> tuple[Passes | None, Entry | None]:
-    """Walk one chain. None: it came to its end without a verdict (for a base chain that is an accept)."""
-    if depth > _DEEPEST:
-        return Passes.UNKNOWN, None
-    doubt: tuple[Passes, Entry] | None = None
+def _base_chain(
+    entries: Sequence[Entry], chain: str, packet: InboundPacket, known: dict[str, _Way]
+) -> _Way:
+    """Walk a base chain: who returns from it meets its policy, and where there is none, is accepted."""
+    way = _chain(entries, chain, packet, known)
+    if _End.THROUGH not in way.ends:
+        return way
+    policy = next((e for e in entries if e.values.chain == chain and e.handle == POLICY), None)
+    drops = policy is not None and policy.values.verdict in (FilterVerdict.DROP, FilterVerdict.REJECT)
+    if policy is None or not drops or _matches(policy.values, packet) is False:
+        return _Way(way.ends - {_End.THROUGH} | {_End.ACCEPTED}, way.stopper)
+    return _Way(way.ends - {_End.THROUGH} | {_End.DROPPED}, way.stopper or policy)
+
+
+def _chain(entries: Sequence[Entry], chain: str, packet: InboundPacket, known: dict[str, _Way]) -> _Way:
+    """Give every end that the way through one chain may have."""
+    if chain in known:
+        return known[chain]
+    known[chain] = _Way(frozenset({_End.LOST}))
+    ends: set[_End] = set()
+    stopper: Entry | None = None
     for entry in entries:
-        rule: FilterRule = entry.values
-        if rule.chain != chain:
-            continue
-        hit = _matches(rule, packet)
+        hit = _matches(entry.values, packet) if entry.values.chain == chain else False
         if hit is False:
             continue
-        verdict = _verdict(entries, entry, packet, depth)
-        if verdict is None:
-            if rule.verdict is FilterVerdict.RETURN and hit:
-                break
-            continue
-        if hit is None:
-            doubt = doubt or (verdict, entry)
-            continue
-        if doubt is not None and doubt[0] is not verdict:
-            return Passes.UNKNOWN, doubt[1]
-        return verdict, entry
-    ending = Passes.YES if depth == 0 else None
-    if doubt is not None and doubt[0] is not ending:
-        return Passes.UNKNOWN, doubt[1]
-    return ending, None
+        leads, goes_on = _leads(entries, entry.values, packet, known)
+        ends |= leads
+        if stopper is None and leads - {_End.ACCEPTED}:
+            stopper = entry
+        if hit and not goes_on:
+            break
+    else:
+        ends.add(_End.THROUGH)
+    known[chain] = _Way(frozenset(ends), stopper)
+    return known[chain]
 
 
-def _verdict(entries: Sequence[Entry], entry: Entry, packet: InboundPacket, depth: int) -> Passes | None:
-    rule: FilterRule = entry.values
+def _leads(
+    entries: Sequence[Entry], rule: FilterRule, packet: InboundPacket, known: dict[str, _Way]
+) -> tuple[frozenset[_End], bool]:
+    """Give where a rule that matches leads, and whether the next rule may be asked after it."""
     match rule.verdict:
         case FilterVerdict.ACCEPT:
-            return Passes.YES
+            return frozenset({_End.ACCEPTED}), False
         case FilterVerdict.DROP | FilterVerdict.REJECT:
-            return Passes.NO
+            return frozenset({_End.DROPPED}), False
+        case FilterVerdict.RETURN:
+            return frozenset({_End.THROUGH}), False
         case FilterVerdict.JUMP:
-            return _run(entries, rule.target, packet, depth + 1)[0]
-        case FilterVerdict.RETURN | FilterVerdict.CONTINUE:
-            return None
+            ends = _chain(entries, rule.target, packet, known).ends
+            return ends - {_End.THROUGH}, _End.THROUGH in ends
+        case FilterVerdict.CONTINUE:
+            return frozenset(), True
 
 
 def _matches(rule: FilterRule, packet: InboundPacket) -> bool | None:
     """Tell whether a rule matches; None for maybe."""
+    arrives = _interface_matches(rule.in_interfaces, packet.in_interfaces, frozenset())
+    leaves = _interface_matches(rule.out_interfaces, packet.out_interfaces, packet.in_interfaces)
     surely_not = (
         rule.family == 6,
-        rule.protocol is not None and rule.protocol not in (Protocol.TCP, Protocol.BOTH, Protocol.ANY),
+        rule.protocol is not None and rule.protocol not in _TCP,
         rule.ports is not None and packet.port not in rule.ports,
         rule.destination is not None and packet.destination not in rule.destination,
         rule.source is not None and rule.source != _EVERYBODY,
         rule.translated is not None and rule.translated is not packet.translated,
         rule.new is False,
-        not _interface_matches(rule.in_interfaces, packet.in_interfaces),
+        arrives is False,
+        leaves is False,
     )
     if any(surely_not):
         return False
-    return None if not rule.understood else True
+    return None if None in (arrives, leaves) or not rule.understood else True
 
 
-def _interface_matches(wanted: tuple[str, ...] | None, arrived: frozenset[str]) -> bool:
+def _interface_matches(
+    wanted: tuple[str, ...] | None, names: frozenset[str], never: frozenset[str]
+) -> bool | None:
+    """Tell whether one of a rule's interface names is the packet's, of which `never` are surely none.
+
+    Nobody knows all names of an interface where none is known.
+    """
     if wanted is None:
         return True
-    if all(name.startswith("!") for name in wanted):
-        return not any(name[1:] in arrived for name in wanted)
-    return any(name in arrived for name in wanted)
+    negated = bool(wanted) and all(name.startswith("!") for name in wanted)
+    plain = [name.removeprefix("!") for name in wanted]
+    if any(_is_named(name, names) for name in plain):
+        return not negated
+    if (names and not never) or all(_is_named(name, never) for name in plain):
+        return negated
+    return None
+
+
+def _is_named(wanted: str, names: frozenset[str]) -> bool:
+    if wanted.endswith("*"):
+        return any(name.startswith(wanted[:-1]) for name in names)
+    return wanted in names

@@ -189,17 +189,22 @@ def sound_external_port(case: Case) -> str | None:
     for change, forward in _forwards(case):
         if not forward.enabled:
             continue
-        port = forward.external_port.single
-        if port is None:
-            return f"{change.id}: {forward.external_port} is not one port"
-        if not 1024 <= port <= 65535:
-            return f"{change.id}: port {port} is not between 1024 and 65535"
-        if port in WELL_KNOWN_PORTS:
-            return f"{change.id}: port {port} belongs to a well-known service"
+        reason = _unsound_port(forward)
+        if reason:
+            return f"{change.id}: {reason}"
         taken = _taken_by(case, change, forward)
         if taken:
-            return f"{change.id}: port {port} is taken by {taken}"
+            return f"{change.id}: port {forward.external_port} is taken by {taken}"
     return None
+
+
+def _unsound_port(forward: PortForward) -> str | None:
+    port = forward.external_port.single
+    if port is None:
+        return f"{forward.external_port} is not one port"
+    if not 1024 <= port <= 65535:
+        return f"port {port} is not between 1024 and 65535"
+    return f"port {port} belongs to a well-known service" if port in WELL_KNOWN_PORTS else None
 
 
 def _taken_by(case: Case, change: Change, forward: PortForward) -> str | None:
@@ -237,10 +242,9 @@ def forward_reaches_plex(case: Case) -> str | None:
 
 def _misses(case: Case, forward: PortForward) -> str | None:
     view = case.before
-    if forward.protocol is not Protocol.TCP:
-        return f"Plex needs TCP alone, not {forward.protocol}"
-    if forward.address != view.plex_address or forward.port.single != view.plex_port:
-        return f"{forward.address}:{forward.port} is not where Plex is ({view.plex_address}:{view.plex_port})"
+    elsewhere = _aims_elsewhere(view, forward)
+    if elsewhere:
+        return elsewhere
     if not view.server_is_static and not _is_reserved(case.after, view.plex_address):
         return f"{forward.address} is neither reserved nor static: it would move"
     if view.of(Role.PLEX).text("plex.identifier") is None:
@@ -248,6 +252,14 @@ def _misses(case: Case, forward: PortForward) -> str | None:
     answered = view.plex_answered_at
     if answered is not None and answered != (str(forward.address), forward.port.single):
         return f"Plex answered at {answered[0]}:{answered[1]}, not where the forward goes"
+    return None
+
+
+def _aims_elsewhere(view: SiteView, forward: PortForward) -> str | None:
+    if forward.protocol is not Protocol.TCP:
+        return f"Plex needs TCP alone, not {forward.protocol}"
+    if forward.address != view.plex_address or forward.port.single != view.plex_port:
+        return f"{forward.address}:{forward.port} is not where Plex is ({view.plex_address}:{view.plex_port})"
     return None
 
 
@@ -352,3 +364,13 @@ def judge(case: Case) -> tuple[GuardVerdict, ...]:
         reason = guard(case)
         verdicts.append(GuardVerdict(name, title, holds=reason is None, reason=reason or ""))
     return tuple(verdicts)
+
+
+def judge_on_paper(case: Case) -> tuple[str, ...]:
+    """Give what would be refused whatever the devices say: all that guards can know before anything was read."""
+    reasons = [guard(case) for guard in (no_external_32400, no_dmz, no_loosened_firewall)]
+    for change, forward in _forwards(case):
+        if forward.enabled:
+            for reason in (_unsound_port(forward), _aims_elsewhere(case.before, forward)):
+                reasons.append(reason and f"{change.id}: {reason}")
+    return tuple(reason for reason in reasons if reason)

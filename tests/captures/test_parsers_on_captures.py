@@ -14,9 +14,9 @@ from typing import Any
 import jmespath
 import pytest
 import yaml
-from capture_files import DATA, EXPECTED, FOREIGN, answer, find
 
 from plexops.parsers import PARSERS, ParseError
+from tests.captures.capture_files import DATA, EXPECTED, FOREIGN, answer, find
 
 TYPED = {"json", "ip_addr", "ip_route"}
 

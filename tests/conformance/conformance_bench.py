@@ -32,7 +32,7 @@ from plexops.languages import CONSOLES
 from plexops.languages.posix_frame import PATH
 from plexops.model.change import Action, Change, find, inverse
 from plexops.model.errors import Place
-from plexops.model.exchange import Call, Command, Read, Reply, Script, Write
+from plexops.model.exchange import Call, Read, Reply, Script, Write
 from plexops.model.finding import Finding
 from plexops.model.resources import KINDS
 from plexops.model.resources.dhcp_reservation import Reservation

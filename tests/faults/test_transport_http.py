@@ -16,17 +16,6 @@ from types import MappingProxyType
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from transport_servers import (
-    Behaviour,
-    Identity,
-    Listener,
-    Web,
-    new_key,
-    plain_answer,
-    self_signed,
-    ssh_server,
-    web_server,
-)
 
 from plexops.model.change import Action, Change
 from plexops.model.errors import ExitStatus, PlexopsError
@@ -40,6 +29,17 @@ from plexops.transport.http_settings import Authorities, BasicLogin, HeaderLogin
 from plexops.transport.opening import open_read, open_write
 from plexops.transport.ssh_settings import SshSettings
 from plexops.transport.trust import Source, TrustedKey, TrustedKeys, fingerprint
+from tests.faults.transport_servers import (
+    Behaviour,
+    Identity,
+    Listener,
+    Web,
+    new_key,
+    plain_answer,
+    self_signed,
+    ssh_server,
+    web_server,
+)
 
 TOKEN = HeaderLogin("X-Plex-Token", Secret("t0ken-of-the-owner", "env:PLEX_TOKEN"))
 BASIC = BasicLogin(Secret("apikey", "env:K"), Secret("apisecret", "env:S"))

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
-from transport_servers import private_text, self_signed, web_server
 
 from plexops.model.errors import PlexopsError
 from plexops.model.exchange import Call, Command, Read
@@ -28,6 +27,7 @@ from plexops.transport.ssh_config import resolve
 from plexops.transport.ssh_settings import Become, SshSettings
 from plexops.transport.trust import Source, TrustedKey, TrustedKeys
 from plexops.transport.trust_store import TrustStore, ssh_trust
+from tests.faults.transport_servers import private_text, self_signed, web_server
 
 SSHD = "/usr/sbin/sshd"
 

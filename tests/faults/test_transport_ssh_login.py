@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
-from transport_servers import Behaviour, new_key, private_text, public_blob, ssh_server
 
 from plexops.model.errors import ExitStatus, PlexopsError
 from plexops.model.exchange import Command, Read
@@ -20,6 +19,7 @@ from plexops.model.secret import Secret
 from plexops.transport.ssh import SshReadLink
 from plexops.transport.ssh_settings import SshSettings
 from plexops.transport.trust import Source, TrustedKey, TrustedKeys, fingerprint
+from tests.faults.transport_servers import Behaviour, new_key, private_text, public_blob, ssh_server
 
 READ = Read("version", Command("echo 24.10.1"))
 

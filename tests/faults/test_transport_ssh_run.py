@@ -12,7 +12,6 @@ from pathlib import Path
 
 import paramiko
 import pytest
-from transport_servers import Behaviour, Listener, new_key, run_by_sh, ssh_server
 
 from plexops.model.change import Action, Change
 from plexops.model.errors import ExitStatus, PlexopsError
@@ -24,6 +23,7 @@ from plexops.transport.opening import open_read, open_write
 from plexops.transport.ssh import SshReadLink, SshWriteLink
 from plexops.transport.ssh_settings import Become, SshSettings
 from plexops.transport.trust import Source, TrustedKey, TrustedKeys, fingerprint
+from tests.faults.transport_servers import Behaviour, Listener, new_key, run_by_sh, ssh_server
 
 READS = (
     Read("one", Command("echo first; echo warning >&2; exit 3")),

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import paramiko
 import pytest
-from transport_servers import Behaviour, new_key, ssh_server
 
 from plexops.model.errors import ExitStatus, PlexopsError
 from plexops.model.exchange import Command, Read
@@ -14,6 +13,7 @@ from plexops.model.secret import Secret
 from plexops.transport.ssh import SshReadLink, scan
 from plexops.transport.ssh_settings import Become, SshSettings
 from plexops.transport.trust import Source, TrustedKey, TrustedKeys, fingerprint
+from tests.faults.transport_servers import Behaviour, new_key, ssh_server
 
 READ = Read("version", Command("echo 24.10.1"))
 PASSWORD = Secret("correct horse", "env:ROUTER_PASSWORD")

@@ -204,6 +204,14 @@ _TRUST: tuple[Code, ...] = (
         "by others. No device was contacted. Restore it, correct its owner and mode (0600), or remove it and pin the "
         "devices again.",
     ),
+    Code(
+        "PLX-D214",
+        "the device shows another key than the one to be pinned",
+        ExitStatus.INCOMPLETE,
+        "`plexops trust DEVICE --fingerprint FP` pins exactly the key that you compared. The device shows a different "
+        "one, so nothing was pinned. Compare once more on the device itself: it may have several host keys, or "
+        "somebody sits between.",
+    ),
 )
 
 _RECORDINGS: tuple[Code, ...] = (
@@ -230,4 +238,56 @@ _RECORDINGS: tuple[Code, ...] = (
     ),
 )
 
-CODES: tuple[Code, ...] = (*_REACH, *_TRUST, *_RECORDINGS)
+_PROFILES: tuple[Code, ...] = (
+    Code(
+        "PLX-D401",
+        "a profile's read could write",
+        ExitStatus.USAGE,
+        "What a profile asks of a device must be on the list of requests that are known to only read: an audit must "
+        "not be able to change anything, whoever wrote the profile. Use another command, or cut it into plain reads "
+        "without redirections, substitutions and chains.",
+    ),
+    Code(
+        "PLX-D402",
+        "a profile names no parser that there is",
+        ExitStatus.USAGE,
+        "`parse:` says how an answer is read. The message lists the parsers that plexops has.",
+    ),
+    Code(
+        "PLX-D403",
+        "a profile names no fact that there is",
+        ExitStatus.USAGE,
+        "Conditions and guards know facts by fixed names, such as `wan.address`; a misspelt one would be unknown for "
+        "ever. A fact that only the profile itself uses starts with `x.`.",
+    ),
+    Code(
+        "PLX-D404",
+        "a profile names no read that there is",
+        ExitStatus.USAGE,
+        "`from:` and `ids:` name one of the profile's own `reads:`.",
+    ),
+    Code(
+        "PLX-D405",
+        "a profile holds no valid JMESPath expression",
+        ExitStatus.USAGE,
+        "`take:` and `rows:` are JMESPath expressions over the parsed answer. Names with signs in them stand in double "
+        'quotes, words in single ones: interface[?interface==\'wan\'] | [0]."ipv4-address"[0].address',
+    ),
+    Code(
+        "PLX-D406",
+        "a profile maps a field that the kind does not have",
+        ExitStatus.USAGE,
+        "The fields of a kind are the same for every router; the message lists them. What only this device has is "
+        "named under `limits:` (it narrows an entry down) or `ignores:` (it has no meaning for plexops).",
+    ),
+    Code(
+        "PLX-D407",
+        "a profile's template cannot be quoted safely",
+        ExitStatus.USAGE,
+        "The language of the device quotes every value by its type, so a text never stands inside quotes or inside a "
+        "word of the profile: a hostile name could break out there. Let the value stand alone, as in "
+        "`uci set x.y={{ name }}`, and use only variables that the message names.",
+    ),
+)
+
+CODES: tuple[Code, ...] = (*_REACH, *_TRUST, *_RECORDINGS, *_PROFILES)

@@ -68,4 +68,58 @@ CODES: tuple[Code, ...] = (
         "Only one plexops works on a site at a time. The message names the process that holds it. The lock ends with "
         "that process, even if it is killed, so there is never a file to delete.",
     ),
+    Code(
+        "PLX-R107",
+        "a run has no result yet",
+        ExitStatus.BUSY,
+        "The run was interrupted before it could write its report, or it is still at work. `plexops recover` settles an "
+        "interrupted run by what the devices say.",
+    ),
+    Code(
+        "PLX-R201",
+        "a change cannot be written for this device",
+        ExitStatus.SAFE_STOP,
+        "The playbook wants what this device cannot be made to do, or the way back could not be derived from what it "
+        "holds now. What cannot be undone is not begun: nothing was sent. Do it by hand; plexops verifies the effect.",
+    ),
+    Code(
+        "PLX-R202",
+        "a guard refused right before a change was sent",
+        ExitStatus.SAFE_STOP,
+        "Guards judge the plan, and once more what the device says in the moment before each change. What they saw "
+        "then stands in the message. Look again: plexops audit",
+    ),
+    Code(
+        "PLX-R210",
+        "a plan file is not what plexops wrote",
+        ExitStatus.TAMPERED,
+        "A plan file bears a checksum over all that it says. This one cannot be read, or it was edited. A plan is a "
+        "claim that is checked, never an input that is carried out: make a new one with `plexops apply --dry-run --out`.",
+    ),
+    Code(
+        "PLX-R211",
+        "a plan file is too old",
+        ExitStatus.USAGE,
+        "A plan is good for one day, because homes change. Make a new one and review that.",
+    ),
+    Code(
+        "PLX-R212",
+        "another plan was approved",
+        ExitStatus.USAGE,
+        "--approve takes the digest of the plan that was reviewed, and the file holds another plan. Nothing was sent.",
+    ),
+    Code(
+        "PLX-R220",
+        "a run cannot be put back as a whole",
+        ExitStatus.SAFE_STOP,
+        "Somebody changed what the run had left, so putting the old state back would undo their work as well. Nothing "
+        "was sent. Put that entry back by hand, or let the playbook say what shall be.",
+    ),
+    Code(
+        "PLX-X001",
+        "a bug of plexops",
+        ExitStatus.BUG,
+        "Something happened that plexops was not written for. The crash report names the place in the program and holds "
+        "no value of yours. If a change was under way, `plexops recover` settles it by what the devices say.",
+    ),
 )

@@ -12,7 +12,6 @@ from urllib.parse import quote
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from masking_excerpts import ALL, Excerpt
 
 from plexops.evidence.masking import Masker, load_key, mask_report
 from plexops.evidence.scrub import REMOVED, Scrubber
@@ -21,6 +20,7 @@ from plexops.model.finding import FindingStatus
 from plexops.model.run import ChangeReport, Exhibit, FieldChange, FindingReport, RunReport, SiteReport
 from plexops.model.run_json import report_to_json
 from plexops.model.secret import Secret
+from tests.unit.evidence.masking_excerpts import ALL, Excerpt
 
 CAPTURES = Path(
     os.environ.get("PLEXOPS_CAPTURES", Path(__file__).resolve().parents[3] / "../shared/captures")

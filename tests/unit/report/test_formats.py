@@ -13,13 +13,23 @@ from xml.etree import ElementTree as ET
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from report_samples import CGNAT, DRIFT, DRY_RUN, FORWARD, SAMPLES, UNREACHABLE, everywhere, run_of, site_of
-from test_html import assert_harmless
 
 from plexops.model.errors import Place
 from plexops.model.finding import FindingStatus
 from plexops.report import FORMATS, github, junit, markdown
 from plexops.report.view import View
+from tests.unit.report.report_samples import (
+    CGNAT,
+    DRIFT,
+    DRY_RUN,
+    FORWARD,
+    SAMPLES,
+    UNREACHABLE,
+    everywhere,
+    run_of,
+    site_of,
+)
+from tests.unit.report.test_html import assert_harmless
 
 PAYLOADS = (
     "<script>alert(1)</script>",

@@ -9,13 +9,22 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
-from report_samples import APPLIED, CGNAT, DRIFT, EXHIBITS, SAMPLES, everywhere, run_of, site_of
 
 from plexops.model.run import Exhibit, MaskedReport
 from plexops.report.diff import DiffLine, changed_lines
 from plexops.report.html import render
 from plexops.report.markup import Html, tag
 from plexops.report.view import View
+from tests.unit.report.report_samples import (
+    APPLIED,
+    CGNAT,
+    DRIFT,
+    EXHIBITS,
+    SAMPLES,
+    everywhere,
+    run_of,
+    site_of,
+)
 
 VOID = {"meta", "br", "hr"}
 #: All that a page may consist of.

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from report_samples import APPLIED, SAMPLES, everywhere
 
 from plexops.model.errors import ExitStatus, PlexopsError
 from plexops.model.run import RUN_SCHEMA, map_texts
 from plexops.model.run_json import report_from_json, report_to_json
+from tests.unit.report.report_samples import APPLIED, SAMPLES, everywhere
 
 
 def document() -> dict[str, Any]:

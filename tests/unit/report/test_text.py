@@ -6,13 +6,23 @@ import re
 from dataclasses import replace
 
 import pytest
-from report_samples import APPLIED, CGNAT, DIAGNOSED, DRIFT, DRY_RUN, IN_ORDER, SAMPLES, UNDONE, UNREACHABLE
 
 from plexops.model.errors import Place, Problem
 from plexops.report.problem import render_problem
 from plexops.report.terminal import width_of
 from plexops.report.text import render
 from plexops.report.view import View
+from tests.unit.report.report_samples import (
+    APPLIED,
+    CGNAT,
+    DIAGNOSED,
+    DRIFT,
+    DRY_RUN,
+    IN_ORDER,
+    SAMPLES,
+    UNDONE,
+    UNREACHABLE,
+)
 
 
 def test_drift_wide() -> None:

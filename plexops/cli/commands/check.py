@@ -1,0 +1,140 @@
+"""`plexops check`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from plexops.cli.options import with_files, with_task_list
+
+if TYPE_CHECKING:
+    from plexops.config.problems import Problems
+    from plexops.model.errors import Problem
+    from plexops.model.site import SiteTasks
+
+
+@dataclass(slots=True)
+class Sorted:
+    """The files that were named, by what they are."""
+
+    inventory: Path | None = None
+    playbooks: list[Path] = field(default_factory=list)
+    profiles: list[Path] = field(default_factory=list)
+
+
+@click.command("check")
+@with_files
+@with_task_list
+def command(**options: Any) -> int:
+    """Check inventory, playbooks, profiles and templates. Opens no connection and resolves no secret.
+
+    PLAYBOOKS may be playbooks, folders of them, an inventory or profiles of your own, in any order: what a
+    pre-commit hook names. Exit status: 0 in order, 2 something is wrong.
+    """
+    from plexops.cli.listing import task_list
+    from plexops.cli.output import emit
+    from plexops.config.problems import Problems
+
+    problems = Problems()
+    files = sort_files(options["playbooks"], options["inventory"], problems)
+    profiles = _check_profiles(files.profiles, problems)
+    only_profiles = bool(files.profiles) and not files.playbooks and files.inventory is None
+    sites, notes = ((), ()) if only_profiles else _check_sites(files, options, problems)
+    problems.raise_if_any()
+    if options["list_tasks"]:
+        emit(task_list(sites))
+        return 0
+    tasks = sum(len(site.tasks) for site in sites)
+    profiles += len({site.site.router.profile for site in sites if site.site.router is not None})
+    emit(f"{_count(len(sites), 'site')}, {_count(tasks, 'task')}, {_count(profiles, 'profile')}: in order\n")
+    for note in notes:
+        emit(f"note  {note.place}  {note.reason}\n")
+    return 0
+
+
+def sort_files(paths: tuple[Path, ...], inventory: Path | None, problems: Problems) -> Sorted:
+    """Tell playbooks, an inventory and profiles apart by their content.
+
+    A file that cannot be read is a problem. Raises click.UsageError for a second inventory.
+    """
+    from plexops.config.nodes import Listing, Table
+    from plexops.config.yaml import load_yaml_document
+    from plexops.model.errors import PlexopsError
+
+    files = Sorted(inventory)
+    for path in paths:
+        if path.is_dir():
+            files.playbooks.append(path)
+            continue
+        try:
+            document = load_yaml_document(path)
+        except PlexopsError as error:
+            problems.keep(error.problems)
+            continue
+        if isinstance(document, Table) and ("profile" in document.entries or "speaks" in document.entries):
+            files.profiles.append(path)
+        elif isinstance(document, Listing):
+            files.playbooks.append(path)
+        elif files.inventory is not None:
+            raise click.UsageError(f"{files.inventory} and {path} are both inventories: name one.")
+        else:
+            files.inventory = path
+    return files
+
+
+def _check_profiles(paths: list[Path], problems: Problems) -> int:
+    from plexops.engine.families import load_family
+    from plexops.model.errors import PlexopsError
+
+    for path in paths:
+        try:
+            load_family(str(path.absolute()), Path())
+        except PlexopsError as error:
+            problems.keep(error.problems)
+    return len(paths)
+
+
+def _check_sites(
+    files: Sorted, options: dict[str, Any], problems: Problems
+) -> tuple[tuple[SiteTasks, ...], tuple[Problem, ...]]:
+    """Check inventory and playbooks, and only when both can be read what comes of them together."""
+    from plexops.cli.session import Files
+    from plexops.config.inventory import load_inventory
+    from plexops.config.playbook import load_playbooks
+    from plexops.config.resolve import resolve
+    from plexops.config.variables import extra_variables
+    from plexops.engine.on_paper import problems_on_paper
+    from plexops.model.errors import PlexopsError
+
+    inventory = playbooks = None
+    try:
+        inventory = load_inventory(files.inventory)
+    except PlexopsError as error:
+        problems.keep(error.problems)
+    try:
+        playbooks = load_playbooks(tuple(files.playbooks))
+    except PlexopsError as error:
+        problems.keep(error.problems)
+    if inventory is None or playbooks is None or problems:
+        return (), ()
+    sites = resolve(
+        inventory,
+        playbooks,
+        limit=options["limit"],
+        tags=options["tags"],
+        skip_tags=options["skip_tags"],
+        extra=extra_variables(options["extra_vars"]),
+    )
+    directory = Files(files.inventory, ()).directory
+    for site in sites:
+        problems.keep(problems_on_paper(site, directory))
+    return sites, inventory.notes
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"
+
+

@@ -1,0 +1,58 @@
+"""What can be judged of a site without asking anybody: its profile, and what guards would refuse anyway."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from plexops.config.secrets import Secrets
+from plexops.engine.access import ReplayedLinks
+from plexops.engine.site import Home, Setting, open_home
+from plexops.model.change import Action, Change
+from plexops.model.errors import PlexopsError, Problem
+from plexops.model.resources import KINDS
+from plexops.model.site import ResolvedTask, SiteTasks, State
+from plexops.runbook.guards import Case, judge_on_paper
+from plexops.transport.trust_store import TrustStore
+
+
+def open_on_paper(tasks: SiteTasks, directory: Path) -> Home:
+    """Make a site ready without secrets, pins and a network. Raises PlexopsError where its profile is wrong."""
+    nobody = Setting(
+        directory=directory,
+        secrets=Secrets({}, None),
+        store=TrustStore(directory / "nowhere", {}),
+        links=ReplayedLinks(directory / "nowhere"),
+    )
+    return open_home(tasks, nobody)
+
+
+def problems_on_paper(tasks: SiteTasks, directory: Path) -> tuple[Problem, ...]:
+    """Give every problem of a site that no device has to be asked about."""
+    try:
+        home = open_on_paper(tasks, directory)
+    except PlexopsError as error:
+        return error.problems
+    found: list[Problem] = []
+    for task in tasks.tasks:
+        if task.want is None or task.state is State.ABSENT or task.not_applicable:
+            continue
+        case = Case(home.view, home.view, (_change(task),))
+        found += [_refused(tasks, task, reason) for reason in judge_on_paper(case)]
+    return tuple(found)
+
+
+def _change(task: ResolvedTask) -> Change:
+    return Change(KINDS[task.kind].role, task.kind, task.key, Action.CREATE, want=task.want)
+
+
+def _refused(tasks: SiteTasks, task: ResolvedTask, reason: str) -> Problem:
+    field = next((name for name in ("external_port", "manual_port", "port") if name in task.places), "")
+    place = task.places.get(field, task.place)
+    site = tasks.site.name
+    return Problem(
+        "PLX-C511",
+        f"apply would refuse this at site {site}: {reason}",
+        "Choose another value: an external port from 1024 to 65535 that nothing else uses, never 32400.",
+        place,
+        f"{task.kind}.{field}" if field else str(task.kind),
+    )

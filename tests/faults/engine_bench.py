@@ -1,0 +1,219 @@
+"""plexops as a process against a simulated home, and what the home's devices themselves say afterwards."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from plexops.lab.home import HomeOptions, RunningHome, start_home
+from plexops.lab.routers import RouterName
+
+KILLED = -signal.SIGKILL
+CHECKOUT = Path(__file__).resolve().parents[2]
+DEVICES = ("router", "server", "plex")
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a command ended, and what it wrote."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The only site of a `--format json` document."""
+        found: dict[str, Any] = json.loads(self.out)["sites"][0]
+        return found
+
+    def __str__(self) -> str:
+        return f"exit {self.status}\n{self.out}{self.err}"
+
+
+@dataclass(slots=True)
+class Forker:
+    """The process that forks a child for every command."""
+
+    process: subprocess.Popen[str]
+
+    def run(self, order: Mapping[str, Any]) -> int:
+        """Run one command to its end."""
+        self.start(order)
+        return self.wait()
+
+    def start(self, order: Mapping[str, Any]) -> int:
+        """Start one command and give its process id; `wait` before the next one."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps(order) + "\n")
+        self.process.stdin.flush()
+        return int(self._line()["pid"])
+
+    def wait(self) -> int:
+        """Give how the command ended."""
+        return int(self._line()["status"])
+
+    def _line(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        found: dict[str, Any] = json.loads(self.process.stdout.readline())
+        return found
+
+
+@contextmanager
+def forker() -> Iterator[Forker]:
+    """Start the forking process, and end it."""
+    command = [sys.executable, "-m", "tests.faults.engine_child"]
+    with subprocess.Popen(
+        command, cwd=CHECKOUT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        yield Forker(process)
+        assert process.stdin is not None
+        process.stdin.close()
+        process.wait(10)
+
+
+@dataclass(slots=True)
+class Bench:
+    """One running home with plexops beside it."""
+
+    home: RunningHome
+    forker: Forker
+    directory: Path
+    effect_seconds: float = 6.0
+    arrival_seconds: float = 20.0
+    #: How long the device's own undo waits; 0: as the product has it.
+    window_seconds: int = 0
+    environment: dict[str, str] = field(default_factory=dict)
+    _count: int = 0
+
+    def __call__(self, *argv: str, die_at: int = 0, die_before: bool = False) -> Ended:
+        """Run one command to its end. `die_at`: SIGKILL at that record of the journal."""
+        self.start(*argv, die_at=die_at, die_before=die_before)
+        return self.wait()
+
+    def start(self, *argv: str, die_at: int = 0, die_before: bool = False) -> int:
+        """Start one command and give its process id."""
+        self._count += 1
+        order = {
+            "argv": argv,
+            "cwd": str(self.directory),
+            "env": self._environment(),
+            "stdout": str(self._output("out")),
+            "stderr": str(self._output("err")),
+            "effect_seconds": self.effect_seconds,
+            "arrival_seconds": self.arrival_seconds,
+            "window_seconds": self.window_seconds,
+            "die_at": die_at,
+            "die_before": die_before,
+        }
+        return self.forker.start(order)
+
+    def wait(self) -> Ended:
+        """Wait for what was started."""
+        status = self.forker.wait()
+        return Ended(status, self._output("out").read_text("utf-8"), self._output("err").read_text("utf-8"))
+
+    def exports(self) -> dict[str, str]:
+        """Give what every device says of itself."""
+        return {role: self.home.export(role) for role in DEVICES}  # type: ignore[arg-type]
+
+    def writes(self) -> list[str]:
+        """Give the requests that changed something, by the devices' own account."""
+        return [line for role in DEVICES for line in self.home.commands(role) if is_write(line)]  # type: ignore[arg-type]
+
+    @property
+    def state(self) -> Path:
+        """Where plexops keeps its runs."""
+        return self.directory / "state" / "plexops"
+
+    def runs(self) -> list[Path]:
+        """Give the folders of all runs, the oldest first."""
+        return sorted((self.state / "home" / "runs").iterdir())
+
+    def journal(self, run: int = -1) -> list[dict[str, Any]]:
+        """Give the records of one run."""
+        lines = (self.runs()[run] / "journal.jsonl").read_text("utf-8").splitlines()
+        return [json.loads(line) for line in lines]
+
+    def _output(self, kind: str) -> Path:
+        return self.directory / f"{self._count}.{kind}"
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            "HOME": str(self.directory),
+            "XDG_STATE_HOME": str(self.directory / "state"),
+            "PATH": os.environ["PATH"],
+            "LC_ALL": "C.UTF-8",
+            "NO_COLOR": "1",
+            "COLUMNS": "140",
+            "TZ": "UTC",
+            **self.environment,
+        }
+
+
+#: What changes a device, by the words of its own requests.
+_WRITING = (
+    "uci set ", "uci delete ", "uci commit", " reload", " restart", "setsid", "PUT ", "ufw allow", "ufw delete",
+    "/add ", "/remove ", "/set ", "POST /api/firewall/d_nat/add", "POST /api/firewall/d_nat/set",
+    "POST /api/firewall/d_nat/del", "POST /api/dnsmasq/settings/add", "POST /api/dnsmasq/settings/set",
+    "POST /api/dnsmasq/settings/del", "/reconfigure", "/apply", "nft -f", "nft delete", "networkctl renew",
+    "# write ",
+)  # fmt: skip
+
+
+def is_write(line: str) -> bool:
+    """Tell whether a request of a device's log changes something."""
+    return any(word in line for word in _WRITING)
+
+
+@contextmanager
+def bench(
+    forking: Forker,
+    directory: Path,
+    router: RouterName = "openwrt",
+    scenario: str = "drifted",
+    options: HomeOptions | None = None,
+) -> Iterator[Bench]:
+    """Start a home with plexops beside it."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with start_home(router, scenario, directory=directory, options=options) as home:
+        made = Bench(home, forking, directory)
+        trust_router(made)
+        yield made
+
+
+def trust_router(made: Bench) -> None:
+    """Pin the router's certificate outside of the inventory, as `plexops trust` does: a secret goes there."""
+    if made.home.router_name != "opnsense":
+        return
+    from datetime import UTC, datetime
+
+    from plexops.transport.trust import OfferedKey
+    from plexops.transport.trust_store import TrustStore
+
+    store = TrustStore.load(made.state)
+    store.pin("home/router", OfferedKey("tls", made.home.tls.pin), datetime.now(UTC).date()).save()
+
+
+class Homes:
+    """Makes benches, each in a folder of its own."""
+
+    def __init__(self, forking: Forker, directory: Path) -> None:
+        self._forker = forking
+        self._directory = directory
+        self._count = 0
+
+    def __call__(
+        self, router: RouterName = "openwrt", scenario: str = "drifted", options: HomeOptions | None = None
+    ) -> AbstractContextManager[Bench]:
+        """Give a context with one bench."""
+        self._count += 1
+        return bench(self._forker, self._directory / str(self._count), router, scenario, options)
