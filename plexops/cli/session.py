@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from base64 import b64decode
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from plexops.evidence.folder import Store, state_root
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.secret import Secret
 from plexops.model.site import SecretReference, SecretSource, SiteTasks
+from plexops.transport.trust import OfferedKey, fingerprint
 from plexops.transport.trust_store import TrustStore
 
 
@@ -90,7 +93,7 @@ def open_homes(
     interactive = sys.stdin.isatty()
     setting = Setting(
         directory=files.directory,
-        secrets=Secrets(os.environ, _ask if interactive else None),
+        secrets=secrets_here(),
         store=TrustStore.load(store.root),
         links=ReplayedLinks(replay) if replay is not None else LiveLinks(record),
         known_hosts=known_hosts_files(os.environ),
@@ -105,6 +108,11 @@ def open_homes(
 
         new_recording(record)
     return homes
+
+
+def secrets_here() -> Secrets:
+    """Give what takes secrets from this process's environment, from files, and from a person if one is here."""
+    return Secrets(os.environ, _ask if sys.stdin.isatty() else None)
 
 
 def _take_secrets(homes: Sequence[Home], setting: Setting) -> None:
@@ -154,3 +162,16 @@ def _prompt(what: str, *, wanted: bool, interactive: bool) -> Secret | None:
         reason = f"the {what} is asked for, and there is nobody to ask here"
         raise PlexopsError(Problem("PLX-C304", reason, "Use {env: NAME} or {file: PATH} in the inventory."))
     return Secret(_ask(what), what)
+
+
+def pinned_store(
+    root: Path, host_keys: Mapping[str, str], pins: Mapping[str, str], today: date
+) -> TrustStore:
+    """Give a store in which devices have these SSH host keys (`ssh-ed25519 AAAA…`) and TLS pins."""
+    store = TrustStore.load(root)
+    for device, key in host_keys.items():
+        kind, encoded = key.split()[:2]
+        store = store.pin(device, OfferedKey(kind, fingerprint(b64decode(encoded))), today)
+    for device, pin in pins.items():
+        store = store.pin(device, OfferedKey("tls", pin), today)
+    return store

@@ -7,12 +7,12 @@ from ipaddress import IPv4Address, IPv4Network
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from plexops.drivers.answers import Answer
 from plexops.model.facts import FACTS, FactType
 from plexops.model.snapshot import Fact, FactValue, Role
 
 if TYPE_CHECKING:
     from plexops.drivers.compile import CompiledFact
-    from plexops.drivers.profiled import Answer
 
 
 def take_facts(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from plexops.drivers.base import Observation, Unrenderable
 from plexops.model.change import Change, inverse
@@ -96,7 +96,7 @@ def _snapshot(
     return Snapshot(Role.PLEX, MappingProxyType(facts), entries, kinds, MappingProxyType(dict(reasons)))
 
 
-def _document(reply: Reply) -> ElementTree.Element | str:
+def _document(reply: Reply) -> ET.Element | str:
     """Give an answer's root element, or why there is none. Documents with a DOCTYPE are refused."""
     if not reply.whole:
         return f"the answer to {reply.id} was cut off"
@@ -107,8 +107,8 @@ def _document(reply: Reply) -> ElementTree.Element | str:
     if "<!DOCTYPE" in reply.body or "<!ENTITY" in reply.body:
         return f"the answer to {reply.id} is not Plex's"
     try:
-        return ElementTree.fromstring(reply.body)  # noqa: S314 - no DOCTYPE, and at most 2 MB
-    except ElementTree.ParseError as reason:
+        return ET.fromstring(reply.body)  # noqa: S314 - no DOCTYPE, and at most 2 MB
+    except ET.ParseError as reason:
         return f"the answer to {reply.id} is not understood: {reason}"
 
 
@@ -128,7 +128,7 @@ _ACCOUNT: Mapping[str, str] = {
 }
 
 
-def _read_names(names: Mapping[str, str], document: ElementTree.Element) -> dict[str, FactValue]:
+def _read_names(names: Mapping[str, str], document: ET.Element) -> dict[str, FactValue]:
     found: dict[str, FactValue] = {}
     for name, attribute in names.items():
         text = document.attrib.get(attribute)

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
+from plexops.drivers.answers import Answer
 from plexops.drivers.base import Observation, Unrenderable
 from plexops.drivers.compile import CompiledProfile, CompiledResource, fact_variable
 from plexops.drivers.facts import take_facts
-from plexops.drivers.rows import Row, Word, entry_of, matches, raw_word, text_of
+from plexops.drivers.rows import Word, entry_of, matches, text_of
 from plexops.model.change import Action, Change, find, inverse, project
 from plexops.model.exchange import Call, Command, Read, Reply, Script, Window, Write
 from plexops.model.fields import FieldType, FieldValue, Typed
@@ -24,15 +25,6 @@ from plexops.parsers import PARSERS, ParseError
 #: How long the device's own undo waits, in seconds. The forward's stays open until the effect is proven.
 WINDOW_SECONDS = 90
 FORWARD_WINDOW_SECONDS = 180
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One read, parsed; or why it is unknown, or that the device has no such thing."""
-
-    value: Any = None
-    absent: bool = False
-    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,12 +146,17 @@ class ProfiledDriver:
         return active
 
     def _writes(self, resource: CompiledResource, change: Change, now: Snapshot) -> tuple[Write, ...]:
+        adopting = change.action in (Action.ADOPT, Action.RESTORE)
+        if adopting and not resource.adopt:
+            raise Unrenderable(
+                f"{self.profile.profile.title}: somebody's {change.kind} cannot be changed from here"
+            )
         found = find(change, now)
         if change.action is not Action.CREATE and len(found) != 1:
             raise Unrenderable(f"{len(found)} entries answer to {change.id}, not one")
         entry = found[0] if found else None
         try:
-            if change.action in (Action.ADOPT, Action.RESTORE):
+            if adopting:
                 return self._adoption(resource, change, entry)
             values = self._values(resource, change, entry, now)
             requests = {
@@ -208,12 +205,19 @@ class ProfiledDriver:
         return values
 
     def _adoption(self, resource: CompiledResource, change: Change, entry: Entry | None) -> tuple[Write, ...]:
-        if not resource.adopt:
-            raise Unrenderable(
-                f"{self.profile.profile.title}: somebody's {change.kind} cannot be changed from here"
-            )
         if entry is None:
             raise Unrenderable("the entry is not there any more")
+        lacking = [name for name in change.fields if name not in resource.spec.fields]
+        if lacking:
+            raise Unrenderable(
+                f"{self.profile.profile.title}: a {change.kind} has no {', '.join(lacking)} there to change"
+            )
+        if "source" in change.fields:
+            # Somebody narrowed it on purpose. Opening it to everybody is theirs to do, and no word means "any" everywhere.
+            raise Unrenderable(
+                f"it is narrowed ({getattr(entry.values, 'source', '')}): "
+                "if everybody may use it, take that off on the router"
+            )
         names = [resource.spec.fields[name].name for name in change.fields]
         writes: list[Write] = []
         for index, (name, theirs) in enumerate(zip(change.fields, names, strict=True)):
@@ -333,6 +337,3 @@ def _text(write: Write) -> str:
         body = "" if write.ask.body is None else " " + json.dumps(write.ask.body, ensure_ascii=False)
         return f"{write.ask.method} {write.ask.path}{body}"
     return write.ask.text
-
-
-__all__ = ["Answer", "ProfiledDriver", "Row", "raw_word"]

@@ -60,7 +60,9 @@ def model_word(field: FieldMap, row: Row) -> Word:
     if field.contains:
         if word is None:
             return None
-        return "true" if field.contains in re.split(r"[,\s]+", text_of(word)) else "false"
+        text = text_of(word)
+        inside = field.contains in re.split(r"[,\s]+", text.removeprefix("!"))
+        return "true" if inside is not text.startswith("!") else "false"
     if not field.values or word is None:
         return word
     text = text_of(word)

@@ -166,6 +166,16 @@ class Access:
     def _plex_via(self, plex: PlexDevice) -> SshSettings | None:
         return None if plex.via is None else self._ssh(plex.via, self.device("via"))
 
+    def jump_host(self) -> SshSettings | None:
+        """Give the way to the site's jump host, None where there is none. Only its key is asked for."""
+        site = self.site
+        logins = [site.router and site.router.ssh, site.server and site.server.login]
+        logins += [vantage.ssh for vantage in site.vantages]
+        found = [login.via for login in logins if login is not None and login.via is not None]
+        if not found and site.plex is not None and site.plex.via is not None:
+            found = [site.plex.via]
+        return self._ssh(_without(found[0]), self.device("via")) if found else None
+
     def wants_token_from_server(self) -> bool:
         """Whether Plex's token is read where Plex keeps it."""
         plex = self.site.plex
@@ -243,3 +253,21 @@ def _inventory_key(host_key: str, place: Place | None) -> tuple[TrustedKey, ...]
             fingerprint(b64decode(encoded.split()[0])), Source.INVENTORY, str(place or "inventory"), kind
         ),
     )
+
+
+def without_secrets(site: Site) -> Site:
+    """Give a site whose devices are shaken hands with and nothing more; jump hosts on the way keep their logins."""
+    router, server, plex = site.router, site.server, site.plex
+    if router is not None:
+        http = replace(router.http, password=None, api_key=None, api_secret=None, username="")
+        router = replace(router, ssh=_without(router.ssh), http=http)
+    if server is not None:
+        login = None if server.login is None else _without(server.login)
+        server = replace(server, login=login, become=None)
+    vantages = tuple(replace(vantage, ssh=_without(vantage.ssh)) for vantage in site.vantages)
+    plex = None if plex is None else replace(plex, token=None)
+    return replace(site, router=router, server=server, plex=plex, vantages=vantages)
+
+
+def _without(login: SshLogin) -> SshLogin:
+    return replace(login, password=None, key=None)

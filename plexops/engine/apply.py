@@ -161,7 +161,7 @@ class Applier:
         return Step(step.change, driver.script(step.change, self._seen.view.of(step.change.role)))
 
     def _authorize(self, step: Step) -> Authorized:
-        view = self._seen.view
+        view = self._seen.aged()
         after = view.with_snapshot(project(view.of(step.change.role), step.change))
         case = Case(view, after, (step.change,), self._shop.adopted, self._shop.undoing)
         verdicts = judge(case)

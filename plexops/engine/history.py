@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from plexops.evidence.folder import RunFolder, SiteFolder
 from plexops.evidence.journal import JournalText
 from plexops.model.change import Change
 from plexops.model.change_json import change_from_json
@@ -18,15 +19,21 @@ class PastStep:
     change: Change
     done: bool = False
     undone: bool = False
+    #: It may stand: it was never seen to be ended. Whether it does is for the device to say.
     window_open: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class PastRun:
-    """All changes that a run began, in order, and whether it came to judge its effect as worth keeping."""
+    """All changes that a run began, in order, and how it judged its effect: empty where it did not come so far."""
 
     steps: tuple[PastStep, ...]
-    kept: bool
+    verdict: str = ""
+
+    @property
+    def kept(self) -> bool:
+        """Whether the run meant to keep what it made, and nothing of it was put back since."""
+        return self.verdict in ("proven", "unknown") and not any(step.undone for step in self.steps)
 
     @property
     def made(self) -> tuple[PastStep, ...]:
@@ -34,14 +41,30 @@ class PastRun:
         return tuple(step for step in self.steps if step.done and not step.undone)
 
 
+def unsettled(folder: SiteFolder) -> tuple[RunFolder, ...]:
+    """Give the runs that began a change and never came to their end, or whose journal cannot be trusted.
+
+    Nothing is sent before its intent is on the disk: what ended earlier (a look, a plan that nobody approved) left
+    nothing to settle.
+    """
+    return tuple(run for run in folder.unfinished() if _began(run))
+
+
+def _began(run: RunFolder) -> bool:
+    try:
+        return any(record.kind == "intent" for record in run.journal().records)
+    except PlexopsError:
+        return True
+
+
 def read_past(journal: JournalText, run_id: str) -> PastRun:
     """Read a verified journal. Raises PlexopsError PLX-R105 for records that this version cannot understand."""
     changes: dict[int, Change] = {}
     kinds: dict[int, set[str]] = {}
-    kept = False
+    verdict = ""
     for record in journal.records:
         if record.kind == "effect":
-            kept = record.data.get("verdict") in ("proven", "unknown")
+            verdict = str(record.data.get("verdict"))
         index = record.data.get("step")
         if not isinstance(index, int):
             continue
@@ -54,11 +77,11 @@ def read_past(journal: JournalText, run_id: str) -> PastRun:
             change=change,
             done="done" in kinds[index],
             undone="undone" in kinds[index],
-            window_open="armed" in kinds[index] and "confirmed" not in kinds[index],
+            window_open="confirmed" not in kinds[index],
         )
         for index, change in sorted(changes.items())
     )
-    return PastRun(steps, kept)
+    return PastRun(steps, verdict)
 
 
 def _change(document: object, run_id: str) -> Change:

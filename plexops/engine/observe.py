@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -79,6 +80,15 @@ class Seen:
     token: Secret | None = None
     #: Plex answered only from inside the server: nothing else lets its port through.
     plex_inside: bool = False
+    #: When each stop was asked, by the clock that never jumps.
+    taken: Mapping[Role, float] = field(default_factory=lambda: MappingProxyType({}))
+
+    def aged(self) -> SiteView:
+        """Give the view with the age that each snapshot has by now: what guards look at."""
+        now = time.monotonic()
+        return replace(
+            self.view, ages=MappingProxyType({role: now - taken for role, taken in self.taken.items()})
+        )
 
 
 @dataclass(slots=True)
@@ -106,15 +116,17 @@ class Observer:
 
     def look(self, probe_port: int | None) -> Seen:
         """Ask every stop in parallel, then the vantages for `probe_port`."""
+        asked = time.monotonic()
         with ThreadPoolExecutor(max_workers=4) as pool:
             router = pool.submit(self._guarded, self._router)
             server = pool.submit(self._guarded, self._server, router)
             plex = pool.submit(self._guarded, self._plex, router, server)
             parts = {Role.ROUTER: router.result(), Role.SERVER: server.result(), Role.PLEX: plex.result()}
-        return self._put_together(parts, probe_port)
+        return self._put_together(parts, probe_port, asked)
 
     def again(self, seen: Seen, role: Role) -> Seen:
         """Ask one stop again, over a new connection. Raises PlexopsError where it does not answer."""
+        asked = time.monotonic()
         part = _Answered()
         if role is Role.ROUTER:
             part = self._router()
@@ -125,7 +137,8 @@ class Observer:
         if part.snapshot is None:
             raise PlexopsError(part.problems or Problem("PLX-D101", f"the {role} did not answer"))
         plex = self._access.site.plex
-        return _renewed(seen, role, part, "" if plex is None else plex.url)
+        fresh = replace(seen, taken=MappingProxyType({**seen.taken, role: asked}))
+        return _renewed(fresh, role, part, "" if plex is None else plex.url)
 
     def probe(self, seen: Seen, port: int) -> Seen:
         """Try the port again from every vantage."""
@@ -244,7 +257,7 @@ class Observer:
         link = self._links.read(device, lambda: self._access.plex(token, address, inside=inside))
         return _run(driver.observe(), link, Role.PLEX)
 
-    def _put_together(self, parts: Mapping[Role, _Answered], probe_port: int | None) -> Seen:
+    def _put_together(self, parts: Mapping[Role, _Answered], probe_port: int | None, asked: float) -> Seen:
         server = parts[Role.SERVER].snapshot
         snapshots = {role: part.snapshot for role, part in parts.items() if part.snapshot is not None}
         outside = Snapshot(Role.OUTSIDE)
@@ -258,7 +271,7 @@ class Observer:
         view = replace(
             self._blank,
             snapshots=MappingProxyType(snapshots),
-            ages=MappingProxyType(dict.fromkeys(snapshots, 0.0)),
+            ages=MappingProxyType(dict.fromkeys(snapshots, time.monotonic() - asked)),
             plex_answered_at=self._plex_answered_at(parts[Role.PLEX]),
         )
         exhibits = [exhibit for part in parts.values() for exhibit in part.exhibits]
@@ -276,6 +289,7 @@ class Observer:
             server_address=parts[Role.SERVER].address or parts[Role.PLEX].address,
             token=parts[Role.SERVER].token,
             plex_inside=parts[Role.PLEX].inside,
+            taken=MappingProxyType(dict.fromkeys(snapshots, asked)),
         )
 
     def _plex_answered_at(self, part: _Answered) -> tuple[str, int] | None:

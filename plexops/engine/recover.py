@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from plexops.drivers.base import Unrenderable
-from plexops.engine.history import PastRun, PastStep, read_past
+from plexops.engine.history import PastRun, PastStep, read_past, unsettled
 from plexops.engine.observe import Observer, Seen
 from plexops.engine.sending import Recorder, Sender
 from plexops.engine.site import Home
@@ -36,7 +36,7 @@ def recover_site(home: Home, store: Store) -> SiteReport:
     """Settle every interrupted run of a site, the newest first. A second call finds nothing to do."""
     folder = store.site(home.view.name)
     with site_lock(folder.lock_path, folder.name, "recover"):
-        settled = [_settle(home, folder, run) for run in reversed(folder.unfinished())]
+        settled = [_settle(home, folder, run) for run in reversed(unsettled(folder))]
     status = next((s.status for s in settled if s.status is not ExitStatus.IN_ORDER), ExitStatus.IN_ORDER)
     outcome = "; ".join(f"run {s.run_id}: {s.says}" for s in settled) or "nothing to do"
     changes = tuple(change for s in settled for change in s.changes)
@@ -44,28 +44,17 @@ def recover_site(home: Home, store: Store) -> SiteReport:
 
 
 def _settle(home: Home, folder: SiteFolder, run: RunFolder) -> Settled:
-    journal, text = run.resume_journal() if run.journal().records else (None, None)
-    if journal is None or text is None:
-        return _abandoned(folder, run)
+    journal, text = run.resume_journal()
     with journal:
         past = read_past(text, run.id)
         open_steps = [step for step in past.steps if not step.undone]
         if not open_steps:
             folder.finish(run, journal, ExitStatus.IN_ORDER)
-            return Settled(run.id, ExitStatus.IN_ORDER, "it had changed nothing: the old state")
+            return Settled(run.id, ExitStatus.IN_ORDER, "it had put everything back: the old state")
         settled = _from_devices(home, past, open_steps, journal, run.id)
         if settled.status is not ExitStatus.INCOMPLETE:
             folder.finish(run, journal, settled.status)
         return settled
-
-
-def _abandoned(folder: SiteFolder, run: RunFolder) -> Settled:
-    """A run that died before its journal began has asked and sent nothing."""
-    from plexops import __version__
-
-    with run.start_journal(__version__) as journal:
-        folder.finish(run, journal, ExitStatus.IN_ORDER)
-    return Settled(run.id, ExitStatus.IN_ORDER, "it had not begun: the old state")
 
 
 def _from_devices(home: Home, past: PastRun, steps: list[PastStep], journal: Journal, run_id: str) -> Settled:
@@ -81,21 +70,32 @@ def _from_devices(home: Home, past: PastRun, steps: list[PastStep], journal: Jou
         says = f"the {', '.join(missing)} did not answer: nothing was decided, run it again"
         return Settled(run_id, ExitStatus.INCOMPLETE, says)
     sender = Sender(home.access, home.links, record)
-    if past.kept and all(is_done(s.change, seen.view.of(s.change.role)) for s in steps):
-        return _finish(home, steps, seen, sender, run_id)
+    if past.kept and _all_done(steps, seen):
+        seen = _end_windows(home, steps, seen, sender, observer)
+        if _all_done(steps, seen):
+            how = "it had been proven" if past.verdict == "proven" else "whether it helps was unknown"
+            changes = tuple(_change_report(step, "done") for step in steps)
+            return Settled(run_id, ExitStatus.IN_ORDER, f"{how}: the new state stays", changes)
     return _undo_all(home, steps, seen, observer, sender, record, run_id)
 
 
-def _finish(home: Home, steps: list[PastStep], seen: Seen, sender: Sender, run_id: str) -> Settled:
-    """The effect had been judged: what is left is to end the windows that still stand."""
+def _all_done(steps: list[PastStep], seen: Seen) -> bool:
+    """Tell whether the devices show every change; a host's renewed lease is shown by nothing that was configured."""
+    lasting = [step.change for step in steps if step.change.action is not Action.RENEW]
+    return all(is_done(change, seen.view.of(change.role)) for change in lasting)
+
+
+def _end_windows(home: Home, steps: list[PastStep], seen: Seen, sender: Sender, observer: Observer) -> Seen:
+    """The effect had been judged: end the windows that still stand, and look again, as one may have fired."""
     for past in steps:
         step = _step(home, past, seen)
-        if past.window_open:
-            leave = authorize(home.view.name, step, judge(Case(seen.view, seen.view, ())))
-            if leave and sender.armed(step, leave, seen):
-                sender.confirm(step, leave, seen, past.index)
-    changes = tuple(_change_report(past, "done") for past in steps)
-    return Settled(run_id, ExitStatus.IN_ORDER, "it had been proven: the new state stays", changes)
+        if not past.window_open or step.script.window.armed is None:
+            continue
+        leave = authorize(home.view.name, step, judge(Case(seen.view, seen.view, ())))
+        if leave and sender.armed(step, leave, seen):
+            sender.confirm(step, leave, seen, past.index)
+        seen = observer.again(seen, past.change.role)
+    return seen
 
 
 def _undo_all(
@@ -116,9 +116,8 @@ def _undo_all(
         )
         seen, proven = undoer.undo(_step(home, past, seen), seen, past.index, window_open=past.window_open)
         failed = failed or not proven
-        reports.append(
-            _change_report(past, "not-sent" if was_old and proven else "undone" if proven else "undo-failed")
-        )
+        detail = "the device showed the old state: nothing had to be sent back" if was_old else ""
+        reports.append(_change_report(past, "undone" if proven else "undo-failed", detail))
     if failed:
         says = "the undo could not be verified: a person must look"
         return Settled(run_id, ExitStatus.UNDO_UNPROVEN, says, tuple(reports))
@@ -134,7 +133,7 @@ def _step(home: Home, past: PastStep, seen: Seen) -> Step:
         return Step(change, Script(()))
 
 
-def _change_report(past: PastStep, outcome: str) -> ChangeReport:
+def _change_report(past: PastStep, outcome: str, detail: str = "") -> ChangeReport:
     change = past.change
     return ChangeReport(
         id=change.id,
@@ -145,4 +144,5 @@ def _change_report(past: PastStep, outcome: str) -> ChangeReport:
         symbol="~",
         title=change.id,
         outcome=outcome,  # type: ignore[arg-type]
+        detail=detail,
     )

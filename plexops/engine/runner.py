@@ -15,7 +15,7 @@ from plexops import __version__
 from plexops.engine.apply import Applied, Applier, Workshop
 from plexops.engine.compare import Comparison, compare
 from plexops.engine.effect import EffectProver
-from plexops.engine.history import read_past
+from plexops.engine.history import read_past, unsettled
 from plexops.engine.observe import Seen
 from plexops.engine.plan_file import plan_json
 from plexops.engine.planning import Planned, make_plan, moved
@@ -159,7 +159,7 @@ def run_site(home: Home, order: Order, store: Store, run_id: str) -> SiteReport:
     with ExitStack() as stack:
         if order.command in ("apply", "rollback", "recover"):
             stack.enter_context(site_lock(folder.lock_path, folder.name, order.command))
-        unfinished = folder.unfinished()
+        unfinished = unsettled(folder)
         if unfinished:
             # A look is allowed, and says so; nothing is changed before the old run is settled.
             home = replace(home, view=replace(home.view, unfinished_run=unfinished[0].id))
@@ -341,14 +341,20 @@ def _planned(
         return replace(report, exit_status=status, outcome=outcome)
     if order.approve is not None and not order.approve(report, plan):
         return replace(report, exit_status=ExitStatus.USAGE, outcome="not approved: nothing was sent")
-    again = _stale(home, plan, order, planner)
+    # An approval may take hours: what is carried out rests on this look, not on the one that was shown.
+    fresh = planner(home.observer().look(None))
+    again = _stale(plan, fresh.plan, order)
     if again:
         outcome = f"the plan is stale: {', '.join(again)} moved since. Nothing was sent"
         return replace(report, exit_status=ExitStatus.SAFE_STOP, outcome=outcome)
+    blocked = _blocked((), fresh.seen, fresh)
+    if blocked is not None:
+        guards = tuple(guard_report(verdict) for verdict in fresh.plan.verdicts)
+        return replace(report, exit_status=blocked[0], outcome=blocked[1], guards=guards)
     adopted = frozenset() if undoing else _adopted(findings, order)
     prover = None if undoing else _prover(home, order)
-    applied = carry_out(home, planned, order, journal, log, adopted, prover)
-    return applied_report(home, seen, report, applied, planned, log)
+    applied = carry_out(home, fresh, order, journal, log, adopted, prover)
+    return applied_report(home, seen, report, applied, fresh, log)
 
 
 def _save_plan(path: Path, text: str) -> None:
@@ -419,16 +425,13 @@ def _dry_run(
     return replace(report, exit_status=status, outcome=outcome)
 
 
-def _stale(home: Home, plan: Plan, order: Order, planner: Planner) -> tuple[str, ...]:
-    """Look once more after the approval, and name what moved."""
+def _stale(plan: Plan, fresh: Plan, order: Order) -> tuple[str, ...]:
+    """Name what moved between the plan that was approved, or saved, and the one that a new look makes."""
     if order.saved is not None:
         parts = moved(order.saved, plan.basis)
         if parts:
             return parts
-    fresh = planner(home.observer().look(None))
-    return moved(plan.basis, fresh.plan.basis) or (
-        () if fresh.plan.digest == plan.digest else ("the requests",)
-    )
+    return moved(plan.basis, fresh.basis) or (() if fresh.digest == plan.digest else ("the requests",))
 
 
 def _prover(home: Home, order: Order) -> EffectProver | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
 from types import MappingProxyType
+from typing import Literal
 
 from plexops.config.profiles import load_profile
 from plexops.config.secrets import Secrets
@@ -132,7 +133,8 @@ def _view(site: Site, drivers: Drivers, profile: Profile | None, access: Access)
         server_is_static=server is not None and server.address_by is AddressBy.STATIC,
         plex_address=_plex_address(site),
         plex_port=32400 if plex is None else plex.port,
-        wan_names=_wan_names(site, profile),
+        wan_names=_interface_names(site, profile, "wan"),
+        lan_names=_interface_names(site, profile, "lan"),
         asked=frozenset(role for role, wanted in asked.items() if wanted),
         management=MappingProxyType(management),
     )
@@ -144,11 +146,11 @@ def _plex_address(site: Site) -> IPv4Address | None:
     return None if site.server is None else site.server.address
 
 
-def _wan_names(site: Site, profile: Profile | None) -> frozenset[str]:
-    """The names by which a router's filter rules call the internet side: the profile's params that start with wan."""
+def _interface_names(site: Site, profile: Profile | None, side: Literal["wan", "lan"]) -> frozenset[str]:
+    """The names by which a router's filter rules call one side: the profile's params that start with it."""
     if profile is None or site.router is None:
         return frozenset()
     given = site.router.params
     return frozenset(
-        given.get(name, param.default) for name, param in profile.params.items() if name.startswith("wan")
+        given.get(name, param.default) for name, param in profile.params.items() if name.startswith(side)
     )

@@ -247,7 +247,7 @@ class RunningHome:
         found = self.network.inbound(self.network.public_address, port, PLEX_TV_ADDRESS)
         return found is self._plex_service
 
-    def upnp_map(self, port: int) -> bool:  # noqa: ARG002 - Plex asks so
+    def upnp_map(self, port: int) -> bool:
         """Refuse: this home's router serves its consoles and drops what Plex asks for, as many do."""
         return False
 

@@ -1,4 +1,4 @@
-# ruff: noqa: ARG002 - paramiko prescribes the signatures that ServerInterface overrides
+
 """A real SSH server (paramiko's) for simulated devices: logins, exec requests, and a jump host's forwarding."""
 
 from __future__ import annotations

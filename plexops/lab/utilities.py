@@ -227,7 +227,8 @@ def _grep(argv: list[str], stdin: BinaryIO, context: Context) -> ExecResult:
             out += f"{name}\n" if matched else ""
         else:
             out += "".join(f"{prefix}{f'{i}:' if 'n' in given else ''}{line}\n" for i, line in matched)
-    status = 2 if errors and not hits else int(not hits)
+    # An error counts also when something else matched, unless grep is quiet.
+    status = 2 if errors and (not hits or "q" not in given) else int(not hits)
     return ExecResult(
         b"" if "q" in given else out.encode("utf-8", "surrogateescape"),
         b"" if "s" in given else errors,

@@ -77,7 +77,8 @@ def _filter_rows(chains: list[Json], rules: list[Json]) -> list[Json]:
     """Give what decides about packets, chain by chain: the rules in order, then a base chain's policy as its last.
 
     Each row also has `chain_id` (`inet filter forward`), `hook` (empty for a chain that is only jumped to), `base`,
-    and its `target` as a chain_id. Chains that translate addresses do not filter and are left out.
+    and its `target` as a chain_id. A goto is followed by a row that returns. Chains that translate addresses do not
+    filter and are left out.
     """
     found: list[Json] = []
     by_chain: dict[tuple[str, str, str], list[_Object]] = {}
@@ -96,11 +97,23 @@ def _filter_rows(chains: list[Json], rules: list[Json]) -> list[Json]:
         for rule in by_chain.get(where, ()):
             target = rule.get("target")
             full = {} if target is None else {"target": f"{where[0]} {where[1]} {target}"}
-            protocol = {"protocol": "icmp"} if "icmp_type" in rule and "protocol" not in rule else {}
-            found.append({**rule, **common, **protocol, **full})
+            row = {**rule, **common, **_protocol(rule), **full}
+            found.append(row)
+            if rule.get("verdict") == "goto":
+                # Nothing comes back from a goto: what its target lets through has left this chain too.
+                found.append({**{k: v for k, v in row.items() if k != "target"}, "verdict": "return"})
         if "policy" in chain:
             found.append({"family": where[0], "verdict": chain["policy"], "handle": "policy", **common})
     return found
+
+
+def _protocol(rule: _Object) -> dict[str, Json]:
+    """Give a filter row's protocol where it has another word there: `tcp udp` for every set that holds tcp."""
+    written = rule.get("protocol")
+    if written is None:
+        return {"protocol": "icmp"} if "icmp_type" in rule else {}
+    words = str(written).split(",")
+    return {"protocol": "tcp udp"} if "tcp" in words and len(words) > 1 else {}
 
 
 def _place(source: _Object, name: str) -> tuple[str, str, str]:

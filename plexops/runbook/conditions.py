@@ -7,8 +7,7 @@ from enum import StrEnum
 from ipaddress import IPv4Address
 
 from plexops.model.entries import Echo, Probe, ProbeAnswer
-from plexops.model.resources.port_forward import PortForward
-from plexops.model.snapshot import Entry, Kind, Role
+from plexops.model.snapshot import Entry, Kind, KindState, Role
 from plexops.model.values import (
     CARRIER_NAT_NETWORKS,
     PLEX_PORT,
@@ -16,7 +15,7 @@ from plexops.model.values import (
     TRANSITION_NETWORKS,
     UNUSABLE_NETWORKS,
 )
-from plexops.runbook.view import SiteView
+from plexops.runbook.view import SiteView, ipv4
 
 
 class Holds(StrEnum):
@@ -67,15 +66,19 @@ SECOND_NAT_OPTIONS = (
 def wan(view: SiteView) -> Condition:
     """Is the router's WAN address the public one? (runbook R2, R3, D1, D2, E1, M3)"""
     router = view.of(Role.ROUTER)
-    text = router.text("wan.address")
-    if text is None:
+    address = ipv4(router.text("wan.address"))
+    if address is None:
         return _without_wan_address(view)
-    address = IPv4Address(text)
     shown = (router.facts["wan.address"].exhibit,)
+    seen = public_addresses(view)
+    ways = _ways_out(view)
+    if ways > 1 and {public for public, _, _ in seen} != {address}:
+        # Which of them the world sees is not known, so that neither address says anything about the other.
+        says = f"the router has {ways} ways to the internet, and {address} is not proven to be the public one"
+        return Condition(Holds.UNKNOWN, says, shown, WanCause.UNPROVEN)
     kind = _kind_of(address)
     if kind is not None:
         return Condition(Holds.NO, kind[1].format(address=address), shown, kind[0], kind[2])
-    seen = public_addresses(view)
     exhibits = (*shown, *(exhibit for _, _, exhibit in seen))
     answers = {public for public, _, _ in seen}
     if not answers:
@@ -106,9 +109,17 @@ def wan(view: SiteView) -> Condition:
     )
 
 
+def _ways_out(view: SiteView) -> int:
+    fact = view.of(Role.ROUTER).facts.get("wan.count")
+    return fact.value if fact is not None and isinstance(fact.value, int) else 1
+
+
 def _without_wan_address(view: SiteView) -> Condition:
     """A router that is not asked tells no WAN address; then only Plex or a vantage can prove the way in."""
-    reason = view.of(Role.ROUTER).reasons.get("wan.address", "the router was not asked")
+    router = view.of(Role.ROUTER)
+    reason = router.reasons.get("wan.address", "the router was not asked")
+    if "wan.address" in router.facts:
+        reason = f"“{router.text('wan.address')}” is no IPv4 address"
     return Condition(Holds.UNKNOWN, f"the router's WAN address is unknown: {reason}", (), WanCause.UNPROVEN)
 
 
@@ -137,48 +148,50 @@ def public_addresses(view: SiteView) -> list[tuple[IPv4Address, str, str]]:
         echo: Echo = entry.values
         seen.append((echo.address, echo.source, entry.exhibit))
     plex = view.of(Role.PLEX)
-    text = plex.text("plex.public_address")
-    if text:
-        try:
-            seen.append((IPv4Address(text), "Plex", plex.facts["plex.public_address"].exhibit))
-        except ValueError:
-            return seen
+    address = ipv4(plex.text("plex.public_address"))
+    if address is not None:
+        seen.append((address, "Plex", plex.facts["plex.public_address"].exhibit))
     return seen
 
 
 def dmz(view: SiteView) -> Condition:
     """Is the Plex host nobody's DMZ, and 32400 not forwarded as such? (runbook R5, boundaries)"""
     router = view.of(Role.ROUTER)
-    if not router.kinds or router.state(Kind.PORT_FORWARD) != "present":
+    if not router.kinds or router.state(Kind.PORT_FORWARD) is not KindState.PRESENT:
         reason = router.reasons.get(Kind.PORT_FORWARD, "the router's forwards were not read")
         return Condition(Holds.UNKNOWN, reason)
     exposed = exposures(view)
     if exposed:
         first = exposed[0]
-        what = "every port is handed to" if first.values.is_dmz else "32400 itself is forwarded to"
+        every = first.values.external_port.everything
+        what = "every port is handed to" if every else "32400 itself is forwarded to"
         return Condition(
             Holds.NO,
             f"{what} {first.values.address} by “{first.label or first.handle}”",
             tuple(entry.exhibit for entry in exposed),
             stop=("Remove that forward on the router: plexops deletes nothing that it did not make.",),
         )
-    return Condition(Holds.YES, "no DMZ, and 32400 is not forwarded", _exhibits(router.of(Kind.PORT_FORWARD)))
+    forwards = router.of(Kind.PORT_FORWARD)
+    unread = next((entry for entry in forwards if entry.values is None), None)
+    if unread is not None:
+        says = f"the forward “{unread.label or unread.handle}” cannot be read: it may hand over any port"
+        return Condition(Holds.UNKNOWN, says, (unread.exhibit,))
+    return Condition(Holds.YES, "no DMZ, and 32400 is not forwarded", _exhibits(forwards))
 
 
 def exposures(view: SiteView) -> tuple[Entry, ...]:
-    """Give the forwards that expose Plex in a way that the runbook forbids."""
+    """Give the forwards and UPnP mappings that expose Plex in a way that the runbook forbids.
+
+    A DMZ counts by its target: the router itself may be the DMZ host of the gateway before it.
+    """
+    router = view.of(Role.ROUTER)
+    forwards = (e for e in router.of(Kind.PORT_FORWARD) if e.values is not None and e.values.enabled)
+    mappings = (e for e in router.of(Kind.UPNP_MAPPING) if e.values is not None)
     return tuple(
         entry
-        for entry in view.of(Role.ROUTER).of(Kind.PORT_FORWARD)
-        if entry.values is not None and _exposes(entry.values, view)
+        for entry in (*forwards, *mappings)
+        if entry.values.address in view.plex_host and PLEX_PORT in entry.values.external_port
     )
-
-
-def _exposes(forward: PortForward, view: SiteView) -> bool:
-    if not forward.enabled or forward.address is None:
-        return False
-    to_plex = forward.address in (view.plex_address, view.server_address)
-    return to_plex and (forward.is_dmz or PLEX_PORT in forward.external_port)
 
 
 def host_firewall(view: SiteView) -> Condition:
@@ -257,7 +270,7 @@ def plex_verdict(view: SiteView, port: int | None) -> Condition:
     if state in ("waiting", "unknown"):
         return Condition(Holds.UNKNOWN, f"Plex has no verdict yet ({state})", exhibit)
     if state == "mapped" and not error and plex.text("plex.public_address"):
-        reached = plex.text("plex.public_port")
+        reached = plex.text("plex.public_port") or "unknown"
         if port is not None and reached != str(port):
             return Condition(Holds.UNKNOWN, f"Plex is reachable at port {reached}, not {port}", exhibit)
         return Condition(Holds.YES, f"plex.tv reached Plex at port {reached}", exhibit)

@@ -87,9 +87,7 @@ def walk(entries: Sequence[Entry], packet: InboundPacket) -> Walk:
     return answer
 
 
-def _base_chain(
-    entries: Sequence[Entry], chain: str, packet: InboundPacket, known: dict[str, _Way]
-) -> _Way:
+def _base_chain(entries: Sequence[Entry], chain: str, packet: InboundPacket, known: dict[str, _Way]) -> _Way:
     """Walk a base chain: who returns from it meets its policy, and where there is none, is accepted."""
     way = _chain(entries, chain, packet, known)
     if _End.THROUGH not in way.ends:
@@ -165,17 +163,14 @@ def _matches(rule: FilterRule, packet: InboundPacket) -> bool | None:
 def _interface_matches(
     wanted: tuple[str, ...] | None, names: frozenset[str], never: frozenset[str]
 ) -> bool | None:
-    """Tell whether one of a rule's interface names is the packet's, of which `never` are surely none.
-
-    Nobody knows all names of an interface where none is known.
-    """
+    """Tell whether a rule's interfaces are the packet's. Of one that nobody named, only what it is not is known."""
     if wanted is None:
         return True
     negated = bool(wanted) and all(name.startswith("!") for name in wanted)
     plain = [name.removeprefix("!") for name in wanted]
     if any(_is_named(name, names) for name in plain):
         return not negated
-    if (names and not never) or all(_is_named(name, never) for name in plain):
+    if names or all(_is_named(name, never) for name in plain):
         return negated
     return None
 

@@ -8,7 +8,7 @@ from ipaddress import IPv4Address
 from types import MappingProxyType
 from typing import Literal
 
-from plexops.model.snapshot import Role, Snapshot
+from plexops.model.snapshot import Kind, Role, Snapshot
 
 Access = Literal["forward", "relay", "vpn", "proxy"]
 
@@ -27,6 +27,8 @@ class SiteView:
     plex_port: int = 32400
     #: The router's interface names of the internet side, as its filter rules call them.
     wan_names: frozenset[str] = frozenset()
+    #: Likewise of the home's side.
+    lan_names: frozenset[str] = frozenset()
     snapshots: Mapping[Role, Snapshot] = field(default_factory=lambda: MappingProxyType({}))
     #: How old each snapshot is, in seconds.
     ages: Mapping[Role, float] = field(default_factory=lambda: MappingProxyType({}))
@@ -43,6 +45,29 @@ class SiteView:
         """Give a stop's snapshot; an empty one, in which everything is unknown, where there is none."""
         return self.snapshots.get(role, Snapshot(role))
 
+    @property
+    def plex_host(self) -> frozenset[IPv4Address]:
+        """Every address that the Plex host has or shall have: a host is not one address.
+
+        From the inventory, from the host itself, and from the router's leases for its MAC address.
+        """
+        found = {address for address in (self.plex_address, self.server_address) if address is not None}
+        held = self.of(Role.SERVER).facts.get("host.addresses")
+        if held is not None and isinstance(held.value, tuple):
+            found |= {address for text in held.value if (address := ipv4(text)) is not None}
+        for entry in self.of(Role.ROUTER).of(Kind.LEASE):
+            if entry.values is not None and self.server_mac and entry.values.mac == self.server_mac:
+                found.add(entry.values.address)
+        return frozenset(address for address in found if not address.is_loopback)
+
     def with_snapshot(self, snapshot: Snapshot) -> SiteView:
         """Give the view with one stop's snapshot replaced."""
         return replace(self, snapshots=MappingProxyType({**self.snapshots, snapshot.role: snapshot}))
+
+
+def ipv4(text: str | None) -> IPv4Address | None:
+    """Read an address that a device told; None for what is none."""
+    try:
+        return None if text is None else IPv4Address(text)
+    except ValueError:
+        return None

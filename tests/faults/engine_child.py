@@ -59,9 +59,9 @@ def _become(order: Mapping[str, Any]) -> None:
         for number, name in ((0, ""), (1, order["stdout"]), (2, order["stderr"])):
             opened = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600) if name else nothing
             os.dup2(opened, number)
-        sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: PTH123, SIM115
-        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: PTH123, SIM115
-        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: PTH123, SIM115
+        sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
         sys.argv = ["plexops", *order["argv"]]
         prepare(order)
         from plexops.cli.main import run

@@ -116,17 +116,17 @@ def test_close_ends_idle_connections_at_once() -> None:
 
 
 class _Forwarding(paramiko.ServerInterface):
-    def check_auth_none(self, username: str) -> int:  # noqa: ARG002
+    def check_auth_none(self, username: str) -> int:
         return int(AUTH_SUCCESSFUL)
 
-    def get_allowed_auths(self, username: str) -> str:  # noqa: ARG002
+    def get_allowed_auths(self, username: str) -> str:
         return "none"
 
     def check_channel_direct_tcpip_request(
         self,
-        chanid: int,  # noqa: ARG002
-        origin: tuple[str, int],  # noqa: ARG002
-        destination: tuple[str, int],  # noqa: ARG002
+        chanid: int,
+        origin: tuple[str, int],
+        destination: tuple[str, int],
     ) -> int:
         return int(OPEN_SUCCEEDED)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from plexops.cli.options import with_files, with_run
+from plexops.cli.options import with_files, with_run, with_task_list
 
 if TYPE_CHECKING:
     from plexops.model.plan import Plan
@@ -22,6 +22,7 @@ SHORTEST_DIGEST = 12
 @click.command("apply")
 @with_files
 @with_run
+@with_task_list
 @click.option("--dry-run", "--check", "dry_run", is_flag=True, help="Show every request; send nothing.")
 @click.option("--exit-code", is_flag=True, help="With --dry-run: status 1 when there are changes.")
 @click.option("--out", type=click.Path(path_type=Path), help="With --dry-run: save the plan to this file.")
@@ -29,6 +30,7 @@ SHORTEST_DIGEST = 12
     "--approve", metavar="DIGEST", help="Send exactly the plan with this digest (12 digits are enough)."
 )
 @click.option("--yes", is_flag=True, help="Send without asking. It does not adopt anything.")
+@click.option("-D", "--diff", is_flag=True, hidden=True, help="Changes are always shown; for Ansible's fingers.")
 @click.option(
     "--adopt", multiple=True, metavar="ID", help="Change this entry of somebody's, as the audit names it."
 )
@@ -38,12 +40,20 @@ def command(**options: Any) -> int:
     PLAYBOOKS may also be one plan file that --out wrote: then --approve DIGEST is needed, and a plan that no longer
     fits is refused. Exit status: 0 proven, 3 refused, 4 kept but unproven, 5 undone, 6 the undo failed.
     """
-    from plexops.cli.output import parse_formats, write_reports
+    from plexops.cli.output import emit, parse_formats, require_writable, write_reports
     from plexops.cli.session import files_from, open_homes, open_store
     from plexops.engine.runner import Order, run
 
+    if options["list_tasks"]:
+        from plexops.cli.listing import task_list
+
+        emit(task_list(files_from(options).tasks()))
+        return 0
+    refuse_odd_options(options)
     saved = take_plan_file(options)
     formats = parse_formats(options["formats"])
+    if options["out"] is not None:
+        require_writable(options["out"])
     store = open_store()
     homes = open_homes(
         files_from(options), store, ask_pass=options["ask_pass"], ask_become_pass=options["ask_become_pass"]
@@ -61,6 +71,27 @@ def command(**options: Any) -> int:
     report, masked = run(homes, order, store, options["forks"])
     write_reports(report, masked, formats, options["verbose"])
     return report.exit_status
+
+
+def refuse_odd_options(options: dict[str, Any]) -> None:
+    """Raise click.UsageError for what cannot be meant, before any device is asked."""
+    if options["dry_run"]:
+        if options["approve"] or options["yes"]:
+            raise click.UsageError("--dry-run sends nothing: leave --approve and --yes out.")
+        return
+    if options["out"] is not None or options["exit_code"]:
+        raise click.UsageError("--out and --exit-code belong to --dry-run.")
+    if options["approve"]:
+        digest_fits(options["approve"], "")
+    require_approver(options)
+
+
+def require_approver(options: dict[str, Any]) -> None:
+    """Raise click.UsageError where nothing and nobody could approve a plan."""
+    if not (options["approve"] or options["yes"] or sys.stdin.isatty()):
+        raise click.UsageError(
+            "nobody is here to ask: review with --dry-run, then give --approve DIGEST (or --yes)."
+        )
 
 
 def take_plan_file(options: dict[str, Any]) -> dict[str, Any] | None:
@@ -91,9 +122,7 @@ def approval(options: dict[str, Any]) -> Callable[[SiteReport, Plan], bool]:
         if options["yes"]:
             return True
         if not sys.stdin.isatty():
-            raise click.UsageError(
-                f"nobody is here to ask: give --approve {plan.digest[:SHORTEST_DIGEST]} (or --yes)."
-            )
+            return False
         _show(report)
         return bool(click.confirm("Send these changes?", default=False, err=True))
 

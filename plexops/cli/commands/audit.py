@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from plexops.cli.options import with_files, with_run
+from plexops.cli.options import with_files, with_run, with_task_list
 from plexops.model.errors import ExitStatus
 
 _RETRY_EVERY = 15.0
@@ -17,6 +17,7 @@ _RETRY_EVERY = 15.0
 @click.command("audit")
 @with_files
 @with_run
+@with_task_list
 @click.option("--record", type=click.Path(path_type=Path), help="Keep every exchange in this new folder.")
 @click.option(
     "--replay", type=click.Path(path_type=Path, exists=True), help="Answer from a recording; no network."
@@ -29,12 +30,19 @@ def command(**options: Any) -> int:
 
     Exit status: 0 in order, 1 findings, 3 a safe stop, 4 something could not be seen.
     """
-    from plexops.cli.output import parse_formats, write_reports
+    from plexops.cli.output import emit, note, parse_formats, write_reports
     from plexops.cli.session import files_from, open_homes, open_store
     from plexops.engine.runner import Order, run
 
+    if options["list_tasks"]:
+        from plexops.cli.listing import task_list
+
+        emit(task_list(files_from(options).tasks()))
+        return 0
     formats = parse_formats(options["formats"])
     until = time.monotonic() + seconds(options["retry_for"])
+    if options["retry_for"] and (options["record"] or options["replay"]):
+        raise click.UsageError("--retry-for looks again at devices: it does not go with --record or --replay.")
     store = open_store()
     while True:
         homes = open_homes(
@@ -50,6 +58,7 @@ def command(**options: Any) -> int:
         if settled or time.monotonic() + _RETRY_EVERY > until:
             write_reports(report, masked, formats, options["verbose"])
             return report.exit_status
+        note(f"not everything could be seen; looking again in {_RETRY_EVERY:.0f} s")
         time.sleep(_RETRY_EVERY)
 
 

@@ -91,7 +91,7 @@ def _check_profiles(paths: list[Path], problems: Problems) -> int:
 
     for path in paths:
         try:
-            load_family(str(path.absolute()), Path())
+            load_family(f"{path.parent}/{path.name}", Path())
         except PlexopsError as error:
             problems.keep(error.problems)
     return len(paths)

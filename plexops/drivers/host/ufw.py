@@ -147,7 +147,8 @@ def _rule(row: Mapping[str, Any]) -> FilterRule | None:
             ports=None if row["dport"] == "any" else Ports.parse(row["dport"]),
             destination=None if row["dst"] in ("any", "0.0.0.0/0") else IPv4Network(row["dst"], strict=False),
             source=None if row["src"] in ("any", "0.0.0.0/0") else IPv4Network(row["src"], strict=False),
-            understood=row.get("sport", "any") == "any" and not row.get("interface"),
+            in_interfaces=(row["interface_in"],) if row.get("interface_in") else None,
+            understood=row.get("sport", "any") == "any",
         )
     except (KeyError, ValueError):
         return None
@@ -155,7 +156,7 @@ def _rule(row: Mapping[str, Any]) -> FilterRule | None:
 
 def _admits_everybody(row: Mapping[str, Any]) -> bool:
     anybody = row["src"] in ("any", "0.0.0.0/0") and row["dst"] in ("any", "0.0.0.0/0")
-    return anybody and row["action"] == "allow" and row["protocol"] == "tcp" and not row.get("interface")
+    return anybody and row["action"] == "allow" and row["protocol"] == "tcp" and not row.get("interface_in")
 
 
 def _same_target(now: Snapshot, port: int) -> Entry | None:
@@ -163,7 +164,8 @@ def _same_target(now: Snapshot, port: int) -> Entry | None:
         rule: FilterRule | None = entry.values
         if rule is None or entry.owner.ours or entry.handle == "policy":
             continue
-        everybody = rule.source is None and rule.destination is None and rule.understood
+        narrowed = rule.source is not None or rule.destination is not None or rule.in_interfaces is not None
+        everybody = not narrowed and rule.understood
         if (
             everybody
             and rule.protocol is Protocol.TCP

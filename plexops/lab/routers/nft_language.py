@@ -187,7 +187,7 @@ class Match:
     negated: bool = False
     as_set: bool = False
 
-    def text(self, *, stateless: bool) -> str:  # noqa: ARG002 (all parts of a rule print alike)
+    def text(self, *, stateless: bool) -> str:
         """Give it as nft prints it."""
         operator = "!= " if self.negated else ""
         if self.as_set:
@@ -233,7 +233,7 @@ class Verdict:
     name: VerdictName
     target: str = ""
 
-    def text(self, *, stateless: bool) -> str:  # noqa: ARG002
+    def text(self, *, stateless: bool) -> str:
         """Give it as nft prints it."""
         return f"{self.name} {self.target}".rstrip()
 
@@ -250,7 +250,7 @@ class Reject:
     type: str
     reason: str = ""
 
-    def text(self, *, stateless: bool) -> str:  # noqa: ARG002
+    def text(self, *, stateless: bool) -> str:
         """Give it as nft prints it."""
         return f"reject with {self.words}" if self.words else "reject"
 
@@ -268,7 +268,7 @@ class Translate:
     address: str = ""
     ports: tuple[int, int] | None = None
 
-    def text(self, *, stateless: bool) -> str:  # noqa: ARG002
+    def text(self, *, stateless: bool) -> str:
         """Give it as nft prints it."""
         ports = "" if self.ports is None else f":{self._ports()}"
         if not self.address:
@@ -299,7 +299,7 @@ class Log:
 
     prefix: str = ""
 
-    def text(self, *, stateless: bool) -> str:  # noqa: ARG002
+    def text(self, *, stateless: bool) -> str:
         """Give it as nft prints it."""
         return f'log prefix "{self.prefix}"' if self.prefix else "log"
 

@@ -92,7 +92,7 @@ class OpnSenseRouter:
 
     # --- what the home asks ---------------------------------------------------------------------------
 
-    def execute(self, command: str, stdin: bytes, username: str) -> ExecResult:  # noqa: ARG002
+    def execute(self, command: str, stdin: bytes, username: str) -> ExecResult:
         """Refuse: SSH is off on this firewall."""
         return ExecResult(b"", b"This account is currently not available.\n", 127)
 

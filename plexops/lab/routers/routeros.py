@@ -86,7 +86,7 @@ class RouterOsRouter:
 
     # --- what the home asks ---------------------------------------------------------------------------
 
-    def execute(self, command: str, stdin: bytes, username: str) -> ExecResult:  # noqa: ARG002
+    def execute(self, command: str, stdin: bytes, username: str) -> ExecResult:
         """Run one SSH exec request; the console reads nothing from stdin."""
         self._hooks.log.add(command)
         return ExecResult(self._run(as_console_text(command)).encode("latin-1"), b"", 0)
@@ -196,7 +196,7 @@ class RouterOsRouter:
                 known["move"] = numbers | {"destination"}
         return known.get(verb)
 
-    def words(self, path: Path, verb: str) -> frozenset[str]:  # noqa: ARG002
+    def words(self, path: Path, verb: str) -> frozenset[str]:
         """Give the bare words that a command takes."""
         return {"print": _PRINT_WORDS, "export": _EXPORT_WORDS}.get(verb, frozenset())
 

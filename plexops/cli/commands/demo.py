@@ -1,0 +1,89 @@
+"""`plexops demo`."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from plexops.cli.commands.lab import run_in
+from plexops.cli.homes import ROUTERS, LabHome, lab_home
+from plexops.cli.options import PATH
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One command of the demo: what is told before it, and the status that it ends with."""
+
+    told: str
+    words: tuple[str, ...]
+    status: int
+    writes: bool = False
+
+
+SCENES: tuple[Scene, ...] = (
+    Scene(
+        "A home where remote access was never set up. What is true there, against what the playbook wants?",
+        ("audit",),
+        1,
+    ),
+    Scene(
+        "Four drifts. Which requests would mend them, in which order, and how would each be undone?",
+        ("apply", "--dry-run"),
+        0,
+    ),
+    Scene(
+        "Now for real: each change is read back over a new connection, and the port is tried from outside.",
+        ("apply", "--yes"),
+        0,
+        writes=True,
+    ),
+    Scene("And what is true now?", ("audit",), 0),
+    Scene("A second apply finds nothing to do and writes nothing.", ("apply", "--yes"), 0),
+)
+
+
+@click.command("demo")
+@click.option(
+    "-r", "--router", type=click.Choice(ROUTERS), default="openwrt", show_default=True, help="The router family."
+)
+@click.option("--keep", type=PATH, metavar="DIR", help="Use this new folder (default: a temporary one).")
+def command(router: str, keep: Path | None) -> int:
+    """Watch the whole job on a simulated home on this machine: audit, plan, apply, proof. Nothing real is touched.
+
+    The commands are the real ones. The home's folder is kept, with the evidence and an HTML report in it.
+    """
+    from plexops.cli.output import emit
+
+    folder = keep or Path(tempfile.mkdtemp(prefix="plexops-demo-"))
+    emit(f"A simulated home with a {router} router runs on this machine now; its folder is {folder}.\n")
+    with lab_home(router, "drifted", folder) as home:
+        for number, scene in enumerate(SCENES, 1):
+            emit(f"\n{number}. {scene.told}\n\n$ plexops {' '.join(scene.words)}\n")
+            complaint = play(home, scene)
+            if complaint:
+                emit(f"\nThis did not end as told: {complaint}. Please report it.\n")
+                return 1
+        page = home.directory / "report.html"
+        if run_in(home, ("plexops", "report", "last", "--format", f"html:{page}")) != 0:
+            emit("\nThe report could not be written.\n")
+            return 1
+    emit(
+        f"\nThe report of the last run, as one page: {page}\n"
+        f"The devices' own logs are in {home.directory / 'log'}. Delete the folder when you like.\n"
+    )
+    return 0
+
+
+def play(home: LabHome, scene: Scene) -> str:
+    """Run one scene. Gives what was not as told, judged by the devices' own state as well; empty where all was."""
+    before = home.state_of_devices()
+    status = run_in(home, ("plexops", *scene.words))
+    if status != scene.status:
+        return f"exit {status} instead of {scene.status}"
+    changed = home.state_of_devices() != before
+    if changed != scene.writes:
+        return "a device was changed" if changed else "no device was changed"
+    return ""

@@ -1,0 +1,129 @@
+"""`plexops profiles`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from plexops.cli.options import PATH
+
+if TYPE_CHECKING:
+    from plexops.model.profile import Profile
+    from plexops.model.snapshot import Snapshot
+
+
+@click.group("profiles")
+def command() -> None:
+    """List the router profiles, show what one can do, or check your own."""
+
+
+@command.command("list")
+def list_profiles() -> int:
+    """List the profiles that come with plexops."""
+    from plexops.cli.listing import table
+    from plexops.cli.output import emit
+    from plexops.config.profiles import profile_names
+    from plexops.engine.families import abilities, load_family, window_word
+
+    rows = [("NAME", "WRITES", "OWN UNDO", "FAMILY")]
+    for name in profile_names():
+        profile = load_family(name, Path()).profile
+        written = [str(ability.kind) for ability in abilities(profile) if ability.written]
+        rows.append((name, ", ".join(written) or "nothing", window_word(profile), profile.title))
+    emit(table(rows))
+    return 0
+
+
+@command.command("show")
+@click.argument("name")
+def show(name: str) -> int:
+    """Show what a profile reads, writes and undoes, and where that was verified. NAME may be a file of your own."""
+    from plexops.cli.output import emit
+    from plexops.engine.families import load_family
+
+    emit(describe(load_family(name, Path()).profile))
+    return 0
+
+
+@command.command("test")
+@click.argument("file", type=PATH)
+@click.option("--replay", type=PATH, help="Answer its questions from this recording (plexops audit --record).")
+@click.option(
+    "--device", default="", metavar="SITE/ROLE", help="Whose answers to take (default: the only router)."
+)
+def test(file: Path, replay: Path | None, device: str) -> int:
+    """Check a profile of your own: its shape, its expressions, that reads only read and templates quote.
+
+    With --replay it is also run over recorded answers, and you see what plexops would understand.
+    """
+    from plexops.cli.output import emit
+    from plexops.engine.families import load_family, replayed
+
+    family = load_family(f"{file.parent}/{file.name}", Path())
+    profile = family.profile
+    reads, resources = len(profile.reads), len(profile.resources)
+    emit(f"{file}: in order ({reads} reads, {len(profile.facts)} facts, {resources} kinds)\n")
+    if replay is None:
+        return 0
+    snapshot = replayed(family, replay, device or _only_router(replay))
+    emit(_understood(profile, snapshot))
+    return 4 if _unknown(profile, snapshot) else 0
+
+
+def describe(profile: Profile) -> str:
+    """Give a profile in words."""
+    from plexops.cli.listing import table
+    from plexops.engine.families import abilities, window_word
+
+    rows = [("KIND", "READ", "WRITTEN", "ADOPTED", "BY HAND")]
+    rows += [
+        (str(a.kind), _word(yes=a.read), _word(yes=a.written), _word(yes=a.adopted), _word(yes=a.by_hand))
+        for a in abilities(profile)
+    ]
+    text = f"{profile.name}  {profile.title}\nspeaks {profile.speaks}, own undo: {window_word(profile)}\n\n"
+    text += table(rows, indent=2)
+    if profile.params:
+        params = [(param.name, param.default, param.means) for param in profile.params.values()]
+        text += "\nparams (router: {params: {…}})\n" + table(params, indent=2)
+    facts = ", ".join(fact.name for fact in profile.facts if not fact.name.startswith("x."))
+    text += f"\nfacts  {facts or 'none'}\n"
+    text += "\nverified\n" + (
+        table([(v.firmware, v.on, v.how) for v in profile.verified], indent=2) or "  nowhere yet\n"
+    )
+    return text
+
+
+def _word(*, yes: bool) -> str:
+    return "yes" if yes else "-"
+
+
+def _only_router(recording: Path) -> str:
+    from urllib.parse import unquote
+
+    found = [unquote(path.stem) for path in sorted(recording.glob("*.jsonl"))]
+    routers = [name for name in found if name.endswith("/router")]
+    if len(routers) != 1:
+        raise click.UsageError(f"name one with --device: {', '.join(found) or 'nothing was recorded there'}.")
+    return routers[0]
+
+
+def _unknown(profile: Profile, snapshot: Snapshot) -> list[tuple[str, str]]:
+    """Give what the profile should have understood and did not, each with its reason."""
+    kinds = [str(kind) for kind, state in snapshot.kinds.items() if state == "unknown"]
+    kinds += [str(entry.kind) for entry in snapshot.entries if entry.values is None]
+    facts = [fact.name for fact in profile.facts if fact.name not in snapshot.facts]
+    return [(name, snapshot.reasons.get(name, "")) for name in dict.fromkeys((*kinds, *facts))]  # type: ignore[call-overload]
+
+
+def _understood(profile: Profile, snapshot: Snapshot) -> str:
+    from plexops.cli.listing import table
+
+    rows = [(name, str(fact.value)) for name, fact in sorted(snapshot.facts.items())]
+    for kind, state in snapshot.kinds.items():
+        rows.append((str(kind), f"{state}, {len(snapshot.of(kind))} entries"))
+    text = table(rows, indent=2)
+    for name, reason in _unknown(profile, snapshot):
+        text += f"  unknown: {name}{f' ({reason})' if reason else ''}\n"
+    return text

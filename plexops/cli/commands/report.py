@@ -1,0 +1,85 @@
+"""`plexops report`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from plexops.cli.options import with_formats
+
+if TYPE_CHECKING:
+    from plexops.evidence.folder import RunFolder, SiteFolder
+    from plexops.model.run import RunReport
+
+
+@click.command("report")
+@click.argument("run_name", metavar="[RUN]", default="last")
+@click.option("-s", "--site", help="Only this site's part of the run.")
+@with_formats
+def command(**options: Any) -> int:
+    """Show a run again: its id, the beginning of it, or `last` (the default). No device is asked.
+
+    The evidence is verified first. Exit status: 0 shown (whatever the run had found), 7 the run was interrupted,
+    8 its evidence is not what it was.
+    """
+    from plexops.cli.output import parse_formats, write_reports
+    from plexops.cli.session import open_store
+    from plexops.model.run import MaskedReport
+
+    formats = parse_formats(options["formats"])
+    found = find_runs(open_store().sites(), options["run_name"], options["site"])
+    require_sound(found)
+    masked = MaskedReport(merged([run.result() for _, run in found]))
+    report = merged([run.private_result() for _, run in found]) if sys.stdout.isatty() else masked
+    write_reports(report, masked, formats, options["verbose"])
+    return 0
+
+
+def find_runs(
+    sites: Sequence[SiteFolder], name: str, only: str | None
+) -> tuple[tuple[SiteFolder, RunFolder], ...]:
+    """Find a run by its id, the beginning of it, or `last`: one folder for each site that it looked at.
+
+    Raises PlexopsError PLX-R103 where there is none, PLX-R104 where several fit, PLX-R107 for one without a result.
+    """
+    from plexops.model.errors import PlexopsError, Problem
+
+    chosen = [site for site in sites if only is None or site.name == only]
+    ids = sorted({run.id for site in chosen for run in site.runs()})
+    wanted = name.lower()
+    fitting = ids[-1:] if wanted == "last" else [run_id for run_id in ids if run_id.startswith(wanted)]
+    where = f"site {only}" if only is not None else "no site"
+    if not fitting:
+        reason = f"{where} has a run {name!r}" if only is None else f"{where} has no run {name!r}"
+        raise PlexopsError(Problem("PLX-R103", reason, "See them all: plexops evidence list"))
+    if len(fitting) > 1:
+        raise PlexopsError(
+            Problem("PLX-R104", f"{len(fitting)} runs begin with {name!r}: {', '.join(fitting[:5])}")
+        )
+    found = tuple((site, run) for site in chosen for run in site.runs() if run.id == fitting[0])
+    for site, run in found:
+        if not run.has_result:
+            reason = f"run {run.id} of site {site.name} was interrupted, or is still at work"
+            raise PlexopsError(Problem("PLX-R107", reason, "Settle it: plexops recover"))
+    return found
+
+
+def require_sound(found: Sequence[tuple[SiteFolder, RunFolder]]) -> None:
+    """Raise PlexopsError (exit 8) unless the evidence is what it was."""
+    from plexops.model.errors import PlexopsError
+
+    problems = [problem for site, run in found for problem in site.verify(run)]
+    if problems:
+        raise PlexopsError(problems)
+
+
+def merged(parts: Sequence[RunReport]) -> RunReport:
+    """Put the sites' parts of one run together again."""
+    from plexops.model.errors import ExitStatus, worst
+
+    status = worst(ExitStatus(part.exit_status) for part in parts)
+    return replace(parts[0], exit_status=status, sites=tuple(site for part in parts for site in part.sites))

@@ -1,0 +1,202 @@
+"""`plexops trust`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from plexops.cli.options import INVENTORY
+
+if TYPE_CHECKING:
+    from plexops.engine.access import Access, LinkSettings
+    from plexops.model.site import Site
+    from plexops.transport.trust import OfferedKey, TrustedKeys
+    from plexops.transport.trust_store import TrustStore
+
+
+@click.command("trust")
+@click.argument("device", nargs=-1)
+@INVENTORY
+@click.option(
+    "--fingerprint", metavar="FP", help="Pin exactly this key, if the device shows it; for where nobody is to ask."
+)
+@click.option("--remove", is_flag=True, help="Forget what is pinned for the device.")
+@click.option("--list", "listing", is_flag=True, help="List everything that is pinned.")
+def command(**options: Any) -> int:
+    """Look at a device's key and pin it, outside your repository.
+
+    DEVICE is SITE/ROLE as messages name it: home/router, home/server, home/plex, home/via, or home/vantage NAME;
+    the role alone where there is one site. Only a handshake is made: no user name, no password, no request.
+    Compare what is shown on the device itself before you say yes.
+    """
+    from plexops.cli.session import open_store
+    from plexops.transport.trust_store import TrustStore
+
+    store = TrustStore.load(open_store().root)
+    if options["listing"]:
+        return _list(store)
+    if not options["device"]:
+        raise click.UsageError("name a device, such as home/router; --list shows what is pinned.")
+    given = " ".join(options["device"])
+    if options["remove"]:
+        return _remove(store, given)
+    if options["fingerprint"] is None and not sys.stdin.isatty():
+        raise click.UsageError(
+            "nobody is here to compare the key: give --fingerprint FP, read on the device itself."
+        )
+    site, role = find_device(given, options["inventory"])
+    settings = way_to(site, role, store, options["inventory"])
+    return _pin(store, settings, options["fingerprint"])
+
+
+def find_device(given: str, inventory: Path | None) -> tuple[Site, str]:
+    """Find what a name like `home/router` means. Raises click.UsageError with what there is."""
+    from plexops.config.inventory import load_inventory
+    from plexops.config.problems import nearest
+
+    sites = load_inventory(inventory).sites
+    name, slash, role = given.partition("/")
+    if not slash and len(sites) == 1:
+        name, role = next(iter(sites)), given
+    elif not slash:
+        raise click.UsageError(f"there are {len(sites)} sites: name the device as SITE/ROLE.")
+    if name not in sites:
+        raise click.UsageError(f"there is no site {name!r}. Sites: {', '.join(sites)}.")
+    known = _roles(sites[name])
+    if role not in known:
+        close = nearest(role, known)
+        hint = f"Did you mean {name}/{close}?" if close else f"There are: {', '.join(known)}."
+        raise click.UsageError(f"site {name} has no {role!r}. {hint}")
+    return sites[name], role
+
+
+def _roles(site: Site) -> list[str]:
+    found = {
+        "router": site.router is not None and not site.router.manual,
+        "server": site.server is not None and site.server.login is not None,
+        "plex": site.plex is not None and site.plex.url.startswith("https:"),
+    }
+    return [
+        *(name for name, there in found.items() if there),
+        "via",
+        *(f"vantage {vantage.name}" for vantage in site.vantages),
+    ]
+
+
+def way_to(site: Site, role: str, store: TrustStore, inventory: Path | None) -> LinkSettings:
+    """Give how a device is reached for a handshake. No secret of it is resolved; a jump host's are."""
+    from plexops.cli.session import secrets_here
+    from plexops.engine.access import Access, without_secrets
+    from plexops.engine.site import compiled_profile, known_hosts_files
+    from plexops.model.profile import Speaks
+
+    directory = (inventory or Path("inventory.yaml")).absolute().parent
+    profile = compiled_profile(site, directory) if role == "router" else None
+    access = Access(
+        site=without_secrets(site),
+        secrets=secrets_here(),
+        store=store,
+        known_hosts=known_hosts_files(os.environ),
+        speaks=Speaks.NOTHING if profile is None else profile.profile.speaks,
+    )
+    return _way(access, role)
+
+
+def _way(access: Access, role: str) -> LinkSettings:
+    if role == "router":
+        return access.router()
+    if role == "server":
+        return access.server()
+    if role == "plex":
+        return access.plex(None)
+    if role == "via":
+        jump = access.jump_host()
+        if jump is None:
+            raise click.UsageError(f"site {access.site.name} has no jump host (via:).")
+        return jump
+    name = role.removeprefix("vantage ")
+    return access.vantage(next(v for v in access.site.vantages if v.name == name))
+
+
+def _pin(store: TrustStore, settings: LinkSettings, wanted: str | None) -> int:
+    from plexops.cli.output import emit, note
+    from plexops.transport.trust import Trust, judge
+
+    offered, trusted = _shown_by(settings)
+    verdict = judge(trusted, offered)
+    for key in (*trusted.keys, *trusted.revoked):
+        note(f"{'revoked' if key in trusted.revoked else 'pinned '}  {key.fingerprint}  {key.type}  {key.shown}")
+    note(f"offered  {offered.fingerprint}  {offered.type}  {settings.where} now")
+    if any(pin.fingerprint == offered.fingerprint for pin in store.pins.get(settings.device, ())):
+        emit(f"{settings.device}: this key is pinned already\n")
+        return 0
+    if verdict is Trust.REVOKED:
+        raise _other_key(settings.device, "it is marked as revoked in known_hosts", settings.where)
+    if wanted is not None and wanted != offered.fingerprint:
+        raise _other_key(settings.device, f"it shows {offered.fingerprint}, not {wanted}", settings.where)
+    if wanted is None and not _agreed(settings.device, changed=verdict is Trust.CHANGED):
+        emit(f"{settings.device}: nothing was pinned\n")
+        return 1
+    store.pin(settings.device, offered, datetime.now(UTC).date()).save()
+    emit(f"{settings.device}: pinned {offered.fingerprint}\n")
+    return 0
+
+
+def _shown_by(settings: LinkSettings) -> tuple[OfferedKey, TrustedKeys]:
+    from plexops.transport.http_settings import HttpSettings, Pinned
+    from plexops.transport.trust import TrustedKeys
+
+    if isinstance(settings, HttpSettings):
+        from plexops.transport.http_dial import scan
+
+        return scan(settings), settings.tls.keys if isinstance(settings.tls, Pinned) else TrustedKeys()
+    from plexops.transport.ssh import scan as scan_ssh
+
+    return scan_ssh(settings), settings.host_keys
+
+
+def _agreed(device: str, *, changed: bool) -> bool:
+    if changed:
+        click.echo(
+            "It differs from what is pinned. That is so after a reset or a reinstallation, and also when someone "
+            "sits in between.",
+            err=True,
+        )
+    return bool(click.confirm(f"Did you compare it on {device} itself, and is it the same?", err=True))
+
+
+def _other_key(device: str, reason: str, where: str) -> Exception:
+    from plexops.model.errors import PlexopsError, Problem
+
+    cure = "Compare it on the device itself; it may have several host keys."
+    return PlexopsError(Problem("PLX-D214", f"{device} was not pinned: {reason}", cure, where=where))
+
+
+def _list(store: TrustStore) -> int:
+    from plexops.cli.listing import table
+    from plexops.cli.output import emit
+
+    rows = [
+        (device, pin.type, pin.fingerprint, f"since {pin.since}")
+        for device, pins in sorted(store.pins.items())
+        for pin in pins
+    ]
+    emit(table(rows) if rows else "nothing is pinned\n")
+    return 0
+
+
+def _remove(store: TrustStore, given: str) -> int:
+    from plexops.cli.output import emit
+
+    names = [name for name in store.pins if name == given or ("/" not in given and name.endswith(f"/{given}"))]
+    if len(names) != 1:
+        pinned = ", ".join(sorted(store.pins)) or "nothing"
+        raise click.UsageError(f"{given!r} names {len(names)} pinned devices. Pinned: {pinned}.")
+    store.remove(names[0]).save()
+    emit(f"{names[0]}: forgotten\n")
+    return 0

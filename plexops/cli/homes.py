@@ -1,0 +1,119 @@
+"""Simulated homes for the command line: a folder that holds everything, with the home's keys pinned in it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from plexops.lab.home import RunningHome
+
+ROUTERS = ("openwrt", "linux", "routeros", "opnsense")
+#: What the inventory of a simulated home calls its site.
+SITE = "home"
+
+
+@dataclass(frozen=True, slots=True)
+class LabHome:
+    """A running home and the folder that stands for a user's repository; its state folder lies inside."""
+
+    running: RunningHome
+    directory: Path
+
+    @property
+    def state(self) -> Path:
+        """What XDG_STATE_HOME is there."""
+        return self.directory / "state"
+
+    def environment(self) -> Mapping[str, str]:
+        """Give the environment for commands that are about this home."""
+        return {**os.environ, "XDG_STATE_HOME": str(self.state)}
+
+    def state_of_devices(self) -> tuple[str, ...]:
+        """Give every device's own export: what two equal moments have in common."""
+        return tuple(self.running.export(role) for role in ("router", "server", "plex"))
+
+
+def scenario_names() -> Sequence[str]:
+    """Give the states in which a home can start."""
+    from plexops.lab.scenarios import SCENARIOS
+
+    return tuple(SCENARIOS)
+
+
+@contextmanager
+def lab_home(
+    router: str, scenario: str, keep: Path | None, *, playbooks: Sequence[Path] = ()
+) -> Iterator[LabHome]:
+    """Start a home on loopback and take it down again. Without `keep`, its folder goes as well.
+
+    `playbooks` replace the home's own. Raises click.UsageError for an unknown scenario or a folder that is not empty.
+    """
+    from plexops.lab.home import start_home
+
+    if scenario not in scenario_names():
+        raise click.UsageError(f"there is no scenario {scenario!r}: {', '.join(scenario_names())}.")
+    directory = _folder(keep)
+    try:
+        with start_home(router, scenario, directory=directory) as running:  # type: ignore[arg-type]
+            _replace_playbooks(running, playbooks)
+            home = LabHome(running, directory)
+            pin_keys(home)
+            yield home
+    finally:
+        if keep is None:
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+def _folder(keep: Path | None) -> Path:
+    if keep is None:
+        return Path(tempfile.mkdtemp(prefix="plexops-lab-"))
+    keep.mkdir(parents=True, exist_ok=True)
+    if any(keep.iterdir()):
+        raise click.UsageError(f"{keep} is not empty: name a new folder.")
+    return keep.absolute()
+
+
+def _replace_playbooks(running: RunningHome, playbooks: Sequence[Path]) -> None:
+    if not playbooks:
+        return
+    for old in running.playbook_dir.iterdir():
+        old.unlink()
+    for path in playbooks:
+        shutil.copy(path, running.playbook_dir / f"{path.stem}.yaml")
+
+
+def pin_keys(home: LabHome) -> None:
+    """Pin the home's keys in its own state folder: a secret goes only to a key that is pinned outside the files."""
+    from datetime import UTC, datetime
+
+    from plexops.cli.session import pinned_store
+    from plexops.evidence.folder import Store
+
+    running = home.running
+    root = Store.open(home.state / "plexops").root
+    keys = {
+        f"{SITE}/via": running.keys["jump"].public,
+        f"{SITE}/server": running.keys["server"].public,
+        f"{SITE}/vantage {_outside()}": running.keys["outside"].public,
+    }
+    if running.router_name == "opnsense":
+        pins = {f"{SITE}/router": running.tls.pin}
+    else:
+        keys[f"{SITE}/router"] = running.keys["router"].public
+        pins = {}
+    pinned_store(root, keys, pins, datetime.now(UTC).date()).save()
+
+
+def _outside() -> str:
+    from plexops.lab.network import OUTSIDE_ADDRESS
+
+    return str(OUTSIDE_ADDRESS)

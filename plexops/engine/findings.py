@@ -1,0 +1,118 @@
+"""What every comparison starts from, and the findings and changes that it makes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from plexops.drivers.base import Driver, Unrenderable
+from plexops.engine.observe import Drivers
+from plexops.model.change import Action, Change
+from plexops.model.finding import Finding, FindingStatus
+from plexops.model.profile import Profile
+from plexops.model.resources import KINDS, Claim
+from plexops.model.resources.port_forward import PortForward
+from plexops.model.site import ResolvedTask, SiteTasks, State
+from plexops.model.snapshot import Entry, Kind, Snapshot
+from plexops.runbook.view import SiteView
+
+#: Kinds that a way in over a forward needs, and that no other way in does.
+FORWARDING = frozenset({Kind.PORT_FORWARD, Kind.PLEX_REMOTE_ACCESS})
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Everything that findings need to know besides the task."""
+
+    tasks: SiteTasks
+    view: SiteView
+    drivers: Drivers
+    profile: Profile | None
+    #: Ids that `--adopt` named; `adopt: true` on a task adds its own.
+    adopt: frozenset[str] = frozenset()
+
+    @property
+    def external_port(self) -> int | None:
+        """The port that the tasks want open, if any does."""
+        for task in self.tasks.tasks:
+            if task.kind is Kind.PORT_FORWARD and isinstance(task.want, PortForward):
+                return task.want.external_port.single
+        return None
+
+
+def finding_of(task: ResolvedTask, status: FindingStatus, **more: object) -> Finding:
+    """Make a task's finding; `more` are further fields of it."""
+    kind = KINDS[task.kind]
+    want = ""
+    if task.want is not None:
+        want = (
+            kind.says(task.want) if task.state is State.PRESENT else f"no {kind.title.lower()} “{task.key}”"
+        )
+    made = Finding(
+        status=status,
+        role=kind.role,
+        kind=task.kind,
+        key=task.key,
+        title=task.name or kind.title,
+        want=want or kind.title.lower(),
+        place=task.place,
+    )
+    return replace(made, **more)  # type: ignore[arg-type]
+
+
+def change_of(
+    task: ResolvedTask, action: Action, before: Entry | None = None, fields: tuple[str, ...] = ()
+) -> Change:
+    """Make the change of a task's own resource."""
+    kind = KINDS[task.kind]
+    return Change(
+        role=kind.role,
+        kind=task.kind,
+        key=task.key,
+        action=action,
+        before=before,
+        want=task.want,
+        fields=fields,
+        place=task.place,
+        task=task.name,
+    )
+
+
+def steps_by_hand(given: Comparison, task: ResolvedTask) -> tuple[str, ...]:
+    """Give the steps that a person takes on this router, with the values filled in."""
+    if given.profile is None:
+        return ()
+    values = {name: str(value) for name, value in task.values.items()}
+    lines = given.profile.steps.get(task.kind, ())
+    for name, value in values.items():
+        lines = tuple(line.replace("{" + name + "}", value) for line in lines)
+    return lines
+
+
+def unrenderable(driver: Driver, change: Change, snapshot: Snapshot) -> str:
+    """Give the reason why a change or its way back cannot be rendered; empty where both can."""
+    try:
+        driver.script(change, snapshot)
+    except Unrenderable as reason:
+        return str(reason)
+    return ""
+
+
+def claim_of(task: ResolvedTask, entry: Entry) -> Claim:
+    """An entry that cannot be read is no claim: guards judge whether it may hold what is wanted."""
+    return Claim.NONE if entry.values is None else KINDS[task.kind].claims(task.want, entry.values)
+
+
+def says(entry: Entry) -> str:
+    """Put an entry into words."""
+    return "unreadable" if entry.values is None else KINDS[entry.kind].says(entry.values)
+
+
+def name_of(entry: Entry) -> str:
+    """Give what a person calls an entry."""
+    return entry.label or entry.handle
+
+
+def exhibits_of(entries: Sequence[Entry]) -> tuple[str, ...]:
+    """Give the exhibits that show these entries, each once."""
+    return tuple(sorted({entry.exhibit for entry in entries if entry.exhibit}))

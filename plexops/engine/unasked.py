@@ -1,0 +1,74 @@
+"""What no task asked for and nobody should miss: a safe stop, an exposure, orphans of ours, UPnP's users."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from plexops.engine.findings import FORWARDING, Comparison, says
+from plexops.model.finding import Finding, FindingStatus
+from plexops.model.resources import KINDS
+from plexops.model.snapshot import Kind, Role
+from plexops.runbook import conditions
+from plexops.runbook.conditions import Holds
+
+
+def unasked(given: Comparison, findings: Sequence[Finding]) -> list[Finding]:
+    """Say what no task asked for: a safe stop, an exposure, what is ours and wanted by nobody, UPnP's users."""
+    asked = {finding.kind for finding in findings}
+    found: list[Finding] = []
+    forwarding = [task for task in given.tasks.tasks if task.kind in FORWARDING and not task.not_applicable]
+    wan = conditions.wan(given.view)
+    if (
+        forwarding
+        and Kind.WAN not in asked
+        and given.drivers.router is not None
+        and wan.holds is not Holds.YES
+    ):
+        status = FindingStatus.STOPPED if wan.holds is Holds.NO else FindingStatus.NOTE
+        found.append(_bare(Kind.WAN, status, wan.says, wan.exhibits, wan.stop))
+    if Kind.DMZ not in asked and conditions.exposures(given.view):
+        exposed = conditions.dmz(given.view)
+        found.append(_bare(Kind.DMZ, FindingStatus.CONFLICT, exposed.says, exposed.exhibits, exposed.stop))
+    if Kind.HOST_FIREWALL not in asked and given.view.of(Role.SERVER).flag("firewall.active") is False:
+        found.append(_bare(Kind.HOST_FIREWALL, FindingStatus.NOTE, conditions.host_firewall(given.view).says))
+    found += _orphans(given)
+    users = sorted(
+        {str(e.values.address) for e in given.view.of(Role.ROUTER).of(Kind.UPNP_MAPPING) if e.values}
+    )
+    if Kind.UPNP not in asked and users:
+        found.append(
+            _bare(Kind.UPNP, FindingStatus.NOTE, f"UPnP is on and used by {', '.join(users)}: left alone")
+        )
+    return found
+
+
+def _orphans(given: Comparison) -> list[Finding]:
+    wanted = {(task.kind, task.key) for task in given.tasks.tasks}
+    found = []
+    for snapshot in given.view.snapshots.values():
+        for entry in snapshot.entries:
+            if entry.kind not in KINDS or KINDS[entry.kind].is_condition or not entry.owner.ours:
+                continue
+            kind = Kind.PORT_FORWARD if entry.kind is Kind.PASSAGE else entry.kind
+            if (kind, entry.owner.key) not in wanted:
+                have = f"{says(entry)} bears our tag “{entry.owner.key}”, and no task wants it"
+                found.append(replace(_bare(entry.kind, FindingStatus.NOTE, have), key=entry.owner.key))
+    return found
+
+
+def _bare(
+    kind: Kind, status: FindingStatus, have: str, exhibits: tuple[str, ...] = (), steps: tuple[str, ...] = ()
+) -> Finding:
+    resource = KINDS[kind]
+    return Finding(
+        status,
+        resource.role,
+        kind,
+        "",
+        resource.title,
+        resource.title.lower(),
+        have,
+        exhibits=exhibits,
+        steps=steps,
+    )

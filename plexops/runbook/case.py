@@ -1,0 +1,64 @@
+"""What guards judge: a site before and after, and the changes between."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from plexops.model.change import Change
+from plexops.model.resources.passage import Passage
+from plexops.model.resources.port_forward import PortForward
+from plexops.model.snapshot import Entry, Kind, Role
+from plexops.runbook.view import SiteView
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What guards judge: a site before and after, and the changes between.
+
+    `adopted` are the ids of changes whose adoption a person allowed. `undoing` is set while changes are put back:
+    nothing that merely restores what was there is held to what only new things must meet.
+    """
+
+    before: SiteView
+    after: SiteView
+    changes: tuple[Change, ...]
+    adopted: frozenset[str] = frozenset()
+    undoing: bool = False
+
+
+#: A guard gives the reason why it refuses, or None.
+Guard = Callable[[Case], str | None]
+
+
+def forwards(case: Case) -> Iterator[tuple[Change, PortForward]]:
+    """Give the forwards that a plan makes or alters and that are switched on then.
+
+    What the ISP's gateway hands to our router is none of them: the router still decides what becomes of it.
+    """
+    wan_address = case.before.of(Role.ROUTER).text("wan.address")
+    for change in case.changes:
+        if change.kind is not Kind.PORT_FORWARD or change.want is None or case.undoing:
+            continue
+        to_the_router = change.role is Role.UPSTREAM and str(change.want.address) == wan_address
+        if change.want.enabled and not to_the_router:
+            yield change, change.want
+
+
+def passages(case: Case) -> Iterator[tuple[Change, Passage]]:
+    """Give the passages that a plan makes or alters: they open what was forwarded and dropped so far."""
+    for change in case.changes:
+        if change.kind is Kind.PASSAGE and change.want is not None and not case.undoing:
+            yield change, change.want
+
+
+def is_own(change: Change, entry: Entry) -> bool:
+    """Tell whether an entry of the projected state is the change's own."""
+    if entry.owner.ours:
+        return entry.owner.key == change.key
+    return change.before is not None and not change.before.owner.ours and change.before.handle == entry.handle
+
+
+def name_of(entry: Entry) -> str:
+    """Give an entry's name as texts for people show it."""
+    return f"“{entry.label or entry.handle}”"

@@ -1,0 +1,107 @@
+"""Guards of what faces the internet: 32400, DMZ, firewalls, carrier NAT and second NAT (G1 to G5)."""
+
+from __future__ import annotations
+
+from plexops.model.change import Change
+from plexops.model.snapshot import Entry, Kind, Role
+from plexops.model.values import PLEX_PORT
+from plexops.runbook.case import Case, forwards, name_of, passages
+from plexops.runbook.conditions import Condition, Holds, WanCause, exposures, wan
+
+
+def no_external_32400(case: Case) -> str | None:
+    """G1: 32400 itself is never open to the internet, neither as a port nor inside a range."""
+    for change, forward in forwards(case):
+        if PLEX_PORT in forward.external_port:
+            return f"{change.id} would open 32400 itself to the internet"
+    for entry in _new_exposures(case):
+        if not entry.values.external_port.everything:
+            return f"{name_of(entry)} would open 32400 itself to the internet"
+    for change in case.changes:
+        reason = None if case.undoing else _announces(change) or _lets_exposure_in(case, change)
+        if reason:
+            return reason
+    return None
+
+
+def _new_exposures(case: Case) -> list[Entry]:
+    """Give what would be exposed after the changes, whichever of them did it, and is not there yet."""
+    if case.undoing:
+        return []
+    there = {(entry.kind, entry.values) for entry in case.before.of(Role.ROUTER).entries}
+    return [entry for entry in exposures(case.after) if (entry.kind, entry.values) not in there]
+
+
+def _announces(change: Change) -> str | None:
+    if change.kind is not Kind.PLEX_REMOTE_ACCESS or change.want is None or not change.want.enabled:
+        return None
+    if not change.want.manual:
+        return f"{change.id} would have Plex choose a port by itself, 32400 perhaps"
+    if change.want.manual_port == PLEX_PORT:
+        return f"{change.id} would have Plex announce 32400 itself"
+    return None
+
+
+def _lets_exposure_in(case: Case, change: Change) -> str | None:
+    """A filter may be all that still stands between the internet and an old forward of 32400."""
+    if change.want is None or change.kind not in (Kind.FIREWALL_RULE, Kind.PASSAGE):
+        return None
+    for entry in exposures(case.after):
+        passes = change.kind is Kind.FIREWALL_RULE or entry.values.address == change.want.address
+        if entry.kind is Kind.PORT_FORWARD and passes:
+            return f"{change.id} would let in what {name_of(entry)} forwards from 32400: remove that forward first"
+    return None
+
+
+def no_dmz(case: Case) -> str | None:
+    """G2: the Plex host is nobody's DMZ, at none of its addresses."""
+    for change, forward in forwards(case):
+        if forward.is_dmz and forward.address in case.before.plex_host:
+            return f"{change.id} would hand every port to the Plex host"
+    for entry in _new_exposures(case):
+        if entry.values.external_port.everything:
+            return f"{name_of(entry)} would hand every port to the Plex host"
+    return None
+
+
+def no_loosened_firewall(case: Case) -> str | None:
+    """G3: firewalls stay on, and get one allow rule at most: TCP, to the Plex port."""
+    for change in case.changes:
+        if change.kind in (Kind.HOST_FIREWALL, Kind.FILTER_RULE):
+            return f"{change.id} would change a firewall as a whole"
+        reason = None if case.undoing or change.want is None else _loosens(case, change)
+        if reason:
+            return reason
+    was, is_ = (view.of(Role.SERVER).flag("firewall.active") for view in (case.before, case.after))
+    return "the host firewall would be switched off" if was and is_ is False else None
+
+
+def _loosens(case: Case, change: Change) -> str | None:
+    plex = (case.before.plex_address, case.before.plex_port)
+    if change.kind is Kind.FIREWALL_RULE and change.want.port != plex[1]:
+        return f"{change.id} would admit port {change.want.port}, which is not Plex's"
+    if change.kind is Kind.PASSAGE and (change.want.address, change.want.port) != plex:
+        return f"{change.id} would let packets pass to {change.want.address}:{change.want.port}, which is not Plex"
+    if change.kind is Kind.UPNP and change.want.enabled:
+        return f"{change.id} would let every host in the LAN open ports by itself"
+    return None
+
+
+def public_address_proven(case: Case) -> str | None:
+    """G4: no forward behind carrier NAT, or while nobody proved that the WAN address is the public one."""
+    condition = _wan_of_what_opens(case)
+    if condition is None or condition.holds is Holds.YES or condition.cause is WanCause.SECOND_NAT:
+        return None
+    return condition.says
+
+
+def no_second_nat(case: Case) -> str | None:
+    """G5: no forward through a second NAT."""
+    condition = _wan_of_what_opens(case)
+    return condition.says if condition is not None and condition.cause is WanCause.SECOND_NAT else None
+
+
+def _wan_of_what_opens(case: Case) -> Condition | None:
+    """Judge the WAN address where a change opens a way in; None where none does."""
+    opens = any(True for _ in forwards(case)) or any(True for _ in passages(case))
+    return wan(case.before) if opens else None

@@ -1,0 +1,190 @@
+"""The device's own undo: it stands until confirmed, and when nobody confirms it undoes our change and only that."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from plexops.model.change import Change, is_done
+from plexops.model.exchange import Script, WindowKind
+from plexops.model.resources.upnp import Upnp
+from plexops.model.site import ResolvedTask, State
+from plexops.model.snapshot import Kind
+from tests.conformance.conformance_bench import (
+    FORWARD,
+    NEW,
+    RESERVATION,
+    Bench,
+    Family,
+    bench,
+    task,
+)
+from tests.conformance.test_adoption import STALE_HOME
+from tests.conformance.test_resources import HOUSEHOLD, carry_out
+
+#: Simulated seconds in a real one: a window of 180 s is over in less than two.
+SCALE = 120.0
+WINDOWED: tuple[Family, ...] = ("openwrt", "linux", "routeros")
+KINDS: dict[Family, WindowKind] = {
+    "openwrt": WindowKind.TIMER,
+    "linux": WindowKind.TIMER,
+    "routeros": WindowKind.SCHEDULER,
+}
+#: What somebody else does on the device while our window stands.
+FOREIGN = {
+    "openwrt": "uci set firewall.@redirect[0].enabled=1 && uci set dhcp.@host[0].ip=192.168.1.12 && uci commit",
+    "linux": "nft add rule inet filter forward tcp dport 8 accept comment '\"later\"' "
+    "&& printf 'dhcp-host=02:00:00:00:00:09,192.168.1.99\\n' >> /etc/dnsmasq.d/household.conf",
+    "routeros": "/ip firewall nat set [find where comment=Minecraft] disabled=yes; "
+    "/ip dhcp-server lease set [find where comment=tv] address=192.168.1.41",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A change to arm: the task that leads to the state before it, and the one that asks for it."""
+
+    name: str
+    first: ResolvedTask | None
+    then: ResolvedTask
+    #: Which of the finding's changes; the passage comes second.
+    index: int = 0
+    adopting: bool = False
+
+
+def _ways(kind: Kind, want: Any, other: Any) -> tuple[Way, ...]:
+    present = task(kind, want)
+    return (
+        Way(f"create {kind}", None, present),
+        Way(f"update {kind}", present, task(kind, other)),
+        Way(f"delete {kind}", present, task(kind, want, state=State.ABSENT)),
+    )
+
+
+MOVED = replace(FORWARD, address=NEW)
+WAYS = (
+    *_ways(Kind.DHCP_RESERVATION, RESERVATION, replace(RESERVATION, address=NEW)),
+    *_ways(Kind.PORT_FORWARD, FORWARD, MOVED),
+)
+PASSAGES = (
+    Way("create passage", None, task(Kind.PORT_FORWARD, FORWARD), index=1),
+    Way("update passage", task(Kind.PORT_FORWARD, FORWARD), task(Kind.PORT_FORWARD, MOVED), index=1),
+    Way(
+        "delete passage",
+        task(Kind.PORT_FORWARD, FORWARD),
+        task(Kind.PORT_FORWARD, FORWARD, state=State.ABSENT),
+        index=1,
+    ),
+)
+ADOPTIONS = (
+    Way("adopt forward", None, task(Kind.PORT_FORWARD, FORWARD, adopt=True), adopting=True),
+    Way("adopt reservation", None, task(Kind.DHCP_RESERVATION, RESERVATION, adopt=True), adopting=True),
+)
+SWITCH = Way("switch UPnP off", None, task(Kind.UPNP, Upnp(enabled=False)))
+BY_FAMILY: dict[Family, tuple[Way, ...]] = {
+    "openwrt": (*WAYS, *ADOPTIONS, SWITCH),
+    "linux": (*WAYS, *PASSAGES),
+    "routeros": (*WAYS, *PASSAGES, *ADOPTIONS, SWITCH),
+}
+CASES = [pytest.param(f, way, id=f"{f}-{way.name}") for f, ways in BY_FAMILY.items() for way in ways]
+
+
+@contextmanager
+def ready(family: Family, way: Way) -> Iterator[tuple[Bench, Change]]:
+    """Bring a device to the state before a change, and give the change."""
+    with bench(family, STALE_HOME if way.adopting else HOUSEHOLD, scale=SCALE) as at:
+        if way.first is not None:
+            carry_out(at, at.finding(way.first))
+        changes = at.finding(way.then).changes
+        for earlier in changes[: way.index]:
+            at.make(earlier)
+        yield at, changes[way.index]
+
+
+def stands(at: Bench, script: Script) -> bool:
+    """Ask the device whether the window still stands."""
+    assert script.window.armed is not None
+    reply = at.ask([script.window.armed])[0]
+    return reply.whole and reply.status in (None, 0) and bool(reply.body.strip())
+
+
+def until(condition: Callable[[], bool]) -> bool:
+    """Wait for a condition, at most ten real seconds."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return condition()
+
+
+@pytest.mark.parametrize(("family", "way"), CASES)
+def test_a_window_that_nobody_confirms_undoes_our_change_and_nothing_else(family: Family, way: Way) -> None:
+    with ready(family, way) as (twin, _):
+        twin.run(FOREIGN[family])
+        expected = twin.export()
+    with ready(family, way) as (at, change):
+        script = at.script(change)
+        assert script.window.kind is KINDS[family]
+        at.send_all(script.window.open)
+        assert stands(at, script)
+        at.send_all(script.writes)
+        assert is_done(change, at.look())
+        at.run(FOREIGN[family])
+        assert until(lambda: not stands(at, script)), "it never fired"
+        until(lambda: at.export() == expected)
+        assert at.export() == expected
+
+
+@pytest.mark.parametrize(("family", "way"), [c for c in CASES if "create" in str(c.id)])
+def test_a_confirmed_window_is_gone_and_never_fires(family: Family, way: Way) -> None:
+    with ready(family, way) as (at, change):
+        # What was armed must not fire while this test's clock runs fast: so it does not run fast yet.
+        at.clock.scale = 1.0
+        script = at.script(change)
+        at.send_all(script.window.open)
+        at.send_all(script.writes)
+        at.send_all(script.window.confirm)
+        assert not stands(at, script)
+        after = at.export()
+        at.clock.scale = 2000.0
+        time.sleep(script.window.seconds / 2000.0 + 0.3)
+        assert at.export() == after
+        assert is_done(change, at.look())
+
+
+@pytest.mark.parametrize("family", WINDOWED)
+def test_confirming_what_has_fired_fails(family: Family) -> None:
+    """Only one of timer and confirmation wins, and the device says which."""
+    with ready(family, WAYS[3]) as (at, change):
+        script = at.script(change)
+        at.send_all(script.window.open)
+        at.send_all(script.writes)
+        assert until(lambda: not stands(at, script))
+        reply = at.send(script.window.confirm[0])
+        assert family == "routeros" or reply.status != 0
+        until(lambda: not is_done(change, at.look()))
+        assert not is_done(change, at.look())
+
+
+@pytest.mark.parametrize("family", WINDOWED)
+def test_a_forwards_window_is_longer_than_a_reservations(family: Family) -> None:
+    with bench(family) as at:
+        lengths = {
+            kind: at.script(at.finding(task(kind, want)).changes[0]).window.seconds
+            for kind, want in ((Kind.PORT_FORWARD, FORWARD), (Kind.DHCP_RESERVATION, RESERVATION))
+        }
+        assert lengths == {Kind.PORT_FORWARD: 180, Kind.DHCP_RESERVATION: 90}
+
+
+@pytest.mark.parametrize("family", ["opnsense", "opnsense-kea"])
+def test_a_family_without_a_window_claims_none(family: Family) -> None:
+    with bench(family) as at:
+        script = at.script(at.finding(task(Kind.PORT_FORWARD, FORWARD)).changes[0])
+        assert (script.window.kind, script.window.open, script.window.confirm) == (WindowKind.NONE, (), ())
+        assert script.window.armed is None

@@ -1,0 +1,143 @@
+"""What tests of plexops in a real home share: the owner's commands, the devices' own state, the sorting of requests."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+
+from .realhome import REPOSITORY, RealHome
+
+PLAYBOOK = str(REPOSITORY / "playbooks/plex-remote-access.yaml")
+PORT = 32500
+#: The stops that can be changed over SSH.
+MACHINES = ("router", "server")
+
+#: What the tool may ask when it only looks, read by a person. Everything else counts as a write.
+READ = re.compile(
+    r"(nft -j list ruleset|ip -j -4 (addr|route) show\b|ss -Htln|pidof \w|hostname$|ls /run/plexops_"
+    r"|grep -|cat ['/]|curl -s )"
+)
+#: With one of these a line of shell could do more than its first word says.
+DOING_MORE = re.compile(r"[;&|<>`$\n]|-o |-X ")
+
+
+def plexops(home: RealHome, command: str, *words: str, timeout: float = 110) -> subprocess.CompletedProcess[str]:
+    """Run one command of plexops on this home, with the playbook that is shipped."""
+    given = (PLAYBOOK,) if not any(word.endswith(".json") for word in words) else ()
+    argv = ["plexops", *command.split(), "-i", str(home.inventory), *given, *words]
+    return home.run(argv, timeout=timeout)
+
+
+def run_id(done: subprocess.CompletedProcess[str]) -> str:
+    """Give the id of the run whose report was printed."""
+    found = re.search(r"^evidence: \S+/runs/(\w+)$", done.stdout, re.MULTILINE)
+    assert found, done.stdout + done.stderr
+    return found[1]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Everything that plexops may change, in the devices' own words."""
+
+    nft: str
+    nftables_files: dict[str, str]
+    dnsmasq_files: dict[str, str]
+    ufw_files: dict[str, str]
+    server_filter: str
+    plex: dict[str, str]
+
+    def differs(self, other: State) -> list[str]:
+        """Name the parts that are not the same bytes."""
+        return [f.name for f in fields(self) if getattr(self, f.name) != getattr(other, f.name)]
+
+
+def state_of(home: RealHome) -> State:
+    """Read the state by root on the machines, past plexops."""
+    return State(
+        home.nft("router"),
+        home.nftables_files(),
+        home.dnsmasq_files(),
+        home.ufw_files(),
+        # As iptables writes them: it renames handles, which nft shows nowhere, and keeps the order of rules.
+        home.exec("server", ["iptables-save", "-t", "filter"]).stdout.split("*filter", 1)[-1].split("# Com")[0],
+        plex_settings(home),
+    )
+
+
+def plex_settings(home: RealHome) -> dict[str, str]:
+    """Give Plex's own settings of remote access, asked on the server itself."""
+    url = "http://127.0.0.1:32400/:/prefs"
+    body = home.exec("server", ["curl", "-s", "-m", "5", "-H", f"X-Plex-Token: {home.token}", url]).stdout
+    found = {}
+    for setting in re.findall(r"<Setting [^>]*>", body):
+        words = dict(re.findall(r'(\w+)="([^"]*)"', setting))
+        if words["id"] in ("ManualPortMappingMode", "ManualPortMappingPort", "PublishServerOnPlexOnlineKey"):
+            found[words["id"]] = words["value"]
+    assert len(found) == 3, body[:300]
+    return found
+
+
+def mark(home: RealHome) -> dict[str, int]:
+    """Remember how many requests every machine has had."""
+    return {name: len(home.commands(name)) for name in MACHINES}
+
+
+def requests_since(home: RealHome, marked: dict[str, int]) -> dict[str, list[str]]:
+    """Give the single requests that reached the machines since, unpacked from sudo, shell and frame."""
+    return {
+        name: [request for sent in home.commands(name)[marked[name] :] for request in unpack(sent)]
+        for name in MACHINES
+    }
+
+
+def unpack(sent: str) -> list[str]:
+    """Give the commands inside one exec request: the framed reads one by one, anything else as a whole."""
+    words = shlex.split(sent)
+    if "sh" not in words or words[-2] != "-c":
+        return [sent]
+    script = words[-1]
+    framed = re.findall(r"\( eval (.*?) \) </dev/null; s=\$\?; ", script, re.DOTALL)
+    if not framed:
+        # Under sudo a mark in stderr tells the answer of the command from complaints of sudo.
+        return [re.sub(r'^echo "[0-9a-f]+" >&2; ', "", script.partition("export PATH LC_ALL; ")[2]) or script]
+    # What is left when the frames are taken out may only be the frame itself.
+    rest = re.sub(r"\( eval .*? \) </dev/null; s=\$\?; ", "", script, flags=re.DOTALL)
+    alone = re.sub(r'(echo( "\$n( \d+ (start|end( \$s)?)| closed)?")?( >&2)?|n=[0-9a-f]+)(; |$)', "", rest)
+    left = alone.partition("export PATH LC_ALL; ")[2]
+    return [*(shlex.split(text)[0] for text in framed), *([left] if left else [])]
+
+
+def writes_since(home: RealHome, marked: dict[str, int]) -> dict[str, list[str]]:
+    """Give by machine what is no plain read, of the requests since."""
+    sent = requests_since(home, marked)
+    assert any(sent.values()), "nothing at all arrived: the sorting has nothing to sort"
+    found = {
+        name: [r for r in requests if not READ.match(r) or DOING_MORE.search(r)]
+        for name, requests in sent.items()
+    }
+    return {name: requests for name, requests in found.items() if requests}
+
+
+def armed_windows(home: RealHome) -> list[str]:
+    """Give the marks of windows on the devices: armed ones and those that fired."""
+    script = "find /run -maxdepth 1 -name 'plexops_*'"
+    return [f"{name} {path}" for name in MACHINES for path in home.nodes[name].sh(script).split()]
+
+
+def wait_until(holds: Callable[[], bool], seconds: float, every: float = 0.05) -> bool:
+    """Look until something holds; tells whether it came to hold."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(every)
+    return True
+
+
+def say_how_long(what: str, started: float) -> None:
+    """Print a duration: measured here, judged by nobody."""
+    print(f"{what}: {time.monotonic() - started:.1f} s")  # noqa: T201
