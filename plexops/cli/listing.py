@@ -27,6 +27,11 @@ def table(rows: Sequence[Sequence[str]], gap: int = 2, indent: int = 0) -> str:
     return "\n".join(lines) + "\n"
 
 
+def count(number: int, word: str) -> str:
+    """Give `1 site`, `2 sites`."""
+    return f"{number} {word}{'' if number == 1 else 's'}"
+
+
 def task_list(sites: Sequence[SiteTasks]) -> str:
     """Give the tasks of each site, in the order in which they are judged."""
     parts = []

@@ -92,9 +92,9 @@ def parse_formats(given: Sequence[str]) -> tuple[tuple[str, Path | None], ...]:
         raise PlexopsError(
             Problem("PLX-C702", "two formats want to be printed", "Give one of them a file: html:report.html")
         )
-    for _, path in found:
-        if path is not None:
-            require_writable(path)
+    for _, file in found:
+        if file is not None:
+            require_writable(file)
     return tuple(found)
 
 

@@ -220,6 +220,11 @@ class _Response:
         return self.text.encode()
 
 
+def load_plexapi() -> None:
+    """Import plexapi, which takes a while: best done while somebody else waits for a device."""
+    import plexapi.server  # noqa: F401
+
+
 def _server(bodies: Mapping[str, str]) -> Any:
     from plexapi.server import PlexServer
 

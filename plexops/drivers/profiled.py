@@ -132,7 +132,7 @@ class ProfiledDriver:
         resource = self._resource(change.kind, now)
         writes = self._writes(resource, change, now)
         back = inverse(change)
-        undo = () if back is None else self._writes(resource, back, _after(now, change))
+        undo = () if back is None else self._writes(resource, back, self._after(resource, now, change))
         return Script(
             writes=writes,
             window=self._window(change, undo),
@@ -249,6 +249,24 @@ class ProfiledDriver:
         typed = _as_typed(resource, name, KINDS[change.kind].field(name).type, value)
         return text_of(str(typed.value))
 
+    def _after(self, resource: CompiledResource, now: Snapshot, change: Change) -> Snapshot:
+        """The state after a change, with a handle for what was just made where only the device will know it, and
+        with the words that an adoption has written: the way back compares them before it sets the old ones."""
+        words: dict[str, Word] = {}
+        if change.action in (Action.ADOPT, Action.RESTORE):
+            for name in change.fields:
+                theirs = resource.spec.fields[name].name
+                words[theirs] = self._adopted_word(resource, change, name, theirs)
+        then = project(now, change)
+        touched = {id(entry) for entry in find(change, then)}
+        named = (
+            replace(e, handle=e.handle or f"plexops-{change.key}", raw={**e.raw, **words})
+            if id(e) in touched
+            else e
+            for e in then.entries
+        )
+        return replace(then, entries=tuple(named))
+
     def _window(self, change: Change, undo: Sequence[Write]) -> Window:
         spec = self.profile.window
         if spec is None or not undo or not all(isinstance(write.ask, Command) for write in undo):
@@ -293,13 +311,6 @@ def _active(backends: Sequence[CompiledResource], now: Snapshot) -> CompiledReso
         return holding[0]
     names = ", ".join(b.spec.backend for b in (holding or backends)) or "nothing"
     return f"several are active: {names}" if holding else f"none of these is active: {names}"
-
-
-def _after(now: Snapshot, change: Change) -> Snapshot:
-    """The state after a change, with a handle for what was just made where only the device will know it."""
-    then = project(now, change)
-    named = tuple(replace(e, handle=e.handle or f"plexops-{change.key}") for e in then.entries)
-    return replace(then, entries=named)
 
 
 def _as_typed(resource: CompiledResource, name: str, kind: FieldType, value: Any) -> Typed:

@@ -169,8 +169,9 @@ class Access:
     def jump_host(self) -> SshSettings | None:
         """Give the way to the site's jump host, None where there is none. Only its key is asked for."""
         site = self.site
-        logins = [site.router and site.router.ssh, site.server and site.server.login]
-        logins += [vantage.ssh for vantage in site.vantages]
+        logins: list[SshLogin | None] = [vantage.ssh for vantage in site.vantages]
+        logins.insert(0, None if site.server is None else site.server.login)
+        logins.insert(0, None if site.router is None else site.router.ssh)
         found = [login.via for login in logins if login is not None and login.via is not None]
         if not found and site.plex is not None and site.plex.via is not None:
             found = [site.plex.via]

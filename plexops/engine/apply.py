@@ -11,7 +11,7 @@ from plexops.drivers.base import Unrenderable
 from plexops.engine.access import Access, Links
 from plexops.engine.observe import Drivers, Observer, Seen
 from plexops.engine.planning import foreign
-from plexops.engine.sending import Recorder, Sender, UnexpectedReply
+from plexops.engine.sending import Recorder, Sender, Unanswered, UnexpectedReply
 from plexops.engine.undo import Undoer
 from plexops.model.change import Action, Change, inverse, is_done, project
 from plexops.model.change_json import change_to_json
@@ -137,8 +137,11 @@ class Applier:
         complaint = ""
         try:
             self._sender.send(step, carried.authorized, self._seen, index)
-        except (UnexpectedReply, PlexopsError) as reason:
+        except Unanswered as reason:
             complaint = str(reason)
+        except (UnexpectedReply, PlexopsError) as reason:
+            carried.detail = str(reason)
+            raise Stopped(f"{change.id}: {reason}") from None
         self._read_back(carried, complaint)
         if change.kind is not Kind.PORT_FORWARD:
             self._close_window(index, carried)
@@ -182,7 +185,7 @@ class Applier:
             self._seen = self._shop.observer.again(self._seen, change.role)
             if is_done(change, self._seen.view.of(change.role)):
                 return
-            if time.monotonic() >= deadline or complaint:
+            if time.monotonic() >= deadline:
                 carried.detail = complaint or "it was sent, and the device does not show it"
                 raise Stopped(f"{change.id}: {carried.detail}")
             time.sleep(LOOK_EVERY)

@@ -37,9 +37,7 @@ def abilities(profile: Profile) -> tuple[Ability, ...]:
     return tuple(_ability(kind, profile.resources.get(kind, ()), profile.steps) for kind in kinds)
 
 
-def _ability(
-    kind: Kind, specs: tuple[ResourceSpec, ...], steps: Mapping[Kind, tuple[str, ...]]
-) -> Ability:
+def _ability(kind: Kind, specs: tuple[ResourceSpec, ...], steps: Mapping[Kind, tuple[str, ...]]) -> Ability:
     return Ability(
         kind=kind,
         read=bool(specs),
@@ -51,7 +49,11 @@ def _ability(
 
 def window_word(profile: Profile) -> str:
     """Say in one word what undoes a change if plexops dies: the device itself, or nothing."""
-    return "none" if profile.window is None or profile.window.kind is WindowKind.NONE else str(profile.window.kind)
+    return (
+        "none"
+        if profile.window is None or profile.window.kind is WindowKind.NONE
+        else str(profile.window.kind)
+    )
 
 
 def replayed(family: CompiledProfile, recording: Path, device: str) -> Snapshot:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from plexops.drivers.base import Driver, Observation
 from plexops.drivers.outside import USUAL_ECHOES, EchoDriver, ProbeDriver, merge
-from plexops.drivers.plex import PlexDriver
+from plexops.drivers.plex import PlexDriver, load_plexapi
 from plexops.drivers.profiled import ProfiledDriver
 from plexops.drivers.server import ServerDriver
 from plexops.engine.access import Access, Links
@@ -29,6 +29,7 @@ from plexops.model.snapshot import Kind, Role, Snapshot
 from plexops.runbook.conditions import public_addresses
 from plexops.runbook.view import SiteView
 from plexops.transport.link import ReadLink
+from plexops.transport.loading import load_http
 
 #: An exhibit is cut at this many characters; the whole stays in the private snapshot.
 EXHIBIT_CHARACTERS = 4096
@@ -216,6 +217,10 @@ class Observer:
     def _plex(self, router: Future[_Answered], server: Future[_Answered]) -> _Answered:
         if self._drivers.plex is None:
             return _Answered()
+        # The server is asked first, for Plex's token; meanwhile there is time to load what Plex needs.
+        if self._links.live:
+            load_http()
+        load_plexapi()
         host = server.result()
         address = host.address
         device = self._access.site.server

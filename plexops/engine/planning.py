@@ -16,7 +16,7 @@ from plexops.model.finding import Finding
 from plexops.model.plan import Plan, Step, sha256
 from plexops.model.profile import Profile
 from plexops.model.site import SiteTasks
-from plexops.model.snapshot import Kind, Role, Snapshot, canonical
+from plexops.model.snapshot import Entry, Kind, Role, Snapshot, canonical
 from plexops.runbook.guards import Case, judge
 from plexops.runbook.view import SiteView
 
@@ -152,18 +152,19 @@ def moved(old: Mapping[str, str], new: Mapping[str, str]) -> tuple[str, ...]:
 
 def foreign(snapshot: Snapshot, role: Role, changes: Sequence[Change]) -> str:
     """Give a digest of what a stop holds besides the entries of these changes: nobody else's edit may slip in."""
-    touched = {id(entry) for change in changes if change.role is role for entry in find(change, snapshot)}
+    ours = tuple(change for change in changes if change.role is role)
+    touched = {id(entry) for change in ours for entry in find(change, snapshot)}
     rest = [
         [entry.kind, canonical(entry.values), canonical(dict(entry.raw)), entry.owner.key]
         for kind in sorted(RESTS_ON.get(role, frozenset()))
         for entry in snapshot.of(kind)
-        if id(entry) not in touched and not _follows(entry.kind, entry.owner.key, changes)
+        if id(entry) not in touched and not _follows(entry, ours)
     ]
     return sha256(rest)
 
 
-def _follows(kind: Kind, key: str, changes: Sequence[Change]) -> bool:
-    """Filter rules that a change of ours brings with it: they bear its tag, or come and go with a passage."""
-    if kind is not Kind.FILTER_RULE:
+def _follows(entry: Entry, changes: Sequence[Change]) -> bool:
+    """Tell a filter rule that a change of ours brings with it: it bears our tag, as a passage and a host's rule do."""
+    if entry.kind is not Kind.FILTER_RULE or not entry.owner.ours:
         return False
-    return any(c.kind in (Kind.PASSAGE, Kind.FIREWALL_RULE) and (not key or c.key == key) for c in changes)
+    return any(c.kind in (Kind.PASSAGE, Kind.FIREWALL_RULE) and c.key == entry.owner.key for c in changes)

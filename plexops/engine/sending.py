@@ -23,7 +23,11 @@ class Recorder(Protocol):
 
 
 class UnexpectedReply(Exception):
-    """A device did not answer as success looks like. The state decides what it means, not this."""
+    """A device did not answer as success looks like, or not all of a script was sent: it is not made."""
+
+
+class Unanswered(Exception):
+    """The last request of a script got no whole answer: it may have been carried out. The state decides, not this."""
 
 
 def settings_for(access: Access, seen: Seen, role: Role) -> LinkSettings:
@@ -46,17 +50,32 @@ class Sender:
     def send(self, step: Step, authorized: Authorized, seen: Seen, index: int) -> None:
         """Open the window, read back that it stands, and send the writes in order.
 
-        Raises UnexpectedReply or PlexopsError; what then holds on the device is for a fresh read to say.
+        Raises UnexpectedReply, Unanswered, or PlexopsError where nothing was sent.
         """
         link = self._open(step, authorized, seen)
         try:
             self._arm(link, step, index)
+            last = len(step.script.writes) - 1
             for number, write in enumerate(step.script.writes):
-                reply = link.send(write)
-                self._record("sent", {"step": index, "request": number, "status": reply.status})
-                _demand(write, reply)
+                self._write(link, write, index, number, last=number == last)
         finally:
             link.close()
+
+    def _write(self, link: WriteLink, write: Write, index: int, number: int, *, last: bool) -> None:
+        """Send one request, once. Only after the last one can a lost answer leave everything made."""
+        lost = "the answer was cut off"
+        try:
+            reply = link.send(write)
+        except PlexopsError as error:
+            lost = str(error)
+        else:
+            self._record("sent", {"step": index, "request": number, "status": reply.status})
+            if reply.whole:
+                _demand(write, reply)
+                return
+        if last:
+            raise Unanswered(lost)
+        raise UnexpectedReply(f"request {number + 1} was not answered, and the rest was not sent: {lost}")
 
     def confirm(self, step: Step, authorized: Authorized, seen: Seen, index: int) -> bool:
         """End the window. False: it had fired already, or nobody knows; then a fresh read decides."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from plexops.drivers.base import Unrenderable
 from plexops.engine.observe import Drivers, Observer, Seen
-from plexops.engine.sending import Recorder, Sender, UnexpectedReply
+from plexops.engine.sending import Recorder, Sender, Unanswered, UnexpectedReply
 from plexops.model.change import Action, Change, find, inverse, project
 from plexops.model.errors import PlexopsError
 from plexops.model.exchange import Script
@@ -19,6 +19,9 @@ from plexops.runbook.guards import Case, judge
 _LOOK_EVERY = 0.3
 #: Beyond the window's own length, until the device is read again.
 _WINDOW_SLACK = 5.0
+#: How long a device that does not answer is tried again before its undo counts as failed, in seconds.
+_RETURN_SECONDS = 20.0
+_TRY_EVERY = 2.0
 
 
 def is_undone(change: Change, now: Snapshot) -> bool:
@@ -49,10 +52,13 @@ class Undoer:
             return seen, True
         self._record("undo", {"step": index, "id": change.id})
         try:
-            seen = self._observer.again(seen, change.role)
+            seen = self._reach(seen, change)
             if not is_undone(change, seen.view.of(change.role)):
                 seen = self._send_back(change, seen, index)
             seen, proven = self._await(change, seen)
+            if window_open and not proven:
+                # It says yes and does not do it: its own undo is the last that is left.
+                return self._wait_for_window(step, seen, index, window_open=True)
             if window_open:
                 self._end_window(step, seen, index)
                 seen, proven = self._await(change, seen)
@@ -61,6 +67,17 @@ class Undoer:
             return self._wait_for_window(step, seen, index, window_open=window_open)
         self._record("undone" if proven else "undo failed", {"step": index})
         return seen, proven
+
+    def _reach(self, seen: Seen, change: Change) -> Seen:
+        """Read the stop; a link that is down for a moment is no reason to leave a change where it is."""
+        deadline = time.monotonic() + _RETURN_SECONDS
+        while True:
+            try:
+                return self._observer.again(seen, change.role)
+            except PlexopsError:
+                if time.monotonic() >= deadline:
+                    raise
+                time.sleep(_TRY_EVERY)
 
     def _send_back(self, change: Change, seen: Seen, index: int) -> Seen:
         back = inverse(change)
@@ -71,8 +88,13 @@ class Undoer:
         if back.action in (Action.DELETE, Action.UPDATE, Action.RESTORE) and len(found) == 1:
             back = replace(back, before=found[0])
         step = Step(back, replace_window(self._drivers.of(change.role).script(back, now)))
-        self._sender.send(step, self._authorize(step, seen), seen, index)
-        return self._observer.again(seen, change.role)
+        leave = self._authorize(step, seen)
+        try:
+            self._sender.send(step, leave, seen, index)
+        except Unanswered as reason:
+            # The answer was lost, perhaps not the request: what the device shows decides.
+            self._record("unanswered", {"step": index, "reason": str(reason)})
+        return self._reach(seen, change)
 
     def _authorize(self, step: Step, seen: Seen) -> Authorized:
         now = seen.view.of(step.change.role)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import cache
 
 #: Names whose values are secret, in the words of UCI, nvram, RouterOS, VyOS, OPNsense, UniFi, TR-064 and Plex.
 CONFIDENTIAL_NAMES = (
@@ -47,8 +48,13 @@ _MARGIN = r"^(?P<lead>[ \t]{0,200}(?:[-+~<>*#$] )?"
 _WORDS = r"(?:[A-Za-z0-9]{1,20} ){0,2}"
 
 
+@cache
 def contexts(names: str) -> tuple[re.Pattern[str], ...]:
-    """Give the expressions that find values by these names. Groups: `lead`, `open` (a quote), `value` or `bare`."""
+    """Give the expressions that find values by these names. Groups: `lead`, `open` (a quote), `value` or `bare`.
+
+    Each of them holds the names themselves, so that none finds anything where `mentions` says no. Compiling them takes
+    longer than `plexops --help` may, and most texts mention none of the names.
+    """
     element = rf"(?P<lead><(?:\w{{1,20}}:)?[\w.-]{{0,60}}?{names}[\w.-]{{0,60}}(?:\s[^<>]{{0,200}})?(?<!/)>)(?P<value>[^<]+)"
     # {"id": "PlexOnlineToken", "label": …, "value": "…"}
     row = (
@@ -72,6 +78,17 @@ def contexts(names: str) -> tuple[re.Pattern[str], ...]:
     return tuple(re.compile(expression, re.IGNORECASE | re.MULTILINE) for expression in expressions)
 
 
+@cache
+def _names(names: str) -> re.Pattern[str]:
+    return re.compile(names, re.IGNORECASE | re.MULTILINE)
+
+
+def mentions(text: str, names: str) -> bool:
+    """Tell whether any of the names is in a text at all."""
+    return _names(names).search(text) is not None
+
+
+@cache
 def nameless_keys() -> tuple[re.Pattern[str], ...]:
     """Give the expressions for secrets with everyday names: UCI's wireless `key`, RouterOS' SNMP community `name`."""
     value = r"(?P<open>['\"]?)(?P<value>[^\n]*?)(?=(?P=open)[ \t\r]*$)"

@@ -181,7 +181,7 @@ class Journal:
             raise unwritable(path, error) from error
         journal = cls(path, descriptor, records=0, head=_root(subject), scrub=scrub, now=now)
         try:
-            journal.append(START, {"format": JOURNAL_FORMAT, "subject": subject, "version": version})
+            journal._begin(subject, version)
         except PlexopsError:
             journal.close()
             raise
@@ -193,6 +193,7 @@ class Journal:
         path: Path,
         subject: str,
         *,
+        version: str = "",
         scrub: Callable[[str], str] = unchanged,
         now: Callable[[], datetime] = utc_now,
     ) -> tuple[Journal, JournalText]:
@@ -206,7 +207,14 @@ class Journal:
         except OSError as error:
             raise unwritable(path, error) from error
         head = text.head or _root(subject)
-        return cls(path, descriptor, records=len(text.records), head=head, scrub=scrub, now=now), text
+        journal = cls(path, descriptor, records=len(text.records), head=head, scrub=scrub, now=now)
+        if not text.records:
+            # A crash came between making the file and its first record: begin as `create` would have.
+            journal._begin(subject, version)
+        return journal, text
+
+    def _begin(self, subject: str, version: str) -> None:
+        self.append(START, {"format": JOURNAL_FORMAT, "subject": subject, "version": version})
 
     @property
     def head(self) -> str:

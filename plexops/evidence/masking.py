@@ -12,8 +12,8 @@ import hmac
 import os
 import re
 import time
-from dataclasses import dataclass, replace
-from functools import cache, partial
+from dataclasses import replace
+from functools import partial
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
 from typing import NewType
@@ -110,25 +110,13 @@ _MASKED = re.compile(r"[\w.:@-]*··[·.:@-]*(?:\.plex\.direct)?#[a-z2-7]{4}")
 _SWITCH = re.compile(r"true|false|yes|no|on|off|enabled|disabled|[01]?", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class _Named:
-    """The expressions that find values by name. Compiling them takes longer than `plexops --help` may."""
-
-    secrets: tuple[re.Pattern[str], ...]
-    identifiers: tuple[tuple[str, tuple[re.Pattern[str], ...]], ...]
-
-
-@cache
-def _named() -> _Named:
-    return _Named(
-        (*contexts.nameless_keys(), *contexts.contexts(contexts.CONFIDENTIAL_NAMES)),
-        (
-            ("ssid", contexts.contexts(contexts.SSID_NAMES)),
-            ("serial", contexts.contexts(contexts.SERIAL_NAMES)),
-            ("person", (*_PPPOE_LINE, *contexts.contexts(contexts.PERSON_NAMES))),
-            ("identity", contexts.contexts(contexts.IDENTITY_NAMES)),
-        ),
-    )
+#: The kinds of identifier that only their name gives away; the expressions besides those by name.
+_NAMED: tuple[tuple[str, str, tuple[re.Pattern[str], ...]], ...] = (
+    ("ssid", contexts.SSID_NAMES, ()),
+    ("serial", contexts.SERIAL_NAMES, ()),
+    ("person", contexts.PERSON_NAMES, _PPPOE_LINE),
+    ("identity", contexts.IDENTITY_NAMES, ()),
+)
 
 
 def load_key(root: Path) -> bytes:
@@ -195,7 +183,11 @@ class Masker:
         text = _HEADER.sub(rf"\g<lead>{REMOVED}", text)
         for shape in _SHAPES:
             text = shape.sub(rf"\g<lead>{REMOVED}", text)
-        return contexts.replace_values(text, _named().secrets, lambda _: REMOVED)
+        text = contexts.replace_values(text, contexts.nameless_keys(), lambda _: REMOVED)
+        if contexts.mentions(text, contexts.CONFIDENTIAL_NAMES):
+            patterns = contexts.contexts(contexts.CONFIDENTIAL_NAMES)
+            text = contexts.replace_values(text, patterns, lambda _: REMOVED)
+        return text
 
     def _identifiers(self, text: str) -> str:
         text = _PLEX_DIRECT.sub(lambda m: f"····.plex.direct{self._tag('plex.direct', m[0].lower())}", text)
@@ -210,8 +202,11 @@ class Masker:
         text = _V4.sub(lambda m: self._v4(m[0], "."), text)
         text = _DASHED_V4.sub(lambda m: self._v4(m[0], "-"), text)
         text = _PLACE.sub(r"\g<lead>··.··", text)
-        for kind, patterns in _named().identifiers:
-            text = contexts.replace_values(text, patterns, partial(self._pseudonym, kind))
+        for kind, names, others in _NAMED:
+            give = partial(self._pseudonym, kind)
+            text = contexts.replace_values(text, others, give)
+            if contexts.mentions(text, names):
+                text = contexts.replace_values(text, contexts.contexts(names), give)
         return text
 
     def _tag(self, kind: str, value: str) -> str:

@@ -6,6 +6,10 @@ import threading
 import time
 
 
+#: How long a change of the scale may go unnoticed by who sleeps, in real seconds.
+POLL_SECONDS = 0.05
+
+
 class ScaledClock:
     """Simulated seconds: `scale` of them pass in each real one.
 
@@ -36,8 +40,10 @@ class ScaledClock:
             return self._now()
 
     def sleep(self, seconds: float) -> None:
-        """Wait that many simulated seconds; return early when the home stops."""
-        self.stopped.wait(seconds / self._scale)
+        """Wait that many simulated seconds, however the scale changes meanwhile; return early when the home stops."""
+        end = self.time() + seconds
+        while (left := end - self.time()) > 0 and not self.stopped.wait(min(left / self._scale, POLL_SECONDS)):
+            pass
 
     def real(self, seconds: float) -> float:
         """Give the real seconds in which that many simulated ones pass."""

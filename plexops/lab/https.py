@@ -110,7 +110,7 @@ class _Stream:
         if self._tls is not None:
             with contextlib.suppress(ssl.SSLError, OSError):
                 self._tls.unwrap()
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, EOFError):
                 self._flush()
         with contextlib.suppress(OSError, EOFError):  # the other side may be gone already
             self._connection.close()

@@ -13,6 +13,8 @@ from plexops.model.exchange import Call, Script, Write
 from plexops.model.snapshot import Role, canonical
 
 PLAN_SCHEMA = "plexops.plan/1"
+#: The guards of which each has to give its verdict before anything is sent.
+GUARD_NAMES: tuple[str, ...] = tuple(f"G{number}" for number in range(1, 14))
 #: A plan is good for a day, in seconds.
 PLAN_LIFETIME = 24 * 3600
 
@@ -106,7 +108,8 @@ class Authorized:
 
 
 def authorize(site: str, step: Step, verdicts: tuple[GuardVerdict, ...]) -> Authorized | Literal[False]:
-    """Give leave to send a step if every guard holds, and no guard is missing its verdict; else False."""
-    if not verdicts or any(not verdict.holds for verdict in verdicts):
+    """Give leave to send a step if every guard gave its verdict, in order, and holds; else False."""
+    heard = tuple(verdict.guard for verdict in verdicts)
+    if heard != GUARD_NAMES or any(not verdict.holds for verdict in verdicts):
         return False
     return Authorized(_AUTHORIZED, site, step.change.role, step.script)

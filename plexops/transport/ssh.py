@@ -118,9 +118,9 @@ class _Way:
         self._refused: PlexopsError | None = None
 
     def run(self, request: _Exec, idle: float, overall: float, limit: int) -> Answer:
+        session = self._connected()
         from plexops.transport.ssh_receive import Ending
 
-        session = self._connected()
         if request.stdin:  # only ever sudo's password
             require_outside(session.verdict, "the sudo password", self._settings.device, self._settings.where)
         answer = session.run(request.text, request.stdin, idle, overall, limit)
@@ -134,6 +134,9 @@ class _Way:
             self._session = None
 
     def _connected(self) -> SshSession:
+        from plexops.transport.loading import load_paramiko
+
+        load_paramiko()
         from plexops.transport.ssh_session import connect
 
         if self._refused is not None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from plexops.transport.loading import load_match_exec
 from plexops.transport.problems import failure, quoted
 from plexops.transport.ssh_settings import SSH_PORT, SshSettings
 from plexops.transport.trust import TrustedKeys
@@ -16,6 +17,7 @@ from plexops.transport.trust import TrustedKeys
 Known = Callable[[str, str, int], TrustedKeys]
 
 _MAX_JUMPS = 8
+_MATCH_EXEC = re.compile(r"^\s*match\b[^\n]*\bexec\b", re.IGNORECASE | re.MULTILINE)
 _HOP = re.compile(
     r"(?:ssh://)?(?:(?P<user>[^@\s]+)@)?(?P<host>\[[^\]\s]+\]|[^:\[\]\s]+)(?::(?P<port>[0-9]{1,5}))?/?"
 )
@@ -64,6 +66,8 @@ def _lookup(config: Path, settings: SshSettings) -> Mapping[str, Any]:
     import paramiko
 
     try:
+        if _MATCH_EXEC.search(config.read_text(encoding="utf-8", errors="replace")):
+            load_match_exec()
         return paramiko.SSHConfig.from_path(str(config)).lookup(settings.host)
     except (paramiko.SSHException, OSError, ValueError, ImportError) as error:
         raise failure(

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import re
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from .owner import mark, plexops, state_of, unpack, writes_since
+from .owner import (
+    PORT,
+    mark,
+    plexops,
+    requests_since,
+    state_of,
+    unpack,
+    wait_until,
+    without_vantage,
+    writes_since,
+)
 from .realhome import RealHome, real_home, why_not
 
 pytestmark = [pytest.mark.namespaces, pytest.mark.skipif(bool(why_not()), reason=why_not() or "can run here")]
@@ -20,7 +32,7 @@ GUEST = "dhcp-host=66:55:44:33:22:11,192.168.1.77,guest\n"
 @pytest.fixture
 def home() -> Iterator[RealHome]:
     with real_home() as made:
-        yield made
+        yield without_vantage(made)
 
 
 def add_guest(home: RealHome) -> None:
@@ -28,33 +40,111 @@ def add_guest(home: RealHome) -> None:
 
 
 def add_rule(home: RealHome) -> None:
-    rule = 'add rule inet filter forward iifname "br-lan" counter comment "by hand"'
+    rule = 'add rule inet filter forward iifname "br-lan" counter drop comment "by hand"'
     home.nodes["router"].exec(["nft", rule], check=True)
 
 
-def add_ufw_rule(home: RealHome) -> None:
+def add_host_rule(home: RealHome) -> None:
     home.nodes["server"].exec(["ufw", "allow", "8096/tcp"], check=True)
 
 
 def planned(home: RealHome) -> tuple[Path, str]:
-    """Save a plan; give its file and the digest that a person reviews."""
+    """Save a plan; give its file and the digest that a person has reviewed."""
     plan = home.directory / "plan.json"
-    done = plexops(home, "apply --dry-run --out", str(plan)) if False else _dry_run(home, plan)
+    done = plexops(home, "apply --dry-run --out", str(plan))
     assert done.returncode == 0, done.stdout + done.stderr
     shown = re.search(r"--approve ([0-9a-f]{12})", done.stdout)
     assert shown, done.stdout
     return plan, shown[1]
 
 
-def test_sorting_of_requests_knows_a_write() -> None:
-    framed = "sh -c 'exec </dev/null; export PATH LC_ALL; n=1a; ( eval '\"'\"'nft -f /x'\"'\"' ) </dev/null; s=$?; echo'"
+def test_sorting_of_requests_knows_a_write_inside_a_frame() -> None:
+    framed = (
+        "sh -c 'PATH=/bin; export PATH LC_ALL; n=1a; echo \"$n 0 start\"; ( eval '\"'\"'nft -f /x'\"'\"' ) "
+        '</dev/null; s=$?; echo "$n 0 end $s"; rm /etc/passwd; echo "$n closed"\''
+    )
     assert unpack(framed)[0] == "nft -f /x"
+    assert "rm /etc/passwd" in unpack(framed)[1]
     assert unpack("sh -c 'export PATH LC_ALL; service dnsmasq restart'") == ["service dnsmasq restart"]
+    assert unpack("reboot") == ["reboot"]
 
 
 def test_looking_and_planning_send_no_write(home: RealHome) -> None:
     before, marked = state_of(home), mark(home)
     assert plexops(home, "audit").returncode == 1
-    assert plexops(home, "apply --dry-run").returncode == 0
+    planned(home)
+    sent = requests_since(home, marked)
+    assert "nft -j list ruleset" in sent["router"]
+    assert "cat /etc/ufw/user.rules" in sent["server"]
     assert writes_since(home, marked) == {}
     assert state_of(home).differs(before) == []
+
+
+def test_a_plan_is_sent_onto_the_home_it_was_made_for(home: RealHome) -> None:
+    plan, digest = planned(home)
+    done = plexops(home, f"apply --approve {digest}", str(plan))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert home.connect_from_outside(PORT) == "open"
+
+
+@pytest.mark.parametrize(
+    ("edit", "named"),
+    [(add_guest, "router configuration"), (add_rule, "router configuration"), (add_host_rule, "server configuration")],
+)
+def test_a_plan_whose_home_has_moved_is_refused_by_name(home: RealHome, edit, named: str) -> None:  # type: ignore[no-untyped-def]
+    plan, digest = planned(home)
+    edit(home)
+    before, marked = state_of(home), mark(home)
+    done = plexops(home, f"apply --approve {digest}", str(plan))
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert named in done.stdout
+    assert writes_since(home, marked) == {}
+    assert state_of(home).differs(before) == []
+
+
+def test_an_edited_plan_and_a_wrong_digest_send_nothing(home: RealHome) -> None:
+    plan, digest = planned(home)
+    before, requests = state_of(home), mark(home)
+    wrong = ("0" if digest[0] != "0" else "1") + digest[1:]
+    assert plexops(home, f"apply --approve {wrong}", str(plan)).returncode == 2
+    document = json.loads(plan.read_text())
+    document["steps"][0]["requests"] = ["true"]
+    plan.write_text(json.dumps(document))
+    edited = plexops(home, f"apply --approve {digest}", str(plan))
+    assert edited.returncode == 8, edited.stdout + edited.stderr
+    assert "edited" in edited.stderr
+    assert mark(home) == requests, "no device was asked at all"
+    unlike = plexops(home, f"apply --approve {wrong}")
+    assert unlike.returncode == 2, unlike.stdout + unlike.stderr
+    assert state_of(home).differs(before) == []
+
+
+@pytest.mark.parametrize("edit", [add_guest, add_rule])
+def test_somebodys_edit_during_the_run_ends_it_and_survives(edit) -> None:  # type: ignore[no-untyped-def]
+    """The edit falls between our reservation and our forward: the server needs seconds to move in between."""
+    with real_home(lease="moved") as home:
+        before, marked = state_of(without_vantage(home)), mark(home)
+        ours = "/etc/dnsmasq.d/plexops_plex.conf"
+
+        def meanwhile() -> None:
+            if wait_until(lambda: ours in home.dnsmasq_files(), 60):
+                edit(home)
+
+        somebody = threading.Thread(target=meanwhile)
+        somebody.start()
+        done = plexops(home, "apply --yes")
+        somebody.join()
+        assert done.returncode == 5, done.stdout + done.stderr
+        assert "somebody changed the router" in done.stdout
+        sent = writes_since(home, marked)["router"]
+        assert not [text for text in sent if text.startswith("nft -f")], "no forward was written"
+        after = state_of(home)
+        assert after.nftables_files == before.nftables_files
+        assert ours not in after.dnsmasq_files
+        if edit is add_guest:
+            assert after.dnsmasq_files[HOUSEHOLD] == before.dnsmasq_files[HOUSEHOLD] + GUEST
+            assert after.nft == before.nft
+        else:
+            assert after.nft != before.nft
+            rest = iter(after.nft.splitlines())
+            assert all(line in rest for line in before.nft.splitlines())

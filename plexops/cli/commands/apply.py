@@ -30,7 +30,9 @@ SHORTEST_DIGEST = 12
     "--approve", metavar="DIGEST", help="Send exactly the plan with this digest (12 digits are enough)."
 )
 @click.option("--yes", is_flag=True, help="Send without asking. It does not adopt anything.")
-@click.option("-D", "--diff", is_flag=True, hidden=True, help="Changes are always shown; for Ansible's fingers.")
+@click.option(
+    "-D", "--diff", is_flag=True, hidden=True, help="Changes are always shown; for Ansible's fingers."
+)
 @click.option(
     "--adopt", multiple=True, metavar="ID", help="Change this entry of somebody's, as the audit names it."
 )

@@ -42,7 +42,9 @@ def command(**options: Any) -> int:
     formats = parse_formats(options["formats"])
     until = time.monotonic() + seconds(options["retry_for"])
     if options["retry_for"] and (options["record"] or options["replay"]):
-        raise click.UsageError("--retry-for looks again at devices: it does not go with --record or --replay.")
+        raise click.UsageError(
+            "--retry-for looks again at devices: it does not go with --record or --replay."
+        )
     store = open_store()
     while True:
         homes = open_homes(

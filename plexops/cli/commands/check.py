@@ -34,7 +34,7 @@ def command(**options: Any) -> int:
     PLAYBOOKS may be playbooks, folders of them, an inventory or profiles of your own, in any order: what a
     pre-commit hook names. Exit status: 0 in order, 2 something is wrong.
     """
-    from plexops.cli.listing import task_list
+    from plexops.cli.listing import count, task_list
     from plexops.cli.output import emit
     from plexops.config.problems import Problems
 
@@ -49,7 +49,7 @@ def command(**options: Any) -> int:
         return 0
     tasks = sum(len(site.tasks) for site in sites)
     profiles += len({site.site.router.profile for site in sites if site.site.router is not None})
-    emit(f"{_count(len(sites), 'site')}, {_count(tasks, 'task')}, {_count(profiles, 'profile')}: in order\n")
+    emit(f"{count(len(sites), 'site')}, {count(tasks, 'task')}, {count(profiles, 'profile')}: in order\n")
     for note in notes:
         emit(f"note  {note.place}  {note.reason}\n")
     return 0
@@ -132,9 +132,3 @@ def _check_sites(
     for site in sites:
         problems.keep(problems_on_paper(site, directory))
     return sites, inventory.notes
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}{'' if number == 1 else 's'}"
-
-

@@ -23,6 +23,9 @@ class Scene:
     writes: bool = False
 
 
+#: What the report is called in the home's folder.
+PAGE = "report.html"
+
 SCENES: tuple[Scene, ...] = (
     Scene(
         "A home where remote access was never set up. What is true there, against what the playbook wants?",
@@ -47,7 +50,12 @@ SCENES: tuple[Scene, ...] = (
 
 @click.command("demo")
 @click.option(
-    "-r", "--router", type=click.Choice(ROUTERS), default="openwrt", show_default=True, help="The router family."
+    "-r",
+    "--router",
+    type=click.Choice(ROUTERS),
+    default="openwrt",
+    show_default=True,
+    help="The router family.",
 )
 @click.option("--keep", type=PATH, metavar="DIR", help="Use this new folder (default: a temporary one).")
 def command(router: str, keep: Path | None) -> int:
@@ -62,19 +70,21 @@ def command(router: str, keep: Path | None) -> int:
     with lab_home(router, "drifted", folder) as home:
         for number, scene in enumerate(SCENES, 1):
             emit(f"\n{number}. {scene.told}\n\n$ plexops {' '.join(scene.words)}\n")
-            complaint = play(home, scene)
+            complaint = play(home, scene) or (write_page(home) if scene.writes else "")
             if complaint:
                 emit(f"\nThis did not end as told: {complaint}. Please report it.\n")
                 return 1
-        page = home.directory / "report.html"
-        if run_in(home, ("plexops", "report", "last", "--format", f"html:{page}")) != 0:
-            emit("\nThe report could not be written.\n")
-            return 1
     emit(
-        f"\nThe report of the last run, as one page: {page}\n"
+        f"\nThe report of the run that changed something, as one page: {home.directory / PAGE}\n"
         f"The devices' own logs are in {home.directory / 'log'}. Delete the folder when you like.\n"
     )
     return 0
+
+
+def write_page(home: LabHome) -> str:
+    """Render the run that was just made. Gives what went wrong, empty where nothing did."""
+    status = run_in(home, ("plexops", "report", "last", "--format", f"html:{home.directory / PAGE}"))
+    return f"the report could not be written (exit {status})" if status else ""
 
 
 def play(home: LabHome, scene: Scene) -> str:

@@ -46,6 +46,7 @@ def list_runs(site: str | None) -> int:
 @_SITE
 def verify(run_name: str | None, every: bool, site: str | None) -> int:
     """Check journals, hashes and the chain of runs. Exit status: 0 they are what they were, 8 they are not."""
+    from plexops.cli.listing import count
     from plexops.cli.output import emit
     from plexops.model.errors import PlexopsError
 
@@ -60,7 +61,8 @@ def verify(run_name: str | None, every: bool, site: str | None) -> int:
     problems = [problem for folder in sites for problem in folder.verify_all()]
     if problems:
         raise PlexopsError(problems)
-    emit(f"{sum(len(folder.runs()) for folder in sites)} runs of {len(sites)} sites: in order\n")
+    runs = sum(len(folder.runs()) for folder in sites)
+    emit(f"{count(runs, 'run')} of {count(len(sites), 'site')}: in order\n")
     return 0
 
 

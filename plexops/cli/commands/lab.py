@@ -14,7 +14,12 @@ from plexops.cli.homes import ROUTERS, LabHome, lab_home
 from plexops.cli.options import PATH
 
 _ROUTER = click.option(
-    "-r", "--router", type=click.Choice(ROUTERS), default="openwrt", show_default=True, help="The router family."
+    "-r",
+    "--router",
+    type=click.Choice(ROUTERS),
+    default="openwrt",
+    show_default=True,
+    help="The router family.",
 )
 _SCENARIO = click.option(
     "-s",
@@ -47,7 +52,12 @@ def scenarios() -> int:
 @_SCENARIO
 @_KEEP
 @click.option(
-    "-p", "--playbook", "playbooks", type=PATH, multiple=True, help="Your own playbook in place of the home's."
+    "-p",
+    "--playbook",
+    "playbooks",
+    type=PATH,
+    multiple=True,
+    help="Your own playbook in place of the home's.",
 )
 @click.argument("cmd", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- CMD...")
 def run(router: str, scenario: str, keep: Path | None, playbooks: Sequence[Path], cmd: Sequence[str]) -> int:

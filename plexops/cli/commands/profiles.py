@@ -49,7 +49,9 @@ def show(name: str) -> int:
 
 @command.command("test")
 @click.argument("file", type=PATH)
-@click.option("--replay", type=PATH, help="Answer its questions from this recording (plexops audit --record).")
+@click.option(
+    "--replay", type=PATH, help="Answer its questions from this recording (plexops audit --record)."
+)
 @click.option(
     "--device", default="", metavar="SITE/ROLE", help="Whose answers to take (default: the only router)."
 )
@@ -58,13 +60,14 @@ def test(file: Path, replay: Path | None, device: str) -> int:
 
     With --replay it is also run over recorded answers, and you see what plexops would understand.
     """
+    from plexops.cli.listing import count
     from plexops.cli.output import emit
     from plexops.engine.families import load_family, replayed
 
     family = load_family(f"{file.parent}/{file.name}", Path())
     profile = family.profile
-    reads, resources = len(profile.reads), len(profile.resources)
-    emit(f"{file}: in order ({reads} reads, {len(profile.facts)} facts, {resources} kinds)\n")
+    parts = ((profile.reads, "read"), (profile.facts, "fact"), (profile.resources, "kind"))
+    emit(f"{file}: in order ({', '.join(count(len(part), word) for part, word in parts)})\n")
     if replay is None:
         return 0
     snapshot = replayed(family, replay, device or _only_router(replay))
@@ -114,7 +117,7 @@ def _unknown(profile: Profile, snapshot: Snapshot) -> list[tuple[str, str]]:
     kinds = [str(kind) for kind, state in snapshot.kinds.items() if state == "unknown"]
     kinds += [str(entry.kind) for entry in snapshot.entries if entry.values is None]
     facts = [fact.name for fact in profile.facts if fact.name not in snapshot.facts]
-    return [(name, snapshot.reasons.get(name, "")) for name in dict.fromkeys((*kinds, *facts))]  # type: ignore[call-overload]
+    return [(name, snapshot.reasons.get(name, "")) for name in dict.fromkeys((*kinds, *facts))]
 
 
 def _understood(profile: Profile, snapshot: Snapshot) -> str:

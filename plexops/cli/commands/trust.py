@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 @click.argument("device", nargs=-1)
 @INVENTORY
 @click.option(
-    "--fingerprint", metavar="FP", help="Pin exactly this key, if the device shows it; for where nobody is to ask."
+    "--fingerprint",
+    metavar="FP",
+    help="Pin exactly this key, if the device shows it; for where nobody is to ask.",
 )
 @click.option("--remove", is_flag=True, help="Forget what is pinned for the device.")
 @click.option("--list", "listing", is_flag=True, help="List everything that is pinned.")
@@ -130,15 +132,17 @@ def _pin(store: TrustStore, settings: LinkSettings, wanted: str | None) -> int:
     offered, trusted = _shown_by(settings)
     verdict = judge(trusted, offered)
     for key in (*trusted.keys, *trusted.revoked):
-        note(f"{'revoked' if key in trusted.revoked else 'pinned '}  {key.fingerprint}  {key.type}  {key.shown}")
+        note(
+            f"{'revoked' if key in trusted.revoked else 'pinned '}  {key.fingerprint}  {key.type}  {key.shown}"
+        )
     note(f"offered  {offered.fingerprint}  {offered.type}  {settings.where} now")
+    if wanted is not None and wanted != offered.fingerprint:
+        raise _other_key(settings.device, f"it shows {offered.fingerprint}, not {wanted}", settings.where)
     if any(pin.fingerprint == offered.fingerprint for pin in store.pins.get(settings.device, ())):
         emit(f"{settings.device}: this key is pinned already\n")
         return 0
     if verdict is Trust.REVOKED:
         raise _other_key(settings.device, "it is marked as revoked in known_hosts", settings.where)
-    if wanted is not None and wanted != offered.fingerprint:
-        raise _other_key(settings.device, f"it shows {offered.fingerprint}, not {wanted}", settings.where)
     if wanted is None and not _agreed(settings.device, changed=verdict is Trust.CHANGED):
         emit(f"{settings.device}: nothing was pinned\n")
         return 1
@@ -193,7 +197,9 @@ def _list(store: TrustStore) -> int:
 def _remove(store: TrustStore, given: str) -> int:
     from plexops.cli.output import emit
 
-    names = [name for name in store.pins if name == given or ("/" not in given and name.endswith(f"/{given}"))]
+    names = [
+        name for name in store.pins if name == given or ("/" not in given and name.endswith(f"/{given}"))
+    ]
     if len(names) != 1:
         pinned = ", ".join(sorted(store.pins)) or "nothing"
         raise click.UsageError(f"{given!r} names {len(names)} pinned devices. Pinned: {pinned}.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import stat
 from pathlib import Path
 from urllib.parse import quote
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from plexops.evidence import contexts
 from plexops.evidence.masking import Masker, load_key, mask_report
 from plexops.evidence.scrub import REMOVED, Scrubber
 from plexops.model.errors import Place, PlexopsError
@@ -205,3 +207,21 @@ def test_damaged_or_linked_key_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PlexopsError) as caught:
         load_key(tmp_path)
     assert caught.value.problems[0].code == "PLX-R105"
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        contexts.CONFIDENTIAL_NAMES,
+        contexts.SSID_NAMES,
+        contexts.SERIAL_NAMES,
+        contexts.PERSON_NAMES,
+        contexts.IDENTITY_NAMES,
+    ],
+)
+def test_no_expression_could_find_what_the_look_for_names_misses(names: str) -> None:
+    found = contexts.contexts(names)
+    assert len(found) == 9
+    for pattern in found:
+        assert names in pattern.pattern, "a text without the names is not searched at all"
+        assert pattern.flags & (re.IGNORECASE | re.MULTILINE) == re.IGNORECASE | re.MULTILINE

@@ -1,0 +1,38 @@
+"""Loads the libraries of the transports: late, without what nobody asked for, and while others wait for a device."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from importlib import import_module
+
+_LOCK = threading.Lock()
+#: What paramiko imports for `Match exec` in ~/.ssh/config alone. It brings asyncio and unittest.mock along.
+_FOR_MATCH_EXEC = "invoke"
+
+
+def load_paramiko() -> None:
+    """Import paramiko without its runner of local commands, which takes a third of the time and is hardly ever used."""
+    with _LOCK:
+        if "paramiko" in sys.modules or _FOR_MATCH_EXEC in sys.modules:
+            return
+        sys.modules[_FOR_MATCH_EXEC] = None  # type: ignore[assignment]  # Python's way to say: not importable
+        try:
+            import_module("paramiko")
+        finally:
+            del sys.modules[_FOR_MATCH_EXEC]
+
+
+def load_match_exec() -> None:
+    """Give paramiko back what `load_paramiko` kept from it, for an ssh_config with `Match exec`."""
+    import paramiko.config
+
+    if getattr(paramiko.config, _FOR_MATCH_EXEC, None) is None:
+        import invoke
+
+        vars(paramiko.config)[_FOR_MATCH_EXEC] = invoke
+
+
+def load_http() -> None:
+    """Import what an HTTP link will need, while the other stops are asked."""
+    import plexops.transport.http_adapter  # noqa: F401
