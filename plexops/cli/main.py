@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import os
 import signal
@@ -34,6 +35,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "demo": ("demo", "Watch the whole job on a simulated home."),
     }
 )
+
+
+#: With Python's own 700 it looks for garbage a hundred times while libraries load.
+_OBJECTS_BETWEEN_COLLECTIONS = 50_000
 
 
 class LazyGroup(click.Group):
@@ -95,7 +100,11 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line and end the process with its status."""
     _patient_streams()
     signal.signal(signal.SIGTERM, _terminated)
-    sys.exit(run(arguments))
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
+    status = run(arguments)
+    # Python collects once more as it ends: a sixth of an audit's time, for memory that the system takes back anyway.
+    gc.freeze()
+    sys.exit(status)
 
 
 def run(arguments: list[str] | None = None) -> int:

@@ -45,7 +45,7 @@ def _judge(given: Comparison, task: ResolvedTask) -> Finding:
     wan = conditions.wan(given.view)
     if task.kind in FORWARDING and wan.holds is Holds.NO and task.state is State.PRESENT:
         why = "not evaluated after a safe stop: nothing below that layer can fix it"
-        return finding_of(task, FindingStatus.STOPPED, have=wan.says, why=why, exhibits=wan.exhibits)
+        return finding_of(task, FindingStatus.STOPPED, why=why, exhibits=wan.exhibits)
     role = KINDS[task.kind].role
     if role is Role.ROUTER and given.drivers.router is None:
         return _by_hand(given, task)
@@ -57,6 +57,9 @@ def _judge(given: Comparison, task: ResolvedTask) -> Finding:
 
 
 def _condition(given: Comparison, task: ResolvedTask) -> Finding:
+    if task.kind is Kind.WAN and given.view.access != "forward":
+        why = f"`access: {given.view.access}`: nobody means to come in by a forward"
+        return finding_of(task, FindingStatus.NOT_APPLICABLE, why=why)
     judges = {
         Kind.WAN: conditions.wan,
         Kind.DMZ: conditions.dmz,

@@ -339,14 +339,17 @@ def _planned(
         status = status_of(() if undoing else findings, seen.problems, home.view.unfinished_run)
         outcome = "nothing to change" if status is ExitStatus.IN_ORDER else "nothing that plexops can change"
         return replace(report, exit_status=status, outcome=outcome)
+    # Before the approval: its digest cannot fit where something moved, and what moved is the better answer.
+    since = () if order.saved is None else moved(order.saved, plan.basis)
+    if since:
+        return _stale(report, since)
     if order.approve is not None and not order.approve(report, plan):
         return replace(report, exit_status=ExitStatus.USAGE, outcome="not approved: nothing was sent")
     # An approval may take hours: what is carried out rests on this look, not on the one that was shown.
     fresh = planner(home.observer().look(None))
-    again = _stale(plan, fresh.plan, order)
-    if again:
-        outcome = f"the plan is stale: {', '.join(again)} moved since. Nothing was sent"
-        return replace(report, exit_status=ExitStatus.SAFE_STOP, outcome=outcome)
+    since = _moved(plan, fresh.plan)
+    if since:
+        return _stale(report, since)
     blocked = _blocked((), fresh.seen, fresh)
     if blocked is not None:
         guards = tuple(guard_report(verdict) for verdict in fresh.plan.verdicts)
@@ -425,13 +428,14 @@ def _dry_run(
     return replace(report, exit_status=status, outcome=outcome)
 
 
-def _stale(plan: Plan, fresh: Plan, order: Order) -> tuple[str, ...]:
-    """Name what moved between the plan that was approved, or saved, and the one that a new look makes."""
-    if order.saved is not None:
-        parts = moved(order.saved, plan.basis)
-        if parts:
-            return parts
+def _moved(plan: Plan, fresh: Plan) -> tuple[str, ...]:
+    """Name what moved between the plan that was approved and the one that a new look makes."""
     return moved(plan.basis, fresh.basis) or (() if fresh.digest == plan.digest else ("the requests",))
+
+
+def _stale(report: SiteReport, parts: Sequence[str]) -> SiteReport:
+    outcome = f"the plan is stale: {', '.join(parts)} moved since. Nothing was sent"
+    return replace(report, exit_status=ExitStatus.SAFE_STOP, outcome=outcome)
 
 
 def _prover(home: Home, order: Order) -> EffectProver | None:

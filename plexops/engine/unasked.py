@@ -32,6 +32,7 @@ def unasked(given: Comparison, findings: Sequence[Finding]) -> list[Finding]:
         found.append(_bare(Kind.DMZ, FindingStatus.CONFLICT, exposed.says, exposed.exhibits, exposed.stop))
     if Kind.HOST_FIREWALL not in asked and given.view.of(Role.SERVER).flag("firewall.active") is False:
         found.append(_bare(Kind.HOST_FIREWALL, FindingStatus.NOTE, conditions.host_firewall(given.view).says))
+    found += _unreachable(given, findings)
     found += _orphans(given)
     users = sorted(
         {str(e.values.address) for e in given.view.of(Role.ROUTER).of(Kind.UPNP_MAPPING) if e.values}
@@ -41,6 +42,19 @@ def unasked(given: Comparison, findings: Sequence[Finding]) -> list[Finding]:
             _bare(Kind.UPNP, FindingStatus.NOTE, f"UPnP is on and used by {', '.join(users)}: left alone")
         )
     return found
+
+
+def _unreachable(given: Comparison, findings: Sequence[Finding]) -> list[Finding]:
+    """Everything is set as wanted, and still nobody gets in: that is never passed over in silence."""
+    fine = (FindingStatus.OK, FindingStatus.NOT_APPLICABLE, FindingStatus.NOTE)
+    forwards = any(finding.kind is Kind.PORT_FORWARD for finding in findings)
+    if not forwards or any(f.status not in fine or f.kind is Kind.REACHABILITY for f in findings):
+        return []
+    reachable = conditions.reachability(given.view, given.external_port)
+    if reachable.holds is not Holds.NO:
+        return []
+    steps = ("What is set is as wanted: look at the ISP, at filters on the way, and at Plex's own log.",)
+    return [_bare(Kind.REACHABILITY, FindingStatus.DRIFT, reachable.says, reachable.exhibits, steps)]
 
 
 def _orphans(given: Comparison) -> list[Finding]:
@@ -67,7 +81,7 @@ def _bare(
         kind,
         "",
         resource.title,
-        resource.title.lower(),
+        "" if status is FindingStatus.NOTE else resource.title.lower(),
         have,
         exhibits=exhibits,
         steps=steps,

@@ -187,10 +187,14 @@ def _body(finding: FindingReport, room: int, whole: int) -> list[str]:
     if finding.status is FindingStatus.OK or not (finding.want or finding.have):
         title = one_line(finding.title)
         return wrap(f"{title}: {why}" if title and why else title or why, room)
+    if not finding.want:
+        return wrap(one_line(finding.have), room)
     want = one_line(finding.want)
     have = one_line(finding.have) or "unknown"
     together = f"want {want}   have {have}"
     reason = _hanging("why  ", why, whole) if why else []
+    if finding.status is FindingStatus.STOPPED and not finding.have:
+        return [*_hanging("want ", want, room), *reason]
     if width_of(together) <= room:
         return [together, *reason]
     return [*_hanging("want ", want, room), *_hanging("have ", have, whole), *reason]

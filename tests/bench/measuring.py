@@ -104,7 +104,9 @@ def peer_commands() -> list[Command]:
             must_say=("router                     : ok=3    changed=0", "server                     : ok=3"),
         ),
         "pyinfra": Command(
-            "pyinfra --dry", [[str(PEERS / "pyinfra"), "--dry", "hosts.py", "deploy.py"]], must_say=("Detected changes",)
+            "pyinfra --dry",
+            [[str(PEERS / "pyinfra"), "--dry", "hosts.py", "deploy.py"]],
+            must_say=("Detected changes",),
         ),
     }
     return [command for name, command in tools.items() if (PEERS / name).exists()]

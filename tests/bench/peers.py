@@ -72,7 +72,11 @@ def write_ansible(folder: Path, known_hosts: Path, key: Path, token: str) -> Non
 
 def write_pyinfra(folder: Path, known_hosts: Path, key: Path, token: str) -> None:
     """Write an inventory and a deploy of the same looks."""
-    login = {"ssh_key": str(key), "ssh_known_hosts_file": str(known_hosts), "ssh_strict_host_key_checking": "yes"}
+    login = {
+        "ssh_key": str(key),
+        "ssh_known_hosts_file": str(known_hosts),
+        "ssh_strict_host_key_checking": "yes",
+    }
     hosts = [
         (LAN_ROUTER, {**login, "ssh_user": "root"}),
         (SERVER, {**login, "ssh_user": "media"}),

@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from plexops.lab.home import HomeOptions, RunningHome, start_home
+from plexops.lab.home import HomeOptions, Role, RunningHome, start_home
+from plexops.lab.network import OUTSIDE_ADDRESS, Service
 from plexops.lab.routers import RouterName
 
 KILLED = -signal.SIGKILL
 CHECKOUT = Path(__file__).resolve().parents[2]
-DEVICES = ("router", "server", "plex")
+DEVICES: tuple[Role, ...] = ("router", "server", "plex")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,22 +122,28 @@ class Bench:
         status = self.forker.wait()
         return Ended(status, self._output("out").read_text("utf-8"), self._output("err").read_text("utf-8"))
 
-    def exports(self) -> dict[str, str]:
-        """Give what every device says of itself."""
-        return {role: self.home.export(role) for role in DEVICES}  # type: ignore[arg-type]
+    def state(self) -> dict[str, str]:
+        """Give what every device says of itself, and what the router does with a packet for our port."""
+        exports = {role: self.home.export(role) for role in DEVICES}
+        return {**exports, "32500 from outside": "open" if self.is_open(32500) else "closed"}
+
+    def is_open(self, port: int) -> bool:
+        """Tell whether a packet from the internet gets to some service of the home: by what acts, not by a file."""
+        network = self.home.network
+        return isinstance(network.inbound(network.public_address, port, OUTSIDE_ADDRESS), Service)
 
     def writes(self) -> list[str]:
         """Give the requests that changed something, by the devices' own account."""
-        return [line for role in DEVICES for line in self.home.commands(role) if is_write(line)]  # type: ignore[arg-type]
+        return [line for role in DEVICES for line in self.home.commands(role) if is_write(line)]
 
     @property
-    def state(self) -> Path:
+    def folder(self) -> Path:
         """Where plexops keeps its runs."""
         return self.directory / "state" / "plexops"
 
     def runs(self) -> list[Path]:
         """Give the folders of all runs, the oldest first."""
-        return sorted((self.state / "home" / "runs").iterdir())
+        return sorted((self.folder / "home" / "runs").iterdir())
 
     def journal(self, run: int = -1) -> list[dict[str, Any]]:
         """Give the records of one run."""
@@ -199,7 +206,7 @@ def trust_router(made: Bench) -> None:
     from plexops.transport.trust import OfferedKey
     from plexops.transport.trust_store import TrustStore
 
-    store = TrustStore.load(made.state)
+    store = TrustStore.load(made.folder)
     store.pin("home/router", OfferedKey("tls", made.home.tls.pin), datetime.now(UTC).date()).save()
 
 

@@ -44,8 +44,13 @@ def main() -> None:
         child = os.fork()
         if child == 0:
             _become(order)
-        print(json.dumps({"pid": child}), flush=True)
-        print(json.dumps({"status": os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])}), flush=True)
+        _say({"pid": child})
+        _say({"status": os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])})
+
+
+def _say(what: Mapping[str, int]) -> None:
+    sys.stdout.write(json.dumps(what) + "\n")
+    sys.stdout.flush()
 
 
 def _become(order: Mapping[str, Any]) -> None:

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from plexops.model.change import Action, Change
 from plexops.model.errors import ExitStatus, PlexopsError
 from plexops.model.exchange import MAX_REPLY_BYTES, Call, Read, Reply, Script, Write
-from plexops.model.plan import Authorized, GuardVerdict, Step, authorize
+from plexops.model.plan import GUARD_NAMES, Authorized, GuardVerdict, Step, authorize
 from plexops.model.secret import Secret
 from plexops.model.snapshot import Kind, Role
 from plexops.transport.http import HttpReadLink
@@ -530,7 +530,7 @@ def test_a_jump_host_that_refuses_is_asked_once_for_many_requests(router: Identi
 
 def authorized(*writes: Write) -> Authorized:
     step = Step(Change(Role.ROUTER, Kind.PORT_FORWARD, "plex", Action.CREATE), Script(writes))
-    leave = authorize("home", step, (GuardVerdict("G1", "no 32400", holds=True, reason=""),))
+    leave = authorize("home", step, tuple(GuardVerdict(name, "", holds=True, reason="") for name in GUARD_NAMES))
     assert leave is not False
     return leave
 

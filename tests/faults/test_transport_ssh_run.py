@@ -16,7 +16,7 @@ import pytest
 from plexops.model.change import Action, Change
 from plexops.model.errors import ExitStatus, PlexopsError
 from plexops.model.exchange import MAX_REPLY_BYTES, Command, Read, Script, Write
-from plexops.model.plan import Authorized, GuardVerdict, Step, authorize
+from plexops.model.plan import GUARD_NAMES, Authorized, GuardVerdict, Step, authorize
 from plexops.model.secret import Secret
 from plexops.model.snapshot import Kind, Role
 from plexops.transport.opening import open_read, open_write
@@ -418,7 +418,7 @@ def test_a_jump_host_that_forwards_nothing_is_named() -> None:
 
 def authorized(*writes: Write) -> Authorized:
     step = Step(Change(Role.ROUTER, Kind.PORT_FORWARD, "plex", Action.CREATE), Script(writes))
-    leave = authorize("home", step, (GuardVerdict("G1", "no 32400", holds=True, reason=""),))
+    leave = authorize("home", step, tuple(GuardVerdict(name, "", holds=True, reason="") for name in GUARD_NAMES))
     assert leave is not False
     return leave
 

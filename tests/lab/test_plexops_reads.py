@@ -71,7 +71,7 @@ def test_sorting_of_requests_knows_a_write_inside_a_frame() -> None:
 
 def test_looking_and_planning_send_no_write(home: RealHome) -> None:
     before, marked = state_of(home), mark(home)
-    assert plexops(home, "audit").returncode == 1
+    assert plexops(home, "audit").returncode == 4, "with no vantage it is unknown whether it can be reached"
     planned(home)
     sent = requests_since(home, marked)
     assert "nft -j list ruleset" in sent["router"]

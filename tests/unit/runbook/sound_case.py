@@ -34,7 +34,9 @@ ROUTER, SERVER, PLEX_ROLE, OUTSIDE = Role.ROUTER, Role.SERVER, Role.PLEX, Role.O
 
 def entry(kind: Kind, values: Any, *, handle: str = "e1", key: str = "", label: str = "") -> Entry:
     """An entry of somebody's, or with `key` one of ours."""
-    return Entry(kind, values, {"raw": str(values)}, Owner(key) if key else SOMEBODY, handle, "router.x", 1, label)
+    return Entry(
+        kind, values, {"raw": str(values)}, Owner(key) if key else SOMEBODY, handle, "router.x", 1, label
+    )
 
 
 def forward(
@@ -99,7 +101,14 @@ def sound_view() -> SiteView:
             lease(MAC, PLEX),
         ),
         dict.fromkeys(
-            (Kind.DHCP_RESERVATION, Kind.PORT_FORWARD, Kind.UPNP, Kind.LEASE, Kind.UPNP_MAPPING, Kind.PASSAGE),
+            (
+                Kind.DHCP_RESERVATION,
+                Kind.PORT_FORWARD,
+                Kind.UPNP,
+                Kind.LEASE,
+                Kind.UPNP_MAPPING,
+                Kind.PASSAGE,
+            ),
             KindState.PRESENT,
         ),
     )
@@ -132,7 +141,9 @@ def sound_view() -> SiteView:
     )
 
 
-def change(kind: Kind, action: Action, want: Any = None, *, key: str = "plex", before: Entry | None = None) -> Change:
+def change(
+    kind: Kind, action: Action, want: Any = None, *, key: str = "plex", before: Entry | None = None
+) -> Change:
     """A change of one entry, at the stop that has its kind."""
     role = KINDS[kind].role if kind in KINDS else SERVER
     return Change(role, kind, key, action, before, want)
@@ -180,7 +191,9 @@ def with_entries(view: SiteView, *more: Entry, role: Role = ROUTER) -> SiteView:
 def without(view: SiteView, kind: Kind, role: Role = ROUTER) -> SiteView:
     """The view without the entries of a kind."""
     snapshot = view.of(role)
-    return view.with_snapshot(replace(snapshot, entries=tuple(e for e in snapshot.entries if e.kind is not kind)))
+    return view.with_snapshot(
+        replace(snapshot, entries=tuple(e for e in snapshot.entries if e.kind is not kind))
+    )
 
 
 def with_state(view: SiteView, kind: Kind, state: KindState, role: Role = ROUTER) -> SiteView:

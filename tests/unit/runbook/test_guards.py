@@ -116,8 +116,8 @@ def silent(role: Role) -> Case:
 
 
 def appeared(external: int | tuple[int, int], address: IPv4Address, port: int | tuple[int, int]) -> Case:
-    """What the changes leave holds a forward that none of them names."""
-    case = case_of(sound_view())
+    """What the changes leave holds a forward that none of them names; the host has two addresses."""
+    case = case_of(with_facts(sound_view(), SERVER, host__addresses=(str(PLEX), str(OLD))), [RESERVE])
     stray = entry(Kind.PORT_FORWARD, forward(external, address, port), handle="stray")
     return replace(case, after=with_entries(case.after, stray))
 
@@ -167,17 +167,16 @@ ALONE: tuple[tuple[str, str, Make, str], ...] = (
         "remove that forward first",
     ),
     ("G1", "32400 shows up in what the changes leave", lambda: appeared(PLEX_PORT, PLEX, PLEX_PORT), "32400"),
-    ("G2", "a DMZ shows up in what the changes leave", lambda: appeared((1, 65535), PLEX, (1, 65535)), "every port"),
+    (
+        "G2",
+        "a DMZ shows up in what the changes leave",
+        lambda: appeared((1, 65535), PLEX, (1, 65535)),
+        "every port",
+    ),
     (
         "G2",
         "a DMZ to the host's other address shows up",
-        lambda: replace(
-            case_of(with_facts(sound_view(), SERVER, host__addresses=(str(PLEX), str(OLD)))),
-            after=with_entries(
-                with_facts(case_of(sound_view()).after, SERVER, host__addresses=(str(PLEX), str(OLD))),
-                entry(Kind.PORT_FORWARD, forward((1, 65535), OLD, (1, 65535)), handle="dmz"),
-            ),
-        ),
+        lambda: appeared((1, 65535), OLD, (1, 65535)),
         "every port",
     ),
     (
@@ -214,7 +213,8 @@ ALONE: tuple[tuple[str, str, Make, str], ...] = (
         "G3",
         "the host firewall is off afterwards",
         lambda: replace(
-            case_of(sound_view()), after=with_facts(case_of(sound_view()).after, SERVER, firewall__active=False)
+            case_of(sound_view()),
+            after=with_facts(case_of(sound_view()).after, SERVER, firewall__active=False),
         ),
         "switched off",
     ),
@@ -278,7 +278,12 @@ ALONE: tuple[tuple[str, str, Make, str], ...] = (
     ),
     ("G6", "reserved for another host", lambda: reserving(str(NAS)), "reserved for “nas”"),
     ("G6", "the MAC has another reservation", lambda: reserving(str(PLEX), NAS_MAC), "another reservation"),
-    ("G6", "the second of two MACs has one", lambda: reserving(str(PLEX), MAC, NAS_MAC), "another reservation"),
+    (
+        "G6",
+        "the second of two MACs has one",
+        lambda: reserving(str(PLEX), MAC, NAS_MAC),
+        "another reservation",
+    ),
     (
         "G6",
         "leased to another MAC now",
@@ -321,7 +326,12 @@ ALONE: tuple[tuple[str, str, Make, str], ...] = (
     ("G7", "port 1023", lambda: case_of(sound_view(), forwarding(external=1023)), "1024"),
     ("G7", "port 0", lambda: case_of(sound_view(), forwarding(external=0)), "1024"),
     ("G7", "a port of the deny-list", lambda: case_of(sound_view(), forwarding(external=8291)), "well-known"),
-    ("G7", "a range without 32400", lambda: case_of(sound_view(), forwarding(external=(32500, 32501))), "not one"),
+    (
+        "G7",
+        "a range without 32400",
+        lambda: case_of(sound_view(), forwarding(external=(32500, 32501))),
+        "not one",
+    ),
     ("G7", "a forward holds it", lambda: home(lambda view: with_entries(view, NAS_FORWARD)), "“NAS”"),
     (
         "G7",
@@ -329,7 +339,9 @@ ALONE: tuple[tuple[str, str, Make, str], ...] = (
         lambda: home(
             lambda view: with_entries(
                 view,
-                entry(Kind.PORT_FORWARD, forward((32450, 32600), NAS, (32450, 32600), Protocol.BOTH), handle="r"),
+                entry(
+                    Kind.PORT_FORWARD, forward((32450, 32600), NAS, (32450, 32600), Protocol.BOTH), handle="r"
+                ),
             )
         ),
         "taken by the forward",
@@ -363,7 +375,9 @@ ALONE: tuple[tuple[str, str, Make, str], ...] = (
     (
         "G7",
         "a UPnP mapping that cannot be read",
-        lambda: case_of(with_entries(sound_view(), entry(Kind.UPNP_MAPPING, None, label="odd")), WHOLE_PLAN[:-1]),
+        lambda: case_of(
+            with_entries(sound_view(), entry(Kind.UPNP_MAPPING, None, label="odd")), WHOLE_PLAN[:-1]
+        ),
         "“odd”, perhaps",
     ),
     (
@@ -376,7 +390,12 @@ ALONE: tuple[tuple[str, str, Make, str], ...] = (
     ("G8", "both protocols", lambda: case_of(sound_view(), forwarding(protocol=Protocol.BOTH)), "TCP alone"),
     ("G8", "to another host", lambda: case_of(sound_view(), forwarding(address=NAS)), "not where Plex is"),
     ("G8", "to another port", lambda: case_of(sound_view(), forwarding(port=22)), "not where Plex is"),
-    ("G8", "to the router itself", lambda: case_of(sound_view(), forwarding(address=None)), "not where Plex is"),
+    (
+        "G8",
+        "to the router itself",
+        lambda: case_of(sound_view(), forwarding(address=None)),
+        "not where Plex is",
+    ),
     (
         "G8",
         "neither reserved nor static",
@@ -399,7 +418,9 @@ ALONE: tuple[tuple[str, str, Make, str], ...] = (
         "G8",
         "reserved for another host",
         lambda: case_of(
-            with_entries(sound_view(), entry(Kind.DHCP_RESERVATION, Reservation(("02:00:00:00:00:07",), PLEX))),
+            with_entries(
+                sound_view(), entry(Kind.DHCP_RESERVATION, Reservation(("02:00:00:00:00:07",), PLEX))
+            ),
             [FORWARD],
         ),
         "not for 52:54:00:12:34:56",
@@ -556,7 +577,9 @@ ALONE: tuple[tuple[str, str, Make, str], ...] = (
     (
         "G13",
         "another host has a mapping",
-        lambda: home(lambda view: with_entries(view, mapping(3074, IPv4Address("192.168.1.160"), Protocol.UDP))),
+        lambda: home(
+            lambda view: with_entries(view, mapping(3074, IPv4Address("192.168.1.160"), Protocol.UDP))
+        ),
         "192.168.1.160",
     ),
     (
@@ -589,7 +612,9 @@ def test_every_guard_holds_on_the_sound_case() -> None:
     assert all(verdict.holds for verdict in verdicts)
 
 
-@pytest.mark.parametrize(("guard", "make", "words"), [pytest.param(g, m, w, id=f"{g} {t}") for g, t, m, w in ALONE])
+@pytest.mark.parametrize(
+    ("guard", "make", "words"), [pytest.param(g, m, w, id=f"{g} {t}") for g, t, m, w in ALONE]
+)
 def test_only_this_guard_stands_in_the_way(guard: str, make: Make, words: str) -> None:
     case = make()
     assert refusing(case) == {guard}
@@ -611,9 +636,9 @@ def test_a_refused_plan_is_never_authorized() -> None:
 def test_a_verdict_that_is_missing_or_given_twice_authorizes_nothing() -> None:
     step = Step(FORWARD, Script((Write(Command("true")),)))
     whole = judge(case_of(sound_view()))
-    for index in range(len(whole)):
+    for index in range(1, len(whole)):
         assert authorize("home", step, (*whole[:index], *whole[index + 1 :])) is False
-        assert authorize("home", step, (*whole[:index], whole[0], *whole[index + 1 :])) is False or index == 0
+        assert authorize("home", step, (*whole[:index], whole[0], *whole[index + 1 :])) is False
     assert authorize("home", step, (*whole, GuardVerdict("G14", "", holds=True, reason=""))) is False
 
 
@@ -623,7 +648,11 @@ SHAPES: tuple[tuple[str, Make, set[str]], ...] = (
     ("a range over it", lambda: case_of(sound_view(), forwarding(external=(32000, 33000))), {"G1", "G7"}),
     ("ending at it", lambda: case_of(sound_view(), forwarding(external=(32399, 32400))), {"G1", "G7"}),
     ("starting at it", lambda: case_of(sound_view(), forwarding(external=(32400, 32401))), {"G1", "G7"}),
-    ("for another host", lambda: case_of(sound_view(), forwarding(external=PLEX_PORT, address=NAS)), {"G1", "G8"}),
+    (
+        "for another host",
+        lambda: case_of(sound_view(), forwarding(external=PLEX_PORT, address=NAS)),
+        {"G1", "G8"},
+    ),
     (
         "all ports of TCP",
         lambda: case_of(sound_view(), forwarding(external=(1, 65535), port=(1, 65535))),
@@ -659,7 +688,9 @@ ADOPTIONS: tuple[tuple[str, Make, str], ...] = (
         "behind carrier NAT",
         lambda: replace(
             adopting(forward(address=OLD), forward()),
-            before=with_facts(adopting(forward(address=OLD), forward()).before, ROUTER, wan__address="100.127.255.254"),
+            before=with_facts(
+                adopting(forward(address=OLD), forward()).before, ROUTER, wan__address="100.127.255.254"
+            ),
         ),
         "G4",
     ),
@@ -667,7 +698,9 @@ ADOPTIONS: tuple[tuple[str, Make, str], ...] = (
         "through a second NAT",
         lambda: replace(
             adopting(forward(address=OLD), forward()),
-            before=with_facts(adopting(forward(address=OLD), forward()).before, ROUTER, wan__address="10.1.2.3"),
+            before=with_facts(
+                adopting(forward(address=OLD), forward()).before, ROUTER, wan__address="10.1.2.3"
+            ),
         ),
         "G5",
     ),
@@ -735,14 +768,17 @@ FINE: tuple[tuple[str, str, Make], ...] = (
     (
         "G1",
         "remote access is switched off, whatever port it has",
-        lambda: case_of(sound_view(), plan_with(replace(ANNOUNCE, want=RemoteAccess(False, False, PLEX_PORT)))),
+        lambda: case_of(
+            sound_view(), plan_with(replace(ANNOUNCE, want=RemoteAccess(False, False, PLEX_PORT)))
+        ),
     ),
     (
         "G2",
         "an old DMZ to another host",
         lambda: home(
             lambda view: with_entries(
-                view, entry(Kind.PORT_FORWARD, forward((1, 65535), NAS, (1, 65535), enabled=False), handle="dmz")
+                view,
+                entry(Kind.PORT_FORWARD, forward((1, 65535), NAS, (1, 65535), enabled=False), handle="dmz"),
             )
         ),
     ),
@@ -804,7 +840,11 @@ FINE: tuple[tuple[str, str, Make], ...] = (
     ),
     ("G4", "documentation addresses are public ones", lambda: wan("198.51.100.9", "198.51.100.9")),
     ("G4", "one source that agrees is enough", lambda: wan(str(PUBLIC), str(PUBLIC))),
-    ("G4", "only Plex was heard, and it agrees", lambda: home(lambda view: without(view, Kind.ECHO, OUTSIDE))),
+    (
+        "G4",
+        "only Plex was heard, and it agrees",
+        lambda: home(lambda view: without(view, Kind.ECHO, OUTSIDE)),
+    ),
     ("G4", "just below carrier NAT", lambda: wan("100.63.255.255", "100.63.255.255")),
     ("G4", "just above carrier NAT", lambda: wan("100.128.0.0", "100.128.0.0")),
     (
@@ -863,7 +903,9 @@ FINE: tuple[tuple[str, str, Make], ...] = (
         "G7",
         "a forward that is switched off holds nothing",
         lambda: home(
-            lambda view: with_entries(view, replace(NAS_FORWARD, values=forward(32500, NAS, 443, enabled=False)))
+            lambda view: with_entries(
+                view, replace(NAS_FORWARD, values=forward(32500, NAS, 443, enabled=False))
+            )
         ),
     ),
     (
@@ -884,7 +926,9 @@ FINE: tuple[tuple[str, str, Make], ...] = (
         lambda: case_of(
             with_entries(sound_view(), replace(OUR_FORWARD, values=forward(address=OLD))),
             plan_with(
-                replace(FORWARD, action=Action.UPDATE, before=replace(OUR_FORWARD, values=forward(address=OLD)))
+                replace(
+                    FORWARD, action=Action.UPDATE, before=replace(OUR_FORWARD, values=forward(address=OLD))
+                )
             ),
         ),
     ),
@@ -897,7 +941,8 @@ FINE: tuple[tuple[str, str, Make], ...] = (
         "G8",
         "a reservation of several MACs, ours among them",
         lambda: case_of(
-            with_entries(sound_view(), entry(Kind.DHCP_RESERVATION, Reservation((NAS_MAC, MAC), PLEX))), [FORWARD]
+            with_entries(sound_view(), entry(Kind.DHCP_RESERVATION, Reservation((NAS_MAC, MAC), PLEX))),
+            [FORWARD],
         ),
     ),
     (
@@ -938,7 +983,9 @@ FINE: tuple[tuple[str, str, Make], ...] = (
     (
         "G10",
         "the same port number on the LAN side",
-        lambda: home(lambda view: replace(view, management=MappingProxyType({ROUTER: ("192.168.1.1", 32500)}))),
+        lambda: home(
+            lambda view: replace(view, management=MappingProxyType({ROUTER: ("192.168.1.1", 32500)}))
+        ),
     ),
     (
         "G10",
@@ -981,7 +1028,9 @@ FINE: tuple[tuple[str, str, Make], ...] = (
         lambda: case_of(
             sound_view(),
             [
-                replace(ANNOUNCE, before=entry(Kind.PLEX_REMOTE_ACCESS, RemoteAccess(True, False, 0), handle="p")),
+                replace(
+                    ANNOUNCE, before=entry(Kind.PLEX_REMOTE_ACCESS, RemoteAccess(True, False, 0), handle="p")
+                ),
                 replace(UPNP_OFF, before=entry(Kind.UPNP, Upnp(enabled=True), handle="u")),
             ],
         ),
@@ -995,7 +1044,9 @@ FINE: tuple[tuple[str, str, Make], ...] = (
     (
         "G12",
         "what our own half-sent script staged does not stop its undo",
-        lambda: undo(FORWARD, view=with_facts(sound_view(), ROUTER, pending="firewall.plexops_plex='redirect'")),
+        lambda: undo(
+            FORWARD, view=with_facts(sound_view(), ROUTER, pending="firewall.plexops_plex='redirect'")
+        ),
     ),
     (
         "G13",

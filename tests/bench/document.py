@@ -1,0 +1,149 @@
+"""The measurements as Markdown: the table, and each budget with whether it held."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+
+from tests.bench.measuring import PEERS, Samples
+
+#: Memory has its own budget: 100 MB, here for one site.
+LARGEST_MB = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """A ratio of two measurements that shall not be exceeded."""
+
+    what: str
+    of: str
+    to: str
+    at_most: float
+
+    def judged(self, samples: Mapping[str, Samples]) -> str:
+        """Give the row of the table: the ratio of the medians, and whether it held."""
+        if self.of not in samples or self.to not in samples:
+            return f"| {self.what} | ≤ {self.at_most:.2g} × | not measured | |"
+        ratio = samples[self.of].typical / samples[self.to].typical
+        return f"| {self.what} | ≤ {self.at_most:.2g} × | {ratio:.2f} × | {verdict(ratio <= self.at_most)} |"
+
+
+PASS, VERSION, HELP = "python -c pass", "plexops --version", "plexops --help"
+ONE, TWO = "ssh router true", "ssh router true & ssh server true"
+NETWORK = "one connection and one exec by plexops"
+AUDIT = "plexops audit: router, server, Plex"
+WHOLE = "plexops audit: all, with echoes and a vantage"
+AGAIN = "plexops apply: a second one, all"
+ANSIBLE, PYINFRA = "ansible-playbook --check", "pyinfra --dry"
+
+BUDGETS: Sequence[Budget] = (
+    Budget("`plexops --version` against `python -c pass`", VERSION, PASS, 8),
+    Budget("`plexops --help` against `python -c pass`", HELP, PASS, 8),
+    Budget("an audit against two parallel `ssh host true`", AUDIT, TWO, 1.5),
+    Budget("an audit against `ansible-playbook --check`", AUDIT, ANSIBLE, 0.1),
+    Budget("an audit against `pyinfra --dry`", AUDIT, PYINFRA, 0.5),
+    Budget("connection and exec against one `ssh host true`", NETWORK, ONE, 0.7),
+    Budget("a second apply against an audit", AGAIN, WHOLE, 1.2),
+)
+
+
+def verdict(held: bool) -> str:
+    """Say whether a budget held."""
+    return "held" if held else "**not held**"
+
+
+def document(found: Sequence[Samples], execs: tuple[int, int], rounds: int) -> str:
+    """Give the page."""
+    samples = {one.name: one for one in found}
+    lines = [
+        "# What it costs",
+        "",
+        "Written by `python -m tests.bench` (as root on Linux), not by hand. One home out of namespaces with a",
+        "real sshd, nftables, dnsmasq and ufw; everything is in order, so every tool only looks. Whole processes,",
+        f"one after the other in turn, {rounds} rounds after one to warm up. The ratios are what counts: wall times",
+        "are the machine's.",
+        "",
+        f"{machine()}. {versions()}.",
+        "",
+        "| | median ms | min to max ms | CPU ms | largest process MB |",
+        "|---|---|---|---|---|",
+        *(row(one) for one in found),
+        "",
+        "CPU is that of the client side, children included. `ssh` has its default key exchange;",
+        "`ansible-playbook` has pipelining, no fact gathering and its own connection sharing; both tools look at",
+        "the forward and the passage, the reservation, the host firewall's rule and Plex's settings. One",
+        "connection and one exec is timed inside the process, without its start.",
+        "",
+        "## Budgets",
+        "",
+        "| what | budget | measured | |",
+        "|---|---|---|---|",
+        *(budget.judged(samples) for budget in BUDGETS),
+        connections(execs),
+        memory(median(samples[AUDIT].memory)),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def connections(execs: tuple[int, int]) -> str:
+    """Judge what an audit brings to the shell devices."""
+    seen = f"router {execs[0]}, server {execs[1]}"
+    return (
+        f"| connections and execs of an audit, per shell device | 1 | {seen} | {verdict(execs == (1, 1))} |"
+    )
+
+
+def memory(megabytes: float) -> str:
+    """Judge an audit's memory."""
+    held = verdict(megabytes <= LARGEST_MB)
+    return f"| memory of an audit | ≤ {LARGEST_MB} MB | {megabytes:.0f} MB | {held} |"
+
+
+def row(one: Samples) -> str:
+    """Give one command's row."""
+    numbers = f"{min(one.seconds) * 1000:.0f} to {max(one.seconds) * 1000:.0f}"
+    cpu, memory = median(one.cpu) * 1000, median(one.memory)
+    if one.name == NETWORK:
+        return f"| {one.name} | {one.typical * 1000:.0f} | {numbers} | | |"
+    return f"| `{one.name}` | {one.typical * 1000:.0f} | {numbers} | {cpu:.0f} | {memory:.0f} |"
+
+
+def machine() -> str:
+    """Describe the machine and the day."""
+    model = next(
+        (
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        ),
+        platform.machine(),
+    )
+    load = os.getloadavg()[0]
+    return (
+        f"{datetime.now(UTC):%Y-%m-%d}: {len(os.sched_getaffinity(0))} cores of {model}, Linux {platform.release()}, "
+        f"Python {platform.python_version()}, load {load:.1f} at the end"
+    )
+
+
+def versions() -> str:
+    """Name the tools that were measured against."""
+    asked = {
+        "OpenSSH": ["ssh", "-V"],
+        "ansible-core": [str(PEERS / "ansible"), "--version"],
+        "pyinfra": [str(PEERS / "pyinfra"), "--version"],
+    }
+    found = []
+    for name, argv in asked.items():
+        try:
+            done = subprocess.run(argv, capture_output=True, text=True, check=True)
+        except (OSError, subprocess.CalledProcessError):
+            found.append(f"{name} not installed")
+        else:
+            found.append((done.stdout or done.stderr).splitlines()[0].strip())
+    return "; ".join(found)
