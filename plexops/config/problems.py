@@ -16,6 +16,8 @@ _SECRET_TEXT = re.compile(
     r"(?:pas+w|passphrase|secret|token|api_?key|private|\bkey\b|://[^/\s]*@)[\w\"'-]*(?:\s*:\s*[^\s{]|[^:\s]*@)",
     re.IGNORECASE,
 )
+#: The keys of an inventory behind which a secret is named, and what people may take for one.
+_SECRET_KEYS = ("password", "passphrase", "token", "key", "api_key", "api_secret", "secret")
 #: How many sites are named for one problem that many share.
 MAX_DETAILS = 10
 
@@ -111,7 +113,13 @@ def shows_secret(problem: Problem, line: str, others: Iterable[Problem] = ()) ->
     here = [
         p for p in (problem, *others) if p.place and problem.place and _line(p.place) == _line(problem.place)
     ]
-    return any(p.code in HIDES_SOURCE for p in here) or _SECRET_TEXT.search(line) is not None
+    hidden = any(p.code in HIDES_SOURCE or _names_secret_badly(p) for p in here)
+    return hidden or _SECRET_TEXT.search(line) is not None
+
+
+def _names_secret_badly(problem: Problem) -> bool:
+    """Tell whether an unknown key (`tokn:`) is meant for one whose value is a secret."""
+    return problem.code == "PLX-C101" and bool(nearest(problem.path.rpartition(".")[2], _SECRET_KEYS))
 
 
 def _line(place: Place) -> tuple[str, int]:

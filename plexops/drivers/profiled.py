@@ -19,7 +19,7 @@ from plexops.model.fields import FieldType, FieldValue, Typed
 from plexops.model.profile import ReadSpec, Speaks
 from plexops.model.resources import KINDS
 from plexops.model.snapshot import Entry, Kind, KindState, Role, Snapshot
-from plexops.model.values import Ports, Protocol
+from plexops.model.values import Ports, Protocol, is_key
 from plexops.parsers import PARSERS, ParseError
 
 #: How long the device's own undo waits, in seconds. The forward's stays open until the effect is proven.
@@ -88,7 +88,7 @@ class ProfiledDriver:
         if reply.status in spec.absent and (speaks_json or not (reply.body.strip() or _denied(reply))):
             return Answer(absent=True)
         good = {None, 200} if speaks_json else {None, 0}
-        complaint = any(line.startswith(self.profile.profile.errors) for line in reply.body.splitlines())
+        complaint = any(line.startswith(self.profile.profile.errors) for line in reply.body.split("\n"))
         if reply.status not in good or complaint:
             said = (reply.stderr or reply.body).strip().splitlines()
             detail = f": {said[0][:120]}" if said else ""
@@ -129,6 +129,8 @@ class ProfiledDriver:
 
     def script(self, change: Change, now: Snapshot) -> Script:
         """Render the requests of a change, its window, and for people the way back."""
+        if not is_key(change.key):
+            raise Unrenderable(f"{change.key!r} is no key: it becomes part of our tag on the router")
         resource = self._resource(change.kind, now)
         writes = self._writes(resource, change, now)
         back = inverse(change)

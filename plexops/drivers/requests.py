@@ -121,7 +121,7 @@ def put_file(path: str, content: str) -> str:
     quote = language_of(Speaks.POSIX).quote
     if not re.fullmatch(r"/[A-Za-z0-9_./-]+", path):
         raise ValueError(f"{path!r} is no path that a profile may write")
-    lines = " ".join(quote(Typed(FieldType.TEXT, line)) for line in content.splitlines())
+    lines = " ".join(quote(Typed(FieldType.TEXT, line)) for line in content.removesuffix("\n").split("\n"))
     return f"umask 022 && printf '%s\\n' {lines} > {path}.new && mv {path}.new {path}"
 
 

@@ -184,20 +184,23 @@ def _renewal(now: Snapshot) -> Write:
 
 
 def _window(change: Change, undo: list[str]) -> Window:
-    """A detached timer; `mv` makes sure that only one of timer and confirmation wins."""
+    """A detached timer; `mv` makes sure that only one of timer and confirmation wins.
+
+    A timer sleeps on after its confirmation: the number in the mark keeps it from firing for a later window.
+    """
     if not undo:
         return Window()
     quote = LANGUAGES["posix"].quote
     path = f"/run/plexops_{change.kind}_{quote(Typed(FieldType.KEY, change.key))}"
     text = quote(Typed(FieldType.TEXT, " && ".join(f"( {line} )" for line in undo)))
-    timer = 'sleep "$1"; mv "$2.armed" "$2.fired" && exec sh -c "$3"'
+    timer = 'sleep "$1"; [ "$(cat "$2.armed")" = "$4" ] && mv "$2.armed" "$2.fired" && exec sh -c "$3"'
     return Window(
         kind=WindowKind.TIMER,
         open=(
             Write(
                 Command(
-                    f"touch {path}.armed && ( setsid sh -c '{timer}' plexops {WINDOW_SECONDS} {path} {text} "
-                    f">/dev/null 2>&1 </dev/null & )"
+                    f"echo $$ > {path}.armed && ( setsid sh -c '{timer}' plexops {WINDOW_SECONDS} {path} {text} "
+                    f"$$ >/dev/null 2>&1 </dev/null & )"
                 ),
                 shows=f"arm the server's own undo, {WINDOW_SECONDS} s",
             ),

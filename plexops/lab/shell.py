@@ -285,6 +285,7 @@ class Shell:
         child.errexit = False
         process = self.processes.start(_describe(item), state.process.group)
         child.process = process
+        child.shell_pid = state.shell_pid or state.process.pid
         child.exec_position = len(item.items) == 1 and len(item.items[0][1].commands) == 1
         state.last_job = process.pid
         held = Streams(io.BytesIO(), streams.stdout, streams.stderr)
@@ -512,7 +513,7 @@ class _Scope:
             return state.arguments[index - 1] if index <= len(state.arguments) else None
         special = {
             "?": str(state.status),
-            "$": str(state.process.pid),
+            "$": str(state.shell_pid or state.process.pid),
             "!": str(state.last_job) if state.last_job is not None else "",
             "#": str(len(state.arguments)),
             "-": "",

@@ -259,6 +259,7 @@ def _fresh(context: Context) -> State:
     state.arguments = []
     state.errexit = state.nounset = False
     state.condition = 0
+    state.shell_pid = None
     return state
 
 

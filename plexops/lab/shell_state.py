@@ -139,6 +139,8 @@ class State:
     jobs: list[Process] = field(default_factory=list)
     #: The command about to run is this process itself (a background job, or after `exec`), not its child.
     exec_position: bool = False
+    #: What `$$` gives in a background job: the shell that it belongs to, not its own process.
+    shell_pid: int | None = None
 
     def copy(self) -> State:
         """Give a subshell's state."""
@@ -156,6 +158,7 @@ class State:
             self.errexit,
             self.nounset,
             self.condition,
+            shell_pid=self.shell_pid,
         )
 
     def environment(self) -> dict[str, str]:

@@ -395,7 +395,7 @@ def _as_command(rule: Rule) -> str:
 
 def _read(files: FileSystem, version: int) -> list[Rule]:
     found = []
-    for line in files.read(FILES[version]).decode().splitlines():
+    for line in files.read(FILES[version]).decode().split("\n"):
         match = _TUPLE.fullmatch(line)
         if match:
             action, protocol, port, destination, _, source, direction, comment = match.groups()

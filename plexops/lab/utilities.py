@@ -217,7 +217,7 @@ def _grep(argv: list[str], stdin: BinaryIO, context: Context) -> ExecResult:
     with_name = ("H" in given or len(names) > 1 or recursive) and "h" not in given
     out, hits = "", 0
     for name, data in found:
-        lines = data.decode("utf-8", "surrogateescape").splitlines()
+        lines = data.decode("utf-8", "surrogateescape").removesuffix("\n").split("\n") if data else []
         matched = [(i, line) for i, line in enumerate(lines, 1) if search(line) != ("v" in given)]
         hits += len(matched)
         prefix = f"{name}:" if with_name else ""

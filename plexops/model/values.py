@@ -27,7 +27,7 @@ UNUSABLE_NETWORKS: tuple[IPv4Network, ...] = (
 
 _MAC = re.compile(r"^([0-9A-Fa-f]{2})[:-]([0-9A-Fa-f]{2})[:-]([0-9A-Fa-f]{2})[:-]([0-9A-Fa-f]{2})[:-]"
                   r"([0-9A-Fa-f]{2})[:-]([0-9A-Fa-f]{2})$")  # fmt: skip
-_KEY = re.compile(r"^[a-z][a-z0-9_]{0,19}$")
+_KEY = re.compile(r"[a-z][a-z0-9_]{0,19}")
 
 
 def parse_mac(text: str) -> str:
@@ -35,7 +35,7 @@ def parse_mac(text: str) -> str:
 
     Raises ValueError for anything else, and for group addresses and the all-zero address, which no host owns.
     """
-    match = _MAC.match(text)
+    match = _MAC.fullmatch(text)
     if match is None:
         raise ValueError(f"{text!r} is not a MAC address (six pairs of hexadecimal digits)")
     mac = ":".join(match.groups()).lower()
@@ -46,7 +46,7 @@ def parse_mac(text: str) -> str:
 
 def is_key(text: str) -> bool:
     """Tell whether a text may be an entry's key: it becomes part of our tag on the device."""
-    return _KEY.match(text) is not None
+    return _KEY.fullmatch(text) is not None
 
 
 class Protocol(StrEnum):

@@ -269,7 +269,7 @@ def _sudo_refused(stderr: str, settings: SshSettings) -> PlexopsError:
         return failure(
             "PLX-D207",
             f"sudo on {settings.device} asks for a password",
-            "give it with -K, or name it in the inventory: become: {method: sudo, password: …}",
+            "give it with -K, or name it in the inventory: become: {method: sudo, password: {ask: true}}",
             settings.where,
             words,
         )

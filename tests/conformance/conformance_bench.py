@@ -138,9 +138,7 @@ class Bench:
         if self.family == "routeros":
             out, errors, _ = self.execute(write.ask.text)
             return Reply("write", None, out, errors)
-        out, errors, status = self.execute(
-            f"PATH={PATH}; LC_ALL=C; export PATH LC_ALL; {write.ask.text}"
-        )
+        out, errors, status = self.execute(f"PATH={PATH}; LC_ALL=C; export PATH LC_ALL; {write.ask.text}")
         return Reply("write", status, out, errors)
 
     def send_all(self, writes: Sequence[Write]) -> None:
@@ -173,11 +171,15 @@ class Bench:
         """Give the device's own whole configuration."""
         return self.router.export()
 
-    def commands(self) -> list[str]:
-        """Give the names of the simple commands that the device ran, in order, without their values."""
+    def mark(self) -> int:
+        """Give the place in the device's log where it is now."""
+        return len(self.router.ran if isinstance(self.router, RecordedRouterOs) else self.log.lines)
+
+    def commands(self, since: int) -> list[str]:
+        """Give the simple commands that the device ran since a mark, in order, without their values."""
         if isinstance(self.router, RecordedRouterOs):
-            return list(self.router.ran)
-        lines = [line for line in self.log.lines if not line.startswith("# exec ")]
+            return self.router.ran[since:]
+        lines = [line for line in self.log.lines[since:] if not line.startswith("# exec ")]
         if self.family.startswith("opnsense"):
             return [" ".join(line.split(" ", 2)[:2]) for line in lines]
         return [_name_of(line) for line in lines]
@@ -207,9 +209,7 @@ def findings_of(
     wan = frozenset(p.default for name, p in profile.params.items() if name.startswith("wan"))
     view = SiteView("home", server_mac=MAC, server_address=PLEX, plex_address=PLEX, wan_names=wan)
     tasks = SiteTasks(Site("home", HERE), (task,))
-    return compare(
-        Comparison(tasks, view.with_snapshot(snapshot), Drivers(router=driver), profile, adopt)
-    )
+    return compare(Comparison(tasks, view.with_snapshot(snapshot), Drivers(router=driver), profile, adopt))
 
 
 @contextmanager
@@ -265,7 +265,9 @@ def blocks(family: Family, export: str) -> list[str]:
     for name, part in json.loads(export).items():
         if isinstance(part, Mapping):
             rows = cast("list[Any]", part["rows"])
-            found += [f"{name} {json.dumps(row, ensure_ascii=False, sort_keys=True, indent=1)}" for row in rows]
+            found += [
+                f"{name} {json.dumps(row, ensure_ascii=False, sort_keys=True, indent=1)}" for row in rows
+            ]
             found.append(f"{name} applied {part['applied']}")
         else:
             found.append(f"{name} {part}")
@@ -275,6 +277,10 @@ def blocks(family: Family, export: str) -> list[str]:
 def changed(family: Family, before: str, after: str) -> tuple[list[str], list[str]]:
     """Give the things that are gone and those that are new, in order; all others kept their bytes and order."""
     old, new = blocks(family, before), blocks(family, after)
+    same = 0
+    while same < min(len(old), len(new)) and old[same] == new[same]:
+        same += 1
+    old, new = old[same:], new[same:]
     matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
     gone: list[str] = []
     came: list[str] = []

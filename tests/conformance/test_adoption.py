@@ -61,7 +61,9 @@ def stale_home(family: Family) -> Iterator[Bench]:
         elif family.startswith("opnsense"):
             forward = next(e for e in at.look().of(Kind.PORT_FORWARD) if e.label == STALE.name)
             rule = {"log": "1", "tag": "from_mum", "natreflection": "purenat"}
-            at.send(Write(Call("POST", f"/api/firewall/d_nat/set_rule/{forward.handle}", body={"rule": rule})))
+            at.send(
+                Write(Call("POST", f"/api/firewall/d_nat/set_rule/{forward.handle}", body={"rule": rule}))
+            )
             at.send(Write(Call("POST", "/api/firewall/d_nat/apply", body={})))
         yield at
 

@@ -33,9 +33,7 @@ EVERYWHERE: dict[str, Distortion] = {
     "cut off before the first byte": lambda _r, reply: replace(reply, body="", status=None, whole=False),
 }
 SHELL: dict[str, Distortion] = EVERYWHERE | {
-    "command not found": lambda _r, reply: replace(
-        reply, body="", stderr="sh: uci: not found\n", status=127
-    ),
+    "command not found": lambda _r, reply: replace(reply, body="", stderr="sh: uci: not found\n", status=127),
     "killed": lambda _r, reply: replace(reply, body="", stderr="Killed\n", status=137),
     "permission": lambda _r, reply: replace(
         reply, body="", stderr="Operation not permitted (you must be root)\n", status=1

@@ -265,7 +265,9 @@ def test_an_accept_without_a_comment_is_read_as_somebodys(at: Bench) -> None:
     if at.family == "linux":
         at.run("nft add rule inet filter forward ct status dnat accept")
     else:
-        at.run("/ip firewall filter add chain=forward action=accept connection-nat-state=dstnat place-before=0")
+        at.run(
+            "/ip firewall filter add chain=forward action=accept connection-nat-state=dstnat place-before=0"
+        )
     snapshot = at.look()
     assert snapshot.state(Kind.PASSAGE) is KindState.PRESENT, snapshot.reasons
     assert [e for e in snapshot.of(Kind.PASSAGE) if e.owner.ours] == []

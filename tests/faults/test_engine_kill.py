@@ -142,17 +142,17 @@ def test_other_routers_killed_now_and_then(homes: Homes, router: RouterName, bef
 
 
 def killed_recover(bench: Bench, point: int, old: dict[str, str]) -> bool:
-    """Kill `recover` at a record three times over; the fourth gets through. False: none was killed there."""
+    """Kill `recover` at a record three times over; then it gets through. False: it never came so far."""
     ended = bench("recover", die_at=point)
+    reached = ended.status == KILLED
     for _ in range(2):
         if ended.status == KILLED:
             ended = bench("recover", die_at=point)
-    if ended.status == KILLED:
+    if is_unsettled(bench):
         assert settle(bench, old) == "old"
-        return True
-    assert ended.status == 0, ended
-    assert bench.state() == old
-    return ended.status == KILLED
+    else:
+        nothing_left_to_settle(bench, old)
+    return reached
 
 
 @pytest.mark.timeout(300)

@@ -120,7 +120,7 @@ def approval(options: dict[str, Any]) -> Callable[[SiteReport, Plan], bool]:
     def decide(report: SiteReport, plan: Plan) -> bool:
         given = options["approve"]
         if given:
-            return digest_fits(given, plan.digest)
+            return _fits_or_says_so(given, plan.digest)
         if options["yes"]:
             return True
         if not sys.stdin.isatty():
@@ -129,6 +129,17 @@ def approval(options: dict[str, Any]) -> Callable[[SiteReport, Plan], bool]:
         return bool(click.confirm("Send these changes?", default=False, err=True))
 
     return decide
+
+
+def _fits_or_says_so(given: str, digest: str) -> bool:
+    from plexops.cli.output import note
+
+    fits = digest_fits(given, digest)
+    if not fits:
+        note(
+            f"the plan is {digest[:SHORTEST_DIGEST]} now, and {given[:SHORTEST_DIGEST]} was approved: look again"
+        )
+    return fits
 
 
 def digest_fits(given: str, digest: str) -> bool:

@@ -65,7 +65,7 @@ def _lines(files: FileSystem, path: str) -> Iterator[tuple[str, str, str]]:
     except FileError as error:
         raise DnsmasqError(f"cannot read {path}: {error}") from None
     directories: list[str] = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         # A hash begins a comment at the start of a line or behind a blank.
         content = re.split(r"(?:^|\s)#", line, maxsplit=1)[0].strip()
         if not content:

@@ -125,7 +125,7 @@ def statements(text: str) -> list[list[str]]:
     """
     found: list[list[str]] = []
     pending = ""
-    for line in text.splitlines():
+    for line in text.split("\n"):
         pending += line
         try:
             words = shlex.split(pending, comments=True)
@@ -269,7 +269,7 @@ def _delta_lines(text: str) -> list[str]:
     """Give the lines of a delta file with their quotes taken off; a value may span lines."""
     found: list[str] = []
     pending = ""
-    for line in text.splitlines():
+    for line in text.split("\n"):
         pending += line
         try:
             found += shlex.split(pending)
