@@ -122,7 +122,10 @@ def _check_read(profile: Profile, read: ReadSpec, problems: _Problems) -> None:
     elif read.run:
         refused = language_of(profile.speaks).refuse_read(read.run)
     else:
-        refused = None if _READING_PATH.search(read.path) else f"{read.path} is not a path known to only read"
+        # `…/del_rule/get` ends in a word that reads, and deletes: the words before it count as well.
+        refused = language_of(Speaks.JSON).refuse_read(f"{read.method} {read.path}")
+        if refused is None and not _READING_PATH.search(read.path):
+            refused = f"{read.path} is not a path known to only read"
     if refused:
         problems.add(
             "PLX-D401",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from base64 import b64decode
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -82,6 +82,8 @@ class ReplayedLinks:
     """A recording: nothing is asked and nothing can be written."""
 
     folder: Path
+    #: One link for each device: what was asked twice is answered in the order of the recording, also over a new link.
+    opened: dict[str, ReadLink] = field(default_factory=dict)
 
     @property
     def live(self) -> bool:
@@ -93,7 +95,9 @@ class ReplayedLinks:
         from plexops.transport.replay import ReplayLink
 
         del settings
-        return ReplayLink(self.folder, device)
+        if device not in self.opened:
+            self.opened[device] = ReplayLink(self.folder, device)
+        return self.opened[device]
 
     def write(self, settings: LinkSettings, authorized: Authorized) -> WriteLink:
         """Refuse."""

@@ -17,6 +17,7 @@ from plexops.model.exchange import MAX_REPLY_BYTES, Call, Json, Read, Reply, Wri
 from plexops.transport.hiding import hidden
 from plexops.transport.http_dial import Dialer
 from plexops.transport.http_settings import HttpSettings
+from plexops.transport.link import only_reads
 from plexops.transport.net import cut
 from plexops.transport.problems import failure
 
@@ -49,6 +50,7 @@ class HttpReadLink:
         An answer that was cut off, or that did not come while others did, has `whole=False`. Raises PlexopsError
         when no answer came at all, or when it is not the right one who answers.
         """
+        only_reads(reads)
         if not reads:
             return ()
         down: list[PlexopsError] = []

@@ -29,6 +29,16 @@ class ReadLink(Protocol):
         ...
 
 
+def only_reads(reads: Sequence[Read]) -> None:
+    """Let nothing but reads through: a Write looks like a Read to whoever only takes its `ask`.
+
+    Raises TypeError.
+    """
+    for read in reads:
+        if not isinstance(read, Read):
+            raise TypeError(f"{type(read).__name__} is no read")
+
+
 class WriteLink(ReadLink, Protocol):
     """A way to one device for the one step that was authorized."""
 

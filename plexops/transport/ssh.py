@@ -14,6 +14,7 @@ from plexops.languages.posix_frame import PATH
 from plexops.model.errors import PlexopsError
 from plexops.model.exchange import MAX_REPLY_BYTES, Command, Read, Reply, Write
 from plexops.transport.hiding import hidden
+from plexops.transport.link import only_reads
 from plexops.transport.problems import failure, quoted
 from plexops.transport.ssh_settings import SshSettings
 from plexops.transport.trust import OfferedKey, require_outside
@@ -60,6 +61,7 @@ class SshReadLink:
         An answer that is missing, cut off or too long has `whole=False`. Raises PlexopsError when nobody answered,
         when the wrong one did, when the login or sudo failed, and when the connection broke.
         """
+        only_reads(reads)
         if not reads:
             return ()
         replies: list[Reply] = []

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from plexops.lab.home import HomeOptions, Role, RunningHome, start_home
 from plexops.lab.network import OUTSIDE_ADDRESS, Service
 from plexops.lab.routers import RouterName
+from plexops.transport.trust import OfferedKey, fingerprint
+from plexops.transport.trust_store import TrustStore
 
 KILLED = -signal.SIGKILL
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -95,12 +100,12 @@ class Bench:
     environment: dict[str, str] = field(default_factory=dict)
     _count: int = 0
 
-    def __call__(self, *argv: str, die_at: int = 0, die_before: bool = False) -> Ended:
-        """Run one command to its end. `die_at`: SIGKILL at that record of the journal."""
-        self.start(*argv, die_at=die_at, die_before=die_before)
+    def __call__(self, *argv: str, die_at: int = 0, die_before: bool = False, offline: bool = False) -> Ended:
+        """Run one command to its end. `die_at`: SIGKILL at that record of the journal. `offline`: without sockets."""
+        self.start(*argv, die_at=die_at, die_before=die_before, offline=offline)
         return self.wait()
 
-    def start(self, *argv: str, die_at: int = 0, die_before: bool = False) -> int:
+    def start(self, *argv: str, die_at: int = 0, die_before: bool = False, offline: bool = False) -> int:
         """Start one command and give its process id."""
         self._count += 1
         order = {
@@ -114,6 +119,7 @@ class Bench:
             "window_seconds": self.window_seconds,
             "die_at": die_at,
             "die_before": die_before,
+            "offline": offline,
         }
         return self.forker.start(order)
 
@@ -150,6 +156,15 @@ class Bench:
         lines = (self.runs()[run] / "journal.jsonl").read_text("utf-8").splitlines()
         return [json.loads(line) for line in lines]
 
+    def inventory_with(self, **device: str) -> None:
+        """Write other values into the server's line of the inventory."""
+        text = self.home.inventory.read_text("utf-8")
+        lines = text.splitlines()
+        at = next(number for number, line in enumerate(lines) if line.startswith("    server:"))
+        for name, value in device.items():
+            lines[at] = re.sub(rf"{name}: (\{{[^}}]*\}}|[^,}}]+)", f"{name}: {value}", lines[at])
+        self.home.inventory.write_text("\n".join(lines) + "\n", "utf-8")
+
     def _output(self, kind: str) -> Path:
         return self.directory / f"{self._count}.{kind}"
 
@@ -164,6 +179,23 @@ class Bench:
             "TZ": "UTC",
             **self.environment,
         }
+
+
+def secrets_of(made: Bench) -> dict[str, str]:
+    """Give every secret of a home, by what it is."""
+    options = made.home.options
+    key = (made.home.directory / "keys" / "user").read_text("utf-8").splitlines()
+    found = {
+        "Plex token": options.plex.token,
+        "Plex account token": options.plex.account_token,
+        "login password of the server": options.server_password,
+        "login password of the router": options.router_password,
+        "sudo password": options.sudo_password,
+        "private key": key[len(key) // 2],
+        "API secret": str(getattr(made.home.router, "api_secret", "")),
+        "API key": str(getattr(made.home.router, "api_key", "")),
+    }
+    return {name: secret for name, secret in found.items() if secret}
 
 
 #: What changes a device, by the words of its own requests.
@@ -199,15 +231,19 @@ def bench(
 
 def trust_router(made: Bench) -> None:
     """Pin the router's certificate outside of the inventory, as `plexops trust` does: a secret goes there."""
-    if made.home.router_name != "opnsense":
-        return
-    from datetime import UTC, datetime
+    if made.home.router_name == "opnsense":
+        _pin(made, "home/router", OfferedKey("tls", made.home.tls.pin))
 
-    from plexops.transport.trust import OfferedKey
-    from plexops.transport.trust_store import TrustStore
 
+def trust_ssh(made: Bench, role: Role) -> None:
+    """Pin a device's host key outside of the inventory: a password goes there."""
+    kind, blob = made.home.keys[role].public.split()[:2]
+    _pin(made, f"home/{role}", OfferedKey(kind, fingerprint(b64decode(blob))))
+
+
+def _pin(made: Bench, device: str, key: OfferedKey) -> None:
     store = TrustStore.load(made.folder)
-    store.pin("home/router", OfferedKey("tls", made.home.tls.pin), datetime.now(UTC).date()).save()
+    store.pin(device, key, datetime.now(UTC).date()).save()
 
 
 class Homes:

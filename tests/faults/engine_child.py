@@ -91,8 +91,18 @@ def prepare(order: Mapping[str, Any]) -> None:
         vars(profiled)["WINDOW_SECONDS"] = order["window_seconds"]
         vars(profiled)["FORWARD_WINDOW_SECONDS"] = order["window_seconds"]
         vars(undo)["_WINDOW_SLACK"] = 1.0
+    if order["offline"]:
+        sys.addaudithook(_no_sockets)
     if order["die_at"]:
         _die_at(int(order["die_at"]), before=order["die_before"])
+
+
+def _no_sockets(event: str, arguments: object) -> None:
+    """Die at once, loudly: an exception could be taken for a device that does not answer."""
+    if event.startswith("socket.") and event != "socket.gethostname":
+        sys.stderr.write(f"a socket was used: {event} {arguments}\n")
+        sys.stderr.flush()
+        os._exit(98)
 
 
 def _die_at(number: int, *, before: bool) -> None:

@@ -7,7 +7,7 @@ import difflib
 import pytest
 
 from plexops.lab.routers import RouterName
-from tests.faults.engine_bench import Bench, Ended, Homes
+from tests.faults.engine_bench import KILLED, Bench, Ended, Homes
 
 ADOPTING: tuple[RouterName, ...] = ("openwrt", "routeros", "opnsense")
 OLD, NEW = "192.168.1.83", "192.168.1.50"
@@ -126,8 +126,9 @@ def test_killed_while_adopting(homes: Homes, router: RouterName) -> None:
         with homes(router, "stale-forward") as bench:
             before = bench.state()
             ended = bench("apply", "--yes", "--adopt", "router/port_forward/plex", die_at=point)
-            if ended.status == 0:
+            if bench.journal()[-1]["kind"] == "finish":
                 break
+            assert ended.status == KILLED
             settled = bench("recover", "--format", "json")
             assert settled.status == 0, settled
             if "new state" in settled.document["outcome"]:

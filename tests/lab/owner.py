@@ -26,7 +26,9 @@ READ = re.compile(
 DOING_MORE = re.compile(r"[;&|<>`$\n]|-o |-X ")
 
 
-def plexops(home: RealHome, command: str, *words: str, timeout: float = 110) -> subprocess.CompletedProcess[str]:
+def plexops(
+    home: RealHome, command: str, *words: str, timeout: float = 110
+) -> subprocess.CompletedProcess[str]:
     """Run one command of plexops in the owner's folder: the home's inventory, and the playbook that is shipped."""
     playbooks = home.directory / "playbooks"
     if not playbooks.exists():
@@ -74,7 +76,9 @@ def state_of(home: RealHome) -> State:
         home.dnsmasq_files(),
         home.ufw_files(),
         # As iptables writes them: it renames handles, which nft shows nowhere, and keeps the order of rules.
-        home.exec("server", ["iptables-save", "-t", "filter"]).stdout.split("*filter", 1)[-1].split("# Com")[0],
+        home.exec("server", ["iptables-save", "-t", "filter"])
+        .stdout.split("*filter", 1)[-1]
+        .split("# Com")[0],
         plex_settings(home),
     )
 

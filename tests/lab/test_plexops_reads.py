@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -26,6 +26,7 @@ from .realhome import RealHome, real_home, why_not
 pytestmark = [pytest.mark.namespaces, pytest.mark.skipif(bool(why_not()), reason=why_not() or "can run here")]
 
 HOUSEHOLD = "/etc/dnsmasq.d/household.conf"
+Edit = Callable[[RealHome], None]
 GUEST = "dhcp-host=66:55:44:33:22:11,192.168.1.77,guest\n"
 
 
@@ -89,9 +90,13 @@ def test_a_plan_is_sent_onto_the_home_it_was_made_for(home: RealHome) -> None:
 
 @pytest.mark.parametrize(
     ("edit", "named"),
-    [(add_guest, "router configuration"), (add_rule, "router configuration"), (add_host_rule, "server configuration")],
+    [
+        (add_guest, "router configuration"),
+        (add_rule, "router configuration"),
+        (add_host_rule, "server configuration"),
+    ],
 )
-def test_a_plan_whose_home_has_moved_is_refused_by_name(home: RealHome, edit, named: str) -> None:  # type: ignore[no-untyped-def]
+def test_a_plan_whose_home_has_moved_is_refused_by_name(home: RealHome, edit: Edit, named: str) -> None:
     plan, digest = planned(home)
     edit(home)
     before, marked = state_of(home), mark(home)
@@ -120,7 +125,7 @@ def test_an_edited_plan_and_a_wrong_digest_send_nothing(home: RealHome) -> None:
 
 
 @pytest.mark.parametrize("edit", [add_guest, add_rule])
-def test_somebodys_edit_during_the_run_ends_it_and_survives(edit) -> None:  # type: ignore[no-untyped-def]
+def test_somebodys_edit_during_the_run_ends_it_and_survives(edit: Edit) -> None:
     """The edit falls between our reservation and our forward: the server needs seconds to move in between."""
     with real_home(lease="moved") as home:
         before, marked = state_of(without_vantage(home)), mark(home)

@@ -26,7 +26,6 @@ from .owner import (
     mark,
     plexops,
     requests_since,
-    run_id,
     say_how_long,
     state_of,
     wait_until,
@@ -149,29 +148,6 @@ def test_a_timer_that_nobody_confirms_fires(home: RealHome) -> None:
                 home.nodes[name].sh(text.replace(" 180 ", " 1 ").replace(" 90 ", " 1 "))
     assert wait_until(lambda: set(state_of(home).differs(before)) == {"plex"}, 10, 0.3)
     assert all(path.endswith(".fired") for path in armed_windows(home))
-
-
-def test_rollback_of_a_home_where_plex_maps_by_upnp() -> None:
-    """Plex asks the router for its mapping again while the rollback is under way: that is nobody's edit."""
-    settings = {"PublishServerOnPlexOnlineKey": True, "ManualPortMappingMode": False}
-    with real_home(plex_settings=settings) as home:
-        without_vantage(home)
-        url = "http://192.168.1.50:32400/myplex/refreshReachability"
-        home.run(["curl", "-s", "-m", "10", "-X", "PUT", "-H", f"X-Plex-Token: {home.token}", url])
-        assert wait_until(lambda: "dnat" in upnp_chain(home), 20), "Plex has its mapping, as in many homes"
-        before = state_of(home)
-        applied = plexops(home, "apply --yes")
-        assert applied.returncode == 0, applied.stdout + applied.stderr
-        assert home.connect_from_outside(PORT) == "open"
-        back = plexops(home, f"rollback {run_id(applied)} --yes")
-        assert back.returncode == 0, back.stdout + back.stderr
-        assert set(state_of(home).differs(before)) <= {"nft"}
-        assert "plexops" not in home.nft("router")
-
-
-def upnp_chain(home: RealHome) -> str:
-    shown = home.exec("router", ["nft", "list", "chain", "inet", "filter", "prerouting_miniupnpd"])
-    return shown.stdout
 
 
 def test_the_renewal_of_udhcpc_brings_the_reserved_address_every_time(home: RealHome) -> None:

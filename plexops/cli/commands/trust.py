@@ -70,6 +70,8 @@ def find_device(given: str, inventory: Path | None) -> tuple[Site, str]:
     if name not in sites:
         raise click.UsageError(f"there is no site {name!r}. Sites: {', '.join(sites)}.")
     known = _roles(sites[name])
+    if role == "plex" and role not in known and sites[name].plex is not None:
+        raise click.UsageError(f"{name}/plex speaks plain http: it has no key to pin.")
     if role not in known:
         close = nearest(role, known)
         hint = f"Did you mean {name}/{close}?" if close else f"There are: {', '.join(known)}."

@@ -1,0 +1,201 @@
+"""Every exit status once, and that no format and no verbosity changes one."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from plexops.evidence.folder import Store
+from plexops.evidence.lock import site_lock
+from plexops.lab.scenarios import EXTERNAL_PORT, SCENARIOS
+from plexops.report import FORMATS
+from tests.cli.process import PLEXOPS, House, environment, house, plexops
+
+#: A way of showing each: as text, and every format on stdout or into a file.
+SHOWN = (
+    *((f"--format={name}",) for name in FORMATS),
+    ("--format=html:page.html", "-v"),
+    ("--format=text", "--format=json:run.json", "--format=junit:run.xml", "--format=github:run.txt"),
+)
+
+
+def test_0_in_order(tmp_path: Path) -> None:
+    with house(tmp_path, "in-order") as home:
+        assert home("audit").status == 0
+
+
+def test_1_findings(drifted: House) -> None:
+    assert drifted("audit").status == 1
+    assert drifted("apply", "--dry-run").status == 0
+    assert drifted("apply", "--dry-run", "--exit-code").status == 1
+
+
+def test_2_usage(bare: Path) -> None:
+    (bare / "playbooks" / "plex.yaml").write_text("- {sites: all}\n")
+    assert plexops("audit", directory=bare).status == 2
+
+
+def test_3_safe_stop(tmp_path: Path) -> None:
+    with house(tmp_path, "cgnat") as home:
+        before = home.exports()
+        assert home("audit").status == 3
+        ended = home("apply", "--yes")
+        assert ended.status == 3
+        assert home.exports() == before
+
+
+def test_4_incomplete(tmp_path: Path) -> None:
+    with house(tmp_path) as home:
+        home.home.ssh["router"].options.refuse_connections = True
+        assert home("audit").status == 4
+
+
+def test_5_undone(tmp_path: Path) -> None:
+    blocked = replace(SCENARIOS["drifted"], isp="isp_blocks", blocked_ports=frozenset({EXTERNAL_PORT}))
+    with house(tmp_path, blocked) as home:
+        before = home.exports()
+        ended = home("apply", "--yes")
+        assert ended.status == 5
+        assert "undone" in ended.out
+        assert home.exports() == before
+
+
+def test_7_somebody_else_works_on_the_site(tmp_path: Path) -> None:
+    with house(tmp_path) as home:
+        site = Store.open(home.state).site("home")
+        before = home.exports()
+        with site_lock(site.lock_path, "home", "apply"):
+            ended = home("apply", "--yes")
+            assert home("audit").status == 1
+        assert ended.status == 7
+        assert "error[PLX-R120]: site home is held by `apply`" in ended.said
+        assert "wait until it ends" in ended.said
+        assert home.exports() == before
+
+
+def test_8_evidence_that_was_edited(tmp_path: Path) -> None:
+    with house(tmp_path, "in-order") as home:
+        assert home("audit").status == 0
+        (run,) = (home.state / "home" / "runs").iterdir()
+        result = run / "result.json"
+        result.write_text(result.read_text().replace('"exit_status": 0', '"exit_status": 1'))
+        for words in (("evidence", "verify"), ("evidence", "verify", "last"), ("report",)):
+            ended = home(*words)
+            assert ended.status == 8
+            assert f"error[PLX-R111]: run {run.name}: result.json was edited" in ended.said
+
+
+#: What no simulated home can be made to do within a test's time is put in the engine's place.
+UNDO_FAILED = """
+import dataclasses, sys
+import plexops.engine.runner as runner
+real = runner.run
+def run(homes, order, store, forks=8):
+    report, masked = real(homes, order, store, forks)
+    return dataclasses.replace(report, exit_status=6), dataclasses.replace(masked, exit_status=6)
+runner.run = run
+from plexops.cli.main import main
+main(sys.argv[1:])
+"""
+BUG = """
+import sys
+import plexops.engine.runner as runner
+def run(*_):
+    secret = "hunter2-9471"
+    raise ZeroDivisionError(secret)
+runner.run = run
+from plexops.cli.main import main
+main(["audit"])
+"""
+
+
+def program(home: House, text: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run plexops with something in the engine's place."""
+    return subprocess.run(
+        [sys.executable, "-c", text, *words],
+        cwd=home.directory,
+        env=environment(XDG_STATE_HOME=str(home.directory / "state")),
+        capture_output=True,
+        encoding="utf-8",
+        stdin=subprocess.DEVNULL,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("shown", [("--format=text",), SHOWN[-1]], ids=["text", "four at once"])
+def test_6_reaches_the_caller_in_every_format(shown: tuple[str, ...], drifted: House) -> None:
+    assert program(drifted, UNDO_FAILED, "audit", *shown).returncode == 6
+
+
+def test_70_a_bug_leaves_a_report_without_values(drifted: House) -> None:
+    done = program(drifted, BUG)
+    assert done.returncode == 70
+    assert "error[PLX-X001]: plexops has a bug: ZeroDivisionError" in done.stderr
+    assert "Traceback" not in done.stderr
+    found = re.search(r"is in (\S+\.txt);", done.stderr)
+    assert found is not None
+    text = Path(found[1]).read_text()
+    Path(found[1]).unlink()
+    assert "ZeroDivisionError" in text
+    assert "hunter2-9471" not in text + done.stderr
+    assert "command: audit" in text or "command: " in text
+
+
+@pytest.mark.parametrize(
+    ("ending", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"]
+)
+def test_130_and_143_interrupted(ending: signal.Signals, status: int, tmp_path: Path) -> None:
+    with house(tmp_path) as home:
+        before = home.exports()
+        runs = home.state / "home" / "runs"
+        process = subprocess.Popen(
+            [*PLEXOPS, "audit"],
+            cwd=home.directory,
+            env=environment(XDG_STATE_HOME=str(home.directory / "state")),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+        )
+        wait_for(lambda: runs.is_dir() and any(runs.iterdir()))
+        process.send_signal(ending)
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == status
+        assert "interrupted: nothing was changed" in err
+        assert "Traceback" not in out + err
+        assert home.exports() == before
+        # An audit that was interrupted is in nobody's way.
+        assert home("audit").status == 1
+
+
+def wait_for(happened: Callable[[], bool], seconds: float = 20.0) -> None:
+    """Wait until something is so."""
+    until = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("scenario", ["in-order", "cgnat"])
+def test_no_format_and_no_verbosity_changes_a_status(scenario: str, tmp_path: Path) -> None:
+    with house(tmp_path, scenario) as home:
+        plain = home("audit", "--record", "recording")
+        asked = home.home.log("router")
+        shown = {words: home("audit", "--replay", "recording", *words) for words in SHOWN}
+        assert {words: ended.status for words, ended in shown.items()} == dict.fromkeys(SHOWN, plain.status)
+        assert all(ended.err == "" for ended in shown.values())
+        assert home.home.log("router") == asked
+        document = json.loads(shown["--format=json",].out)
+        assert document["exit_status"] == plain.status
+        assert f"exit {plain.status}" in plain.out
+        for name in ("page.html", "run.json", "run.xml", "run.txt"):
+            assert (home.directory / name).stat().st_size > 500
