@@ -147,7 +147,11 @@ def _strangers(spec: ResourceSpec, row: Row) -> str:
         return "the parser could not read all that it matches on"
     if spec.ignores is None:
         return ""
-    known = {f.name for f in spec.fields.values()} | {f.fallback for f in spec.fields.values()} | set(spec.ignores)
+    known = (
+        {f.name for f in spec.fields.values()}
+        | {f.fallback for f in spec.fields.values()}
+        | set(spec.ignores)
+    )
     strangers = sorted(name for name in row if name not in known and raw_word(row, name) is not None)
     return f"it also matches on {', '.join(strangers)}" if strangers else ""
 

@@ -18,6 +18,7 @@ from plexops.model.entries import Listener
 from plexops.model.exchange import Command, Read, Reply, Script, Window, WindowKind, Write
 from plexops.model.fields import FieldType, Typed
 from plexops.model.snapshot import SOMEBODY, Entry, Fact, FactValue, Kind, KindState, Role, Snapshot
+from plexops.model.values import is_key
 from plexops.parsers import PARSERS, ParseError
 
 #: How long the server's own undo waits, in seconds.
@@ -91,6 +92,8 @@ class ServerDriver:
         """Render a firewall rule, with a timer of the server's own that takes it back; or a renewal."""
         if change.action is Action.RENEW:
             return Script(writes=(_renewal(now),))
+        if not is_key(change.key):
+            raise Unrenderable(f"{change.key!r} is no key: it becomes part of our tag on the server")
         firewall = self._active(now)
         writes = firewall.writes(change, now)
         back = inverse(change)

@@ -105,9 +105,14 @@ class Applier:
                 self._make(index, carried)
         except (Stopped, UnexpectedReply, PlexopsError, Unrenderable) as reason:
             return self._give_back(str(reason))
+        except KeyboardInterrupt:
+            return self._give_back("it was interrupted")
         if prove is None:
             return self._keep(ExitStatus.IN_ORDER, ())
-        self._seen, proofs, verdict = prove(self._shop, self._start, self._seen, self._plan.steps)
+        try:
+            self._seen, proofs, verdict = prove(self._shop, self._start, self._seen, self._plan.steps)
+        except KeyboardInterrupt:
+            return self._give_back("it was interrupted before the effect was known")
         self._shop.record("effect", {"verdict": verdict})
         if verdict == "refuted":
             return replace(self._give_back("the effect was refuted"), proofs=proofs)

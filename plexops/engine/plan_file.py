@@ -40,8 +40,8 @@ def plan_json(plan: Plan) -> str:
 def read_plan_file(path: Path, approved: str) -> dict[str, Any]:
     """Read a plan file that somebody approved by its digest.
 
-    Raises PlexopsError: PLX-C001 where there is none, PLX-R210 for a file that is no plan or was edited (exit 8), PLX-R211 for one that is too old,
-    PLX-R212 where the approved digest is another one.
+    Raises PlexopsError: PLX-C001 where there is none, PLX-R210 for a file that is no plan or was edited (exit 8),
+    PLX-R211 for one that is too old, PLX-R212 where the approved digest is another one.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -55,7 +55,8 @@ def read_plan_file(path: Path, approved: str) -> dict[str, Any]:
         document: dict[str, Any] = json.loads(text)
         checksum = document["checksum"]
         covered = sha256({name: document[name] for name in _COVERED})
-        made = datetime.fromisoformat(document["made"])
+        age = (datetime.now(UTC) - datetime.fromisoformat(document["made"])).total_seconds()
+        dict(document["basis"])
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         reason = f"{path} is no plan that can be read ({type(error).__name__})"
         raise PlexopsError(
@@ -69,9 +70,9 @@ def read_plan_file(path: Path, approved: str) -> dict[str, Any]:
     if not str(document["digest"]).startswith(approved.lower()):
         reason = f"{path} has the digest {str(document['digest'])[:12]}, and {approved[:12]} was approved"
         raise PlexopsError(Problem("PLX-R212", reason, "Approve the digest of the plan that you reviewed."))
-    age = (datetime.now(UTC) - made).total_seconds()
     if not 0 <= age <= PLAN_LIFETIME:
-        reason = f"{path} was made {age / 3600:.0f} hours ago: a plan is good for a day"
+        old = f"was made {age / 3600:.0f} hours ago: a plan is good for a day"
+        reason = f"{path} {old if age > 0 else 'is dated in the future: one of the clocks is wrong'}"
         raise PlexopsError(
             Problem("PLX-R211", reason, "Make it anew: plexops apply --dry-run --out plan.json")
         )

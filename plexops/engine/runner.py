@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -470,7 +472,21 @@ def carry_out(
         order.command == "rollback",
     )
     record("plan", {"digest": planned.plan.digest, "steps": [step.change.id for step in planned.plan.steps]})
-    return Applier(shop, planned.plan, planned.seen).run(prover)
+    with terminable():
+        return Applier(shop, planned.plan, planned.seen).run(prover)
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Let SIGTERM (a service that is stopped) interrupt as Ctrl-C does: what was made is put back first."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def applied_report(

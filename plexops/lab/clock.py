@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 
-
 #: How long a change of the scale may go unnoticed by who sleeps, in real seconds.
 POLL_SECONDS = 0.05
 
@@ -42,7 +41,9 @@ class ScaledClock:
     def sleep(self, seconds: float) -> None:
         """Wait that many simulated seconds, however the scale changes meanwhile; return early when the home stops."""
         end = self.time() + seconds
-        while (left := end - self.time()) > 0 and not self.stopped.wait(min(left / self._scale, POLL_SECONDS)):
+        while (left := end - self.time()) > 0 and not self.stopped.wait(
+            min(left / self._scale, POLL_SECONDS)
+        ):
             pass
 
     def real(self, seconds: float) -> float:

@@ -1,4 +1,3 @@
-
 """A real SSH server (paramiko's) for simulated devices: logins, exec requests, and a jump host's forwarding."""
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ def render_summary(report: MaskedReport) -> str:
 
 def _quiet(line: str) -> str:
     """Break what other log readers act on: GitHub's old `##[`, Azure's `##vso[`, TeamCity's, GitLab's sections."""
-    line = re.sub(r"##(?=\[|vso\[|teamcity\[)", "# #", line)
+    line = re.sub(r"##(?=\[|vso|teamcity)", "# #", line)
     line = re.sub(r"section_(?=start:|end:)", "section ", line)
     return f"| {line}" if line.lstrip().startswith("::") else line
 

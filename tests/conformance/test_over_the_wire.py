@@ -134,7 +134,9 @@ def wire(family: RouterName, directory: Path, options: HomeOptions | None = None
 
 
 @pytest.mark.parametrize("family", ROUTERS)
-def test_make_and_undo_over_real_links_gives_the_first_export_back(family: RouterName, tmp_path: Path) -> None:
+def test_make_and_undo_over_real_links_gives_the_first_export_back(
+    family: RouterName, tmp_path: Path
+) -> None:
     with wire(family, tmp_path) as at:
         before = at.home.export("router")
         made: list[Change] = []

@@ -147,7 +147,9 @@ WRITES = {
         "POST /api/firewall/d_nat/addRule",
     ),
 }
-CASES = [pytest.param(name, write, id=f"{name}-{write!r}") for name, writes in WRITES.items() for write in writes]
+CASES = [
+    pytest.param(name, write, id=f"{name}-{write!r}") for name, writes in WRITES.items() for write in writes
+]
 
 
 def hostile_copy(name: str, write: str, folder: Path) -> Path:
@@ -200,7 +202,9 @@ def test_every_shipped_read_is_on_the_allow_list(name: str) -> None:
     assert profile.profile.reads
 
 
-@pytest.mark.parametrize("word", ["a; reboot", "$(reboot)", "`x`", "a b", "a'b", 'a"b', "[find]", "a\nb", "", "é"])
+@pytest.mark.parametrize(
+    "word", ["a; reboot", "$(reboot)", "`x`", "a b", "a'b", 'a"b', "[find]", "a\nb", "", "é"]
+)
 def test_a_param_of_the_inventory_is_one_plain_word(word: str, tmp_path: Path) -> None:
     """Params are the only thing of a user's that stands in reads: the inventory's reader lets nothing else in."""
     inventory = tmp_path / "inventory.yaml"
@@ -216,7 +220,9 @@ def test_the_reads_of_drivers_in_python_are_on_the_same_list() -> None:
     observation = ServerDriver(firewall=Ufw()).observe()
     reads = next(observation)
     refused = {
-        read.id: LANGUAGES["posix"].refuse_read(read.ask.text) for read in reads if isinstance(read.ask, Command)
+        read.id: LANGUAGES["posix"].refuse_read(read.ask.text)
+        for read in reads
+        if isinstance(read.ask, Command)
     }
     assert len(refused) == len(reads) > 5
     assert {name: why for name, why in refused.items() if why} == {}

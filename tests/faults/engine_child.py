@@ -87,6 +87,8 @@ def prepare(order: Mapping[str, Any]) -> None:
     effect = float(order["effect_seconds"])
     vars(runner)["EffectProver"] = lambda port, seconds: EffectProver(port, min(seconds, effect))
     vars(apply)["ARRIVAL_SECONDS"] = order["arrival_seconds"]
+    vars(undo)["_RETURN_SECONDS"] = 4.0
+    vars(undo)["_TRY_EVERY"] = 0.5
     if order["window_seconds"]:
         vars(profiled)["WINDOW_SECONDS"] = order["window_seconds"]
         vars(profiled)["FORWARD_WINDOW_SECONDS"] = order["window_seconds"]

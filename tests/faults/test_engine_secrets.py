@@ -78,7 +78,7 @@ def test_no_secret_leaves(homes: Homes, router: RouterName) -> None:
         assert any("journal.jsonl" in name for name, _ in texts)
         assert leaks(bench, iter(texts)) == []
         assert bench.home.plex.faults == []
-        logs = ((role, "\n".join(bench.home.log(role)).encode()) for role in ("router", "plex", "outside"))  # type: ignore[misc]
+        logs = ((role, "\n".join(bench.home.log(role)).encode()) for role in ("router", "plex", "outside"))
         assert leaks(bench, logs) == []
 
 

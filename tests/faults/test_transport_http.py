@@ -530,7 +530,9 @@ def test_a_jump_host_that_refuses_is_asked_once_for_many_requests(router: Identi
 
 def authorized(*writes: Write) -> Authorized:
     step = Step(Change(Role.ROUTER, Kind.PORT_FORWARD, "plex", Action.CREATE), Script(writes))
-    leave = authorize("home", step, tuple(GuardVerdict(name, "", holds=True, reason="") for name in GUARD_NAMES))
+    leave = authorize(
+        "home", step, tuple(GuardVerdict(name, "", holds=True, reason="") for name in GUARD_NAMES)
+    )
     assert leave is not False
     return leave
 

@@ -418,7 +418,9 @@ def test_a_jump_host_that_forwards_nothing_is_named() -> None:
 
 def authorized(*writes: Write) -> Authorized:
     step = Step(Change(Role.ROUTER, Kind.PORT_FORWARD, "plex", Action.CREATE), Script(writes))
-    leave = authorize("home", step, tuple(GuardVerdict(name, "", holds=True, reason="") for name in GUARD_NAMES))
+    leave = authorize(
+        "home", step, tuple(GuardVerdict(name, "", holds=True, reason="") for name in GUARD_NAMES)
+    )
     assert leave is not False
     return leave
 

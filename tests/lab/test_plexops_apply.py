@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pytest
@@ -28,6 +29,35 @@ from .realhome import RealHome, Seen, real_home, why_not
 pytestmark = [pytest.mark.namespaces, pytest.mark.skipif(bool(why_not()), reason=why_not() or "can run here")]
 
 Done = subprocess.CompletedProcess[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Unwitnessed:
+    """What an apply came to whose effect nobody could judge."""
+
+    done: Done
+    outside: Seen
+    identity: str | None
+    machine_identifier: str
+    windows: list[str]
+
+
+def apply_unwitnessed() -> Unwitnessed:
+    with real_home(outside_cut=True, plex_throttled=True) as home:
+        started = time.monotonic()
+        done = plexops(home, "apply --yes")
+        say_how_long("plexops apply --yes, with no witness", started)
+        seen = home.connect_from_outside(PORT, 2)
+        return Unwitnessed(
+            done, seen, home.identity_from_outside(PORT), home.machine_identifier, armed_windows(home)
+        )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def unwitnessed() -> Iterator[Future[Unwitnessed]]:
+    """Begun before all else in this file: it waits a whole minute for a verdict of Plex that never comes."""
+    with ThreadPoolExecutor(1) as beside:
+        yield beside.submit(apply_unwitnessed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,3 +205,13 @@ def test_rollback_again_has_nothing_to_do(story: Story) -> None:
     assert "nothing to change" in story.nothing_left.done.stdout.lower()
     assert story.nothing_left.writes == {}
     assert story.nothing_left.state == story.rollback.state
+
+
+def test_an_effect_that_nobody_can_judge_is_kept_and_said(unwitnessed: Future[Unwitnessed]) -> None:
+    seen = unwitnessed.result()
+    assert seen.done.returncode == 4, seen.done.stdout + seen.done.stderr
+    assert "unknown" in seen.done.stdout
+    assert "kept" in seen.done.stdout
+    assert seen.outside == "open", "it is really there; only nobody could say so"
+    assert f'machineIdentifier="{seen.machine_identifier}"' in (seen.identity or "")
+    assert seen.windows == [], "an undo that still stands would take it away again"

@@ -6,6 +6,7 @@ import json
 import re
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -124,8 +125,13 @@ def test_an_edited_plan_and_a_wrong_digest_send_nothing(home: RealHome) -> None:
     assert state_of(home).differs(before) == []
 
 
-@pytest.mark.parametrize("edit", [add_guest, add_rule])
-def test_somebodys_edit_during_the_run_ends_it_and_survives(edit: Edit) -> None:
+def test_somebodys_edit_during_the_run_ends_it_and_survives() -> None:
+    with ThreadPoolExecutor(2) as beside:
+        for outcome in [beside.submit(edited_during_the_run, edit) for edit in (add_guest, add_rule)]:
+            outcome.result()
+
+
+def edited_during_the_run(edit: Edit) -> None:
     """The edit falls between our reservation and our forward: the server needs seconds to move in between."""
     with real_home(lease="moved") as home:
         before, marked = state_of(without_vantage(home)), mark(home)

@@ -67,9 +67,10 @@ def started(home: RealHome, *words: str) -> Iterator[int]:
         "LANG": "C.UTF-8",
     }
     entered = home.nodes["ctl"].enter(argv, directory=str(home.directory))
-    with subprocess.Popen(
-        entered, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as outer:
+    with (
+        (home.directory / "killed.log").open("wb") as log,
+        subprocess.Popen(entered, env=environment, stdout=log, stderr=log) as outer,
+    ):
         # nsenter forks into the node's processes and waits: plexops is its only child.
         children = Path(f"/proc/{outer.pid}/task/{outer.pid}/children")
         assert wait_until(lambda: bool(children.read_text()), 10, 0.01)
@@ -85,7 +86,8 @@ def test_killed_in_the_middle_the_router_takes_the_forward_back_itself(home: Rea
     plexops(home, "audit")  # lays out the owner's folder
     before = state_of(home)
     with started(home, "apply", "--yes") as pid:
-        assert wait_until(lambda: "table inet plexops_plex" in home.nft("router"), 60, 0.02)
+        written = wait_until(lambda: "table inet plexops_plex" in home.nft("router"), 40, 0.02)
+        assert written, (home.directory / "killed.log").read_text()
         os.kill(pid, signal.SIGKILL)
     killed = time.monotonic()
     assert any("port_forward_plex.armed" in path for path in armed_windows(home))

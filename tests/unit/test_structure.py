@@ -62,7 +62,6 @@ WORLD_ALSO: Mapping[str, tuple[frozenset[str], str]] = {
 LONGEST = 400
 LONG: Mapping[str, str] = {
     "plexops/config/schemas.py": "the schema of all files that users write, as one literal",
-    "plexops/engine/compare.py": "one function per kind, side by side, so that they stay alike",
     "plexops/engine/observe.py": "the one order in which everything is looked at",
     "plexops/engine/runner.py": "one run from lock to report, in the order in which it happens",
     "plexops/lab/home.py": "the wiring of one simulated home",

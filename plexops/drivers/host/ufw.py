@@ -68,6 +68,9 @@ class Ufw:
             rows = PARSERS["ufw_rules"](rules.body)
         except ParseError as reason:
             return FirewallState(KindState.UNKNOWN, reason=f"ufw's files are not understood: {reason}")
+        silent = _silent(conf, policy, rules)
+        if silent:
+            return FirewallState(KindState.UNKNOWN, reason=silent)
         entries = _entries(rows if isinstance(rows, list) else [], policy)
         facts: dict[str, tuple[FactValue, str]] = {
             "firewall.kind": ("ufw", "server.ufw.conf"),
@@ -80,8 +83,7 @@ class Ufw:
         source = change.want or (change.before.values if change.before is not None else None)
         if not isinstance(source, FirewallRule):
             raise Unrenderable("no port is known for the rule")
-        rule = f"allow in proto tcp from any to any port {_quote(FieldType.PORT, source.port)}"
-        delete = Write(Command(f"ufw --force delete {rule}"))
+        delete = Write(Command(f"ufw --force delete {_allow(source.port)}"))
         if change.action is Action.DELETE:
             return (delete,)
         stranger = _same_target(now, source.port)
@@ -91,8 +93,36 @@ class Ufw:
                 f"remove it by hand (sudo ufw status numbered; sudo ufw delete NUMBER)"
             )
         comment = _quote(FieldType.TEXT, f"{_TAG}{change.key}")
-        prepend = Write(Command(f"ufw prepend {rule} comment {comment}"))
-        return (prepend,) if change.action is Action.CREATE else (delete, prepend)
+        prepend = Write(Command(f"ufw prepend {_allow(source.port)} comment {comment}"))
+        if change.action is Action.CREATE:
+            return (prepend,)
+        return (Write(Command(f"ufw --force delete {_allow(_first_of_all(change))}")), prepend)
+
+
+def _silent(conf: Reply, policy: str, rules: Reply) -> str:
+    """Give what the files leave open. What nobody said is not taken for "off" or "no rules"."""
+    if "ENABLED" not in _keys(conf):
+        return "/etc/ufw/ufw.conf does not say whether ufw is on"
+    if not policy:
+        return "/etc/default/ufw does not say what becomes of incoming packets"
+    return "" if rules.body.strip() else "/etc/ufw/user.rules is empty: ufw never leaves it so"
+
+
+def _allow(port: int) -> str:
+    return f"allow in proto tcp from any to any port {_quote(FieldType.PORT, port)}"
+
+
+def _first_of_all(change: Change) -> int:
+    """Give the port of our rule as it is. Only from the top can it be taken and put back to the very same place."""
+    before = change.before
+    if before is None or not isinstance(before.values, FirewallRule):
+        raise Unrenderable("our rule is not known")
+    if before.position != 0:
+        raise Unrenderable(
+            "our rule stands behind others, and its place could not be put back: "
+            f"take it off by hand (sudo ufw delete {_allow(before.values.port)})"
+        )
+    return before.values.port
 
 
 def _quote(kind: FieldType, value: str | int) -> str:

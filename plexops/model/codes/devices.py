@@ -264,7 +264,7 @@ _PROFILES: tuple[Code, ...] = (
         "PLX-D404",
         "a profile names no read that there is",
         ExitStatus.USAGE,
-        "`from:` and `ids:` name one of the profile's own `reads:`.",
+        "`from:` and `ids:` name one of the profile's own `reads:`. The message says which name was not found there.",
     ),
     Code(
         "PLX-D405",

@@ -214,7 +214,8 @@ def test_every_code_is_in_the_catalogue_once_with_several_sentences() -> None:
 
 def test_every_code_of_this_room_is_used_and_every_used_one_exists() -> None:
     used = set()
-    for path in (PACKAGE / "transport").glob("*.py"):
+    # `plexops trust` speaks of this room's keys, so its one problem stands in this catalogue too.
+    for path in (*(PACKAGE / "transport").glob("*.py"), PACKAGE / "cli" / "commands" / "trust.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if (
                 isinstance(node, ast.Constant)

@@ -1,0 +1,74 @@
+"""Between the plan that somebody reads and the first write lies time: what is carried out rests on a new look."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+
+import pytest
+
+from plexops.engine.runner import Order, run
+from plexops.evidence.folder import Store
+from plexops.model.errors import ExitStatus
+from plexops.model.plan import Plan
+from plexops.model.run import SiteReport
+from plexops.model.snapshot import Role
+from plexops.runbook.guards import Case, judge
+from tests.unit.engine.seen_home import Looked, looked_at
+
+STAGE = "uci set firewall.theirs=rule; uci set firewall.theirs.name=theirs"
+MEANWHILE = (
+    "uci set firewall.theirs=redirect; uci set firewall.theirs.name=theirs; uci set firewall.theirs.src=wan; "
+    "uci set firewall.theirs.src_dport=9999; uci set firewall.theirs.dest_ip=192.168.1.20; "
+    "uci set firewall.theirs.target=DNAT; uci set firewall.theirs.proto=tcp; uci commit firewall"
+)
+
+
+def applied(looked: Looked, directory: Path, while_reading: str) -> SiteReport:
+    """Apply, and let somebody work on the router while the plan is read."""
+
+    def approve(report: SiteReport, plan: Plan) -> bool:
+        assert plan.steps
+        assert report.plan_digest == plan.digest
+        done = looked.running.router.execute(while_reading, b"", "root")
+        assert done.status == 0
+        return True
+
+    store = Store.open(directory / "runs")
+    report, _masked = run([looked.home], Order("apply", approve=approve, effect_seconds=2.0), store)
+    return report.sites[0]
+
+
+def test_a_staged_edit_while_the_plan_is_read_stops_the_run(tmp_path: Path) -> None:
+    with looked_at("openwrt", "drifted", tmp_path / "home") as looked:
+        site = applied(looked, tmp_path, STAGE)
+        assert site.exit_status == ExitStatus.SAFE_STOP
+        assert "G12" in site.outcome
+        assert [guard.id for guard in site.guards if guard.verdict == "refuses"] == ["G12"]
+        assert "plexops" not in looked.running.export("router")
+
+
+def test_an_edit_while_the_plan_is_read_makes_it_stale(tmp_path: Path) -> None:
+    with looked_at("openwrt", "drifted", tmp_path / "home") as looked:
+        site = applied(looked, tmp_path, MEANWHILE)
+        assert site.exit_status == ExitStatus.SAFE_STOP
+        assert "router configuration" in site.outcome
+        assert "plexops" not in looked.running.export("router")
+
+
+def test_evidence_ages_while_nobody_looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with looked_at("openwrt", "in-order", tmp_path) as looked:
+        now = time.monotonic
+        fresh = looked.seen.aged()
+        assert set(fresh.ages) >= fresh.asked
+        assert max(fresh.ages.values()) < 60
+        monkeypatch.setattr("plexops.engine.observe.time.monotonic", lambda: now() + 601)
+        old = looked.seen.aged()
+        assert [v.guard for v in judge(Case(old, old, ())) if not v.holds] == ["G9"]
+        again = looked.home.observer().again(looked.seen, Role.ROUTER).aged()
+        assert again.ages[Role.ROUTER] < 60
+        assert again.ages[Role.SERVER] > 600
+        still = replace(again, ages=MappingProxyType({**again.ages, Role.SERVER: 0.0, Role.PLEX: 0.0}))
+        assert all(v.holds for v in judge(Case(still, still, ())))
