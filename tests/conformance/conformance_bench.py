@@ -26,7 +26,8 @@ from plexops.lab.routers.linux import LinuxRouter
 from plexops.lab.routers.openwrt import OpenWrtRouter
 from plexops.lab.routers.opnsense import OpnSenseRouter
 from plexops.lab.routers.routeros import RouterOsRouter
-from plexops.lab.routers.routeros_script import Arguments, Value
+from plexops.lab.routers.routeros_script import Arguments
+from plexops.lab.routers.routeros_values import Value
 from plexops.lab.scenarios import FOREIGN_FORWARDS, FOREIGN_RESERVATIONS, MAPPINGS
 from plexops.languages import CONSOLES
 from plexops.languages.posix_frame import PATH

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 SHELL = (
     "$(reboot)", "`reboot`", "; reboot", "| reboot", "|| reboot", "&& reboot", "& reboot", "> /etc/passwd",
     "< /dev/zero", ">> /etc/config/firewall", "'; uci delete firewall; '", "' ; reboot ; '", "'", "''", "'''", '"',
@@ -48,4 +50,13 @@ LONG = (
 )
 SPACES = (" ", "  ", " a", "a ", "a  b", " -n", "")
 
-HOSTILE: tuple[str, ...] = (*SHELL, *ROUTEROS, *STRUCTURES, *UNICODE, *CONTROL, *LONG, *SPACES)
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "shell": SHELL,
+    "routeros": ROUTEROS,
+    "structures": STRUCTURES,
+    "unicode": UNICODE,
+    "control": CONTROL,
+    "long": LONG,
+    "spaces": SPACES,
+}
+HOSTILE: tuple[str, ...] = tuple(name for group in GROUPS.values() for name in group)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from plexops.model.exchange import Call, Expect, Read, Reply, Write
+from plexops.model.exchange import Call, Expect, Json, Read, Reply, Write
 from plexops.model.finding import FindingStatus
 from plexops.model.site import State
 from plexops.model.snapshot import Kind, KindState
@@ -180,7 +180,7 @@ def _add_an_odd_forward(at: Bench) -> None:
     if at.family in ODD:
         at.run(ODD[at.family])
         return
-    rule = {
+    rule: dict[str, Json] = {
         "interface": "wan",
         "protocol": "tcp",
         "target": "192.168.1.0/28",

@@ -18,6 +18,7 @@ def forking() -> Iterator[Forker]:
 
 
 @pytest.fixture
-def homes(forking: Forker, tmp_path: Path) -> Homes:
+def homes(forking: Forker, tmp_path: Path) -> Iterator[Homes]:
     """Start homes with plexops beside them."""
-    return Homes(forking, tmp_path)
+    yield Homes(forking, tmp_path)
+    forking.tidy()

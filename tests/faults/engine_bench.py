@@ -50,22 +50,28 @@ class Forker:
     """The process that forks a child for every command."""
 
     process: subprocess.Popen[str]
-
-    def run(self, order: Mapping[str, Any]) -> int:
-        """Run one command to its end."""
-        self.start(order)
-        return self.wait()
+    #: The command under way; 0: none.
+    child: int = 0
 
     def start(self, order: Mapping[str, Any]) -> int:
         """Start one command and give its process id; `wait` before the next one."""
         assert self.process.stdin is not None
         self.process.stdin.write(json.dumps(order) + "\n")
         self.process.stdin.flush()
-        return int(self._line()["pid"])
+        self.child = int(self._line()["pid"])
+        return self.child
 
     def wait(self) -> int:
         """Give how the command ended."""
-        return int(self._line()["status"])
+        status = int(self._line()["status"])
+        self.child = 0
+        return status
+
+    def tidy(self) -> None:
+        """End a command that a failed test left behind."""
+        if self.child:
+            os.kill(self.child, signal.SIGKILL)
+            self.wait()
 
     def _line(self) -> dict[str, Any]:
         assert self.process.stdout is not None

@@ -36,7 +36,7 @@ from .realhome import REPOSITORY, RealHome, real_home, why_not
 pytestmark = [pytest.mark.namespaces, pytest.mark.skipif(bool(why_not()), reason=why_not() or "can run here")]
 
 #: The router's windows in the run that is killed, in seconds; the tool's own are minutes.
-SHORT = 8
+SHORT = 12
 SHORT_WINDOWS = f"""
 import sys
 from plexops.drivers import profiled
