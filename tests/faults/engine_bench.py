@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from plexops.lab.base import Packet
 from plexops.lab.home import HomeOptions, Role, RunningHome, start_home
 from plexops.lab.network import OUTSIDE_ADDRESS, Service
 from plexops.lab.routers import RouterName
@@ -136,7 +137,7 @@ class Bench:
 
     def state(self) -> dict[str, str]:
         """Give what every device says of itself, and what the router does with a packet for our port."""
-        exports = {role: self.home.export(role) for role in DEVICES}
+        exports: dict[str, str] = {role: self.home.export(role) for role in DEVICES}
         return {**exports, "32500 from outside": "open" if self.is_open(32500) else "closed"}
 
     def is_open(self, port: int) -> bool:
@@ -147,6 +148,12 @@ class Bench:
     def writes(self) -> list[str]:
         """Give the requests that changed something, by the devices' own account."""
         return [line for role in DEVICES for line in self.home.commands(role) if is_write(line)]
+
+    def is_forwarded(self, port: int) -> bool:
+        """Tell whether the router itself sends packets for that port on to somebody at home, firewalls there aside."""
+        network = self.home.network
+        fate = self.home.router.inbound(Packet(OUTSIDE_ADDRESS, network.wan_address, port))
+        return isinstance(fate, Packet) and fate.translated
 
     @property
     def folder(self) -> Path:

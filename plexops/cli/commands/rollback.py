@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from plexops.cli.commands.apply import approval
+from plexops.cli.commands.apply import approval, require_approver
 from plexops.cli.options import with_files, with_run
 
 
@@ -28,6 +28,8 @@ def command(**options: Any) -> int:
     from plexops.cli.session import files_from, open_homes, open_store
     from plexops.engine.runner import Order, run
 
+    if not options["dry_run"]:
+        require_approver(options)
     formats = parse_formats(options["formats"])
     store = open_store()
     homes = open_homes(

@@ -271,7 +271,7 @@ _PROFILES: tuple[Code, ...] = (
         "a profile holds no valid JMESPath expression",
         ExitStatus.USAGE,
         "`take:` and `rows:` are JMESPath expressions over the parsed answer. Names with signs in them stand in double "
-        "quotes, words in single ones: interface[?interface=='wan'] | [0].\"ipv4-address\"[0].address",
+        "quotes, words in single ones, as in `interface[?interface=='wan'] | [0].\"ipv4-address\"[0].address`.",
     ),
     Code(
         "PLX-D406",
