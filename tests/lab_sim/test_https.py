@@ -110,7 +110,11 @@ def test_close_ends_idle_connections_at_once() -> None:
     with socket.create_connection(("127.0.0.1", listener.port), timeout=5) as connection:
         closer = threading.Thread(target=listener.close)
         closer.start()
-        assert connection.recv(1) == b""
+        try:
+            said = connection.recv(1)
+        except ConnectionResetError:
+            said = b""  # ended before it was accepted
+        assert said == b""
         closer.join(5)
         assert not closer.is_alive()
 
