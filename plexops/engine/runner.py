@@ -519,7 +519,7 @@ def _ending(applied: Applied, planned: Planned) -> tuple[ExitStatus, str]:
             "waiting for the lease: nothing is forwarded before the host holds its address",
         )
     outcome = {
-        ExitStatus.IN_ORDER: "applied, read back and proven",
+        ExitStatus.IN_ORDER: "applied, read back and proven" if applied.proofs else "applied and read back",
         ExitStatus.INCOMPLETE: "applied and read back; whether it helps is unknown, so it is kept",
         ExitStatus.UNDONE: f"undone, and the old state was read back: {applied.reason}",
         ExitStatus.SAFE_STOP: f"nothing was sent: {applied.reason}",

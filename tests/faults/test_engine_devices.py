@@ -457,6 +457,9 @@ def test_what_was_not_approved_leaves_nothing_to_settle(homes: Homes) -> None:
         assert bench("rollback", "last", "--yes").status == 2
         assert bench("audit").status == 1
         assert apply(bench).status == 0
+        back = bench("rollback", "last", "--yes", "--format", "json")
+        assert back.status == 0
+        assert "proven" not in back.document["outcome"], "nobody outside was asked"
 
 
 def wait_until(holds: Callable[[], bool], seconds: float = 15.0) -> None:
