@@ -10,6 +10,7 @@ from plexops.config import typed
 from plexops.config.hints import REFUSED_WORDS
 from plexops.config.nodes import Node, Scalar, Table, at, dotted, join, plain
 from plexops.config.problems import Problems, misspelt, nearest, shown
+from plexops.config.remembered import digest_of, is_remembered, remember
 from plexops.config.schemas import TEMPLATE, WANTS, Schema
 from plexops.config.typed import Misfit
 from plexops.model.errors import Place
@@ -48,12 +49,19 @@ class SchemaCheck:
 
     def __init__(self, schema: Schema, words: Words) -> None:
         self._words = words
-        self._validator = _validator(schema)
+        self._schema = schema
 
     def problems(self, document: Node, problems: Problems) -> None:
         """Add all that is wrong with a document."""
-        for error in _decisive(self._validator.iter_errors(plain(document))):
+        value = plain(document)
+        digest = digest_of(value, self._schema)
+        if is_remembered(digest):
+            return
+        errors = list(_validator(self._schema).iter_errors(value))
+        for error in _decisive(errors):
             _Report(error, document, problems, self._words).write()
+        if not errors:
+            remember(digest)
 
 
 def _validator(schema: Schema) -> Draft7Validator:

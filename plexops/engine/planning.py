@@ -15,8 +15,10 @@ from plexops.model.facts import CONFIGURATION_FACTS
 from plexops.model.finding import Finding
 from plexops.model.plan import Plan, Step, sha256
 from plexops.model.profile import Profile
+from plexops.model.resources import KINDS
 from plexops.model.site import SiteTasks
 from plexops.model.snapshot import Entry, Kind, Role, Snapshot, canonical
+from plexops.runbook.filtering import is_rule_of
 from plexops.runbook.guards import Case, judge
 from plexops.runbook.view import SiteView
 
@@ -151,20 +153,34 @@ def moved(old: Mapping[str, str], new: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def foreign(snapshot: Snapshot, role: Role, changes: Sequence[Change]) -> str:
-    """Give a digest of what a stop holds besides the entries of these changes: nobody else's edit may slip in."""
-    ours = tuple(change for change in changes if change.role is role)
-    touched = {id(entry) for change in ours for entry in find(change, snapshot)}
+    """Give a digest of what a stop holds besides what these changes found or make: nobody's edit may slip in."""
+    own = [e for change in changes if change.role is role for e in _own(change, snapshot)]
+    touched = {id(entry) for entry in own}
     rest = [
         [entry.kind, canonical(entry.values), canonical(dict(entry.raw)), entry.owner.key]
         for kind in sorted(RESTS_ON.get(role, frozenset()))
         for entry in snapshot.of(kind)
-        if id(entry) not in touched and not _follows(entry, ours)
+        if id(entry) not in touched and not _follows(entry, own)
     ]
     return sha256(rest)
 
 
-def _follows(entry: Entry, changes: Sequence[Change]) -> bool:
-    """Tell a filter rule that a change of ours brings with it: it bears our tag, as a passage and a host's rule do."""
-    if entry.kind is not Kind.FILTER_RULE or not entry.owner.ours:
-        return False
-    return any(c.kind in (Kind.PASSAGE, Kind.FIREWALL_RULE) and c.key == entry.owner.key for c in changes)
+def _own(change: Change, snapshot: Snapshot) -> tuple[Entry, ...]:
+    """Give the entry of a change as it was found or as it is made. Whatever else bears our tag is somebody's edit."""
+    found = find(change, snapshot)
+    if not found or KINDS[change.kind].singleton:
+        return found
+    return tuple(entry for entry in found if _is_described(entry, change))[:1]
+
+
+def _is_described(entry: Entry, change: Change) -> bool:
+    before = change.before
+    if before is not None and dict(before.raw) == dict(entry.raw):
+        return True
+    known = [values for values in (change.want, before and before.values) if values is not None]
+    return entry.values is not None and any(not KINDS[change.kind].differs(v, entry.values) for v in known)
+
+
+def _follows(entry: Entry, own: Sequence[Entry]) -> bool:
+    """Tell a filter rule that is one of these entries: a passage and a host's rule are read as rules, too."""
+    return entry.owner.ours and any(is_rule_of(entry, made) for made in own)

@@ -1,8 +1,7 @@
 """The templates of profiles: `{{ name }}` and nothing else.
 
-Jinja2's own lexer says what is a variable and what is text. Everything else that Jinja2 could do (statements,
-comments, filters, calls, attributes, arithmetic) is refused when a profile is loaded: device data never meets a
-template engine, and a profile stays data.
+It looks like Jinja2, and is less: statements, comments, filters, calls, attributes and arithmetic are refused when a
+profile is loaded. Device data never meets a template engine, and a profile stays data.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from plexops.model.fields import FieldType, Typed
 
 #: Stands for a variable in the text before a later one: whatever its value, it is part of a word.
 _PLACEHOLDER = "x"
+_LEAF = re.compile(r"\{\{ *([A-Za-z_][A-Za-z0-9_]*) *\}\}")
 _ANY_MARK = re.compile(r"\{[{%#]|[}%#]\}")
 
 
@@ -83,28 +83,22 @@ def compile_template(
 
 
 def _pieces(text: str, where: str) -> Iterator[tuple[bool, str]]:
-    """Yield literal texts (False) and names (True)."""
-    from jinja2 import Environment, TemplateSyntaxError
+    """Yield literal texts (False) and names (True). All of Jinja2 but `{{ name }}` is refused, so none of it runs."""
+    end = 0
+    for name in _LEAF.finditer(text):
+        yield from _literal(text[end : name.start()], where)
+        yield True, name[1]
+        end = name.end()
+    yield from _literal(text[end:], where)
 
-    environment = Environment(keep_trailing_newline=True, autoescape=True)
-    inside: list[str] | None = None
-    try:
-        for _, kind, value in environment.lex(text):
-            if kind == "variable_begin" and value == "{{":
-                inside = []
-            elif kind == "variable_end" and value == "}}" and inside is not None and len(inside) == 1:
-                yield True, inside[0]
-                inside = None
-            elif kind == "data" and inside is None:
-                yield False, value
-            elif kind == "name" and inside is not None:
-                inside.append(value)
-            elif kind != "whitespace" or inside is None:
-                raise TemplateProblem(f"only {{{{ name }}}} may stand in a template, not {value!r}", where)
-    except TemplateSyntaxError as error:
-        raise TemplateProblem(f"no valid template: {error.message}", where) from error
-    if inside is not None:
-        raise TemplateProblem("a {{ is not closed", where)
+
+def _literal(text: str, where: str) -> Iterator[tuple[bool, str]]:
+    mark = _ANY_MARK.search(text)
+    if mark is not None:
+        found = text[mark.start() :][:40]
+        raise TemplateProblem(f"only {{{{ name }}}} may stand in a template, not {found!r}", where)
+    if text:
+        yield False, text
 
 
 def _variable(name: str, variables: Mapping[str, FieldType], where: str) -> Variable:
@@ -179,9 +173,6 @@ def fill_structure(structure: Json, values: Mapping[str, Typed]) -> Json:
     if isinstance(structure, Sequence):
         return [fill_structure(item, values) for item in structure]
     return structure
-
-
-_LEAF = re.compile(r"\{\{ *([A-Za-z_][A-Za-z0-9_]*) *\}\}")
 
 
 def _leaf_name(text: str) -> str | None:

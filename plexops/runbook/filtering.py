@@ -8,7 +8,7 @@ from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
 
 from plexops.model.entries import FilterRule, FilterVerdict
-from plexops.model.snapshot import Entry
+from plexops.model.snapshot import Entry, Kind
 from plexops.model.values import Protocol
 
 #: The handle of a base chain's policy, where the device has policies: what returns from a base chain meets it.
@@ -48,6 +48,13 @@ class Walk:
     passes: Passes
     chain: str = ""
     stopped_by: Entry | None = None
+
+
+def is_rule_of(rule: Entry, made: Entry) -> bool:
+    """Tell whether a filter rule and a passage (or a host's rule) are one thing on the device, read as two kinds."""
+    if rule.kind is not Kind.FILTER_RULE or (rule.owner, rule.handle) != (made.owner, made.handle):
+        return False
+    return all(rule.raw.get(name, word) == word for name, word in made.raw.items())
 
 
 class _End(StrEnum):
