@@ -219,7 +219,7 @@ class Observer:
             return _Answered()
         # The server is asked first, for Plex's token; meanwhile there is time to load what Plex needs.
         if self._links.live:
-            load_http()
+            load_http(after_ssh=self._drivers.server is not None)
         load_plexapi()
         host = server.result()
         address = host.address

@@ -7,7 +7,8 @@ Every expression is bounded, so that a hostile text costs time in proportion to 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import cache
 
 #: Names whose values are secret, in the words of UCI, nvram, RouterOS, VyOS, OPNsense, UniFi, TR-064 and Plex.
@@ -48,12 +49,35 @@ _MARGIN = r"^(?P<lead>[ \t]{0,200}(?:[-+~<>*#$] )?"
 _WORDS = r"(?:[A-Za-z0-9]{1,20} ){0,2}"
 
 
-@cache
-def contexts(names: str) -> tuple[re.Pattern[str], ...]:
-    """Give the expressions that find values by these names. Groups: `lead`, `open` (a quote), `value` or `bare`.
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One way of writing a value beside its name.
 
-    Each of them holds the names themselves, so that none finds anything where `mentions` says no. Compiling them takes
-    longer than `plexops --help` may, and most texts mention none of the names.
+    Groups of the expression: `lead`, `open` (a quote), `value` or `bare`.
+    """
+
+    source: str
+    #: One of these is in every text in which the expression finds anything: compiling it takes longer than looking.
+    signs: tuple[str, ...] = ()
+
+    def may_find(self, text: str) -> bool:
+        """Tell whether a text holds what the expression cannot do without."""
+        if not self.signs:
+            return True
+        folded = text.casefold()
+        return any(sign in folded for sign in self.signs)
+
+    @property
+    def pattern(self) -> re.Pattern[str]:
+        """The expression, compiled at its first use."""
+        return _compiled(self.source)
+
+
+@cache
+def contexts(names: str) -> tuple[Context, ...]:
+    """Give the expressions that find values by these names.
+
+    Each of them holds the names themselves, so that none finds anything where `mentions` says no.
     """
     element = rf"(?P<lead><(?:\w{{1,20}}:)?[\w.-]{{0,60}}?{names}[\w.-]{{0,60}}(?:\s[^<>]{{0,200}})?(?<!/)>)(?P<value>[^<]+)"
     # {"id": "PlexOnlineToken", "label": …, "value": "…"}
@@ -74,27 +98,36 @@ def contexts(names: str) -> tuple[re.Pattern[str], ...]:
     )
     flag = rf"(?P<lead>(?<!\S)--?[\w-]{{0,30}}?{names}{_END}[ \t]{{1,40}}){_EITHER}"
     registry = rf"(?P<lead>{names}{_END}[ \t]{{1,40}}REG_[A-Z_]{{2,20}}[ \t]{{1,40}})(?P<value>[^\n]+)"
-    expressions = (element, row, quoted, line, bare, command, block, flag, registry)
-    return tuple(re.compile(expression, re.IGNORECASE | re.MULTILINE) for expression in expressions)
+    return (
+        Context(element, ("<",)),
+        Context(row, ("value",)),
+        Context(quoted, ('"', "'", "`", "&quot;", "&#34;", "&#x22;")),
+        Context(line, ("=", ":")),
+        Context(bare, ("=", ":", "%3d", "%3a")),
+        Context(command, ("set", "delete", "add", "option", "list")),
+        Context(block, (" ", "\t")),
+        Context(flag, ("-",)),
+        Context(registry, ("reg_",)),
+    )
 
 
 @cache
-def _names(names: str) -> re.Pattern[str]:
-    return re.compile(names, re.IGNORECASE | re.MULTILINE)
+def _compiled(source: str) -> re.Pattern[str]:
+    return re.compile(source, re.IGNORECASE | re.MULTILINE)
 
 
 def mentions(text: str, names: str) -> bool:
     """Tell whether any of the names is in a text at all."""
-    return _names(names).search(text) is not None
+    return _compiled(names).search(text) is not None
 
 
 @cache
-def nameless_keys() -> tuple[re.Pattern[str], ...]:
+def nameless_keys() -> tuple[Context, ...]:
     """Give the expressions for secrets with everyday names: UCI's wireless `key`, RouterOS' SNMP community `name`."""
     value = r"(?P<open>['\"]?)(?P<value>[^\n]*?)(?=(?P=open)[ \t\r]*$)"
     leads = (r"(?P<lead>wireless\.[^\s=]{1,80}\.key\d?=)", r"^(?P<lead>[ \t]{0,80}option key\d?[ \t]{1,40})")
-    community = re.compile(r"(?P<lead>snmp[ /]community[^\n]{0,200}?\bname=)(?P<open>\"?)(?P<value>[^\s\"]+)")
-    return (*(re.compile(lead + value, re.MULTILINE) for lead in leads), community)
+    community = r"(?P<lead>snmp[ /]community[^\n]{0,200}?\bname=)(?P<open>\"?)(?P<value>[^\s\"]+)"
+    return (*(Context(lead + value, ("key",)) for lead in leads), Context(community, ("community",)))
 
 
 #: What a person reads in plans and inventories is no secret: a reference to one, or nothing at all.
@@ -107,8 +140,8 @@ _REFERENCE = re.compile(
 _TRAILING = re.compile(r"[,;)}\]]+$")
 
 
-def replace_values(text: str, patterns: tuple[re.Pattern[str], ...], give: Callable[[str], str]) -> str:
-    """Put `give(value)` in the place of each value that the patterns find, leaving quotes and punctuation."""
+def replace_values(text: str, found_by: Iterable[Context], give: Callable[[str], str]) -> str:
+    """Put `give(value)` in the place of each value that the contexts find, leaving quotes and punctuation."""
 
     def put(match: re.Match[str]) -> str:
         groups = match.groupdict()
@@ -119,6 +152,7 @@ def replace_values(text: str, patterns: tuple[re.Pattern[str], ...], give: Calla
         tail = "" if quote or value.startswith("[") else "".join(_TRAILING.findall(value))
         return f"{groups['lead']}{quote}{give(value[: len(value) - len(tail)])}{tail}"
 
-    for pattern in patterns:
-        text = pattern.sub(put, text)
+    for context in found_by:
+        if context.may_find(text):
+            text = context.pattern.sub(put, text)
     return text

@@ -105,13 +105,17 @@ _PLACE = re.compile(
     r"(?P<lead>(?<![a-z])(?:latitude|longitude|lat|lng|lon)(?:\\?[\"'])?\s?[=:>]\s?(?:\\?[\"'])?)-?\d{1,3}\.\d+",
     re.IGNORECASE,
 )
-_PPPOE_LINE = (re.compile(r"(?P<lead>pppoe-client[^\n]{0,300}?\buser=)(?P<open>\"?)(?P<value>[^\s\"]+)"),)
+_PPPOE_LINE = (
+    contexts.Context(
+        r"(?P<lead>pppoe-client[^\n]{0,300}?\buser=)(?P<open>\"?)(?P<value>[^\s\"]+)", ("pppoe",)
+    ),
+)
 _MASKED = re.compile(r"[\w.:@-]*··[·.:@-]*(?:\.plex\.direct)?#[a-z2-7]{4}")
 _SWITCH = re.compile(r"true|false|yes|no|on|off|enabled|disabled|[01]?", re.IGNORECASE)
 
 
 #: The kinds of identifier that only their name gives away; the expressions besides those by name.
-_NAMED: tuple[tuple[str, str, tuple[re.Pattern[str], ...]], ...] = (
+_NAMED: tuple[tuple[str, str, tuple[contexts.Context, ...]], ...] = (
     ("ssid", contexts.SSID_NAMES, ()),
     ("serial", contexts.SERIAL_NAMES, ()),
     ("person", contexts.PERSON_NAMES, _PPPOE_LINE),

@@ -230,7 +230,11 @@ class Ufw:
         if not 1 <= position <= count + len(self._rules[6]):
             raise UfwError(f"Invalid position '{position}'")
         if position <= count:
-            return self._each(rule, lambda v, r: self._insert(v, r, min(position, len(self._rules[v]) + 1)))
+            # The IPv6 form goes before the twin of the rule that gives way, or to the end where that has none.
+            held = self._rules[4][position - 1]
+            twin = next((n for n, r in enumerate(self._rules[6], 1) if _is_twin(held, r)), None)
+            places = {4: position, 6: twin or len(self._rules[6]) + 1}
+            return self._each(rule, lambda v, r: self._insert(v, r, places[v]))
         return self._each(rule, lambda v, r: self._insert(v, r, position - count if v == 6 else count + 1))
 
     def _delete(self, version: int, rule: Rule) -> str:
@@ -294,6 +298,17 @@ class Ufw:
         out = "Added user rules (see 'ufw status' for running firewall):\n"
         lines = list(dict.fromkeys(_as_command(r) for version in FILES for r in self._rules[version]))
         return out + ("".join(f"ufw {line}\n" for line in lines) or "(None)\n")
+
+
+def _is_twin(rule: Rule, other: Rule) -> bool:
+    """Tell whether two rules are the IPv4 and the IPv6 form of one."""
+    places = {ANYWHERE[4]: ANYWHERE[6]}
+    anywhere = replace(
+        rule,
+        destination=places.get(rule.destination, rule.destination),
+        source=places.get(rule.source, rule.source),
+    )
+    return anywhere == other
 
 
 def _covers(rule: Rule, source: IPv4Address, port: int, protocol: str) -> bool:

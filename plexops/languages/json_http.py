@@ -43,12 +43,18 @@ _ACTING = frozenset(
         "write",
         "create",
         "clear",
+        "refresh",
+        "enable",
+        "disable",
+        "shutdown",
+        "terminate",
         "kill",
         "install",
         "logout",
     ]
 )
-_SEGMENT = re.compile(r"/[A-Za-z0-9._~%:@$-]+")
+#: Without percent signs: what `re%62oot` says is only seen when it has arrived.
+_SEGMENT = re.compile(r"/[A-Za-z0-9._~:@$-]+")
 _PART = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
 
 
@@ -82,7 +88,7 @@ class JsonHttp:
         """
         method, _, path = text.partition(" ")
         segments = path.split("/")[1:]
-        if re.fullmatch(rf"(?:{_SEGMENT.pattern})+/?", path) is None or ".." in segments:
+        if re.fullmatch(rf"/|(?:{_SEGMENT.pattern})+/?", path) is None or {".", ".."} & set(segments):
             return f"{path!r} is no plain path"
         words = {part.lower() for segment in segments for part in _PART.findall(segment)}
         if words & _ACTING:

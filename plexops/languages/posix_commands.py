@@ -309,7 +309,8 @@ def _command(arguments: Sequence[str]) -> str | None:
     return "only `-v NAME` is on the list"
 
 
-_URL = re.compile(r"https?://[A-Za-z0-9.-]{1,253}(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~/-]*)?")
+#: A colon is a segment of Plex's own paths: `/pms/:/ip`.
+_URL = re.compile(r"https?://[A-Za-z0-9.-]{1,253}(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~:/-]*)?")
 
 
 def _curl(arguments: Sequence[str]) -> str | None:

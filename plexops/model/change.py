@@ -32,7 +32,8 @@ class Change:
     """One change of one entry.
 
     `before` is the entry as it was seen (None: there is none). `want` are the values that shall be (None: no entry).
-    `fields` are the names that differ. `raw` holds the device's own words to put back, for RESTORE.
+    `fields` are the names that differ. `raw` holds the device's own words to put back, for RESTORE. `at` is the position
+    that a deleted entry had, for making it again; None where a new one goes where its driver puts it.
     """
 
     role: Role
@@ -45,6 +46,7 @@ class Change:
     raw: Mapping[str, str | tuple[str, ...] | None] = field(default_factory=lambda: MappingProxyType({}))
     place: Place | None = None
     task: str = ""
+    at: int | None = None
 
     @property
     def id(self) -> str:
@@ -57,9 +59,10 @@ def inverse(change: Change) -> Change | None:
     match change.action:
         case Action.CREATE:
             made = _made(change)
-            return replace(change, action=Action.DELETE, before=made, want=None, fields=())
+            return replace(change, action=Action.DELETE, before=made, want=None, fields=(), at=None)
         case Action.DELETE:
-            return replace(change, action=Action.CREATE, before=None, want=_values(change.before))
+            at = None if change.before is None else change.before.position
+            return replace(change, action=Action.CREATE, before=None, want=_values(change.before), at=at)
         case Action.UPDATE:
             return replace(change, before=_made(change), want=_values(change.before))
         case Action.ADOPT:

@@ -29,6 +29,7 @@ def change_to_json(change: Change) -> dict[str, Any]:
         "want": canonical(change.want),
         "fields": list(change.fields),
         "raw": canonical(dict(change.raw)),
+        "at": change.at,
     }
 
 
@@ -45,6 +46,7 @@ def change_from_json(document: Mapping[str, Any]) -> Change:
         want=_values_from_json(kind, document["want"]),
         fields=tuple(document["fields"]),
         raw=_raw(document["raw"]),
+        at=document.get("at"),
     )
 
 

@@ -50,7 +50,7 @@ class HttpReadLink:
         An answer that was cut off, or that did not come while others did, has `whole=False`. Raises PlexopsError
         when no answer came at all, or when it is not the right one who answers.
         """
-        only_reads(reads)
+        only_reads(reads, "json")
         if not reads:
             return ()
         down: list[PlexopsError] = []

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Protocol
 
-from plexops.model.exchange import Read, Reply, Write
+from plexops.languages import LANGUAGES, LanguageName
+from plexops.model.exchange import Ask, Command, Read, Reply, Write
 
 
 class ReadLink(Protocol):
@@ -20,7 +22,8 @@ class ReadLink(Protocol):
     def ask(self, reads: Sequence[Read]) -> tuple[Reply, ...]:
         """Ask all questions and give the answers in the same order.
 
-        An answer that was cut off has `whole=False`. Raises PlexopsError where nobody, or the wrong one, answered.
+        An answer that was cut off has `whole=False`. Raises PlexopsError where nobody, or the wrong one, answered;
+        TypeError or ValueError, before anything is sent, where one of them is not known to only read.
         """
         ...
 
@@ -29,14 +32,33 @@ class ReadLink(Protocol):
         ...
 
 
-def only_reads(reads: Sequence[Read]) -> None:
-    """Let nothing but reads through: a Write looks like a Read to whoever only takes its `ask`.
+def only_reads(reads: Sequence[Read], speaks: LanguageName) -> None:
+    """Let nothing but reads through, whoever asks: a profile's reads were judged when it was loaded, a driver's not.
 
-    Raises TypeError.
+    Raises TypeError for a Write, which looks like a Read to whoever only takes its `ask`, and ValueError for a request
+    that is not on the allow-list of the device's language.
     """
     for read in reads:
         if not isinstance(read, Read):
             raise TypeError(f"{type(read).__name__} is no read")
+    for read in reads:
+        reason = _refusal(speaks, read.ask)
+        if reason:
+            raise ValueError(f"{read.id!r} is no read: {reason}")
+
+
+def _refusal(speaks: LanguageName, ask: Ask) -> str | None:
+    if isinstance(ask, Command):
+        return _judged(speaks, ask.text)
+    if ask.method == "GET" and (ask.query or ask.body is not None):
+        return "a GET with a query or a body may act"
+    return _judged(speaks, f"{ask.method} {ask.path}")
+
+
+@lru_cache(maxsize=4096)
+def _judged(speaks: LanguageName, text: str) -> str | None:
+    """Judge a text once: the reads of a family are the same at every look, and at every home of a fleet."""
+    return LANGUAGES[speaks].refuse_read(text)
 
 
 class WriteLink(ReadLink, Protocol):

@@ -33,6 +33,8 @@ def load_match_exec() -> None:
         vars(paramiko.config)[_FOR_MATCH_EXEC] = invoke
 
 
-def load_http() -> None:
-    """Import what an HTTP link will need, while the other stops are asked."""
+def load_http(*, after_ssh: bool) -> None:
+    """Import what an HTTP link will need, while the other stops are asked; those that are logged in to go first."""
+    if after_ssh:
+        load_paramiko()
     import plexops.transport.http_adapter  # noqa: F401

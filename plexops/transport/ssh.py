@@ -15,11 +15,15 @@ from plexops.model.errors import PlexopsError
 from plexops.model.exchange import MAX_REPLY_BYTES, Command, Read, Reply, Write
 from plexops.transport.hiding import hidden
 from plexops.transport.link import only_reads
+from plexops.transport.loading import load_paramiko
+from plexops.transport.net import dial
 from plexops.transport.problems import failure, quoted
-from plexops.transport.ssh_settings import SshSettings
+from plexops.transport.ssh_settings import SSH_PORT, SshSettings
 from plexops.transport.trust import OfferedKey, require_outside
 
 if TYPE_CHECKING:
+    from socket import socket
+
     from plexops.model.plan import Authorized
     from plexops.transport.ssh_receive import Answer
     from plexops.transport.ssh_session import SshSession
@@ -61,7 +65,7 @@ class SshReadLink:
         An answer that is missing, cut off or too long has `whole=False`. Raises PlexopsError when nobody answered,
         when the wrong one did, when the login or sudo failed, and when the connection broke.
         """
-        only_reads(reads)
+        only_reads(reads, self._settings.console)
         if not reads:
             return ()
         replies: list[Reply] = []
@@ -136,24 +140,30 @@ class _Way:
             self._session = None
 
     def _connected(self) -> SshSession:
-        from plexops.transport.loading import load_paramiko
-
-        load_paramiko()
-        from plexops.transport.ssh_session import connect
-
         if self._refused is not None:
             raise self._refused
         if self._session is not None and not self._session.alive:
             self.close()
         if self._session is None:
+            # The device wakes up for us while the library loads.
+            dialled = self._dialled()
+            load_paramiko()
+            from plexops.transport.ssh_session import connect
+
             try:
-                self._session = connect(self._settings)
+                self._session = connect(self._settings, dialled)
             except PlexopsError as error:
                 if any(problem.code == "PLX-D204" for problem in error.problems):
                     self._refused = error  # a second try would only bring a lock-out nearer
                 raise
             self.identity = self._session.key.fingerprint
         return self._session
+
+    def _dialled(self) -> socket | None:
+        settings = self._settings
+        if settings.via is not None:
+            return None
+        return dial(settings.host, settings.port or SSH_PORT, settings.connect_seconds, settings.where)
 
 
 def _parts(reads: Sequence[Read], settings: SshSettings) -> list[Sequence[Read]]:

@@ -139,14 +139,14 @@ class SshSession:
         )
 
 
-def connect(settings: SshSettings) -> SshSession:
+def connect(settings: SshSettings, dialled: socket | None = None) -> SshSession:
     """Connect, verify the host key, log in. Nothing of the login is sent before the key was judged.
 
-    Raises PlexopsError with any of PLX-D101 to PLX-D211.
+    `dialled` is a connection to the device that stands already. Raises PlexopsError with any of PLX-D101 to PLX-D211.
     """
     jump = connect(settings.via) if settings.via is not None else None
     try:
-        transport, offered, verdict = _verified(settings, jump)
+        transport, offered, verdict = _verified(settings, jump, dialled)
         try:
             log_in(transport, settings, verdict)
             transport.set_keepalive(_KEEPALIVE_SECONDS)
@@ -177,13 +177,15 @@ def scan(settings: SshSettings) -> OfferedKey:
             jump.close()
 
 
-def _verified(settings: SshSettings, jump: SshSession | None) -> tuple[paramiko.Transport, OfferedKey, Trust]:
+def _verified(
+    settings: SshSettings, jump: SshSession | None, dialled: socket | None
+) -> tuple[paramiko.Transport, OfferedKey, Trust]:
     """Shake hands and judge the key that was shown.
 
     A pin without a type may be of any of a device's keys, so the others are asked for before it counts as changed.
     """
     trusted = settings.host_keys
-    transport = _handshake(settings, jump, trusted.types)
+    transport = _handshake(settings, jump, trusted.types, dialled)
     first = _offered(transport)
     if judge(trusted, first) is Trust.CHANGED and any(not key.type for key in trusted.keys):
         _end(transport)
@@ -228,9 +230,11 @@ def _stream(settings: SshSettings, jump: SshSession | None) -> socket | paramiko
     return dial(settings.host, port, settings.connect_seconds, settings.where)
 
 
-def _handshake(settings: SshSettings, jump: SshSession | None, first: Iterable[str]) -> paramiko.Transport:
+def _handshake(
+    settings: SshSettings, jump: SshSession | None, first: Iterable[str], dialled: socket | None = None
+) -> paramiko.Transport:
     """Connect and exchange keys. `first` names the host key types to ask for before others."""
-    stream = _stream(settings, jump)
+    stream = _stream(settings, jump) if dialled is None else dialled
     transport = paramiko.Transport(stream)
     try:
         transport.set_log_channel(_LOG.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -24,6 +25,7 @@ from plexops.lab.server import OWN_RULES, DebianServer, ServerHooks, ServerOptio
 from plexops.lab.ufw import Rule
 from plexops.languages import CONSOLES
 from plexops.model.change import Action, Change, find, inverse, is_done
+from plexops.model.change_json import change_from_json, change_to_json
 from plexops.model.exchange import Command, Read, Reply, Script, WindowKind, Write
 from plexops.model.finding import Finding, FindingStatus
 from plexops.model.resources.firewall_rule import FirewallRule
@@ -186,6 +188,81 @@ def test_undo_of_delete_gives_the_files_back() -> None:
         before = at.export()
         at.undo(carry_out(at, at.finding(ABSENT)))
         assert at.export() == before
+
+
+def rules_of(at: Host) -> str:
+    """Give the IPv4 rules. The place of the IPv6 form is ufw's choice, and no packet for Plex meets it."""
+    return at.server.files.read("/etc/ufw/user.rules").decode()
+
+
+#: What the owner puts around our rule later, and how many of the rules are before it then.
+AROUND: dict[str, tuple[tuple[str, ...], int]] = {
+    "on top": ((), 0),
+    "second": (("prepend deny from 203.0.113.9",), 1),
+    "in the middle": (("prepend deny from 203.0.113.9", "prepend allow 9000/tcp"), 2),
+    "the last but one": (("--force delete 3", "--force delete 2", "prepend deny from 203.0.113.9"), 1),
+}
+
+
+def _behind(at: Host, owner: Sequence[str]) -> int:
+    """Make our rule, then what the owner puts before it; give how many rules are before ours."""
+    carry_out(at, at.finding(WANTED))
+    for words in owner:
+        at.run(f"ufw {words}")
+    (ours,) = [e for e in at.look().of(Kind.FIREWALL_RULE) if e.owner.ours]
+    return ours.position
+
+
+@pytest.mark.parametrize("name", AROUND)
+def test_undo_of_delete_puts_the_rule_back_to_its_place(name: str) -> None:
+    owner, before_ours = AROUND[name]
+    with host() as at:
+        assert _behind(at, owner) == before_ours
+        before = rules_of(at)
+        change = carry_out(at, at.finding(ABSENT))
+        assert rules_of(at) != before
+        at.undo(change)
+        assert rules_of(at) == before
+
+
+def test_undo_of_delete_puts_the_last_rule_back_to_the_end() -> None:
+    with host() as at:
+        at.run("ufw allow proto tcp from any to any port 32400 comment plexops:plex")
+        before = rules_of(at)
+        at.undo(carry_out(at, at.finding(ABSENT)))
+        assert rules_of(at) == before
+
+
+def test_the_servers_own_undo_of_a_delete_knows_the_place_too() -> None:
+    """It is rendered while our rule is still there: the rules are then one more than when it is sent."""
+    for words in (("prepend deny from 203.0.113.9",), ("prepend allow 9000/tcp", "prepend allow 9001/tcp")):
+        with host() as at:
+            assert _behind(at, words) == len(words)
+            before = rules_of(at)
+            (change,) = at.finding(ABSENT).changes
+            script = at.driver.script(change, at.look())
+            at.send_all(script.window.open)
+            at.send_all(script.writes)
+            at.clock.scale = 1000.0
+            deadline = time.monotonic() + 10
+            while rules_of(at) != before and time.monotonic() < deadline:
+                time.sleep(0.05)
+            assert rules_of(at) == before
+    with host() as at:
+        at.run("ufw allow proto tcp from any to any port 32400 comment plexops:plex")
+        (change,) = at.finding(ABSENT).changes
+        (undo,) = at.driver.script(change, at.look()).undo
+        assert undo == "ufw allow in proto tcp from any to any port 32400 comment 'plexops:plex'"
+
+
+def test_the_place_comes_back_from_the_journal() -> None:
+    with host() as at:
+        _behind(at, ("prepend deny from 203.0.113.9",))
+        before = rules_of(at)
+        change = carry_out(at, at.finding(ABSENT))
+        read = change_from_json(json.loads(json.dumps(change_to_json(change))))
+        at.undo(read)
+        assert rules_of(at) == before
 
 
 def test_a_rule_of_ours_behind_a_deny_is_not_moved_without_a_way_back() -> None:

@@ -21,7 +21,7 @@ from plexops.transport.ssh_settings import SshSettings
 from plexops.transport.trust import Source, TrustedKey, TrustedKeys, fingerprint
 from tests.faults.transport_servers import Behaviour, new_key, private_text, public_blob, ssh_server
 
-READ = Read("version", Command("echo 24.10.1"))
+READ = Read("version", Command("stat -c 24.10.1 /usr"))
 
 
 @pytest.fixture(autouse=True)

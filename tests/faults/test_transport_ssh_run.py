@@ -26,9 +26,9 @@ from plexops.transport.trust import Source, TrustedKey, TrustedKeys, fingerprint
 from tests.faults.transport_servers import Behaviour, Listener, new_key, run_by_sh, ssh_server
 
 READS = (
-    Read("one", Command("echo first; echo warning >&2; exit 3")),
-    Read("two", Command("cat")),
-    Read("three", Command("printf no-newline")),
+    Read("one", Command("cat /lab/one")),
+    Read("two", Command("cat /lab/stdin")),
+    Read("three", Command("cat /lab/three")),
 )
 
 
@@ -92,7 +92,7 @@ def test_one_connection_carries_many_asks_and_asking_nothing_makes_none() -> Non
 
 
 def test_a_command_line_stays_shorter_than_what_dropbear_takes() -> None:
-    reads = tuple(Read(f"r{n}", Command(f"echo {n} {'x' * 200}")) for n in range(60))
+    reads = tuple(Read(f"r{n}", Command(f"stat -c '{n} {'x' * 200}' /usr")) for n in range(60))
     with device() as (behaviour, settings):
         link = open_read(settings)
         replies = link.ask(reads)
@@ -104,8 +104,8 @@ def test_a_command_line_stays_shorter_than_what_dropbear_takes() -> None:
 
 def test_an_answer_of_ten_megabytes_is_cut_off_and_its_neighbours_live() -> None:
     reads = (
-        Read("small", Command("echo before")),
-        Read("huge", Command("yes 0123456789 | head -c 10000000")),
+        Read("small", Command("stat -c before /usr")),
+        Read("huge", Command("cat /lab/huge")),
     )
     with device() as (_, settings):
         link = open_read(settings)
@@ -119,14 +119,17 @@ def test_an_answer_of_ten_megabytes_is_cut_off_and_its_neighbours_live() -> None
 def test_a_flood_of_errors_is_cut_off_as_well() -> None:
     with device() as (_, settings):
         link = open_read(settings)
-        (reply,) = link.ask([Read("loud", Command("yes problem | head -c 20000000 >&2"))])
+        (reply,) = link.ask([Read("loud", Command("cat /lab/loud"))])
         link.close()
     assert not reply.whole
     assert len(reply.stderr) <= MAX_REPLY_BYTES
 
 
 def test_a_read_that_hangs_ends_with_its_time_and_the_others_stand() -> None:
-    reads = (Read("quick", Command("echo here"), seconds=1), Read("hangs", Command("sleep 4"), seconds=1))
+    reads = (
+        Read("quick", Command("stat -c here /usr"), seconds=1),
+        Read("hangs", Command("cat /lab/slow"), seconds=1),
+    )
     with device() as (_, settings):
         link = open_read(settings)
         started = time.monotonic()
@@ -202,7 +205,7 @@ def test_a_forced_command_is_no_answer_but_shows_what_it_said() -> None:
 
 
 def test_what_a_read_hides_never_leaves_the_link() -> None:
-    read = Read("prefs", Command('echo \'<Preferences Token="s3cret" Port="1"/>\''), hides=("Token",))
+    read = Read("prefs", Command('stat -c \'<Preferences Token="s3cret" Port="1"/>\' /usr'), hides=("Token",))
     with device() as (_, settings):
         link = open_read(settings)
         assert link.ask([read])[0].body == '<Preferences Token="" Port="1"/>\n'
@@ -212,7 +215,7 @@ def test_what_a_read_hides_never_leaves_the_link() -> None:
 def test_garbage_in_an_answer_is_kept_as_text() -> None:
     with device() as (_, settings):
         link = open_read(settings)
-        (reply,) = link.ask([Read("garbage", Command(r"printf 'a\377\000b\n'"))])
+        (reply,) = link.ask([Read("garbage", Command("cat /lab/garbage"))])
         link.close()
     assert reply.body == "a\ufffd\x00b\n"
     assert reply.whole
@@ -246,7 +249,7 @@ def with_sudo(folder: Path, *, nopasswd: bool = False) -> Iterator[tuple[Behavio
         yield both
 
 
-WHO = Read("who", Command('echo "as root for $SUDO_USER"; cat'))
+WHO = Read("who", Command("cat /lab/who"))
 
 
 def test_sudo_without_a_password_where_none_is_needed(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from plexops.transport.ssh_settings import Become, SshSettings
 from plexops.transport.trust import Source, TrustedKey, TrustedKeys, fingerprint
 from tests.faults.transport_servers import Behaviour, new_key, ssh_server
 
-READ = Read("version", Command("echo 24.10.1"))
+READ = Read("version", Command("stat -c 24.10.1 /usr"))
 PASSWORD = Secret("correct horse", "env:ROUTER_PASSWORD")
 
 

@@ -68,6 +68,31 @@ def public_blob(key: ed25519.Ed25519PrivateKey) -> bytes:
     return base64.b64decode(line.split()[1])
 
 
+#: What this device does when it is asked something harmless: only what is known to read gets on the wire, and the
+#: wire has to stand floods, waits, errors and greed all the same.
+DOES = {
+    "cat /lab/one": "echo first; echo warning >&2; exit 3",
+    "cat /lab/stdin": "cat",
+    "cat /lab/three": "printf no-newline",
+    "cat /lab/huge": "yes 0123456789 | head -c 10000000",
+    "cat /lab/loud": "yes problem | head -c 20000000 >&2",
+    "cat /lab/slow": "sleep 4",
+    "cat /lab/garbage": r"printf 'a\377\000b\n'",
+    "cat /lab/who": 'echo "as root for $SUDO_USER"; cat',
+}
+
+
+def _variable(asked: str) -> str:
+    return "DOES_" + asked.rpartition("/")[2]
+
+
+def _as_it_does(command: str) -> str:
+    """Put what is done in the place of what is asked, however deeply it is quoted: in single quotes, this stays."""
+    for asked in DOES:
+        command = command.replace(asked, f'sh -c "${_variable(asked)}"')
+    return command
+
+
 def run_by_sh(path: str = os.environ["PATH"]) -> Execute:
     """Give an exec handler that runs the command as sshd does: by a login shell, here /bin/sh."""
 
@@ -77,11 +102,11 @@ def run_by_sh(path: str = os.environ["PATH"]) -> Execute:
         while data := channel.recv(4096):
             stdin += data
         process = subprocess.Popen(
-            ["/bin/sh", "-c", command],
+            ["/bin/sh", "-c", _as_it_does(command)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={"PATH": path},
+            env={"PATH": path, **{_variable(asked): done for asked, done in DOES.items()}},
             start_new_session=True,
         )
         assert process.stdin is not None

@@ -1,8 +1,9 @@
 """ufw, read from its own files: `ufw status` starts Python and costs twenty times as much.
 
 Seen with ufw 0.36.2. `prepend` is the only way to put a rule before a wider deny; `insert` skips an existing rule
-without moving it. A rule with the very same target, whatever its action, is altered in place by `allow`: somebody's
-deny of exactly this port is therefore a conflict and not overwritten.
+without moving it, and refuses a number behind the last rule. It counts as /etc/ufw/user.rules does, with rules for
+outgoing and forwarded packets. A rule with the very same target, whatever its action, is altered in place by
+`allow`: somebody's deny of exactly this port is therefore a conflict and not overwritten.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from plexops.parsers import PARSERS, ParseError
 
 _TAG = "plexops:"
 _CHAIN = "input"
+#: The handle of the default, which comes after all rules: its position is their number.
+_POLICY = "policy"
 _VERDICTS: Mapping[str, FilterVerdict] = MappingProxyType(
     {
         "allow": FilterVerdict.ACCEPT,
@@ -79,7 +82,7 @@ class Ufw:
         return FirewallState(KindState.PRESENT, MappingProxyType(facts), entries)
 
     def writes(self, change: Change, now: Snapshot) -> tuple[Write, ...]:
-        """Allow or take back TCP to one port, before all other rules."""
+        """Allow or take back TCP to one port: before all other rules, or where our rule was before."""
         source = change.want or (change.before.values if change.before is not None else None)
         if not isinstance(source, FirewallRule):
             raise Unrenderable("no port is known for the rule")
@@ -93,10 +96,11 @@ class Ufw:
                 f"remove it by hand (sudo ufw status numbered; sudo ufw delete NUMBER)"
             )
         comment = _quote(FieldType.TEXT, f"{_TAG}{change.key}")
-        prepend = Write(Command(f"ufw prepend {_allow(source.port)} comment {comment}"))
+        rule = f"{_allow(source.port)} comment {comment}"
         if change.action is Action.CREATE:
-            return (prepend,)
-        return (Write(Command(f"ufw --force delete {_allow(_first_of_all(change))}")), prepend)
+            return (Write(Command(f"ufw {_place(change, now)}{rule}")),)
+        delete = Write(Command(f"ufw --force delete {_allow(_first_of_all(change))}"))
+        return (delete, Write(Command(f"ufw prepend {rule}")))
 
 
 def _silent(conf: Reply, policy: str, rules: Reply) -> str:
@@ -110,6 +114,16 @@ def _silent(conf: Reply, policy: str, rules: Reply) -> str:
 
 def _allow(port: int) -> str:
     return f"allow in proto tcp from any to any port {_quote(FieldType.PORT, port)}"
+
+
+def _place(change: Change, now: Snapshot) -> str:
+    """Say where our rule goes: on top, or back to its place among the others, with a space behind."""
+    if not change.at:
+        return "prepend "
+    others = sum(e.position for e in now.of(Kind.FILTER_RULE) if e.handle == _POLICY)
+    # Rendered before our rule is deleted, for the server's own undo, the rules still count it.
+    others -= sum(e.owner.key == change.key for e in now.of(Kind.FIREWALL_RULE))
+    return f"insert {change.at + 1} " if change.at < others else ""
 
 
 def _first_of_all(change: Change) -> int:
@@ -160,7 +174,7 @@ def _entries(rows: Sequence[Any], policy: str) -> tuple[Entry, ...]:
     last = FilterRule(chain=_CHAIN, base=True, verdict=verdict)
     raw = {"policy": policy}
     entries.append(
-        Entry(Kind.FILTER_RULE, last, raw, SOMEBODY, "policy", "server.ufw.default", len(rows), "default")
+        Entry(Kind.FILTER_RULE, last, raw, SOMEBODY, _POLICY, "server.ufw.default", len(rows), "default")
     )
     return tuple(entries)
 
@@ -192,7 +206,7 @@ def _admits_everybody(row: Mapping[str, Any]) -> bool:
 def _same_target(now: Snapshot, port: int) -> Entry | None:
     for entry in now.of(Kind.FILTER_RULE):
         rule: FilterRule | None = entry.values
-        if rule is None or entry.owner.ours or entry.handle == "policy":
+        if rule is None or entry.owner.ours or entry.handle == _POLICY:
             continue
         narrowed = rule.source is not None or rule.destination is not None or rule.in_interfaces is not None
         everybody = not narrowed and rule.understood

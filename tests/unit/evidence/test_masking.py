@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from plexops.evidence import contexts
@@ -222,6 +222,15 @@ def test_damaged_or_linked_key_is_refused(tmp_path: Path) -> None:
 def test_no_expression_could_find_what_the_look_for_names_misses(names: str) -> None:
     found = contexts.contexts(names)
     assert len(found) == 9
-    for pattern in found:
-        assert names in pattern.pattern, "a text without the names is not searched at all"
-        assert pattern.flags & (re.IGNORECASE | re.MULTILINE) == re.IGNORECASE | re.MULTILINE
+    for context in found:
+        assert names in context.source, "a text without the names is not searched at all"
+        assert context.pattern.flags & (re.IGNORECASE | re.MULTILINE) == re.IGNORECASE | re.MULTILINE
+
+
+@pytest.mark.parametrize("place", range(9))
+@given(data=st.data())
+@settings(suppress_health_check=list(HealthCheck))
+def test_no_expression_could_find_what_its_signs_miss(place: int, data: st.DataObject) -> None:
+    context = contexts.contexts(r"(?:ssid|token)")[place]
+    text = data.draw(st.from_regex(context.pattern))
+    assert context.may_find(text)

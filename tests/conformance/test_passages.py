@@ -1,0 +1,132 @@
+"""Where one accept of ours cannot let the forward through, compare says why and plans none; the device judges."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from ipaddress import IPv4Address
+
+import pytest
+
+from plexops.lab.base import Packet
+from plexops.model.change import Action, is_done
+from plexops.model.finding import Finding, FindingStatus
+from plexops.model.snapshot import Kind
+from tests.conformance.conformance_bench import (
+    FORWARD,
+    HOUSEHOLD,
+    NEW,
+    Bench,
+    Family,
+    bench,
+    task,
+)
+
+WANTED = task(Kind.PORT_FORWARD, FORWARD)
+OUTSIDE = IPv4Address("198.51.100.77")
+#: A second filter, as a person or a program beside puts one there.
+SECOND = "table inet second {{\nchain f {{\ntype filter hook forward priority 10; policy {}\n{}\n}}\n}}\n"
+CLOSED = SECOND.format("drop", "ct state established,related accept")
+#: A rule whose match plexops does not know may match or not.
+PUZZLING = SECOND.format("accept", "@nh,64,8 9 drop")
+
+
+@pytest.fixture
+def at(family: Family) -> Iterator[Bench]:
+    with bench(family) as made:
+        yield made
+
+
+def arrives(at: Bench) -> bool:
+    """Ask the router itself what it does with a viewer's packet."""
+    found = at.router.inbound(Packet(OUTSIDE, HOUSEHOLD.wan_address, 32500))
+    return isinstance(found, Packet) and found.translated
+
+
+def load(at: Bench, rules: str) -> None:
+    """Load rules as their owner would."""
+    at.router.files.write("/tmp/second.nft", rules.encode())
+    at.run("nft -f /tmp/second.nft")
+
+
+def make_all(at: Bench) -> Finding:
+    """Make what is planned, each read back as the engine does."""
+    finding = at.finding(WANTED)
+    for change in finding.changes:
+        assert is_done(change, at.make(change)), change.id
+    return finding
+
+
+@pytest.mark.parametrize("family", ["linux"])
+def test_of_two_chains_that_drop_both_are_named_and_nothing_is_moved(at: Bench) -> None:
+    make_all(at)
+    assert arrives(at)
+    load(at, CLOSED)
+    assert not arrives(at)
+    finding = at.finding(WANTED)
+    assert finding.changes == ()
+    assert finding.status not in (FindingStatus.OK, FindingStatus.DRIFT)
+    assert "“inet filter forward”" in finding.why
+    assert "“inet second f”" in finding.why
+    # The cure that is named is one: opened by hand in one of them, our accept does for the other.
+    at.run("nft insert rule inet second f ct status dnat accept")
+    assert at.finding(WANTED).status is FindingStatus.OK
+    assert arrives(at)
+
+
+@pytest.mark.parametrize("family", ["linux"])
+def test_of_two_chains_that_drop_one_that_a_person_opened_needs_only_ours(at: Bench) -> None:
+    load(at, CLOSED)
+    at.run("nft insert rule inet filter forward ct status dnat accept")
+    finding = make_all(at)
+    assert [c.kind for c in finding.changes] == [Kind.PORT_FORWARD, Kind.PASSAGE]
+    assert finding.changes[1].want.chain == "inet second f"
+    assert arrives(at)
+    assert at.finding(WANTED).status is FindingStatus.OK
+
+
+@pytest.mark.parametrize("family", ["linux"])
+def test_a_second_chain_that_cannot_be_read_is_named_too(at: Bench) -> None:
+    at.make(at.finding(WANTED).changes[0])
+    load(at, PUZZLING)
+    finding = at.finding(WANTED)
+    assert finding.changes == ()
+    assert "“inet filter forward”" in finding.why
+    assert "whether “inet second f” lets it through is unknown" in finding.why
+
+
+@pytest.mark.parametrize("family", ["linux"])
+def test_a_drop_above_our_accept_is_passed_again(at: Bench) -> None:
+    make_all(at)
+    at.run("nft insert rule inet filter forward ct state new drop")
+    assert not arrives(at)
+    finding = at.finding(WANTED)
+    assert [(c.kind, c.action) for c in finding.changes] == [(Kind.PASSAGE, Action.UPDATE)]
+    make_all(at)
+    assert arrives(at)
+    assert at.finding(WANTED).status is FindingStatus.OK
+
+
+@pytest.mark.parametrize("family", ["routeros"])
+def test_a_drop_above_an_accept_that_cannot_be_moved_is_named(at: Bench) -> None:
+    make_all(at)
+    assert arrives(at)
+    at.run(
+        "/ip firewall filter add chain=forward action=drop connection-state=new comment=guard place-before=0"
+    )
+    assert not arrives(at)
+    for wanted in (WANTED, task(Kind.PORT_FORWARD, replace(FORWARD, address=NEW))):
+        finding = at.finding(wanted)
+        assert [c for c in finding.changes if c.kind is Kind.PASSAGE] == []
+        assert "stands behind a rule that drops (guard)" in finding.why
+
+
+@pytest.mark.parametrize("family", ["linux"])
+def test_two_accepts_with_our_tag_are_not_taken_for_one(at: Bench) -> None:
+    make_all(at)
+    copy = 'ct status dnat ip daddr 192.168.1.60 tcp dport 32400 accept comment "plexops:plex"'
+    at.run(f"nft 'insert rule inet filter forward {copy}'")
+    at.run("nft insert rule inet filter forward ct state new drop")
+    finding = at.finding(WANTED)
+    assert finding.changes == ()
+    assert "2 rules of the router's filter bear our tag" in finding.why
