@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import gc
 import io
 import os
 import signal
 import sys
+import threading
 from collections.abc import Mapping
 from importlib import import_module
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -104,10 +106,22 @@ def main(arguments: list[str] | None = None) -> None:
     signal.signal(signal.SIGTERM, _terminated)
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     sys.setswitchinterval(_SWITCH_SECONDS)
-    status = run(arguments)
-    # Python collects once more as it ends: a sixth of an audit's time, for memory that the system takes back anyway.
-    gc.freeze()
-    sys.exit(status)
+    _end(run(arguments))
+
+
+def _end(status: int) -> NoReturn:
+    """End the process without taking its modules apart first, which costs a sixth of an audit.
+
+    As Python does it, threads are waited for, and what was registered to be done at the end is done.
+    """
+    for thread in threading.enumerate():
+        if thread is not threading.main_thread() and not thread.daemon:
+            thread.join()
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(status)
 
 
 def run(arguments: list[str] | None = None) -> int:

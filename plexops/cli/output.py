@@ -147,12 +147,17 @@ def view_for_file() -> View:
 
 
 def emit(text: str) -> None:
-    """Print a result. A reader that has gone away changes no exit status."""
+    """Print a result. A reader that has gone away changes no exit status.
+
+    Raises PlexopsError PLX-C703 where it cannot be written, as on a full disk.
+    """
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            raise _unwritable("the standard output", error) from None
 
 
 def _add_summary(masked: MaskedReport) -> None:
@@ -179,7 +184,7 @@ def _save(path: Path, text: str) -> None:
         raise _unwritable(path, error) from None
 
 
-def _unwritable(path: Path, error: OSError) -> PlexopsError:
+def _unwritable(path: Path | str, error: OSError) -> PlexopsError:
     reason = f"{path} cannot be written: {error.strerror}"
     return PlexopsError(Problem("PLX-C703", reason, "Name a file that you may write."))
 

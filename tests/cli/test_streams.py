@@ -114,3 +114,19 @@ def test_results_and_messages_do_not_mix(bare: Path) -> None:
     bad = plexops("check", directory=bare)
     assert (bad.status, bad.out) == (2, "")
     assert "error[PLX-C201]" in bad.err
+
+
+def test_a_full_disk_is_said_and_is_no_bug(drifted: House) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*PLEXOPS, "explain", "PLX-C101"],
+            cwd=drifted.directory,
+            env=environment(),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert "PLX-C703" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.returncode == 2

@@ -7,25 +7,32 @@ from base64 import b64decode
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import cast
 
 import pytest
 
 from plexops.config.profiles import load_profile
+from plexops.drivers.base import Observation
 from plexops.drivers.compile import compile_profile
+from plexops.drivers.host.ufw import Ufw
+from plexops.drivers.outside import USUAL_ECHOES, EchoDriver, ProbeDriver
+from plexops.drivers.plex import PlexDriver
 from plexops.drivers.profiled import ProfiledDriver
+from plexops.drivers.server import ServerDriver
 from plexops.engine.sending import unexpected
 from plexops.lab.home import HomeOptions, RunningHome, start_home
 from plexops.lab.https import TlsFiles
 from plexops.lab.routers import ROUTERS, RouterName
 from plexops.model.change import Change, find, inverse, is_done
-from plexops.model.exchange import Script, Write
+from plexops.model.exchange import Ask, Call, Command, Read, Reply, Script, Write
 from plexops.model.finding import FindingStatus
 from plexops.model.plan import GUARD_NAMES, GuardVerdict, Step, authorize
 from plexops.model.secret import Secret
-from plexops.model.snapshot import Kind, KindState, Snapshot
+from plexops.model.snapshot import Kind, KindState, Role, Snapshot
 from plexops.transport.http_settings import BasicLogin, HttpSettings, Pinned
+from plexops.transport.link import only_reads
 from plexops.transport.opening import LinkSettings, open_read, open_write
 from plexops.transport.ssh_settings import SshSettings
 from plexops.transport.trust import Source, TrustedKey, TrustedKeys, fingerprint
@@ -180,3 +187,113 @@ def test_looking_changes_nothing_on_the_device(family: RouterName, tmp_path: Pat
         assert snapshot.state(Kind.PORT_FORWARD) is KindState.PRESENT
         assert at.home.export("router") == before
         assert [line for line in at.home.log("router") if line.startswith("# write ")] == []
+
+
+@dataclass(frozen=True, slots=True)
+class Hostile:
+    """A driver in Python that calls something a read: no profile, so nothing judged it when it was loaded."""
+
+    asks: tuple[Ask, ...]
+
+    def observe(self) -> Observation:
+        """Ask it all in one round."""
+        yield tuple(Read(f"r{n}", ask) for n, ask in enumerate(self.asks))
+        return Snapshot(Role.ROUTER)
+
+
+#: What a driver could pass off as a read: alone, hidden in one, and by a method that proves nothing.
+POSING: dict[str, tuple[Ask, ...]] = {
+    "openwrt": (
+        Command("uci delete firewall.@redirect[0]"),
+        Command("uci show firewall; uci commit"),
+        Command("cat /etc/config/firewall > /tmp/x"),
+        Command("curl -s http://192.168.1.50:32400/identity -o /etc/config/firewall"),
+        Command("ubus call network.interface.wan down"),
+        Command("uci show firewall\nreboot"),
+        Call("GET", "/"),
+    ),
+    "linux": (
+        Command("nft flush ruleset"),
+        Command("nft -j list ruleset; nft flush ruleset"),
+        Command("rm /etc/nftables.conf"),
+        Command("ip link set lan0 down"),
+    ),
+    "routeros": (
+        Command("/ip firewall nat remove [find]"),
+        Command("/ip firewall nat print; /system reboot"),
+        Command(":put [/ip firewall nat remove [find]]"),
+    ),
+    "opnsense": (
+        Call("POST", "/api/firewall/d_nat/add_rule", body={}),
+        Call("GET", "/api/core/system/reboot"),
+        Call("GET", "/api/core/system/re%62oot"),
+        Call("GET", "/api/firewall/d_nat/./apply"),
+        Call("GET", "/api/core/firmware/info", query=(("cmd", "reboot"),)),
+        Call("DELETE", "/api/firewall/d_nat/search_rule"),
+        Command("reboot"),
+    ),
+}
+
+
+@pytest.mark.parametrize("family", ROUTERS)
+def test_what_a_driver_passes_off_as_a_read_never_reaches_the_device(
+    family: RouterName, tmp_path: Path
+) -> None:
+    with wire(family, tmp_path) as at:
+        honest = tuple(next(at.driver.observe()))
+        before = at.home.router.export()
+        for ask in POSING[family]:
+            (posing,) = next(Hostile((ask,)).observe())
+            link = open_read(at.settings)
+            try:
+                mark = len(at.home.log("router"))
+                # Among honest questions, too: nothing of that round is asked.
+                with pytest.raises(ValueError, match=r"'r0' is no read: "):
+                    link.ask((*honest, posing))
+                assert at.home.log("router")[mark:] == [], ask
+                assert link.identity == "", "nobody was called"
+                assert all(reply.whole for reply in link.ask(honest))
+                assert at.home.log("router")[mark:], "the same link carries what only reads"
+            finally:
+                link.close()
+        assert at.home.router.export() == before
+
+
+def test_a_link_with_leave_to_write_asks_nothing_else_either(tmp_path: Path) -> None:
+    with wire("openwrt", tmp_path) as at:
+        change = findings_of(WANTED[0], at.look(), at.driver)[0].changes[0]
+        leave = authorize("home", Step(change, at.driver.script(change, at.look())), HOLD)
+        assert leave
+        mark = len(at.home.log("router"))
+        link = open_write(at.settings, leave)
+        try:
+            with pytest.raises(ValueError, match="'r0' is no read: "):
+                link.ask(next(Hostile((Command("reboot"),)).observe()))
+        finally:
+            link.close()
+        assert at.home.log("router")[mark:] == []
+
+
+@pytest.mark.parametrize("family", ["openwrt", "linux"])
+def test_judging_the_reads_costs_no_further_exec(family: RouterName, tmp_path: Path) -> None:
+    with wire(family, tmp_path) as at:
+        at.look()
+        mark = len(at.home.log("router"))
+        at.look()
+        assert sum(line.startswith("# exec ") for line in at.home.log("router")[mark:]) == 1
+
+
+def test_every_read_of_the_drivers_in_python_is_let_through() -> None:
+    """Judged without a device, as the links do right before they send."""
+    drivers = (
+        ServerDriver(firewall=Ufw()),
+        EchoDriver(USUAL_ECHOES, "server"),
+        ProbeDriver("vps", IPv4Address("198.51.100.7"), 32500),
+    )
+    for driver in drivers:
+        only_reads(tuple(next(driver.observe())), "posix")
+    probe = drivers[2].observe()
+    next(probe)
+    # Something listens and speaks no HTTP: it is asked over HTTPS.
+    only_reads(tuple(probe.send((Reply("probe.vps", 52, ""),))), "posix")
+    only_reads(tuple(next(PlexDriver().observe())), "json")

@@ -8,10 +8,11 @@ from ipaddress import IPv4Address
 
 import pytest
 
+from plexops.engine.planning import foreign
 from plexops.lab.base import Packet
 from plexops.model.change import Action, is_done
 from plexops.model.finding import Finding, FindingStatus
-from plexops.model.snapshot import Kind
+from plexops.model.snapshot import Kind, Role
 from tests.conformance.conformance_bench import (
     FORWARD,
     HOUSEHOLD,
@@ -130,3 +131,68 @@ def test_two_accepts_with_our_tag_are_not_taken_for_one(at: Bench) -> None:
     finding = at.finding(WANTED)
     assert finding.changes == ()
     assert "2 rules of the router's filter bear our tag" in finding.why
+
+
+#: What somebody may do to a router whose filter holds our passage, with our own tag on it.
+FOREIGN = {
+    "a drop before ours": "insert rule inet filter forward tcp dport 32400 drop comment",
+    "an accept for another host": (
+        "insert rule inet filter forward ct status dnat ip daddr 192.168.1.60 tcp dport 22 accept comment"
+    ),
+    "a copy of ours": (
+        "insert rule inet filter forward ct status dnat ip daddr 192.168.1.50 tcp dport 32400 counter accept comment"
+    ),
+    "an accept for everybody": "insert rule inet filter forward accept comment",
+}
+
+
+#: What is the very same as ours, before ours is made, only shows when two are read back.
+LIVES = [pytest.param(when, name, id=f"{name}-{when}") for name in FOREIGN for when in (0, 1, 2)]
+
+
+@pytest.mark.parametrize(
+    ("when", "name"), [p for p in LIVES if p.id not in ("a copy of ours-0", "a copy of ours-1")]
+)
+@pytest.mark.parametrize("family", ["linux"])
+def test_an_edit_of_others_is_seen_although_it_bears_our_tag(at: Bench, when: int, name: str) -> None:
+    """`when`: before the first change, between the two, and after both."""
+    changes = at.finding(WANTED).changes
+    assert [c.kind for c in changes] == [Kind.PORT_FORWARD, Kind.PASSAGE]
+    start = foreign(at.look(), Role.ROUTER, changes)
+    for change in changes[:when]:
+        at.make(change)
+    assert foreign(at.look(), Role.ROUTER, changes) == start, "our own changes are none"
+    at.run(f"nft '{FOREIGN[name]} \"plexops:plex\"'")
+    assert foreign(at.look(), Role.ROUTER, changes) != start
+
+
+@pytest.mark.parametrize("family", ["linux", "routeros"])
+def test_our_own_changes_are_no_edit_of_others_in_any_order_of_life(at: Bench) -> None:
+    for wanted in (WANTED, task(Kind.PORT_FORWARD, replace(FORWARD, address=NEW))):
+        changes = at.finding(wanted).changes
+        assert len(changes) == 2
+        start = foreign(at.look(), Role.ROUTER, changes)
+        for change in changes:
+            at.make(change)
+            assert foreign(at.look(), Role.ROUTER, changes) == start
+        for change in reversed(changes):
+            at.undo(change)
+            assert foreign(at.look(), Role.ROUTER, changes) == start
+        for change in changes:
+            at.make(change)
+
+
+@pytest.mark.parametrize("family", ["linux", "openwrt", "routeros"])
+def test_our_forward_altered_by_others_between_two_changes_is_seen(at: Bench) -> None:
+    change = at.finding(WANTED).changes[0]
+    start = foreign(at.look(), Role.ROUTER, (change,))
+    at.make(change)
+    assert foreign(at.look(), Role.ROUTER, (change,)) == start
+    at.run(
+        {
+            "linux": "nft add rule inet plexops_plex prerouting tcp dport 9999 dnat ip to 192.168.1.60:22",
+            "openwrt": "uci set firewall.plexops_plex.dest_ip=192.168.1.60",
+            "routeros": '/ip firewall nat set [find where comment~"plexops:plex"] to-addresses=192.168.1.60',
+        }[at.family]
+    )
+    assert foreign(at.look(), Role.ROUTER, (change,)) != start

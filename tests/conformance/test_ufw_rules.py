@@ -18,6 +18,7 @@ from plexops.drivers.host.ufw import Ufw
 from plexops.drivers.server import ServerDriver
 from plexops.engine.compare import Comparison, compare
 from plexops.engine.observe import Drivers
+from plexops.engine.planning import foreign
 from plexops.engine.sending import unexpected
 from plexops.lab.base import DeviceLog
 from plexops.lab.clock import ScaledClock
@@ -452,3 +453,23 @@ def test_a_key_is_a_key() -> None:
             change = Change(Role.SERVER, Kind.FIREWALL_RULE, key, Action.CREATE, want=FirewallRule(32400))
             with pytest.raises(Unrenderable, match="is no key"):
                 at.driver.script(change, now)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        "ufw prepend deny proto tcp from any to any port 32400:32401 comment plexops:plex",
+        "ufw allow 9000/tcp comment plexops:plex",
+        "ufw deny in proto tcp from any to any port 32400 comment plexops:plex",
+    ],
+)
+@pytest.mark.parametrize("made", [False, True])
+def test_an_edit_of_others_is_seen_although_it_bears_our_tag(edit: str, made: bool) -> None:
+    with host() as at:
+        (change,) = at.finding(WANTED).changes
+        start = foreign(at.look(), Role.SERVER, (change,))
+        if made:
+            at.make(change)
+        assert foreign(at.look(), Role.SERVER, (change,)) == start, "our own change is none"
+        at.run(edit)
+        assert foreign(at.look(), Role.SERVER, (change,)) != start
