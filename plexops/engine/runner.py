@@ -93,17 +93,28 @@ def run(homes: Sequence[Home], order: Order, store: Store, forks: int = 8) -> tu
     if writing or len(homes) == 1:
         sites = []
         for home in homes:
-            sites.append(finished(run_site(home, order, store, run_id)))
+            sites.append(_one_of(homes, home, order, store, run_id))
             if writing and sites[-1].exit_status != ExitStatus.IN_ORDER:
                 break
     else:
         with ThreadPoolExecutor(max_workers=max(1, forks)) as pool:
-            sites = list(pool.map(lambda home: finished(run_site(home, order, store, run_id)), homes))
+            sites = list(pool.map(lambda home: _one_of(homes, home, order, store, run_id), homes))
     command: RunCommand = "dry-run" if order.show_only else order.command
     report, masked = _document(command, run_id, started, begin, sites, homes, store)
-    for home in homes[: len(sites)]:
-        _keep_result(store.site(home.view.name), run_id, report, masked)
+    for home, site in zip(homes, sites, strict=False):
+        if site.hops:  # a site whose part was not begun has no picture, and no folder of this run
+            _keep_result(store.site(home.view.name), run_id, report, masked)
     return report, masked
+
+
+def _one_of(homes: Sequence[Home], home: Home, order: Order, store: Store, run_id: str) -> SiteReport:
+    """Carry out an order at one of several sites: what keeps one from being begun is told in its part of the report."""
+    try:
+        return finished(run_site(home, order, store, run_id))
+    except PlexopsError as error:
+        if len(homes) == 1:
+            raise
+        return finished(problem_report(error, home))
 
 
 def recover(homes: Sequence[Home], store: Store) -> tuple[RunReport, MaskedReport]:
@@ -346,7 +357,7 @@ def _planned(
     if since:
         return _stale(report, since)
     if order.approve is not None and not order.approve(report, plan):
-        return replace(report, exit_status=ExitStatus.USAGE, outcome="not approved: nothing was sent")
+        return replace(report, exit_status=ExitStatus.SAFE_STOP, outcome="not approved: nothing was sent")
     # An approval may take hours: what is carried out rests on this look, not on the one that was shown.
     fresh = planner(home.observer().look(None))
     since = _moved(plan, fresh.plan)

@@ -198,8 +198,12 @@ class SiteFolder:
         return fitting[0]
 
     def unfinished(self) -> tuple[RunFolder, ...]:
-        """Give the runs that never came to their end, or whose journal can't be trusted."""
-        return tuple(run for run in self.runs() if not _finished(run))
+        """Give the runs that never came to their end, or whose journal can't be trusted.
+
+        What the site's chain has taken in was finished: after a year of audits nobody wants to read every journal.
+        """
+        known = self._taken_in()
+        return tuple(run for run in self.runs() if run.id not in known and not _finished(run))
 
     def finish(self, run: RunFolder, journal: Journal, exit_status: int) -> None:
         """Close a run: its journal gets the hashes of its files, and the site's chain the journal's last hash."""
@@ -266,6 +270,12 @@ class SiteFolder:
             return read_journal(self.path / CHAIN, f"chain of {self.name}")
         except FileNotFoundError:
             return JournalText(())
+
+    def _taken_in(self) -> frozenset[object]:
+        try:
+            return frozenset(r.data.get("run") for r in self._chain().records if r.kind == "run")
+        except PlexopsError:
+            return frozenset()
 
     def _append_chain(self, kind: str, data: Mapping[str, object]) -> None:
         path, subject = self.path / CHAIN, f"chain of {self.name}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,10 @@ SHORTEST_DIGEST = 12
 @click.option("--exit-code", is_flag=True, help="With --dry-run: status 1 when there are changes.")
 @click.option("--out", type=click.Path(path_type=Path), help="With --dry-run: save the plan to this file.")
 @click.option(
-    "--approve", metavar="DIGEST", help="Send exactly the plan with this digest (12 digits are enough)."
+    "--approve",
+    multiple=True,
+    metavar="DIGEST",
+    help="Send exactly the plan with this digest (12 digits are enough). Once for each site.",
 )
 @click.option("--yes", is_flag=True, help="Send without asking. It does not adopt anything.")
 @click.option(
@@ -83,8 +86,8 @@ def refuse_odd_options(options: dict[str, Any]) -> None:
         return
     if options["out"] is not None or options["exit_code"]:
         raise click.UsageError("--out and --exit-code belong to --dry-run.")
-    if options["approve"]:
-        digest_fits(options["approve"], "")
+    for given in options["approve"]:
+        digest_fits(given, "")
     require_approver(options)
 
 
@@ -106,12 +109,12 @@ def take_plan_file(options: dict[str, Any]) -> dict[str, Any] | None:
         return None
     if len(plans) > 1 or len(options["playbooks"]) > 1:
         raise click.UsageError("give one plan file, and no playbooks beside it.")
-    if not options["approve"]:
+    if len(options["approve"]) != 1:
         raise click.UsageError("a plan file needs --approve DIGEST: the digest that you reviewed.")
     from plexops.engine.plan_file import read_plan_file
 
     options["playbooks"] = ()
-    return read_plan_file(plans[0], options["approve"])
+    return read_plan_file(plans[0], options["approve"][0])
 
 
 def approval(options: dict[str, Any]) -> Callable[[SiteReport, Plan], bool]:
@@ -131,14 +134,13 @@ def approval(options: dict[str, Any]) -> Callable[[SiteReport, Plan], bool]:
     return decide
 
 
-def _fits_or_says_so(given: str, digest: str) -> bool:
+def _fits_or_says_so(approved: Sequence[str], digest: str) -> bool:
     from plexops.cli.output import note
 
-    fits = digest_fits(given, digest)
+    fits = any(digest_fits(given, digest) for given in approved)
     if not fits:
-        note(
-            f"the plan is {digest[:SHORTEST_DIGEST]} now, and {given[:SHORTEST_DIGEST]} was approved: look again"
-        )
+        given = ", ".join(text[:SHORTEST_DIGEST] for text in approved)
+        note(f"the plan is {digest[:SHORTEST_DIGEST]} now, and {given} was approved: look again")
     return fits
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from plexops.cli.commands.apply import approval, require_approver
+from plexops.cli.commands.apply import approval, digest_fits, require_approver
 from plexops.cli.options import with_files, with_run
 
 
@@ -16,7 +16,10 @@ from plexops.cli.options import with_files, with_run
 @with_run
 @click.option("--dry-run", "--check", "dry_run", is_flag=True, help="Show every request; send nothing.")
 @click.option(
-    "--approve", metavar="DIGEST", help="Send exactly the plan with this digest (12 digits are enough)."
+    "--approve",
+    multiple=True,
+    metavar="DIGEST",
+    help="Send exactly the plan with this digest (12 digits are enough).",
 )
 @click.option("--yes", is_flag=True, help="Send without asking.")
 def command(**options: Any) -> int:
@@ -28,6 +31,8 @@ def command(**options: Any) -> int:
     from plexops.cli.session import files_from, open_homes, open_store
     from plexops.engine.runner import Order, run
 
+    for given in options["approve"]:
+        digest_fits(given, "")
     if not options["dry_run"]:
         require_approver(options)
     formats = parse_formats(options["formats"])
