@@ -16,7 +16,7 @@ from plexops.engine.findings import (
     steps_by_hand,
     unrenderable,
 )
-from plexops.engine.passing import host_walk, passage_for
+from plexops.engine.passing import Impassable, host_walk, passage_for
 from plexops.engine.unasked import unasked
 from plexops.model.change import Action, Change, project
 from plexops.model.finding import Finding, FindingStatus
@@ -27,6 +27,7 @@ from plexops.model.snapshot import Entry, Kind, KindState, Role, Snapshot
 from plexops.runbook import conditions
 from plexops.runbook.conditions import Condition, Holds
 from plexops.runbook.filtering import Passes
+from plexops.runbook.guards import Case, judge_on_paper
 
 __all__ = ["Comparison", "compare"]
 
@@ -270,12 +271,23 @@ def _drift(
         changes += _renewal(given, task)
     if task.kind is Kind.PORT_FORWARD and task.state is State.PRESENT:
         passage = passage_for(given, task, project(snapshot, change))
+        if isinstance(passage, Impassable):
+            # Forwarded and dropped is no way in: nothing is planned that cannot work.
+            return finding_of(task, FindingStatus.UNSUPPORTED, have=have, why=str(passage), exhibits=exhibits)
         if isinstance(passage, str):
             why = passage
         elif passage is not None:
             changes.append(passage)
+    # A wish that a guard refuses whatever the devices say is no drift that apply could cure.
+    refused = judge_on_paper(Case(given.view, given.view, (change,))) if task.state is State.PRESENT else ()
     return finding_of(
-        task, FindingStatus.DRIFT, have=have, why=why, exhibits=exhibits, changes=tuple(changes)
+        task,
+        FindingStatus.STOPPED if refused else FindingStatus.DRIFT,
+        have=have,
+        why="; ".join(refused) or why,
+        exhibits=exhibits,
+        changes=tuple(changes),
+        steps=("change the playbook: apply would refuse this",) if refused else (),
     )
 
 
@@ -284,7 +296,9 @@ def _fine(given: Comparison, task: ResolvedTask, snapshot: Snapshot, entry: Entr
     if task.kind is Kind.PORT_FORWARD:
         passage = passage_for(given, task, snapshot)
         if isinstance(passage, str):
-            return finding_of(task, FindingStatus.UNKNOWN, have=have, why=passage, exhibits=(entry.exhibit,))
+            known = isinstance(passage, Impassable)
+            status = FindingStatus.UNSUPPORTED if known else FindingStatus.UNKNOWN
+            return finding_of(task, status, have=have, why=str(passage), exhibits=(entry.exhibit,))
         if passage is not None:
             reason = unrenderable(given.drivers.of(Role.ROUTER), passage, snapshot)
             why = "the router's own filter drops what it forwards"

@@ -109,9 +109,10 @@ def _about(snapshot: Snapshot, role: Role) -> str:
 
 
 def _mark(findings: Sequence[Finding], answered: bool) -> tuple[Mark, str]:
-    if any(finding.status is FindingStatus.STOPPED for finding in findings):
+    unjudged = [f for f in findings if f.status is FindingStatus.STOPPED and not f.changes]
+    if unjudged:
         # What stands in the way lies further out: this stop was not judged.
-        findings = [finding for finding in findings if finding.status is not FindingStatus.STOPPED]
+        findings = [finding for finding in findings if finding not in unjudged]
         if not any(finding.status is not FindingStatus.OK for finding in findings):
             return "not-asked", "not judged"
     for status, mark, word in _MARKS:

@@ -319,7 +319,7 @@ def _audited(home: Home, seen: Seen, findings: Sequence[Finding], log: Log) -> S
     outcome = {
         ExitStatus.IN_ORDER: "everything is in order",
         ExitStatus.FINDINGS: "it is not as the playbook says",
-        ExitStatus.SAFE_STOP: "a safe stop: no forward can work while this holds",
+        ExitStatus.SAFE_STOP: "a safe stop: plexops would refuse to go on",
         ExitStatus.INCOMPLETE: "not everything could be seen",
     }.get(status, "an earlier run has to be settled first")
     return replace(report, outcome=outcome, exit_status=status, next_steps=steps, timeline=tuple(log.moments))

@@ -387,6 +387,7 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
         "systemctl": _systemctl,
         "tail": _head,
         "test": _test,
+        "true": _only(""),
         "ubus": _ubus,
         "uci": _uci,
         "ufw": _ufw,

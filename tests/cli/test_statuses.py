@@ -205,3 +205,12 @@ def test_no_format_and_no_verbosity_changes_a_status(
         assert f"exit {plain.status}" in plain.out
         for name in ("page.html", "run.json", "run.xml", "run.txt"):
             assert (home.directory / name).stat().st_size > 500
+
+
+def test_a_wish_that_guards_refuse_is_no_drift_that_apply_could_cure(drifted: House) -> None:
+    ended = drifted("audit", "-e", "external_port=32400")
+    assert ended.status == 3
+    assert "router STOP" in ended.said
+    assert "would open 32400 itself to the internet" in ended.said
+    assert "next: change the playbook" in ended.said
+    assert "apply --dry-run" not in ended.said

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import IPv4Address
+from typing import cast
 
 import pytest
 
 from plexops.engine.planning import foreign
 from plexops.lab.base import Packet
+from plexops.lab.routers.linux import LinuxRouter
 from plexops.model.change import Action, is_done
 from plexops.model.finding import Finding, FindingStatus
 from plexops.model.snapshot import Kind, Role
@@ -46,7 +48,7 @@ def arrives(at: Bench) -> bool:
 
 def load(at: Bench, rules: str) -> None:
     """Load rules as their owner would."""
-    at.router.files.write("/tmp/second.nft", rules.encode())
+    cast("LinuxRouter", at.router).files.write("/tmp/second.nft", rules.encode())
     at.run("nft -f /tmp/second.nft")
 
 
@@ -196,3 +198,13 @@ def test_our_forward_altered_by_others_between_two_changes_is_seen(at: Bench) ->
         }[at.family]
     )
     assert foreign(at.look(), Role.ROUTER, (change,)) != start
+
+
+@pytest.mark.parametrize("second", [CLOSED, PUZZLING])
+@pytest.mark.parametrize("family", ["linux"])
+def test_behind_two_chains_no_forward_is_planned(at: Bench, second: str) -> None:
+    load(at, second)
+    finding = at.finding(WANTED)
+    assert (finding.status, finding.changes) == (FindingStatus.UNSUPPORTED, ())
+    assert "“inet filter forward”" in finding.why
+    assert "“inet second f”" in finding.why

@@ -73,6 +73,8 @@ readlink -f /etc/resolv.conf
 command -v ufw
 dnsmasq --version
 curl -sS -m 3 http://127.0.0.1:32400/identity
+curl -s -4 --max-time 4 https://v4.plex.tv/pms/:/ip
+true
 curl -sk --connect-timeout 2 -o /dev/null -w '%{http_code}' https://192.168.1.50:32400/identity
 """.strip().splitlines()
 
@@ -340,6 +342,9 @@ def test_a_routeros_command_that_may_change_anything_is_refused(command: str) ->
     [
         "GET /api/core/firmware/info",
         "GET /api/dnsmasq/settings/get",
+        "GET /",
+        "GET /:/prefs",
+        "GET /myplex/account",
         "POST /api/firewall/d_nat/search_rule",
         "POST /api/firewall/d_nat/searchRule",
         "POST /api/kea/dhcpv4/search_reservation",
@@ -363,6 +368,10 @@ def test_an_http_read_is_on_the_list(request_line: str) -> None:
         "DELETE /x",
         "POST /ubus",
         "GET /a/../b",
+        "GET /a/./b",
+        "GET /api/core/system/re%62oot",
+        "GET /myplex/refreshReachability",
+        "GET //x",
         "GET /a?b=c",
         "GET http://x/",
         "/api/x",
