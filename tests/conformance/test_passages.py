@@ -208,3 +208,12 @@ def test_behind_two_chains_no_forward_is_planned(at: Bench, second: str) -> None
     assert (finding.status, finding.changes) == (FindingStatus.UNSUPPORTED, ())
     assert "“inet filter forward”" in finding.why
     assert "“inet second f”" in finding.why
+
+
+@pytest.mark.parametrize("family", ["linux"])
+@pytest.mark.parametrize("rule", ["tcp sport 1000 accept", "meta nfproto ipv6 accept"])
+def test_an_accept_for_others_is_not_taken_for_a_passage(at: Bench, rule: str) -> None:
+    make_all(at)
+    load(at, SECOND.format("drop", rule))
+    assert not arrives(at)
+    assert at.finding(WANTED).status is not FindingStatus.OK
