@@ -97,10 +97,72 @@ class ProbeAnswer(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """One attempt to reach Plex from a vantage. `identifier` is the machineIdentifier that answered."""
+    """One attempt to reach Plex from a vantage. `identifier` is the machineIdentifier that answered.
+
+    `inside`: it was made in the home itself (hairpin), where success proves nothing. `made` is when, in UTC ISO; empty
+    for an attempt of this run.
+    """
 
     vantage: str
     address: IPv4Address
     port: int
     answer: ProbeAnswer
     identifier: str = ""
+    inside: bool = False
+    made: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pinhole:
+    """A rule of the router that lets connections over IPv6 through to a host. Empty `address`: to every host."""
+
+    address: str
+    ports: Ports | None
+    protocol: Protocol | None
+
+
+class LogWord(StrEnum):
+    """What a line of Plex's log says. The lines are in `parsers.plex_log`."""
+
+    STARTED = "started"
+    LISTENING = "listening"
+    BIND_FAILED = "bind failed"
+    PUBLIC_ADDRESS = "public address"
+    #: plex.tv did not tell the public address: `number` is Plex's own code, -6 where a name was not found.
+    NO_PUBLIC_ADDRESS = "no public address"
+    ROUTER_ADDRESS = "router address"
+    ROUTER_ADDRESS_PRIVATE = "router address private"
+    NO_IGD = "no IGD"
+    PMP_FAILED = "PMP failed"
+    MAPPED = "mapped"
+    MAPPING_FAILED = "mapping failed"
+    MAPPING_CONFLICT = "mapping conflict"
+    STATE = "state"
+    ANNOUNCED = "announced"
+    PUBLISH_ANSWER = "publish answer"
+    #: plex.tv tried: `number` is 1 or 0, `milliseconds` how long it took.
+    REACHABILITY = "reachability"
+    TOO_SOON = "too soon"
+    STALE_ANSWER = "stale answer"
+    UNCHANGED = "unchanged"
+    OFFLINE = "offline"
+    ONLINE = "online"
+    SIGN_IN_LOST = "sign-in lost"
+    RELAY_STARTED = "relay started"
+    #: A request came in from outside; `text` is Plex's class: WAN, Subnet, Loopback.
+    REQUEST = "request"
+    MANUAL_MODE = "manual mode"
+    PUBLISHING = "publishing"
+
+
+@dataclass(frozen=True, slots=True)
+class LogEvent:
+    """One line of Plex's log that says something about the way in. `time` is the server's local time, ISO, no zone."""
+
+    word: LogWord
+    time: str
+    address: str = ""
+    port: int | None = None
+    number: int | None = None
+    milliseconds: int | None = None
+    text: str = ""

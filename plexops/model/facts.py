@@ -46,6 +46,41 @@ _FACTS = (
         "the DHCP client that can be asked for the address again",
         live=True,
     ),
+    FactName(
+        "host.address_source", Role.SERVER, "text", "how it came by its address: dhcp or static", live=True
+    ),
+    FactName(
+        "host.time",
+        Role.SERVER,
+        "text",
+        "its own local time, ISO without zone, as its logs have it",
+        live=True,
+    ),
+    FactName("host.egress", Role.SERVER, "text", "the interface by which it reaches the internet", live=True),
+    FactName(
+        "host.hops",
+        Role.SERVER,
+        "texts",
+        "the second and third hop to the internet; - where none answered",
+        live=True,
+    ),
+    FactName(
+        "container.engine", Role.SERVER, "text", "docker or podman; empty where Plex runs in none", live=True
+    ),
+    FactName(
+        "container.network",
+        Role.SERVER,
+        "text",
+        "the container's network: host, bridge, macvlan …",
+        live=True,
+    ),
+    FactName(
+        "container.published",
+        Role.SERVER,
+        "texts",
+        "what it publishes, as 0.0.0.0:32400->32400/tcp",
+        live=True,
+    ),
     FactName("firewall.kind", Role.SERVER, "text", "which firewall the server has"),
     FactName("firewall.active", Role.SERVER, "flag", "whether it filters"),
     FactName("plex.identifier", Role.PLEX, "text", "the server's machineIdentifier", live=True),
@@ -58,6 +93,31 @@ _FACTS = (
     FactName("plex.public_port", Role.PLEX, "number", "the port that plex.tv reached", live=True),
     FactName("plex.private_address", Role.PLEX, "text", "the address that Plex thinks it has", live=True),
     FactName("plex.relay", Role.PLEX, "flag", "whether the relay may be used", live=True),
+    FactName(
+        "plex.relayed_sessions", Role.PLEX, "number", "how many are served through the relay now", live=True
+    ),
+    FactName("plex.subscription", Role.PLEX, "flag", "whether the owner has Plex Pass", live=True),
+    FactName(
+        "plex.secure", Role.PLEX, "text", "secure connections: required, preferred or disabled", live=True
+    ),
+    FactName(
+        "plex.custom_connections", Role.PLEX, "text", "further addresses that Plex announces", live=True
+    ),
+    FactName("plex.allowed_networks", Role.PLEX, "text", "networks that need no login", live=True),
+    FactName(
+        "plex.interface", Role.PLEX, "text", "the interface that Plex prefers; empty for any", live=True
+    ),
+    FactName(
+        "outside.failure",
+        Role.OUTSIDE,
+        "text",
+        "what kept the server from asking services on the internet: dns, no route; empty where one answered",
+        live=True,
+    ),
+    FactName(
+        "upstream.title", Role.UPSTREAM, "text", "what the box before the router calls itself", live=True
+    ),
+    FactName("upstream.address", Role.UPSTREAM, "address", "its address, as the router's gateway", live=True),
 )
 
 FACTS: Mapping[str, FactName] = {fact.name: fact for fact in _FACTS}

@@ -40,6 +40,8 @@ class Kind(StrEnum):
     LISTENER = "listener"
     ECHO = "echo"
     PROBE = "probe"
+    PINHOLE = "pinhole"
+    LOG_EVENT = "log_event"
 
 
 class KindState(StrEnum):
