@@ -198,9 +198,10 @@ class SiteFolder:
         return fitting[0]
 
     def unfinished(self) -> tuple[RunFolder, ...]:
-        """Give the runs that never came to their end, or whose journal can't be trusted.
+        """Give the runs that never came to their end, and those that broke off with a journal that can't be trusted.
 
         What the site's chain has taken in was finished: after a year of audits nobody wants to read every journal.
+        `verify` does.
         """
         known = self._taken_in()
         return tuple(run for run in self.runs() if run.id not in known and not _finished(run))

@@ -158,16 +158,17 @@ def test_130_and_143_interrupted(ending: signal.Signals, status: int, tmp_path: 
     with house(tmp_path) as home:
         before = home.exports()
         runs = home.state / "home" / "runs"
-        process = subprocess.Popen(
-            [*PLEXOPS, "audit"],
-            cwd=home.directory,
-            env=environment(XDG_STATE_HOME=str(home.directory / "state")),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-        )
-        wait_for(lambda: runs.is_dir() and any(runs.iterdir()))
-        process.send_signal(ending)
+        with home.home.router.lock:  # the router answers nothing before the signal is sent
+            process = subprocess.Popen(
+                [*PLEXOPS, "audit"],
+                cwd=home.directory,
+                env=environment(XDG_STATE_HOME=str(home.directory / "state")),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                encoding="utf-8",
+            )
+            wait_for(lambda: runs.is_dir() and any(runs.iterdir()))
+            process.send_signal(ending)
         out, err = process.communicate(timeout=60)
         assert process.returncode == status
         assert "interrupted: nothing was changed" in err
