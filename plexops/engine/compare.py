@@ -16,7 +16,7 @@ from plexops.engine.findings import (
     steps_by_hand,
     unrenderable,
 )
-from plexops.engine.passing import Impassable, host_walk, passage_for
+from plexops.engine.passing import Impassable, passage_for
 from plexops.engine.unasked import unasked
 from plexops.model.change import Action, Change, project
 from plexops.model.finding import Finding, FindingStatus
@@ -28,6 +28,7 @@ from plexops.runbook import conditions
 from plexops.runbook.conditions import Condition, Holds
 from plexops.runbook.filtering import Passes
 from plexops.runbook.guards import Case, judge_on_paper
+from plexops.runbook.walks import host_walk
 
 __all__ = ["Comparison", "compare"]
 

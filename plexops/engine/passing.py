@@ -1,10 +1,10 @@
-"""What packets for Plex meet: the router's own filter behind a forward, and the host's."""
+"""The passage: what was forwarded also passes the router's own filter."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Network
 
 from plexops.drivers.profiled import ProfiledDriver
 from plexops.engine.findings import Comparison
@@ -16,8 +16,8 @@ from plexops.model.resources.port_forward import PortForward
 from plexops.model.site import ResolvedTask
 from plexops.model.snapshot import Entry, Kind, KindState, Owner, Role, Snapshot
 from plexops.model.values import Ports, Protocol
-from plexops.runbook.filtering import InboundPacket, Passes, Walk, is_rule_of, walk
-from plexops.runbook.view import SiteView
+from plexops.runbook.filtering import Passes, Walk, is_rule_of, walk
+from plexops.runbook.walks import forwarded_packet
 
 
 class Impassable(str):
@@ -42,7 +42,7 @@ def passage_for(
         reason = snapshot.reasons.get(Kind.FILTER_RULE, "its rules were not read")
         return f"whether the router's filter lets it through is unknown: {reason}"
     port = forward.port.single or given.view.plex_port
-    packet = _forwarded(given.view, forward.address, port)
+    packet = forwarded_packet(given.view, forward.address, port)
     rules = snapshot.of(Kind.FILTER_RULE)
     walked = walk(rules, packet)
     if walked.passes is Passes.YES:
@@ -122,25 +122,3 @@ def _why(first: Walk, left: Walk) -> str:
         f"“{first.chain}” of the router's own filter drops what is forwarded, and whether “{left.chain}” lets it "
         "through is unknown: a rule there cannot be read"
     )
-
-
-def _forwarded(view: SiteView, address: IPv4Address, port: int) -> InboundPacket:
-    """The interface on which a packet leaves is only known for what is in the router's LAN."""
-    lan = view.of(Role.ROUTER).text("lan.network")
-    inside = lan is not None and address in IPv4Network(lan, strict=False)
-    return InboundPacket(
-        address,
-        port,
-        view.wan_names,
-        translated=True,
-        out_interfaces=view.lan_names if inside else frozenset(),
-    )
-
-
-def host_walk(view: SiteView, port: int) -> Walk:
-    """Send a viewer's packet through the server's own firewall."""
-    server = view.of(Role.SERVER)
-    address = view.server_address or IPv4Address("0.0.0.0")  # noqa: S104 - no socket: any address of the host
-    interface = server.text("host.interface")
-    arrives = frozenset({interface}) if interface else frozenset()
-    return walk(server.of(Kind.FILTER_RULE), InboundPacket(address, port, arrives, translated=False))

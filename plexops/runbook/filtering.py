@@ -34,11 +34,13 @@ class InboundPacket:
     `out_interfaces` likewise, for the side on which the router sends it on.
     """
 
-    destination: IPv4Address
+    destination: IPv4Address | None
     port: int
     in_interfaces: frozenset[str]
     translated: bool
     out_interfaces: frozenset[str] = frozenset()
+    #: 4 or 6; over IPv6 the destination is None, and no rule for an IPv4 network matches.
+    family: int = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,10 +154,11 @@ def _matches(rule: FilterRule, packet: InboundPacket) -> bool | None:
     arrives = _interface_matches(rule.in_interfaces, packet.in_interfaces, frozenset())
     leaves = _interface_matches(rule.out_interfaces, packet.out_interfaces, packet.in_interfaces)
     surely_not = (
-        rule.family == 6,
+        rule.family not in (0, packet.family),
         rule.protocol is not None and rule.protocol not in _TCP,
         rule.ports is not None and packet.port not in rule.ports,
-        rule.destination is not None and packet.destination not in rule.destination,
+        rule.destination is not None
+        and (packet.destination is None or packet.destination not in rule.destination),
         rule.source is not None and rule.source != _EVERYBODY,
         rule.translated is not None and rule.translated is not packet.translated,
         rule.new is False,

@@ -121,7 +121,7 @@ def test_an_edited_plan_and_a_wrong_digest_send_nothing(home: RealHome) -> None:
     assert "edited" in edited.stderr
     assert mark(home) == requests, "no device was asked at all"
     unlike = plexops(home, f"apply --approve {wrong}")
-    assert unlike.returncode == 2, unlike.stdout + unlike.stderr
+    assert unlike.returncode == 3, unlike.stdout + unlike.stderr
     assert state_of(home).differs(before) == []
 
 

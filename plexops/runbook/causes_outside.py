@@ -1,0 +1,102 @@
+"""Causes beyond the router: the ISP, a second gateway, the viewer's own network."""
+
+from __future__ import annotations
+
+from plexops.model.entries import ProbeAnswer
+from plexops.model.snapshot import Role
+from plexops.runbook.causes_server import leaves_by_vpn, plex_listens_to_all
+from plexops.runbook.conditions import Holds, WanCause
+from plexops.runbook.filtering import Passes
+from plexops.runbook.rule import Sign, of_fact, sign
+from plexops.runbook.situation import Situation, probe_of
+
+#: plex.tv gives up after 5 s: a failure that took so long was dropped on the way, not refused (facts: 12 of 12).
+_DROPPED_MILLISECONDS = 4500
+
+
+def _wan(situation: Situation, cause: WanCause) -> Sign | None:
+    wan = situation.wan
+    if wan.holds is not Holds.NO or wan.cause is not cause:
+        return None
+    return Sign(wan.says, wan.exhibits)
+
+
+def wan_down(situation: Situation) -> Sign | None:
+    """Has the router no internet connection?"""
+    return _wan(situation, WanCause.DOWN)
+
+
+def carrier_nat(situation: Situation) -> Sign | None:
+    """Is the WAN address one of carrier NAT?"""
+    return _wan(situation, WanCause.CARRIER_NAT)
+
+
+def transition(situation: Situation) -> Sign | None:
+    """Is there no IPv4 of one's own at all?"""
+    return _wan(situation, WanCause.TRANSITION)
+
+
+def double_nat(situation: Situation) -> Sign | None:
+    """Does another router stand before this one?"""
+    found = _wan(situation, WanCause.SECOND_NAT)
+    if found is None:
+        return None
+    title = situation.view.of(Role.UPSTREAM).text("upstream.title")
+    return Sign(f"{found.says} ({title})" if title else found.says, found.exhibits)
+
+
+def wan_differs(situation: Situation) -> Sign | None:
+    """Does the world see another address, and nothing says why?"""
+    return None if leaves_by_vpn(situation) else _wan(situation, WanCause.DIFFERS)
+
+
+def isp_blocks(situation: Situation) -> Sign | None:
+    """Is all in order at home, and packets from outside vanish all the same?"""
+    dropped = situation.answered(ProbeAnswer.TIMED_OUT)
+    forward = situation.effective
+    if not dropped or situation.reached or situation.wan.holds is not Holds.YES or forward is None:
+        return None
+    if forward not in situation.leads_to_plex or situation.answered(ProbeAnswer.REFUSED):
+        return None
+    passes = situation.router_filter.passes is Passes.YES and situation.host_filter().passes is Passes.YES
+    listening = plex_listens_to_all(situation)
+    if not passes or listening is None:
+        return None
+    port = probe_of(dropped[0]).port
+    who = ", ".join(probe_of(entry).vantage for entry in dropped)
+    says = f"packets to port {port} vanish before they reach the router ({who}), and everything at home lets them in"
+    return sign(says, *dropped, forward, *situation.wan.exhibits)
+
+
+def client_network(situation: Situation) -> Sign | None:
+    """Does one network outside get through, and another not? (E4)"""
+    others = [
+        entry
+        for entry in situation.answered(ProbeAnswer.TIMED_OUT, ProbeAnswer.REFUSED)
+        if any(probe_of(entry).port == probe_of(good).port for good in situation.reached)
+    ]
+    if not others:
+        return None
+    good = ", ".join(probe_of(entry).vantage for entry in situation.reached)
+    bad = ", ".join(f"{probe_of(entry).vantage} ({probe_of(entry).answer})" for entry in others)
+    return sign(f"{good} reaches Plex, {bad} does not", *situation.reached, *others)
+
+
+def refused(situation: Situation) -> Sign | None:
+    """Was the connection refused, not dropped? Then somebody at home answered, and not Plex."""
+    found = situation.answered(ProbeAnswer.REFUSED)
+    if not found or situation.reached:
+        return None
+    port = probe_of(found[0]).port
+    who = ", ".join(probe_of(entry).vantage for entry in found)
+    return sign(f"port {port} is refused, not dropped ({who}): packets arrive, and nothing takes them", *found)
+
+
+def wrong_server(situation: Situation) -> Sign | None:
+    """Does something else than this Plex answer at the port?"""
+    found = situation.answered(ProbeAnswer.WRONG_SERVER)
+    if not found:
+        return None
+    shown = of_fact(situation.plex, "plex.identifier")
+    who = ", ".join(probe_of(entry).vantage for entry in found)
+    return sign(f"another server answers at port {probe_of(found[0]).port} ({who})", *found, shown)

@@ -1,0 +1,179 @@
+"""Causes on the Plex host: what listens, containers, firewalls, VPNs, its own way to the internet."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import ip_address
+
+from plexops.model.entries import FilterVerdict
+from plexops.model.snapshot import Entry, Kind
+from plexops.runbook.filtering import Passes
+from plexops.runbook.rule import Sign, of_fact, sign
+from plexops.runbook.situation import Situation
+
+#: How tunnels are called on Linux, macOS and by the VPN programs that name their own.
+_TUNNEL = re.compile(r"(?:tun|tap|wg|utun|ppp|nordlynx|proton|mullvad|tailscale|gpd|ipsec)[\w.-]*")
+_BEHIND_THE_HOST = frozenset({"host", "macvlan", "ipvlan"})
+
+
+def nothing_listens(situation: Situation) -> Sign | None:
+    """Does nothing listen at Plex's port?"""
+    if situation.listeners is None or situation.listeners:
+        return None
+    return sign(f"nothing listens at port {situation.view.plex_port} of the server", "server.listeners")
+
+
+def loopback_only(situation: Situation) -> Sign | None:
+    """Does Plex listen to the server itself alone?"""
+    found = situation.listeners
+    if not found or not all(_is_loopback(entry.values.address) for entry in found):
+        return None
+    where = ", ".join(entry.values.address for entry in found)
+    return sign(f"Plex listens on {where} only: nobody but the server itself reaches it", *found)
+
+
+def plex_listens_to_all(situation: Situation) -> Entry | None:
+    """Give a listener at Plex's port that the network reaches, where one is known."""
+    for entry in situation.listeners or ():
+        if not _is_loopback(entry.values.address):
+            return entry
+    return None
+
+
+def _is_loopback(text: str) -> bool:
+    try:
+        return ip_address(text.strip("[]").partition("%")[0]).is_loopback
+    except ValueError:
+        return False
+
+
+def firewall_blocks(situation: Situation) -> Sign | None:
+    """Does the host's firewall stop a viewer's connection over IPv4?"""
+    return _blocked(situation, 4)
+
+
+def firewall_blocks_v6(situation: Situation) -> Sign | None:
+    """Does it stop one over IPv6, and not over IPv4?"""
+    if situation.host_filter().passes is not Passes.YES:
+        return None
+    return _blocked(situation, 6)
+
+
+def firewall_order(situation: Situation) -> Sign | None:
+    """Is Plex allowed by a rule that stands behind one that drops?"""
+    stopped = situation.host_filter()
+    if stopped.passes is not Passes.NO or stopped.stopped_by is None or _contained(situation):
+        return None
+    port = situation.view.plex_port
+    rules = situation.server.of(Kind.FILTER_RULE)
+    behind = rules[rules.index(stopped.stopped_by) + 1 :] if stopped.stopped_by in rules else ()
+    for rule in behind:
+        values = rule.values
+        admits = values.verdict is FilterVerdict.ACCEPT and values.ports is not None and port in values.ports
+        if admits and values.chain == stopped.stopped_by.values.chain and values.family != 6:
+            says = f"{named_rule(stopped.stopped_by)} stops port {port} before {named_rule(rule)} would let it in"
+            return sign(says, stopped.stopped_by, rule)
+    return None
+
+
+def _blocked(situation: Situation, family: int) -> Sign | None:
+    walked = situation.host_filter(family)
+    if walked.passes is not Passes.NO or walked.stopped_by is None or _contained(situation):
+        return None
+    kind = situation.server.text("firewall.kind") or "the host's firewall"
+    says = f"{kind} stops tcp {situation.view.plex_port} over IPv{family} ({named_rule(walked.stopped_by)})"
+    return sign(says, walked.stopped_by, of_fact(situation.server, "firewall.active"))
+
+
+def named_rule(entry: Entry) -> str:
+    """Name a rule of a filter."""
+    return f"“{entry.label}”" if entry.label else f"rule {entry.handle}"
+
+
+def _contained(situation: Situation) -> bool:
+    """Whether a published port goes round the host's own rules: it is translated before they are asked."""
+    engine, network = situation.server.text("container.engine"), situation.server.text("container.network")
+    return bool(engine) and network not in _BEHIND_THE_HOST
+
+
+def firewall_off(situation: Situation) -> Sign | None:
+    """Is the host's firewall off?"""
+    if situation.server.flag("firewall.active") is not False:
+        return None
+    if situation.server.text("firewall.kind") == "none":
+        return None
+    name = situation.server.text("firewall.kind") or "the firewall"
+    return sign(f"{name} of the server is off", of_fact(situation.server, "firewall.active"))
+
+
+def docker_unpublished(situation: Situation) -> Sign | None:
+    """Does Plex run in a container of which nothing is published?"""
+    published = _published(situation)
+    if published is None or any(_inner(text) == 32400 for text in published):
+        return None
+    network = situation.server.text("container.network")
+    says = f"Plex runs in a container (network {network}) that does not publish port 32400"
+    return sign(says, of_fact(situation.server, "container.published"))
+
+
+def docker_loopback(situation: Situation) -> Sign | None:
+    """Is the container's port published to the host itself alone?"""
+    published = [text for text in _published(situation) or () if _inner(text) == 32400]
+    if not published or not all(_is_loopback(text.rpartition("->")[0].rpartition(":")[0]) for text in published):
+        return None
+    says = f"the container publishes its port to the host alone ({', '.join(published)})"
+    return sign(says, of_fact(situation.server, "container.published"))
+
+
+def _published(situation: Situation) -> tuple[str, ...] | None:
+    """Give what a container publishes; None where none runs, it needs none, or it is not known."""
+    fact = situation.server.facts.get("container.published")
+    if fact is None or not isinstance(fact.value, tuple) or not _contained(situation):
+        return None
+    return tuple(text for text in fact.value if "->" in text)
+
+
+def _inner(text: str) -> int | None:
+    port = text.rpartition("->")[2].partition("/")[0]
+    return int(port) if port.isdigit() else None
+
+
+def server_dns(situation: Situation) -> Sign | None:
+    """Can the server look no name up?"""
+    return _cut_off(situation, "dns", "the server cannot look up names: plex.tv cannot be found")
+
+
+def server_offline(situation: Situation) -> Sign | None:
+    """Has the server no way to the internet?"""
+    return _cut_off(situation, "no route", "the server reaches nothing on the internet")
+
+
+def _cut_off(situation: Situation, failure: str, says: str) -> Sign | None:
+    outside = next((s for s in situation.view.snapshots.values() if "outside.failure" in s.facts), None)
+    if outside is None or outside.text("outside.failure") != failure:
+        return None
+    return sign(says, of_fact(outside, "outside.failure"))
+
+
+def leaves_by_vpn(situation: Situation) -> str | None:
+    """Give the tunnel by which the server's traffic leaves; None where it does not, or that is not known."""
+    interface = situation.server.text("host.egress")
+    return interface if interface and _TUNNEL.fullmatch(interface) else None
+
+
+def vpn_egress(situation: Situation) -> Sign | None:
+    """Does the server's traffic leave through a VPN, so that plex.tv looks for it there?"""
+    interface = leaves_by_vpn(situation)
+    if interface is None:
+        return None
+    says = f"the server's traffic leaves through {interface}: plex.tv looks for Plex at the VPN's address"
+    return sign(says, of_fact(situation.server, "host.egress"), of_fact(situation.plex, "plex.public_address"))
+
+
+def vpn_provider(situation: Situation) -> Sign | None:
+    """Do viewers get in through the VPN provider?"""
+    interface = leaves_by_vpn(situation)
+    if interface is None or not (situation.proven or situation.claimed_reachable):
+        return None
+    says = f"Plex is reached through the VPN ({interface}), not through the router"
+    return sign(says, of_fact(situation.server, "host.egress"), *situation.plex_says.exhibits)

@@ -1,0 +1,88 @@
+"""What a rule of the diagnosis is: one cause, how it is seen, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from plexops.model.snapshot import Entry, Snapshot
+from plexops.runbook.situation import Situation
+
+
+class Layer(StrEnum):
+    """Where on the way a cause is, from the outside in."""
+
+    CLIENT = "viewer's network"
+    ISP = "ISP"
+    UPSTREAM = "upstream gateway"
+    ROUTER = "router"
+    SERVER = "server"
+    PLEX = "Plex"
+    ACCOUNT = "account"
+
+
+class Weight(StrEnum):
+    """What a cause means for the way in."""
+
+    #: With it nobody gets in. It is no cause where somebody outside just did.
+    BLOCKS = "blocks"
+    #: Somebody gets in and somebody does not: it stands also where a way in is proven.
+    PARTS = "parts"
+    #: The way in may be open, in a way that the runbook forbids. Never hidden.
+    POLICY = "policy"
+    #: It works, and will break.
+    WEAKNESS = "weakness"
+    #: Nobody can say yet.
+    UNDECIDED = "undecided"
+    #: In order; something to know.
+    NOTE = "note"
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """A cause that was seen: in words, with the exhibits that show it."""
+
+    says: str
+    exhibits: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One cause. `rows` are the runbook's ids. `covers` are causes that only follow from this one.
+
+    `look` sees nothing where a piece of evidence is missing: a rule never sees more with less.
+    """
+
+    id: str
+    layer: Layer
+    weight: Weight
+    rows: tuple[str, ...]
+    cause: str
+    look: Callable[[Situation], Sign | None]
+    action: tuple[str, ...]
+    overturned_by: tuple[str, ...]
+    stop: bool = False
+    covers: tuple[str, ...] = ()
+
+
+def sign(says: str, *shown: Entry | str | None) -> Sign:
+    """Make a sign from entries, and ids of exhibits."""
+    found = (item.exhibit if isinstance(item, Entry) else item for item in shown)
+    return Sign(says, exhibits_of(found))
+
+
+def exhibits_of(ids: Iterable[str | None]) -> tuple[str, ...]:
+    """Give each exhibit once, in order."""
+    return tuple(dict.fromkeys(name for name in ids if name))
+
+
+def of_fact(snapshot: Snapshot, name: str) -> str:
+    """Give the exhibit that shows a fact."""
+    fact = snapshot.facts.get(name)
+    return "" if fact is None else fact.exhibit
+
+
+def named(entry: Entry) -> str:
+    """Name an entry as its owner does."""
+    return f"“{entry.label or entry.handle}”"

@@ -1,0 +1,260 @@
+"""What the rules of a diagnosis share: which port outsiders use, where it leads, where Plex is, and who said what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from ipaddress import IPv4Address
+
+from plexops.model.entries import Listener, LogEvent, Probe, ProbeAnswer, UpnpMapping
+from plexops.model.resources.plex_remote_access import RemoteAccess
+from plexops.model.resources.port_forward import PortForward
+from plexops.model.snapshot import Entry, Kind, KindState, Role, Snapshot
+from plexops.model.values import Protocol
+from plexops.runbook import conditions
+from plexops.runbook.conditions import Condition, Holds
+from plexops.runbook.filtering import Passes, Walk
+from plexops.runbook.log_story import LogStory, tell
+from plexops.runbook.view import SiteView, ipv4
+from plexops.runbook.walks import host_walk, router_walk
+
+TCP = frozenset({Protocol.TCP, Protocol.BOTH, Protocol.ANY})
+
+
+@dataclass(frozen=True)
+class Situation:
+    """One site's view, and what follows from it. `wanted` is the port that the playbook wants open, if it names one."""
+
+    view: SiteView
+    wanted: int | None = None
+
+    @property
+    def router(self) -> Snapshot:
+        """What the router said."""
+        return self.view.of(Role.ROUTER)
+
+    @property
+    def server(self) -> Snapshot:
+        """What the server said."""
+        return self.view.of(Role.SERVER)
+
+    @property
+    def plex(self) -> Snapshot:
+        """What Plex said."""
+        return self.view.of(Role.PLEX)
+
+    @cached_property
+    def wan(self) -> Condition:
+        """Is the WAN address the public one?"""
+        return conditions.wan(self.view)
+
+    # --- Plex ----------------------------------------------------------------------------------------
+
+    @cached_property
+    def settings(self) -> Entry | None:
+        """Plex's settings of remote access; None where they are unknown."""
+        found = self.plex.of(Kind.PLEX_REMOTE_ACCESS)
+        return found[0] if len(found) == 1 and found[0].values is not None else None
+
+    @property
+    def remote_access(self) -> RemoteAccess | None:
+        """The values of Plex's settings."""
+        return None if self.settings is None else self.settings.values
+
+    @property
+    def automatic(self) -> bool:
+        """Whether Plex is known to ask the router for a port by itself (UPnP, NAT-PMP)."""
+        return self.remote_access is not None and self.remote_access.enabled and not self.remote_access.manual
+
+    @property
+    def announced(self) -> int | None:
+        """The port that Plex tells plex.tv, where it is known: the manual one, or the last that was mapped."""
+        values = self.remote_access
+        if values is None:
+            return None
+        if values.manual:
+            return values.manual_port
+        return values.last_automatic_port or None
+
+    @property
+    def port(self) -> int | None:
+        """The port that outsiders use: what the playbook wants, else what Plex announces."""
+        return self.wanted if self.wanted is not None else self.announced
+
+    # --- reaching it ---------------------------------------------------------------------------------
+
+    @cached_property
+    def probes(self) -> tuple[Entry, ...]:
+        """Attempts from outside the home whose answer is known. One from inside the home proves nothing."""
+        return tuple(
+            entry
+            for entry in self.view.of(Role.OUTSIDE).of(Kind.PROBE)
+            if not entry.values.inside and entry.values.answer is not ProbeAnswer.UNKNOWN
+        )
+
+    def answered(self, *answers: ProbeAnswer) -> tuple[Entry, ...]:
+        """Give the attempts from outside with one of these answers."""
+        return tuple(entry for entry in self.probes if entry.values.answer in answers)
+
+    @cached_property
+    def reached(self) -> tuple[Entry, ...]:
+        """The attempts from outside that met this very Plex."""
+        identifier = self.plex.text("plex.identifier")
+        return tuple(
+            entry
+            for entry in self.answered(ProbeAnswer.OPEN)
+            if not identifier or entry.values.identifier == identifier
+        )
+
+    @cached_property
+    def plex_says(self) -> Condition:
+        """What plex.tv saw, as Plex tells it. Where it names a port, that port."""
+        return conditions.plex_verdict(self.view, None)
+
+    @property
+    def proven(self) -> bool:
+        """Whether somebody outside met this Plex just now."""
+        return bool(self.reached)
+
+    @property
+    def claimed_reachable(self) -> bool:
+        """Whether Plex says that plex.tv reached it; that may be an old answer."""
+        return self.plex_says.holds is Holds.YES
+
+    @property
+    def refuted(self) -> bool:
+        """Whether somebody outside, or plex.tv, did not get through."""
+        return (bool(self.probes) and not self.reached) or self.plex_says.holds is Holds.NO
+
+    # --- addresses -----------------------------------------------------------------------------------
+
+    @cached_property
+    def held(self) -> frozenset[IPv4Address]:
+        """The addresses that the Plex host is known to have now: its own word, else the router's lease."""
+        fact = self.server.facts.get("host.addresses")
+        if fact is not None and isinstance(fact.value, tuple):
+            return frozenset(found for text in fact.value if (found := ipv4(text)) is not None)
+        return frozenset(lease.values.address for lease in self.leases)
+
+    @property
+    def leases(self) -> tuple[Entry, ...]:
+        """The router's leases for the Plex host."""
+        mac = self.view.server_mac
+        return tuple(e for e in self.router.of(Kind.LEASE) if e.values is not None and mac and e.values.mac == mac)
+
+    @property
+    def reservations(self) -> tuple[Entry, ...]:
+        """The router's reservations for the Plex host."""
+        mac = self.view.server_mac
+        found = (e for e in self.router.of(Kind.DHCP_RESERVATION) if e.values is not None and mac)
+        return tuple(e for e in found if mac in e.values.macs)
+
+    @property
+    def targets(self) -> frozenset[IPv4Address]:
+        """Where packets for Plex may rightly be sent: the addresses that the host has, or its container's own."""
+        own = self.view.plex_address
+        apart = own is not None and own != self.view.server_address
+        return self.held | ({own} if apart and own is not None else set())
+
+    # --- the way through the router ------------------------------------------------------------------
+
+    @property
+    def forwards_known(self) -> bool:
+        """Whether the router told all of its forwards, and each of them can be read."""
+        known = self.router.state(Kind.PORT_FORWARD) is KindState.PRESENT
+        return known and all(entry.values is not None for entry in self.router.of(Kind.PORT_FORWARD))
+
+    def forwards(self, port: int, *, enabled: bool = True, tcp: bool = True) -> tuple[Entry, ...]:
+        """Give the forwards of a port, in the router's order; only of known forwards."""
+        if not self.forwards_known:
+            return ()
+        return tuple(
+            entry
+            for entry in self.router.of(Kind.PORT_FORWARD)
+            if port in entry.values.external_port
+            and entry.values.enabled is enabled
+            and (entry.values.protocol in TCP) is tcp
+        )
+
+    @cached_property
+    def effective(self) -> Entry | None:
+        """The forward that a viewer's connection meets: the first of those for the port that anybody may use."""
+        port = self.port
+        found = () if port is None else self.forwards(port)
+        return found[0] if found else None
+
+    @cached_property
+    def leads_to_plex(self) -> tuple[Entry, ...]:
+        """Enabled TCP forwards whose target is the Plex host and Plex's port, whatever their external port is."""
+        if not self.forwards_known:
+            return ()
+        return tuple(
+            entry
+            for entry in self.router.of(Kind.PORT_FORWARD)
+            if entry.values.enabled and entry.values.protocol in TCP and self._is_plex(entry.values)
+        )
+
+    def _is_plex(self, forward: PortForward) -> bool:
+        return forward.address in self.targets and self.view.plex_port in forward.port
+
+    @cached_property
+    def mappings(self) -> tuple[Entry, ...]:
+        """UPnP's mappings that were asked for on behalf of Plex's host, or of the port that Plex announces."""
+        port = self.announced
+        return tuple(
+            entry
+            for entry in self.router.of(Kind.UPNP_MAPPING)
+            if entry.values is not None and self._maps_plex(entry.values, port)
+        )
+
+    def _maps_plex(self, mapping: UpnpMapping, port: int | None) -> bool:
+        named = port is not None and port in mapping.external_port
+        return named or (mapping.address in self.targets and self.view.plex_port in mapping.port)
+
+    @cached_property
+    def router_filter(self) -> Walk:
+        """What the router's own filter does with what it forwards to Plex."""
+        target = None if self.effective is None else self.effective.values.address
+        if target is None or target not in self.targets:
+            return Walk(Passes.UNKNOWN)
+        return router_walk(self.view, target, self.view.plex_port)
+
+    # --- the server ----------------------------------------------------------------------------------
+
+    @property
+    def host_filter_known(self) -> bool:
+        """Whether the server's firewall was read."""
+        return self.server.state(Kind.FILTER_RULE) is KindState.PRESENT
+
+    def host_filter(self, family: int = 4) -> Walk:
+        """What the server's own firewall does with a viewer's connection."""
+        if not self.host_filter_known:
+            return Walk(Passes.UNKNOWN)
+        return host_walk(self.view, self.view.plex_port, family)
+
+    @cached_property
+    def listeners(self) -> tuple[Entry, ...] | None:
+        """What listens at Plex's port; None where that is unknown."""
+        if self.server.state(Kind.LISTENER) is not KindState.PRESENT:
+            return None
+        return tuple(e for e in self.server.of(Kind.LISTENER) if self._at_plex_port(e.values))
+
+    def _at_plex_port(self, listener: Listener) -> bool:
+        return listener.port == self.view.plex_port
+
+    @cached_property
+    def story(self) -> LogStory:
+        """What Plex's log tells."""
+        entries = [entry for role in (Role.SERVER, Role.PLEX) for entry in self.view.of(role).of(Kind.LOG_EVENT)]
+        return tell(_events(entries), self.server.text("host.time"))
+
+
+def _events(entries: Iterable[Entry]) -> tuple[LogEvent, ...]:
+    return tuple(entry.values for entry in entries if isinstance(entry.values, LogEvent))
+
+
+def probe_of(entry: Entry) -> Probe:
+    """Give a probe's values, typed."""
+    values: Probe = entry.values
+    return values
