@@ -22,8 +22,11 @@ from plexops import __version__
 #: Every command by name: its module in `cli/commands`, and the line that `--help` shows. Modules load when called.
 COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
+        "init": ("init", "Look around and write a first inventory and playbook."),
         "check": ("check", "Check inventory, playbooks and profiles. Opens no connection."),
         "audit": ("audit", "Say what is true now, against the playbooks. Reads only."),
+        "probe": ("probe", "Try from outside whether Plex answers. Needs no inventory."),
+        "diagnose": ("diagnose", "Say at which layer remote access fails, and why. Reads only."),
         "apply": ("apply", "Make it so: plan, approval, change, proof. --dry-run shows every request."),
         "rollback": ("rollback", "Put back what a run changed."),
         "recover": ("recover", "Settle a run that was interrupted, by what the devices say."),

@@ -6,7 +6,7 @@ import os
 import sys
 from base64 import b64decode
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from plexops.config.inventory import load_inventory
-from plexops.config.playbook import load_playbooks
+from plexops.config.playbook import DEFAULT_FOLDER, load_playbooks
 from plexops.config.resolve import resolve
 from plexops.config.secrets import Secrets
 from plexops.config.variables import extra_variables
@@ -38,6 +38,10 @@ class Files:
     tags: Sequence[str] = ()
     skip_tags: Sequence[str] = ()
     extra_vars: Sequence[str] = ()
+    #: Playbooks may be missing, and sites without a task count: a diagnosis asks what is, not what shall be.
+    for_diagnosis: bool = False
+    #: Nobody on the internet is asked for our public address.
+    offline: bool = False
 
     @property
     def directory(self) -> Path:
@@ -47,15 +51,22 @@ class Files:
     def tasks(self) -> tuple[SiteTasks, ...]:
         """Load and resolve. Raises PlexopsError with every problem; nothing is contacted."""
         inventory = load_inventory(self.inventory)
-        playbooks = load_playbooks(tuple(self.playbooks))
-        return resolve(
+        none = self.for_diagnosis and not self.playbooks and not Path(DEFAULT_FOLDER).is_dir()
+        playbooks = () if none else load_playbooks(tuple(self.playbooks))
+        found = resolve(
             inventory,
             playbooks,
             limit=self.limit,
             tags=self.tags,
             skip_tags=self.skip_tags,
             extra=extra_variables(self.extra_vars),
+            keep_all=self.for_diagnosis,
         )
+        return tuple(_without_echoes(tasks) for tasks in found) if self.offline else found
+
+
+def _without_echoes(tasks: SiteTasks) -> SiteTasks:
+    return replace(tasks, site=replace(tasks.site, echoes=()))
 
 
 def files_from(options: dict[str, Any]) -> Files:

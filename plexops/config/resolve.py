@@ -49,14 +49,16 @@ def resolve(
     tags: Sequence[str] = (),
     skip_tags: Sequence[str] = (),
     extra: Mapping[str, Variable] = _NOTHING,
+    keep_all: bool = False,
 ) -> tuple[SiteTasks, ...]:
-    """Give the tasks of each site that `limit` names, in the inventory's order; sites without any are left out.
+    """Give the tasks of each site that `limit` names, in the inventory's order.
 
+    Sites without any are left out, unless `keep_all`: a diagnosis needs no playbook.
     Raises PlexopsError with all problems: names that match nothing, values that do not fit, tasks that disagree.
     """
     problems = Problems()
     plays = [play for playbook in playbooks for play in playbook.plays]
-    if not plays:
+    if not plays and not keep_all:
         raise PlexopsError(
             Problem("PLX-C501", "there is no play to carry out", "Name a playbook that has one.")
         )
@@ -69,7 +71,7 @@ def resolve(
             theirs = [play for play, names in per_play if site.name in names]
             found.append(SiteTasks(site, _Resolving(site, extra, problems).tasks(theirs)))
     problems.raise_if_any()
-    kept = _by_tags(found, tags, skip_tags, plays)
+    kept = found if keep_all else _by_tags(found, tags, skip_tags, plays)
     if not kept:
         reason = "no play is about the sites that --limit names" if limit else "no site has a task"
         raise PlexopsError(Problem("PLX-C503", reason, "Look at “sites:” of the plays."))

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from xml.etree import ElementTree as ET
 
 from plexops.drivers.base import Observation, Unrenderable
+from plexops.drivers.plex_sessions import SESSIONS_READ, relayed_sessions
 from plexops.model.change import Change, inverse
 from plexops.model.exchange import Call, Expect, Read, Reply, Script, Write
 from plexops.model.resources.plex_remote_access import RemoteAccess
@@ -25,6 +26,18 @@ _MANUAL = "ManualPortMappingMode"
 _PORT = "ManualPortMappingPort"
 _LAST_AUTOMATIC = "LastAutomaticMappedPort"
 _RELAY = "RelayEnabled"
+_SECURE = "secureConnections"
+_CUSTOM = "customConnections"
+_ALLOWED = "allowedNetworks"
+_INTERFACE = "PreferredNetworkInterface"
+#: 2 is of old releases.
+_SECURE_WORDS: Mapping[str, str] = {"0": "required", "1": "preferred", "2": "disabled"}
+#: Facts by the setting that holds them as text.
+_TEXTS: Mapping[str, str] = {
+    "plex.custom_connections": _CUSTOM,
+    "plex.allowed_networks": _ALLOWED,
+    "plex.interface": _INTERFACE,
+}
 
 #: A PUT that switches publishing can take 25 s to be answered while UPnP times out.
 _PUT_SECONDS = 60.0
@@ -46,7 +59,9 @@ _READS: tuple[Read, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class PlexDriver:
-    """Plex's own settings and its verdict about the way in."""
+    """Plex's own settings and its verdict about the way in. `thorough`: who is served through the relay as well."""
+
+    thorough: bool = False
 
     @property
     def kinds(self) -> frozenset[Kind]:
@@ -55,7 +70,7 @@ class PlexDriver:
 
     def observe(self) -> Observation:
         """Ask for identity, status, settings and account in one round."""
-        replies = yield _READS
+        replies = yield (*_READS, SESSIONS_READ) if self.thorough else _READS
         by_id = {reply.id: reply for reply in replies}
         facts: dict[str, Fact] = {}
         reasons: dict[str, str] = {}
@@ -66,12 +81,20 @@ class PlexDriver:
                 continue
             for name, value in _read_names(names, document).items():
                 facts[name] = Fact(name, value, f"plex.{read.id}")
+        facts |= _subscription(by_id)
+        if self.thorough:
+            relayed = relayed_sessions(_document(by_id["sessions"]))
+            if isinstance(relayed, str):
+                reasons["plex.relayed_sessions"] = relayed
+            else:
+                facts["plex.relayed_sessions"] = Fact("plex.relayed_sessions", relayed, "plex.sessions")
         settings = _settings(by_id)
         if isinstance(settings, str):
             reasons[Kind.PLEX_REMOTE_ACCESS] = settings
             return _snapshot(facts, (), KindState.UNKNOWN, reasons)
         if _RELAY in settings:
             facts["plex.relay"] = Fact("plex.relay", settings[_RELAY] is True, "plex.prefs")
+        facts |= _setting_facts(settings)
         entry = _entry(settings)
         if entry is None:
             reasons[Kind.PLEX_REMOTE_ACCESS] = "this Plex does not have the settings of remote access"
@@ -143,6 +166,28 @@ def _read_names(names: Mapping[str, str], document: ET.Element) -> dict[str, Fac
     return found
 
 
+def _subscription(replies: Mapping[str, Reply]) -> dict[str, Fact]:
+    """Tell whether the owner has Plex Pass: the server's own word, else the account's."""
+    for name, attribute in (("root", "myPlexSubscription"), ("account", "subscriptionActive")):
+        document = _document(replies[name])
+        word = None if isinstance(document, str) else document.attrib.get(attribute)
+        if word in ("0", "1", "true", "false"):
+            return {
+                "plex.subscription": Fact("plex.subscription", word in ("1", "true"), f"plex.{name}"),
+            }
+    return {}
+
+
+def _setting_facts(settings: Mapping[str, Any]) -> dict[str, Fact]:
+    found: dict[str, FactValue] = {
+        name: str(settings[setting] or "").strip() for name, setting in _TEXTS.items() if setting in settings
+    }
+    secure = _SECURE_WORDS.get(str(settings.get(_SECURE)))
+    if secure is not None:
+        found["plex.secure"] = secure
+    return {name: Fact(name, value, "plex.prefs") for name, value in found.items()}
+
+
 def _settings(replies: Mapping[str, Reply]) -> dict[str, Any] | str:
     """Let plexapi read the settings, from the reply that is already here; or say why not."""
     for name in ("root", "prefs"):
@@ -150,7 +195,7 @@ def _settings(replies: Mapping[str, Reply]) -> dict[str, Any] | str:
         if isinstance(document, str):
             return document
     settings = _server({"/": replies["root"].body, "/:/prefs": replies["prefs"].body}).settings
-    wanted = (_PUBLISH, _MANUAL, _PORT, _LAST_AUTOMATIC, _RELAY)
+    wanted = (_PUBLISH, _MANUAL, _PORT, _LAST_AUTOMATIC, _RELAY, _SECURE, *_TEXTS.values())
     return {setting.id: setting.value for setting in settings.all() if setting.id in wanted}
 
 

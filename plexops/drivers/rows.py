@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
-from plexops.model.entries import FilterRule, FilterVerdict, Lease, UpnpMapping
+from plexops.model.entries import FilterRule, FilterVerdict, Lease, Pinhole, UpnpMapping
 from plexops.model.fields import FieldType, FieldValue
 from plexops.model.profile import FieldMap, ResourceSpec
 from plexops.model.resources import KINDS
@@ -254,17 +254,27 @@ def _filter_rule(words: Mapping[str, Word]) -> FilterRule:
     )
 
 
+def _pinhole(words: Mapping[str, Word]) -> Pinhole:
+    return Pinhole(
+        address=text_of(words.get("address")),
+        ports=_ports(words.get("ports")),
+        protocol=_protocol(words.get("protocol")),
+    )
+
+
 #: What is read and never made has its own small builders.
 _READERS: Mapping[Kind, Callable[[Mapping[str, Word]], Any]] = {
     Kind.LEASE: _lease,
     Kind.UPNP_MAPPING: _upnp_mapping,
     Kind.FILTER_RULE: _filter_rule,
+    Kind.PINHOLE: _pinhole,
 }
 
 #: The fields that a profile may map for them.
 READ_FIELDS: Mapping[Kind, tuple[str, ...]] = {
     Kind.LEASE: ("mac", "address", "name"),
     Kind.UPNP_MAPPING: ("external_port", "address", "port", "protocol", "name"),
+    Kind.PINHOLE: ("address", "ports", "protocol"),
     Kind.FILTER_RULE: (
         "chain", "base", "verdict", "target", "protocol", "ports", "destination", "source",
         "in_interfaces", "out_interfaces", "translated", "new", "family", "understood",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -12,11 +12,13 @@ from plexops.drivers.base import Observation, Unrenderable
 from plexops.drivers.host.base import HostFirewallDriver
 from plexops.drivers.host.none import NoFirewall
 from plexops.drivers.host.ufw import Ufw
+from plexops.drivers.server_extra import thorough_reads, understand
 from plexops.languages import LANGUAGES
 from plexops.model.change import Action, Change, inverse
 from plexops.model.entries import Listener
 from plexops.model.exchange import Command, Read, Reply, Script, Window, WindowKind, Write
 from plexops.model.fields import FieldType, Typed
+from plexops.model.site import Container
 from plexops.model.snapshot import SOMEBODY, Entry, Fact, FactValue, Kind, KindState, Role, Snapshot
 from plexops.model.values import is_key
 from plexops.parsers import PARSERS, ParseError
@@ -46,10 +48,15 @@ _READS: tuple[Read, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class ServerDriver:
-    """A Linux server. `firewall` None: it is asked which one it has."""
+    """A Linux server. `firewall` None: it is asked which one it has.
+
+    `thorough`: what only a diagnosis needs is asked as well, in the same round. `container` is the inventory's word.
+    """
 
     firewall: HostFirewallDriver | None = None
     candidates: tuple[HostFirewallDriver, ...] = field(default_factory=lambda: (Ufw(),))
+    thorough: bool = False
+    container: Container = Container.AUTO
 
     @property
     def kinds(self) -> frozenset[Kind]:
@@ -59,12 +66,21 @@ class ServerDriver:
     def observe(self) -> Observation:
         """Ask everything in one round."""
         asked = self.candidates if self.firewall is None else (self.firewall,)
-        replies = yield (*_READS, *(read for firewall in asked for read in firewall.reads()))
+        replies = yield (
+            *_READS,
+            *(read for firewall in asked for read in firewall.reads()),
+            *self._more(asked),
+        )
         by_id = {reply.id: reply for reply in replies}
-        facts = _facts(by_id)
+        facts, reasons = _facts(by_id)
         entries = list(_listeners(by_id["listeners"]))
         kinds = {Kind.LISTENER: KindState.PRESENT if by_id["listeners"].status == 0 else KindState.UNKNOWN}
-        reasons: dict[str, str] = {}
+        if self.thorough:
+            extra = understand(by_id, self.container)
+            facts |= {name: Fact(name, value, exhibit) for name, (value, exhibit) in extra.facts.items()}
+            entries += extra.entries
+            kinds[Kind.LOG_EVENT] = extra.state
+            reasons |= extra.reasons
         states = [(firewall, firewall.understand(by_id)) for firewall in asked]
         present = [
             pair for pair in states if pair[1].state is not KindState.ABSENT or self.firewall is not None
@@ -86,6 +102,14 @@ class ServerDriver:
             tuple(entries),
             MappingProxyType(kinds),
             MappingProxyType(reasons),
+        )
+
+    def _more(self, asked: Sequence[HostFirewallDriver]) -> tuple[Read, ...]:
+        if not self.thorough:
+            return ()
+        return (
+            *(r for firewall in asked for r in firewall.thorough_reads()),
+            *thorough_reads(self.container),
         )
 
     def script(self, change: Change, now: Snapshot) -> Script:
@@ -130,7 +154,12 @@ def _json(reply: Reply) -> Any:
         return None
 
 
-def _facts(replies: Mapping[str, Reply]) -> dict[str, Fact]:
+#: Clients that may leave no lifetime on an address, so that it looks as if it were set by hand.
+_LEAVE_NO_LIFETIME = frozenset({"dhclient", "udhcpc"})
+
+
+def _facts(replies: Mapping[str, Reply]) -> tuple[dict[str, Fact], dict[str, str]]:
+    reasons: dict[str, str] = {}
     found: dict[str, tuple[FactValue, str]] = {}
     addresses = _json(replies["addresses"])
     if isinstance(addresses, list):
@@ -150,7 +179,35 @@ def _facts(replies: Mapping[str, Reply]) -> dict[str, Fact]:
         if replies[f"pid.{client}"].status == 0:
             found["host.renew"] = (client, f"server.pid.{client}")
             break
-    return {name: Fact(name, value, exhibit) for name, (value, exhibit) in found.items()}
+    source = _address_source(
+        addresses, *(found.get(name, ("",))[0] for name in ("host.interface", "host.renew"))
+    )
+    if source in ("dhcp", "static"):
+        found["host.address_source"] = (source, "server.addresses")
+    else:
+        reasons["host.address_source"] = source
+    return {name: Fact(name, value, exhibit) for name, (value, exhibit) in found.items()}, reasons
+
+
+def _address_source(addresses: Any, interface: FactValue, client: FactValue) -> str:
+    """Give `dhcp` or `static` for the address of the default route's interface, else why it is unknown.
+
+    The kernel marks an address with a lifetime as dynamic: one that somebody has to renew.
+    """
+    if not isinstance(addresses, list) or not interface:
+        return "the server did not say by which interface, or with which address, it reaches the LAN"
+    dynamic = {
+        info.get("dynamic") is True
+        for link in addresses
+        if link.get("ifname") == interface
+        for info in link.get("addr_info", ())
+        if info.get("family") == "inet" and info.get("scope", "global") == "global"
+    }
+    if len(dynamic) != 1:
+        return f"{interface} has both given and fixed addresses" if dynamic else f"{interface} has no address"
+    if True in dynamic:
+        return "dhcp"
+    return f"{client} runs there and may not mark its addresses" if client in _LEAVE_NO_LIFETIME else "static"
 
 
 def _listeners(reply: Reply) -> tuple[Entry, ...]:

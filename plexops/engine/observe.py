@@ -18,13 +18,15 @@ from plexops.drivers.outside import USUAL_ECHOES, EchoDriver, ProbeDriver, merge
 from plexops.drivers.plex import PlexDriver, load_plexapi
 from plexops.drivers.profiled import ProfiledDriver
 from plexops.drivers.server import ServerDriver
+from plexops.drivers.server_extra import LOG_READ, log_excerpt
 from plexops.engine.access import Access, Links
+from plexops.engine.vantages import is_inside, ports_to_try
 from plexops.model.entries import ProbeAnswer
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.exchange import Call, Command, Read, Reply
 from plexops.model.run import Exhibit
 from plexops.model.secret import Secret
-from plexops.model.site import AddressBy, ServerDevice
+from plexops.model.site import AddressBy, ServerDevice, Vantage
 from plexops.model.snapshot import Kind, Role, Snapshot
 from plexops.runbook.conditions import public_addresses
 from plexops.runbook.view import SiteView
@@ -97,6 +99,8 @@ class _Answered:
     """One stop's part, as its thread leaves it."""
 
     snapshot: Snapshot | None = None
+    #: What services outside told the server.
+    outside: Snapshot | None = None
     exhibits: list[Exhibit] = field(default_factory=list)
     identity: str = ""
     problems: tuple[Problem, ...] = ()
@@ -108,15 +112,24 @@ class _Answered:
 class Observer:
     """Looks at one site. Each look opens links of its own, so that a read-back is never the old connection."""
 
-    def __init__(self, access: Access, drivers: Drivers, links: Links, view: SiteView) -> None:
+    def __init__(
+        self, access: Access, drivers: Drivers, links: Links, view: SiteView, *, thorough: bool = False
+    ) -> None:
+        self._asks_everything = thorough
         self._access = access
         self._drivers = drivers
         self._links = links
         #: What the inventory says; snapshots are filled in.
         self._blank = view
 
-    def look(self, probe_port: int | None) -> Seen:
-        """Ask every stop in parallel, then the vantages for `probe_port`."""
+    def look(self, probe_port: int | None, *, thorough: bool = False) -> Seen:
+        """Ask every stop in parallel, then the vantages for `probe_port`.
+
+        `thorough` is a diagnosis: what an audit has no use for is asked as well, and the vantages try the ports that
+        Plex announces and the router forwards besides, whether a port is given or not.
+        """
+        if thorough:
+            return self._thorough().look(probe_port)
         asked = time.monotonic()
         with ThreadPoolExecutor(max_workers=4) as pool:
             router = pool.submit(self._guarded, self._router)
@@ -124,6 +137,16 @@ class Observer:
             plex = pool.submit(self._guarded, self._plex, router, server)
             parts = {Role.ROUTER: router.result(), Role.SERVER: server.result(), Role.PLEX: plex.result()}
         return self._put_together(parts, probe_port, asked)
+
+    def _thorough(self) -> Observer:
+        """Give an observer of the same site whose drivers ask everything."""
+        server, plex = self._drivers.server, self._drivers.plex
+        drivers = replace(
+            self._drivers,
+            server=None if server is None else replace(server, thorough=True),
+            plex=None if plex is None else replace(plex, thorough=True),
+        )
+        return Observer(self._access, drivers, self._links, self._blank, thorough=True)
 
     def again(self, seen: Seen, role: Role) -> Seen:
         """Ask one stop again, over a new connection. Raises PlexopsError where it does not answer."""
@@ -145,7 +168,7 @@ class Observer:
         """Try the port again from every vantage."""
         old = seen.view.of(Role.OUTSIDE)
         kept = replace(old, entries=tuple(e for e in old.entries if e.kind is not Kind.PROBE))
-        found, exhibits = self._probes(seen.view, port)
+        found, exhibits = self._probes(seen.view, (port,))
         outside = merge([kept, *found])
         view = seen.view.with_snapshot(outside)
         return replace(seen, view=view, exhibits=_with(seen.exhibits, exhibits))
@@ -208,10 +231,7 @@ class Observer:
             link.close()
         part.address = address
         part.exhibits += outside.exhibits
-        if part.snapshot is not None and outside.snapshot is not None:
-            part.snapshot = replace(
-                part.snapshot, entries=(*part.snapshot.entries, *outside.snapshot.entries)
-            )
+        part.outside = outside.snapshot
         return part
 
     def _plex(self, router: Future[_Answered], server: Future[_Answered]) -> _Answered:
@@ -263,15 +283,8 @@ class Observer:
         return _run(driver.observe(), link, Role.PLEX)
 
     def _put_together(self, parts: Mapping[Role, _Answered], probe_port: int | None, asked: float) -> Seen:
-        server = parts[Role.SERVER].snapshot
         snapshots = {role: part.snapshot for role, part in parts.items() if part.snapshot is not None}
-        outside = Snapshot(Role.OUTSIDE)
-        if server is not None:
-            echoes = tuple(e for e in server.entries if e.kind is Kind.ECHO)
-            snapshots[Role.SERVER] = replace(
-                server, entries=tuple(e for e in server.entries if e.kind is not Kind.ECHO)
-            )
-            outside = replace(outside, entries=echoes)
+        outside = parts[Role.SERVER].outside or Snapshot(Role.OUTSIDE)
         snapshots[Role.OUTSIDE] = outside
         view = replace(
             self._blank,
@@ -280,8 +293,11 @@ class Observer:
             plex_answered_at=self._plex_answered_at(parts[Role.PLEX]),
         )
         exhibits = [exhibit for part in parts.values() for exhibit in part.exhibits]
-        if probe_port is not None:
-            found, more = self._probes(view, probe_port)
+        ports: tuple[int, ...] = () if probe_port is None else (probe_port,)
+        if self._asks_everything:
+            ports = ports_to_try(view, probe_port)
+        if ports:
+            found, more = self._probes(view, ports)
             view = view.with_snapshot(merge([outside, *found]))
             exhibits += more
         return Seen(
@@ -303,41 +319,62 @@ class Observer:
             return None
         return _answered_at(part, plex.url, plex.port)
 
-    def _probes(self, view: SiteView, port: int) -> tuple[list[Snapshot], list[Exhibit]]:
-        """Try the port from every vantage at once; a vantage that cannot be asked leaves its answer unknown."""
+    def _probes(self, view: SiteView, ports: Sequence[int]) -> tuple[list[Snapshot], list[Exhibit]]:
+        """Try the ports from every vantage at once; a vantage that cannot be asked leaves its answer unknown."""
         vantages = self._access.site.vantages
         address = _public_address(view)
         if not vantages or address is None:
             return [], []
-        identifier = view.of(Role.PLEX).text("plex.identifier") or ""
-
-        def ask(index: int) -> _Answered:
-            vantage = vantages[index]
-            driver = ProbeDriver(vantage.name, address, port, identifier)
-            device = self._access.device(f"vantage {vantage.name}")
-            link = self._links.read(device, lambda: self._access.vantage(vantage))
-            return _run(driver.observe(), link, Role.OUTSIDE)
-
-        def safely(index: int) -> _Answered:
-            try:
-                return ask(index)
-            except PlexopsError:
-                # A vantage is a witness, not a stop: one that cannot be asked proves nothing, and stops nothing.
-                return _Answered(snapshot=ProbeDriver(vantages[index].name, address, port).unasked())
-
         with ThreadPoolExecutor(max_workers=len(vantages)) as pool:
-            parts = list(pool.map(safely, range(len(vantages))))
-        found = [part.snapshot for part in parts if part.snapshot is not None]
-        return found, [exhibit for part in parts for exhibit in part.exhibits]
+            parts = list(
+                pool.map(lambda vantage: self._from_vantage(vantage, view, address, ports), vantages)
+            )
+        found = [part.snapshot for of_one in parts for part in of_one if part.snapshot is not None]
+        return found, [exhibit for of_one in parts for part in of_one for exhibit in part.exhibits]
+
+    def _from_vantage(
+        self, vantage: Vantage, view: SiteView, address: IPv4Address, ports: Sequence[int]
+    ) -> list[_Answered]:
+        """Try the ports one after the other over one connection.
+
+        A vantage is a witness, not a stop: one that cannot be asked proves nothing, and stops nothing.
+        """
+        identifier = view.of(Role.PLEX).text("plex.identifier") or ""
+        first = ProbeDriver(vantage.name, address, ports[0], identifier, inside=is_inside(vantage, view))
+        if self._asks_everything:
+            first = replace(first, echo=self._echo())
+        link: ReadLink | None = None
+        parts: list[_Answered] = []
+        try:
+            link = self._links.read(
+                self._access.device(f"vantage {vantage.name}"), lambda: self._access.vantage(vantage)
+            )
+            for port in ports:
+                # A vantage at home is known by what the world takes it for; asking once is enough.
+                driver = replace(first, port=port, further=True, echo="") if parts else first
+                driver = replace(driver, inside=driver.inside or any(map(_says_inside, parts)))
+                parts.append(_run(driver.observe(), link, Role.OUTSIDE, close=False))
+        except PlexopsError:
+            rest = ports[len(parts) :]
+            parts += [_Answered(snapshot=replace(first, port=port).unasked()) for port in rest]
+        finally:
+            if link is not None:
+                link.close()
+        return parts
+
+    def _echo(self) -> str:
+        urls = self._access.site.echoes
+        return next(iter(USUAL_ECHOES if urls is None else urls), "")
+
+
+def _says_inside(part: _Answered) -> bool:
+    return part.snapshot is not None and any(entry.values.inside for entry in part.snapshot.entries)
 
 
 def _renewed(seen: Seen, role: Role, part: _Answered, url: str) -> Seen:
     snapshot = part.snapshot
     if snapshot is None:
         return seen
-    echoes = tuple(e for e in snapshot.entries if e.kind is Kind.ECHO)
-    if echoes:
-        snapshot = replace(snapshot, entries=tuple(e for e in snapshot.entries if e.kind is not Kind.ECHO))
     view = seen.view.with_snapshot(snapshot)
     if role is Role.PLEX:
         view = replace(view, plex_answered_at=_answered_at(part, url, view.plex_port))
@@ -391,14 +428,15 @@ def _token(reply: Reply) -> Secret | None:
 def _exhibit(role: Role, read: Read, reply: Reply) -> Exhibit:
     source = read.ask.text if isinstance(read.ask, Command) else _request(read.ask)
     text = reply.body if reply.body or not reply.stderr else reply.stderr
+    shown = log_excerpt(text) if read == LOG_READ else text
     return Exhibit(
         id=f"{role}.{read.id}",
         device=str(role),
         source=source,
         time=datetime.now(UTC).isoformat(timespec="milliseconds"),
-        text=text[:EXHIBIT_CHARACTERS],
+        text=shown[:EXHIBIT_CHARACTERS],
         sha256_raw=hashlib.sha256(reply.body.encode()).hexdigest(),
-        cut=len(text) > EXHIBIT_CHARACTERS or not reply.whole,
+        cut=shown != text or len(text) > EXHIBIT_CHARACTERS or not reply.whole,
     )
 
 

@@ -87,12 +87,12 @@ def hops(findings: Sequence[Finding], seen: Seen, labels: Mapping[Stop, str]) ->
     for stop, role in (("router", Role.ROUTER), ("server", Role.SERVER), ("plex", Role.PLEX)):
         theirs = [f for f in findings if f.role is role and f.kind is not Kind.WAN]
         mark, word = _mark(theirs, role in seen.view.snapshots)
-        detail = _about(seen.view.of(role), role)
+        detail = about(seen.view.of(role), role)
         path.append(Hop(stop, labels.get(stop, stop), mark, word, detail))  # type: ignore[arg-type, call-overload]
     return tuple(path)
 
 
-def _about(snapshot: Snapshot, role: Role) -> str:
+def about(snapshot: Snapshot, role: Role) -> str:
     """Say what a stop is, in its own words."""
     if role is Role.ROUTER:
         firmware, address = snapshot.text("firmware"), snapshot.text("lan.address")

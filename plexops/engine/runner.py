@@ -15,7 +15,9 @@ from types import MappingProxyType
 
 from plexops import __version__
 from plexops.engine.apply import Applied, Applier, Workshop
+from plexops.engine.brought import Evidence
 from plexops.engine.compare import Comparison, compare
+from plexops.engine.diagnosing import diagnosis
 from plexops.engine.effect import EffectProver
 from plexops.engine.history import read_past, unsettled
 from plexops.engine.observe import Seen
@@ -72,6 +74,8 @@ class Order:
     target: str = ""
     #: Plan and judge, and send nothing (`rollback --dry-run`).
     show_only: bool = False
+    #: What a person brings along to a diagnosis.
+    evidence: Evidence = field(default_factory=Evidence)
 
 
 @dataclass(slots=True)
@@ -180,6 +184,8 @@ def run_site(home: Home, order: Order, store: Store, run_id: str) -> SiteReport:
         journal = stack.enter_context(mine.start_journal(__version__))
         log = Log()
         log("look at every stop")
+        if order.command == "diagnose":
+            return _diagnosed(home, order, mine, log)
         seen = home.observer().look(_port(home))
         findings = compare(_comparison(home, seen, order))
         if unfinished:
@@ -191,6 +197,14 @@ def run_site(home: Home, order: Order, store: Store, run_id: str) -> SiteReport:
             _backwards(home, folder, order, run_id) if order.command == "rollback" else _forwards(home, order)
         )
         return _planned(home, seen, findings, order, planner, mine, journal, log)
+
+
+def _diagnosed(home: Home, order: Order, folder: RunFolder, log: Log) -> SiteReport:
+    seen = home.observer().look(_port(home), thorough=True)
+    _keep_snapshots(folder, home, seen)
+    log("judge what was seen")
+    report = diagnosis(home, seen, _port(home), order.evidence, _not_asked(home))
+    return replace(report, timeline=tuple(log.moments))
 
 
 #: Makes the plan of a run from a look at the site: once to show it, and once more right before it is sent.

@@ -103,13 +103,13 @@ def _server_driver(server: ServerDevice | None) -> ServerDriver | None:
         return None
     if server.container in (Container.DOCKER, Container.PODMAN):
         # A published port is translated before the host's own rules are asked.
-        return ServerDriver(firewall=NoFirewall())
+        return ServerDriver(firewall=NoFirewall(), container=server.container)
     try:
         firewall: HostFirewallDriver | None = firewall_named(str(server.firewall))
     except Unrenderable as reason:
         place = server.places.get("firewall")
         raise PlexopsError(Problem("PLX-C603", str(reason), "", place, "server.firewall")) from None
-    return ServerDriver(firewall=firewall)
+    return ServerDriver(firewall=firewall, container=server.container)
 
 
 def _view(site: Site, drivers: Drivers, profile: Profile | None, access: Access) -> SiteView:

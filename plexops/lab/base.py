@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +94,14 @@ class Router(Protocol):
         """Give the whole configuration as the vendor's own export, without counters, times and leases."""
 
 
+@runtime_checkable
+class ReflectingRouter(Protocol):
+    """A router that can lead the LAN's own packets for the public address back inside."""
+
+    def reflect(self, packet: Packet) -> Packet | Fate:
+        """Carry a packet that a LAN host sent to the public address, by the configured state."""
+
+
 @dataclass(slots=True)
 class DeviceLog:
     """Every request that a simulated device got, in order: the proof of what was and was not sent."""
@@ -114,20 +122,34 @@ class DeviceLog:
 class ForwardSeed:
     """A port forward that a home has from the start, in no vendor's terms.
 
-    `external` and `port` are a port or a range (`5000-5010`); `port` is empty where it equals `external`.
-    `protocol` is `both` where the vendor can say so in one entry, else the router makes two of it.
+    `external` and `port` are a port or a range (`5000-5010`); `port` is empty where it equals `external`, and
+    `external` is empty for all ports. `protocol` is `both` where the vendor can say so in one entry, else the router
+    makes two of it; `any` is every protocol.
     """
 
     name: str
     external: str
     address: IPv4Address
     port: str = ""
-    protocol: Literal["tcp", "udp", "both"] = "tcp"
+    protocol: Literal["tcp", "udp", "both", "any"] = "tcp"
     enabled: bool = True
     #: Only from this address or network, as `203.0.113.7` or `203.0.113.0/24`; empty: from anywhere.
     source: str = ""
     #: Bears the tag that plexops gives its own entries (for `plexops:<key>`, key = the name).
     ours: bool = False
+    #: Whether the router's filter, where it has one of its own, lets through what this translates.
+    passage: bool = True
+    #: A rule for the LAN alone: it answers who asks for the public address from inside, and nobody outside.
+    inside: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PinholeSeed:
+    """A rule that lets connections over IPv6 through; it has no address where it is for every host."""
+
+    name: str
+    port: int
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +188,14 @@ class Seed:
     forwards: tuple[ForwardSeed, ...] = ()
     reservations: tuple[ReservationSeed, ...] = ()
     upnp: bool = True
+    #: Whether the router has a UPnP service at all, be it on or off.
+    upnp_installed: bool = True
     mappings: tuple[MappingSeed, ...] = ()
+    pinholes: tuple[PinholeSeed, ...] = ()
+    #: The owner's filter drops everything from outside that has no accept of its own, where the vendor's does not.
+    strict_filter: bool = False
+    #: Without it the WAN side has a cable and no address.
+    wan_up: bool = True
     wan_address: IPv4Address = WAN_ADDRESS
     wan_prefix: int = 24
     wan_gateway: IPv4Address = WAN_GATEWAY

@@ -129,7 +129,7 @@ def _perform(call: _Call, connect: Connect) -> _Outcome:
     host = url.hostname or ""
     port = url.port or (443 if url.scheme == "https" else 80)
     found = connect(host, port)
-    codes: dict[str | None, int] = {None: 6, "refused": 7, "unreachable": 7, "dropped": 28}
+    codes: dict[str | None, int] = {None: 6, "unresolved": 6, "refused": 7, "unreachable": 7, "dropped": 28}
     if not isinstance(found, Service):
         return _Outcome(codes[found])
     if found.http is None:

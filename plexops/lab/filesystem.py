@@ -18,11 +18,12 @@ class FileError(Exception):
 
 @dataclass(slots=True)
 class File:
-    """One file; `owner` is a user's name."""
+    """One file; `owner` is a user's name. `live` gives what a running program has written so far, instead."""
 
     content: bytes
     mode: int = FILE_MODE
     owner: str = "root"
+    live: Callable[[], bytes] | None = None
 
 
 @dataclass(slots=True)
@@ -78,7 +79,7 @@ class FileSystem:
                 raise FileError("Is a directory")
             if not _allows(node, user, 4):
                 raise FileError("Permission denied")
-            return node.content
+            return node.content if node.live is None else node.live()
 
     def write(
         self, path: str, content: bytes, user: str = "root", *, append: bool = False, mode: int = FILE_MODE
@@ -179,6 +180,14 @@ class FileSystem:
                 self.make_dir(posixpath.dirname(path), parents=True)
                 data = content.encode() if isinstance(content, str) else content
                 self._nodes[path] = File(data, mode, owner)
+
+    def install_live(self, path: str, live: Callable[[], bytes], owner: str = "root") -> None:
+        """Put a file there whose content is asked for at each reading."""
+        self.install({path: b""}, owner=owner)
+        with self.lock:
+            node = self._nodes[path]
+            assert isinstance(node, File)  # noqa: S101 (it was installed right before)
+            node.live = live
 
     def _enter(self, path: str, user: str) -> None:
         parent = posixpath.dirname(path)

@@ -2,44 +2,39 @@
 
 from __future__ import annotations
 
-import json
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Literal, Self, cast
+from typing import IO, Literal, Self
 
 from plexops.lab.base import DeviceLog, ExecResult, Router, RouterHooks
 from plexops.lab.clock import ScaledClock
 from plexops.lab.https import TlsFiles, make_tls, serve_http
+from plexops.lab.inventory import PLAYBOOK, Accounts, inventory_text
+from plexops.lab.isp import ISPS
 from plexops.lab.keys import KeyPair, new_key
-from plexops.lab.network import (
-    OUTSIDE_ADDRESS,
-    PLEX_TV_ADDRESS,
-    Answer,
-    Host,
-    Listener,
-    Network,
-    Service,
-    text_service,
-)
+from plexops.lab.neighbours import settle
+from plexops.lab.network import Answer, Host, Listener, Network, Service
 from plexops.lab.outside import USER as OUTSIDE_USER
 from plexops.lab.outside import OutsideVantage
 from plexops.lab.plex import PlexSeed, PlexServer
+from plexops.lab.plex_log import NAME as PLEX_LOG_NAME
 from plexops.lab.plex_settings import SETTINGS
 from plexops.lab.routers import RouterName, make_router
-from plexops.lab.scenarios import EXTERNAL_PORT, NEIGHBOURS, PLEX_PORT, RESERVED, SCENARIOS, Scenario
-from plexops.lab.server import MAC, DebianServer, Renewer, ServerHooks, ServerOptions
+from plexops.lab.scenario import OUTSIDE, PLEX_PORT, Scenario, Vantage
+from plexops.lab.scenarios import SCENARIOS
+from plexops.lab.server import MAC, PLEX_LOGS, DebianServer, Renewer, ServerHooks, ServerOptions
 from plexops.lab.server import USER as SERVER_USER
+from plexops.lab.server_condition import CONTAINER_ADDRESS
 from plexops.lab.shell import Shell
 from plexops.lab.ssh import Account, SshOptions, SshServer, Stream
+from plexops.lab.ways import Ways
 
-Role = Literal["jump", "router", "server", "plex", "outside"]
-ROLES: tuple[Role, ...] = ("jump", "router", "server", "plex", "outside")
+Role = Literal["jump", "router", "server", "plex", "outside", "outside2", "inside"]
+ROLES: tuple[Role, ...] = ("jump", "router", "server", "plex", "outside", "outside2", "inside")
 JUMP_USER = "lab"
-ECHOES = ("v4.echo.test", "echo2.test")
 BANNERS = {
     "openwrt": "dropbear_2024.86",
     "linux": "OpenSSH_10.0p2 Debian-7",
@@ -47,15 +42,6 @@ BANNERS = {
     "opnsense": "OpenSSH_9.9",
 }
 OPENSSH = "OpenSSH_10.0p2 Debian-7"
-
-PLAYBOOK = """- name: Plex from outside, by a port we chose
-  sites: all
-  tasks:
-    - {name: The host keeps its address, dhcp_reservation: {}}
-    - {name: The host lets Plex in, firewall_rule: {port: "{{ plex.port }}"}}
-    - {name: The router forwards our port, port_forward: {external_port: "{{ external_port }}"}}
-    - {name: Plex announces it, plex_remote_access: {manual_port: "{{ external_port }}"}}
-"""
 
 
 @dataclass(slots=True)
@@ -109,13 +95,18 @@ class RunningHome:
         )
         lan_address = scenario.seed().lan_address
         self.tls: TlsFiles = make_tls(directory / "tls", ["router.lan", str(lan_address)])
-        self.network = self._network()
+        self.network = Network(
+            router=self.router,
+            isp=ISPS[scenario.isp],
+            lan_address=lan_address,
+            blocked_ports=scenario.blocked_ports,
+        )
+        settle(scenario, self.network, self.tls)
+        self.ways = Ways(scenario, self.network, options.echoes)
         self.server = self._make_server()
         self.host = self._make_host()
         self.plex = self._make_plex()
-        self.outside = OutsideVantage(
-            log=self._logs["outside"], clock=self.clock, connect=self._connect_from_outside
-        )
+        self.vantages = self._make_vantages()
         self.ssh: dict[Role, SshServer] = self._ssh_servers()
         self._wire()
         self._listeners: dict[str, Listener] = {}
@@ -182,78 +173,72 @@ class RunningHome:
 
         return DeviceLog(sink=write)
 
-    def _network(self) -> Network:
-        seed = self.scenario.seed()
-        network = Network(
-            router=self.router,
-            isp=self.scenario.isp,
-            wan_address=seed.wan_address,
-            lan_address=seed.lan_address,
-            blocked_ports=self.scenario.blocked_ports,
-        )
-        for name, (mac, address) in NEIGHBOURS.items():
-            network.add(Host(name, mac, address))
-        network.hosts["nas"].services[443] = text_service(lambda: "<h1>NAS</h1>\n", "text/html", self.tls)
-        for name in ECHOES:
-            network.internet[name] = {80: text_service(self._echo(name), "text/plain")}
-        return network
-
-    def _echo(self, name: str) -> Callable[[], str]:
-        return lambda: f"{self.options.echoes.get(name, str(self.network.public_address))}\n"
-
     def _make_server(self) -> DebianServer:
+        condition = self.scenario.server
+        listening = {22: "sshd"} | ({PLEX_PORT: "Plex Media Serv"} if self.scenario.condition.running else {})
         options = ServerOptions(
             sudo_password=self.options.sudo_password,
             ufw_installed=self.options.ufw_installed,
-            ufw_enabled=self.options.ufw_enabled,
+            ufw_enabled=self.options.ufw_enabled and condition.firewall_enabled,
             rules=self.scenario.server_rules(),
-            renewer=self.options.renewer,
-            token=self.options.plex.token,
+            renewer=self.options.renewer if condition.address_source == "dhcp" else "none",
+            token=self.options.plex.token if self.scenario.condition.claimed else "",
             machine_identifier=self.options.plex.machine_identifier,
+            listening=listening,
+            condition=condition,
+            plex_runs=self.scenario.condition.running,
         )
         hooks = ServerHooks(
             log=self._logs["server"],
             clock=self.clock,
             address=lambda: self.host.address,
             renew=lambda: self.network.renew(SERVER_USER),
-            connect=self._connect_from_server,
+            connect=self.ways.from_server,
+            hops=self.ways.hops,
         )
         return DebianServer(options, hooks)
 
     def _make_host(self) -> Host:
-        host = Host(SERVER_USER, MAC, self.scenario.address, firewall=self.server.admits)
+        condition = self.scenario.server
+        host = Host(
+            SERVER_USER,
+            MAC,
+            self.scenario.address,
+            firewall=self.server.admits,
+            answers=condition.answers,
+        )
+        self.ways.host = host
         return self.network.add(host)
 
     def _make_plex(self) -> PlexServer:
-        from dataclasses import replace
+        scenario = self.scenario
+        seed = self.options.plex.under(scenario.condition, scenario.plex, throttled=not scenario.outside)
 
-        seed = self.options.plex
-        settings = {**self.scenario.plex, **seed.settings}
-        # Its publishing starts at once and asks for the service, which needs the server: the lock orders them.
-        self._plex_ready = threading.Event()
-        plex = PlexServer(
-            self,
-            self._logs["plex"],
-            replace(seed, settings=settings, throttled=seed.throttled or not self.scenario.outside),
-        )
-        self._plex_service = Service(self._serve_plex, plex.handle, "both")
-        self.host.services[PLEX_PORT] = self._plex_service
+        def address() -> str:
+            return str(CONTAINER_ADDRESS if scenario.server.isolated else self.host.address)
+
+        plex = PlexServer(self.ways, self._logs["plex"], seed, address=address, now=self.clock.time)
+        service = Service(self._serve_plex, plex.handle, "both")
+        if scenario.condition.running:
+            self.ways.plex = service
+            self.host.services[PLEX_PORT] = service
+        files = self.server.files
+        files.install_live(f"{PLEX_LOGS}/{PLEX_LOG_NAME}", lambda: plex.log.text().encode(), owner="plex")
+        for name, text in plex.log.rotations().items():
+            files.install({f"{PLEX_LOGS}/{name}": text}, owner="plex")
         return plex
 
-    def reachable(self, port: int) -> bool:
-        """Tell Plex what plex.tv finds on that public port."""
-        if not self._plex_ready.wait(5):
-            return False
-        found = self.network.inbound(self.network.public_address, port, PLEX_TV_ADDRESS)
-        return found is self._plex_service
-
-    def upnp_map(self, port: int) -> bool:
-        """Refuse: this home's router serves its consoles and drops what Plex asks for, as many do."""
-        return False
-
-    def public_address(self) -> str:
-        """Tell Plex what v4.plex.tv sees."""
-        return str(self.network.public_address)
+    def _make_vantages(self) -> dict[Role, tuple[Vantage, OutsideVantage]]:
+        """Make every vantage; there is always one outside, also where the inventory names none."""
+        return {
+            vantage.role: (
+                vantage,
+                OutsideVantage(
+                    log=self._logs[vantage.role], clock=self.clock, connect=self.ways.from_vantage(vantage)
+                ),
+            )
+            for vantage in (OUTSIDE, *self.scenario.vantages)
+        }
 
     def _ssh_servers(self) -> dict[Role, SshServer]:
         key = self.user_key.public
@@ -263,7 +248,7 @@ class RunningHome:
         def account(role: Role, password: str) -> Account:
             return Account(set() if role in options.password_only else {key}, password)
 
-        return {
+        servers: dict[Role, SshServer] = {
             "jump": SshServer(
                 host_key=self.keys["jump"],
                 accounts={JUMP_USER: account("jump", "lab")},
@@ -283,18 +268,20 @@ class RunningHome:
                 accounts={SERVER_USER: account("server", options.server_password)},
                 log=self._logs["server"],
                 executor=self.server.shell.run,
-                forwarder=_ServerForwarder(self._connect_from_server),
-                banner=OPENSSH,
-            ),
-            "outside": SshServer(
-                host_key=self.keys["outside"],
-                accounts={OUTSIDE_USER: account("outside", "probe")},
-                log=self._logs["outside"],
-                executor=self.outside.shell.run,
-                options=SshOptions(refuse_connections=not self.scenario.outside),
+                forwarder=_ServerForwarder(self.ways.from_server),
                 banner=OPENSSH,
             ),
         }
+        for role, (_, host) in self.vantages.items():
+            servers[role] = SshServer(
+                host_key=self.keys[role],
+                accounts={OUTSIDE_USER: account(role, "probe")},
+                log=self._logs[role],
+                executor=host.shell.run,
+                options=SshOptions(refuse_connections=not self.scenario.outside),
+                banner=OPENSSH,
+            )
+        return servers
 
     def _router_user(self) -> str:
         return "admin" if self.router_name == "routeros" else "root"
@@ -306,9 +293,13 @@ class RunningHome:
         else:
             services[22] = Service(self.ssh["router"].serve)
         self.host.services[22] = Service(self.ssh["server"].serve)
-        if self.scenario.outside:
-            self.network.internet[str(OUTSIDE_ADDRESS)] = {22: Service(self.ssh["outside"].serve)}
-        self._plex_ready.set()
+        for role, (vantage, _) in self.vantages.items():
+            console = Service(self.ssh[role].serve)
+            if role == "inside":
+                self.network.hosts["pi"].services[22] = console
+            elif self.scenario.outside:
+                self.network.internet[str(vantage.address)] = {22: console}
+        self.ways.ready.set()
 
     def _serve_router_https(self, stream: Stream) -> None:
         serve_http(stream, self.router.handle, self.tls)
@@ -325,55 +316,24 @@ class RunningHome:
             return self._serve_router_https
         return self.ssh[role].serve
 
-    def _connect_from_server(self, host: str, port: int) -> Service | Answer | None:
-        if host in ("127.0.0.1", "localhost"):
-            return self.host.services.get(port, "refused")
-        if not _is_address(host) and host not in self.network.internet:
-            return None
-        address = self.host.address
-        return "unreachable" if address is None else self.network.from_lan(address, host, port)
-
-    def _connect_from_outside(self, host: str, port: int) -> Service | Answer | None:
-        if not _is_address(host):
-            return self.network.internet.get(host, {}).get(port)
-        return self.network.inbound(IPv4Address(host), port)
-
     def _shells(self) -> list[Shell]:
-        found = [self.server.shell, self.outside.shell]
+        found = [self.server.shell, *(host.shell for _, host in self.vantages.values())]
         shell = getattr(self.router, "shell", None)
         return [*found, shell] if isinstance(shell, Shell) else found
 
     def _write_files(self) -> None:
         self.playbook_dir.mkdir(exist_ok=True)
         (self.playbook_dir / "plex-remote-access.yaml").write_text(PLAYBOOK, encoding="utf-8")
-        self.inventory.write_text(self._inventory_text(), encoding="utf-8")
-
-    def _inventory_text(self) -> str:
         host, port = self.address
-        site = {
-            "vars": {"external_port": EXTERNAL_PORT},
-            "via": {"address": host, "port": port, "username": JUMP_USER, **self._trust("jump")},
-            "router": self._router_entry(),
-            "server": {
-                "address": str(RESERVED),
-                "mac": MAC,
-                "username": SERVER_USER,
-                **self._trust("server"),
-                "become": {"method": "sudo"},
-                "firewall": "auto",
-            },
-            "plex": {"url": f"http://{RESERVED}:{PLEX_PORT}", "token": {"from": "server"}},
-            "vantages": [
-                {
-                    "ssh": f"{OUTSIDE_USER}@{OUTSIDE_ADDRESS}",
-                    "via": {"address": host, "port": port, "username": JUMP_USER, **self._trust("jump")},
-                    **self._trust("outside"),
-                }
-            ],
-            "echoes": [f"http://{name}/ip" for name in ECHOES],
-        }
-        lines = "".join(f"    {key}: {_flow(value)}\n" for key, value in site.items())
-        return f"sites:\n  home:\n{lines}"
+        accounts = Accounts(
+            via={"address": host, "port": port, "username": JUMP_USER, **self._trust("jump")},
+            router=self._router_entry(),
+            server=self._trust("server"),
+            vantages=[(vantage, self._trust(vantage.role)) for vantage in self.scenario.vantages],
+        )
+        static = self.scenario.server.address_source == "static"
+        text = inventory_text(accounts, access=self.scenario.access, static=static)
+        self.inventory.write_text(text, encoding="utf-8")
 
     def _trust(self, role: Role) -> dict[str, object]:
         trust: dict[str, object] = {"host_key": self.keys[role].public}
@@ -429,20 +389,6 @@ def _executor(router: Router) -> Callable[..., ExecResult]:
     if isinstance(shell, Shell):
         return shell.run
     return lambda command, _stdin, username: router.execute(command, b"", username)
-
-
-def _is_address(text: str) -> bool:
-    return all(part.isdigit() for part in text.split("."))
-
-
-def _flow(value: object) -> str:
-    """Write YAML in flow style; JSON's scalars are YAML's."""
-    if isinstance(value, dict):
-        pairs = cast("dict[str, object]", value)
-        return "{" + ", ".join(f"{key}: {_flow(item)}" for key, item in pairs.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(_flow(item) for item in cast("list[object]", value)) + "]"
-    return json.dumps(value)
 
 
 def start_home(

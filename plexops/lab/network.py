@@ -11,19 +11,18 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import Literal
 
-from plexops.lab.base import Fate, HttpRequest, HttpResponse, Lease, Packet, Router
+from plexops.lab.base import Fate, HttpRequest, HttpResponse, Lease, Packet, ReflectingRouter, Router
 from plexops.lab.https import TlsFiles, serve_http
+from plexops.lab.isp import Isp
 from plexops.lab.ssh import Stream
 
-IspKind = Literal["public", "cgnat", "double_nat", "isp_blocks"]
-Answer = Literal["dropped", "refused", "unreachable"]
+#: `unresolved`: the name could not be looked up.
+Answer = Literal["dropped", "refused", "unreachable", "unresolved"]
 
 OUTSIDE_ADDRESS = IPv4Address("198.51.100.77")
 #: From where plex.tv tries the port.
 PLEX_TV_ADDRESS = IPv4Address("52.49.12.7")
 JUMP_ADDRESS = IPv4Address("192.168.1.2")
-#: What the simulated Internet sees, by the kind of ISP; for `public` it is the router's own WAN address.
-SHARED_PUBLIC_ADDRESS = IPv4Address("62.155.33.77")
 BREAK_SECONDS = 0.05
 
 
@@ -40,6 +39,10 @@ def _open_firewall(_source: IPv4Address, _port: int) -> Literal["accepted", "dro
     return "accepted"
 
 
+def _answers_everybody(_source: IPv4Address) -> bool:
+    return True
+
+
 @dataclass(slots=True, eq=False)
 class Host:
     """A device in the LAN; `address` is None while it has no lease."""
@@ -49,6 +52,8 @@ class Host:
     address: IPv4Address | None
     services: dict[int, Service] = field(default_factory=dict)
     firewall: Callable[[IPv4Address, int], Literal["accepted", "dropped", "refused"]] = _open_firewall
+    #: Whether its answers find their way back to an address: not where its way out leads elsewhere.
+    answers: Callable[[IPv4Address], bool] = _answers_everybody
 
 
 class Listener:
@@ -105,20 +110,23 @@ class Network:
         self,
         *,
         router: Router,
-        isp: IspKind,
-        wan_address: IPv4Address,
+        isp: Isp,
         lan_address: IPv4Address,
         blocked_ports: frozenset[int] = frozenset(),
     ) -> None:
         self.router = router
         self.router_services: dict[int, Service] = {}
         self.isp = isp
-        self.wan_address = wan_address
+        self.wan_address = isp.wan
         self.lan_address = lan_address
-        self.public_address = SHARED_PUBLIC_ADDRESS if isp in ("cgnat", "double_nat") else wan_address
+        self.public_address = isp.public
         self.blocked_ports = blocked_ports
+        #: Ports that the ISP's box answers itself, before anything comes to the router.
+        self.intercepted: dict[int, Service] = {}
         #: Names on the Internet, and other addresses there.
         self.internet: dict[str, dict[int, Service]] = {}
+        #: Names of the home itself, which everybody looks up as its public address.
+        self.own_names: set[str] = set()
         self.hosts: dict[str, Host] = {}
         self._lock = threading.RLock()
         self._streams: dict[IPv4Address, set[Stream]] = {}
@@ -140,27 +148,49 @@ class Network:
         self, public: IPv4Address, port: int, source: IPv4Address = OUTSIDE_ADDRESS
     ) -> Service | Fate:
         """Follow a TCP connection from the Internet to a public address and port, to whatever listens."""
-        if public != self.public_address or self.isp in ("cgnat", "double_nat"):
+        if public != self.public_address or not self.isp.up or self.isp.shared is not None:
             return "dropped"  # nobody upstream has a mapping for us
         if port in self.blocked_ports:
             return "dropped"
+        if port in self.intercepted:
+            return self.intercepted[port]
         carried = self.router.inbound(Packet(source, self.wan_address, port))
         if isinstance(carried, str):
             return carried
+        host = self.at(carried.destination)
+        if host is not None and not host.answers(source):
+            return "dropped"
         answer = self._deliver(carried)
-        return "dropped" if answer == "unreachable" else answer
+        return "dropped" if answer in ("unreachable", "unresolved") else answer
 
     def from_lan(self, source: IPv4Address, host: str, port: int) -> Service | Answer:
         """Follow a connection from a LAN address to a LAN address, a name or an Internet address."""
+        if host in self.internet and not (self.isp.up or self.at_gateway(host)):
+            return "unreachable" if _is_address(host) else "unresolved"
         if host in self.internet:
             return self.internet[host].get(port, "refused")
+        if host in self.own_names and self.isp.up:
+            return self._hairpin(source, port)
         try:
             address = IPv4Address(host)
         except ValueError:
-            return "unreachable"
+            return "unresolved"
         if address in (self.wan_address, self.public_address):
-            return "dropped"  # no hairpin: most routers' owners see this
+            return self._hairpin(source, port)
         return self._deliver(Packet(source, address, port))
+
+    def at_gateway(self, host: str) -> bool:
+        """Tell whether an address is the box's right behind the router."""
+        return host == str(self.isp.gateway)
+
+    def _hairpin(self, source: IPv4Address, port: int) -> Service | Answer:
+        """Follow a connection from the LAN to the public address: most routers do nothing with it."""
+        if not isinstance(self.router, ReflectingRouter):
+            return "dropped"
+        carried = self.router.reflect(Packet(source, self.wan_address, port))
+        if isinstance(carried, str) or carried.destination == self.lan_address:
+            return "dropped"
+        return self._deliver(carried)
 
     def open(self, host: str, port: int) -> Callable[[Stream], None] | None:
         """Give what serves a connection from the jump host to there; None when none comes about."""
@@ -241,6 +271,10 @@ class Network:
         for stream in streams:
             with contextlib.suppress(OSError, EOFError):
                 stream.close()
+
+
+def _is_address(text: str) -> bool:
+    return all(part.isdigit() for part in text.split("."))
 
 
 def _between(first: IPv4Address, last: IPv4Address) -> Iterator[IPv4Address]:

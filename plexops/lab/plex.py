@@ -5,15 +5,20 @@ from __future__ import annotations
 import threading
 import time
 import zlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
+from ipaddress import IPv4Address
 from typing import Literal, Protocol
 from urllib.parse import parse_qsl
 
 from plexops.lab.base import DeviceLog, HttpRequest, HttpResponse
 from plexops.lab.plex_answers import Element, element, refuse, respond
 from plexops.lab.plex_log import PlexLog
+from plexops.lab.plex_seed import PlexCondition, PlexSeed
+from plexops.lab.plex_sessions import sessions
 from plexops.lab.plex_settings import SETTINGS, Value, show
+
+__all__ = ["PlexCondition", "PlexHooks", "PlexSeed", "PlexServer", "Verdict"]
 
 MappingState = Literal["unknown", "waiting", "mapped", "failed"]
 
@@ -29,41 +34,14 @@ _FEATURES = "pass,sync,webhooks,hardware_transcoding"
 class PlexHooks(Protocol):
     """What the server asks the home around it. Called from the server's own thread, without its lock."""
 
-    def reachable(self, port: int) -> bool:
-        """Tell whether plex.tv gets through to this server on that public port."""
+    def reachable(self, port: int) -> bool | Literal["refused"]:
+        """Tell whether plex.tv gets through to this server on that public port, or is refused at once."""
 
     def upnp_map(self, port: int) -> bool:
         """Ask the router by UPnP to forward that public port here; false where it refuses or has no UPnP."""
 
     def public_address(self) -> str:
         """Give the address that the internet sees; empty without internet."""
-
-
-@dataclass(frozen=True, slots=True)
-class PlexSeed:
-    """How the server is set up when the home starts. Times are real seconds."""
-
-    token: str = "xP3kQ7vRt2LmNs8WzY4b"  # noqa: S105
-    account_token: str = "owner-plex-tv-token-9f2"  # noqa: S105
-    username: str = "media.owner@example.org"
-    machine_identifier: str = "5f0c6e1c8a7d4b29b1e3d0f4a6c8e2b7d9f1a3c5"
-    friendly_name: str = "Wohnzimmer"
-    version: str = "1.43.0.10467-2b1ba6e69"
-    private_address: str = "192.168.1.50"
-    port: int = 32400
-    #: Differs from the defaults of `plex_settings.SETTINGS`.
-    settings: Mapping[str, Value] = field(default_factory=dict)
-    claimed: bool = True
-    signed_in: bool = True
-    subscription: bool = True
-    #: plex.tv answers 429 to everything after the first verdict: no verdict ever changes again.
-    throttled: bool = False
-    #: From a change to "mapping", and from there to plex.tv's verdict.
-    delay_seconds: float = 0.05
-    #: Within this time after the last check a refresh is skipped, and answered 200 all the same.
-    refresh_window_seconds: float = 0.5
-    #: How long a PUT that switches publishing off stays unanswered (24 s were seen on a real server).
-    blocking_put_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +57,32 @@ class Verdict:
 class PlexServer:
     """A Plex Media Server 1.43. `handle` answers requests from any thread; `stop` ends its own thread.
 
-    `faults` lists requests that no careful client sends: a token in a URL ends up in logs of proxies.
+    `faults` lists requests that no careful client sends: a token in a URL ends up in logs of proxies. `address` gives
+    the LAN address that the server believes to have, `now` the time that its log shows.
     """
 
-    def __init__(self, hooks: PlexHooks, log: DeviceLog, seed: PlexSeed | None = None) -> None:
+    def __init__(
+        self,
+        hooks: PlexHooks,
+        log: DeviceLog,
+        seed: PlexSeed | None = None,
+        *,
+        address: Callable[[], str] | None = None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self._hooks = hooks
         self._requests = log
         self._seed = seed or PlexSeed()
+        self._condition = self._seed.condition
+        self._address = address or (lambda: self._seed.private_address)
         self.faults: list[str] = []
-        self.log = PlexLog(self._seed.version)
+        self.log = PlexLog(
+            self._seed.version,
+            port=self._seed.port,
+            history=self._condition.history,
+            rotated=self._condition.rotated,
+            now=now,
+        )
         self._values: dict[str, Value] = {setting.id: setting.default for setting in SETTINGS}
         self._values |= {"FriendlyName": self._seed.friendly_name} | dict(self._seed.settings)
         self._values["MachineIdentifier"] = self._seed.machine_identifier
@@ -99,10 +94,11 @@ class PlexServer:
         self._checked_at = -1e9
         self._judged = False
         self._stopping = False
-        self.log.info(f"HttpServer: Listening on port {self._seed.port}.")
+        self.log.debug = bool(self._values["logDebug"])
         self._thread = threading.Thread(target=self._work, name="plex-publisher", daemon=True)
         self._thread.start()
-        self._publish()
+        if self._condition.running:
+            self._publish()
 
     # --- what tests and the home ask -----------------------------------------------------------------
 
@@ -160,7 +156,7 @@ class PlexServer:
         if request.path == "/myplex/account":
             return respond(request, self._account())
         if request.path == "/status/sessions":
-            return respond(request, element("MediaContainer", {"size": 0}))
+            return respond(request, sessions(self._condition))
         if request.path == "/diagnostics/logs":
             return HttpResponse(200, self.log.zipped(), "application/zip")
         return refuse(404, "Not Found")
@@ -223,7 +219,7 @@ class PlexServer:
             "mappingErrorMessage": message if verdict.error == "unreachable" else "",
             "signInState": self._sign_in_state(),
             "publicAddress": verdict.public_address, "publicPort": verdict.public_port,
-            "privateAddress": self._seed.private_address if open_outside else "",
+            "privateAddress": self._address() if open_outside else "",
             "privatePort": self._seed.port if open_outside else 0,
             "subscriptionFeatures": _FEATURES if self._seed.subscription else "",
             "subscriptionActive": self._seed.subscription,
@@ -320,72 +316,122 @@ class PlexServer:
             return Verdict()
         with self._wake:
             self._verdict = Verdict("waiting")
-        self.log.note("PublicAddressManager: Starting.")
-        self._map_log("Not Mapped")
-        address = self._hooks.public_address()
-        self.log.note(f"PublicAddressManager: Got public IP from v4.plex.tv: {address}")
+        address = self._learn_address()
         port = self._map()
         if not self._pause(serial):
             return None
         if port is None:
             self.log.note("PublicAddressManager: Mapping failed.")
             self._map_log("Not Mapped")
+            self._announce("", 0)
+            # plex.tv refuses an announcement without a port.
+            self.log.note("MyPlex: Published Mapping State response was 422")
             return Verdict("failed")
         return self._ask_outside(serial, address, port)
+
+    def _learn_address(self) -> str:
+        self.log.note("PublicAddressManager: Starting.")
+        self._map_log("Not Mapped")
+        self.log.note("PublicAddressManager: Obtaining public address and mapping port.")
+        address = self._hooks.public_address()
+        if address:
+            self.log.note(f"PublicAddressManager: Got public IP from v4.plex.tv: {address}")
+        else:
+            self.log.error("MyPlex: We appear to have lost Internet connectivity")
+            self.log.error("MyPlex: Unable to get public IP adddress from myPlex (httpCode=-6)")
+        return address
+
+    def _ask_router(self) -> bool:
+        """Look for a router that speaks UPnP; tells whether one answered."""
+        router = self._condition.router_address
+        if not router:
+            # A healthy server with a manual port logs these two as well: it still asks the router.
+            self.log.note("NAT: UPnP, getPublicIP didn't find usable IGD.")
+            self.log.note("NAT: PMP, timed out waiting for response.")
+            return False
+        self.log.note(f"NAT: UPnP, public address is {router}")
+        self.log.note(f"PublicAddressManager: got WAN IP {router} from router")
+        if IPv4Address(router).is_private:
+            self.log.warn("PublicAddressManager: WAN IP is a private IP address")
+        return True
 
     def _map(self) -> int | None:
         """Give the public port that the server announces, none where no router maps one."""
         if self.setting(_MANUAL_MODE):
-            # A healthy server with a manual port logs these two as well: it still asks the router.
-            self.log.note("NAT: UPnP, getPublicIP didn't find usable IGD.")
-            self.log.note("NAT: PMP, timed out waiting for response.")
+            self._ask_router()
             return int(self.setting(_MANUAL_PORT))
         last = int(self.setting(_AUTOMATIC_PORT))
         port = last or 10_000 + zlib.crc32(self._seed.machine_identifier.encode()) % 20_000
-        lan = self._seed.private_address
+        lan = self._address()
         if not self._hooks.upnp_map(port):
-            self.log.note("NAT: UPnP, getPublicIP didn't find usable IGD.")
-            self.log.note("NAT: PMP, timed out waiting for response.")
+            if self._ask_router():
+                self.log.warn(
+                    f"NAT: UPnP, error mapping port {port}, error: The port mapping entry specified conflicts "
+                    "with a mapping assigned previously to another client."
+                )
             return None
+        if self._condition.router_address:
+            self._ask_router()
         self.log.note(f"NAT: UPnP, mapped port {port} to {lan}:{self._seed.port}.")
         self.log.note(f"PublicAddressManager: Mapping succeeded for {lan}:{port}.")
         with self._wake:
             self._values[_AUTOMATIC_PORT] = port
         return port
 
-    def _ask_outside(self, serial: int, address: str, port: int) -> Verdict | None:
-        self._map_log("Mapped - Not Published")
+    def _announce(self, address: str, port: int) -> None:
         user = self._seed.username
         self.log.note(f"MyPlex: Sending Server Info to myPlex (user={user}, ip={address}, port={port})")
-        if not self._seed.signed_in:
-            self.log.note("MyPlex: Published Mapping State response was 401")
-            self._map_log("Mapped - Not Published (Bad Authentication)")
-            return Verdict("mapped", "badauth")
-        if not address:
-            self.log.error("Unable to get public IP adddress from myPlex (httpCode=-6)")
-            self.log.note("MyPlex: Published Mapping State response was -6")
-            self._map_log("Mapped - Not Published (No server)")
-            return Verdict("mapped", "myplexgone")
+
+    def _ask_outside(self, serial: int, address: str, port: int) -> Verdict | None:
+        self._map_log("Mapped - Not Published")
+        self._announce(address, port)
+        refused = self._refused_by_plex_tv(address)
+        if refused is not None:
+            return refused
         self.log.note("MyPlex: Published Mapping State response was 201")
         own = self._seed.machine_identifier
         self.log.note(f"MyPlex: Got response for {own} ~ registered {address}:{port}")
         self._map_log("Mapped - Publishing")
         self.log.note("MyPlex: Requesting reachability check.")
-        through = self._hooks.reachable(port)
+        answer = self._hooks.reachable(port)
         if not self._pause(serial):
             return None
         identifier = f"{zlib.crc32(f'{own}{serial}'.encode()):08x}"
-        # plex.tv gives a silent port five seconds; the time in the log is what a real server would show.
-        took = 186 if through else 5034
+        # plex.tv gives a silent port five seconds; the times are what a real server's log would show.
+        took = {True: 186, "refused": 61}.get(answer, 5034)
+        through = answer is True
         self.log.note(
             f"PubSub: Got notified of reachability for async identifier {identifier}: {int(through)}"
             f" for {address}:{port} (responded in {took} ms)"
         )
         if not through:
             self._map_log("Mapped - Not Published (Not Reachable)")
+            self._relay()
             return Verdict("mapped", "unreachable")
         self._map_log("Mapped")
         return Verdict("mapped", public_address=address, public_port=port)
+
+    def _refused_by_plex_tv(self, address: str) -> Verdict | None:
+        """Give the verdict where plex.tv does not take the announcement."""
+        if not self._seed.signed_in:
+            self.log.error("MyPlex: Token was invalid, resetting security.")
+            self.log.note("MyPlex: Published Mapping State response was 401")
+            self._map_log("Mapped - Not Published (Bad Authentication)")
+            return Verdict("mapped", "badauth")
+        if not address:
+            self.log.note("MyPlex: Published Mapping State response was -6")
+            self._map_log("Mapped - Not Published (No server)")
+            return Verdict("mapped", "myplexgone")
+        if self._condition.undecided:
+            self.log.note("MyPlex: Published Mapping State response was 429")
+            return Verdict("waiting")
+        return None
+
+    def _relay(self) -> None:
+        """Write what a server writes that serves somebody through the relay."""
+        if self._condition.relayed_sessions:
+            self.log.note("Relay: starting relay.")
+            self.log.note(f"[PlexRelay] Allocated port 17283 for remote forward to 127.0.0.1:{self._seed.port}")
 
     def _map_log(self, state: str) -> None:
         self.log.note(f"MyPlex: mapping state set to '{state}'.")

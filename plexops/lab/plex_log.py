@@ -6,24 +6,56 @@ import io
 import threading
 import time
 import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 #: Real servers show decimal thread numbers on Linux.
 _THREAD = 140213
+NAME = "Plex Media Server.log"
+Level = Literal["DEBUG", "INFO", "WARN", "ERROR"]
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """A line that the server wrote before the home starts, so many seconds ago."""
+
+    ago_seconds: float
+    text: str
+    level: Level = "DEBUG"
 
 
 class PlexLog:
-    """Lines of `Plex Media Server.log`, in order. `debug` may be false: then the deciding lines are missing."""
+    """Lines of `Plex Media Server.log`, in order. `debug` may be false: then the deciding lines are missing.
 
-    def __init__(self, version: str) -> None:
+    With a `history` the server was started right before the first of its lines. `rotated` is the log of the run
+    before that.
+    """
+
+    def __init__(
+        self,
+        version: str,
+        *,
+        port: int = 32400,
+        history: Sequence[LogLine] = (),
+        rotated: Sequence[LogLine] = (),
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self.debug = True
+        self._now = now
         self._lines: list[str] = []
         self._lock = threading.Lock()
+        opened = now()
+        self._rotated = [_line(opened - line.ago_seconds, line.level, line.text) for line in rotated]
+        started = opened - (history[0].ago_seconds + 1 if history else 0)
         offset = time.strftime("%z")
         banner = (
             f"Plex Media Server v{version} - Ubuntu PC x86_64 - build: linux-x86_64 debian"
             f" - GMT {offset[:3]}:{offset[3:]}"
         )
-        self.info(banner)
+        self._lines.append(_line(started, "INFO", banner))
+        self._lines.append(_line(started, "INFO", f"HttpServer: Listening on port {port}."))
+        self._lines += [_line(opened - line.ago_seconds, line.level, line.text) for line in history]
 
     def info(self, text: str) -> None:
         """Write an INFO line."""
@@ -47,15 +79,26 @@ class PlexLog:
         with self._lock:
             return "".join(f"{line}\n" for line in self._lines)
 
+    def rotations(self) -> dict[str, str]:
+        """Give the older files, by name."""
+        if not self._rotated:
+            return {}
+        return {"Plex Media Server.1.log": "".join(f"{line}\n" for line in self._rotated)}
+
     def zipped(self) -> bytes:
         """Give what `/diagnostics/logs` answers."""
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-            archive.writestr("Plex Media Server.log", self.text())
+            for name, text in {NAME: self.text(), **self.rotations()}.items():
+                archive.writestr(name, text)
         return buffer.getvalue()
 
-    def _add(self, level: str, text: str) -> None:
-        now = time.time()
-        stamp = time.strftime("%b %d, %Y %H:%M:%S", time.localtime(now))
+    def _add(self, level: Level, text: str) -> None:
+        line = _line(self._now(), level, text)
         with self._lock:
-            self._lines.append(f"{stamp}.{int(now % 1 * 1000):03d} [{_THREAD}] {level} - {text}")
+            self._lines.append(line)
+
+
+def _line(moment: float, level: Level, text: str) -> str:
+    stamp = time.strftime("%b %d, %Y %H:%M:%S", time.localtime(moment))
+    return f"{stamp}.{int(moment % 1 * 1000):03d} [{_THREAD}] {level} - {text}"

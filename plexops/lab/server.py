@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
-from typing import Any, BinaryIO, Literal
+from typing import BinaryIO, Literal
 
 from plexops.lab.base import Clock, DeviceLog, ExecResult
 from plexops.lab.curl import Connect, make_curl
+from plexops.lab.docker import make_docker
 from plexops.lab.filesystem import FileSystem
-from plexops.lab.shell import DONE, ROOT_PATH, Context, Shell, fail, say
+from plexops.lab.server_condition import EVERYWHERE, LAN, ServerCondition
+from plexops.lab.server_network import PLEX_PORT, ServerNetwork
+from plexops.lab.shell import DONE, ROOT_PATH, CommandFunction, Context, Shell, fail, say
 from plexops.lab.ufw import Rule, Ufw
 
-PREFERENCES = "/var/lib/plexmediaserver/Library/Application Support/Plex Media Server/Preferences.xml"
+PLEX_DATA = "/var/lib/plexmediaserver/Library/Application Support/Plex Media Server"
+PREFERENCES = f"{PLEX_DATA}/Preferences.xml"
+PLEX_LOGS = f"{PLEX_DATA}/Logs"
 MAC = "52:54:00:12:34:56"
 USER = "media"
-FOREVER = 4294967295
 Renewer = Literal["networkctl", "dhclient", "none"]
 
 #: Installed where the server is managed by ufw and the owner has opened SSH and Samba to the LAN.
@@ -50,17 +53,25 @@ class ServerOptions:
     machine_identifier: str = ""
     #: Ports that something listens on, with the program's name.
     listening: dict[int, str] = field(default_factory=lambda: {22: "sshd", 32400: "Plex Media Serv"})
+    condition: ServerCondition = field(default_factory=ServerCondition)
+    #: Whether Plex runs, wherever it listens.
+    plex_runs: bool = True
+
+
+def _no_hops() -> Sequence[IPv4Address | None]:
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
 class ServerHooks:
-    """What the server asks the home around it."""
+    """What the server asks the home around it. `hops` are what answers on its way to the Internet, in order."""
 
     log: DeviceLog
     clock: Clock
     address: Callable[[], IPv4Address | None]
     renew: Callable[[], IPv4Address | None]
     connect: Connect
+    hops: Callable[[], Sequence[IPv4Address | None]] = _no_hops
 
 
 class DebianServer:
@@ -73,10 +84,12 @@ class DebianServer:
         self.files = FileSystem()
         self._install()
         self.ufw: Ufw | None = None
-        commands = {
+        network = ServerNetwork(MAC, options.condition, options.listening, hooks.address, hooks.hops)
+        commands: dict[str, CommandFunction] = {
             "sudo": self._sudo,
-            "ip": self._ip,
-            "ss": self._ss,
+            "ip": network.ip,
+            "ss": network.ss,
+            "ping": network.ping,
             "systemctl": self._systemctl,
             "uname": self._uname,
             "pidof": self._pidof,
@@ -84,6 +97,8 @@ class DebianServer:
         if options.ufw_installed:
             self.ufw = Ufw(self.files, enabled=options.ufw_enabled, rules=options.rules)
             commands["ufw"] = self.ufw.command
+        if options.condition.container is not None:
+            commands["docker"] = make_docker(options.condition.container)
         if options.renewer == "networkctl":
             commands["networkctl"] = self._networkctl
         elif options.renewer == "dhclient":
@@ -102,8 +117,15 @@ class DebianServer:
         )
 
     def admits(self, source: IPv4Address, port: int) -> Literal["accepted", "dropped", "refused"]:
-        """Judge an incoming TCP connection by the host's firewall as it is loaded."""
-        return "accepted" if self.ufw is None else self.ufw.judge(source, port, "tcp")
+        """Judge an incoming TCP connection by the host's firewall as it is loaded, and by where Plex listens."""
+        condition = self.options.condition
+        reached = port != PLEX_PORT or EVERYWHERE in condition.bindings(port)
+        if condition.isolated is not None and reached and port == PLEX_PORT:
+            return "accepted"  # Docker translates before any rule of ufw's is asked
+        if condition.resets_outsiders and source not in LAN:
+            return "refused"
+        verdict = "accepted" if self.ufw is None else self.ufw.judge(source, port, "tcp")
+        return "refused" if verdict == "accepted" and not reached else verdict
 
     def export(self) -> str:
         """Give the firewall's files."""
@@ -122,10 +144,12 @@ class DebianServer:
                 "/sys/class/net/eth0/address": f"{MAC}\n",
             }
         )
+        # A server that nobody claimed has no token.
+        online = f'PlexOnlineToken="{options.token}" PlexOnlineMail="owner@example.org" ' if options.token else ""
         preferences = (
             '<?xml version="1.0" encoding="utf-8"?>\n<Preferences OldestPreviousVersion="1.32.5.7349-8f4248874" '
             f'ProcessedMachineIdentifier="{options.machine_identifier}" AcceptedEULA="1" '
-            f'PlexOnlineToken="{options.token}" PlexOnlineMail="owner@example.org" LogVerbose="0"/>\n'
+            f'{online}LogVerbose="0"/>\n'
         )
         self.files.install({PREFERENCES: preferences}, owner="plex", mode=0o600)
         self.files.make_dir(f"/home/{USER}", parents=True)
@@ -200,7 +224,9 @@ class DebianServer:
     def _systemctl(self, argv: list[str], _stdin: BinaryIO, _context: Context) -> ExecResult:
         words = [word for word in argv[1:] if not word.startswith("-")]
         quiet = "-q" in argv or "--quiet" in argv
-        running = {"ssh", "plexmediaserver"} | ({"ufw"} if self.ufw is not None else set())
+        running = {"ssh"} | ({"ufw"} if self.ufw is not None else set())
+        if self.options.plex_runs and self.options.condition.container is None:
+            running.add("plexmediaserver")
         if self.options.renewer == "networkctl":
             running.add("systemd-networkd")
         if words[:1] not in (["is-active"], ["is-enabled"]):
@@ -216,115 +242,8 @@ class DebianServer:
 
     def _pidof(self, argv: list[str], _stdin: BinaryIO, _context: Context) -> ExecResult:
         clients = {"networkctl": "systemd-networkd", "dhclient": "dhclient"}
-        running = {"Plex Media Server": "812", clients.get(self.options.renewer, ""): "301"}
+        running = {clients.get(self.options.renewer, ""): "301"}
+        if self.options.plex_runs:
+            running["Plex Media Server"] = "812"
         found = [running[name] for name in argv[1:] if name in running]
         return say(" ".join(found) + "\n") if found else ExecResult(b"", b"", 1)
-
-    def _ss(self, argv: list[str], _stdin: BinaryIO, context: Context) -> ExecResult:
-        wanted = "".join(argv[2:]).replace(" ", "")
-        flags = "".join(word[1:] for word in argv[1:] if word.startswith("-"))
-        lines = "" if "H" in flags else _SS_HEAD
-        for port, program in sorted(self.options.listening.items()):
-            if "sport=" in wanted and f"sport=:{port}" not in wanted:
-                continue
-            local = f"*:{port}" if port == 32400 else f"0.0.0.0:{port}"
-            peer = "*:*" if local.startswith("*") else "0.0.0.0:*"
-            users = f' users:(("{program}",pid=812,fd=55))' if "p" in flags and context.user == "root" else ""
-            lines += f"LISTEN 0      128    {local:>18} {peer:>18}{users}\n"
-        return say(lines)
-
-    def _ip(self, argv: list[str], _stdin: BinaryIO, _context: Context) -> ExecResult:
-        words = [word for word in argv[1:] if not word.startswith("-")]
-        what = next((word for word in words if word[0] in "arl"), "")
-        if "-6" in argv or "-j" not in argv:
-            return say("[]\n") if "-j" in argv else self._plain_ip(what)
-        value = self._routes(words) if what.startswith("r") else self._links(words, only_ipv4="-4" in argv)
-        return say(json.dumps(value, separators=(",", ":")) + "\n")
-
-    def _plain_ip(self, what: str) -> ExecResult:
-        address = self._hooks.address()
-        if what.startswith("r"):
-            return say(
-                f"default via 192.168.1.1 dev eth0 proto dhcp src {address} metric 1024 \n"
-                f"192.168.1.0/24 dev eth0 proto kernel scope link src {address} metric 1024 \n"
-            )
-        return say(
-            "2: eth0: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qdisc fq_codel state UP group default qlen 1000\n"
-            f"    link/ether {MAC} brd ff:ff:ff:ff:ff:ff\n"
-            f"    inet {address}/24 metric 1024 brd 192.168.1.255 scope global dynamic eth0\n"
-        )
-
-    def _routes(self, words: list[str]) -> list[dict[str, Any]]:
-        source = str(self._hooks.address())
-        default = {
-            "dst": "default",
-            "gateway": "192.168.1.1",
-            "dev": "eth0",
-            "protocol": "dhcp",
-            "prefsrc": source,
-            "metric": 1024,
-            "flags": [],
-        }
-        lan = {
-            "dst": "192.168.1.0/24",
-            "dev": "eth0",
-            "protocol": "kernel",
-            "scope": "link",
-            "prefsrc": source,
-            "metric": 1024,
-            "flags": [],
-        }
-        return [default] if "default" in words else [default, lan]
-
-    def _links(self, words: list[str], *, only_ipv4: bool) -> list[dict[str, Any]]:
-        address = self._hooks.address()
-        hardware = {"link_type": "ether", "address": MAC, "broadcast": "ff:ff:ff:ff:ff:ff"}
-        info = {
-            "family": "inet",
-            "local": str(address),
-            "prefixlen": 24,
-            "metric": 1024,
-            "broadcast": "192.168.1.255",
-            "scope": "global",
-            "dynamic": True,
-            "label": "eth0",
-            "valid_life_time": 40211,
-            "preferred_life_time": 40211,
-        }
-        eth0 = {
-            "ifindex": 2,
-            "ifname": "eth0",
-            "flags": ["BROADCAST", "MULTICAST", "UP", "LOWER_UP"],
-            "mtu": 1500,
-            "qdisc": "fq_codel",
-            "operstate": "UP",
-            "group": "default",
-            "txqlen": 1000,
-            **({} if only_ipv4 else hardware),
-            "addr_info": [info] if address else [],
-        }
-        return [eth0] if "lo" not in words and ("eth0" in words or "dev" in words) else [_LOOPBACK, eth0]
-
-
-_SS_HEAD = "State  Recv-Q Send-Q      Local Address:Port       Peer Address:Port Process\n"
-_LOOPBACK: dict[str, Any] = {
-    "ifindex": 1,
-    "ifname": "lo",
-    "flags": ["LOOPBACK", "UP", "LOWER_UP"],
-    "mtu": 65536,
-    "qdisc": "noqueue",
-    "operstate": "UNKNOWN",
-    "group": "default",
-    "txqlen": 1000,
-    "addr_info": [
-        {
-            "family": "inet",
-            "local": "127.0.0.1",
-            "prefixlen": 8,
-            "scope": "host",
-            "label": "lo",
-            "valid_life_time": FOREVER,
-            "preferred_life_time": FOREVER,
-        }
-    ],
-}

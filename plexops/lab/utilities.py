@@ -286,9 +286,9 @@ def _hostname(_argv: list[str], _stdin: BinaryIO, context: Context) -> ExecResul
 
 
 def _date(argv: list[str], _stdin: BinaryIO, context: Context) -> ExecResult:
-    form = next((word[1:] for word in argv[1:] if word.startswith("+")), "%a %b %e %H:%M:%S UTC %Y")
+    form = next((word[1:] for word in argv[1:] if word.startswith("+")), "%a %b %e %H:%M:%S %Z %Y")
     now = context.shell.clock.time()
-    return say(time.strftime(form.replace("%s", str(int(now))), time.gmtime(now)) + "\n")
+    return say(time.strftime(form.replace("%s", str(int(now))), time.localtime(now)) + "\n")
 
 
 def _sha256sum(argv: list[str], stdin: BinaryIO, context: Context) -> ExecResult:

@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
+from plexops.languages.posix_network import curl, ip, ping
+
 Check = Callable[[Sequence[str]], str | None]
 
 #: What may stand in double quotes so that no shell expands anything.
@@ -14,7 +16,6 @@ VARIABLE_FREE = re.compile(r"[^$`\\!]*")
 
 _WORD = re.compile(r"[A-Za-z0-9_.:@/-]+")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@:-]*")
-_SECONDS = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3})?")
 _PROC = re.compile(
     r"/proc/(?:net|sys)/[^*?]+|/proc/(?:version|uptime|meminfo|cpuinfo|loadavg|mounts|modules)"
     r"|/proc/(?:self|[0-9]{1,7})/(?:status|cgroup|mountinfo|comm)"
@@ -93,7 +94,7 @@ def _grep(arguments: Sequence[str]) -> str | None:
             pattern = pattern or argument == "-e"
             if value is None or (argument != "-e" and not value.isdecimal()):
                 return f"{argument} lacks its value"
-        elif argument.startswith("-") and any(letter not in "EFGHhilLnoqrsvwxc" for letter in argument[1:]):
+        elif argument.startswith("-") and any(letter not in "EFGHahilLnoqrsvwxc" for letter in argument[1:]):
             return f"the flag {argument!r} is not on the list"
         elif not argument.startswith("-"):
             operands.append(argument)
@@ -188,24 +189,6 @@ def _nft(arguments: Sequence[str]) -> str | None:
     return f"{wrong[0]!r} is no name" if wrong else None
 
 
-_IP_OBJECTS = frozenset(
-    {"a", "addr", "address", "r", "route", "l", "link", "n", "neigh", "neighbor", "ru", "rule"}
-)
-_IP_FLAGS = frozenset({"-j", "-json", "-4", "-6", "-s", "-d", "-o", "-br", "-brief", "-p", "-N"})
-
-
-def _ip(arguments: Sequence[str]) -> str | None:
-    rest = list(arguments)
-    while rest and rest[0] in _IP_FLAGS:
-        rest.pop(0)
-    if not rest or rest[0] not in _IP_OBJECTS:
-        return "only addr, route, link, neigh and rule are on the list"
-    if len(rest) > 1 and rest[1] not in {"show", "get", "list", "ls"}:
-        return f"{rest[1]!r} is not on the list: show, get, list"
-    wrong = [word for word in rest[2:] if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.:/@-]*", word) is None]
-    return f"the operand {wrong[0]!r} is not on the list" if wrong else None
-
-
 def _ufw(arguments: Sequence[str]) -> str | None:
     known = {("status",), ("status", "verbose"), ("status", "numbered"), ("version",), ("--version",)}
     known |= {("show", "added"), ("show", "listening")}
@@ -275,6 +258,10 @@ def _valued(
 
 
 def _docker(arguments: Sequence[str]) -> str | None:
+    """Judge docker, and podman, which takes the same words."""
+    if list(arguments[:2]) == ["network", "ls"]:
+        operands, reason = _valued(arguments[2:], frozenset({"--no-trunc"}), frozenset({"--format"}))
+        return reason or ("network ls takes no operand" if operands else None)
     if arguments[:1] == ["ps"]:
         options = (
             frozenset({"-a", "-q", "--all", "--quiet", "--no-trunc"}),
@@ -285,7 +272,7 @@ def _docker(arguments: Sequence[str]) -> str | None:
     if arguments[:1] == ["inspect"]:
         operands, reason = _valued(arguments[1:], frozenset(), frozenset({"-f", "--format", "--type"}))
         return reason or _names(operands)
-    return "only ps and inspect read"
+    return "only ps, inspect and network ls read"
 
 
 def _systemctl(arguments: Sequence[str]) -> str | None:
@@ -303,38 +290,20 @@ def _names(operands: Sequence[str]) -> str | None:
     return f"{wrong[0]!r} is no name" if wrong else None
 
 
+#: Only what follows a plus sign is a format; anything else would set the clock.
+_DATE = re.compile(r"\+[A-Za-z0-9%:._-]+")
+
+
+def _date(arguments: Sequence[str]) -> str | None:
+    if len(arguments) == 1 and _DATE.fullmatch(arguments[0]):
+        return None
+    return "only +FORMAT is on the list"
+
+
 def _command(arguments: Sequence[str]) -> str | None:
     if len(arguments) == 2 and arguments[0] == "-v" and _NAME.fullmatch(arguments[1]):
         return None
     return "only `-v NAME` is on the list"
-
-
-#: A colon is a segment of Plex's own paths: `/pms/:/ip`.
-_URL = re.compile(r"https?://[A-Za-z0-9.-]{1,253}(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~:/-]*)?")
-
-
-def _curl(arguments: Sequence[str]) -> str | None:
-    urls: list[str] = []
-    waiting = iter(arguments)
-    for word in waiting:
-        if word in {"-m", "--max-time", "--connect-timeout"}:
-            if _SECONDS.fullmatch(next(waiting, "")) is None:
-                return f"{word} lacks its seconds"
-        elif word in {"-o", "--output"}:
-            if next(waiting, "") not in {"/dev/null", "-"}:
-                return "writes a file"
-        elif word in {"-w", "--write-out"}:
-            # `@file` reads the format from a file, `%output{file}` (curl 8.3) writes one.
-            if re.fullmatch(r"(?!@)(?:(?!%output).)+", next(waiting, "")) is None:
-                return f"{word} has a format that is not on the list"
-        elif word.startswith("-"):
-            if re.fullmatch(r"-[sSkf46]{1,6}|--silent|--show-error|--insecure|--fail", word) is None:
-                return f"the option {word!r} is not on the list"
-        else:
-            urls.append(word)
-    if len(urls) != 1 or _URL.fullmatch(urls[0]) is None:
-        return "takes one plain http or https address without a query"
-    return None
 
 
 def _version(arguments: Sequence[str]) -> str | None:
@@ -349,7 +318,8 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
         "[": _bracket,
         "cat": _with_paths(""),
         "command": _command,
-        "curl": _curl,
+        "curl": curl,
+        "date": _date,
         "dnsmasq": _version,
         "docker": _docker,
         "firewall-cmd": _firewall_cmd,
@@ -357,7 +327,7 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
         "head": _head,
         "hostname": _only("Ifs"),
         "id": _only("ugnGr", _NAME, 0, 1),
-        "ip": _ip,
+        "ip": ip,
         "ip6tables": _iptables,
         "ip6tables-legacy": _iptables,
         "ip6tables-legacy-save": _iptables_save,
@@ -374,7 +344,9 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
             or (len(words) == 2 and words[0] == "get" and _NAME.fullmatch(words[1]))
             else "only show and get NAME read"
         ),
+        "ping": ping,
         "pidof": _only("s", _NAME, 1, 1),
+        "podman": _docker,
         "printenv": _only("", re.compile(r"[A-Za-z_][A-Za-z0-9_]*"), 1, 1),
         "readlink": _with_paths("fen"),
         "ss": _only("Htulnpa46exmio", _SS_FILTER, 0, 8),

@@ -134,14 +134,33 @@ class DeviceDiff:
 
 
 @dataclass(frozen=True, slots=True)
+class AlsoSeen:
+    """A cause that was seen besides the verdict. `id` is the rule's, as in docs/verdicts.md."""
+
+    id: str
+    layer: str
+    says: str
+
+
+@dataclass(frozen=True, slots=True)
 class VerdictReport:
-    """Diagnose's answer: the layer where it fails, the cause, what decided it, and what would overturn it."""
+    """Diagnose's answer: the layer where it fails, the cause, what decided it, and what would overturn it.
+
+    `id` is the rule's; `unknown` and `unexplained` are no rules, and have no layer. `rows` are the runbook's ids.
+    `confidence` is certain, likely or none. `missing` is what was asked and not answered.
+    """
 
     layer: str
     cause: str
     because: tuple[str, ...] = ()
     exhibits: tuple[str, ...] = ()
     overturned_by: tuple[str, ...] = ()
+    id: str = ""
+    rows: tuple[str, ...] = ()
+    confidence: str = ""
+    also: tuple[AlsoSeen, ...] = ()
+    missing: tuple[str, ...] = ()
+    mark: Mark = "unknown"
 
 
 @dataclass(frozen=True, slots=True)

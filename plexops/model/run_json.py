@@ -73,6 +73,12 @@ def _verdict(verdict: run.VerdictReport) -> Object:
         "because": list(verdict.because),
         "exhibits": list(verdict.exhibits),
         "overturned_by": list(verdict.overturned_by),
+        "id": verdict.id,
+        "rows": list(verdict.rows),
+        "confidence": verdict.confidence,
+        "also": [{"id": also.id, "layer": also.layer, "says": also.says} for also in verdict.also],
+        "missing": list(verdict.missing),
+        "mark": verdict.mark,
     }
 
 
@@ -275,8 +281,22 @@ def _read_site(reader: _Reader) -> run.SiteReport:
 
 def _read_verdict(r: _Reader) -> run.VerdictReport:
     return run.VerdictReport(
-        r.text("layer"), r.text("cause"), r.texts("because"), r.texts("exhibits"), r.texts("overturned_by")
+        layer=r.text("layer"),
+        cause=r.text("cause"),
+        because=r.texts("because"),
+        exhibits=r.texts("exhibits"),
+        overturned_by=r.texts("overturned_by"),
+        id=r.text("id"),
+        rows=r.texts("rows"),
+        confidence=r.text("confidence"),
+        also=r.many("also", _read_also),
+        missing=r.texts("missing"),
+        mark=r.word("mark", run.Mark),
     )
+
+
+def _read_also(r: _Reader) -> run.AlsoSeen:
+    return run.AlsoSeen(r.text("id"), r.text("layer"), r.text("says"))
 
 
 def _read_hop(r: _Reader) -> run.Hop:

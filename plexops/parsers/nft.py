@@ -43,7 +43,7 @@ def parse_nft(text: str) -> dict[str, Json]:
     ct_status; verdict (accept, drop, reject, jump, goto, return, continue, queue, dnat, snat, redirect, masquerade;
     absent when the rule has none), target of a jump, dnat_address, dnat_port, snat_address.
 
-    filter: see `_filter_rows`.
+    filter: see `_filter_rows`. nat: see `_nat_rows`.
 
     `understood` is `1` only if the row says all that decides what the rule does. `negated` names columns that are
     matched by "not": they have no value here, and such a row is not understood. A rule with a verdict map becomes one
@@ -70,7 +70,59 @@ def parse_nft(text: str) -> dict[str, Json]:
             where = _place(rule, "chain")
             positions[where] = positions.get(where, 0) + 1
             rules.extend(_rows(rule, positions[where]))
-    return {"tables": tables, "chains": chains, "rules": rules, "filter": _filter_rows(chains, rules)}
+    return {
+        "tables": tables,
+        "chains": chains,
+        "rules": rules,
+        "filter": _filter_rows(chains, rules),
+        "nat": _nat_rows(chains, rules),
+    }
+
+
+def _by_chain(rules: list[Json]) -> dict[tuple[str, str, str], list[_Object]]:
+    found: dict[tuple[str, str, str], list[_Object]] = {}
+    for rule in rules:
+        if isinstance(rule, Mapping):
+            found.setdefault(_place(rule, "chain"), []).append(rule)
+    return found
+
+
+def _nat_rows(chains: list[Json], rules: list[Json]) -> list[Json]:
+    """Give the rules of chains that translate addresses, as the first packet from outside meets them.
+
+    Chains of the prerouting hook by priority; of those with the same one the kernel asks the newest first (tried with
+    Linux 6.18: the last that was made wins). A chain that is jumped to stands where the jump is. What is not met that
+    way stands at the end, in its own order. A rule comes once, where it is met first.
+    """
+    by_chain = _by_chain(rules)
+    bases = [
+        (int(str(chain.get("prio", "0"))), -index, _place(chain, "name"))
+        for index, chain in enumerate(chains)
+        if isinstance(chain, Mapping) and chain.get("type") == "nat" and chain.get("hook") == "prerouting"
+    ]
+    order: list[tuple[str, str, str]] = []
+    found: list[Json] = []
+
+    def follow(where: tuple[str, str, str]) -> None:
+        if where in order:
+            return
+        order.append(where)
+        for rule in by_chain.get(where, ()):
+            found.append({**rule, **_protocol(rule)})
+            if rule.get("verdict") in ("jump", "goto"):
+                follow((where[0], where[1], str(rule.get("target"))))
+
+    for _, _, where in sorted(bases):
+        follow(where)
+    filtering = {
+        _place(chain, "name")
+        for chain in chains
+        if isinstance(chain, Mapping) and chain.get("type", "nat") != "nat"
+    }
+    for where in by_chain:
+        if where not in filtering:
+            follow(where)
+    return found
 
 
 def _filter_rows(chains: list[Json], rules: list[Json]) -> list[Json]:
@@ -81,10 +133,7 @@ def _filter_rows(chains: list[Json], rules: list[Json]) -> list[Json]:
     filter and are left out.
     """
     found: list[Json] = []
-    by_chain: dict[tuple[str, str, str], list[_Object]] = {}
-    for rule in rules:
-        if isinstance(rule, Mapping):
-            by_chain.setdefault(_place(rule, "chain"), []).append(rule)
+    by_chain = _by_chain(rules)
     for chain in chains:
         if not isinstance(chain, Mapping) or chain.get("type", "filter") != "filter":
             continue

@@ -47,6 +47,11 @@ def _annotations(report: RunReport) -> list[str]:
     errors: list[str] = []
     warnings: list[str] = []
     for site in report.sites:
+        if site.verdict is not None and site.verdict.mark != "ok":
+            told = _annotation(
+                "error", f"{site.name}: {site.verdict.layer or 'verdict'}", site.verdict.cause, None
+            )
+            (warnings if site.verdict.mark == "unknown" else errors).append(told)
         for finding in site.findings:
             parts = [
                 f"want {finding.want}" if finding.want else "",

@@ -107,8 +107,12 @@ def verdict(site: SiteReport, name: str) -> Html | None:
         return None
     return join(
         (
-            tag("p", "The ", tag("strong", line(found.layer)), f": {line(found.cause)}", class_="lead"),
+            tag("p", tag("strong", line(found.layer)), f": {line(found.cause)}", class_="lead")
+            if found.layer
+            else tag("p", line(found.cause), class_="lead"),
             _items("Because", found.because),
+            _items("Also seen", [f"{also.layer}: {also.says}" for also in found.also]),
+            _items("Not seen", found.missing),
             _items("This would overturn it", found.overturned_by),
             tag("p", "Seen in ", _references(found.exhibits, site, name)) if found.exhibits else None,
         )

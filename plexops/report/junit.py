@@ -5,7 +5,7 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 
 from plexops.model.finding import FindingStatus
-from plexops.model.run import FindingReport, MaskedReport, RunReport, SiteReport
+from plexops.model.run import FindingReport, MaskedReport, RunReport, SiteReport, VerdictReport
 from plexops.report.view import View, visible
 
 _DRIFT = {FindingStatus.DRIFT, FindingStatus.CONFLICT}
@@ -30,6 +30,7 @@ def render(report: MaskedReport, view: View) -> str:  # noqa: ARG001 - one signa
 def _suite(report: RunReport, site: SiteReport) -> ET.Element:
     cases = [_case(site, finding) for finding in site.findings if finding.status is not FindingStatus.NOTE]
     cases += [_error_case(site, problem.code, _flat(problem.reason), problem.cure) for problem in site.errors]
+    cases += [] if site.verdict is None else [_verdict_case(site, site.verdict)]
     suite = ET.Element(
         "testsuite",
         name=_flat(site.name),
@@ -52,6 +53,17 @@ def _suite(report: RunReport, site: SiteReport) -> ET.Element:
     output = "\n".join([site.outcome, *([site.safe_stop] if site.safe_stop is not None else []), *notes])
     ET.SubElement(suite, "system-out").text = output[:_OUTPUT_CHARACTERS]
     return suite
+
+
+def _verdict_case(site: SiteReport, verdict: VerdictReport) -> ET.Element:
+    case = ET.Element("testcase", classname=_flat(site.name), name="verdict")
+    message = _flat(f"{verdict.layer}: {verdict.cause}" if verdict.layer else verdict.cause)
+    detail = "\n".join([*verdict.because, *verdict.missing])[:_OUTPUT_CHARACTERS]
+    if verdict.mark in ("drift", "stop"):
+        ET.SubElement(case, "failure", type=_flat(verdict.id), message=message).text = detail
+    elif verdict.mark != "ok":
+        ET.SubElement(case, "error", type=_flat(verdict.id), message=message).text = detail
+    return case
 
 
 def _case(site: SiteReport, finding: FindingReport) -> ET.Element:

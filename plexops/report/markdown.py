@@ -69,8 +69,11 @@ def _site(report: RunReport, site: SiteReport) -> list[str]:
     if site.safe_stop is not None:
         lines += [f"> **Safe stop.** {inline(site.safe_stop)}", ""]
     if site.verdict is not None:
-        lines += [f"Verdict: the {inline(site.verdict.layer)}: {inline(site.verdict.cause)}", ""]
-        lines += _items("Because", site.verdict.because) + _items("Unless", site.verdict.overturned_by)
+        lead = f"{inline(site.verdict.layer)}: " if site.verdict.layer else ""
+        lines += [f"Verdict: {lead}**{inline(site.verdict.cause)}**", ""]
+        lines += _items("Because", site.verdict.because)
+        lines += _items("Also seen", [f"{also.layer}: {also.says}" for also in site.verdict.also])
+        lines += _items("Not seen", site.verdict.missing) + _items("Unless", site.verdict.overturned_by)
     lines += _findings(site.findings)
     for change in site.changes:
         lines += _change(change)

@@ -50,7 +50,7 @@ def render(report: RunReport, view: View) -> str:
 def _site(report: RunReport, site: SiteReport, pen: Pen, width: int, view: View) -> list[str]:
     lines = [*_title(report, site, pen, width), *_path(site, pen, width)]
     if site.verdict is not None:
-        lines += ["", *_verdict(site.verdict, pen, width)]
+        lines += ["", *_verdict(site.verdict, site.next_steps, pen, width)]
     elif report.command in {"apply", "rollback", "recover"} or site.safe_stop is not None:
         lines += ["", *wrap(one_line(site.outcome), width)]
     if site.changes and report.command == "dry-run":
@@ -108,18 +108,28 @@ def _hop(hop: Hop, pen: Pen) -> tuple[str, str]:
     return f"{label} {word}", f"{label} {pen.paint(word, MARK_STYLES[hop.mark])}"
 
 
-def _verdict(verdict: VerdictReport, pen: Pen, width: int) -> list[str]:
-    head = f"{pen.paint('Verdict', Style.STRONG)}  the {one_line(verdict.layer)}: "
+def _verdict(verdict: VerdictReport, steps: Sequence[str], pen: Pen, width: int) -> list[str]:
+    lead = f"{one_line(verdict.layer)}: " if verdict.layer else ""
+    head = f"{pen.paint('Verdict', MARK_STYLES[verdict.mark])}  {lead}"
     indent = 9
-    first, *rest = wrap(
-        one_line(verdict.cause), max(20, width - width_of(f"Verdict  the {one_line(verdict.layer)}: "))
-    )
+    first, *rest = wrap(one_line(verdict.cause), max(20, width - width_of(f"Verdict  {lead}")))
     lines = [head + first, *(" " * indent + line for line in rest)]
-    for label, texts in (("because", verdict.because), ("unless", verdict.overturned_by)):
+    also = [f"{one_line(seen.layer)}: {one_line(seen.says)}" for seen in verdict.also]
+    groups = (
+        ("because", verdict.because),
+        ("do", steps),
+        ("unless", verdict.overturned_by),
+        ("also", also),
+        ("not seen", verdict.missing),
+    )
+    for label, texts in groups:
         for number, text in enumerate(texts):
             lines += _labelled(pen, label if number == 0 else "", Style.FAINT, text, width, column=indent)
-    if verdict.exhibits:
-        lines += _labelled(pen, "see", Style.FAINT, ", ".join(verdict.exhibits), width, column=indent)
+    decided = [
+        word for word in (verdict.confidence, ", ".join(verdict.rows), ", ".join(verdict.exhibits)) if word
+    ]
+    if decided:
+        lines += _labelled(pen, "see", Style.FAINT, " · ".join(decided), width, column=indent)
     return lines
 
 
@@ -207,11 +217,12 @@ def _hanging(lead: str, text: str, width: int) -> list[str]:
 
 def _last(report: RunReport, pen: Pen, width: int, view: View) -> list[str]:
     """The closing lines: counts, what to do next, where the evidence is, and the exit status, always the last word."""
-    steps = list(dict.fromkeys(one_line(step) for site in report.sites for step in site.next_steps))
+    told = (site for site in report.sites if site.verdict is None)  # a verdict says itself what to do
+    steps = list(dict.fromkeys(one_line(step) for site in told for step in site.next_steps))
     lines = []
     if view.evidence:
         lines.append(f"evidence: {one_line(view.evidence)}")
-    total = counts(report.sites)
+    total = "" if report.command == "diagnose" else counts(report.sites)
     end = f"exit {report.exit_status}"
     next_step = f"next: {steps[0]}" if len(steps) == 1 else ""
     middle = f"       {next_step}" if next_step else ""

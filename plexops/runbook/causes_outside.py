@@ -52,20 +52,27 @@ def wan_differs(situation: Situation) -> Sign | None:
 
 def isp_blocks(situation: Situation) -> Sign | None:
     """Is all in order at home, and packets from outside vanish all the same?"""
-    dropped = situation.answered(ProbeAnswer.TIMED_OUT)
+    dropped = _dropped(situation)
     forward = situation.effective
-    if not dropped or situation.reached or situation.wan.holds is not Holds.YES or forward is None:
-        return None
-    if forward not in situation.leads_to_plex or situation.answered(ProbeAnswer.REFUSED):
+    if dropped is None or situation.wan.holds is not Holds.YES or forward not in situation.leads_to_plex:
         return None
     passes = situation.router_filter.passes is Passes.YES and situation.host_filter().passes is Passes.YES
-    listening = plex_listens_to_all(situation)
-    if not passes or listening is None:
+    if not passes or plex_listens_to_all(situation) is None:
         return None
-    port = probe_of(dropped[0]).port
-    who = ", ".join(probe_of(entry).vantage for entry in dropped)
-    says = f"packets to port {port} vanish before they reach the router ({who}), and everything at home lets them in"
-    return sign(says, *dropped, forward, *situation.wan.exhibits)
+    says = f"packets to port {situation.port} vanish on the way to the router, and everything at home lets them in"
+    return sign(f"{says} ({dropped.says})", *dropped.exhibits, forward, *situation.wan.exhibits)
+
+
+def _dropped(situation: Situation) -> Sign | None:
+    """Give who saw that packets vanish; None where anybody got an answer of any kind."""
+    found = situation.answered(ProbeAnswer.TIMED_OUT)
+    if found:
+        alone = len(found) == len(situation.probes)
+        return sign(", ".join(probe_of(entry).vantage for entry in found), *found) if alone else None
+    story = situation.story
+    if situation.probes or story.reachable is not False or (story.waited or 0) < _DROPPED_MILLISECONDS:
+        return None
+    return sign("plex.tv, by Plex's log", situation.exhibit_of(story.verdict))
 
 
 def client_network(situation: Situation) -> Sign | None:
@@ -89,7 +96,9 @@ def refused(situation: Situation) -> Sign | None:
         return None
     port = probe_of(found[0]).port
     who = ", ".join(probe_of(entry).vantage for entry in found)
-    return sign(f"port {port} is refused, not dropped ({who}): packets arrive, and nothing takes them", *found)
+    return sign(
+        f"port {port} is refused, not dropped ({who}): packets arrive, and nothing takes them", *found
+    )
 
 
 def wrong_server(situation: Situation) -> Sign | None:

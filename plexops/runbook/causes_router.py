@@ -80,7 +80,9 @@ def forward_foreign(situation: Situation) -> Sign | None:
     address, mac = entry.values.address, situation.view.server_mac
     for lease in situation.router.of(Kind.LEASE):
         if lease.values is not None and lease.values.address == address and lease.values.mac != mac:
-            says = f"port {situation.port} is forwarded to {lease.values.name or lease.values.mac} ({address})"
+            says = (
+                f"port {situation.port} is forwarded to {lease.values.name or lease.values.mac} ({address})"
+            )
             return sign(f"{says} by {named(entry)}", entry, lease)
     for held in situation.router.of(Kind.DHCP_RESERVATION):
         if held.values is not None and held.values.address == address and mac not in held.values.macs:
@@ -95,7 +97,11 @@ def forward_old_address(situation: Situation) -> Sign | None:
     if entry is None:
         return None
     now = ", ".join(str(address) for address in sorted(situation.held))
-    return sign(f"{named(entry)} leads to {entry.values.address}; the Plex host is at {now}", entry, _held_at(situation))
+    return sign(
+        f"{named(entry)} leads to {entry.values.address}; the Plex host is at {now}",
+        entry,
+        _held_at(situation),
+    )
 
 
 def four_addresses(situation: Situation) -> Sign | None:
@@ -200,7 +206,9 @@ def plex_dmz(situation: Situation) -> Sign | None:
     found = [e for e in conditions.exposures(situation.view) if e.values.external_port.everything]
     if not found:
         return None
-    return sign(f"every port is handed to the Plex host {found[0].values.address} by {named(found[0])}", *found)
+    return sign(
+        f"every port is handed to the Plex host {found[0].values.address} by {named(found[0])}", *found
+    )
 
 
 def ipv6_pinhole(situation: Situation) -> Sign | None:

@@ -119,7 +119,9 @@ def docker_unpublished(situation: Situation) -> Sign | None:
 def docker_loopback(situation: Situation) -> Sign | None:
     """Is the container's port published to the host itself alone?"""
     published = [text for text in _published(situation) or () if _inner(text) == 32400]
-    if not published or not all(_is_loopback(text.rpartition("->")[0].rpartition(":")[0]) for text in published):
+    if not published or not all(
+        _is_loopback(text.rpartition("->")[0].rpartition(":")[0]) for text in published
+    ):
         return None
     says = f"the container publishes its port to the host alone ({', '.join(published)})"
     return sign(says, of_fact(situation.server, "container.published"))
@@ -167,7 +169,9 @@ def vpn_egress(situation: Situation) -> Sign | None:
     if interface is None:
         return None
     says = f"the server's traffic leaves through {interface}: plex.tv looks for Plex at the VPN's address"
-    return sign(says, of_fact(situation.server, "host.egress"), of_fact(situation.plex, "plex.public_address"))
+    return sign(
+        says, of_fact(situation.server, "host.egress"), of_fact(situation.plex, "plex.public_address")
+    )
 
 
 def vpn_provider(situation: Situation) -> Sign | None:

@@ -64,6 +64,43 @@ class Rule:
     overturned_by: tuple[str, ...]
     stop: bool = False
     covers: tuple[str, ...] = ()
+    #: The ways in (`access`) that it concerns.
+    ways: frozenset[str] = frozenset({"forward"})
+
+
+APPLY = "plexops apply --dry-run shows the change; plexops apply makes it."
+MANUAL = "Give Plex a manual port and forward it: plexops apply does both."
+TRY_OUTSIDE = "Try from another network: plexops probe HOST:PORT on a phone's hotspot."
+_OPEN = "somebody outside reaching Plex at this port"
+
+
+def rule(
+    identifier: str,
+    layer: Layer,
+    rows: str,
+    cause: str,
+    look: Callable[[Situation], Sign | None],
+    *action: str,
+    unless: str = _OPEN,
+    weight: Weight = Weight.BLOCKS,
+    stop: bool = False,
+    covers: str = "",
+    ways: str = "forward",
+) -> Rule:
+    """Make a rule; `rows`, `covers` and `ways` are words with blanks between."""
+    return Rule(
+        id=identifier,
+        layer=layer,
+        weight=weight,
+        rows=tuple(rows.split()),
+        cause=cause,
+        look=look,
+        action=action,
+        overturned_by=(unless,),
+        stop=stop,
+        covers=tuple(covers.split()),
+        ways=frozenset(ways.split()),
+    )
 
 
 def sign(says: str, *shown: Entry | str | None) -> Sign:

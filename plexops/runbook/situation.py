@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import IPv4Address
+from urllib.parse import urlsplit
 
 from plexops.model.entries import Listener, LogEvent, Probe, ProbeAnswer, UpnpMapping
 from plexops.model.resources.plex_remote_access import RemoteAccess
@@ -15,7 +15,7 @@ from plexops.model.values import Protocol
 from plexops.runbook import conditions
 from plexops.runbook.conditions import Condition, Holds
 from plexops.runbook.filtering import Passes, Walk
-from plexops.runbook.log_story import LogStory, tell
+from plexops.runbook.log_story import LogStory, Told, tell_story
 from plexops.runbook.view import SiteView, ipv4
 from plexops.runbook.walks import host_walk, router_walk
 
@@ -79,18 +79,37 @@ class Situation:
 
     @property
     def port(self) -> int | None:
-        """The port that outsiders use: what the playbook wants, else what Plex announces."""
-        return self.wanted if self.wanted is not None else self.announced
+        """The port that outsiders use: what Plex announces; where that is not known, what the playbook wants."""
+        return self.announced if self.announced is not None else self.wanted
+
+    @property
+    def door(self) -> int | None:
+        """The port at which outsiders knock: with `access: proxy` the proxy's."""
+        return self.proxy_port if self.view.access == "proxy" else self.port
+
+    @cached_property
+    def proxy_port(self) -> int | None:
+        """The port of the first custom connection; None where Plex announces none."""
+        for text in (self.plex.text("plex.custom_connections") or "").split(","):
+            try:
+                parts = urlsplit(text.strip())
+                if parts.hostname:
+                    return parts.port or (443 if parts.scheme == "https" else 80)
+            except ValueError:
+                continue
+        return None
 
     # --- reaching it ---------------------------------------------------------------------------------
 
     @cached_property
     def probes(self) -> tuple[Entry, ...]:
-        """Attempts from outside the home whose answer is known. One from inside the home proves nothing."""
+        """Attempts at the door from outside the home, whose answer is known. One from inside proves nothing."""
         return tuple(
             entry
             for entry in self.view.of(Role.OUTSIDE).of(Kind.PROBE)
-            if not entry.values.inside and entry.values.answer is not ProbeAnswer.UNKNOWN
+            if not entry.values.inside
+            and entry.values.answer is not ProbeAnswer.UNKNOWN
+            and self.door in (None, entry.values.port)
         )
 
     def answered(self, *answers: ProbeAnswer) -> tuple[Entry, ...]:
@@ -141,7 +160,9 @@ class Situation:
     def leases(self) -> tuple[Entry, ...]:
         """The router's leases for the Plex host."""
         mac = self.view.server_mac
-        return tuple(e for e in self.router.of(Kind.LEASE) if e.values is not None and mac and e.values.mac == mac)
+        return tuple(
+            e for e in self.router.of(Kind.LEASE) if e.values is not None and mac and e.values.mac == mac
+        )
 
     @property
     def reservations(self) -> tuple[Entry, ...]:
@@ -246,12 +267,18 @@ class Situation:
     @cached_property
     def story(self) -> LogStory:
         """What Plex's log tells."""
-        entries = [entry for role in (Role.SERVER, Role.PLEX) for entry in self.view.of(role).of(Kind.LOG_EVENT)]
-        return tell(_events(entries), self.server.text("host.time"))
+        return tell_story(tuple(entry.values for entry in self._log), self.server.text("host.time"))
 
+    @cached_property
+    def _log(self) -> tuple[Entry, ...]:
+        found = (e for role in (Role.SERVER, Role.PLEX) for e in self.view.of(role).of(Kind.LOG_EVENT))
+        return tuple(entry for entry in found if isinstance(entry.values, LogEvent))
 
-def _events(entries: Iterable[Entry]) -> tuple[LogEvent, ...]:
-    return tuple(entry.values for entry in entries if isinstance(entry.values, LogEvent))
+    def exhibit_of(self, told: Told | None) -> str:
+        """Give the exhibit that shows a statement of the log; empty where there is none."""
+        if told is None:
+            return ""
+        return next((entry.exhibit for entry in self._log if entry.values == told.event), "")
 
 
 def probe_of(entry: Entry) -> Probe:

@@ -34,6 +34,10 @@ class HostFirewallDriver(Protocol):
         """What to ask; every id starts with the firewall's name and a dot."""
         ...
 
+    def thorough_reads(self) -> tuple[Read, ...]:
+        """What a diagnosis asks besides; `understand` gets these answers as well, or does without them."""
+        ...
+
     def understand(self, replies: Mapping[str, Reply]) -> FirewallState:
         """Make facts and entries of the answers."""
         ...

@@ -23,6 +23,10 @@ class NoFirewall:
         """Ask nothing."""
         return ()
 
+    def thorough_reads(self) -> tuple[Read, ...]:
+        """Ask nothing."""
+        return ()
+
     def understand(self, replies: Mapping[str, Reply]) -> FirewallState:
         """Say that there is none."""
         del replies

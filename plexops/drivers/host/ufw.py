@@ -28,8 +28,13 @@ from plexops.parsers import PARSERS, ParseError
 
 _TAG = "plexops:"
 _CHAIN = "input"
+#: IPv6 has chains of its own. Their entries stand behind the others, so that what counts rules counts IPv4's alone.
+_CHAIN6 = "input6"
 #: The handle of the default, which comes after all rules: its position is their number.
 _POLICY = "policy"
+_POLICY6 = "policy6"
+#: Positions of IPv6's rules start here: ufw never holds so many rules.
+_BEHIND = 1_000_000
 _VERDICTS: Mapping[str, FilterVerdict] = MappingProxyType(
     {
         "allow": FilterVerdict.ACCEPT,
@@ -54,6 +59,10 @@ class Ufw:
             Read("ufw.rules", Command("cat /etc/ufw/user.rules"), absent=frozenset({1})),
         )
 
+    def thorough_reads(self) -> tuple[Read, ...]:
+        """Ask for the rules over IPv6 as well: no change of ours rests on them."""
+        return (Read("ufw.rules6", Command("cat /etc/ufw/user6.rules"), absent=frozenset({1})),)
+
     def understand(self, replies: Mapping[str, Reply]) -> FirewallState:
         """Make the rules that ufw walks for incoming packets, in its order, with the default as the last."""
         conf, default, rules = (replies[name] for name in ("ufw.conf", "ufw.default", "ufw.rules"))
@@ -75,6 +84,8 @@ class Ufw:
         if silent:
             return FirewallState(KindState.UNKNOWN, reason=silent)
         entries = _entries(rows if isinstance(rows, list) else [], policy)
+        if "ufw.rules6" in replies:
+            entries += _entries6(default, replies["ufw.rules6"], policy)
         facts: dict[str, tuple[FactValue, str]] = {
             "firewall.kind": ("ufw", "server.ufw.conf"),
             "firewall.active": (enabled, "server.ufw.conf"),
@@ -151,7 +162,7 @@ def _keys(reply: Reply) -> Mapping[str, Any]:
 def _entries(rows: Sequence[Any], policy: str) -> tuple[Entry, ...]:
     entries: list[Entry] = []
     for position, row in enumerate(rows):
-        if row.get("direction", "in") != "in" or row.get("route") == "1":
+        if not _is_inward(row):
             continue
         label = row.get("comment") or f"{row['action']} {row['dport']}/{row['protocol']} from {row['src']}"
         tag = str(row.get("comment") or "")
@@ -171,12 +182,16 @@ def _entries(rows: Sequence[Any], policy: str) -> tuple[Entry, ...]:
                 )
             )
     verdict = FilterVerdict.ACCEPT if policy == "ACCEPT" else FilterVerdict.DROP
-    last = FilterRule(chain=_CHAIN, base=True, verdict=verdict)
+    last = FilterRule(chain=_CHAIN, base=True, verdict=verdict, family=4)
     raw = {"policy": policy}
     entries.append(
         Entry(Kind.FILTER_RULE, last, raw, SOMEBODY, _POLICY, "server.ufw.default", len(rows), "default")
     )
     return tuple(entries)
+
+
+def _is_inward(row: Mapping[str, Any]) -> bool:
+    return row.get("direction", "in") == "in" and row.get("route") != "1"
 
 
 def _rule(row: Mapping[str, Any]) -> FilterRule | None:
@@ -192,10 +207,70 @@ def _rule(row: Mapping[str, Any]) -> FilterRule | None:
             destination=None if row["dst"] in ("any", "0.0.0.0/0") else IPv4Network(row["dst"], strict=False),
             source=None if row["src"] in ("any", "0.0.0.0/0") else IPv4Network(row["src"], strict=False),
             in_interfaces=(row["interface_in"],) if row.get("interface_in") else None,
+            family=4,
             understood=row.get("sport", "any") == "any",
         )
     except (KeyError, ValueError):
         return None
+
+
+def _entries6(default: Reply, rules: Reply, policy: str) -> tuple[Entry, ...]:
+    """Make the rules over IPv6, with the default as the last. Where they are unknown, that one says so."""
+    switch = str(_keys(default).get("IPV6", "")).lower()
+    verdict = FilterVerdict.ACCEPT if policy == "ACCEPT" else FilterVerdict.DROP
+    # /etc/default/ufw: "no means only IPv6 on loopback accepted".
+    read: Sequence[Any] | None = () if switch == "no" else _rows6(rules)
+    if switch == "no":
+        verdict = FilterVerdict.DROP
+    known = switch in ("yes", "no") and read is not None
+    rows = read or ()
+    entries = [_entry6(position, row) for position, row in enumerate(rows) if _is_inward(row)]
+    last = FilterRule(_CHAIN6, base=True, verdict=verdict, family=6, understood=known)
+    raw = {"policy": policy, "IPV6": switch}
+    at = _BEHIND + len(rows)
+    label = "default over IPv6" if known else "rules over IPv6, which are not known"
+    entries.append(Entry(Kind.FILTER_RULE, last, raw, SOMEBODY, _POLICY6, "server.ufw.default", at, label))
+    return tuple(entries)
+
+
+def _rows6(rules: Reply) -> Sequence[Any] | None:
+    if not rules.whole or rules.status != 0 or not rules.body.strip():
+        return None
+    try:
+        rows = PARSERS["ufw_rules"](rules.body)
+    except ParseError:
+        return None
+    return rows if isinstance(rows, list) else None
+
+
+def _entry6(position: int, row: Mapping[str, Any]) -> Entry:
+    raw = {name: str(value) for name, value in row.items()}
+    label = row.get("comment") or f"{row['action']} {row['dport']}/{row['protocol']} from {row['src']}"
+    handle = f"v6:{position}"
+    return Entry(
+        Kind.FILTER_RULE, _rule6(row), raw, SOMEBODY, handle, "server.ufw.rules6", _BEHIND + position, label
+    )
+
+
+def _rule6(row: Mapping[str, Any]) -> FilterRule:
+    """Make one rule over IPv6. What these fields cannot hold, an IPv6 network above all, leaves open if it matches."""
+    everywhere = {"any", "::/0"}
+    plain = row["src"] in everywhere and row["dst"] in everywhere and row.get("sport", "any") == "any"
+    protocols = {"tcp": Protocol.TCP, "udp": Protocol.UDP}
+    try:
+        ports = None if row["dport"] == "any" else Ports.parse(row["dport"])
+    except ValueError:
+        ports, plain = None, False
+    return FilterRule(
+        chain=_CHAIN6,
+        base=True,
+        verdict=_VERDICTS[row["action"]],
+        protocol=None if row["protocol"] == "any" else protocols.get(row["protocol"], Protocol.OTHER),
+        ports=ports,
+        in_interfaces=(row["interface_in"],) if row.get("interface_in") else None,
+        family=6,
+        understood=plain,
+    )
 
 
 def _admits_everybody(row: Mapping[str, Any]) -> bool:

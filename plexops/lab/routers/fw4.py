@@ -28,22 +28,25 @@ def ports(text: str) -> tuple[int, int] | None:
 
 
 def inbound(
-    firewall: Package, mappings: list[MappingSeed], packet: Packet, router: IPv4Address
+    firewall: Package, mappings: list[MappingSeed], packet: Packet, router: IPv4Address, zone: str = "wan"
 ) -> Packet | Fate:
-    """Carry a packet through dstnat_wan, then forward_wan or input_wan; the first match wins."""
+    """Carry a packet through dstnat_wan, then forward_wan or input_wan; the first match wins.
+
+    From another zone only its own redirects count: what they do not take ends at the router.
+    """
     for section in firewall.of("redirect"):
-        if _redirects(section, packet):
+        if _redirects(section, packet, zone):
             return _filtered(firewall, _translated(section, packet, router), router)
     for mapping in mappings:
         if (mapping.external, mapping.protocol) == (packet.port, packet.protocol):
             return _filtered(firewall, packet.to(mapping.address, mapping.port), router)
-    return _input(firewall, packet, router)
+    return _input(firewall, packet, router) if zone == "wan" else "dropped"
 
 
-def _redirects(section: Section, packet: Packet) -> bool:
+def _redirects(section: Section, packet: Packet, zone: str) -> bool:
     if not enabled(section) or section.text("target", "DNAT").upper() != "DNAT":
         return False
-    if section.text("src") != "wan" or section.text("family", "ipv4") not in ("ipv4", "any", "4"):
+    if section.text("src") != zone or section.text("family", "ipv4") not in ("ipv4", "any", "4"):
         return False
     destination = section.text("src_dip")
     if destination and not _inside(packet.destination, destination):

@@ -56,7 +56,7 @@ class LinuxRouter:
         self.ruleset = Ruleset()
         self._nft = NftCommand(self.ruleset)
         self._running = {"nftables", "dnsmasq"}
-        if seed.upnp:
+        if seed.upnp and seed.upnp_installed:
             self._running.add("miniupnpd")
         self._enabled = set(self._running)
         self._dhcp = linux_dnsmasq.read(self.files, DNSMASQ_CONF)
@@ -80,7 +80,7 @@ class LinuxRouter:
             flavour="bash",
         )
         self._load_filter()
-        if seed.upnp:
+        if "miniupnpd" in self._running:
             for mapping in seed.mappings:
                 self._map(mapping)
 
@@ -94,9 +94,16 @@ class LinuxRouter:
 
     def inbound(self, packet: Packet) -> Packet | Fate:
         """Carry a packet by the rules that the kernel holds now, whatever the files say."""
+        return self._carry(packet, self._sides.wan)
+
+    def reflect(self, packet: Packet) -> Packet | Fate:
+        """Carry a packet that a LAN host sent to the public address."""
+        return self._carry(packet, self._sides.lan)
+
+    def _carry(self, packet: Packet, side: str) -> Packet | Fate:
         own = frozenset({self._seed.wan_address, self._seed.lan_address})
         with self.lock:
-            left = nft_packets.carry(self.ruleset, packet, self._sides.wan, self._sides.lan, own)
+            left = nft_packets.carry(self.ruleset, packet, side, self._sides.lan, own)
         if isinstance(left, Packet) and left.destination == self._seed.wan_address:
             return left.to(self._seed.lan_address, left.port)
         return left
@@ -194,7 +201,7 @@ class LinuxRouter:
         return next((answer for answer in answers if answer.status), answers[-1])
 
     def _act(self, action: str, name: str, context: Context, *, now: bool = False) -> ExecResult:
-        if name not in SERVICES:
+        if name not in SERVICES or (name == "miniupnpd" and not self._seed.upnp_installed):
             return fail(f"Failed to {action} {name}.service: Unit {name}.service not found.", 5)
         if action in ("is-active", "is-enabled"):
             there = name in (self._running if action == "is-active" else self._enabled)
@@ -285,25 +292,17 @@ class LinuxRouter:
 
 
 def _links(seed: Seed, sides: Interfaces) -> list[dict[str, Any]]:
-    plan = (
+    plan: tuple[tuple[int, str, IPv4Address | None, int], ...] = (
         (1, "lo", IPv4Address("127.0.0.1"), 8),
-        (2, sides.wan, seed.wan_address, seed.wan_prefix),
+        (2, sides.wan, seed.wan_address if seed.wan_up else None, seed.wan_prefix),
         (5, sides.lan, seed.lan_address, seed.lan_prefix),
     )
     return [_link(*row) for row in plan]
 
 
-def _link(index: int, name: str, address: IPv4Address, prefix: int) -> dict[str, Any]:
+def _link(index: int, name: str, address: IPv4Address | None, prefix: int) -> dict[str, Any]:
     loopback = name == "lo"
-    info: dict[str, Any] = {"family": "inet", "local": str(address), "prefixlen": prefix}
-    if not loopback:
-        info["broadcast"] = str(IPv4Network((int(address), prefix), strict=False).broadcast_address)
-    info |= {
-        "scope": "host" if loopback else "global",
-        "label": name,
-        "valid_life_time": FOREVER,
-        "preferred_life_time": FOREVER,
-    }
+    info = [] if address is None else [_info(name, address, prefix)]
     return {
         "ifindex": index,
         "ifname": name,
@@ -318,29 +317,47 @@ def _link(index: int, name: str, address: IPv4Address, prefix: int) -> dict[str,
         "operstate": "UNKNOWN" if loopback else "UP",
         "group": "default",
         "txqlen": 1000,
-        "addr_info": [info],
+        "addr_info": info,
     }
 
 
+def _info(name: str, address: IPv4Address, prefix: int) -> dict[str, Any]:
+    loopback = name == "lo"
+    info: dict[str, Any] = {"family": "inet", "local": str(address), "prefixlen": prefix}
+    if not loopback:
+        info["broadcast"] = str(IPv4Network((int(address), prefix), strict=False).broadcast_address)
+    info |= {
+        "scope": "host" if loopback else "global",
+        "label": name,
+        "valid_life_time": FOREVER,
+        "preferred_life_time": FOREVER,
+    }
+    return info
+
+
 def _link_text(link: dict[str, Any]) -> str:
-    info = link["addr_info"][0]
-    broadcast = f" brd {info['broadcast']}" if "broadcast" in info else ""
-    return (
+    head = (
         f"{link['ifindex']}: {link['ifname']}: <{','.join(link['flags'])}> mtu {link['mtu']} qdisc noqueue "
         f"state {link['operstate']} group default qlen 1000\n"
+    )
+    return head + "".join(_info_text(link, info) for info in link["addr_info"])
+
+
+def _info_text(link: dict[str, Any], info: dict[str, Any]) -> str:
+    broadcast = f" brd {info['broadcast']}" if "broadcast" in info else ""
+    return (
         f"    inet {info['local']}/{info['prefixlen']}{broadcast} scope {info['scope']} {link['ifname']}\n"
         "       valid_lft forever preferred_lft forever\n"
     )
 
 
 def _routes(seed: Seed, sides: Interfaces) -> list[dict[str, Any]]:
-    routes: list[dict[str, Any]] = [
-        {"dst": "default", "gateway": str(seed.wan_gateway), "dev": sides.wan, "flags": []}
-    ]
-    for name, address, prefix in (
-        (sides.wan, seed.wan_address, seed.wan_prefix),
-        (sides.lan, seed.lan_address, seed.lan_prefix),
-    ):
+    routes: list[dict[str, Any]] = []
+    networks = [(sides.lan, seed.lan_address, seed.lan_prefix)]
+    if seed.wan_up:
+        routes.append({"dst": "default", "gateway": str(seed.wan_gateway), "dev": sides.wan, "flags": []})
+        networks.insert(0, (sides.wan, seed.wan_address, seed.wan_prefix))
+    for name, address, prefix in networks:
         network = IPv4Network((int(address), prefix), strict=False)
         routes.append(
             {

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 
-from plexops.lab.base import ForwardSeed, ReservationSeed, Seed
+from plexops.lab.base import ForwardSeed, PinholeSeed, ReservationSeed, Seed
 
 NFTABLES_CONF = "/etc/nftables.conf"
 DNSMASQ_CONF = "/etc/dnsmasq.conf"
@@ -47,12 +47,13 @@ def router_files(seed: Seed, sides: Interfaces) -> Mapping[str, str]:
         DNSMASQ_CONF: dnsmasq_conf(seed, sides),
         HOUSEHOLD_CONF: household_conf([r for r in seed.reservations if not r.ours]),
         LEASES: "",
-        MINIUPNPD_CONF: miniupnpd_conf(seed, sides),
-        MINIUPNPD_LEASES: "".join(
+    }
+    if seed.upnp_installed:
+        files[MINIUPNPD_CONF] = miniupnpd_conf(seed, sides)
+        files[MINIUPNPD_LEASES] = "".join(
             f"{m.protocol.upper()}:{m.external}:{m.address}:{m.port}:0:{m.description}\n"
             for m in seed.mappings
-        ),
-    }
+        )
     for forward in seed.forwards:
         if forward.ours:
             files[f"/etc/nftables.d/plexops_{forward.name}.nft"] = our_table(forward, sides)
@@ -70,8 +71,9 @@ def nftables_conf(seed: Seed, sides: Interfaces) -> str:
     because an accept in another table does not undo this one's drop.
     """
     others = [f for f in seed.forwards if not f.ours]
-    accepts = _lines(_accept(f, protocol, sides) for f in others for protocol in _protocols(f))
-    dnats = _lines(_dnat(f, protocol, sides) for f in others for protocol in _protocols(f))
+    passing = [_accept(f, protocol, sides) for f in others if f.passage for protocol in _protocols(f)]
+    accepts = _lines([*passing, *(_pinhole(p, sides) for p in seed.pinholes)])
+    dnats = _lines(_dnat(f, protocol, seed, sides) for f in others for protocol in _protocols(f))
     return f"""#!/usr/sbin/nft -f
 # The home's packet filter. After a change: nft -c -f /etc/nftables.conf && systemctl reload nftables
 
@@ -147,22 +149,33 @@ def _comment(text: str) -> str:
     return f'comment "{text[:120].replace(chr(34), chr(39))}"' if text else ""
 
 
-def _dnat(forward: ForwardSeed, protocol: str, sides: Interfaces) -> str:
+def _dnat(forward: ForwardSeed, protocol: str, seed: Seed, sides: Interfaces) -> str:
     source = f"ip saddr {forward.source} " if forward.source else ""
     port = f":{forward.port}" if forward.port and forward.port != forward.external else ""
+    side = f'iifname "{sides.lan}" ip daddr {seed.wan_address}' if forward.inside else f'iifname "{sides.wan}"'
     rule = (
-        f'iifname "{sides.wan}" {source}{protocol} dport {forward.external} dnat to {forward.address}{port} '
+        f"{side} {source}{_ports(protocol, forward.external)}dnat to {forward.address}{port} "
         f"{_comment(forward.name)}"
     ).rstrip()
     return rule if forward.enabled else f"#off# {rule}"
 
 
 def _accept(forward: ForwardSeed, protocol: str, sides: Interfaces) -> str:
-    port = forward.port or forward.external
-    rule = (
-        f'iifname "{sides.wan}" ip daddr {forward.address} {protocol} dport {port} accept {_comment(forward.name)}'
-    ).rstrip()
+    ports = _ports(protocol, forward.port or forward.external)
+    side = sides.lan if forward.inside else sides.wan
+    rule = f'iifname "{side}" ip daddr {forward.address} {ports}accept {_comment(forward.name)}'.rstrip()
     return rule if forward.enabled else f"#off# {rule}"
+
+
+def _ports(protocol: str, ports: str) -> str:
+    if protocol == "any":
+        return ""
+    return f"{protocol} dport {ports} " if ports else f"meta l4proto {protocol} "
+
+
+def _pinhole(pinhole: PinholeSeed, sides: Interfaces) -> str:
+    to = f"ip6 daddr {pinhole.address} " if pinhole.address else "meta nfproto ipv6 "
+    return f'iifname "{sides.wan}" {to}tcp dport {pinhole.port} accept {_comment(pinhole.name)}'
 
 
 def our_table(forward: ForwardSeed, sides: Interfaces) -> str:

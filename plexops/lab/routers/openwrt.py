@@ -16,6 +16,7 @@ from plexops.lab.base import (
     Lease,
     MappingSeed,
     Packet,
+    PinholeSeed,
     ReservationSeed,
     RouterHooks,
     Seed,
@@ -42,12 +43,14 @@ class OpenWrtRouter:
         self._clock = hooks.clock
         self.files = FileSystem()
         self.uci = Uci(self.files)
+        services = tuple(name for name in SERVICES if name != "miniupnpd" or seed.upnp_installed)
+        self._services = services
         self._install()
-        self._enabled = set(SERVICES)
-        self._running = set(SERVICES) if seed.upnp else {"dnsmasq", "firewall"}
+        self._enabled = set(services)
+        self._running = set(services) if seed.upnp else {"dnsmasq", "firewall"}
         self._mappings = list(seed.mappings)
         self._live: dict[str, Package] = {}
-        for service in SERVICES:
+        for service in services:
             self._reload(service)
         self.shell = Shell(
             files=self.files,
@@ -59,7 +62,7 @@ class OpenWrtRouter:
                 "ip": self._ip,
                 "uname": self._uname,
                 "logger": lambda _argv, _stdin, _context: DONE,
-                **{f"/etc/init.d/{name}": self._init for name in SERVICES},
+                **{f"/etc/init.d/{name}": self._init for name in services},
             },
             log=hooks.log,
             clock=hooks.clock,
@@ -82,6 +85,12 @@ class OpenWrtRouter:
             if "firewall" not in self._running:
                 return packet.to(self._seed.lan_address, packet.port)
             return fw4.inbound(self._live["firewall"], mappings, packet, self._seed.lan_address)
+
+    def reflect(self, packet: Packet) -> Packet | Fate:
+        """Carry a packet that a LAN host sent to the public address, by the rules for that zone alone."""
+        with self.lock:
+            live = self._live["firewall"]
+            return fw4.inbound(live, [], packet, self._seed.lan_address, zone="lan")
 
     def reservations(self) -> Mapping[str, IPv4Address]:
         """Give what dnsmasq, as last reloaded, would hand out."""
@@ -131,18 +140,23 @@ class OpenWrtRouter:
         self.files.install(
             {
                 "/etc/config/dhcp": dhcp + "".join(_host(r) for r in seed.reservations) + "\n",
-                "/etc/config/firewall": openwrt_config.FIREWALL + _redirect_text(seed.forwards) + "\n",
+                "/etc/config/firewall": openwrt_config.FIREWALL
+                + _pinhole_text(seed.pinholes)
+                + _redirect_text(seed.forwards, seed.wan_address)
+                + "\n",
                 "/etc/config/network": openwrt_config.NETWORK.format(
                     lan=f"{seed.lan_address}/{seed.lan_prefix}"
                 ),
                 "/etc/config/system": openwrt_config.SYSTEM.format(hostname=seed.hostname),
-                "/etc/config/upnpd": openwrt_config.UPNPD.format(enabled=int(seed.upnp)),
                 "/etc/openwrt_release": openwrt_config.RELEASE,
                 LEASE_FILE: "",
-                UPNP_LEASE_FILE: "".join(_lease_line(m, expiry) for m in seed.mappings),
             }
         )
-        for name in SERVICES:
+        if seed.upnp_installed:
+            leases = "".join(_lease_line(m, expiry) for m in seed.mappings) if seed.upnp else ""
+            switch = openwrt_config.UPNPD.format(enabled=int(seed.upnp))
+            self.files.install({"/etc/config/upnpd": switch, UPNP_LEASE_FILE: leases})
+        for name in self._services:
             self.files.install({f"/etc/init.d/{name}": "#!/bin/sh /etc/rc.common\n"}, mode=0o755)
 
     def _reload(self, service: str) -> None:
@@ -186,7 +200,7 @@ class OpenWrtRouter:
         return DONE
 
     def _reload_config(self, _argv: list[str], _stdin: BinaryIO, _context: Context) -> ExecResult:
-        for service in SERVICES:
+        for service in self._services:
             if service in self._running or service == "miniupnpd":
                 self._start(service)
         return DONE
@@ -227,10 +241,12 @@ class OpenWrtRouter:
         lan = IPv4Network((int(seed.lan_address), seed.lan_prefix), strict=False)
         if "route" not in argv and "r" not in argv:
             return fail("ip: only `ip route` is simulated", 1)
-        return say(
+        outer = (
             f"default via {seed.wan_gateway} dev eth1  src {seed.wan_address} \n"
             f"{wan} dev eth1 scope link  src {seed.wan_address} \n"
-            f"{lan} dev br-lan scope link  src {seed.lan_address} \n"
+        )
+        return say(
+            (outer if seed.wan_up else "") + f"{lan} dev br-lan scope link  src {seed.lan_address} \n"
         )
 
     def _uname(self, argv: list[str], _stdin: BinaryIO, _context: Context) -> ExecResult:
@@ -254,12 +270,27 @@ def _option(name: str, value: str | list[str]) -> str:
     return f"\toption {name} {quoted(value)}\n" if value else ""
 
 
-def _redirect_text(forwards: tuple[ForwardSeed, ...]) -> str:
+def _pinhole_text(pinholes: tuple[PinholeSeed, ...]) -> str:
+    return "".join(
+        "\nconfig rule\n"
+        + _option("name", pinhole.name)
+        + _option("family", "ipv6")
+        + _option("src", "wan")
+        + _option("dest", "lan")
+        + _option("proto", "tcp")
+        + _option("dest_ip", pinhole.address)
+        + _option("dest_port", str(pinhole.port))
+        + _option("target", "ACCEPT")
+        for pinhole in pinholes
+    )
+
+
+def _redirect_text(forwards: tuple[ForwardSeed, ...], wan: IPv4Address) -> str:
     """Write the owner's forwards; `both` is written in each of the ways that owners use, in turn."""
     out = []
     ways = 0
     for forward in forwards:
-        protocol: str | list[str] = forward.protocol
+        protocol: str | list[str] = "all" if forward.protocol == "any" else forward.protocol
         if forward.protocol == "both":
             protocol = _PROTOCOLS[ways % len(_PROTOCOLS)]
             ways += 1
@@ -268,7 +299,8 @@ def _redirect_text(forwards: tuple[ForwardSeed, ...]) -> str:
             f"\n{title}\n"
             + _option("name", f"plexops: {forward.name}" if forward.ours else forward.name)
             + _option("target", "DNAT")
-            + _option("src", "wan")
+            + _option("src", "lan" if forward.inside else "wan")
+            + (_option("src_dip", str(wan)) if forward.inside else "")
             + _option("dest", "lan")
             + _option("proto", protocol)
             + (_option("family", "ipv4") if forward.ours else "")

@@ -58,18 +58,25 @@ def interfaces(seed: Seed) -> list[dict[str, Any]]:
     ]
     wan["dns-server"] = [str(seed.wan_gateway)]
     wan["data"] = {"dhcpserver": str(seed.wan_gateway), "hostname": seed.hostname, "leasetime": 3600}
-    wan6 = {
-        "interface": "wan6",
+    if not seed.wan_up:
+        wan = _waiting("wan", "dhcp")
+    wan6 = _waiting("wan6", "dhcpv6")
+    return [lan, loopback, wan, wan6]
+
+
+def _waiting(name: str, proto: str) -> dict[str, Any]:
+    """Give an interface that has asked for an address and got none."""
+    return {
+        "interface": name,
         "up": False,
         "pending": True,
         "available": True,
         "autostart": True,
         "dynamic": False,
-        "proto": "dhcpv6",
+        "proto": proto,
         "device": "eth1",
         "data": {},
     }
-    return [lan, loopback, wan, wan6]
 
 
 def _interface(

@@ -212,7 +212,11 @@ class OpnSenseRouter:
         rows = [
             interface_row("lan", "igb0", f"{seed.lan_address}/{seed.lan_prefix}", "static", ()),
             interface_row(
-                "wan", "igb1", f"{seed.wan_address}/{seed.wan_prefix}", "dhcp", (str(seed.wan_gateway),)
+                "wan",
+                "igb1",
+                f"{seed.wan_address}/{seed.wan_prefix}" if seed.wan_up else "",
+                "dhcp",
+                (str(seed.wan_gateway),) if seed.wan_up else (),
             ),
         ]
         return {"total": len(rows), "rowCount": len(rows), "current": 1, "rows": rows}

@@ -218,5 +218,6 @@ def interface_row(
     return {
         "identifier": name, "description": name.upper(), "device": device, "enabled": True, "status": "up",
         "link_type": kind, "macaddr": f"00:0d:b9:4a:00:{len(device) + len(name):02x}", "addr4": address, "addr6": "",
-        "ipv4": [{"ipaddr": address}], "ipv6": [], "gateways": list(gateways), "routes": [], "is_physical": True,
+        "ipv4": [{"ipaddr": address}] if address else [], "ipv6": [],
+        "gateways": list(gateways), "routes": [], "is_physical": True,
     }  # fmt: skip

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from ipaddress import IPv4Network
 from typing import Literal
 
-from plexops.lab.base import Seed
+from plexops.lab.base import ForwardSeed, Seed
 from plexops.lab.routers.opnsense_model import HOST, RANGE, RESERVATION, RULE, SUBNET, Collection, Row
 
 Backend = Literal["dnsmasq", "kea"]
@@ -22,12 +22,18 @@ def rules(seed: Seed) -> Iterator[Row]:
         yield {
             "sequence": str(100 * number), "interface": "wan", "ipprotocol": "inet",
             "disabled": "0" if forward.enabled else "1",
-            "protocol": "tcp/udp" if forward.protocol == "both" else forward.protocol,
+            "protocol": {"both": "tcp/udp", "any": ""}.get(forward.protocol, forward.protocol),
             "source.network": forward.source, "destination.network": "wanip",
             "destination.port": forward.external, "target": str(forward.address),
             "local-port": forward.port or forward.external.partition("-")[0],
-            "descr": _tag(forward.name, ours=forward.ours), "pass": "pass" if forward.ours else "rule",
+            "descr": _tag(forward.name, ours=forward.ours), "pass": _pass(forward),
         }  # fmt: skip
+
+
+def _pass(forward: ForwardSeed) -> str:
+    if not forward.passage:
+        return ""
+    return "pass" if forward.ours else "rule"
 
 
 class Configuration:

@@ -48,10 +48,11 @@ def _strict_forward(seed: Seed) -> Iterator[Values]:
     yield {"chain": "forward", "action": "drop", "connection-state": "invalid"}
     yield {"chain": "forward", "action": "accept", "in-interface-list": "LAN", "comment": "LAN darf alles"}
     for forward in seed.forwards:
-        for protocol in _protocols(forward):
-            yield {"chain": "forward", "action": "accept", "protocol": protocol, "in-interface-list": "WAN",
-                   "dst-address": str(forward.address), "dst-port": forward.port or forward.external,
-                   "comment": _tag(forward.name, ours=forward.ours)}  # fmt: skip
+        for protocol in _protocols(forward) if forward.passage else ():
+            values = {"chain": "forward", "action": "accept", "in-interface-list": "WAN",
+                      "dst-address": str(forward.address),
+                      "comment": _tag(forward.name, ours=forward.ours)}  # fmt: skip
+            yield values | _ports(protocol, "dst-port", forward.port or forward.external)
     yield {"chain": "forward", "action": "drop", "connection-state": "new", "in-interface-list": "WAN",
            "comment": "drop everything else"}  # fmt: skip
 
@@ -64,13 +65,17 @@ def _protocols(forward: ForwardSeed) -> tuple[str, ...]:
     return ("tcp", "udp") if forward.protocol == "both" else (forward.protocol,)
 
 
+def _ports(protocol: str, name: str, ports: str) -> Values:
+    return ({} if protocol == "any" else {"protocol": protocol}) | ({name: ports} if ports else {})
+
+
 def _forwards(seed: Seed) -> Iterator[Values]:
     for forward in seed.forwards:
         for protocol in _protocols(forward):
             values = {
-                "chain": "dstnat", "action": "dst-nat", "protocol": protocol, "in-interface-list": "WAN",
-                "dst-port": forward.external, "to-addresses": str(forward.address),
-                "comment": _tag(forward.name, ours=forward.ours),
+                "chain": "dstnat", "action": "dst-nat", "in-interface-list": "WAN",
+                "to-addresses": str(forward.address), "comment": _tag(forward.name, ours=forward.ours),
+                **_ports(protocol, "dst-port", forward.external),
             }  # fmt: skip
             if forward.port:
                 values["to-ports"] = forward.port
@@ -107,10 +112,11 @@ def configuration(seed: Seed, *, strict_forward: bool) -> Iterator[tuple[Path, V
         {"address": f"{seed.lan_address}/{seed.lan_prefix}", "network": str(lan.network_address),
          "interface": LAN, "comment": "defconf"},
     )  # fmt: skip
+    bound = {"gateway": str(seed.wan_gateway), "address": f"{seed.wan_address}/{seed.wan_prefix}"}
     yield (
         ("ip", "dhcp-client"),
-        {"interface": WAN, "comment": "defconf", "status": "bound", "gateway": str(seed.wan_gateway),
-         "address": f"{seed.wan_address}/{seed.wan_prefix}"},
+        {"interface": WAN, "comment": "defconf", "status": "bound" if seed.wan_up else "searching...",
+         **(bound if seed.wan_up else {})},
     )  # fmt: skip
     for reservation in seed.reservations:
         values = {
@@ -123,7 +129,8 @@ def configuration(seed: Seed, *, strict_forward: bool) -> Iterator[tuple[Path, V
         {"address": str(lan), "gateway": str(seed.lan_address), "dns-server": str(seed.lan_address),
          "comment": "defconf"},
     )  # fmt: skip
-    for rule in (*_INPUT, *(_strict_forward(seed) if strict_forward else _FORWARD)):
+    strict = strict_forward or seed.strict_filter
+    for rule in (*_INPUT, *(_strict_forward(seed) if strict else _FORWARD)):
         yield FILTER, dict(rule)
     yield (
         NAT,
@@ -143,13 +150,14 @@ def dynamic_items(seed: Seed) -> Iterator[tuple[Path, Values]]:
     """Give what the device made itself: addresses, routes and mappings."""
     wan = IPv4Network((int(seed.wan_address), seed.wan_prefix), strict=False)
     lan = IPv4Network((int(seed.lan_address), seed.lan_prefix), strict=False)
-    yield (
-        ("ip", "address"),
-        {"address": f"{seed.wan_address}/{seed.wan_prefix}", "network": str(wan.network_address),
-         "interface": WAN},
-    )  # fmt: skip
-    yield ("ip", "route"), {"dst-address": "0.0.0.0/0", "gateway": str(seed.wan_gateway)}
-    yield ("ip", "route"), {"dst-address": str(wan), "gateway": WAN, "distance": "0"}
+    if seed.wan_up:
+        yield (
+            ("ip", "address"),
+            {"address": f"{seed.wan_address}/{seed.wan_prefix}", "network": str(wan.network_address),
+             "interface": WAN},
+        )  # fmt: skip
+        yield ("ip", "route"), {"dst-address": "0.0.0.0/0", "gateway": str(seed.wan_gateway)}
+        yield ("ip", "route"), {"dst-address": str(wan), "gateway": WAN, "distance": "0"}
     yield ("ip", "route"), {"dst-address": str(lan), "gateway": LAN, "distance": "0"}
     if seed.upnp:
         for mapping in seed.mappings:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from plexops.model.codes import config, devices, runs
+from plexops.model.codes import beginning, config, devices, runs
 from plexops.model.errors import Code
 
-CODES: Mapping[str, Code] = {code.code: code for code in (*config.CODES, *devices.CODES, *runs.CODES)}
+CODES: Mapping[str, Code] = {
+    code.code: code for code in (*config.CODES, *beginning.CODES, *devices.CODES, *runs.CODES)
+}

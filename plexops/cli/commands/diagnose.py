@@ -1,0 +1,84 @@
+"""`plexops diagnose`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from plexops.cli.options import PATH, with_files, with_run
+
+
+@click.command("diagnose")
+@with_files
+@with_run
+@click.option("--quick", is_flag=True, help="Look from this computer alone: no inventory, no login.")
+@click.option("--offline", is_flag=True, help="Ask nobody on the internet what our public address is.")
+@click.option(
+    "--plex-logs",
+    type=click.Path(path_type=Path, exists=True),
+    help="Take Plex's log from this file or folder instead of the server.",
+)
+@click.option(
+    "--probes",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="FILE",
+    help="What `plexops probe --out FILE` saw from another network. Repeatable.",
+)
+@click.option("--record", type=PATH, help="Keep every exchange in this new folder.")
+@click.option(
+    "--replay", type=click.Path(path_type=Path, exists=True), help="Answer from a recording; no network."
+)
+def command(**options: Any) -> int:
+    """Say at which layer remote access fails, why, and what to do. Reads only: nothing is ever changed.
+
+    Exit status: 0 in order, 1 a cause was found, 3 a safe stop, 4 something could not be seen.
+    """
+    if options["quick"]:
+        return _quick(options)
+    from plexops.cli.output import parse_formats, write_reports
+    from plexops.cli.session import Files, open_homes, open_store
+    from plexops.engine.brought import bring
+    from plexops.engine.runner import Order, run
+
+    formats = parse_formats(options["formats"])
+    evidence = bring(options["probes"], options["plex_logs"])
+    store = open_store()
+    files = Files(
+        options["inventory"],
+        options["playbooks"],
+        options["limit"],
+        options["tags"],
+        options["skip_tags"],
+        options["extra_vars"],
+        for_diagnosis=True,
+        offline=options["offline"],
+    )
+    homes = open_homes(
+        files,
+        store,
+        ask_pass=options["ask_pass"],
+        ask_become_pass=options["ask_become_pass"],
+        record=options["record"],
+        replay=options["replay"],
+    )
+    report, masked = run(homes, Order("diagnose", evidence=evidence), store, options["forks"])
+    write_reports(report, masked, formats, options["verbose"])
+    return report.exit_status
+
+
+def _quick(options: dict[str, Any]) -> int:
+    import sys
+
+    from plexops.cli.output import emit, view_for
+    from plexops.engine.quick import QuickSettings, look_quick
+    from plexops.report.quick_text import quick_json, render_quick
+
+    names = [name for name in options["formats"] if name not in ("text", "json")]
+    if names:
+        raise click.UsageError("--quick is shown as text or json.")
+    report = look_quick(QuickSettings(offline=options["offline"]))
+    emit(quick_json(report) if "json" in options["formats"] else render_quick(report, view_for(sys.stdout)))
+    return report.exit_status

@@ -1,0 +1,193 @@
+"""`plexops init`."""
+
+from __future__ import annotations
+
+import re
+import sys
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from plexops.cli.options import PATH
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from plexops.engine.beginning import Proposal
+    from plexops.engine.discovery import Reach, Surroundings
+    from plexops.model.quick import SeenPlex
+
+_INVENTORY = "inventory.yaml"
+_PLAYBOOK = "plex-remote-access.yaml"
+_SITE = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
+
+
+@click.command("init")
+@click.argument("folder", default=Path(), type=PATH, required=False)
+@click.option("-y", "--yes", is_flag=True, help="Write without asking.")
+@click.option("--site", default="home", show_default=True, metavar="NAME", help="What to call this home.")
+@click.option("--router", metavar="ADDRESS", help="The router, where it is not this computer's gateway.")
+@click.option("--plex", metavar="ADDRESS[:PORT]", help="The Plex server, where several or none are found.")
+def command(folder: Path, yes: bool, site: str, router: str | None, plex: str | None) -> int:
+    """Look around and write a first inventory and playbook into FOLDER (default: here).
+
+    It looks for this computer's gateway and for Plex in its network, shows what it found and what it would write,
+    and asks. It logs in nowhere, changes no device, and never overwrites a file.
+
+    Exit status: 0 written and in order, 1 not written or something is left to do, 2 a mistake, 4 nothing was found.
+    """
+    if not yes and not sys.stdin.isatty():
+        raise click.UsageError("nobody is here to ask: give --yes to write without asking.")
+    if not _SITE.fullmatch(site) or site == "all":
+        raise click.BadParameter("letters, digits, _ and -, and not “all”", param_hint="--site")
+    given_router, given_plex = _address("--router", router), _address("--plex", plex)
+    _refuse_what_is_there(folder)
+    proposal = _look(site, given_router and given_router[0], given_plex, interactive=not yes)
+    return _propose(folder, proposal, yes=yes)
+
+
+def _address(option: str, text: str | None) -> tuple[IPv4Address, int] | None:
+    if text is None:
+        return None
+    address, colon, port = text.partition(":")
+    try:
+        number = int(port) if colon and port.isascii() and port.isdigit() else 32400
+        if (colon and not port.isdigit()) or not 1 <= number <= 65535:
+            raise ValueError
+        return IPv4Address(address), number
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is no IPv4 address", param_hint=option) from None
+
+
+def _refuse_what_is_there(folder: Path) -> None:
+    from plexops.model.errors import PlexopsError, Problem
+
+    cure = "Name another folder, or move it away first."
+    there = [path for path in (folder / _INVENTORY, folder / "playbooks" / _PLAYBOOK) if _exists(path)]
+    if there:
+        raise PlexopsError([Problem("PLX-C811", f"{path} is there already", cure) for path in there])
+
+
+def _exists(path: Path) -> bool:
+    # A dangling link is something, too: writing through it would make a file elsewhere.
+    return path.is_symlink() or path.exists()
+
+
+def _look(
+    site: str, router: IPv4Address | None, plex: tuple[IPv4Address, int] | None, *, interactive: bool
+) -> Proposal:
+    import getpass
+
+    from plexops.cli.output import note
+    from plexops.engine.beginning import propose
+    from plexops.engine.discovery import Reach, look_around
+
+    note("looking around: this computer's gateway, UPnP, Plex …")
+    reach = Reach()
+    around = look_around(reach)
+    if router is None and around.network is not None:
+        router = around.network.gateway
+    server = _chosen(around, plex, reach, interactive=interactive)
+    if router is None and server is None:
+        raise _nothing()
+    try:
+        login = getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        login = ""
+    return propose(around, server, reach, site=site, router=router, login=login)
+
+
+def _nothing() -> Exception:
+    from plexops.model.errors import PlexopsError, Problem
+
+    reason = "neither a gateway nor a Plex server was found from this computer"
+    return PlexopsError(Problem("PLX-C812", reason, "Name what you know: --router ADDRESS --plex ADDRESS"))
+
+
+def _chosen(
+    around: Surroundings, given: tuple[IPv4Address, int] | None, reach: Reach, *, interactive: bool
+) -> SeenPlex | None:
+    from plexops.engine.discovery import named_plex
+
+    if given is not None:
+        return named_plex(around, given[0], given[1], reach)
+    local = [server for server in around.plex if server.local]
+    if len(around.plex) <= 1 or (len(local) == 1 and not interactive):
+        return next(iter(local or around.plex), None)
+    listed = [f"{server.address}:{server.port} {server.name or server.identifier}" for server in around.plex]
+    if not interactive:
+        raise click.UsageError(
+            f"there are {len(listed)} Plex servers: name one with --plex. {'; '.join(listed)}"
+        )
+    return around.plex[_which(listed)]
+
+
+def _which(listed: Sequence[str]) -> int:
+    from plexops.cli.output import note
+
+    for number, text in enumerate(listed, 1):
+        note(f"  {number}  {text}")
+    chosen: int = click.prompt("Which Plex server?", type=click.IntRange(1, len(listed)), default=1, err=True)
+    return chosen - 1
+
+
+def _propose(folder: Path, proposal: Proposal, *, yes: bool) -> int:
+    from plexops.cli.output import emit, note
+    from plexops.engine.beginning import inventory_text
+
+    text = inventory_text(proposal)
+    emit(f"# {folder / _INVENTORY}\n{text}")
+    for shown in proposal.keys:
+        note(f"{shown.device} at {shown.address} shows {shown.key.type} {shown.key.fingerprint}")
+    if proposal.keys:
+        note("Nobody has compared these keys yet, and they are not trusted: plexops trust does that.")
+    playbook = Path("playbooks", _PLAYBOOK)
+    if not yes and not click.confirm(f"Write this, and {playbook}, into {folder.absolute()}?", err=True):
+        note("nothing was written")
+        return 1
+    _write(folder, text)
+    note(f"written: {folder / _INVENTORY}, {folder / playbook}")
+    return _checked(folder, proposal)
+
+
+def _write(folder: Path, text: str) -> None:
+    from plexops.config.profiles import shipped
+    from plexops.model.errors import PlexopsError, Problem
+
+    playbook = (shipped("playbooks") / _PLAYBOOK).read_text(encoding="utf-8")
+    # The schema that its first line names lies beside the original.
+    own = "".join(
+        line for line in playbook.splitlines(keepends=True) if not line.startswith("# yaml-language")
+    )
+    try:
+        (folder / "playbooks").mkdir(parents=True, exist_ok=True)
+        for path, content in ((folder / _INVENTORY, text), (folder / "playbooks" / _PLAYBOOK, own)):
+            with path.open("x", encoding="utf-8", newline="\n") as file:
+                file.write(content)
+    except FileExistsError as error:
+        reason = f"{error.filename} is there already"
+        raise PlexopsError(
+            Problem("PLX-C811", reason, "Name another folder, or move it away first.")
+        ) from None
+    except OSError as error:
+        reason = f"{error.filename or folder} cannot be written: {error.strerror}"
+        raise PlexopsError(Problem("PLX-C703", reason, "Name a folder that you may write.")) from None
+
+
+def _checked(folder: Path, proposal: Proposal) -> int:
+    """Check what was written as `plexops check` does, and say what comes next."""
+    from plexops.cli.output import note, show_problems
+    from plexops.cli.session import Files
+    from plexops.model.errors import PlexopsError
+
+    try:
+        Files(folder / _INVENTORY, (folder / "playbooks" / _PLAYBOOK,)).tasks()
+    except PlexopsError as error:
+        show_problems(error.problems)
+        note("next: fill that in, then plexops check")
+        return 1
+    trust = [f"plexops trust {shown.device}" for shown in proposal.keys]
+    note(f"next: {', '.join([*trust, 'plexops diagnose'])}")
+    return 0

@@ -1,0 +1,133 @@
+"""The container that Plex runs in, as docker or podman list it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from plexops.model.exchange import Command, Read, Reply
+from plexops.model.site import Container
+from plexops.model.snapshot import FactValue
+
+_Facts = dict[str, tuple[FactValue, str]]
+
+_ENGINES = ("docker", "podman")
+_NO_PROGRAM = 127
+_NAMES = ("container.engine", "container.network", "container.published")
+
+#: Names, images, networks and ports: no engine lets a `|` into any of them.
+_LIST = "ps --format '{{.Names}}|{{.Image}}|{{.Networks}}|{{.Ports}}'"
+#: A network that the owner made has a name of its own: only its driver says what it is.
+_NETWORKS = "network ls --format '{{.Name}}|{{.Driver}}'"
+
+_PLEX = re.compile(r"plex", re.IGNORECASE)
+#: Images that are Plex itself, and not one of the many tools around it.
+_IMAGE = re.compile(
+    r"(?:.*/)?(?:pms-docker|plex|arch-plex(?:pass)?|plex-?media-?server)(?:[:@].*)?", re.IGNORECASE
+)
+_ROW = re.compile(r"([A-Za-z0-9][A-Za-z0-9_.,-]*)\|([^|]*)\|([A-Za-z0-9_., -]*)\|([^|]*)")
+_PUBLISHED = re.compile(r"\S+->\S+/[a-z]+")
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One running container."""
+
+    engine: str
+    name: str
+    image: str
+    networks: tuple[str, ...]
+    published: tuple[str, ...]
+
+
+def container_reads(container: Container) -> tuple[Read, ...]:
+    """Ask the engines that the inventory leaves possible. 127: it is not installed."""
+    return tuple(
+        Read(f"{engine}.{what}", Command(f"{engine} {words}"), absent=frozenset({_NO_PROGRAM}), seconds=10.0)
+        for engine in _engines(container)
+        for what, words in (("ps", _LIST), ("networks", _NETWORKS))
+    )
+
+
+def container_facts(replies: Mapping[str, Reply], container: Container) -> tuple[_Facts, dict[str, str]]:
+    """Tell which engine runs Plex, in which network, and what it publishes; or why that is unknown."""
+    if container is Container.NONE:
+        return {"container.engine": ("", "inventory")}, {}
+    rows: list[_Row] = []
+    for engine in _engines(container):
+        found = _rows(engine, replies[f"{engine}.ps"])
+        if isinstance(found, str):
+            return {}, dict.fromkeys(_NAMES, found)
+        rows += found
+    plex = _plex_of(rows)
+    if len(plex) > 1:
+        names = ", ".join(row.name for row in plex)
+        return {}, dict.fromkeys(_NAMES, f"several containers could be Plex: {names}")
+    if not plex:
+        if container is not Container.AUTO:
+            return {}, dict.fromkeys(_NAMES, f"{container} runs no container that is called plex")
+        return {"container.engine": ("", "server.docker.ps")}, {}
+    (row,) = plex
+    exhibit = f"server.{row.engine}.ps"
+    facts: _Facts = {
+        "container.engine": (row.engine, exhibit),
+        "container.published": (row.published, exhibit),
+    }
+    network = _network(row, replies[f"{row.engine}.networks"])
+    if not network:
+        return facts, {"container.network": f"{row.engine} does not say what the network of {row.name} is"}
+    return {**facts, "container.network": (network, exhibit)}, {}
+
+
+def _engines(container: Container) -> tuple[str, ...]:
+    if container is Container.AUTO:
+        return _ENGINES
+    return tuple(engine for engine in _ENGINES if engine == container)
+
+
+def _rows(engine: str, reply: Reply) -> list[_Row] | str:
+    """Give the running containers, none where the engine is not installed; or why they are unknown."""
+    if reply.whole and reply.status == _NO_PROGRAM and not reply.body.strip():
+        return []
+    if not reply.whole or reply.status != 0:
+        said = reply.stderr.strip().splitlines()
+        return f"{engine} did not list its containers" + (f": {said[0][:120]}" if said else "")
+    rows: list[_Row] = []
+    for line in reply.body.splitlines():
+        match = _ROW.fullmatch(line.strip())
+        if match is None:
+            return f"{engine}'s list of containers is not understood"
+        name, image, networks, ports = match.groups()
+        rows.append(
+            _Row(
+                engine, name, image, tuple(re.findall(r"[^,\s]+", networks)), tuple(_PUBLISHED.findall(ports))
+            )
+        )
+    return rows
+
+
+def _plex_of(rows: Sequence[_Row]) -> list[_Row]:
+    """Give the containers that can be Plex: by image, else by name; of several, those that publish its port."""
+    called = [row for row in rows if _PLEX.search(row.name) or _PLEX.search(row.image)]
+    likely = [row for row in rows if _IMAGE.fullmatch(row.image)] or called
+    publishing = [row for row in likely if any("->32400/" in text for text in row.published)]
+    return publishing if len(likely) > 1 and publishing else likely
+
+
+def _network(row: _Row, reply: Reply) -> str:
+    """Give what kind of network it is; empty where that is unknown."""
+    if not row.networks:
+        # Docker lists no network where a container lives in another one's; podman lists none for `host` either.
+        return "container" if row.engine == "docker" else ""
+    if not reply.whole or reply.status != 0:
+        return row.networks[0] if row.networks[0] in ("host", "bridge", "none") else ""
+    pairs = (line.strip().partition("|") for line in reply.body.splitlines())
+    drivers = {name: driver for name, _, driver in pairs}
+    kinds = {drivers.get(name, "") for name in row.networks}
+    # With an address of its own in the LAN it needs nothing published, whatever else it is in.
+    for own in ("macvlan", "ipvlan"):
+        if own in kinds:
+            return own
+    kind = kinds.pop() if len(kinds) == 1 else ""
+    return "none" if kind == "null" else kind

@@ -1,0 +1,149 @@
+"""Carry out a diagnosis: ask every layer at once, judge what was seen, and say which layer fails and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from plexops.engine.brought import Evidence, with_evidence
+from plexops.engine.observe import Seen
+from plexops.engine.reporting import about
+from plexops.engine.site import Home
+from plexops.model.errors import ExitStatus, worst
+from plexops.model.run import AlsoSeen, Hop, Mark, SiteReport, Stop, VerdictReport
+from plexops.model.snapshot import KindState, Role, Snapshot
+from plexops.runbook.conditions import Holds
+from plexops.runbook.rule import Layer, Weight
+from plexops.runbook.situation import Situation
+from plexops.runbook.verdict import Found, Verdict, judge
+
+_STOPS: dict[Stop, tuple[str, Role | None]] = {
+    "internet": ("Internet", None),
+    "isp": ("ISP", None),
+    "router": ("router", Role.ROUTER),
+    "server": ("server", Role.SERVER),
+    "plex": ("Plex", Role.PLEX),
+}
+_LAYERS: dict[Layer, Stop] = {
+    Layer.CLIENT: "internet",
+    Layer.ISP: "isp",
+    Layer.UPSTREAM: "isp",
+    Layer.ROUTER: "router",
+    Layer.SERVER: "server",
+    Layer.PLEX: "plex",
+    Layer.ACCOUNT: "plex",
+}
+_WORDS: dict[Mark, str] = {"stop": "STOP", "unknown": "unknown"}
+_EXIT: dict[Weight, ExitStatus] = {
+    Weight.BLOCKS: ExitStatus.FINDINGS,
+    Weight.PARTS: ExitStatus.FINDINGS,
+    Weight.POLICY: ExitStatus.FINDINGS,
+    Weight.WEAKNESS: ExitStatus.FINDINGS,
+    Weight.UNDECIDED: ExitStatus.INCOMPLETE,
+    Weight.NOTE: ExitStatus.IN_ORDER,
+}
+
+
+def diagnosis(
+    home: Home, seen: Seen, port: int | None, evidence: Evidence, not_asked: Sequence[str]
+) -> SiteReport:
+    """Give a site's part of the report."""
+    situation = Situation(with_evidence(seen.view, evidence, datetime.now(UTC)), port)
+    verdict = judge(situation)
+    stop = verdict.found if verdict.stop else None
+    status = _status(verdict, unreachable=bool(seen.problems))
+    steps = () if verdict.found is None else verdict.found.rule.action
+    return SiteReport(
+        name=home.view.name,
+        access=home.view.access,
+        outcome=verdict.says if verdict.found is None else verdict.found.rule.cause,
+        exit_status=status,
+        safe_stop=None if stop is None else f"{stop.sign.says}. Document this before paying for hardware.",
+        verdict=_report(verdict),
+        hops=_hops(situation, verdict),
+        exhibits=seen.exhibits,
+        not_asked=tuple(not_asked),
+        next_steps=steps,
+        errors=seen.problems,
+    )
+
+
+def _status(verdict: Verdict, *, unreachable: bool) -> ExitStatus:
+    if verdict.found is None:
+        return ExitStatus.INCOMPLETE
+    found = ExitStatus.SAFE_STOP if verdict.stop else _EXIT[verdict.found.rule.weight]
+    return worst([found, ExitStatus.INCOMPLETE]) if unreachable else found
+
+
+def _report(verdict: Verdict) -> VerdictReport:
+    also = tuple(AlsoSeen(one.rule.id, str(one.rule.layer), one.sign.says) for one in verdict.also)
+    if verdict.found is None:
+        return VerdictReport(
+            layer="",
+            cause=verdict.says,
+            id=verdict.id,
+            confidence=str(verdict.confidence),
+            also=also,
+            missing=verdict.missing,
+        )
+    rule, sign = verdict.found.rule, verdict.found.sign
+    return VerdictReport(
+        layer=str(rule.layer),
+        cause=rule.cause,
+        because=(sign.says,),
+        exhibits=sign.exhibits,
+        overturned_by=rule.overturned_by,
+        id=rule.id,
+        rows=rule.rows,
+        confidence=str(verdict.confidence),
+        also=also,
+        missing=verdict.missing,
+        mark=_mark(verdict.found),
+    )
+
+
+def _mark(found: Found) -> Mark:
+    if found.rule.stop:
+        return "stop"
+    marks: dict[Weight, Mark] = {Weight.NOTE: "ok", Weight.UNDECIDED: "unknown"}
+    return marks.get(found.rule.weight, "drift")
+
+
+def _hops(situation: Situation, verdict: Verdict) -> tuple[Hop, ...]:
+    """Draw the path: at each stop the worst that was seen there."""
+    causes = [*([] if verdict.found is None else [verdict.found]), *verdict.also]
+    path = []
+    for stop, (label, role) in _STOPS.items():
+        here = [found for found in causes if _LAYERS[found.rule.layer] == stop]
+        blamed = next((found for found in here if _mark(found) != "ok"), None)
+        mark, word = _of_stop(situation, stop, role)
+        if blamed is not None:
+            mark = _mark(blamed)
+            word = _WORDS.get(mark, "HERE" if verdict.found is blamed else "also")
+        detail = (
+            situation.wan.says
+            if stop == "isp"
+            else ""
+            if role is None
+            else about(situation.view.of(role), role)
+        )
+        path.append(Hop(stop, label, mark, word, detail))
+    return tuple(path)
+
+
+def _of_stop(situation: Situation, stop: Stop, role: Role | None) -> tuple[Mark, str]:
+    """Mark a stop at which nothing was found: ok only where it answered."""
+    if stop == "internet":
+        return "not-asked", ""
+    if stop == "isp":
+        wan = situation.wan.holds
+        return ("ok", "ok") if wan is Holds.YES else ("unknown", "unproven")
+    answered = role is not None and role in situation.view.snapshots
+    if answered and _reads(situation.view.of(role)):  # type: ignore[arg-type]
+        return "ok", "ok"
+    asked = role in situation.view.asked
+    return ("unknown", "unknown") if asked else ("not-asked", "not asked")
+
+
+def _reads(snapshot: Snapshot) -> bool:
+    return any(state is not KindState.UNKNOWN for state in snapshot.kinds.values())

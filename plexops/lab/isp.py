@@ -1,0 +1,64 @@
+"""What lies between a simulated home's router and the Internet: the ISP's addresses, its NATs, the hops on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from typing import Literal
+
+from plexops.lab.base import WAN_ADDRESS, WAN_GATEWAY
+
+IspKind = Literal[
+    "public", "cgnat", "double_nat", "isp_blocks", "ds_lite", "down", "differs", "documentation"
+]
+#: What the Internet sees where the ISP's own NAT, or its box, shares one public address.
+SHARED_PUBLIC_ADDRESS = IPv4Address("62.155.33.77")
+_BACKBONE = (IPv4Address("62.154.6.94"), IPv4Address("80.157.200.33"))
+
+
+@dataclass(frozen=True, slots=True)
+class Isp:
+    """One kind of connection. `shared` is the public address where it is not the router's own."""
+
+    wan: IPv4Address
+    gateway: IPv4Address
+    prefix: int
+    shared: IPv4Address | None = None
+    up: bool = True
+    #: The hops after the router; None for one that answers nothing.
+    beyond: tuple[IPv4Address | None, ...] = ()
+
+    @property
+    def public(self) -> IPv4Address:
+        """The address that the Internet sees."""
+        return self.shared or self.wan
+
+
+def _isp(
+    wan: str,
+    gateway: str,
+    prefix: int,
+    *,
+    shared: bool = False,
+    beyond: tuple[IPv4Address | None, ...] = _BACKBONE,
+) -> Isp:
+    first = IPv4Address(gateway)
+    public = SHARED_PUBLIC_ADDRESS if shared else None
+    return Isp(IPv4Address(wan), first, prefix, public, beyond=(first, *beyond))
+
+
+_OWN = _isp(str(WAN_ADDRESS), str(WAN_GATEWAY), 24)
+_SILENT = _isp(str(WAN_ADDRESS), str(WAN_GATEWAY), 24, beyond=(None, None))
+ISPS: Mapping[IspKind, Isp] = {
+    "public": _OWN,
+    "isp_blocks": _SILENT,
+    "cgnat": _isp("100.72.13.5", "100.72.0.1", 10, shared=True),
+    "double_nat": _isp("192.168.178.20", "192.168.178.1", 24, shared=True),
+    # RFC 6333: the router's end of the tunnel; the carrier's end answers as 192.0.0.1.
+    "ds_lite": _isp("192.0.0.2", "192.0.0.1", 29, shared=True),
+    # An address that some carriers use inside, and that no list of private ranges holds.
+    "differs": _isp("25.30.40.50", "25.30.40.1", 24, shared=True, beyond=(None, *_BACKBONE)),
+    "documentation": _isp("203.0.113.20", "203.0.113.1", 24),
+    "down": Isp(WAN_ADDRESS, WAN_GATEWAY, 24, up=False),
+}

@@ -1,0 +1,50 @@
+"""Who else is in a simulated home, and at its ISP: hosts that answer something, and another Plex server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from plexops.lab.base import HttpRequest, HttpResponse
+from plexops.lab.https import TlsFiles, serve_http
+from plexops.lab.network import Host, Network, Service, text_service
+from plexops.lab.plex_answers import element, respond
+from plexops.lab.scenario import NEIGHBOURS, OWN_NAME, Scenario
+from plexops.lab.ways import proxy
+
+OTHER_IDENTIFIER = "0b8d55aa9c3e4f7f8c1e2d3b4a5968778695a4b3"
+_BOX_PAGE = "<!DOCTYPE html>\n<html><head><title>FRITZ!Box 7590</title></head><body></body></html>\n"
+
+
+def settle(scenario: Scenario, network: Network, tls: TlsFiles) -> None:
+    """Put everybody else into the home, and what the scenario has at the ISP."""
+    for name, (mac, address) in NEIGHBOURS.items():
+        network.add(Host(name, mac, address))
+    network.hosts["nas"].services[443] = text_service(lambda: "<h1>NAS</h1>\n", "text/html", tls)
+    if scenario.proxy_to is not None:
+        handler = proxy(network, scenario.proxy_to)
+        served = Service(lambda stream: serve_http(stream, handler, tls), handler, "tls")
+        network.hosts["pi"].services[443] = served
+        network.own_names.add(OWN_NAME)
+    for port in scenario.intercepted:
+        network.intercepted[port] = _other_plex()
+    if scenario.isp == "double_nat":
+        page = text_service(lambda: _BOX_PAGE, "text/html; charset=utf-8")
+        network.internet[str(network.isp.gateway)] = {80: page}
+
+
+def _other_plex() -> Service:
+    """Give a Plex server that is not ours: it answers who it is, and nothing else without a token."""
+    attributes: Mapping[str, bool | int | str] = {
+        "size": 0, "apiVersion": "1.1.1", "claimed": True, "machineIdentifier": OTHER_IDENTIFIER,
+        "version": "1.41.2.9200-c6bbc1b53",
+    }  # fmt: skip
+    identity = element("MediaContainer", dict(attributes))
+
+    def handle(request: HttpRequest) -> HttpResponse:
+        if request.path == "/identity":
+            return respond(request, identity)
+        return HttpResponse(401, b"<html><h1>401 Unauthorized</h1></html>\n", "text/html")
+
+    tls: Literal["plain"] = "plain"
+    return Service(lambda stream: serve_http(stream, handle, None), handle, tls)

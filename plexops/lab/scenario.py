@@ -1,0 +1,155 @@
+"""One state in which a simulated home can start, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address
+from typing import Literal
+
+from plexops.lab.base import ForwardSeed, MappingSeed, PinholeSeed, ReservationSeed, Seed
+from plexops.lab.isp import ISPS, IspKind
+from plexops.lab.network import OUTSIDE_ADDRESS
+from plexops.lab.plex_seed import PlexCondition
+from plexops.lab.routers import ROUTERS, RouterName
+from plexops.lab.server import MAC, OWN_RULES
+from plexops.lab.server_condition import ServerCondition
+from plexops.lab.ufw import Rule
+
+EXTERNAL_PORT = 32500
+PLEX_PORT = 32400
+#: What Plex let the router map when it last did so by itself.
+AUTOMATIC_PORT = 18444
+RESERVED = IPv4Address("192.168.1.50")
+OLD = IPv4Address("192.168.1.83")
+#: What the home calls itself where a reverse proxy leads in.
+OWN_NAME = "plex.example.net"
+Value = bool | int | str
+
+
+def lan(last: int) -> IPv4Address:
+    """Give a LAN address by its last number."""
+    return IPv4Address(f"192.168.1.{last}")
+
+
+NAS, PI = lan(20), lan(21)
+#: What the family forwards beside Plex: written as people write.
+FOREIGN_FORWARDS = (
+    ForwardSeed("John's NAS (https)", "8443", NAS, "443", "both", enabled=False),
+    ForwardSeed('Küche "Cam"', "8081", lan(31), "80", "tcp", source="93.184.216.0/24"),
+    ForwardSeed("Minecraft", "25565-25575", lan(22), "", "both"),
+    ForwardSeed("WireGuard", "51820", PI, "", "udp"),
+    ForwardSeed("git over ssh", "2222", NAS, "22", "tcp"),
+    ForwardSeed("BitTorrent", "6881-6889", NAS, "", "both"),
+    ForwardSeed("old web server; do not use", "8080", lan(22), "80", "tcp", enabled=False),
+)
+FOREIGN_RESERVATIONS = (
+    ReservationSeed("printer", ("F8:25:51:09:38:38",), lan(10)),
+    ReservationSeed("laptop", ("aa:21:e7:a7:28:e4", "5C:E9:1E:22:33:44"), lan(11)),
+    ReservationSeed("nas", ("00:11:32:AA:BB:01",), NAS),
+    ReservationSeed("pi", ("b8:27:eb:10:20:30",), PI),
+    ReservationSeed("gaming-pc", ("04:D4:C4:55:66:77",), lan(22)),
+    ReservationSeed("kueche-cam", ("9c:8e:cd:01:02:03",), lan(31)),
+    ReservationSeed("tv", ("A8:23:FE:0A:0B:0C",), lan(40)),
+)
+MAPPINGS = (
+    MappingSeed(3074, lan(160), 3074, "udp", "Xbox (192.168.1.160:3074) 3074 UDP"),
+    MappingSeed(9308, lan(161), 9308, "udp", "PS5 9308 UDP"),
+)
+#: Hosts beside the server: name → (MAC, address at the start).
+NEIGHBOURS: Mapping[str, tuple[str, IPv4Address]] = {
+    "nas": ("00:11:32:aa:bb:01", NAS),
+    "pi": ("b8:27:eb:10:20:30", PI),
+    "gaming-pc": ("04:d4:c4:55:66:77", lan(22)),
+    "kueche-cam": ("9c:8e:cd:01:02:03", lan(31)),
+    "xbox": ("98:5f:d3:a1:a2:a3", lan(160)),
+    "ps5": ("2c:9e:00:b1:b2:b3", lan(161)),
+}
+PLEX_RULE = Rule("allow", "tcp", str(PLEX_PORT), "any", "any", comment="Plex")
+FORWARD = ForwardSeed("Plex remote", str(EXTERNAL_PORT), RESERVED, str(PLEX_PORT), "tcp")
+RESERVATION = ReservationSeed("media", (MAC,), RESERVED)
+MANUAL: Mapping[str, Value] = {
+    "PublishServerOnPlexOnlineKey": True,
+    "ManualPortMappingMode": True,
+    "ManualPortMappingPort": EXTERNAL_PORT,
+    "LastAutomaticMappedPort": 0,
+}
+AUTOMATIC: Mapping[str, Value] = {
+    "PublishServerOnPlexOnlineKey": True,
+    "ManualPortMappingMode": False,
+    "ManualPortMappingPort": PLEX_PORT,
+    "LastAutomaticMappedPort": AUTOMATIC_PORT,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Vantage:
+    """A host from which the port is tried. `inside` is one in the LAN itself: what it sees proves nothing."""
+
+    role: Literal["outside", "outside2", "inside"] = "outside"
+    address: IPv4Address = OUTSIDE_ADDRESS
+    #: Ports that its own carrier does not let out.
+    blocked_ports: frozenset[int] = frozenset()
+
+
+OUTSIDE = Vantage()
+INSIDE = Vantage("inside", PI)
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One state. `in-order` is the default of every field."""
+
+    name: str
+    about: str
+    isp: IspKind = "public"
+    address: IPv4Address = RESERVED
+    reservations: tuple[ReservationSeed, ...] = (RESERVATION,)
+    forwards: tuple[ForwardSeed, ...] = (FORWARD,)
+    rules: tuple[Rule, ...] = (PLEX_RULE,)
+    plex: Mapping[str, Value] = field(default_factory=lambda: MANUAL)
+    blocked_ports: frozenset[int] = frozenset()
+    #: Whether the vantage outside can be reached, and whether plex.tv still answers Plex.
+    outside: bool = True
+    #: How outsiders are meant to get in, as the inventory says.
+    access: Literal["forward", "relay", "vpn", "proxy"] = "forward"
+    #: The families that can show it; with another one the home starts, and lacks what makes the scenario.
+    routers: tuple[RouterName, ...] = ROUTERS
+    #: Forwards before the family's own: the first that matches wins.
+    earlier: tuple[ForwardSeed, ...] = ()
+    pinholes: tuple[PinholeSeed, ...] = ()
+    strict_filter: bool = False
+    upnp: Literal["on", "off", "none"] = "on"
+    mappings: tuple[MappingSeed, ...] = MAPPINGS
+    #: Whether the router says yes to Plex's own mapping request, and keeps nothing of it.
+    forgets_mappings: bool = False
+    server: ServerCondition = field(default_factory=ServerCondition)
+    condition: PlexCondition = field(default_factory=PlexCondition)
+    vantages: tuple[Vantage, ...] = (OUTSIDE,)
+    #: What an address echo answers instead of the public address.
+    echoes: Mapping[str, str] = field(default_factory=dict)
+    #: To where the reverse proxy on the Pi passes on; none: there is no proxy.
+    proxy_to: IPv4Address | None = None
+    #: Ports that the ISP's box answers itself, with another Plex server.
+    intercepted: frozenset[int] = frozenset()
+
+    def seed(self) -> Seed:
+        """Give how the router starts."""
+        isp = ISPS[self.isp]
+        return Seed(
+            forwards=self.earlier + FOREIGN_FORWARDS + self.forwards,
+            reservations=FOREIGN_RESERVATIONS + self.reservations,
+            upnp=self.upnp == "on",
+            upnp_installed=self.upnp != "none",
+            mappings=self.mappings if self.upnp == "on" else (),
+            pinholes=self.pinholes,
+            strict_filter=self.strict_filter,
+            wan_up=isp.up,
+            wan_address=isp.wan,
+            wan_gateway=isp.gateway,
+            wan_prefix=isp.prefix,
+        )
+
+    def server_rules(self) -> tuple[Rule, ...]:
+        """Give the host firewall's rules."""
+        return OWN_RULES + self.rules

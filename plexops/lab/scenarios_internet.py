@@ -1,0 +1,39 @@
+"""What the ISP, or its box, keeps from the home."""
+
+from __future__ import annotations
+
+from plexops.lab.plex_seed import PlexCondition
+from plexops.lab.scenario import EXTERNAL_PORT, Scenario
+
+INTERNET = (
+    Scenario("wan-down", "the router has no address on its internet side", isp="down"),
+    Scenario("cgnat", "all in order at home, but the ISP shares one public address", isp="cgnat"),
+    Scenario("ds-lite", "all in order at home, but IPv4 comes through the ISP's tunnel", isp="ds_lite"),
+    Scenario(
+        "wan-differs",
+        "all in order at home, but the router's public-looking address is not what the world sees",
+        isp="differs",
+    ),
+    Scenario(
+        "isp-blocks",
+        "all in order, but the ISP drops the port",
+        isp="isp_blocks",
+        blocked_ports=frozenset({EXTERNAL_PORT}),
+    ),
+    Scenario(
+        "double-nat",
+        "all in order at home, but the ISP's box is a router too",
+        isp="double_nat",
+        condition=PlexCondition(router_address="192.168.178.20"),
+    ),
+    Scenario(
+        "documentation-address",
+        "all in order; the ISP gives an address from a range that is meant for documentation",
+        isp="documentation",
+    ),
+    Scenario(
+        "echoes-disagree",
+        "all in order, but one of the services that tell the public address gives another one",
+        echoes={"echo2.test": "62.155.240.99"},
+    ),
+)

@@ -1,0 +1,92 @@
+"""Forwards, filters and reservations on the router that do not fit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from plexops.lab.base import ForwardSeed, PinholeSeed, ReservationSeed
+from plexops.lab.scenario import (
+    EXTERNAL_PORT,
+    FORWARD,
+    NAS,
+    OLD,
+    PLEX_PORT,
+    RESERVATION,
+    RESERVED,
+    Scenario,
+    lan,
+)
+from plexops.lab.server import MAC
+
+_STALE = ForwardSeed("Plex", str(EXTERNAL_PORT), OLD, str(PLEX_PORT), "tcp")
+_WEB_CAM = ForwardSeed("Web cam", str(EXTERNAL_PORT), NAS, "443", "tcp")
+_EXPOSED = ForwardSeed("Plex direct", str(PLEX_PORT), RESERVED, str(PLEX_PORT), "tcp")
+_RANGE = ForwardSeed("NAS media services", "32000-33000", NAS, "", "both")
+_NAS_DMZ = ForwardSeed("DMZ", "", NAS, "", "any")
+_PLEX_DMZ = ForwardSeed("DMZ", "", RESERVED, "", "any")
+
+ROUTER = (
+    Scenario("no-forward", "everything but the router's forward", forwards=()),
+    Scenario(
+        "forward-disabled",
+        "the forward is there and switched off",
+        forwards=(replace(FORWARD, enabled=False),),
+    ),
+    Scenario(
+        "forward-udp-only",
+        "the forward carries UDP, and Plex speaks TCP",
+        forwards=(replace(FORWARD, protocol="udp"),),
+    ),
+    Scenario("stale-forward", "the forward still leads to the server's old address", forwards=(_STALE,)),
+    Scenario("foreign-rule", "the port is taken by a forward to another host", forwards=(_WEB_CAM,)),
+    Scenario(
+        "forward-wrong-port",
+        "the forward leads to the server's port 8096, where nothing listens",
+        forwards=(replace(FORWARD, port="8096"),),
+    ),
+    Scenario(
+        "forward-shadowed",
+        "an earlier forward of 32000-33000 to the NAS takes the port",
+        earlier=(_RANGE,),
+    ),
+    Scenario(
+        "forward-behind-dmz",
+        "an earlier entry sends every port to the NAS",
+        earlier=(_NAS_DMZ,),
+    ),
+    Scenario(
+        "router-filter",
+        "the forward is right, but the router's own filter drops what it translates",
+        forwards=(replace(FORWARD, passage=False),),
+        strict_filter=True,
+        routers=("linux", "routeros"),
+    ),
+    Scenario(
+        "four-addresses",
+        "the reservation says .60, the host has .83, and the forward leads to .50",
+        address=OLD,
+        reservations=(ReservationSeed("media", (MAC,), lan(60)),),
+    ),
+    Scenario(
+        "two-reservations",
+        "all in order, but a second reservation for the same MAC gives another address",
+        reservations=(RESERVATION, ReservationSeed("media-old", (MAC,), lan(60))),
+    ),
+    Scenario(
+        "no-reservation",
+        "all in order, but nothing keeps the server's address",
+        reservations=(),
+    ),
+    Scenario("exposed-32400", "a second forward exposes 32400", forwards=(FORWARD, _EXPOSED)),
+    Scenario(
+        "plex-dmz",
+        "all in order, but the last entry sends every other port to the Plex host",
+        forwards=(FORWARD, _PLEX_DMZ),
+    ),
+    Scenario(
+        "ipv6-pinhole",
+        "all in order, but the router lets everybody in to 32400 over IPv6",
+        pinholes=(PinholeSeed("Plex over IPv6", PLEX_PORT),),
+        routers=("openwrt", "linux"),
+    ),
+)

@@ -1,0 +1,77 @@
+"""What keeps the server itself from being reached, or from reaching out."""
+
+from __future__ import annotations
+
+from plexops.lab.plex_log import LogLine
+from plexops.lab.plex_seed import PlexCondition
+from plexops.lab.scenario import EXTERNAL_PORT, PLEX_PORT, PLEX_RULE, Scenario, lan
+from plexops.lab.server_condition import Container, ServerCondition, Vpn
+from plexops.lab.ufw import Rule
+
+_WIDE_DENY = Rule("deny", "tcp", "32000:33000", "any", "any", comment="closed after the break-in")
+_DENY_V6 = Rule("deny", "tcp", str(PLEX_PORT), "any", "::/0")
+_SHUT_DOWN = (
+    LogLine(7_205, "MyPlex: mapping state set to 'Mapped'."),
+    LogLine(7_200, "Shutting down with signal 15 (Terminated)", "INFO"),
+)
+
+SERVER = (
+    Scenario(
+        "nothing-listens",
+        "Plex does not run",
+        server=ServerCondition(listens="nowhere"),
+        condition=PlexCondition(running=False, history=_SHUT_DOWN),
+    ),
+    Scenario(
+        "loopback-only",
+        "Plex listens on 127.0.0.1 alone",
+        server=ServerCondition(listens="loopback"),
+    ),
+    Scenario("host-firewall", "only the host's firewall lacks its rule", rules=()),
+    Scenario(
+        "host-firewall-order",
+        "the host's firewall has a wider deny before the rule that lets Plex in",
+        rules=(_WIDE_DENY, PLEX_RULE),
+    ),
+    Scenario(
+        "host-firewall-v6",
+        "all in order over IPv4, but the host's firewall denies Plex over IPv6",
+        rules=(_DENY_V6, PLEX_RULE),
+    ),
+    Scenario(
+        "host-firewall-off",
+        "all in order, but the host's firewall is switched off",
+        server=ServerCondition(firewall_enabled=False),
+    ),
+    Scenario(
+        "docker-unpublished",
+        "Plex runs in a container with a network of its own, and nothing is published",
+        server=ServerCondition(container=Container()),
+    ),
+    Scenario(
+        "docker-loopback",
+        "Plex runs in a container whose port is published on 127.0.0.1 alone",
+        server=ServerCondition(container=Container(published=(("127.0.0.1", PLEX_PORT, PLEX_PORT),))),
+    ),
+    Scenario(
+        "server-offline",
+        "the server's static gateway does not exist: it reaches nobody outside the home",
+        server=ServerCondition(address_source="static", gateway=lan(254)),
+    ),
+    Scenario(
+        "server-dns",
+        "the server cannot look up names",
+        server=ServerCondition(dns=False),
+    ),
+    Scenario(
+        "vpn-egress",
+        "the server's traffic leaves through a VPN, so its answers never come back by the forward",
+        server=ServerCondition(vpn=Vpn()),
+    ),
+    Scenario(
+        "vpn-provider",
+        "the server is reached through a port that its VPN provider forwards",
+        forwards=(),
+        server=ServerCondition(vpn=Vpn(forwards=((EXTERNAL_PORT, PLEX_PORT),))),
+    ),
+)

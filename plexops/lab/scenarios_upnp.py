@@ -1,0 +1,59 @@
+"""What becomes of Plex's own mapping requests."""
+
+from __future__ import annotations
+
+from plexops.lab.base import WAN_ADDRESS, MappingSeed
+from plexops.lab.plex_seed import PlexCondition
+from plexops.lab.scenario import AUTOMATIC, AUTOMATIC_PORT, MAPPINGS, NAS, OLD, PLEX_PORT, Scenario
+
+_ANSWERS = PlexCondition(router_address=str(WAN_ADDRESS))
+_OLD_MAPPING = MappingSeed(AUTOMATIC_PORT, OLD, PLEX_PORT, "tcp", "Plex Media Server")
+_OTHERS_MAPPING = MappingSeed(AUTOMATIC_PORT, NAS, 8080, "tcp", "download station")
+
+UPNP = (
+    Scenario(
+        "upnp-off",
+        "Plex counts on UPnP, and the router has it switched off",
+        forwards=(),
+        plex={**AUTOMATIC, "LastAutomaticMappedPort": 0},
+        upnp="off",
+    ),
+    Scenario(
+        "no-igd",
+        "Plex counts on UPnP, and the router has none",
+        forwards=(),
+        plex={**AUTOMATIC, "LastAutomaticMappedPort": 0},
+        upnp="none",
+        # UPnP is a part of RouterOS: there it is off at most.
+        routers=("openwrt", "linux", "opnsense"),
+    ),
+    Scenario(
+        "upnp-stale",
+        "Plex says that UPnP mapped its port, and the router's table is empty",
+        forwards=(),
+        plex=AUTOMATIC,
+        mappings=(),
+        forgets_mappings=True,
+        condition=_ANSWERS,
+        routers=("openwrt", "linux", "routeros"),
+    ),
+    Scenario(
+        "upnp-old-address",
+        "Plex says that UPnP mapped its port, and the mapping leads to its old address",
+        forwards=(),
+        plex=AUTOMATIC,
+        mappings=(*MAPPINGS, _OLD_MAPPING),
+        forgets_mappings=True,
+        condition=_ANSWERS,
+        routers=("openwrt", "linux", "routeros"),
+    ),
+    Scenario(
+        "upnp-conflict",
+        "the router refuses Plex's mapping: the port is mapped for another host",
+        forwards=(),
+        plex=AUTOMATIC,
+        mappings=(*MAPPINGS, _OTHERS_MAPPING),
+        condition=_ANSWERS,
+        routers=("openwrt", "linux", "routeros"),
+    ),
+)

@@ -1,0 +1,76 @@
+"""What can be wrong or worth knowing about the simulated server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+from typing import Literal
+
+from plexops.lab.base import LAN_ADDRESS
+
+LAN = IPv4Network("192.168.1.0/24")
+LOOPBACK = "127.0.0.1"
+EVERYWHERE = "0.0.0.0"  # noqa: S104
+CONTAINER_ADDRESS = IPv4Address("172.17.0.2")
+TUNNEL_PUBLIC = IPv4Address("185.65.134.70")
+TUNNEL_ADDRESS = IPv4Address("10.8.0.2")
+TUNNEL_GATEWAY = IPv4Address("10.8.0.1")
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A container that Plex runs in. `published`: the host's address and port, and the container's port."""
+
+    network: Literal["host", "bridge"] = "bridge"
+    published: tuple[tuple[str, int, int], ...] = ()
+    name: str = "plex"
+    image: str = "plexinc/pms-docker:latest"
+
+
+@dataclass(frozen=True, slots=True)
+class Vpn:
+    """A tunnel to a VPN provider that all of the server's traffic to the Internet takes."""
+
+    public: IPv4Address = TUNNEL_PUBLIC
+    address: IPv4Address = TUNNEL_ADDRESS
+    gateway: IPv4Address = TUNNEL_GATEWAY
+    interface: str = "tun0"
+    #: Ports that the provider forwards to the same port's service on the server: outside → the server's.
+    forwards: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ServerCondition:
+    """How the server stands in its network. Everything in order by default."""
+
+    address_source: Literal["dhcp", "static"] = "dhcp"
+    #: A gateway where nobody is leaves the server without Internet.
+    gateway: IPv4Address = LAN_ADDRESS
+    dns: bool = True
+    vpn: Vpn | None = None
+    #: Where Plex's port is bound, when Plex runs on the host itself or in its network.
+    listens: Literal["everywhere", "loopback", "nowhere"] = "everywhere"
+    container: Container | None = None
+    firewall_enabled: bool = True
+    #: A filter beside ufw, such as an intrusion blocker's, resets whoever comes from outside.
+    resets_outsiders: bool = False
+
+    @property
+    def online(self) -> bool:
+        """Whether its way to the Internet leads anywhere."""
+        return self.gateway == LAN_ADDRESS
+
+    @property
+    def isolated(self) -> Container | None:
+        """The container, where it has a network of its own."""
+        return self.container if self.container and self.container.network != "host" else None
+
+    def bindings(self, port: int) -> tuple[str, ...]:
+        """Give the host's addresses on which a port leads to Plex, which listens on that port itself."""
+        if self.isolated is not None:
+            return tuple(address for address, outer, _ in self.isolated.published if outer == port)
+        return {"everywhere": (EVERYWHERE,), "loopback": (LOOPBACK,), "nowhere": ()}[self.listens]
+
+    def answers(self, source: IPv4Address) -> bool:
+        """Tell whether an answer to that address goes back by the way that the question came."""
+        return source in LAN or (self.online and self.vpn is None)

@@ -1,0 +1,154 @@
+"""From where in a simulated home, or outside of it, a connection leads to what."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from ipaddress import IPv4Address
+from typing import Literal
+
+from plexops.lab.base import Fate, HttpRequest, HttpResponse
+from plexops.lab.curl import Connect
+from plexops.lab.network import PLEX_TV_ADDRESS, Answer, Host, Network, Service, text_service
+from plexops.lab.scenario import PI, PLEX_PORT, Scenario, Vantage
+from plexops.lab.server_condition import CONTAINER_ADDRESS, EVERYWHERE, LAN
+from plexops.lab.server_network import INTERNET
+
+ECHOES = ("v4.echo.test", "echo2.test")
+_TUNNEL_BEYOND = IPv4Address("185.65.134.1")
+
+
+class Ways:
+    """What the server, the vantages and plex.tv reach. `host` and `plex` are set when they exist.
+
+    For Plex it is the home around it (`PlexHooks`).
+    """
+
+    def __init__(self, scenario: Scenario, network: Network, echoes: Mapping[str, str]) -> None:
+        self._scenario = scenario
+        self._network = network
+        self._told = {**scenario.echoes, **echoes}
+        self.host: Host | None = None
+        self.plex: Service | None = None
+        #: Plex publishes from its start on, and asks for what is only there when the home stands.
+        self.ready = threading.Event()
+        for name in ECHOES:
+            network.internet[name] = self._echo(name, lambda: network.public_address)
+
+    def _echo(self, name: str, seen: Callable[[], IPv4Address]) -> dict[int, Service]:
+        return {80: text_service(lambda: f"{self._told.get(name, str(seen()))}\n", "text/plain")}
+
+    # --- what Plex asks --------------------------------------------------------------------------------
+
+    def reachable(self, port: int) -> bool | Literal["refused"]:
+        """Tell Plex what plex.tv finds on that port of the address that it saw."""
+        seen = self.public_address()
+        if not self.ready.wait(5) or not seen:
+            return False
+        found = self.inbound(IPv4Address(seen), port, PLEX_TV_ADDRESS)
+        if found == "refused":
+            return "refused"
+        return found is self.plex
+
+    def upnp_map(self, port: int) -> bool:
+        """Answer Plex's own mapping request; no router here keeps anything of it."""
+        return self._scenario.forgets_mappings
+
+    def public_address(self) -> str:
+        """Tell Plex what v4.plex.tv sees; empty where Plex does not get that far."""
+        condition = self._scenario.server
+        if not (self._network.isp.up and condition.online and condition.dns):
+            return ""
+        return str(condition.vpn.public if condition.vpn else self._network.public_address)
+
+    # --- who reaches what ------------------------------------------------------------------------------
+
+    def inbound(self, public: IPv4Address, port: int, source: IPv4Address) -> Service | Fate:
+        """Follow a connection from the Internet to a public address: the home's, or its VPN provider's."""
+        vpn = self._scenario.server.vpn
+        if vpn is None or public != vpn.public:
+            return self._network.inbound(public, port, source)
+        inner = dict(vpn.forwards).get(port)
+        if inner is None or self.host is None:
+            return "dropped"
+        verdict = self.host.firewall(source, inner)
+        return self.host.services.get(inner, "refused") if verdict == "accepted" else verdict
+
+    def from_server(self, host: str, port: int) -> Service | Answer | None:
+        """Follow a connection that the server itself makes; None where a name is not found."""
+        server, network, condition = self.host, self._network, self._scenario.server
+        if server is None or host in ("127.0.0.1", "localhost"):
+            return self._local(port, outer=False)
+        if host == str(server.address):
+            return self._local(port, outer=True)
+        if condition.isolated and host == str(CONTAINER_ADDRESS):
+            return self.plex if port == PLEX_PORT and self.plex else "refused"
+        if not _is_address(host):
+            known = host in network.internet or host in network.own_names
+            if not condition.dns or not known:
+                return None
+        elif IPv4Address(host) in LAN:
+            return "unreachable" if server.address is None else network.from_lan(server.address, host, port)
+        if not condition.online or server.address is None:
+            return "unreachable"
+        if condition.vpn is None or not network.isp.up:
+            return network.from_lan(server.address, host, port)
+        return self._from_internet(host, port, condition.vpn.public)
+
+    def from_vantage(self, vantage: Vantage) -> Connect:
+        """Give where connections lead that a vantage makes."""
+
+        def inside(host: str, port: int) -> Service | Answer | None:
+            return self._network.from_lan(PI, host, port)
+
+        def outside(host: str, port: int) -> Service | Answer | None:
+            if port in vantage.blocked_ports:
+                return "dropped"
+            return self._from_internet(host, port, vantage.address)
+
+        return inside if vantage.role == "inside" else outside
+
+    def hops(self) -> Sequence[IPv4Address | None]:
+        """Give what answers on the server's way to the Internet, up to the far end."""
+        vpn, isp = self._scenario.server.vpn, self._network.isp
+        if not isp.up:
+            return (self._network.lan_address,)
+        if vpn is not None:
+            return (vpn.gateway, _TUNNEL_BEYOND, None, INTERNET)
+        return (self._network.lan_address, *isp.beyond, INTERNET)
+
+    def _from_internet(self, host: str, port: int, source: IPv4Address) -> Service | Answer | None:
+        """Follow a connection by somebody whom the Internet sees as `source`."""
+        network = self._network
+        if host in ECHOES:
+            return self._echo(host, lambda: source).get(port, "refused")
+        if host in network.own_names:
+            return self.inbound(network.public_address, port, source)
+        if not _is_address(host):
+            return network.internet.get(host, {}).get(port)
+        return self.inbound(IPv4Address(host), port, source)
+
+    def _local(self, port: int, *, outer: bool) -> Service | Answer:
+        """Follow a connection within the server; `outer`: to its LAN address, which not everything listens on."""
+        if self.host is None:
+            return "refused"
+        bound = self._scenario.server.bindings(port) if port == PLEX_PORT else (EVERYWHERE,)
+        if not bound or (outer and EVERYWHERE not in bound):
+            return "refused"
+        return self.host.services.get(port, "refused")
+
+
+def proxy(network: Network, to: IPv4Address) -> Callable[[HttpRequest], HttpResponse]:
+    """Make the handler of a reverse proxy on the Pi that passes everything on to Plex's port at `to`."""
+
+    def handle(request: HttpRequest) -> HttpResponse:
+        found = network.from_lan(PI, str(to), PLEX_PORT)
+        if isinstance(found, Service) and found.http is not None:
+            return found.http(request)
+        return HttpResponse(502, b"<html><h1>502 Bad Gateway</h1></html>\n", "text/html")
+
+    return handle
+
+
+def _is_address(text: str) -> bool:
+    return all(part.isdigit() for part in text.split("."))

@@ -1,0 +1,40 @@
+"""Problem codes of the commands that need no inventory: probe files and `init`. PLX-C8…"""
+
+from __future__ import annotations
+
+from plexops.model.errors import Code, ExitStatus
+
+CODES: tuple[Code, ...] = (
+    Code(
+        "PLX-C801",
+        "This is no probe file",
+        ExitStatus.USAGE,
+        "A probe file is what `plexops probe HOST:PORT --out FILE` writes: one JSON object whose schema is "
+        "plexops/probe/1, of a few hundred bytes. The file that was given is something else, was cut off on its way, "
+        "or comes from a newer plexops. Make it again on the computer outside, and copy it as it is.",
+    ),
+    Code(
+        "PLX-C802",
+        "A value of a probe file cannot be used",
+        ExitStatus.USAGE,
+        "The file is a probe file, but one of its values is missing, of another type, or impossible: an address that is "
+        "no IPv4 address, a port beyond 65535, an answer that nobody gives, a time that is no time in UTC. Since a "
+        "verdict would rest on it, plexops takes none of it. Make it again with `plexops probe`.",
+    ),
+    Code(
+        "PLX-C811",
+        "There is an inventory or playbook already",
+        ExitStatus.USAGE,
+        "`plexops init` writes inventory.yaml and playbooks/plex-remote-access.yaml, and never over something that is "
+        "there. Name another folder (plexops init FOLDER), or move the old file away first. Nothing was written.",
+    ),
+    Code(
+        "PLX-C812",
+        "Nothing was found to begin with",
+        ExitStatus.INCOMPLETE,
+        "`plexops init` looks for the gateway of this computer and for Plex servers in its network, and found what it "
+        "needs neither here nor there. Run it on the Plex host or on a computer in the same network, not in a "
+        "container and not through a VPN; or name what you know: --router ADDRESS, --plex ADDRESS. "
+        "inventory.example.yaml shows what an inventory holds.",
+    ),
+)

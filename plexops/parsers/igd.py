@@ -1,0 +1,197 @@
+"""What a UPnP gateway answers: its description, its address, its mappings. Untrusted, so nothing but plain elements.
+
+DOCTYPE and entities are refused as they begin; size, depth and number of elements are bounded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from ipaddress import AddressValueError, IPv4Address
+from urllib.parse import urljoin, urlsplit
+from xml.parsers import expat
+
+from plexops.model.entries import UpnpMapping
+from plexops.model.values import ALL_PORTS, Ports, Protocol
+from plexops.parsers.base import ParseError
+
+_LARGEST = 64 * 1024
+_DEEPEST = 32
+_MOST_ELEMENTS = 2000
+_LONGEST_TEXT = 200
+#: What a place behind the end of the table is called; some boxes say 714 (no such entry) or 402 instead.
+_NO_MORE = frozenset({402, 713, 714})
+
+
+@dataclass(slots=True)
+class Element:
+    """One element: its name without namespace, its text, its children."""
+
+    name: str
+    text: str = ""
+    children: list[Element] = field(default_factory=list)
+
+    def all(self, name: str) -> Iterator[Element]:
+        """Give this element and those below it that bear a name."""
+        if self.name == name:
+            yield self
+        for child in self.children:
+            yield from child.all(name)
+
+    def said(self, name: str) -> str:
+        """Give the text of a child, printable and cut; empty where there is none."""
+        found = next((child.text for child in self.children if child.name == name), "")
+        return "".join(char if char.isprintable() else " " for char in found).strip()[:_LONGEST_TEXT]
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What a gateway says of itself. `services` are (service type, absolute address of its control)."""
+
+    title: str
+    maker: str
+    model: str
+    services: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class IgdMapping:
+    """One mapping of the table. `remote` is the only source that it lets in; empty for all. 0 s: for ever."""
+
+    mapping: UpnpMapping
+    enabled: bool
+    remote: str
+    lease_seconds: int
+
+
+def read_xml(text: str) -> Element:
+    """Read a document into elements. Raises ParseError for what is no XML, has a DOCTYPE, or is too much."""
+    if len(text) > _LARGEST:
+        raise ParseError("the document is too large")
+    builder = _Builder()
+    parser = expat.ParserCreate(namespace_separator=" ")
+    parser.StartDoctypeDeclHandler = builder.refuse_doctype
+    parser.EntityDeclHandler = builder.refuse_doctype
+    parser.StartElementHandler = builder.begin
+    parser.EndElementHandler = builder.end
+    parser.CharacterDataHandler = builder.text
+    try:
+        parser.Parse(text.lstrip("\ufeff \r\n\t\0").rstrip("\0"), True)
+    except expat.ExpatError as error:
+        raise ParseError(f"no XML ({expat.ErrorString(error.code)})", text[:80]) from None
+    return builder.root
+
+
+class _Builder:
+    """Builds elements while expat reads."""
+
+    def __init__(self) -> None:
+        self._open = [Element("")]
+        self._count = 0
+
+    @property
+    def root(self) -> Element:
+        return self._open[0].children[0]
+
+    def refuse_doctype(self, *_: object) -> None:
+        raise ParseError("the document has a DOCTYPE")
+
+    def begin(self, name: str, _attributes: object) -> None:
+        self._count += 1
+        if self._count > _MOST_ELEMENTS or len(self._open) > _DEEPEST:
+            raise ParseError("the document has too many elements")
+        element = Element(name.rpartition(" ")[2])
+        self._open[-1].children.append(element)
+        self._open.append(element)
+
+    def end(self, _name: str) -> None:
+        self._open.pop()
+
+    def text(self, data: str) -> None:
+        self._open[-1].text += data
+
+
+def parse_description(text: str, location: str) -> Described:
+    """Read a device description that was found at `location`. Raises ParseError.
+
+    A service whose control lies on another host is left out.
+    """
+    root = read_xml(text)
+    device = next(root.all("device"), None)
+    if device is None:
+        raise ParseError("the description has no device")
+    base = root.said("URLBase") or location
+    services = []
+    for service in root.all("service"):
+        control = _beside(location, base, service.said("controlURL"))
+        if control:
+            services.append((service.said("serviceType"), control))
+    return Described(
+        device.said("friendlyName"), device.said("manufacturer"), device.said("modelName"), tuple(services)
+    )
+
+
+def _beside(location: str, base: str, path: str) -> str:
+    """Give the absolute address of a control on the host of the description; empty where it is on another."""
+    try:
+        home, control = urlsplit(location), urlsplit(urljoin(urljoin(location, base), path))
+        elsewhere = control.hostname != home.hostname or (control.port or 80) not in range(1, 65536)
+    except ValueError:
+        return ""
+    if not path or elsewhere or control.scheme != "http" or "@" in control.netloc:
+        return ""
+    return control.geturl()
+
+
+def parse_external_address(text: str) -> IPv4Address | None:
+    """Read the address on the internet side; None where the box has none. Raises ParseError."""
+    response = _only(read_xml(text), "GetExternalIPAddressResponse")
+    said = response.said("NewExternalIPAddress")
+    if not said:
+        return None
+    try:
+        return IPv4Address(said)
+    except AddressValueError:
+        raise ParseError("no address on the internet side", said) from None
+
+
+def parse_mapping(text: str) -> IgdMapping:
+    """Read one mapping. Raises ParseError."""
+    response = _only(read_xml(text), "GetGenericPortMappingEntryResponse")
+    words = {"TCP": Protocol.TCP, "UDP": Protocol.UDP}
+    protocol = words.get(response.said("NewProtocol").upper(), Protocol.OTHER)
+    try:
+        external = Ports.parse(response.said("NewExternalPort"))
+        mapping = UpnpMapping(
+            # 0 is UPnP's word for every port.
+            ALL_PORTS if external.single == 0 else external,
+            IPv4Address(response.said("NewInternalClient")),
+            Ports.parse(response.said("NewInternalPort")),
+            protocol,
+            response.said("NewPortMappingDescription"),
+        )
+    except ValueError as error:
+        raise ParseError("a mapping that cannot be read", str(error)) from None
+    lease = response.said("NewLeaseDuration")
+    return IgdMapping(
+        mapping,
+        response.said("NewEnabled").lower() in ("1", "true", "yes"),
+        response.said("NewRemoteHost"),
+        int(lease) if lease.isascii() and lease.isdigit() and len(lease) <= 10 else 0,
+    )
+
+
+def is_end_of_table(text: str) -> bool:
+    """Tell whether a refusal means that the table has no such place. Raises ParseError for what is no refusal."""
+    fault = next(read_xml(text).all("UPnPError"), None)
+    code = "" if fault is None else fault.said("errorCode")
+    if not (code.isascii() and code.isdigit()):
+        raise ParseError("no answer of a UPnP gateway", text[:80])
+    return int(code) in _NO_MORE
+
+
+def _only(root: Element, name: str) -> Element:
+    found = next(root.all(name), None)
+    if found is None:
+        raise ParseError("no answer of a UPnP gateway")
+    return found

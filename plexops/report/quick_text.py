@@ -1,0 +1,159 @@
+"""A quick look, for people and for machines."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from plexops.model.entries import UpnpMapping
+from plexops.model.quick import QuickReport, SeenGateway, SeenPlex
+from plexops.report.terminal import Pen, Style, one_line, safe_term, width_of, wrap
+from plexops.report.view import View
+
+SCHEMA = "plexops/quick/1"
+_INDENT = 10
+#: So many mappings are shown; the document for machines has all of them.
+_SHOWN = 12
+
+
+def render_quick(report: QuickReport, view: View) -> str:
+    """Give the report as text that ends with a newline."""
+    pen = Pen(view.colour, view.unicode)
+    width = max(40, view.width)
+    lines = [_title(report, pen, width)]
+    for label, text in _seen(report):
+        lines += _labelled(pen, label, Style.FAINT, text, width)
+    lines.append("")
+    for number, text in enumerate(report.unseen):
+        lines += _labelled(pen, "not seen" if number == 0 else "", Style.UNKNOWN, text, width)
+    verdict = report.verdict
+    lines.append("")
+    style = Style.STOP if verdict.decided else Style.UNKNOWN
+    head = f"{'the ' + verdict.layer + ': ' if verdict.decided else ''}{verdict.cause}"
+    lines += _labelled(pen, "Verdict", Style.STRONG if not verdict.decided else style, head, width)
+    for label, texts in (("because", verdict.because), ("next", verdict.do)):
+        for number, text in enumerate(texts):
+            lines += _labelled(pen, label if number == 0 else "", Style.FAINT, text, width)
+    lines.append(_labelled(pen, "", Style.FAINT, f"exit {int(report.exit_status)}", width)[0])
+    return pen.finish("\n".join(line.rstrip() for line in lines) + "\n")
+
+
+def _title(report: QuickReport, pen: Pen, width: int) -> str:
+    name = "plexops diagnose --quick"
+    right = f"from this computer · read-only · {report.seconds:.1f} s"
+    return f"{pen.paint(name, Style.STRONG)}{' ' * max(2, width - width_of(name) - width_of(right))}{right}"
+
+
+def _seen(report: QuickReport) -> list[tuple[str, str]]:
+    rows: list[tuple[str, str]] = []
+    network = report.network
+    if network is not None:
+        rows.append(("here", f"{network.address} on {network.interface}, in {network.network}"))
+        rows.append(("gateway", f"{network.gateway}{_described(report.router)}"))
+    router = report.router
+    if router is not None and router.wan is not None:
+        rows.append(("WAN", f"{router.wan}, as the gateway says by UPnP"))
+    rows += [("public", f"{echo.address}, as {echo.source} sees it") for echo in report.echoes]
+    for mapping in (router.mappings or ())[:_SHOWN] if router is not None else ():
+        rows.append(("mapping", _mapping(mapping)))
+    rows += [("other box", f"{box.address}{_described(box)}") for box in report.gateways if box is not router]
+    rows += [("Plex", _plex(server)) for server in report.plex]
+    return rows
+
+
+def _described(box: SeenGateway | None) -> str:
+    words = [] if box is None else [word for word in (box.title or box.model, box.software) if word]
+    return f", {', '.join(words)}" if words else ""
+
+
+def _mapping(mapping: UpnpMapping) -> str:
+    name = f" “{mapping.name}”" if mapping.name else ""
+    return f"{mapping.protocol} {mapping.external_port} → {mapping.address}:{mapping.port}{name}"
+
+
+def _plex(server: SeenPlex) -> str:
+    claimed = {True: "claimed", False: "not claimed", None: ""}[server.claimed]
+    parts = [
+        f"{server.address}:{server.port}",
+        server.name,
+        server.version,
+        claimed,
+        "on this computer" if server.local else "",
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+def _labelled(pen: Pen, label: str, style: Style, text: str, width: int) -> list[str]:
+    first, *rest = wrap(safe_term(one_line(text)), max(20, width - _INDENT))
+    painted = pen.paint(label, style) + " " * (_INDENT - width_of(label))
+    return [painted + first, *(" " * _INDENT + line for line in rest)]
+
+
+def quick_json(report: QuickReport) -> str:
+    """Give the report as one JSON document that ends with a newline."""
+    network, verdict = report.network, report.verdict
+    document: dict[str, Any] = {
+        "schema": SCHEMA,
+        "network": None
+        if network is None
+        else {
+            "interface": network.interface,
+            "address": str(network.address),
+            "gateway": str(network.gateway),
+            "network": str(network.network),
+        },
+        "gateways": [_gateway_json(box) for box in report.gateways],
+        "plex": [_plex_json(server) for server in report.plex],
+        "public_addresses": [{"source": echo.source, "address": str(echo.address)} for echo in report.echoes],
+        "offline": report.offline,
+        "unseen": list(report.unseen),
+        "verdict": {
+            "id": verdict.id,
+            "decided": verdict.decided,
+            "layer": verdict.layer,
+            "cause": verdict.cause,
+            "because": list(verdict.because),
+            "do": list(verdict.do),
+        },
+        "seconds": report.seconds,
+        "exit_status": int(report.exit_status),
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def _gateway_json(box: SeenGateway) -> dict[str, Any]:
+    return {
+        "address": str(box.address),
+        "title": box.title,
+        "maker": box.maker,
+        "model": box.model,
+        "software": box.software,
+        "wan_address": None if box.wan is None else str(box.wan),
+        "says_no_wan_address": box.wanless,
+        "mappings": None
+        if box.mappings is None
+        else [
+            {
+                "protocol": str(mapping.protocol),
+                "external_port": str(mapping.external_port),
+                "address": str(mapping.address),
+                "port": str(mapping.port),
+                "name": mapping.name,
+            }
+            for mapping in box.mappings
+        ],
+        "whole": box.whole,
+        "why": box.why,
+    }
+
+
+def _plex_json(server: SeenPlex) -> dict[str, Any]:
+    return {
+        "address": str(server.address),
+        "port": server.port,
+        "machine_identifier": server.identifier,
+        "name": server.name,
+        "version": server.version,
+        "claimed": server.claimed,
+        "on_this_computer": server.local,
+    }

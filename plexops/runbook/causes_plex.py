@@ -1,0 +1,251 @@
+"""Causes in Plex itself: its account, its settings, and how it asks the router for a port by itself."""
+
+from __future__ import annotations
+
+from plexops.model.entries import ProbeAnswer
+from plexops.model.snapshot import Kind, KindState
+from plexops.model.values import PLEX_PORT
+from plexops.runbook.conditions import Holds
+from plexops.runbook.rule import Sign, named, of_fact, sign
+from plexops.runbook.situation import Situation, probe_of
+
+#: Words of Plex's sign-in state with which nothing is wrong; `none` is an unclaimed server's.
+_SIGNED_IN = frozenset({"ok", "", "none", "unknown"})
+
+
+def not_claimed(situation: Situation) -> Sign | None:
+    """Does the server belong to nobody?"""
+    if situation.plex.flag("plex.claimed") is not False:
+        return None
+    return sign("this Plex belongs to no account", of_fact(situation.plex, "plex.claimed"))
+
+
+def sign_in_broken(situation: Situation) -> Sign | None:
+    """Does plex.tv not take the server's login?"""
+    state, error = situation.plex.text("plex.sign_in"), situation.plex.text("plex.mapping_error")
+    if situation.plex.flag("plex.claimed") is False:
+        return None
+    if error == "badauth" or (state is not None and state not in _SIGNED_IN):
+        says = f"plex.tv does not accept this server's login ({error or state})"
+        return sign(
+            says, of_fact(situation.plex, "plex.sign_in"), of_fact(situation.plex, "plex.mapping_error")
+        )
+    lost = situation.story.sign_in_lost
+    if lost is None or not lost.fresh:
+        return None
+    return sign("plex.tv does not accept this server's login, its log says", situation.exhibit_of(lost))
+
+
+def publishing_off(situation: Situation) -> Sign | None:
+    """Is remote access switched off?"""
+    values = situation.remote_access
+    if values is None or values.enabled:
+        return None
+    return sign("remote access is switched off in Plex", situation.settings)
+
+
+def manual_off(situation: Situation) -> Sign | None:
+    """Is a port set by hand, and the switch that makes it count off?"""
+    values = situation.remote_access
+    if values is None or values.manual or not values.enabled or values.manual_port == PLEX_PORT:
+        return None
+    says = f"port {values.manual_port} is entered in Plex, but “manually specify public port” is off: it does not count"
+    return sign(says, situation.settings)
+
+
+def port_mismatch(situation: Situation) -> Sign | None:
+    """Does Plex announce a port that the router does not forward, while another one leads to it?"""
+    port, found = situation.announced, situation.leads_to_plex
+    if port is None or not found or situation.mappings:
+        return None
+    if any(port in entry.values.external_port for entry in found):
+        return None
+    ports = ", ".join(str(entry.values.external_port) for entry in found)
+    says = f"Plex announces port {port}; the router forwards {ports} to it ({named(found[0])})"
+    return sign(says, situation.settings, *found)
+
+
+def no_verdict_yet(situation: Situation) -> Sign | None:
+    """Has plex.tv not tried yet, and nobody else either?"""
+    values, state = situation.remote_access, situation.plex.text("plex.mapping_state")
+    if values is None or not values.enabled or state not in ("waiting", "unknown") or situation.probes:
+        return None
+    return sign(f"plex.tv has given no verdict yet ({state})", of_fact(situation.plex, "plex.mapping_state"))
+
+
+def relay_only(situation: Situation) -> Sign | None:
+    """Are viewers served, but only through Plex's relay?"""
+    count = situation.plex.facts.get("plex.relayed_sessions")
+    relayed = count is not None and isinstance(count.value, int) and count.value > 0
+    if not relayed or count is None or situation.reached or situation.claimed_reachable:
+        return None
+    says = f"{count.value} session{'s' if count.value != 1 else ''} come through Plex's relay, none directly"
+    return sign(says, count.exhibit, *situation.plex_says.exhibits)
+
+
+def entitlement(situation: Situation) -> Sign | None:
+    """Is all in order, and the owner without Plex Pass? Then Plex itself refuses remote video. (D5)"""
+    if situation.plex.flag("plex.subscription") is not False:
+        return None
+    if not (situation.proven or situation.claimed_reachable):
+        return None
+    says = "the owner has no Plex Pass: since April 2025 remote video then needs a Remote Watch Pass of the viewer"
+    return sign(says, of_fact(situation.plex, "plex.subscription"))
+
+
+# --- a port that Plex asks the router for ------------------------------------------------------------
+
+
+def upnp_off(situation: Situation) -> Sign | None:
+    """Does Plex ask for a port by UPnP, and the router's UPnP is switched off?"""
+    switch = situation.router.of(Kind.UPNP)
+    if not _needs_upnp(situation) or not switch or switch[0].values is None or switch[0].values.enabled:
+        return None
+    return sign(
+        "Plex maps its port by UPnP, and UPnP is switched off on the router", switch[0], situation.settings
+    )
+
+
+def no_igd(situation: Situation) -> Sign | None:
+    """Does Plex ask for a port by UPnP, and the router knows no UPnP?"""
+    if not _needs_upnp(situation) or situation.router.state(Kind.UPNP) is not KindState.ABSENT:
+        return None
+    shown = situation.exhibit_of(situation.story.no_igd)
+    return sign("Plex maps its port by UPnP, and the router has no UPnP", situation.settings, shown)
+
+
+def upnp_conflict(situation: Situation) -> Sign | None:
+    """Did the router refuse the mapping because somebody else has the port? (718)"""
+    conflict = situation.story.conflict
+    if not _needs_upnp(situation) or conflict is None or not conflict.fresh:
+        return None
+    port = conflict.event.port or situation.announced
+    says = f"the router refused to map port {port} for Plex: another host holds it"
+    for entry in situation.router.of(Kind.UPNP_MAPPING):
+        if entry.values is not None and port is not None and port in entry.values.external_port:
+            says = f"port {port} is mapped for {entry.values.address} by UPnP: Plex's own mapping was refused"
+            return sign(says, entry, situation.exhibit_of(conflict))
+    return sign(says, situation.exhibit_of(conflict), situation.settings)
+
+
+def upnp_old_address(situation: Situation) -> Sign | None:
+    """Does Plex's mapping lead to an address that it no longer has?"""
+    if not _needs_upnp(situation) or not situation.held:
+        return None
+    for entry in situation.mappings:
+        if entry.values.address not in situation.targets:
+            now = ", ".join(str(address) for address in sorted(situation.held))
+            says = f"UPnP's mapping of port {entry.values.external_port} leads to {entry.values.address}; Plex is at {now}"
+            return sign(says, entry, of_fact(situation.server, "host.addresses"))
+    return None
+
+
+def upnp_stale(situation: Situation) -> Sign | None:
+    """Does Plex think that it has a mapping, and the router's table has none? (E2)"""
+    values = situation.remote_access
+    if not _needs_upnp(situation) or values is None or not values.last_automatic_port or situation.mappings:
+        return None
+    if situation.router.state(Kind.UPNP_MAPPING) not in (KindState.PRESENT, KindState.ABSENT):
+        return None
+    says = (
+        f"Plex counts on a UPnP mapping of port {values.last_automatic_port}, and the router's table has none"
+    )
+    shown = [entry.exhibit for entry in situation.router.of(Kind.UPNP_MAPPING)][:1] or ["router.mappings"]
+    return sign(says, situation.settings, of_fact(situation.plex, "plex.mapping_state"), *shown)
+
+
+def mapping_failed(situation: Situation) -> Sign | None:
+    """Does Plex say that it got no mapping?"""
+    if (
+        not _needs_upnp(situation)
+        or situation.plex.text("plex.mapping_state") != "failed"
+        or situation.mappings
+    ):
+        return None
+    says = "Plex asked the router for a port by itself and got none"
+    return sign(says, of_fact(situation.plex, "plex.mapping_state"), situation.settings)
+
+
+def _needs_upnp(situation: Situation) -> bool:
+    """Whether Plex asks for its port by itself, and no forward made by hand leads to it at the port it announces."""
+    if not situation.automatic or not situation.forwards_known:
+        return False
+    values = situation.remote_access
+    ports = {situation.announced, None if values is None else values.manual_port}
+    return not any(port in e.values.external_port for port in ports if port for e in situation.leads_to_plex)
+
+
+# --- other ways in -----------------------------------------------------------------------------------
+
+
+def relay_in_order(situation: Situation) -> Sign | None:
+    """`access: relay`: is the relay allowed, and the server signed in?"""
+    if situation.view.access != "relay" or situation.plex.flag("plex.relay") is not True:
+        return None
+    return sign("Plex Relay is allowed, as `access: relay` wants", of_fact(situation.plex, "plex.relay"))
+
+
+def relay_off(situation: Situation) -> Sign | None:
+    """`access: relay`: is the relay forbidden?"""
+    if situation.view.access != "relay" or situation.plex.flag("plex.relay") is not False:
+        return None
+    return sign(
+        "`access: relay`, but the relay is switched off in Plex", of_fact(situation.plex, "plex.relay")
+    )
+
+
+def vpn_in_order(situation: Situation) -> Sign | None:
+    """`access: vpn`: does Plex answer where the VPN leads, and listen to more than itself?"""
+    if (
+        situation.view.access != "vpn"
+        or not situation.listeners
+        or not situation.plex.text("plex.identifier")
+    ):
+        return None
+    return sign(
+        "Plex answers at home; whoever is in the VPN reaches it there",
+        situation.listeners[0],
+        of_fact(situation.plex, "plex.identifier"),
+    )
+
+
+def proxy_in_order(situation: Situation) -> Sign | None:
+    """`access: proxy`: did somebody outside meet this Plex at the proxy's port?"""
+    port = situation.proxy_port
+    good = [entry for entry in situation.reached if probe_of(entry).port == port]
+    if situation.view.access != "proxy" or port is None or not good:
+        return None
+    return sign(f"Plex answers through the proxy at port {port}", *good)
+
+
+def proxy_broken(situation: Situation) -> Sign | None:
+    """`access: proxy`: does nobody get through, or does Plex not announce the proxy at all?"""
+    if situation.view.access != "proxy" or "plex.custom_connections" not in situation.plex.facts:
+        return None
+    shown = of_fact(situation.plex, "plex.custom_connections")
+    port = situation.proxy_port
+    if port is None:
+        return sign(
+            "`access: proxy`, but Plex announces no custom connection: no app learns of the proxy", shown
+        )
+    bad = [
+        e for e in situation.probes if probe_of(e).port == port and probe_of(e).answer is not ProbeAnswer.OPEN
+    ]
+    if not bad or any(probe_of(entry).port == port for entry in situation.reached):
+        return None
+    return sign(
+        f"the proxy at port {port}: {probe_of(bad[0]).answer} ({probe_of(bad[0]).vantage})", *bad, shown
+    )
+
+
+def in_order(situation: Situation) -> Sign | None:
+    """Did somebody outside, or plex.tv, get through, and is the WAN address the public one?"""
+    if situation.view.access != "forward" or situation.wan.holds is not Holds.YES:
+        return None
+    if situation.proven:
+        shown = situation.reached
+        where = probe_of(shown[0])
+        return sign(f"{where.vantage} reached Plex at port {where.port}", *shown, *situation.wan.exhibits)
+    if situation.claimed_reachable and not situation.refuted:
+        return sign(situation.plex_says.says, *situation.plex_says.exhibits, *situation.wan.exhibits)
+    return None

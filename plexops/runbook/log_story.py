@@ -1,0 +1,396 @@
+"""What Plex's log tells as a whole: what was announced, what became of it, and whether that still holds.
+
+A log is evidence of the past. Every statement therefore carries its event, how old it is, and whether it is **fresh**:
+young enough, and nothing happened since that makes it a statement about something else. What is not fresh may
+explain, and decides nothing.
+
+What these lines do not prove, whatever they say:
+- STATE is no verdict. A healthy server with a manual port logs 'Mapped - Not Published' at every refresh and stops
+  there; an automatic mapping that runs beside it logs it after 'Mapped'. So it is not part of the story, except for
+  'Bad Authentication', which nothing healthy says.
+- `no_igd`, `pmp_failed`, `mapping_failed`, `conflict` are no fault where Plex has a manual port: it asks the router for its
+  address all the same. The setting decides, and it is a fact of the Plex server, not of the log.
+- `router_address` is what the router said over UPnP or NAT-PMP; some say their address in the LAN. Confirm it at the router.
+- `relay_started`: Plex keeps a relay ready wherever the relay is switched on. Nobody needs to be served through it.
+- Without debug logging the deciding lines are missing: their absence proves nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from ipaddress import AddressValueError, IPv4Address
+
+from plexops.model.entries import LogEvent, LogWord
+from plexops.model.values import (
+    CARRIER_NAT_NETWORKS,
+    PRIVATE_NETWORKS,
+    TRANSITION_NETWORKS,
+    UNUSABLE_NETWORKS,
+)
+
+#: Plex publishes anew every 24 hours: an older announcement or verdict would have been replaced. One hour more,
+#: because local time jumps by one.
+PUBLISHED_LIMIT = timedelta(hours=25)
+#: Plex looks its addresses up every hour; one look-up may be missed. Also for what lasts a moment: a request, a relay.
+LOOKED_UP_LIMIT = timedelta(hours=2)
+#: The server tells its time before or after its log is read, and both take some seconds.
+CLOCK_TOLERANCE = timedelta(minutes=2)
+#: Both UPnP and NAT-PMP are asked twice within a cycle, and each takes up to 12 seconds to give up: a longer pause
+#: parts two cycles.
+CYCLE_PAUSE = timedelta(minutes=2)
+#: An answer is found stale as soon as it has been logged.
+_AT_ONCE = timedelta(seconds=1)
+
+_CYCLE = frozenset(
+    {
+        *(
+            LogWord.PUBLIC_ADDRESS,
+            LogWord.NO_PUBLIC_ADDRESS,
+            LogWord.ROUTER_ADDRESS,
+            LogWord.ROUTER_ADDRESS_PRIVATE,
+        ),
+        *(
+            LogWord.NO_IGD,
+            LogWord.PMP_FAILED,
+            LogWord.MAPPED,
+            LogWord.MAPPING_FAILED,
+            LogWord.MAPPING_CONFLICT,
+        ),
+        *(LogWord.STATE, LogWord.ANNOUNCED, LogWord.PUBLISH_ANSWER, LogWord.REACHABILITY, LogWord.UNCHANGED),
+    }
+)
+#: What follows such a line is about another server, or about other settings.
+_TURNS = frozenset({LogWord.STARTED, LogWord.MANUAL_MODE, LogWord.PUBLISHING})
+
+
+class Clock(StrEnum):
+    """Whether the ages are known. `AHEAD`: the log is ahead of the server's clock, as in a container of another zone."""
+
+    AGREES = "agrees"
+    UNKNOWN = "unknown"
+    AHEAD = "ahead"
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One statement of the log. `age` is in seconds; None where the clock is unknown or disagrees."""
+
+    event: LogEvent
+    fresh: bool
+    age: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class LogStory:
+    """What the log says. None: it does not say so."""
+
+    clock: Clock = Clock.UNKNOWN
+    #: The newest start of the server.
+    started: Told | None = None
+    #: It could not listen on its port since it started.
+    bind_failed: Told | None = None
+    #: What Plex announced last: event.address and event.port (empty and 0: it had nothing to announce).
+    announced: Told | None = None
+    #: What plex.tv answered to the last announcement: event.number (201 is good, 422 nothing to reach, 429 too often).
+    published: Told | None = None
+    #: plex.tv's last verdict on what was announced last: see `reachable`.
+    verdict: Told | None = None
+    #: No verdict followed the last announcement, and Plex says why: too soon, not yet mapped.
+    no_verdict: Told | None = None
+    #: Our address, as plex.tv saw it last.
+    public_address: Told | None = None
+    #: Of the newest cycle: the router's own address, and Plex's warning that it is private.
+    router_address: Told | None = None
+    router_address_private: Told | None = None
+    #: Of the newest cycle: what became of the automatic mapping.
+    mapped: Told | None = None
+    mapping_failed: Told | None = None
+    conflict: Told | None = None
+    no_igd: Told | None = None
+    pmp_failed: Told | None = None
+    #: Plex has no internet: the first sign of an outage that lasts. Fresh by its last sign.
+    offline: Told | None = None
+    #: Plex is no longer signed in, and was not since.
+    sign_in_lost: Told | None = None
+    relay_started: Told | None = None
+    #: The last request from a public address other than ours: the way in worked then.
+    wan_request: Told | None = None
+    #: Who changed the settings when: manual mode and publishing, oldest first.
+    settings_changed: tuple[Told, ...] = ()
+
+    @property
+    def reachable(self) -> bool | None:
+        """Whether plex.tv reached what Plex announces now; None where no fresh verdict says so."""
+        if self.verdict is None or not self.verdict.fresh:
+            return None
+        return self.verdict.event.number == 1
+
+    @property
+    def waited(self) -> int | None:
+        """How long plex.tv tried, in milliseconds. About 5,000: no answer came; less: something answered."""
+        return None if self.verdict is None else self.verdict.event.milliseconds
+
+
+def tell_story(events: Sequence[LogEvent], now: str | None) -> LogStory:
+    """Sum up a log. `events` in the order of the log; `now` is the server's local time (`host.time`), None where unknown.
+
+    Without it nothing is fresh: a log that ends today looks like one that ended last year.
+    """
+    telling = _Telling(tuple(events), now)
+    cycle = telling.cycle()
+    done = any(_says_mapped(event) for event in cycle)
+    return LogStory(
+        clock=telling.clock,
+        started=telling.last(LogWord.STARTED, PUBLISHED_LIMIT),
+        bind_failed=telling.bind_failed(),
+        announced=telling.last(LogWord.ANNOUNCED, PUBLISHED_LIMIT),
+        published=telling.published(),
+        verdict=telling.told(telling.verdict(), PUBLISHED_LIMIT),
+        no_verdict=telling.no_verdict(),
+        public_address=telling.last(LogWord.PUBLIC_ADDRESS, LOOKED_UP_LIMIT),
+        router_address=telling.newest(cycle, LogWord.ROUTER_ADDRESS),
+        router_address_private=telling.newest(cycle, LogWord.ROUTER_ADDRESS_PRIVATE),
+        mapped=telling.newest(cycle, LogWord.MAPPED),
+        mapping_failed=None if done else telling.newest(cycle, LogWord.MAPPING_FAILED),
+        conflict=None if done else telling.newest(cycle, LogWord.MAPPING_CONFLICT),
+        no_igd=telling.no_igd(cycle),
+        pmp_failed=telling.newest(cycle, LogWord.PMP_FAILED),
+        offline=telling.offline(),
+        sign_in_lost=telling.sign_in_lost(),
+        relay_started=telling.last(LogWord.RELAY_STARTED, LOOKED_UP_LIMIT),
+        wan_request=telling.wan_request(),
+        settings_changed=telling.settings_changed(),
+    )
+
+
+class _Telling:
+    """One log while its story is told: its events, their places, and what the clock says."""
+
+    def __init__(self, events: tuple[LogEvent, ...], now: str | None) -> None:
+        self._events = events
+        self._now = _moment(now)
+        self._start = self._index(LogWord.STARTED)
+        self._turn = max((i for i, event in enumerate(events) if event.word in _TURNS), default=-1)
+        self.clock = self._clock()
+        self._places = {id(event): index for index, event in enumerate(events)}
+
+    def _clock(self) -> Clock:
+        if self._now is None:
+            return Clock.UNKNOWN
+        # What an earlier run of the server logged may come from before its clock was set.
+        since = self._events[max(self._start, 0) :]
+        latest = max((moment for event in since if (moment := _moment(event.time))), default=self._now)
+        return Clock.AHEAD if latest - self._now > CLOCK_TOLERANCE else Clock.AGREES
+
+    def _index(self, word: LogWord) -> int:
+        return max((index for index, event in enumerate(self._events) if event.word is word), default=-1)
+
+    def told(self, event: LogEvent | None, limit: timedelta, sign: LogEvent | None = None) -> Told | None:
+        """Make a statement. It is as fresh as `sign`, the newest event that confirms it, or as itself."""
+        if event is None:
+            return None
+        sign = sign or event
+        seen = self._age(sign)
+        current = self._places[id(sign)] >= self._turn
+        fresh = current and seen is not None and seen <= limit
+        age = self._age(event)
+        return Told(event, fresh, None if age is None else age.total_seconds())
+
+    def _age(self, event: LogEvent) -> timedelta | None:
+        moment = _moment(event.time)
+        if self._now is None or moment is None or self.clock is not Clock.AGREES:
+            return None
+        return max(self._now - moment, timedelta())
+
+    def last(self, word: LogWord, limit: timedelta) -> Told | None:
+        """Give the last event of a word."""
+        index = self._index(word)
+        return None if index < 0 else self.told(self._events[index], limit)
+
+    def cycle(self) -> tuple[LogEvent, ...]:
+        """Give the newest cycle of looking up, mapping and publishing, without what else was logged meanwhile."""
+        found: list[LogEvent] = []
+        for index in range(len(self._events) - 1, self._turn, -1):
+            event = self._events[index]
+            if event.word not in _CYCLE:
+                continue
+            if found and not _within(event, found[-1], CYCLE_PAUSE):
+                break
+            found.append(event)
+        return tuple(reversed(found))
+
+    def newest(self, cycle: tuple[LogEvent, ...], word: LogWord) -> Told | None:
+        """Give the last event of a word in a cycle."""
+        return self.told(
+            next((event for event in reversed(cycle) if event.word is word), None), LOOKED_UP_LIMIT
+        )
+
+    def no_igd(self, cycle: tuple[LogEvent, ...]) -> Told | None:
+        """No router that speaks UPnP was found. Some other device that is none does not count."""
+        for event in reversed(cycle):
+            if event.word is LogWord.MAPPED or (
+                event.word is LogWord.ROUTER_ADDRESS and event.text == "UPnP"
+            ):
+                return None
+            if event.word is LogWord.NO_IGD and event.text != "another device":
+                return self.told(event, LOOKED_UP_LIMIT)
+        return None
+
+    def published(self) -> Told | None:
+        """Give plex.tv's answer to the last announcement."""
+        index = self._index(LogWord.PUBLISH_ANSWER)
+        if index < self._index(LogWord.ANNOUNCED):
+            return None
+        return self.last(LogWord.PUBLISH_ANSWER, PUBLISHED_LIMIT)
+
+    def verdict(self) -> LogEvent | None:
+        """Find the verdict that is about the last announcement, and was not taken back."""
+        announced: LogEvent | None = None
+        verdict: LogEvent | None = None
+        before: LogEvent | None = None
+        for event in self._events:
+            if event.word is LogWord.ANNOUNCED:
+                announced, verdict, before = event, None, None
+            elif event.word is LogWord.STARTED:
+                announced = None  # What the new run announces may not be in the log.
+            elif event.word is LogWord.REACHABILITY and _is_about(event, announced):
+                verdict, before = event, verdict
+            elif event.word is LogWord.STALE_ANSWER and verdict is not None and _takes_back(event, verdict):
+                verdict, before = before, None
+        return verdict
+
+    def no_verdict(self) -> Told | None:
+        """Give what Plex says instead of a verdict."""
+        index = self._index(LogWord.TOO_SOON)
+        if self.verdict() is not None or index < self._index(LogWord.ANNOUNCED):
+            return None
+        return self.last(LogWord.TOO_SOON, LOOKED_UP_LIMIT)
+
+    def bind_failed(self) -> Told | None:
+        """Give the failure to listen that no success followed; Plex falls back from IPv6 to IPv4 with one."""
+        index = self._index(LogWord.BIND_FAILED)
+        if index < max(self._start, self._index(LogWord.LISTENING)):
+            return None
+        return self.last(LogWord.BIND_FAILED, PUBLISHED_LIMIT)
+
+    def offline(self) -> Told | None:
+        """Give the outage that lasts."""
+        first: LogEvent | None = None
+        sign: LogEvent | None = None
+        for event in self._events:
+            if _shows_outage(event):
+                first, sign = first or event, event
+            elif event.word is LogWord.STARTED or _shows_internet(event):
+                first = sign = None
+        return self.told(first, LOOKED_UP_LIMIT, sign)
+
+    def sign_in_lost(self) -> Told | None:
+        """Give the sign that Plex is no longer signed in; a publication that succeeded ends it."""
+        found: LogEvent | None = None
+        for event in self._events:
+            if _shows_lost_sign_in(event):
+                found = event
+            elif event.word is LogWord.PUBLISH_ANSWER and event.number == 201:
+                found = None
+        return self.told(found, PUBLISHED_LIMIT)
+
+    def wan_request(self) -> Told | None:
+        """Give the last request that came over the internet.
+
+        Plex calls WAN whatever is not in its own subnet. In a container that is every client of the home, under the
+        address of the container's gateway; behind a VPN its peers; and a client of the home that asks for our public
+        address comes back with it.
+        """
+        ours = {
+            event.address
+            for event in self._events
+            if event.word
+            in {LogWord.PUBLIC_ADDRESS, LogWord.ANNOUNCED, LogWord.REACHABILITY, LogWord.ROUTER_ADDRESS}
+        }
+        for event in reversed(self._events):
+            if event.word is LogWord.REQUEST and event.address not in ours and _is_public(event.address):
+                return self.told(event, LOOKED_UP_LIMIT)
+        return None
+
+    def settings_changed(self) -> tuple[Told, ...]:
+        """Give the changes of settings. A later one does not make an earlier one stale: they happened."""
+        found: list[Told] = []
+        for event in self._events:
+            if event.word in {LogWord.MANUAL_MODE, LogWord.PUBLISHING}:
+                age = self._age(event)
+                fresh = age is not None and age <= PUBLISHED_LIMIT
+                found.append(Told(event, fresh, None if age is None else age.total_seconds()))
+        return tuple(found)
+
+
+def _moment(text: str | None) -> datetime | None:
+    """Read a local time; None where there is none. A zone that somebody appended is not compared."""
+    try:
+        return None if text is None else datetime.fromisoformat(text).replace(tzinfo=None)
+    except ValueError:
+        return None
+
+
+def _within(one: LogEvent, other: LogEvent, pause: timedelta) -> bool:
+    """Tell whether two events that follow each other are close; a clock that was set back parts nothing."""
+    first, second = _moment(one.time), _moment(other.time)
+    return first is None or second is None or second - first <= pause
+
+
+def _is_about(verdict: LogEvent, announced: LogEvent | None) -> bool:
+    """Tell whether a verdict is about what was announced. A log that begins later lacks the announcement."""
+    if announced is None:
+        return True
+    same_port = (verdict.port or 0) == (announced.port or 0)
+    return same_port and (verdict.address == announced.address or not (verdict.address and announced.address))
+
+
+def _takes_back(stale: LogEvent, verdict: LogEvent) -> bool:
+    """Tell whether a line says that the verdict before it is void. In doubt it is: no verdict is better than a wrong one."""
+    if stale.text == "NAT punch pending":
+        return verdict.number == 0 and _within(verdict, stale, _AT_ONCE)
+    if stale.text and verdict.text:
+        return stale.text == verdict.text
+    return _within(verdict, stale, _AT_ONCE)
+
+
+def _says_mapped(event: LogEvent) -> bool:
+    """Tell whether the mapping came about, whatever an automatic one beside it says."""
+    return (
+        event.word is LogWord.MAPPED
+        or (event.word is LogWord.STATE and event.text == "Mapped")
+        or (event.word is LogWord.REACHABILITY and event.number == 1)
+    )
+
+
+def _shows_outage(event: LogEvent) -> bool:
+    no_way_out = event.word is LogWord.PUBLISH_ANSWER and (event.number or 0) < 0
+    return no_way_out or event.word in {LogWord.OFFLINE, LogWord.NO_PUBLIC_ADDRESS}
+
+
+def _shows_internet(event: LogEvent) -> bool:
+    answered = event.word is LogWord.PUBLISH_ANSWER and (event.number or 0) > 0
+    asked_for = event.word is LogWord.REQUEST and _is_public(event.address)
+    return (
+        answered or asked_for or event.word in {LogWord.ONLINE, LogWord.PUBLIC_ADDRESS, LogWord.REACHABILITY}
+    )
+
+
+def _shows_lost_sign_in(event: LogEvent) -> bool:
+    if event.word is LogWord.STATE:
+        return "Bad Authentication" in event.text
+    refused = event.word is LogWord.PUBLISH_ANSWER and event.number == 401
+    return refused or event.word is LogWord.SIGN_IN_LOST
+
+
+def _is_public(text: str) -> bool:
+    """Tell whether an address of a client lies on the internet. Over IPv6 every host of the home has such an address."""
+    try:
+        address = IPv4Address(text)
+    except AddressValueError:
+        return False
+    everything_else = (*PRIVATE_NETWORKS, *CARRIER_NAT_NETWORKS, *TRANSITION_NETWORKS, *UNUSABLE_NETWORKS)
+    return not any(address in network for network in everything_else)

@@ -1,0 +1,85 @@
+"""The page “What diagnose can tell you”, made from the rules themselves so that it cannot fall behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from plexops.runbook.rule import Rule, Weight
+from plexops.runbook.rules import RULES
+
+_HEAD = """# What diagnose can tell you
+
+Made from the rules by `python -m scripts.verdict_page`, not by hand.
+
+`plexops diagnose` asks every layer that your inventory gives access to, at once and read-only, and then goes through the
+causes below from the outside in. **The verdict is the outermost cause that explains why nobody gets in**; all others
+that were seen follow as *also*. A cause needs evidence: what could not be asked is listed as *not seen*, and never counts
+as fine.
+Without a proof from outside (a vantage, or plex.tv's own check) nothing is called in order.
+
+Each verdict names its exhibits, how sure it is (*certain*: somebody outside saw the same and nothing is missing;
+*likely*: the cause is there, and something else could not be seen), and what would overturn it. The exit status is 0 in
+order, 1 a cause was found, 3 a safe stop, 4 something could not be seen.
+
+Two answers are no causes: `unexplained` (nobody gets in, and nothing that was seen says why) and `unknown`.
+"""
+_ROWS = {
+    "R1": "Capture every layer first",
+    "R2": "Rule out carrier NAT",
+    "R3": "Eliminate a second NAT",
+    "R4": "A steady LAN address for the Plex host",
+    "R5": "One manual port, forwarded; never 32400 itself",
+    "D1": "WAN address ≠ public address",
+    "D2": "Two NAT layers",
+    "D3": "Plex says that mapping failed",
+    "D4": "Closed from outside, open at home",
+    "D5": "Everything passes, apps still say no",
+    "E1": "WAN address in 100.64.0.0/10; the relay",
+    "E2": "UPnP's table is empty although Plex shows a mapping",
+    "E3": "The outside test says closed, the LAN works",
+    "E4": "Works from one network and not from another",
+    "M1": "Plex's own status",
+    "M3": "WAN address against public address",
+    "M4": "A test from outside",
+}
+_WEIGHTS = {
+    Weight.BLOCKS: "blocks",
+    Weight.PARTS: "some get in, some do not",
+    Weight.POLICY: "forbidden, even where it works",
+    Weight.WEAKNESS: "works, and will break",
+    Weight.UNDECIDED: "no verdict yet",
+    Weight.NOTE: "in order",
+}
+
+
+def verdict_page() -> str:
+    """Give the page as Markdown."""
+    return "\n".join([_HEAD, *_by_row(), *_causes()]) + "\n"
+
+
+def _by_row() -> Iterator[str]:
+    yield "## Row by row of the runbook\n"
+    yield "| row | what it is about | verdicts |"
+    yield "|---|---|---|"
+    for row, about in _ROWS.items():
+        found = ", ".join(f"[{rule.id}](#{rule.id})" for rule in RULES if row in rule.rows)
+        yield f"| {row} | {about} | {found} |"
+    yield "\nM2, Plex's log, is read for all of them: it decides between causes, and its excerpt is kept as an exhibit.\n"
+
+
+def _causes() -> Iterator[str]:
+    yield "## The causes, from the outside in\n"
+    for rule in RULES:
+        yield from _cause(rule)
+
+
+def _cause(rule: Rule) -> Iterator[str]:
+    yield f"### {rule.id}\n"
+    stop = " **Safe stop**: plexops changes nothing while it holds, with any flag." if rule.stop else ""
+    yield f"{rule.cause}. *{rule.layer}; {_WEIGHTS[rule.weight]}; {', '.join(rule.rows)}.*{stop}\n"
+    yield from (f"- {step}" for step in rule.action)
+    yield f"- Overturned by {'; '.join(rule.overturned_by)}."
+    others = sorted(rule.ways - {"forward"})
+    if "forward" not in rule.ways or others:
+        yield f"- Judged with `access:` {', '.join(sorted(rule.ways))}."
+    yield ""

@@ -1,0 +1,192 @@
+"""The verdict: which cause explains that nobody gets in, what else was seen, and what could not be seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from plexops.model.entries import ProbeAnswer
+from plexops.model.snapshot import Kind, KindState, Role, Snapshot
+from plexops.runbook.conditions import Holds
+from plexops.runbook.rule import Layer, Rule, Sign, Weight
+from plexops.runbook.rules import IN_ORDER, RULES
+from plexops.runbook.situation import Situation
+
+
+class Confidence(StrEnum):
+    """How sure a verdict is."""
+
+    #: Somebody outside, or plex.tv, saw the same, and nothing further out is unknown.
+    CERTAIN = "certain"
+    #: The cause is there; whether it is the only one could not be seen.
+    LIKELY = "likely"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One cause that was seen."""
+
+    rule: Rule
+    sign: Sign
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Diagnose's answer. No `found`: nothing that was seen explains it; `missing` says what was not seen."""
+
+    id: str
+    says: str
+    found: Found | None = None
+    confidence: Confidence = Confidence.NONE
+    also: tuple[Found, ...] = ()
+    missing: tuple[str, ...] = ()
+
+    @property
+    def stop(self) -> bool:
+        """Whether the runbook says: stop here."""
+        return self.found is not None and self.found.rule.stop
+
+
+#: With these weights a way in may be open all the same.
+_BESIDE = (Weight.PARTS, Weight.POLICY, Weight.WEAKNESS)
+UNKNOWN = "unknown"
+UNEXPLAINED = "unexplained"
+
+
+def judge(situation: Situation) -> Verdict:
+    """Give the verdict.
+
+    A cause that blocks explains a failure; the outermost one is the verdict. Where somebody outside just got in, none
+    of them blocks. Plex's own word that it is reachable is an old answer, and what a device holds now refutes it.
+    """
+    asked = [rule for rule in RULES if situation.view.access in rule.ways]
+    seen = [Found(rule, found) for rule in asked if (found := rule.look(situation)) is not None]
+    blocks = [] if situation.proven else [f for f in seen if f.rule.weight is Weight.BLOCKS]
+    beside = [f for weight in _BESIDE for f in seen if f.rule.weight is weight]
+    notes = [f for f in seen if f.rule.weight is Weight.NOTE]
+    missing = unseen(situation)
+    if blocks:
+        return _of(blocks[0], [*blocks[1:], *beside], situation, missing)
+    open_for_some = [f for f in beside if f.rule.weight is Weight.PARTS]
+    healthy = any(f.rule.id in IN_ORDER for f in notes)
+    if open_for_some or (healthy and beside):
+        return _of(beside[0], beside[1:], situation, missing)
+    if healthy and not missing:
+        first = next((f for f in notes if f.rule.id not in IN_ORDER), notes[0])
+        return Verdict(first.rule.id, first.sign.says, first, Confidence.CERTAIN, _but(notes, first))
+    return _undecided(situation, seen, beside, notes, missing)
+
+
+def _of(first: Found, rest: list[Found], situation: Situation, missing: tuple[str, ...]) -> Verdict:
+    blocks = first.rule.weight is Weight.BLOCKS
+    agreed = situation.refuted if blocks else True
+    certain = agreed and not missing
+    also = tuple(found for found in rest if found.rule.id not in first.rule.covers)
+    confidence = Confidence.CERTAIN if certain else Confidence.LIKELY
+    return Verdict(first.rule.id, first.sign.says, first, confidence, also, missing)
+
+
+def _but(found: list[Found], first: Found) -> tuple[Found, ...]:
+    return tuple(one for one in found if one is not first and one.rule.id not in first.rule.covers)
+
+
+def _undecided(
+    situation: Situation, seen: list[Found], beside: list[Found], notes: list[Found], missing: tuple[str, ...]
+) -> Verdict:
+    """Nothing that was seen explains a failure, and nothing proves that all is in order."""
+    waiting = next((f for f in seen if f.rule.weight is Weight.UNDECIDED), None)
+    if beside and beside[0].rule.weight is Weight.POLICY:
+        return _of(beside[0], beside[1:], situation, missing)
+    if waiting is not None:
+        return Verdict(waiting.rule.id, waiting.sign.says, waiting, Confidence.LIKELY, tuple(beside), missing)
+    if situation.refuted and not situation.proven:
+        says = "nobody gets in, and nothing that was seen explains why"
+        return Verdict(UNEXPLAINED, says, also=tuple(beside), missing=missing)
+    gets_in = situation.proven or situation.claimed_reachable or notes
+    says = (
+        "somebody got in, but not everything could be seen"
+        if gets_in
+        else "whether anybody gets in is not known"
+    )
+    return Verdict(UNKNOWN, says, also=(*beside, *notes), missing=missing)
+
+
+# --- what could not be seen --------------------------------------------------------------------------
+
+#: What each stop is expected to tell, by what a person calls it.
+_FACTS: dict[Role, dict[str, str]] = {
+    Role.ROUTER: {"wan.address": "the router's WAN address"},
+    Role.SERVER: {
+        "host.addresses": "the server's addresses",
+        "host.egress": "the server's way to the internet",
+        "host.time": "the server's clock",
+        "container.engine": "whether Plex runs in a container",
+        "firewall.active": "whether the server's firewall is on",
+    },
+    Role.PLEX: {
+        "plex.identifier": "which server Plex is",
+        "plex.claimed": "whether Plex belongs to an account",
+        "plex.mapping_state": "Plex's own verdict",
+        "plex.mapping_error": "Plex's own verdict",
+        "plex.sign_in": "whether Plex is signed in",
+        "plex.relay": "whether the relay is allowed",
+        "plex.subscription": "whether the owner has Plex Pass",
+        "plex.relayed_sessions": "whether sessions are relayed",
+        "plex.custom_connections": "what else Plex announces",
+    },
+}
+_KINDS: dict[Role, dict[Kind, str]] = {
+    Role.ROUTER: {
+        Kind.PORT_FORWARD: "the router's forwards",
+        Kind.DHCP_RESERVATION: "the router's reservations",
+        Kind.LEASE: "the router's leases",
+        Kind.UPNP: "the router's UPnP switch",
+        Kind.UPNP_MAPPING: "the router's UPnP table",
+        Kind.FILTER_RULE: "the router's filter",
+        Kind.PINHOLE: "the router's IPv6 pinholes",
+    },
+    Role.SERVER: {
+        Kind.LISTENER: "what listens on the server",
+        Kind.FILTER_RULE: "the server's firewall",
+        Kind.LOG_EVENT: "Plex's log",
+    },
+    Role.PLEX: {Kind.PLEX_REMOTE_ACCESS: "Plex's settings"},
+    Role.OUTSIDE: {Kind.ECHO: "our public address, as others see it"},
+}
+
+
+def unseen(situation: Situation) -> tuple[str, ...]:
+    """Name what was asked and not answered. What the inventory gives no access to is not missing: it was never asked."""
+    view = situation.view
+    found: list[str] = []
+    for role in (Role.ROUTER, Role.SERVER, Role.PLEX):
+        if role in view.asked and role not in view.snapshots:
+            found.append(f"the {role} did not answer" if role is not Role.PLEX else "Plex did not answer")
+        elif role in view.asked:
+            found += _unseen_of(view.of(role))
+    found += _unseen_of(view.of(Role.OUTSIDE))
+    for entry in view.of(Role.OUTSIDE).of(Kind.PROBE):
+        if entry.values.answer is ProbeAnswer.UNKNOWN:
+            found.append(f"vantage {entry.values.vantage} could not be asked")
+    if view.access == "forward" and Role.ROUTER in view.asked and situation.wan.holds is Holds.UNKNOWN:
+        found.append(situation.wan.says)
+    return tuple(dict.fromkeys(found))
+
+
+def _unseen_of(snapshot: Snapshot) -> list[str]:
+    facts = [words for name, words in _FACTS.get(snapshot.role, {}).items() if name not in snapshot.facts]
+    kinds = [
+        words
+        for kind, words in _KINDS.get(snapshot.role, {}).items()
+        if snapshot.state(kind) is KindState.UNKNOWN
+    ]
+    unread = [
+        f"one of {words}"
+        for kind, words in _KINDS.get(snapshot.role, {}).items()
+        if any(entry.values is None for entry in snapshot.of(kind))
+    ]
+    return [f"{words} could not be read" for words in dict.fromkeys([*facts, *kinds, *unread])]
+
+
+__all__ = ["UNEXPLAINED", "UNKNOWN", "Confidence", "Found", "Layer", "Verdict", "judge", "unseen"]

@@ -1,0 +1,248 @@
+"""One HTTP request without a login, to a host that nobody vouches for: bounded in time and size, never redirected."""
+
+from __future__ import annotations
+
+import io
+import ipaddress
+import socket
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
+
+from plexops.transport.net import within
+
+if TYPE_CHECKING:
+    import ssl
+    from http.client import HTTPMessage
+
+Outcome = Literal["refused", "timed out", "unreachable", "not understood", "too long"]
+Trust = Literal["authorities", "nobody"]
+
+#: No answer that is asked for here is longer: a device description has 4 KB, an address 15 bytes.
+LIMIT = 64 * 1024
+_CHUNK = 8192
+_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+
+
+class FetchError(Exception):
+    """No whole answer came. `outcome` says how; `connected` whether anybody accepted the connection."""
+
+    def __init__(self, outcome: Outcome, detail: str, *, connected: bool = False) -> None:
+        self.outcome: Outcome = outcome
+        self.detail = detail
+        self.connected = connected
+        super().__init__(f"{outcome}: {detail}")
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A whole answer. `address` is the IPv4 address that gave it; header names are in lower case."""
+
+    status: int
+    body: bytes
+    address: str
+    headers: Mapping[str, str] = field(default_factory=lambda: _NO_HEADERS)
+
+    @property
+    def text(self) -> str:
+        """The body; bytes that are no UTF-8 become U+FFFD."""
+        return self.body.decode("utf-8", "replace")
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A request. Without a body it is a GET, with one a POST."""
+
+    url: str
+    headers: Mapping[str, str] = field(default_factory=lambda: _NO_HEADERS)
+    body: bytes | None = None
+
+
+def fetch(ask: Ask, seconds: float, *, limit: int = LIMIT, trust: Trust = "authorities") -> Fetched:
+    """Ask over IPv4, in at most `seconds` altogether, for at most `limit` bytes. Redirects are given back as they are.
+
+    `trust` "nobody" takes any certificate: for questions whose answer is compared and that hold no secret.
+    Raises FetchError, and ValueError for a URL that is no web address.
+    """
+    end = time.monotonic() + seconds
+    parts = urlsplit(ask.url)
+    # urlsplit takes line ends out of what it is given.
+    printable = all("!" <= char <= "~" for char in ask.url)
+    if not printable or parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+        raise ValueError("a web address is http:// or https:// and a host")
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    address = resolve(parts.hostname, seconds)
+    stream = connect(address, port, end - time.monotonic())
+    try:
+        if parts.scheme == "https":
+            stream = _secured(stream, parts.hostname, trust, end)
+        stream.settimeout(_left(end))
+        stream.sendall(
+            _request(ask, parts.netloc, (parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
+        )
+        return _answer(stream, end, limit, address)
+    except FetchError:
+        raise
+    except TimeoutError:
+        raise FetchError("timed out", "no whole answer in time", connected=True) from None
+    except OSError as error:
+        raise FetchError("not understood", error.strerror or str(error), connected=True) from None
+    finally:
+        stream.close()
+
+
+def fetch_here(socket_path: str, target: str, seconds: float, *, limit: int = LIMIT) -> Fetched:
+    """Ask a service of this computer that listens at a Unix socket (Docker). Raises FetchError."""
+    end = time.monotonic() + seconds
+    if not hasattr(socket, "AF_UNIX"):
+        raise FetchError("unreachable", "this system has no such sockets")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as stream:
+        try:
+            stream.settimeout(seconds)
+            stream.connect(socket_path)
+            stream.sendall(_request(Ask(""), "localhost", target))
+            return _answer(stream, end, limit, "")
+        except TimeoutError:
+            raise FetchError("timed out", f"{socket_path} did not answer") from None
+        except OSError as error:
+            raise FetchError("unreachable", f"{socket_path}: {error.strerror}") from None
+
+
+def resolve(host: str, seconds: float) -> str:
+    """Give the first IPv4 address of a host in at most `seconds`. Raises FetchError."""
+    try:
+        return str(ipaddress.IPv4Address(host))
+    except ValueError:
+        pass
+    try:
+        found = within(seconds, lambda: socket.getaddrinfo(host, None, socket.AF_INET, socket.SOCK_STREAM))
+    except TimeoutError:
+        raise FetchError("unreachable", f"the resolver did not answer for {host}") from None
+    except (OSError, UnicodeError):
+        raise FetchError("unreachable", f"the name {host} has no IPv4 address") from None
+    return str(found[0][4][0])
+
+
+def connect(address: str, port: int, seconds: float) -> socket.socket:
+    """Open a TCP connection to an IPv4 address in at most `seconds`. Raises FetchError."""
+    stream = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        stream.settimeout(max(seconds, 0.05))
+        stream.connect((address, port))
+    except TimeoutError:
+        stream.close()
+        raise FetchError("timed out", f"{address} port {port} did not answer") from None
+    except (ConnectionRefusedError, ConnectionResetError):
+        stream.close()
+        raise FetchError("refused", f"{address} port {port} refused the connection") from None
+    except OSError as error:
+        stream.close()
+        raise FetchError("unreachable", f"{address} port {port}: {error.strerror}") from None
+    return stream
+
+
+def _left(end: float) -> float:
+    left = end - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left
+
+
+def _secured(stream: socket.socket, host: str, trust: Trust, end: float) -> socket.socket:
+    import ssl
+
+    context = _context(ssl, trust)
+    try:
+        stream.settimeout(_left(end))
+        return context.wrap_socket(stream, server_hostname=host)
+    except ssl.SSLCertVerificationError as error:
+        raise FetchError("not understood", f"certificate: {error.verify_message}", connected=True) from None
+    except ssl.SSLError as error:
+        raise FetchError("not understood", f"no TLS: {error.reason}", connected=True) from None
+
+
+def _context(ssl_module: Any, trust: Trust) -> ssl.SSLContext:
+    if trust == "authorities":
+        import certifi
+
+        context: ssl.SSLContext = ssl_module.create_default_context(cafile=certifi.where())
+        context.load_default_certs()
+        return context
+    context = ssl_module.SSLContext(ssl_module.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl_module.CERT_NONE
+    return context
+
+
+def _request(ask: Ask, host: str, target: str) -> bytes:
+    lines = [
+        f"{'GET' if ask.body is None else 'POST'} {target} HTTP/1.1",
+        f"Host: {host}",
+        "User-Agent: plexops",
+        "Connection: close",
+        *(f"{name}: {value}" for name, value in ask.headers.items()),
+        *(() if ask.body is None else (f"Content-Length: {len(ask.body)}",)),
+    ]
+    if any(not line.isascii() or not line.isprintable() for line in lines):
+        raise ValueError("a request holds printable ASCII only")
+    return "\r\n".join([*lines, "", ""]).encode("ascii") + (ask.body or b"")
+
+
+class _Drip(io.RawIOBase):
+    """Reads a socket up to a time and a size: a device that sends a byte each second must not hold us."""
+
+    def __init__(self, stream: socket.socket, end: float, limit: int) -> None:
+        super().__init__()
+        self._stream = stream
+        self._end = end
+        self._rest = limit
+
+    def readable(self) -> bool:
+        """Yes."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill a buffer with what has come. Raises TimeoutError, FetchError."""
+        self._stream.settimeout(_left(self._end))
+        count = self._stream.recv_into(buffer)
+        self._rest -= count
+        if self._rest < 0:
+            raise FetchError("too long", "the answer is longer than it may be", connected=True)
+        return count
+
+
+class _Made:
+    """What HTTPResponse takes for a socket."""
+
+    def __init__(self, stream: socket.socket, end: float, limit: int) -> None:
+        self._reader = io.BufferedReader(_Drip(stream, end, limit), _CHUNK)
+
+    def makefile(self, mode: str) -> Any:
+        """Give the bounded reader."""
+        return self._reader
+
+
+def _answer(stream: socket.socket, end: float, limit: int, address: str) -> Fetched:
+    from http.client import HTTPException, HTTPResponse
+
+    # Head and body share the limit, with some room for the head.
+    response = HTTPResponse(_Made(stream, end, limit + _CHUNK))  # type: ignore[arg-type]
+    try:
+        response.begin()
+        body = response.read(limit + 1)
+        while len(body) <= limit and (more := response.read(limit + 1 - len(body))):
+            body += more
+    except (HTTPException, ValueError) as error:
+        raise FetchError("not understood", f"no HTTP ({type(error).__name__})", connected=True) from None
+    if len(body) > limit:
+        raise FetchError("too long", "the answer is longer than it may be", connected=True)
+    if response.length:
+        raise FetchError("not understood", "the answer was cut off", connected=True)
+    return Fetched(response.status, body, address, _headers(response.headers))
+
+
+def _headers(message: HTTPMessage) -> Mapping[str, str]:
+    return MappingProxyType({name.lower(): value for name, value in message.items()})

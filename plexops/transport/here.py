@@ -1,0 +1,37 @@
+"""This computer's own place in the network: its address on a way, its cards' MAC addresses. No packet is sent."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import sys
+from ipaddress import IPv4Address
+
+#: Linux: the hardware address of an interface. /sys is no help: it may be another network namespace's.
+_SIOCGIFHWADDR = 0x8927
+_ETHERNET = 1
+
+
+def address_towards(target: IPv4Address) -> IPv4Address | None:
+    """Give this computer's address on the way to another; None where no way leads there."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stream:
+        try:
+            stream.connect((str(target), 9))  # a UDP socket only looks its route up
+            return IPv4Address(stream.getsockname()[0])
+        except OSError:
+            return None
+
+
+def mac_of_interface(name: str) -> str:
+    """Give the MAC address of one of this computer's network cards; empty where it has none, and not on Linux."""
+    if sys.platform != "linux" or len(name.encode()) > 15:
+        return ""
+    import fcntl
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stream:
+        try:
+            answer = fcntl.ioctl(stream.fileno(), _SIOCGIFHWADDR, struct.pack("256s", name.encode()))
+        except OSError:
+            return ""
+    (kind,) = struct.unpack_from("=H", answer, 16)
+    return ":".join(f"{byte:02x}" for byte in answer[18:24]) if kind == _ETHERNET else ""

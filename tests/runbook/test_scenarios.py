@@ -1,0 +1,60 @@
+"""Every scenario of the table in the simulated home: the verdict, its layer, what else is seen, and that nothing is written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from plexops.runbook.rules import RULES
+from plexops.runbook.verdict import UNKNOWN
+from tests.runbook.recorded import Diagnosed, Expected, diagnose, table
+
+ROWS = table()
+
+
+@pytest.fixture(scope="module", params=ROWS, ids=[row.scenario for row in ROWS])
+def row(request: pytest.FixtureRequest) -> Expected:
+    expected: Expected = request.param
+    return expected
+
+
+@pytest.fixture(scope="module")
+def diagnosed(row: Expected, tmp_path_factory: pytest.TempPathFactory) -> Diagnosed:
+    return diagnose(row.scenario, tmp_path_factory.mktemp(row.scenario))
+
+
+def test_the_verdict_is_right(row: Expected, diagnosed: Diagnosed) -> None:
+    assert diagnosed.ended.status == row.exit, diagnosed.ended.said
+    verdict = diagnosed.site["verdict"]
+    also = {seen["id"] for seen in verdict["also"]}
+    assert (verdict["id"], verdict["layer"]) == (row.verdict, row.layer), verdict
+    assert set(row.also) <= also, verdict
+    assert not set(row.never) & {verdict["id"], *also}, verdict
+    assert (diagnosed.site["safe_stop"] is not None) is row.stop
+
+
+def test_the_verdict_says_what_decided_it(row: Expected, diagnosed: Diagnosed) -> None:
+    verdict = diagnosed.site["verdict"]
+    if row.verdict == UNKNOWN:
+        assert verdict["missing"]
+        return
+    ids = {exhibit["id"] for exhibit in diagnosed.site["exhibits"]}
+    assert verdict["exhibits"], "a verdict without an exhibit is a guess"
+    assert set(verdict["exhibits"]) <= ids
+    assert verdict["because"]
+    assert verdict["rows"]
+    assert verdict["overturned_by"]
+    assert diagnosed.site["next_steps"]
+
+
+def test_nothing_is_written(diagnosed: Diagnosed) -> None:
+    assert diagnosed.unchanged
+    assert not [line for line in diagnosed.commands["plex"] if not line.startswith("GET ")]
+
+
+def test_every_rule_is_a_verdict_or_seen_beside_one(tmp_path: Path) -> None:
+    """A rule that no scenario shows may be wrong, and nobody would know."""
+    shown = {row.verdict for row in ROWS} | {name for row in ROWS for name in row.also}
+    assert {rule.id for rule in RULES} - shown == set()
+    assert len(ROWS) >= 45
