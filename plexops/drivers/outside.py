@@ -139,7 +139,8 @@ class ProbeDriver:
         if _URL.fullmatch(self.echo):
             where = (Read(f"echo.{self.vantage}", _ask_echo(self.echo), seconds=ECHO_SECONDS + 2),)
         reply, *others = yield (plain, *where)
-        inside = self.inside or any(_answer_of(other) == self.address for other in others)
+        # Who does not say where it stands may stand in the home itself, where success proves nothing.
+        inside = self.inside or any(_answer_of(other) in (None, self.address) for other in others)
         if reply.whole and reply.status not in (0, _REFUSED, _TIMED_OUT, _NO_PROGRAM):
             secure = Read(name, Command(f"curl -s -k {limits} https://{target}"), seconds=PROBE_SECONDS + 5)
             (reply,) = yield (secure,)

@@ -194,7 +194,11 @@ def _settings(replies: Mapping[str, Reply]) -> dict[str, Any] | str:
         document = _document(replies[name])
         if isinstance(document, str):
             return document
-    settings = _server({"/": replies["root"].body, "/:/prefs": replies["prefs"].body}).settings
+    try:
+        settings = _server({"/": replies["root"].body, "/:/prefs": replies["prefs"].body}).settings
+    except (ValueError, TypeError, LookupError) as reason:
+        # plexapi raises a bare ValueError for an attribute that is no number or flag.
+        return f"Plex's settings are not understood: {reason!r}"
     wanted = (_PUBLISH, _MANUAL, _PORT, _LAST_AUTOMATIC, _RELAY, _SECURE, *_TEXTS.values())
     return {setting.id: setting.value for setting in settings.all() if setting.id in wanted}
 

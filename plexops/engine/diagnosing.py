@@ -36,6 +36,7 @@ _LAYERS: dict[Layer, Stop] = {
 _WORDS: dict[Mark, str] = {"stop": "STOP", "unknown": "unknown"}
 _EXIT: dict[Weight, ExitStatus] = {
     Weight.BLOCKS: ExitStatus.FINDINGS,
+    Weight.HIDES: ExitStatus.FINDINGS,
     Weight.PARTS: ExitStatus.FINDINGS,
     Weight.POLICY: ExitStatus.FINDINGS,
     Weight.WEAKNESS: ExitStatus.FINDINGS,

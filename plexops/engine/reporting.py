@@ -209,7 +209,9 @@ def _word(values: Any, name: str) -> str:
 def finished(report: SiteReport) -> SiteReport:
     """Give a site's report as people get it: the outcome as a sentence, exhibits numbered as they are cited."""
     kept = {exhibit.id for exhibit in report.exhibits}
-    cited = [name for finding in report.findings for name in finding.exhibits if name in kept]
+    verdict = report.verdict
+    decided = () if verdict is None else verdict.exhibits
+    cited = [name for name in (*decided, *(n for f in report.findings for n in f.exhibits)) if name in kept]
     order = list(dict.fromkeys([*cited, *(exhibit.id for exhibit in report.exhibits)]))
     numbers = {name: f"E{number}" for number, name in enumerate(order, start=1)}
     exhibits = sorted(report.exhibits, key=lambda exhibit: order.index(exhibit.id))
@@ -217,6 +219,9 @@ def finished(report: SiteReport) -> SiteReport:
         report,
         outcome=sentence(report.outcome),
         safe_stop=None if report.safe_stop is None else sentence(report.safe_stop),
+        verdict=None
+        if verdict is None
+        else replace(verdict, exhibits=tuple(numbers[name] for name in decided if name in kept)),
         findings=tuple(
             replace(finding, exhibits=tuple(numbers[name] for name in finding.exhibits if name in kept))
             for finding in report.findings

@@ -7,19 +7,16 @@ from ipaddress import AddressValueError, IPv4Address, IPv4Network
 from plexops.model.site import Vantage
 from plexops.model.snapshot import Kind, Role
 from plexops.model.values import Protocol
+from plexops.runbook.situation import Situation
 from plexops.runbook.view import SiteView
 
 #: A port that drops costs each vantage seconds.
-_MOST = 3
+_MOST = 2
 
 
 def ports_to_try(view: SiteView, wanted: int | None) -> tuple[int, ...]:
-    """Give the port that is wanted, the one that Plex announces, and those that the router forwards to its host."""
-    found: list[int | None] = [wanted]
-    for entry in view.of(Role.PLEX).of(Kind.PLEX_REMOTE_ACCESS):
-        if entry.values is not None and entry.values.enabled:
-            manual = entry.values.manual
-            found.append(entry.values.manual_port if manual else entry.values.last_automatic_port)
+    """Give the port at which outsiders knock, the one that is wanted, and those that the router forwards to Plex."""
+    found: list[int | None] = [Situation(view, wanted).door, wanted]
     for entry in view.of(Role.ROUTER).of(Kind.PORT_FORWARD):
         forward = entry.values
         if forward is None or not forward.enabled or forward.address not in view.plex_host:

@@ -79,7 +79,13 @@ def _network(identifier: str, name: str, driver: str) -> Mapping[str, str]:
     return {"ID": identifier, "Name": name, "Driver": driver, "Scope": "local"}
 
 
-_TABLE = (("CONTAINER ID", "ID"), ("IMAGE", "Image"), ("STATUS", "Status"), ("PORTS", "Ports"), ("NAMES", "Names"))
+_TABLE = (
+    ("CONTAINER ID", "ID"),
+    ("IMAGE", "Image"),
+    ("STATUS", "Status"),
+    ("PORTS", "Ports"),
+    ("NAMES", "Names"),
+)
 _NETWORK_TABLE = (("NETWORK ID", "ID"), ("NAME", "Name"), ("DRIVER", "Driver"), ("SCOPE", "Scope"))
 
 
@@ -109,7 +115,10 @@ def _listed(
 
 def _details(container: Container) -> dict[str, Any]:
     hosted = container.network == "host"
-    network = {"IPAddress": "" if hosted else str(CONTAINER_ADDRESS), "Gateway": "" if hosted else "172.17.0.1"}
+    network = {
+        "IPAddress": "" if hosted else str(CONTAINER_ADDRESS),
+        "Gateway": "" if hosted else "172.17.0.1",
+    }
     return {
         "Id": ID, "Name": f"/{container.name}", "State": {"Status": "running", "Running": True, "Pid": 812},
         "Config": {"Image": container.image, "ExposedPorts": {port: {} for port in _EXPOSED}},

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Literal, Self
@@ -16,7 +15,7 @@ from plexops.lab.inventory import PLAYBOOK, Accounts, inventory_text
 from plexops.lab.isp import ISPS
 from plexops.lab.keys import KeyPair, new_key
 from plexops.lab.neighbours import settle
-from plexops.lab.network import Answer, Host, Listener, Network, Service
+from plexops.lab.network import Host, Listener, Network, Service
 from plexops.lab.outside import USER as OUTSIDE_USER
 from plexops.lab.outside import OutsideVantage
 from plexops.lab.plex import PlexSeed, PlexServer
@@ -30,6 +29,7 @@ from plexops.lab.server import USER as SERVER_USER
 from plexops.lab.server_condition import CONTAINER_ADDRESS
 from plexops.lab.shell import Shell
 from plexops.lab.ssh import Account, SshOptions, SshServer, Stream
+from plexops.lab.streams import Peeked, ServerForwarder
 from plexops.lab.ways import Ways
 
 Role = Literal["jump", "router", "server", "plex", "outside", "outside2", "inside"]
@@ -61,18 +61,6 @@ class HomeOptions:
     plex: PlexSeed = field(default_factory=PlexSeed)
     #: What an address echo answers instead of the public address.
     echoes: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class _ServerForwarder:
-    """What the server's sshd connects to for its user (AllowTcpForwarding is on by default)."""
-
-    connect: Callable[[str, int], Service | Answer | None]
-
-    def open(self, host: str, port: int) -> Callable[[Stream], None] | None:
-        """Give what serves a forwarded connection, or None where it is refused."""
-        found = self.connect(host, port)
-        return found.serve if isinstance(found, Service) else None
 
 
 class RunningHome:
@@ -268,7 +256,7 @@ class RunningHome:
                 accounts={SERVER_USER: account("server", options.server_password)},
                 log=self._logs["server"],
                 executor=self.server.shell.run,
-                forwarder=_ServerForwarder(self.ways.from_server),
+                forwarder=ServerForwarder(self.ways.from_server),
                 banner=OPENSSH,
             ),
         }
@@ -306,7 +294,7 @@ class RunningHome:
 
     def _serve_plex(self, stream: Stream) -> None:
         """Speak HTTP or HTTPS on one port, as Plex does: the first byte of a TLS handshake tells."""
-        first = _Peeked(stream)
+        first = Peeked(stream)
         serve_http(first, self.plex.handle, self.tls if first.is_tls() else None)
 
     def _direct(self, role: Role) -> Callable[[Stream], None]:
@@ -351,36 +339,6 @@ class RunningHome:
             path.chmod(0o600)
             entry[name] = {"file": str(path)}
         return entry | {"tls_pin": self.tls.pin}
-
-
-class _Peeked:
-    """A stream whose first byte was looked at and is given again."""
-
-    def __init__(self, stream: Stream) -> None:
-        self._stream = stream
-        self._first = b""
-
-    def is_tls(self) -> bool:
-        try:
-            self._first = self._stream.recv(1)
-        except OSError:
-            return False
-        return self._first == b"\x16"
-
-    def settimeout(self, timeout: float | None, /) -> None:
-        self._stream.settimeout(timeout)
-
-    def recv(self, size: int, /) -> bytes:
-        if self._first:
-            first, self._first = self._first, b""
-            return first
-        return self._stream.recv(size)
-
-    def sendall(self, data: bytes, /) -> object:
-        return self._stream.sendall(data)
-
-    def close(self) -> object:
-        return self._stream.close()
 
 
 def _executor(router: Router) -> Callable[..., ExecResult]:

@@ -161,7 +161,7 @@ class Network:
         if host is not None and not host.answers(source):
             return "dropped"
         answer = self._deliver(carried)
-        return "dropped" if answer in ("unreachable", "unresolved") else answer
+        return answer if isinstance(answer, Service) or answer == "refused" else "dropped"
 
     def from_lan(self, source: IPv4Address, host: str, port: int) -> Service | Answer:
         """Follow a connection from a LAN address to a LAN address, a name or an Internet address."""

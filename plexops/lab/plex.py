@@ -6,21 +6,18 @@ import threading
 import time
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Literal, Protocol
 from urllib.parse import parse_qsl
 
+from plexops.lab import plex_views
 from plexops.lab.base import DeviceLog, HttpRequest, HttpResponse
-from plexops.lab.plex_answers import Element, element, refuse, respond
+from plexops.lab.plex_answers import refuse, respond
 from plexops.lab.plex_log import PlexLog
-from plexops.lab.plex_seed import PlexCondition, PlexSeed
-from plexops.lab.plex_sessions import sessions
-from plexops.lab.plex_settings import SETTINGS, Value, show
+from plexops.lab.plex_seed import PlexCondition, PlexSeed, Verdict
+from plexops.lab.plex_settings import SETTINGS, Value
 
 __all__ = ["PlexCondition", "PlexHooks", "PlexSeed", "PlexServer", "Verdict"]
-
-MappingState = Literal["unknown", "waiting", "mapped", "failed"]
 
 _SETTINGS_BY_ID = {setting.id: setting for setting in SETTINGS}
 _PUBLISH = "PublishServerOnPlexOnlineKey"
@@ -28,7 +25,6 @@ _MANUAL_MODE = "ManualPortMappingMode"
 _MANUAL_PORT = "ManualPortMappingPort"
 _AUTOMATIC_PORT = "LastAutomaticMappedPort"
 _TRIO = frozenset({_PUBLISH, _MANUAL_MODE, _MANUAL_PORT})
-_FEATURES = "pass,sync,webhooks,hardware_transcoding"
 
 
 class PlexHooks(Protocol):
@@ -42,16 +38,6 @@ class PlexHooks(Protocol):
 
     def public_address(self) -> str:
         """Give the address that the internet sees; empty without internet."""
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What the server says about remote access; `public_port` is 0 while nobody outside gets through."""
-
-    state: MappingState = "unknown"
-    error: str = ""
-    public_address: str = ""
-    public_port: int = 0
 
 
 class PlexServer:
@@ -136,7 +122,7 @@ class PlexServer:
             self.faults.append(f"token in a URL: {request.method} {request.path}")
             return refuse(401, "Unauthorized")
         if (request.method, request.path) == ("GET", "/identity"):
-            return respond(request, self._identity())
+            return respond(request, plex_views.identity(self._seed))
         if self._seed.claimed and request.headers.get("x-plex-token") != self._seed.token:
             return refuse(401, "Unauthorized")
         if request.method == "GET":
@@ -150,81 +136,20 @@ class PlexServer:
 
     def _get(self, request: HttpRequest) -> HttpResponse:
         if request.path == "/":
-            return respond(request, self._root())
+            return respond(
+                request, plex_views.root(self._seed, self.verdict(), str(self.setting("FriendlyName")))
+            )
         if request.path == "/:/prefs":
-            return respond(request, self._settings())
+            with self._wake:
+                values = dict(self._values)
+            return respond(request, plex_views.settings(values))
         if request.path == "/myplex/account":
-            return respond(request, self._account())
+            return respond(request, plex_views.account(self._seed, self.verdict(), self._address()))
         if request.path == "/status/sessions":
-            return respond(request, sessions(self._condition))
+            return respond(request, plex_views.sessions(self._condition))
         if request.path == "/diagnostics/logs":
             return HttpResponse(200, self.log.zipped(), "application/zip")
         return refuse(404, "Not Found")
-
-    def _identity(self) -> Element:
-        return element("MediaContainer", {
-            "size": 0, "apiVersion": "1.1.1", "claimed": self._seed.claimed,
-            "machineIdentifier": self._seed.machine_identifier, "version": self._seed.version,
-        })  # fmt: skip
-
-    def _sign_in_state(self) -> str:
-        if not self._seed.claimed:
-            return "none"
-        return "ok" if self._seed.signed_in else "invalid"
-
-    def _root(self) -> Element:
-        verdict = self.verdict()
-        username = self._seed.username if self._seed.claimed else ""
-        directories = tuple(
-            element("Directory", {"count": 1, "key": key, "title": key})
-            for key in ("activities", "butler", "hubs", "identity", "library", "media", "status", "updater")
-        )
-        return element("MediaContainer", {
-            "size": len(directories), "allowCameraUpload": False, "allowMediaDeletion": True,
-            "allowSharing": True, "allowSync": True, "certificate": True,
-            "diagnostics": "logs,databases,streaminglogs", "eventStream": True,
-            "friendlyName": str(self.setting("FriendlyName")), "livetv": 7,
-            "machineIdentifier": self._seed.machine_identifier, "myPlex": True,
-            "myPlexMappingError": verdict.error, "myPlexMappingState": verdict.state,
-            "myPlexSigninState": self._sign_in_state(), "myPlexSubscription": self._seed.subscription,
-            "myPlexUsername": username, "platform": "Linux", "platformVersion": "24.04 (Noble Numbat)",
-            "pluginHost": True, "transcoderActiveVideoSessions": 0, "updatedAt": 1795339470,
-            "version": self._seed.version,
-        }, directories)  # fmt: skip
-
-    def _settings(self) -> Element:
-        with self._wake:
-            values = dict(self._values)
-        rows: list[Element] = []
-        for setting in SETTINGS:
-            row: dict[str, bool | int | float | str] = {
-                "id": setting.id, "label": setting.label, "summary": "", "type": setting.type,
-                "default": show(setting.default), "value": show(values[setting.id]),
-                "hidden": setting.hidden, "advanced": setting.advanced, "group": setting.group,
-            }  # fmt: skip
-            if setting.enum_values:
-                row["enumValues"] = setting.enum_values
-            rows.append(element("Setting", row))
-        return element("MediaContainer", {"size": len(rows)}, tuple(rows))
-
-    def _account(self) -> Element:
-        verdict = self.verdict()
-        open_outside = verdict.public_port != 0
-        claimed = self._seed.claimed
-        message = "Your server is signed in to Plex, but is not reachable from outside your network."
-        return element("MyPlex", {
-            "authToken": self._seed.account_token if claimed else "",
-            "username": self._seed.username if claimed else "",
-            "mappingState": verdict.state, "mappingError": verdict.error,
-            "mappingErrorMessage": message if verdict.error == "unreachable" else "",
-            "signInState": self._sign_in_state(),
-            "publicAddress": verdict.public_address, "publicPort": verdict.public_port,
-            "privateAddress": self._address() if open_outside else "",
-            "privatePort": self._seed.port if open_outside else 0,
-            "subscriptionFeatures": _FEATURES if self._seed.subscription else "",
-            "subscriptionActive": self._seed.subscription,
-            "subscriptionState": "Active" if self._seed.subscription else "Inactive",
-        })  # fmt: skip
 
     # --- settings ------------------------------------------------------------------------------------
 
@@ -326,6 +251,7 @@ class PlexServer:
             self._announce("", 0)
             # plex.tv refuses an announcement without a port.
             self.log.note("MyPlex: Published Mapping State response was 422")
+            self._relay()
             return Verdict("failed")
         return self._ask_outside(serial, address, port)
 
@@ -431,7 +357,9 @@ class PlexServer:
         """Write what a server writes that serves somebody through the relay."""
         if self._condition.relayed_sessions:
             self.log.note("Relay: starting relay.")
-            self.log.note(f"[PlexRelay] Allocated port 17283 for remote forward to 127.0.0.1:{self._seed.port}")
+            self.log.note(
+                f"[PlexRelay] Allocated port 17283 for remote forward to 127.0.0.1:{self._seed.port}"
+            )
 
     def _map_log(self, state: str) -> None:
         self.log.note(f"MyPlex: mapping state set to '{state}'.")

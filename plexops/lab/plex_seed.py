@@ -4,9 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from plexops.lab.plex_log import LogLine
 from plexops.lab.plex_settings import Value
+
+MappingState = Literal["unknown", "waiting", "mapped", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the server says about remote access; `public_port` is 0 while nobody outside gets through."""
+
+    state: MappingState = "unknown"
+    error: str = ""
+    public_address: str = ""
+    public_port: int = 0
 
 
 @dataclass(frozen=True, slots=True)

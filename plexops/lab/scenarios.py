@@ -56,6 +56,5 @@ GENERAL = (
 )
 
 SCENARIOS: Mapping[str, Scenario] = {
-    scenario.name: scenario
-    for scenario in (*GENERAL, *INTERNET, *ROUTER, *UPNP, *SERVER, *PLEX, *ACCESS)
+    scenario.name: scenario for scenario in (*GENERAL, *INTERNET, *ROUTER, *UPNP, *SERVER, *PLEX, *ACCESS)
 }

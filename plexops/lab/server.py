@@ -145,7 +145,9 @@ class DebianServer:
             }
         )
         # A server that nobody claimed has no token.
-        online = f'PlexOnlineToken="{options.token}" PlexOnlineMail="owner@example.org" ' if options.token else ""
+        online = (
+            f'PlexOnlineToken="{options.token}" PlexOnlineMail="owner@example.org" ' if options.token else ""
+        )
         preferences = (
             '<?xml version="1.0" encoding="utf-8"?>\n<Preferences OldestPreviousVersion="1.32.5.7349-8f4248874" '
             f'ProcessedMachineIdentifier="{options.machine_identifier}" AcceptedEULA="1" '

@@ -47,7 +47,9 @@ class ServerNetwork:
         return say(lines)
 
     def _sockets(self) -> list[tuple[str, int, str]]:
-        others = [(EVERYWHERE, port, program) for port, program in self.listening.items() if port != PLEX_PORT]
+        others = [
+            (EVERYWHERE, port, program) for port, program in self.listening.items() if port != PLEX_PORT
+        ]
         program = self.listening.get(PLEX_PORT)
         isolated = self.condition.isolated
         if isolated is not None:
@@ -111,7 +113,7 @@ class ServerNetwork:
 
     def _route_to(self, target: str, context: Context) -> list[dict[str, Any]]:
         vpn = self.condition.vpn
-        user = {"flags": [], "uid": 0 if context.user == "root" else 1000, "cache": []}
+        user: dict[str, Any] = {"flags": [], "uid": 0 if context.user == "root" else 1000, "cache": []}
         if vpn is not None:
             way = {"gateway": str(vpn.gateway), "dev": vpn.interface, "prefsrc": str(vpn.address)}
         else:
@@ -136,19 +138,20 @@ class ServerNetwork:
     def _routes(self, words: list[str]) -> list[dict[str, Any]]:
         source = str(self.address())
         condition = self.condition
-        common = {"dev": "eth0", "prefsrc": source, "metric": 1024, "flags": []}
+        common: dict[str, Any] = {"prefsrc": source, "metric": 1024, "flags": []}
         proto = "dhcp" if condition.address_source == "dhcp" else "static"
-        default = {"dst": "default", "gateway": str(condition.gateway), "dev": "eth0", "protocol": proto}
-        default |= {key: value for key, value in common.items() if key != "dev"}
+        default: dict[str, Any] = {
+            "dst": "default", "gateway": str(condition.gateway), "dev": "eth0", "protocol": proto, **common,
+        }  # fmt: skip
         if "default" in words:
             return [default]
-        lan = {"dst": "192.168.1.0/24", "dev": "eth0", "protocol": "kernel", "scope": "link"}
-        rows = [default, lan | {key: value for key, value in common.items() if key != "dev"}]
+        lan = {"dst": "192.168.1.0/24", "dev": "eth0", "protocol": "kernel", "scope": "link", **common}
+        rows = [default, lan]
         if condition.vpn is not None:
             # OpenVPN leaves the default route alone and puts two halves in front of it.
             halves = ("0.0.0.0/1", "128.0.0.0/1")
             way = {"gateway": str(condition.vpn.gateway), "dev": condition.vpn.interface, "flags": []}
-            rows = [{"dst": half, **way} for half in halves] + rows
+            rows = [*({"dst": half, **way} for half in halves), *rows]
         return rows
 
     def _links(self, words: list[str], *, only_ipv4: bool) -> list[dict[str, Any]]:
@@ -173,7 +176,9 @@ class ServerNetwork:
             found.append(_link(3, "docker0", "noqueue", {}, [_fixed("docker0", DOCKER_BRIDGE, 16)]))
         vpn = self.condition.vpn
         if vpn is not None:
-            found.append(_link(4, vpn.interface, "fq_codel", {}, [_fixed(vpn.interface, str(vpn.address), 24)]))
+            found.append(
+                _link(4, vpn.interface, "fq_codel", {}, [_fixed(vpn.interface, str(vpn.address), 24)])
+            )
         return found
 
 

@@ -27,6 +27,7 @@ _FACTS = (
         "wan.address", Role.ROUTER, "address", "the IPv4 address on the router's internet side", live=True
     ),
     FactName("wan.interface", Role.ROUTER, "text", "the interface on the internet side"),
+    FactName("wan.up", Role.ROUTER, "flag", "whether the internet side has a connection at all", live=True),
     FactName("wan.count", Role.ROUTER, "number", "how many ways to the internet the router has", live=True),
     FactName("lan.address", Role.ROUTER, "address", "the router's own address in the LAN"),
     FactName("lan.network", Role.ROUTER, "network", "the LAN, as 192.168.1.0/24"),

@@ -117,6 +117,10 @@ def _ways_out(view: SiteView) -> int:
 def _without_wan_address(view: SiteView) -> Condition:
     """A router that is not asked tells no WAN address; then only Plex or a vantage can prove the way in."""
     router = view.of(Role.ROUTER)
+    if router.flag("wan.up") is False:
+        shown = (router.facts["wan.up"].exhibit,)
+        says = "the router says that its internet connection is down"
+        return Condition(Holds.NO, says, shown, WanCause.DOWN, ("Bring the internet connection up first.",))
     reason = router.reasons.get("wan.address", "the router was not asked")
     if "wan.address" in router.facts:
         reason = f"“{router.text('wan.address')}” is no IPv4 address"

@@ -44,6 +44,7 @@ _ROWS = {
 }
 _WEIGHTS = {
     Weight.BLOCKS: "blocks",
+    Weight.HIDES: "apps do not find the server",
     Weight.PARTS: "some get in, some do not",
     Weight.POLICY: "forbidden, even where it works",
     Weight.WEAKNESS: "works, and will break",

@@ -27,6 +27,8 @@ class Weight(StrEnum):
 
     #: With it nobody gets in. It is no cause where somebody outside just did.
     BLOCKS = "blocks"
+    #: With it apps do not find the server, although the port may be open. It is no cause where plex.tv got through.
+    HIDES = "hides"
     #: Somebody gets in and somebody does not: it stands also where a way in is proven.
     PARTS = "parts"
     #: The way in may be open, in a way that the runbook forbids. Never hidden.

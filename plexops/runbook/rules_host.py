@@ -5,7 +5,7 @@ from __future__ import annotations
 from plexops.runbook import causes_outside as outside
 from plexops.runbook import causes_plex as plex
 from plexops.runbook import causes_server as server
-from plexops.runbook.rule import APPLY, Layer, Rule, rule
+from plexops.runbook.rule import APPLY, Layer, Rule, Weight, rule
 
 SERVER: tuple[Rule, ...] = (
     rule(
@@ -18,6 +18,7 @@ SERVER: tuple[Rule, ...] = (
         unless="the server finding plex.tv",
         covers="sign-in-broken no-verdict-yet",
         ways="forward relay vpn proxy",
+        weight=Weight.HIDES,
     ),
     rule(
         "server-offline",
@@ -29,6 +30,7 @@ SERVER: tuple[Rule, ...] = (
         unless="the server reaching any address service",
         covers="sign-in-broken no-verdict-yet",
         ways="forward relay vpn proxy",
+        weight=Weight.HIDES,
     ),
     rule(
         "docker-unpublished",
@@ -108,6 +110,7 @@ PLEX: tuple[Rule, ...] = (
         unless="the server signed in to an account",
         covers="sign-in-broken publishing-off no-verdict-yet",
         ways="forward relay vpn proxy",
+        weight=Weight.HIDES,
     ),
     rule(
         "sign-in-broken",
@@ -119,6 +122,7 @@ PLEX: tuple[Rule, ...] = (
         unless="the server signed in",
         covers="no-verdict-yet",
         ways="forward relay vpn proxy",
+        weight=Weight.HIDES,
     ),
     rule(
         "publishing-off",
@@ -130,6 +134,7 @@ PLEX: tuple[Rule, ...] = (
         unless="remote access switched on",
         covers="no-verdict-yet manual-off",
         ways="forward relay",
+        weight=Weight.HIDES,
     ),
     rule(
         "manual-off",
@@ -140,6 +145,7 @@ PLEX: tuple[Rule, ...] = (
         APPLY,
         unless="“manually specify public port” switched on",
         covers="port-mismatch",
+        weight=Weight.HIDES,
     ),
     rule(
         "port-mismatch",
@@ -149,6 +155,7 @@ PLEX: tuple[Rule, ...] = (
         plex.port_mismatch,
         APPLY,
         unless="Plex announcing the forwarded port",
+        weight=Weight.HIDES,
     ),
     rule(
         "relay-off",

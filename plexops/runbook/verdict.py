@@ -62,7 +62,7 @@ def judge(situation: Situation) -> Verdict:
     """
     asked = [rule for rule in RULES if situation.view.access in rule.ways]
     seen = [Found(rule, found) for rule in asked if (found := rule.look(situation)) is not None]
-    blocks = [] if situation.proven else [f for f in seen if f.rule.weight is Weight.BLOCKS]
+    blocks = [found for found in seen if _explains(found, situation)]
     beside = [f for weight in _BESIDE for f in seen if f.rule.weight is weight]
     notes = [f for f in seen if f.rule.weight is Weight.NOTE]
     missing = unseen(situation)
@@ -78,8 +78,15 @@ def judge(situation: Situation) -> Verdict:
     return _undecided(situation, seen, beside, notes, missing)
 
 
+def _explains(found: Found, situation: Situation) -> bool:
+    """Tell whether a cause explains a failure, given who got in."""
+    if found.rule.weight is Weight.BLOCKS:
+        return not situation.proven
+    return found.rule.weight is Weight.HIDES and not situation.claimed_reachable
+
+
 def _of(first: Found, rest: list[Found], situation: Situation, missing: tuple[str, ...]) -> Verdict:
-    blocks = first.rule.weight is Weight.BLOCKS
+    blocks = first.rule.weight in (Weight.BLOCKS, Weight.HIDES)
     agreed = situation.refuted if blocks else True
     certain = agreed and not missing
     also = tuple(found for found in rest if found.rule.id not in first.rule.covers)
@@ -103,6 +110,11 @@ def _undecided(
     if situation.refuted and not situation.proven:
         says = "nobody gets in, and nothing that was seen explains why"
         return Verdict(UNEXPLAINED, says, also=tuple(beside), missing=missing)
+    if not situation.probes:
+        missing = (
+            *missing,
+            f"nobody outside tried port {situation.door}" if situation.door else "nobody outside tried",
+        )
     gets_in = situation.proven or situation.claimed_reachable or notes
     says = (
         "somebody got in, but not everything could be seen"

@@ -152,7 +152,9 @@ def _comment(text: str) -> str:
 def _dnat(forward: ForwardSeed, protocol: str, seed: Seed, sides: Interfaces) -> str:
     source = f"ip saddr {forward.source} " if forward.source else ""
     port = f":{forward.port}" if forward.port and forward.port != forward.external else ""
-    side = f'iifname "{sides.lan}" ip daddr {seed.wan_address}' if forward.inside else f'iifname "{sides.wan}"'
+    side = (
+        f'iifname "{sides.lan}" ip daddr {seed.wan_address}' if forward.inside else f'iifname "{sides.wan}"'
+    )
     rule = (
         f"{side} {source}{_ports(protocol, forward.external)}dnat to {forward.address}{port} "
         f"{_comment(forward.name)}"

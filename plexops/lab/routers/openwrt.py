@@ -245,9 +245,7 @@ class OpenWrtRouter:
             f"default via {seed.wan_gateway} dev eth1  src {seed.wan_address} \n"
             f"{wan} dev eth1 scope link  src {seed.wan_address} \n"
         )
-        return say(
-            (outer if seed.wan_up else "") + f"{lan} dev br-lan scope link  src {seed.lan_address} \n"
-        )
+        return say((outer if seed.wan_up else "") + f"{lan} dev br-lan scope link  src {seed.lan_address} \n")
 
     def _uname(self, argv: list[str], _stdin: BinaryIO, _context: Context) -> ExecResult:
         texts = {"-r": "6.6.93", "-m": "x86_64", "-n": self._seed.hostname}

@@ -63,7 +63,7 @@ def test_without_an_engine_there_is_no_container() -> None:
 
 
 def test_tools_around_plex_are_not_plex() -> None:
-    rows = "kometa|plexops/plex-meta-manager|bridge|\nplex|linuxserver/plex:1|host|\noverseerr|sctx/overseerr|bridge|\n"
+    rows = "kometa|meisnate12/plex-meta-manager|bridge|\nplex|linuxserver/plex:1|host|\noverseerr|sctx/overseerr|bridge|\n"
     assert told(look(rows)) == ("docker", "host", ())
 
 

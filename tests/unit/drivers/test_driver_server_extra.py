@@ -81,7 +81,9 @@ def test_all_of_it_is_a_read_and_goes_in_one_exec() -> None:
     for read in reads:
         assert isinstance(read.ask, Command)
         assert LANGUAGES["posix"].refuse_read(read.ask.text) is None, read.id
-    settings = SshSettings(device="home/server", host="127.0.0.1", become=Become(Secret("pw", "env:PW")))
+    settings = SshSettings(
+        device="home/server", host="127.0.0.1", become=Become("sudo", Secret("pw", "env:PW"))
+    )
     assert len(_parts(reads, settings)) == 1, f"more than {_MAX_COMMAND_BYTES} bytes"
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from plexops.languages import LANGUAGES
 
-POSIX_READS = """
+POSIX_READS = r"""
 cat /etc/os-release
 cat /etc/ssh/sshd_config
 cat /tmp/dhcp.leases 2>/dev/null
@@ -74,6 +74,15 @@ command -v ufw
 dnsmasq --version
 curl -sS -m 3 http://127.0.0.1:32400/identity
 curl -s -4 --max-time 4 https://v4.plex.tv/pms/:/ip
+curl -s -S -4 --max-time 4 https://v4.plex.tv/pms/:/ip
+date +%Y-%m-%dT%H:%M:%S
+ip -j -4 route get 1.1.1.1
+ping -n -c 1 -W 1 -t 2 1.1.1.1
+grep -aE 'mapping state|\(WAN\)' '/var/lib/plexmediaserver/Library/Application Support/x.log' '/config/y.log'
+docker ps --format '{{.Names}}|{{.Image}}|{{.Networks}}|{{.Ports}}'
+docker network ls --format '{{.Name}}|{{.Driver}}'
+podman ps --format '{{.Names}}|{{.Image}}|{{.Networks}}|{{.Ports}}'
+podman inspect --format '{{.HostConfig.NetworkMode}}' plex
 true
 curl -sk --connect-timeout 2 -o /dev/null -w '%{http_code}' https://192.168.1.50:32400/identity
 """.strip().splitlines()
@@ -215,6 +224,38 @@ firewall-cmd --add-port=1/tcp
 firewall-cmd --panic-on
 firewall-cmd --state --reload
 docker rm plex
+docker network rm bridge
+docker network
+docker network ls bridge
+docker network create x
+docker ps plex
+podman run plex
+podman network prune
+podman --remote ps
+podman ps --format
+date
+date 112218002025
+date -s 2025-01-01
+date --set=2025-01-01
+date +%s 112218002025
+date -f /etc/shadow +%s
+date +%s;reboot
+ping 1.1.1.1
+ping -c 1
+ping -c 1000 1.1.1.1
+ping -c 0 1.1.1.1
+ping -f -c 1 1.1.1.1
+ping -c 1 -s 65507 1.1.1.1
+ping -c 1 -i 0 1.1.1.1
+ping -c 1 -W 60 1.1.1.1
+ping -c 1 -t 300 1.1.1.1
+ping -b -c 1 192.168.1.255
+ping -c 1 host.example.net
+ping -c 1 1.1.1.1 2.2.2.2
+ping -n -c 1 -W 1 -t
+grep -af /etc/shadow /etc/hosts
+grep -aE x /etc/shadow
+grep -aE x
 docker -H x ps
 docker inspect -f
 docker inspect --host=x plex

@@ -1,0 +1,168 @@
+"""Whatever evidence is taken away, the verdict stays right or becomes unknown: never wrong, and never “in order”."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from plexops.cli.session import Files, open_homes
+from plexops.engine.access import Links, LinkSettings, ReplayedLinks
+from plexops.engine.runner import Order
+from plexops.engine.site import Home
+from plexops.evidence.folder import Store
+from plexops.model.errors import PlexopsError, Problem
+from plexops.model.exchange import Read, Reply
+from plexops.model.plan import Authorized
+from plexops.runbook.rules import IN_ORDER
+from plexops.runbook.situation import Situation
+from plexops.runbook.verdict import UNEXPLAINED, UNKNOWN, Verdict, judge
+from plexops.transport.link import ReadLink, WriteLink
+from tests.runbook.recorded import RECORDING, Expected, diagnose, table
+
+#: Whoever cannot see enough says one of these.
+HONEST = frozenset({UNKNOWN, UNEXPLAINED, "no-verdict-yet"})
+
+
+@dataclass(frozen=True, slots=True)
+class HoledLink:
+    """A link of a recording whose answers to some questions are lost on the way."""
+
+    link: ReadLink
+    device: str
+    lost: frozenset[str]
+
+    @property
+    def identity(self) -> str:
+        return self.link.identity
+
+    def ask(self, reads: Sequence[Read]) -> tuple[Reply, ...]:
+        if self.device in self.lost:
+            raise PlexopsError(Problem("PLX-D102", f"{self.device} does not answer"))
+        return tuple(
+            replace(reply, status=None, body="", stderr="", whole=False)
+            if f"{self.device}:{read.id}" in self.lost
+            else reply
+            for read, reply in zip(reads, self.link.ask(reads), strict=True)
+        )
+
+    def close(self) -> None:
+        self.link.close()
+
+
+@dataclass(frozen=True, slots=True)
+class HoledLinks:
+    """A recording with holes; `asked` gathers what there is to lose."""
+
+    links: Links
+    lost: frozenset[str]
+    asked: set[str]
+
+    @property
+    def live(self) -> bool:
+        return False
+
+    def read(self, device: str, link_settings: Callable[[], LinkSettings]) -> ReadLink:
+        link = HoledLink(self.links.read(device, link_settings), device, self.lost)
+        return Noting(link, self.asked)
+
+    def write(self, link_settings: LinkSettings, authorized: Authorized) -> WriteLink:
+        raise AssertionError("a diagnosis writes nothing")
+
+
+@dataclass(frozen=True, slots=True)
+class Noting:
+    """Notes the questions."""
+
+    link: HoledLink
+    asked: set[str]
+
+    @property
+    def identity(self) -> str:
+        return self.link.identity
+
+    def ask(self, reads: Sequence[Read]) -> tuple[Reply, ...]:
+        self.asked.add(self.link.device)
+        self.asked.update(f"{self.link.device}:{read.id}" for read in reads)
+        return self.link.ask(reads)
+
+    def close(self) -> None:
+        self.link.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """One scenario that can be judged again with less."""
+
+    home: Home
+    recording: Path
+    port: int | None
+
+    def judged(self, lost: frozenset[str], asked: set[str]) -> Verdict:
+        links = HoledLinks(ReplayedLinks(self.recording), lost, asked)
+        seen = replace(self.home, links=links).observer().look(self.port, thorough=True)
+        return judge(Situation(seen.view, self.port))
+
+
+@cache
+def replayed(scenario: str, directory: Path) -> tuple[Replayed, Verdict, tuple[str, ...]]:
+    """Diagnose a scenario once; give it, the verdict with all evidence, and everything that can be lost."""
+    done = diagnose(scenario, directory)
+    files = Files(directory / "inventory.yaml", (directory / "playbooks",), for_diagnosis=True)
+    store = Store.open(directory / "replayed")
+    (home,) = open_homes(files, store, replay=done.directory / RECORDING)
+    given_port = 32500
+    kept = Replayed(home, done.directory / RECORDING, given_port)
+    asked: set[str] = set()
+    verdict = kept.judged(frozenset(), asked)
+    return kept, verdict, tuple(sorted(asked))
+
+
+@pytest.fixture(scope="module")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("scenarios")
+
+
+@pytest.mark.parametrize("row", table(), ids=[row.scenario for row in table()])
+def test_less_evidence_never_makes_a_wrong_verdict(row: Expected, workshop: Path) -> None:
+    kept, full, losable = replayed(row.scenario, workshop / row.scenario)
+    assert full.id == row.verdict, full
+    true = {full.id, *(found.rule.id for found in full.also)} | HONEST
+    if full.found is not None:
+        true |= set(full.found.rule.covers)
+    for found in full.also:
+        true |= set(found.rule.covers)
+
+    @settings(max_examples=12, suppress_health_check=list(HealthCheck), deadline=None)
+    @given(lost=st.sets(st.sampled_from(losable), min_size=1, max_size=max(1, len(losable) - 1)))
+    def holds(lost: set[str]) -> None:
+        verdict = kept.judged(frozenset(lost), set())
+        assert verdict.id in true - IN_ORDER | (
+            IN_ORDER & {full.id} if not _matters(lost, kept) else set()
+        ), (
+            verdict,
+            lost,
+        )
+        if verdict.id in (UNKNOWN, UNEXPLAINED):
+            assert verdict.missing, (verdict, lost)
+
+    holds()
+    for single in losable:
+        verdict = kept.judged(frozenset({single}), set())
+        assert verdict.id in true, (single, verdict)
+
+
+def _matters(lost: set[str], kept: Replayed) -> bool:
+    """Whether anything of what was lost would have been asked at all: a jump host's own lines are nobody's evidence."""
+    asked: set[str] = set()
+    kept.judged(frozenset(lost), asked)
+    return bool(lost & asked)
+
+
+def test_the_whole_table_is_replayed() -> None:
+    assert Order("diagnose").command == "diagnose"

@@ -1,0 +1,175 @@
+"""What the server's own attempts to ask the internet failed of, and which vantages stand at home."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any
+
+import pytest
+
+from plexops.drivers.outside import EchoDriver, ProbeDriver, merge
+from plexops.engine.vantages import is_inside, ports_to_try
+from plexops.model.entries import Lease, ProbeAnswer
+from plexops.model.exchange import Command, Reply
+from plexops.model.resources.plex_remote_access import RemoteAccess
+from plexops.model.resources.port_forward import PortForward
+from plexops.model.site import SshLogin, Vantage
+from plexops.model.snapshot import SOMEBODY, Entry, Fact, Kind, KindState, Role, Snapshot
+from plexops.model.values import Ports, Protocol
+from plexops.runbook.view import SiteView
+from tests.unit.drivers.driver_bench import Said, observe
+
+PUBLIC = IPv4Address("203.0.113.7")
+PLEX = IPv4Address("192.168.1.50")
+URLS = ("https://a.example/ip", "https://b.example/ip")
+SLOW = "curl: (28) Connection timed out after 4001 milliseconds"
+NO_ANSWER = "curl: (28) Resolving timed out after 4000 milliseconds"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "failure"),
+    [
+        ("203.0.113.7\n", "203.0.113.7\n", ""),
+        ((6, ""), "203.0.113.7\n", ""),
+        ((6, ""), (6, ""), "dns"),
+        ((28, "", NO_ANSWER), (6, ""), "dns"),
+        ((28, "", SLOW), (7, ""), "no route"),
+        ((7, ""), (7, ""), "no route"),
+        ((6, ""), (7, ""), None),
+        ((28, "", NO_ANSWER), (28, "", SLOW), None),
+        ((60, ""), (60, ""), None),
+        ((127, ""), (127, ""), None),
+        ("<html>Please log in</html>", (7, ""), None),
+        ((7, ""), Reply("echo.1", None, "", whole=False), None),
+    ],
+)
+def test_what_the_echoes_failed_of(first: Said, second: Said, failure: str | None) -> None:
+    snapshot = observe(EchoDriver(URLS, "server").observe(), {"echo.0": first, "echo.1": second})
+    assert snapshot.text("outside.failure") == failure
+    assert (failure is None) is ("outside.failure" in snapshot.reasons)
+
+
+def test_nobody_was_to_be_asked() -> None:
+    snapshot = observe_empty(EchoDriver((), "server"))
+    assert "outside.failure" not in snapshot.facts
+    assert snapshot.state(Kind.ECHO) is KindState.ABSENT
+
+
+def observe_empty(driver: EchoDriver) -> Snapshot:
+    with pytest.raises(StopIteration) as done:
+        next(driver.observe())
+    value = done.value.value
+    assert isinstance(value, Snapshot)
+    return value
+
+
+def test_an_answer_is_that_of_the_service_that_gave_it() -> None:
+    """The first address is none that may be asked: those behind it keep their names."""
+    driver = EchoDriver(("ftp://a.example", "https://b.example/ip"), "server")
+    (entry,) = observe(driver.observe(), {"echo.1": "203.0.113.7\n"}).of(Kind.ECHO)
+    assert entry.values.source == "b.example"
+
+
+def test_merging_keeps_facts() -> None:
+    first = Snapshot(Role.OUTSIDE, {"outside.failure": Fact("outside.failure", "dns", "outside.echo.0")})
+    assert merge([first, Snapshot(Role.OUTSIDE)]).text("outside.failure") == "dns"
+
+
+# --- vantages ----------------------------------------------------------------------------------------
+
+FOUND = '<MediaContainer machineIdentifier="abc"/>'
+
+
+def probe(said: dict[str, Said], echo: str = URLS[0]) -> Entry:
+    driver = ProbeDriver("vps", PUBLIC, 32500, "abc", echo)
+    (entry,) = observe(driver.observe(), said).of(Kind.PROBE)
+    return entry
+
+
+def test_a_vantage_that_the_world_takes_for_us_stands_at_home() -> None:
+    inside = probe({"probe.vps": FOUND, "echo.vps": f"{PUBLIC}\n"}).values
+    outside = probe({"probe.vps": FOUND, "echo.vps": "198.51.100.9\n"}).values
+    unknown = probe({"probe.vps": FOUND, "echo.vps": (28, "")}).values
+    assert (inside.answer, inside.inside) == (ProbeAnswer.OPEN, True)
+    assert (outside.answer, outside.inside) == (ProbeAnswer.OPEN, False)
+    assert (unknown.answer, unknown.inside) == (ProbeAnswer.OPEN, False)
+    assert inside.made == ""
+
+
+def test_an_audit_only_tries_the_port() -> None:
+    (read,) = next(ProbeDriver("vps", PUBLIC, 32500).observe())
+    assert isinstance(read.ask, Command)
+    assert (read.id, "/identity" in read.ask.text) == ("probe.vps", True)
+
+
+def test_a_further_port_has_an_exhibit_of_its_own() -> None:
+    driver = ProbeDriver("vps", PUBLIC, 32555, "abc", further=True)
+    (entry,) = observe(driver.observe(), {"probe.vps.32555": (28, "")}).of(Kind.PROBE)
+    assert (entry.exhibit, entry.values.answer) == ("outside.probe.vps.32555", ProbeAnswer.TIMED_OUT)
+
+
+def forward(external: str, address: str = "192.168.1.50", **others: Any) -> Entry:
+    values = PortForward(Ports.parse(external), IPv4Address(address), Ports.of(32400))
+    return Entry(Kind.PORT_FORWARD, replace(values, **others), {}, SOMEBODY, external, "router.forwards")
+
+
+def view_of(remote: RemoteAccess | None, *forwards: Entry) -> SiteView:
+    settings = (Entry(Kind.PLEX_REMOTE_ACCESS, remote, {}, SOMEBODY, "prefs", "plex.prefs"),)
+    lan = Fact("lan.network", "192.168.1.0/24", "router.addresses")
+    return (
+        SiteView("home", plex_address=PLEX)
+        .with_snapshot(Snapshot(Role.PLEX, {}, settings))
+        .with_snapshot(Snapshot(Role.ROUTER, {"lan.network": lan}, forwards))
+    )
+
+
+MANUAL = RemoteAccess(enabled=True, manual=True, manual_port=32500, last_automatic_port=18444)
+AUTOMATIC = replace(MANUAL, manual=False)
+
+
+@pytest.mark.parametrize(
+    ("remote", "forwards", "wanted", "ports"),
+    [
+        (MANUAL, ("32500",), 32500, (32500,)),
+        (MANUAL, ("32555",), 32500, (32500, 32555)),
+        (MANUAL, (), None, (32500,)),
+        (AUTOMATIC, (), 32500, (32500, 18444)),
+        (replace(MANUAL, enabled=False), (), None, ()),
+        (None, (), None, ()),
+        (MANUAL, ("32400", "32401", "32402"), 32555, (32555, 32500, 32400)),
+        (MANUAL, ("32000-33000",), None, (32500,)),
+    ],
+)
+def test_which_ports_are_tried(
+    remote: RemoteAccess | None, forwards: tuple[str, ...], wanted: int | None, ports: tuple[int, ...]
+) -> None:
+    assert ports_to_try(view_of(remote, *map(forward, forwards)), wanted) == ports
+
+
+def test_forwards_that_do_not_lead_to_plex_are_not_tried() -> None:
+    others = (
+        forward("41000", address="192.168.1.20"),
+        forward("41001", enabled=False),
+        forward("41002", protocol=Protocol.UDP),
+        forward("41003", port=Ports.of(22)),
+        replace(forward("41004"), values=None),
+    )
+    assert ports_to_try(view_of(MANUAL, *others), None) == (32500,)
+
+
+@pytest.mark.parametrize(
+    ("address", "inside"),
+    [("192.168.1.20", True), ("192.168.1.50", True), ("198.51.100.9", False), ("vps.example.net", False)],
+)
+def test_a_vantage_in_the_lan_is_at_home(address: str, inside: bool) -> None:
+    assert is_inside(Vantage("v", SshLogin(address)), view_of(MANUAL)) is inside
+
+
+def test_plex_itself_is_home_even_where_no_router_names_the_lan() -> None:
+    view = SiteView("home", server_mac="52:54:00:12:34:56", plex_address=PLEX)
+    lease = Lease("52:54:00:12:34:56", IPv4Address("192.168.7.83"))
+    entry = Entry(Kind.LEASE, lease, {}, SOMEBODY, "0", "router.leases")
+    view = view.with_snapshot(Snapshot(Role.ROUTER, {}, (entry,)))
+    assert is_inside(Vantage("v", SshLogin("192.168.7.83")), view)
+    assert not is_inside(Vantage("v", SshLogin(str(IPv4Network("192.168.7.0/24")[9]))), view)
