@@ -186,7 +186,7 @@ def run_site(home: Home, order: Order, store: Store, run_id: str) -> SiteReport:
         log("look at every stop")
         if order.command == "diagnose":
             return _diagnosed(home, order, mine, log)
-        seen = home.observer().look(_port(home))
+        seen = home.observer().look(wanted_port(home))
         findings = compare(_comparison(home, seen, order))
         if unfinished:
             findings = (*findings, _unfinished(unfinished[0].id))
@@ -200,10 +200,10 @@ def run_site(home: Home, order: Order, store: Store, run_id: str) -> SiteReport:
 
 
 def _diagnosed(home: Home, order: Order, folder: RunFolder, log: Log) -> SiteReport:
-    seen = home.observer().look(_port(home), thorough=True)
+    seen = home.observer().look(wanted_port(home), thorough=True)
     _keep_snapshots(folder, home, seen)
     log("judge what was seen")
-    report = diagnosis(home, seen, _port(home), order.evidence, _not_asked(home))
+    report = diagnosis(home, seen, wanted_port(home), order.evidence, _not_asked(home))
     return replace(report, timeline=tuple(log.moments))
 
 
@@ -250,7 +250,8 @@ def _target(folder: SiteFolder, name: str, run_id: str) -> RunFolder:
     raise PlexopsError(Problem("PLX-R103", f"no run of site {folder.name} has changed anything"))
 
 
-def _port(home: Home) -> int | None:
+def wanted_port(home: Home) -> int | None:
+    """Give the external port that the tasks want open, if any does."""
     for task in home.tasks.tasks:
         if task.kind is Kind.PORT_FORWARD and task.want is not None:
             port: int | None = task.want.external_port.single
@@ -466,7 +467,7 @@ def _stale(report: SiteReport, parts: Sequence[str]) -> SiteReport:
 
 
 def _prover(home: Home, order: Order) -> EffectProver | None:
-    port = _port(home)
+    port = wanted_port(home)
     if port is None or home.view.access != "forward":
         return None
     return EffectProver(port, order.effect_seconds)

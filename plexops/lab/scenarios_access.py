@@ -60,6 +60,14 @@ ACCESS = (
         condition=PlexCondition(relayed_sessions=1),
     ),
     Scenario(
+        "relay-off",
+        "the relay is meant to be the way in, and is switched off in Plex",
+        isp="cgnat",
+        access="relay",
+        forwards=(),
+        plex={**_UNMAPPED, "RelayEnabled": False},
+    ),
+    Scenario(
         "vpn-in-order",
         "a VPN of the home's own is the way in that the owner wants",
         access="vpn",

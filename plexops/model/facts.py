@@ -83,6 +83,7 @@ _FACTS = (
         live=True,
     ),
     FactName("firewall.kind", Role.SERVER, "text", "which firewall the server has"),
+    FactName("firewall.ipv6", Role.SERVER, "flag", "whether it has rules of its own for IPv6", live=True),
     FactName("firewall.active", Role.SERVER, "flag", "whether it filters"),
     FactName("plex.identifier", Role.PLEX, "text", "the server's machineIdentifier", live=True),
     FactName("plex.version", Role.PLEX, "text", "its version", live=True),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from plexops.model.entries import ProbeAnswer
 from plexops.model.snapshot import Role
-from plexops.runbook.causes_server import leaves_by_vpn, plex_listens_to_all
+from plexops.runbook.causes_server import plex_listens_to_all
 from plexops.runbook.conditions import Holds, WanCause
 from plexops.runbook.filtering import Passes
 from plexops.runbook.rule import Sign, of_fact, sign
@@ -46,8 +46,8 @@ def double_nat(situation: Situation) -> Sign | None:
 
 
 def wan_differs(situation: Situation) -> Sign | None:
-    """Does the world see another address, and nothing says why?"""
-    return None if leaves_by_vpn(situation) else _wan(situation, WanCause.DIFFERS)
+    """Does the world see another address, and did plex.tv not get through to that one either?"""
+    return None if situation.claimed_reachable else _wan(situation, WanCause.DIFFERS)
 
 
 def isp_blocks(situation: Situation) -> Sign | None:
@@ -55,6 +55,8 @@ def isp_blocks(situation: Situation) -> Sign | None:
     dropped = _dropped(situation)
     forward = situation.effective
     if dropped is None or situation.wan.holds is not Holds.YES or forward not in situation.leads_to_plex:
+        return None
+    if situation.plex_says.holds is not Holds.NO:  # one vantage alone may stand in a network that blocks
         return None
     passes = situation.router_filter.passes is Passes.YES and situation.host_filter().passes is Passes.YES
     if not passes or plex_listens_to_all(situation) is None:
@@ -92,7 +94,7 @@ def client_network(situation: Situation) -> Sign | None:
 def refused(situation: Situation) -> Sign | None:
     """Was the connection refused, not dropped? Then somebody at home answered, and not Plex."""
     found = situation.answered(ProbeAnswer.REFUSED)
-    if not found or situation.reached:
+    if not found or situation.reached or not situation.knows_the_door:
         return None
     port = probe_of(found[0]).port
     who = ", ".join(probe_of(entry).vantage for entry in found)
@@ -104,7 +106,7 @@ def refused(situation: Situation) -> Sign | None:
 def wrong_server(situation: Situation) -> Sign | None:
     """Does something else than this Plex answer at the port?"""
     found = situation.answered(ProbeAnswer.WRONG_SERVER)
-    if not found:
+    if not found or not situation.knows_the_door:
         return None
     shown = of_fact(situation.plex, "plex.identifier")
     who = ", ".join(probe_of(entry).vantage for entry in found)

@@ -166,7 +166,7 @@ def leaves_by_vpn(situation: Situation) -> str | None:
 def vpn_egress(situation: Situation) -> Sign | None:
     """Does the server's traffic leave through a VPN, so that plex.tv looks for it there?"""
     interface = leaves_by_vpn(situation)
-    if interface is None:
+    if interface is None or not situation.refuted:
         return None
     says = f"the server's traffic leaves through {interface}: plex.tv looks for Plex at the VPN's address"
     return sign(

@@ -100,6 +100,9 @@ def wan(view: SiteView) -> Condition:
             WanCause.UNPROVEN,
         )
     other = answers.pop()
+    if len(seen) < 2:
+        says = f"the WAN address is {address}; {seen[0][1]} alone says that the world sees {other}"
+        return Condition(Holds.UNKNOWN, says, exhibits, WanCause.UNPROVEN)
     return Condition(
         Holds.NO,
         f"the WAN address is {address} but the world sees {other}: a NAT, VPN or proxy stands between",

@@ -119,7 +119,7 @@ GOOD: tuple[Rule, ...] = (
         "In order, as long as the provider keeps forwarding the port.",
         unless="the server's traffic leaving through the router",
         weight=Weight.NOTE,
-        covers="in-order",
+        covers="in-order wan-differs",
     ),
     rule(
         "entitlement",

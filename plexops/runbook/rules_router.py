@@ -62,7 +62,7 @@ ISP: tuple[Rule, ...] = (
         server.vpn_egress,
         "Let Plex's traffic go round the VPN (split tunnel), or use the provider's own port forwarding.",
         unless="the server's route to the internet leading through the router",
-        covers="no-forward port-mismatch",
+        covers="wan-differs no-forward port-mismatch",
     ),
     rule(
         "wan-differs",

@@ -87,6 +87,11 @@ class Situation:
         """The port at which outsiders knock: with `access: proxy` the proxy's."""
         return self.proxy_port if self.view.access == "proxy" else self.port
 
+    @property
+    def knows_the_door(self) -> bool:
+        """Whether Plex itself said which port it is: a playbook only says which one it shall be."""
+        return self.view.access == "proxy" or self.announced is not None
+
     @cached_property
     def proxy_port(self) -> int | None:
         """The port of the first custom connection; None where Plex announces none."""
@@ -140,6 +145,12 @@ class Situation:
     def claimed_reachable(self) -> bool:
         """Whether Plex says that plex.tv reached it; that may be an old answer."""
         return self.plex_says.holds is Holds.YES
+
+    @property
+    def reached_elsewhere(self) -> bool:
+        """Whether plex.tv reached Plex at an address that is not the router's: nothing on the router refutes that."""
+        seen, wan = self.plex.text("plex.public_address"), self.router.text("wan.address")
+        return self.claimed_reachable and wan is not None and seen != wan
 
     @property
     def refuted(self) -> bool:

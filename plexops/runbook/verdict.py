@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from plexops.model.entries import ProbeAnswer
 from plexops.model.snapshot import Kind, KindState, Role, Snapshot
+from plexops.runbook.causes_server import leaves_by_vpn
 from plexops.runbook.conditions import Holds
 from plexops.runbook.rule import Layer, Rule, Sign, Weight
 from plexops.runbook.rules import IN_ORDER, RULES
@@ -81,7 +82,8 @@ def judge(situation: Situation) -> Verdict:
 def _explains(found: Found, situation: Situation) -> bool:
     """Tell whether a cause explains a failure, given who got in."""
     if found.rule.weight is Weight.BLOCKS:
-        return not situation.proven
+        round_the_router = leaves_by_vpn(situation) is not None and not situation.refuted
+        return not (situation.proven or situation.reached_elsewhere or round_the_router)
     return found.rule.weight is Weight.HIDES and not situation.claimed_reachable
 
 
@@ -177,9 +179,16 @@ def unseen(situation: Situation) -> tuple[str, ...]:
             found.append(f"the {role} did not answer" if role is not Role.PLEX else "Plex did not answer")
         elif role in view.asked:
             found += _unseen_of(view.of(role))
+    server = view.of(Role.SERVER)
+    if server.text("firewall.kind") == "ufw" and "firewall.ipv6" not in server.facts:
+        found.append("the server's firewall over IPv6 could not be read")
     found += _unseen_of(view.of(Role.OUTSIDE))
     for entry in view.of(Role.OUTSIDE).of(Kind.PROBE):
-        if entry.values.answer is ProbeAnswer.UNKNOWN:
+        if entry.values.inside:
+            found.append(
+                f"vantage {entry.values.vantage} stands in the home, or does not say where: it proves nothing"
+            )
+        elif entry.values.answer is ProbeAnswer.UNKNOWN:
             found.append(f"vantage {entry.values.vantage} could not be asked")
     if view.access == "forward" and Role.ROUTER in view.asked and situation.wan.holds is Holds.UNKNOWN:
         found.append(situation.wan.says)

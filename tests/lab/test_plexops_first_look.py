@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import pytest
 from . import links
 from .links import Wan
 from .node import NODE_PATH
-from .owner import mark, state_of, writes_since
+from .owner import State, mark, requests_since, state_of
 from .realhome import REPOSITORY, RealHome, real_home, why_not
 
 pytestmark = [pytest.mark.namespaces, pytest.mark.skipif(bool(why_not()), reason=why_not() or "can run here")]
@@ -29,19 +29,19 @@ print(quick_json(look_quick(QuickSettings(echoes=echoes, stun=()))))
 """
 
 
-@contextmanager
-def announced(home: RealHome) -> Iterator[None]:
+def announce(home: RealHome) -> None:
     """Let Plex answer searches of the LAN; the household has let them in."""
     home.exec("server", ["ufw", "allow", "32414/udp"])
     program = [sys.executable, "-I", str(Path(__file__).with_name("gdmd.py")), home.machine_identifier]
     process = subprocess.Popen(home.nodes["server"].enter_network(program), stdout=subprocess.PIPE)
-    try:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"ready\n"
-        yield
-    finally:
-        process.kill()
-        process.communicate()
+    home.programs.append(process)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"ready\n"
+
+
+def quiet(state: State) -> State:
+    """Without the counters of what ufw's policy dropped: it drops our searches, as it does everybody's."""
+    return replace(state, server_filter=re.sub(r"\[[0-9]+:[0-9]+\]", "", state.server_filter))
 
 
 def at_the_server(home: RealHome, *words: str) -> subprocess.CompletedProcess[str]:
@@ -66,8 +66,9 @@ def looked(home: RealHome) -> Any:
 
 
 def test_a_home_is_seen_from_a_pc_in_it_and_nothing_is_changed() -> None:
-    with real_home() as home, announced(home):
-        before, marked = state_of(home), mark(home)
+    with real_home() as home:
+        announce(home)
+        before, marked = quiet(state_of(home)), mark(home)
         seen = looked(home)
         assert seen["network"]["gateway"] == links.LAN_ROUTER
         assert seen["network"]["network"] == "192.168.1.0/24"
@@ -77,8 +78,8 @@ def test_a_home_is_seen_from_a_pc_in_it_and_nothing_is_changed() -> None:
         (plex,) = seen["plex"]
         assert (plex["address"], plex["machine_identifier"]) == ("192.168.1.50", home.machine_identifier)
         assert (seen["verdict"]["id"], seen["exit_status"]) == ("no-mapping", 4)
-        assert state_of(home).differs(before) == []
-        assert writes_since(home, marked) == {}
+        assert quiet(state_of(home)).differs(before) == []
+        assert not any(requests_since(home, marked).values()), "it logs in nowhere"
 
 
 @pytest.mark.parametrize("wan", ["cgnat", "double"])
@@ -101,7 +102,8 @@ def test_a_firewall_here_does_not_hide_the_gateway() -> None:
 
 
 def test_init_describes_the_home_so_that_the_check_passes() -> None:
-    with real_home() as home, announced(home):
+    with real_home() as home:
+        announce(home)
         done = home.run(["plexops", "init", "mine", "--yes"])
         assert done.returncode == 0, done.stdout + done.stderr
         assert f"mac: {links.SERVER_MAC}" in done.stdout

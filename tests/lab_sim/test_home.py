@@ -23,7 +23,6 @@ import yaml
 
 from plexops.lab.home import HomeOptions, Role, RunningHome, start_home
 from plexops.lab.routers import ROUTERS, RouterName
-from plexops.lab.scenarios import SCENARIOS
 
 VANTAGE = "curl -sS -k -m 5 -o /dev/null -w '%{http_code}' https://{}:32500/identity"
 
@@ -251,10 +250,6 @@ def test_outside_cut(tmp_path: Path) -> None:
         with pytest.raises(paramiko.SSHException):
             on(home, "outside", "true")
         assert home.plex.settle().state == "failed"
-
-
-def test_every_scenario_has_a_test() -> None:
-    assert len(SCENARIOS) == 10
 
 
 def test_a_drifted_home_is_repaired_by_hand(tmp_path: Path) -> None:

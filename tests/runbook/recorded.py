@@ -29,6 +29,8 @@ class Expected:
     stop: bool = False
     also: tuple[str, ...] = ()
     never: tuple[str, ...] = ()
+    #: What is true of the home although the verdict, as it should, does not go so far.
+    truth: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +53,12 @@ class Diagnosed:
 def table() -> tuple[Expected, ...]:
     """Read the table."""
     rows = yaml.safe_load(TABLE.read_text(encoding="utf-8"))
-    lists = ("also", "never")
-    return tuple(Expected(**{k: tuple(v) if k in lists else v for k, v in row.items()}) for row in rows)
+    return tuple(_expected(row) for row in rows)
+
+
+def _expected(row: dict[str, Any]) -> Expected:
+    lists: dict[str, Any] = {name: tuple(row.pop(name, ())) for name in ("also", "never", "truth")}
+    return Expected(**row, **lists)
 
 
 def router_for(scenario: str) -> RouterName:

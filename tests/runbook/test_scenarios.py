@@ -1,4 +1,4 @@
-"""Every scenario of the table in the simulated home: the verdict, its layer, what else is seen, and that nothing is written."""
+"""Every scenario of the table in the simulated home: verdict, layer, what else is seen, and that nothing is written."""
 
 from __future__ import annotations
 

@@ -84,12 +84,15 @@ class Ufw:
         if silent:
             return FirewallState(KindState.UNKNOWN, reason=silent)
         entries = _entries(rows if isinstance(rows, list) else [], policy)
-        if "ufw.rules6" in replies:
-            entries += _entries6(default, replies["ufw.rules6"], policy)
         facts: dict[str, tuple[FactValue, str]] = {
             "firewall.kind": ("ufw", "server.ufw.conf"),
             "firewall.active": (enabled, "server.ufw.conf"),
         }
+        over_v6 = replies.get("ufw.rules6")
+        if over_v6 is not None:
+            entries += _entries6(default, over_v6, policy)
+            if over_v6.whole and over_v6.status in (0, 1):
+                facts["firewall.ipv6"] = (over_v6.status == 0, "server.ufw.rules6")
         return FirewallState(KindState.PRESENT, MappingProxyType(facts), entries)
 
     def writes(self, change: Change, now: Snapshot) -> tuple[Write, ...]:

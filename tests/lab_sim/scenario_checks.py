@@ -1,0 +1,371 @@
+"""What each scenario is about, by the devices' own words."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable, Mapping
+from ipaddress import IPv4Address
+
+from plexops.lab.home import RunningHome
+from plexops.lab.network import OUTSIDE_ADDRESS
+from plexops.lab.scenarios import RESERVED
+from tests.lab_sim.looking import LOG, OURS, log, plex_says, router, section, server, ss, tried
+
+# --- what the single scenario is about ------------------------------------------------------------------
+
+
+def wan_down(home: RunningHome) -> None:
+    dump = json.loads(router(home, "ubus call network.interface dump")[0])["interface"]
+    wan = next(row for row in dump if row["interface"] == "wan")
+    assert wan["up"] is False
+    assert "ipv4-address" not in wan
+    assert "default" not in router(home, "ip route")[0]
+    assert "httpCode=-6" in log(home, "Unable to get public IP")
+    assert "response was -6" in log(home, "Published Mapping State")
+
+
+def double_nat(home: RunningHome) -> None:
+    assert "WARN - PublicAddressManager: WAN IP is a private IP address" in log(home, "WAN IP")
+    assert "<title>FRITZ!Box 7590</title>" in server(home, "curl -s http://192.168.178.1/")[0]
+
+
+def wan_address(address: str) -> Callable[[RunningHome], None]:
+    def check(home: RunningHome) -> None:
+        assert f'"address": "{address}"' in router(home, "ubus call network.interface.wan status")[0]
+
+    return check
+
+
+def forward_disabled(home: RunningHome) -> None:
+    assert router(home, "uci get firewall.@redirect[-1].enabled") == ("0\n", 0)
+
+
+def forward_udp_only(home: RunningHome) -> None:
+    assert router(home, "uci get firewall.@redirect[-1].proto") == ("udp\n", 0)
+
+
+def forward_wrong_port(home: RunningHome) -> None:
+    assert router(home, "uci get firewall.@redirect[-1].dest_port") == ("8096\n", 0)
+
+
+def forward_shadowed(home: RunningHome) -> None:
+    assert router(home, "uci get firewall.@redirect[0].src_dport") == ("32000-33000\n", 0)
+    assert router(home, "uci get firewall.@redirect[-1].dest_ip") == (f"{RESERVED}\n", 0)
+
+
+def forward_behind_dmz(home: RunningHome) -> None:
+    assert router(home, "uci get firewall.@redirect[0].src_dport")[1] == 1
+    assert router(home, "uci get firewall.@redirect[0].proto") == ("all\n", 0)
+
+
+def router_filter(home: RunningHome) -> None:
+    rules = router(home, "nft list ruleset")[0]
+    assert f"tcp dport 32500 dnat to {RESERVED}:32400" in rules
+    assert f"ip daddr {RESERVED} tcp dport 32400 accept" not in rules
+    router(home, f"nft insert rule inet filter forward ip daddr {RESERVED} tcp dport 32400 accept")
+    assert tried(home) == "open"
+
+
+def four_addresses(home: RunningHome) -> None:
+    assert home.router.reservations()["52:54:00:12:34:56"] == IPv4Address("192.168.1.60")
+    assert "192.168.1.83" in server(home, "ip -j -4 addr show")[0]
+    assert home.network.renew("media") == IPv4Address("192.168.1.60")
+
+
+def two_reservations(home: RunningHome) -> None:
+    shown = router(home, "uci show dhcp")[0]
+    assert shown.count("52:54:00:12:34:56") == 2
+    assert "192.168.1.60" in shown
+
+
+def no_reservation(home: RunningHome) -> None:
+    assert "52:54:00:12:34:56" not in home.router.reservations()
+    info = json.loads(server(home, "ip -j -4 addr show")[0])[1]["addr_info"][0]
+    assert info["dynamic"] is True
+    assert home.network.renew("media") != RESERVED
+
+
+def exposed(home: RunningHome) -> None:
+    assert tried(home, port=32400) == "open"
+
+
+def pinhole(home: RunningHome) -> None:
+    shown = router(home, "uci show firewall")[0]
+    for part in ("family='ipv6'", "dest_port='32400'", "name='Plex over IPv6'"):
+        assert part in shown
+    assert tried(home, port=32400) != "open"
+
+
+def upnp_off(home: RunningHome) -> None:
+    assert router(home, "uci get upnpd.config.enabled") == ("0\n", 0)
+    assert router(home, "cat /var/run/miniupnpd.leases") == ("", 0)
+    assert "find usable IGD" in log(home, "NAT: UPnP")
+    assert "PMP, timed out" in log(home, "NAT: PMP")
+    assert "ip=, port=0)" in log(home, "Sending Server Info")
+    assert "response was 422" in log(home, "Published Mapping State")
+
+
+def no_igd(home: RunningHome) -> None:
+    assert router(home, "uci show upnpd")[1] == 1
+    assert router(home, "cat /var/run/miniupnpd.leases")[1] == 1
+    assert router(home, "/etc/init.d/miniupnpd enabled")[1] == 127
+
+
+def upnp_stale(home: RunningHome) -> None:
+    assert router(home, "cat /var/run/miniupnpd.leases") == ("", 0)
+    assert "UPnP, mapped port 18444 to 192.168.1.50:32400." in log(home, "mapped port")
+    assert home.plex.setting("LastAutomaticMappedPort") == 18444
+
+
+def upnp_old_address(home: RunningHome) -> None:
+    assert "TCP:18444:192.168.1.83:32400:" in router(home, "cat /var/run/miniupnpd.leases")[0]
+    assert tried(home, port=18444) == "dropped"
+
+
+def upnp_conflict(home: RunningHome) -> None:
+    assert "TCP:18444:192.168.1.20:8080:" in router(home, "cat /var/run/miniupnpd.leases")[0]
+    assert "error mapping port 18444, error: The port mapping entry specified conflicts" in log(
+        home, "NAT: UPnP"
+    )
+
+
+def nothing_listens(home: RunningHome) -> None:
+    assert ss(home) == ""
+    assert server(home, "curl -s http://127.0.0.1:32400/identity")[1] == 7
+    assert server(home, "systemctl is-active plexmediaserver") == ("inactive\n", 3)
+    assert "reachability" not in log(home, ".")
+
+
+def loopback_only(home: RunningHome) -> None:
+    assert ss(home) == "127.0.0.1:32400"
+    assert OURS in server(home, "curl -s http://127.0.0.1:32400/identity")[0]
+    assert server(home, f"curl -s http://{RESERVED}:32400/identity")[1] == 7
+    assert home.network.open(str(RESERVED), 32400) is None
+
+
+def firewall_order(home: RunningHome) -> None:
+    shown = home.server.export()
+    assert shown.index("### tuple ### deny tcp 32000:33000") < shown.index("### tuple ### allow tcp 32400")
+
+
+def firewall_v6(home: RunningHome) -> None:
+    six = server(home, "sudo -n cat /etc/ufw/user6.rules")[0]
+    four = server(home, "sudo -n cat /etc/ufw/user.rules")[0]
+    assert "deny tcp 32400 ::/0 any ::/0 in" in six
+    assert "deny" not in "".join(re.findall("### tuple.*", four))
+    assert "allow tcp 32400 0.0.0.0/0" in four
+
+
+def firewall_off(home: RunningHome) -> None:
+    assert "ENABLED=no" in server(home, "cat /etc/ufw/ufw.conf")[0]
+    assert server(home, "sudo -n ufw status")[0] == "Status: inactive\n"
+
+
+INSPECT = "docker inspect --format '{{json .HostConfig.NetworkMode}} {{json .NetworkSettings.Ports}}' plex"
+LISTED = "docker ps --format '{{.Names}} {{.Image}} {{.Ports}}'"
+
+
+def docker_unpublished(home: RunningHome) -> None:
+    assert ss(home) == ""
+    mode, _, ports = server(home, INSPECT)[0].partition(" ")
+    assert (mode, json.loads(ports)["32400/tcp"]) == ('"bridge"', None)
+    assert server(home, LISTED)[0].startswith("plex plexinc/pms-docker:latest 1900/udp, ")
+    assert "->" not in server(home, LISTED)[0]
+    assert server(home, "docker network ls --format '{{.Name}}|{{.Driver}}'")[0].startswith("bridge|bridge\n")
+    assert OURS in server(home, "curl -s http://172.17.0.2:32400/identity")[0]
+    assert home.network.open(str(RESERVED), 32400) is None
+
+
+def docker_loopback(home: RunningHome) -> None:
+    assert ss(home) == "127.0.0.1:32400"
+    ports = json.loads(server(home, INSPECT)[0].partition(" ")[2])
+    assert ports["32400/tcp"] == [{"HostIp": "127.0.0.1", "HostPort": "32400"}]
+    assert "127.0.0.1:32400->32400/tcp" in server(home, LISTED)[0]
+    assert OURS in server(home, "curl -s http://127.0.0.1:32400/identity")[0]
+
+
+def server_offline(home: RunningHome) -> None:
+    route = json.loads(server(home, "ip -j -4 route get 1.1.1.1")[0])[0]
+    assert (route["gateway"], route["dev"]) == ("192.168.1.254", "eth0")
+    info = json.loads(server(home, "ip -j -4 addr show")[0])[1]["addr_info"][0]
+    assert "dynamic" not in info
+    assert section(home)["server"]["address_by"] == "static"  # type: ignore[index]
+    # Within the home everything works.
+    assert home.network.open(str(RESERVED), 32400) is not None
+
+
+def vpn(home: RunningHome) -> None:
+    assert json.loads(server(home, "ip -j -4 route get 1.1.1.1")[0])[0]["dev"] == "tun0"
+    default = json.loads(server(home, "ip -j -4 route show default")[0])
+    assert [row["dev"] for row in default] == ["eth0"]
+    assert '"local":"10.8.0.2"' in server(home, "ip -j -4 addr show")[0]
+    assert "Got public IP from v4.plex.tv: 185.65.134.70" in log(home, "Got public IP")
+
+
+def vpn_provider(home: RunningHome) -> None:
+    vpn(home)
+    url = "http://185.65.134.70:32500/identity"
+    assert OURS in home.vantages["outside"][1].shell.run(f"curl -s {url}", b"", "probe").stdout.decode()
+
+
+def not_claimed(home: RunningHome) -> None:
+    assert 'claimed="0"' in server(home, "curl -s http://127.0.0.1:32400/identity")[0]
+    folder = LOG.partition("/Logs")[0] + "/Preferences.xml'"
+    assert "PlexOnlineToken" not in server(home, f"sudo -n cat {folder}")[0]
+    assert 'signInState="none"' in plex_says(home, "/myplex/account")
+
+
+def sign_in_broken(home: RunningHome) -> None:
+    assert 'signInState="invalid"' in plex_says(home, "/myplex/account")
+    assert "Token was invalid, resetting security." in log(home, "Token was invalid")
+
+
+def no_verdict_yet(home: RunningHome) -> None:
+    assert "response was 429" in log(home, "Published Mapping State")
+    assert str(OUTSIDE_ADDRESS) not in home.network.internet
+
+
+def port_mismatch(home: RunningHome) -> None:
+    assert tried(home, port=32555) == "open"
+    assert "port=32500)" in log(home, "Sending Server Info")
+
+
+def refused(home: RunningHome) -> None:
+    assert ss(home) == "*:32400"
+    assert home.network.open(str(RESERVED), 32400) is not None
+    assert "(responded in 61 ms)" in log(home, "Got notified of reachability")
+
+
+def stale_log(home: RunningHome) -> None:
+    shown = log(home, "Got notified of reachability")
+    assert ": 0 for 62.155.240.55:32500 (responded in 5032 ms)" in shown
+    assert len(shown.splitlines()) == 1
+    written = time.mktime(time.strptime(shown[:21], "%b %d, %Y %H:%M:%S"))
+    now = time.mktime(time.strptime(server(home, "date +%Y-%m-%dT%H:%M:%S")[0].strip(), "%Y-%m-%dT%H:%M:%S"))
+    assert 5 * 86400 < now - written < 7 * 86400
+    assert "reachability" in server(home, f"cat {LOG.replace('Server.log', 'Server.1.log')}")[0]
+
+
+def established_lie(home: RunningHome) -> None:
+    assert "UPnP, mapped port 18444" in log(home, "mapped port")
+    assert "(responded in 186 ms)" in log(home, "Got notified of reachability")
+
+
+def client_network(home: RunningHome) -> None:
+    assert tried(home, "outside2") == "dropped"
+    assert len(section(home)["vantages"]) == 2  # type: ignore[arg-type]
+
+
+def hairpin_only(home: RunningHome) -> None:
+    assert tried(home, "inside") == "open"
+    (vantage,) = section(home)["vantages"]  # type: ignore[misc]
+    assert vantage["ssh"] == "probe@192.168.1.21"  # type: ignore[has-type]
+    assert router(home, "uci get firewall.@redirect[-1].src") == ("lan\n", 0)
+    # Asked from there, an echo tells the home's own address: that gives it away.
+    inside = home.vantages["inside"][1].shell.run("curl -s http://v4.echo.test/ip", b"", "probe")
+    outside = home.vantages["outside"][1].shell.run("curl -s http://v4.echo.test/ip", b"", "probe")
+    assert (inside.stdout, outside.stdout) == (b"62.155.240.55\n", b"198.51.100.77\n")
+
+
+def relayed(home: RunningHome) -> None:
+    shown = plex_says(home, "/status/sessions")
+    assert re.search(r'<Player [^>]*local="0" relayed="1"', shown)
+    assert 'location="wan"' in shown
+
+
+def relay_only(home: RunningHome) -> None:
+    relayed(home)
+    assert section(home)["vantages"] == []
+    assert "reachability" not in log(home, ".")
+
+
+def relay_in_order(home: RunningHome) -> None:
+    relayed(home)
+    assert section(home)["access"] == "relay"
+    assert "Relay: starting relay." in log(home, "Relay")
+
+
+def relay_off(home: RunningHome) -> None:
+    assert section(home)["access"] == "relay"
+    assert home.plex.setting("RelayEnabled") is False
+
+
+def vpn_in_order(home: RunningHome) -> None:
+    assert section(home)["access"] == "vpn"
+
+
+def proxy_in_order(home: RunningHome) -> None:
+    assert section(home)["access"] == "proxy"
+    assert home.plex.setting("customConnections") == "https://plex.example.net:443"
+    assert tried(home, port=443, scheme="https") == "open"
+    done = home.vantages["outside"][1].shell.run(
+        "curl -sk https://plex.example.net:443/identity", b"", "probe"
+    )
+    assert OURS in done.stdout.decode()
+
+
+def proxy_broken(home: RunningHome) -> None:
+    assert tried(home, port=443, scheme="https") == "other"
+    done = home.vantages["outside"][1].shell.run(
+        "curl -sk -w '%{http_code}' -o /dev/null https://plex.example.net/", b"", "probe"
+    )
+    assert done.stdout == b"502"
+
+
+def entitlement(home: RunningHome) -> None:
+    assert 'subscriptionActive="0"' in plex_says(home, "/myplex/account")
+
+
+CHECKS: Mapping[str, Callable[[RunningHome], None]] = {
+    "wan-down": wan_down,
+    "cgnat": wan_address("100.72.13.5"),
+    "ds-lite": wan_address("192.0.0.2"),
+    "wan-differs": wan_address("25.30.40.50"),
+    "documentation-address": wan_address("203.0.113.20"),
+    "double-nat": double_nat,
+    "forward-disabled": forward_disabled,
+    "forward-udp-only": forward_udp_only,
+    "forward-wrong-port": forward_wrong_port,
+    "forward-shadowed": forward_shadowed,
+    "forward-behind-dmz": forward_behind_dmz,
+    "router-filter": router_filter,
+    "four-addresses": four_addresses,
+    "two-reservations": two_reservations,
+    "no-reservation": no_reservation,
+    "exposed-32400": exposed,
+    "plex-dmz": exposed,
+    "ipv6-pinhole": pinhole,
+    "upnp-off": upnp_off,
+    "no-igd": no_igd,
+    "upnp-stale": upnp_stale,
+    "upnp-old-address": upnp_old_address,
+    "upnp-conflict": upnp_conflict,
+    "nothing-listens": nothing_listens,
+    "loopback-only": loopback_only,
+    "host-firewall-order": firewall_order,
+    "host-firewall-v6": firewall_v6,
+    "host-firewall-off": firewall_off,
+    "docker-unpublished": docker_unpublished,
+    "docker-loopback": docker_loopback,
+    "server-offline": server_offline,
+    "vpn-egress": vpn,
+    "vpn-provider": vpn_provider,
+    "not-claimed": not_claimed,
+    "sign-in-broken": sign_in_broken,
+    "no-verdict-yet": no_verdict_yet,
+    "port-mismatch": port_mismatch,
+    "refused": refused,
+    "stale-log": stale_log,
+    "upnp-established-lie": established_lie,
+    "client-network": client_network,
+    "hairpin-only": hairpin_only,
+    "relay-only": relay_only,
+    "relay-in-order": relay_in_order,
+    "relay-off": relay_off,
+    "vpn-in-order": vpn_in_order,
+    "proxy-in-order": proxy_in_order,
+    "proxy-broken": proxy_broken,
+    "entitlement": entitlement,
+}
