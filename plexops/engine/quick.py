@@ -150,7 +150,8 @@ def _not_seen(report: QuickReport, world: _Outside) -> list[str]:
         found.append(world.unseen)
     if not report.plex:
         found.append(
-            "Plex: none runs on this computer, and none answered in this network (GDM, UDP port 32414)"
+            "Plex: none runs on this computer, and none answered in this network (GDM, UDP port "
+            "32414; a firewall here or there may drop that)"
         )
     return found
 

@@ -46,9 +46,10 @@ class Ways:
         if not self.ready.wait(5) or not seen:
             return False
         found = self.inbound(IPv4Address(seen), port, PLEX_TV_ADDRESS)
-        if found == "refused":
-            return "refused"
-        return found is self.plex
+        if found is self.plex:
+            return True
+        # Another server's answer is as quick as a refusal.
+        return False if found in ("dropped", "unreachable") else "refused"
 
     def upnp_map(self, port: int) -> bool:
         """Answer Plex's own mapping request; no router here keeps anything of it."""

@@ -1,10 +1,18 @@
-"""Problem codes of the commands that need no inventory: probe files and `init`. PLX-C8…"""
+"""Problem codes of what a person brings along, and of the commands that need no inventory: logs, probe files, `init`."""
 
 from __future__ import annotations
 
 from plexops.model.errors import Code, ExitStatus
 
 CODES: tuple[Code, ...] = (
+    Code(
+        "PLX-C704",
+        "No log of Plex there",
+        ExitStatus.USAGE,
+        "`plexops diagnose --plex-logs` takes a file “Plex Media Server.log”, or the folder “Logs” that holds it and its "
+        "older parts. Plex Web gives the same as a zip archive under Settings, Troubleshooting, Download logs: unpack it "
+        "first, and name the folder.",
+    ),
     Code(
         "PLX-C801",
         "This is no probe file",

@@ -384,12 +384,6 @@ The folder of the file is not there, or you may not write in it. What the run fo
 report of any format can be made of it later, without asking a device again.
 
   plexops report RUN --format html:$HOME/report.html"""),
-    _usage("PLX-C704", "No log of Plex there", """\
---plex-logs takes Plex's own log: a file “Plex Media Server.log”, or the folder “Logs” that holds it and its older parts
-(“Plex Media Server.1.log” …). Plex Web gives the same as a zip archive under Settings, Troubleshooting, Download logs: unpack
-it first.
-
-  plexops diagnose --plex-logs ~/Downloads/Logs"""),
 )  # fmt: skip
 
 CODES: tuple[Code, ...] = (

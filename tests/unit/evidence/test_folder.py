@@ -232,7 +232,9 @@ def test_pruning_keeps_the_newest_and_every_unfinished_run(site: SiteFolder) -> 
     old, new = complete(site, 2), complete(site, 3)
     assert site.prune(keep=1) == (old.id,)
     assert [run.id for run in site.runs()] == [unfinished.id, damaged.id, new.id]
-    assert [run.id for run in site.unfinished()] == [unfinished.id], "the chain knows that the other one ended"
+    assert [run.id for run in site.unfinished()] == [unfinished.id], (
+        "the chain knows that the other one ended"
+    )
     assert site.verify(damaged)
     assert not [p for p in site.verify_all() if old.id in p.reason], "a pruned run is not a missing one"
     assert site.prune(keep=0) == (new.id,)

@@ -154,9 +154,15 @@ def test_why_the_wan_address_is_unknown_is_said() -> None:
 
 def test_nobody_is_told_to_buy_hardware_while_the_isp_is_the_limit() -> None:
     for address in ("100.64.0.1", "192.0.0.2", "10.0.0.1", str(PUBLIC)):
-        text = " ".join(conditions.wan(home(address, "198.51.100.9")).stop).lower()
+        text = " ".join(conditions.wan(home(address, "198.51.100.9", "198.51.100.9")).stop).lower()
         assert text
         assert not any(word in text for word in ("buy", "purchase", "new router", "upgrade"))
+
+
+def test_one_source_alone_proves_no_other_address() -> None:
+    alone = conditions.wan(home(str(PUBLIC), "198.51.100.9"))
+    assert (alone.holds, alone.cause) == (U, WanCause.UNPROVEN)
+    assert conditions.wan(home(str(PUBLIC), "198.51.100.9", "198.51.100.9")).cause is WanCause.DIFFERS
 
 
 def exposing(values: object, kind: Kind = Kind.PORT_FORWARD) -> Entry:

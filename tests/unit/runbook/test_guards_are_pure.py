@@ -31,6 +31,8 @@ FOREIGN = {
     "io",
 }
 WORLDLY = {"open", "input", "print", "getattr", "eval", "exec", "__import__", "globals"}
+#: What reads a clock of this computer.
+CLOCKS = {"now", "today", "utcnow", "monotonic", "perf_counter"}
 #: Words that no option may bear: each would be a way past a guard.
 BANNED = (
     "force",
@@ -57,7 +59,8 @@ def imported(path: Path) -> Iterator[str]:
 def test_the_runbook_knows_only_the_model_and_itself(path: Path) -> None:
     for name in imported(path):
         first, *rest = name.split(".")
-        assert first not in FOREIGN, name
+        # A log's times are compared with the server's own: no clock of this computer is read.
+        assert first not in FOREIGN or (path.name, name) == ("log_story.py", "datetime"), name
         assert first != "plexops" or rest[0] in ("model", "runbook", "parsers"), name
 
 
@@ -70,6 +73,7 @@ def test_the_runbook_touches_nothing_and_remembers_nothing(path: Path) -> None:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
     }
     assert called & WORLDLY == set()
+    assert not [node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr in CLOCKS]
     assert not [node for node in ast.walk(tree) if isinstance(node, ast.Global | ast.Nonlocal)]
 
 
