@@ -48,6 +48,9 @@ _OBJECTS_BETWEEN_COLLECTIONS = 50_000
 _SWITCH_SECONDS = 0.0005
 
 
+_INTERRUPTED = frozenset({130, 143})
+
+
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are called: `--help` and `--version` stay quick."""
 
@@ -115,10 +118,11 @@ def main(arguments: list[str] | None = None) -> None:
 def _end(status: int) -> NoReturn:
     """End the process without taking its modules apart first, which costs a sixth of an audit.
 
-    As Python does it, threads are waited for, and what was registered to be done at the end is done.
+    As Python does it, threads are waited for, and what was registered to be done at the end is done. Whoever
+    interrupts does not wait for a device that is silent.
     """
     for thread in threading.enumerate():
-        if thread is not threading.main_thread() and not thread.daemon:
+        if thread is not threading.main_thread() and not thread.daemon and status not in _INTERRUPTED:
             thread.join()
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):

@@ -121,15 +121,19 @@ def _hops(situation: Situation, verdict: Verdict) -> tuple[Hop, ...]:
         if blamed is not None:
             mark = _mark(blamed)
             word = _WORDS.get(mark, "HERE" if verdict.found is blamed else "also")
-        detail = (
-            situation.wan.says
-            if stop == "isp"
-            else ""
-            if role is None
-            else about(situation.view.of(role), role)
-        )
-        path.append(Hop(stop, label, mark, word, detail))
+        path.append(Hop(stop, label, mark, word, _detail(situation, stop, role)))
     return tuple(path)
+
+
+def _detail(situation: Situation, stop: Stop, role: Role | None) -> str:
+    if stop == "isp":
+        return situation.wan.says
+    if role is None:
+        return ""
+    shown = situation.plex_web_says if role is Role.PLEX else ""
+    return "; ".join(
+        text for text in (about(situation.view.of(role), role), shown and f"Plex Web shows: {shown}") if text
+    )
 
 
 def _of_stop(situation: Situation, stop: Stop, role: Role | None) -> tuple[Mark, str]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from ipaddress import IPv4Address
@@ -108,6 +109,24 @@ class _Answered:
     token: Secret | None = None
     inside: bool = False
 
+    def add_outside(self, other: _Answered) -> None:
+        """Put what services outside told this computer beside what they told the server."""
+        if other.outside is not None:
+            self.outside = merge([other.outside, *([] if self.outside is None else [self.outside])])
+            self.exhibits += other.exhibits
+
+
+@contextmanager
+def _pool(workers: int) -> Iterator[ThreadPoolExecutor]:
+    """Give threads that a person who interrupts does not wait for: a silent device may take its whole time limit."""
+    pool = ThreadPoolExecutor(max_workers=workers)
+    try:
+        yield pool
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    pool.shutdown()
+
 
 class Observer:
     """Looks at one site. Each look opens links of its own, so that a read-back is never the old connection."""
@@ -131,11 +150,13 @@ class Observer:
         if thorough:
             return self._thorough().look(probe_port)
         asked = time.monotonic()
-        with ThreadPoolExecutor(max_workers=4) as pool:
+        with _pool(4) as pool:
             router = pool.submit(self._guarded, self._router)
             server = pool.submit(self._guarded, self._server, router)
             plex = pool.submit(self._guarded, self._plex, router, server)
+            here = pool.submit(self._from_here)
             parts = {Role.ROUTER: router.result(), Role.SERVER: server.result(), Role.PLEX: plex.result()}
+            parts[Role.SERVER].add_outside(here.result())
         return self._put_together(parts, probe_port, asked)
 
     def _thorough(self) -> Observer:
@@ -191,6 +212,15 @@ class Observer:
         except PlexopsError as error:
             return _Answered(problems=error.problems)
         return part
+
+    def _from_here(self) -> _Answered:
+        """Ask for our public address from this computer too, in a diagnosis of a home in which it stands."""
+        if not (self._asks_everything and self._links.live):
+            return _Answered()
+        from plexops.engine.own_view import own_view
+
+        found = own_view(self._access.site)
+        return _Answered() if found is None else _Answered(outside=found[0], exhibits=list(found[1]))
 
     def _router(self) -> _Answered:
         driver = self._drivers.router

@@ -23,7 +23,7 @@ from plexops.transport.stun import ask_stun
 #: Who is asked over UDP: a second way, which no proxy for web pages touches.
 USUAL_STUN: tuple[tuple[str, int], ...] = (("stun.cloudflare.com", 3478),)
 #: Only looked up in this computer's own routes; no packet goes there.
-_SOMEWHERE = IPv4Address("1.1.1.1")
+SOMEWHERE = IPv4Address("1.1.1.1")
 
 _CAUSES: Mapping[WanCause, tuple[str, str]] = MappingProxyType(
     {
@@ -55,7 +55,7 @@ class QuickSettings:
     echoes: tuple[str, ...] = USUAL_ECHOES
     stun: tuple[tuple[str, int], ...] = USUAL_STUN
     echo_seconds: float = 4.0
-    somewhere: IPv4Address = _SOMEWHERE
+    somewhere: IPv4Address = SOMEWHERE
 
 
 @dataclass(frozen=True, slots=True)

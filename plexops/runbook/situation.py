@@ -137,6 +137,18 @@ class Situation:
         return conditions.plex_verdict(self.view, None)
 
     @property
+    def plex_web_says(self) -> str:
+        """What Plex Web shows under Remote Access, word for word (M1); empty where Plex's state is unknown.
+
+        The text alone cannot tell “switched off” from “unreachable”: Plex Web shows the same for both.
+        """
+        if self.remote_access is None or self.plex.text("plex.mapping_state") is None:
+            return ""
+        if self.remote_access.enabled and self.claimed_reachable:
+            return "Fully accessible outside your network"
+        return "Not available outside your network"
+
+    @property
     def proven(self) -> bool:
         """Whether somebody outside met this Plex just now."""
         return bool(self.reached)

@@ -2,8 +2,8 @@
 
 Its checks from outside are real too: it opens a connection from the Internet's network to the home's public
 address, which crosses the ISP, the router's translation and filter and the server's own firewall.
-Run with one argument, JSON: port, public_address, token, machine_identifier, throttled, settings, and
-`internet`, an open file of the Internet's network namespace.
+Run with one argument, JSON: listen (an address), port, public_address, token, machine_identifier, throttled,
+settings, igd_address, log (the path of its log), and `internet`, an open file of the Internet's network namespace.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ import socket
 import subprocess
 import sys
 import threading
+import time
+from pathlib import Path
 from typing import Any
 
 from plexops.lab.base import DeviceLog
 from plexops.lab.https import HttpListener
-from plexops.lab.plex import PlexSeed, PlexServer
+from plexops.lab.plex import PlexCondition, PlexSeed, PlexServer
 
 CLONE_NEWNET = 0x40000000
 PR_SET_NAME = 15
@@ -98,11 +100,25 @@ def main() -> None:
         port=port,
         throttled=settings["throttled"],
         settings=settings["settings"],
+        condition=PlexCondition(router_address=settings["igd_address"]),
     )
+    log = Path(settings["log"])
+    log.parent.mkdir(parents=True, exist_ok=True)
     server = PlexServer(around, DeviceLog(), seed)
-    HttpListener(server.handle, host="0.0.0.0", port=port)
+    HttpListener(server.handle, host=settings["listen"], port=port)
     print("ready", flush=True)  # noqa: T201 (this is a program of its own)
-    threading.Event().wait()
+    keep_log(server, log)
+
+
+def keep_log(server: PlexServer, log: Path) -> None:
+    """Write what the server logs into its file, for ever."""
+    written = ""
+    while True:
+        text = server.log.text()
+        if text != written:
+            log.write_text(text)
+            written = text
+        time.sleep(0.05)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,8 @@ from . import daemons, links
 from .links import Uplink, Wan
 from .node import NODE_PATH, Node, start_nodes
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).resolve().parent
+REPOSITORY = HERE.parents[1]
 PLEX_PORT = 32400
 SIDES = Interfaces("wan", "br-lan")
 TOKEN = "xB7rQ2mLk9sVt4HwZp3y"
@@ -81,6 +82,7 @@ class RealHome:
     programs: list[subprocess.Popen[bytes]] = field(default_factory=list)
     machine_identifier: str = MACHINE_IDENTIFIER
     token: str = TOKEN
+    plex: subprocess.Popen[bytes] | None = None
 
     @property
     def public_address(self) -> str:
@@ -188,6 +190,63 @@ class RealHome:
         head, _, body = answer.partition(b"\r\n\r\n")
         return body.decode() if head.split(b" ")[1:2] == [b"200"] else None
 
+    def start_plex(
+        self,
+        settings: Mapping[str, bool | int | str] = MappingProxyType({}),
+        *,
+        listen: str = "0.0.0.0",
+        throttled: bool = False,
+        igd_address: str = "",
+    ) -> None:
+        """Start Plex, with a way to try ports from the Internet as plex.tv does; one that runs is ended first.
+
+        `settings` are those that differ from its defaults; `igd_address` is what its log shows as the address that a
+        router told it by UPnP.
+        """
+        self.stop_plex()
+        outside = os.open(f"/proc/{self.nodes['inet'].pid}/ns/net", os.O_RDONLY)
+        told: dict[str, object] = {
+            "listen": listen,
+            "port": PLEX_PORT,
+            "public_address": self.public_address,
+            "token": self.token,
+            "machine_identifier": self.machine_identifier,
+            "throttled": throttled,
+            "settings": dict(settings),
+            "igd_address": igd_address,
+            "log": f"/proc/{self.nodes['server'].pid}/root{daemons.PLEX_HOME}/Logs/Plex Media Server.log",
+            "internet": outside,
+        }
+        try:
+            argv = [sys.executable, str(HERE / "plexd.py"), json.dumps(told)]
+            self.plex = self._start("server", argv, pass_fds=(outside,))
+        finally:
+            os.close(outside)
+
+    def stop_plex(self) -> None:
+        """End Plex, if it runs."""
+        if self.plex is not None:
+            self.plex.kill()
+            self.plex.wait(10)
+            self.plex = None
+
+    def _start(
+        self, node: str, argv: Sequence[str], pass_fds: tuple[int, ...] = ()
+    ) -> subprocess.Popen[bytes]:
+        """Start a program of the tests in a node's network, and wait until it says that it is ready."""
+        program = subprocess.Popen(
+            self.nodes[node].enter_network(argv),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            pass_fds=pass_fds,
+            env={"PATH": NODE_PATH, "PYTHONPATH": str(REPOSITORY)},
+        )
+        self.programs.append(program)
+        assert program.stdout is not None
+        if program.stdout.readline() != b"ready\n":
+            raise RuntimeError(f"did not start: {program.args!r}")
+        return program
+
     def wait_for_address(self, address: str, seconds: float = 10) -> bool:
         """Wait until the server holds an address; tells whether it does."""
         deadline = time.monotonic() + seconds
@@ -261,7 +320,8 @@ def real_home(
             # ufw takes longer than all the rest together.
             firewall = beside.submit(daemons.raise_firewall, nodes["server"], ufw_rules)
             _start_machines(home, seed, lease)
-            _start_programs(home, plex_throttled, plex_settings)
+            home._start("inet", [sys.executable, "-I", str(HERE / "echo.py"), *links.ECHOES])
+            home.start_plex(plex_settings, throttled=plex_throttled)
             daemons.start_dhcp_client(nodes["server"])
             firewall.result()
         yield home
@@ -297,40 +357,6 @@ def _start_machines(home: RealHome, seed: Seed, lease: LeaseState) -> None:
     }
     server.write({daemons.PREFERENCES: daemons.preferences_xml(preferences)}, mode=0o600)
     home.inventory.write_text(_inventory(keys))
-
-
-def _start_programs(home: RealHome, throttled: bool, settings: Mapping[str, bool | int | str]) -> None:
-    """Start the address echoes, and Plex with a way to try ports from the Internet as plex.tv does."""
-    here = Path(__file__).parent
-    echoes = [sys.executable, "-I", str(here / "echo.py"), *links.ECHOES]
-    outside = os.open(f"/proc/{home.nodes['inet'].pid}/ns/net", os.O_RDONLY)
-    try:
-        told: dict[str, object] = {
-            "port": PLEX_PORT,
-            "public_address": home.public_address,
-            "token": home.token,
-            "machine_identifier": home.machine_identifier,
-            "throttled": throttled,
-            "settings": dict(settings),
-            "internet": outside,
-        }
-        plex = [sys.executable, str(here / "plexd.py"), json.dumps(told)]
-        for node, argv in (("inet", echoes), ("server", plex)):
-            home.programs.append(
-                subprocess.Popen(
-                    home.nodes[node].enter_network(argv),
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.PIPE,
-                    pass_fds=(outside,),
-                    env={"PATH": NODE_PATH, "PYTHONPATH": str(REPOSITORY)},
-                )
-            )
-    finally:
-        os.close(outside)
-    for program in home.programs:
-        assert program.stdout is not None
-        if program.stdout.readline() != b"ready\n":
-            raise RuntimeError(f"did not start: {program.args!r}")
 
 
 def _inventory(keys: Mapping[str, daemons.Identity]) -> str:
