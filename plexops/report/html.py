@@ -81,9 +81,10 @@ def _masthead(report: RunReport) -> Html:
 
 
 def _headline(report: RunReport) -> Html:
+    diagnosis = report.command == "diagnose"  # it judges no task, so there is nothing to count
     return tag(
         "div",
-        tag("h1", f"{len(report.sites)} sites: {counts(report.sites)}"),
+        tag("h1", f"{len(report.sites)} sites" + ("" if diagnosis else f": {counts(report.sites)}")),
         tag(
             "ul",
             *(

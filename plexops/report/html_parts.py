@@ -19,7 +19,7 @@ from plexops.report.diff import changed_lines
 from plexops.report.markup import Html, join, tag
 from plexops.report.picture import mark, word_of
 from plexops.report.terminal import one_line
-from plexops.report.view import spaced
+from plexops.report.view import basis, shortened, spaced
 from plexops.report.view import word_of as status_word
 
 #: Longer exhibits are cut, and say so: the whole text stays in the run folder.
@@ -71,6 +71,8 @@ def moment(iso: str) -> str:
 
 def standing(site: SiteReport) -> tuple[Mark, str]:
     """Give the mark and the word for how a site's run ended."""
+    if site.verdict is not None and site.exit_status == 1:
+        return site.verdict.mark, "Cause found"
     return _STANDINGS.get(site.exit_status, ("stop", "Failed"))
 
 
@@ -105,6 +107,7 @@ def verdict(site: SiteReport, name: str) -> Html | None:
     found = site.verdict
     if found is None:
         return None
+    sure = basis(found, exhibits=False)
     return join(
         (
             tag("p", tag("strong", line(found.layer)), f": {line(found.cause)}", class_="lead")
@@ -115,6 +118,7 @@ def verdict(site: SiteReport, name: str) -> Html | None:
             _items("Not seen", found.missing),
             _items("This would overturn it", found.overturned_by),
             tag("p", "Seen in ", _references(found.exhibits, site, name)) if found.exhibits else None,
+            tag("p", line(sure), class_="muted") if sure else None,
         )
     )
 
@@ -316,16 +320,19 @@ def _exhibit(exhibit: Exhibit, name: str) -> Html:
     text = exhibit.text[:_EXHIBIT_CHARACTERS]
     cut = exhibit.cut or len(text) < len(exhibit.text)
     digest = tag("code", line(exhibit.sha256_raw))
+    source = line(exhibit.source)
+    shown = shortened(source)
     return tag(
         "details",
         tag(
             "summary",
             tag("strong", line(exhibit.id)),
             tag("span", line(exhibit.device)),
-            tag("code", line(exhibit.source)),
+            tag("code", shown),
         ),
         tag(
             "div",
+            tag("p", "Asked: ", tag("code", source), class_="muted") if shown != source else None,
             tag("pre", text, tabindex=0),
             tag("p", "Cut here; the whole text stays in the run folder.", class_="muted") if cut else None,
             tag("p", f"Read {moment(exhibit.time)}. SHA-256 of the raw bytes: ", digest, class_="muted"),
@@ -347,12 +354,23 @@ def timeline(site: SiteReport) -> Html | None:
 
 
 def next_steps(site: SiteReport) -> Html | None:
-    """What to do now."""
+    """What to do now: commands, or what a person has to do."""
     if not site.next_steps:
         return None
+    if site.verdict is not None or site.safe_stop is not None:
+        steps = [tag("li", *_prose(line(step))) for step in site.next_steps]
+        return tag("div", tag("strong", "What to do"), tag("ul", *steps), class_="to-do")
     return tag(
         "p", tag("strong", "Next: "), *(tag("code", line(step)) for step in site.next_steps), class_="next"
     )
+
+
+def _prose(text: str) -> list[Html]:
+    """Give a sentence; what stands between backticks is to be typed as it is."""
+    pieces = text.split("`")
+    if len(pieces) % 2 == 0:  # one is left over: it means itself
+        return [tag("span", text)]
+    return [tag("code" if number % 2 else "span", piece) for number, piece in enumerate(pieces) if piece]
 
 
 def integrity(report: RunReport) -> Html:

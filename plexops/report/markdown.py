@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from plexops.model.finding import FindingStatus
 from plexops.model.run import ChangeReport, DeviceDiff, FindingReport, MaskedReport, RunReport, SiteReport
 from plexops.report.diff import changed_lines
-from plexops.report.view import View, counts, visible, word_of
+from plexops.report.view import View, basis, closing, shortened, visible, word_of
 
 #: GitHub drops a summary of more than 1 MiB as a whole.
 MOST_BYTES = 900_000
@@ -28,7 +28,7 @@ def render(report: MaskedReport, view: View) -> str:  # noqa: ARG001 - one signa
     lines: list[str] = []
     for site in shown.sites:
         lines += _site(shown, site)
-    lines += [f"{counts(shown.sites)} · exit {shown.exit_status} · run {inline(shown.run_id)}"]
+    lines.append(inline(closing(shown)))
     text = "\n".join(lines) + "\n"
     encoded = text.encode("utf-8", "replace")
     if len(encoded) <= MOST_BYTES:
@@ -64,16 +64,21 @@ def fence(text: str, language: str = "") -> list[str]:
 
 
 def _site(report: RunReport, site: SiteReport) -> list[str]:
-    lines = [f"### plexops {report.command}: {inline(site.name)}", "", f"**{inline(site.outcome)}**", ""]
+    lines = [f"### plexops {report.command}: {inline(site.name)}", ""]
+    if site.verdict is None:
+        lines += [f"**{inline(site.outcome)}**", ""]
+    else:
+        lead = f"{inline(site.verdict.layer)}: " if site.verdict.layer else ""
+        lines += [f"Verdict: {lead}**{inline(site.verdict.cause)}**", ""]
     lines += [_path(site), ""] if site.hops else []
     if site.safe_stop is not None:
         lines += [f"> **Safe stop.** {inline(site.safe_stop)}", ""]
     if site.verdict is not None:
-        lead = f"{inline(site.verdict.layer)}: " if site.verdict.layer else ""
-        lines += [f"Verdict: {lead}**{inline(site.verdict.cause)}**", ""]
         lines += _items("Because", site.verdict.because)
         lines += _items("Also seen", [f"{also.layer}: {also.says}" for also in site.verdict.also])
         lines += _items("Not seen", site.verdict.missing) + _items("Unless", site.verdict.overturned_by)
+        decided = basis(site.verdict)
+        lines += [f"See: {inline(decided)}", ""] if decided else []
     lines += _findings(site.findings)
     for change in site.changes:
         lines += _change(change)
@@ -86,7 +91,7 @@ def _site(report: RunReport, site: SiteReport) -> list[str]:
         lines += _diff(diff)
     lines += _items("Not asked", site.not_asked) + _items("Next", site.next_steps)
     for exhibit in site.exhibits:
-        title = f"{exhibit.id} · {exhibit.device} · {exhibit.source}"
+        title = f"{exhibit.id} · {exhibit.device} · {shortened(exhibit.source)}"
         cut = exhibit.cut or len(exhibit.text) > _EXHIBIT_CHARACTERS
         body = fence(exhibit.text[:_EXHIBIT_CHARACTERS])
         lines += _folded(title + (" (cut)" if cut else ""), body)

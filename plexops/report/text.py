@@ -9,7 +9,7 @@ from plexops.model.run import FindingReport, Hop, RunReport, SiteReport, Verdict
 from plexops.report.plan_text import change_lines, guard_lines, outcome_lines
 from plexops.report.problem import render_problem
 from plexops.report.terminal import Pen, Style, one_line, width_of, wrap
-from plexops.report.view import View, counts, visible, word_of
+from plexops.report.view import View, basis, counts, visible, word_of
 
 STATUS_STYLES: dict[FindingStatus, Style] = {
     FindingStatus.OK: Style.OK,
@@ -124,12 +124,15 @@ def _verdict(verdict: VerdictReport, steps: Sequence[str], pen: Pen, width: int)
     )
     for label, texts in groups:
         for number, text in enumerate(texts):
-            lines += _labelled(pen, label if number == 0 else "", Style.FAINT, text, width, column=indent)
-    decided = [
-        word for word in (verdict.confidence, ", ".join(verdict.rows), ", ".join(verdict.exhibits)) if word
-    ]
+            # Where a text takes several lines, only a dash shows where the next one begins.
+            lead = "- " if len(texts) > 1 else ""
+            head, *rest = wrap(one_line(text), max(20, width - indent - len(lead)))
+            name = label if number == 0 else ""
+            lines.append(pen.paint(name, Style.FAINT) + " " * (indent - width_of(name)) + lead + head)
+            lines += [" " * (indent + len(lead)) + line for line in rest]
+    decided = basis(verdict)
     if decided:
-        lines += _labelled(pen, "see", Style.FAINT, " · ".join(decided), width, column=indent)
+        lines += _labelled(pen, "see", Style.FAINT, decided, width, column=indent)
     return lines
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from plexops.model.finding import FindingStatus
-from plexops.model.run import RunReport, SiteReport, map_texts
+from plexops.model.run import RunReport, SiteReport, VerdictReport, map_texts
 from plexops.report.terminal import safe_term
 
 
@@ -21,6 +21,7 @@ class View:
     evidence: str = ""
 
 
+_TITLE_CHARACTERS = 120
 #: The order of statuses in counts, and the words of a report. `stop` is how the runbook says it.
 STATUS_WORDS: tuple[tuple[FindingStatus, str], ...] = (
     (FindingStatus.OK, "ok"),
@@ -44,6 +45,30 @@ def counts(sites: Sequence[SiteReport]) -> str:
     findings = [finding for site in sites for finding in site.findings]
     numbers = ((sum(f.status is status for f in findings), word) for status, word in STATUS_WORDS)
     return " · ".join(f"{number} {word}" for number, word in numbers if number) or "nothing was judged"
+
+
+def basis(verdict: VerdictReport, *, exhibits: bool = True) -> str:
+    """Give how sure a verdict is, and the rows of the runbook and the exhibits that it rests on.
+
+    Rows and exhibits are both named E1, so each says what it is.
+    """
+    sure = verdict.confidence if verdict.confidence != "none" else ""
+    rows = f"runbook {', '.join(verdict.rows)}" if verdict.rows else ""
+    noun = "exhibit" if len(verdict.exhibits) == 1 else "exhibits"
+    shown = f"{noun} {', '.join(verdict.exhibits)}" if verdict.exhibits and exhibits else ""
+    return " · ".join(part for part in (sure, rows, shown) if part)
+
+
+def closing(report: RunReport) -> str:
+    """Give the words with which a report ends. A diagnosis judges no task: it counts nothing."""
+    numbers = [] if report.command == "diagnose" else [counts(report.sites)]
+    run = [f"run {report.run_id}"] if report.run_id else []
+    return " · ".join([*numbers, f"exit {report.exit_status}", *run])
+
+
+def shortened(source: str) -> str:
+    """Give what was asked of a device as a title: a search through a log is a page long."""
+    return source if len(source) <= _TITLE_CHARACTERS else source[: _TITLE_CHARACTERS - 1].rstrip() + "…"
 
 
 def spaced(kind: str) -> str:

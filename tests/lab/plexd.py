@@ -3,18 +3,20 @@
 Its checks from outside are real too: it opens a connection from the Internet's network to the home's public
 address, which crosses the ISP, the router's translation and filter and the server's own firewall.
 Run with one argument, JSON: listen (an address), port, public_address, token, machine_identifier, throttled,
-settings, igd_address, log (the path of its log), and `internet`, an open file of the Internet's network namespace.
+settings, igd_address, log and requests (paths of its own log and of a list of all requests), and `internet`, an
+open file of the Internet's network namespace.
 """
 
 from __future__ import annotations
 
 import ctypes
 import json
+import os
+import select
 import socket
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +89,7 @@ class Surroundings:
 
 
 def main() -> None:
-    """Serve until the machine goes down."""
+    """Serve until the machine goes down, or standard input is closed."""
     settings: dict[str, Any] = json.loads(sys.argv[1])
     # What `ss -p` shows of the real server: the kernel keeps fifteen letters.
     ctypes.CDLL(None).prctl(PR_SET_NAME, b"Plex Media Serv", 0, 0, 0)
@@ -102,23 +104,25 @@ def main() -> None:
         settings=settings["settings"],
         condition=PlexCondition(router_address=settings["igd_address"]),
     )
-    log = Path(settings["log"])
+    log, requests = Path(settings["log"]), Path(settings["requests"])
     log.parent.mkdir(parents=True, exist_ok=True)
-    server = PlexServer(around, DeviceLog(), seed)
-    HttpListener(server.handle, host=settings["listen"], port=port)
-    print("ready", flush=True)  # noqa: T201 (this is a program of its own)
-    keep_log(server, log)
+    with requests.open("a", buffering=1) as list_of_requests:
+        server = PlexServer(around, DeviceLog(sink=lambda line: print(line, file=list_of_requests)), seed)
+        HttpListener(server.handle, host=settings["listen"], port=port)
+        print("ready", flush=True)  # noqa: T201 (this is a program of its own)
+        keep_log(server, log)
+    os._exit(0)  # without waiting for connections that stay open
 
 
 def keep_log(server: PlexServer, log: Path) -> None:
-    """Write what the server logs into its file, for ever."""
-    written = ""
-    while True:
-        text = server.log.text()
-        if text != written:
-            log.write_text(text)
-            written = text
-        time.sleep(0.05)
+    """Write what the server logs into its file, until nobody holds our standard input any more."""
+    written = 0
+    with log.open("w") as file:
+        while not select.select([sys.stdin], [], [], 0.05)[0]:
+            text = server.log.text()
+            file.write(text[written:])
+            file.flush()
+            written = len(text)
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ from .node import NODE_PATH, Node, start_nodes
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[1]
 PLEX_PORT = 32400
+PLEX_REQUESTS = "/var/log/plex-requests"
 SIDES = Interfaces("wan", "br-lan")
 TOKEN = "xB7rQ2mLk9sVt4HwZp3y"
 MACHINE_IDENTIFIER = "4f8a1c0de5b64fd2a1f09c7be21d7a5310c4e9aa"
@@ -153,6 +154,10 @@ class RealHome:
         """Give every command that arrived over SSH at a machine, in order."""
         return daemons.exec_log(self.nodes[node])
 
+    def requests_to_plex(self) -> list[str]:
+        """Give every request that Plex got, in order, as method and path."""
+        return [line.partition(" ")[2] for line in self.read("server", PLEX_REQUESTS).splitlines()]
+
     def address_of_server(self) -> str | None:
         """Give the address that the server holds now."""
         shown = json.loads(
@@ -205,6 +210,7 @@ class RealHome:
         """
         self.stop_plex()
         outside = os.open(f"/proc/{self.nodes['inet'].pid}/ns/net", os.O_RDONLY)
+        files = f"/proc/{self.nodes['server'].pid}/root"
         told: dict[str, object] = {
             "listen": listen,
             "port": PLEX_PORT,
@@ -214,7 +220,8 @@ class RealHome:
             "throttled": throttled,
             "settings": dict(settings),
             "igd_address": igd_address,
-            "log": f"/proc/{self.nodes['server'].pid}/root{daemons.PLEX_HOME}/Logs/Plex Media Server.log",
+            "log": f"{files}{daemons.PLEX_HOME}/Logs/Plex Media Server.log",
+            "requests": f"{files}{PLEX_REQUESTS}",
             "internet": outside,
         }
         try:
@@ -226,7 +233,8 @@ class RealHome:
     def stop_plex(self) -> None:
         """End Plex, if it runs."""
         if self.plex is not None:
-            self.plex.kill()
+            assert self.plex.stdin is not None
+            self.plex.stdin.close()
             self.plex.wait(10)
             self.plex = None
 
@@ -236,7 +244,7 @@ class RealHome:
         """Start a program of the tests in a node's network, and wait until it says that it is ready."""
         program = subprocess.Popen(
             self.nodes[node].enter_network(argv),
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             pass_fds=pass_fds,
             env={"PATH": NODE_PATH, "PYTHONPATH": str(REPOSITORY)},
@@ -262,8 +270,9 @@ class RealHome:
             node.stop()
         for program in self.programs:
             program.wait(10)
-            if program.stdout is not None:
-                program.stdout.close()
+            for pipe in (program.stdin, program.stdout):
+                if pipe is not None:
+                    pipe.close()
 
 
 def why_not() -> str:
@@ -345,6 +354,8 @@ def _start_machines(home: RealHome, seed: Seed, lease: LeaseState) -> None:
     server, outside = home.nodes["server"], home.nodes["outside"]
     daemons.add_user(server, "media", 2050, sudo=True)
     daemons.add_user(outside, "probe", 2051, sudo=False)
+    # What the machine of the tests may have and a home does not: a client of docker without its daemon.
+    server.sh("while engine=$(command -v docker || command -v podman); do rm -f $engine; done")
     for name in ("router", "server", "outside"):
         daemons.start_sshd(home.nodes[name], keys[name], client)
     preferences = {

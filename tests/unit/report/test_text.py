@@ -117,9 +117,9 @@ def test_safe_stop_says_why_and_what_a_person_can_do() -> None:
 def test_diagnosis_gives_layer_cause_reasons_and_what_would_overturn_it() -> None:
     lines = render(DIAGNOSED, View(width=100)).splitlines()
     assert "Verdict  router: no forward for port 32500, and the UPnP table is empty" in lines
-    assert "because  the WAN address is the public one; one NAT only" in lines
-    assert "unless   a UPnP mapping for 32400 appears on the router" in lines
-    assert "see      E2, E3" in lines
+    assert "because  - the WAN address is the public one; one NAT only" in lines
+    assert "unless   - a UPnP mapping for 32400 appears on the router" in lines
+    assert "see      exhibits E2, E3" in lines
 
 
 def test_what_is_not_known_says_so() -> None:
