@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from plexops.cli.session import Files, open_homes
 from plexops.engine.access import Links, LinkSettings, ReplayedLinks
-from plexops.engine.runner import wanted_port
-from plexops.engine.site import Home
+from plexops.engine.site import Home, wanted_port
 from plexops.evidence.folder import Store
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.exchange import Read, Reply

@@ -47,7 +47,8 @@ def command(**options: Any) -> int:
     """
     from plexops.cli.output import emit, parse_formats, require_writable, write_reports
     from plexops.cli.session import files_from, open_homes, open_store
-    from plexops.engine.runner import Order, run
+    from plexops.engine.order import Order
+    from plexops.engine.runner import run
 
     if options["list_tasks"]:
         from plexops.cli.listing import task_list

@@ -41,7 +41,8 @@ def command(**options: Any) -> int:
     from plexops.cli.output import parse_formats, write_reports
     from plexops.cli.session import Files, open_homes, open_store
     from plexops.engine.brought import bring
-    from plexops.engine.runner import Order, run
+    from plexops.engine.order import Order
+    from plexops.engine.runner import run
 
     formats = parse_formats(options["formats"])
     evidence = bring(options["probes"], options["plex_logs"])

@@ -29,7 +29,8 @@ def command(**options: Any) -> int:
     """
     from plexops.cli.output import parse_formats, write_reports
     from plexops.cli.session import files_from, open_homes, open_store
-    from plexops.engine.runner import Order, run
+    from plexops.engine.order import Order
+    from plexops.engine.runner import run
 
     for given in options["approve"]:
         digest_fits(given, "")

@@ -9,7 +9,8 @@ from types import MappingProxyType
 
 import pytest
 
-from plexops.engine.runner import Order, run
+from plexops.engine.order import Order
+from plexops.engine.runner import run
 from plexops.evidence.folder import Store
 from plexops.model.errors import ExitStatus
 from plexops.model.plan import Plan

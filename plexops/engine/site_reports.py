@@ -1,0 +1,175 @@
+"""One site's part of a report, by what the run was for: what was seen, planned, or done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+
+from plexops.engine.apply import Applied
+from plexops.engine.compare import Comparison, compare
+from plexops.engine.observe import Seen
+from plexops.engine.order import Log, Order
+from plexops.engine.planning import Planned
+from plexops.engine.reporting import (
+    change_report,
+    device_diffs,
+    finding_report,
+    guard_report,
+    hops,
+)
+from plexops.engine.site import Home
+from plexops.model.errors import ExitStatus, PlexopsError, Problem, worst
+from plexops.model.finding import FINDING_EXIT, Finding, FindingStatus
+from plexops.model.run import SiteReport, Stop
+from plexops.model.snapshot import Kind
+from plexops.runbook import conditions
+
+_LABELS: Mapping[Stop, str] = MappingProxyType(
+    {"internet": "Internet", "isp": "ISP", "router": "router", "server": "server", "plex": "Plex"}
+)
+
+
+def status_of(findings: Sequence[Finding], problems: Sequence[Problem], view_unfinished: str) -> ExitStatus:
+    """Give the exit status of an audit."""
+    statuses = [FINDING_EXIT[finding.status] for finding in findings]
+    if problems:
+        statuses.append(ExitStatus.INCOMPLETE)
+    if view_unfinished:
+        statuses.append(ExitStatus.BUSY)
+    return worst(statuses)
+
+
+def site_report(home: Home, seen: Seen, findings: Sequence[Finding], log: Log) -> SiteReport:
+    stop = next((f for f in findings if f.status is FindingStatus.STOPPED and f.kind is Kind.WAN), None)
+    wan = conditions.wan(seen.view)
+    safe_stop = None
+    if stop is not None:
+        safe_stop = f"{wan.says}. plexops will not change any forward while this holds, with any flag."
+    return SiteReport(
+        name=home.view.name,
+        access=home.view.access,
+        outcome="",
+        safe_stop=safe_stop,
+        hops=hops(findings, seen, _LABELS),
+        findings=tuple(finding_report(f) for f in findings),
+        exhibits=seen.exhibits,
+        timeline=tuple(log.moments),
+        not_asked=not_asked(home),
+        errors=seen.problems,
+    )
+
+
+def not_asked(home: Home) -> tuple[str, ...]:
+    names = []
+    if home.drivers.router is None:
+        names.append("router")
+    if home.drivers.server is None:
+        names.append("server")
+    if home.drivers.plex is None:
+        names.append("Plex")
+    if not home.access.site.vantages:
+        names.append("no vantage outside")
+    return tuple(names)
+
+
+def audited_report(home: Home, seen: Seen, findings: Sequence[Finding], log: Log) -> SiteReport:
+    status = status_of(findings, seen.problems, home.view.unfinished_run)
+    report = site_report(home, seen, findings, log)
+    steps = tuple(step for f in findings if f.status is FindingStatus.STOPPED for step in f.steps)
+    curable = any(finding.changes for finding in findings)
+    if not steps and curable:
+        steps = ("plexops apply --dry-run",)
+    outcome = {
+        ExitStatus.IN_ORDER: "everything is in order",
+        ExitStatus.FINDINGS: "it is not as the playbook says",
+        ExitStatus.SAFE_STOP: "a safe stop: plexops would refuse to go on",
+        ExitStatus.INCOMPLETE: "not everything could be seen",
+    }.get(status, "an earlier run has to be settled first")
+    return replace(report, outcome=outcome, exit_status=status, next_steps=steps, timeline=tuple(log.moments))
+
+
+def plan_report(
+    home: Home, seen: Seen, findings: Sequence[Finding], planned: Planned, log: Log
+) -> SiteReport:
+    plan = planned.plan
+    digest = plan.digest
+    steps: tuple[str, ...] = ()
+    if plan.steps and not plan.refused:
+        steps = (f"plexops apply --approve {digest[:12]}",)
+    if planned.waiting:
+        steps = (
+            *steps,
+            "let the host take its new address (restart it, or renew its lease), then run apply again",
+        )
+    return replace(
+        site_report(home, seen, findings, log),
+        changes=tuple(change_report(step) for step in plan.steps),
+        guards=tuple(guard_report(verdict) for verdict in plan.verdicts),
+        plan_digest=digest,
+        next_steps=steps,
+    )
+
+
+def dry_run_report(
+    report: SiteReport, planned: Planned, blocked: tuple[ExitStatus, str] | None, order: Order
+) -> SiteReport:
+    if blocked is not None:
+        return replace(report, exit_status=blocked[0], outcome=blocked[1])
+    count = len(planned.plan.steps)
+    status = ExitStatus.FINDINGS if count and order.exit_code_for_changes else ExitStatus.IN_ORDER
+    outcome = (
+        f"{count} change{'s' if count != 1 else ''} planned, nothing sent" if count else "nothing to change"
+    )
+    return replace(report, exit_status=status, outcome=outcome)
+
+
+def stale_report(report: SiteReport, parts: Sequence[str]) -> SiteReport:
+    outcome = f"the plan is stale: {', '.join(parts)} moved since. Nothing was sent"
+    return replace(report, exit_status=ExitStatus.SAFE_STOP, outcome=outcome)
+
+
+def applied_report(
+    home: Home, before: Seen, report: SiteReport, applied: Applied, planned: Planned, log: Log
+) -> SiteReport:
+    """Give the report of what was done."""
+    status, outcome = _ending(applied, planned)
+    after = compare(Comparison(home.tasks, applied.seen.view, home.drivers, home.profile))
+    findings = after if applied.status in (ExitStatus.IN_ORDER, ExitStatus.INCOMPLETE) else None
+    shown = report.findings if findings is None else tuple(finding_report(f) for f in findings)
+    return replace(
+        report,
+        exit_status=status,
+        outcome=outcome,
+        findings=shown,
+        hops=hops(after, applied.seen, _LABELS),
+        changes=tuple(change_report(carried.step, carried) for carried in applied.carried),
+        proofs=applied.proofs,
+        exhibits=applied.seen.exhibits,
+        timeline=tuple(log.moments),
+        before_after=device_diffs(before, applied),
+        next_steps=() if status is ExitStatus.IN_ORDER else report.next_steps[1:],
+    )
+
+
+def _ending(applied: Applied, planned: Planned) -> tuple[ExitStatus, str]:
+    if applied.status is ExitStatus.IN_ORDER and planned.waiting:
+        return (
+            ExitStatus.FINDINGS,
+            "waiting for the lease: nothing is forwarded before the host holds its address",
+        )
+    outcome = {
+        ExitStatus.IN_ORDER: "applied, read back and proven" if applied.proofs else "applied and read back",
+        ExitStatus.INCOMPLETE: "applied and read back; whether it helps is unknown, so it is kept",
+        ExitStatus.UNDONE: f"undone, and the old state was read back: {applied.reason}",
+        ExitStatus.SAFE_STOP: f"nothing was sent: {applied.reason}",
+        ExitStatus.UNDO_UNPROVEN: f"the undo could not be verified, a person must look: {applied.reason}",
+    }[applied.status]
+    return applied.status, outcome
+
+
+def problem_report(error: PlexopsError, home: Home) -> SiteReport:
+    """Give a site's part of a report when it could not even be begun."""
+    return SiteReport(
+        home.view.name, home.view.access, "not begun", exit_status=error.status, errors=error.problems
+    )
