@@ -33,6 +33,11 @@ class LeftTheMachine(Exception):
     """A test tried to reach out of this machine. No OSError: the product would take that for a dead device."""
 
 
+def _only_looks_up(event: str, opened: socket.socket, address: Any) -> bool:
+    """A UDP socket that is connected to the discard port looks its route up, and sends nothing."""
+    return event == "socket.connect" and opened.type == socket.SOCK_DGRAM and address[1:2] == (9,)
+
+
 class UplinkGuard:
     """Refuses what would leave the machine, by an audit hook: it sees every socket, also those of libraries.
 
@@ -49,6 +54,8 @@ class UplinkGuard:
             return
         if event in ("socket.connect", "socket.sendto", "socket.sendmsg"):
             opened, address = arguments[0], arguments[1]
+            if _only_looks_up(event, opened, address):
+                return
             if opened.family in (socket.AF_INET, socket.AF_INET6) and address is not None:
                 self._judge(event, str(address[0]))
         elif event in ("socket.getaddrinfo", "socket.gethostbyname") and arguments[0]:

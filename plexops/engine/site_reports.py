@@ -41,6 +41,7 @@ def status_of(findings: Sequence[Finding], problems: Sequence[Problem], view_unf
 
 
 def site_report(home: Home, seen: Seen, findings: Sequence[Finding], log: Log) -> SiteReport:
+    """Give what every part of a report has: the path, the findings, the exhibits."""
     stop = next((f for f in findings if f.status is FindingStatus.STOPPED and f.kind is Kind.WAN), None)
     wan = conditions.wan(seen.view)
     safe_stop = None
@@ -61,6 +62,7 @@ def site_report(home: Home, seen: Seen, findings: Sequence[Finding], log: Log) -
 
 
 def not_asked(home: Home) -> tuple[str, ...]:
+    """Name the stops that the inventory gives no access to."""
     names = []
     if home.drivers.router is None:
         names.append("router")
@@ -74,6 +76,7 @@ def not_asked(home: Home) -> tuple[str, ...]:
 
 
 def audited_report(home: Home, seen: Seen, findings: Sequence[Finding], log: Log) -> SiteReport:
+    """Give the part of an audit."""
     status = status_of(findings, seen.problems, home.view.unfinished_run)
     report = site_report(home, seen, findings, log)
     steps = tuple(step for f in findings if f.status is FindingStatus.STOPPED for step in f.steps)
@@ -92,6 +95,7 @@ def audited_report(home: Home, seen: Seen, findings: Sequence[Finding], log: Log
 def plan_report(
     home: Home, seen: Seen, findings: Sequence[Finding], planned: Planned, log: Log
 ) -> SiteReport:
+    """Give the part that shows a plan, whatever becomes of it."""
     plan = planned.plan
     digest = plan.digest
     steps: tuple[str, ...] = ()
@@ -114,6 +118,7 @@ def plan_report(
 def dry_run_report(
     report: SiteReport, planned: Planned, blocked: tuple[ExitStatus, str] | None, order: Order
 ) -> SiteReport:
+    """Give the part of a dry run: nothing was sent."""
     if blocked is not None:
         return replace(report, exit_status=blocked[0], outcome=blocked[1])
     count = len(planned.plan.steps)
@@ -125,6 +130,7 @@ def dry_run_report(
 
 
 def stale_report(report: SiteReport, parts: Sequence[str]) -> SiteReport:
+    """Give the part of a run whose plan no longer fits: nothing was sent."""
     outcome = f"the plan is stale: {', '.join(parts)} moved since. Nothing was sent"
     return replace(report, exit_status=ExitStatus.SAFE_STOP, outcome=outcome)
 

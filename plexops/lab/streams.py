@@ -29,6 +29,7 @@ class Peeked:
         self._first = b""
 
     def is_tls(self) -> bool:
+        """Tell whether a TLS handshake begins here."""
         try:
             self._first = self._stream.recv(1)
         except OSError:
@@ -36,16 +37,20 @@ class Peeked:
         return self._first == b"\x16"
 
     def settimeout(self, timeout: float | None, /) -> None:
+        """Set the time limit in seconds, as a socket does."""
         self._stream.settimeout(timeout)
 
     def recv(self, size: int, /) -> bytes:
+        """Receive, the first byte included."""
         if self._first:
             first, self._first = self._first, b""
             return first
         return self._stream.recv(size)
 
     def sendall(self, data: bytes, /) -> object:
+        """Send, as a socket does."""
         return self._stream.sendall(data)
 
     def close(self) -> object:
+        """Close it."""
         return self._stream.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from plexops.model.entries import ProbeAnswer
 from plexops.model.snapshot import Role
-from plexops.runbook.causes_server import plex_listens_to_all
+from plexops.runbook.causes_server import plex_listens_to_all, server_offline
 from plexops.runbook.conditions import Holds, WanCause
 from plexops.runbook.filtering import Passes
 from plexops.runbook.rule import Sign, of_fact, sign
@@ -58,6 +58,8 @@ def isp_blocks(situation: Situation) -> Sign | None:
         return None
     if situation.plex_says.holds is not Holds.NO:  # one vantage alone may stand in a network that blocks
         return None
+    if situation.server.text("host.egress") is None or server_offline(situation) is not None:
+        return None  # the answers would not find their way back
     passes = situation.router_filter.passes is Passes.YES and situation.host_filter().passes is Passes.YES
     if not passes or plex_listens_to_all(situation) is None:
         return None

@@ -89,7 +89,7 @@ def entitlement(situation: Situation) -> Sign | None:
         return None
     if not (situation.proven or situation.claimed_reachable):
         return None
-    says = "the owner has no Plex Pass: since April 2025 remote video then needs a Remote Watch Pass of the viewer"
+    says = "without Plex Pass of the owner, remote video needs a Remote Watch Pass of the viewer since April 2025"
     return sign(says, of_fact(situation.plex, "plex.subscription"))
 
 

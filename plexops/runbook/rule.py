@@ -53,6 +53,7 @@ class Sign:
 class Rule:
     """One cause. `rows` are the runbook's ids. `covers` are causes that only follow from this one.
 
+    `excludes`: it is what is left where nothing that was seen stops the packets; so it is never more than likely.
     `look` sees nothing where a piece of evidence is missing: a rule never sees more with less.
     """
 
@@ -65,6 +66,7 @@ class Rule:
     action: tuple[str, ...]
     overturned_by: tuple[str, ...]
     stop: bool = False
+    excludes: bool = False
     covers: tuple[str, ...] = ()
     #: The ways in (`access`) that it concerns.
     ways: frozenset[str] = frozenset({"forward"})
@@ -86,6 +88,7 @@ def rule(
     unless: str = _OPEN,
     weight: Weight = Weight.BLOCKS,
     stop: bool = False,
+    excludes: bool = False,
     covers: str = "",
     ways: str = "forward",
 ) -> Rule:
@@ -100,6 +103,7 @@ def rule(
         action=action,
         overturned_by=(unless,),
         stop=stop,
+        excludes=excludes,
         covers=tuple(covers.split()),
         ways=frozenset(ways.split()),
     )

@@ -83,6 +83,7 @@ ISP: tuple[Rule, ...] = (
         outside.isp_blocks,
         "Try another external port first; then ask the ISP whether it blocks incoming connections.",
         TRY_OUTSIDE,
+        excludes=True,
     ),
 )
 UPNP: tuple[Rule, ...] = (

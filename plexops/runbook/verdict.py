@@ -90,7 +90,7 @@ def _explains(found: Found, situation: Situation) -> bool:
 def _of(first: Found, rest: list[Found], situation: Situation, missing: tuple[str, ...]) -> Verdict:
     blocks = first.rule.weight in (Weight.BLOCKS, Weight.HIDES)
     agreed = situation.refuted if blocks else True
-    certain = agreed and not missing
+    certain = agreed and not missing and not first.rule.excludes
     also = tuple(found for found in rest if found.rule.id not in first.rule.covers)
     confidence = Confidence.CERTAIN if certain else Confidence.LIKELY
     return Verdict(first.rule.id, first.sign.says, first, confidence, also, missing)

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from .daemons import PLEX_HOME
 from .owner import PORT, State, mark, plexops, requests_since, state_of, wait_until
 from .realhome import RealHome, Seen
 
@@ -124,9 +125,7 @@ def check_again(home: RealHome) -> None:
 
 def plex_log(home: RealHome) -> str:
     """Give Plex's log."""
-    return home.exec(
-        "server", ["sh", "-c", "cat /var/lib/plexmediaserver/*/Plex*/Logs/Plex*.log"]
-    ).stdout
+    return home.read("server", f"{PLEX_HOME}/Logs/Plex Media Server.log")
 
 
 def look(home: RealHome, trouble: Trouble) -> Looked:
