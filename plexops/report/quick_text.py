@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from plexops.model.entries import UpnpMapping
@@ -20,28 +21,28 @@ def render_quick(report: QuickReport, view: View) -> str:
     """Give the report as text that ends with a newline."""
     pen = Pen(view.colour, view.unicode)
     width = max(40, view.width)
-    lines = [_title(report, pen, width)]
+    lines = _title(report, pen, width)
     for label, text in _seen(report):
         lines += _labelled(pen, label, Style.FAINT, text, width)
     lines.append("")
-    for number, text in enumerate(report.unseen):
-        lines += _labelled(pen, "not seen" if number == 0 else "", Style.UNKNOWN, text, width)
+    lines += _listed(pen, "not seen", Style.UNKNOWN, report.unseen, width)
     verdict = report.verdict
     lines.append("")
     style = Style.STOP if verdict.decided else Style.UNKNOWN
     head = f"{'the ' + verdict.layer + ': ' if verdict.decided else ''}{verdict.cause}"
     lines += _labelled(pen, "Verdict", Style.STRONG if not verdict.decided else style, head, width)
     for label, texts in (("because", verdict.because), ("next", verdict.do)):
-        for number, text in enumerate(texts):
-            lines += _labelled(pen, label if number == 0 else "", Style.FAINT, text, width)
+        lines += _listed(pen, label, Style.FAINT, texts, width)
     lines.append(_labelled(pen, "", Style.FAINT, f"exit {int(report.exit_status)}", width)[0])
     return pen.finish("\n".join(line.rstrip() for line in lines) + "\n")
 
 
-def _title(report: QuickReport, pen: Pen, width: int) -> str:
+def _title(report: QuickReport, pen: Pen, width: int) -> list[str]:
     name = "plexops diagnose --quick"
     right = f"from this computer · read-only · {report.seconds:.1f} s"
-    return f"{pen.paint(name, Style.STRONG)}{' ' * max(2, width - width_of(name) - width_of(right))}{right}"
+    gap = width - width_of(name) - width_of(right)
+    head = pen.paint(name, Style.STRONG)
+    return [head + " " * gap + right] if gap >= 2 else [head, *wrap(right, width)]
 
 
 def _seen(report: QuickReport) -> list[tuple[str, str]]:
@@ -81,6 +82,19 @@ def _plex(server: SeenPlex) -> str:
         "on this computer" if server.local else "",
     ]
     return ", ".join(part for part in parts if part)
+
+
+def _listed(pen: Pen, label: str, style: Style, texts: Sequence[str], width: int) -> list[str]:
+    """Give several texts below one label; a dash shows where each begins."""
+    if len(texts) < 2:
+        return [line for text in texts for line in _labelled(pen, label, style, text, width)]
+    lines: list[str] = []
+    for number, text in enumerate(texts):
+        first, *rest = wrap(safe_term(one_line(text)), max(20, width - _INDENT - 2))
+        name = label if number == 0 else ""
+        lines.append(pen.paint(name, style) + " " * (_INDENT - width_of(name)) + "- " + first)
+        lines += [" " * (_INDENT + 2) + line for line in rest]
+    return lines
 
 
 def _labelled(pen: Pen, label: str, style: Style, text: str, width: int) -> list[str]:

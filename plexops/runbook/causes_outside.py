@@ -63,7 +63,7 @@ def isp_blocks(situation: Situation) -> Sign | None:
     passes = situation.router_filter.passes is Passes.YES and situation.host_filter().passes is Passes.YES
     if not passes or plex_listens_to_all(situation) is None:
         return None
-    says = f"packets to port {situation.port} vanish on the way to the router, and everything at home lets them in"
+    says = f"packets to port {situation.port} vanish, and every filter at home that was read lets them in"
     return sign(f"{says} ({dropped.says})", *dropped.exhibits, forward, *situation.wan.exhibits)
 
 

@@ -11,7 +11,7 @@ from plexops.runbook.causes_server import leaves_by_vpn
 from plexops.runbook.conditions import Holds
 from plexops.runbook.rule import Layer, Rule, Sign, Weight
 from plexops.runbook.rules import IN_ORDER, RULES
-from plexops.runbook.situation import Situation
+from plexops.runbook.situation import Situation, probe_of
 
 
 class Confidence(StrEnum):
@@ -110,7 +110,12 @@ def _undecided(
     if waiting is not None:
         return Verdict(waiting.rule.id, waiting.sign.says, waiting, Confidence.LIKELY, tuple(beside), missing)
     if situation.refuted and not situation.proven:
-        says = "nobody gets in, and nothing that was seen explains why"
+        who = ", ".join(probe_of(entry).vantage for entry in situation.probes)
+        says = (
+            f"{who} does not get in, Plex says that plex.tv did, and nothing that was seen explains why"
+            if situation.claimed_reachable
+            else "nobody gets in, and nothing that was seen explains why"
+        )
         return Verdict(UNEXPLAINED, says, also=tuple(beside), missing=missing)
     if not situation.probes:
         missing = (

@@ -483,6 +483,8 @@ def test_nothing_of_the_account_leaves(tmp_path: Path) -> None:
         assert len(reports) == len(FORMATS)
         kept = [path for path in _files(home.state) if "private" not in path.parts]
         assert any(path.parent.name == "exhibits" for path in kept)
+        private = [path for path in _files(home.state) if "private" in path.parts]
+        assert any(SEED.username.encode() in path.read_bytes() for path in private), "what is masked was read"
         for path in (*reports, *kept):
             assert not [secret for secret in SECRETS if secret.encode() in path.read_bytes()], path
         recorded = b"".join(path.read_bytes() for path in _files(home.directory / "kept"))

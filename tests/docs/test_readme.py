@@ -8,12 +8,16 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
 
+from plexops.config.probe_file import probe_document
 from plexops.lab.home import RunningHome, start_home
+from plexops.model.entries import Probe, ProbeAnswer
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -27,16 +31,38 @@ EXITS = {
     "plexops audit --format html:report.html": 0,
     "plexops rollback last --dry-run": 0,
     "plexops audit --retry-for 1s": 0,
+    "plexops diagnose --format html:verdict.html": 0,
     "plexops audit --format junit:audit.xml": 0,
     "plexops report last --format markdown": 0,
     "plexops evidence verify --all": 0,
     "plexops explain PLX-D201": 0,
 }
 
+#: What looks around in the network ends so where there is none.
+ALONE = {
+    "plexops diagnose --quick": 4,
+    "plexops init": 4,
+    "plexops probe 203.0.113.20:32500 --out hotspot.json": 1,
+}
+#: What is shown with its output, or needs a file from another network: run on a home whose forward is stale.
+SHOWN = {"plexops diagnose": 1, "plexops diagnose --probes hotspot.json": 1}
+
 
 def _commands() -> list[str]:
     blocks = re.findall(r"^```sh\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
     return [line.strip() for block in blocks for line in block.splitlines() if line.strip()]
+
+
+def _consoles() -> list[tuple[str, list[str]]]:
+    """Give each plexops command that stands at a prompt, with the output that the README shows for it."""
+    found: list[tuple[str, list[str]]] = []
+    for block in re.findall(r"^```console\n(.*?)^```", README, re.MULTILINE | re.DOTALL):
+        for line in block.splitlines():
+            if line.startswith("$ "):
+                found.append((line[2:], []))
+            elif found and line:
+                found[-1][1].append(line)
+    return [(command, output) for command, output in found if command.startswith("plexops")]
 
 
 @pytest.fixture(scope="module")
@@ -47,19 +73,24 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHome]:
 
 
 def _run(command: str, home: RunningHome) -> tuple[int, str]:
+    """Run a command in the folder of a home."""
+    return _at_a_terminal([sys.executable, "-m", "plexops", *command.split()[1:]], home.directory)
+
+
+def _at_a_terminal(arguments: Sequence[str], directory: Path) -> tuple[int, str]:
     """Run a command as a person does: at a terminal, answering yes where it asks."""
     environment = {
         **os.environ,
-        "HOME": str(home.directory),
-        "XDG_STATE_HOME": str(home.directory / "state"),
+        "HOME": str(directory),
+        "XDG_STATE_HOME": str(directory / "state"),
+        "PYTHONPATH": str(ROOT),
         "TERM": "dumb",
         "COLUMNS": "100",
     }
     master, slave = pty.openpty()
-    arguments = [sys.executable, "-m", "plexops", *command.split()[1:]]
     child = subprocess.Popen(
         arguments,
-        cwd=home.directory,
+        cwd=directory,
         env=environment,
         stdin=slave,
         stdout=slave,
@@ -97,6 +128,40 @@ def test_commands_of_the_readme_end_as_they_should(home: RunningHome) -> None:
         assert status == expected, f"{command} ended with {status}:\n{said}"
     assert (home.directory / "report.html").read_text(encoding="utf-8").startswith("<!doctype html>")
     assert "plexops_plex" in home.export("router")
+
+
+def test_each_command_at_a_prompt_is_known_here() -> None:
+    assert sorted(command for command, _ in _consoles()) == sorted([*ALONE, *SHOWN])
+
+
+def test_a_diagnosis_shows_what_the_readme_shows(tmp_path: Path) -> None:
+    shown = dict(_consoles())
+    with start_home("openwrt", "stale-forward", directory=tmp_path) as stale:
+        status, said = _run("plexops diagnose", stale)
+        assert status == SHOWN["plexops diagnose"], said
+        assert len(shown["plexops diagnose"]) >= 6
+        printed = said.replace("\r", "").splitlines()
+        assert [line for line in shown["plexops diagnose"] if line not in printed] == []
+        made = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        probe = Probe("hotspot", IPv4Address("62.155.240.55"), 32500, ProbeAnswer.TIMED_OUT, "", False, made)
+        (tmp_path / "hotspot.json").write_text(probe_document(probe, "62.155.240.55", 6000, ""))
+        brought = "plexops diagnose --probes hotspot.json"
+        status, said = _run(brought, stale)
+        assert status == SHOWN[brought], said
+
+
+@pytest.mark.skipif(
+    os.geteuid() != 0 or sys.platform != "linux" or shutil.which("unshare") is None,
+    reason="looking around needs a network namespace: root on Linux, and unshare",
+)
+@pytest.mark.parametrize("command", ALONE)
+def test_a_look_around_where_there_is_no_network(command: str, tmp_path: Path) -> None:
+    """They are understood, end as they say, and leave nothing that was not seen."""
+    words = " ".join([sys.executable, "-m", "plexops", *command.split()[1:]])
+    enclosed = ["unshare", "-n", "sh", "-c", f"ip link set lo up; exec {words}"]
+    status, said = _at_a_terminal(enclosed, tmp_path)
+    assert status == ALONE[command], said
+    assert list(tmp_path.glob("*.yaml")) == []
 
 
 @pytest.mark.parametrize("script", [c for c in _commands() if c.startswith("scripts/")])

@@ -7,14 +7,14 @@ import re
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from .daemons import PLEX_HOME
-from .owner import PORT, State, mark, plexops, requests_since, state_of, wait_until
-from .realhome import RealHome, Seen
+from .owner import PORT, mark, plexops, requests_since, unpack, wait_until
+from .realhome import RealHome
 
 Breaks = Callable[[RealHome], object]
 
@@ -44,16 +44,21 @@ READS = re.compile(
 )
 
 
-def _closed() -> Mapping[int, Seen]:
+def _closed() -> Mapping[int, str]:
     return {PORT: "timed out"}
+
+
+def nothing(home: RealHome) -> None:
+    """Break nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
     """One thing that is broken, what a person knows about the home then, and what plexops shall say.
 
-    `world` is what the Internet gets at ports of the public address. `told`: plex.tv has looked again since, else
-    Plex still says what was true before. `also` must be among what else was seen, `never` must not be seen.
+    `world` is what the Internet gets at ports of the public address: open, refused, timed out, or closed for either of
+    the two. `met`: this Plex answers at the first of them. `mends`: what `put_back` cannot. `told`: plex.tv has looked again since, else
+    Plex still says what was true before. `also` must be among what else was seen.
     """
 
     name: str
@@ -61,23 +66,25 @@ class Trouble:
     layer: str
     status: int
     breaks: Breaks
-    world: Mapping[int, Seen] = field(default_factory=_closed)
+    world: Mapping[int, str] = field(default_factory=_closed)
+    met: bool = False
     told: bool = True
     also: frozenset[str] = frozenset()
-    never: frozenset[str] = frozenset()
+    mends: Breaks = nothing
 
 
 @dataclass(frozen=True, slots=True)
 class Looked:
     """What packets, plexops and the devices said about one trouble."""
 
-    world: Mapping[int, Seen]
+    world: Mapping[int, str]
     identity: str | None
     done: subprocess.CompletedProcess[str]
     changed: Sequence[str]
     written: Sequence[str]
     asked: int
     seconds: float
+    kept: int
     leaks: Sequence[str]
     site: Mapping[str, Any] = field(default_factory=dict)
 
@@ -140,21 +147,28 @@ def look(home: RealHome, trouble: Trouble) -> Looked:
         return _look(home, trouble)
     finally:
         put_back(home, kept)
+        trouble.mends(home)
 
 
 def _look(home: RealHome, trouble: Trouble) -> Looked:
     world = {port: home.connect_from_outside(port, 1.2) for port in trouble.world}
-    identity = home.identity_from_outside(PORT, 1.2)
-    before, marked = quiet(state_of(home)), mark(home)
+    # Whether an address that nobody has is refused in time depends on the router's patience alone.
+    world = {
+        port: "closed" if trouble.world[port] == "closed" and seen != "open" else seen
+        for port, seen in world.items()
+    }
+    identity = home.identity_from_outside(next(iter(world)), 1.2)
+    before, marked = exports(home), mark(home)
     vantage, plex = len(home.commands("outside")), len(home.requests_to_plex())
     old = {path for path in home.directory.rglob("*") if path.is_file()}
     started = time.monotonic()
     done = plexops(home, "diagnose", "--format", "json", "--format", "html:report.html")
     seconds = time.monotonic() - started
     sent = [request for requests in requests_since(home, marked).values() for request in requests]
-    sent += home.commands("outside")[vantage:]
+    sent += [request for text in home.commands("outside")[vantage:] for request in unpack(text)]
     http = home.requests_to_plex()[plex:]
-    changed = quiet(state_of(home)).differs(before)
+    after = exports(home)
+    changed = [name for name in before if before[name] != after[name]]
     written = [text for text in sent if not READS.fullmatch(text)]
     written += [text for text in http if not text.startswith("GET ")]
     try:
@@ -163,18 +177,36 @@ def _look(home: RealHome, trouble: Trouble) -> Looked:
         site = {}
     fresh = [path for path in home.directory.rglob("*") if path.is_file() and path not in old]
     return Looked(
-        world, identity, done, changed, written, len(sent), seconds, leaks(home, done, fresh), site
+        world,
+        identity,
+        done,
+        changed,
+        written,
+        len(sent),
+        seconds,
+        len(fresh),
+        leaks(home, done, fresh),
+        site,
     )
 
 
-def quiet(state: State) -> State:
-    """Without the counters of what ufw's policy dropped: every attempt from outside moves them."""
-    return replace(state, server_filter=re.sub(r"\[[0-9]+:[0-9]+\]", "", state.server_filter))
+def exports(home: RealHome) -> Mapping[str, object]:
+    """Give all that plexops could change, in the devices' own words, without counters."""
+    # The counters of policies move with every attempt from outside, and are in every export of iptables.
+    rules = home.exec("server", ["iptables-save", "-t", "filter"]).stdout
+    return {
+        "nft": home.nft("router"),
+        "nftables": home.nftables_files(),
+        "dnsmasq": home.dnsmasq_files(),
+        "leases": home.leases(),
+        "ufw": home.ufw_files(),
+        "server's filter": re.sub(r"\[[0-9]+:[0-9]+\]|# .*", "", rules),
+        "address": home.address_of_server(),
+        "Plex": ask_plex(home, "GET", "/:/prefs"),
+    }
 
 
-def leaks(
-    home: RealHome, done: subprocess.CompletedProcess[str], files: Sequence[Path]
-) -> list[str]:
+def leaks(home: RealHome, done: subprocess.CompletedProcess[str], files: Sequence[Path]) -> list[str]:
     """Name every text that must not leave the machine and is in what was printed or kept. `private/` holds the truth."""
     always = {
         "token": home.token,
@@ -186,14 +218,18 @@ def leaks(
         "public address": home.public_address,
         "WAN address": home.uplink.router,
     }
-    found = [f"{what} in {where}" for what, text in always.items() for where, said in
-             (("stdout", done.stdout), ("stderr", done.stderr)) if text in said]
+    found = [
+        f"{what} in {where}"
+        for what, text in always.items()
+        for where, said in (("stdout", done.stdout), ("stderr", done.stderr))
+        if text in said
+    ]
     # The document goes into a pipe here: what leaves the terminal is masked.
     found += [f"{what} in stdout" for what, text in masked.items() if text in done.stdout]
     for path in files:
         said = path.read_bytes().decode(errors="replace")
         private = "private" in path.relative_to(home.directory).parts
-        for what, text in (always if private else always | masked).items():
+        for what, text in ({"token": home.token} if private else always | masked).items():
             if text in said:
                 found.append(f"{what} in {path.relative_to(home.directory)}")
     return found
@@ -226,6 +262,3 @@ def put_back(home: RealHome, kept: Kept) -> None:
         home.nodes["server"].write(kept.ufw_files, mode=0o640)
         home.nodes["server"].sh("ufw disable >/dev/null; nft flush ruleset; ufw --force enable >/dev/null")
     home.nodes["router"].write(kept.dnsmasq)
-
-
-__all__ = ["AUTOMATIC", "ON_AIR", "Looked", "Trouble", "look", "seed_by_hand"]

@@ -226,7 +226,7 @@ class RealHome:
         }
         try:
             argv = [sys.executable, str(HERE / "plexd.py"), json.dumps(told)]
-            self.plex = self._start("server", argv, pass_fds=(outside,))
+            self.plex = self.start_program("server", argv, pass_fds=(outside,))
         finally:
             os.close(outside)
 
@@ -238,7 +238,7 @@ class RealHome:
             self.plex.wait(10)
             self.plex = None
 
-    def _start(
+    def start_program(
         self, node: str, argv: Sequence[str], pass_fds: tuple[int, ...] = ()
     ) -> subprocess.Popen[bytes]:
         """Start a program of the tests in a node's network, and wait until it says that it is ready."""
@@ -329,7 +329,7 @@ def real_home(
             # ufw takes longer than all the rest together.
             firewall = beside.submit(daemons.raise_firewall, nodes["server"], ufw_rules)
             _start_machines(home, seed, lease)
-            home._start("inet", [sys.executable, "-I", str(HERE / "echo.py"), *links.ECHOES])
+            home.start_program("inet", [sys.executable, "-I", str(HERE / "echo.py"), *links.ECHOES])
             home.start_plex(plex_settings, throttled=plex_throttled)
             daemons.start_dhcp_client(nodes["server"])
             firewall.result()
