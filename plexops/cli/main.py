@@ -98,6 +98,9 @@ def root(ctx: click.Context) -> None:
 
     \b
       plexops demo                watch the whole job on a simulated home
+      plexops diagnose --quick    look from this computer; needs no files
+      plexops init                write a first inventory and playbook
+      plexops diagnose            say at which layer it fails, and why
       plexops check               check your files; opens no connection
       plexops audit               say what is true now; reads only
       plexops apply --dry-run     show every request that would be sent

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
 from pathlib import Path
 from types import MappingProxyType
 
 from plexops.config.probe_file import read_probe_file
 from plexops.model.entries import LogEvent, Probe, ProbeAnswer
 from plexops.model.errors import PlexopsError, Problem
+from plexops.model.run import Exhibit
 from plexops.model.snapshot import SOMEBODY, Entry, Kind, KindState, Role
-from plexops.runbook.view import SiteView
+from plexops.runbook.conditions import public_addresses
+from plexops.runbook.view import SiteView, ipv4
 
 #: What was tried longer ago says nothing about now: addresses, forwards and firewalls change.
 PROBE_LIMIT = timedelta(hours=1)
 #: Plex keeps at most six files of 10 MB each.
+_EXCERPT_LINES = 120
 _LOG_BYTES = 64 * 1024 * 1024
 
 
@@ -26,14 +31,38 @@ class Evidence:
 
     probes: tuple[Probe, ...] = ()
     log: tuple[LogEvent, ...] | None = None
+    #: The deciding lines of the log, word for word.
+    excerpt: str = ""
+
+    def exhibits(self) -> tuple[Exhibit, ...]:
+        """Give what was brought as exhibits."""
+        shown = [
+            (
+                f"given.probe.{p.vantage}",
+                f"plexops probe by {p.vantage}",
+                f"{p.made} {p.address}:{p.port} {p.answer}",
+            )
+            for p in self.probes
+        ]
+        if self.log is not None:
+            shown.append(("given.log", "Plex's log, from a file", self.excerpt))
+        return tuple(_exhibit(*parts) for parts in shown)
 
 
 def with_evidence(view: SiteView, evidence: Evidence, now: datetime) -> SiteView:
     """Put what a person brought beside what was asked. A log that was given stands for the server's own."""
     if evidence.probes:
         outside = view.of(Role.OUTSIDE)
+        ours = _our_addresses(view)
         found = tuple(
-            Entry(Kind.PROBE, _young(probe, now), {}, SOMEBODY, probe.vantage, f"given.probe.{probe.vantage}")
+            Entry(
+                Kind.PROBE,
+                _counted(probe, ours, now),
+                {},
+                SOMEBODY,
+                probe.vantage,
+                f"given.probe.{probe.vantage}",
+            )
             for probe in evidence.probes
         )
         kinds = MappingProxyType({**outside.kinds, Kind.PROBE: KindState.PRESENT})
@@ -52,12 +81,13 @@ def with_evidence(view: SiteView, evidence: Evidence, now: datetime) -> SiteView
 
 def bring(probe_files: Sequence[Path], logs: Path | None) -> Evidence:
     """Read what was brought. Raises PlexopsError for files that are not what they should be."""
-    log = None
-    if logs is not None:
-        from plexops.parsers.plex_log import merge_logs
+    probes = tuple(read_probe_file(path) for path in probe_files)
+    if logs is None:
+        return Evidence(probes)
+    from plexops.parsers.plex_log import excerpt, merge_logs
 
-        log = merge_logs(_log_texts(logs))
-    return Evidence(tuple(read_probe_file(path) for path in probe_files), log)
+    texts = _log_texts(logs)
+    return Evidence(probes, merge_logs(texts), excerpt("".join(texts), _EXCERPT_LINES))
 
 
 def _log_texts(path: Path) -> list[str]:
@@ -79,12 +109,24 @@ def _log_texts(path: Path) -> list[str]:
     return texts
 
 
-def _young(probe: Probe, now: datetime) -> Probe:
-    """Take the answer out of an attempt that is too old, or from the future: it was made, and says nothing now."""
+def _our_addresses(view: SiteView) -> frozenset[IPv4Address]:
+    """Give the addresses at which the world may knock: what others see, and the router's own on the internet side."""
+    wan = ipv4(view.of(Role.ROUTER).text("wan.address"))
+    seen = {address for address, _, _ in public_addresses(view)}
+    return frozenset(seen | ({wan} if wan is not None else set()))
+
+
+def _counted(probe: Probe, ours: frozenset[IPv4Address], now: datetime) -> Probe:
+    """Take the answer out of an attempt that says nothing about this home now: too old, or at somebody else's address."""
     try:
         made = datetime.fromisoformat(probe.made)
     except ValueError:
         return replace(probe, answer=ProbeAnswer.UNKNOWN)
     made = made if made.tzinfo is not None else made.replace(tzinfo=UTC)
     current = -timedelta(minutes=5) <= now - made <= PROBE_LIMIT
-    return probe if current else replace(probe, answer=ProbeAnswer.UNKNOWN)
+    return probe if current and probe.address in ours else replace(probe, answer=ProbeAnswer.UNKNOWN)
+
+
+def _exhibit(name: str, source: str, text: str) -> Exhibit:
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    return Exhibit(name, "outside", source, now, text, hashlib.sha256(text.encode()).hexdigest())

@@ -9,11 +9,12 @@ from plexops.engine.brought import Evidence, with_evidence
 from plexops.engine.observe import Seen
 from plexops.engine.reporting import about
 from plexops.engine.site import Home
+from plexops.engine.site_reports import NO_VANTAGE
 from plexops.model.errors import ExitStatus, worst
 from plexops.model.run import AlsoSeen, Hop, Mark, SiteReport, Stop, VerdictReport
 from plexops.model.snapshot import KindState, Role, Snapshot
 from plexops.runbook.conditions import Holds
-from plexops.runbook.rule import Layer, Weight
+from plexops.runbook.rule import TRY_OUTSIDE, Layer, Weight
 from plexops.runbook.situation import Situation
 from plexops.runbook.verdict import Found, Verdict, judge
 
@@ -34,6 +35,10 @@ _LAYERS: dict[Layer, Stop] = {
     Layer.ACCOUNT: "plex",
 }
 _WORDS: dict[Mark, str] = {"stop": "STOP", "unknown": "unknown"}
+_WHEN_UNKNOWN = (
+    "Look at what was not seen: give plexops access to it, or bring it along (--probes, --plex-logs).",
+    TRY_OUTSIDE,
+)
 _EXIT: dict[Weight, ExitStatus] = {
     Weight.BLOCKS: ExitStatus.FINDINGS,
     Weight.HIDES: ExitStatus.FINDINGS,
@@ -53,7 +58,7 @@ def diagnosis(
     verdict = judge(situation)
     stop = verdict.found if verdict.stop else None
     status = _status(verdict, unreachable=bool(seen.problems))
-    steps = () if verdict.found is None else verdict.found.rule.action
+    steps = _WHEN_UNKNOWN if verdict.found is None else verdict.found.rule.action
     return SiteReport(
         name=home.view.name,
         access=home.view.access,
@@ -62,8 +67,8 @@ def diagnosis(
         safe_stop=None if stop is None else f"{stop.sign.says}. Document this before paying for hardware.",
         verdict=_report(verdict),
         hops=_hops(situation, verdict),
-        exhibits=seen.exhibits,
-        not_asked=tuple(not_asked),
+        exhibits=(*seen.exhibits, *evidence.exhibits()),
+        not_asked=tuple(name for name in not_asked if name != NO_VANTAGE or not evidence.probes),
         next_steps=steps,
         errors=seen.problems,
     )

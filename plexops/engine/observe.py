@@ -35,7 +35,7 @@ from plexops.transport.link import ReadLink
 from plexops.transport.loading import load_http
 
 #: An exhibit is cut at this many characters; the whole stays in the private snapshot.
-EXHIBIT_CHARACTERS = 4096
+EXHIBIT_CHARACTERS = 16384
 
 #: Where Plex keeps its token on a Debian or Ubuntu server.
 _TOKEN_READ = Read(

@@ -30,6 +30,9 @@ _LABELS: Mapping[Stop, str] = MappingProxyType(
 )
 
 
+NO_VANTAGE = "no vantage outside"
+
+
 def status_of(findings: Sequence[Finding], problems: Sequence[Problem], view_unfinished: str) -> ExitStatus:
     """Give the exit status of an audit."""
     statuses = [FINDING_EXIT[finding.status] for finding in findings]
@@ -71,7 +74,7 @@ def not_asked(home: Home) -> tuple[str, ...]:
     if home.drivers.plex is None:
         names.append("Plex")
     if not home.access.site.vantages:
-        names.append("no vantage outside")
+        names.append(NO_VANTAGE)
     return tuple(names)
 
 

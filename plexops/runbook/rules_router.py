@@ -83,7 +83,7 @@ ISP: tuple[Rule, ...] = (
         outside.isp_blocks,
         "Try another external port first; then ask the ISP whether it blocks incoming connections.",
         TRY_OUTSIDE,
-        "Before that, look for filters that plexops does not read: on the router before its forwards, on the server beside ufw.",
+        "First rule out what plexops does not read: filters before the router's forwards, and beside ufw on the server.",
         excludes=True,
     ),
 )

@@ -193,6 +193,11 @@ def unseen(situation: Situation) -> tuple[str, ...]:
             found.append(
                 f"vantage {entry.values.vantage} stands in the home, or does not say where: it proves nothing"
             )
+        elif entry.values.answer is ProbeAnswer.UNKNOWN and entry.values.made:
+            who = entry.values.vantage
+            found.append(
+                f"what {who} tried does not count: it is more than an hour old, or was at another address"
+            )
         elif entry.values.answer is ProbeAnswer.UNKNOWN:
             found.append(f"vantage {entry.values.vantage} could not be asked")
     if view.access == "forward" and Role.ROUTER in view.asked and situation.wan.holds is Holds.UNKNOWN:

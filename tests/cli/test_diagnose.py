@@ -374,7 +374,22 @@ def test_an_old_attempt_says_nothing_about_now(minutes: float, counts: bool, unw
     ended = unwatched("diagnose", "--probes", name, "--format", "json")
     verdict = site(ended)["verdict"]
     assert ended.status == (0 if counts else 4)
-    assert any("vantage cafe" in text for text in verdict["missing"]) is not counts
+    assert any("what cafe tried does not count" in text for text in verdict["missing"]) is not counts
+
+
+@pytest.mark.parametrize("address", ["203.0.113.9", "100.101.7.3"], ids=["another home", "over Tailscale"])
+def test_an_attempt_at_another_address_proves_nothing(address: str, unwatched: House) -> None:
+    name = probe_file(unwatched, "elsewhere.json", address=address)
+    ended = unwatched("diagnose", "--probes", name, "--format", "json")
+    assert ended.status == 4
+    assert any("what cafe tried does not count" in text for text in site(ended)["verdict"]["missing"])
+
+
+def test_what_was_brought_is_an_exhibit(unwatched: House) -> None:
+    ended = unwatched("diagnose", "--probes", probe_file(unwatched, "open.json"), "--format", "json")
+    shown = {exhibit["id"]: exhibit["source"] for exhibit in site(ended)["exhibits"]}
+    assert "plexops probe by cafe" in [shown[name] for name in site(ended)["verdict"]["exhibits"]]
+    assert "no vantage outside" not in site(ended)["not_asked"]
 
 
 def test_an_attempt_from_inside_proves_nothing(unwatched: House) -> None:

@@ -56,9 +56,9 @@ def nothing(home: RealHome) -> None:
 class Trouble:
     """One thing that is broken, what a person knows about the home then, and what plexops shall say.
 
-    `world` is what the Internet gets at ports of the public address: open, refused, timed out, or closed for either of
-    the two. `met`: this Plex answers at the first of them. `mends`: what `put_back` cannot. `told`: plex.tv has looked again since, else
-    Plex still says what was true before. `also` must be among what else was seen.
+    `world` is what the Internet gets at ports of the public address: open, refused, timed out, or closed for either
+    of the two. `met`: this Plex answers at the first of them. `mends` takes back what `put_back` cannot. `told`:
+    plex.tv has looked again since, else Plex still says what was true before. `also` must be among what else was seen.
     """
 
     name: str
@@ -257,7 +257,11 @@ def put_back(home: RealHome, kept: Kept) -> None:
     """Make the home as it was, where it differs."""
     for node, rules in (("router", kept.router), ("isp", kept.isp)):
         if home.nft(node) != rules:
-            home.nodes[node].exec(["nft", "-f", "-"], f"flush ruleset\n{rules}", check=True)
+            # miniupnpd's rules are shown in a form that nft does not read; it makes them anew when asked.
+            kept_lines = [line for line in rules.splitlines() if "@nh" not in line]
+            home.nodes[node].exec(
+                ["nft", "-f", "-"], "\n".join(["flush ruleset", *kept_lines, ""]), check=True
+            )
     if home.ufw_files() != kept.ufw_files or home.nft("server") != kept.server:
         home.nodes["server"].write(kept.ufw_files, mode=0o640)
         home.nodes["server"].sh("ufw disable >/dev/null; nft flush ruleset; ufw --force enable >/dev/null")

@@ -92,8 +92,8 @@ def forget_upnp(home: RealHome, start: bool = True) -> None:
     """Let the router lose its UPnP table, as one that was restarted does; miniupnpd may stay down."""
     home.nodes["router"].sh(
         """
-        kill "$(cat /run/miniupnpd.pid)" || true
-        while [ -e /proc/"$(cat /run/miniupnpd.pid)" ]; do sleep 0.05; done
+        for pid in $(pidof miniupnpd); do kill "$pid"; done
+        while pidof miniupnpd >/dev/null; do sleep 0.05; done
         for chain in miniupnpd prerouting_miniupnpd postrouting_miniupnpd; do
             nft flush chain inet filter $chain
         done
