@@ -151,11 +151,11 @@ def look(home: RealHome, trouble: Trouble) -> Looked:
 
 
 def _look(home: RealHome, trouble: Trouble) -> Looked:
-    world = {port: home.connect_from_outside(port, 1.2) for port in trouble.world}
+    seen = {port: home.connect_from_outside(port, 1.2) for port in trouble.world}
     # Whether an address that nobody has is refused in time depends on the router's patience alone.
-    world = {
-        port: "closed" if trouble.world[port] == "closed" and seen != "open" else seen
-        for port, seen in world.items()
+    world: dict[int, str] = {
+        port: "closed" if trouble.world[port] == "closed" and answer != "open" else answer
+        for port, answer in seen.items()
     }
     identity = home.identity_from_outside(next(iter(world)), 1.2)
     before, marked = exports(home), mark(home)
@@ -216,7 +216,6 @@ def leaks(home: RealHome, done: subprocess.CompletedProcess[str], files: Sequenc
     masked = {
         "identifier": home.machine_identifier,
         "public address": home.public_address,
-        "WAN address": home.uplink.router,
     }
     found = [
         f"{what} in {where}"

@@ -19,7 +19,7 @@ pytestmark = [
 
 TROUBLES = tuple(trouble for group in GROUPS for trouble in group.troubles)
 #: Homes side by side: most of the time a diagnosis waits for packets that nobody answers.
-SIDE_BY_SIDE = 4
+SIDE_BY_SIDE = 6
 
 
 @pytest.fixture(scope="module")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from .diagnosed import (
     AUTOMATIC,
     ON_AIR,
+    Breaks,
     Looked,
     Trouble,
     ask_plex,
@@ -34,19 +35,29 @@ CLOSED = {PORT: "closed"}
 REFUSED = {PORT: "refused"}
 
 
-def rules(*texts: str, node: str = "router") -> Callable[[RealHome], None]:
+def rules(*texts: str, node: str = "router") -> Breaks:
     """Give the break that changes a packet filter."""
     return lambda home: nft(home, *texts, node=node)
 
 
-def firewall(*texts: str) -> Callable[[RealHome], None]:
+def firewall(*texts: str) -> Breaks:
     """Give the break that changes the server's firewall."""
     return lambda home: ufw(home, *texts)
 
 
-def script(text: str, node: str = "router") -> Callable[[RealHome], object]:
+def script(text: str, node: str = "router") -> Breaks:
     """Give the break that runs a shell script."""
     return lambda home: home.nodes[node].sh(text)
+
+
+def both(first: Breaks, second: Breaks) -> Breaks:
+    """Give the break that is two."""
+
+    def breaks(home: RealHome) -> None:
+        first(home)
+        second(home)
+
+    return breaks
 
 
 def other_table(match: str, to: str, priority: str = "dstnat") -> tuple[str, str, str]:
@@ -58,7 +69,7 @@ def other_table(match: str, to: str, priority: str = "dstnat") -> tuple[str, str
     )
 
 
-def instead(match: str, to: str) -> Callable[[RealHome], None]:
+def instead(match: str, to: str) -> Breaks:
     """Give the break that puts another forward in the place of Plex's."""
     return rules("delete table inet mine", *other_table(match, to))
 
@@ -172,7 +183,7 @@ FORWARDS = (
         "forward-wrong-port",
         "router",
         1,
-        lambda home: (instead(KNOCK, "192.168.1.50:8096")(home), ufw(home, "prepend allow 8096/tcp")),
+        both(instead(KNOCK, "192.168.1.50:8096"), firewall("prepend allow 8096/tcp")),
         REFUSED,
     ),
     Trouble(
@@ -315,7 +326,7 @@ BEYOND = (
         "no-forward",
         "router",
         1,
-        lambda home: (announce(home, 32555), nft(home, "delete table inet mine")),
+        both(lambda home: announce(home, 32555), rules("delete table inet mine")),
         {PORT: "timed out", 32555: "timed out"},
         mends=lambda home: announce(home, PORT),
     ),
@@ -389,7 +400,7 @@ class Group:
 
     troubles: Sequence[Trouble]
     home: Mapping[str, Any]
-    seed: Callable[[RealHome], object] = seed_by_hand
+    seed: Breaks = seed_by_hand
 
     def looks(self) -> dict[str, Looked]:
         """Make the home, bring it in order, and look at every trouble."""
