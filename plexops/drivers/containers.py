@@ -30,6 +30,11 @@ _ROW = re.compile(r"([A-Za-z0-9][A-Za-z0-9_.,-]*)\|([^|]*)\|([A-Za-z0-9_., -]*)\
 _PUBLISHED = re.compile(r"\S+->\S+/[a-z]+")
 
 
+#: What docker's client says where its daemon does not run: then none of its containers does. Who may not ask it is
+#: told so in other words.
+_NOT_RUNNING = "Is the docker daemon running?"
+
+
 @dataclass(frozen=True, slots=True)
 class _Row:
     """One running container."""
@@ -89,6 +94,8 @@ def _engines(container: Container) -> tuple[str, ...]:
 def _rows(engine: str, reply: Reply) -> list[_Row] | str:
     """Give the running containers, none where the engine is not installed; or why they are unknown."""
     if reply.whole and reply.status == _NO_PROGRAM and not reply.body.strip():
+        return []
+    if reply.whole and reply.status == 1 and _NOT_RUNNING in reply.stderr:
         return []
     if not reply.whole or reply.status != 0:
         said = reply.stderr.strip().splitlines()

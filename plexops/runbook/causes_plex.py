@@ -156,11 +156,9 @@ def upnp_stale(situation: Situation) -> Sign | None:
 
 def mapping_failed(situation: Situation) -> Sign | None:
     """Does Plex say that it got no mapping?"""
-    if (
-        not _needs_upnp(situation)
-        or situation.plex.text("plex.mapping_state") != "failed"
-        or situation.mappings
-    ):
+    unread = situation.router.state(Kind.UPNP_MAPPING) is KindState.UNKNOWN
+    failed = situation.plex.text("plex.mapping_state") == "failed"
+    if not _needs_upnp(situation) or not failed or unread or situation.mappings:
         return None
     says = "Plex asked the router for a port by itself and got none"
     return sign(says, of_fact(situation.plex, "plex.mapping_state"), situation.settings)
@@ -168,7 +166,7 @@ def mapping_failed(situation: Situation) -> Sign | None:
 
 def _needs_upnp(situation: Situation) -> bool:
     """Whether Plex asks for its port by itself, and no forward made by hand leads to it at the port it announces."""
-    if not situation.automatic or not situation.forwards_known:
+    if not situation.automatic or not situation.forwards_known or not situation.targets:
         return False
     values = situation.remote_access
     ports = {situation.announced, None if values is None else values.manual_port}

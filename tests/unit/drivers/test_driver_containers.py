@@ -62,6 +62,11 @@ def test_without_an_engine_there_is_no_container() -> None:
     assert told(look("web|nginx:1|bridge|80/tcp\n")) == ("", None, None)
 
 
+def test_without_its_daemon_an_engine_runs_nothing() -> None:
+    said = "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?"
+    assert told(look((1, "", said))) == ("", None, None)
+
+
 def test_tools_around_plex_are_not_plex() -> None:
     rows = "kometa|meisnate12/plex-meta-manager|bridge|\nplex|linuxserver/plex:1|host|\noverseerr|sctx/overseerr|bridge|\n"
     assert told(look(rows)) == ("docker", "host", ())
@@ -79,11 +84,6 @@ def test_of_several_the_one_that_publishes_the_port() -> None:
             1,
             "",
             "permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock",
-        ),
-        (
-            1,
-            "",
-            "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?",
         ),
         Reply("docker.ps", None, "plex|linuxserver/plex|host|\n", whole=False),
         "plex one line of something else\n",
