@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -16,6 +15,7 @@ from plexops.drivers.rows import Word, entry_of, matches, text_of
 from plexops.model.change import Action, Change, find, inverse, project
 from plexops.model.exchange import Call, Command, Read, Reply, Script, Window, Write
 from plexops.model.fields import FieldType, FieldValue, Typed
+from plexops.model.plan import shown
 from plexops.model.profile import ReadSpec, Speaks
 from plexops.model.resources import KINDS
 from plexops.model.snapshot import Entry, Kind, KindState, Role, Snapshot
@@ -138,7 +138,7 @@ class ProfiledDriver:
         return Script(
             writes=writes,
             window=self._window(change, undo),
-            undo=tuple(_text(write) for write in undo),
+            undo=tuple(shown(write) for write in undo),
         )
 
     def _resource(self, kind: Kind, now: Snapshot) -> CompiledResource:
@@ -275,7 +275,7 @@ class ProfiledDriver:
             return Window()
         seconds = FORWARD_WINDOW_SECONDS if change.kind is Kind.PORT_FORWARD else WINDOW_SECONDS
         name = Typed(FieldType.WORD, f"{change.kind}_{change.key}")
-        undo_text = spec.join([_text(write) for write in undo], {"name": name})
+        undo_text = spec.join([shown(write) for write in undo], {"name": name})
         values = {
             "name": name,
             "seconds": Typed(FieldType.NUMBER, seconds),
@@ -343,10 +343,3 @@ def _plain(value: Any) -> FieldValue:
 def _read(spec: ReadSpec) -> Read:
     ask = Command(spec.run) if spec.run else Call(spec.method, spec.path, body=spec.body)
     return Read(spec.id, ask, spec.absent)
-
-
-def _text(write: Write) -> str:
-    if isinstance(write.ask, Call):
-        body = "" if write.ask.body is None else " " + json.dumps(write.ask.body, ensure_ascii=False)
-        return f"{write.ask.method} {write.ask.path}{body}"
-    return write.ask.text

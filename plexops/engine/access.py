@@ -25,13 +25,12 @@ from plexops.model.site import (
     Vantage,
 )
 from plexops.model.snapshot import Role
+from plexops.transport.here import HereSettings
 from plexops.transport.http_settings import BasicLogin, HeaderLogin, HttpSettings, Pinned
-from plexops.transport.link import ReadLink, WriteLink
+from plexops.transport.link import LinkSettings, ReadLink, ReadSettings, WriteLink
 from plexops.transport.ssh_settings import SSH_PORT, Become, SshSettings
 from plexops.transport.trust import Source, TrustedKey, TrustedKeys, fingerprint
 from plexops.transport.trust_store import TrustStore, ssh_trust, tls_trust
-
-LinkSettings = SshSettings | HttpSettings
 
 
 class Links(Protocol):
@@ -42,7 +41,7 @@ class Links(Protocol):
         """Whether devices are really asked."""
         ...
 
-    def read(self, device: str, settings: Callable[[], LinkSettings]) -> ReadLink:
+    def read(self, device: str, settings: Callable[[], ReadSettings]) -> ReadLink:
         """Give a link that can only ask. `settings` is called only where a device is really asked."""
         ...
 
@@ -62,7 +61,7 @@ class LiveLinks:
         """Devices are really asked."""
         return True
 
-    def read(self, device: str, settings: Callable[[], LinkSettings]) -> ReadLink:
+    def read(self, device: str, settings: Callable[[], ReadSettings]) -> ReadLink:
         """Connect at the first question."""
         from plexops.transport.opening import open_read
         from plexops.transport.record import RecordingLink
@@ -90,7 +89,7 @@ class ReplayedLinks:
         """Nothing is really asked."""
         return False
 
-    def read(self, device: str, settings: Callable[[], LinkSettings]) -> ReadLink:
+    def read(self, device: str, settings: Callable[[], ReadSettings]) -> ReadLink:
         """Answer from the recording; no secret is resolved."""
         from plexops.transport.replay import ReplayLink
 
@@ -119,6 +118,10 @@ class Access:
     def device(self, role: Role | str) -> str:
         """Give the name by which a device is trusted and recorded."""
         return f"{self.site.name}/{role}"
+
+    def here(self) -> HereSettings:
+        """Give this computer itself."""
+        return HereSettings(self.device("here"))
 
     def router(self) -> LinkSettings:
         """Give the way to the router, as its profile speaks. ValueError where nothing is asked of it."""

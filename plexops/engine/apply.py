@@ -9,8 +9,9 @@ from enum import StrEnum
 
 from plexops.drivers.base import Unrenderable
 from plexops.engine.access import Access, Links
-from plexops.engine.observe import Drivers, Observer, Seen
+from plexops.engine.observe import Observer
 from plexops.engine.planning import foreign
+from plexops.engine.seen import Drivers, Seen
 from plexops.engine.sending import Recorder, Sender, Unanswered, UnexpectedReply
 from plexops.engine.undo import Undoer
 from plexops.model.change import Action, Change, inverse, is_done, project

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -11,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from plexops.config.probe_file import read_probe_file
+from plexops.engine.exhibits import exhibit
 from plexops.model.entries import LogEvent, Probe, ProbeAnswer
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.run import Exhibit
@@ -46,7 +46,7 @@ class Evidence:
         ]
         if self.log is not None:
             shown.append(("given.log", "Plex's log, from a file", self.excerpt))
-        return tuple(_exhibit(*parts) for parts in shown)
+        return tuple(exhibit(name, Role.OUTSIDE, source, text) for name, source, text in shown)
 
 
 def with_evidence(view: SiteView, evidence: Evidence, now: datetime) -> SiteView:
@@ -125,8 +125,3 @@ def _counted(probe: Probe, ours: frozenset[IPv4Address], now: datetime) -> Probe
     made = made if made.tzinfo is not None else made.replace(tzinfo=UTC)
     current = -timedelta(minutes=5) <= now - made <= PROBE_LIMIT
     return probe if current and probe.address in ours else replace(probe, answer=ProbeAnswer.UNKNOWN)
-
-
-def _exhibit(name: str, source: str, text: str) -> Exhibit:
-    now = datetime.now(UTC).isoformat(timespec="milliseconds")
-    return Exhibit(name, "outside", source, now, text, hashlib.sha256(text.encode()).hexdigest())

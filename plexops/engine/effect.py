@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from plexops.drivers.plex import REFRESH
 from plexops.engine.apply import Workshop
-from plexops.engine.observe import Seen
+from plexops.engine.seen import Seen
 from plexops.engine.sending import settings_for, unexpected
 from plexops.model.change import Change
 from plexops.model.errors import PlexopsError

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from plexops import __version__
 from plexops.drivers.base import Unrenderable
-from plexops.engine.observe import Drivers, Seen
+from plexops.engine.seen import Drivers, Seen
 from plexops.model.change import Action, Change, find, project
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.facts import CONFIGURATION_FACTS

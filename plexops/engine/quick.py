@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from types import MappingProxyType
 
+from plexops.drivers.here import USUAL_STUN, OwnViewDriver
 from plexops.drivers.outside import USUAL_ECHOES
 from plexops.engine.discovery import Reach, Surroundings, look_around
 from plexops.model.entries import Echo, UpnpMapping
@@ -16,14 +17,8 @@ from plexops.model.quick import QuickReport, QuickVerdict, SeenGateway, SeenPlex
 from plexops.model.snapshot import SOMEBODY, Entry, Fact, Kind, KindState, Role, Snapshot
 from plexops.runbook.conditions import Condition, Holds, WanCause, exposures, wan
 from plexops.runbook.view import SiteView
-from plexops.transport.echo import ask_echo
-from plexops.transport.here import address_towards
-from plexops.transport.stun import ask_stun
-
-#: Who is asked over UDP: a second way, which no proxy for web pages touches.
-USUAL_STUN: tuple[tuple[str, int], ...] = (("stun.cloudflare.com", 3478),)
-#: Only looked up in this computer's own routes; no packet goes there.
-SOMEWHERE = IPv4Address("1.1.1.1")
+from plexops.transport.here import SOMEWHERE, HereSettings, address_towards
+from plexops.transport.looking import HereLink
 
 _CAUSES: Mapping[WanCause, tuple[str, str]] = MappingProxyType(
     {
@@ -53,7 +48,7 @@ class QuickSettings:
     offline: bool = False
     reach: Reach = field(default_factory=Reach)
     echoes: tuple[str, ...] = USUAL_ECHOES
-    stun: tuple[tuple[str, int], ...] = USUAL_STUN
+    stun: tuple[str, ...] = USUAL_STUN
     echo_seconds: float = 4.0
     somewhere: IPv4Address = SOMEWHERE
 
@@ -99,19 +94,12 @@ def look_quick(settings: QuickSettings) -> QuickReport:
 def _ask_outside(settings: QuickSettings) -> _Outside:
     if settings.offline:
         return _Outside((), "our public address: nobody on the internet was asked (--offline)")
-    with ThreadPoolExecutor(len(settings.echoes) + len(settings.stun) or 1, "plexops-echo") as pool:
-        pages = [pool.submit(ask_echo, url, seconds=settings.echo_seconds) for url in settings.echoes]
-        packets = [
-            (host, pool.submit(ask_stun, host, port, seconds=settings.echo_seconds / 2))
-            for host, port in settings.stun
-        ]
-        answers = [page.result() for page in pages]
-        mapped = [(host, packet.result()) for host, packet in packets]
-    echoes = [Echo(said.source, said.address, "controller") for said in answers if said.address is not None]
-    echoes += [Echo(host, found.address, "controller") for host, found in mapped if found is not None]
+    driver = OwnViewDriver(settings.echoes, settings.stun, settings.echo_seconds)
+    said = driver.understand(HereLink(HereSettings("here")).ask(driver.reads()))
+    echoes = tuple(Echo(one.source, one.address, "controller") for one in said if one.address is not None)
     if echoes:
-        return _Outside(tuple(echoes))
-    why = ", ".join(f"{said.source}: {said.failure}" for said in answers)
+        return _Outside(echoes)
+    why = ", ".join(f"{one.source}: {one.failure}" for one in said)
     return _Outside((), f"our public address: no service on the internet told it ({why or 'none was asked'})")
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from plexops.drivers.base import Unrenderable
 from plexops.engine.history import PastRun, PastStep, read_past, unsettled
-from plexops.engine.observe import Observer, Seen
+from plexops.engine.observe import Observer
+from plexops.engine.seen import Seen
 from plexops.engine.sending import Recorder, Sender
 from plexops.engine.site import Home
 from plexops.engine.undo import Undoer, is_undone

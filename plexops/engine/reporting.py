@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from plexops.engine.apply import Applied, Carried
-from plexops.engine.observe import Seen
+from plexops.engine.seen import Seen
 from plexops.model.change import Action, Change
 from plexops.model.exchange import Window, WindowKind, Write
 from plexops.model.finding import Finding, FindingStatus
@@ -40,6 +41,17 @@ _SYMBOLS: Mapping[Action, Symbol] = {
     Action.RENEW: "~",
 }
 
+#: The path's stops from the outside in: what a person calls them, and who answers there.
+STOPS: Mapping[Stop, tuple[str, Role | None]] = MappingProxyType(
+    {
+        "internet": ("Internet", None),
+        "isp": ("ISP", None),
+        "router": ("router", Role.ROUTER),
+        "server": ("server", Role.SERVER),
+        "plex": ("Plex", Role.PLEX),
+    }
+)
+
 #: The worst of a stop's findings decides its mark, in this order.
 _MARKS: tuple[tuple[FindingStatus, Mark, str], ...] = (
     (FindingStatus.STOPPED, "stop", "STOP"),
@@ -69,7 +81,7 @@ def finding_report(finding: Finding) -> FindingReport:
     )
 
 
-def hops(findings: Sequence[Finding], seen: Seen, labels: Mapping[Stop, str]) -> tuple[Hop, ...]:
+def hops(findings: Sequence[Finding], seen: Seen) -> tuple[Hop, ...]:
     """Draw the path: Internet → ISP → router → server → Plex, a mark and a word at each."""
     wan = conditions.wan(seen.view)
     isp: tuple[Mark, str] = {
@@ -80,15 +92,16 @@ def hops(findings: Sequence[Finding], seen: Seen, labels: Mapping[Stop, str]) ->
     if seen.view.access != "forward" and isp[0] == "stop":
         # Nobody means to come in by a forward: what forbids one stops nothing here.
         isp = ("ok", str(wan.cause) or "ok")
-    path = [
-        Hop("internet", labels.get("internet", "Internet"), "not-asked", "", ""),
-        Hop("isp", labels.get("isp", "ISP"), isp[0], isp[1], wan.says),
-    ]
-    for stop, role in (("router", Role.ROUTER), ("server", Role.SERVER), ("plex", Role.PLEX)):
-        theirs = [f for f in findings if f.role is role and f.kind is not Kind.WAN]
-        mark, word = _mark(theirs, role in seen.view.snapshots)
-        detail = about(seen.view.of(role), role)
-        path.append(Hop(stop, labels.get(stop, stop), mark, word, detail))  # type: ignore[arg-type, call-overload]
+    path = []
+    for stop, (label, role) in STOPS.items():
+        if role is not None:
+            theirs = [f for f in findings if f.role is role and f.kind is not Kind.WAN]
+            mark, word = _mark(theirs, role in seen.view.snapshots)
+            path.append(Hop(stop, label, mark, word, about(seen.view.of(role), role)))
+        elif stop == "isp":
+            path.append(Hop(stop, label, *isp, wan.says))
+        else:
+            path.append(Hop(stop, label, "not-asked", ""))
     return tuple(path)
 
 

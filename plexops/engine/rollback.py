@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from plexops.engine.history import PastRun
-from plexops.engine.observe import Seen
+from plexops.engine.seen import Seen
 from plexops.engine.undo import is_undone
 from plexops.model.change import Change, find, inverse, is_done
 from plexops.model.errors import PlexopsError, Problem

@@ -18,7 +18,6 @@ from plexops.engine.compare import Comparison, compare
 from plexops.engine.diagnosing import diagnosis
 from plexops.engine.effect import EffectProver
 from plexops.engine.history import read_past, unsettled
-from plexops.engine.observe import Seen
 from plexops.engine.order import Log, Order
 from plexops.engine.plan_file import plan_json
 from plexops.engine.planning import Planned, make_plan, moved
@@ -29,7 +28,8 @@ from plexops.engine.reporting import (
     snapshot_json,
 )
 from plexops.engine.rollback import changes_back
-from plexops.engine.site import Home, wanted_port
+from plexops.engine.seen import Seen
+from plexops.engine.site import Home
 from plexops.engine.site_reports import (
     applied_report,
     audited_report,
@@ -149,7 +149,7 @@ def run_site(home: Home, order: Order, store: Store, run_id: str) -> SiteReport:
         log("look at every stop")
         if order.command == "diagnose":
             return _diagnosed(home, order, mine, log)
-        seen = home.observer().look(wanted_port(home))
+        seen = home.observer().look(home.tasks.external_port)
         findings = compare(_comparison(home, seen, order))
         if unfinished:
             findings = (*findings, _unfinished(unfinished[0].id))
@@ -163,10 +163,10 @@ def run_site(home: Home, order: Order, store: Store, run_id: str) -> SiteReport:
 
 
 def _diagnosed(home: Home, order: Order, folder: RunFolder, log: Log) -> SiteReport:
-    seen = home.observer().look(wanted_port(home), thorough=True)
+    seen = home.observer().look(home.tasks.external_port, thorough=True)
     _keep_snapshots(folder, home, seen)
     log("judge what was seen")
-    report = diagnosis(home, seen, wanted_port(home), order.evidence, not_asked(home))
+    report = diagnosis(home, seen, home.tasks.external_port, order.evidence, not_asked(home))
     return replace(report, timeline=tuple(log.moments))
 
 
@@ -322,7 +322,7 @@ def _moved(plan: Plan, fresh: Plan) -> tuple[str, ...]:
 
 
 def _prover(home: Home, order: Order) -> EffectProver | None:
-    port = wanted_port(home)
+    port = home.tasks.external_port
     if port is None or home.view.access != "forward":
         return None
     return EffectProver(port, order.effect_seconds)

@@ -6,13 +6,13 @@ import json
 from collections.abc import Mapping
 from typing import Protocol
 
-from plexops.engine.access import Access, Links, LinkSettings
-from plexops.engine.observe import Seen
+from plexops.engine.access import Access, Links
+from plexops.engine.seen import Seen
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.exchange import Expect, Read, Reply, Write
 from plexops.model.plan import Authorized, Step
 from plexops.model.snapshot import Role
-from plexops.transport.link import WriteLink
+from plexops.transport.link import LinkSettings, WriteLink
 
 
 class Recorder(Protocol):

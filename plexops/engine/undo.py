@@ -6,7 +6,8 @@ import time
 from dataclasses import replace
 
 from plexops.drivers.base import Unrenderable
-from plexops.engine.observe import Drivers, Observer, Seen
+from plexops.engine.observe import Observer
+from plexops.engine.seen import Drivers, Seen
 from plexops.engine.sending import Recorder, Sender, Unanswered, UnexpectedReply
 from plexops.model.change import Action, Change, find, inverse, project
 from plexops.model.errors import PlexopsError

@@ -1,17 +1,78 @@
-"""Which ports the vantages try in a diagnosis, and which of them stand in the home itself."""
+"""The vantages: which ports they try, which of them stand in the home itself, and asking them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
 
+from plexops.drivers.outside import USUAL_ECHOES, ProbeDriver
+from plexops.engine.access import Access, Links
+from plexops.engine.asking import Answered, ask_all
+from plexops.model.errors import PlexopsError
+from plexops.model.run import Exhibit
 from plexops.model.site import Vantage
-from plexops.model.snapshot import Kind, Role
+from plexops.model.snapshot import Kind, Role, Snapshot
 from plexops.model.values import Protocol
+from plexops.runbook.conditions import public_addresses
 from plexops.runbook.situation import Situation
 from plexops.runbook.view import SiteView
 
 #: A port that drops costs each vantage seconds.
 _MOST = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Vantages:
+    """The hosts outside from which a site's port is tried. `thorough`: each also says where it stands itself."""
+
+    access: Access
+    links: Links
+    thorough: bool = False
+
+    def ask(self, view: SiteView, ports: Sequence[int]) -> tuple[list[Snapshot], list[Exhibit]]:
+        """Try the ports from every vantage at once; a vantage that cannot be asked leaves its answer unknown."""
+        vantages = self.access.site.vantages
+        address = _public_address(view)
+        if not vantages or address is None:
+            return [], []
+        with ThreadPoolExecutor(max_workers=len(vantages)) as pool:
+            parts = list(
+                pool.map(lambda vantage: self._from_vantage(vantage, view, address, ports), vantages)
+            )
+        found = [part.snapshot for of_one in parts for part in of_one if part.snapshot is not None]
+        return found, [exhibit for of_one in parts for part in of_one for exhibit in part.exhibits]
+
+    def _from_vantage(
+        self, vantage: Vantage, view: SiteView, address: IPv4Address, ports: Sequence[int]
+    ) -> list[Answered]:
+        """Try the ports at once, each over a connection of its own: one that drops costs seconds.
+
+        A vantage is a witness, not a stop: one that cannot be asked proves nothing, and stops nothing.
+        """
+        identifier = view.of(Role.PLEX).text("plex.identifier") or ""
+        first = ProbeDriver(vantage.name, address, ports[0], identifier, inside=is_inside(vantage, view))
+        others = [replace(first, port=port, further=True) for port in ports[1:]]
+        if self.thorough:
+            # A vantage at home is known by what the world takes it for; asking once is enough.
+            first = replace(first, echo=self._echo())
+        with ThreadPoolExecutor(max_workers=len(ports)) as pool:
+            parts = list(pool.map(lambda driver: self._try(vantage, driver), (first, *others)))
+        return [_as_inside(part) for part in parts] if any(map(_says_inside, parts)) else parts
+
+    def _try(self, vantage: Vantage, driver: ProbeDriver) -> Answered:
+        """Try one port; where the vantage cannot be asked, that is the answer."""
+        device = self.access.device(f"vantage {vantage.name}")
+        try:
+            link = self.links.read(device, lambda: self.access.vantage(vantage))
+            return ask_all(driver.observe(), link, Role.OUTSIDE)
+        except PlexopsError:
+            return Answered(snapshot=driver.unasked())
+
+    def _echo(self) -> str:
+        urls = self.access.site.echoes
+        return next(iter(USUAL_ECHOES if urls is None else urls), "")
 
 
 def ports_to_try(view: SiteView, wanted: int | None) -> tuple[int, ...]:
@@ -34,3 +95,24 @@ def is_inside(vantage: Vantage, view: SiteView) -> bool:
     except AddressValueError:
         return False
     return address in view.plex_host or (lan is not None and address in IPv4Network(lan))
+
+
+def _says_inside(part: Answered) -> bool:
+    return part.snapshot is not None and any(entry.values.inside for entry in part.snapshot.entries)
+
+
+def _as_inside(part: Answered) -> Answered:
+    """Give what was seen from inside the home: it proves nothing."""
+    if part.snapshot is None:
+        return part
+    seen = (replace(e, values=replace(e.values, inside=True)) for e in part.snapshot.entries)
+    return replace(part, snapshot=replace(part.snapshot, entries=tuple(seen)))
+
+
+def _public_address(view: SiteView) -> IPv4Address | None:
+    """Give the address to try from outside: what others see, else the router's own WAN address."""
+    seen = public_addresses(view)
+    if seen:
+        return seen[0][0]
+    text = view.of(Role.ROUTER).text("wan.address")
+    return None if text is None else IPv4Address(text)

@@ -37,7 +37,36 @@ class Call:
     accept: Literal["json", "xml", "any"] = "json"
 
 
+class LookKind(StrEnum):
+    """What this computer itself can find out without a login."""
+
+    ECHO = "echo"  # a page that tells our public address
+    STUN = "stun"  # a server that tells it over UDP
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Something that this computer itself finds out; `target` is a URL, or HOST:PORT."""
+
+    kind: LookKind
+    target: str
+
+
+#: What may be sent to a device.
 Ask = Command | Call
+#: What may be asked of a device, or found out by this computer.
+Question = Ask | Look
+
+
+def shown(ask: Question) -> str:
+    """Give what a person reads of a question."""
+    match ask:
+        case Command(text=text):
+            return text
+        case Call(method=method, path=path):
+            return f"{method} {path}"
+        case Look(kind=kind, target=target):
+            return f"{kind} {target}, from this computer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +79,7 @@ class Read:
     """
 
     id: str
-    ask: Ask
+    ask: Question
     absent: frozenset[int] = frozenset()
     secret: bool = False
     hides: tuple[str, ...] = ()

@@ -5,11 +5,21 @@ from __future__ import annotations
 import socket
 import struct
 import sys
+from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 #: Linux: the hardware address of an interface. /sys is no help: it may be another network namespace's.
 _SIOCGIFHWADDR = 0x8927
 _ETHERNET = 1
+#: Only looked up in this computer's own routes; no packet goes there.
+SOMEWHERE = IPv4Address("1.1.1.1")
+
+
+@dataclass(frozen=True, slots=True)
+class HereSettings:
+    """This computer as one that is asked; `device` is the name by which it is recorded."""
+
+    device: str
 
 
 def address_towards(target: IPv4Address) -> IPv4Address | None:

@@ -7,7 +7,15 @@ from functools import lru_cache
 from typing import Protocol
 
 from plexops.languages import LANGUAGES, LanguageName
-from plexops.model.exchange import Ask, Command, Read, Reply, Write
+from plexops.model.exchange import Command, Look, Question, Read, Reply, Write
+from plexops.transport.here import HereSettings
+from plexops.transport.http_settings import HttpSettings
+from plexops.transport.ssh_settings import SshSettings
+
+#: What may be written to.
+LinkSettings = SshSettings | HttpSettings
+#: What may be asked.
+ReadSettings = LinkSettings | HereSettings
 
 
 class ReadLink(Protocol):
@@ -47,7 +55,9 @@ def only_reads(reads: Sequence[Read], speaks: LanguageName) -> None:
             raise ValueError(f"{read.id!r} is no read: {reason}")
 
 
-def _refusal(speaks: LanguageName, ask: Ask) -> str | None:
+def _refusal(speaks: LanguageName, ask: Question) -> str | None:
+    if isinstance(ask, Look):
+        return "only this computer itself looks around"
     if isinstance(ask, Command):
         return _judged(speaks, ask.text)
     if ask.method == "GET" and (ask.query or ask.body is not None):

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from plexops.model.plan import Authorized
+from plexops.transport.here import HereSettings
 from plexops.transport.http import HttpReadLink, HttpWriteLink
-from plexops.transport.http_settings import HttpSettings
-from plexops.transport.link import ReadLink, WriteLink
+from plexops.transport.link import LinkSettings, ReadLink, ReadSettings, WriteLink
 from plexops.transport.ssh import SshReadLink, SshWriteLink
 from plexops.transport.ssh_settings import SshSettings
 
-LinkSettings = SshSettings | HttpSettings
 
-
-def open_read(settings: LinkSettings) -> ReadLink:
+def open_read(settings: ReadSettings) -> ReadLink:
     """Give a link that can only ask. It connects at the first `ask`."""
+    if isinstance(settings, HereSettings):
+        from plexops.transport.looking import HereLink
+
+        return HereLink(settings)
     return SshReadLink(settings) if isinstance(settings, SshSettings) else HttpReadLink(settings)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from plexops.model.errors import PlexopsError, Problem
-from plexops.model.exchange import Call, Json, Read, Reply
+from plexops.model.exchange import Call, Json, Look, Read, Reply
 from plexops.transport.link import ReadLink
 from plexops.transport.problems import failure
 
@@ -101,6 +101,8 @@ def read_key(read: Read) -> dict[str, Any]:
             "body": plain(read.ask.body),
             "accept": read.ask.accept,
         }
+    if isinstance(read.ask, Look):
+        return {"look": str(read.ask.kind), "target": read.ask.target}
     return {"command": read.ask.text}
 
 

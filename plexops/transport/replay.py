@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from plexops.model.errors import ExitStatus, PlexopsError, Problem
-from plexops.model.exchange import Command, Read, Reply
+from plexops.model.exchange import Read, Reply, shown
 from plexops.transport.problems import failure
 from plexops.transport.record import MANIFEST, SCHEMA, file_of, read_key
 
@@ -47,7 +47,7 @@ class ReplayLink:
                 f"the recording of {self._device} does not hold {len(unknown)} of {len(reads)} requests",
                 "record anew with these files, or replay with those that were recorded",
                 self._where,
-                *(f"{read.id}: {_shown(read)}" for read in unknown[:5]),
+                *(f"{read.id}: {shown(read.ask)}" for read in unknown[:5]),
             )
         outcomes = [_next(self._outcomes[_key(read_key(read))]) for read in reads]
         for outcome in outcomes:
@@ -115,7 +115,3 @@ def _reply(read: Read, outcome: _Outcome) -> Reply:
     if outcome.get("withheld"):
         return Reply(read.id, outcome["status"], "", whole=False)
     return Reply(read.id, outcome["status"], outcome["body"], outcome["stderr"], outcome["whole"])
-
-
-def _shown(read: Read) -> str:
-    return read.ask.text if isinstance(read.ask, Command) else f"{read.ask.method} {read.ask.path}"

@@ -32,8 +32,8 @@ from plexops.model.plan import GUARD_NAMES, GuardVerdict, Step, authorize
 from plexops.model.secret import Secret
 from plexops.model.snapshot import Kind, KindState, Role, Snapshot
 from plexops.transport.http_settings import BasicLogin, HttpSettings, Pinned
-from plexops.transport.link import only_reads
-from plexops.transport.opening import LinkSettings, open_read, open_write
+from plexops.transport.link import LinkSettings, only_reads
+from plexops.transport.opening import open_read, open_write
 from plexops.transport.ssh_settings import SshSettings
 from plexops.transport.trust import Source, TrustedKey, TrustedKeys, fingerprint
 from tests.conformance.conformance_bench import FORWARD, RESERVATION, changed, findings_of, task

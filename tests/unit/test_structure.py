@@ -62,7 +62,6 @@ WORLD_ALSO: Mapping[str, tuple[frozenset[str], str]] = {
 LONGEST = 400
 LONG: Mapping[str, str] = {
     "plexops/config/schemas.py": "the schema of all files that users write, as one literal",
-    "plexops/engine/observe.py": "the one order in which everything is looked at",
     "plexops/lab/home.py": "the wiring of one simulated home",
     "plexops/lab/routers/routeros_language.py": "one grammar",
     "plexops/lab/shell.py": "one interpreter",

@@ -13,8 +13,9 @@ import click
 from plexops.cli.options import INVENTORY
 
 if TYPE_CHECKING:
-    from plexops.engine.access import Access, LinkSettings
+    from plexops.engine.access import Access
     from plexops.model.site import Site
+    from plexops.transport.link import LinkSettings
     from plexops.transport.trust import OfferedKey, TrustedKeys
     from plexops.transport.trust_store import TrustStore
 

@@ -14,8 +14,8 @@ from plexops.config.resolve import resolve
 from plexops.config.secrets import Secrets
 from plexops.engine.access import LiveLinks
 from plexops.engine.compare import Comparison, compare
-from plexops.engine.observe import Seen
 from plexops.engine.planning import Planned, make_plan
+from plexops.engine.seen import Seen
 from plexops.engine.site import Home, Setting, open_home
 from plexops.lab.home import RunningHome, start_home
 from plexops.lab.routers import RouterName

@@ -10,8 +10,8 @@ from types import MappingProxyType
 
 import pytest
 
-from plexops.engine.observe import Seen
 from plexops.engine.planning import ORDER, basis, foreign, in_order, moved
+from plexops.engine.seen import Seen
 from plexops.model.change import Action, Change, project
 from plexops.model.entries import Lease
 from plexops.model.plan import authorize
