@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
 from plexops.model.entries import UpnpMapping
 from plexops.model.quick import QuickReport, SeenGateway, SeenPlex
-from plexops.report.terminal import Pen, Style, one_line, safe_term, width_of, wrap
+from plexops.report.terminal import Pen, Style, labelled, width_of, wrap
 from plexops.report.view import View
 
 SCHEMA = "plexops/quick/1"
@@ -23,17 +22,17 @@ def render_quick(report: QuickReport, view: View) -> str:
     width = max(40, view.width)
     lines = _title(report, pen, width)
     for label, text in _seen(report):
-        lines += _labelled(pen, label, Style.FAINT, text, width)
+        lines += labelled(pen, label, Style.FAINT, [text], width, _INDENT)
     lines.append("")
-    lines += _listed(pen, "not seen", Style.UNKNOWN, report.unseen, width)
+    lines += labelled(pen, "not seen", Style.UNKNOWN, report.unseen, width, _INDENT)
     verdict = report.verdict
     lines.append("")
     style = Style.STOP if verdict.decided else Style.UNKNOWN
     head = f"{'the ' + verdict.layer + ': ' if verdict.decided else ''}{verdict.cause}"
-    lines += _labelled(pen, "Verdict", Style.STRONG if not verdict.decided else style, head, width)
+    lines += labelled(pen, "Verdict", Style.STRONG if not verdict.decided else style, [head], width, _INDENT)
     for label, texts in (("because", verdict.because), ("next", verdict.do)):
-        lines += _listed(pen, label, Style.FAINT, texts, width)
-    lines.append(_labelled(pen, "", Style.FAINT, f"exit {int(report.exit_status)}", width)[0])
+        lines += labelled(pen, label, Style.FAINT, texts, width, _INDENT)
+    lines.append(" " * _INDENT + f"exit {int(report.exit_status)}")
     return pen.finish("\n".join(line.rstrip() for line in lines) + "\n")
 
 
@@ -53,7 +52,7 @@ def _seen(report: QuickReport) -> list[tuple[str, str]]:
         rows.append(("gateway", f"{network.gateway}{_described(report.router)}"))
     router = report.router
     if router is not None and router.wan is not None:
-        rows.append(("WAN", f"{router.wan}, as the gateway says by UPnP"))
+        rows.append(("WAN", f"{router.wan}, as the gateway says by {router.wan_by}"))
     rows += [("public", f"{echo.address}, as {echo.source} sees it") for echo in report.echoes]
     for mapping in (router.mappings or ())[:_SHOWN] if router is not None else ():
         rows.append(("mapping", _mapping(mapping)))
@@ -82,25 +81,6 @@ def _plex(server: SeenPlex) -> str:
         "on this computer" if server.local else "",
     ]
     return ", ".join(part for part in parts if part)
-
-
-def _listed(pen: Pen, label: str, style: Style, texts: Sequence[str], width: int) -> list[str]:
-    """Give several texts below one label; a dash shows where each begins."""
-    if len(texts) < 2:
-        return [line for text in texts for line in _labelled(pen, label, style, text, width)]
-    lines: list[str] = []
-    for number, text in enumerate(texts):
-        first, *rest = wrap(safe_term(one_line(text)), max(20, width - _INDENT - 2))
-        name = label if number == 0 else ""
-        lines.append(pen.paint(name, style) + " " * (_INDENT - width_of(name)) + "- " + first)
-        lines += [" " * (_INDENT + 2) + line for line in rest]
-    return lines
-
-
-def _labelled(pen: Pen, label: str, style: Style, text: str, width: int) -> list[str]:
-    first, *rest = wrap(safe_term(one_line(text)), max(20, width - _INDENT))
-    painted = pen.paint(label, style) + " " * (_INDENT - width_of(label))
-    return [painted + first, *(" " * _INDENT + line for line in rest)]
 
 
 def quick_json(report: QuickReport) -> str:
@@ -143,6 +123,7 @@ def _gateway_json(box: SeenGateway) -> dict[str, Any]:
         "model": box.model,
         "software": box.software,
         "wan_address": None if box.wan is None else str(box.wan),
+        "wan_address_by": None if box.wan is None else box.wan_by,
         "says_no_wan_address": box.wanless,
         "mappings": None
         if box.mappings is None

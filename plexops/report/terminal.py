@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import takewhile
@@ -144,3 +145,16 @@ class Pen:
         if self.unicode:
             return text
         return text.translate(_ASCII).encode("ascii", "backslashreplace").decode()
+
+
+def labelled(pen: Pen, label: str, style: Style, texts: Sequence[str], width: int, column: int) -> list[str]:
+    """Give texts beside their label, from a column on; of several, a dash shows where each begins."""
+    column = max(column, width_of(label) + 1)
+    dash = "- " if len(texts) > 1 else ""
+    lines: list[str] = []
+    for number, text in enumerate(texts):
+        first, *rest = wrap(safe_term(one_line(text)), max(20, width - column - len(dash)))
+        name = label if number == 0 else ""
+        lines.append(pen.paint(name, style) + " " * (column - width_of(name)) + dash + first)
+        lines += [" " * (column + len(dash)) + line for line in rest]
+    return lines

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from plexops.model.finding import FindingStatus
-from plexops.model.run import FindingReport, Hop, RunReport, SiteReport, VerdictReport
+from plexops.model.run import Exhibit, FindingReport, Hop, RunReport, SiteReport, VerdictReport
 from plexops.report.plan_text import change_lines, guard_lines, outcome_lines
 from plexops.report.problem import render_problem
-from plexops.report.terminal import Pen, Style, one_line, width_of, wrap
-from plexops.report.view import View, basis, counts, visible, word_of
+from plexops.report.terminal import Pen, Style, labelled, one_line, safe_term, width_of, wrap
+from plexops.report.view import View, basis, counts, shortened, visible, word_of
 
 STATUS_STYLES: dict[FindingStatus, Style] = {
     FindingStatus.OK: Style.OK,
@@ -33,6 +34,12 @@ _NOT_SENDING = {"audit", "diagnose", "dry-run"}
 #: Below this a right-aligned place leaves no room for what was found.
 _WIDE = 96
 _NARROWEST = 40
+#: The column at which texts begin beside their label.
+_LABELS = 11
+#: So many lines of an exhibit are shown where more is wanted.
+_SAID_LINES = 12
+#: What a verdict names and an answer holds word for word: addresses, ports, names.
+_NAMED = re.compile(r"[0-9]+(?:\.[0-9]+){3}|“[^”]+”|\b[0-9]{4,5}\b")
 
 
 def render(report: RunReport, view: View) -> str:
@@ -51,6 +58,7 @@ def _site(report: RunReport, site: SiteReport, pen: Pen, width: int, view: View)
     lines = [*_title(report, site, pen, width), *_path(site, pen, width)]
     if site.verdict is not None:
         lines += ["", *_verdict(site.verdict, site.next_steps, pen, width)]
+        lines += _deciding(site.verdict, site.exhibits, pen, width, verbose=view.verbose)
     elif report.command in {"apply", "rollback", "recover"} or site.safe_stop is not None:
         lines += ["", *wrap(one_line(site.outcome), width)]
     if site.changes and report.command == "dry-run":
@@ -65,9 +73,9 @@ def _site(report: RunReport, site: SiteReport, pen: Pen, width: int, view: View)
     for problem in site.errors:
         lines += ["", *render_problem(problem, None, view).split("\n")]
     if site.safe_stop is not None:
-        lines += ["", *_labelled(pen, "Safe stop.", Style.STOP, site.safe_stop, width)]
+        lines += ["", *labelled(pen, "Safe stop.", Style.STOP, [site.safe_stop], width, _LABELS)]
     for reason in site.not_asked:
-        lines += _labelled(pen, "not asked", Style.FAINT, reason, width)
+        lines += labelled(pen, "not asked", Style.FAINT, [reason], width, _LABELS)
     return lines
 
 
@@ -123,24 +131,45 @@ def _verdict(verdict: VerdictReport, steps: Sequence[str], pen: Pen, width: int)
         ("not seen", verdict.missing),
     )
     for label, texts in groups:
-        for number, text in enumerate(texts):
-            # Where a text takes several lines, only a dash shows where the next one begins.
-            lead = "- " if len(texts) > 1 else ""
-            head, *rest = wrap(one_line(text), max(20, width - indent - len(lead)))
-            name = label if number == 0 else ""
-            lines.append(pen.paint(name, Style.FAINT) + " " * (indent - width_of(name)) + lead + head)
-            lines += [" " * (indent + len(lead)) + line for line in rest]
-    decided = basis(verdict)
-    if decided:
-        lines += _labelled(pen, "see", Style.FAINT, decided, width, column=indent)
+        lines += labelled(pen, label, Style.FAINT, texts, width, indent)
     return lines
 
 
-def _labelled(pen: Pen, label: str, style: Style, text: str, width: int, *, column: int = 11) -> list[str]:
-    column = max(column, width_of(label) + 1)
-    first, *rest = wrap(one_line(text), max(20, width - column))
-    head = pen.paint(label, style) + " " * (column - width_of(label))
-    return [head + first, *(" " * column + line for line in rest)]
+def _deciding(
+    verdict: VerdictReport, exhibits: Sequence[Exhibit], pen: Pen, width: int, *, verbose: bool
+) -> list[str]:
+    """Show what the verdict rests on: what was asked, of whom, and, where more is wanted, what was said."""
+    indent = 9
+    lines: list[str] = []
+    decided = basis(verdict, exhibits=False)
+    if decided:
+        lines += labelled(pen, "see", Style.FAINT, [decided], width, indent)
+    named = [name.strip("“”") for text in verdict.because for name in _NAMED.findall(text)]
+    for exhibit in (one for one in exhibits if one.id in verdict.exhibits):
+        asked = shortened(f"{exhibit.id}  {exhibit.device}: {one_line(exhibit.source)}", width - indent)
+        lines += labelled(pen, "" if lines else "see", Style.FAINT, [asked], width, indent)
+        if verbose:
+            said = _said(exhibit, named, width - indent - 4)
+            lines += [" " * (indent + 4) + line for line in said]
+    return lines
+
+
+def _said(exhibit: Exhibit, named: Sequence[str], width: int) -> list[str]:
+    """Show the lines of an answer that hold what the verdict names, else how it begins; files hold the rest."""
+    said = [one_line(line) for line in exhibit.text.splitlines() if line.strip()] or ["(nothing)"]
+    telling = [line for line in said if any(name in line for name in named)] or said
+    shown = [_around(line, named, width) for line in telling[:_SAID_LINES]]
+    if len(said) > len(shown):
+        shown.append(f"… {len(said) - len(shown)} more lines: --format html:FILE shows them")
+    return shown
+
+
+def _around(line: str, named: Sequence[str], width: int) -> str:
+    """Cut a line to the part around what is named in it."""
+    line = safe_term(line)
+    at = min((line.find(name) for name in named if name in line), default=0)
+    start = 0 if len(line) <= width else max(0, min(at - width // 3, len(line) - width + 1))
+    return shortened(f"…{line[start + 1 :]}" if start else line, width)
 
 
 def _shown(report: RunReport, site: SiteReport, *, verbose: bool) -> list[FindingReport]:

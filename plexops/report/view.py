@@ -66,9 +66,9 @@ def closing(report: RunReport) -> str:
     return " · ".join([*numbers, f"exit {report.exit_status}", *run])
 
 
-def shortened(source: str) -> str:
-    """Give what was asked of a device as a title: a search through a log is a page long."""
-    return source if len(source) <= _TITLE_CHARACTERS else source[: _TITLE_CHARACTERS - 1].rstrip() + "…"
+def shortened(source: str, most: int = _TITLE_CHARACTERS) -> str:
+    """Give what was asked of a device as a title of at most so many characters: a search through a log is a page long."""
+    return source if len(source) <= most else source[: most - 1].rstrip() + "…"
 
 
 def spaced(kind: str) -> str:

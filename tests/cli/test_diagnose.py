@@ -88,7 +88,11 @@ def test_a_cause_as_text(blocked: House) -> None:
         "because  “Plex” leads to 192.168.1.83; the Plex host is at 192.168.1.50",
         "do       plexops apply --dry-run shows the change; plexops apply makes it.",
         "unless   somebody outside reaching Plex at this port",
-        "see      certain · runbook R4, R5 · exhibits E1, E2",
+        "see      certain · runbook R4, R5",
+    ]
+    assert shown[8:10] == [
+        "         E1  router: uci show firewall",
+        "         E2  server: ip -j -4 addr show",
     ]
     assert shown[-1].strip() == "exit 1"
     assert "nothing was judged" not in ended.out
@@ -103,7 +107,8 @@ def test_a_safe_stop_as_text(shared_address: House) -> None:
     start = shown.index("do       - Ask the ISP for a public IPv4 address; sometimes it costs nothing.")
     assert shown[start + 1].startswith("         - Keep Plex Relay")
     assert shown[start + 2].startswith("         - Reach home over Tailscale or WireGuard")
-    assert "see      certain · runbook R2, D1, E1 · exhibit E1" in shown
+    at = shown.index("see      certain · runbook R2, D1, E1")
+    assert shown[at + 1] == "         E1  router: ubus call network.interface dump"
     assert "Safe stop. The WAN address 100.72.13.5 is in 100.64.0.0/10: carrier NAT." in ended.said
     assert "Document this before paying for hardware." in ended.said
 

@@ -387,6 +387,7 @@ DIAGNOSED = run_of(
         ),
         hops=hops(("ok", "ok"), ("drift", "no forward"), ("ok", "ok"), ("drift", "stale")),
         findings=(),
+        exhibits=EXHIBITS,
         next_steps=("plexops apply --dry-run",),
     ),
     command="diagnose",

@@ -119,7 +119,40 @@ def test_diagnosis_gives_layer_cause_reasons_and_what_would_overturn_it() -> Non
     assert "Verdict  router: no forward for port 32500, and the UPnP table is empty" in lines
     assert "because  - the WAN address is the public one; one NAT only" in lines
     assert "unless   - a UPnP mapping for 32400 appears on the router" in lines
-    assert "see      exhibits E2, E3" in lines
+    at = lines.index("see      E2  router: uci show firewall")
+    assert lines[at + 1] == "         E3  router: upnpc -l"
+
+
+def test_with_more_wanted_an_exhibit_shows_what_the_verdict_names() -> None:
+    lines = render(DIAGNOSED, View(width=100, verbose=True)).splitlines()
+    at = lines.index("see      E2  router: uci show firewall")
+    # 32500 and 32400 are named; the other lines of the answer are not shown, and said to be there.
+    assert [line.strip() for line in lines[at + 1 : at + 4]] == [
+        "firewall.cfg0e3837.src_dport='32500'",
+        "firewall.cfg0e3837.dest_port='32400'",
+        "… 5 more lines: --format html:FILE shows them",
+    ]
+    # Nothing of what is named stands in the other answer: it is shown from its beginning.
+    assert lines[at + 4 : at + 6] == [
+        "         E3  router: upnpc -l",
+        "             i protocol exPort->inAddr:inPort description",
+    ]
+
+
+@pytest.mark.parametrize("width", [40, 60, 100])
+def test_a_long_line_of_an_exhibit_is_cut_around_what_is_named(width: int) -> None:
+    long = f'[{{"padding": "{"x" * 300}", "local": "192.168.1.83", "padding": "{"y" * 300}"}}]'
+    site = DIAGNOSED.sites[0]
+    assert site.verdict is not None
+    verdict = replace(site.verdict, because=("“Plex” leads to 192.168.1.83",), exhibits=("E1",))
+    exhibit = replace(site.exhibits[0], text=f"{long}\nsomething else \x1b[2J\n")
+    report = replace(DIAGNOSED, sites=(replace(site, verdict=verdict, exhibits=(exhibit,)),))
+    lines = render(report, View(width=width, verbose=True)).splitlines()
+    (shown,) = [line for line in lines if "192.168.1.83" in line and "because" not in line]
+    assert len(shown) <= width
+    assert shown.strip().startswith("…")
+    assert shown.endswith("…")
+    assert "\x1b" not in "\n".join(lines)
 
 
 def test_what_is_not_known_says_so() -> None:
