@@ -83,12 +83,18 @@ GUARD = UplinkGuard()
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make the environment the same for everybody, before any test module is read."""
+    # pytest's own folders stay where they are found after a failure; all else that is left behind goes with `home`.
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())
     home = Path(tempfile.mkdtemp(prefix="plexops-tests-"))
     atexit.register(shutil.rmtree, home, ignore_errors=True)
+    temporary = home / "tmp"
+    temporary.mkdir()
+    tempfile.tempdir = str(temporary)
     for name in FOREIGN:
         os.environ.pop(name, None)
     os.environ.update(
         HOME=str(home),
+        TMPDIR=str(temporary),
         XDG_STATE_HOME=str(home / "state"),
         XDG_CACHE_HOME=str(home / "cache"),
         NO_COLOR="1",

@@ -17,7 +17,7 @@ from plexops.config.validate import SchemaCheck
 from plexops.config.variables import read_variables
 from plexops.config.yaml import load_yaml_document
 from plexops.model.errors import PlexopsError, Problem
-from plexops.model.site import Access, Inventory, Site, SshLogin, Vantage, Variable
+from plexops.model.site import PLEX_TV, Access, Inventory, Site, SshLogin, Vantage, Variable
 
 DEFAULT_FILE = "inventory.yaml"
 #: `defaults: {router: {username: root}}` fills in one field of a site's router.
@@ -104,6 +104,7 @@ class _InventoryReading:
             plex=devices.plex(),
             vantages=self._vantages(reader),
             echoes=reader.urls("echoes"),
+            plex_tv=_plex_tv(reader),
             places=reader.places(),
         )
 
@@ -156,6 +157,21 @@ def _vantage(reader: Reader) -> SshLogin | None:
         return None
     # A vantage lies outside: the site's own jump host is no way to it, unless it says so itself.
     return ssh_login(reader, jump_host(reader, None), address=address, username=username)
+
+
+def _plex_tv(reader: Reader) -> str:
+    """Read where plex.tv is. The owner's token goes there: nowhere else than to plex.tv, and to this computer itself."""
+    url = reader.url("plex_tv")
+    if url is None or url.geturl().rstrip("/") == PLEX_TV:
+        return ""
+    node = reader.node("plex_tv")
+    if url.hostname not in ("127.0.0.1", "localhost", "::1") or url.path not in {"", "/"} or url.query:
+        reason = "the owner's token goes to plex.tv alone, or to a simulated one on this computer"
+        reader.problems.add(
+            "PLX-C204", node.place if node else None, f"{reader.path}.plex_tv", reason, "Take the line out."
+        )
+        return ""
+    return url.geturl().rstrip("/")
 
 
 def _table(node: Node | None) -> Table:

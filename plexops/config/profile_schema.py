@@ -102,7 +102,7 @@ def profile_schema() -> Schema:
 
 
 def _mapped_kinds() -> tuple[Kind, ...]:
-    read_only = (Kind.LEASE, Kind.UPNP_MAPPING, Kind.FILTER_RULE, Kind.PINHOLE)
+    read_only = (Kind.LEASE, Kind.UPNP_MAPPING, Kind.FILTER_RULE, Kind.OTHER_FILTER, Kind.PINHOLE)
     return (*(kind for kind, resource in KINDS.items() if not resource.is_condition), *read_only)
 
 

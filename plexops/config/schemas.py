@@ -256,6 +256,12 @@ def _site_properties() -> Schema:
                 wants="echo",
             ),
         ),
+        "plex_tv": leaf(
+            "Where a diagnosis asks for plex.tv's list of your servers. Default: https://plex.tv; else a simulated one, on"
+            " this computer alone.",
+            "https://plex.tv",
+            wants="url",
+        ),
     }
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from plexops.drivers.requests import CompiledRequest, compile_request, language_of
 from plexops.drivers.rows import READ_FIELDS
+from plexops.languages.posix_reads import loses_status
 from plexops.languages.template import Template, TemplateProblem, compile_template
 from plexops.model.errors import Place, PlexopsError, Problem
 from plexops.model.facts import FACTS
@@ -131,6 +132,14 @@ def _check_read(profile: Profile, read: ReadSpec, problems: _Problems) -> None:
             "PLX-D401",
             f"this read could write: {refused}",
             "A read must be on the allow-list.",
+            read.place,
+            path,
+        )
+    elif read.run and profile.speaks is Speaks.POSIX and loses_status(read.run):
+        problems.add(
+            "PLX-D401",
+            "a failure of this read would look like an empty answer: behind a pipe its own status is lost",
+            "Leave the pipe out.",
             read.place,
             path,
         )

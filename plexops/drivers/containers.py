@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from plexops.model.exchange import Command, Read, Reply
 from plexops.model.site import Container
 from plexops.model.snapshot import FactValue
+from plexops.parsers.plex_log import PLEX_LOG_DIRS
 
 _Facts = dict[str, tuple[FactValue, str]]
 
@@ -83,6 +86,45 @@ def container_facts(replies: Mapping[str, Reply], container: Container) -> tuple
     if not network:
         return facts, {"container.network": f"{row.engine} does not say what the network of {row.name} is"}
     return {**facts, "container.network": (network, exhibit)}, {}
+
+
+def plex_container(replies: Mapping[str, Reply], container: Container) -> tuple[str, str] | None:
+    """Give the engine and the name of the one container that is Plex; None where that is not known."""
+    rows: list[_Row] = []
+    for engine in _engines(container):
+        found = _rows(engine, replies[f"{engine}.ps"])
+        rows += [] if isinstance(found, str) else found
+    plex = _plex_of(rows)
+    # An engine of old lists further names of a container behind commas.
+    return (plex[0].engine, plex[0].name.partition(",")[0]) if len(plex) == 1 else None
+
+
+def mounts_read(engine: str, name: str) -> Read:
+    """Ask what of the host a container has mounted. Engines let no other character into a name than `_ROW` does."""
+    command = Command(f"{engine} inspect --type container --format '{{{{json .Mounts}}}}' {name}")
+    return Read(f"{engine}.mounts", command, seconds=10.0, sometimes=True)
+
+
+def log_folders(reply: Reply) -> tuple[str, ...] | str:
+    """Give the host's folders, with a slash at the end, in which the log of a container lies; or why they are unknown."""
+    engine = reply.id.partition(".")[0]
+    if not reply.whole or reply.status != 0:
+        return f"{engine} did not say what Plex's container has mounted"
+    try:
+        mounts: Any = json.loads(reply.body)
+        pairs = [
+            (str(mount["Destination"]).rstrip("/"), str(mount["Source"]).rstrip("/")) for mount in mounts
+        ]
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return f"what {engine} says of mounts is not understood"
+    # The innermost mount is what the container sees.
+    pairs.sort(key=lambda pair: len(pair[0]), reverse=True)
+    found = []
+    for inside in PLEX_LOG_DIRS:
+        over = next((p for p in pairs if p[0] and f"{inside.path}/".startswith(f"{p[0]}/")), None)
+        if over is not None and over[1].startswith("/"):
+            found.append(f"{over[1]}{inside.path[len(over[0]) :]}/")
+    return tuple(dict.fromkeys(found))
 
 
 def _engines(container: Container) -> tuple[str, ...]:

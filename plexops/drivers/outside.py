@@ -11,6 +11,7 @@ from plexops.drivers.base import Observation
 from plexops.model.entries import Echo, Probe, ProbeAnswer
 from plexops.model.exchange import Command, Read, Reply
 from plexops.model.snapshot import SOMEBODY, Entry, Fact, Kind, KindState, Role, Snapshot
+from plexops.parsers.plex_identity import parse_identity
 
 #: What Plex itself asks, and two that answer with the plain address. All over IPv4.
 USUAL_ECHOES: tuple[str, ...] = (
@@ -29,8 +30,9 @@ _REFUSED = 7
 _TIMED_OUT = 28
 _NO_PROGRAM = 127
 
+#: curl's words for why a connection did not come about (`-v`; without it, new versions no longer tell).
+_WHY = re.compile(r"^\* connect to .+ failed: (.+)$|: (Connection refused|No route to host)$", re.MULTILINE)
 _URL = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~:/-]*)?")
-_IDENTIFIER = re.compile(r'machineIdentifier="([A-Za-z0-9-]{1,64})"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,7 @@ class ProbeDriver:
         target = f"{self.address}:{self.port}/identity"
         limits = f"--connect-timeout {PROBE_SECONDS} --max-time {PROBE_SECONDS + 3}"
         name = f"probe.{self.vantage}" + (f".{self.port}" if self.further else "")
-        plain = Read(name, Command(f"curl -s {limits} http://{target}"), seconds=PROBE_SECONDS + 5)
+        plain = Read(name, Command(f"curl -s -v {limits} http://{target}"), seconds=PROBE_SECONDS + 5)
         where: tuple[Read, ...] = ()
         if _URL.fullmatch(self.echo):
             where = (Read(f"echo.{self.vantage}", _ask_echo(self.echo), seconds=ECHO_SECONDS + 2),)
@@ -142,7 +144,9 @@ class ProbeDriver:
         # Who does not say where it stands may stand in the home itself, where success proves nothing.
         inside = self.inside or any(_answer_of(other) in (None, self.address) for other in others)
         if reply.whole and reply.status not in (0, _REFUSED, _TIMED_OUT, _NO_PROGRAM):
-            secure = Read(name, Command(f"curl -s -k {limits} https://{target}"), seconds=PROBE_SECONDS + 5)
+            secure = Read(
+                name, Command(f"curl -s -v -k {limits} https://{target}"), seconds=PROBE_SECONDS + 5
+            )
             (reply,) = yield (secure,)
         entry = self._entry(reply, inside=inside)
         return Snapshot(Role.OUTSIDE, {}, (entry,), {Kind.PROBE: KindState.PRESENT}, {})
@@ -154,8 +158,8 @@ class ProbeDriver:
         return Snapshot(Role.OUTSIDE, {}, (entry,), {Kind.PROBE: KindState.UNKNOWN}, {})
 
     def _entry(self, reply: Reply, *, inside: bool) -> Entry:
-        found = _IDENTIFIER.search(reply.body) if reply.whole else None
-        who = found[1] if found else ""
+        found = parse_identity(reply.body) if reply.whole else None
+        who = found.identifier if found else ""
         answer = self._answer(reply, who)
         values = Probe(self.vantage, self.address, self.port, answer, who, inside=inside)
         raw: Mapping[str, str] = {"status": str(reply.status)}
@@ -165,12 +169,23 @@ class ProbeDriver:
         if not reply.whole or reply.status is None or reply.status == _NO_PROGRAM:
             return ProbeAnswer.UNKNOWN
         if reply.status == _REFUSED:
-            return ProbeAnswer.REFUSED
+            return _not_open(reply)
         if reply.status == _TIMED_OUT:
             return ProbeAnswer.TIMED_OUT
         if reply.status != 0 or not who or (self.identifier and who != self.identifier):
             return ProbeAnswer.WRONG_SERVER
         return ProbeAnswer.OPEN
+
+
+def _not_open(reply: Reply) -> ProbeAnswer:
+    """Tell a refusal (RST) from a filter's or router's word that nobody gets there (ICMP); curl has one status for both.
+
+    Where not even the vantage's own network has a way, nothing was tried.
+    """
+    why = {said[0] or said[1] for said in _WHY.findall(reply.stderr)}
+    if why == {"Connection refused"}:
+        return ProbeAnswer.REFUSED
+    return ProbeAnswer.UNREACHABLE if why == {"No route to host"} else ProbeAnswer.UNKNOWN
 
 
 def merge(snapshots: Sequence[Snapshot]) -> Snapshot:

@@ -7,13 +7,15 @@ plexapi 4.18.3 has defects that are met here and nowhere else: `Settings.save()`
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 from xml.etree import ElementTree as ET
 
 from plexops.drivers.base import Observation, Unrenderable
+from plexops.drivers.plex_log import LOGS_READ, LogFound, understand_logs
 from plexops.drivers.plex_sessions import SESSIONS_READ, relayed_sessions
 from plexops.model.change import Change, inverse
 from plexops.model.exchange import Call, Expect, Read, Reply, Script, Write
@@ -59,9 +61,13 @@ _READS: tuple[Read, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class PlexDriver:
-    """Plex's own settings and its verdict about the way in. `thorough`: who is served through the relay as well."""
+    """Plex's own settings and its verdict about the way in.
+
+    `thorough`: who is served through the relay, and what time it is, as well. `logs`: its log, where nobody else gave it.
+    """
 
     thorough: bool = False
+    logs: bool = False
 
     @property
     def kinds(self) -> frozenset[Kind]:
@@ -70,8 +76,16 @@ class PlexDriver:
 
     def observe(self) -> Observation:
         """Ask for identity, status, settings and account in one round."""
-        replies = yield (*_READS, SESSIONS_READ) if self.thorough else _READS
+        replies = yield (
+            *_READS,
+            *((SESSIONS_READ,) if self.thorough else ()),
+            *((LOGS_READ,) if self.logs else ()),
+        )
         by_id = {reply.id: reply for reply in replies}
+        snapshot = self._understand(by_id)
+        return _with_log(snapshot, understand_logs(by_id[LOGS_READ.id])) if self.logs else snapshot
+
+    def _understand(self, by_id: Mapping[str, Reply]) -> Snapshot:
         facts: dict[str, Fact] = {}
         reasons: dict[str, str] = {}
         for read, names in ((by_id["identity"], _IDENTITY), (by_id["account"], _ACCOUNT)):
@@ -88,6 +102,7 @@ class PlexDriver:
                 reasons["plex.relayed_sessions"] = relayed
             else:
                 facts["plex.relayed_sessions"] = Fact("plex.relayed_sessions", relayed, "plex.sessions")
+            facts |= _time(by_id)
         settings = _settings(by_id)
         if isinstance(settings, str):
             reasons[Kind.PLEX_REMOTE_ACCESS] = settings
@@ -117,6 +132,32 @@ def _snapshot(
 ) -> Snapshot:
     kinds = MappingProxyType({Kind.PLEX_REMOTE_ACCESS: state})
     return Snapshot(Role.PLEX, MappingProxyType(facts), entries, kinds, MappingProxyType(dict(reasons)))
+
+
+def _with_log(snapshot: Snapshot, log: LogFound) -> Snapshot:
+    return replace(
+        snapshot,
+        entries=(*snapshot.entries, *log.entries),
+        kinds=MappingProxyType({**snapshot.kinds, Kind.LOG_EVENT: log.state}),
+        reasons=MappingProxyType(
+            {**snapshot.reasons, **({Kind.LOG_EVENT: log.reason} if log.reason else {})}
+        ),
+    )
+
+
+def _time(replies: Mapping[str, Reply]) -> dict[str, Fact]:
+    """Tell the time in UTC as the newest answer that was dated gives it; nothing where none was."""
+    from email.utils import parsedate_to_datetime
+
+    for name in (LOGS_READ.id, "identity"):
+        try:
+            moment = parsedate_to_datetime(replies[name].date) if name in replies else None
+        except ValueError:
+            continue
+        if moment is not None and moment.tzinfo is not None:
+            told = moment.astimezone(UTC).replace(tzinfo=None).isoformat()
+            return {"plex.time": Fact("plex.time", told, f"plex.{name}")}
+    return {}
 
 
 def _document(reply: Reply) -> ET.Element | str:

@@ -120,7 +120,7 @@ def entry_of(spec: ResourceSpec, row: Row, position: int, exhibit: str) -> Entry
         for name, field in spec.fields.items():
             words[name] = model_word(field, row)
         strange = _strangers(spec, row)
-        if strange and spec.kind is not Kind.FILTER_RULE:
+        if strange and spec.kind not in (Kind.FILTER_RULE, Kind.OTHER_FILTER):
             raise NotUnderstood(strange)
         if strange:
             # It may match or not: a walk through the rules can live with that, a forward cannot.
@@ -251,7 +251,17 @@ def _filter_rule(words: Mapping[str, Word]) -> FilterRule:
         new=flag(words.get("new")),
         family=family if isinstance(family, int) else 0,
         understood=flag(words.get("understood")) is not False,
+        early=flag(words.get("early")) is True,
     )
+
+
+def _other_filter(words: Mapping[str, Word]) -> FilterRule:
+    """Make a rule of somebody's filter. One that names addresses which are no IPv4 network may match or not."""
+    try:
+        return _filter_rule(words)
+    except NotUnderstood:
+        plain = {name: word for name, word in words.items() if name not in ("source", "destination", "ports")}
+        return _filter_rule({**plain, "understood": "false"})
 
 
 def _pinhole(words: Mapping[str, Word]) -> Pinhole:
@@ -267,16 +277,19 @@ _READERS: Mapping[Kind, Callable[[Mapping[str, Word]], Any]] = {
     Kind.LEASE: _lease,
     Kind.UPNP_MAPPING: _upnp_mapping,
     Kind.FILTER_RULE: _filter_rule,
+    Kind.OTHER_FILTER: _other_filter,
     Kind.PINHOLE: _pinhole,
 }
 
+_FILTER_FIELDS = (
+    "chain", "base", "verdict", "target", "protocol", "ports", "destination", "source",
+    "in_interfaces", "out_interfaces", "translated", "new", "family", "understood",
+)  # fmt: skip
 #: The fields that a profile may map for them.
 READ_FIELDS: Mapping[Kind, tuple[str, ...]] = {
     Kind.LEASE: ("mac", "address", "name"),
     Kind.UPNP_MAPPING: ("external_port", "address", "port", "protocol", "name"),
     Kind.PINHOLE: ("address", "ports", "protocol"),
-    Kind.FILTER_RULE: (
-        "chain", "base", "verdict", "target", "protocol", "ports", "destination", "source",
-        "in_interfaces", "out_interfaces", "translated", "new", "family", "understood",
-    ),
-}  # fmt: skip
+    Kind.FILTER_RULE: _FILTER_FIELDS,
+    Kind.OTHER_FILTER: (*_FILTER_FIELDS, "early"),
+}

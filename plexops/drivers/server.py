@@ -12,6 +12,7 @@ from plexops.drivers.base import Observation, Unrenderable
 from plexops.drivers.host.base import HostFirewallDriver
 from plexops.drivers.host.none import NoFirewall
 from plexops.drivers.host.ufw import Ufw
+from plexops.drivers.plex_log import follow_log
 from plexops.drivers.server_extra import thorough_reads, understand
 from plexops.languages import LANGUAGES
 from plexops.model.change import Action, Change, inverse
@@ -64,7 +65,7 @@ class ServerDriver:
         return frozenset({Kind.FIREWALL_RULE, Kind.LEASE})
 
     def observe(self) -> Observation:
-        """Ask everything in one round."""
+        """Ask everything in one round; in a diagnosis, a log that does not tell enough is looked for further."""
         asked = self.candidates if self.firewall is None else (self.firewall,)
         replies = yield (
             *_READS,
@@ -79,8 +80,13 @@ class ServerDriver:
             extra = understand(by_id, self.container)
             facts |= {name: Fact(name, value, exhibit) for name, (value, exhibit) in extra.facts.items()}
             entries += extra.entries
-            kinds[Kind.LOG_EVENT] = extra.state
+            kinds |= extra.kinds
             reasons |= extra.reasons
+            log = yield from follow_log(by_id, self.container)
+            entries += log.entries
+            kinds[Kind.LOG_EVENT] = log.state
+            if log.reason:
+                reasons[Kind.LOG_EVENT] = log.reason
         states = [(firewall, firewall.understand(by_id)) for firewall in asked]
         present = [
             pair for pair in states if pair[1].state is not KindState.ABSENT or self.firewall is not None

@@ -15,6 +15,7 @@ from plexops.model.plan import Authorized
 from plexops.model.profile import Speaks
 from plexops.model.secret import Secret
 from plexops.model.site import (
+    PLEX_TV,
     BecomeMethod,
     HttpLogin,
     PlexDevice,
@@ -122,6 +123,37 @@ class Access:
     def here(self) -> HereSettings:
         """Give this computer itself."""
         return HereSettings(self.device("here"))
+
+    def plex_tv_url(self) -> str:
+        """Give where plex.tv's list of the account's servers is asked."""
+        return self.site.plex_tv or PLEX_TV
+
+    def account(self, token: Secret | None) -> HttpSettings:
+        """Give the way to plex.tv, with the owner's token. ValueError where none is known.
+
+        plex.tv wants every program to name itself; what else it would take down of a program is not told.
+        """
+        plex = self.site.plex
+        secret = token or (None if plex is None else self._plex_token(plex))
+        if secret is None:
+            raise ValueError("no token is known")
+        url = self.plex_tv_url()
+        return HttpSettings(
+            self.device("account"),
+            url,
+            login=HeaderLogin("X-Plex-Token", secret),
+            plain_login=url != PLEX_TV,
+            constant_address=url == PLEX_TV,
+            headers=(("X-Plex-Client-Identifier", "plexops"),),
+            connect_seconds=5.0,
+            read_seconds=10.0,
+        )
+
+    def knows_token(self, token: Secret | None) -> bool:
+        """Whether a token is at hand for plex.tv: the one that the server told, or one that is kept elsewhere."""
+        plex = self.site.plex
+        kept = plex is not None and plex.token is not None and plex.token.source is not SecretSource.SERVER
+        return token is not None or kept
 
     def router(self) -> LinkSettings:
         """Give the way to the router, as its profile speaks. ValueError where nothing is asked of it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,7 @@ from plexops.engine.exhibits import exhibit
 from plexops.model.entries import LogEvent, Probe, ProbeAnswer
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.run import Exhibit
-from plexops.model.snapshot import SOMEBODY, Entry, Kind, KindState, Role
+from plexops.model.snapshot import SOMEBODY, Entry, Kind, KindState, Role, Snapshot
 from plexops.runbook.conditions import public_addresses
 from plexops.runbook.view import SiteView, ipv4
 
@@ -23,6 +24,7 @@ PROBE_LIMIT = timedelta(hours=1)
 #: Plex keeps at most six files of 10 MB each.
 _EXCERPT_LINES = 120
 _LOG_BYTES = 64 * 1024 * 1024
+_ZIP = b"PK\x03\x04"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +70,16 @@ def with_evidence(view: SiteView, evidence: Evidence, now: datetime) -> SiteView
         kinds = MappingProxyType({**outside.kinds, Kind.PROBE: KindState.PRESENT})
         view = view.with_snapshot(replace(outside, entries=(*outside.entries, *found), kinds=kinds))
     if evidence.log is not None:
+        for role in (Role.SERVER, Role.PLEX):
+            if role in view.snapshots:
+                view = view.with_snapshot(_without_log(view.of(role)))
         server = view.of(Role.SERVER)
-        kept = tuple(entry for entry in server.entries if entry.kind is not Kind.LOG_EVENT)
         told = tuple(
             Entry(Kind.LOG_EVENT, event, {}, SOMEBODY, str(place), "given.log", place)
             for place, event in enumerate(evidence.log)
         )
         kinds = MappingProxyType({**server.kinds, Kind.LOG_EVENT: KindState.PRESENT})
-        view = view.with_snapshot(replace(server, entries=(*kept, *told), kinds=kinds))
+        view = view.with_snapshot(replace(server, entries=(*server.entries, *told), kinds=kinds))
     return view
 
 
@@ -84,29 +88,65 @@ def bring(probe_files: Sequence[Path], logs: Path | None) -> Evidence:
     probes = tuple(read_probe_file(path) for path in probe_files)
     if logs is None:
         return Evidence(probes)
+    from plexops.drivers.plex_log import without_owner
     from plexops.parsers.plex_log import excerpt, merge_logs
 
     texts = _log_texts(logs)
-    return Evidence(probes, merge_logs(texts), excerpt("".join(texts), _EXCERPT_LINES))
+    shown = without_owner(excerpt("".join(texts), _EXCERPT_LINES))
+    return Evidence(probes, merge_logs(texts), shown)
 
 
 def _log_texts(path: Path) -> list[str]:
-    """Read Plex's log, oldest file first."""
+    """Read Plex's log, oldest file first, from a file, a folder, or the archive that Plex Web gives."""
     from plexops.parsers.plex_log import PLEX_LOG_FILES
 
     files = [path] if path.is_file() else [path / name for name in PLEX_LOG_FILES if (path / name).is_file()]
     if not files:
-        cure = "Name the folder “Logs” of Plex, or a “Plex Media Server.log”."
-        raise PlexopsError(Problem("PLX-C704", f"{path} holds no log of Plex", cure))
-    texts = []
+        raise _no_log(f"{path} holds no log of Plex")
+    texts: list[str] = []
     for file in files:
         try:
             with file.open("rb") as opened:
-                texts.append(opened.read(_LOG_BYTES).decode("utf-8", "replace"))
+                data = opened.read(_LOG_BYTES)
         except OSError as error:
             problem = Problem("PLX-C704", f"{file} cannot be read: {error.strerror}", "Look who may read it.")
             raise PlexopsError(problem) from None
+        texts += _unpacked(data, file) if data.startswith(_ZIP) else [_decoded(data)]
     return texts
+
+
+def _unpacked(data: bytes, file: Path) -> list[str]:
+    from plexops.parsers.plex_log import GREP_PATTERN, PLEX_LOG_FILES
+    from plexops.transport.archive import ArchiveError, selected
+
+    try:
+        found = selected(data, PLEX_LOG_FILES, GREP_PATTERN)
+    except ArchiveError as reason:
+        raise _no_log(f"{file} gives no log of Plex: {reason}") from None
+    if not found:
+        raise _no_log(f"{file} holds no log of Plex")
+    return [text for _, text in found]
+
+
+def _decoded(data: bytes) -> str:
+    """Read a text as UTF-8, or as the UTF-16 that Windows' own tools write; what is neither becomes U+FFFD."""
+    wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return data.decode("utf-16" if wide else "utf-8-sig", "replace")
+
+
+def _no_log(reason: str) -> PlexopsError:
+    cure = (
+        "Name Plex's folder “Logs”, a “Plex Media Server.log”, or the zip archive that Plex Web gives under "
+        "Settings, Troubleshooting, Download logs. Where the folder lies: plexops explain PLX-C704."
+    )
+    return PlexopsError(Problem("PLX-C704", reason, cure))
+
+
+def _without_log(snapshot: Snapshot) -> Snapshot:
+    kept = tuple(entry for entry in snapshot.entries if entry.kind is not Kind.LOG_EVENT)
+    kinds = dict(snapshot.kinds)
+    kinds.pop(Kind.LOG_EVENT, None)
+    return replace(snapshot, entries=kept, kinds=MappingProxyType(kinds))
 
 
 def _our_addresses(view: SiteView) -> frozenset[IPv4Address]:

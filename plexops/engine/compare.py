@@ -68,7 +68,7 @@ def _condition(given: Comparison, task: ResolvedTask) -> Finding:
         Kind.HOST_FIREWALL: conditions.host_firewall,
     }
     if task.kind is Kind.REACHABILITY:
-        found = conditions.reachability(given.view, given.external_port)
+        found = conditions.reachability(given.view, given.tasks.external_port)
     else:
         found = judges[task.kind](given.view)
     return _of_condition(task, found)
@@ -83,7 +83,7 @@ def _of_condition(task: ResolvedTask, found: Condition) -> Finding:
 def _by_hand(given: Comparison, task: ResolvedTask) -> Finding:
     """Judge what a person set, by its effect: Plex's verdict and the vantages."""
     if task.kind is Kind.PORT_FORWARD and task.state is State.PRESENT:
-        found = conditions.reachability(given.view, given.external_port)
+        found = conditions.reachability(given.view, given.tasks.external_port)
         if found.holds is Holds.YES:
             have = f"set by hand; its effect is seen: {found.says}"
             return finding_of(task, FindingStatus.OK, have=have, exhibits=found.exhibits)

@@ -5,26 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from plexops.drivers.account import NO_ACCESS
 from plexops.engine.brought import Evidence, with_evidence
-from plexops.engine.observe import Seen
-from plexops.engine.reporting import about
+from plexops.engine.reporting import STOPS, about
+from plexops.engine.seen import Seen
 from plexops.engine.site import Home
 from plexops.engine.site_reports import NO_VANTAGE
 from plexops.model.errors import ExitStatus, worst
 from plexops.model.run import AlsoSeen, Hop, Mark, SiteReport, Stop, VerdictReport
-from plexops.model.snapshot import KindState, Role, Snapshot
+from plexops.model.snapshot import Role
 from plexops.runbook.conditions import Holds
 from plexops.runbook.rule import TRY_OUTSIDE, Layer, Weight
 from plexops.runbook.situation import Situation
 from plexops.runbook.verdict import Found, Verdict, judge
+from plexops.runbook.view import looked_into
 
-_STOPS: dict[Stop, tuple[str, Role | None]] = {
-    "internet": ("Internet", None),
-    "isp": ("ISP", None),
-    "router": ("router", Role.ROUTER),
-    "server": ("server", Role.SERVER),
-    "plex": ("Plex", Role.PLEX),
-}
 _LAYERS: dict[Layer, Stop] = {
     Layer.CLIENT: "internet",
     Layer.ISP: "isp",
@@ -68,10 +63,16 @@ def diagnosis(
         verdict=_report(verdict),
         hops=_hops(situation, verdict),
         exhibits=(*seen.exhibits, *evidence.exhibits()),
-        not_asked=tuple(name for name in not_asked if name != NO_VANTAGE or not evidence.probes),
+        not_asked=_not_asked(seen, evidence, not_asked),
         next_steps=steps,
         errors=seen.problems,
     )
+
+
+def _not_asked(seen: Seen, evidence: Evidence, names: Sequence[str]) -> tuple[str, ...]:
+    kept = [name for name in names if name != NO_VANTAGE or not evidence.probes]
+    no_access = seen.view.of(Role.OUTSIDE).reasons.get(NO_ACCESS)
+    return (*kept, *([] if no_access is None else [f"plex.tv's list of the account's servers: {no_access}"]))
 
 
 def _status(verdict: Verdict, *, unreachable: bool) -> ExitStatus:
@@ -119,7 +120,7 @@ def _hops(situation: Situation, verdict: Verdict) -> tuple[Hop, ...]:
     """Draw the path: at each stop the worst that was seen there."""
     causes = [*([] if verdict.found is None else [verdict.found]), *verdict.also]
     path = []
-    for stop, (label, role) in _STOPS.items():
+    for stop, (label, role) in STOPS.items():
         here = [found for found in causes if _LAYERS[found.rule.layer] == stop]
         blamed = next((found for found in here if _mark(found) != "ok"), None)
         mark, word = _of_stop(situation, stop, role)
@@ -132,7 +133,8 @@ def _hops(situation: Situation, verdict: Verdict) -> tuple[Hop, ...]:
 
 def _detail(situation: Situation, stop: Stop, role: Role | None) -> str:
     if stop == "isp":
-        return situation.wan.says
+        box = situation.before_the_router
+        return "; ".join(text for text in (situation.wan.says, box and f"before the router: {box}") if text)
     if role is None:
         return ""
     shown = situation.plex_web_says if role is Role.PLEX else ""
@@ -149,11 +151,7 @@ def _of_stop(situation: Situation, stop: Stop, role: Role | None) -> tuple[Mark,
         wan = situation.wan.holds
         return ("ok", "ok") if wan is Holds.YES else ("unknown", "unproven")
     answered = role is not None and role in situation.view.snapshots
-    if answered and _reads(situation.view.of(role)):  # type: ignore[arg-type]
+    if answered and looked_into(situation.view.of(role)):  # type: ignore[arg-type]
         return "ok", "ok"
     asked = role in situation.view.asked
     return ("unknown", "unknown") if asked else ("not-asked", "not asked")
-
-
-def _reads(snapshot: Snapshot) -> bool:
-    return any(state is not KindState.UNKNOWN for state in snapshot.kinds.values())

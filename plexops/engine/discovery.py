@@ -2,42 +2,28 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 from pathlib import Path
 
-from plexops.model.entries import UpnpMapping
+from plexops.drivers.gateway import ask_pmp, pmp_address
+from plexops.drivers.igd import Box, IgdDriver, Told, found_boxes, search
+from plexops.model.igd import SSDP_GROUP
 from plexops.model.quick import OwnNetwork, SeenGateway, SeenPlex
 from plexops.model.values import PLEX_PORT, parse_mac
 from plexops.parsers.base import ParseError
-from plexops.parsers.igd import (
-    Described,
-    is_end_of_table,
-    parse_description,
-    parse_external_address,
-    parse_mapping,
-)
 from plexops.parsers.plex_identity import parse_identity
-from plexops.parsers.proc_net import Route, parse_proc_arp, parse_proc_route
-from plexops.transport.fetch import FetchError
+from plexops.parsers.proc_net import default_route, parse_proc_arp, parse_proc_route
 from plexops.transport.gdm import GROUP as GDM_GROUP
 from plexops.transport.gdm import Announced, find_servers
-from plexops.transport.here import address_towards, mac_of_interface
+from plexops.transport.here import HereSettings, address_towards, mac_of_interface
 from plexops.transport.identity import visit
-from plexops.transport.igd import MOST_MAPPINGS, Control, Service, ask_address, ask_mapping, read_description
-from plexops.transport.ssdp import GROUP as SSDP_GROUP
-from plexops.transport.ssdp import Gateway, find_gateways
+from plexops.transport.looking import HereLink
 
 LOOPBACK = IPv4Address("127.0.0.1")
-_SERVICES = frozenset(str(service) for service in Service)
-#: Some boxes describe several connections of which one is in use.
-_MOST_SERVICES = 4
 _MOST_SERVERS = 8
-#: How long a table of mappings is read: a box that answers each question slowly must not hold us for minutes.
-_TABLE_SECONDS = 8.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +37,8 @@ class Reach:
     answer_seconds: float = 2.0
     #: Where Plex may run on this computer itself.
     plex_port: int = PLEX_PORT
+    #: Where the gateway is asked by NAT-PMP, when that is not the usual port.
+    pmp_port: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +66,7 @@ def own_network(reach: Reach) -> OwnNetwork | None:
         routes = parse_proc_route((reach.proc / "route").read_text(encoding="ascii", errors="replace"))
     except (OSError, ParseError):
         return None
-    default = _default_route(routes)
+    default = default_route(routes)
     if default is None or default.gateway is None:
         return None
     address = address_towards(default.gateway)
@@ -98,118 +86,51 @@ def own_network(reach: Reach) -> OwnNetwork | None:
     return OwnNetwork(default.interface, address, default.gateway, lan)
 
 
-def _default_route(routes: Sequence[Route]) -> Route | None:
-    found = [route for route in routes if not route.network.prefixlen and route.gateway is not None]
-    return min(found, key=lambda route: route.metric, default=None)
-
-
 def _gateways(network: OwnNetwork | None, reach: Reach) -> tuple[SeenGateway, ...]:
-    found = find_gateways(
-        None if network is None else network.address,
-        seconds=reach.search_seconds,
-        group=reach.ssdp_group,
-        also=None if network is None else network.gateway,
-    )
-    if not found:
-        return ()
-    with ThreadPoolExecutor(len(found), "plexops-igd") as pool:
-        return tuple(pool.map(lambda gateway: read_gateway(gateway, reach.answer_seconds), found))
+    gateway = None if network is None else network.gateway
+    (reply,) = _here().ask((search(gateway, reach.ssdp_group, reach.search_seconds),))
+    found = found_boxes(reply)
+    seen: list[SeenGateway] = []
+    if found:
+        with ThreadPoolExecutor(len(found), "plexops-igd") as pool:
+            seen += pool.map(lambda box: read_gateway(box, reach.answer_seconds), found)
+    return tuple(seen) if gateway is None else _with_pmp(gateway, seen, reach)
 
 
-def read_gateway(gateway: Gateway, seconds: float) -> SeenGateway:
+def read_gateway(box: Box, seconds: float) -> SeenGateway:
     """Ask a box that says it is a gateway for its address on the internet side and its mappings."""
+    asking = IgdDriver(box, seconds).ask()
+    link = _here()
     try:
-        described = parse_description(read_description(gateway.location, seconds=seconds), gateway.location)
-    except (FetchError, ParseError, ValueError) as error:
-        why = f"its description cannot be read ({_words(error)})"
-        return SeenGateway(gateway.address, software=gateway.server, why=why)
-    controls = _controls(described)
-    if not controls:
-        return _seen(gateway, described, _Said(None, why="it describes no connection to the internet"))
-    asked = [(control, _wan(control, seconds)) for control in controls]
-    # A box may describe several connections: the one that has an address is in use.
-    control, said = min(asked, key=lambda pair: (pair[1].wan is None, not pair[1].wanless))
-    mappings, whole, unread = _mappings(control, seconds) if said.wan or said.wanless else (None, True, "")
-    return _seen(gateway, described, said, mappings, whole=whole, unread=unread)
+        reads = next(asking)
+        while True:
+            reads = asking.send(link.ask(reads))
+    except StopIteration as done:
+        told: Told = done.value
+        return told.seen(box)
 
 
-@dataclass(frozen=True, slots=True)
-class _Said:
-    """What one connection said of its address on the internet side."""
-
-    wan: IPv4Address | None
-    wanless: bool = False
-    why: str = ""
-
-
-def _seen(
-    gateway: Gateway,
-    described: Described,
-    said: _Said,
-    mappings: tuple[UpnpMapping, ...] | None = None,
-    *,
-    whole: bool = True,
-    unread: str = "",
-) -> SeenGateway:
-    return SeenGateway(
-        gateway.address,
-        described.title,
-        described.maker,
-        described.model,
-        gateway.server,
-        said.wan,
-        said.wanless,
-        mappings,
-        whole,
-        said.why or unread,
+def _with_pmp(gateway: IPv4Address, seen: Sequence[SeenGateway], reach: Reach) -> tuple[SeenGateway, ...]:
+    """Where our own gateway did not tell its address by UPnP, ask it by NAT-PMP: two bytes, to it alone."""
+    ours = next((box for box in seen if box.address == gateway), None)
+    if ours is not None and ours.wan is not None:
+        return tuple(seen)
+    (reply,) = _here().ask((ask_pmp(gateway, reach.pmp_port),))
+    wan, why = pmp_address(reply)
+    if wan is None:
+        return tuple(
+            replace(box, why=f"{box.why}; by NAT-PMP: {why}") if box is ours else box for box in seen
+        )
+    if ours is None:
+        silent = SeenGateway(gateway, wan=wan, wan_by="NAT-PMP", why="it does not answer by UPnP")
+        return (silent, *seen)
+    return tuple(
+        replace(box, wan=wan, wanless=False, wan_by="NAT-PMP") if box is ours else box for box in seen
     )
 
 
-def _controls(described: Described) -> list[Control]:
-    known = [(kind, url) for kind, url in described.services if kind in _SERVICES]
-    return [Control(url, Service(kind)) for kind, url in known[:_MOST_SERVICES]]
-
-
-def _wan(control: Control, seconds: float) -> _Said:
-    try:
-        status, text = ask_address(control, seconds=seconds)
-        if status != 200:
-            return _Said(None, why=f"it did not tell its address on the internet side (status {status})")
-        address = parse_external_address(text)
-    except (FetchError, ParseError) as error:
-        return _Said(None, why=f"it did not tell its address on the internet side ({_words(error)})")
-    if address is None or address.is_unspecified:
-        return _Said(None, wanless=True, why="it says that it has no address on the internet side")
-    return _Said(address)
-
-
-def _mappings(control: Control, seconds: float) -> tuple[tuple[UpnpMapping, ...] | None, bool, str]:
-    found: list[UpnpMapping] = []
-    end = time.monotonic() + _TABLE_SECONDS
-    for index in range(MOST_MAPPINGS):
-        if time.monotonic() > end:
-            return (
-                (tuple(found) or None),
-                False,
-                f"it took more than {_TABLE_SECONDS:g} s to list its mappings",
-            )
-        try:
-            status, text = ask_mapping(control, index, seconds=seconds)
-            if status == 200:
-                entry = parse_mapping(text)
-                if entry.enabled:
-                    found.append(entry.mapping)
-            elif is_end_of_table(text):
-                return tuple(found), True, ""
-            else:
-                return (tuple(found) or None), False, f"it did not list its mappings (status {status})"
-        except (FetchError, ParseError) as error:
-            return (tuple(found) or None), False, f"its mappings cannot be read ({_words(error)})"
-    return tuple(found), False, f"it has {MOST_MAPPINGS} mappings or more"
-
-
-def _words(error: Exception) -> str:
-    return f"{error.outcome}: {error.detail}" if isinstance(error, FetchError) else str(error)
+def _here() -> HereLink:
+    return HereLink(HereSettings("here"))
 
 
 def find_plex(interface: IPv4Address | None, reach: Reach) -> tuple[SeenPlex, ...]:

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from plexops.drivers.plex import REFRESH
 from plexops.engine.apply import Workshop
+from plexops.engine.nudge import send_nudge, verdict_of
 from plexops.engine.seen import Seen
-from plexops.engine.sending import settings_for, unexpected
-from plexops.model.change import Change
 from plexops.model.errors import PlexopsError
-from plexops.model.exchange import Script
-from plexops.model.plan import Step, authorize
+from plexops.model.plan import Step
 from plexops.model.run import Proof
 from plexops.model.snapshot import Kind, Role
 from plexops.runbook import conditions
 from plexops.runbook.conditions import Condition, Holds
-from plexops.runbook.guards import Case, judge
-from plexops.runbook.view import SiteView
 
 #: How long Plex may take to give its verdict, in seconds: up to 35 s were seen in real logs.
 VERDICT_SECONDS = 60.0
@@ -39,10 +35,11 @@ class EffectProver:
     ) -> tuple[Seen, tuple[Proof, ...], str]:
         """Give the last state, the proofs, and `proven`, `refuted` or `unknown`."""
         changed = {step.change.kind for step in steps}
+        # A verdict that is older than the forward counts as none, so that a change is looked for.
         baseline = verdict_of(before.view)
         fresh = verdict_of(now.view) != baseline
         if Kind.PLEX_REMOTE_ACCESS not in changed and Kind.PORT_FORWARD in changed:
-            _nudge(shop, now, steps)
+            _nudge(shop, now)
         deadline = time.monotonic() + self.seconds
         next_probe = 0.0
         outside, plex = _nothing(), _nothing()
@@ -65,12 +62,6 @@ class EffectProver:
         return now, _proofs(outside, plex), "refuted" if refuted else "unknown"
 
 
-def verdict_of(view: SiteView) -> tuple[str | None, ...]:
-    """Give what Plex said: a verdict that is older than the forward counts as none, so that a change is looked for."""
-    names = ("plex.mapping_state", "plex.mapping_error", "plex.public_address", "plex.public_port")
-    return tuple(view.of(Role.PLEX).text(name) for name in names)
-
-
 def _nothing() -> Condition:
     return Condition(Holds.UNKNOWN, "not asked yet")
 
@@ -88,22 +79,11 @@ def _ask_plex(shop: Workshop, now: Seen) -> Seen:
         return now
 
 
-def _nudge(shop: Workshop, now: Seen, steps: Sequence[Step]) -> None:
+def _nudge(shop: Workshop, now: Seen) -> None:
     """Ask Plex to look again, once. A refusal to look ("too soon") is silent, and the verdict then stays unknown."""
     if shop.drivers.plex is None:
         return
-    change: Change = replace(steps[-1].change, role=Role.PLEX)
-    step = Step(change, Script((REFRESH,)))
-    leave = authorize(now.view.name, step, judge(Case(now.view, now.view, ())))
-    if not leave:
-        return
-    link = shop.links.write(settings_for(shop.access, now, Role.PLEX), leave)
-    try:
-        complaint = unexpected(REFRESH.expect, link.send(REFRESH))
-    except PlexopsError as problem:
-        complaint = str(problem)
-    finally:
-        link.close()
+    complaint = send_nudge(shop.access, shop.links, now)
     shop.record("nudge", {"request": REFRESH.shows, "complaint": complaint})
     shop.moment(f"Plex was not asked to look again: {complaint}" if complaint else "asked Plex to look again")
 

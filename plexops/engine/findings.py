@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from plexops.drivers.base import Driver, Unrenderable
-from plexops.engine.observe import Drivers
+from plexops.engine.seen import Drivers
 from plexops.model.change import Action, Change
 from plexops.model.finding import Finding, FindingStatus
 from plexops.model.profile import Profile
 from plexops.model.resources import KINDS, Claim
-from plexops.model.resources.port_forward import PortForward
 from plexops.model.site import ResolvedTask, SiteTasks, State
 from plexops.model.snapshot import Entry, Kind, Snapshot
 from plexops.runbook.view import SiteView
@@ -30,14 +29,6 @@ class Comparison:
     profile: Profile | None
     #: Ids that `--adopt` named; `adopt: true` on a task adds its own.
     adopt: frozenset[str] = frozenset()
-
-    @property
-    def external_port(self) -> int | None:
-        """The port that the tasks want open, if any does."""
-        for task in self.tasks.tasks:
-            if task.kind is Kind.PORT_FORWARD and isinstance(task.want, PortForward):
-                return task.want.external_port.single
-        return None
 
 
 def finding_of(task: ResolvedTask, status: FindingStatus, **more: object) -> Finding:

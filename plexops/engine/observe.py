@@ -13,7 +13,9 @@ from urllib.parse import urlsplit
 from plexops.drivers.outside import USUAL_ECHOES, EchoDriver, merge
 from plexops.drivers.plex import PlexDriver, load_plexapi
 from plexops.engine.access import Access, Links
+from plexops.engine.account import PlexTv
 from plexops.engine.asking import TOKEN_READ, Answered, ask_all
+from plexops.engine.neighbours import Neighbours
 from plexops.engine.own_view import own_view, stands_in
 from plexops.engine.seen import Drivers, Seen, with_exhibits
 from plexops.engine.vantages import Vantages, ports_to_try
@@ -21,7 +23,7 @@ from plexops.model.errors import PlexopsError, Problem
 from plexops.model.exchange import Command, Read
 from plexops.model.secret import Secret
 from plexops.model.site import AddressBy, ServerDevice
-from plexops.model.snapshot import Kind, Role, Snapshot
+from plexops.model.snapshot import Kind, KindState, Role, Snapshot
 from plexops.runbook.view import SiteView
 from plexops.transport.loading import load_http
 
@@ -63,13 +65,17 @@ class Observer:
         if thorough:
             return self._thorough().look(probe_port)
         asked = time.monotonic()
-        with _pool(4) as pool:
+        with _pool(6) as pool:
             router = pool.submit(self._guarded, self._router)
             server = pool.submit(self._guarded, self._server, router)
             plex = pool.submit(self._guarded, self._plex, router, server)
             here = pool.submit(self._from_here)
+            around = pool.submit(self._around, router, server, here)
+            listed = pool.submit(self._from_plex_tv, plex)
             parts = {Role.ROUTER: router.result(), Role.SERVER: server.result(), Role.PLEX: plex.result()}
+            parts |= around.result()
             parts[Role.SERVER].add_outside(here.result())
+            parts[Role.SERVER].add_outside(listed.result())
         return self._put_together(parts, probe_port, asked)
 
     def _thorough(self) -> Observer:
@@ -139,6 +145,27 @@ class Observer:
             return Answered()
         return Answered(outside=part.snapshot, exhibits=part.exhibits)
 
+    def _around(
+        self, router: Future[Answered], server: Future[Answered], here: Future[Answered]
+    ) -> dict[Role, Answered]:
+        """Ask the router that did not answer to a login, and the box before it, in a diagnosis.
+
+        After the echoes: what this computer finds out is recorded in one order.
+        """
+        if not self._asks_everything:
+            return {}
+        here.result()
+        neighbours = Neighbours(self._access, self._links)
+        own_word = neighbours.router(router.result(), server)
+        return {Role.ROUTER: own_word, Role.UPSTREAM: neighbours.upstream(own_word, server.result())}
+
+    def _from_plex_tv(self, plex: Future[Answered]) -> Answered:
+        """Ask plex.tv how it lists this server, in a diagnosis, once Plex has told who it is."""
+        if not self._asks_everything:
+            return Answered()
+        part = plex.result()
+        return PlexTv(self._access, self._links).ask(part.snapshot, part.token)
+
     def _vantages(self) -> Vantages:
         return Vantages(self._access, self._links, self._asks_everything)
 
@@ -196,7 +223,12 @@ class Observer:
         device = self._access.site.server
         if not host.snapshot and device is not None:
             address = self._leased_if_silent(router, device)
-        return self._ask_plex(host.token, address, server_answers=host.snapshot is not None)
+        return self._ask_plex(
+            host.token,
+            address,
+            server_answers=host.snapshot is not None,
+            logs=self._asks_everything and not _told_log(host.snapshot),
+        )
 
     def _leased_if_silent(self, router: Future[Answered], device: ServerDevice) -> str:
         """Where nobody logs in to the server, the router's lease alone says that Plex may be elsewhere."""
@@ -205,9 +237,11 @@ class Observer:
             return ""
         return _leased_address(router.result(), device)
 
-    def _ask_plex(self, token: Secret | None, moved: str, *, server_answers: bool = True) -> Answered:
-        """Ask Plex where it is; where nothing gets through to it, from inside the server."""
-        driver = self._drivers.plex
+    def _ask_plex(
+        self, token: Secret | None, moved: str, *, server_answers: bool = True, logs: bool = False
+    ) -> Answered:
+        """Ask Plex where it is; where nothing gets through to it, from inside the server. `logs`: for its log as well."""
+        driver = None if self._drivers.plex is None else replace(self._drivers.plex, logs=logs)
         plex, server = self._access.site.plex, self._access.site.server
         if driver is None or plex is None:
             return Answered()
@@ -286,6 +320,11 @@ def _answered_at(part: Answered, url: str, port: int) -> tuple[str, int]:
     if part.inside:
         return "127.0.0.1", port
     return part.address or urlsplit(url).hostname or "", urlsplit(url).port or port
+
+
+def _told_log(server: Snapshot | None) -> bool:
+    """Tell whether the server itself gave Plex's log."""
+    return server is not None and server.state(Kind.LOG_EVENT) is KindState.PRESENT
 
 
 def _nobody(error: PlexopsError) -> bool:

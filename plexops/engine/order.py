@@ -32,6 +32,8 @@ class Order:
     target: str = ""
     #: Plan and judge, and send nothing (`rollback --dry-run`).
     show_only: bool = False
+    #: Before a diagnosis plex.tv is asked once to try the port again.
+    refresh: bool = False
     #: What a person brings along to a diagnosis.
     evidence: Evidence = field(default_factory=Evidence)
 

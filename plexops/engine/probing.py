@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import IPv4Address
@@ -54,6 +56,8 @@ def probe_once(
 
 
 def _judged(answer: Visit, who: PlexIdentity | None, expected: str) -> tuple[ProbeAnswer, str]:
+    if answer.outcome == "unreachable" and answer.detail.endswith(os.strerror(errno.EHOSTUNREACH)):
+        return ProbeAnswer.UNREACHABLE, answer.detail
     if answer.outcome is not None:
         return _ANSWERS.get(answer.outcome, ProbeAnswer.UNKNOWN), answer.detail
     if who is None:

@@ -127,8 +127,8 @@ def _not_seen(report: QuickReport, world: _Outside) -> list[str]:
     elif router is None:
         gateway = report.network.gateway
         found.append(
-            f"the router's address on the internet side: {gateway} does not answer by UPnP "
-            "(it is off there, or a firewall here drops the answers)"
+            f"the router's address on the internet side: {gateway} does not answer by UPnP or NAT-PMP "
+            "(they are off there, or a firewall here drops the answers)"
         )
     elif router.wan is None:
         found.append(f"the router's address on the internet side: {router.why}")
@@ -242,7 +242,7 @@ def _outside(echoes: Sequence[Echo]) -> Snapshot:
 
 def _router(router: SeenGateway | None) -> Snapshot:
     if router is None:
-        return Snapshot(Role.ROUTER, reasons={"wan.address": "no gateway tells it by UPnP"})
+        return Snapshot(Role.ROUTER, reasons={"wan.address": "no gateway tells it by UPnP or NAT-PMP"})
     entries = tuple(
         Entry(Kind.UPNP_MAPPING, mapping, {}, SOMEBODY, str(number), "", number, mapping.name)
         for number, mapping in enumerate(router.mappings or ())
@@ -254,7 +254,7 @@ def _router(router: SeenGateway | None) -> Snapshot:
 
 def _sources(report: QuickReport) -> tuple[str, ...]:
     router = report.router
-    said = [] if router is None or router.wan is None else [f"the router says by UPnP: {router.wan}"]
+    said = [] if router is None or router.wan is None else [f"the router says by {router.wan_by}: {router.wan}"]
     return (*said, *(f"{echo.source} sees {echo.address}" for echo in report.echoes))
 
 

@@ -18,6 +18,7 @@ from plexops.engine.compare import Comparison, compare
 from plexops.engine.diagnosing import diagnosis
 from plexops.engine.effect import EffectProver
 from plexops.engine.history import read_past, unsettled
+from plexops.engine.nudge import freshen
 from plexops.engine.order import Log, Order
 from plexops.engine.plan_file import plan_json
 from plexops.engine.planning import Planned, make_plan, moved
@@ -29,6 +30,7 @@ from plexops.engine.reporting import (
 )
 from plexops.engine.rollback import changes_back
 from plexops.engine.seen import Seen
+from plexops.engine.sending import Recorder
 from plexops.engine.site import Home
 from plexops.engine.site_reports import (
     applied_report,
@@ -137,7 +139,7 @@ def run_site(home: Home, order: Order, store: Store, run_id: str) -> SiteReport:
     """Carry out an order at one site. Expected failures become part of the report."""
     folder = store.site(home.view.name)
     with ExitStack() as stack:
-        if order.command in ("apply", "rollback", "recover"):
+        if order.command in ("apply", "rollback", "recover") or order.refresh:
             stack.enter_context(site_lock(folder.lock_path, folder.name, order.command))
         unfinished = unsettled(folder)
         if unfinished:
@@ -146,9 +148,11 @@ def run_site(home: Home, order: Order, store: Store, run_id: str) -> SiteReport:
         mine = folder.new_run(run_id)
         journal = stack.enter_context(mine.start_journal(__version__))
         log = Log()
+        nudged = freshen(home, order.effect_seconds, _recorder(journal), log) if order.refresh else None
         log("look at every stop")
         if order.command == "diagnose":
-            return _diagnosed(home, order, mine, log)
+            report = _diagnosed(home, order, mine, log)
+            return report if nudged is None else nudged.told_in(report)
         seen = home.observer().look(home.tasks.external_port)
         findings = compare(_comparison(home, seen, order))
         if unfinished:
@@ -338,10 +342,7 @@ def carry_out(
     prover: EffectProver | None,
 ) -> Applied:
     """Send a plan."""
-
-    def record(kind: str, data: Mapping[str, object]) -> None:
-        journal.append(kind, data)
-
+    record = _recorder(journal)
     shop = Workshop(
         home.access,
         home.drivers,
@@ -355,6 +356,13 @@ def carry_out(
     record("plan", {"digest": planned.plan.digest, "steps": [step.change.id for step in planned.plan.steps]})
     with terminable():
         return Applier(shop, planned.plan, planned.seen).run(prover)
+
+
+def _recorder(journal: Journal) -> Recorder:
+    def record(kind: str, data: Mapping[str, object]) -> None:
+        journal.append(kind, data)
+
+    return record
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from plexops.engine.access import Access, Links
 from plexops.engine.seen import Seen
-from plexops.model.errors import PlexopsError, Problem
+from plexops.model.errors import PlexopsError
 from plexops.model.exchange import Expect, Read, Reply, Write
 from plexops.model.plan import Authorized, Step
 from plexops.model.snapshot import Role
@@ -153,8 +153,3 @@ def _unexpected_value(expect: Expect, reply: Reply) -> str:
         return f"the answer is not understood: {reply.body[:120]}"
     word = str(found).lower() if isinstance(found, bool) else str(found)
     return "" if word == expect.equals else f"{expect.path} is {word!r}: {reply.body[:160]}"
-
-
-def refused(reason: str, role: Role) -> PlexopsError:
-    """Make the error of a step that no guard let pass."""
-    return PlexopsError(Problem("PLX-R202", reason, where=str(role)))

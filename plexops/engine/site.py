@@ -20,12 +20,13 @@ from plexops.drivers.plex import PlexDriver
 from plexops.drivers.profiled import ProfiledDriver
 from plexops.drivers.server import ServerDriver, firewall_named
 from plexops.engine.access import Access, Links
-from plexops.engine.observe import Drivers, Observer
+from plexops.engine.observe import Observer
+from plexops.engine.seen import Drivers
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.profile import Profile, Speaks
 from plexops.model.secret import Secret
 from plexops.model.site import AddressBy, Container, ServerDevice, Site, SiteTasks
-from plexops.model.snapshot import Kind, Role
+from plexops.model.snapshot import Role
 from plexops.runbook.view import SiteView
 from plexops.transport.trust_store import TrustStore
 
@@ -154,12 +155,3 @@ def _interface_names(site: Site, profile: Profile | None, side: Literal["wan", "
     return frozenset(
         given.get(name, param.default) for name, param in profile.params.items() if name.startswith(side)
     )
-
-
-def wanted_port(home: Home) -> int | None:
-    """Give the external port that the tasks want open, if any does."""
-    for task in home.tasks.tasks:
-        if task.kind is Kind.PORT_FORWARD and task.want is not None:
-            port: int | None = task.want.external_port.single
-            return port
-    return None

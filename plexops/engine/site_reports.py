@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from types import MappingProxyType
 
 from plexops.engine.apply import Applied
 from plexops.engine.compare import Comparison, compare
-from plexops.engine.observe import Seen
 from plexops.engine.order import Log, Order
 from plexops.engine.planning import Planned
 from plexops.engine.reporting import (
@@ -18,17 +16,13 @@ from plexops.engine.reporting import (
     guard_report,
     hops,
 )
+from plexops.engine.seen import Seen
 from plexops.engine.site import Home
 from plexops.model.errors import ExitStatus, PlexopsError, Problem, worst
 from plexops.model.finding import FINDING_EXIT, Finding, FindingStatus
-from plexops.model.run import SiteReport, Stop
+from plexops.model.run import SiteReport
 from plexops.model.snapshot import Kind
 from plexops.runbook import conditions
-
-_LABELS: Mapping[Stop, str] = MappingProxyType(
-    {"internet": "Internet", "isp": "ISP", "router": "router", "server": "server", "plex": "Plex"}
-)
-
 
 NO_VANTAGE = "no vantage outside"
 
@@ -55,7 +49,7 @@ def site_report(home: Home, seen: Seen, findings: Sequence[Finding], log: Log) -
         access=home.view.access,
         outcome="",
         safe_stop=safe_stop,
-        hops=hops(findings, seen, _LABELS),
+        hops=hops(findings, seen),
         findings=tuple(finding_report(f) for f in findings),
         exhibits=seen.exhibits,
         timeline=tuple(log.moments),
@@ -151,7 +145,7 @@ def applied_report(
         exit_status=status,
         outcome=outcome,
         findings=shown,
-        hops=hops(after, applied.seen, _LABELS),
+        hops=hops(after, applied.seen),
         changes=tuple(change_report(carried.step, carried) for carried in applied.carried),
         proofs=applied.proofs,
         exhibits=applied.seen.exhibits,

@@ -50,7 +50,7 @@ def _unreachable(given: Comparison, findings: Sequence[Finding]) -> list[Finding
     forwards = any(finding.kind is Kind.PORT_FORWARD for finding in findings)
     if not forwards or any(f.status not in fine or f.kind is Kind.REACHABILITY for f in findings):
         return []
-    reachable = conditions.reachability(given.view, given.external_port)
+    reachable = conditions.reachability(given.view, given.tasks.external_port)
     if reachable.holds is not Holds.NO:
         return []
     steps = ("What is set is as wanted: look at the ISP, at filters on the way, and at Plex's own log.",)

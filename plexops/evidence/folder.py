@@ -27,7 +27,6 @@ from plexops.model.run_json import report_from_json, report_to_json
 JOURNAL = "journal.jsonl"
 RESULT = "result.json"
 PLAN = "plan.json"
-REPORT = "report.html"
 PRIVATE = "private"
 EXHIBITS = "exhibits"
 CHAIN = "chain.jsonl"

@@ -24,12 +24,7 @@ from plexops.evidence.scrub import REMOVED, Scrubber
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.run import FieldChange, MaskedReport, RunReport, map_texts
 from plexops.model.run_json import OWN_FIELDS
-from plexops.model.values import (
-    CARRIER_NAT_NETWORKS,
-    PRIVATE_NETWORKS,
-    TRANSITION_NETWORKS,
-    UNUSABLE_NETWORKS,
-)
+from plexops.model.values import NOT_PUBLIC_NETWORKS
 
 #: Text that may leave this machine.
 Masked = NewType("Masked", str)
@@ -39,10 +34,7 @@ _KEY_BYTES = 32
 
 #: Addresses that tell nothing about a home: they stay readable.
 _READABLE_V4 = (
-    *PRIVATE_NETWORKS,
-    *CARRIER_NAT_NETWORKS,
-    *TRANSITION_NETWORKS,
-    *UNUSABLE_NETWORKS,
+    *NOT_PUBLIC_NETWORKS,
     *(IPv4Network(net) for net in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "198.18.0.0/15")),
     *(IPv4Network(net) for net in ("1.1.1.1", "1.0.0.1", "8.8.8.8", "8.8.4.4", "9.9.9.9")),
 )

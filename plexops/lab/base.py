@@ -27,6 +27,8 @@ class Packet:
 
 
 Fate = Literal["dropped", "refused"]
+#: What a host's own filter says to a connection; `unreachable` is told by ICMP.
+Admission = Literal["accepted", "dropped", "refused", "unreachable"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,8 @@ class HttpResponse:
     status: int
     body: bytes
     content_type: str = "application/json; charset=UTF-8"
+    #: The device's clock in seconds, where it dates its answers.
+    date: float | None = None
 
 
 class Router(Protocol):
@@ -191,9 +195,13 @@ class Seed:
     #: Whether the router has a UPnP service at all, be it on or off.
     upnp_installed: bool = True
     mappings: tuple[MappingSeed, ...] = ()
+    #: Whether the packet filter has lost the rules for the mappings, and UPnP's list has not.
+    mappings_flushed: bool = False
     pinholes: tuple[PinholeSeed, ...] = ()
     #: The owner's filter drops everything from outside that has no accept of its own, where the vendor's does not.
     strict_filter: bool = False
+    #: Rules in nft's words, of a chain that somebody has before the forwards (OpenWrt and Linux alone).
+    early_filter: tuple[str, ...] = ()
     #: Without it the WAN side has a cable and no address.
     wan_up: bool = True
     wan_address: IPv4Address = WAN_ADDRESS

@@ -46,10 +46,6 @@ class ScaledClock:
         ):
             pass
 
-    def real(self, seconds: float) -> float:
-        """Give the real seconds in which that many simulated ones pass."""
-        return seconds / self._scale
-
     def stop(self) -> None:
         """End all waiting."""
         self.stopped.set()

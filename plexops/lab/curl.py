@@ -17,6 +17,7 @@ Connect = Callable[[str, int], Service | Answer | None]
 _FLAGS = {
     "-s": "silent",
     "-S": "show",
+    "-v": "verbose",
     "-k": "insecure",
     "-f": "fail",
     "-4": "ipv4",
@@ -26,6 +27,7 @@ _FLAGS = {
 _LONG_FLAGS = {
     "--silent": "silent",
     "--show-error": "show",
+    "--verbose": "verbose",
     "--insecure": "insecure",
     "--fail": "fail",
     "--ipv4": "ipv4",
@@ -76,6 +78,8 @@ class _Outcome:
     exit_code: int
     response: HttpResponse | None = None
     remote: str = ""
+    #: The system's own word for why no connection came about.
+    why: str = ""
 
 
 def make_curl(connect: Connect) -> CommandFunction:
@@ -131,7 +135,8 @@ def _perform(call: _Call, connect: Connect) -> _Outcome:
     found = connect(host, port)
     codes: dict[str | None, int] = {None: 6, "unresolved": 6, "refused": 7, "unreachable": 7, "dropped": 28}
     if not isinstance(found, Service):
-        return _Outcome(codes[found])
+        whys = {"refused": "Connection refused", "unreachable": "No route to host"}
+        return _Outcome(codes[found], why=whys.get(found or "", ""))
     if found.http is None:
         return _Outcome(35 if url.scheme == "https" else 52, remote=host)
     problem = _tls_problem(url.scheme, found.tls, insecure="insecure" in call.flags)
@@ -162,10 +167,28 @@ def _answer(call: _Call, outcome: _Outcome, context: Context) -> ExecResult:
         body = b""
     if "write_out" in call.values:
         body += _written(call.values["write_out"], status, outcome).encode()
-    errors = ""
+    errors = _told(call, outcome)
     if outcome.exit_code and not ("silent" in call.flags and "show" not in call.flags):
-        errors = f"curl: ({outcome.exit_code}) {_message(call, outcome, status)}\n"
+        errors += f"curl: ({outcome.exit_code}) {_message(call, outcome, status)}\n"
     return ExecResult(body, errors.encode(), outcome.exit_code)
+
+
+def _told(call: _Call, outcome: _Outcome) -> str:
+    """Give what `-v` adds about the connection, as curl 7.88 words it."""
+    if "verbose" not in call.flags:
+        return ""
+    url = urlsplit(call.url if "//" in call.url else f"http://{call.url}")
+    port = url.port or 80
+    lines = [f"*   Trying {url.hostname}:{port}..."]
+    if outcome.why:
+        lines.append(f"* connect to {url.hostname} port {port} failed: {outcome.why}")
+        lines.append(
+            f"* Failed to connect to {url.hostname} port {port} after 0 ms: Couldn't connect to server"
+        )
+        lines.append("* Closing connection 0")
+    elif outcome.remote:
+        lines.append(f"* Connected to {url.hostname} ({outcome.remote}) port {port} (#0)")
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _message(call: _Call, outcome: _Outcome, status: int) -> str:

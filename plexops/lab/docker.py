@@ -123,9 +123,22 @@ def _details(container: Container) -> dict[str, Any]:
         "Id": ID, "Name": f"/{container.name}", "State": {"Status": "running", "Running": True, "Pid": 812},
         "Config": {"Image": container.image, "ExposedPorts": {port: {} for port in _EXPOSED}},
         "HostConfig": {"NetworkMode": container.network},
+        "Mounts": _mounts(container),
         "NetworkSettings": {"Ports": _bindings(container), **network,
                             "Networks": {container.network: network}},
     }  # fmt: skip
+
+
+def _mounts(container: Container) -> list[dict[str, Any]]:
+    """Give what of the host the container sees. Docker lists them in no order that means anything."""
+    media = {"Type": "bind", "Source": "/srv/media", "Destination": "/data", "Mode": "ro", "RW": False,
+             "Propagation": "rprivate"}  # fmt: skip
+    if not container.config:
+        volume = {"Type": "volume", "Name": "plex_config", "Source": "/var/lib/docker/volumes/plex_config/_data",
+                  "Destination": "/config", "Driver": "local", "Mode": "z", "RW": True, "Propagation": ""}  # fmt: skip
+        return [media, volume]
+    return [media, {"Type": "bind", "Source": container.config, "Destination": "/config", "Mode": "", "RW": True,
+                    "Propagation": "rprivate"}]  # fmt: skip
 
 
 def _inspect(words: list[str], container: Container) -> ExecResult:

@@ -21,19 +21,22 @@ from plexops.lab.outside import OutsideVantage
 from plexops.lab.plex import PlexSeed, PlexServer
 from plexops.lab.plex_log import NAME as PLEX_LOG_NAME
 from plexops.lab.plex_settings import SETTINGS
+from plexops.lab.plex_tv import PlexTv
 from plexops.lab.routers import RouterName, make_router
 from plexops.lab.scenario import OUTSIDE, PLEX_PORT, Scenario, Vantage
 from plexops.lab.scenarios import SCENARIOS
 from plexops.lab.server import MAC, PLEX_LOGS, DebianServer, Renewer, ServerHooks, ServerOptions
 from plexops.lab.server import USER as SERVER_USER
-from plexops.lab.server_condition import CONTAINER_ADDRESS
+from plexops.lab.server_condition import CONFIG_LOGS, CONTAINER_ADDRESS
 from plexops.lab.shell import Shell
 from plexops.lab.ssh import Account, SshOptions, SshServer, Stream
 from plexops.lab.streams import Peeked, ServerForwarder
 from plexops.lab.ways import Ways
 
-Role = Literal["jump", "router", "server", "plex", "outside", "outside2", "inside"]
-ROLES: tuple[Role, ...] = ("jump", "router", "server", "plex", "outside", "outside2", "inside")
+Role = Literal["jump", "router", "server", "plex", "outside", "outside2", "inside", "plex_tv"]
+ROLES: tuple[Role, ...] = ("jump", "router", "server", "plex", "outside", "outside2", "inside", "plex_tv")
+#: Those that speak HTTP alone.
+WEB: tuple[Role, ...] = ("plex", "plex_tv")
 JUMP_USER = "lab"
 BANNERS = {
     "openwrt": "dropbear_2024.86",
@@ -77,7 +80,7 @@ class RunningHome:
         self._logs = {role: self._log(role) for role in ROLES}
         self.user_key = new_key()
         self.user_key.write(directory / "keys" / "user")
-        self.keys: dict[Role, KeyPair] = {role: new_key() for role in ROLES if role != "plex"}
+        self.keys: dict[Role, KeyPair] = {role: new_key() for role in ROLES if role not in WEB}
         self.router: Router = make_router(
             router, scenario.seed(), RouterHooks(self._logs["router"], self.clock)
         )
@@ -94,6 +97,7 @@ class RunningHome:
         self.server = self._make_server()
         self.host = self._make_host()
         self.plex = self._make_plex()
+        self.plex_tv = self._make_plex_tv()
         self.vantages = self._make_vantages()
         self.ssh: dict[Role, SshServer] = self._ssh_servers()
         self._wire()
@@ -210,11 +214,23 @@ class RunningHome:
         if scenario.condition.running:
             self.ways.plex = service
             self.host.services[PLEX_PORT] = service
-        files = self.server.files
-        files.install_live(f"{PLEX_LOGS}/{PLEX_LOG_NAME}", lambda: plex.log.text().encode(), owner="plex")
+        files, container = self.server.files, scenario.server.container
+        logs = PLEX_LOGS if container is None or not container.config else f"{container.config}{CONFIG_LOGS}"
+        files.install_live(f"{logs}/{PLEX_LOG_NAME}", lambda: plex.log.text().encode(), owner="plex")
         for name, text in plex.log.rotations().items():
-            files.install({f"{PLEX_LOGS}/{name}": text}, owner="plex")
+            files.install({f"{logs}/{name}": text}, owner="plex")
         return plex
+
+    def _make_plex_tv(self) -> PlexTv:
+        scenario = self.scenario
+        return PlexTv(
+            self.plex,
+            self.options.plex.under(scenario.condition, scenario.plex),
+            scenario.listing,
+            log=self._logs["plex_tv"],
+            lan_address=lambda: str(self.host.address),
+            public_address=self.ways.public_address,
+        )
 
     def _make_vantages(self) -> dict[Role, tuple[Vantage, OutsideVantage]]:
         """Make every vantage; there is always one outside, also where the inventory names none."""
@@ -302,6 +318,8 @@ class RunningHome:
             return self._serve_plex
         if role == "router" and self.router_name == "opnsense":
             return self._serve_router_https
+        if role == "plex_tv":
+            return lambda stream: serve_http(stream, self.plex_tv.handle, None)
         return self.ssh[role].serve
 
     def _shells(self) -> list[Shell]:
@@ -316,12 +334,21 @@ class RunningHome:
         accounts = Accounts(
             via={"address": host, "port": port, "username": JUMP_USER, **self._trust("jump")},
             router=self._router_entry(),
-            server=self._trust("server"),
+            server=self._trust("server") if self.scenario.server_login else {},
+            token={"from": "server"} if self.scenario.server_login else self._token_file(),
             vantages=[(vantage, self._trust(vantage.role)) for vantage in self.scenario.vantages],
         )
         static = self.scenario.server.address_source == "static"
-        text = inventory_text(accounts, access=self.scenario.access, static=static)
+        text = inventory_text(
+            accounts, access=self.scenario.access, static=static, plex_tv=self.listen("plex_tv")
+        )
         self.inventory.write_text(text, encoding="utf-8")
+
+    def _token_file(self) -> dict[str, object]:
+        path = self.directory / "keys" / "plex_token"
+        path.write_text(self.options.plex.token, encoding="utf-8")
+        path.chmod(0o600)
+        return {"file": str(path)}
 
     def _trust(self, role: Role) -> dict[str, object]:
         trust: dict[str, object] = {"host_key": self.keys[role].public}

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from email.utils import formatdate
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -223,6 +224,8 @@ def _write_response(stream: _Stream, response: HttpResponse, *, head_only: bool,
     lines = [f"HTTP/1.1 {response.status} {http.HTTPStatus(response.status).phrase}"]
     if response.content_type:
         lines.append(f"Content-Type: {response.content_type}")
+    if response.date is not None:
+        lines.append(f"Date: {formatdate(response.date, usegmt=True)}")
     lines += [
         f"Content-Length: {len(response.body)}",
         f"Connection: {'keep-alive' if keep else 'close'}",

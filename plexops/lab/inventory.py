@@ -22,6 +22,7 @@ PLAYBOOK = """- name: Plex from outside, by a port we chose
     - {name: Plex announces it, plex_remote_access: {manual_port: "{{ external_port }}"}}
 """
 Entry = Mapping[str, object]
+_AS_ROOT: Entry = {"become": {"method": "sudo"}, "firewall": "auto"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +31,15 @@ class Accounts:
 
     via: Entry
     router: Entry
+    #: Empty: nobody logs in to the server.
     server: Entry
+    #: Where Plex's token is.
+    token: Entry
     vantages: Sequence[tuple[Vantage, Entry]]
 
 
-def inventory_text(accounts: Accounts, *, access: str, static: bool) -> str:
-    """Write the inventory of one home."""
+def inventory_text(accounts: Accounts, *, access: str, static: bool, plex_tv: tuple[str, int]) -> str:
+    """Write the inventory of one home; `plex_tv` is where its plex.tv listens."""
     site: dict[str, object] = {} if access == "forward" else {"access": access}
     site |= {
         "vars": {"external_port": EXTERNAL_PORT},
@@ -45,17 +49,15 @@ def inventory_text(accounts: Accounts, *, access: str, static: bool) -> str:
             "address": str(RESERVED),
             "mac": MAC,
             **({"address_by": "static"} if static else {}),
-            "username": SERVER_USER,
-            **accounts.server,
-            "become": {"method": "sudo"},
-            "firewall": "auto",
+            **({"username": SERVER_USER, **accounts.server, **_AS_ROOT} if accounts.server else {}),
         },
-        "plex": {"url": f"http://{RESERVED}:{PLEX_PORT}", "token": {"from": "server"}},
+        "plex": {"url": f"http://{RESERVED}:{PLEX_PORT}", "token": accounts.token},
         "vantages": [
             {"ssh": f"{OUTSIDE_USER}@{vantage.address}", "via": accounts.via, **trust}
             for vantage, trust in accounts.vantages
         ],
         "echoes": [f"http://{name}/ip" for name in ECHOES],
+        "plex_tv": f"http://{plex_tv[0]}:{plex_tv[1]}",
     }
     lines = "".join(f"    {key}: {_flow(value)}\n" for key, value in site.items())
     return f"sites:\n  home:\n{lines}"

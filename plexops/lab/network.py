@@ -11,7 +11,15 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import Literal
 
-from plexops.lab.base import Fate, HttpRequest, HttpResponse, Lease, Packet, ReflectingRouter, Router
+from plexops.lab.base import (
+    Admission,
+    HttpRequest,
+    HttpResponse,
+    Lease,
+    Packet,
+    ReflectingRouter,
+    Router,
+)
 from plexops.lab.https import TlsFiles, serve_http
 from plexops.lab.isp import Isp
 from plexops.lab.ssh import Stream
@@ -35,7 +43,7 @@ class Service:
     tls: Literal["plain", "tls", "both"] = "plain"
 
 
-def _open_firewall(_source: IPv4Address, _port: int) -> Literal["accepted", "dropped", "refused"]:
+def _open_firewall(_source: IPv4Address, _port: int) -> Admission:
     return "accepted"
 
 
@@ -51,7 +59,7 @@ class Host:
     mac: str
     address: IPv4Address | None
     services: dict[int, Service] = field(default_factory=dict)
-    firewall: Callable[[IPv4Address, int], Literal["accepted", "dropped", "refused"]] = _open_firewall
+    firewall: Callable[[IPv4Address, int], Admission] = _open_firewall
     #: Whether its answers find their way back to an address: not where its way out leads elsewhere.
     answers: Callable[[IPv4Address], bool] = _answers_everybody
 
@@ -146,7 +154,7 @@ class Network:
 
     def inbound(
         self, public: IPv4Address, port: int, source: IPv4Address = OUTSIDE_ADDRESS
-    ) -> Service | Fate:
+    ) -> Service | Answer:
         """Follow a TCP connection from the Internet to a public address and port, to whatever listens."""
         if public != self.public_address or not self.isp.up or self.isp.shared is not None:
             return "dropped"  # nobody upstream has a mapping for us
@@ -160,8 +168,8 @@ class Network:
         host = self.at(carried.destination)
         if host is not None and not host.answers(source):
             return "dropped"
-        answer = self._deliver(carried)
-        return answer if isinstance(answer, Service) or answer == "refused" else "dropped"
+        at_home = host is not None or carried.destination == self.lan_address
+        return self._deliver(carried) if at_home else "dropped"
 
     def from_lan(self, source: IPv4Address, host: str, port: int) -> Service | Answer:
         """Follow a connection from a LAN address to a LAN address, a name or an Internet address."""

@@ -6,6 +6,7 @@ import threading
 import time
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import Literal, Protocol
 from urllib.parse import parse_qsl
@@ -59,6 +60,7 @@ class PlexServer:
         self._hooks = hooks
         self._requests = log
         self._seed = seed or PlexSeed()
+        self._now = now
         self._condition = self._seed.condition
         self._address = address or (lambda: self._seed.private_address)
         self.faults: list[str] = []
@@ -115,7 +117,10 @@ class PlexServer:
     # --- HTTP ----------------------------------------------------------------------------------------
 
     def handle(self, request: HttpRequest) -> HttpResponse:
-        """Answer one request."""
+        """Answer one request, with the date."""
+        return replace(self._answer(request), date=self._now())
+
+    def _answer(self, request: HttpRequest) -> HttpResponse:
         query = f"?{request.query}" if request.query else ""
         self._requests.add(f"{request.method} {request.path}{query}")
         if "x-plex-token" in query.lower():

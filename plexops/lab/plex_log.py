@@ -6,13 +6,20 @@ import io
 import threading
 import time
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 #: Real servers show decimal thread numbers on Linux.
 _THREAD = 140213
 NAME = "Plex Media Server.log"
+#: What other programs of the server log. None of it is the server's own word, whatever it looks like.
+_BESIDE: Mapping[str, str] = {
+    "PMS Plugin Logs/com.plexapp.system.log": "2025-11-22 17:00:01,204 (7f8e) :  INFO (core:349) - Starting\n",
+    "Plex Tuner Service.log": (
+        "Nov 22, 2025 17:00:03.000 [140213] DEBUG - MyPlex: mapping state set to 'Mapped - Not Published'.\n"
+    ),
+}
 Level = Literal["DEBUG", "INFO", "WARN", "ERROR"]
 
 
@@ -86,10 +93,10 @@ class PlexLog:
         return {"Plex Media Server.1.log": "".join(f"{line}\n" for line in self._rotated)}
 
     def zipped(self) -> bytes:
-        """Give what `/diagnostics/logs` answers."""
+        """Give what `/diagnostics/logs` answers: all logs of the server, of which there are more than its own."""
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-            for name, text in {NAME: self.text(), **self.rotations()}.items():
+            for name, text in {**_BESIDE, NAME: self.text(), **self.rotations()}.items():
                 archive.writestr(name, text)
         return buffer.getvalue()
 

@@ -11,6 +11,7 @@ from plexops.lab.base import ForwardSeed, MappingSeed, PinholeSeed, ReservationS
 from plexops.lab.isp import ISPS, IspKind
 from plexops.lab.network import OUTSIDE_ADDRESS
 from plexops.lab.plex_seed import PlexCondition
+from plexops.lab.plex_tv import Listing
 from plexops.lab.routers import ROUTERS, RouterName
 from plexops.lab.server import MAC, OWN_RULES
 from plexops.lab.server_condition import ServerCondition
@@ -119,12 +120,20 @@ class Scenario:
     earlier: tuple[ForwardSeed, ...] = ()
     pinholes: tuple[PinholeSeed, ...] = ()
     strict_filter: bool = False
+    #: Rules of a chain that somebody has on the router before its forwards, in nft's words.
+    early_filter: tuple[str, ...] = ()
     upnp: Literal["on", "off", "none"] = "on"
     mappings: tuple[MappingSeed, ...] = MAPPINGS
+    #: Whether the router's packet filter was loaded anew since, without the rules for them.
+    mappings_flushed: bool = False
     #: Whether the router says yes to Plex's own mapping request, and keeps nothing of it.
     forgets_mappings: bool = False
     server: ServerCondition = field(default_factory=ServerCondition)
+    #: Whether the inventory has a login to the server. Without one Plex's token comes from a file.
+    server_login: bool = True
     condition: PlexCondition = field(default_factory=PlexCondition)
+    #: What plex.tv tells apps.
+    listing: Listing = field(default_factory=Listing)
     vantages: tuple[Vantage, ...] = (OUTSIDE,)
     #: What an address echo answers instead of the public address.
     echoes: Mapping[str, str] = field(default_factory=dict)
@@ -142,8 +151,10 @@ class Scenario:
             upnp=self.upnp == "on",
             upnp_installed=self.upnp != "none",
             mappings=self.mappings if self.upnp == "on" else (),
+            mappings_flushed=self.mappings_flushed,
             pinholes=self.pinholes,
             strict_filter=self.strict_filter,
+            early_filter=self.early_filter,
             wan_up=isp.up,
             wan_address=isp.wan,
             wan_gateway=isp.gateway,

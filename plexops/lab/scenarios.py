@@ -25,7 +25,7 @@ from plexops.lab.scenarios_internet import INTERNET
 from plexops.lab.scenarios_plex import PLEX
 from plexops.lab.scenarios_router import ROUTER
 from plexops.lab.scenarios_server import SERVER
-from plexops.lab.scenarios_upnp import UPNP
+from plexops.lab.scenarios_upnp import UPNP, UPNP_LOGS
 
 __all__ = [
     "AUTOMATIC", "EXTERNAL_PORT", "FOREIGN_FORWARDS", "FOREIGN_RESERVATIONS", "FORWARD", "MANUAL", "MAPPINGS",
@@ -56,5 +56,6 @@ GENERAL = (
 )
 
 SCENARIOS: Mapping[str, Scenario] = {
-    scenario.name: scenario for scenario in (*GENERAL, *INTERNET, *ROUTER, *UPNP, *SERVER, *PLEX, *ACCESS)
+    scenario.name: scenario
+    for scenario in (*GENERAL, *INTERNET, *ROUTER, *UPNP, *UPNP_LOGS, *SERVER, *PLEX, *ACCESS)
 }

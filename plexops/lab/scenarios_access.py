@@ -51,6 +51,14 @@ ACCESS = (
         condition=PlexCondition(relayed_sessions=1),
     ),
     Scenario(
+        "no-direct-way",
+        "all in order at home, nobody gets in, and nothing says why: plex.tv offers apps the relay alone",
+        isp="isp_blocks",
+        blocked_ports=frozenset({EXTERNAL_PORT}),
+        plex={**MANUAL, "logDebug": False},
+        vantages=(),
+    ),
+    Scenario(
         "relay-in-order",
         "the relay is the way in that the owner wants: the ISP shares one public address",
         isp="cgnat",

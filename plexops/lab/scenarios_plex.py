@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from plexops.lab.plex_log import LogLine
 from plexops.lab.plex_seed import PlexCondition
-from plexops.lab.scenario import AUTOMATIC, EXTERNAL_PORT, FORWARD, MANUAL, Scenario
+from plexops.lab.plex_tv import Listing
+from plexops.lab.scenario import AUTOMATIC, AUTOMATIC_PORT, EXTERNAL_PORT, FORWARD, MANUAL, Scenario
 from plexops.lab.server_condition import ServerCondition
 
 _DAY = 86_400
@@ -44,6 +45,26 @@ PLEX = (
         condition=PlexCondition(signed_in=False),
     ),
     Scenario(
+        "not-online",
+        "the port is open and Plex says that all is well, but its connection to plex.tv broke: apps show it as offline",
+        listing=Listing(online=False),
+    ),
+    Scenario(
+        "not-listed",
+        "the port is open and Plex says that all is well, but it was taken out of the account at plex.tv",
+        listing=Listing(listed=False),
+    ),
+    Scenario(
+        "stale-announcement",
+        "the port is open, but plex.tv still sends apps to the port that Plex once had by UPnP",
+        listing=Listing(stale_port=AUTOMATIC_PORT),
+    ),
+    Scenario(
+        "dns-rebinding",
+        "all in order, but the router's resolver keeps back the names by which apps find Plex at home",
+        listing=Listing(rebinding=True),
+    ),
+    Scenario(
         "publishing-off",
         "remote access is switched off in Plex",
         plex={**MANUAL, "PublishServerOnPlexOnlineKey": False},
@@ -68,6 +89,11 @@ PLEX = (
         "refused",
         "the way in is right, but the host resets whoever comes from outside",
         server=ServerCondition(resets_outsiders=True),
+    ),
+    Scenario(
+        "unreachable",
+        "the way in is right, but somebody on it answers outsiders that the host is not to be reached",
+        server=ServerCondition(prohibits_outsiders=True),
     ),
     Scenario(
         "wrong-server",

@@ -62,6 +62,18 @@ ROUTER = (
         routers=("linux", "routeros"),
     ),
     Scenario(
+        "router-other-filter",
+        "the forward is right, but a chain of the owner's drops the port before it is forwarded",
+        early_filter=("tcp dport 32500 drop",),
+        routers=("openwrt", "linux"),
+    ),
+    Scenario(
+        "router-other-filter-unclear",
+        "as before, by a rule that plexops does not understand",
+        early_filter=("ct status != dnat tcp dport 32500 drop",),
+        routers=("linux", "openwrt"),
+    ),
+    Scenario(
         "four-addresses",
         "the reservation says .60, the host has .83, and the forward leads to .50",
         address=OLD,

@@ -44,6 +44,30 @@ SERVER = (
         server=ServerCondition(firewall_enabled=False),
     ),
     Scenario(
+        "host-other-filter",
+        "ufw lets Plex in, and a table of an intrusion blocker beside it drops whoever comes from outside",
+        server=ServerCondition(other_filter=("ip saddr != 192.168.1.0/24 tcp dport 32400 drop",)),
+    ),
+    Scenario(
+        "host-other-filter-unclear",
+        "as before, by a rule that plexops does not understand",
+        server=ServerCondition(
+            other_filter=("ct status != dnat ip saddr != 192.168.1.0/24 tcp dport 32400 drop",)
+        ),
+    ),
+    Scenario(
+        "host-filter-of-others",
+        "all in order; a table beside ufw guards SSH alone, and keeps some senders out",
+        server=ServerCondition(
+            other_filter=("tcp dport 22 ip saddr != 192.168.1.0/24 drop", "ip saddr 45.155.205.0/24 drop")
+        ),
+    ),
+    Scenario(
+        "host-firewall-not-as-said",
+        "all in order, but ufw is switched on and the kernel holds none of its rules",
+        server=ServerCondition(firewall_loaded=False),
+    ),
+    Scenario(
         "docker-unpublished",
         "Plex runs in a container with a network of its own, and nothing is published",
         server=ServerCondition(container=Container()),

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from plexops.lab.base import WAN_ADDRESS, MappingSeed
 from plexops.lab.plex_seed import PlexCondition
-from plexops.lab.scenario import AUTOMATIC, AUTOMATIC_PORT, MAPPINGS, NAS, OLD, PLEX_PORT, Scenario
+from plexops.lab.scenario import AUTOMATIC, AUTOMATIC_PORT, MAPPINGS, NAS, OLD, PLEX_PORT, RESERVED, Scenario
+from plexops.lab.server_condition import Container, ServerCondition
 
 _ANSWERS = PlexCondition(router_address=str(WAN_ADDRESS))
 _OLD_MAPPING = MappingSeed(AUTOMATIC_PORT, OLD, PLEX_PORT, "tcp", "Plex Media Server")
+_MAPPING = MappingSeed(AUTOMATIC_PORT, RESERVED, PLEX_PORT, "tcp", "Plex Media Server")
 _OTHERS_MAPPING = MappingSeed(AUTOMATIC_PORT, NAS, 8080, "tcp", "download station")
 
 UPNP = (
@@ -38,6 +42,18 @@ UPNP = (
         routers=("openwrt", "linux", "routeros"),
     ),
     Scenario(
+        "upnp-flushed",
+        "Plex says that UPnP mapped its port, UPnP's list has it, and the packet filter was loaded anew since",
+        forwards=(),
+        plex=AUTOMATIC,
+        mappings=(*MAPPINGS, _MAPPING),
+        mappings_flushed=True,
+        forgets_mappings=True,
+        condition=_ANSWERS,
+        # Elsewhere nobody shows the packet filter's own rules for UPnP.
+        routers=("linux",),
+    ),
+    Scenario(
         "upnp-old-address",
         "Plex says that UPnP mapped its port, and the mapping leads to its old address",
         forwards=(),
@@ -55,5 +71,21 @@ UPNP = (
         mappings=(*MAPPINGS, _OTHERS_MAPPING),
         condition=_ANSWERS,
         routers=("openwrt", "linux", "routeros"),
+    ),
+)
+_CONFLICT = UPNP[-1]
+#: The same trouble, which only Plex's log tells of, where that log is not in the usual place.
+UPNP_LOGS = (
+    replace(
+        _CONFLICT,
+        name="log-over-http",
+        about="as upnp-conflict, and nobody logs in to the server: only Plex itself gives its log",
+        server_login=False,
+    ),
+    replace(
+        _CONFLICT,
+        name="log-in-container",
+        about="as upnp-conflict, and Plex runs in a container that keeps its log in a folder of the owner's",
+        server=ServerCondition(container=Container(network="host", config="/srv/docker/plex media")),
     ),
 )

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import BinaryIO, Literal
 
-from plexops.lab.base import Clock, DeviceLog, ExecResult
+from plexops.lab.base import Admission, Clock, DeviceLog, ExecResult
 from plexops.lab.curl import Connect, make_curl
 from plexops.lab.docker import make_docker
 from plexops.lab.filesystem import FileSystem
 from plexops.lab.server_condition import EVERYWHERE, LAN, ServerCondition
+from plexops.lab.server_filters import KernelFilters
 from plexops.lab.server_network import PLEX_PORT, ServerNetwork
 from plexops.lab.shell import DONE, ROOT_PATH, CommandFunction, Context, Shell, fail, say
 from plexops.lab.ufw import Rule, Ufw
@@ -85,7 +86,10 @@ class DebianServer:
         self._install()
         self.ufw: Ufw | None = None
         network = ServerNetwork(MAC, options.condition, options.listening, hooks.address, hooks.hops)
+        self.filters = KernelFilters(options.condition.other_filter, self._ufw_loaded)
         commands: dict[str, CommandFunction] = {
+            "nft": self.filters.nft,
+            "iptables-save": self.filters.iptables_save,
             "sudo": self._sudo,
             "ip": network.ip,
             "ss": network.ss,
@@ -113,10 +117,10 @@ class DebianServer:
             lock=self.lock,
             hostname=USER,
             flavour="bash",
-            sbin=frozenset({"ufw", "dhclient", "nft", "iptables"}),
+            sbin=frozenset({"ufw", "dhclient", "nft", "iptables-save"}),
         )
 
-    def admits(self, source: IPv4Address, port: int) -> Literal["accepted", "dropped", "refused"]:
+    def admits(self, source: IPv4Address, port: int) -> Admission:
         """Judge an incoming TCP connection by the host's firewall as it is loaded, and by where Plex listens."""
         condition = self.options.condition
         reached = port != PLEX_PORT or EVERYWHERE in condition.bindings(port)
@@ -124,8 +128,19 @@ class DebianServer:
             return "accepted"  # Docker translates before any rule of ufw's is asked
         if condition.resets_outsiders and source not in LAN:
             return "refused"
-        verdict = "accepted" if self.ufw is None else self.ufw.judge(source, port, "tcp")
+        if condition.prohibits_outsiders and source not in LAN:
+            return "unreachable"
+        beside = self.filters.judge(source, port, self._hooks.address() or LAN[1])
+        if beside != "accepted":
+            return beside
+        verdict: Admission = "accepted"
+        if self.ufw is not None and self._ufw_loaded():
+            verdict = self.ufw.judge(source, port, "tcp")
         return "refused" if verdict == "accepted" and not reached else verdict
+
+    def _ufw_loaded(self) -> bool:
+        loaded = self.options.condition.firewall_loaded
+        return self.ufw is not None and (self.ufw.active if loaded is None else loaded)
 
     def export(self) -> str:
         """Give the firewall's files."""

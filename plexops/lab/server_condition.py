@@ -17,6 +17,10 @@ TUNNEL_ADDRESS = IPv4Address("10.8.0.2")
 TUNNEL_GATEWAY = IPv4Address("10.8.0.1")
 
 
+#: Where Plex's log lies below a container's /config.
+CONFIG_LOGS = "/Library/Application Support/Plex Media Server/Logs"
+
+
 @dataclass(frozen=True, slots=True)
 class Container:
     """A container that Plex runs in. `published`: the host's address and port, and the container's port."""
@@ -25,6 +29,8 @@ class Container:
     published: tuple[tuple[str, int, int], ...] = ()
     name: str = "plex"
     image: str = "plexinc/pms-docker:latest"
+    #: The host's folder that is mounted as /config; empty: a volume of Docker's own that nobody looks into.
+    config: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +58,14 @@ class ServerCondition:
     listens: Literal["everywhere", "loopback", "nowhere"] = "everywhere"
     container: Container | None = None
     firewall_enabled: bool = True
+    #: Whether ufw's rules are in the kernel, where that is not what its switch says.
+    firewall_loaded: bool | None = None
+    #: Rules of somebody's own table beside ufw, in nft's words, for packets that come in.
+    other_filter: tuple[str, ...] = ()
     #: A filter beside ufw, such as an intrusion blocker's, resets whoever comes from outside.
     resets_outsiders: bool = False
+    #: Something on the way in answers outsiders that the host is not to be reached (ICMP).
+    prohibits_outsiders: bool = False
 
     @property
     def online(self) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from ipaddress import IPv4Address
 from typing import Literal
 
-from plexops.lab.base import Fate, HttpRequest, HttpResponse
+from plexops.lab.base import HttpRequest, HttpResponse
 from plexops.lab.curl import Connect
 from plexops.lab.network import PLEX_TV_ADDRESS, Answer, Host, Network, Service, text_service
 from plexops.lab.scenario import PI, PLEX_PORT, Scenario, Vantage
@@ -49,7 +49,7 @@ class Ways:
         if found is self.plex:
             return True
         # Another server's answer is as quick as a refusal.
-        return False if found in ("dropped", "unreachable") else "refused"
+        return False if found == "dropped" else "refused"
 
     def upnp_map(self, port: int) -> bool:
         """Answer Plex's own mapping request; no router here keeps anything of it."""
@@ -64,7 +64,7 @@ class Ways:
 
     # --- who reaches what ------------------------------------------------------------------------------
 
-    def inbound(self, public: IPv4Address, port: int, source: IPv4Address) -> Service | Fate:
+    def inbound(self, public: IPv4Address, port: int, source: IPv4Address) -> Service | Answer:
         """Follow a connection from the Internet to a public address: the home's, or its VPN provider's."""
         vpn = self._scenario.server.vpn
         if vpn is None or public != vpn.public:

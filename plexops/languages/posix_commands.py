@@ -14,7 +14,6 @@ Check = Callable[[Sequence[str]], str | None]
 #: What may stand in double quotes so that no shell expands anything.
 VARIABLE_FREE = re.compile(r"[^$`\\!]*")
 
-_WORD = re.compile(r"[A-Za-z0-9_.:@/-]+")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@:-]*")
 _PROC = re.compile(
     r"/proc/(?:net|sys)/[^*?]+|/proc/(?:version|uptime|meminfo|cpuinfo|loadavg|mounts|modules)"
@@ -181,7 +180,8 @@ def _nft(arguments: Sequence[str]) -> str | None:
     if list(arguments) in (["--version"], ["-v"]):
         return None
     rest = list(arguments)
-    while rest and re.fullmatch(r"-[jsnay]{1,5}", rest[0]):
+    # `-t` only leaves out what is in sets.
+    while rest and re.fullmatch(r"-[jsnayt]{1,6}", rest[0]):
         rest.pop(0)
     if rest[:1] != ["list"] or len(rest) < 2 or rest[1] not in _NFT_LISTED:
         return "only `list` reads"

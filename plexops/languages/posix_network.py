@@ -71,7 +71,10 @@ def curl(arguments: Sequence[str]) -> str | None:
             if re.fullmatch(r"(?!@)(?:(?!%output).)+", next(waiting, "")) is None:
                 return f"{word} has a format that is not on the list"
         elif word.startswith("-"):
-            if re.fullmatch(r"-[sSkf46]{1,6}|--silent|--show-error|--insecure|--fail", word) is None:
+            if (
+                re.fullmatch(r"-[sSkfv46]{1,6}|--silent|--show-error|--insecure|--fail|--verbose", word)
+                is None
+            ):
                 return f"the option {word!r} is not on the list"
         else:
             urls.append(word)

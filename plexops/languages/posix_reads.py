@@ -12,15 +12,18 @@ from plexops.languages.posix_commands import CHECKS, VARIABLE_FREE
 
 _BARE = re.compile(r"[A-Za-z0-9_.:,=/@%+*?\[\]!^-]+")
 _IGNORED_ERRORS = re.compile(r"[ \t]2>/dev/null[ \t]*\Z")
+#: A filter that only shortens what the command prints.
+_SHORTENED = re.compile(r"[ \t]\|[ \t]tail -c [0-9]{1,8}[ \t]*\Z")
 
 
 def refuse_read(text: str) -> str | None:
     """Tell why this is not one simple command that is known to only read; None when it is.
 
-    One trailing `2>/dev/null` is allowed, nothing else that is not a plain or quoted word.
+    One trailing `2>/dev/null` is allowed, and behind it one `| tail -c NUMBER`, which keeps the end of what was
+    printed; nothing else that is not a plain or quoted word.
     """
     try:
-        words = _words(_IGNORED_ERRORS.sub("", text, count=1))
+        words = _words(_IGNORED_ERRORS.sub("", _SHORTENED.sub("", text, count=1), count=1))
     except ValueError as error:
         return str(error)
     if not words:
@@ -31,6 +34,11 @@ def refuse_read(text: str) -> str | None:
         return f"{name!r} is not on the list of commands that only read"
     reason = check(arguments)
     return f"{name}: {reason}" if reason else None
+
+
+def loses_status(text: str) -> bool:
+    """Tell whether the shell gives another command's status for this one's: only its complaints say that it failed."""
+    return _SHORTENED.search(text) is not None
 
 
 def _words(text: str) -> list[str]:

@@ -66,6 +66,8 @@ class FilterRule:
     #: 4, 6, or 0 for both.
     family: int = 0
     understood: bool = True
+    #: In a base chain: it is asked before addresses are translated.
+    early: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,8 @@ class ProbeAnswer(StrEnum):
     OPEN = "open"
     REFUSED = "refused"
     TIMED_OUT = "timed out"
+    #: Somebody on the way answered that nobody gets there (ICMP host unreachable, or prohibited).
+    UNREACHABLE = "unreachable"
     WRONG_SERVER = "wrong server"
     UNKNOWN = "unknown"
 

@@ -24,10 +24,25 @@ class Command:
 
 
 @dataclass(frozen=True, slots=True)
+class Lines:
+    """What is wanted of an answer that is a zip archive of text files: lines, as `grep` over several files gives them.
+
+    The transport unpacks, and hands on nothing else: of each of the `files`, whatever folder of the archive it lies in and
+    in this order, every line in which the expression `pattern` finds something, behind the file's name and a colon.
+    Where that is more than an answer may hold, lines in which `spare` finds something are left out.
+    """
+
+    files: tuple[str, ...]
+    pattern: str
+    spare: str
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """One HTTP request without its login: the transport binds that as the request leaves.
 
-    `path` starts with a slash and holds no query; `body` is JSON or absent; `accept` is what the answer is.
+    `path` starts with a slash and holds no query; `body` is JSON or absent; `accept` is what the answer is. `lines`:
+    the answer is a zip archive, and only these lines of it are wanted.
     """
 
     method: Method
@@ -35,6 +50,7 @@ class Call:
     query: tuple[tuple[str, str], ...] = ()
     body: Json = None
     accept: Literal["json", "xml", "any"] = "json"
+    lines: Lines | None = None
 
 
 class LookKind(StrEnum):
@@ -42,14 +58,25 @@ class LookKind(StrEnum):
 
     ECHO = "echo"  # a page that tells our public address
     STUN = "stun"  # a server that tells it over UDP
+    ROUTES = "routes"  # this computer's own routes; no packet is sent
+    SSDP = "ssdp"  # which boxes say that they lead to the internet
+    IGD = "igd"  # how such a box describes itself
+    IGD_ADDRESS = "igd address"  # its address on the internet side
+    IGD_MAPPING = "igd mapping"  # one place of its table of mappings
+    NAT_PMP = "nat-pmp"  # the gateway's address on the internet side, asked in two bytes
+    TITLE = "title"  # the title of a box's own page
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Something that this computer itself finds out; `target` is a URL, or HOST:PORT."""
+    """Something that this computer itself finds out; `target` is a URL, or HOST:PORT.
+
+    `detail` is what else is asked: who is asked apart from the group, which service, which place of a table.
+    """
 
     kind: LookKind
     target: str
+    detail: str = ""
 
 
 #: What may be sent to a device.
@@ -65,8 +92,20 @@ def shown(ask: Question) -> str:
             return text
         case Call(method=method, path=path):
             return f"{method} {path}"
-        case Look(kind=kind, target=target):
-            return f"{kind} {target}, from this computer"
+        case Look(kind=kind, target=target, detail=detail):
+            return " ".join(part for part in (kind, target, detail) if part) + ", from this computer"
+
+
+@dataclass(frozen=True, slots=True)
+class Only:
+    """What is kept of a JSON answer that lists more than anybody needs to see.
+
+    The rows of the list in which `member` is `value`, and of these the members in `names`, at any depth.
+    """
+
+    member: str
+    value: str
+    names: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +114,8 @@ class Read:
 
     `absent` holds the statuses that mean "this device has no such thing". `secret` marks an answer that
     holds a credential: it is never recorded, kept as an exhibit or shown. `hides` names attributes of an XML answer
-    whose values the transport drops before anybody sees them. `seconds` bounds the answer.
+    whose values the transport drops before anybody sees them; `only` is all that it keeps of a JSON answer.
+    `seconds` bounds the answer.
     """
 
     id: str
@@ -83,7 +123,9 @@ class Read:
     absent: frozenset[int] = frozenset()
     secret: bool = False
     hides: tuple[str, ...] = ()
+    only: Only | None = None
     seconds: float = 30.0
+    sometimes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +133,7 @@ class Reply:
     """What came back. `status` is the exit status or HTTP status; None where the console has none.
 
     `whole` is False when the answer was cut off, by a limit or a broken connection: such a reply is never parsed.
+    `date` is the device's own clock as HTTP tells it (`Sat, 22 Nov 2025 17:53:01 GMT`), empty where nothing told it.
     """
 
     id: str
@@ -98,6 +141,7 @@ class Reply:
     body: str
     stderr: str = ""
     whole: bool = True
+    date: str = ""
 
 
 @dataclass(frozen=True, slots=True)

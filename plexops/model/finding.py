@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 from plexops.model.change import Change
 from plexops.model.errors import ExitStatus, Place
@@ -35,20 +34,6 @@ FINDING_EXIT: Mapping[FindingStatus, ExitStatus] = {
     FindingStatus.NOT_APPLICABLE: ExitStatus.IN_ORDER,
     FindingStatus.NOTE: ExitStatus.IN_ORDER,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Desire:
-    """What one task wants of one site, with every default filled in. `values` is the kind's own type."""
-
-    role: Role
-    kind: Kind
-    key: str
-    values: Any
-    absent: bool = False
-    adopt: bool = False
-    task: str = ""
-    place: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,11 +21,11 @@ class OwnNetwork:
 
 @dataclass(frozen=True, slots=True)
 class SeenGateway:
-    """A box that says by UPnP that it leads to the internet.
+    """A box that says by UPnP that it leads to the internet; or our own gateway, that said it by NAT-PMP alone.
 
     `wan` None: it did not tell its address there, and `why` says why. `wanless`: it said that it has none, which is
     also how UPnP daemons keep a private one to themselves. `mappings` None: they were not read; `whole` is False where
-    there may be more of them than were read.
+    there may be more of them than were read. `wan_by` is how it told its address.
     """
 
     address: IPv4Address
@@ -38,6 +38,7 @@ class SeenGateway:
     mappings: tuple[UpnpMapping, ...] | None = None
     whole: bool = True
     why: str = ""
+    wan_by: str = "UPnP"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ class QuickReport:
 
     @property
     def router(self) -> SeenGateway | None:
-        """The UPnP gateway that is this computer's own default gateway, if that one answers."""
+        """The gateway that is this computer's own default gateway, if that one answers."""
         if self.network is None:
             return None
         return next((box for box in self.gateways if box.address == self.network.gateway), None)

@@ -18,6 +18,10 @@ from plexops.model.values import PLEX_PORT
 Value = None | str | int | bool | Mapping[str, "Value"]
 
 
+#: Plex's own service: it lists an account's servers, and tells apps where to find them.
+PLEX_TV = "https://plex.tv"
+
+
 def _nowhere() -> Mapping[str, Place]:
     return MappingProxyType({})
 
@@ -222,6 +226,7 @@ class Site:
     """One home. `variables` are already merged: defaults, then groups in their order, then the site's own.
 
     `echoes` are services that tell the public address: None means the usual ones, empty means that none is asked.
+    `plex_tv` is where plex.tv's list of the account's servers is asked; empty means plex.tv itself.
     """
 
     name: str
@@ -235,6 +240,7 @@ class Site:
     plex: PlexDevice | None = None
     vantages: tuple[Vantage, ...] = ()
     echoes: tuple[str, ...] | None = None
+    plex_tv: str = ""
     places: Mapping[str, Place] = field(default_factory=_nowhere, compare=False)
 
 
@@ -330,3 +336,12 @@ class SiteTasks:
 
     site: Site
     tasks: tuple[ResolvedTask, ...]
+
+    @property
+    def external_port(self) -> int | None:
+        """The port that the tasks want open on the router, if any does."""
+        for task in self.tasks:
+            if task.kind is Kind.PORT_FORWARD and task.want is not None:
+                port: int | None = task.want.external_port.single
+                return port
+        return None

@@ -37,6 +37,9 @@ class Kind(StrEnum):
     LEASE = "lease"
     UPNP_MAPPING = "upnp_mapping"
     FILTER_RULE = "filter_rule"
+    #: Rules of packet filters besides: on the router those that the forwards do not know of, on the server those beside
+    #: the firewall that plexops reads as such.
+    OTHER_FILTER = "other_filter"
     LISTENER = "listener"
     ECHO = "echo"
     PROBE = "probe"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 
 PLEX_PORT = 32400
 
@@ -24,10 +24,17 @@ UNUSABLE_NETWORKS: tuple[IPv4Network, ...] = (
     IPv4Network("169.254.0.0/16"),
     IPv4Network("224.0.0.0/3"),
 )
+#: Nobody on the internet has such an address. Documentation ranges are not among them: they are the lab's internet.
+NOT_PUBLIC_NETWORKS = (*PRIVATE_NETWORKS, *CARRIER_NAT_NETWORKS, *TRANSITION_NETWORKS, *UNUSABLE_NETWORKS)
 
 _MAC = re.compile(r"^([0-9A-Fa-f]{2})[:-]([0-9A-Fa-f]{2})[:-]([0-9A-Fa-f]{2})[:-]([0-9A-Fa-f]{2})[:-]"
                   r"([0-9A-Fa-f]{2})[:-]([0-9A-Fa-f]{2})$")  # fmt: skip
 _KEY = re.compile(r"[a-z][a-z0-9_]{0,19}")
+
+
+def is_public(address: IPv4Address) -> bool:
+    """Tell whether an address can be somebody's on the internet."""
+    return not any(address in network for network in NOT_PUBLIC_NETWORKS)
 
 
 def parse_mac(text: str) -> str:

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from plexops.model.exchange import Json
 from plexops.parsers.base import ParseError
 from plexops.parsers.dnsmasq import parse_dnsmasq, parse_dnsmasq_leases
+from plexops.parsers.iptables import parse_iptables_save
 from plexops.parsers.miniupnpd import parse_miniupnpd_leases
 from plexops.parsers.nft import parse_nft
 from plexops.parsers.plain import (
@@ -35,6 +36,7 @@ PARSERS: Mapping[str, Callable[[str], Json]] = MappingProxyType(
         "dnsmasq_leases": parse_dnsmasq_leases,
         "ip_addr": parse_ip_json,
         "ip_route": parse_ip_json,
+        "iptables_save": parse_iptables_save,
         "json": parse_json,
         "keyvalue": parse_keyvalue,
         "lines": parse_lines,

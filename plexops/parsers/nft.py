@@ -30,6 +30,8 @@ _RAW = {
 _PROTOCOL_NUMBERS = {"1": "icmp", "6": "tcp", "17": "udp", "58": "ipv6-icmp"}
 
 _FINAL = frozenset({"accept", "drop", "return", "continue", "queue", "reject", "masquerade"})
+#: The priority at which destinations are translated.
+_DSTNAT = -100
 #: Statements that decide nothing about the packet.
 _HARMLESS = frozenset({"counter", "log", "ct helper"})
 
@@ -46,8 +48,9 @@ def parse_nft(text: str) -> dict[str, Json]:
     filter: see `_filter_rows`. nat: see `_nat_rows`.
 
     `understood` is `1` only if the row says all that decides what the rule does. `negated` names columns that are
-    matched by "not": they have no value here, and such a row is not understood. A rule with a verdict map becomes one
-    row per verdict, with one handle and position. Raises ParseError for anything but nft's JSON.
+    matched by "not": such a row is not understood. What it is not stands in `not_saddr` and so on, where it is plain,
+    and `only_negated` is `1` where nothing else is left open. A rule with a verdict map becomes one row per verdict,
+    with one handle and position. Raises ParseError for anything but nft's JSON.
     """
     document = parse_json(text)
     objects = document.get("nftables") if isinstance(document, Mapping) else None
@@ -129,8 +132,9 @@ def _filter_rows(chains: list[Json], rules: list[Json]) -> list[Json]:
     """Give what decides about packets, chain by chain: the rules in order, then a base chain's policy as its last.
 
     Each row also has `chain_id` (`inet filter forward`), `hook` (empty for a chain that is only jumped to), `base`,
-    and its `target` as a chain_id. A goto is followed by a row that returns. Chains that translate addresses do not
-    filter and are left out.
+    and its `target` as a chain_id. `early` is `true` in base chains that are asked before addresses are translated, and
+    absent elsewhere. A goto is followed by a row that returns. Chains that translate addresses do not filter and are
+    left out.
     """
     found: list[Json] = []
     by_chain = _by_chain(rules)
@@ -142,6 +146,7 @@ def _filter_rows(chains: list[Json], rules: list[Json]) -> list[Json]:
             "chain_id": " ".join(where),
             "hook": chain.get("hook", ""),
             "base": "true" if "hook" in chain else "false",
+            **({"early": "true"} if _is_early(chain) else {}),
         }
         for rule in by_chain.get(where, ()):
             target = rule.get("target")
@@ -154,6 +159,14 @@ def _filter_rows(chains: list[Json], rules: list[Json]) -> list[Json]:
         if "policy" in chain:
             found.append({"family": where[0], "verdict": chain["policy"], "handle": "policy", **common})
     return found
+
+
+def _is_early(chain: _Object) -> bool:
+    """Tell whether a base chain is asked before the kernel translates destinations, at priority -100."""
+    priority = str(chain.get("prio", "0"))
+    return chain.get("hook") == "ingress" or (
+        chain.get("hook") == "prerouting" and priority.lstrip("-").isdigit() and int(priority) < _DSTNAT
+    )
 
 
 def _protocol(rule: _Object) -> dict[str, Json]:
@@ -199,7 +212,8 @@ class _Flat:
 
     def __init__(self) -> None:
         self.columns: dict[str, str] = {}
-        self.negated: list[str] = []
+        #: What is matched by "not", with its value where that is plain.
+        self.negated: dict[str, str] = {}
         self.understood = True
         #: Of a verdict map: the column that it looks at, and what it does for which values.
         self.map: list[tuple[str, str, dict[str, str]]] = []
@@ -231,8 +245,7 @@ class _Flat:
         if column is None or operator not in {"==", "in", "!="}:
             self.understood = False
         elif operator == "!=":
-            self.negated.append(column)
-            self.understood = False
+            self._put_negated(column, _value(match.get("right"), column))
         else:
             value = _value(match.get("right"), column)
             self._put(column, value)
@@ -246,6 +259,12 @@ class _Flat:
             self.understood = False
         else:
             self.columns[column] = value
+
+    def _put_negated(self, column: str, value: str) -> None:
+        if column in self.negated or not _is_plain(value):
+            self.understood = False
+            value = ""
+        self.negated[column] = value
 
     def _verdict_map(self, content: _Object) -> None:
         column, protocol = _column(content.get("key"))
@@ -276,7 +295,10 @@ class _Flat:
     def finished(self) -> Iterator[dict[str, Json]]:
         """Give the rows: one, or one per verdict of a map."""
         tail = {"negated": ",".join(self.negated)} if self.negated else {}
-        tail["understood"] = "1" if self.understood else "0"
+        tail |= {f"not_{column}": value for column, value in self.negated.items() if value}
+        if self.negated and self.understood:
+            tail["only_negated"] = "1"
+        tail["understood"] = "1" if self.understood and not self.negated else "0"
         grouped: dict[tuple[tuple[str, str], ...], list[str]] = {}
         for _, value, verdict in self.map:
             grouped.setdefault(tuple(verdict.items()), []).append(value)

@@ -37,10 +37,10 @@ from dataclasses import dataclass
 from plexops.model.entries import LogEvent, LogWord
 from plexops.parsers.plex_log_lines import event_of
 
-#: What `grep -aE -e '…'` selects on the device: every line that the parser may understand, and few others.
-#: A POSIX extended expression without quotes, and one that Python reads alike: the parser itself selects by it.
-#: Every alternative begins with a plain letter or bracket: Python then skips quickly over what begins with none.
-GREP_PATTERN = "|".join(
+#: Requests that Plex counts as from outside. There may be any number of them.
+REQUEST_PATTERN = r"\(WAN\)"
+#: Every line that decides about the way in: some dozens in each hour, whatever the server is used for.
+DECIDING_PATTERN = "|".join(
     (
         r"Plex Media Server v[0-9]",
         r"HttpServer: (Listening on port|Error binding)",
@@ -70,11 +70,14 @@ GREP_PATTERN = "|".join(
         r"Relay: starting relay",
         r"startRelay",
         r"Allocated port [0-9]",
-        r"\(WAN\)",
         r"Setting manual port mode",
         r"Toggling server publish",
     )
 )
+#: What `grep -aE -e '…'` selects on the device: every line that the parser may understand, and few others.
+#: A POSIX extended expression without quotes, and one that Python reads alike: the parser itself selects by it.
+#: Every alternative begins with a plain letter or bracket: Python then skips quickly over what begins with none.
+GREP_PATTERN = f"{DECIDING_PATTERN}|{REQUEST_PATTERN}"
 _SELECTED = re.compile(GREP_PATTERN)
 
 #: A folder's files, oldest first: a full log, and one at each start, is moved on by one number.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
@@ -49,6 +50,12 @@ def parse_proc_route(text: str) -> list[Route]:
         gateway = _address(fields[2]) if flags & _GATEWAY else None
         routes.append(Route(fields[0], network, gateway, int(fields[6])))
     return routes
+
+
+def default_route(routes: Sequence[Route]) -> Route | None:
+    """Give the route to everywhere else that is used; None where there is none."""
+    found = [route for route in routes if not route.network.prefixlen and route.gateway is not None]
+    return min(found, key=lambda route: route.metric, default=None)
 
 
 def _address(text: str) -> IPv4Address:

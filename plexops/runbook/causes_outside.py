@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from plexops.model.entries import ProbeAnswer
 from plexops.model.snapshot import Role
-from plexops.runbook.causes_server import plex_listens_to_all, server_offline
+from plexops.runbook.causes_router import other_filter_of_router
+from plexops.runbook.causes_server import (
+    named_rule,
+    other_filter_of_host,
+    plex_listens_to_all,
+    server_offline,
+)
 from plexops.runbook.conditions import Holds, WanCause
-from plexops.runbook.filtering import Passes
-from plexops.runbook.rule import Sign, of_fact, sign
+from plexops.runbook.filtering import Passes, Walk
+from plexops.runbook.rule import Sign, exhibits_of, of_fact, sign
 from plexops.runbook.situation import Situation, probe_of
 
 #: plex.tv gives up after 5 s: a failure that took so long was dropped on the way, not refused (facts: 12 of 12).
@@ -41,8 +47,11 @@ def double_nat(situation: Situation) -> Sign | None:
     found = _wan(situation, WanCause.SECOND_NAT)
     if found is None:
         return None
-    title = situation.view.of(Role.UPSTREAM).text("upstream.title")
-    return Sign(f"{found.says} ({title})" if title else found.says, found.exhibits)
+    upstream = situation.view.of(Role.UPSTREAM)
+    shown = (of_fact(upstream, "upstream.address"), of_fact(upstream, "upstream.title"))
+    box = situation.before_the_router
+    says = f"{found.says}: {box}" if box else found.says
+    return Sign(says, exhibits_of((*found.exhibits, *shown)))
 
 
 def wan_differs(situation: Situation) -> Sign | None:
@@ -52,6 +61,43 @@ def wan_differs(situation: Situation) -> Sign | None:
 
 def isp_blocks(situation: Situation) -> Sign | None:
     """Is all in order at home, and packets from outside vanish all the same?"""
+    found = _vanish(situation)
+    others = (situation.router_other_filter, situation.host_other_filter)
+    if found is None or any(walked.passes is not Passes.YES for walked in others):
+        return None
+    says = f"packets to port {situation.port} vanish, and every filter at home that was read lets them in"
+    return Sign(f"{says} ({found.says})", found.exhibits)
+
+
+def router_other_filter(situation: Situation) -> Sign | None:
+    """Does another filter of the router drop the port? Where it is not understood: is nothing else left?"""
+    drops = other_filter_of_router(situation)
+    return drops or _may_stop(
+        situation, situation.router_other_filter, f"router may stop port {situation.port}"
+    )
+
+
+def host_other_filter(situation: Situation) -> Sign | None:
+    """Does a filter beside the server's firewall stop Plex? Where it is not understood: is nothing else left?"""
+    drops = other_filter_of_host(situation)
+    if drops is not None or situation.router_other_filter.passes is not Passes.YES:
+        return drops
+    port = situation.view.plex_port
+    return _may_stop(situation, situation.host_other_filter, f"server may stop tcp {port}")
+
+
+def _may_stop(situation: Situation, walked: Walk, what: str) -> Sign | None:
+    """Blame a filter that is not understood, where nothing else that was read stops the packets."""
+    found = _vanish(situation)
+    if found is None or walked.passes is not Passes.UNKNOWN or walked.stopped_by is None:
+        return None
+    says = f"“{walked.chain}” of the {what} ({named_rule(walked.stopped_by)}), and nothing else that was read does"
+    shown = exhibits_of([walked.stopped_by.exhibit, *found.exhibits])
+    return Sign(f"{says} ({found.says})", shown, likely=True)
+
+
+def _vanish(situation: Situation) -> Sign | None:
+    """Give who saw that packets vanish, where all else that was read lets them in."""
     dropped = _dropped(situation)
     forward = situation.effective
     if dropped is None or situation.wan.holds is not Holds.YES or forward not in situation.leads_to_plex:
@@ -63,8 +109,7 @@ def isp_blocks(situation: Situation) -> Sign | None:
     passes = situation.router_filter.passes is Passes.YES and situation.host_filter().passes is Passes.YES
     if not passes or plex_listens_to_all(situation) is None:
         return None
-    says = f"packets to port {situation.port} vanish, and every filter at home that was read lets them in"
-    return sign(f"{says} ({dropped.says})", *dropped.exhibits, forward, *situation.wan.exhibits)
+    return sign(dropped.says, *dropped.exhibits, forward, *situation.wan.exhibits)
 
 
 def _dropped(situation: Situation) -> Sign | None:
@@ -83,7 +128,7 @@ def client_network(situation: Situation) -> Sign | None:
     """Does one network outside get through, and another not? (E4)"""
     others = [
         entry
-        for entry in situation.answered(ProbeAnswer.TIMED_OUT, ProbeAnswer.REFUSED)
+        for entry in situation.answered(ProbeAnswer.TIMED_OUT, ProbeAnswer.REFUSED, ProbeAnswer.UNREACHABLE)
         if any(probe_of(entry).port == probe_of(good).port for good in situation.reached)
     ]
     if not others:
@@ -103,6 +148,17 @@ def refused(situation: Situation) -> Sign | None:
     return sign(
         f"port {port} is refused, not dropped ({who}): packets arrive, and nothing takes them", *found
     )
+
+
+def unreachable(situation: Situation) -> Sign | None:
+    """Did somebody on the way answer that nobody gets there? That is a filter's answer, or of a host that is away."""
+    found = situation.answered(ProbeAnswer.UNREACHABLE)
+    if not found or situation.reached or not situation.knows_the_door:
+        return None
+    port = probe_of(found[0]).port
+    who = ", ".join(probe_of(entry).vantage for entry in found)
+    says = f"somebody answers that port {port} is not to be reached ({who})"
+    return sign(f"{says}: a filter that rejects, or a target that is away", *found)
 
 
 def wrong_server(situation: Situation) -> Sign | None:

@@ -141,8 +141,10 @@ def upnp_old_address(situation: Situation) -> Sign | None:
 
 
 def upnp_stale(situation: Situation) -> Sign | None:
-    """Does Plex think that it has a mapping, and the router's table has none? (E2)"""
+    """Does Plex think that it has a mapping, and the router's table, or its packet filter, has none? (E2)"""
     values = situation.remote_access
+    if _needs_upnp(situation) and situation.mappings:
+        return _flushed(situation)
     if not _needs_upnp(situation) or values is None or not values.last_automatic_port or situation.mappings:
         return None
     if situation.router.state(Kind.UPNP_MAPPING) not in (KindState.PRESENT, KindState.ABSENT):
@@ -152,6 +154,23 @@ def upnp_stale(situation: Situation) -> Sign | None:
     )
     shown = [entry.exhibit for entry in situation.router.of(Kind.UPNP_MAPPING)][:1] or ["router.mappings"]
     return sign(says, situation.settings, of_fact(situation.plex, "plex.mapping_state"), *shown)
+
+
+def _flushed(situation: Situation) -> Sign | None:
+    """Did the packet filter lose what UPnP's list still names? A firewall that is loaded anew does that."""
+    doors = situation.router.facts.get("upnp.doors")
+    if doors is None or not isinstance(doors.value, tuple):
+        return None
+    for entry in situation.mappings:
+        mapping = entry.values
+        door = f"{mapping.external_port} {mapping.address} {mapping.port}"
+        if mapping.address in situation.targets and mapping.external_port.single and door not in doors.value:
+            says = (
+                f"UPnP's list maps port {mapping.external_port} to {mapping.address}:{mapping.port}, "
+                "and the router's packet filter has no rule for it"
+            )
+            return sign(says, entry, doors.exhibit, situation.settings)
+    return None
 
 
 def mapping_failed(situation: Situation) -> Sign | None:

@@ -163,6 +163,17 @@ def router_filter(situation: Situation) -> Sign | None:
     return sign(says, entry, walked.stopped_by)
 
 
+def other_filter_of_router(situation: Situation) -> Sign | None:
+    """Does another filter of the router drop what is to be forwarded, or has been?"""
+    walked, entry = situation.router_other_filter, situation.effective
+    if walked.passes is not Passes.NO or entry is None or walked.stopped_by is None:
+        return None
+    what = f"what {named(entry)} forwards"
+    if walked.stopped_by.values.early:
+        what = f"port {situation.port} before {named(entry)} forwards it"
+    return sign(f"“{walked.chain}” of the router drops {what}", entry, walked.stopped_by)
+
+
 def no_reservation(situation: Situation) -> Sign | None:
     """Has the host no fixed address? (R4)"""
     if situation.view.server_is_static or not situation.view.server_mac:

@@ -13,7 +13,6 @@ from plexops.runbook.situation import Situation
 
 #: How tunnels are called on Linux, macOS and by the VPN programs that name their own.
 _TUNNEL = re.compile(r"(?:tun|tap|wg|utun|ppp|nordlynx|proton|mullvad|tailscale|gpd|ipsec)[\w.-]*")
-_BEHIND_THE_HOST = frozenset({"host", "macvlan", "ipvlan"})
 
 
 def nothing_listens(situation: Situation) -> Sign | None:
@@ -62,7 +61,7 @@ def firewall_blocks_v6(situation: Situation) -> Sign | None:
 def firewall_order(situation: Situation) -> Sign | None:
     """Is Plex allowed by a rule that stands behind one that drops?"""
     stopped = situation.host_filter()
-    if stopped.passes is not Passes.NO or stopped.stopped_by is None or _contained(situation):
+    if stopped.passes is not Passes.NO or stopped.stopped_by is None or situation.contained:
         return None
     port = situation.view.plex_port
     rules = situation.server.of(Kind.FILTER_RULE)
@@ -78,7 +77,7 @@ def firewall_order(situation: Situation) -> Sign | None:
 
 def _blocked(situation: Situation, family: int) -> Sign | None:
     walked = situation.host_filter(family)
-    if walked.passes is not Passes.NO or walked.stopped_by is None or _contained(situation):
+    if walked.passes is not Passes.NO or walked.stopped_by is None or situation.contained:
         return None
     kind = situation.server.text("firewall.kind") or "the host's firewall"
     says = f"{kind} stops tcp {situation.view.plex_port} over IPv{family} ({named_rule(walked.stopped_by)})"
@@ -90,10 +89,25 @@ def named_rule(entry: Entry) -> str:
     return f"“{entry.label}”" if entry.label else f"rule {entry.handle}"
 
 
-def _contained(situation: Situation) -> bool:
-    """Whether a published port goes round the host's own rules: it is translated before they are asked."""
-    engine, network = situation.server.text("container.engine"), situation.server.text("container.network")
-    return bool(engine) and network not in _BEHIND_THE_HOST
+def other_filter_of_host(situation: Situation) -> Sign | None:
+    """Does a filter beside the host's firewall stop a viewer's connection?"""
+    walked = situation.host_other_filter
+    if walked.passes is not Passes.NO or walked.stopped_by is None:
+        return None
+    port = situation.view.plex_port
+    says = f"“{walked.chain}” of the server stops tcp {port} ({named_rule(walked.stopped_by)})"
+    return sign(f"{says}, beside the firewall that plexops changes", walked.stopped_by)
+
+
+def firewall_not_as_said(situation: Situation) -> Sign | None:
+    """Does ufw's own switch say another thing than the kernel holds?"""
+    said, loaded = situation.server.flag("firewall.active"), situation.server.flag("firewall.loaded")
+    if situation.server.text("firewall.kind") != "ufw" or None in (said, loaded) or said is loaded:
+        return None
+    shown = (of_fact(situation.server, "firewall.active"), of_fact(situation.server, "firewall.loaded"))
+    if said:
+        return sign("ufw is switched on, and the kernel holds none of its rules", *shown)
+    return sign("ufw is switched off, and the kernel still holds its rules", *shown)
 
 
 def firewall_off(situation: Situation) -> Sign | None:
@@ -130,7 +144,7 @@ def docker_loopback(situation: Situation) -> Sign | None:
 def _published(situation: Situation) -> tuple[str, ...] | None:
     """Give what a container publishes; None where none runs, it needs none, or it is not known."""
     fact = situation.server.facts.get("container.published")
-    if fact is None or not isinstance(fact.value, tuple) or not _contained(situation):
+    if fact is None or not isinstance(fact.value, tuple) or not situation.contained:
         return None
     return tuple(text for text in fact.value if "->" in text)
 

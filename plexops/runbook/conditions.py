@@ -247,14 +247,9 @@ def _through_relay(view: SiteView) -> Condition:
 
 def from_vantages(view: SiteView, port: int | None) -> Condition:
     """Say what the vantages saw of a port, or of any port that they tried where none is given."""
-    probes = [
-        (entry.values, entry.exhibit)
-        for entry in view.of(Role.OUTSIDE).of(Kind.PROBE)
-        if port is None or entry.values.port == port
-    ]
-    known = [(probe, exhibit) for probe, exhibit in probes if probe.answer is not ProbeAnswer.UNKNOWN]
+    known = [(entry.values, entry.exhibit) for entry in counting_probes(view, port)]
     if not known:
-        return Condition(Holds.UNKNOWN, "no vantage outside answered" if probes else "no vantage outside")
+        return Condition(Holds.UNKNOWN, _why_none_counts(view, port))
     identifier = view.of(Role.PLEX).text("plex.identifier")
     for probe, exhibit in known:
         if probe.answer is ProbeAnswer.OPEN and (not identifier or probe.identifier == identifier):
@@ -264,6 +259,33 @@ def from_vantages(view: SiteView, port: int | None) -> Condition:
     return Condition(
         Holds.NO, f"port {first.port} from outside: {said}", tuple(exhibit for _, exhibit in known)
     )
+
+
+def counting_probes(view: SiteView, port: int | None) -> tuple[Entry, ...]:
+    """Give the attempts that count: from outside the home, with a known answer; at this port, or at any for None.
+
+    One from inside proves nothing either way: hairpin NAT may let it in where nobody else gets in, or keep it out.
+    """
+    return tuple(
+        entry
+        for entry in _probes(view, port)
+        if not entry.values.inside and entry.values.answer is not ProbeAnswer.UNKNOWN
+    )
+
+
+def stands_inside(probe: Probe) -> str:
+    """Say why an attempt from inside does not count."""
+    return f"vantage {probe.vantage} stands in the home, or does not say where: it proves nothing"
+
+
+def _probes(view: SiteView, port: int | None) -> tuple[Entry, ...]:
+    return tuple(e for e in view.of(Role.OUTSIDE).of(Kind.PROBE) if port in (None, e.values.port))
+
+
+def _why_none_counts(view: SiteView, port: int | None) -> str:
+    probes: list[Probe] = [entry.values for entry in _probes(view, port)]
+    inside = dict.fromkeys(stands_inside(probe) for probe in probes if probe.inside)
+    return "; ".join(["no vantage outside answered" if probes else "no vantage outside", *inside])
 
 
 def plex_verdict(view: SiteView, port: int | None) -> Condition:

@@ -24,12 +24,7 @@ from enum import StrEnum
 from ipaddress import AddressValueError, IPv4Address
 
 from plexops.model.entries import LogEvent, LogWord
-from plexops.model.values import (
-    CARRIER_NAT_NETWORKS,
-    PRIVATE_NETWORKS,
-    TRANSITION_NETWORKS,
-    UNUSABLE_NETWORKS,
-)
+from plexops.model.values import is_public
 
 #: Plex publishes anew every 24 hours: an older announcement or verdict would have been replaced. One hour more,
 #: because local time jumps by one.
@@ -164,6 +159,13 @@ def tell_story(events: Sequence[LogEvent], now: str | None) -> LogStory:
         wan_request=telling.wan_request(),
         settings_changed=telling.settings_changed(),
     )
+
+
+def local_time(utc: str | None, events: Sequence[LogEvent]) -> str | None:
+    """Give local time by the zone that Plex's last start logs; an hour off if summer time changed since. None: unknown."""
+    moment = _moment(utc)
+    zones = [e.number for e in events if e.word is LogWord.STARTED and e.number is not None]
+    return None if moment is None or not zones else (moment + timedelta(minutes=zones[-1])).isoformat()
 
 
 class _Telling:
@@ -311,7 +313,11 @@ class _Telling:
             in {LogWord.PUBLIC_ADDRESS, LogWord.ANNOUNCED, LogWord.REACHABILITY, LogWord.ROUTER_ADDRESS}
         }
         for event in reversed(self._events):
-            if event.word is LogWord.REQUEST and event.address not in ours and _is_public(event.address):
+            if (
+                event.word is LogWord.REQUEST
+                and event.address not in ours
+                and _on_the_internet(event.address)
+            ):
                 return self.told(event, LOOKED_UP_LIMIT)
         return None
 
@@ -373,7 +379,7 @@ def _shows_outage(event: LogEvent) -> bool:
 
 def _shows_internet(event: LogEvent) -> bool:
     answered = event.word is LogWord.PUBLISH_ANSWER and (event.number or 0) > 0
-    asked_for = event.word is LogWord.REQUEST and _is_public(event.address)
+    asked_for = event.word is LogWord.REQUEST and _on_the_internet(event.address)
     return (
         answered or asked_for or event.word in {LogWord.ONLINE, LogWord.PUBLIC_ADDRESS, LogWord.REACHABILITY}
     )
@@ -386,11 +392,9 @@ def _shows_lost_sign_in(event: LogEvent) -> bool:
     return refused or event.word is LogWord.SIGN_IN_LOST
 
 
-def _is_public(text: str) -> bool:
+def _on_the_internet(text: str) -> bool:
     """Tell whether an address of a client lies on the internet. Over IPv6 every host of the home has such an address."""
     try:
-        address = IPv4Address(text)
+        return is_public(IPv4Address(text))
     except AddressValueError:
         return False
-    everything_else = (*PRIVATE_NETWORKS, *CARRIER_NAT_NETWORKS, *TRANSITION_NETWORKS, *UNUSABLE_NETWORKS)
-    return not any(address in network for network in everything_else)

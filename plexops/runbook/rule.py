@@ -43,10 +43,11 @@ class Weight(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Sign:
-    """A cause that was seen: in words, with the exhibits that show it."""
+    """A cause that was seen: in words, with the exhibits that show it. `likely`: it may be another one."""
 
     says: str
     exhibits: tuple[str, ...]
+    likely: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,10 @@ class Rule:
     stop: bool = False
     excludes: bool = False
     covers: tuple[str, ...] = ()
+    #: It is what plex.tv tells apps right now: Plex's own, older word that it was reached does not refute it.
+    current: bool = False
+    #: It only follows from whatever blocks: beside another cause it says nothing new.
+    follows: bool = False
     #: The ways in (`access`) that it concerns.
     ways: frozenset[str] = frozenset({"forward"})
 
@@ -90,6 +95,8 @@ def rule(
     stop: bool = False,
     excludes: bool = False,
     covers: str = "",
+    current: bool = False,
+    follows: bool = False,
     ways: str = "forward",
 ) -> Rule:
     """Make a rule; `rows`, `covers` and `ways` are words with blanks between."""
@@ -105,6 +112,8 @@ def rule(
         stop=stop,
         excludes=excludes,
         covers=tuple(covers.split()),
+        current=current,
+        follows=follows,
         ways=frozenset(ways.split()),
     )
 

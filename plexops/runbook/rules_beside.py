@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from plexops.runbook import causes_account as account
 from plexops.runbook import causes_outside as outside
 from plexops.runbook import causes_plex as plex
 from plexops.runbook import causes_router as router
@@ -103,7 +104,7 @@ BESIDE: tuple[Rule, ...] = (
         "M1 D3",
         "plex.tv has not tried yet",
         plex.no_verdict_yet,
-        "Wait a minute and look again; Plex skips checks that come too soon.",
+        "Wait a minute, then let plex.tv try again: plexops diagnose --refresh. Plex skips checks that come too soon.",
         TRY_OUTSIDE,
         unless="plex.tv's verdict",
         weight=Weight.UNDECIDED,
@@ -120,6 +121,18 @@ GOOD: tuple[Rule, ...] = (
         unless="the server's traffic leaving through the router",
         weight=Weight.NOTE,
         covers="in-order wan-differs",
+    ),
+    rule(
+        "host-firewall-not-as-said",
+        Layer.SERVER,
+        "D4",
+        "The server's firewall is not what its switch says",
+        server.firewall_not_as_said,
+        "Bring both together: sudo ufw enable loads its rules (allow SSH first), sudo ufw disable takes them out.",
+        unless="ufw's switch and the kernel's rules agreeing",
+        weight=Weight.NOTE,
+        covers="in-order",
+        ways="forward relay vpn proxy",
     ),
     rule(
         "entitlement",
@@ -174,5 +187,16 @@ GOOD: tuple[Rule, ...] = (
         "Nothing to do.",
         unless="somebody outside who does not get in",
         weight=Weight.NOTE,
+    ),
+    rule(
+        "dns-rebinding",
+        Layer.ACCOUNT,
+        "D5",
+        "The resolver at home keeps Plex's addresses from apps",
+        account.rebinding,
+        "Where an app at home does not find Plex: let plex.direct through, in the router's DNS rebinding protection.",
+        unless="plex.tv finding none",
+        weight=Weight.NOTE,
+        ways="forward relay vpn proxy",
     ),
 )

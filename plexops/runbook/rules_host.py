@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from plexops.runbook import causes_account as account
 from plexops.runbook import causes_outside as outside
 from plexops.runbook import causes_plex as plex
 from plexops.runbook import causes_server as server
-from plexops.runbook.rule import APPLY, Layer, Rule, Weight, rule
+from plexops.runbook.rule import APPLY, TRY_OUTSIDE, Layer, Rule, Weight, rule
 
 SERVER: tuple[Rule, ...] = (
     rule(
@@ -16,7 +17,7 @@ SERVER: tuple[Rule, ...] = (
         server.server_dns,
         "Look at the server's resolver (/etc/resolv.conf): Plex cannot find plex.tv without one.",
         unless="the server finding plex.tv",
-        covers="sign-in-broken no-verdict-yet",
+        covers="sign-in-broken not-online no-verdict-yet",
         ways="forward relay vpn proxy",
         weight=Weight.HIDES,
     ),
@@ -28,7 +29,7 @@ SERVER: tuple[Rule, ...] = (
         server.server_offline,
         "Look at the server's default gateway and at the router's rules for outgoing connections.",
         unless="the server reaching any address service",
-        covers="sign-in-broken no-verdict-yet",
+        covers="sign-in-broken not-online no-verdict-yet",
         ways="forward relay vpn proxy",
         weight=Weight.HIDES,
     ),
@@ -98,6 +99,18 @@ SERVER: tuple[Rule, ...] = (
         unless="the host's firewall letting tcp 32400 in",
         ways="forward vpn",
     ),
+    rule(
+        "host-other-filter",
+        Layer.SERVER,
+        "D4 E3",
+        "Another packet filter on the server stops Plex",
+        outside.host_other_filter,
+        "Let tcp 32400 through there, or take that rule away by hand: plexops changes nobody's filter.",
+        "To see it, on the server: sudo nft list ruleset; sudo iptables-save",
+        unless="that filter letting tcp 32400 in",
+        covers="refused unreachable",
+        ways="forward vpn",
+    ),
 )
 PLEX: tuple[Rule, ...] = (
     rule(
@@ -123,6 +136,19 @@ PLEX: tuple[Rule, ...] = (
         covers="no-verdict-yet",
         ways="forward relay vpn proxy",
         weight=Weight.HIDES,
+    ),
+    rule(
+        "not-online",
+        Layer.ACCOUNT,
+        "R1 D5",
+        "plex.tv does not know this server as online",
+        account.not_online,
+        "Restart Plex; if that does not help, sign the server out and in again: Plex Web, Settings, General.",
+        unless="plex.tv listing the server as online",
+        covers="no-verdict-yet stale-announcement no-direct-way",
+        ways="forward relay vpn proxy",
+        weight=Weight.HIDES,
+        current=True,
     ),
     rule(
         "publishing-off",
@@ -156,6 +182,18 @@ PLEX: tuple[Rule, ...] = (
         APPLY,
         unless="Plex announcing the forwarded port",
         weight=Weight.HIDES,
+    ),
+    rule(
+        "stale-announcement",
+        Layer.ACCOUNT,
+        "R5 D5",
+        "plex.tv sends apps to the wrong door",
+        account.stale_announcement,
+        "Let Plex announce itself again: plexops diagnose --refresh, or Retry in Plex Web, Settings, Remote Access.",
+        unless="plex.tv listing the way in that Plex has",
+        covers="no-direct-way",
+        weight=Weight.HIDES,
+        current=True,
     ),
     rule(
         "relay-off",
@@ -196,6 +234,15 @@ PLEX: tuple[Rule, ...] = (
         ways="forward proxy",
     ),
     rule(
+        "unreachable",
+        Layer.SERVER,
+        "D4 E3",
+        "Somebody on the way answers that the port is not to be reached",
+        outside.unreachable,
+        "Packets arrive: look for a firewall that rejects, at home first, and whether the forward's target is there.",
+        ways="forward proxy",
+    ),
+    rule(
         "relay-only",
         Layer.PLEX,
         "E1 D4",
@@ -203,5 +250,18 @@ PLEX: tuple[Rule, ...] = (
         plex.relay_only,
         "The relay hides that nobody gets in directly: see what was not asked.",
         unless="a direct session from outside",
+        covers="no-direct-way",
+    ),
+    rule(
+        "no-direct-way",
+        Layer.PLEX,
+        "E1 D4",
+        "Apps are offered nothing but the relay",
+        account.no_direct_way,
+        "The relay hides that nobody gets in directly: see what was not asked.",
+        TRY_OUTSIDE,
+        unless="a direct way in plex.tv's list",
+        excludes=True,
+        follows=True,
     ),
 )

@@ -19,6 +19,7 @@ ISP: tuple[Rule, ...] = (
         "Bring the internet connection up first.",
         unless="the router getting a public WAN address",
         stop=True,
+        covers="not-online",
         ways="forward relay vpn proxy",
     ),
     rule(
@@ -83,7 +84,7 @@ ISP: tuple[Rule, ...] = (
         outside.isp_blocks,
         "Try another external port first; then ask the ISP whether it blocks incoming connections.",
         TRY_OUTSIDE,
-        "First rule out what plexops does not read: filters before the router's forwards, and beside ufw on the server.",
+        "First rule out what plexops does not read: filters of the ISP's own box, and of switches and bridges at home.",
         excludes=True,
     ),
 )
@@ -237,5 +238,15 @@ ROUTER: tuple[Rule, ...] = (
         "The router's own filter drops what it forwards",
         router.router_filter,
         APPLY,
+    ),
+    rule(
+        "router-other-filter",
+        Layer.ROUTER,
+        "D4",
+        "Another filter of the router drops what is to be forwarded",
+        outside.router_other_filter,
+        "Let the port through there, or take that rule away by hand: plexops changes nobody's filter.",
+        "To see it, on the router: nft list ruleset",
+        unless="that filter letting the port through",
     ),
 )

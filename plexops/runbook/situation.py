@@ -15,10 +15,11 @@ from plexops.model.values import Protocol
 from plexops.runbook import conditions
 from plexops.runbook.conditions import Condition, Holds
 from plexops.runbook.filtering import Passes, Walk
-from plexops.runbook.log_story import LogStory, Told, tell_story
+from plexops.runbook.log_story import LogStory, Told, local_time, tell_story
 from plexops.runbook.view import SiteView, ipv4
-from plexops.runbook.walks import host_walk, router_walk
+from plexops.runbook.walks import host_other_walk, host_walk, router_other_walk, router_walk
 
+_BEHIND_THE_HOST = frozenset({"host", "macvlan", "ipvlan"})
 TCP = frozenset({Protocol.TCP, Protocol.BOTH, Protocol.ANY})
 
 
@@ -48,6 +49,13 @@ class Situation:
     def wan(self) -> Condition:
         """Is the WAN address the public one?"""
         return conditions.wan(self.view)
+
+    @property
+    def before_the_router(self) -> str:
+        """The box before the router, by its name, where it has told one, and address; empty where none was seen."""
+        upstream = self.view.of(Role.UPSTREAM)
+        title, address = upstream.text("upstream.title"), upstream.text("upstream.address")
+        return " at ".join(part for part in (title, address) if part)
 
     # --- Plex ----------------------------------------------------------------------------------------
 
@@ -109,13 +117,7 @@ class Situation:
     @cached_property
     def probes(self) -> tuple[Entry, ...]:
         """Attempts at the door from outside the home, whose answer is known. One from inside proves nothing."""
-        return tuple(
-            entry
-            for entry in self.view.of(Role.OUTSIDE).of(Kind.PROBE)
-            if not entry.values.inside
-            and entry.values.answer is not ProbeAnswer.UNKNOWN
-            and self.door in (None, entry.values.port)
-        )
+        return conditions.counting_probes(self.view, self.door)
 
     def answered(self, *answers: ProbeAnswer) -> tuple[Entry, ...]:
         """Give the attempts from outside with one of these answers."""
@@ -264,7 +266,38 @@ class Situation:
             return Walk(Passes.UNKNOWN)
         return router_walk(self.view, target, self.view.plex_port)
 
+    @cached_property
+    def router_other_filter(self) -> Walk:
+        """What the router's other filters do with it, before and after it is translated.
+
+        UNKNOWN without a chain: not all of them were read.
+        """
+        target, port = None if self.effective is None else self.effective.values.address, self.port
+        if target is None or port is None or target not in self.targets:
+            return Walk(Passes.UNKNOWN)
+        return router_other_walk(self.view, port, target, self.view.plex_port)
+
     # --- the server ----------------------------------------------------------------------------------
+
+    @property
+    def contained(self) -> bool:
+        """Whether a published port goes round the host's own rules: it is translated before they are asked."""
+        engine, network = self.server.text("container.engine"), self.server.text("container.network")
+        return bool(engine) and network not in _BEHIND_THE_HOST
+
+    @property
+    def host_filter_loaded(self) -> bool | None:
+        """Whether the server's firewall acts: by what the kernel holds, else by its own switch."""
+        loaded = self.server.flag("firewall.loaded") if self.server.text("firewall.kind") == "ufw" else None
+        return self.server.flag("firewall.active") if loaded is None else loaded
+
+    @cached_property
+    def host_other_filter(self) -> Walk:
+        """What filters beside the server's firewall do with a viewer's connection.
+
+        UNKNOWN without a chain: not all of them were read.
+        """
+        return host_other_walk(self.view, self.view.plex_port, contained=self.contained)
 
     @property
     def host_filter_known(self) -> bool:
@@ -275,6 +308,8 @@ class Situation:
         """What the server's own firewall does with a viewer's connection."""
         if not self.host_filter_known:
             return Walk(Passes.UNKNOWN)
+        if self.host_filter_loaded is False:
+            return Walk(Passes.YES)
         return host_walk(self.view, self.view.plex_port, family)
 
     @cached_property
@@ -290,7 +325,9 @@ class Situation:
     @cached_property
     def story(self) -> LogStory:
         """What Plex's log tells."""
-        return tell_story(tuple(entry.values for entry in self._log), self.server.text("host.time"))
+        events = tuple(entry.values for entry in self._log)
+        now = self.server.text("host.time") or local_time(self.plex.text("plex.time"), events)
+        return tell_story(events, now)
 
     @cached_property
     def _log(self) -> tuple[Entry, ...]:

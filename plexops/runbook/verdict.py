@@ -8,10 +8,12 @@ from enum import StrEnum
 from plexops.model.entries import ProbeAnswer
 from plexops.model.snapshot import Kind, KindState, Role, Snapshot
 from plexops.runbook.causes_server import leaves_by_vpn
-from plexops.runbook.conditions import Holds
+from plexops.runbook.conditions import Holds, stands_inside
+from plexops.runbook.filtering import Passes
 from plexops.runbook.rule import Layer, Rule, Sign, Weight
 from plexops.runbook.rules import IN_ORDER, RULES
 from plexops.runbook.situation import Situation, probe_of
+from plexops.runbook.view import looked_into
 
 
 class Confidence(StrEnum):
@@ -74,7 +76,7 @@ def judge(situation: Situation) -> Verdict:
     if open_for_some or (healthy and beside):
         return _of(beside[0], beside[1:], situation, missing)
     if healthy and not missing:
-        first = next((f for f in notes if f.rule.id not in IN_ORDER), notes[0])
+        first = next((f for f in notes if "in-order" in f.rule.covers), notes[0])
         return Verdict(first.rule.id, first.sign.says, first, Confidence.CERTAIN, _but(notes, first))
     return _undecided(situation, seen, beside, notes, missing)
 
@@ -84,16 +86,18 @@ def _explains(found: Found, situation: Situation) -> bool:
     if found.rule.weight is Weight.BLOCKS:
         round_the_router = leaves_by_vpn(situation) is not None and not situation.refuted
         return not (situation.proven or situation.reached_elsewhere or round_the_router)
-    return found.rule.weight is Weight.HIDES and not situation.claimed_reachable
+    return found.rule.weight is Weight.HIDES and (found.rule.current or not situation.claimed_reachable)
 
 
 def _of(first: Found, rest: list[Found], situation: Situation, missing: tuple[str, ...]) -> Verdict:
     blocks = first.rule.weight in (Weight.BLOCKS, Weight.HIDES)
-    agreed = situation.refuted if blocks else True
-    certain = agreed and not missing and not first.rule.excludes
-    also = tuple(found for found in rest if found.rule.id not in first.rule.covers)
+    agreed = situation.refuted if blocks and not first.rule.current else True
+    certain = agreed and not missing and not first.rule.excludes and not first.sign.likely
+    if first.rule.excludes:
+        missing = (*missing, *_unread_filters(situation))
     confidence = Confidence.CERTAIN if certain else Confidence.LIKELY
-    return Verdict(first.rule.id, first.sign.says, first, confidence, also, missing)
+    others = [found for found in _but(rest, first) if not found.rule.follows]
+    return Verdict(first.rule.id, first.sign.says, first, confidence, tuple(others), missing)
 
 
 def _but(found: list[Found], first: Found) -> tuple[Found, ...]:
@@ -116,7 +120,8 @@ def _undecided(
             if situation.claimed_reachable
             else "nobody gets in, and nothing that was seen explains why"
         )
-        return Verdict(UNEXPLAINED, says, also=tuple(beside), missing=missing)
+        left = (*missing, *_unread_filters(situation))
+        return Verdict(UNEXPLAINED, says, also=tuple(beside), missing=left)
     if not situation.probes:
         missing = (
             *missing,
@@ -131,8 +136,23 @@ def _undecided(
     return Verdict(UNKNOWN, says, also=(*beside, *notes), missing=missing)
 
 
+def _unread_filters(situation: Situation) -> tuple[str, ...]:
+    """Name filters that nobody looks at as long as something else explains a failure."""
+    found = []
+    for snapshot, walked, whose in (
+        (situation.router, situation.router_other_filter, "the router's other filters"),
+        (situation.server, situation.host_other_filter, "the server's filters beside its firewall"),
+    ):
+        if walked.passes is Passes.UNKNOWN and walked.chain:
+            found.append(f"what “{walked.chain}” among {whose} does is not understood")
+        elif snapshot.state(Kind.OTHER_FILTER) in (KindState.UNKNOWN, KindState.ABSENT):
+            found.append(f"{whose} could not be read")
+    return tuple(found)
+
+
 # --- what could not be seen --------------------------------------------------------------------------
 
+_LOG = "Plex's log"
 #: What each stop is expected to tell, by what a person calls it.
 _FACTS: dict[Role, dict[str, str]] = {
     Role.ROUTER: {"wan.address": "the router's WAN address"},
@@ -168,7 +188,7 @@ _KINDS: dict[Role, dict[Kind, str]] = {
     Role.SERVER: {
         Kind.LISTENER: "what listens on the server",
         Kind.FILTER_RULE: "the server's firewall",
-        Kind.LOG_EVENT: "Plex's log",
+        Kind.LOG_EVENT: _LOG,
     },
     Role.PLEX: {Kind.PLEX_REMOTE_ACCESS: "Plex's settings"},
     Role.OUTSIDE: {Kind.ECHO: "our public address, as others see it"},
@@ -182,17 +202,23 @@ def unseen(situation: Situation) -> tuple[str, ...]:
     for role in (Role.ROUTER, Role.SERVER, Role.PLEX):
         if role in view.asked and role not in view.snapshots:
             found.append(f"the {role} did not answer" if role is not Role.PLEX else "Plex did not answer")
+        elif role is Role.ROUTER and role in view.asked and _heard_only(view.of(role)):
+            found.append("nothing of the router could be read but what it tells anybody")
         elif role in view.asked:
             found += _unseen_of(view.of(role))
+    if view.of(Role.PLEX).state(Kind.LOG_EVENT) is KindState.PRESENT:
+        # What the server could not show, Plex itself did.
+        found = [words for words in found if words != f"{_LOG} could not be read"]
     server = view.of(Role.SERVER)
     if server.text("firewall.kind") == "ufw" and "firewall.ipv6" not in server.facts:
         found.append("the server's firewall over IPv6 could not be read")
     found += _unseen_of(view.of(Role.OUTSIDE))
+    unlisted = view.of(Role.OUTSIDE).reasons.get("account.listed")
+    if unlisted is not None:
+        found.append(f"plex.tv's list of the account's servers could not be read: {unlisted}")
     for entry in view.of(Role.OUTSIDE).of(Kind.PROBE):
         if entry.values.inside:
-            found.append(
-                f"vantage {entry.values.vantage} stands in the home, or does not say where: it proves nothing"
-            )
+            found.append(stands_inside(entry.values))
         elif entry.values.answer is ProbeAnswer.UNKNOWN and entry.values.made:
             who = entry.values.vantage
             found.append(
@@ -203,6 +229,10 @@ def unseen(situation: Situation) -> tuple[str, ...]:
     if view.access == "forward" and Role.ROUTER in view.asked and situation.wan.holds is Holds.UNKNOWN:
         found.append(situation.wan.says)
     return tuple(dict.fromkeys(found))
+
+
+def _heard_only(router: Snapshot) -> bool:
+    return bool(router.kinds) and not looked_into(router)
 
 
 def _unseen_of(snapshot: Snapshot) -> list[str]:

@@ -8,7 +8,7 @@ from ipaddress import IPv4Address
 from types import MappingProxyType
 from typing import Literal
 
-from plexops.model.snapshot import Kind, Role, Snapshot
+from plexops.model.snapshot import Kind, KindState, Role, Snapshot
 
 Access = Literal["forward", "relay", "vpn", "proxy"]
 
@@ -63,6 +63,15 @@ class SiteView:
     def with_snapshot(self, snapshot: Snapshot) -> SiteView:
         """Give the view with one stop's snapshot replaced."""
         return replace(self, snapshots=MappingProxyType({**self.snapshots, snapshot.role: snapshot}))
+
+
+def looked_into(snapshot: Snapshot) -> bool:
+    """Tell whether a stop was looked into. UPnP's table alone is what a router tells anybody, without a login."""
+    return any(
+        state is not KindState.UNKNOWN
+        for kind, state in snapshot.kinds.items()
+        if kind is not Kind.UPNP_MAPPING
+    )
 
 
 def ipv4(text: str | None) -> IPv4Address | None:

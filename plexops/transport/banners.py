@@ -48,6 +48,17 @@ def web_title(address: str, *, seconds: float = 2.0) -> str:
     return ""
 
 
+def page_title(address: str, *, seconds: float = 2.0) -> str:
+    """Give the title of the page that a box shows at http://ADDRESS/: one GET. Raises FetchError.
+
+    A page that is not the box's own (a redirect, an error) has a title of its own: it does not count.
+    """
+    page = fetch(Ask(f"http://{address}/"), seconds)
+    if page.status != 200:
+        raise FetchError("not understood", f"status {page.status}", connected=True)
+    return _title(page)
+
+
 def _title(page: Fetched) -> str:
     found = _TITLE.search(page.text)
     return " ".join("".join(c if c.isprintable() else " " for c in found[1]).split()) if found else ""

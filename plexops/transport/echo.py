@@ -6,18 +6,11 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from urllib.parse import urlsplit
 
-from plexops.model.values import (
-    CARRIER_NAT_NETWORKS,
-    PRIVATE_NETWORKS,
-    TRANSITION_NETWORKS,
-    UNUSABLE_NETWORKS,
-)
+from plexops.model.values import is_public
 from plexops.transport.fetch import Ask, FetchError, fetch
 
 #: An address, a line end, and room for a service that adds a space.
 _LIMIT = 64
-#: Nobody on the internet can have seen us come from here.
-_NOT_SEEN = (*PRIVATE_NETWORKS, *CARRIER_NAT_NETWORKS, *TRANSITION_NETWORKS, *UNUSABLE_NETWORKS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +35,6 @@ def ask_echo(url: str, *, seconds: float = 4.0) -> EchoAnswer:
         address = IPv4Address(answer.body.decode("ascii").strip())
     except ValueError:
         return EchoAnswer(source, None, "no address in the answer")
-    if any(address in network for network in _NOT_SEEN):
+    if not is_public(address):
         return EchoAnswer(source, None, f"{address} is no public address")
     return EchoAnswer(source, address)

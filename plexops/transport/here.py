@@ -7,6 +7,7 @@ import struct
 import sys
 from dataclasses import dataclass
 from ipaddress import IPv4Address
+from pathlib import Path
 
 #: Linux: the hardware address of an interface. /sys is no help: it may be another network namespace's.
 _SIOCGIFHWADDR = 0x8927
@@ -30,6 +31,11 @@ def address_towards(target: IPv4Address) -> IPv4Address | None:
             return IPv4Address(stream.getsockname()[0])
         except OSError:
             return None
+
+
+def routes() -> str:
+    """Give Linux's table of this computer's own routes. Raises OSError, also on other systems."""
+    return Path("/proc/net/route").read_text(encoding="ascii", errors="replace")
 
 
 def mac_of_interface(name: str) -> str:

@@ -1,18 +1,27 @@
-"""Values that nobody needs to see are dropped where they arrive: Plex's account answer carries the owner's token."""
+"""Values that nobody needs to see are dropped where they arrive: Plex's account answer carries the owner's token.
+
+plex.tv's list of an account's servers carries a token for each of them, also for other people's: of such an answer only
+what was asked for is kept.
+"""
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
+from typing import Any
 
-from plexops.model.exchange import Read, Reply
+from plexops.model.exchange import Only, Read, Reply
 
 
 def hidden(read: Read, reply: Reply) -> Reply:
     """Give the reply with the values of all attributes that the read hides emptied, as XML and as JSON write them.
 
-    A value whose end was cut off is emptied to the end of the text.
+    A value whose end was cut off is emptied to the end of the text. Where the read says what alone it wants, that is
+    all that is left of the body; nothing is left of one that was cut off or is no list.
     """
+    if read.only is not None:
+        return replace(reply, body=_kept(read.only, reply.body) if reply.whole else "", stderr="")
     if not read.hides:
         return reply
     names = "|".join(re.escape(name) for name in read.hides)
@@ -25,3 +34,23 @@ def hidden(read: Read, reply: Reply) -> Reply:
         return member.sub(r'\1""', attribute.sub(r'\1""', text))
 
     return replace(reply, body=emptied(reply.body), stderr=emptied(reply.stderr))
+
+
+def _kept(only: Only, body: str) -> str:
+    try:
+        rows = json.loads(body)
+    except (ValueError, RecursionError):
+        return ""
+    if not isinstance(rows, list):
+        return ""
+    found = [row for row in rows if isinstance(row, dict) and row.get(only.member) == only.value]
+    return json.dumps([_named(row, only.names) for row in found], indent=1)
+
+
+def _named(value: Any, names: frozenset[str]) -> Any:
+    """Give a value of JSON whose objects have these members alone."""
+    if isinstance(value, dict):
+        return {name: _named(inner, names) for name, inner in value.items() if name in names}
+    if isinstance(value, list):
+        return [_named(inner, names) for inner in value]
+    return value

@@ -13,7 +13,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from plexops.model.errors import PlexopsError
-from plexops.model.exchange import MAX_REPLY_BYTES, Call, Json, Read, Reply, Write
+from plexops.model.exchange import MAX_REPLY_BYTES, Call, Json, Lines, Read, Reply, Write
 from plexops.transport.hiding import hidden
 from plexops.transport.http_dial import Dialer
 from plexops.transport.http_settings import HttpSettings
@@ -82,13 +82,14 @@ class HttpReadLink:
 
     def _ask_one(self, read: Read, down: list[PlexopsError]) -> Reply | PlexopsError:
         """Ask one question; what concerns the device as a whole goes to `down`, and spares the others the wait."""
-        request = _prepared(_call(read.ask), self._settings)
+        call = _call(read.ask)
+        request = _prepared(call, self._settings)
         try:
             lane = self._lanes.get_nowait()
         except queue.Empty:
             lane = _Lane(self._settings, self._dialer)
         try:
-            return hidden(read, lane.exchange(read.id, request, read.seconds, again=True))
+            return hidden(read, lane.exchange(read.id, request, read.seconds, again=True, lines=call.lines))
         except PlexopsError as error:
             if not _passing(error):
                 down.append(error)
@@ -155,15 +156,24 @@ class _Lane:
         self._stream: socket.socket | None = None
         self._adapter: Adapter | None = None
 
-    def exchange(self, name: str, request: PreparedRequest, seconds: float, *, again: bool) -> Reply:
+    def exchange(
+        self,
+        name: str,
+        request: PreparedRequest,
+        seconds: float,
+        *,
+        again: bool,
+        lines: Lines | None = None,
+    ) -> Reply:
         """Send a request and read its answer. `again`: a kept connection that was closed meanwhile is replaced.
 
-        Raises PlexopsError PLX-D106, PLX-D107 and all that opening a connection raises.
+        `lines` are what is wanted of an archive. Raises PlexopsError PLX-D106, PLX-D107 and all that opening a
+        connection raises.
         """
         before = self.opened
-        outcome = self._once(name, request, seconds)
+        outcome = self._once(name, request, seconds, lines)
         if outcome is _Broken.CLOSED and again and before and self.opened == before:
-            outcome = self._once(name, request, seconds)
+            outcome = self._once(name, request, seconds, lines)
         if isinstance(outcome, Reply):
             return outcome
         settings = self._settings
@@ -184,7 +194,9 @@ class _Lane:
         self.opened += 1
         return self._stream
 
-    def _once(self, name: str, request: PreparedRequest, seconds: float) -> Reply | _Broken:
+    def _once(
+        self, name: str, request: PreparedRequest, seconds: float, lines: Lines | None
+    ) -> Reply | _Broken:
         import requests
 
         from plexops.transport.http_adapter import Adapter
@@ -206,7 +218,7 @@ class _Lane:
         try:
             # A copy: the login is bound to what leaves and to nothing that stays.
             response = self._adapter.send(request.copy(), stream=True, timeout=limit)
-            reply = _reply(name, response)
+            reply = _reply(name, response, lines)
             # To the reader, a connection that was cut looks like one that ended.
             return replace(reply, whole=False) if expired.is_set() else reply
         except requests.Timeout:
@@ -217,26 +229,50 @@ class _Lane:
             timer.cancel()
 
 
-def _reply(name: str, response: Response) -> Reply:
-    """Read an answer up to the limit."""
+def _reply(name: str, response: Response, lines: Lines | None) -> Reply:
+    """Read an answer up to the limit; of an archive, give the lines that are wanted."""
+    status, date = response.status_code, response.headers.get("Date", "")[:64]
+    if lines is None:
+        body, whole = _body(response, MAX_REPLY_BYTES)
+        return Reply(name, status, body.decode("utf-8", "replace"), whole=whole, date=date)
+    from plexops.transport import archive
+
+    body, whole = _body(response, archive.ARCHIVE_BYTES)
+    if status != 200:
+        # It may be a page, or anything: what is no archive is not handed on.
+        return Reply(name, status, "", whole=whole, date=date)
+    try:
+        if not whole:
+            raise archive.ArchiveError("the archive was cut off, or is too large")
+        found = archive.selected(body, lines.files, lines.pattern)
+    except archive.ArchiveError as reason:
+        return Reply(name, status, "", str(reason), whole=False, date=date)
+    if not found:
+        return Reply(name, status, "", f"the archive holds no {lines.files[-1]}", date=date)
+    text = archive.as_grep(found, lines.spare, MAX_REPLY_BYTES)
+    return Reply(name, status, text[:MAX_REPLY_BYTES], whole=len(text) <= MAX_REPLY_BYTES, date=date)
+
+
+def _body(response: Response, limit: int) -> tuple[bytes, bool]:
+    """Read at most `limit` bytes, and tell whether that is all."""
     from urllib3.exceptions import HTTPError
 
     body = bytearray()
     # What is packed although it was not asked for is not unpacked: a few bytes could become gigabytes.
     whole = response.headers.get("Content-Encoding", "identity") == "identity"
     try:
-        while len(body) <= MAX_REPLY_BYTES:
+        while len(body) <= limit:
             data = response.raw.read(65536, decode_content=False)
             if not data:
                 break
             body += data
     except (HTTPError, OSError):
         whole = False
-    if not whole or len(body) > MAX_REPLY_BYTES:
+    if not whole or len(body) > limit:
         whole = False
         response.raw.close()  # what still comes belongs to nobody
     response.raw.release_conn()
-    return Reply(name, response.status_code, body[:MAX_REPLY_BYTES].decode("utf-8", "replace"), whole=whole)
+    return bytes(body[:limit]), whole
 
 
 def _prepared(call: Call, settings: HttpSettings) -> PreparedRequest:
@@ -245,6 +281,7 @@ def _prepared(call: Call, settings: HttpSettings) -> PreparedRequest:
     if not call.path.startswith("/") or "?" in call.path or "#" in call.path:
         raise ValueError(f"{call.path!r} is no path")
     headers = {"Accept": _ACCEPT[call.accept], "Accept-Encoding": "identity", "User-Agent": "plexops"}
+    headers |= dict(settings.headers)
     body = None
     if call.body is not None:
         body = json.dumps(call.body, default=_plain).encode()

@@ -47,7 +47,8 @@ class HttpSettings:
 
     `plain_login` lets the login go over plain http, to private addresses only: for Plex, whose own clients do so.
     `constant_address` says that the address is plexops' own and not the inventory's (plex.tv): its login may go to a
-    public address, once the certificate is verified. Times are in seconds; `connect_seconds` includes TLS.
+    public address, once the certificate is verified. `headers` are constants that every request carries.
+    Times are in seconds; `connect_seconds` includes TLS.
     """
 
     device: str
@@ -57,6 +58,7 @@ class HttpSettings:
     via: SshSettings | None = None
     plain_login: bool = False
     constant_address: bool = False
+    headers: tuple[tuple[str, str], ...] = ()
     connect_seconds: float = 10.0
     read_seconds: float = 30.0
 

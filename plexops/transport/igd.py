@@ -11,22 +11,11 @@ from ipaddress import AddressValueError, IPv4Address
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
+from plexops.model.igd import MOST_MAPPINGS, Service
 from plexops.transport.fetch import Ask, Fetched, FetchError, fetch
 from plexops.transport.net import is_private
 
-#: So many mappings are read at most; the answer then says that there may be more.
-MOST_MAPPINGS = 64
 _LIMIT = 64 * 1024
-
-
-class Service(StrEnum):
-    """The services that know a connection to the internet."""
-
-    IP_1 = "urn:schemas-upnp-org:service:WANIPConnection:1"
-    IP_2 = "urn:schemas-upnp-org:service:WANIPConnection:2"
-    PPP_1 = "urn:schemas-upnp-org:service:WANPPPConnection:1"
-    #: Not in the standard, but in the boxes of a large provider.
-    PPP_2 = "urn:schemas-upnp-org:service:WANPPPConnection:2"
 
 
 class _Question(StrEnum):

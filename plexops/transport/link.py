@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Protocol
 
 from plexops.languages import LANGUAGES, LanguageName
+from plexops.languages.plex_tv import RESOURCES
 from plexops.model.exchange import Command, Look, Question, Read, Reply, Write
 from plexops.transport.here import HereSettings
 from plexops.transport.http_settings import HttpSettings
@@ -60,6 +61,8 @@ def _refusal(speaks: LanguageName, ask: Question) -> str | None:
         return "only this computer itself looks around"
     if isinstance(ask, Command):
         return _judged(speaks, ask.text)
+    if ask == RESOURCES:  # a constant of ours: no profile and no answer can put anything into it
+        return None
     if ask.method == "GET" and (ask.query or ask.body is not None):
         return "a GET with a query or a body may act"
     return _judged(speaks, f"{ask.method} {ask.path}")

@@ -94,21 +94,6 @@ def is_private(address: str) -> bool:
     return ip.is_loopback or any(ip in network for network in PRIVATE_NETWORKS)
 
 
-def tcp_probe(host: str, port: int, seconds: float) -> Probe:
-    """Try to open one TCP port and close it again, in at most `seconds`; nothing is sent on it.
-
-    A name that does not resolve is `unreachable`.
-    """
-    try:
-        sock = _open(host, port, seconds)
-    except socket.gaierror:
-        return "unreachable"
-    except _NotOpenError as error:
-        return error.outcome
-    sock.close()
-    return "open"
-
-
 def dial(host: str, port: int, seconds: float, where: str) -> QuickAckSocket:
     """Open a TCP connection in at most `seconds`; all addresses of a name are tried.
 

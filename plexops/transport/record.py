@@ -102,14 +102,22 @@ def read_key(read: Read) -> dict[str, Any]:
             "accept": read.ask.accept,
         }
     if isinstance(read.ask, Look):
-        return {"look": str(read.ask.kind), "target": read.ask.target}
+        detail = {"detail": read.ask.detail} if read.ask.detail else {}
+        return {"look": str(read.ask.kind), "target": read.ask.target, **detail}
     return {"command": read.ask.text}
 
 
 def _reply_json(read: Read, reply: Reply) -> dict[str, Any]:
     if read.secret:
         return {"status": reply.status, "withheld": True}
-    return {"status": reply.status, "body": reply.body, "stderr": reply.stderr, "whole": reply.whole}
+    date = {"date": reply.date} if reply.date else {}
+    return {
+        "status": reply.status,
+        "body": reply.body,
+        "stderr": reply.stderr,
+        "whole": reply.whole,
+        **date,
+    }
 
 
 def problem_json(problem: Problem) -> dict[str, Any]:

@@ -20,7 +20,8 @@ class ReplayLink:
     """Answers each read as it was answered when it was recorded; the network is never touched.
 
     A question that was asked several times gets its answers in that order, and the last one from then on. A secret
-    answer was not recorded: it comes back empty with `whole=False`.
+    answer was not recorded: it comes back empty with `whole=False`, and so does a question that is asked only sometimes
+    and was not asked then.
     """
 
     def __init__(self, folder: Path, device: str) -> None:
@@ -40,7 +41,9 @@ class ReplayLink:
 
         Raises PlexopsError PLX-D301 for a question that was not recorded, and what was recorded as a failure.
         """
-        unknown = [read for read in reads if _key(read_key(read)) not in self._outcomes]
+        unknown = [
+            read for read in reads if not read.sometimes and _key(read_key(read)) not in self._outcomes
+        ]
         if unknown:
             raise failure(
                 "PLX-D301",
@@ -49,7 +52,7 @@ class ReplayLink:
                 self._where,
                 *(f"{read.id}: {shown(read.ask)}" for read in unknown[:5]),
             )
-        outcomes = [_next(self._outcomes[_key(read_key(read))]) for read in reads]
+        outcomes = [_next(self._outcomes.get(_key(read_key(read)))) for read in reads]
         for outcome in outcomes:
             if "problems" in outcome:
                 raise _error(outcome)
@@ -97,7 +100,9 @@ def _key(read: dict[str, Any]) -> str:
     return json.dumps(read, sort_keys=True)
 
 
-def _next(outcomes: deque[_Outcome]) -> _Outcome:
+def _next(outcomes: deque[_Outcome] | None) -> _Outcome:
+    if outcomes is None:
+        return {"status": None, "body": "", "stderr": "it is not in the recording", "whole": False}
     return outcomes.popleft() if len(outcomes) > 1 else outcomes[0]
 
 
@@ -114,4 +119,11 @@ def _error(outcome: _Outcome) -> PlexopsError:
 def _reply(read: Read, outcome: _Outcome) -> Reply:
     if outcome.get("withheld"):
         return Reply(read.id, outcome["status"], "", whole=False)
-    return Reply(read.id, outcome["status"], outcome["body"], outcome["stderr"], outcome["whole"])
+    return Reply(
+        read.id,
+        outcome["status"],
+        outcome["body"],
+        outcome["stderr"],
+        outcome["whole"],
+        outcome.get("date", ""),
+    )

@@ -6,10 +6,11 @@ import re
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
+from plexops.model.igd import SSDP_GROUP
 from plexops.transport.datagrams import ask_everybody, headers
 from plexops.transport.net import is_private
 
-GROUP = ("239.255.255.250", 1900)
+SSDP_PORT = 1900
 _KINDS = (
     "urn:schemas-upnp-org:device:InternetGatewayDevice:1",
     "urn:schemas-upnp-org:device:InternetGatewayDevice:2",
@@ -32,7 +33,7 @@ def find_gateways(
     interface: IPv4Address | None = None,
     *,
     seconds: float = 2.0,
-    group: tuple[str, int] = GROUP,
+    group: tuple[str, int] = SSDP_GROUP,
     also: IPv4Address | None = None,
 ) -> tuple[Gateway, ...]:
     """Search from the interface that has this address, for `seconds` at most (never longer than 2).

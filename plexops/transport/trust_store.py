@@ -23,12 +23,6 @@ _SCHEMA = "plexops.trust/1"
 _FILE = "trusted_keys.json"
 
 
-def state_folder(environment: Mapping[str, str]) -> Path:
-    """Give plexops' state folder: `$XDG_STATE_HOME/plexops`, else `~/.local/state/plexops`."""
-    base = environment.get("XDG_STATE_HOME", "")
-    return (Path(base) if base.startswith("/") else Path.home() / ".local" / "state") / "plexops"
-
-
 @dataclass(frozen=True, slots=True)
 class Pin:
     """One pinned key of a device and the day on which the user pinned it."""

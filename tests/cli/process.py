@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,8 +16,9 @@ from plexops.lab.routers import RouterName
 from plexops.lab.scenarios import SCENARIOS, Scenario
 
 PLEXOPS = (sys.executable, "-m", "plexops")
+_CHECKOUT = Path(__file__).resolve().parents[2]
 #: Compiled once for all processes of all tests, also where the environment forbids to write beside the sources.
-_COMPILED = Path(tempfile.gettempdir()) / f"plexops-tests-compiled-{os.getuid()}"
+_COMPILED = _CHECKOUT / ".pytest_cache" / "compiled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,7 @@ class Ended:
 def environment(**more: str) -> dict[str, str]:
     """Give the environment of a child; the repository need not be installed for it."""
     inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    root = str(Path(__file__).resolve().parents[2])
-    return {**inherited, "PYTHONPYCACHEPREFIX": str(_COMPILED), "PYTHONPATH": root, **more}
+    return {**inherited, "PYTHONPYCACHEPREFIX": str(_COMPILED), "PYTHONPATH": str(_CHECKOUT), **more}
 
 
 def plexops(

@@ -16,6 +16,7 @@ import pytest
 
 from plexops.evidence.folder import Store
 from plexops.evidence.lock import site_lock
+from plexops.lab.scenario import FORWARD
 from plexops.lab.scenarios import EXTERNAL_PORT, SCENARIOS
 from plexops.report import FORMATS
 from tests.cli.process import PLEXOPS, House, environment, house, plexops
@@ -67,6 +68,17 @@ def test_5_undone(tmp_path: Path) -> None:
         assert ended.status == 5
         assert "undone" in ended.out
         assert home.exports() == before
+
+
+def test_1_who_gets_in_from_the_home_itself_proves_nothing(tmp_path: Path) -> None:
+    """The router leads the home's own hosts in, the vantage is one of them, and the ISP lets nobody else through."""
+    at_home = SCENARIOS["hairpin-only"]
+    forwards = (FORWARD, *at_home.forwards)
+    blocked = replace(at_home, isp="isp_blocks", blocked_ports=frozenset({EXTERNAL_PORT}), forwards=forwards)
+    with house(tmp_path, blocked) as home:
+        ended = home("audit")
+        assert ended.status == 1
+        assert "plex.tv could not reach Plex" in ended.said
 
 
 def test_7_somebody_else_works_on_the_site(tmp_path: Path) -> None:

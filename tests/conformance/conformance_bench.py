@@ -15,10 +15,11 @@ from types import MappingProxyType
 from typing import Any, Literal, cast, get_args
 
 from plexops.config.profiles import load_profile
+from plexops.drivers.base import Observation
 from plexops.drivers.compile import CompiledProfile, compile_profile
 from plexops.drivers.profiled import ProfiledDriver
 from plexops.engine.compare import Comparison, compare
-from plexops.engine.observe import Drivers
+from plexops.engine.seen import Drivers
 from plexops.engine.sending import unexpected
 from plexops.lab.base import DeviceLog, HttpRequest, Router, RouterHooks, Seed
 from plexops.lab.clock import ScaledClock
@@ -76,6 +77,16 @@ def _profile(name: str, params: Mapping[str, str]) -> CompiledProfile:
     return compile_profile(load_profile(name, Path(), None, params))
 
 
+def observed(observation: Observation, ask: Callable[[Sequence[Read]], Sequence[Reply]]) -> Snapshot:
+    """Carry a driver's questions and answers until it has made its snapshot."""
+    reads = next(observation)
+    while True:
+        try:
+            reads = observation.send(ask(reads))
+        except StopIteration as end:
+            return cast("Snapshot", end.value)
+
+
 @dataclass(slots=True)
 class Bench:
     """A device under test. `distort` stands for what goes wrong between the device and us."""
@@ -123,13 +134,7 @@ class Bench:
 
     def look(self) -> Snapshot:
         """Observe the device once."""
-        observation = self.driver.observe()
-        reads = next(observation)
-        while True:
-            try:
-                reads = observation.send(self.ask(reads))
-            except StopIteration as end:
-                return cast("Snapshot", end.value)
+        return observed(self.driver.observe(), self.ask)
 
     def send(self, write: Write) -> Reply:
         """Send one write as the transport does."""

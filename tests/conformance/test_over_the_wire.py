@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import cast
 
 import pytest
 
@@ -36,7 +35,7 @@ from plexops.transport.link import LinkSettings, only_reads
 from plexops.transport.opening import open_read, open_write
 from plexops.transport.ssh_settings import SshSettings
 from plexops.transport.trust import Source, TrustedKey, TrustedKeys, fingerprint
-from tests.conformance.conformance_bench import FORWARD, RESERVATION, changed, findings_of, task
+from tests.conformance.conformance_bench import FORWARD, RESERVATION, changed, findings_of, observed, task
 
 HOLD = tuple(GuardVerdict(name, "", holds=True, reason="") for name in GUARD_NAMES)
 NASTY = "Mum's $(reboot) `reboot` ; %s {[find]} # é 'x'"
@@ -55,13 +54,7 @@ class Wire:
         """Observe over a new connection."""
         link = open_read(self.settings)
         try:
-            observation = self.driver.observe()
-            reads = next(observation)
-            while True:
-                try:
-                    reads = observation.send(link.ask(reads))
-                except StopIteration as end:
-                    return cast("Snapshot", end.value)
+            return observed(self.driver.observe(), link.ask)
         finally:
             link.close()
 

@@ -167,6 +167,16 @@ def hostile_copy(name: str, write: str, folder: Path) -> Path:
     return copy
 
 
+def test_a_profile_may_not_hide_that_a_read_failed(tmp_path: Path) -> None:
+    """Behind a pipe a failed command ends with status 0, and nothing would be taken for an empty answer."""
+    copy = hostile_copy("openwrt", "cat /etc/nowhere | tail -c 9", tmp_path)
+    with pytest.raises(PlexopsError) as caught:
+        compile_profile(load_profile(str(copy), tmp_path))
+    (problem,) = caught.value.problems
+    assert problem.code == "PLX-D401"
+    assert "status is lost" in problem.reason
+
+
 @pytest.mark.parametrize(("name", "write"), CASES)
 def test_a_profile_whose_read_writes_is_refused(name: str, write: str, tmp_path: Path) -> None:
     copy = hostile_copy(name, write, tmp_path)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -17,8 +17,8 @@ from plexops.drivers.base import Unrenderable
 from plexops.drivers.host.ufw import Ufw
 from plexops.drivers.server import ServerDriver
 from plexops.engine.compare import Comparison, compare
-from plexops.engine.observe import Drivers
 from plexops.engine.planning import foreign
+from plexops.engine.seen import Drivers
 from plexops.engine.sending import unexpected
 from plexops.lab.base import DeviceLog
 from plexops.lab.clock import ScaledClock
@@ -33,7 +33,7 @@ from plexops.model.resources.firewall_rule import FirewallRule
 from plexops.model.site import ResolvedTask, Site, SiteTasks, State
 from plexops.model.snapshot import Kind, KindState, Role, Snapshot
 from plexops.runbook.view import SiteView
-from tests.conformance.conformance_bench import HERE, NONCE, PLEX, changed, task
+from tests.conformance.conformance_bench import HERE, NONCE, PLEX, changed, observed, task
 from tests.conformance.hostile_names import HOSTILE
 
 OUTSIDE = IPv4Address("198.51.100.77")
@@ -73,13 +73,7 @@ class Host:
 
     def look(self) -> Snapshot:
         """Observe once."""
-        observation = self.driver.observe()
-        reads = next(observation)
-        while True:
-            try:
-                reads = observation.send(self.ask(reads))
-            except StopIteration as end:
-                return cast("Snapshot", end.value)
+        return observed(self.driver.observe(), self.ask)
 
     def send_all(self, writes: Sequence[Write]) -> None:
         """Send requests in order."""

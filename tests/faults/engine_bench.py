@@ -186,6 +186,7 @@ class Bench:
             "HOME": str(self.directory),
             "XDG_STATE_HOME": str(self.directory / "state"),
             "PATH": os.environ["PATH"],
+            "TMPDIR": os.environ["TMPDIR"],
             "LC_ALL": "C.UTF-8",
             "NO_COLOR": "1",
             "COLUMNS": "140",

@@ -413,6 +413,21 @@ def test_a_refuted_effect_is_undone(homes: Homes) -> None:
         assert "proven" not in {p["mark"] for p in ended.document["proofs"]}
 
 
+def test_an_effect_that_only_the_home_itself_sees_is_not_proven(homes: Homes) -> None:
+    """The router leads the home's own hosts in, and the only vantage is one of them; Plex says nothing."""
+    silent = HomeOptions(plex=PlexSeed(throttled=True))
+    with homes(scenario="hairpin-only", options=silent) as bench:
+        bench.effect_seconds = 2.0
+        ended = apply(bench)
+        assert ended.status == 4, ended
+        proofs = {proof["source"]: proof for proof in ended.document["proofs"]}
+        assert {source: proof["mark"] for source, proof in proofs.items()} == {
+            "plex": "unknown",
+            "outside": "unknown",
+        }
+        assert "vantage 192.168.1.21 stands in the home" in proofs["outside"]["text"]
+
+
 @pytest.mark.parametrize("role", ["router", "server"])
 def test_endless_output_is_an_unknown_and_no_end_of_memory(homes: Homes, role: str) -> None:
     with homes(scenario="in-order") as bench:

@@ -35,12 +35,12 @@ AUTOMATIC: Mapping[str, bool | int | str] = MappingProxyType({"PublishServerOnPl
 
 #: Every request that a diagnosis may send, read by a person, whole. What stands in single quotes is one word.
 READS = re.compile(
-    r"nft -j list ruleset|ip -j -4 (?:addr|route) show(?: default)?|ip -j -4 route get 1\.1\.1\.1|ss -Htln"
+    r"nft -jt? list ruleset|iptables-save|ip -j -4 (?:addr|route) show(?: default)?|ip -j -4 route get 1\.1\.1\.1|ss -Htln"
     r"|pidof [\w-]+|hostname|date \+%Y-%m-%dT%H:%M:%S|ping -n -c 1 -W 1 -t [23] 1\.1\.1\.1"
-    r"|grep -(?:hs|Hr|aE) (?:[\w.-]+|'[^']*')(?: (?:[\w/.-]+|'[^']*'))+"
+    r"|grep -(?:hs|Hr|aH?E) (?:-m 1000 )?(?:[\w.-]+|'[^']*')(?: (?:[\w/.-]+|'[^']*'(?:\*log)?))+(?: \| tail -c \d+)?"
     r"|cat (?:[\w/.-]+|'[^']*')"
-    r"|(?:docker|podman) (?:ps|network ls) --format '[^']*'"
-    r"|curl -s (?:-S -4 )?(?:-k )?(?:--(?:connect-timeout|max-time) \d+ )+https?://[\w.:/-]+"
+    r"|(?:docker|podman) (?:(?:ps|network ls) --format '[^']*'|inspect --type container --format '[^']*' [\w.-]+)"
+    r"|curl -s (?:-S -4 |-v )?(?:-k )?(?:--(?:connect-timeout|max-time) \d+ )+https?://[\w.:/-]+"
 )
 
 

@@ -3,8 +3,8 @@
 Its checks from outside are real too: it opens a connection from the Internet's network to the home's public
 address, which crosses the ISP, the router's translation and filter and the server's own firewall.
 Run with one argument, JSON: listen (an address), port, public_address, token, machine_identifier, throttled,
-settings, igd_address, log and requests (paths of its own log and of a list of all requests), and `internet`, an
-open file of the Internet's network namespace.
+settings, igd_address, log and requests (paths of its own log and of a list of all requests), `internet` and `owner`,
+open files of network namespaces, and `plex_tv`, the port at the owner's computer at which plex.tv lists the server.
 """
 
 from __future__ import annotations
@@ -17,18 +17,33 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from plexops.lab.base import DeviceLog
 from plexops.lab.https import HttpListener
 from plexops.lab.plex import PlexCondition, PlexSeed, PlexServer
+from plexops.lab.plex_tv import Listing, PlexTv
 
 CLONE_NEWNET = 0x40000000
 PR_SET_NAME = 15
 #: plex.tv waits five seconds; in a home of virtual cables one is plenty, and tests wait for it often.
 PATIENCE_SECONDS = 1.0
 IGD = "http://192.168.1.1:5000/rootDesc.xml"
+
+
+def in_network(namespace: int, act: Callable[[], object]) -> None:
+    """Do something in another network: on a thread of its own, to which alone the namespace belongs, and which ends."""
+
+    def enter() -> None:
+        if ctypes.CDLL(None, use_errno=True).setns(namespace, CLONE_NEWNET) != 0:
+            raise OSError(ctypes.get_errno(), "setns")
+        act()
+
+    thread = threading.Thread(target=enter)
+    thread.start()
+    thread.join()
 
 
 class Surroundings:
@@ -49,9 +64,6 @@ class Surroundings:
         answers: list[bytes] = []
 
         def visit() -> None:
-            # The namespace belongs to this thread alone, which ends here.
-            if ctypes.CDLL(None, use_errno=True).setns(self._internet, CLONE_NEWNET) != 0:
-                raise OSError(ctypes.get_errno(), "setns")
             try:
                 with socket.create_connection((self._public_address, port), PATIENCE_SECONDS) as stream:
                     stream.sendall(b"GET /identity HTTP/1.1\r\nHost: plex\r\nConnection: close\r\n\r\n")
@@ -59,9 +71,7 @@ class Surroundings:
             except OSError:
                 return
 
-        thread = threading.Thread(target=visit)
-        thread.start()
-        thread.join()
+        in_network(self._internet, visit)
         return self._machine_identifier in b"".join(answers)
 
     def upnp_map(self, port: int) -> bool:
@@ -109,6 +119,15 @@ def main() -> None:
     with requests.open("a", buffering=1) as list_of_requests:
         server = PlexServer(around, DeviceLog(sink=lambda line: print(line, file=list_of_requests)), seed)
         HttpListener(server.handle, host=settings["listen"], port=port)
+        plex_tv = PlexTv(
+            server,
+            seed,
+            Listing(),
+            log=DeviceLog(),
+            lan_address=lambda: "192.168.1.50",
+            public_address=around.public_address,
+        )
+        in_network(settings["owner"], lambda: HttpListener(plex_tv.handle, port=settings["plex_tv"]))
         print("ready", flush=True)  # noqa: T201 (this is a program of its own)
         keep_log(server, log)
     os._exit(0)  # without waiting for connections that stay open

@@ -33,6 +33,8 @@ PLEX_PORT = 32400
 PLEX_REQUESTS = "/var/log/plex-requests"
 SIDES = Interfaces("wan", "br-lan")
 TOKEN = "xB7rQ2mLk9sVt4HwZp3y"
+#: Where plex.tv listens at the owner's own computer: it lists the account's servers.
+PLEX_TV_PORT = 8032
 MACHINE_IDENTIFIER = "4f8a1c0de5b64fd2a1f09c7be21d7a5310c4e9aa"
 #: `lucky`: holds 192.168.1.50 by chance, nothing reserves it. `moved`: holds 192.168.1.104.
 #: `reserved`: the household reserved .50.
@@ -107,6 +109,7 @@ class RealHome:
             "XDG_STATE_HOME": str(person / "state"),
             "XDG_CONFIG_HOME": str(person / "config"),
             "XDG_CACHE_HOME": str(person / "cache"),
+            "TMPDIR": str(self.directory),
             "LANG": "C.UTF-8",
             "PYTHONPATH": str(REPOSITORY),
         }
@@ -209,7 +212,9 @@ class RealHome:
         router told it by UPnP.
         """
         self.stop_plex()
-        outside = os.open(f"/proc/{self.nodes['inet'].pid}/ns/net", os.O_RDONLY)
+        outside, owner = (
+            os.open(f"/proc/{self.nodes[name].pid}/ns/net", os.O_RDONLY) for name in ("inet", "ctl")
+        )
         files = f"/proc/{self.nodes['server'].pid}/root"
         told: dict[str, object] = {
             "listen": listen,
@@ -223,12 +228,15 @@ class RealHome:
             "log": f"{files}{daemons.PLEX_HOME}/Logs/Plex Media Server.log",
             "requests": f"{files}{PLEX_REQUESTS}",
             "internet": outside,
+            "owner": owner,
+            "plex_tv": PLEX_TV_PORT,
         }
         try:
             argv = [sys.executable, str(HERE / "plexd.py"), json.dumps(told)]
-            self.plex = self.start_program("server", argv, pass_fds=(outside,))
+            self.plex = self.start_program("server", argv, pass_fds=(outside, owner))
         finally:
             os.close(outside)
+            os.close(owner)
 
     def stop_plex(self) -> None:
         """End Plex, if it runs."""
@@ -397,5 +405,6 @@ def _inventory(keys: Mapping[str, daemons.Identity]) -> str:
       - ssh: probe@{links.OUTSIDE}
         key_file: {key}
         host_key: "{keys["outside"].public}"
+    plex_tv: http://127.0.0.1:{PLEX_TV_PORT}
     echoes: [{", ".join(f'"http://{address}/ip"' for address in links.ECHOES)}]
 """

@@ -63,6 +63,7 @@ def started(home: RealHome, *words: str) -> Iterator[int]:
         "PATH": os.environ["PATH"],
         "HOME": str(owner),
         "XDG_STATE_HOME": str(owner / "state"),
+        "TMPDIR": str(home.directory),
         "PYTHONPATH": str(REPOSITORY),
         "LANG": "C.UTF-8",
     }

@@ -331,26 +331,96 @@ BEYOND = (
         mends=lambda home: announce(home, PORT),
     ),
 )
-#: Filters that plexops does not read: what it says of them cannot be right, and must not be sure.
-UNREAD = (
+#: Whoever knocks from outside comes to the server's own interface, from no address of the home.
+VISITOR = 'iifname "eth0" ip saddr != 192.168.1.0/24 tcp dport 32400'
+VISITOR_OLD = "-i eth0 ! -s 192.168.1.0/24 -p tcp"
+#: Filters beside those that plexops changes.
+OTHERS = (
     Trouble(
         "the router drops before it forwards",
-        "isp-blocks",
-        "ISP",
+        "router-other-filter",
+        "router",
         1,
         rules(*drops("early", "prerouting priority raw", f'iifname "wan" {KNOCK}')),
     ),
     Trouble(
-        "a table beside ufw drops",
-        "isp-blocks",
-        "ISP",
+        "the router drops right after it translates",
+        "router-filter",
+        "router",
         1,
+        rules(*drops("late", "prerouting priority 0", 'iifname "wan" tcp dport 32400')),
+    ),
+    Trouble(
+        "a table beside ufw drops",
+        "host-other-filter",
+        "server",
+        1,
+        rules(*drops("beside", "input priority -5", VISITOR), node="server"),
+    ),
+    Trouble(
+        "iptables drops before ufw",
+        "host-other-filter",
+        "server",
+        1,
+        script(f"iptables -I INPUT {VISITOR_OLD} --dport 32400 -j DROP", "server"),
+    ),
+    Trouble(
+        "iptables drops in raw",
+        "host-other-filter",
+        "server",
+        1,
+        script(
+            f"iptables -t raw -A PREROUTING {VISITOR_OLD} -m multiport --dports 32400,32469 -j DROP", "server"
+        ),
+    ),
+    Trouble(
+        "iptables prohibits",
+        "host-other-filter",
+        "server",
+        1,
+        script(
+            f"iptables -I INPUT {VISITOR_OLD} --dport 32400 -j REJECT --reject-with icmp-host-prohibited",
+            "server",
+        ),
+        CLOSED,
+    ),
+    Trouble(
+        "a table for SSH alone",
+        "in-order",
+        "Plex",
+        0,
         rules(
-            *drops(
-                "beside", "input priority -5", 'iifname "eth0" ip saddr != 192.168.1.0/24 tcp dport 32400'
-            ),
+            *drops("beside", "input priority -5", 'iifname "eth0" ip saddr != 192.168.1.0/24 tcp dport 22'),
             node="server",
         ),
+        OPEN,
+        met=True,
+    ),
+    Trouble(
+        "ufw says on and is not loaded",
+        "host-firewall-not-as-said",
+        "server",
+        0,
+        rules("flush ruleset", node="server"),
+        OPEN,
+        met=True,
+    ),
+)
+#: Rules that plexops does not understand: what it says of them is never sure.
+UNCLEAR = (
+    Trouble(
+        "the router drops by a mark",
+        "router-other-filter",
+        "router",
+        1,
+        rules(*drops("early", "prerouting priority raw", f'meta mark 0 iifname "wan" {KNOCK}')),
+    ),
+    Trouble(
+        "a table beside ufw drops by a mark",
+        "host-other-filter",
+        "server",
+        1,
+        rules(*drops("beside", "input priority -5", f"meta mark 0 {VISITOR}"), node="server"),
     ),
 )
 UPNP = (
@@ -361,6 +431,18 @@ UPNP = (
         "router",
         1,
         forget_upnp,
+        {ASKED_FOR: "timed out"},
+        told=False,
+        mends=map_anew,
+    ),
+    Trouble(
+        "the packet filter lost UPnP's rules",
+        "upnp-stale",
+        "router",
+        1,
+        script(
+            "for chain in miniupnpd prerouting_miniupnpd; do nft flush chain inet filter $chain; done", "router"
+        ),
         {ASKED_FOR: "timed out"},
         told=False,
         mends=map_anew,
@@ -435,7 +517,8 @@ GROUPS = (
     Group(FORWARDS, BY_HAND, with_nas),
     Group(BEYOND, BY_HAND),
     Group(UPNP, {"lease": "reserved", "plex_settings": AUTOMATIC}, lambda home: seed_by_hand(home, igd=True)),
-    Group(UNREAD, BY_HAND),
+    Group(OTHERS, BY_HAND),
+    Group(UNCLEAR, BY_HAND),
     Group(CARRIER, {"wan": "cgnat", **BY_HAND}),
     Group(DOUBLE, {"wan": "double", **BY_HAND}),
     Group(MOVED, {"lease": "moved", "plex_settings": ON_AIR}, reserved_elsewhere),

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import time
+import zipfile
 from collections.abc import Callable, Mapping
 from ipaddress import IPv4Address
+from typing import Any
 
+from plexops.lab.base import HttpRequest
 from plexops.lab.home import RunningHome
 from plexops.lab.network import OUTSIDE_ADDRESS
+from plexops.lab.plex_seed import PlexSeed
 from plexops.lab.scenarios import RESERVED
 from tests.lab_sim.looking import LOG, OURS, log, plex_says, router, section, server, ss, tried
 
@@ -58,6 +63,28 @@ def forward_shadowed(home: RunningHome) -> None:
 def forward_behind_dmz(home: RunningHome) -> None:
     assert router(home, "uci get firewall.@redirect[0].src_dport")[1] == 1
     assert router(home, "uci get firewall.@redirect[0].proto") == ("all\n", 0)
+
+
+def router_other_filter(home: RunningHome) -> None:
+    assert "tcp dport 32500 drop" in router(home, "nft list ruleset")[0]
+
+
+def other_filter(home: RunningHome) -> None:
+    said, status = server(home, "sudo nft -jt list ruleset")
+    assert (status, "guard" in said) == (0, True)
+    assert "-A INPUT -j ufw-before-input" in server(home, "sudo iptables-save")[0]
+    assert server(home, "PATH=/usr/sbin nft -jt list ruleset")[1] == 1, "nobody but root may ask"
+
+
+def firewall_not_as_said(home: RunningHome) -> None:
+    assert "ENABLED=yes" in server(home, "cat /etc/ufw/ufw.conf")[0]
+    assert "ufw" not in server(home, "sudo iptables-save")[0]
+
+
+def unreachable(home: RunningHome) -> None:
+    url = f"http://{home.network.public_address}:32500/identity"
+    done = home.vantages["outside"][1].shell.run(f"curl -s -v --max-time 8 {url}", b"", "probe")
+    assert (done.status, "failed: No route to host" in done.stderr.decode()) == (7, True)
 
 
 def router_filter(home: RunningHome) -> None:
@@ -119,6 +146,12 @@ def upnp_stale(home: RunningHome) -> None:
     assert home.plex.setting("LastAutomaticMappedPort") == 18444
 
 
+def upnp_flushed(home: RunningHome) -> None:
+    assert "TCP:18444:192.168.1.50:32400:" in router(home, "cat /var/lib/misc/upnp.leases")[0]
+    assert "18444" not in router(home, "nft list ruleset")[0]
+    assert tried(home, port=18444) == "dropped"
+
+
 def upnp_old_address(home: RunningHome) -> None:
     assert "TCP:18444:192.168.1.83:32400:" in router(home, "cat /var/run/miniupnpd.leases")[0]
     assert tried(home, port=18444) == "dropped"
@@ -129,6 +162,23 @@ def upnp_conflict(home: RunningHome) -> None:
     assert "error mapping port 18444, error: The port mapping entry specified conflicts" in log(
         home, "NAT: UPnP"
     )
+
+
+def log_over_http(home: RunningHome) -> None:
+    assert "username" not in str(section(home)["server"])
+    assert home.plex.handle(HttpRequest("GET", "/diagnostics/logs", "", {}, b"")).status == 401
+    asked = HttpRequest("GET", "/diagnostics/logs", "", {"x-plex-token": home.options.plex.token}, b"")
+    with zipfile.ZipFile(io.BytesIO(home.plex.handle(asked).body)) as archive:
+        assert "error mapping port 18444" in archive.read("Plex Media Server.log").decode()
+        assert len(archive.namelist()) > 1, "other programs of the server have logs too"
+
+
+def log_in_container(home: RunningHome) -> None:
+    assert server(home, f"grep -c . {LOG}")[1] == 2, "nothing lies in the usual place"
+    mounts = json.loads(server(home, "docker inspect --format '{{json .Mounts}}' plex")[0])
+    (folder,) = [mount["Source"] for mount in mounts if mount["Destination"] == "/config"]
+    path = f"{folder}/Library/Application Support/Plex Media Server/Logs/Plex Media Server.log"
+    assert server(home, f"grep -c 'error mapping port' '{path}'") == ("1\n", 0)
 
 
 def nothing_listens(home: RunningHome) -> None:
@@ -281,6 +331,52 @@ def relay_only(home: RunningHome) -> None:
     assert "reachability" not in log(home, ".")
 
 
+def listed(home: RunningHome) -> dict[str, Any] | None:
+    """Ask plex.tv, as apps do, for the row of this server."""
+    headers = {"x-plex-token": PlexSeed().token, "x-plex-client-identifier": "an-app"}
+    asked = HttpRequest("GET", "/api/v2/resources", "includeHttps=1&includeRelay=1", headers, b"")
+    answer = home.plex_tv.handle(asked)
+    assert answer.status == 200
+    return next((row for row in json.loads(answer.body) if row["clientIdentifier"] == OURS), None)
+
+
+def offered(home: RunningHome) -> list[tuple[str, int, bool, bool]]:
+    """Give address, port, whether it is local, whether it is the relay."""
+    row = listed(home)
+    assert row is not None
+    return [(one["address"], one["port"], one["local"], one["relay"]) for one in row["connections"]]
+
+
+_HOME = ("192.168.1.50", 32400, True, False)
+_RELAY = ("139.162.213.157", 8443, False, True)
+
+
+def not_online(home: RunningHome) -> None:
+    row = listed(home)
+    assert row is not None
+    assert row["presence"] is False
+
+
+def not_listed(home: RunningHome) -> None:
+    assert listed(home) is None
+
+
+def stale_announcement(home: RunningHome) -> None:
+    assert offered(home) == [_HOME, ("62.155.240.55", 18444, False, False), _RELAY]
+
+
+def no_direct_way(home: RunningHome) -> None:
+    assert offered(home) == [_HOME, _RELAY]
+    assert section(home)["vantages"] == []
+
+
+def dns_rebinding(home: RunningHome) -> None:
+    row = listed(home)
+    assert row is not None
+    assert (row["dnsRebindingProtection"], row["presence"]) == (True, True)
+    assert offered(home) == [_HOME, ("62.155.240.55", 32500, False, False), _RELAY]
+
+
 def relay_in_order(home: RunningHome) -> None:
     relayed(home)
     assert section(home)["access"] == "relay"
@@ -331,6 +427,8 @@ CHECKS: Mapping[str, Callable[[RunningHome], None]] = {
     "forward-shadowed": forward_shadowed,
     "forward-behind-dmz": forward_behind_dmz,
     "router-filter": router_filter,
+    "router-other-filter": router_other_filter,
+    "router-other-filter-unclear": router_other_filter,
     "four-addresses": four_addresses,
     "two-reservations": two_reservations,
     "no-reservation": no_reservation,
@@ -340,11 +438,18 @@ CHECKS: Mapping[str, Callable[[RunningHome], None]] = {
     "upnp-off": upnp_off,
     "no-igd": no_igd,
     "upnp-stale": upnp_stale,
+    "upnp-flushed": upnp_flushed,
     "upnp-old-address": upnp_old_address,
     "upnp-conflict": upnp_conflict,
+    "log-over-http": log_over_http,
+    "log-in-container": log_in_container,
     "nothing-listens": nothing_listens,
     "loopback-only": loopback_only,
     "host-firewall-order": firewall_order,
+    "host-other-filter": other_filter,
+    "host-other-filter-unclear": other_filter,
+    "host-filter-of-others": other_filter,
+    "host-firewall-not-as-said": firewall_not_as_said,
     "host-firewall-v6": firewall_v6,
     "host-firewall-off": firewall_off,
     "docker-unpublished": docker_unpublished,
@@ -357,11 +462,17 @@ CHECKS: Mapping[str, Callable[[RunningHome], None]] = {
     "no-verdict-yet": no_verdict_yet,
     "port-mismatch": port_mismatch,
     "refused": refused,
+    "unreachable": unreachable,
     "stale-log": stale_log,
     "upnp-established-lie": established_lie,
     "client-network": client_network,
     "hairpin-only": hairpin_only,
     "relay-only": relay_only,
+    "not-online": not_online,
+    "not-listed": not_listed,
+    "stale-announcement": stale_announcement,
+    "no-direct-way": no_direct_way,
+    "dns-rebinding": dns_rebinding,
     "relay-in-order": relay_in_order,
     "relay-off": relay_off,
     "vpn-in-order": vpn_in_order,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,14 @@ from plexops.cli.options import PATH, with_files, with_run
 @click.option("--quick", is_flag=True, help="Look from this computer alone: no inventory, no login.")
 @click.option("--offline", is_flag=True, help="Ask nobody on the internet what our public address is.")
 @click.option(
+    "--refresh",
+    is_flag=True,
+    help="First let plex.tv try the port again, once, and wait for its verdict. Changes no setting.",
+)
+@click.option(
     "--plex-logs",
     type=click.Path(path_type=Path, exists=True),
-    help="Take Plex's log from this file or folder instead of the server.",
+    help="Take Plex's log from this file, folder or zip archive instead of the server.",
 )
 @click.option(
     "--probes",
@@ -36,10 +42,12 @@ def command(**options: Any) -> int:
 
     Exit status: 0 in order, 1 a cause was found, 3 a safe stop, 4 something could not be seen.
     """
+    if options["refresh"]:
+        _refuse_refresh(options)
     if options["quick"]:
         return _quick(options)
     from plexops.cli.output import parse_formats, write_reports
-    from plexops.cli.session import Files, open_homes, open_store
+    from plexops.cli.session import files_from, open_homes, open_store
     from plexops.engine.brought import bring
     from plexops.engine.order import Order
     from plexops.engine.runner import run
@@ -47,16 +55,7 @@ def command(**options: Any) -> int:
     formats = parse_formats(options["formats"])
     evidence = bring(options["probes"], options["plex_logs"])
     store = open_store()
-    files = Files(
-        options["inventory"],
-        options["playbooks"],
-        options["limit"],
-        options["tags"],
-        options["skip_tags"],
-        options["extra_vars"],
-        for_diagnosis=True,
-        offline=options["offline"],
-    )
+    files = replace(files_from(options), for_diagnosis=True, offline=options["offline"])
     homes = open_homes(
         files,
         store,
@@ -65,9 +64,23 @@ def command(**options: Any) -> int:
         record=options["record"],
         replay=options["replay"],
     )
-    report, masked = run(homes, Order("diagnose", evidence=evidence), store, options["forks"])
+    report, masked = run(
+        homes, Order("diagnose", evidence=evidence, refresh=options["refresh"]), store, options["forks"]
+    )
     write_reports(report, masked, formats, options["verbose"])
     return report.exit_status
+
+
+def _refuse_refresh(options: dict[str, Any]) -> None:
+    """Say with what `--refresh` makes no sense. Raises UsageError."""
+    reasons = {
+        "quick": "--quick logs in nowhere, and only the owner may ask Plex for --refresh.",
+        "offline": "--offline asks nobody on the internet, and --refresh lets plex.tv try the port.",
+        "replay": "--replay asks nobody at all, and --refresh asks Plex.",
+    }
+    for name, reason in reasons.items():
+        if options[name]:
+            raise click.UsageError(reason)
 
 
 def _quick(options: dict[str, Any]) -> int:

@@ -80,7 +80,7 @@ class LinuxRouter:
             flavour="bash",
         )
         self._load_filter()
-        if "miniupnpd" in self._running:
+        if "miniupnpd" in self._running and not seed.mappings_flushed:
             for mapping in seed.mappings:
                 self._map(mapping)
 

@@ -54,6 +54,8 @@ def router_files(seed: Seed, sides: Interfaces) -> Mapping[str, str]:
             f"{m.protocol.upper()}:{m.external}:{m.address}:{m.port}:0:{m.description}\n"
             for m in seed.mappings
         )
+    if seed.early_filter:
+        files["/etc/nftables.d/early.nft"] = early_table(seed.early_filter)
     for forward in seed.forwards:
         if forward.ours:
             files[f"/etc/nftables.d/plexops_{forward.name}.nft"] = our_table(forward, sides)
@@ -197,6 +199,15 @@ table inet {name} {{
   }}
 }}
 """
+
+
+def early_table(rules: Sequence[str]) -> str:
+    """Give a table of somebody's that filters before anything is forwarded."""
+    lines = "".join(f"    {rule}\n" for rule in rules)
+    return (
+        "table inet early {\n  chain prerouting {\n    type filter hook prerouting priority raw; policy accept;\n"
+        f"{lines}  }}\n}}\n"
+    )
 
 
 def our_reservation(reservation: ReservationSeed) -> str:

@@ -20,7 +20,16 @@ NOT_ROOT = (
     "netlink: Error: cache initialization failed: Operation not permitted"
 )
 NOT_FOUND = "No such file or directory"
-FLAGS = {"c": "check", "a": "handle", "s": "stateless", "n": "numeric", "j": "json", "e": "echo", "f": "file"}
+FLAGS = {
+    "c": "check",
+    "a": "handle",
+    "s": "stateless",
+    "n": "numeric",
+    "j": "json",
+    "e": "echo",
+    "f": "file",
+    "t": "terse",
+}
 LONG = {f"--{word}": letter for letter, word in FLAGS.items()}
 
 

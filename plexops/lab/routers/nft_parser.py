@@ -5,13 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from plexops.lab.routers.nft_language import PRIORITIES
 from plexops.lab.routers.nft_rules import Body, RuleReader
 from plexops.lab.routers.nft_tokens import NftError, Source, Token, tokens
 
-Family = Literal["ip", "ip6", "inet"]
 FAMILIES = frozenset({"ip", "ip6", "inet"})
 MAX_INCLUDES = 16
 

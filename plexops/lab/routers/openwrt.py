@@ -23,6 +23,7 @@ from plexops.lab.base import (
 )
 from plexops.lab.filesystem import FileSystem
 from plexops.lab.routers import fw4, openwrt_config, openwrt_status
+from plexops.lab.routers.openwrt_filters import OWNERS_FILE, KernelTables, owners_chains
 from plexops.lab.routers.uci import Package, Section, Uci, UciError, quoted, render
 from plexops.lab.routers.uci_command import UciCommand
 from plexops.lab.shell import DONE, Context, Shell, fail, say
@@ -52,12 +53,14 @@ class OpenWrtRouter:
         self._live: dict[str, Package] = {}
         for service in services:
             self._reload(service)
+        self._kernel = KernelTables(seed.early_filter, seed.wan_address)
         self.shell = Shell(
             files=self.files,
             commands={
                 "uci": self._uci,
                 "ubus": self._ubus,
                 "fw4": self._fw4,
+                "nft": self._kernel.nft,
                 "reload_config": self._reload_config,
                 "ip": self._ip,
                 "uname": self._uname,
@@ -84,6 +87,9 @@ class OpenWrtRouter:
             mappings = self._mappings if "miniupnpd" in self._running else []
             if "firewall" not in self._running:
                 return packet.to(self._seed.lan_address, packet.port)
+            fate = self._kernel.before_forwards(packet)
+            if fate is not None:
+                return fate
             return fw4.inbound(self._live["firewall"], mappings, packet, self._seed.lan_address)
 
     def reflect(self, packet: Packet) -> Packet | Fate:
@@ -152,6 +158,8 @@ class OpenWrtRouter:
                 LEASE_FILE: "",
             }
         )
+        if seed.early_filter:
+            self.files.install({OWNERS_FILE: owners_chains(seed.early_filter)})
         if seed.upnp_installed:
             leases = "".join(_lease_line(m, expiry) for m in seed.mappings) if seed.upnp else ""
             switch = openwrt_config.UPNPD.format(enabled=int(seed.upnp))

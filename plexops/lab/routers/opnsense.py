@@ -18,7 +18,6 @@ from plexops.lab.base import (
     HttpRequest,
     HttpResponse,
     Lease,
-    MappingSeed,
     Packet,
     RouterHooks,
     Seed,
@@ -152,17 +151,6 @@ class OpnSenseRouter:
         """Show who has an address."""
         with self.lock:
             self._leases = leases
-
-    def map_port(self, mapping: MappingSeed) -> bool:
-        """Answer a UPnP request; false while UPnP is off, or where another host holds that port."""
-        with self.lock:
-            same = [
-                x for x in self._mappings if (x.external, x.protocol) == (mapping.external, mapping.protocol)
-            ]
-            if not self._upnp or any(x.address != mapping.address for x in same):
-                return False
-            self._mappings = [x for x in self._mappings if x not in same] + [mapping]
-            return True
 
     def export(self) -> str:
         """Give the configuration as canonical JSON, without what only the device chooses: uuids and times.

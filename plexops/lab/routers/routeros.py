@@ -13,7 +13,6 @@ from plexops.lab.base import (
     HttpRequest,
     HttpResponse,
     Lease,
-    MappingSeed,
     Packet,
     RouterHooks,
     Seed,
@@ -35,7 +34,6 @@ from plexops.lab.routers.routeros_seed import (
     WAN,
     configuration,
     dynamic_items,
-    mapping_rule,
     singles,
 )
 from plexops.lab.routers.routeros_show import (
@@ -135,19 +133,6 @@ class RouterOsRouter:
                 item.values |= {"status": "waiting", "last-seen": "never"}
             for lease in leases:
                 self._show_lease(lease)
-
-    def map_port(self, mapping: MappingSeed) -> bool:
-        """Answer a UPnP request; false while UPnP is off, or where another host holds that port."""
-        with self.lock:
-            if self._tables.by_path[UPNP].items[0].values.get("enabled") != "yes":
-                return False
-            wanted = mapping_rule(self._seed, mapping)
-            keys = ("dst-port", "protocol")
-            for item in self._tables.by_path[NAT].items:
-                if item.dynamic and all(item.values[key] == wanted[key] for key in keys):
-                    return item.values["to-addresses"] == wanted["to-addresses"]
-            self._tables.by_path[NAT].append(wanted, dynamic=True)
-            return True
 
     def export(self) -> str:
         """Give `/export terse` without its header."""

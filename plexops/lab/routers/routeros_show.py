@@ -47,6 +47,9 @@ def row(menu: Menu, item: Item) -> dict[str, Value]:
             values[one.name] = text == "yes" if one.kind == "yesno" else text
     if not menu.single:
         values["dynamic"] = item.dynamic
+        if menu.path == ("ip", "route"):
+            # Every way leads somewhere here: what leads nowhere is not there.
+            values["active"] = item.enabled
         values["invalid"] = False
     return values
 

@@ -9,9 +9,12 @@ CODES: tuple[Code, ...] = (
         "PLX-C704",
         "No log of Plex there",
         ExitStatus.USAGE,
-        "`plexops diagnose --plex-logs` takes a file “Plex Media Server.log”, or the folder “Logs” that holds it and its "
-        "older parts. Plex Web gives the same as a zip archive under Settings, Troubleshooting, Download logs: unpack it "
-        "first, and name the folder.",
+        "`plexops diagnose --plex-logs` takes a file “Plex Media Server.log”, the folder “Logs” that holds it and its older "
+        "parts, or the zip archive that Plex Web gives under Settings, Troubleshooting, Download logs. The folder is, on "
+        "Windows, %LOCALAPPDATA%\\Plex Media Server\\Logs; on macOS, ~/Library/Logs/Plex Media Server; on Debian, Ubuntu "
+        "and Fedora, /var/lib/plexmediaserver/Library/Application Support/Plex Media Server/Logs; in a container, "
+        "Library/Application Support/Plex Media Server/Logs or Plex Media Server/Logs below the folder that is mounted as "
+        "/config; on a Synology, /volume1/PlexMediaServer/AppData/Plex Media Server/Logs.",
     ),
     Code(
         "PLX-C801",

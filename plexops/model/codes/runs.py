@@ -83,13 +83,6 @@ CODES: tuple[Code, ...] = (
         "holds now. What cannot be undone is not begun: nothing was sent. Do it by hand; plexops verifies the effect.",
     ),
     Code(
-        "PLX-R202",
-        "a guard refused right before a change was sent",
-        ExitStatus.SAFE_STOP,
-        "Guards judge the plan, and once more what the device says in the moment before each change. What they saw "
-        "then stands in the message. Look again: plexops audit",
-    ),
-    Code(
         "PLX-R210",
         "a plan file is not what plexops wrote",
         ExitStatus.TAMPERED,

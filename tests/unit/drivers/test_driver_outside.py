@@ -103,6 +103,31 @@ def test_an_audit_only_tries_the_port() -> None:
     assert (read.id, "/identity" in read.ask.text) == ("probe.vps", True)
 
 
+@pytest.mark.parametrize(
+    ("words", "answer"),
+    [
+        ("* connect to 62.155.240.55 port 32500 failed: Connection refused\n", ProbeAnswer.REFUSED),
+        (
+            "* connect to 62.155.240.55 port 32500 from 198.51.100.9 port 45012 failed: No route to host\n",
+            ProbeAnswer.UNREACHABLE,
+        ),
+        (
+            "curl: (7) Failed to connect to 62.155.240.55 port 32500: No route to host\n",
+            ProbeAnswer.UNREACHABLE,
+        ),
+        ("* connect to 62.155.240.55 port 32500 failed: Network is unreachable\n", ProbeAnswer.UNKNOWN),
+        (
+            "curl: (7) Failed to connect to 62.155.240.55 port 32500 after 0 ms: Couldn't connect to server\n",
+            ProbeAnswer.UNKNOWN,
+        ),
+    ],
+)
+def test_a_refusal_is_told_from_a_word_that_nobody_gets_there(words: str, answer: ProbeAnswer) -> None:
+    """curl 7.74, 7.88 and 8.14 word it so; the status is 7 for all of them."""
+    said = f"*   Trying 62.155.240.55:32500...\n{words}* Closing connection 0\n"
+    assert probe({"probe.vps": (7, "", said), "echo.vps": "198.51.100.9\n"}).values.answer is answer
+
+
 def test_a_further_port_has_an_exhibit_of_its_own() -> None:
     driver = ProbeDriver("vps", PUBLIC, 32555, "abc", further=True)
     (entry,) = observe(driver.observe(), {"probe.vps.32555": (28, "")}).of(Kind.PROBE)

@@ -73,7 +73,6 @@ def test_an_explanation_says_more_than_the_title(code: Code) -> None:
         ("PLX-R110", ExitStatus.TAMPERED),
         ("PLX-R120", ExitStatus.BUSY),
         ("PLX-R201", ExitStatus.SAFE_STOP),
-        ("PLX-R202", ExitStatus.SAFE_STOP),
         ("PLX-D109", ExitStatus.INCOMPLETE),
         ("PLX-D401", ExitStatus.USAGE),
         ("PLX-D407", ExitStatus.USAGE),

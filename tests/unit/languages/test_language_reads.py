@@ -79,6 +79,9 @@ date +%Y-%m-%dT%H:%M:%S
 ip -j -4 route get 1.1.1.1
 ping -n -c 1 -W 1 -t 2 1.1.1.1
 grep -aE 'mapping state|\(WAN\)' '/var/lib/plexmediaserver/Library/Application Support/x.log' '/config/y.log'
+grep -aE 'x|y' '/config/y.log' | tail -c 1500000
+grep -aE x '/config/y.log' 2>/dev/null | tail -c 9
+docker inspect --type container --format '{{json .Mounts}}' plex
 docker ps --format '{{.Names}}|{{.Image}}|{{.Networks}}|{{.Ports}}'
 docker network ls --format '{{.Name}}|{{.Driver}}'
 podman ps --format '{{.Names}}|{{.Image}}|{{.Networks}}|{{.Ports}}'
@@ -195,6 +198,17 @@ LD_PRELOAD=/x cat /etc/hosts
 cat /etc/hosts & rm x
 cat /etc/hosts &
 cat /etc/hosts | tee x
+cat /etc/hosts | tail -c 9 | tee x
+cat /etc/hosts | tail -c 9 > x
+cat /etc/hosts | tail -c 9 /etc/shadow
+cat /etc/hosts | tail -c 9; rm x
+cat /etc/hosts | tail -c -9
+cat /etc/hosts | tail -f
+cat /etc/hosts | tail -n 9
+cat /etc/hosts || tail -c 9
+cat /etc/shadow | tail -c 9
+rm x | tail -c 9
+cat '/etc/hosts | tail -c 9
 cat /etc/hosts && rm x
 cat /etc/hosts || rm x
 ( cat /etc/hosts )

@@ -68,9 +68,16 @@ def echo(address: str, source: str = "echo.example") -> Entry:
     return Entry(Kind.ECHO, values, {}, SOMEBODY, source, f"outside.{source}")
 
 
-def probe(answer: ProbeAnswer, port: int = 32500, identifier: str = "", vantage: str = "vps") -> Entry:
+def probe(
+    answer: ProbeAnswer,
+    port: int = 32500,
+    identifier: str = "",
+    vantage: str = "vps",
+    *,
+    inside: bool = False,
+) -> Entry:
     """What a vantage met at our public address."""
-    values = Probe(vantage, PUBLIC, port, answer, identifier)
+    values = Probe(vantage, PUBLIC, port, answer, identifier, inside=inside)
     return Entry(Kind.PROBE, values, {}, SOMEBODY, vantage, f"outside.probe.{vantage}")
 
 

@@ -239,6 +239,11 @@ def reach(
 
 OPEN = probe(ProbeAnswer.OPEN, identifier=IDENTIFIER)
 REFUSED = probe(ProbeAnswer.REFUSED, vantage="phone")
+INSIDE_OPEN = probe(ProbeAnswer.OPEN, identifier=IDENTIFIER, vantage="pi", inside=True)
+INSIDE_OUT = probe(ProbeAnswer.TIMED_OUT, vantage="pi", inside=True)
+NO_PROOF = (
+    "no vantage outside answered; vantage pi stands in the home, or does not say where: it proves nothing"
+)
 REACH: tuple[tuple[str, SiteView, Holds, str], ...] = (
     ("nobody was asked", reach(), U, "no vantage outside"),
     ("a vantage reached it", reach(OPEN), Y, "vps reached Plex at port 32500"),
@@ -249,6 +254,17 @@ REACH: tuple[tuple[str, SiteView, Holds, str], ...] = (
     ("one of two reached it", reach(REFUSED, OPEN), Y, "vps reached"),
     ("the vantage does not know", reach(probe(ProbeAnswer.UNKNOWN)), U, "no vantage outside answered"),
     ("tried at another port", reach(probe(ProbeAnswer.OPEN, 443, IDENTIFIER)), U, "no vantage outside"),
+    ("only from inside the home", reach(INSIDE_OPEN), U, NO_PROOF),
+    ("not even from inside the home", reach(INSIDE_OUT), U, NO_PROOF),
+    (
+        "from inside, and refused outside",
+        reach(INSIDE_OPEN, REFUSED),
+        N,
+        "port 32500 from outside: phone: refused",
+    ),
+    ("from inside, and reached from outside", reach(INSIDE_OUT, OPEN), Y, "vps reached Plex"),
+    ("from inside, and Plex failed", reach(INSIDE_OPEN, state="failed"), N, "plex.tv could not reach Plex"),
+    ("not from inside, and Plex is mapped", reach(INSIDE_OUT, state="mapped"), Y, "plex.tv reached Plex"),
     ("Plex is mapped", reach(state="mapped"), Y, "plex.tv reached Plex at port 32500"),
     ("mapped with an error", reach(state="mapped", error="unreachable"), N, "unreachable"),
     ("mapped without a public address", reach(state="mapped", public=None), N, "mapped"),

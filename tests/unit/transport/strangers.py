@@ -6,6 +6,7 @@ import re
 import socket
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from ipaddress import IPv4Address
@@ -20,20 +21,13 @@ Said = Iterable[bytes | float]
 IGD = DATA / "upnp_igd"
 
 
-class TcpStranger:
-    """Takes one request per connection and answers as told. `requests` are whole requests as they came."""
+class _Stranger(ABC):
+    """Serves from a thread for as long as it is entered."""
 
-    def __init__(self, answer: Callable[[bytes], Said]) -> None:
-        self.requests: list[bytes] = []
+    def __init__(self, answer: Callable[[bytes], Said], opened: socket.socket) -> None:
         self._answer = answer
-        self._socket = socket.create_server((str(HOME), 0))
-        #: Where it listens; still known when it listens no longer.
-        self.port = int(self._socket.getsockname()[1])
+        self._socket = opened
         self._thread = threading.Thread(target=self._serve, daemon=True)
-
-    def url(self, path: str = "/") -> str:
-        """Give the web address of a path."""
-        return f"http://{HOME}:{self.port}{path}"
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -42,10 +36,35 @@ class TcpStranger:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
+        self._end()
+        self._thread.join(10)
+        self._socket.close()
+
+    @abstractmethod
+    def _serve(self) -> None:
+        """Answer until `_end`."""
+
+    @abstractmethod
+    def _end(self) -> None:
+        """Let `_serve` return soon."""
+
+
+class TcpStranger(_Stranger):
+    """Takes one request per connection and answers as told. `requests` are whole requests as they came."""
+
+    def __init__(self, answer: Callable[[bytes], Said]) -> None:
+        super().__init__(answer, socket.create_server((str(HOME), 0)))
+        self.requests: list[bytes] = []
+        #: Where it listens; still known when it listens no longer.
+        self.port = int(self._socket.getsockname()[1])
+
+    def url(self, path: str = "/") -> str:
+        """Give the web address of a path."""
+        return f"http://{HOME}:{self.port}{path}"
+
+    def _end(self) -> None:
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
-        self._thread.join(10)
 
     def _serve(self) -> None:
         while True:
@@ -81,30 +100,20 @@ def _whole(stream: socket.socket) -> bytes:
     return head + b"\r\n\r\n" + body
 
 
-class UdpStranger:
+class UdpStranger(_Stranger):
     """Answers every packet as told, from the port to which it came. `packets` are those that came."""
 
     def __init__(self, answer: Callable[[bytes], Said]) -> None:
+        super().__init__(answer, socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
         self.packets: list[bytes] = []
-        self._answer = answer
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind((str(HOME), 0))
         self._socket.settimeout(0.05)
         #: Where it listens; still known when it listens no longer.
         self.place = (str(HOME), int(self._socket.getsockname()[1]))
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._serve, daemon=True)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
+    def _end(self) -> None:
         self._over.set()
-        self._thread.join(10)
-        self._socket.close()
 
     def _serve(self) -> None:
         while not self._over.is_set():

@@ -9,8 +9,10 @@ from ipaddress import IPv4Address
 
 import pytest
 
+from plexops.drivers.igd import Box
 from plexops.engine.discovery import read_gateway
 from plexops.model.entries import UpnpMapping
+from plexops.model.igd import MOST_MAPPINGS, Service
 from plexops.model.values import ALL_PORTS, Ports, Protocol
 from plexops.parsers.base import ParseError
 from plexops.parsers.igd import (
@@ -22,8 +24,7 @@ from plexops.parsers.igd import (
 )
 from plexops.transport import igd
 from plexops.transport.fetch import FetchError
-from plexops.transport.igd import MOST_MAPPINGS, Control, Service, ask_address, ask_mapping, read_description
-from plexops.transport.ssdp import Gateway
+from plexops.transport.igd import Control, ask_address, ask_mapping, read_description
 from tests.captures.capture_files import find
 from tests.unit.transport.strangers import HOME, IGD, TcpStranger, gateway, page
 
@@ -114,7 +115,7 @@ def test_only_a_box_in_a_home_is_asked(url: str) -> None:
 
 def test_a_look_at_a_whole_gateway_asks_nothing_else() -> None:
     with TcpStranger(gateway()) as box:
-        seen = read_gateway(Gateway(HOME, box.url("/rootDesc.xml"), "MiniUPnPd"), 2)
+        seen = read_gateway(Box(HOME, box.url("/rootDesc.xml"), "MiniUPnPd"), 2)
     assert seen.wan == IPv4Address("81.2.69.142")
     assert (seen.title, seen.maker, seen.software) == ("Debian router", "Debian", "MiniUPnPd")
     assert seen.mappings is not None
@@ -284,7 +285,7 @@ def test_controls_in_texts_reach_nobody() -> None:
 def test_a_box_without_an_address_says_so_and_still_lists_its_mappings() -> None:
     for empty in (b"", b"0.0.0.0"):
         with TcpStranger(gateway(empty)) as box:
-            seen = read_gateway(Gateway(HOME, box.url("/rootDesc.xml")), 2)
+            seen = read_gateway(Box(HOME, box.url("/rootDesc.xml")), 2)
         assert (seen.wan, seen.wanless) == (None, True)
         assert seen.mappings is not None
         assert len(seen.mappings) == 3
@@ -297,7 +298,7 @@ def test_a_table_without_end_is_cut_and_said_to_be() -> None:
         return [page(entry)] if b"PortMappingIndex" in request else list(gateway()(request))
 
     with TcpStranger(endless) as box:
-        seen = read_gateway(Gateway(HOME, box.url("/rootDesc.xml")), 2)
+        seen = read_gateway(Box(HOME, box.url("/rootDesc.xml")), 2)
     assert seen.mappings is not None
     assert (len(seen.mappings), seen.whole) == (MOST_MAPPINGS, False)
 
@@ -315,7 +316,7 @@ def test_a_table_without_end_is_cut_and_said_to_be() -> None:
 )
 def test_a_description_that_cannot_be_read_is_said(answer: bytes) -> None:
     with TcpStranger(lambda _: [answer]) as box:
-        seen = read_gateway(Gateway(HOME, box.url("/rootDesc.xml")), 1)
+        seen = read_gateway(Box(HOME, box.url("/rootDesc.xml")), 1)
     assert (seen.wan, seen.wanless, seen.mappings) == (None, False, None)
     assert "description" in seen.why
     assert len(box.requests) == 1

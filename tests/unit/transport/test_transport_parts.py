@@ -21,7 +21,7 @@ from plexops.model.codes import CODES
 from plexops.model.codes import devices as device_codes
 from plexops.model.exchange import Call, Read, Reply
 from plexops.transport.hiding import hidden
-from plexops.transport.net import is_private, tcp_probe
+from plexops.transport.net import dial, is_private
 from plexops.transport.problems import quoted
 from plexops.transport.spki import pin_of
 from plexops.transport.ssh_offer import parse_offer
@@ -125,27 +125,6 @@ def test_what_is_inside_a_home(address: str, private: bool) -> None:
     assert is_private(address) is private
 
 
-def test_a_probe_tells_open_refused_and_timed_out_apart() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-        assert tcp_probe("127.0.0.1", port, 2) == "open"
-        assert tcp_probe("localhost", port, 2) == "open"
-    assert tcp_probe("127.0.0.1", port, 2) == "refused"
-    assert tcp_probe("host.invalid", 80, 2) == "unreachable"
-    with socket.socket() as full:
-        full.bind(("127.0.0.1", 0))
-        full.listen(0)
-        waiting = [socket.socket() for _ in range(4)]
-        for one in waiting:
-            one.setblocking(False)
-            one.connect_ex(full.getsockname())
-        started = time.monotonic()
-        assert tcp_probe("127.0.0.1", full.getsockname()[1], 0.4) == "timed out"
-        assert time.monotonic() - started < 2
-        for one in waiting:
-            one.close()
-
-
 def test_an_address_that_drops_packets_leaves_time_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as full:
         port = server.getsockname()[1]
@@ -161,7 +140,7 @@ def test_an_address_that_drops_packets_leaves_time_for_the_next(monkeypatch: pyt
         ]
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
         started = time.monotonic()
-        assert tcp_probe("two.lan", port, 1.0) == "open"
+        dial("two.lan", port, 1.0, "home/router").close()
         assert time.monotonic() - started < 0.9
         for one in waiting:
             one.close()

@@ -14,7 +14,7 @@ import pytest
 from plexops.model.errors import ExitStatus, PlexopsError
 from plexops.transport.known_hosts import known_hosts_keys
 from plexops.transport.trust import OfferedKey, Source, Trust, TrustedKey, TrustedKeys, judge
-from plexops.transport.trust_store import TrustStore, ssh_trust, state_folder, tls_trust
+from plexops.transport.trust_store import TrustStore, ssh_trust, tls_trust
 
 INVENTORY, STORE, KNOWN_HOSTS = Source.INVENTORY, Source.STORE, Source.KNOWN_HOSTS
 
@@ -157,10 +157,3 @@ def test_a_store_that_others_may_write_or_that_is_a_link_is_refused(tmp_path: Pa
     with pytest.raises(PlexopsError) as caught:
         TrustStore.load(tmp_path)
     assert caught.value.problems[0].code == "PLX-D213"
-
-
-def test_the_state_folder_follows_xdg_and_ignores_relative_paths(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", "/home/me")
-    assert state_folder({"XDG_STATE_HOME": "/var/state"}) == Path("/var/state/plexops")
-    for environment in ({}, {"XDG_STATE_HOME": "state"}):
-        assert state_folder(environment) == Path("/home/me/.local/state/plexops")

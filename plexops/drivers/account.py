@@ -1,0 +1,109 @@
+"""plex.tv's own list of the account's servers: whether it holds this one, and where apps are told to find it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import IPv6Address
+from types import MappingProxyType
+from typing import Any
+
+from plexops.drivers.base import Observation
+from plexops.languages.plex_tv import RESOURCES
+from plexops.model.exchange import Only, Read, Reply
+from plexops.model.snapshot import Fact, FactValue, Role, Snapshot
+
+#: All that is wanted of this server's own row. The list names other people's servers too, with a token for each.
+_WANTED = frozenset(
+    {
+        *("clientIdentifier", "presence", "publicAddress", "publicAddressMatches", "relay", "owned"),
+        *("httpsRequired", "dnsRebindingProtection", "natLoopbackSupported"),
+        *("connections", "protocol", "address", "port", "local", "IPv6"),
+    }
+)
+_LISTED = "account.listed"
+#: Where plex.tv lets this token see no list: it is then as if nobody had asked, and no reason to know less of the home.
+NO_ACCESS = "account.access"
+_FLAGS: Mapping[str, str] = {"account.online": "presence", "account.rebinding": "dnsRebindingProtection"}
+_REFUSALS = frozenset({400, 401, 403, 404})
+#: plex.tv answers in less than a second, or not at all.
+_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class AccountDriver:
+    """Asks for one server, by its machineIdentifier."""
+
+    identifier: str
+
+    def observe(self) -> Observation:
+        """Ask once."""
+        only = Only("clientIdentifier", self.identifier, _WANTED)
+        (reply,) = yield (Read("account", RESOURCES, only=only, seconds=_SECONDS),)
+        if reply.whole and reply.status in _REFUSALS:
+            reason = f"plex.tv does not show it for this token (status {reply.status})"
+            return Snapshot(Role.OUTSIDE, reasons=MappingProxyType({NO_ACCESS: reason}))
+        found = _facts(reply)
+        if isinstance(found, str):
+            return self.unasked(found)
+        facts = {name: Fact(name, value, f"outside.{reply.id}") for name, value in found.items()}
+        return Snapshot(Role.OUTSIDE, MappingProxyType(facts))
+
+    def unasked(self, reason: str) -> Snapshot:
+        """Give what is known where the list could not be read: why."""
+        return Snapshot(Role.OUTSIDE, reasons=MappingProxyType({_LISTED: reason}))
+
+
+def _facts(reply: Reply) -> dict[str, FactValue] | str:
+    """Read the list, of which the transport left this server's rows alone; or say why it is unknown."""
+    if not reply.whole:
+        return "the answer was cut off"
+    if reply.status != 200:
+        return f"plex.tv answered with status {reply.status}"
+    try:
+        rows = json.loads(reply.body)
+    except (ValueError, RecursionError):
+        rows = None
+    if not isinstance(rows, list) or len(rows) > 1:
+        return "the answer is not understood"
+    if not rows:
+        return {_LISTED: False}
+    try:
+        return _of_row(rows[0])
+    except (KeyError, TypeError, ValueError):
+        return "the answer is not understood"
+
+
+def _of_row(row: Mapping[str, Any]) -> dict[str, FactValue]:
+    """Give the facts of this server's row. KeyError, TypeError, ValueError: it is not as plex.tv writes it."""
+    connections = [_Connection.read(one) for one in row["connections"]]
+    facts: dict[str, FactValue] = {_LISTED: True}
+    facts |= {name: _flag(row[member]) for name, member in _FLAGS.items() if member in row}
+    facts["account.direct"] = tuple(one.door for one in connections if not (one.local or one.relay))
+    facts["account.relay"] = any(one.relay for one in connections)
+    return facts
+
+
+@dataclass(frozen=True, slots=True)
+class _Connection:
+    """One address that apps are told. `door` is host and port."""
+
+    door: str
+    local: bool
+    relay: bool
+
+    @staticmethod
+    def read(one: Mapping[str, Any]) -> _Connection:
+        host, port = str(one["address"]), int(one["port"])
+        if not host or len(host) > 253 or not 0 < port < 65536:
+            raise ValueError("no address")
+        if ":" in host:
+            host = f"[{IPv6Address(host)}]"
+        return _Connection(f"{host}:{port}", _flag(one["local"]), _flag(one["relay"]))
+
+
+def _flag(value: object) -> bool:
+    """Read true and false as JSON has them, and as Plex writes them elsewhere."""
+    words = {"true": True, "1": True, "false": False, "0": False}
+    return words[str(value).lower()]

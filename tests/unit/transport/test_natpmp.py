@@ -1,0 +1,88 @@
+"""NAT-PMP: two bytes and no more, the answers of RFC 6886, and hosts that answer something else."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from ipaddress import IPv4Address
+
+import pytest
+
+from plexops.model.exchange import Look, LookKind, Read
+from plexops.transport.here import HereSettings
+from plexops.transport.looking import HereLink
+from plexops.transport.natpmp import Told, ask_address, read_answer
+from tests.unit.transport.strangers import HOME, Said, UdpStranger
+
+#: RFC 6886, 3.2: version 0, operation 128, result 0, 1,000 s since the start of the epoch, 198.51.100.77.
+ANSWER = bytes.fromhex("00800000000003e8c633644d")
+KEEPS = bytes.fromhex("00800003000003e800000000")
+
+
+def always(*said: bytes | float) -> Callable[[bytes], Said]:
+    return lambda _: said
+
+
+def test_two_bytes_are_sent_and_the_address_is_read() -> None:
+    with UdpStranger(always(ANSWER)) as box:
+        assert ask_address(HOME, box.place[1]) == Told(IPv4Address("198.51.100.77"))
+    assert box.packets == [b"\0\0"]
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (KEEPS, Told(None, "it has no address on the internet side, or keeps it to itself (result 3)")),
+        (bytes.fromhex("00800002"), Told(None, "it is not allowed there (result 2)")),
+        # A box that speaks PCP alone refuses the version, in its own.
+        (bytes.fromhex("02800001000003e8"), Told(None, "it speaks another version (result 1)")),
+        (bytes.fromhex("0080ffff"), Told(None, "no known reason (result 65535)")),
+        (
+            bytes.fromhex("00800000000003e800000000"),
+            Told(None, "it has no address on the internet side, or keeps it to itself"),
+        ),
+        # Not an answer, or not to this question, or not whole.
+        (b"", None),
+        (b"\0\0", None),
+        (bytes.fromhex("00000000000003e8c633644d"), None),
+        (bytes.fromhex("00810000000003e8c633644d"), None),
+        (bytes.fromhex("02800000000003e8c633644d"), None),
+        (ANSWER[:-1], None),
+        (ANSWER + b"\0", None),
+    ],
+)
+def test_answers(data: bytes, told: Told | None) -> None:
+    assert read_answer(data) == told
+
+
+def test_noise_is_passed_over_and_a_lost_packet_is_sent_again() -> None:
+    lost: list[bytes] = []
+
+    def second(data: bytes) -> Said:
+        lost.append(data)
+        return [b"noise", ANSWER[:5], ANSWER] if len(lost) > 1 else []
+
+    with UdpStranger(second) as box:
+        assert ask_address(HOME, box.place[1], seconds=2.0).address == IPv4Address("198.51.100.77")
+    assert box.packets == [b"\0\0"] * 2
+
+
+def test_silence_ends_in_time() -> None:
+    with UdpStranger(always()) as box:
+        begin = time.monotonic()
+        assert ask_address(HOME, box.place[1], seconds=0.4) == Told(None, "no answer")
+        assert time.monotonic() - begin < 2
+
+
+def test_nobody_there_is_said_at_once() -> None:
+    with UdpStranger(always()) as gone:
+        pass
+    assert ask_address(HOME, gone.place[1], seconds=5.0) == Told(None, "refused")
+
+
+@pytest.mark.parametrize("address", ["198.51.100.77", "100.64.0.1", "8.8.8.8"])
+def test_only_a_box_in_a_home_is_asked(address: str) -> None:
+    with pytest.raises(ValueError, match="not in a home"):
+        ask_address(IPv4Address(address))
+    (reply,) = HereLink(HereSettings("home/here")).ask((Read("x", Look(LookKind.NAT_PMP, address)),))
+    assert (reply.status, reply.stderr) == (1, f"{address} is not in a home")
