@@ -254,7 +254,9 @@ def _router(router: SeenGateway | None) -> Snapshot:
 
 def _sources(report: QuickReport) -> tuple[str, ...]:
     router = report.router
-    said = [] if router is None or router.wan is None else [f"the router says by {router.wan_by}: {router.wan}"]
+    said = (
+        [] if router is None or router.wan is None else [f"the router says by {router.wan_by}: {router.wan}"]
+    )
     return (*said, *(f"{echo.source} sees {echo.address}" for echo in report.echoes))
 
 

@@ -100,7 +100,9 @@ def test_a_token_that_plex_tv_refuses(tmp_path: Path) -> None:
     with house(tmp_path, "sign-in-broken", options=HomeOptions()) as home:
         ended = home("diagnose", "--format", "json")
         assert site(ended)["verdict"]["id"] == "sign-in-broken"
-        refused = "plex.tv's list of the account's servers: plex.tv does not show it for this token (status 401)"
+        refused = (
+            "plex.tv's list of the account's servers: plex.tv does not show it for this token (status 401)"
+        )
         assert refused in site(ended)["not_asked"]
         assert site(ended)["verdict"]["missing"] == []
 

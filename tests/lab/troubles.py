@@ -441,7 +441,8 @@ UPNP = (
         "router",
         1,
         script(
-            "for chain in miniupnpd prerouting_miniupnpd; do nft flush chain inet filter $chain; done", "router"
+            "for chain in miniupnpd prerouting_miniupnpd; do nft flush chain inet filter $chain; done",
+            "router",
         ),
         {ASKED_FOR: "timed out"},
         told=False,
