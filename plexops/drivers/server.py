@@ -51,12 +51,14 @@ _READS: tuple[Read, ...] = (
 class ServerDriver:
     """A Linux server. `firewall` None: it is asked which one it has.
 
-    `thorough`: what only a diagnosis needs is asked as well, in the same round. `container` is the inventory's word.
+    `thorough`: what only a diagnosis needs is asked as well, in the same round; with `offline` it sends nothing to the
+    internet. `container` is the inventory's word.
     """
 
     firewall: HostFirewallDriver | None = None
     candidates: tuple[HostFirewallDriver, ...] = field(default_factory=lambda: (Ufw(),))
     thorough: bool = False
+    offline: bool = False
     container: Container = Container.AUTO
 
     @property
@@ -115,7 +117,7 @@ class ServerDriver:
             return ()
         return (
             *(r for firewall in asked for r in firewall.thorough_reads()),
-            *thorough_reads(self.container),
+            *thorough_reads(self.container, hops=not self.offline),
         )
 
     def script(self, change: Change, now: Snapshot) -> Script:

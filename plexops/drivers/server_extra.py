@@ -28,12 +28,10 @@ _HOPS = (2, 3)
 _READS: tuple[Read, ...] = (
     Read("time", Command("date +%Y-%m-%dT%H:%M:%S")),
     Read("egress", Command(f"ip -j -4 route get {_FAR}")),
-    *(
-        Read(
-            f"hop.{ttl}", Command(f"ping -n -c 1 -W {_HOP_SECONDS} -t {ttl} {_FAR}"), seconds=_HOP_SECONDS + 4
-        )
-        for ttl in _HOPS
-    ),
+)
+_HOP_READS: tuple[Read, ...] = tuple(
+    Read(f"hop.{ttl}", Command(f"ping -n -c 1 -W {_HOP_SECONDS} -t {ttl} {_FAR}"), seconds=_HOP_SECONDS + 4)
+    for ttl in _HOPS
 )
 
 #: `From 10.64.0.1 icmp_seq=1 Time to live exceeded`, or the answer of the far address itself.
@@ -53,10 +51,13 @@ class Extra:
     reasons: Mapping[str, str]
 
 
-def thorough_reads(container: Container) -> tuple[Read, ...]:
-    """Give the reads of a diagnosis; `container` is what the inventory says that Plex runs in."""
+def thorough_reads(container: Container, *, hops: bool) -> tuple[Read, ...]:
+    """Give the reads of a diagnosis. `container` is what the inventory says that Plex runs in.
+
+    `hops`: packets are sent towards the internet, to see who lies on the way.
+    """
     # An engine that hangs ends the round: what others say stands before it.
-    return (*_READS, *other_filters.READS, LOG_READ, *container_reads(container))
+    return (*_READS, *(_HOP_READS if hops else ()), *other_filters.READS, LOG_READ, *container_reads(container))
 
 
 def understand(replies: Mapping[str, Reply], container: Container) -> Extra:
@@ -116,8 +117,10 @@ def _egress(reply: Reply) -> str | Unknown:
 def _hops(replies: Mapping[str, Reply]) -> tuple[str, ...] | Unknown:
     """Give both hops, or that they are unknown: a ping that did not run has not met a silent hop."""
     found: list[str] = []
-    for ttl in _HOPS:
-        reply = replies[f"hop.{ttl}"]
+    if any(read.id not in replies for read in _HOP_READS):
+        return Unknown("no packet was to be sent to the internet")
+    for read in _HOP_READS:
+        reply = replies[read.id]
         answered = _HOP.search(reply.body) if reply.whole else None
         if answered is not None:
             found.append(answered[1] or answered[2])

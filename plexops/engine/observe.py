@@ -81,9 +81,10 @@ class Observer:
     def _thorough(self) -> Observer:
         """Give an observer of the same site whose drivers ask everything."""
         server, plex = self._drivers.server, self._drivers.plex
+        offline = self._access.site.echoes == ()
         drivers = replace(
             self._drivers,
-            server=None if server is None else replace(server, thorough=True),
+            server=None if server is None else replace(server, thorough=True, offline=offline),
             plex=None if plex is None else replace(plex, thorough=True),
         )
         return Observer(self._access, drivers, self._links, self._blank, thorough=True)

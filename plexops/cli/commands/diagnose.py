@@ -15,7 +15,7 @@ from plexops.cli.options import PATH, with_files, with_run
 @with_files
 @with_run
 @click.option("--quick", is_flag=True, help="Look from this computer alone: no inventory, no login.")
-@click.option("--offline", is_flag=True, help="Ask nobody on the internet what our public address is.")
+@click.option("--offline", is_flag=True, help="Send nothing to the internet: no echo, no plex.tv, no hops.")
 @click.option(
     "--refresh",
     is_flag=True,
