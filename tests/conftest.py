@@ -21,7 +21,14 @@ FOREIGN = (
     *("SSH_AUTH_SOCK", "SSH_ASKPASS", "SSH_CONNECTION", "FORCE_COLOR", "CLICOLOR_FORCE", "COLORTERM"),
     *("http_proxy", "https_proxy", "all_proxy", "no_proxy"),
     *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
-    *("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT", "PLEX_TOKEN", "XDG_CONFIG_HOME"),
+    *(
+        "GITHUB_ACTIONS",
+        "GITHUB_STEP_SUMMARY",
+        "GITHUB_OUTPUT",
+        "PLEX_TOKEN",
+        "XDG_CONFIG_HOME",
+        "PLEXOPS_SSH_CONFIG",
+    ),
 )
 
 

@@ -35,7 +35,8 @@ class LabHome:
 
     def environment(self) -> Mapping[str, str]:
         """Give the environment for commands that are about this home."""
-        return {**os.environ, "XDG_STATE_HOME": str(self.state)}
+        # What somebody's ~/.ssh/config says of all hosts is not meant for simulated ones.
+        return {**os.environ, "XDG_STATE_HOME": str(self.state), "PLEXOPS_SSH_CONFIG": "none"}
 
     def state_of_devices(self) -> tuple[str, ...]:
         """Give every device's own export: what two equal moments have in common."""

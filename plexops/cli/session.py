@@ -19,7 +19,7 @@ from plexops.config.resolve import resolve
 from plexops.config.secrets import Secrets
 from plexops.config.variables import extra_variables
 from plexops.engine.access import LiveLinks, ReplayedLinks
-from plexops.engine.site import Home, Setting, known_hosts_files, open_home
+from plexops.engine.site import Home, Setting, known_hosts_files, open_home, ssh_config_file
 from plexops.evidence.folder import Store, state_root
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.secret import Secret
@@ -108,6 +108,7 @@ def open_homes(
         store=TrustStore.load(store.root),
         links=ReplayedLinks(replay) if replay is not None else LiveLinks(record),
         known_hosts=known_hosts_files(os.environ),
+        ssh_config=ssh_config_file(os.environ) if replay is None else None,
         login_password=_prompt("login password", wanted=ask_pass, interactive=interactive),
         sudo_password=_prompt("sudo password", wanted=ask_become_pass, interactive=interactive),
     )

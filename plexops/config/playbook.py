@@ -41,14 +41,6 @@ def load_playbooks(paths: Sequence[Path] = ()) -> tuple[Playbook, ...]:
     return tuple(found)
 
 
-def read_playbook(document: Node, file: str) -> Playbook:
-    """Make the model of a parsed playbook. Raises PlexopsError with all problems of it."""
-    problems = Problems()
-    playbook = _read(document, file, SchemaCheck(playbook_schema(), PLAYBOOK_WORDS), problems)
-    problems.raise_if_any()
-    return playbook
-
-
 def _files(paths: Sequence[Path], *, given: bool) -> list[Path]:
     found: list[Path] = []
     for path in paths:

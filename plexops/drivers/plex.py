@@ -6,6 +6,7 @@ plexapi 4.18.3 has defects that are met here and nowhere else: `Settings.save()`
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC
@@ -110,6 +111,7 @@ class PlexDriver:
         if _RELAY in settings:
             facts["plex.relay"] = Fact("plex.relay", settings[_RELAY] is True, "plex.prefs")
         facts |= _setting_facts(settings)
+        facts |= _preferred(by_id["prefs"], str(settings.get(_INTERFACE) or "").strip())
         entry = _entry(settings)
         if entry is None:
             reasons[Kind.PLEX_REMOTE_ACCESS] = "this Plex does not have the settings of remote access"
@@ -227,6 +229,28 @@ def _setting_facts(settings: Mapping[str, Any]) -> dict[str, Fact]:
     if secure is not None:
         found["plex.secure"] = secure
     return {name: Fact(name, value, "plex.prefs") for name, value in found.items()}
+
+
+#: A choice of the list of interfaces, as `eth0:eth0 (192.168.1.50)`; the first is `:Any`.
+_CHOICE = re.compile(r"(?P<name>[^:]+):.*\((?P<address>[0-9.]+)\)")
+
+
+def _preferred(reply: Reply, name: str) -> dict[str, Fact]:
+    """Give the address of the interface that Plex prefers, by Plex's own list; nothing where it has no list.
+
+    plexapi reads the list of no setting that is text.
+    """
+    document = _document(reply)
+    rows = [] if isinstance(document, str) else document.findall(f"Setting[@id='{_INTERFACE}']")
+    choices = rows[0].attrib.get("enumValues", "").split("|") if rows else []
+    if not name or not any(choices):
+        return {}
+    if not any(choice.partition(":")[0] == name for choice in choices):
+        return {"plex.interface_address": Fact("plex.interface_address", "", "plex.prefs")}
+    for found in filter(None, map(_CHOICE.fullmatch, choices)):
+        if found["name"] == name:
+            return {"plex.interface_address": Fact("plex.interface_address", found["address"], "plex.prefs")}
+    return {}
 
 
 def _settings(replies: Mapping[str, Reply]) -> dict[str, Any] | str:

@@ -57,7 +57,13 @@ def thorough_reads(container: Container, *, hops: bool) -> tuple[Read, ...]:
     `hops`: packets are sent towards the internet, to see who lies on the way.
     """
     # An engine that hangs ends the round: what others say stands before it.
-    return (*_READS, *(_HOP_READS if hops else ()), *other_filters.READS, LOG_READ, *container_reads(container))
+    return (
+        *_READS,
+        *(_HOP_READS if hops else ()),
+        *other_filters.READS,
+        LOG_READ,
+        *container_reads(container),
+    )
 
 
 def understand(replies: Mapping[str, Reply], container: Container) -> Extra:

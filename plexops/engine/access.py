@@ -10,7 +10,7 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from plexops.config.secrets import Secrets
-from plexops.model.errors import Place
+from plexops.model.errors import Place, PlexopsError, Problem
 from plexops.model.plan import Authorized
 from plexops.model.profile import Speaks
 from plexops.model.secret import Secret
@@ -29,6 +29,8 @@ from plexops.model.snapshot import Role
 from plexops.transport.here import HereSettings
 from plexops.transport.http_settings import BasicLogin, HeaderLogin, HttpSettings, Pinned
 from plexops.transport.link import LinkSettings, ReadLink, ReadSettings, WriteLink
+from plexops.transport.ssh_config import resolve
+from plexops.transport.ssh_config_file import SshConfigFile
 from plexops.transport.ssh_settings import SSH_PORT, Become, SshSettings
 from plexops.transport.trust import Source, TrustedKey, TrustedKeys, fingerprint
 from plexops.transport.trust_store import TrustStore, ssh_trust, tls_trust
@@ -115,6 +117,8 @@ class Access:
     speaks: Speaks = Speaks.NOTHING
     override: Secret | None = None
     sudo_password: Secret | None = None
+    #: The user's ~/.ssh/config; None where there is none, or where nobody is really asked.
+    ssh_config: SshConfigFile | None = None
 
     def device(self, role: Role | str) -> str:
         """Give the name by which a device is trusted and recorded."""
@@ -216,6 +220,61 @@ class Access:
             found = [site.plex.via]
         return self._ssh(_without(found[0]), self.device("via")) if found else None
 
+    def way(self, login: SshLogin, device: str = "") -> SshSettings:
+        """Give where a login leads, as ssh would find it, without its secrets and without host keys.
+
+        Raises PlexopsError PLX-D112 where ~/.ssh/config cannot be used for it.
+        """
+        return resolve(_plain(login, device, self.device("via")), self.ssh_config, lambda *_: TrustedKeys())
+
+    def router_at(self) -> tuple[str, int]:
+        """Give the router's address and the port to which plexops connects; the port of SSH where it does not."""
+        router = self.site.router
+        if router is None:
+            return "", SSH_PORT
+        if self.speaks is Speaks.JSON:
+            return router.http.address, router.http.port or 443
+        way = self.way(router.ssh) if self.speaks is not Speaks.NOTHING else _plain(router.ssh, "", "")
+        return way.host, way.port or SSH_PORT
+
+    def require_ways(self) -> None:
+        """Raise PlexopsError with every login for which ~/.ssh/config cannot be used. Nobody is contacted."""
+        problems: list[Problem] = []
+        for device, login in self._logins() if self.ssh_config is not None else ():
+            try:
+                self.way(login, device)
+            except PlexopsError as error:
+                problems += [problem for problem in error.problems if problem not in problems]
+        if problems:
+            raise PlexopsError(problems)
+
+    def jumps_of_config(self) -> dict[str, SshSettings]:
+        """Give the jump hosts that ~/.ssh/config puts before the site's devices, by name. Raises PlexopsError."""
+        found: dict[str, SshSettings] = {}
+        for device, login in self._logins():
+            plain = _plain(login, device, self.device("via"))
+            hop = resolve(plain, self.ssh_config, self._known).via
+            while hop is not None:
+                if hop.device != self.device("via"):
+                    found.setdefault(hop.device, hop)
+                hop = hop.via
+        return found
+
+    def _logins(self) -> list[tuple[str, SshLogin]]:
+        """Give every login over SSH with its device's name. Jump hosts are in the logins behind them."""
+        site = self.site
+        router, server, plex = site.router, site.server, site.plex
+        found = [(f"vantage {vantage.name}", vantage.ssh) for vantage in site.vantages]
+        if server is not None and server.login is not None:
+            found.append((Role.SERVER, server.login))
+        if router is not None and self.speaks is Speaks.JSON and router.http.via is not None:
+            found.append(("via", router.http.via))
+        elif router is not None and self.speaks not in (Speaks.NOTHING, Speaks.JSON):
+            found.append((Role.ROUTER, router.ssh))
+        if plex is not None and plex.via is not None:
+            found.append(("via", plex.via))
+        return [(self.device(name), login) for name, login in found]
+
     def wants_token_from_server(self) -> bool:
         """Whether Plex's token is read where Plex keeps it."""
         plex = self.site.plex
@@ -256,23 +315,37 @@ class Access:
         return tls_trust(self.store, device, inventory)
 
     def _ssh(self, login: SshLogin, device: str) -> SshSettings:
-        pinned = _inventory_key(login.host_key, login.places.get("host_key"))
-        port = login.port or SSH_PORT
-        return SshSettings(
-            device=device,
-            host=login.address,
-            port=login.port,
-            username=login.username,
-            password=self.override or self._secret(login.password),
-            key_files=(Path(login.key_file).expanduser(),) if login.key_file else (),
-            key_text=self._secret(login.key),
-            use_agent=not login.key_file,
-            use_default_keys=not login.key_file,
-            host_keys=ssh_trust(
-                self.store, device, login.address, port, known_hosts=self.known_hosts, inventory=pinned
-            ),
-            via=None if login.via is None else self._ssh(login.via, self.device("via")),
-        )
+        """Give the way to one device: what the inventory says, then ~/.ssh/config."""
+        plain = _plain(login, device, self.device("via"), self.secrets, self.override)
+        return resolve(plain, self.ssh_config, self._known)
+
+    def _known(self, device: str, host: str, port: int) -> TrustedKeys:
+        return ssh_trust(self.store, device, host, port, known_hosts=self.known_hosts)
+
+
+def _plain(
+    login: SshLogin, device: str, via: str, secrets: Secrets | None = None, override: Secret | None = None
+) -> SshSettings:
+    """Give what the inventory alone says of a login; without `secrets`, empty ones stand for them."""
+
+    def secret(reference: SecretReference | None) -> Secret | None:
+        if reference is None:
+            return None
+        return Secret("", reference.label) if secrets is None else secrets.resolve(reference)
+
+    return SshSettings(
+        device=device,
+        host=login.address,
+        port=login.port,
+        username=login.username,
+        password=override or secret(login.password),
+        key_files=(Path(login.key_file).expanduser(),) if login.key_file else (),
+        key_text=secret(login.key),
+        use_agent=not login.key_file,
+        use_default_keys=not login.key_file,
+        host_keys=TrustedKeys(_inventory_key(login.host_key, login.places.get("host_key"))),
+        via=None if login.via is None else _plain(login.via, via, via, secrets, override),
+    )
 
 
 def moved_url(url: str, address: str) -> str:

@@ -33,7 +33,7 @@ class Neighbours:
         if asked.snapshot is not None or not self._may_ask:
             return asked
         device = self.access.site.router
-        address = None if device is None else ipv4(device.address)
+        address = None if device is None else ipv4(self.access.router_at()[0])
         found = self._ask(GatewayDriver(address).observe(), Role.ROUTER)
         if found.snapshot is None or not _is_its_router(found.snapshot, server.result().snapshot):
             return asked

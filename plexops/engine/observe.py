@@ -168,7 +168,7 @@ class Observer:
         return PlexTv(self._access, self._links).ask(part.snapshot, part.token)
 
     def _vantages(self) -> Vantages:
-        return Vantages(self._access, self._links, self._asks_everything)
+        return Vantages(self._access, self._links)
 
     def _router(self) -> Answered:
         driver = self._drivers.router

@@ -12,24 +12,28 @@ from plexops.model.errors import PlexopsError, Problem
 from plexops.model.resources import KINDS
 from plexops.model.site import ResolvedTask, SiteTasks, State
 from plexops.runbook.guards import Case, judge_on_paper
+from plexops.transport.ssh_config_file import SshConfigFile
 from plexops.transport.trust_store import TrustStore
 
 
-def open_on_paper(tasks: SiteTasks, directory: Path) -> Home:
-    """Make a site ready without secrets, pins and a network. Raises PlexopsError where its profile is wrong."""
+def open_on_paper(tasks: SiteTasks, directory: Path, ssh_config: SshConfigFile | None = None) -> Home:
+    """Make a site ready without secrets, pins and a network. Raises PlexopsError where its profile or ~/.ssh/config is."""
     nobody = Setting(
         directory=directory,
         secrets=Secrets({}, None),
         store=TrustStore(directory / "nowhere", {}),
         links=ReplayedLinks(directory / "nowhere"),
+        ssh_config=ssh_config,
     )
     return open_home(tasks, nobody)
 
 
-def problems_on_paper(tasks: SiteTasks, directory: Path) -> tuple[Problem, ...]:
+def problems_on_paper(
+    tasks: SiteTasks, directory: Path, ssh_config: SshConfigFile | None = None
+) -> tuple[Problem, ...]:
     """Give every problem of a site that no device has to be asked about."""
     try:
-        home = open_on_paper(tasks, directory)
+        home = open_on_paper(tasks, directory, ssh_config)
     except PlexopsError as error:
         return error.problems
     found: list[Problem] = []

@@ -28,6 +28,8 @@ from plexops.model.secret import Secret
 from plexops.model.site import AddressBy, Container, ServerDevice, Site, SiteTasks
 from plexops.model.snapshot import Role
 from plexops.runbook.view import SiteView
+from plexops.transport.ssh_config_file import SshConfigFile, read_ssh_config
+from plexops.transport.ssh_settings import SSH_PORT
 from plexops.transport.trust_store import TrustStore
 
 
@@ -40,6 +42,8 @@ class Setting:
     store: TrustStore
     links: Links
     known_hosts: tuple[Path, ...] = ()
+    #: None where there is none, and for a replay: nobody is really asked.
+    ssh_config: SshConfigFile | None = None
     login_password: Secret | None = None
     sudo_password: Secret | None = None
 
@@ -62,8 +66,22 @@ class Home:
 
 def known_hosts_files(environment: Mapping[str, str]) -> tuple[Path, ...]:
     """Give OpenSSH's own files of known host keys."""
-    home = Path(environment.get("HOME", "") or os.path.expanduser("~"))  # noqa: PTH111 - HOME may be unset
-    return home / ".ssh" / "known_hosts", Path("/etc/ssh/ssh_known_hosts")
+    return _ssh_folder(environment) / "known_hosts", Path("/etc/ssh/ssh_known_hosts")
+
+
+def ssh_config_file(environment: Mapping[str, str]) -> SshConfigFile | None:
+    """Read the user's ~/.ssh/config; None where there is none. Raises PlexopsError PLX-D112.
+
+    PLEXOPS_SSH_CONFIG names another file, or `none`, as `ssh -F` does.
+    """
+    named = environment.get("PLEXOPS_SSH_CONFIG", "")
+    if named.lower() == "none":
+        return None
+    return read_ssh_config(Path(named) if named else _ssh_folder(environment) / "config")
+
+
+def _ssh_folder(environment: Mapping[str, str]) -> Path:
+    return Path(environment.get("HOME", "") or os.path.expanduser("~")) / ".ssh"  # noqa: PTH111 - HOME may be unset
 
 
 def compiled_profile(site: Site, directory: Path) -> CompiledProfile | None:
@@ -88,7 +106,9 @@ def open_home(tasks: SiteTasks, setting: Setting) -> Home:
         speaks=speaks,
         override=setting.login_password,
         sudo_password=setting.sudo_password,
+        ssh_config=setting.ssh_config,
     )
+    access.require_ways()
     asked_router = profile is not None and speaks is not Speaks.NOTHING
     drivers = Drivers(
         router=ProfiledDriver(profile) if profile is not None and asked_router else None,
@@ -122,10 +142,10 @@ def _view(site: Site, drivers: Drivers, profile: Profile | None, access: Access)
     }
     management: dict[Role, tuple[str, int]] = {}
     if router is not None and drivers.router is not None:
-        port = router.http.port or 443 if access.speaks is Speaks.JSON else router.ssh.port or 22
-        management[Role.ROUTER] = (router.address, port)
+        management[Role.ROUTER] = access.router_at()
     if server is not None and server.login is not None:
-        management[Role.SERVER] = (str(server.address), server.login.port or 22)
+        way = access.way(server.login)
+        management[Role.SERVER] = (way.host, way.port or SSH_PORT)
     return SiteView(
         name=site.name,
         access=str(site.access),  # type: ignore[arg-type]

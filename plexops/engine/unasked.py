@@ -32,6 +32,9 @@ def unasked(given: Comparison, findings: Sequence[Finding]) -> list[Finding]:
         found.append(_bare(Kind.DMZ, FindingStatus.CONFLICT, exposed.says, exposed.exhibits, exposed.stop))
     if Kind.HOST_FIREWALL not in asked and given.view.of(Role.SERVER).flag("firewall.active") is False:
         found.append(_bare(Kind.HOST_FIREWALL, FindingStatus.NOTE, conditions.host_firewall(given.view).says))
+    if forwarding and conditions.persists(given.view).holds is Holds.NO:
+        lost = conditions.persists(given.view)
+        found.append(_bare(Kind.PORT_FORWARD, FindingStatus.NOTE, lost.says, lost.exhibits, lost.stop))
     found += _unreachable(given, findings)
     found += _orphans(given)
     users = sorted(

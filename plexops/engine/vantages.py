@@ -25,11 +25,10 @@ _MOST = 2
 
 @dataclass(frozen=True, slots=True)
 class Vantages:
-    """The hosts outside from which a site's port is tried. `thorough`: each also says where it stands itself."""
+    """The hosts outside from which a site's port is tried. Each also says where it stands itself."""
 
     access: Access
     links: Links
-    thorough: bool = False
 
     def ask(self, view: SiteView, ports: Sequence[int]) -> tuple[list[Snapshot], list[Exhibit]]:
         """Try the ports from every vantage at once; a vantage that cannot be asked leaves its answer unknown."""
@@ -52,11 +51,12 @@ class Vantages:
         A vantage is a witness, not a stop: one that cannot be asked proves nothing, and stops nothing.
         """
         identifier = view.of(Role.PLEX).text("plex.identifier") or ""
-        first = ProbeDriver(vantage.name, address, ports[0], identifier, inside=is_inside(vantage, view))
+        first = ProbeDriver(
+            vantage.name, address, ports[0], identifier, inside=self._is_inside(vantage, view)
+        )
         others = [replace(first, port=port, further=True) for port in ports[1:]]
-        if self.thorough:
-            # A vantage at home is known by what the world takes it for; asking once is enough.
-            first = replace(first, echo=self._echo())
+        # A vantage at home is known by what the world takes it for; asking once is enough.
+        first = replace(first, echo=self._echo())
         with ThreadPoolExecutor(max_workers=len(ports)) as pool:
             parts = list(pool.map(lambda driver: self._try(vantage, driver), (first, *others)))
         return [_as_inside(part) for part in parts] if any(map(_says_inside, parts)) else parts
@@ -69,6 +69,12 @@ class Vantages:
             return ask_all(driver.observe(), link, Role.OUTSIDE)
         except PlexopsError:
             return Answered(snapshot=driver.unasked())
+
+    def _is_inside(self, vantage: Vantage, view: SiteView) -> bool:
+        try:
+            return is_inside(self.access.way(vantage.ssh).host, view)
+        except PlexopsError:
+            return False  # it cannot be asked either
 
     def _echo(self) -> str:
         urls = self.access.site.echoes
@@ -87,11 +93,11 @@ def ports_to_try(view: SiteView, wanted: int | None) -> tuple[int, ...]:
     return tuple(dict.fromkeys(port for port in found if port))[:_MOST]
 
 
-def is_inside(vantage: Vantage, view: SiteView) -> bool:
+def is_inside(host: str, view: SiteView) -> bool:
     """Tell whether a vantage stands in the LAN, as far as its address shows it: success there proves nothing."""
     lan = view.of(Role.ROUTER).text("lan.network")
     try:
-        address = IPv4Address(vantage.ssh.address)
+        address = IPv4Address(host)
     except AddressValueError:
         return False
     return address in view.plex_host or (lan is not None and address in IPv4Network(lan))

@@ -186,6 +186,16 @@ POOL_LAST = IPv4Address("192.168.1.249")
 
 
 @dataclass(frozen=True, slots=True)
+class WayOut:
+    """A second way to the Internet, beside the WAN side. The lowest metric wins; the WAN side's own is 0."""
+
+    address: IPv4Address
+    gateway: IPv4Address
+    prefix: int = 24
+    metric: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Seed:
     """How a router is configured when the home starts; each router class says it in its vendor's terms."""
 
@@ -207,6 +217,9 @@ class Seed:
     wan_address: IPv4Address = WAN_ADDRESS
     wan_prefix: int = 24
     wan_gateway: IPv4Address = WAN_GATEWAY
+    second_way: WayOut | None = None
+    #: Whether what is written into /etc/nftables.d is loaded when the router starts (Linux alone).
+    loads_at_start: bool = True
     lan_address: IPv4Address = LAN_ADDRESS
     lan_prefix: int = 24
     pool_first: IPv4Address = POOL_FIRST

@@ -357,6 +357,8 @@ class RunningHome:
         return trust
 
     def _router_entry(self) -> dict[str, object]:
+        if not self.scenario.router_login:
+            return {"profile": "manual"}
         entry: dict[str, object] = {"profile": self.router_name, "address": str(self.network.lan_address)}
         if self.router_name != "opnsense":
             return entry | {"username": self._router_user(), **self._trust("router")}

@@ -7,9 +7,7 @@ import contextlib
 import datetime as dt
 import hashlib
 import http
-import socket
 import ssl
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -297,59 +295,3 @@ def _general_name(text: str) -> GeneralName:
 
 def _pin(public_key_info: bytes) -> str:
     return "sha256//" + base64.b64encode(hashlib.sha256(public_key_info).digest()).decode()
-
-
-class HttpListener:
-    """Serves a handler on a loopback port, one thread per connection, until `close`."""
-
-    def __init__(
-        self, handler: Handler, tls: TlsFiles | None = None, host: str = "127.0.0.1", port: int = 0
-    ) -> None:
-        self._handler = handler
-        self._tls = tls
-        self._socket = socket.create_server((host, port))
-        self.port: int = self._socket.getsockname()[1]
-        self._open: set[socket.socket] = set()
-        self._lock = threading.Lock()
-        self._closed = False
-        self._threads: list[threading.Thread] = []
-        self._accepting = threading.Thread(target=self._accept, name=f"http-{self.port}", daemon=True)
-        self._accepting.start()
-
-    def close(self) -> None:
-        """Stop listening, end the open connections, and wait for their threads."""
-        with self._lock:
-            self._closed = True
-            connections = list(self._open)
-            threads = list(self._threads)
-        with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
-        for connection in connections:
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-        for thread in [self._accepting, *threads]:
-            thread.join(PATIENCE_SECONDS)
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                connection, _ = self._socket.accept()
-            except OSError:
-                return
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            thread = threading.Thread(target=self._serve, args=(connection,), daemon=True)
-            with self._lock:
-                if self._closed:
-                    connection.close()
-                    return
-                self._open.add(connection)
-                self._threads = [one for one in self._threads if one.is_alive()] + [thread]
-                thread.start()
-
-    def _serve(self, connection: socket.socket) -> None:
-        try:
-            serve_http(connection, self._handler, self._tls)
-        finally:
-            with self._lock:
-                self._open.discard(connection)

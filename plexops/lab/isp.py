@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Literal
 
-from plexops.lab.base import WAN_ADDRESS, WAN_GATEWAY
+from plexops.lab.base import WAN_ADDRESS, WAN_GATEWAY, WayOut
 
 IspKind = Literal[
-    "public", "cgnat", "double_nat", "isp_blocks", "ds_lite", "down", "differs", "documentation"
+    "public", "cgnat", "double_nat", "isp_blocks", "ds_lite", "down", "differs", "documentation", "two_ways"
 ]
 #: What the Internet sees where the ISP's own NAT, or its box, shares one public address.
 SHARED_PUBLIC_ADDRESS = IPv4Address("62.155.33.77")
@@ -26,13 +26,15 @@ class Isp:
     prefix: int
     shared: IPv4Address | None = None
     up: bool = True
+    #: By which the home's own traffic leaves, where that is not the WAN side.
+    second: WayOut | None = None
     #: The hops after the router; None for one that answers nothing.
     beyond: tuple[IPv4Address | None, ...] = ()
 
     @property
     def public(self) -> IPv4Address:
         """The address that the Internet sees."""
-        return self.shared or self.wan
+        return self.shared or (self.wan if self.second is None else self.second.address)
 
 
 def _isp(
@@ -49,6 +51,7 @@ def _isp(
 
 
 _OWN = _isp(str(WAN_ADDRESS), str(WAN_GATEWAY), 24)
+_SECOND = WayOut(IPv4Address("84.133.10.9"), IPv4Address("84.133.10.1"))
 _SILENT = _isp(str(WAN_ADDRESS), str(WAN_GATEWAY), 24, beyond=(None, None))
 ISPS: Mapping[IspKind, Isp] = {
     "public": _OWN,
@@ -60,5 +63,6 @@ ISPS: Mapping[IspKind, Isp] = {
     # An address that some carriers use inside, and that no list of private ranges holds.
     "differs": _isp("25.30.40.50", "25.30.40.1", 24, shared=True, beyond=(None, *_BACKBONE)),
     "documentation": _isp("203.0.113.20", "203.0.113.1", 24),
+    "two_ways": Isp(WAN_ADDRESS, WAN_GATEWAY, 24, second=_SECOND, beyond=(_SECOND.gateway, *_BACKBONE)),
     "down": Isp(WAN_ADDRESS, WAN_GATEWAY, 24, up=False),
 }

@@ -65,12 +65,14 @@ class Host:
 
 
 class Listener:
-    """A loopback port; each connection is served on a thread of its own."""
+    """A port, of the loopback where nothing else is said; each connection is served on a thread of its own."""
 
-    def __init__(self, serve: Callable[[Stream], None], name: str) -> None:
+    def __init__(
+        self, serve: Callable[[Stream], None], name: str, at: tuple[str, int] = ("127.0.0.1", 0)
+    ) -> None:
         self._serve = serve
         self._name = name
-        self._socket = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self._socket = socket.create_server(at, backlog=64)
         self.address: tuple[str, int] = self._socket.getsockname()
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
@@ -156,7 +158,8 @@ class Network:
         self, public: IPv4Address, port: int, source: IPv4Address = OUTSIDE_ADDRESS
     ) -> Service | Answer:
         """Follow a TCP connection from the Internet to a public address and port, to whatever listens."""
-        if public != self.public_address or not self.isp.up or self.isp.shared is not None:
+        # The router's second way, where it has one, forwards nothing.
+        if public != self.wan_address or not self.isp.up or self.isp.shared is not None:
             return "dropped"  # nobody upstream has a mapping for us
         if port in self.blocked_ports:
             return "dropped"

@@ -147,9 +147,10 @@ class PlexServer:
         if request.path == "/:/prefs":
             with self._wake:
                 values = dict(self._values)
-            return respond(request, plex_views.settings(values))
+            return respond(request, plex_views.settings(values, self._address()))
         if request.path == "/myplex/account":
-            return respond(request, plex_views.account(self._seed, self.verdict(), self._address()))
+            told = self._condition.told_address or self._address()
+            return respond(request, plex_views.account(self._seed, self.verdict(), told))
         if request.path == "/status/sessions":
             return respond(request, plex_views.sessions(self._condition))
         if request.path == "/diagnostics/logs":

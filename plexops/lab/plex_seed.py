@@ -38,6 +38,8 @@ class PlexCondition:
     local_sessions: int = 0
     #: The WAN address that a router tells by UPnP; empty where no router answers.
     router_address: str = ""
+    #: The address at home that it told plex.tv, where that is not the one that it has.
+    told_address: str = ""
     #: What the log holds from before.
     history: tuple[LogLine, ...] = ()
     rotated: tuple[LogLine, ...] = ()

@@ -57,7 +57,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("customCertificateKey", "text", "", "network", advanced=True, label="Certificate key"),
     Setting("customCertificateDomain", "text", "", "network", advanced=True, label="Certificate domain"),
     Setting("PreferredNetworkInterface", "text", "", "network", advanced=True, label="Network interface",
-            enum_values=":Any|eth0:eth0"),
+            enum_values=":Any|eth0:eth0 (ADDRESS)"),
     Setting("DisableTLSv1_0", "bool", False, "network", advanced=True, label="Strict TLS"),
     Setting("allowedHttpOrigins", "text", "", "network", hidden=True),
     Setting("GdmEnabled", "bool", True, "network", label="Local discovery (GDM)"),

@@ -44,8 +44,8 @@ def root(seed: PlexSeed, verdict: Verdict, name: str) -> Element:
     }, directories)  # fmt: skip
 
 
-def settings(values: Mapping[str, Value]) -> Element:
-    """Give `/:/prefs`."""
+def settings(values: Mapping[str, Value], address: str) -> Element:
+    """Give `/:/prefs`; `address` is that of the server's one interface."""
     rows: list[Element] = []
     for setting in SETTINGS:
         row: dict[str, bool | int | float | str] = {
@@ -54,7 +54,7 @@ def settings(values: Mapping[str, Value]) -> Element:
             "hidden": setting.hidden, "advanced": setting.advanced, "group": setting.group,
         }  # fmt: skip
         if setting.enum_values:
-            row["enumValues"] = setting.enum_values
+            row["enumValues"] = setting.enum_values.replace("ADDRESS", address)
         rows.append(element("Setting", row))
     return element("MediaContainer", {"size": len(rows)}, tuple(rows))
 

@@ -122,6 +122,8 @@ class Scenario:
     strict_filter: bool = False
     #: Rules of a chain that somebody has on the router before its forwards, in nft's words.
     early_filter: tuple[str, ...] = ()
+    #: Whether a Linux router loads /etc/nftables.d when it starts.
+    loads_at_start: bool = True
     upnp: Literal["on", "off", "none"] = "on"
     mappings: tuple[MappingSeed, ...] = MAPPINGS
     #: Whether the router's packet filter was loaded anew since, without the rules for them.
@@ -129,6 +131,8 @@ class Scenario:
     #: Whether the router says yes to Plex's own mapping request, and keeps nothing of it.
     forgets_mappings: bool = False
     server: ServerCondition = field(default_factory=ServerCondition)
+    #: Whether the inventory names the router's family and a login. Without them a person sets it by hand.
+    router_login: bool = True
     #: Whether the inventory has a login to the server. Without one Plex's token comes from a file.
     server_login: bool = True
     condition: PlexCondition = field(default_factory=PlexCondition)
@@ -159,6 +163,8 @@ class Scenario:
             wan_address=isp.wan,
             wan_gateway=isp.gateway,
             wan_prefix=isp.prefix,
+            second_way=isp.second,
+            loads_at_start=self.loads_at_start,
         )
 
     def server_rules(self) -> tuple[Rule, ...]:

@@ -27,6 +27,19 @@ INTERNET = (
         condition=PlexCondition(router_address="192.168.178.20"),
     ),
     Scenario(
+        "second-nat-by-log",
+        "as double-nat, but nobody asks the router: only Plex's log tells what it said by UPnP",
+        isp="double_nat",
+        router_login=False,
+        condition=PlexCondition(router_address="192.168.178.20"),
+    ),
+    Scenario(
+        "two-ways-out",
+        "the forward is right, but the router has a second way to the internet, by which the home's own traffic leaves",
+        isp="two_ways",
+        routers=("linux", "openwrt"),
+    ),
+    Scenario(
         "documentation-address",
         "all in order; the ISP gives an address from a range that is meant for documentation",
         isp="documentation",

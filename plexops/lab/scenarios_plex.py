@@ -7,7 +7,7 @@ from dataclasses import replace
 from plexops.lab.plex_log import LogLine
 from plexops.lab.plex_seed import PlexCondition
 from plexops.lab.plex_tv import Listing
-from plexops.lab.scenario import AUTOMATIC, AUTOMATIC_PORT, EXTERNAL_PORT, FORWARD, MANUAL, Scenario
+from plexops.lab.scenario import AUTOMATIC, AUTOMATIC_PORT, EXTERNAL_PORT, FORWARD, MANUAL, OLD, Scenario
 from plexops.lab.server_condition import ServerCondition
 
 _DAY = 86_400
@@ -104,6 +104,21 @@ PLEX = (
         "entitlement",
         "all in order, but the owner has no Plex Pass",
         condition=PlexCondition(subscription=False),
+    ),
+    Scenario(
+        "plex-interface",
+        "all in order, but Plex prefers an interface that the server no longer has",
+        plex={**MANUAL, "PreferredNetworkInterface": "enp3s0"},
+    ),
+    Scenario(
+        "announces-other-address",
+        "the port is open, but Plex still tells plex.tv the address at home that it once had",
+        condition=PlexCondition(told_address=str(OLD)),
+    ),
+    Scenario(
+        "no-login-needed",
+        "all in order, but Plex asks nobody in the world for a login",
+        plex={**MANUAL, "allowedNetworks": "192.168.1.0/24,0.0.0.0/0"},
     ),
     Scenario(
         "stale-log",

@@ -85,6 +85,13 @@ ROUTER = (
         reservations=(RESERVATION, ReservationSeed("media-old", (MAC,), lan(60))),
     ),
     Scenario(
+        "not-persistent",
+        "all in order, by a forward of plexops's own that the router does not load when it starts",
+        forwards=(replace(FORWARD, name="plex", ours=True),),
+        loads_at_start=False,
+        routers=("linux",),
+    ),
+    Scenario(
         "no-reservation",
         "all in order, but nothing keeps the server's address",
         reservations=(),

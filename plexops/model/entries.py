@@ -152,7 +152,6 @@ class LogWord(StrEnum):
     OFFLINE = "offline"
     ONLINE = "online"
     SIGN_IN_LOST = "sign-in lost"
-    RELAY_STARTED = "relay started"
     #: A request came in from outside; `text` is Plex's class: WAN, Subnet, Loopback.
     REQUEST = "request"
     MANUAL_MODE = "manual mode"

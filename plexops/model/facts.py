@@ -28,12 +28,18 @@ _FACTS = (
     ),
     FactName("wan.interface", Role.ROUTER, "text", "the interface on the internet side"),
     FactName("wan.up", Role.ROUTER, "flag", "whether the internet side has a connection at all", live=True),
-    FactName("wan.count", Role.ROUTER, "number", "how many ways to the internet the router has", live=True),
+    FactName(
+        "wan.ways",
+        Role.ROUTER,
+        "texts",
+        "its ways to the internet, as `METRIC INTERFACE …`; - for an interface that it does not name",
+        live=True,
+    ),
     FactName(
         "upnp.doors",
         Role.ROUTER,
         "texts",
-        "what the packet filter itself translates for UPnP, as `PORT ADDRESS PORT`",
+        "what the packet filter itself translates for UPnP, as `PORT ADDRESS PORT`; ? for what it does not show",
         live=True,
     ),
     FactName("lan.address", Role.ROUTER, "address", "the router's own address in the LAN"),
@@ -42,7 +48,6 @@ _FACTS = (
     FactName("pool.last", Role.ROUTER, "address", "the last address that DHCP gives by itself"),
     FactName("firmware", Role.ROUTER, "text", "what the router runs", live=True),
     FactName("pending", Role.ROUTER, "text", "edits that somebody staged and did not apply", live=True),
-    FactName("dhcp.backend", Role.ROUTER, "text", "which DHCP server is active"),
     FactName("persists", Role.ROUTER, "flag", "whether what is written is there again after a restart"),
     FactName("host.addresses", Role.SERVER, "texts", "the server's own IPv4 addresses", live=True),
     FactName("host.interface", Role.SERVER, "text", "the interface of its default route", live=True),
@@ -116,6 +121,13 @@ _FACTS = (
     FactName("plex.allowed_networks", Role.PLEX, "text", "networks that need no login", live=True),
     FactName(
         "plex.interface", Role.PLEX, "text", "the interface that Plex prefers; empty for any", live=True
+    ),
+    FactName(
+        "plex.interface_address",
+        Role.PLEX,
+        "text",
+        "that interface's address in Plex's own list of interfaces; empty where the list does not have it",
+        live=True,
     ),
     FactName(
         "outside.failure",

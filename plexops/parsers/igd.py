@@ -56,12 +56,11 @@ class Described:
 
 @dataclass(frozen=True, slots=True)
 class IgdMapping:
-    """One mapping of the table. `remote` is the only source that it lets in; empty for all. 0 s: for ever."""
+    """One mapping of the table. `remote` is the only source that it lets in; empty for all."""
 
     mapping: UpnpMapping
     enabled: bool
     remote: str
-    lease_seconds: int
 
 
 def read_xml(text: str) -> Element:
@@ -172,12 +171,10 @@ def parse_mapping(text: str) -> IgdMapping:
         )
     except ValueError as error:
         raise ParseError("a mapping that cannot be read", str(error)) from None
-    lease = response.said("NewLeaseDuration")
     return IgdMapping(
         mapping,
         response.said("NewEnabled").lower() in ("1", "true", "yes"),
         response.said("NewRemoteHost"),
-        int(lease) if lease.isascii() and lease.isdigit() and len(lease) <= 10 else 0,
     )
 
 

@@ -45,7 +45,7 @@ class _Rule:
     word: LogWord
     pattern: re.Pattern[str]
     text: str = ""
-    #: The part of the server whose context must stand before the message (`[PlexRelay]`); empty: any.
+    #: The part of the server whose context must stand before the message (`[EventSourceClient]`); empty: any.
     context: str = ""
 
 
@@ -145,14 +145,6 @@ _RULES: tuple[_Rule, ...] = (
         LogWord.SIGN_IN_LOST,
         r"HTTP error requesting [A-Z]{1,8} [^ ]{0,60}users/features[^ ]{0,9} \(401",
         text="401",
-    ),
-    _rule(LogWord.RELAY_STARTED, r"Relay: starting relay", text="starting"),
-    _rule(LogWord.RELAY_STARTED, _NOT_A_CLIENT + r'.{0,400}"startRelay"', text="asked for"),
-    _rule(
-        LogWord.RELAY_STARTED,
-        r"Allocated port (?P<port>[0-9]{1,5}) for remote forward",
-        text="allocated",
-        context="PlexRelay",
     ),
     _rule(LogWord.MANUAL_MODE, r"(?:[A-Za-z]{1,30}: )?Setting manual port mode to (?P<number>[01])(?![0-9])"),
     _rule(LogWord.PUBLISHING, r"(?:[A-Za-z]{1,30}: )?Toggling server publish state"),

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from plexops.model.entries import ProbeAnswer
 from plexops.model.snapshot import Role
+from plexops.runbook import conditions
 from plexops.runbook.causes_router import other_filter_of_router
 from plexops.runbook.causes_server import (
+    leaves_by_vpn,
     named_rule,
     other_filter_of_host,
     plex_listens_to_all,
@@ -54,9 +56,46 @@ def double_nat(situation: Situation) -> Sign | None:
     return Sign(says, exhibits_of((*found.exhibits, *shown)))
 
 
+def second_nat_by_log(situation: Situation) -> Sign | None:
+    """Does Plex's log say that the router has a private WAN address, where the router itself did not tell its own?
+
+    By UPnP some routers tell their address in the LAN: then it is the server's gateway.
+    """
+    warned, told = situation.story.router_address_private, situation.story.router_address
+    known = "wan.address" in situation.router.facts or situation.wan.holds is Holds.NO
+    if known or warned is None or told is None or not warned.fresh or not situation.refuted:
+        return None
+    address, gateway = told.event.address, situation.server.text("host.gateway")
+    if gateway in (None, address) or situation.claimed_reachable:
+        return None
+    says = f"the router told Plex that its WAN address is {address}, a private one: a second NAT stands before it"
+    shown = (
+        situation.exhibit_of(warned),
+        situation.exhibit_of(told),
+        of_fact(situation.server, "host.gateway"),
+    )
+    return Sign(says, exhibits_of(shown), likely=True)
+
+
 def wan_differs(situation: Situation) -> Sign | None:
     """Does the world see another address, and did plex.tv not get through to that one either?"""
     return None if situation.claimed_reachable else _wan(situation, WanCause.DIFFERS)
+
+
+def other_way_out(situation: Situation) -> Sign | None:
+    """Has the router several ways out, and does the world see the home at another one than is forwarded?"""
+    wan, address = situation.wan, situation.router.text("wan.address")
+    if wan.cause is not WanCause.SEVERAL or situation.claimed_reachable or leaves_by_vpn(situation):
+        return None
+    seen = conditions.public_addresses(situation.view)
+    others = {public for public, _, _ in seen}
+    if len(others) != 1 or str(next(iter(others))) == address:
+        return None
+    says = (
+        f"the router has several ways to the internet: its WAN side has {address}, and the home's own traffic comes"
+        f" from {others.pop()}, which plex.tv therefore takes for the server's address"
+    )
+    return Sign(says, exhibits_of((*wan.exhibits, *(exhibit for _, _, exhibit in seen))), likely=True)
 
 
 def isp_blocks(situation: Situation) -> Sign | None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from ipaddress import IPv6Network, ip_network
+
 from plexops.model.entries import ProbeAnswer
 from plexops.model.snapshot import Kind, KindState
-from plexops.model.values import PLEX_PORT
+from plexops.model.values import NOT_PUBLIC_NETWORKS, PLEX_PORT
 from plexops.runbook.conditions import Holds
 from plexops.runbook.rule import Sign, named, of_fact, sign
 from plexops.runbook.situation import Situation, probe_of
+from plexops.runbook.view import ipv4
 
 #: Words of Plex's sign-in state with which nothing is wrong; `none` is an unclaimed server's.
 _SIGNED_IN = frozenset({"ok", "", "none", "unknown"})
@@ -93,6 +97,62 @@ def entitlement(situation: Situation) -> Sign | None:
     return sign(says, of_fact(situation.plex, "plex.subscription"))
 
 
+# --- what Plex announces, and whom it lets in -----------------------------------------------------------
+
+
+def prefers_other_interface(situation: Situation) -> Sign | None:
+    """Does Plex prefer an interface that it does not have, or whose address is not where the router forwards to?"""
+    name, address = situation.plex.text("plex.interface"), situation.plex.text("plex.interface_address")
+    if not name or address is None:
+        return None
+    shown = of_fact(situation.plex, "plex.interface_address")
+    if not address:
+        return sign(
+            f"Plex prefers the interface {name}, and its own list of interfaces does not have it", shown
+        )
+    forward = situation.effective
+    if forward is None or forward not in situation.leads_to_plex or not situation.shares_the_host:
+        return None
+    if ipv4(address) in (None, forward.values.address):
+        return None
+    says = f"Plex prefers {name} ({address}); {named(forward)} leads to {forward.values.address}"
+    return sign(says, shown, forward)
+
+
+def announces_other_address(situation: Situation) -> Sign | None:
+    """Does Plex tell plex.tv an address at home that its host does not have? (E2, R4)"""
+    address = ipv4(situation.plex.text("plex.private_address"))
+    shown = of_fact(situation.server, "host.addresses")
+    if address is None or not shown or not situation.shares_the_host or address in situation.targets:
+        return None
+    now = ", ".join(str(held) for held in sorted(situation.held))
+    says = f"Plex announces {address} as its address at home; the host has {now}"
+    return sign(says, of_fact(situation.plex, "plex.private_address"), shown)
+
+
+def no_login(situation: Situation) -> Sign | None:
+    """Does Plex let somebody on the internet in without a login?"""
+    text = situation.plex.text("plex.allowed_networks") or ""
+    found = [part for part in re.split(r"[,;\s]+", text) if part and _reaches_the_internet(part)]
+    if not found:
+        return None
+    says = f"Plex asks nobody from {', '.join(found)} for a login: that is no network at home"
+    return sign(says, of_fact(situation.plex, "plex.allowed_networks"))
+
+
+def _reaches_the_internet(text: str) -> bool:
+    """Whether a network holds public addresses; a single one is somebody's, and what cannot be read is none."""
+    try:
+        network = ip_network(text, strict=False)
+    except ValueError:
+        return False
+    if network.num_addresses == 1:
+        return False
+    if isinstance(network, IPv6Network):
+        return network.is_global or network.prefixlen == 0
+    return not any(network.subnet_of(inner) for inner in NOT_PUBLIC_NETWORKS)
+
+
 # --- a port that Plex asks the router for ------------------------------------------------------------
 
 
@@ -159,7 +219,7 @@ def upnp_stale(situation: Situation) -> Sign | None:
 def _flushed(situation: Situation) -> Sign | None:
     """Did the packet filter lose what UPnP's list still names? A firewall that is loaded anew does that."""
     doors = situation.router.facts.get("upnp.doors")
-    if doors is None or not isinstance(doors.value, tuple):
+    if doors is None or not isinstance(doors.value, tuple) or any("?" in door for door in doors.value):
         return None
     for entry in situation.mappings:
         mapping = entry.values

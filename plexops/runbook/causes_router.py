@@ -6,6 +6,7 @@ from plexops.model.entries import Pinhole
 from plexops.model.snapshot import Entry, Kind, KindState
 from plexops.model.values import PLEX_PORT
 from plexops.runbook import conditions
+from plexops.runbook.conditions import Holds
 from plexops.runbook.filtering import Passes
 from plexops.runbook.rule import Sign, named, of_fact, sign
 from plexops.runbook.situation import TCP, Situation
@@ -172,6 +173,13 @@ def other_filter_of_router(situation: Situation) -> Sign | None:
     if walked.stopped_by.values.early:
         what = f"port {situation.port} before {named(entry)} forwards it"
     return sign(f"“{walked.chain}” of the router drops {what}", entry, walked.stopped_by)
+
+
+def not_persistent(situation: Situation) -> Sign | None:
+    """Would a forward of ours be gone after a restart of the router?"""
+    found = conditions.persists(situation.view)
+    ours = [entry for entry in situation.leads_to_plex if entry.owner.ours]
+    return sign(found.says, *found.exhibits, *ours) if found.holds is Holds.NO and ours else None
 
 
 def no_reservation(situation: Situation) -> Sign | None:

@@ -35,6 +35,7 @@ class WanCause(StrEnum):
     SECOND_NAT = "second NAT"
     DOWN = "no internet"
     DIFFERS = "differs"
+    SEVERAL = "several ways out"
     UNPROVEN = "unproven"
 
 
@@ -54,6 +55,11 @@ CARRIER_NAT_OPTIONS = (
     "Ask the ISP for a public IPv4 address; sometimes it costs nothing.",
     "Keep Plex Relay (about 1 Mbit/s, 2 Mbit/s with Plex Pass): `access: relay`.",
     "Reach home over Tailscale or WireGuard: `access: vpn`.",
+)
+#: What makes that the router loads at its start what plexops writes.
+PERSIST = (
+    'Add the line include "/etc/nftables.d/*.nft" at the end of the router\'s /etc/nftables.conf, and see to it that'
+    " nftables.service is enabled."
 )
 #: R3's ways on.
 SECOND_NAT_OPTIONS = (
@@ -75,7 +81,7 @@ def wan(view: SiteView) -> Condition:
     if ways > 1 and {public for public, _, _ in seen} != {address}:
         # Which of them the world sees is not known, so that neither address says anything about the other.
         says = f"the router has {ways} ways to the internet, and {address} is not proven to be the public one"
-        return Condition(Holds.UNKNOWN, says, shown, WanCause.UNPROVEN)
+        return Condition(Holds.UNKNOWN, says, (*shown, router.facts["wan.ways"].exhibit), WanCause.SEVERAL)
     kind = _kind_of(address)
     if kind is not None:
         return Condition(Holds.NO, kind[1].format(address=address), shown, kind[0], kind[2])
@@ -103,6 +109,9 @@ def wan(view: SiteView) -> Condition:
     if len(seen) < 2:
         says = f"the WAN address is {address}; {seen[0][1]} alone says that the world sees {other}"
         return Condition(Holds.UNKNOWN, says, exhibits, WanCause.UNPROVEN)
+    if "wan.ways" in router.reasons:
+        says = f"the WAN address is {address}, the world sees {other}, and how many ways out the router has was not read"
+        return Condition(Holds.UNKNOWN, says, exhibits, WanCause.UNPROVEN)
     return Condition(
         Holds.NO,
         f"the WAN address is {address} but the world sees {other}: a NAT, VPN or proxy stands between",
@@ -113,8 +122,28 @@ def wan(view: SiteView) -> Condition:
 
 
 def _ways_out(view: SiteView) -> int:
-    fact = view.of(Role.ROUTER).facts.get("wan.count")
-    return fact.value if fact is not None and isinstance(fact.value, int) else 1
+    """Count the interfaces that may carry the home's traffic: those of the preferred routes, and the WAN side itself.
+
+    A route with a higher metric is not in use. But where none of those in use leaves by the WAN side, what the world
+    sees is the address of another side.
+    """
+    router = view.of(Role.ROUTER)
+    used = _ways_in_use(view)
+    side = router.text("wan.interface")
+    if used and side and side not in used and "-" not in used:
+        used = (*used, side)
+    return max(len(used), 1)
+
+
+def _ways_in_use(view: SiteView) -> tuple[str, ...]:
+    fact = view.of(Role.ROUTER).facts.get("wan.ways")
+    texts = fact.value if fact is not None and isinstance(fact.value, tuple) else ()
+    routes = [text.split() for text in texts]
+    known = [(int(words[0]), words[1:]) for words in routes if words and words[0].isdecimal()]
+    least = min((metric for metric, _ in known), default=0)
+    names = [name for metric, names in known if metric == least for name in names]
+    # Those without a name are other ways each.
+    return (*dict.fromkeys(name for name in names if name != "-"), *(name for name in names if name == "-"))
 
 
 def _without_wan_address(view: SiteView) -> Condition:
@@ -122,6 +151,10 @@ def _without_wan_address(view: SiteView) -> Condition:
     router = view.of(Role.ROUTER)
     if router.flag("wan.up") is False:
         shown = (router.facts["wan.up"].exhibit,)
+        others = ", ".join(_ways_in_use(view))
+        if others:
+            says = f"the router's WAN side is down, and its traffic leaves by another one: {others}"
+            return Condition(Holds.UNKNOWN, says, shown, WanCause.UNPROVEN)
         says = "the router says that its internet connection is down"
         return Condition(Holds.NO, says, shown, WanCause.DOWN, ("Bring the internet connection up first.",))
     reason = router.reasons.get("wan.address", "the router was not asked")
@@ -198,6 +231,24 @@ def exposures(view: SiteView) -> tuple[Entry, ...]:
         entry
         for entry in (*forwards, *mappings)
         if entry.values.address in view.plex_host and PLEX_PORT in entry.values.external_port
+    )
+
+
+def persists(view: SiteView) -> Condition:
+    """Is what plexops writes on the router there again after a restart?"""
+    router = view.of(Role.ROUTER)
+    there = router.flag("persists")
+    if there is None:
+        return Condition(Holds.UNKNOWN, router.reasons.get("persists", "the router was not asked"))
+    shown = (router.facts["persists"].exhibit,)
+    if there:
+        return Condition(Holds.YES, "what plexops writes is loaded again when the router starts", shown)
+    return Condition(
+        Holds.NO,
+        "/etc/nftables.conf does not include /etc/nftables.d: the forwards that plexops writes there are not loaded"
+        " when the router starts",
+        shown,
+        stop=(PERSIST,),
     )
 
 

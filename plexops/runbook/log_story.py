@@ -8,10 +8,9 @@ What these lines do not prove, whatever they say:
 - STATE is no verdict. A healthy server with a manual port logs 'Mapped - Not Published' at every refresh and stops
   there; an automatic mapping that runs beside it logs it after 'Mapped'. So it is not part of the story, except for
   'Bad Authentication', which nothing healthy says.
-- `no_igd`, `pmp_failed`, `mapping_failed`, `conflict` are no fault where Plex has a manual port: it asks the router for its
+- `no_igd`, `mapping_failed`, `conflict` are no fault where Plex has a manual port: it asks the router for its
   address all the same. The setting decides, and it is a fact of the Plex server, not of the log.
 - `router_address` is what the router said over UPnP or NAT-PMP; some say their address in the LAN. Confirm it at the router.
-- `relay_started`: Plex keeps a relay ready wherever the relay is switched on. Nobody needs to be served through it.
 - Without debug logging the deciding lines are missing: their absence proves nothing.
 """
 
@@ -29,7 +28,7 @@ from plexops.model.values import is_public
 #: Plex publishes anew every 24 hours: an older announcement or verdict would have been replaced. One hour more,
 #: because local time jumps by one.
 PUBLISHED_LIMIT = timedelta(hours=25)
-#: Plex looks its addresses up every hour; one look-up may be missed. Also for what lasts a moment: a request, a relay.
+#: Plex looks its addresses up every hour; one look-up may be missed. Also for what lasts a moment: a request.
 LOOKED_UP_LIMIT = timedelta(hours=2)
 #: The server tells its time before or after its log is read, and both take some seconds.
 CLOCK_TOLERANCE = timedelta(minutes=2)
@@ -105,12 +104,10 @@ class LogStory:
     mapping_failed: Told | None = None
     conflict: Told | None = None
     no_igd: Told | None = None
-    pmp_failed: Told | None = None
     #: Plex has no internet: the first sign of an outage that lasts. Fresh by its last sign.
     offline: Told | None = None
     #: Plex is no longer signed in, and was not since.
     sign_in_lost: Told | None = None
-    relay_started: Told | None = None
     #: The last request from a public address other than ours: the way in worked then.
     wan_request: Told | None = None
     #: Who changed the settings when: manual mode and publishing, oldest first.
@@ -152,10 +149,8 @@ def tell_story(events: Sequence[LogEvent], now: str | None) -> LogStory:
         mapping_failed=None if done else telling.newest(cycle, LogWord.MAPPING_FAILED),
         conflict=None if done else telling.newest(cycle, LogWord.MAPPING_CONFLICT),
         no_igd=telling.no_igd(cycle),
-        pmp_failed=telling.newest(cycle, LogWord.PMP_FAILED),
         offline=telling.offline(),
         sign_in_lost=telling.sign_in_lost(),
-        relay_started=telling.last(LogWord.RELAY_STARTED, LOOKED_UP_LIMIT),
         wan_request=telling.wan_request(),
         settings_changed=telling.settings_changed(),
     )

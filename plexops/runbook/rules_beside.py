@@ -7,6 +7,7 @@ from plexops.runbook import causes_outside as outside
 from plexops.runbook import causes_plex as plex
 from plexops.runbook import causes_router as router
 from plexops.runbook import causes_server as server
+from plexops.runbook.conditions import PERSIST
 from plexops.runbook.rule import APPLY, TRY_OUTSIDE, Layer, Rule, Weight, rule
 
 BESIDE: tuple[Rule, ...] = (
@@ -55,6 +56,17 @@ BESIDE: tuple[Rule, ...] = (
         ways="forward relay vpn proxy",
     ),
     rule(
+        "no-login-needed",
+        Layer.PLEX,
+        "R5",
+        "Plex lets in without a login who is on the internet",
+        plex.no_login,
+        "Take those networks out by hand, in Plex's Settings > Network: without a login goes for the home at most.",
+        unless="only networks of the home in that list",
+        weight=Weight.POLICY,
+        ways="forward relay vpn proxy",
+    ),
+    rule(
         "host-firewall-off",
         Layer.SERVER,
         "D4",
@@ -86,6 +98,36 @@ BESIDE: tuple[Rule, ...] = (
         unless="a reservation for the host, or a static address",
         weight=Weight.WEAKNESS,
         ways="forward relay vpn proxy",
+    ),
+    rule(
+        "not-persistent",
+        Layer.ROUTER,
+        "R5",
+        "The forward is gone after the router's next restart",
+        router.not_persistent,
+        PERSIST,
+        unless="what plexops writes being loaded when the router starts",
+        weight=Weight.WEAKNESS,
+    ),
+    rule(
+        "plex-interface",
+        Layer.PLEX,
+        "R4",
+        "Plex prefers an interface that does not fit",
+        plex.prefers_other_interface,
+        "In Plex, Settings > Network: prefer any interface, or the one that has the host's address at home.",
+        unless="Plex preferring any interface, or the one that the router forwards to",
+        weight=Weight.WEAKNESS,
+    ),
+    rule(
+        "announces-other-address",
+        Layer.PLEX,
+        "E2 R4",
+        "Plex announces an address at home that its host does not have",
+        plex.announces_other_address,
+        "Restart Plex, so that it looks up its address anew; fix the host's address first: plexops apply does.",
+        unless="Plex announcing an address of its host",
+        weight=Weight.WEAKNESS,
     ),
     rule(
         "host-firewall-v6",

@@ -7,7 +7,7 @@ from plexops.runbook import causes_plex as plex
 from plexops.runbook import causes_router as router
 from plexops.runbook import causes_server as server
 from plexops.runbook.conditions import CARRIER_NAT_OPTIONS, SECOND_NAT_OPTIONS
-from plexops.runbook.rule import APPLY, MANUAL, TRY_OUTSIDE, Layer, Rule, rule
+from plexops.runbook.rule import APPLY, MANUAL, TRY_OUTSIDE, Layer, Rule, Weight, rule
 
 ISP: tuple[Rule, ...] = (
     rule(
@@ -56,6 +56,17 @@ ISP: tuple[Rule, ...] = (
         ways="forward proxy",
     ),
     rule(
+        "second-nat-by-log",
+        Layer.UPSTREAM,
+        "R3 D2",
+        "Plex's log tells of a second router between this one and the internet",
+        outside.second_nat_by_log,
+        "Look at the router's own page first: is its WAN address the one that the world sees?",
+        *SECOND_NAT_OPTIONS,
+        unless="the router's own page showing a public WAN address",
+        ways="forward proxy",
+    ),
+    rule(
         "vpn-egress",
         Layer.SERVER,
         "R2 D1",
@@ -75,6 +86,18 @@ ISP: tuple[Rule, ...] = (
         unless="the router's WAN address equalling the public one",
         stop=True,
         ways="forward proxy",
+    ),
+    rule(
+        "other-way-out",
+        Layer.ROUTER,
+        "D1 M3",
+        "The home's traffic leaves by another way than viewers come in by",
+        outside.other_way_out,
+        "Let the Plex host's traffic leave by the way whose port is forwarded (a rule of the router's policy routing).",
+        "Or forward the port on the other way too, if that one has a public address.",
+        unless="the world seeing the home at the WAN address",
+        weight=Weight.HIDES,
+        covers="no-direct-way",
     ),
     rule(
         "isp-blocks",

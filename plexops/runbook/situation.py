@@ -286,6 +286,12 @@ class Situation:
         return bool(engine) and network not in _BEHIND_THE_HOST
 
     @property
+    def shares_the_host(self) -> bool:
+        """Whether Plex is known to have the addresses of its host, and none of a container's own."""
+        engine = self.server.text("container.engine")
+        return engine == "" or (bool(engine) and self.server.text("container.network") == "host")
+
+    @property
     def host_filter_loaded(self) -> bool | None:
         """Whether the server's firewall acts: by what the kernel holds, else by its own switch."""
         loaded = self.server.flag("firewall.loaded") if self.server.text("firewall.kind") == "ufw" else None

@@ -209,6 +209,7 @@ def unseen(situation: Situation) -> tuple[str, ...]:
     if view.of(Role.PLEX).state(Kind.LOG_EVENT) is KindState.PRESENT:
         # What the server could not show, Plex itself did.
         found = [words for words in found if words != f"{_LOG} could not be read"]
+    found += _unread_start(situation)
     server = view.of(Role.SERVER)
     if server.text("firewall.kind") == "ufw" and "firewall.ipv6" not in server.facts:
         found.append("the server's firewall over IPv6 could not be read")
@@ -229,6 +230,14 @@ def unseen(situation: Situation) -> tuple[str, ...]:
     if view.access == "forward" and Role.ROUTER in view.asked and situation.wan.holds is Holds.UNKNOWN:
         found.append(situation.wan.says)
     return tuple(dict.fromkeys(found))
+
+
+def _unread_start(situation: Situation) -> list[str]:
+    """Name what the router loads when it starts, where that concerns a forward of ours."""
+    ours = any(entry.owner.ours for entry in situation.leads_to_plex)
+    if not ours or "persists" not in situation.router.reasons:
+        return []
+    return ["whether the router loads its forward again when it starts could not be read"]
 
 
 def _heard_only(router: Snapshot) -> bool:

@@ -20,7 +20,7 @@ _SSH_PORT = 22
 
 
 def known_hosts_keys(paths: tuple[Path, ...], host: str, port: int) -> TrustedKeys:
-    """Give the keys that known_hosts files hold for a host as it is written in the inventory.
+    """Give the keys that known_hosts files hold for a host, by the name and port that ssh looks up.
 
     A file that is missing or unreadable holds nothing; a line that cannot be understood is passed over, as ssh does.
     """

@@ -7,12 +7,12 @@ import threading
 from importlib import import_module
 
 _LOCK = threading.Lock()
-#: What paramiko imports for `Match exec` in ~/.ssh/config alone. It brings asyncio and unittest.mock along.
+#: What paramiko imports for its own reader of ~/.ssh/config alone, which is not used. It brings asyncio along.
 _FOR_MATCH_EXEC = "invoke"
 
 
 def load_paramiko() -> None:
-    """Import paramiko without its runner of local commands, which takes a third of the time and is hardly ever used."""
+    """Import paramiko without its runner of local commands, which takes a third of the time and is never used."""
     with _LOCK:
         if "paramiko" in sys.modules or _FOR_MATCH_EXEC in sys.modules:
             return
@@ -21,16 +21,6 @@ def load_paramiko() -> None:
             import_module("paramiko")
         finally:
             del sys.modules[_FOR_MATCH_EXEC]
-
-
-def load_match_exec() -> None:
-    """Give paramiko back what `load_paramiko` kept from it, for an ssh_config with `Match exec`."""
-    import paramiko.config
-
-    if getattr(paramiko.config, _FOR_MATCH_EXEC, None) is None:
-        import invoke
-
-        vars(paramiko.config)[_FOR_MATCH_EXEC] = invoke
 
 
 def load_http(*, after_ssh: bool) -> None:

@@ -1,4 +1,4 @@
-"""~/.ssh/config fills what the inventory leaves out: HostName, User, Port, IdentityFile, ProxyJump."""
+"""~/.ssh/config fills what the inventory leaves out: HostName, User, Port, IdentityFile, ProxyJump and what goes along."""
 
 from __future__ import annotations
 
@@ -6,102 +6,117 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from plexops.transport.loading import load_match_exec
+from plexops.model.errors import PlexopsError
 from plexops.transport.problems import failure, quoted
+from plexops.transport.ssh_config_file import SshConfigFile, UnusableConfigError, expanded
 from plexops.transport.ssh_settings import SSH_PORT, SshSettings
 from plexops.transport.trust import TrustedKeys
 
-#: Gives what is known of a device's host key: device, host, port.
+#: Gives what is known of a device's host key outside the inventory: device, and the host and port that ssh looks up.
 Known = Callable[[str, str, int], TrustedKeys]
+_Said = Mapping[str, tuple[str, ...]]
 
 _MAX_JUMPS = 8
-_MATCH_EXEC = re.compile(r"^\s*match\b[^\n]*\bexec\b", re.IGNORECASE | re.MULTILINE)
 _HOP = re.compile(
     r"(?:ssh://)?(?:(?P<user>[^@\s]+)@)?(?P<host>\[[^\]\s]+\]|[^:\[\]\s]+)(?::(?P<port>[0-9]{1,5}))?/?"
 )
 
 
-def resolve(settings: SshSettings, config: Path, known: Known) -> SshSettings:
+def resolve(settings: SshSettings, config: SshConfigFile | None, known: Known) -> SshSettings:
     """Give settings with everything filled in, the host keys of the device and of all jump hosts included.
 
-    What the inventory says wins; a missing file says nothing. Raises PlexopsError PLX-D112 for a file or a value
-    that cannot be used, and for ProxyCommand: plexops starts no commands of its own accord.
+    What the inventory says wins; no file says nothing. A jump host of the file is called `SITE/via HOST`. Raises
+    PlexopsError PLX-D112 for what cannot be used, for a Match that only a command decides, and for ProxyCommand:
+    plexops starts no commands of its own accord.
     """
     return _resolve(settings, config, known, _MAX_JUMPS)
 
 
-def _resolve(settings: SshSettings, config: Path, known: Known, jumps: int) -> SshSettings:
+def _resolve(settings: SshSettings, config: SshConfigFile | None, known: Known, jumps: int) -> SshSettings:
     said = _lookup(config, settings)
     if settings.via is not None:
         via: SshSettings | None = _resolve(settings.via, config, known, jumps - 1)
     else:
         via = _jump(said, config, known, settings, jumps)
-    return _filled(settings, said, config, known, via)
+    return _filled(settings, said, known, via)
 
 
-def _filled(
-    settings: SshSettings, said: Mapping[str, Any], config: Path, known: Known, via: SshSettings | None
-) -> SshSettings:
-    host = str(said.get("hostname", settings.host))
-    port = settings.port or _port(said.get("port"), config, settings)
-    files = settings.key_files
-    if not files and settings.key_text is None:
-        files = tuple(path for path in map(Path, said.get("identityfile", ())) if path.expanduser().is_file())
+def _filled(settings: SshSettings, said: _Said, known: Known, via: SshSettings | None) -> SshSettings:
+    try:
+        host = expanded(said.get("hostname", (settings.host,))[0], {"h": settings.host})
+        port = settings.port or _port(said)
+        user = settings.username or said.get("user", ("",))[0]
+        tokens = {"h": host, "n": settings.host, "p": str(port)} | ({"r": user} if user else {})
+        alias = expanded(said.get("hostkeyalias", ("",))[0], tokens)
+        files = settings.key_files or tuple(_files(said, tokens))
+    except UnusableConfigError as error:
+        raise _unusable(settings, str(error)) from None
+    keys = known(settings.device, alias or host, SSH_PORT if alias else port)
+    mine = settings.host_keys
     return replace(
         settings,
         host=host,
         port=port,
-        username=settings.username or str(said.get("user", "")),
+        username=user,
         key_files=files,
+        use_agent=settings.use_agent and said.get("identityagent", ("",))[0].lower() != "none",
+        only_key_files=said.get("identitiesonly", ("no",))[0].lower() == "yes",
         via=via,
-        host_keys=known(settings.device, host, port),
+        host_keys=TrustedKeys((*mine.keys, *keys.keys), (*mine.revoked, *keys.revoked)),
     )
 
 
-def _lookup(config: Path, settings: SshSettings) -> Mapping[str, Any]:
-    if not config.is_file():
+def _files(said: _Said, tokens: Mapping[str, str]) -> list[Path]:
+    """Give the key files that are there; ssh passes over the others too."""
+    names = [expanded(name, tokens) for name in said.get("identityfile", ()) if name.lower() != "none"]
+    return [path for path in (Path(name).expanduser() for name in names) if path.is_file()]
+
+
+def _lookup(config: SshConfigFile | None, settings: SshSettings) -> _Said:
+    """Look a host up. What the inventory gives is no question, also not to a Match that cannot be decided."""
+    if config is None:
         return {}
-    import paramiko
-
+    given = {
+        "user": settings.username,
+        "port": str(settings.port or ""),
+        "identityfile": str(settings.key_files[0]) if settings.key_files else "",
+        "proxyjump": settings.via.host if settings.via is not None else "",
+    }
+    if settings.key_text is not None:
+        given["identityfile"] = settings.key_text.reference
     try:
-        if _MATCH_EXEC.search(config.read_text(encoding="utf-8", errors="replace")):
-            load_match_exec()
-        return paramiko.SSHConfig.from_path(str(config)).lookup(settings.host)
-    except (paramiko.SSHException, OSError, ValueError, ImportError) as error:
-        raise failure(
-            "PLX-D112",
-            f"{config} could not be understood: {quoted(str(error))}",
-            "correct it, or write the values into the inventory",
-            settings.where,
-        ) from None
+        return config.lookup(settings.host, {word: value for word, value in given.items() if value})
+    except UnusableConfigError as error:
+        raise _unusable(settings, str(error)) from None
 
 
-def _port(text: object, config: Path, settings: SshSettings) -> int:
-    if text is None:
-        return SSH_PORT
-    if not str(text).isdecimal() or not 1 <= int(str(text)) <= 65535:
-        raise failure(
-            "PLX-D112",
-            f"{config} gives {quoted(str(text))!r} as the port of {settings.host}",
-            "write a number from 1 to 65535",
-            settings.where,
-        )
-    return int(str(text))
+def _unusable(settings: SshSettings, why: str) -> PlexopsError:
+    return failure(
+        "PLX-D112",
+        f"~/.ssh/config cannot be used for {settings.host}: {quoted(why)}",
+        "correct it, say it plainly in a `Host` before that line, or write the values into the inventory",
+        settings.where,
+    )
+
+
+def _port(said: _Said) -> int:
+    (text,) = said.get("port", (str(SSH_PORT),))
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise UnusableConfigError(f"{text!r} is no port from 1 to 65535")
+    return int(text)
 
 
 def _jump(
-    said: Mapping[str, Any], config: Path, known: Known, settings: SshSettings, jumps: int
+    said: _Said, config: SshConfigFile | None, known: Known, settings: SshSettings, jumps: int
 ) -> SshSettings | None:
     """Give the last jump host of a ProxyJump, each reached through the one before it."""
-    text = str(said.get("proxyjump") or "none")
-    command = said.get("proxycommand")
+    (text,), (command,) = said.get("proxyjump", ("none",)), said.get("proxycommand", ("none",))
     if text.lower() == "none":
-        if command and str(command).lower() != "none":
+        if command.lower() != "none":
             raise failure(
                 "PLX-D112",
-                f"{config} reaches {settings.host} by a ProxyCommand, which plexops does not run",
+                f"~/.ssh/config reaches {settings.host} by a ProxyCommand, which plexops does not run",
                 "use ProxyJump there, or `via:` in the inventory",
                 settings.where,
             )
@@ -112,12 +127,12 @@ def _jump(
         if match is None or jumps <= 0:
             raise failure(
                 "PLX-D112",
-                f"{config} gives {quoted(text)!r} as the jump hosts of {settings.host}",
+                f"~/.ssh/config gives {quoted(text)!r} as the jump hosts of {settings.host}",
                 "write host, user@host or user@host:port, and let no host be its own jump host",
                 settings.where,
             )
         jump = SshSettings(
-            device=hop.strip(),
+            device=f"{settings.device.partition('/')[0]}/via {hop.strip()}",
             host=match["host"].strip("[]"),
             username=match["user"] or "",
             port=int(match["port"]) if match["port"] else None,
@@ -127,9 +142,12 @@ def _jump(
         )
         if jump.host == settings.host:
             return via  # `Host *` with a ProxyJump also means the jump host itself, which then is the end of the way
-        if via is None:  # only the first hop may have a jump host of its own
-            via = _resolve(jump, config, known, jumps - 1)
-        else:
-            via = _filled(jump, _lookup(config, jump), config, known, via)
+        # Only the first hop may have a jump host of its own.
+        first = via is None
+        via = (
+            _resolve(jump, config, known, jumps - 1)
+            if first
+            else _filled(jump, _lookup(config, jump), known, via)
+        )
         jumps -= 1
     return via

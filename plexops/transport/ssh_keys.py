@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+from base64 import b64decode
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,7 +60,10 @@ def _all(settings: SshSettings, passed: Passed) -> Generator[tuple[str, paramiko
         yield settings.key_text.reference, _from_secret(settings.key_text, settings.where)
     for path in settings.key_files:
         try:
-            yield str(path), parse_key(_read(path))
+            data = _read(path)
+            if settings.use_agent and _public_blob(data) is not None:
+                continue  # the public half of a key that the agent holds
+            yield str(path), parse_key(data)
         except _ProtectedError:
             passed.protected.append(str(path))
         except (OSError, ValueError) as error:
@@ -70,7 +74,8 @@ def _all(settings: SshSettings, passed: Passed) -> Generator[tuple[str, paramiko
                 settings.where,
             ) from None
     if settings.use_agent:
-        yield from _from_agent()
+        chosen = _public_halves(settings.key_files) if settings.only_key_files else None
+        yield from _from_agent(chosen)
     if settings.use_default_keys and not settings.key_files and settings.key_text is None:
         yield from _from_default_files(passed)
 
@@ -94,13 +99,38 @@ def _from_secret(secret: Secret, where: str) -> paramiko.PKey:
         ) from None
 
 
-def _from_agent() -> Generator[tuple[str, paramiko.PKey], None, None]:
+def _public_halves(paths: tuple[Path, ...]) -> frozenset[bytes]:
+    """Give the public halves of key files: what stands in them, or in the file beside them."""
+    found: set[bytes | None] = set()
+    for path in paths:
+        for candidate in (path, path.with_name(f"{path.name}.pub")):
+            with contextlib.suppress(OSError):
+                found.add(_public_blob(_read(candidate)))
+    return frozenset(blob for blob in found if blob is not None)
+
+
+def _public_blob(data: bytes) -> bytes | None:
+    """Give the key of a line like `ssh-ed25519 AAAA… comment`; None for anything else."""
+    words = data.split(None, 2)
+    if len(words) < 2:
+        return None
+    try:
+        blob = b64decode(words[1], validate=True)
+    except ValueError:
+        return None
+    return blob if blob[4:].startswith(words[0]) else None  # the type, after its length
+
+
+def _from_agent(chosen: frozenset[bytes] | None) -> Generator[tuple[str, paramiko.PKey], None, None]:
+    """Give the agent's keys; with `chosen`, only these."""
     try:
         agent = within(_AGENT_SECONDS, paramiko.Agent)
     except (paramiko.SSHException, OSError):  # an agent that hangs, or none that is of use
         return
     try:
         for key in agent.get_keys():
+            if chosen is not None and key.asbytes() not in chosen:
+                continue
             yield f"agent {key.comment}".strip(), key
     finally:
         agent.close()

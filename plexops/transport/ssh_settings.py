@@ -25,7 +25,8 @@ class SshSettings:
     """One device's SSH. Empty `username`, no `port`, no `key_files` and no `via` mean that ~/.ssh/config may say.
 
     `device` is the name that messages and `plexops trust` use. `console` is the language in which many reads are
-    framed. All times are in seconds. `legacy` also offers what is no longer considered safe.
+    framed. `only_key_files`: of the agent's keys, only those whose public half is among `key_files` are offered. All
+    times are in seconds. `legacy` also offers what is no longer considered safe.
     """
 
     device: str
@@ -37,6 +38,7 @@ class SshSettings:
     key_text: Secret | None = None
     use_agent: bool = True
     use_default_keys: bool = True
+    only_key_files: bool = False
     host_keys: TrustedKeys = field(default_factory=TrustedKeys)
     via: SshSettings | None = None
     become: Become | None = None

@@ -70,12 +70,20 @@ def test_5_undone(tmp_path: Path) -> None:
         assert home.exports() == before
 
 
-def test_1_who_gets_in_from_the_home_itself_proves_nothing(tmp_path: Path) -> None:
-    """The router leads the home's own hosts in, the vantage is one of them, and the ISP lets nobody else through."""
+@pytest.mark.parametrize("named", [False, True], ids=["address", "name"])
+def test_1_who_gets_in_from_the_home_itself_proves_nothing(named: bool, tmp_path: Path) -> None:
+    """The router leads the home's own hosts in, the vantage is one of them, and the ISP lets nobody else through.
+
+    Where the inventory names it by a host name, only what the world takes it for tells where it stands.
+    """
     at_home = SCENARIOS["hairpin-only"]
     forwards = (FORWARD, *at_home.forwards)
     blocked = replace(at_home, isp="isp_blocks", blocked_ports=frozenset({EXTERNAL_PORT}), forwards=forwards)
     with house(tmp_path, blocked) as home:
+        if named:
+            network = home.home.network
+            network.internet["pi.example.net"] = {22: network.hosts["pi"].services[22]}
+            home.edit("inventory.yaml", "probe@192.168.1.21", "probe@pi.example.net")
         ended = home("audit")
         assert ended.status == 1
         assert "plex.tv could not reach Plex" in ended.said

@@ -24,6 +24,7 @@ from plexops.transport.opening import open_read
 from plexops.transport.spki import pin_of
 from plexops.transport.ssh import scan
 from plexops.transport.ssh_config import resolve
+from plexops.transport.ssh_config_file import read_ssh_config
 from plexops.transport.ssh_settings import Become, SshSettings
 from plexops.transport.trust import Source, TrustedKey, TrustedKeys
 from plexops.transport.trust_store import TrustStore, ssh_trust
@@ -195,7 +196,7 @@ def test_ssh_config_and_a_jump_carry_ssh_and_https(sshd: Sshd) -> None:
     def known(device: str, host: str, port: int) -> TrustedKeys:
         return ssh_trust(store, device, host, port, known_hosts=(sshd.known_hosts,))
 
-    target = resolve(SshSettings("home.server", "target", use_agent=False), config, known)
+    target = resolve(SshSettings("home.server", "target", use_agent=False), read_ssh_config(config), known)
     link = open_read(target)
     # sshd sees the second connection come from itself.
     assert link.ask([Read("from", Command("printenv SSH_CLIENT"))])[0].body.startswith("127.0.0.1 ")

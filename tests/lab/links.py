@@ -121,7 +121,8 @@ def isp_rules(uplink: Uplink, *, drops_port: int = 0, outside_cut: bool = False)
         forward.append(f"ip daddr {OUTSIDE} drop")
     if uplink.translated:
         forward.append('iifname { "net0", "net1" } oifname "home0" drop')
-    snat = f'oifname {{ "net0", "net1" }} snat ip to {uplink.public}' if uplink.translated else ""
+    # Only what its customer sends: the vantage is on the Internet itself.
+    snat = f"ip saddr {uplink.router} snat ip to {uplink.public}" if uplink.translated else ""
     block = "\n\t\t".join(forward)
     return f"""table inet isp {{
 	chain input {{

@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from plexops.lab.base import DeviceLog
-from plexops.lab.https import HttpListener
+from plexops.lab.https import serve_http
+from plexops.lab.network import Listener
 from plexops.lab.plex import PlexCondition, PlexSeed, PlexServer
 from plexops.lab.plex_tv import Listing, PlexTv
 
@@ -31,6 +32,11 @@ PR_SET_NAME = 15
 #: plex.tv waits five seconds; in a home of virtual cables one is plenty, and tests wait for it often.
 PATIENCE_SECONDS = 1.0
 IGD = "http://192.168.1.1:5000/rootDesc.xml"
+
+
+def list_servers(plex_tv: PlexTv, port: int) -> Listener:
+    """Let plex.tv listen in the network of the thread that asks for it."""
+    return Listener(lambda stream: serve_http(stream, plex_tv.handle, None), "plex.tv", ("127.0.0.1", port))
 
 
 def in_network(namespace: int, act: Callable[[], object]) -> None:
@@ -118,7 +124,7 @@ def main() -> None:
     log.parent.mkdir(parents=True, exist_ok=True)
     with requests.open("a", buffering=1) as list_of_requests:
         server = PlexServer(around, DeviceLog(sink=lambda line: print(line, file=list_of_requests)), seed)
-        HttpListener(server.handle, host=settings["listen"], port=port)
+        Listener(lambda stream: serve_http(stream, server.handle, None), "plex", (settings["listen"], port))
         plex_tv = PlexTv(
             server,
             seed,
@@ -127,7 +133,7 @@ def main() -> None:
             lan_address=lambda: "192.168.1.50",
             public_address=around.public_address,
         )
-        in_network(settings["owner"], lambda: HttpListener(plex_tv.handle, port=settings["plex_tv"]))
+        in_network(settings["owner"], lambda: list_servers(plex_tv, settings["plex_tv"]))
         print("ready", flush=True)  # noqa: T201 (this is a program of its own)
         keep_log(server, log)
     os._exit(0)  # without waiting for connections that stay open

@@ -43,6 +43,20 @@ def wan_address(address: str) -> Callable[[RunningHome], None]:
     return check
 
 
+def second_nat_by_log(home: RunningHome) -> None:
+    double_nat(home)
+    assert section(home)["router"] == {"profile": "manual"}
+
+
+def two_ways_out(home: RunningHome) -> None:
+    shown = router(home, "ip -4 route show default")[0]
+    assert shown.splitlines() == ["default via 62.155.240.1 dev wan0 ", "default via 84.133.10.1 dev wan1 "]
+    assert "inet 84.133.10.9/24" in router(home, "ip -4 addr show dev wan1")[0]
+    # The forward is right: who knocks at the WAN side's own address gets in.
+    url = "http://62.155.240.55:32500/identity"
+    assert OURS in home.vantages["outside"][1].shell.run(f"curl -s {url}", b"", "probe").stdout.decode()
+
+
 def forward_disabled(home: RunningHome) -> None:
     assert router(home, "uci get firewall.@redirect[-1].enabled") == ("0\n", 0)
 
@@ -105,6 +119,32 @@ def two_reservations(home: RunningHome) -> None:
     shown = router(home, "uci show dhcp")[0]
     assert shown.count("52:54:00:12:34:56") == 2
     assert "192.168.1.60" in shown
+
+
+def not_persistent(home: RunningHome) -> None:
+    assert "plexops_plex" in router(home, "nft list ruleset")[0]
+    assert router(home, "ls /etc/nftables.d")[0] == "plexops_plex.nft\n"
+    router(home, "systemctl reload nftables")
+    assert "plexops_plex" not in router(home, "nft list ruleset")[0], "gone when the file is loaded again"
+
+
+def plex_interface(home: RunningHome) -> None:
+    row = prefs(home).split('id="PreferredNetworkInterface"')[1].split("/>")[0]
+    assert 'value="enp3s0"' in row
+    assert 'enumValues=":Any|eth0:eth0 (192.168.1.50)"' in row
+
+
+def announces_other_address(home: RunningHome) -> None:
+    assert 'privateAddress="192.168.1.83"' in plex_says(home, "/myplex/account")
+    assert "192.168.1.50" in server(home, "ip -j -4 addr show")[0]
+
+
+def no_login_needed(home: RunningHome) -> None:
+    assert 'value="192.168.1.0/24,0.0.0.0/0"' in prefs(home)
+
+
+def prefs(home: RunningHome) -> str:
+    return plex_says(home, "/:/prefs")
 
 
 def no_reservation(home: RunningHome) -> None:
@@ -421,6 +461,8 @@ CHECKS: Mapping[str, Callable[[RunningHome], None]] = {
     "wan-differs": wan_address("25.30.40.50"),
     "documentation-address": wan_address("203.0.113.20"),
     "double-nat": double_nat,
+    "second-nat-by-log": second_nat_by_log,
+    "two-ways-out": two_ways_out,
     "forward-disabled": forward_disabled,
     "forward-udp-only": forward_udp_only,
     "forward-wrong-port": forward_wrong_port,
@@ -432,6 +474,10 @@ CHECKS: Mapping[str, Callable[[RunningHome], None]] = {
     "four-addresses": four_addresses,
     "two-reservations": two_reservations,
     "no-reservation": no_reservation,
+    "not-persistent": not_persistent,
+    "plex-interface": plex_interface,
+    "announces-other-address": announces_other_address,
+    "no-login-needed": no_login_needed,
     "exposed-32400": exposed,
     "plex-dmz": exposed,
     "ipv6-pinhole": pinhole,

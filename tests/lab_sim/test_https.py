@@ -15,7 +15,9 @@ import requests
 from paramiko.common import AUTH_SUCCESSFUL, OPEN_SUCCEEDED
 
 from plexops.lab.base import HttpRequest, HttpResponse
-from plexops.lab.https import MAX_BODY, HttpListener, TlsFiles, make_tls, serve_http
+from plexops.lab.https import MAX_BODY, TlsFiles, make_tls, serve_http
+from plexops.lab.network import Listener
+from tests.lab_sim.listening import listening
 
 
 def echo(request: HttpRequest) -> HttpResponse:
@@ -29,37 +31,37 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> TlsFiles:
 
 
 @pytest.fixture
-def secure(tls: TlsFiles) -> Iterator[HttpListener]:
-    listener = HttpListener(echo, tls)
+def secure(tls: TlsFiles) -> Iterator[Listener]:
+    listener = listening(echo, tls)
     yield listener
     listener.close()
 
 
 @pytest.fixture
-def plain() -> Iterator[HttpListener]:
-    listener = HttpListener(echo)
+def plain() -> Iterator[Listener]:
+    listener = listening(echo)
     yield listener
     listener.close()
 
 
-def test_a_client_that_trusts_the_certificate_gets_an_answer(secure: HttpListener, tls: TlsFiles) -> None:
+def test_a_client_that_trusts_the_certificate_gets_an_answer(secure: Listener, tls: TlsFiles) -> None:
     answer = requests.post(
-        f"https://127.0.0.1:{secure.port}/api/x?a=1&b=%20", data=b"body", headers={"X-Word": "hello"},
+        f"https://127.0.0.1:{secure.address[1]}/api/x?a=1&b=%20", data=b"body", headers={"X-Word": "hello"},
         verify=str(tls.certificate), timeout=5,
     )  # fmt: skip
     assert answer.text == "POST /api/x [a=1&b=%20] hello body"
 
 
-def test_a_client_that_does_not_trust_it_refuses(secure: HttpListener) -> None:
+def test_a_client_that_does_not_trust_it_refuses(secure: Listener) -> None:
     with pytest.raises(requests.exceptions.SSLError):
-        requests.get(f"https://127.0.0.1:{secure.port}/", timeout=5)
+        requests.get(f"https://127.0.0.1:{secure.address[1]}/", timeout=5)
 
 
-def test_the_pin_is_what_a_client_computes_from_the_handshake(secure: HttpListener, tls: TlsFiles) -> None:
+def test_the_pin_is_what_a_client_computes_from_the_handshake(secure: Listener, tls: TlsFiles) -> None:
     from cryptography import x509
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-    pem = ssl.get_server_certificate(("127.0.0.1", secure.port))
+    pem = ssl.get_server_certificate(("127.0.0.1", secure.address[1]))
     key = x509.load_pem_x509_certificate(pem.encode()).public_key()
     digest = hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()
     assert tls.pin == "sha256//" + base64.b64encode(digest).decode()
@@ -75,9 +77,9 @@ def raw(port: int, data: bytes) -> bytes:
         return received
 
 
-def test_one_connection_carries_many_requests_until_one_says_close(plain: HttpListener) -> None:
+def test_one_connection_carries_many_requests_until_one_says_close(plain: Listener) -> None:
     two = b"GET /one HTTP/1.1\r\nHost: x\r\n\r\nGET /two HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-    received = raw(plain.port, two)
+    received = raw(plain.address[1], two)
     assert received.count(b"HTTP/1.1 200 OK") == 2
     assert received.endswith(b"GET /two []  ")
 
@@ -94,20 +96,20 @@ def test_one_connection_carries_many_requests_until_one_says_close(plain: HttpLi
     ],
 )
 def test_what_is_malformed_or_too_large_is_refused(
-    plain: HttpListener, request_bytes: bytes, status: bytes
+    plain: Listener, request_bytes: bytes, status: bytes
 ) -> None:
-    assert raw(plain.port, request_bytes).split(b" ")[1] == status
+    assert raw(plain.address[1], request_bytes).split(b" ")[1] == status
 
 
-def test_a_head_request_has_the_length_but_no_body(plain: HttpListener) -> None:
-    answer = requests.head(f"http://127.0.0.1:{plain.port}/x", timeout=5)
+def test_a_head_request_has_the_length_but_no_body(plain: Listener) -> None:
+    answer = requests.head(f"http://127.0.0.1:{plain.address[1]}/x", timeout=5)
     assert int(answer.headers["Content-Length"]) > 0
     assert answer.content == b""
 
 
 def test_close_ends_idle_connections_at_once() -> None:
-    listener = HttpListener(echo)
-    with socket.create_connection(("127.0.0.1", listener.port), timeout=5) as connection:
+    listener = listening(echo)
+    with socket.create_connection(("127.0.0.1", listener.address[1]), timeout=5) as connection:
         closer = threading.Thread(target=listener.close)
         closer.start()
         try:

@@ -22,9 +22,11 @@ from plexops.lab.base import (
     Seed,
 )
 from plexops.lab.clock import ScaledClock
-from plexops.lab.https import HttpListener, TlsFiles, make_tls
+from plexops.lab.https import TlsFiles, make_tls
+from plexops.lab.network import Listener
 from plexops.lab.routers.opnsense import OpnSenseRouter
 from plexops.lab.routers.opnsense_seed import Backend
+from tests.lab_sim.listening import listening
 
 CAPTURES = Path(
     os.environ.get("PLEXOPS_CAPTURES", Path(__file__).resolve().parents[2] / "../shared/captures")
@@ -109,16 +111,16 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> TlsFiles:
 
 @pytest.fixture
 def make(tls: TlsFiles) -> Iterator[Make]:
-    listeners: list[HttpListener] = []
+    listeners: list[Listener] = []
 
     def begin(seed: Seed = LIVED_IN, backend: Backend = "dnsmasq", *, apply_fails: bool = False) -> Firewall:
         log = DeviceLog()
         router = OpnSenseRouter(
             seed, RouterHooks(log, ScaledClock()), dhcp_backend=backend, apply_fails=apply_fails
         )
-        listener = HttpListener(router.handle, tls)
+        listener = listening(router.handle, tls)
         listeners.append(listener)
-        return Firewall(router, log, f"https://127.0.0.1:{listener.port}", tls.certificate)
+        return Firewall(router, log, f"https://127.0.0.1:{listener.address[1]}", tls.certificate)
 
     yield begin
     for listener in listeners:

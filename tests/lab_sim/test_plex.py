@@ -20,9 +20,10 @@ from plexapi.exceptions import BadRequest, Unauthorized
 from plexapi.settings import Settings as UntypedSettings
 
 from plexops.lab.base import DeviceLog
-from plexops.lab.https import HttpListener
+from plexops.lab.network import Listener
 from plexops.lab.plex import PlexSeed, PlexServer, Verdict
 from plexops.lab.plex_settings import SETTINGS
+from tests.lab_sim.listening import listening
 
 CAPTURES = Path(
     os.environ.get("PLEXOPS_CAPTURES", Path(__file__).resolve().parents[2] / "../shared/captures")
@@ -73,14 +74,14 @@ Start = Callable[..., Served]
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    running: list[tuple[PlexServer, HttpListener]] = []
+    running: list[tuple[PlexServer, Listener]] = []
 
     def begin(home: Home, settings: dict[str, bool | int | str], **knobs: object) -> Served:
         log = DeviceLog()
         server = PlexServer(home, log, PlexSeed(settings=settings, **{"delay_seconds": 0.02, **knobs}))  # type: ignore[arg-type]
-        listener = HttpListener(server.handle)
+        listener = listening(server.handle)
         running.append((server, listener))
-        return Served(server, f"http://127.0.0.1:{listener.port}", log)
+        return Served(server, f"http://127.0.0.1:{listener.address[1]}", log)
 
     yield begin
     for server, listener in running:

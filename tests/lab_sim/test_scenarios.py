@@ -62,6 +62,10 @@ WORLDS: Mapping[str, World] = {
         "open", "mapped 203.0.113.20:32500", ("203.0.113.20", "203.0.113.20"), ("203.0.113.1", "62.154.6.94")
     ),
     "echoes-disagree": World("open", f"mapped {PUBLIC}:32500", (PUBLIC, "62.155.240.99")),
+    "second-nat-by-log": shared("192.168.178.1"),
+    "two-ways-out": World(
+        "dropped", "mapped unreachable", ("84.133.10.9", "84.133.10.9"), ("84.133.10.1", "62.154.6.94")
+    ),
     "no-forward": UNREACHABLE,
     "forward-disabled": UNREACHABLE,
     "forward-udp-only": UNREACHABLE,
@@ -76,6 +80,7 @@ WORLDS: Mapping[str, World] = {
     "four-addresses": DROPPED,
     "two-reservations": FINE,
     "no-reservation": FINE,
+    "not-persistent": FINE,
     "exposed-32400": FINE,
     "plex-dmz": FINE,
     "ipv6-pinhole": FINE,
@@ -118,6 +123,9 @@ WORLDS: Mapping[str, World] = {
     "stale-announcement": FINE,
     "dns-rebinding": FINE,
     "stale-log": FINE,
+    "plex-interface": FINE,
+    "announces-other-address": FINE,
+    "no-login-needed": FINE,
     "upnp-established-lie": FINE,
     "client-network": FINE,
     "hairpin-only": UNREACHABLE,

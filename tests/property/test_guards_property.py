@@ -84,7 +84,7 @@ WORDS = st.sampled_from(
 FACT_NAMES = {
     Role.ROUTER: (
         "wan.address",
-        "wan.count",
+        "wan.ways",
         "lan.address",
         "lan.network",
         "pending",

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plexops.config.inventory import read_inventory
-from plexops.config.playbook import read_playbook
 from plexops.config.resolve import resolve
 from plexops.config.yaml import parse_yaml
 from plexops.engine.on_paper import problems_on_paper
 from plexops.model.errors import PlexopsError
 from plexops.model.values import PLEX_PORT, Ports
+from tests.unit.config.playbook_text import playbook_of
 
 INVENTORY = """\
 sites:
@@ -54,7 +54,7 @@ def external_port(written: str, folder: Path = Path()) -> Ports | None:
     path = Path("inventory.yaml")
     try:
         inventory = read_inventory(parse_yaml(INVENTORY, str(path)), path)
-        playbook = read_playbook(parse_yaml(PLAYBOOK.format(port=written), "playbook.yaml"), "playbook.yaml")
+        playbook = playbook_of(PLAYBOOK.format(port=written))
         (site,) = resolve(inventory, [playbook])
     except PlexopsError as error:
         return None if all(problem.place is not None for problem in error.problems) else Ports.of(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -107,6 +108,7 @@ def _check_sites(
     from plexops.config.resolve import resolve
     from plexops.config.variables import extra_variables
     from plexops.engine.on_paper import problems_on_paper
+    from plexops.engine.site import ssh_config_file
     from plexops.model.errors import PlexopsError
 
     inventory = playbooks = None
@@ -129,6 +131,11 @@ def _check_sites(
         extra=extra_variables(options["extra_vars"]),
     )
     directory = Files(files.inventory, ()).directory
+    try:
+        ssh_config = ssh_config_file(os.environ)
+    except PlexopsError as error:
+        problems.keep(error.problems)
+        ssh_config = None
     for site in sites:
-        problems.keep(problems_on_paper(site, directory))
+        problems.keep(problems_on_paper(site, directory, ssh_config))
     return sites, inventory.notes

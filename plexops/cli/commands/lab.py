@@ -87,7 +87,7 @@ def serve(router: str, scenario: str, keep: Path | None) -> int:
         emit(
             f"{router} home, scenario {scenario}, in {home.directory}\n\n"
             f"  cd {home.directory}\n"
-            f"  export XDG_STATE_HOME={home.state}\n"
+            f"  export XDG_STATE_HOME={home.state} PLEXOPS_SSH_CONFIG=none\n"
             "  plexops audit\n\n"
             "What each device was asked is in log/. Ctrl-C ends it.\n"
         )

@@ -33,8 +33,9 @@ if TYPE_CHECKING:
 def command(**options: Any) -> int:
     """Look at a device's key and pin it, outside your repository.
 
-    DEVICE is SITE/ROLE as messages name it: home/router, home/server, home/plex, home/via, or home/vantage NAME;
-    the role alone where there is one site. Only a handshake is made: no user name, no password, no request.
+    DEVICE is SITE/ROLE as messages name it: home/router, home/server, home/plex, home/via, home/via HOST for a jump
+    host of ~/.ssh/config, or home/vantage NAME; the role alone where there is one site. Only a handshake is made: no
+    user name, no password, no request.
     Compare what is shown on the device itself before you say yes.
     """
     from plexops.cli.session import open_store
@@ -73,7 +74,7 @@ def find_device(given: str, inventory: Path | None) -> tuple[Site, str]:
     known = _roles(sites[name])
     if role == "plex" and role not in known and sites[name].plex is not None:
         raise click.UsageError(f"{name}/plex speaks plain http: it has no key to pin.")
-    if role not in known:
+    if role not in known and not role.startswith("via "):
         close = nearest(role, known)
         hint = f"Did you mean {name}/{close}?" if close else f"There are: {', '.join(known)}."
         raise click.UsageError(f"site {name} has no {role!r}. {hint}")
@@ -97,17 +98,18 @@ def way_to(site: Site, role: str, store: TrustStore, inventory: Path | None) -> 
     """Give how a device is reached for a handshake. No secret of it is resolved; a jump host's are."""
     from plexops.cli.session import secrets_here
     from plexops.engine.access import Access, without_secrets
-    from plexops.engine.site import compiled_profile, known_hosts_files
+    from plexops.engine.site import compiled_profile, known_hosts_files, ssh_config_file
     from plexops.model.profile import Speaks
 
     directory = (inventory or Path("inventory.yaml")).absolute().parent
-    profile = compiled_profile(site, directory) if role == "router" else None
+    profile = compiled_profile(site, directory) if role == "router" or role.startswith("via ") else None
     access = Access(
         site=without_secrets(site),
         secrets=secrets_here(),
         store=store,
         known_hosts=known_hosts_files(os.environ),
         speaks=Speaks.NOTHING if profile is None else profile.profile.speaks,
+        ssh_config=ssh_config_file(os.environ),
     )
     return _way(access, role)
 
@@ -124,8 +126,21 @@ def _way(access: Access, role: str) -> LinkSettings:
         if jump is None:
             raise click.UsageError(f"site {access.site.name} has no jump host (via:).")
         return jump
+    if role.startswith("via "):
+        return _jump_of_config(access, role)
     name = role.removeprefix("vantage ")
     return access.vantage(next(v for v in access.site.vantages if v.name == name))
+
+
+def _jump_of_config(access: Access, role: str) -> LinkSettings:
+    found = access.jumps_of_config()
+    if access.device(role) not in found:
+        there = ", ".join(found) or "none"
+        raise click.UsageError(
+            f"~/.ssh/config puts no {role.removeprefix('via ')!r} before a device of site {access.site.name}. "
+            f"Jump hosts there: {there}."
+        )
+    return found[access.device(role)]
 
 
 def _pin(store: TrustStore, settings: LinkSettings, wanted: str | None) -> int:

@@ -39,6 +39,8 @@ JOB_FAILED = (
 _TIGHT = (",", ":")
 ADDRESSES = ("address", "addr", "a")
 ROUTES = ("route", "r", "ro")
+#: What the router calls its second way to the Internet, where it has one.
+SECOND_SIDE = "wan1"
 
 
 class LinuxRouter:
@@ -80,6 +82,8 @@ class LinuxRouter:
             flavour="bash",
         )
         self._load_filter()
+        if not seed.loads_at_start:
+            self._load_our_tables()
         if "miniupnpd" in self._running and not seed.mappings_flushed:
             for mapping in seed.mappings:
                 self._map(mapping)
@@ -148,6 +152,12 @@ class LinuxRouter:
         # A file of the router's own making passes; one that a user broke is the caller's to report.
         source = load(NFTABLES_CONF)[0]
         return not self.ruleset.run(Parser(source, load).program())
+
+    def _load_our_tables(self) -> None:
+        """Load what was written since the router started, and what it does not load by itself."""
+        for path in self.files.glob("/etc/nftables.d/*.nft"):
+            source = Source(path, self.files.read(path).decode())
+            self.ruleset.run(Parser(source, lambda _pattern: []).program())
 
     def _map(self, mapping: MappingSeed) -> None:
         """Add what miniupnpd adds for a mapping: raw matches, as nft shows them."""
@@ -297,7 +307,9 @@ def _links(seed: Seed, sides: Interfaces) -> list[dict[str, Any]]:
         (2, sides.wan, seed.wan_address if seed.wan_up else None, seed.wan_prefix),
         (5, sides.lan, seed.lan_address, seed.lan_prefix),
     )
-    return [_link(*row) for row in plan]
+    way = seed.second_way
+    second = () if way is None else ((6, SECOND_SIDE, way.address, way.prefix),)
+    return [_link(*row) for row in (*plan, *second)]
 
 
 def _link(index: int, name: str, address: IPv4Address | None, prefix: int) -> dict[str, Any]:
@@ -357,6 +369,13 @@ def _routes(seed: Seed, sides: Interfaces) -> list[dict[str, Any]]:
     if seed.wan_up:
         routes.append({"dst": "default", "gateway": str(seed.wan_gateway), "dev": sides.wan, "flags": []})
         networks.insert(0, (sides.wan, seed.wan_address, seed.wan_prefix))
+    if seed.second_way is not None:
+        way = seed.second_way
+        metric = {"metric": way.metric} if way.metric else {}
+        routes.append(
+            {"dst": "default", "gateway": str(way.gateway), "dev": SECOND_SIDE, **metric, "flags": []}
+        )
+        networks.insert(1, (SECOND_SIDE, way.address, way.prefix))
     for name, address, prefix in networks:
         network = IPv4Network((int(address), prefix), strict=False)
         routes.append(
@@ -374,5 +393,6 @@ def _routes(seed: Seed, sides: Interfaces) -> list[dict[str, Any]]:
 
 def _route_text(route: dict[str, Any]) -> str:
     if "gateway" in route:
-        return f"{route['dst']} via {route['gateway']} dev {route['dev']} \n"
+        metric = f" metric {route['metric']}" if "metric" in route else ""
+        return f"{route['dst']} via {route['gateway']} dev {route['dev']}{metric} \n"
     return f"{route['dst']} dev {route['dev']} proto kernel scope link src {route['prefsrc']} \n"

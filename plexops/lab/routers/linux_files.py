@@ -73,7 +73,9 @@ def nftables_conf(seed: Seed, sides: Interfaces) -> str:
     because an accept in another table does not undo this one's drop.
     """
     others = [f for f in seed.forwards if not f.ours]
-    passing = [_accept(f, protocol, sides) for f in others if f.passage for protocol in _protocols(f)]
+    # Who has no line for the files of others has one for their port: else nothing would get through.
+    passed = others if seed.loads_at_start else seed.forwards
+    passing = [_accept(f, protocol, sides) for f in passed if f.passage for protocol in _protocols(f)]
     accepts = _lines([*passing, *(_pinhole(p, sides) for p in seed.pinholes)])
     dnats = _lines(_dnat(f, protocol, seed, sides) for f in others for protocol in _protocols(f))
     return f"""#!/usr/sbin/nft -f
@@ -134,7 +136,7 @@ table ip nat {{
 	}}
 }}
 
-include "/etc/nftables.d/*.nft"
+{'include "/etc/nftables.d/*.nft"' if seed.loads_at_start else '# include "/etc/nftables.d/*.nft"'}
 """
 
 

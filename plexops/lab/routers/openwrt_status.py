@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from plexops.lab.base import Seed
+from plexops.lab.base import Seed, WayOut
 
 UPTIME_SECONDS = 864213
 
@@ -61,7 +61,19 @@ def interfaces(seed: Seed) -> list[dict[str, Any]]:
     if not seed.wan_up:
         wan = _waiting("wan", "dhcp")
     wan6 = _waiting("wan6", "dhcpv6")
-    return [lan, loopback, wan, wan6]
+    second = () if seed.second_way is None else (_second_way(seed.second_way),)
+    return [lan, loopback, wan, wan6, *second]
+
+
+def _second_way(way: WayOut) -> dict[str, Any]:
+    wanb = _interface(
+        "wanb", "dhcp", "eth2", address=str(way.address), mask=way.prefix, updated=["addresses", "routes"]
+    )
+    wanb["metric"] = way.metric
+    wanb["route"] = [
+        {"target": "0.0.0.0", "mask": 0, "nexthop": str(way.gateway), "source": f"{way.address}/32"}  # noqa: S104
+    ]
+    return wanb
 
 
 def _waiting(name: str, proto: str) -> dict[str, Any]:

@@ -100,9 +100,13 @@ _REACH: tuple[Code, ...] = (
         "PLX-D112",
         "~/.ssh/config could not be used",
         ExitStatus.USAGE,
-        "plexops takes User, Port, HostName, IdentityFile and ProxyJump from ~/.ssh/config where the inventory leaves "
-        "them out, as ssh does. The file, or what it says for this host, could not be understood. Correct it, or "
-        "write these values into the inventory: what stands there wins.",
+        "plexops takes HostName, User, Port, IdentityFile, IdentitiesOnly, HostKeyAlias and ProxyJump from "
+        "~/.ssh/config where the inventory leaves them out, as ssh does, and follows Include, Host and Match. The "
+        "file, or what it says for this host, could not be used. plexops never runs a command out of it: neither a "
+        "ProxyCommand nor a Match exec, and where one of them has a say, it stops here before any device is "
+        "contacted. Correct the file, say the same in a plain Host that stands before that line (ProxyCommand none, "
+        "or ProxyJump), or write the values into the inventory: what stands there wins. "
+        "PLEXOPS_SSH_CONFIG names another file, or `none`, as `ssh -F` does.",
     ),
 )
 

@@ -10,12 +10,12 @@ import pytest
 import yaml
 
 from plexops.config.inventory import read_inventory
-from plexops.config.playbook import read_playbook
 from plexops.config.problems import shows_secret
 from plexops.config.resolve import resolve
 from plexops.config.yaml import parse_yaml
 from plexops.model.codes import CODES
 from plexops.model.errors import ExitStatus, Place, PlexopsError, Problem
+from tests.unit.config.playbook_text import playbook_of
 
 FOLDER = Path(__file__).parent / "cases"
 MARK = "▶"
@@ -49,7 +49,7 @@ def problems_of(documents: dict[str, str]) -> tuple[Problem, ...]:
         path = Path("inventory.yaml")
         inventory = read_inventory(parse_yaml(documents.get("inventory", PLAIN_INVENTORY), str(path)), path)
         if "playbook" in documents:
-            playbook = read_playbook(parse_yaml(documents["playbook"], "playbook.yaml"), "playbook.yaml")
+            playbook = playbook_of(documents["playbook"])
             resolve(inventory, [playbook])
     except PlexopsError as error:
         return error.problems

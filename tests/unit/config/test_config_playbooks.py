@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from plexops.config.inventory import load_inventory, read_inventory
-from plexops.config.playbook import load_playbooks, read_playbook
+from plexops.config.playbook import load_playbooks
 from plexops.config.resolve import resolve
 from plexops.config.variables import extra_variables
 from plexops.config.yaml import parse_yaml
@@ -19,6 +19,7 @@ from plexops.model.resources.port_forward import PortForward
 from plexops.model.site import ResolvedTask, SiteTasks, State
 from plexops.model.snapshot import Kind
 from plexops.model.values import Ports, Protocol
+from tests.unit.config.playbook_text import playbook_of
 
 ROOT = Path(__file__).resolve().parents[3]
 HOMES = """
@@ -52,7 +53,7 @@ def carried_out(
     extra: Sequence[str] = (),
 ) -> tuple[SiteTasks, ...]:
     inventory = read_inventory(parse_yaml(HOMES, "inventory.yaml"), Path("inventory.yaml"))
-    book = read_playbook(parse_yaml(playbook, "playbook.yaml"), "playbook.yaml")
+    book = playbook_of(playbook)
     return resolve(inventory, [book], limit=limit, tags=tags, skip_tags=skip, extra=extra_variables(extra))
 
 

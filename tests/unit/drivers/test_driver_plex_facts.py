@@ -104,6 +104,27 @@ def test_the_other_settings_that_decide() -> None:
     assert snapshot.state(Kind.PLEX_REMOTE_ACCESS) is KindState.PRESENT
 
 
+@pytest.mark.parametrize(
+    ("preferred", "choices", "address"),
+    [
+        # The list as a real server in a container gave it.
+        ("eth0", ":Any|eth0:eth0 (172.18.0.19)", "172.18.0.19"),
+        ("eth1", ":Any|eth0:eth0 (172.18.0.19)", ""),
+        ("eth1", ":Any|eth0:eth0 (10.0.0.2)|eth1:eth1 (192.168.1.50)", "192.168.1.50"),
+        ("eth0", ":Any|eth0:eth0", None),
+        ("eth0", "", None),
+        ("", ":Any|eth0:eth0 (172.18.0.19)", None),
+    ],
+)
+def test_the_address_of_the_interface_that_plex_prefers(
+    preferred: str, choices: str, address: str | None
+) -> None:
+    listed = prefs(PreferredNetworkInterface=("text", preferred)).replace(
+        'id="PreferredNetworkInterface"', f'id="PreferredNetworkInterface" enumValues="{choices}"'
+    )
+    assert look({"prefs": listed}).text("plex.interface_address") == address
+
+
 def test_a_setting_that_this_plex_has_not_is_unknown() -> None:
     names = {"plex.secure", "plex.custom_connections", "plex.allowed_networks", "plex.interface"}
     assert names & set(look({}).facts) == set()

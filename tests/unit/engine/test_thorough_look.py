@@ -34,8 +34,8 @@ def test_it_costs_no_exec_more_and_an_audit_asks_none_of_it(tmp_path: Path) -> N
     assert seen.problems == ()
     known = {name for snapshot in seen.view.snapshots.values() for name in snapshot.facts}
     asked = {n for n, fact in FACTS.items() if fact.role in (Role.SERVER, Role.PLEX, Role.OUTSIDE)}
-    # Where no container runs there is nothing to say of its network.
-    assert asked - known == {"container.network", "container.published"}
+    # No container runs that had a network, and no interface is preferred that had an address.
+    assert asked - known == {"container.network", "container.published", "plex.interface_address"}
     server = seen.view.of(Role.SERVER)
     assert server.state(Kind.LOG_EVENT) is KindState.PRESENT
     times = [entry.values.time for entry in server.of(Kind.LOG_EVENT)]

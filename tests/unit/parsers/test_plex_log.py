@@ -265,7 +265,6 @@ PIECES = st.sampled_from(
             "Plex Media Server v1",
             "Got public IP from x: ",
             "incorrect async identifier",
-            '"startRelay"',
             " - ",
         ),
         *("\n", "\r\n", "\0", "\ufeff", "\u2028", "\x0c", "\udc80", "\U0001f600", "'", " "),

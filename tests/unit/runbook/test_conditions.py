@@ -47,6 +47,10 @@ def home(wan: str | None, *echoes: str, plex: str | None = None) -> SiteView:
     return with_entries(view, *seen, role=OUTSIDE)
 
 
+def two_ways(wan: str | None, *echoes: str, ways: tuple[str, ...]) -> SiteView:
+    return with_facts(home(wan, *echoes), ROUTER, wan__ways=ways, wan__interface="wan")
+
+
 #: The first and last address of every range that decides, and their neighbours.
 RANGES: tuple[tuple[str, Holds, WanCause], ...] = (
     ("100.63.255.255", Y, WanCause.NONE),
@@ -120,14 +124,77 @@ SOURCES: tuple[tuple[str, SiteView, Holds, WanCause, str], ...] = (
     ("an IPv6 WAN address", home("2001:db8::7", str(PUBLIC)), U, WanCause.UNPROVEN, "no IPv4 address"),
     (
         "two ways out, one of them private",
-        with_facts(home("10.0.0.2", str(PUBLIC)), ROUTER, wan__count=2),
+        two_ways("10.0.0.2", str(PUBLIC), ways=("0 wan", "0 lte")),
         U,
-        WanCause.UNPROVEN,
+        WanCause.SEVERAL,
         "2 ways",
     ),
     (
+        "two ways out in one route",
+        two_ways("10.0.0.2", str(PUBLIC), ways=("100 wan lte", "200 dsl")),
+        U,
+        WanCause.SEVERAL,
+        "2 ways",
+    ),
+    (
+        "two ways out that the router does not name",
+        two_ways("10.0.0.2", str(PUBLIC), ways=("0 -", "0 -")),
+        U,
+        WanCause.SEVERAL,
+        "2 ways",
+    ),
+    (
+        "two ways out, and nobody says by which the world sees us",
+        two_ways(str(PUBLIC), ways=("0 wan", "0 lte")),
+        U,
+        WanCause.SEVERAL,
+        "2 ways",
+    ),
+    (
+        "two ways out, and two sources that see one each",
+        two_ways(str(PUBLIC), str(PUBLIC), "198.51.100.9", ways=("0 wan", "0 lte")),
+        U,
+        WanCause.SEVERAL,
+        "2 ways",
+    ),
+    (
+        "the way in use is another one",
+        two_ways(str(PUBLIC), "198.51.100.9", "198.51.100.9", ways=("100 wan", "0 lte")),
+        U,
+        WanCause.SEVERAL,
+        "2 ways",
+    ),
+    (
+        "a second way that only waits",
+        two_ways("10.0.0.2", str(PUBLIC), ways=("0 wan", "100 lte")),
+        N,
+        WanCause.SECOND_NAT,
+        "private",
+    ),
+    (
+        "a second way that only waits, and another address is seen",
+        two_ways(str(PUBLIC), "198.51.100.9", "198.51.100.9", ways=("0 wan", "100 lte")),
+        N,
+        WanCause.DIFFERS,
+        "198.51.100.9",
+    ),
+    (
+        "one way that the router does not name",
+        two_ways("10.0.0.2", str(PUBLIC), ways=("0 -",)),
+        N,
+        WanCause.SECOND_NAT,
+        "private",
+    ),
+    (
+        "ways that cannot be read",
+        two_ways("10.0.0.2", str(PUBLIC), ways=("", "wan", "x y")),
+        N,
+        WanCause.SECOND_NAT,
+        "private",
+    ),
+    (
         "two ways out, and this is the one that is seen",
-        with_facts(home(str(PUBLIC), str(PUBLIC)), ROUTER, wan__count=2),
+        two_ways(str(PUBLIC), str(PUBLIC), ways=("0 wan", "0 lte")),
         Y,
         WanCause.NONE,
         "agree",
@@ -146,6 +213,26 @@ def test_who_says_what_our_public_address_is(
     assert words in found.says
 
 
+def test_a_wan_side_that_is_down_is_no_outage_while_another_way_is_in_use() -> None:
+    down = with_facts(home(None), ROUTER, wan__up=False)
+    assert (conditions.wan(down).holds, conditions.wan(down).cause) == (N, WanCause.DOWN)
+    other = conditions.wan(with_facts(down, ROUTER, wan__ways=("20 lte",)))
+    assert (other.holds, other.cause) == (U, WanCause.UNPROVEN)
+    assert "another one: lte" in other.says
+
+
+@pytest.mark.parametrize(
+    ("there", "holds", "words"),
+    [(True, Y, "loaded again"), (False, N, "does not include /etc/nftables.d"), (None, U, "")],
+)
+def test_what_is_written_is_there_again_after_a_restart(there: bool | None, holds: Holds, words: str) -> None:
+    found = conditions.persists(with_facts(sound_view(), ROUTER, persists=there))
+    assert found.holds is holds
+    assert words in found.says
+    assert bool(found.stop) is (holds is N)
+    assert bool(found.exhibits) is (holds is not U)
+
+
 def test_why_the_wan_address_is_unknown_is_said() -> None:
     view = home(None)
     router = replace(view.of(ROUTER), reasons={"wan.address": "ubus: not found"})
@@ -157,6 +244,14 @@ def test_nobody_is_told_to_buy_hardware_while_the_isp_is_the_limit() -> None:
         text = " ".join(conditions.wan(home(address, "198.51.100.9", "198.51.100.9")).stop).lower()
         assert text
         assert not any(word in text for word in ("buy", "purchase", "new router", "upgrade"))
+
+
+def test_a_router_that_did_not_tell_its_ways_out_proves_no_nat_before_it() -> None:
+    view = home(str(PUBLIC), "198.51.100.9", "198.51.100.9")
+    assert conditions.wan(view).cause is WanCause.DIFFERS
+    router = replace(view.of(ROUTER), reasons={"wan.ways": "ip: not found"})
+    unread = conditions.wan(view.with_snapshot(router))
+    assert (unread.holds, unread.cause) == (U, WanCause.UNPROVEN)
 
 
 def test_one_source_alone_proves_no_other_address() -> None:

@@ -251,7 +251,9 @@ ALONE: tuple[tuple[str, str, Make, str], ...] = (
     (
         "G4",
         "two ways to the internet, and another one is seen",
-        lambda: home(lambda view: with_facts(view, ROUTER, wan__count=2, wan__address="203.0.113.8")),
+        lambda: home(
+            lambda view: with_facts(view, ROUTER, wan__ways=("0 wan", "0 lte"), wan__address="203.0.113.8")
+        ),
         "2 ways",
     ),
     (
@@ -855,7 +857,7 @@ FINE: tuple[tuple[str, str, Make], ...] = (
     (
         "G4",
         "two ways to the internet, and this one is what the world sees",
-        lambda: home(lambda view: with_facts(view, ROUTER, wan__count=2)),
+        lambda: home(lambda view: with_facts(view, ROUTER, wan__ways=("0 wan", "0 lte"))),
     ),
     ("G5", "a host rule behind a second NAT", lambda: replace(wan("10.0.0.2"), changes=(ADMIT,))),
     ("G5", "just above 172.16/12", lambda: wan("172.32.0.1", "172.32.0.1")),

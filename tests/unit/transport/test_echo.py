@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from plexops.lab.base import HttpResponse
-from plexops.lab.https import HttpListener, make_tls
+from plexops.lab.https import make_tls
 from plexops.transport.echo import ask_echo
 from plexops.transport.fetch import Ask, FetchError, fetch
+from tests.lab_sim.listening import listening
 from tests.unit.transport.strangers import TcpStranger, page
 
 
@@ -108,10 +109,10 @@ def test_nothing_is_smuggled_into_a_request() -> None:
 @contextmanager
 def lab_https(directory: Path) -> Iterator[int]:
     """Start a web server with a certificate that it made itself."""
-    listener = HttpListener(
+    listener = listening(
         lambda _: HttpResponse(200, b"81.2.69.142", "text/plain"), tls=make_tls(directory, ["127.0.0.1"])
     )
     try:
-        yield listener.port
+        yield listener.address[1]
     finally:
         listener.close()

@@ -213,7 +213,7 @@ def test_a_mapping_is_read_with_its_odd_name() -> None:
     name = 'A & B <x> "q"'
     port = Ports.of(40000)
     assert found.mapping == UpnpMapping(port, IPv4Address("192.168.1.50"), port, Protocol.TCP, name)
-    assert (found.enabled, found.remote, found.lease_seconds) == (True, "", 3599)
+    assert (found.enabled, found.remote) == (True, "")
 
 
 def test_port_0_is_every_port() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from plexops.model.errors import ExitStatus, PlexopsError
 from plexops.transport.ssh_config import resolve
+from plexops.transport.ssh_config_file import read_ssh_config
 from plexops.transport.ssh_settings import SshSettings
 from plexops.transport.trust import Source, TrustedKey, TrustedKeys
 
@@ -56,7 +57,7 @@ def known(device: str, host: str, port: int) -> TrustedKeys:
 
 
 def filled(config: Path, settings: SshSettings) -> SshSettings:
-    return resolve(settings, config, known)
+    return resolve(settings, read_ssh_config(config), known)
 
 
 def test_what_the_inventory_leaves_out_comes_from_the_file(config: Path) -> None:
@@ -87,7 +88,7 @@ def test_jump_hosts_are_reached_one_through_the_other_with_their_own_keys_and_us
     nas = filled(config, SshSettings("home.server", "nas"))
     assert nas.via is not None
     assert (nas.via.host, nas.via.username, nas.via.port) == ("bastion", "me", 2200)
-    assert nas.via.host_keys.keys[0].fingerprint == "SHA256:me@bastion:2200|bastion|2200"
+    assert nas.via.host_keys.keys[0].fingerprint == "SHA256:home.server/via me@bastion:2200|bastion|2200"
     far = filled(config, SshSettings("home.server", "far"))
     assert far.via is not None
     assert far.via.via is not None

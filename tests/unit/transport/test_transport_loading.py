@@ -42,17 +42,19 @@ def test_paramiko_comes_without_its_runner_of_local_commands(tmp_path: Path) -> 
     assert {"invoke", "asyncio"} & loaded == set()
 
 
-def test_a_match_exec_in_ssh_config_is_still_understood(tmp_path: Path) -> None:
-    (tmp_path / "config").write_text('Match exec "true"\n  User fromexec\n')
+def test_ssh_config_needs_no_library_and_its_commands_are_not_run(tmp_path: Path) -> None:
+    config, ran = tmp_path / "config", tmp_path / "ran"
+    config.write_text(
+        f'Match exec "touch {ran}"\n  ForwardAgent yes\nHost router\n  Port 2222\nMatch exec "touch {ran}"\n  Port 1\n'
+    )
     script = (
         "from pathlib import Path\n"
-        "from plexops.transport.loading import load_paramiko\n"
-        "load_paramiko()\n"
         "from plexops.transport.ssh_config import resolve\n"
+        "from plexops.transport.ssh_config_file import read_ssh_config\n"
         "from plexops.transport.ssh_settings import SshSettings\n"
-        "from plexops.transport.trust import TrustedKeys\n"
-        "settings = SshSettings('home/router', 'router.lan', '')\n"
-        "found = resolve(settings, Path('config'), lambda *_: settings.host_keys)\n"
-        "assert found.username == 'fromexec', found\n"
+        "settings = SshSettings('home/router', 'router')\n"
+        "found = resolve(settings, read_ssh_config(Path('config')), lambda *_: settings.host_keys)\n"
+        "assert found.port == 2222, found\n"
     )
-    assert "invoke" in loaded_after(script, tmp_path)
+    assert loaded_after(script, tmp_path) & (HEAVY | {"invoke"}) == set()
+    assert not ran.exists()
