@@ -1,12 +1,13 @@
-"""Ask everybody in the LAN by one multicast packet and collect what comes back, for a bounded time."""
+"""Questions over UDP, for a bounded time: to everybody in the LAN by multicast, or to a single host."""
 
 from __future__ import annotations
 
 import contextlib
 import socket
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from ipaddress import IPv4Address
+from typing import TypeVar
 
 from plexops.transport.net import is_private
 
@@ -16,6 +17,29 @@ _LARGEST = 2048
 _MOST = 64
 #: A home is one network; one hop more is for those with a second access point that routes.
 _HOPS = 2
+#: Of a single host's packets those that are no answer are passed over, this many at most.
+_STRANGERS = 16
+
+_Answer = TypeVar("_Answer")
+
+
+def first_answer(
+    stream: socket.socket, end: float, largest: int, read: Callable[[bytes], _Answer | None]
+) -> _Answer | None:
+    """Give the first packet that `read` takes for an answer; None where none came until `end` (time.monotonic())."""
+    for _ in range(_STRANGERS):
+        left = end - time.monotonic()
+        if left <= 0:
+            return None
+        stream.settimeout(left)
+        try:
+            data = stream.recv(largest + 1)
+        except TimeoutError:
+            return None
+        found = read(data)
+        if found is not None:
+            return found
+    return None
 
 
 def ask_everybody(

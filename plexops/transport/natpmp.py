@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from types import MappingProxyType
 
+from plexops.transport.datagrams import first_answer
 from plexops.transport.net import is_private
 
 PMP_PORT = 5351
@@ -24,8 +25,6 @@ _ANSWERED = 128
 #: RFC 6886, 3.1: after a quarter of a second, then after twice as long.
 _FIRST_WAIT = 0.25
 _TRIES = 3
-#: Packets that are no answer to us are passed over, this many at most.
-_STRANGERS = 16
 _REFUSALS: Mapping[int, str] = MappingProxyType(
     {
         1: "it speaks another version",
@@ -60,7 +59,7 @@ def ask_address(gateway: IPv4Address, port: int = PMP_PORT, *, seconds: float = 
             stream.connect((str(gateway), port))
             for _ in range(_TRIES):
                 stream.send(_QUESTION)
-                told = _wait(stream, min(time.monotonic() + wait, end))
+                told = first_answer(stream, min(time.monotonic() + wait, end), _ANSWER.size, read_answer)
                 if told is not None:
                     return told
                 wait *= 2
@@ -69,22 +68,6 @@ def ask_address(gateway: IPv4Address, port: int = PMP_PORT, *, seconds: float = 
         except OSError as error:
             return Told(None, error.strerror or "unreachable")
     return Told(None, "no answer")
-
-
-def _wait(stream: socket.socket, end: float) -> Told | None:
-    for _ in range(_STRANGERS):
-        left = end - time.monotonic()
-        if left <= 0:
-            return None
-        stream.settimeout(left)
-        try:
-            data = stream.recv(_ANSWER.size + 1)
-        except TimeoutError:
-            return None
-        told = read_answer(data)
-        if told is not None:
-            return told
-    return None
 
 
 def read_answer(data: bytes) -> Told | None:

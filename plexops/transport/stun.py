@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
+from plexops.transport.datagrams import first_answer
 from plexops.transport.fetch import FetchError, resolve
 
 STUN_PORT = 3478
@@ -21,8 +22,6 @@ _HEADER = struct.Struct("!HHI12s")
 #: RFC 8489: a request over UDP has to fit a packet; no server needs more for its answer to ours.
 _LARGEST = 1500
 _TRIES = 2
-#: Packets that are no answer to us are passed over, this many at most.
-_STRANGERS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,28 +45,12 @@ def ask_stun(host: str, port: int = STUN_PORT, *, seconds: float = 1.0) -> Mappe
             stream.connect((address, port))
             for _ in range(_TRIES):
                 stream.send(_HEADER.pack(_BINDING_REQUEST, 0, _COOKIE, transaction))
-                found = _wait(stream, transaction, seconds)
+                end = time.monotonic() + seconds
+                found = first_answer(stream, end, _LARGEST, lambda data: mapped_address(data, transaction))
                 if found is not None:
                     return found
         except OSError:
             return None
-    return None
-
-
-def _wait(stream: socket.socket, transaction: bytes, seconds: float) -> Mapped | None:
-    end = time.monotonic() + seconds
-    for _ in range(_STRANGERS):
-        left = end - time.monotonic()
-        if left <= 0:
-            return None
-        stream.settimeout(left)
-        try:
-            data = stream.recv(_LARGEST + 1)
-        except TimeoutError:
-            return None
-        found = mapped_address(data, transaction)
-        if found is not None:
-            return found
     return None
 
 
