@@ -115,7 +115,7 @@ def test_what_cannot_be_used_is_told_before_anybody_is_asked(aliased: House, lin
         ("apply", "--yes"),
         ("trust", "router", "--fingerprint", "SHA256:x"),
     ):
-        ended = aliased(*words)
+        ended = aliased(*words, COLUMNS="400")
         assert ended.status == 2, words
         assert "error[PLX-D112]" in ended.said
         assert says in ended.said
