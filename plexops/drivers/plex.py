@@ -16,8 +16,6 @@ from urllib.parse import urlsplit
 from xml.etree import ElementTree as ET
 
 from plexops.drivers.base import Observation, Unrenderable
-from plexops.drivers.plex_log import LOGS_READ, LogFound, understand_logs
-from plexops.drivers.plex_sessions import SESSIONS_READ, relayed_sessions
 from plexops.model.change import Change, inverse
 from plexops.model.exchange import Call, Expect, Read, Reply, Script, Write
 from plexops.model.resources.plex_remote_access import RemoteAccess
@@ -77,14 +75,22 @@ class PlexDriver:
 
     def observe(self) -> Observation:
         """Ask for identity, status, settings and account in one round."""
-        replies = yield (
-            *_READS,
-            *((SESSIONS_READ,) if self.thorough else ()),
-            *((LOGS_READ,) if self.logs else ()),
-        )
+        replies = yield (*_READS, *self._more())
         by_id = {reply.id: reply for reply in replies}
         snapshot = self._understand(by_id)
-        return _with_log(snapshot, understand_logs(by_id[LOGS_READ.id])) if self.logs else snapshot
+        return _with_log(snapshot, by_id) if self.logs else snapshot
+
+    def _more(self) -> tuple[Read, ...]:
+        found: tuple[Read, ...] = ()
+        if self.thorough:
+            from plexops.drivers.plex_sessions import SESSIONS_READ
+
+            found = (SESSIONS_READ,)
+        if self.logs:
+            from plexops.drivers.plex_log import LOGS_READ
+
+            found = (*found, LOGS_READ)
+        return found
 
     def _understand(self, by_id: Mapping[str, Reply]) -> Snapshot:
         facts: dict[str, Fact] = {}
@@ -98,6 +104,8 @@ class PlexDriver:
                 facts[name] = Fact(name, value, f"plex.{read.id}")
         facts |= _subscription(by_id)
         if self.thorough:
+            from plexops.drivers.plex_sessions import relayed_sessions
+
             relayed = relayed_sessions(_document(by_id["sessions"]))
             if isinstance(relayed, str):
                 reasons["plex.relayed_sessions"] = relayed
@@ -136,7 +144,10 @@ def _snapshot(
     return Snapshot(Role.PLEX, MappingProxyType(facts), entries, kinds, MappingProxyType(dict(reasons)))
 
 
-def _with_log(snapshot: Snapshot, log: LogFound) -> Snapshot:
+def _with_log(snapshot: Snapshot, replies: Mapping[str, Reply]) -> Snapshot:
+    from plexops.drivers.plex_log import LOGS_READ, understand_logs
+
+    log = understand_logs(replies[LOGS_READ.id])
     return replace(
         snapshot,
         entries=(*snapshot.entries, *log.entries),
@@ -151,7 +162,7 @@ def _time(replies: Mapping[str, Reply]) -> dict[str, Fact]:
     """Tell the time in UTC as the newest answer that was dated gives it; nothing where none was."""
     from email.utils import parsedate_to_datetime
 
-    for name in (LOGS_READ.id, "identity"):
+    for name in ("logs", "identity"):
         try:
             moment = parsedate_to_datetime(replies[name].date) if name in replies else None
         except ValueError:

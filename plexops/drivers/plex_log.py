@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from plexops.drivers.containers import log_folders, mounts_read, plex_container
 from plexops.languages import LANGUAGES
 from plexops.model.entries import LogEvent, LogWord
-from plexops.model.exchange import Call, Command, Lines, Question, Read, Reply
+from plexops.model.exchange import Call, Command, Lines, Read, Reply
 from plexops.model.fields import FieldType, Typed
 from plexops.model.site import Container
 from plexops.model.snapshot import SOMEBODY, Entry, Kind, KindState
@@ -48,6 +48,7 @@ LOG_READ = Read(
         + " ".join(f"'{path}'" for path in LOG_FILES)
         + f" | tail -c {LOG_BYTES}"
     ),
+    log=True,
 )
 #: What plexapi's downloadLogs() asks for. It needs the owner's token.
 LOGS_READ = Read(
@@ -56,6 +57,7 @@ LOGS_READ = Read(
         "GET", "/diagnostics/logs", accept="any", lines=Lines(PLEX_LOG_FILES, GREP_PATTERN, REQUEST_PATTERN)
     ),
     sometimes=True,
+    log=True,
 )
 
 #: How `grep` names the file of a line. A log's own text stands behind that.
@@ -76,16 +78,6 @@ class LogFound:
     entries: tuple[Entry, ...] = ()
     state: KindState = KindState.PRESENT
     reason: str = ""
-
-
-def is_log(ask: Question) -> bool:
-    """Tell whether the answer is Plex's log, of which an exhibit shows an excerpt."""
-    match ask:
-        case Command(text=text):
-            return DECIDING_PATTERN in text
-        case Call(lines=lines):
-            return lines is not None
-    return False
 
 
 def log_excerpt(body: str) -> str:
@@ -162,7 +154,9 @@ def _older_read(name: str, folders: Sequence[str]) -> Read:
         f"{quote(Typed(FieldType.TEXT, f'{folder}Plex Media Server.'))}*log" for folder in folders
     )
     # Without requests, and the current file as well: its beginning may have been cut off.
-    return Read(name, Command(f"grep -aHE -m {OLDER_LINES} '{DECIDING_PATTERN}' {files}"), sometimes=True)
+    return Read(
+        name, Command(f"grep -aHE -m {OLDER_LINES} '{DECIDING_PATTERN}' {files}"), sometimes=True, log=True
+    )
 
 
 def _may_be_read(folder: str) -> bool:
@@ -179,7 +173,7 @@ def _mounted_read(folders: Sequence[str]) -> Read:
     quote = LANGUAGES["posix"].quote
     files = " ".join(quote(Typed(FieldType.TEXT, f"{folder}{_CURRENT}")) for folder in folders)
     command = Command(f"grep -aHE '{GREP_PATTERN}' {files} | tail -c {LOG_BYTES}")
-    return Read("log.mounted", command, sometimes=True)
+    return Read("log.mounted", command, sometimes=True, log=True)
 
 
 def _state(reply: Reply, files: int) -> tuple[KindState, str]:

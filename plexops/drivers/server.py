@@ -12,8 +12,6 @@ from plexops.drivers.base import Observation, Unrenderable
 from plexops.drivers.host.base import HostFirewallDriver
 from plexops.drivers.host.none import NoFirewall
 from plexops.drivers.host.ufw import Ufw
-from plexops.drivers.plex_log import follow_log
-from plexops.drivers.server_extra import thorough_reads, understand
 from plexops.languages import LANGUAGES
 from plexops.model.change import Action, Change, inverse
 from plexops.model.entries import Listener
@@ -79,6 +77,9 @@ class ServerDriver:
         entries = list(_listeners(by_id["listeners"]))
         kinds = {Kind.LISTENER: KindState.PRESENT if by_id["listeners"].status == 0 else KindState.UNKNOWN}
         if self.thorough:
+            from plexops.drivers.plex_log import follow_log
+            from plexops.drivers.server_extra import understand
+
             extra = understand(by_id, self.container)
             facts |= {name: Fact(name, value, exhibit) for name, (value, exhibit) in extra.facts.items()}
             entries += extra.entries
@@ -115,6 +116,8 @@ class ServerDriver:
     def _more(self, asked: Sequence[HostFirewallDriver]) -> tuple[Read, ...]:
         if not self.thorough:
             return ()
+        from plexops.drivers.server_extra import thorough_reads
+
         return (
             *(r for firewall in asked for r in firewall.thorough_reads()),
             *thorough_reads(self.container, hops=not self.offline),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from datetime import UTC, datetime
 
-from plexops.drivers.plex_log import is_log, log_excerpt
 from plexops.model.exchange import Read, Reply, shown
 from plexops.model.run import Exhibit
 from plexops.model.snapshot import Role
@@ -33,6 +32,10 @@ def exhibit(
 def exhibit_of(role: Role, read: Read, reply: Reply) -> Exhibit:
     """Give the exhibit of one answer. Of a log, only the lines that decide are shown."""
     text = reply.body if reply.body or not reply.stderr else reply.stderr
-    excerpt = log_excerpt(text) if is_log(read.ask) else text
+    excerpt = text
+    if read.log:
+        from plexops.drivers.plex_log import log_excerpt
+
+        excerpt = log_excerpt(text)
     cut = excerpt != text or not reply.whole
     return exhibit(f"{role}.{read.id}", role, shown(read.ask), excerpt, raw=reply.body, cut=cut)

@@ -13,10 +13,7 @@ from urllib.parse import urlsplit
 from plexops.drivers.outside import USUAL_ECHOES, EchoDriver, merge
 from plexops.drivers.plex import PlexDriver, load_plexapi
 from plexops.engine.access import Access, Links
-from plexops.engine.account import PlexTv
 from plexops.engine.asking import TOKEN_READ, Answered, ask_all
-from plexops.engine.neighbours import Neighbours
-from plexops.engine.own_view import own_view, stands_in
 from plexops.engine.seen import Drivers, Seen, with_exhibits
 from plexops.engine.vantages import Vantages, ports_to_try
 from plexops.model.errors import PlexopsError, Problem
@@ -135,7 +132,11 @@ class Observer:
 
     def _from_here(self) -> Answered:
         """Ask for our public address from this computer too, in a diagnosis of a home in which it stands."""
-        driver = own_view(self._access.site) if self._asks_everything else None
+        if not self._asks_everything:
+            return Answered()
+        from plexops.engine.own_view import own_view, stands_in
+
+        driver = own_view(self._access.site)
         if driver is None or (self._links.live and not stands_in(self._access.site)):
             return Answered()
         link = self._links.read(self._access.device("here"), self._access.here)
@@ -155,6 +156,8 @@ class Observer:
         """
         if not self._asks_everything:
             return {}
+        from plexops.engine.neighbours import Neighbours
+
         here.result()
         neighbours = Neighbours(self._access, self._links)
         own_word = neighbours.router(router.result(), server)
@@ -164,6 +167,8 @@ class Observer:
         """Ask plex.tv how it lists this server, in a diagnosis, once Plex has told who it is."""
         if not self._asks_everything:
             return Answered()
+        from plexops.engine.account import PlexTv
+
         part = plex.result()
         return PlexTv(self._access, self._links).ask(part.snapshot, part.token)
 

@@ -15,10 +15,8 @@ from pathlib import Path
 from plexops import __version__
 from plexops.engine.apply import Applied, Applier, Workshop
 from plexops.engine.compare import Comparison, compare
-from plexops.engine.diagnosing import diagnosis
 from plexops.engine.effect import EffectProver
 from plexops.engine.history import read_past, unsettled
-from plexops.engine.nudge import freshen
 from plexops.engine.order import Log, Order
 from plexops.engine.plan_file import plan_json
 from plexops.engine.planning import Planned, make_plan, moved
@@ -148,7 +146,11 @@ def run_site(home: Home, order: Order, store: Store, run_id: str) -> SiteReport:
         mine = folder.new_run(run_id)
         journal = stack.enter_context(mine.start_journal(__version__))
         log = Log()
-        nudged = freshen(home, order.effect_seconds, _recorder(journal), log) if order.refresh else None
+        nudged = None
+        if order.refresh:
+            from plexops.engine.nudge import freshen
+
+            nudged = freshen(home, order.effect_seconds, _recorder(journal), log)
         log("look at every stop")
         if order.command == "diagnose":
             report = _diagnosed(home, order, mine, log)
@@ -170,6 +172,8 @@ def _diagnosed(home: Home, order: Order, folder: RunFolder, log: Log) -> SiteRep
     seen = home.observer().look(home.tasks.external_port, thorough=True)
     _keep_snapshots(folder, home, seen)
     log("judge what was seen")
+    from plexops.engine.diagnosing import diagnosis
+
     report = diagnosis(home, seen, home.tasks.external_port, order.evidence, not_asked(home))
     return replace(report, timeline=tuple(log.moments))
 

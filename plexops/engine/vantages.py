@@ -16,7 +16,6 @@ from plexops.model.site import Vantage
 from plexops.model.snapshot import Kind, Role, Snapshot
 from plexops.model.values import Protocol
 from plexops.runbook.conditions import public_addresses
-from plexops.runbook.situation import Situation
 from plexops.runbook.view import SiteView
 
 #: A port that drops costs each vantage seconds.
@@ -83,6 +82,8 @@ class Vantages:
 
 def ports_to_try(view: SiteView, wanted: int | None) -> tuple[int, ...]:
     """Give the port at which outsiders knock, the one that is wanted, and those that the router forwards to Plex."""
+    from plexops.runbook.situation import Situation
+
     found: list[int | None] = [Situation(view, wanted).door, wanted]
     for entry in view.of(Role.ROUTER).of(Kind.PORT_FORWARD):
         forward = entry.values

@@ -115,7 +115,8 @@ class Read:
     `absent` holds the statuses that mean "this device has no such thing". `secret` marks an answer that
     holds a credential: it is never recorded, kept as an exhibit or shown. `hides` names attributes of an XML answer
     whose values the transport drops before anybody sees them; `only` is all that it keeps of a JSON answer.
-    `seconds` bounds the answer.
+    `seconds` bounds the answer. `sometimes`: not every look asks it, so that a recording may lack it. `log`: the answer
+    is Plex's log, of which an exhibit shows an excerpt.
     """
 
     id: str
@@ -126,6 +127,7 @@ class Read:
     only: Only | None = None
     seconds: float = 30.0
     sometimes: bool = False
+    log: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -514,3 +514,19 @@ def test_nothing_of_the_account_leaves(tmp_path: Path) -> None:
 
 def _files(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def test_an_audit_loads_nothing_that_only_a_diagnosis_needs(tmp_path: Path) -> None:
+    with house(tmp_path, "in-order") as home:
+        said = home("audit", PYTHONPROFILEIMPORTTIME="1").err
+    loaded = set(re.findall(r"\| +(plexops\.[\w.]+)$", said, re.MULTILINE))
+    assert "plexops.engine.observe" in loaded
+    only = (
+        "engine.diagnosing",
+        "engine.neighbours",
+        "engine.account",
+        "runbook.verdict",
+        "runbook.log_story",
+    )
+    more = ("parsers.plex_log", "parsers.igd", "drivers.plex_log", "drivers.other_filters", "model.quick")
+    assert loaded & {f"plexops.{name}" for name in (*only, *more)} == set()

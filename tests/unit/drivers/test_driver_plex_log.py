@@ -12,7 +12,7 @@ import pytest
 
 from plexops.drivers.host.none import NoFirewall
 from plexops.drivers.plex import PlexDriver
-from plexops.drivers.plex_log import LOG_BYTES, LOG_READ, LOGS_READ, OLDER_LINES, is_log, log_excerpt
+from plexops.drivers.plex_log import LOG_BYTES, LOGS_READ, OLDER_LINES, log_excerpt
 from plexops.drivers.server import ServerDriver
 from plexops.languages import LANGUAGES
 from plexops.model.entries import LogWord
@@ -342,10 +342,3 @@ def test_without_it_the_rest_stands(said: Said, state: KindState, reason: str) -
 def test_the_time_is_what_dates_its_answers(date: str, told_time: str | None) -> None:
     assert plex("", date=date).text("plex.time") == told_time
     assert plex("", date=date, thorough=False).text("plex.time") is None
-
-
-def test_a_log_is_known_by_what_was_asked_and_not_by_its_name() -> None:
-    assert is_log(LOG_READ.ask)
-    assert is_log(LOGS_READ.ask)
-    assert not is_log(Command("logread"))
-    assert not is_log(Call("GET", "/diagnostics/logs"))
