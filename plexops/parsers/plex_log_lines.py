@@ -260,4 +260,7 @@ def _identifier(match: re.Match[str]) -> str:
 
 
 def _clean(text: str) -> str:
-    return "".join(character for character in text[:LONGEST_TEXT] if character.isprintable()).strip()
+    text = text[:LONGEST_TEXT]
+    if not text.isprintable():
+        text = "".join(character for character in text if character.isprintable())
+    return text.strip()
