@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from ipaddress import AddressValueError, IPv4Address
+from ipaddress import IPv4Address
 from types import MappingProxyType
 
 from plexops.drivers.base import Observation
+from plexops.drivers.here import found_address
 from plexops.drivers.igd import ANSWER_SECONDS, SEARCH_SECONDS, IgdDriver, Told, found_boxes, search
 from plexops.model.exchange import Look, LookKind, Read, Reply
 from plexops.model.igd import SSDP_GROUP
@@ -29,16 +30,6 @@ def ask_pmp(gateway: IPv4Address, port: int | None = None, seconds: float = PMP_
     """Give NAT-PMP's question for the address on the internet side."""
     target = str(gateway) if port is None else f"{gateway}:{port}"
     return Read("natpmp", Look(LookKind.NAT_PMP, target), seconds=seconds)
-
-
-def pmp_address(reply: Reply) -> tuple[IPv4Address | None, str]:
-    """Read the answer to NAT-PMP's question: the address, or why there is none."""
-    if reply.status != 0 or not reply.whole:
-        return None, reply.stderr or "no answer"
-    try:
-        return IPv4Address(reply.body.strip()), ""
-    except AddressValueError:
-        return None, "no address in the answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +58,7 @@ class GatewayDriver:
         if told.wan is not None:
             return _snapshot(gateway, told, told.wan, f"router.{told.asked}", "")
         (answer,) = yield (ask_pmp(gateway, self.pmp_port),)
-        address, why = pmp_address(answer)
+        address, why = found_address(answer)
         why = f"the gateway {gateway}, by UPnP: {told.why}; by NAT-PMP: {why}"
         return _snapshot(gateway, told, address, "router.natpmp", why)
 

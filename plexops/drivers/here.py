@@ -67,10 +67,11 @@ class OwnViewDriver:
         """Say who saw what, in the order of the questions."""
         names = [(urlsplit(url).netloc, url) for url in self.echoes]
         names += [(f"stun:{server.partition(':')[0]}", f"stun:{server}") for server in self.stun]
-        return tuple(Saw(*name, *_address(reply)) for name, reply in zip(names, replies, strict=True))
+        return tuple(Saw(*name, *found_address(reply)) for name, reply in zip(names, replies, strict=True))
 
 
-def _address(reply: Reply) -> tuple[IPv4Address | None, str]:
+def found_address(reply: Reply) -> tuple[IPv4Address | None, str]:
+    """Read an address that this computer found out; or why there is none."""
     if reply.status != 0 or not reply.whole:
         return None, reply.stderr or "no whole answer"
     try:

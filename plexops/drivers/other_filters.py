@@ -14,7 +14,7 @@ from typing import Any
 from plexops.model.entries import FilterRule, FilterVerdict
 from plexops.model.exchange import Command, Read, Reply
 from plexops.model.snapshot import SOMEBODY, Entry, FactValue, Kind, KindState
-from plexops.model.values import Ports, Protocol
+from plexops.model.values import PRIVATE_NETWORKS, Ports, Protocol
 from plexops.parsers import PARSERS, ParseError
 
 #: `-t` leaves out what is in sets: a list of a country's networks alone is megabytes.
@@ -28,10 +28,7 @@ _NO_PROGRAM = 127
 #: Stands for senders of whom viewers are none.
 _SOMEBODY_ELSE = IPv4Network("0.0.0.0/32")
 #: Viewers never come from there.
-_HOME = tuple(
-    IPv4Network(text)
-    for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "169.254.0.0/16")
-)
+_HOME = (*PRIVATE_NETWORKS, IPv4Network("127.0.0.0/8"), IPv4Network("169.254.0.0/16"))
 _NOT_IPV4 = frozenset({"ip6", "arp", "bridge"})
 _VERDICTS: Mapping[str, FilterVerdict] = {
     "accept": FilterVerdict.ACCEPT,

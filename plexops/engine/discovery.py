@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 from pathlib import Path
 
-from plexops.drivers.gateway import ask_pmp, pmp_address
+from plexops.drivers.gateway import ask_pmp
+from plexops.drivers.here import found_address
 from plexops.drivers.igd import Box, IgdDriver, Told, found_boxes, search
 from plexops.model.igd import SSDP_GROUP
 from plexops.model.quick import OwnNetwork, SeenGateway, SeenPlex
@@ -116,7 +117,7 @@ def _with_pmp(gateway: IPv4Address, seen: Sequence[SeenGateway], reach: Reach) -
     if ours is not None and ours.wan is not None:
         return tuple(seen)
     (reply,) = _here().ask((ask_pmp(gateway, reach.pmp_port),))
-    wan, why = pmp_address(reply)
+    wan, why = found_address(reply)
     if wan is None:
         return tuple(
             replace(box, why=f"{box.why}; by NAT-PMP: {why}") if box is ours else box for box in seen

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from plexops.model.entries import ProbeAnswer
-from plexops.model.snapshot import Role
+from plexops.model.snapshot import Entry, Role
 from plexops.runbook import conditions
 from plexops.runbook.causes_router import other_filter_of_router
 from plexops.runbook.causes_server import (
@@ -179,11 +181,10 @@ def client_network(situation: Situation) -> Sign | None:
 
 def refused(situation: Situation) -> Sign | None:
     """Was the connection refused, not dropped? Then somebody at home answered, and not Plex."""
-    found = situation.answered(ProbeAnswer.REFUSED)
-    if not found or situation.reached or not situation.knows_the_door:
+    found = _turned_away(situation, ProbeAnswer.REFUSED)
+    if not found:
         return None
-    port = probe_of(found[0]).port
-    who = ", ".join(probe_of(entry).vantage for entry in found)
+    port, who = _door_and_witnesses(found)
     return sign(
         f"port {port} is refused, not dropped ({who}): packets arrive, and nothing takes them", *found
     )
@@ -191,13 +192,22 @@ def refused(situation: Situation) -> Sign | None:
 
 def unreachable(situation: Situation) -> Sign | None:
     """Did somebody on the way answer that nobody gets there? That is a filter's answer, or of a host that is away."""
-    found = situation.answered(ProbeAnswer.UNREACHABLE)
-    if not found or situation.reached or not situation.knows_the_door:
+    found = _turned_away(situation, ProbeAnswer.UNREACHABLE)
+    if not found:
         return None
-    port = probe_of(found[0]).port
-    who = ", ".join(probe_of(entry).vantage for entry in found)
+    port, who = _door_and_witnesses(found)
     says = f"somebody answers that port {port} is not to be reached ({who})"
     return sign(f"{says}: a filter that rejects, or a target that is away", *found)
+
+
+def _turned_away(situation: Situation, answer: ProbeAnswer) -> tuple[Entry, ...]:
+    """Give who got this answer at Plex's own door; nobody where somebody got in."""
+    counts = situation.knows_the_door and not situation.reached
+    return situation.answered(answer) if counts else ()
+
+
+def _door_and_witnesses(found: Sequence[Entry]) -> tuple[int, str]:
+    return probe_of(found[0]).port, ", ".join(probe_of(entry).vantage for entry in found)
 
 
 def wrong_server(situation: Situation) -> Sign | None:
@@ -206,5 +216,5 @@ def wrong_server(situation: Situation) -> Sign | None:
     if not found or not situation.knows_the_door:
         return None
     shown = of_fact(situation.plex, "plex.identifier")
-    who = ", ".join(probe_of(entry).vantage for entry in found)
-    return sign(f"another server answers at port {probe_of(found[0]).port} ({who})", *found, shown)
+    port, who = _door_and_witnesses(found)
+    return sign(f"another server answers at port {port} ({who})", *found, shown)

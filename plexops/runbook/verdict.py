@@ -13,7 +13,7 @@ from plexops.runbook.filtering import Passes
 from plexops.runbook.rule import Layer, Rule, Sign, Weight
 from plexops.runbook.rules import IN_ORDER, RULES
 from plexops.runbook.situation import Situation, probe_of
-from plexops.runbook.view import looked_into
+from plexops.runbook.view import SiteView, looked_into
 
 
 class Confidence(StrEnum):
@@ -152,7 +152,6 @@ def _unread_filters(situation: Situation) -> tuple[str, ...]:
 
 # --- what could not be seen --------------------------------------------------------------------------
 
-_LOG = "Plex's log"
 #: What each stop is expected to tell, by what a person calls it.
 _FACTS: dict[Role, dict[str, str]] = {
     Role.ROUTER: {"wan.address": "the router's WAN address"},
@@ -188,7 +187,7 @@ _KINDS: dict[Role, dict[Kind, str]] = {
     Role.SERVER: {
         Kind.LISTENER: "what listens on the server",
         Kind.FILTER_RULE: "the server's firewall",
-        Kind.LOG_EVENT: _LOG,
+        Kind.LOG_EVENT: "Plex's log",
     },
     Role.PLEX: {Kind.PLEX_REMOTE_ACCESS: "Plex's settings"},
     Role.OUTSIDE: {Kind.ECHO: "our public address, as others see it"},
@@ -198,18 +197,7 @@ _KINDS: dict[Role, dict[Kind, str]] = {
 def unseen(situation: Situation) -> tuple[str, ...]:
     """Name what was asked and not answered. What the inventory gives no access to is not missing: it was never asked."""
     view = situation.view
-    found: list[str] = []
-    for role in (Role.ROUTER, Role.SERVER, Role.PLEX):
-        if role in view.asked and role not in view.snapshots:
-            found.append(f"the {role} did not answer" if role is not Role.PLEX else "Plex did not answer")
-        elif role is Role.ROUTER and role in view.asked and _heard_only(view.of(role)):
-            found.append("nothing of the router could be read but what it tells anybody")
-        elif role in view.asked:
-            found += _unseen_of(view.of(role))
-    if view.of(Role.PLEX).state(Kind.LOG_EVENT) is KindState.PRESENT:
-        # What the server could not show, Plex itself did.
-        found = [words for words in found if words != f"{_LOG} could not be read"]
-    found += _unread_start(situation)
+    found = [*_unseen_stops(view), *_unread_start(situation)]
     server = view.of(Role.SERVER)
     if server.text("firewall.kind") == "ufw" and "firewall.ipv6" not in server.facts:
         found.append("the server's firewall over IPv6 could not be read")
@@ -217,19 +205,38 @@ def unseen(situation: Situation) -> tuple[str, ...]:
     unlisted = view.of(Role.OUTSIDE).reasons.get("account.listed")
     if unlisted is not None:
         found.append(f"plex.tv's list of the account's servers could not be read: {unlisted}")
-    for entry in view.of(Role.OUTSIDE).of(Kind.PROBE):
-        if entry.values.inside:
-            found.append(stands_inside(entry.values))
-        elif entry.values.answer is ProbeAnswer.UNKNOWN and entry.values.made:
-            who = entry.values.vantage
-            found.append(
-                f"what {who} tried does not count: it is more than an hour old, or was at another address"
-            )
-        elif entry.values.answer is ProbeAnswer.UNKNOWN:
-            found.append(f"vantage {entry.values.vantage} could not be asked")
+    found += _unseen_probes(view)
     if view.access == "forward" and Role.ROUTER in view.asked and situation.wan.holds is Holds.UNKNOWN:
         found.append(situation.wan.says)
     return tuple(dict.fromkeys(found))
+
+
+def _unseen_stops(view: SiteView) -> list[str]:
+    # What the server could not show of Plex's log, Plex itself may have.
+    log = view.of(Role.PLEX).state(Kind.LOG_EVENT) is KindState.PRESENT
+    told = frozenset({Kind.LOG_EVENT}) if log else frozenset[Kind]()
+    found: list[str] = []
+    for role in (role for role in (Role.ROUTER, Role.SERVER, Role.PLEX) if role in view.asked):
+        if role not in view.snapshots:
+            found.append(f"the {role} did not answer" if role is not Role.PLEX else "Plex did not answer")
+        elif role is Role.ROUTER and _heard_only(view.of(role)):
+            found.append("nothing of the router could be read but what it tells anybody")
+        else:
+            found += _unseen_of(view.of(role), told)
+    return found
+
+
+def _unseen_probes(view: SiteView) -> list[str]:
+    found: list[str] = []
+    for probe in (probe_of(entry) for entry in view.of(Role.OUTSIDE).of(Kind.PROBE)):
+        if probe.inside:
+            found.append(stands_inside(probe))
+        elif probe.answer is ProbeAnswer.UNKNOWN and probe.made:
+            why = "it is more than an hour old, or was at another address"
+            found.append(f"what {probe.vantage} tried does not count: {why}")
+        elif probe.answer is ProbeAnswer.UNKNOWN:
+            found.append(f"vantage {probe.vantage} could not be asked")
+    return found
 
 
 def _unread_start(situation: Situation) -> list[str]:
@@ -244,12 +251,13 @@ def _heard_only(router: Snapshot) -> bool:
     return bool(router.kinds) and not looked_into(router)
 
 
-def _unseen_of(snapshot: Snapshot) -> list[str]:
+def _unseen_of(snapshot: Snapshot, told: frozenset[Kind] = frozenset()) -> list[str]:
+    """Name what a stop did not tell; `told` are kinds that another one told."""
     facts = [words for name, words in _FACTS.get(snapshot.role, {}).items() if name not in snapshot.facts]
     kinds = [
         words
         for kind, words in _KINDS.get(snapshot.role, {}).items()
-        if snapshot.state(kind) is KindState.UNKNOWN
+        if snapshot.state(kind) is KindState.UNKNOWN and kind not in told
     ]
     unread = [
         f"one of {words}"

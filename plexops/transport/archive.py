@@ -29,6 +29,11 @@ _ENTRY = b"PK\x01\x02"
 _ENCRYPTED = 0x1
 #: The others are rare, and unpack what they like at a time.
 _METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
+#: What a damaged archive makes of zipfile is not one kind of error.
+_DAMAGED = (
+    *(zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError),
+    *(ValueError, OverflowError, LookupError),
+)
 
 
 class ArchiveError(Exception):
@@ -74,12 +79,7 @@ def selected(
                 found.append((name, "".join(_lines(text.decode("utf-8", "replace"), expression))))
                 if time.monotonic() > end:
                     raise ArchiveError(f"the archive takes longer than {bounds.seconds:g} s to read")
-    except ArchiveError:
-        raise
-    # What a damaged archive makes of zipfile is not one kind of error.
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError) as error:
-        raise ArchiveError(f"the archive is damaged: {_why(error)}") from None
-    except (ValueError, OverflowError, LookupError) as error:
+    except _DAMAGED as error:
         raise ArchiveError(f"the archive is damaged: {_why(error)}") from None
     return tuple(found)
 
