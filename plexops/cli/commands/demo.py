@@ -66,7 +66,7 @@ def command(router: str, keep: Path | None) -> int:
     from plexops.cli.output import emit
 
     folder = keep or Path(tempfile.mkdtemp(prefix="plexops-demo-"))
-    emit(f"A simulated home with a {router} router runs on this machine now; its folder is {folder}.\n")
+    emit(f"A simulated home (router family {router}) runs on this machine now; its folder is {folder}.\n")
     with lab_home(router, "drifted", folder) as home:
         for number, scene in enumerate(SCENES, 1):
             emit(f"\n{number}. {scene.told}\n\n$ plexops {' '.join(scene.words)}\n")
