@@ -26,6 +26,7 @@ from plexops.parsers.routeros_print import (
     parse_routeros_print,
     parse_routeros_terse,
 )
+from plexops.parsers.routeros_rows import parse_routeros_rows
 from plexops.parsers.uci import parse_uci, parse_uci_changes
 from plexops.parsers.ufw import parse_ufw_rules
 
@@ -46,6 +47,7 @@ PARSERS: Mapping[str, Callable[[str], Json]] = MappingProxyType(
         "routeros_ids": parse_routeros_ids,
         "routeros_keyvalue": parse_routeros_keyvalue,
         "routeros_print": parse_routeros_print,
+        "routeros_rows": parse_routeros_rows,
         "routeros_terse": parse_routeros_terse,
         "ss": parse_ss,
         "text": parse_text,

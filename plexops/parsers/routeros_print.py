@@ -14,6 +14,8 @@ from plexops.parsers.base import ParseError, Row, lines_of, routeros_string
 #: Log lines that RouterOS writes into a terminal session: `17:20:06 echo: system,error,critical login failure …`.
 _LOG = re.compile(r"(?:[a-z]{3}/\d\d(?:/\d{4})? |\d{4}-\d\d-\d\d |\d\d-\d\d )?\d\d:\d\d:\d\d echo: ")
 _HEADING = re.compile(r"(?:Flags|Columns):")
+#: The legend of the flags goes on in the next line, broken wherever the terminal ends: `p, b - bgp, o - ospf`.
+_LEGEND = re.compile(r"[^\s0-9#;=]\S*(?:,? \S+)* - ")
 _TABLE = re.compile(r"\s*#\s+([A-Z][A-Z0-9. -]*)")
 #: A number, up to four groups of up to three flags, and then the comment, an argument or the end of the line.
 _ENTRY = re.compile(r" {0,3}([0-9]+)((?: +[A-Za-z*+!]{1,3}){0,4})(?: +|$)(?=;;;|[a-z.][a-z0-9.-]*=|$)")
@@ -21,14 +23,14 @@ _TABLE_ENTRY = re.compile(r" {0,3}([0-9]+) ([A-Za-z ]{0,4}?) +(?=\S)(.*)")
 _KEY = re.compile(r"(?:^|(?<=[ \t]))([a-z.][a-z0-9.-]*)=")
 
 
-def _print_lines(text: str) -> list[str]:
+def print_lines(text: str) -> list[str]:
     """Drop what is not part of the answer: log lines, headings, the legends of flags and columns."""
     kept = []
     legend = False
     for line in lines_of(text):
         if _LOG.match(line):
             continue
-        legend = bool(_HEADING.match(line)) or (legend and re.match(r"[A-Za-z*+!-]+ - ", line) is not None)
+        legend = bool(_HEADING.match(line)) or (legend and _LEGEND.match(line) is not None)
         if not legend:
             kept.append(line)
     return kept
@@ -75,7 +77,7 @@ def parse_routeros_terse(text: str) -> list[Row]:
     Rows: `.index`, `.flags` (letters, `""` without), `.comment` (from `comment=` or `;;;`), and each argument as text.
     """
     rows: list[Row] = []
-    for line in _print_lines(text):
+    for line in print_lines(text):
         if not line:
             continue
         row, rest = _entry(line)
@@ -106,7 +108,7 @@ def parse_routeros_print(text: str) -> list[Row]:
     """
     blocks: list[_Block] = []
     columns: list[str] | None = None
-    for line in _print_lines(text):
+    for line in print_lines(text):
         table = _TABLE.fullmatch(line)
         if table and not blocks:
             columns = table[1].lower().split()
@@ -148,7 +150,7 @@ _PAIR = re.compile(r"[ \t]*([a-z0-9][a-z0-9 -]*?):(?:[ \t]+(.*))?")
 def parse_routeros_keyvalue(text: str) -> Row:
     """Read the print of a menu with one entry (`/system resource print`): right-aligned `name: value` lines."""
     row: Row = {}
-    for line in _print_lines(text):
+    for line in print_lines(text):
         if not line:
             continue
         match = _PAIR.fullmatch(line)

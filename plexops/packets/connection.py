@@ -1,0 +1,381 @@
+"""A whole connection through the boxes of a home: the first packet, its answer, and what follows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from plexops.model.intervals import Numbers, intersect, normalise
+from plexops.model.packets import Box, Chain, State
+from plexops.packets.chains import ChainWalk, End, EndKind, Outcome, Steps, same_place
+from plexops.packets.packet import Leg, Packet, Question, Step, Tracking, assume, cut, merge
+from plexops.packets.plumbing import PLUMBING, Plumbing, priorities
+
+_STOPPED = (EndKind.DROPPED, EndKind.REJECTED)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What connection tracking knows of a connection: how its first packet left the box. None: it did not see it."""
+
+    packet: Packet
+    tracked: bool
+
+
+@dataclass(slots=True)
+class BoxWalk:
+    """Walks one box's plumbing. `index` is its place on the way."""
+
+    box: Box
+    index: int = 0
+    steps: Steps = field(default_factory=Steps)
+    known: _Known | None = None
+
+    @property
+    def plumbing(self) -> Plumbing:
+        """The ways through this kind of box."""
+        return PLUMBING[self.box.plumbing]
+
+    def first_packet(self, packet: Packet) -> list[End]:
+        """Walk the first packet: where it is delivered, sent, or stopped."""
+        live, ends = self.through(self.plumbing.first, [packet])
+        for local, parts in self._routed(live, ends):
+            more, stopped = self.through(self.plumbing.local if local else self.plumbing.away, parts)
+            ends += stopped
+            kind = EndKind.DELIVERED if local else EndKind.SENT
+            ends += [_end(kind, p, self.index, None, "") for p in more]
+        return ends
+
+    def connection(self, packet: Packet) -> list[End]:
+        """Walk the first packet and, where it gets through, its answer and the packet after that."""
+        ends: list[End] = []
+        for end in self.first_packet(packet):
+            if end.kind not in (EndKind.DELIVERED, EndKind.SENT) or not self.plumbing.filters_answers:
+                ends.append(end)
+                continue
+            ends += self._after(end)
+        return ends
+
+    def _after(self, first: End) -> list[End]:
+        known = _Known(first.packet, first.packet.tracking is Tracking.TRACKED)
+        walker = BoxWalk(self.box, self.index, self.steps, known)
+        answered, ends = walker.answer(first)
+        lost = [replace(end, kind=_lost(end.kind, EndKind.ANSWER_DROPPED)) for end in ends]
+        for packet in answered:
+            for second in walker.second_packet(_second(first.packet, packet)):
+                lost += _compared(first, second)
+        return lost
+
+    def answer(self, first: End) -> tuple[list[Packet], list[End]]:
+        """Walk the answer to a packet that got through."""
+        packet = first.packet
+        local = first.kind is EndKind.DELIVERED
+        reply = replace(
+            packet,
+            leg=Leg.ANSWER,
+            tracking=Tracking.BEFORE,
+            state=State.INVALID,
+            connection=False,
+            entered="" if local else packet.leaves,
+            leaves=packet.entered if local else "",
+            source=packet.destination,
+            source_port=packet.port,
+            destination=packet.source,
+            port=packet.source_port,
+            mark=0,
+            mark_name="",
+        )
+        if local:
+            return self.through(self.plumbing.local_reply, [reply])
+        before, after = _around(self.plumbing.away_reply)
+        live, ends = self.through(before, [reply])
+        live = [replace(p, leaves=packet.entered) for p in live]
+        more, stopped = self.through(after, live)
+        return more, [*ends, *stopped]
+
+    def second_packet(self, packet: Packet) -> list[End]:
+        """Walk the packet after the answer: no translation is decided any more, the known one is applied."""
+        return self.first_packet(packet)
+
+    # --- steps -----------------------------------------------------------------------------------------
+
+    def through(self, steps: Sequence[str], packets: list[Packet]) -> tuple[list[Packet], list[End]]:
+        """Walk some steps of the plumbing; give what comes through, and what ended on the way."""
+        ends: list[End] = []
+        live = packets
+        for step in steps:
+            if not live:
+                break
+            if step in ("route", "deliver", "leave"):
+                continue
+            if step.startswith("nat "):
+                live = self._nat(step[4:], live, ends)
+            elif step == "track":
+                live = [self._tracked(packet) for packet in live]
+            elif step.startswith("undo-"):
+                live = [_undone(packet, source=step == "undo-snat") for packet in live]
+            else:
+                live = self._filters(step, live, ends)
+        return live, ends
+
+    def _filters(self, step: str, packets: list[Packet], ends: list[End]) -> list[Packet]:
+        stage, low, high = priorities(step)
+        live = packets
+        for chain in _base_chains(self.box, stage, nat=False):
+            hook = chain.hook
+            if hook is None or not low <= hook.priority < high:
+                continue
+            live = self._asked(chain, live, ends, lambda outcome: outcome.accepted)
+        return live
+
+    def _nat(self, stage: str, packets: list[Packet], ends: list[End]) -> list[Packet]:
+        """Ask the chains that translate, until one does. What follows the first packet is not asked again."""
+        if self.known is not None:
+            return [_as_known(p, self.known.packet, source=stage not in _FIRST) for p in packets]
+        of_source = stage not in _FIRST
+        done = [p for p in packets if not p.connection]
+        live = [p for p in packets if p.connection]
+        for chain in _base_chains(self.box, stage, nat=True):
+
+            def left(outcome: Outcome) -> list[Packet]:
+                translated = [p for p in outcome.accepted if (p.snat if of_source else p.dnat)]
+                done.extend(translated)
+                return [*outcome.through, *(p for p in outcome.accepted if p not in translated)]
+
+            live = self._asked(chain, live, ends, left)
+        return [*done, *live]
+
+    def _asked(
+        self, chain: Chain, packets: list[Packet], ends: list[End], take: Callable[[Outcome], list[Packet]]
+    ) -> list[Packet]:
+        """Ask one base chain those packets that it sees."""
+        hook = chain.hook
+        if hook is None:
+            return packets
+        seen: list[Packet] = []
+        past: list[Packet] = []
+        for packet in packets:
+            passes = packet.family not in hook.families or (packet.skips_filter and not hook.nat)
+            arrives = packet.entered if hook.stage != "egress" else packet.leaves
+            if passes or (hook.devices and arrives is not None and arrives not in hook.devices):
+                past.append(packet)
+            else:
+                seen.append(packet)
+        if not seen:
+            return packets
+        outcome = ChainWalk(self.box, self.index, self.steps).base(chain, seen)
+        ends += outcome.ended
+        return merge([*past, *take(outcome)])
+
+    def _tracked(self, packet: Packet) -> Packet:
+        if packet.tracking is Tracking.UNTRACKED:
+            return packet
+        if self.known is None:
+            return replace(
+                packet,
+                tracking=Tracking.TRACKED,
+                connection=True,
+                state=State.NEW,
+                original_source=packet.source,
+                original_source_port=packet.source_port,
+                original_destination=packet.destination,
+                original_port=packet.port,
+            )
+        first = self.known.packet
+        if not self.known.tracked:
+            # Of a connection whose start it did not see an answer is invalid; the rest depends on a setting.
+            state = State.INVALID if packet.leg is Leg.ANSWER else None
+            return replace(packet, tracking=Tracking.TRACKED, connection=False, state=state)
+        return replace(
+            packet,
+            tracking=Tracking.TRACKED,
+            connection=True,
+            state=State.ESTABLISHED,
+            dnat=first.dnat,
+            snat=first.snat,
+        )
+
+    def _routed(self, packets: list[Packet], ends: list[End]) -> Iterator[tuple[bool, list[Packet]]]:
+        """Part what is for the box itself from what goes on, and say by which interface."""
+        local: list[Packet] = []
+        away: list[Packet] = []
+        for packet in packets:
+            own = self._own_addresses(packet)
+            if own is None:
+                yes, no = assume(packet, Question("which addresses are the box's own"))
+            else:
+                yes, no = cut(packet, "destination", packet.destination, own)
+            if yes is not None:
+                local.append(replace(yes, leaves="", routed=True))
+            if no is not None:
+                away += self._by_interface(replace(no, routed=True), ends)
+        yield True, local
+        yield False, away
+
+    def _own_addresses(self, packet: Packet) -> Numbers | None:
+        if self.box.addresses is None:
+            return None
+        own = (a for a in self.box.addresses if a.family == packet.family)
+        return normalise((a.number, a.number) for a in own)
+
+    def _by_interface(self, packet: Packet, ends: list[End]) -> list[Packet]:
+        if self.box.routes is None:
+            return [replace(packet, leaves=None)]
+        found: list[Packet] = []
+        left: Packet | None = packet
+        for route in self.box.routes:
+            if left is None:
+                break
+            if route.family != packet.family:
+                continue
+            inside, left = cut(left, "destination", left.destination, route.numbers)
+            if inside is not None:
+                found.append(replace(inside, leaves=route.interface))
+        if left is not None:
+            ends.append(_end(EndKind.DROPPED, left, self.index, None, "no route leads there"))
+        return found
+
+
+_FIRST = ("prerouting", "nat/dstnat", "rdr", "forwards")
+
+
+def _base_chains(box: Box, stage: str, *, nat: bool) -> list[Chain]:
+    """Give the base chains of a stage in the order in which they are asked."""
+    found = [
+        c for c in box.chains.values() if c.hook is not None and c.hook.stage == stage and c.hook.nat is nat
+    ]
+    return sorted(found, key=lambda c: (0, 0) if c.hook is None else (c.hook.priority, -c.hook.order))
+
+
+def _around(steps: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+    """Part an answer's way where it is routed: before the first chain that only what goes on meets."""
+    for place, step in enumerate(steps):
+        if "forward" in step:
+            return steps[:place], steps[place:]
+    return steps, ()
+
+
+def _undone(packet: Packet, *, source: bool) -> Packet:
+    """Put back what the connection's translation changed, in an answer."""
+    if not packet.connection:
+        return packet
+    if source:
+        return (
+            replace(packet, destination=packet.original_source, port=packet.original_source_port)
+            if packet.snat
+            else packet
+        )
+    return (
+        replace(packet, source=packet.original_destination, source_port=packet.original_port)
+        if packet.dnat
+        else packet
+    )
+
+
+def _as_known(packet: Packet, first: Packet, *, source: bool) -> Packet:
+    if not packet.connection or packet.leg is Leg.ANSWER:
+        return packet
+    if source:
+        return replace(packet, source=first.source, source_port=first.source_port) if first.snat else packet
+    return replace(packet, destination=first.destination, port=first.port) if first.dnat else packet
+
+
+def _second(first: Packet, answer: Packet) -> Packet:
+    """Give the packet after an answer that came through: as the first came, with what the answer cut away gone."""
+    return replace(
+        answer,
+        leg=Leg.ACK,
+        tracking=Tracking.BEFORE,
+        state=State.INVALID,
+        connection=False,
+        entered=first.entered,
+        leaves="",
+        source=first.original_source,
+        source_port=first.original_source_port,
+        destination=first.original_destination,
+        port=first.original_port,
+        dnat=False,
+        snat=False,
+        mark=0,
+        mark_name="",
+        tag="",
+        routed=False,
+        trail=first.trail,
+    )
+
+
+def _compared(first: End, second: End) -> list[End]:
+    """Say whether the second packet ends where the first did."""
+    if second.kind in _STOPPED:
+        return [replace(second, kind=EndKind.ACK_DROPPED)]
+    if second.kind is EndKind.NOT_KNOWN:
+        return [second]
+    packet = second.packet
+    if second.kind is first.kind and same_place(packet, first.packet):
+        tracked = first.packet
+        whole = replace(
+            tracked,
+            viewers=packet.viewers,
+            viewer_ports=packet.viewer_ports,
+            asked=packet.asked,
+            asked_ports=packet.asked_ports,
+            answers=packet.answers,
+            trail=packet.trail,
+        )
+        return [replace(first, packet=whole)]
+    return [replace(second, kind=EndKind.ACK_ELSEWHERE)]
+
+
+def _lost(kind: EndKind, stopped: EndKind) -> EndKind:
+    return stopped if kind in _STOPPED else kind
+
+
+def _end(kind: EndKind, packet: Packet, index: int, chain: Chain | None, words: str) -> End:
+    return End(kind, packet, Step(index, packet.leg, chain, None, words), index)
+
+
+def connect(path: Sequence[Box], packet: Packet) -> list[End]:
+    """Walk a connection through boxes in a row: what the first sends to an address of the next goes on there."""
+    if not path:
+        return [_end(EndKind.SENT, packet, 0, None, "")]
+    return _from(path, 0, packet, Steps())
+
+
+def _from(path: Sequence[Box], index: int, packet: Packet, steps: Steps) -> list[End]:
+    ends: list[End] = []
+    for end in BoxWalk(path[index], index, steps).connection(packet):
+        if end.kind is not EndKind.SENT or index + 1 >= len(path):
+            ends.append(end)
+            continue
+        following = path[index + 1]
+        if following.addresses is None:
+            ends.append(end)
+            continue
+        own = {a.number: a.interface for a in following.addresses if a.family == packet.family}
+        numbers = normalise((n, n) for n in own)
+        inside, outside = cut(end.packet, "destination", end.packet.destination, numbers)
+        if outside is not None:
+            ends.append(replace(end, packet=outside))
+        if inside is not None:
+            ends += _from(path, index + 1, _arriving(inside, own), steps)
+    return ends
+
+
+def _arriving(packet: Packet, own: dict[int, str]) -> Packet:
+    """Give the packet as it arrives at the next box, which knows nothing of it yet."""
+    at = packet.numbers(packet.destination)
+    interfaces = {interface for number, interface in own.items() if intersect(at, ((number, number),))}
+    return Packet(
+        family=packet.family,
+        viewers=packet.viewers,
+        viewer_ports=packet.viewer_ports,
+        asked=packet.asked,
+        asked_ports=packet.asked_ports,
+        entered=interfaces.pop() if len(interfaces) == 1 else None,
+        source=packet.source,
+        source_port=packet.source_port,
+        destination=packet.destination,
+        port=packet.port,
+        answers=packet.answers,
+        trail=packet.trail,
+    )

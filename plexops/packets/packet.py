@@ -1,0 +1,233 @@
+"""A viewer's packet as sets: every sender, port and address that it may stand for at once.
+
+A header field is a set of numbers, or refers to one of four free sets (who knocks, from which ports, at which address
+and port): cutting a field that refers to one cuts that set, so that an end says exactly for whom it holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from plexops.model.intervals import Numbers, intersect, shift, subtract, unite
+from plexops.model.packets import Chain, Family, Rule, Side, State
+
+
+class Free(StrEnum):
+    """What is asked about as a whole set. The value is the packet's field that holds it."""
+
+    VIEWER = "viewers"
+    VIEWER_PORT = "viewer_ports"
+    ASKED = "asked"
+    ASKED_PORT = "asked_ports"
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """A header field that equals a free set, moved by `offset`."""
+
+    free: Free
+    offset: int = 0
+
+
+Slot = Ref | Numbers
+
+
+class Leg(StrEnum):
+    """Which packet of the connection is walked."""
+
+    SYN = "way in"
+    ANSWER = "answer"
+    ACK = "second packet"
+
+
+class Tracking(StrEnum):
+    """What connection tracking has done with the packet so far."""
+
+    BEFORE = "before"
+    TRACKED = "tracked"
+    UNTRACKED = "untracked"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What would have to be known: a field and its value in the device's words."""
+
+    about: str
+    words: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.about} “{self.words}”" if self.words else self.about
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A rule (or None for a chain's policy) that decided something about a packet, and where."""
+
+    box: int
+    leg: Leg
+    chain: Chain | None
+    rule: Rule | None
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """One packet, standing for all that its sets hold. None means not known; `leaves` is empty before routing."""
+
+    family: Family
+    viewers: Numbers
+    viewer_ports: Numbers
+    asked: Numbers
+    asked_ports: Numbers
+    entered: str | None
+    leaves: str | None = ""
+    source: Slot = Ref(Free.VIEWER)
+    source_port: Slot = Ref(Free.VIEWER_PORT)
+    destination: Slot = Ref(Free.ASKED)
+    port: Slot = Ref(Free.ASKED_PORT)
+    leg: Leg = Leg.SYN
+    tracking: Tracking = Tracking.BEFORE
+    state: State | None = State.INVALID
+    #: Connection tracking knows the connection that it belongs to.
+    connection: bool = False
+    dnat: bool = False
+    snat: bool = False
+    mark: int | None = 0
+    connection_mark: int | None = 0
+    mark_name: str | None = ""
+    connection_mark_name: str | None = ""
+    tag: str | None = ""
+    skips_filter: bool = False
+    #: The box has decided whether it is for itself or goes on.
+    routed: bool = False
+    joined: frozenset[tuple[Slot, str]] = frozenset()
+    #: How the connection's first packet came to this box, before any translation there.
+    original_source: Slot = Ref(Free.VIEWER)
+    original_source_port: Slot = Ref(Free.VIEWER_PORT)
+    original_destination: Slot = Ref(Free.ASKED)
+    original_port: Slot = Ref(Free.ASKED_PORT)
+    #: Questions, and which answer this packet stands for.
+    answers: frozenset[tuple[Question, bool]] = frozenset()
+    trail: tuple[Step, ...] = field(default=(), compare=False)
+
+    def slot(self, side: Side, *, port: bool = False, original: bool = False) -> tuple[str, Slot]:
+        """Give the name and the value of a header field."""
+        name = "port" if port and side is Side.DESTINATION else f"{side}_port" if port else str(side)
+        name = f"original_{name}" if original else name
+        value: Slot = getattr(self, name)
+        return name, value
+
+    def numbers(self, slot: Slot) -> Numbers:
+        """Give the numbers that a field may have."""
+        if isinstance(slot, Ref):
+            free: Numbers = getattr(self, slot.free)
+            return shift(free, slot.offset)
+        return slot
+
+
+#: More packets than this that differ only in what was assumed or set are not told apart any more.
+MOST = 64
+TOO_MANY = Question("more possibilities than are followed")
+
+
+Cut = tuple[Packet | None, Packet | None]
+
+
+def cut(packet: Packet, name: str, slot: Slot, numbers: Numbers) -> Cut:
+    """Split a packet by one field: the part inside the set, and the part outside."""
+    if isinstance(slot, Ref):
+        free: Numbers = getattr(packet, slot.free)
+        wanted = shift(numbers, -slot.offset)
+        inside = intersect(free, wanted)
+        if inside == free:
+            return packet, None
+        if not inside:
+            return None, packet
+        outside = subtract(free, wanted)
+        return _with(packet, slot.free, inside), _with(packet, slot.free, outside)
+    inside = intersect(slot, numbers)
+    if inside == slot:
+        return packet, None
+    if not inside:
+        return None, packet
+    # One of several addresses, and which one is not known.
+    question = Question(f"which of several {name} addresses or ports is taken", str(numbers[:3]))
+    yes, no = assume(packet, question)
+    return (
+        None if yes is None else _with(yes, name, inside),
+        None if no is None else _with(no, name, subtract(slot, numbers)),
+    )
+
+
+def _with(packet: Packet, name: str, value: Slot) -> Packet:
+    return replace(packet, **{str(name): value})  # type: ignore[arg-type]
+
+
+def assume(packet: Packet, question: Question) -> Cut:
+    """Follow both answers to a question; one that was answered before keeps its answer."""
+    if (question, True) in packet.answers:
+        return packet, None
+    if (question, False) in packet.answers:
+        return None, packet
+    if (TOO_MANY, True) in packet.answers:
+        return packet, packet
+    return (
+        replace(packet, answers=packet.answers | {(question, True)}),
+        replace(packet, answers=packet.answers | {(question, False)}),
+    )
+
+
+def merge(packets: Iterable[Packet]) -> list[Packet]:
+    """Unite packets that only differ in senders, and drop questions that made no difference."""
+    left = _united(packets)
+    if len(left) > 1:
+        left = _settled(left)
+    if len(left) <= MOST:
+        return left
+    blurred = (
+        replace(
+            packet,
+            mark=None,
+            connection_mark=None,
+            mark_name=None,
+            connection_mark_name=None,
+            tag=None,
+            joined=frozenset({((), "")}),
+            answers=frozenset({(TOO_MANY, True)}),
+        )
+        for packet in left
+    )
+    return _united(blurred)
+
+
+def _united(packets: Iterable[Packet]) -> list[Packet]:
+    by_rest: dict[Packet, Packet] = {}
+    for packet in packets:
+        rest = replace(packet, viewers=())
+        known = by_rest.get(rest)
+        by_rest[rest] = (
+            packet if known is None else replace(known, viewers=unite(known.viewers, packet.viewers))
+        )
+    return list(by_rest.values())
+
+
+def _settled(packets: list[Packet]) -> list[Packet]:
+    """Drop a question where both of its answers came to the same."""
+    left = dict.fromkeys(packets)
+    waiting = [packet for packet in packets if packet.answers]
+    while waiting:
+        packet = waiting.pop()
+        if packet not in left:
+            continue
+        for question, answer in packet.answers:
+            rest = packet.answers - {(question, answer)}
+            twin = replace(packet, answers=rest | {(question, not answer)})
+            if question != TOO_MANY and twin in left:
+                del left[packet], left[twin]
+                settled = replace(packet, answers=rest)
+                left[settled] = None
+                waiting.append(settled)
+                break
+    return list(left)

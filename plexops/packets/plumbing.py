@@ -1,0 +1,76 @@
+"""In which order a packet meets the base chains of a box: data, one table a kind of box.
+
+A step is `STAGE` (its filter chains), `STAGE A..B` (those with A ≤ priority < B), `nat STAGE`, or a word: `track`,
+`route`, `undo-dnat`, `undo-snat`, `deliver`, `leave`. Sources: netfilter's hooks and priorities (nft(8), and packets);
+MikroTik's packet flow; pf.conf(5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from plexops.model.packets import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Plumbing:
+    """The ways through a box. `filters_answers` False: what answers a known connection is let through (pf)."""
+
+    first: tuple[str, ...]
+    local: tuple[str, ...]
+    away: tuple[str, ...]
+    local_reply: tuple[str, ...] = ()
+    away_reply: tuple[str, ...] = ()
+
+    @property
+    def filters_answers(self) -> bool:
+        """Whether an answer, and what follows the first packet, is walked as well."""
+        return bool(self.local_reply)
+
+
+_BEFORE = ("ingress", "prerouting ..-200", "track", "prerouting -200..-100")
+_AFTER = ("postrouting 100..", "egress", "leave")
+
+PLUMBING: Mapping[str, Plumbing] = MappingProxyType(
+    {
+        "netfilter": Plumbing(
+            first=(*_BEFORE, "nat prerouting", "prerouting -100..", "route"),
+            local=("input", "nat input", "deliver"),
+            away=("forward", "postrouting ..100", "nat postrouting", *_AFTER),
+            local_reply=("output ..-200", "track", "output -200..", "postrouting ..100", "undo-dnat", *_AFTER),
+            away_reply=(
+                *_BEFORE, "undo-snat", "prerouting -100..", "forward", "postrouting ..100", "undo-dnat", *_AFTER,
+            ),
+        ),
+        "routeros": Plumbing(
+            first=("raw/prerouting", "track", "mangle/prerouting", "nat nat/dstnat", "route"),
+            local=("mangle/input", "filter/input", "deliver"),
+            away=("mangle/forward", "filter/forward", "mangle/postrouting", "nat nat/srcnat", "leave"),
+            local_reply=("raw/output", "track", "mangle/output", "filter/output", "mangle/postrouting", "leave"),
+            away_reply=(
+                "raw/prerouting", "track", "mangle/prerouting", "undo-snat", "mangle/forward", "filter/forward",
+                "mangle/postrouting", "leave",
+            ),
+        ),
+        "pf": Plumbing(
+            first=("track", "nat rdr", "filter", "route"), local=("deliver",), away=("leave",),
+        ),
+        "list": Plumbing(first=("track", "nat forwards", "route"), local=("deliver",), away=("leave",)),
+    }
+)  # fmt: skip
+
+#: iptables' tables as priorities; nat stands at 100 in INPUT and POSTROUTING.
+IPTABLES_PRIORITIES: Mapping[str, int] = MappingProxyType(
+    {"raw": -300, "mangle": -150, "nat": -100, "filter": 0, "security": 50}
+)
+#: What ends the walk through a base chain as its policy.
+STOPS = (Verdict.DROP, Verdict.REJECT)
+
+
+def priorities(step: str) -> tuple[str, int, int]:
+    """Read `prerouting -200..-100`: the stage, and from which priority (included) to which (not included)."""
+    stage, _, bounds = step.partition(" ")
+    low, dots, high = bounds.partition("..")
+    return stage, int(low) if dots and low else -(2**31), int(high) if dots and high else 2**31

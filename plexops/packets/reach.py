@@ -1,0 +1,164 @@
+"""Who reaches what: the answer that audit, guards, proof and diagnosis ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from plexops.model.intervals import Numbers, intersect, normalise, size, subtract, unite
+from plexops.model.packets import Box, Family
+from plexops.model.values import NOT_PUBLIC_NETWORKS
+from plexops.packets.chains import End, EndKind
+from plexops.packets.connection import connect
+from plexops.packets.packet import Packet, Question, cut
+
+PUBLIC_V4: Numbers = subtract(
+    ((0, 2**32 - 1),),
+    normalise((int(n.network_address), int(n.broadcast_address)) for n in NOT_PUBLIC_NETWORKS),
+)
+#: Global unicast (RFC 4291).
+PUBLIC_V6: Numbers = ((0x2000 << 112, (0x4000 << 112) - 1),)
+#: A viewer's own ports; a part under a hundredth of them is left out of the answer.
+VIEWER_PORTS: Numbers = ((1024, 65535),)
+_FEW = size(VIEWER_PORTS) // 100
+
+
+class AnswerKind(StrEnum):
+    """Who gets through."""
+
+    EVERYBODY = "everybody"
+    NOBODY = "nobody"
+    SOME = "some"
+    UNKNOWN = "not known"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A TCP connection of viewers, from `senders` (None: every public address), to these addresses and ports."""
+
+    family: Family
+    addresses: Numbers
+    ports: Numbers
+    senders: Numbers | None = None
+    entered: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where the connection shall end: an address and a port of each pair."""
+
+    places: tuple[tuple[Numbers, Numbers], ...]
+
+    @classmethod
+    def at(cls, addresses: Numbers, ports: Numbers) -> Target:
+        """One place."""
+        return cls(((addresses, ports),))
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Who reaches the target. `senders` surely do, `doubtful` perhaps: `questions` are what would decide that.
+
+    `reached` are the ends at the target, `missed` all others.
+    """
+
+    kind: AnswerKind
+    senders: Numbers
+    doubtful: Numbers
+    questions: tuple[Question, ...]
+    reached: tuple[End, ...]
+    missed: tuple[End, ...]
+
+    @property
+    def ends(self) -> tuple[End, ...]:
+        """All ends."""
+        return (*self.reached, *self.missed)
+
+
+def first_packet(box: Box | None, asked: Asked) -> Packet:
+    """Give the packet with which viewers knock."""
+    everybody = PUBLIC_V4 if asked.family == 4 else PUBLIC_V6
+    entered = asked.entered if asked.entered is not None else (box.internet_side if box is not None else "")
+    return Packet(
+        family=asked.family,
+        viewers=everybody if asked.senders is None else asked.senders,
+        viewer_ports=VIEWER_PORTS,
+        asked=asked.addresses,
+        asked_ports=asked.ports,
+        entered=entered or None,
+    )
+
+
+def who_reaches(path: Sequence[Box], asked: Asked, target: Target) -> Answer:
+    """Ask who of the senders gets to the target. Over several asked ports: by any of them."""
+    packet = first_packet(path[0] if path else None, asked)
+    reached: list[End] = []
+    missed: list[End] = []
+    for end in connect(path, packet):
+        hit, rest = at_target(end, target)
+        reached += hit
+        missed += rest
+    return _answer(packet.viewers, reached, missed)
+
+
+def at_target(end: End, target: Target) -> tuple[list[End], list[End]]:
+    """Part an end: what is at the target, and what is not. Only what was delivered or sent can be."""
+    if end.kind not in (EndKind.DELIVERED, EndKind.SENT):
+        return [], [end]
+    hit: list[End] = []
+    rest = [end.packet]
+    for addresses, ports in target.places:
+        left: list[Packet] = []
+        for packet in rest:
+            there, elsewhere = cut(packet, "destination", packet.destination, addresses)
+            if elsewhere is not None:
+                left.append(elsewhere)
+            if there is not None:
+                inside, outside = cut(there, "port", there.port, ports)
+                if inside is not None:
+                    hit.append(replace(end, packet=inside))
+                if outside is not None:
+                    left.append(outside)
+        rest = left
+    return hit, [replace(end, packet=packet) for packet in rest]
+
+
+def _answer(everybody: Numbers, reached: list[End], missed: list[End]) -> Answer:
+    counting = [end for end in reached if size(end.packet.viewer_ports) > _FEW]
+    against = [end for end in missed if size(end.packet.viewer_ports) > _FEW]
+    good = _viewers(counting)
+    bad = _viewers(against)
+    doubtful = intersect(good, bad)
+    sure = subtract(good, doubtful) if doubtful else good
+    # What is not known at all may lead there as well.
+    blind = _viewers([end for end in against if end.kind is EndKind.NOT_KNOWN])
+    doubtful = unite(doubtful, subtract(blind, sure))
+    if doubtful:
+        kind = AnswerKind.UNKNOWN
+    elif not sure:
+        kind = AnswerKind.NOBODY
+    else:
+        kind = AnswerKind.SOME if subtract(everybody, sure) else AnswerKind.EVERYBODY
+    asked = _questions([*counting, *against], doubtful)
+    return Answer(kind, sure, doubtful, asked, tuple(reached), tuple(missed))
+
+
+def _viewers(ends: Iterable[End]) -> Numbers:
+    found: Numbers = ()
+    for end in ends:
+        found = unite(found, end.packet.viewers)
+    return found
+
+
+def _questions(ends: Iterable[End], doubtful: Numbers) -> tuple[Question, ...]:
+    """Give what was assumed on the way to ends of which it is not known whether they happen."""
+    found: dict[Question, None] = {}
+    for end in ends:
+        if intersect(end.packet.viewers, doubtful):
+            found |= dict.fromkeys(
+                question for question, _ in sorted(end.packet.answers, key=lambda pair: str(pair[0]))
+            )
+            if end.kind is EndKind.NOT_KNOWN:
+                found[Question("what this does:", end.step.words)] = None
+    return tuple(found)

@@ -1,0 +1,261 @@
+"""A match splits a packet: the part that it holds for, and the part that it does not.
+
+What is known leaves one part empty; a set of addresses or ports is cut exactly; what is not known makes both parts the
+whole packet, with the assumption written on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+from plexops.model.intervals import Numbers, normalise, subtract
+from plexops.model.packets import (
+    AddressIn,
+    AddressIs,
+    AddressKind,
+    AnyOf,
+    Box,
+    ConnectionsWithin,
+    DirectionIs,
+    FamilyIs,
+    FlagsAre,
+    InterfaceIs,
+    LinkIs,
+    MacIn,
+    MarkIs,
+    MarkNamed,
+    Match,
+    Other,
+    PortIn,
+    ProtocolIs,
+    RateWithin,
+    ReversePathHolds,
+    SetHas,
+    Side,
+    State,
+    StateIs,
+    TagIs,
+    Test,
+    TimeIs,
+    TranslatedIs,
+)
+from plexops.packets.packet import Leg, Packet, Question, Tracking, assume, cut
+
+#: SYN; SYN and ACK; ACK.
+_FLAGS: Mapping[Leg, int] = MappingProxyType({Leg.SYN: 2, Leg.ANSWER: 18, Leg.ACK: 16})
+_MULTICAST: Mapping[int, Numbers] = MappingProxyType(
+    {4: ((0xE0 << 24, (0xF0 << 24) - 1),), 6: ((0xFF << 120, (1 << 128) - 1),)}
+)
+
+Parts = tuple[list[Packet], list[Packet]]
+
+
+def split_all(matches: Sequence[Match], packet: Packet, box: Box) -> Parts:
+    """Give the parts for which all matches hold, and those for which one does not."""
+    yes, no = [packet], list[Packet]()
+    # What is known comes first, so that no question is asked that does not matter.
+    for match in sorted(matches, key=_is_doubtful):
+        if not yes:
+            break
+        held: list[Packet] = []
+        for part in yes:
+            more, less = split(match, part, box)
+            held += more
+            no += less
+        yes = held
+    return yes, no
+
+
+def _is_doubtful(match: Match) -> bool:
+    return isinstance(match.test, (Other, TimeIs, RateWithin, ConnectionsWithin, MacIn, AnyOf))
+
+
+def split(match: Match, packet: Packet, box: Box) -> Parts:
+    """Give the parts for which a match holds, and does not."""
+    test = match.test
+    if isinstance(test, AnyOf):
+        yes, no = _any_of(test, packet, box)
+    elif _never_holds(test, packet):
+        return [], [packet]
+    else:
+        known = _decided(test, packet, box)
+        if isinstance(known, bool):
+            yes, no = ([packet], []) if known else ([], [packet])
+        else:
+            one, other = assume(packet, known) if isinstance(known, Question) else cut(packet, *known)
+            yes, no = ([] if one is None else [one]), ([] if other is None else [other])
+    return (no, yes) if match.negated else (yes, no)
+
+
+def _any_of(test: AnyOf, packet: Packet, box: Box) -> Parts:
+    yes, rest = list[Packet](), [packet]
+    for branch in test.branches:
+        left: list[Packet] = []
+        for part in rest:
+            held, not_held = split_all(branch, part, box)
+            yes += held
+            left += not_held
+        rest = left
+        if not rest:
+            break
+    return yes, rest
+
+
+def _never_holds(test: Test, packet: Packet) -> bool:
+    """Tell whether neither the test nor its negation can hold."""
+    if isinstance(test, AddressIn) and test.family != packet.family:
+        return True
+    return not packet.connection and _needs_connection(test)
+
+
+def _needs_connection(test: Test) -> bool:
+    match test:
+        case TranslatedIs() | DirectionIs():
+            return True
+        case MarkIs(connection=True) | AddressIn(original=True) | PortIn(original=True):
+            return True
+        case MarkNamed(kind="connection"):
+            return True
+    return False
+
+
+_ByField = tuple[str, Numbers | object, Numbers]
+
+
+def _decided(test: Test, packet: Packet, box: Box) -> bool | Question | tuple[str, Numbers, Numbers]:  # noqa: PLR0912
+    """Decide a test: yes or no, the question that would decide it, or a field and the set to cut it by."""
+    match test:
+        case PortIn(side, numbers, original):
+            return (*packet.slot(side, port=True, original=original), numbers)  # type: ignore[return-value]
+        case ProtocolIs(names):
+            return "tcp" in names
+        case FamilyIs(families):
+            return packet.family in families
+        case InterfaceIs(side, names):
+            return _interface(packet.entered if side is Side.SOURCE else packet.leaves, names, side, box)
+        case AddressIn(side, _, numbers, original):
+            return (*packet.slot(side, original=original), numbers)  # type: ignore[return-value]
+        case StateIs(states):
+            return _state(packet, states)
+        case SetHas(side, name):
+            return _in_set(packet, side, name, box)
+        case AddressIs(side, kinds, unknown):
+            return _kind(packet, side, kinds, unknown, box)
+        case TranslatedIs(side):
+            return packet.dnat if side is Side.DESTINATION else packet.snat
+        case DirectionIs(original):
+            return (packet.leg is not Leg.ANSWER) is original
+        case MarkIs(value, mask, connection):
+            mark = packet.connection_mark if connection else packet.mark
+            what = "the connection's mark" if connection else "the packet's mark"
+            return Question(what, f"{value:#x}/{mask:#x}") if mark is None else mark & mask == value & mask
+        case MarkNamed(name, kind):
+            found = packet.mark_name if kind == "packet" else packet.connection_mark_name
+            return Question(f"the {kind}'s mark", name) if found is None else found == name
+        case FlagsAre(mask, bits):
+            return _FLAGS[packet.leg] & mask == bits
+        case TagIs(word):
+            return Question("the packet's tag", word) if packet.tag is None else packet.tag == word
+        case LinkIs(kinds):
+            return "host" in kinds
+        case ReversePathHolds():
+            return _reverse_path(packet, box)
+        case MacIn(addresses):
+            return _mac(packet, addresses, box)
+        case RateWithin(per_minute, burst, over, words):
+            enough = per_minute >= 60 and burst >= (5 if packet.leg is Leg.SYN else 20)
+            return not over if enough else Question("how many packets come", words)
+        case ConnectionsWithin(most, over, words):
+            return not over if most >= 5 else Question("how many connections there are", words)
+        case TimeIs(words):
+            return Question("what time it is", words)
+        case Other(words):
+            return Question("whether this holds:", words)
+    raise AssertionError(f"{test} is no test")  # pragma: no cover - the union is complete
+
+
+def _interface(name: str | None, wanted: Sequence[str], side: Side, box: Box) -> bool | Question:
+    """Tell whether an interface is among the wanted ones. Before routing a packet leaves by none."""
+    if name == "":
+        return False
+    doubt: Question | None = None
+    for pattern in wanted:
+        if pattern[:1] in ("@", "%"):
+            groups = box.lists if pattern[0] == "@" else box.classes
+            members = None if groups is None else groups.get(pattern[1:])
+            what = "interface list" if pattern[0] == "@" else "kind of interface"
+            if members is None or name is None:
+                doubt = Question(f"which interfaces are in the {what}", pattern[1:])
+            elif name in members:
+                return True
+        elif pattern == "*":
+            return True
+        elif name is None:
+            way = "arrive" if side is Side.SOURCE else "leave"
+            doubt = Question(f"whether packets {way} by the interface", pattern)
+        elif name == pattern or (pattern.endswith("*") and name.startswith(pattern[:-1])):
+            return True
+    return doubt if doubt is not None else False
+
+
+def _state(packet: Packet, states: frozenset[State]) -> bool | Question:
+    if packet.tracking is Tracking.BEFORE:
+        return State.INVALID in states
+    if packet.tracking is Tracking.UNTRACKED:
+        return State.UNTRACKED in states
+    if packet.state is None:
+        return Question("how connection tracking takes a packet of a connection whose start it did not see")
+    return packet.state in states
+
+
+def _in_set(
+    packet: Packet, side: Side, name: str, box: Box
+) -> bool | Question | tuple[str, Numbers, Numbers]:
+    field, slot = packet.slot(side)
+    if (slot, name) in packet.joined:
+        return True
+    found = box.sets.get(name)
+    blurred = ((), "") in packet.joined
+    if found is None or found.unread or blurred:
+        why = f" ({found.unread})" if found is not None and found.unread else ""
+        return Question(f"which addresses are in the set{why}", name)
+    return (field, slot, found.v4 if packet.family == 4 else found.v6)  # type: ignore[return-value]
+
+
+def _kind(
+    packet: Packet, side: Side, kinds: frozenset[AddressKind], unknown: str, box: Box
+) -> bool | Question | tuple[str, Numbers, Numbers]:
+    if box.addresses is None:
+        return Question("which addresses are the box's own")
+    if unknown:
+        return Question("whether the address is", unknown)
+    field, slot = packet.slot(side)
+    local = normalise((a.number, a.number) for a in box.addresses if a.family == packet.family)
+    multicast = _MULTICAST[packet.family]
+    everything: Numbers = ((0, 2**32 - 1 if packet.family == 4 else 2**128 - 1),)
+    wanted: list[tuple[int, int]] = []
+    if AddressKind.LOCAL in kinds:
+        wanted += local
+    if AddressKind.MULTICAST in kinds:
+        wanted += multicast
+    if AddressKind.UNICAST in kinds:
+        wanted += subtract(subtract(everything, local), multicast)
+    return (field, slot, normalise(wanted))  # type: ignore[return-value]
+
+
+def _reverse_path(packet: Packet, box: Box) -> bool | Question:
+    """The way back to every viewer is the default route's."""
+    if packet.leg is Leg.ANSWER:
+        return True
+    if box.routes is not None and packet.entered:
+        ways = [r.interface for r in box.routes if r.family == packet.family and r.length == 0]
+        if ways and ways[0] == packet.entered:
+            return True
+    return Question("by which interface the way back to the sender leaves")
+
+
+def _mac(packet: Packet, addresses: frozenset[str], box: Box) -> bool | Question:
+    if packet.leg is Leg.ANSWER or box.gateway_mac is None or packet.entered != box.internet_side:
+        return Question("the sender's hardware address", ", ".join(sorted(addresses)))
+    return box.gateway_mac in addresses
