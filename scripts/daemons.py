@@ -15,6 +15,7 @@ ALSO = {
     "iptables": "iptables",
     "sysctl": "procps",
     "conntrack": "conntrack",
+    "ipset": "ipset",
     "busybox": "busybox",
     "dash": "dash",
     "openssl": "openssl",

@@ -12,6 +12,7 @@ from plexops.model.exchange import Expect, Method, WindowKind
 from plexops.model.profile import (
     FactSpec,
     FieldMap,
+    PacketSpec,
     Param,
     Profile,
     ReadSpec,
@@ -71,9 +72,19 @@ def build_profile(
             }
         ),
         window=_window(filled["window"], place_of) if "window" in filled else None,
+        packets=_packets(filled["packets"], place_of(("packets",))) if "packets" in filled else None,
         steps=MappingProxyType({Kind(name): tuple(lines) for name, lines in filled.get("steps", {}).items()}),
         verified=tuple(Verified(**spec) for spec in filled.get("verified", ())),
         place=place_of(()),
+    )
+
+
+def _packets(spec: Mapping[str, Any], place: Place | None) -> PacketSpec:
+    return PacketSpec(
+        plumbing=spec["plumbing"],
+        internet_side=spec["internet_side"],
+        inserts=_words(spec.get("inserts", {})),
+        place=place,
     )
 
 

@@ -10,7 +10,7 @@ from plexops.config.problems import Problems
 from plexops.config.schemas import DRAFT, WANTS, Schema, leaf, listing, table
 from plexops.config.validate import SchemaCheck
 from plexops.model.exchange import WindowKind
-from plexops.model.profile import Speaks
+from plexops.model.profile import PLUMBING_NAMES, Speaks
 from plexops.model.resources import KINDS
 from plexops.model.snapshot import Kind
 
@@ -73,6 +73,7 @@ def profile_schema() -> Schema:
             "Where each fact is.", {"firmware": {"from": "release", "take": "DISTRIB_DESCRIPTION"}}, _fact()
         ),
         "resources": table("How the device keeps each kind.", {}, kinds),
+        "packets": _packets(),
         "window": _window(),
         "steps": _named("What a person does by hand, by kind.", {"upnp": ["Switch UPnP off."]}, steps),
         "verified": listing(
@@ -102,7 +103,7 @@ def profile_schema() -> Schema:
 
 
 def _mapped_kinds() -> tuple[Kind, ...]:
-    read_only = (Kind.LEASE, Kind.UPNP_MAPPING, Kind.FILTER_RULE, Kind.OTHER_FILTER, Kind.PINHOLE)
+    read_only = (Kind.LEASE, Kind.UPNP_MAPPING)
     return (*(kind for kind, resource in KINDS.items() if not resource.is_condition), *read_only)
 
 
@@ -256,6 +257,25 @@ def _request() -> Schema:
             "expect": table("What success looks like.", {"status": [200]}, expect),
         },
         oneOf=[{"required": [name]} for name in ("run", "send", "file")],
+    )
+
+
+def _packets() -> Schema:
+    chains = listing(
+        "Chains, of which the first that is there counts.", ["inet fw4 dstnat_wan"], leaf("One.", "forward")
+    )
+    return table(
+        "What decides about packets: the reads that bear the names of the plumbing's parts tell it.",
+        {"plumbing": "netfilter", "internet_side": "wan.interface"},
+        {
+            "plumbing": leaf("In which order a packet meets what.", "netfilter", enum=list(PLUMBING_NAMES)),
+            "internet_side": leaf("Its interface, or the fact that names it.", "wan.interface"),
+            "inserts": _named(
+                "Where rules of plexops stand.", {"port_forward": ["inet fw4 dstnat_wan"]}, chains
+            ),
+        },
+        "plumbing",
+        "internet_side",
     )
 
 

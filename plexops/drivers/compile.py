@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from plexops.drivers.answers import PACKETS
 from plexops.drivers.requests import CompiledRequest, compile_request, language_of
 from plexops.drivers.rows import READ_FIELDS
 from plexops.languages.posix_reads import loses_status
@@ -204,7 +205,7 @@ _ADOPTION = {
 def _resource(profile: Profile, spec: ResourceSpec, problems: _Problems) -> CompiledResource:
     path = f"resources.{spec.kind}" + (f".backends.{spec.backend}" if spec.backend else "")
     for read in filter(None, (spec.read, spec.ids)):
-        if read not in profile.reads:
+        if read not in profile.reads and not (read == PACKETS and profile.packets is not None):
             problems.add("PLX-D404", f"there is no read {read!r}", "Name one of `reads`.", spec.place, path)
     known = READ_FIELDS.get(spec.kind) or tuple(f.name for f in KINDS[spec.kind].fields)
     for name in spec.fields:

@@ -23,7 +23,9 @@ def take_facts(
     reasons: dict[str, str] = {}
     for fact in facts:
         name = fact.spec.name
-        answer = answers[fact.spec.read]
+        answer = answers.get(fact.spec.read)
+        if answer is None:
+            continue
         if answer.problem or answer.absent:
             if fact.spec.default is None or answer.problem:
                 reasons[name] = answer.problem or f"the device has no {fact.spec.read}"

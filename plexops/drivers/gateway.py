@@ -23,7 +23,7 @@ from plexops.parsers.proc_net import default_route, parse_proc_route
 PMP_SECONDS = 1.0
 _BY_HAND = "forwards made by hand are not seen without a login on the router"
 _NOT_TOLD = "that takes a login on the router"
-_UNSEEN = (Kind.DHCP_RESERVATION, Kind.LEASE, Kind.UPNP, Kind.FILTER_RULE, Kind.PINHOLE)
+_UNSEEN = (Kind.DHCP_RESERVATION, Kind.LEASE, Kind.UPNP)
 
 
 def ask_pmp(gateway: IPv4Address, port: int | None = None, seconds: float = PMP_SECONDS) -> Read:

@@ -7,20 +7,22 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
-from plexops.drivers.answers import Answer
+from plexops.drivers.answers import PACKETS, Answer, understand
 from plexops.drivers.base import Observation, Unrenderable
 from plexops.drivers.compile import CompiledProfile, CompiledResource, fact_variable
 from plexops.drivers.facts import take_facts
 from plexops.drivers.rows import Word, entry_of, matches, text_of
+from plexops.drivers.rulesets.boxes import Told, announced_address, build_box, rows_of
 from plexops.model.change import Action, Change, find, inverse, project
 from plexops.model.exchange import Call, Command, Read, Reply, Script, Window, Write
+from plexops.model.facts import FACTS
 from plexops.model.fields import FieldType, FieldValue, Typed
+from plexops.model.packets import Box
 from plexops.model.plan import shown
 from plexops.model.profile import ReadSpec, Speaks
 from plexops.model.resources import KINDS
-from plexops.model.snapshot import Entry, Kind, KindState, Role, Snapshot
+from plexops.model.snapshot import Entry, Fact, Kind, KindState, Role, Snapshot
 from plexops.model.values import Ports, Protocol, is_key
-from plexops.parsers import PARSERS, ParseError
 
 #: How long the device's own undo waits, in seconds. The forward's stays open until the effect is proven.
 WINDOW_SECONDS = 90
@@ -47,7 +49,16 @@ class ProfiledDriver:
         specs = self.profile.profile.reads
         replies = yield [_read(spec) for spec in specs.values()]
         answers = {reply.id: self._understand(specs[reply.id], reply) for reply in replies}
+        first, _ = take_facts(self.profile.facts, answers, self.role)
+        box = self._box(answers, first)
+        if box is not None:
+            answers = {**answers, PACKETS: Answer(rows_of(box))}
         facts, reasons = take_facts(self.profile.facts, answers, self.role)
+        announced = None if box is None else announced_address(box)
+        if announced is not None and "wan.address" in facts:
+            facts = MappingProxyType(
+                {**facts, "wan.address": replace(facts["wan.address"], value=str(announced))}
+            )
         snapshot = Snapshot(self.role, facts, (), {}, reasons)
         entries: list[Entry] = []
         states: dict[Kind, KindState] = {}
@@ -62,41 +73,53 @@ class ProfiledDriver:
             if reason:
                 why[kind] = reason
         return Snapshot(
-            self.role, facts, tuple(self._placed(entries)), MappingProxyType(states), MappingProxyType(why)
+            self.role,
+            facts,
+            tuple(self._placed(entries, box)),
+            MappingProxyType(states),
+            MappingProxyType(why),
+            box,
         )
 
-    def _placed(self, entries: Sequence[Entry]) -> list[Entry]:
+    def _box(self, answers: Mapping[str, Answer], facts: Mapping[str, Fact]) -> Box | None:
+        """Put together what decides about packets; None for a family of which nothing tells that."""
+        spec = self.profile.profile.packets
+        if spec is None:
+            return None
+        side = facts.get(spec.internet_side)
+        word = (
+            spec.internet_side
+            if side is None and spec.internet_side not in FACTS
+            else ""
+            if side is None
+            else str(side.value)
+        )
+        box = build_box(spec.plumbing, Told(answers, str(self.role), word))
+        return replace(box, inserts=spec.inserts)
+
+    def _placed(self, entries: Sequence[Entry], box: Box | None) -> list[Entry]:
         """Say before which rule a passage stands, where making it again has to say so."""
         specs = self.profile.resources.get(Kind.PASSAGE, ())
-        if not any("before" in request.names for spec in specs for request in spec.create):
+        if box is None or not any("before" in request.names for spec in specs for request in spec.create):
             return list(entries)
-        rules = sorted((e for e in entries if e.kind is Kind.FILTER_RULE), key=lambda e: e.position)
         placed = []
         for entry in entries:
             if entry.kind is Kind.PASSAGE and entry.values is not None:
-                after = _next_handle(rules, entry)
+                after = _next_handle(box, entry)
                 entry = replace(entry, values=replace(entry.values, before=after))  # noqa: PLW2901
             placed.append(entry)
         return placed
 
     def _understand(self, spec: ReadSpec, reply: Reply) -> Answer:
-        """Parse one reply. What failed or was cut off is unknown, never empty."""
-        if not reply.whole:
-            return Answer(problem=f"the answer to {spec.id} was cut off")
-        speaks_json = self.profile.profile.speaks is Speaks.JSON
-        # A command that printed something before it failed has not found nothing: it has found a part.
-        if reply.status in spec.absent and (speaks_json or not (reply.body.strip() or _denied(reply))):
-            return Answer(absent=True)
-        good = {None, 200} if speaks_json else {None, 0}
-        complaint = any(line.startswith(self.profile.profile.errors) for line in reply.body.split("\n"))
-        if reply.status not in good or complaint:
-            said = (reply.stderr or reply.body).strip().splitlines()
-            detail = f": {said[0][:120]}" if said else ""
-            return Answer(problem=f"{spec.id} failed with status {reply.status}{detail}")
-        try:
-            return Answer(PARSERS[spec.parse](reply.body))
-        except ParseError as reason:
-            return Answer(problem=f"the answer to {spec.id} is not understood: {reason}")
+        is_http = self.profile.profile.speaks is Speaks.JSON
+        return understand(
+            reply,
+            spec.parse,
+            spec.absent,
+            good=(None, 200) if is_http else (None, 0),
+            errors=self.profile.profile.errors,
+            quietly=not is_http,
+        )
 
     def _entries(
         self, resource: CompiledResource, answers: Mapping[str, Answer]
@@ -292,16 +315,12 @@ class ProfiledDriver:
         )
 
 
-def _denied(reply: Reply) -> bool:
-    """Tell whether a command failed because it may not look, not because there is nothing."""
-    said = reply.stderr.lower()
-    return "permission denied" in said or "not permitted" in said
-
-
-def _next_handle(rules: Sequence[Entry], entry: Entry) -> str:
+def _next_handle(box: Box, entry: Entry) -> str:
     """Give the handle of the rule of the same chain that follows an entry; empty where it is the last."""
-    behind = (rule for rule in rules if rule.position > entry.position and rule.values is not None)
-    return next((rule.handle for rule in behind if rule.values.chain == entry.values.chain), "")
+    chain = box.chains.get(entry.values.chain)
+    handles = [] if chain is None else [rule.handle for rule in chain.rules]
+    at = handles.index(entry.handle) + 1 if entry.handle in handles else len(handles)
+    return handles[at] if at < len(handles) else ""
 
 
 def _active(backends: Sequence[CompiledResource], now: Snapshot) -> CompiledResource | str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address
 from typing import Any
 
-from plexops.model.entries import FilterRule, FilterVerdict, Lease, Pinhole, UpnpMapping
+from plexops.model.entries import Lease, UpnpMapping
 from plexops.model.fields import FieldType, FieldValue
 from plexops.model.profile import FieldMap, ResourceSpec
 from plexops.model.resources import KINDS
@@ -96,7 +96,7 @@ def typed(kind: FieldType, word: Word) -> FieldValue | tuple[str, ...] | None:
             case FieldType.PORT | FieldType.PORTS:
                 return Ports.parse(text)
             case FieldType.ADDRESS:
-                return IPv4Address(text.removesuffix("/32"))
+                return IPv4Address(_over_ipv4(text).removesuffix("/32"))
             case FieldType.MAC:
                 return tuple(parse_mac(part) for part in re.split(r"[,\s]+", text))
             case FieldType.FLAG:
@@ -113,6 +113,12 @@ def typed(kind: FieldType, word: Word) -> FieldValue | tuple[str, ...] | None:
         raise NotUnderstood(str(reason)) from None
 
 
+def _over_ipv4(text: str) -> str:
+    """Give a host's address over IPv4, where a device lists one of each family (OPNsense: `192.168.1.50,fd00::50`)."""
+    found = [part for part in re.split(r"[,\s]+", text) if ":" not in part]
+    return found[0] if len(found) == 1 else text
+
+
 def entry_of(spec: ResourceSpec, row: Row, position: int, exhibit: str) -> Entry:
     """Make one entry. A row that cannot be understood keeps its place with `values=None`."""
     words: dict[str, Word] = {}
@@ -120,11 +126,8 @@ def entry_of(spec: ResourceSpec, row: Row, position: int, exhibit: str) -> Entry
         for name, field in spec.fields.items():
             words[name] = model_word(field, row)
         strange = _strangers(spec, row)
-        if strange and spec.kind not in (Kind.FILTER_RULE, Kind.OTHER_FILTER):
-            raise NotUnderstood(strange)
         if strange:
-            # It may match or not: a walk through the rules can live with that, a forward cannot.
-            words["understood"] = "false"
+            raise NotUnderstood(strange)
         values = _build(spec, words, row)
     except NotUnderstood:
         values = None
@@ -184,15 +187,6 @@ def _build(spec: ResourceSpec, words: Mapping[str, Word], row: Row) -> Any:
         raise NotUnderstood(f"it is no whole {spec.kind}: {reason}") from None
 
 
-def _network(word: Word) -> IPv4Network | None:
-    if word is None:
-        return None
-    try:
-        return IPv4Network(text_of(word), strict=False)
-    except ValueError:
-        raise NotUnderstood(f"{text_of(word)!r} is not an IPv4 network") from None
-
-
 def _ports(word: Word) -> Ports | None:
     value = typed(FieldType.PORTS, word)
     return value if isinstance(value, Ports) else None
@@ -208,12 +202,6 @@ def _address(word: Word) -> IPv4Address:
     if not isinstance(value, IPv4Address):
         raise NotUnderstood("it has no address")
     return value
-
-
-def _names(word: Word) -> tuple[str, ...] | None:
-    if word is None:
-        return None
-    return tuple(part for part in re.split(r"[,\s]+", text_of(word)) if part)
 
 
 def _lease(words: Mapping[str, Word]) -> Lease:
@@ -234,62 +222,14 @@ def _upnp_mapping(words: Mapping[str, Word]) -> UpnpMapping:
     )
 
 
-def _filter_rule(words: Mapping[str, Word]) -> FilterRule:
-    family = typed(FieldType.NUMBER, words.get("family"))
-    return FilterRule(
-        chain=text_of(words.get("chain")),
-        base=flag(words.get("base")) is True,
-        verdict=FilterVerdict(text_of(words.get("verdict")) or "continue"),
-        target=text_of(words.get("target")),
-        protocol=_protocol(words.get("protocol")),
-        ports=_ports(words.get("ports")),
-        destination=_network(words.get("destination")),
-        source=_network(words.get("source")),
-        in_interfaces=_names(words.get("in_interfaces")),
-        out_interfaces=_names(words.get("out_interfaces")),
-        translated=flag(words.get("translated")),
-        new=flag(words.get("new")),
-        family=family if isinstance(family, int) else 0,
-        understood=flag(words.get("understood")) is not False,
-        early=flag(words.get("early")) is True,
-    )
-
-
-def _other_filter(words: Mapping[str, Word]) -> FilterRule:
-    """Make a rule of somebody's filter. One that names addresses which are no IPv4 network may match or not."""
-    try:
-        return _filter_rule(words)
-    except NotUnderstood:
-        plain = {name: word for name, word in words.items() if name not in ("source", "destination", "ports")}
-        return _filter_rule({**plain, "understood": "false"})
-
-
-def _pinhole(words: Mapping[str, Word]) -> Pinhole:
-    return Pinhole(
-        address=text_of(words.get("address")),
-        ports=_ports(words.get("ports")),
-        protocol=_protocol(words.get("protocol")),
-    )
-
-
 #: What is read and never made has its own small builders.
 _READERS: Mapping[Kind, Callable[[Mapping[str, Word]], Any]] = {
     Kind.LEASE: _lease,
     Kind.UPNP_MAPPING: _upnp_mapping,
-    Kind.FILTER_RULE: _filter_rule,
-    Kind.OTHER_FILTER: _other_filter,
-    Kind.PINHOLE: _pinhole,
 }
 
-_FILTER_FIELDS = (
-    "chain", "base", "verdict", "target", "protocol", "ports", "destination", "source",
-    "in_interfaces", "out_interfaces", "translated", "new", "family", "understood",
-)  # fmt: skip
 #: The fields that a profile may map for them.
 READ_FIELDS: Mapping[Kind, tuple[str, ...]] = {
     Kind.LEASE: ("mac", "address", "name"),
     Kind.UPNP_MAPPING: ("external_port", "address", "port", "protocol", "name"),
-    Kind.PINHOLE: ("address", "ports", "protocol"),
-    Kind.FILTER_RULE: _FILTER_FIELDS,
-    Kind.OTHER_FILTER: (*_FILTER_FIELDS, "early"),
 }

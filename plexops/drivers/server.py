@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
+from plexops.drivers.answers import understand
 from plexops.drivers.base import Observation, Unrenderable
 from plexops.drivers.host.base import HostFirewallDriver
 from plexops.drivers.host.none import NoFirewall
 from plexops.drivers.host.ufw import Ufw
+from plexops.drivers.rulesets.boxes import Told, build_box
 from plexops.languages import LANGUAGES
 from plexops.model.change import Action, Change, inverse
 from plexops.model.entries import Listener
 from plexops.model.exchange import Command, Read, Reply, Script, Window, WindowKind, Write
 from plexops.model.fields import FieldType, Typed
+from plexops.model.packets import Box
 from plexops.model.site import Container
 from plexops.model.snapshot import SOMEBODY, Entry, Fact, FactValue, Kind, KindState, Role, Snapshot
 from plexops.model.values import is_key
@@ -38,11 +41,32 @@ _RENEWALS: Mapping[str, str] = MappingProxyType(
 )
 
 _READS: tuple[Read, ...] = (
-    Read("addresses", Command("ip -j -4 addr show")),
-    Read("routes", Command("ip -j -4 route show default")),
+    Read("addresses", Command("ip -j addr show")),
+    Read("routes", Command("ip -j -4 route show")),
     Read("listeners", Command("ss -Htln")),
     *(Read(f"pid.{name}", Command(f"pidof {name}"), absent=frozenset({1})) for name in _RENEWALS),
 )
+
+
+#: All that decides about packets on it; 127: no such program. Without `-t`: that leaves out what is in sets and maps.
+FILTER_READS: tuple[Read, ...] = (
+    Read("routes6", Command("ip -j -6 route show")),
+    Read("arp", Command("cat /proc/net/arp")),
+    *(
+        Read(name, Command(command), absent=frozenset({127}))
+        for name, command in (
+            ("nft", "nft -j list ruleset"),
+            ("iptables", "iptables-save"),
+            ("ip6tables", "ip6tables-save"),
+            ("iptables_legacy", "iptables-legacy-save"),
+            ("ip6tables_legacy", "ip6tables-legacy-save"),
+            ("ipset", "ipset save"),
+        )
+    ),
+)
+
+
+_PARSERS = dict.fromkeys(("nft", "addresses", "routes", "routes6"), "json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +94,8 @@ class ServerDriver:
         replies = yield (
             *_READS,
             *(read for firewall in asked for read in firewall.reads()),
-            *self._more(asked),
+            *FILTER_READS,
+            *self._more(),
         )
         by_id = {reply.id: reply for reply in replies}
         facts, reasons = _facts(by_id)
@@ -78,12 +103,10 @@ class ServerDriver:
         kinds = {Kind.LISTENER: KindState.PRESENT if by_id["listeners"].status == 0 else KindState.UNKNOWN}
         if self.thorough:
             from plexops.drivers.plex_log import follow_log
-            from plexops.drivers.server_extra import understand
+            from plexops.drivers.server_extra import understand_extra
 
-            extra = understand(by_id, self.container)
+            extra = understand_extra(by_id, self.container)
             facts |= {name: Fact(name, value, exhibit) for name, (value, exhibit) in extra.facts.items()}
-            entries += extra.entries
-            kinds |= extra.kinds
             reasons |= extra.reasons
             log = yield from follow_log(by_id, self.container)
             entries += log.entries
@@ -98,30 +121,32 @@ class ServerDriver:
             state = present[0][1]
             facts |= {name: Fact(name, value, exhibit) for name, (value, exhibit) in state.facts.items()}
             entries += state.entries
-            kinds |= dict.fromkeys((Kind.FIREWALL_RULE, Kind.FILTER_RULE), state.state)
+            kinds |= dict.fromkeys((Kind.FIREWALL_RULE, Kind.HOST_RULE), state.state)
             if state.reason:
                 reasons |= {Kind.FIREWALL_RULE: state.reason, "firewall.active": state.reason}
         else:
             kinds[Kind.FIREWALL_RULE] = KindState.UNKNOWN
             why = "the server has no firewall that plexops knows: if it has none at all, say `firewall: none`"
             reasons |= {Kind.FIREWALL_RULE: why, "firewall.active": why}
+        box = _box(by_id, facts)
+        chains = tuple(name for firewall in asked for name in firewall.chains)
+        if _ufw_is_loaded(box) is not None:
+            facts["firewall.loaded"] = Fact("firewall.loaded", _ufw_is_loaded(box) is True, "server.iptables")
         return Snapshot(
             Role.SERVER,
             MappingProxyType(facts),
             tuple(entries),
             MappingProxyType(kinds),
             MappingProxyType(reasons),
+            replace(box, inserts=MappingProxyType({"firewall_rule": chains})),
         )
 
-    def _more(self, asked: Sequence[HostFirewallDriver]) -> tuple[Read, ...]:
+    def _more(self) -> tuple[Read, ...]:
         if not self.thorough:
             return ()
         from plexops.drivers.server_extra import thorough_reads
 
-        return (
-            *(r for firewall in asked for r in firewall.thorough_reads()),
-            *thorough_reads(self.container, hops=not self.offline),
-        )
+        return thorough_reads(self.container, hops=not self.offline)
 
     def script(self, change: Change, now: Snapshot) -> Script:
         """Render a firewall rule, with a timer of the server's own that takes it back; or a renewal."""
@@ -181,8 +206,8 @@ def _facts(replies: Mapping[str, Reply]) -> tuple[dict[str, Fact], dict[str, str
             if info.get("family") == "inet" and link.get("ifname") != "lo"
         )
         found["host.addresses"] = (local, "server.addresses")
-    routes = _json(replies["routes"])
-    if isinstance(routes, list) and routes:
+    routes = [route for route in _json(replies["routes"]) or () if route.get("dst") == "default"]
+    if routes:
         found["host.interface"] = (str(routes[0].get("dev", "")), "server.routes")
         if "gateway" in routes[0]:
             found["host.gateway"] = (str(routes[0]["gateway"]), "server.routes")
@@ -219,6 +244,22 @@ def _address_source(addresses: Any, interface: FactValue, client: FactValue) -> 
     if True in dynamic:
         return "dhcp"
     return f"{client} runs there and may not mark its addresses" if client in _LEAVE_NO_LIFETIME else "static"
+
+
+def _box(replies: Mapping[str, Reply], facts: Mapping[str, Fact]) -> Box:
+    told = {
+        read.id: understand(replies[read.id], _PARSERS.get(read.id, "text"), read.absent)
+        for read in (*FILTER_READS, *_READS[:2])
+    }
+    side = facts.get("host.interface")
+    return build_box("netfilter", Told(told, "server", "" if side is None else str(side.value)))
+
+
+def _ufw_is_loaded(box: Box) -> bool | None:
+    """Tell whether the kernel holds ufw's rules; None where that was not read."""
+    if any(chain.unread for chain in box.chains.values()):
+        return None
+    return any(name.rpartition(" ")[2] in ("ufw-before-input", "ufw6-before-input") for name in box.chains)
 
 
 def _listeners(reply: Reply) -> tuple[Entry, ...]:

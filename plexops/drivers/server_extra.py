@@ -1,4 +1,4 @@
-"""What a diagnosis asks a server besides: clock, way out, other filters, the container of Plex, and its log.
+"""What a diagnosis asks a server besides: clock, way out, the container of Plex, and its log.
 
 Everything is asked in the same exec as the rest: constant reads, of which many find nothing on a given host.
 """
@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from plexops.drivers import other_filters
 from plexops.drivers.containers import container_facts, container_reads
 from plexops.drivers.plex_log import LOG_READ, failed
 from plexops.model.exchange import Command, Read, Reply
 from plexops.model.site import Container
-from plexops.model.snapshot import Entry, FactValue, Kind, KindState
+from plexops.model.snapshot import FactValue
 
 #: An address of the internet that is never asked anything: routes to it are looked up, and hops before it answer.
 _FAR = "1.1.1.1"
@@ -46,8 +45,6 @@ class Extra:
     """What the thorough reads came to."""
 
     facts: Mapping[str, tuple[FactValue, str]]
-    entries: tuple[Entry, ...]
-    kinds: Mapping[Kind, KindState]
     reasons: Mapping[str, str]
 
 
@@ -60,14 +57,13 @@ def thorough_reads(container: Container, *, hops: bool) -> tuple[Read, ...]:
     return (
         *_READS,
         *(_HOP_READS if hops else ()),
-        *other_filters.READS,
         LOG_READ,
         *container_reads(container),
     )
 
 
-def understand(replies: Mapping[str, Reply], container: Container) -> Extra:
-    """Make facts and entries of the answers, but the log's. What failed or was cut off is left out, with its reason."""
+def understand_extra(replies: Mapping[str, Reply], container: Container) -> Extra:
+    """Make facts of the answers, but the log's. What failed or was cut off is left out, with its reason."""
     facts: dict[str, tuple[FactValue, str]] = {}
     reasons: dict[str, str] = {}
     for name, found, exhibit in (
@@ -80,15 +76,7 @@ def understand(replies: Mapping[str, Reply], container: Container) -> Extra:
         else:
             facts[name] = (found, exhibit)
     container_found, container_reasons = container_facts(replies, container)
-    others = other_filters.understand(replies)
-    if others.reason:
-        reasons[Kind.OTHER_FILTER] = others.reason
-    return Extra(
-        {**facts, **container_found, **others.facts},
-        others.entries,
-        {Kind.OTHER_FILTER: others.state},
-        reasons | container_reasons,
-    )
+    return Extra({**facts, **container_found}, reasons | container_reasons)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from plexops.engine.planning import foreign
 from plexops.engine.seen import Drivers, Seen
 from plexops.engine.sending import Recorder, Sender, Unanswered, UnexpectedReply
 from plexops.engine.undo import Undoer
-from plexops.model.change import Action, Change, inverse, is_done, project
+from plexops.model.change import Action, Change, inverse, is_done
 from plexops.model.change_json import change_to_json
 from plexops.model.errors import ExitStatus, PlexopsError
 from plexops.model.plan import Authorized, Plan, Step, authorize, shown
@@ -22,6 +22,7 @@ from plexops.model.resources import KINDS
 from plexops.model.run import Proof
 from plexops.model.snapshot import Kind, Role
 from plexops.runbook.guards import Case, judge
+from plexops.runbook.way_after import after_change
 
 #: How long a host may take to come up at its new address, in seconds.
 ARRIVAL_SECONDS = 45.0
@@ -171,7 +172,7 @@ class Applier:
 
     def _authorize(self, step: Step) -> Authorized:
         view = self._seen.aged()
-        after = view.with_snapshot(project(view.of(step.change.role), step.change))
+        after = view.with_snapshot(after_change(view.of(step.change.role), step.change))
         case = Case(view, after, (step.change,), self._shop.adopted, self._shop.undoing)
         verdicts = judge(case)
         leave = authorize(self._plan.site, step, verdicts)

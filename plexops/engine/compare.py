@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from plexops.engine.admitting import admitted
 from plexops.engine.findings import (
     FORWARDING,
     Comparison,
@@ -18,17 +19,20 @@ from plexops.engine.findings import (
 )
 from plexops.engine.passing import Impassable, passage_for
 from plexops.engine.unasked import unasked
-from plexops.model.change import Action, Change, project
+from plexops.model.change import Action, Change
 from plexops.model.finding import Finding, FindingStatus
 from plexops.model.resources import KINDS, Claim
 from plexops.model.resources.dhcp_reservation import Reservation
+from plexops.model.resources.port_forward import PortForward
 from plexops.model.site import ResolvedTask, State
-from plexops.model.snapshot import Entry, Kind, KindState, Role, Snapshot
+from plexops.model.snapshot import SOMEBODY, Entry, Kind, KindState, Role, Snapshot
+from plexops.packets.reach import AnswerKind
 from plexops.runbook import conditions
 from plexops.runbook.conditions import Condition, Holds
-from plexops.runbook.filtering import Passes
 from plexops.runbook.guards import Case, judge_on_paper
-from plexops.runbook.walks import host_walk
+from plexops.runbook.way_after import after_change
+from plexops.runbook.way_in import WayIn, entry_of, through_router, translation
+from plexops.runbook.way_in import says as says_why
 
 __all__ = ["Comparison", "compare"]
 
@@ -127,6 +131,11 @@ def _present(given: Comparison, task: ResolvedTask, snapshot: Snapshot) -> Findi
     kind = KINDS[task.kind]
     entries = snapshot.of(task.kind)
     ours = tuple(e for e in entries if e.owner.key == task.key) if not kind.singleton else entries
+    works = _works(given, task, entries) if task.kind is Kind.PORT_FORWARD and len(ours) < 2 else None
+    if works is not None and (not ours or works.handle == ours[0].handle):
+        hand = "" if ours else f" (“{name_of(works)}”, made by hand)"
+        have = name_of(works) if works.values is None else says(works)
+        return finding_of(task, FindingStatus.OK, have=f"{have}{hand}", exhibits=(works.exhibit,))
     if len(ours) > 1:
         have = f"{len(ours)} entries bear our tag “{task.key}”"
         return finding_of(task, FindingStatus.CONFLICT, have=have, exhibits=exhibits_of(ours))
@@ -158,6 +167,48 @@ def _present(given: Comparison, task: ResolvedTask, snapshot: Snapshot) -> Findi
         return _adoptable(given, task, snapshot, same[0])
     change = change_of(task, Action.CREATE)
     return _drift(given, task, snapshot, change, "there is none", ())
+
+
+def _works(given: Comparison, task: ResolvedTask, entries: tuple[Entry, ...]) -> Entry | None:
+    """Give the entry by which everybody gets where the task wants, if it says just that; else None.
+
+    What packets meet decides: another entry that names the port and never takes a viewer's connection is no conflict.
+    """
+    way = _way_of(given, task)
+    if way is None or way.answer.kind is not AnswerKind.EVERYBODY:
+        return None
+    rule = translation(way)
+    entry = entry_of(rule, entries)
+    if entry is not None:
+        equal = entry.values is not None and not KINDS[task.kind].differs(task.want, entry.values)
+        return entry if equal else None
+    if rule is None:
+        return None
+    # A rule that no write of plexops could touch, in a form of its own.
+    return Entry(task.kind, None, {}, SOMEBODY, rule.handle, rule.exhibit, label=rule.name or rule.words)
+
+
+def _way_of(given: Comparison, task: ResolvedTask) -> WayIn | None:
+    want: PortForward = task.want
+    external, port = want.external_port.single, want.port.single
+    if external is None or port is None or want.address is None:
+        return None
+    return through_router(given.view, external, want.address, port)
+
+
+def _not_met(given: Comparison, task: ResolvedTask, entry: Entry) -> Finding | None:
+    """The entry says what is wanted; do packets meet it, and get through?"""
+    way = _way_of(given, task)
+    if way is None or way.answer.kind is AnswerKind.EVERYBODY:
+        return None
+    if way.answer.kind is AnswerKind.UNKNOWN:
+        question = (
+            way.answer.questions[0] if way.answer.questions else "a rule there is not known well enough"
+        )
+        why = f"whether a viewer's connection gets there is not known: {question}"
+        return finding_of(task, FindingStatus.UNKNOWN, have=says(entry), why=why, exhibits=(entry.exhibit,))
+    why = f"it does not work: {says_why(way.reasons[0])}"
+    return finding_of(task, FindingStatus.CONFLICT, have=says(entry), why=why, exhibits=(entry.exhibit,))
 
 
 def _ours(given: Comparison, task: ResolvedTask, snapshot: Snapshot, entry: Entry) -> Finding:
@@ -271,7 +322,7 @@ def _drift(
     if task.kind is Kind.DHCP_RESERVATION and task.state is State.PRESENT:
         changes += _renewal(given, task)
     if task.kind is Kind.PORT_FORWARD and task.state is State.PRESENT:
-        passage = passage_for(given, task, project(snapshot, change))
+        passage = passage_for(given, task, after_change(snapshot, change))
         if isinstance(passage, Impassable):
             # Forwarded and dropped is no way in: nothing is planned that cannot work.
             return finding_of(task, FindingStatus.UNSUPPORTED, have=have, why=str(passage), exhibits=exhibits)
@@ -308,6 +359,9 @@ def _fine(given: Comparison, task: ResolvedTask, snapshot: Snapshot, entry: Entr
             return finding_of(
                 task, status, have=have, why=reason or why, exhibits=(entry.exhibit,), changes=changes
             )
+        not_met = _not_met(given, task, entry)
+        if not_met is not None:
+            return not_met
     if task.kind is Kind.DHCP_RESERVATION:
         renewal = _renewal(given, task)
         if renewal:
@@ -345,42 +399,12 @@ def _renewal(given: Comparison, task: ResolvedTask) -> list[Change]:
 
 
 def _firewall_rule(given: Comparison, task: ResolvedTask) -> Finding:
-    """Judge the whole rule set, not one rule: order and wider rules decide whether Plex is let in."""
     snapshot = given.view.of(Role.SERVER)
-    state = snapshot.state(Kind.FIREWALL_RULE)
-    reason = snapshot.reasons.get(Kind.FIREWALL_RULE, "")
-    if state is KindState.ABSENT:
-        return finding_of(task, FindingStatus.OK, have=reason or "the server has no firewall of its own")
-    if state is not KindState.PRESENT:
-        status = FindingStatus.UNKNOWN if state is KindState.UNKNOWN else FindingStatus.UNSUPPORTED
-        return finding_of(task, status, have=reason or "the host firewall could not be read")
-    if task.state is State.ABSENT:
+    if task.state is State.ABSENT and snapshot.state(Kind.FIREWALL_RULE) is KindState.PRESENT:
         return _absent(given, task, snapshot)
-    ours = [e for e in snapshot.of(Kind.FIREWALL_RULE) if e.owner.key == task.key]
-    if len(ours) > 1:
-        return finding_of(task, FindingStatus.CONFLICT, have=f"{len(ours)} rules bear our tag “{task.key}”")
-    if snapshot.flag("firewall.active") is False:
-        return finding_of(
-            task,
-            FindingStatus.OK,
-            have="the host firewall is off: it stops nothing",
-            exhibits=_rules(snapshot),
-        )
-    walked = host_walk(given.view, task.want.port)
-    if walked.passes is Passes.YES:
-        have = f"tcp {task.want.port} is admitted"
-        return finding_of(task, FindingStatus.OK, have=have, exhibits=_rules(snapshot))
-    if walked.passes is Passes.UNKNOWN:
-        return finding_of(
-            task, FindingStatus.UNKNOWN, have="a rule there cannot be read", exhibits=_rules(snapshot)
-        )
-    stopper = "" if walked.stopped_by is None else f" by “{name_of(walked.stopped_by)}”"
-    action = Action.UPDATE if ours else Action.CREATE
-    change = change_of(task, action, ours[0] if ours else None)
-    return _drift(
-        given, task, snapshot, change, f"tcp {task.want.port} is stopped{stopper}", _rules(snapshot)
-    )
-
-
-def _rules(snapshot: Snapshot) -> tuple[str, ...]:
-    return exhibits_of(snapshot.of(Kind.FILTER_RULE))
+    if task.want is None:
+        return finding_of(task, FindingStatus.OK, have="the server has no firewall of its own")
+    judged = admitted(given, task, snapshot)
+    if isinstance(judged, Finding):
+        return judged
+    return _drift(given, task, snapshot, judged.change, judged.have, judged.exhibits)

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-from ipaddress import IPv4Network
-
 from plexops.drivers.profiled import ProfiledDriver
 from plexops.engine.findings import Comparison
 from plexops.model.change import Action, Change
-from plexops.model.entries import FilterRule, FilterVerdict
+from plexops.model.packets import Box
 from plexops.model.resources import KINDS
 from plexops.model.resources.passage import Passage
 from plexops.model.resources.port_forward import PortForward
 from plexops.model.site import ResolvedTask
-from plexops.model.snapshot import Entry, Kind, KindState, Owner, Role, Snapshot
-from plexops.model.values import Ports, Protocol
-from plexops.runbook.filtering import Passes, Walk, is_rule_of, walk
-from plexops.runbook.walks import forwarded_packet
+from plexops.model.snapshot import Entry, Kind, Role, Snapshot
+from plexops.packets.projection import with_accept
+from plexops.packets.reach import AnswerKind
+from plexops.packets.why import Reason, Why
+from plexops.runbook.way_in import WayIn, is_rule_of, says, through_router
 
 
 class Impassable(str):
@@ -33,29 +30,47 @@ def passage_for(
 
     A change is given only if the packets get through every chain once it is made.
     """
-    router = given.drivers.router
+    router, box = given.drivers.router, snapshot.box
     forward: PortForward = task.want
-    if router is None or Kind.PASSAGE not in router.kinds or forward.address is None:
+    if router is None or Kind.PASSAGE not in router.kinds or box is None:
         return None
-    state = snapshot.state(Kind.FILTER_RULE)
-    if state is not KindState.PRESENT:
-        reason = snapshot.reasons.get(Kind.FILTER_RULE, "its rules were not read")
-        return f"whether the router's filter lets it through is unknown: {reason}"
+    way = _way(given, forward, box)
+    if way is None or way.answer.kind is AnswerKind.EVERYBODY:
+        return None
+    stopped = _stopped_by_filter(way)
+    if way.answer.kind is AnswerKind.UNKNOWN and way.answer.questions:
+        return f"whether the router's filter lets it through is unknown: {way.answer.questions[0]}"
+    if stopped is None or stopped.base is None:
+        return None
     port = forward.port.single or given.view.plex_port
-    packet = forwarded_packet(given.view, forward.address, port)
-    rules = snapshot.of(Kind.FILTER_RULE)
-    walked = walk(rules, packet)
-    if walked.passes is Passes.YES:
+    if forward.address is None:
         return None
-    if walked.passes is Passes.UNKNOWN or walked.stopped_by is None:
-        return "whether the router's filter lets it through is unknown: a rule there cannot be read"
-    want = Passage(forward.address, port, walked.chain, walked.stopped_by.handle)
+    if stopped.base.id.startswith("legacy "):
+        return Impassable(
+            f"“{stopped.base.id}” of iptables-legacy drops what is forwarded: let it through there by hand"
+        )
+    before = stopped.at.handle if stopped.at is not None else ""
+    want = Passage(forward.address, port, stopped.base.id, before)
     ours = [e for e in snapshot.of(Kind.PASSAGE) if e.owner.key == task.key]
     if len(ours) > 1:
         return Impassable(f"{len(ours)} rules of the router's filter bear our tag “{task.key}”")
     change = _change(task, want, ours[0] if ours else None)
-    left = walk(_with_passage(rules, change, walked.stopped_by, router), packet)
-    return change if left.passes is Passes.YES else Impassable(_why(walked, left))
+    left = _way(given, forward, _with_passage(box, change, router))
+    if left is None or left.answer.kind is AnswerKind.EVERYBODY:
+        return change
+    return Impassable(_why(stopped, left))
+
+
+def _way(given: Comparison, forward: PortForward, box: Box) -> WayIn | None:
+    external, port = forward.external_port.single, forward.port.single or given.view.plex_port
+    if external is None or forward.address is None:
+        return None
+    return through_router(given.view, external, forward.address, port, box)
+
+
+def _stopped_by_filter(way: WayIn) -> Reason | None:
+    """Give what stops the packets after they were translated, on their way in."""
+    return next((r for r in way.reasons if r.why is Why.STOPPED and r.leg == "way in"), None)
 
 
 def _change(task: ResolvedTask, want: Passage, before: Entry | None) -> Change:
@@ -73,31 +88,20 @@ def _change(task: ResolvedTask, want: Passage, before: Entry | None) -> Change:
     )
 
 
-def _with_passage(
-    rules: Sequence[Entry], change: Change, stopper: Entry, router: ProfiledDriver
-) -> tuple[Entry, ...]:
+def _with_passage(box: Box, change: Change, router: ProfiledDriver) -> Box:
     """Give the router's filter as it will be: our accept before what drops, or where it is if it cannot be moved."""
     want: Passage = change.want
-    values = FilterRule(
-        chain=want.chain,
-        base=True,
-        verdict=FilterVerdict.ACCEPT,
-        protocol=Protocol.TCP,
-        ports=Ports.of(want.port),
-        destination=IPv4Network(want.address),
-        translated=True,
-    )
-    accept = replace(stopper, values=values, handle="", owner=Owner(change.key))
     before = change.before
-    here = stopper if before is None or _moves(router) else None
-    after: list[Entry] = []
-    for rule in rules:
-        mine = before is not None and is_rule_of(rule, before)
-        if rule is here or (here is None and mine):
-            after.append(accept)
-        if not mine:
-            after.append(rule)
-    return tuple(after)
+    stays = before is not None and not _moves(router)
+    return with_accept(
+        box,
+        want.chain,
+        want.before,
+        int(want.address),
+        want.port,
+        change.key,
+        instead_of=(lambda rule: is_rule_of(rule, before)) if stays and before is not None else None,
+    )
 
 
 def _moves(router: ProfiledDriver) -> bool:
@@ -106,19 +110,19 @@ def _moves(router: ProfiledDriver) -> bool:
     return any({"chain", "before"} & set(request.names) for spec in specs for request in spec.update)
 
 
-def _why(first: Walk, left: Walk) -> str:
-    if left.chain == first.chain:
-        stopper = "" if left.stopped_by is None else left.stopped_by.label or left.stopped_by.handle
+def _why(first: Reason, left: WayIn) -> str:
+    chain = "" if first.base is None else first.base.id
+    second = _stopped_by_filter(left)
+    if second is None or second.base is None:
+        question = str(left.answer.questions[0]) if left.answer.questions else says(left.reasons[0])
+        return f"“{chain}” of the router's own filter drops what is forwarded, and behind it is unknown: {question}"
+    if second.base.id == chain:
+        stopper = second.at.called if second.at is not None else second.words
         return (
-            f"our accept in “{first.chain}” of the router's filter stands behind a rule that drops ({stopper}): "
+            f"our accept in “{chain}” of the router's filter stands behind a rule that drops ({stopper}): "
             "move it before that rule by hand"
         )
-    if left.passes is Passes.NO:
-        return (
-            f"two chains of the router's own filter drop what is forwarded, “{first.chain}” and “{left.chain}”, and "
-            "plexops opens one: let it through in one of them by hand"
-        )
     return (
-        f"“{first.chain}” of the router's own filter drops what is forwarded, and whether “{left.chain}” lets it "
-        "through is unknown: a rule there cannot be read"
+        f"two chains of the router's own filter drop what is forwarded, “{chain}” and “{second.base.id}”, and "
+        "plexops opens one: let it through in one of them by hand"
     )

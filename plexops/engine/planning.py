@@ -9,7 +9,7 @@ from types import MappingProxyType
 from plexops import __version__
 from plexops.drivers.base import Unrenderable
 from plexops.engine.seen import Drivers, Seen
-from plexops.model.change import Action, Change, find, project
+from plexops.model.change import Action, Change, find
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.facts import CONFIGURATION_FACTS
 from plexops.model.finding import Finding
@@ -18,9 +18,10 @@ from plexops.model.profile import Profile
 from plexops.model.resources import KINDS
 from plexops.model.site import SiteTasks
 from plexops.model.snapshot import Entry, Kind, Role, Snapshot, canonical
-from plexops.runbook.filtering import is_rule_of
 from plexops.runbook.guards import Case, judge
 from plexops.runbook.view import SiteView
+from plexops.runbook.way_after import after_change
+from plexops.runbook.way_in import WayIn, deciding_words, into_server, through_router
 
 #: Reservation → the host holds the address → host firewall → forward and passage → Plex → UPnP off.
 ORDER: tuple[Kind, ...] = (
@@ -38,10 +39,8 @@ _AFTER_THE_LEASE = frozenset({Kind.PORT_FORWARD, Kind.PASSAGE, Kind.PLEX_REMOTE_
 #: The kinds whose entries a plan rests on, by stop.
 RESTS_ON: Mapping[Role, frozenset[Kind]] = MappingProxyType(
     {
-        Role.ROUTER: frozenset(
-            {Kind.DHCP_RESERVATION, Kind.PORT_FORWARD, Kind.PASSAGE, Kind.FILTER_RULE, Kind.UPNP}
-        ),
-        Role.SERVER: frozenset({Kind.FIREWALL_RULE, Kind.FILTER_RULE}),
+        Role.ROUTER: frozenset({Kind.DHCP_RESERVATION, Kind.PORT_FORWARD, Kind.PASSAGE, Kind.UPNP}),
+        Role.SERVER: frozenset({Kind.FIREWALL_RULE, Kind.HOST_RULE}),
         Role.PLEX: frozenset({Kind.PLEX_REMOTE_ACCESS}),
     }
 )
@@ -125,7 +124,7 @@ def _render(changes: Sequence[Change], view: SiteView, drivers: Drivers) -> tupl
             problem = Problem("PLX-R201", f"{change.id} cannot be rendered: {reason}", where=str(change.role))
             raise PlexopsError(problem) from None
         steps.append(Step(change, script))
-        view = view.with_snapshot(project(now, change))
+        view = view.with_snapshot(after_change(now, change))
     return tuple(steps), view
 
 
@@ -144,7 +143,16 @@ def basis(
         snapshot = seen.view.of(role)
         parts[f"{role} identity"] = seen.identities.get(role, "")
         parts[f"{role} configuration"] = snapshot.digest(kinds, CONFIGURATION_FACTS)
+    for name, way in _ways(seen.view, tasks).items():
+        parts[name] = sha256(list(deciding_words(way)))
     return MappingProxyType(parts)
+
+
+def _ways(view: SiteView, tasks: SiteTasks) -> Mapping[str, WayIn | None]:
+    """Give the ways whose filters a plan rests on."""
+    port, address = tasks.external_port, view.plex_address
+    router = None if port is None or address is None else through_router(view, port, address, view.plex_port)
+    return {"router packet filter": router, "server packet filter": into_server(view, view.plex_port)}
 
 
 def moved(old: Mapping[str, str], new: Mapping[str, str]) -> tuple[str, ...]:
@@ -182,5 +190,7 @@ def _is_described(entry: Entry, change: Change) -> bool:
 
 
 def _follows(entry: Entry, own: Sequence[Entry]) -> bool:
-    """Tell a filter rule that is one of these entries: a passage and a host's rule are read as rules, too."""
-    return entry.owner.ours and any(is_rule_of(entry, made) for made in own)
+    """Tell a line of the host firewall's file that is one of these entries: our rule there is read as a line, too."""
+    if entry.kind is not Kind.HOST_RULE or not entry.owner.ours:
+        return False
+    return any((made.owner, made.handle) == (entry.owner, entry.handle) for made in own)

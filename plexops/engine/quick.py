@@ -15,8 +15,9 @@ from plexops.engine.discovery import Reach, Surroundings, look_around
 from plexops.model.entries import Echo, UpnpMapping
 from plexops.model.quick import QuickReport, QuickVerdict, SeenGateway, SeenPlex
 from plexops.model.snapshot import SOMEBODY, Entry, Fact, Kind, KindState, Role, Snapshot
-from plexops.runbook.conditions import Condition, Holds, WanCause, exposures, wan
+from plexops.runbook.conditions import Condition, Holds, WanCause, wan
 from plexops.runbook.view import SiteView
+from plexops.runbook.way_in import entry_of, exposures
 from plexops.transport.here import SOMEWHERE, HereSettings, address_towards
 from plexops.transport.looking import HereLink
 
@@ -154,10 +155,11 @@ def judge(report: QuickReport) -> QuickVerdict:
     if condition.holds is Holds.NO:
         name, layer = _CAUSES[condition.cause]
         return QuickVerdict(name, True, layer, condition.says, _sources(report), condition.stop)
-    exposed = exposures(view)
+    exposed = [one for one in exposures(view) or () if one.certain]
     if exposed:
-        first: UpnpMapping = exposed[0].values
-        cause = f"port 32400 is open to the internet: a UPnP mapping leads {_arrow(first)}"
+        entry = entry_of(exposed[0].rule, view.of(Role.ROUTER).entries)
+        leads = exposed[0].address if entry is None else _arrow(entry.values)
+        cause = f"port 32400 is open to the internet: a UPnP mapping leads {leads}"
         do = (
             "Give Plex a manual port, and switch its automatic mapping off: plexops init, then plexops apply",
         )

@@ -11,6 +11,7 @@ from plexops.model.resources import KINDS
 from plexops.model.snapshot import Kind, Role
 from plexops.runbook import conditions
 from plexops.runbook.conditions import Holds
+from plexops.runbook.way_in import exposures
 
 
 def unasked(given: Comparison, findings: Sequence[Finding]) -> list[Finding]:
@@ -27,7 +28,7 @@ def unasked(given: Comparison, findings: Sequence[Finding]) -> list[Finding]:
     ):
         status = FindingStatus.STOPPED if wan.holds is Holds.NO else FindingStatus.NOTE
         found.append(_bare(Kind.WAN, status, wan.says, wan.exhibits, wan.stop))
-    if Kind.DMZ not in asked and conditions.exposures(given.view):
+    if Kind.DMZ not in asked and any(one.certain for one in exposures(given.view) or ()):
         exposed = conditions.dmz(given.view)
         found.append(_bare(Kind.DMZ, FindingStatus.CONFLICT, exposed.says, exposed.exhibits, exposed.stop))
     if Kind.HOST_FIREWALL not in asked and given.view.of(Role.SERVER).flag("firewall.active") is False:

@@ -9,13 +9,14 @@ from plexops.drivers.base import Unrenderable
 from plexops.engine.observe import Observer
 from plexops.engine.seen import Drivers, Seen
 from plexops.engine.sending import Recorder, Sender, Unanswered, UnexpectedReply
-from plexops.model.change import Action, Change, find, inverse, project
+from plexops.model.change import Action, Change, find, inverse
 from plexops.model.errors import PlexopsError
 from plexops.model.exchange import Script
 from plexops.model.plan import Authorized, Step, authorize
 from plexops.model.resources import KINDS
 from plexops.model.snapshot import Snapshot
 from plexops.runbook.guards import Case, judge
+from plexops.runbook.way_after import after_change
 
 _LOOK_EVERY = 0.3
 #: Beyond the window's own length, until the device is read again.
@@ -99,7 +100,7 @@ class Undoer:
 
     def _authorize(self, step: Step, seen: Seen) -> Authorized:
         now = seen.view.of(step.change.role)
-        after = seen.view.with_snapshot(project(now, step.change))
+        after = seen.view.with_snapshot(after_change(now, step.change))
         # The way back is judged with fresh ages: it is about what this very run did.
         before = replace(seen.view, unfinished_run="", asked=frozenset())
         verdicts = judge(Case(before, after, (step.change,), undoing=True))

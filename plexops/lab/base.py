@@ -177,6 +177,9 @@ class MappingSeed:
     description: str
 
 
+#: The hardware addresses of the next hop outside, and of the router's own LAN side.
+GATEWAY_MAC = "00:1e:49:7a:10:01"
+ROUTER_MAC = "94:83:c4:2b:77:01"
 #: A documentation range would be refused by tools as "not public": this is a real network of a German ISP.
 WAN_ADDRESS = IPv4Address("62.155.240.55")
 WAN_GATEWAY = IPv4Address("62.155.240.1")

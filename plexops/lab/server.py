@@ -1,4 +1,4 @@
-"""The simulated Debian 13 server on which Plex runs: its shell, sudo, ufw and leases."""
+"""The simulated Debian 12 server on which Plex runs: its shell, sudo, ufw and leases."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import BinaryIO, Literal
 
-from plexops.lab.base import Admission, Clock, DeviceLog, ExecResult
+from plexops.lab.base import Admission, Clock, DeviceLog, ExecResult, Packet
 from plexops.lab.curl import Connect, make_curl
 from plexops.lab.docker import make_docker
 from plexops.lab.filesystem import FileSystem
+from plexops.lab.iptables import Family
 from plexops.lab.server_condition import EVERYWHERE, LAN, ServerCondition
 from plexops.lab.server_filters import KernelFilters
 from plexops.lab.server_network import PLEX_PORT, ServerNetwork
@@ -31,11 +32,11 @@ OWN_RULES = (
     Rule("allow", "tcp", "445", "any", "192.168.1.0/24"),
     Rule("allow", "udp", "5353", "any", "any"),
 )
-OS_RELEASE = """PRETTY_NAME="Debian GNU/Linux 13 (trixie)"
+OS_RELEASE = """PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"
 NAME="Debian GNU/Linux"
-VERSION_ID="13"
-VERSION="13 (trixie)"
-VERSION_CODENAME=trixie
+VERSION_ID="12"
+VERSION="12 (bookworm)"
+VERSION_CODENAME=bookworm
 ID=debian
 HOME_URL="https://www.debian.org/"
 """
@@ -86,10 +87,10 @@ class DebianServer:
         self._install()
         self.ufw: Ufw | None = None
         network = ServerNetwork(MAC, options.condition, options.listening, hooks.address, hooks.hops)
-        self.filters = KernelFilters(options.condition.other_filter, self._ufw_loaded)
+        condition = options.condition
+        self.filters = KernelFilters(condition.other_filter, self._loaded, condition.container)
         commands: dict[str, CommandFunction] = {
-            "nft": self.filters.nft,
-            "iptables-save": self.filters.iptables_save,
+            **self.filters.commands(),
             "sudo": self._sudo,
             "ip": network.ip,
             "ss": network.ss,
@@ -117,30 +118,27 @@ class DebianServer:
             lock=self.lock,
             hostname=USER,
             flavour="bash",
-            sbin=frozenset({"ufw", "dhclient", "nft", "iptables-save"}),
+            sbin=frozenset({"ufw", "dhclient", *self.filters.commands()}),
         )
 
     def admits(self, source: IPv4Address, port: int) -> Admission:
-        """Judge an incoming TCP connection by the host's firewall as it is loaded, and by where Plex listens."""
+        """Judge an incoming TCP connection by what the kernel holds, and by where Plex listens."""
         condition = self.options.condition
         reached = port != PLEX_PORT or EVERYWHERE in condition.bindings(port)
-        if condition.isolated is not None and reached and port == PLEX_PORT:
-            return "accepted"  # Docker translates before any rule of ufw's is asked
+        carried = self.filters.carry(Packet(source, self._hooks.address() or LAN[1], port))
+        if isinstance(carried, Packet) and carried.translated:
+            return "accepted"  # to the container: none of the host's own services is asked
         if condition.resets_outsiders and source not in LAN:
             return "refused"
         if condition.prohibits_outsiders and source not in LAN:
             return "unreachable"
-        beside = self.filters.judge(source, port, self._hooks.address() or LAN[1])
-        if beside != "accepted":
-            return beside
-        verdict: Admission = "accepted"
-        if self.ufw is not None and self._ufw_loaded():
-            verdict = self.ufw.judge(source, port, "tcp")
-        return "refused" if verdict == "accepted" and not reached else verdict
+        if not isinstance(carried, Packet):
+            return carried
+        return "accepted" if reached else "refused"
 
-    def _ufw_loaded(self) -> bool:
-        loaded = self.options.condition.firewall_loaded
-        return self.ufw is not None and (self.ufw.active if loaded is None else loaded)
+    def _loaded(self, family: Family) -> str:
+        """Give what of ufw's is in the kernel."""
+        return "" if self.ufw is None else self.ufw.loaded(family, self.options.condition.firewall_loaded)
 
     def export(self) -> str:
         """Give the firewall's files."""
@@ -254,7 +252,7 @@ class DebianServer:
         return say("" if quiet else text, 0 if any(name in running for name in names) else 3)
 
     def _uname(self, argv: list[str], _stdin: BinaryIO, _context: Context) -> ExecResult:
-        texts = {"-r": "6.12.48+deb13-amd64", "-m": "x86_64", "-n": USER, "-s": "Linux"}
+        texts = {"-r": "6.1.0-41-amd64", "-m": "x86_64", "-n": USER, "-s": "Linux"}
         return say(texts.get(argv[1] if len(argv) > 1 else "-s", "Linux") + "\n")
 
     def _pidof(self, argv: list[str], _stdin: BinaryIO, _context: Context) -> ExecResult:

@@ -1,58 +1,38 @@
-"""What the simulated server's kernel asks besides ufw: `nft`, `iptables-save`, and the packets' own way through it."""
+"""What the simulated server's kernel asks: ufw's chains, Docker's, somebody's own table, and what shows them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address
-from typing import BinaryIO, Literal
+from typing import BinaryIO
 
-from plexops.lab.base import ExecResult, Packet
+from plexops.lab import docker_chains
+from plexops.lab.base import ExecResult, Fate, Packet
+from plexops.lab.iptables import Family, OldTable, Save, legacy_save, load, restored
 from plexops.lab.routers import nft_packets
 from plexops.lab.routers.nft import Ruleset
 from plexops.lab.routers.nft_command import NftCommand
 from plexops.lab.routers.nft_parser import Parser
 from plexops.lab.routers.nft_tokens import Source
-from plexops.lab.shell import Context, fail, say
+from plexops.lab.server_condition import Container
+from plexops.lab.shell import CommandFunction, Context
 
 INTERFACE = "eth0"
-NOT_ROOT = "iptables-save v1.8.11 (legacy): Cannot initialize: Permission denied (you must be root)"
-_STAMP = "Mon Nov 17 19:02:11 2025"
-_EMPTY = """*filter
-:INPUT ACCEPT [0:0]
-:FORWARD ACCEPT [0:0]
-:OUTPUT ACCEPT [0:0]
-COMMIT
-"""
-#: The part of ufw's rules that a packet for the host meets, as ufw 0.36.2 loads it.
-_UFW = """*filter
-:INPUT DROP [0:0]
-:FORWARD DROP [0:0]
-:OUTPUT ACCEPT [0:0]
-:ufw-before-input - [0:0]
-:ufw-before-logging-input - [0:0]
-:ufw-not-local - [0:0]
-:ufw-user-input - [0:0]
--A INPUT -j ufw-before-logging-input
--A INPUT -j ufw-before-input
--A ufw-before-input -i lo -j ACCEPT
--A ufw-before-input -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
--A ufw-before-input -m conntrack --ctstate INVALID -j DROP
--A ufw-before-input -j ufw-not-local
--A ufw-before-input -j ufw-user-input
--A ufw-not-local -m addrtype --dst-type LOCAL -j RETURN
--A ufw-not-local -j DROP
-COMMIT
-"""
+FAMILIES: tuple[Family, ...] = (4, 6)
 
 
 @dataclass(slots=True)
 class KernelFilters:
-    """Tables of somebody's own. `rules` stand in a chain at input; `ufw_loaded` tells whether ufw's are there."""
+    """All tables. `rules` stand in a chain of somebody's own at input; `ufw` tells what of ufw's is loaded now."""
 
     rules: tuple[str, ...]
-    ufw_loaded: Callable[[], bool]
-    _ruleset: Ruleset = field(default_factory=Ruleset)
+    ufw: Callable[[Family], str]
+    container: Container | None
+    ruleset: Ruleset = field(default_factory=Ruleset)
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    _texts: dict[Family, str] = field(default_factory=dict)
+    _tables: dict[Family, Mapping[str, OldTable]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.rules:
@@ -62,25 +42,39 @@ class KernelFilters:
             "table inet guard {\n\tchain input {\n\t\ttype filter hook input priority -5; policy accept;\n"
             f"{lines}\t}}\n}}\n"
         )
-        self._ruleset.run(Parser(Source("guard.nft", text), lambda _: []).program())
+        self.ruleset.run(Parser(Source("guard.nft", text), lambda _: []).program())
 
-    def judge(
-        self, source: IPv4Address, port: int, address: IPv4Address
-    ) -> Literal["accepted", "dropped", "refused"]:
-        """Carry an incoming TCP connection through them."""
-        packet = Packet(source, address, port)
-        carried = nft_packets.carry(self._ruleset, packet, INTERFACE, "", frozenset({address}))
-        return "accepted" if isinstance(carried, Packet) else carried
+    def commands(self) -> Mapping[str, CommandFunction]:
+        """Give the programs that show and change them, by name."""
+        return {
+            "nft": self._nft,
+            "iptables-save": Save(4, lambda: self.tables(4), self.ruleset).run,
+            "ip6tables-save": Save(6, lambda: self.tables(6), self.ruleset).run,
+            "iptables-legacy-save": legacy_save,
+            "ip6tables-legacy-save": legacy_save,
+        }
 
-    def nft(self, argv: list[str], stdin: BinaryIO, context: Context) -> ExecResult:
-        """Answer `nft`; ufw's rules are in the older kernel part, which nft does not show."""
-        return NftCommand(self._ruleset).run(argv, stdin, context)
+    def _nft(self, argv: list[str], stdin: BinaryIO, context: Context) -> ExecResult:
+        with self.lock:
+            for family in FAMILIES:
+                self.tables(family)
+            return NftCommand(self.ruleset).run(argv, stdin, context)
 
-    def iptables_save(self, argv: list[str], _stdin: BinaryIO, context: Context) -> ExecResult:
-        """Answer `iptables-save` without options."""
-        if argv[1:]:
-            return fail(f'iptables-save v1.8.11 (legacy): Unknown argument "{argv[1]}"', 2)
-        if context.user != "root":
-            return fail(NOT_ROOT)
-        rules = _UFW if self.ufw_loaded() else _EMPTY
-        return say(f"# Generated by iptables-save v1.8.11 on {_STAMP}\n{rules}# Completed on {_STAMP}\n")
+    def tables(self, family: Family) -> Mapping[str, OldTable]:
+        """Give what iptables shows of a family; the kernel's own tables are made anew where that has changed."""
+        text = self.ufw(family)
+        if self.container is not None:
+            text += docker_chains.chains(family, self.container, beside=bool(text))
+        with self.lock:
+            if self._texts.get(family, "") != text:
+                self._texts[family] = text
+                self._tables[family] = restored(text)
+                load(self.ruleset, family, self._tables[family])
+            return self._tables.get(family, {})
+
+    def carry(self, packet: Packet) -> Packet | Fate:
+        """Carry an incoming connection for the host's own address to where it ends: here, or in a container."""
+        own = frozenset({packet.destination})
+        with self.lock:
+            self.tables(4)
+            return nft_packets.carry(self.ruleset, packet, INTERFACE, docker_chains.BRIDGE, own)

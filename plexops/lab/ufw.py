@@ -8,11 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from ipaddress import IPv4Address, ip_network
-from typing import BinaryIO, Literal
+from ipaddress import ip_network
+from typing import BinaryIO
 
+from plexops.lab import ufw_chains
 from plexops.lab.base import ExecResult
 from plexops.lab.filesystem import FileSystem
+from plexops.lab.iptables import Family
 from plexops.lab.shell import Context, fail, say
 
 CONF = "/etc/ufw/ufw.conf"
@@ -26,16 +28,6 @@ _SIMPLE = re.compile(r"(\d+(?::\d+)?)(?:/(tcp|udp))?")
 _TUPLE = re.compile(
     r"### tuple ### (allow|deny|reject|limit) (\S+) (\S+) (\S+) (\S+) (\S+) (in|out)(?: comment=([0-9a-f]+))?"
 )
-
-Fate = Literal["accepted", "dropped", "refused"]
-
-_VERDICTS: dict[str, Fate] = {
-    "allow": "accepted",
-    "limit": "accepted",
-    "deny": "dropped",
-    "reject": "refused",
-}
-_POLICIES: dict[str, Fate] = {"ACCEPT": "accepted", "REJECT": "refused"}
 
 USAGE = """
 Usage: ufw COMMAND
@@ -118,6 +110,8 @@ class Ufw:
                 if fitting is not None:
                     self._rules[version].append(fitting)
         self._active = enabled
+        #: Whether it was switched off since the host started: some of its chains stay.
+        self._stopped = False
         self._save()
 
     @property
@@ -125,16 +119,19 @@ class Ufw:
         """Tell whether it filters."""
         return self._active
 
-    def judge(self, source: IPv4Address, port: int, protocol: str) -> Fate:
-        """Decide about an incoming IPv4 connection: the first match, else the default policy."""
-        if not self._active:
-            return "accepted"
-        for rule in list(self._rules[4]):
-            if _covers(rule, source, port, protocol):
-                return _VERDICTS[rule.action]
-        match = re.search(r'DEFAULT_INPUT_POLICY="(\w+)"', self._files.read(DEFAULTS).decode())
-        policy = match[1] if match else "DROP"
-        return _POLICIES.get(policy, "dropped")
+    def loaded(self, family: Family, instead: bool | None = None) -> str:
+        """Give what of its chains is in the kernel, as iptables-restore takes it.
+
+        `instead`: whether they are there, where that is not what the switch says; somebody then flushed them.
+        """
+        if self._active if instead is None else instead:
+            settings = self._files.read(DEFAULTS).decode()
+            found = dict(re.findall(r'DEFAULT_(INPUT|OUTPUT|FORWARD)_POLICY="(\w+)"', settings))
+            policies = {side: found.get(side.upper(), "DROP") for side in ufw_chains.SIDES}
+            return ufw_chains.chains(family, list(self._rules[family]), policies)
+        if instead is not None:
+            return ufw_chains.FLUSHED
+        return ufw_chains.skeleton(family) if self._stopped else ""
 
     def export(self) -> str:
         """Give all of its files."""
@@ -183,6 +180,7 @@ class Ufw:
     def _switch(self, *, on: bool, text: str) -> ExecResult:
         self._files.write(CONF, _conf(enabled=on).encode())
         self._rules = {version: _read(self._files, version) for version in FILES}
+        self._stopped = self._stopped or (self._active and not on)
         self._active = on
         return say(text)
 
@@ -309,18 +307,6 @@ def _is_twin(rule: Rule, other: Rule) -> bool:
         source=places.get(rule.source, rule.source),
     )
     return anywhere == other
-
-
-def _covers(rule: Rule, source: IPv4Address, port: int, protocol: str) -> bool:
-    if rule.direction != "in" or rule.protocol not in ("any", protocol):
-        return False
-    if source not in ip_network(rule.source, strict=False):
-        return False
-    for text in rule.port.split(","):
-        first, _, last = text.partition(":")
-        if text == "any" or int(first) <= port <= int(last or first):
-            return True
-    return False
 
 
 def _rule(words: list[str]) -> Rule:

@@ -336,6 +336,7 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
         "iptables-legacy": _iptables,
         "iptables-legacy-save": _iptables_save,
         "iptables-save": _iptables_save,
+        "ipset": lambda words: None if list(words) == ["save"] else "only save reads",
         "ls": _with_paths("1adlnhiRrtSA", 0),
         "nft": _nft,
         "nvram": lambda words: (

@@ -1,10 +1,10 @@
-"""Values of what plexops reads but never makes: leases, UPnP mappings, filter rules, listeners, echoes, probes."""
+"""Values of what plexops reads but never makes: leases, UPnP mappings, firewall lines, listeners, echoes, probes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address
 
 from plexops.model.values import Ports, Protocol
 
@@ -29,45 +29,16 @@ class UpnpMapping:
     name: str = ""
 
 
-class FilterVerdict(StrEnum):
-    """What a filter rule does with a packet that matches."""
-
-    ACCEPT = "accept"
-    DROP = "drop"
-    REJECT = "reject"
-    JUMP = "jump"
-    RETURN = "return"
-    CONTINUE = "continue"
-
-
 @dataclass(frozen=True, slots=True)
-class FilterRule:
-    """One rule of a packet filter. None matches everything. A chain's policy is its last rule, without matches.
+class HostRule:
+    """One line of the host firewall's own file, in its order: where a rule of ours is written.
 
-    `chain` is unique on the device (`inet filter forward`); `base` chains see every packet, and each of them has
-    to accept it. `target` is the chain of a jump. `understood` is False where the rule matches on something that
-    these fields cannot hold: it may or may not match.
+    What packets really meet is asked of the kernel. `port` is set where the line is about TCP to just that port, from
+    everybody to everywhere: the firewall takes a second line about the same for the first.
     """
 
-    chain: str
-    base: bool
-    verdict: FilterVerdict
-    target: str = ""
-    protocol: Protocol | None = None
-    ports: Ports | None = None
-    destination: IPv4Network | None = None
-    source: IPv4Network | None = None
-    in_interfaces: tuple[str, ...] | None = None
-    out_interfaces: tuple[str, ...] | None = None
-    #: True: only packets whose destination was translated; False: only those whose was not.
-    translated: bool | None = None
-    #: True: only new connections; False: only packets of known ones.
-    new: bool | None = None
-    #: 4, 6, or 0 for both.
-    family: int = 0
-    understood: bool = True
-    #: In a base chain: it is asked before addresses are translated.
-    early: bool = False
+    action: str
+    port: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,15 +85,6 @@ class Probe:
     identifier: str = ""
     inside: bool = False
     made: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Pinhole:
-    """A rule of the router that lets connections over IPv6 through to a host. Empty `address`: to every host."""
-
-    address: str
-    ports: Ports | None
-    protocol: Protocol | None
 
 
 class LogWord(StrEnum):

@@ -477,3 +477,5 @@ class Box:
     sets: Mapping[str, NamedSet] = field(default_factory=lambda: MappingProxyType({}))
     gateway_mac: str | None = None
     outside_model: tuple[str, ...] = ()
+    #: Where rules of plexops's own stand, by what they are (`port_forward`, `firewall_rule`, `passes`): chain ids.
+    inserts: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))

@@ -149,6 +149,24 @@ class Verified:
     how: str
 
 
+#: The kinds of box whose packet filter can be read.
+PLUMBING_NAMES = ("netfilter", "routeros", "pf")
+
+
+@dataclass(frozen=True, slots=True)
+class PacketSpec:
+    """How what the device does with packets is put together: of the reads that bear the names of the plumbing's parts.
+
+    `internet_side` is the interface there, or the fact that names it; `inserts` are the chains in which rules of ours
+    stand, by what they are (see `model.packets.Box`).
+    """
+
+    plumbing: str
+    internet_side: str
+    inserts: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    place: Place | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Profile:
     """One router family."""
@@ -164,6 +182,7 @@ class Profile:
     facts: tuple[FactSpec, ...] = ()
     resources: Mapping[Kind, tuple[ResourceSpec, ...]] = field(default_factory=lambda: MappingProxyType({}))
     window: WindowSpec | None = None
+    packets: PacketSpec | None = None
     #: What a person does by hand, by kind.
     steps: Mapping[Kind, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
     verified: tuple[Verified, ...] = ()

@@ -10,6 +10,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
+from plexops.model.packets import Box
+
 
 class Role(StrEnum):
     """The stops of a site that can be asked or changed."""
@@ -36,14 +38,11 @@ class Kind(StrEnum):
     PASSAGE = "passage"
     LEASE = "lease"
     UPNP_MAPPING = "upnp_mapping"
-    FILTER_RULE = "filter_rule"
-    #: Rules of packet filters besides: on the router those that the forwards do not know of, on the server those beside
-    #: the firewall that plexops reads as such.
-    OTHER_FILTER = "other_filter"
+    #: A line of the host firewall's own file.
+    HOST_RULE = "host_rule"
     LISTENER = "listener"
     ECHO = "echo"
     PROBE = "probe"
-    PINHOLE = "pinhole"
     LOG_EVENT = "log_event"
 
 
@@ -114,6 +113,8 @@ class Snapshot:
     kinds: Mapping[Kind, KindState] = field(default_factory=lambda: MappingProxyType({}))
     #: Why a kind or fact is unknown or unsupported, in words for a person, by kind or fact name.
     reasons: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    #: What decides about packets there; None where it was not read.
+    box: Box | None = None
 
     def of(self, kind: Kind) -> tuple[Entry, ...]:
         """Give the entries of one kind in the device's order."""

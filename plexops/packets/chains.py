@@ -107,7 +107,8 @@ class ChainWalk:
         else:
             kind = EndKind.DROPPED if hook.policy is Verdict.DROP else EndKind.REJECTED
             for packet in outcome.through:
-                outcome.ended.append(self._end(kind, packet, chain, None, f"policy {hook.policy}"))
+                end = self._end(kind, packet, chain, None, f"policy {hook.policy}")
+                outcome.ended.append(_based(end, chain, None))
         outcome.through = []
         return outcome
 
@@ -133,8 +134,11 @@ class ChainWalk:
             if not held:
                 # Nothing was decided; what was cut on the way to "no" is the same as before.
                 continue
+            known = len(outcome.ended)
             for packet in held:
                 rest += self._apply(outcome, chain, rule, packet, depth)
+            if depth == 0:
+                outcome.ended[known:] = [_based(end, chain, rule) for end in outcome.ended[known:]]
             live = merge(rest) if len(rest) > 1 else rest
         outcome.through += live
         return outcome
@@ -172,7 +176,7 @@ class ChainWalk:
                     outcome.accepted.append(self._noted(moved, chain, rule))
             case TranslateSource(addresses):
                 numbers = addresses if addresses is not None else self._own(packet, packet.leaves)
-                moved = replace(packet, source=numbers, snat=True)
+                moved = replace(packet, source=numbers, snat=True, taken=True)
                 outcome.accepted.append(self._noted(moved, chain, rule))
             case UnknownEffect(words):
                 self._unknown(outcome, chain, rule, words, [packet])
@@ -269,6 +273,10 @@ class ChainWalk:
         return End(kind, packet, Step(self.index, packet.leg, chain, rule, words), self.index)
 
 
+def _based(end: End, base: Chain, at: Rule | None) -> End:
+    return replace(end, step=replace(end.step, base=base, at=at))
+
+
 def _about(words: str) -> Question:
     return Question("what this does:", words)
 
@@ -282,17 +290,50 @@ def _in_order(chain: Chain) -> Sequence[Rule]:
 
 
 def translated(effect: TranslateDestination, packet: Packet, box: Box) -> list[Packet]:
-    """Give a packet a new destination. Of a port range it keeps a port inside, else takes the first."""
-    destination: Slot = packet.destination
-    if effect.to_itself:
-        own = [
-            (a.number, a.number)
-            for a in box.addresses or ()
-            if a.family == packet.family and a.interface == packet.entered
-        ]
-        destination = tuple(own[:1]) if own else packet.destination
-    elif effect.addresses is not None:
-        destination = effect.addresses
+    """Give a packet a new destination. Of a port range it keeps a port inside, else takes the first.
+
+    What already goes there is taken, and not translated (nf_nat_core.c sets the status where something changes).
+    """
+    packet = replace(packet, taken=True)
+    there, away = _already_there(effect, packet, box)
+    return [*there, *(moved for one in away for moved in _moved(effect, one, box))]
+
+
+def _already_there(
+    effect: TranslateDestination, packet: Packet, box: Box
+) -> tuple[list[Packet], list[Packet]]:
+    """Part what already has the address and the port from the rest."""
+    there: Packet | None = packet
+    rest: list[Packet | None] = []
+    addresses = _new_destination(effect, packet, box)
+    if addresses is not None:
+        if single(addresses) is None:
+            return [], [packet]
+        there, elsewhere = cut(packet, "destination", packet.destination, addresses)
+        rest.append(elsewhere)
+    if there is not None and effect.ports is not None:
+        if effect.shift_from not in (None, effect.ports[0][0]):
+            return [], [packet]
+        there, elsewhere = cut(there, "port", there.port, effect.ports)
+        rest.append(elsewhere)
+    return [p for p in (there,) if p is not None], [p for p in rest if p is not None]
+
+
+def _new_destination(effect: TranslateDestination, packet: Packet, box: Box) -> Numbers | None:
+    """Give where a packet is sent; None where it keeps its address."""
+    if not effect.to_itself:
+        return effect.addresses
+    own = [
+        (a.number, a.number)
+        for a in box.addresses or ()
+        if a.family == packet.family and a.interface == packet.entered
+    ]
+    return tuple(own[:1]) or None
+
+
+def _moved(effect: TranslateDestination, packet: Packet, box: Box) -> list[Packet]:
+    addresses = _new_destination(effect, packet, box)
+    destination: Slot = packet.destination if addresses is None else addresses
     moved = replace(packet, destination=destination, dnat=True)
     if effect.ports is None:
         return [moved]

@@ -8,10 +8,13 @@ from dataclasses import dataclass, field, replace
 from plexops.model.intervals import Numbers, intersect, normalise
 from plexops.model.packets import Box, Chain, State
 from plexops.packets.chains import ChainWalk, End, EndKind, Outcome, Steps, same_place
+from plexops.packets.legs import as_known, following, for_whom, is_answer, reply_to, undone
 from plexops.packets.packet import Leg, Packet, Question, Step, Tracking, assume, cut, merge
-from plexops.packets.plumbing import PLUMBING, Plumbing, priorities
+from plexops.packets.plumbing import PLUMBING, TRANSLATING, Plumbing, priorities
 
 _STOPPED = (EndKind.DROPPED, EndKind.REJECTED)
+_FOREIGN = "the answer is not tracked: it bears another address or port than the one that was asked"
+_LOOSE = "a packet of a connection whose start was not tracked may be translated"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,36 +65,38 @@ class BoxWalk:
         answered, ends = walker.answer(first)
         lost = [replace(end, kind=_lost(end.kind, EndKind.ANSWER_DROPPED)) for end in ends]
         for packet in answered:
-            for second in walker.second_packet(_second(first.packet, packet)):
-                lost += _compared(first, second)
+            for second in walker.second_packet(following(first.packet, packet)):
+                same, other = _compared(first, second)
+                lost += other if same is None else walker._later(same, second.packet)
         return lost
 
-    def answer(self, first: End) -> tuple[list[Packet], list[End]]:
+    def _later(self, whole: End, second: Packet) -> list[End]:
+        """Walk what the server sends next: the second packet may have set a mark or filled a set that stops it."""
+        bears = replace(
+            whole.packet,
+            joined=second.joined,
+            connection_mark=second.connection_mark,
+            connection_mark_name=second.connection_mark_name,
+        )
+        live, ends = self.answer(replace(whole, packet=bears), Leg.LATER)
+        kept = [replace(whole, packet=for_whom(whole.packet, packet)) for packet in live]
+        return [*kept, *(replace(end, kind=_lost(end.kind, EndKind.ANSWER_DROPPED)) for end in ends)]
+
+    def answer(self, first: End, leg: Leg = Leg.ANSWER) -> tuple[list[Packet], list[End]]:
         """Walk the answer to a packet that got through."""
         packet = first.packet
         local = first.kind is EndKind.DELIVERED
-        reply = replace(
-            packet,
-            leg=Leg.ANSWER,
-            tracking=Tracking.BEFORE,
-            state=State.INVALID,
-            connection=False,
-            entered="" if local else packet.leaves,
-            leaves=packet.entered if local else "",
-            source=packet.destination,
-            source_port=packet.port,
-            destination=packet.source,
-            port=packet.source_port,
-            mark=0,
-            mark_name="",
-        )
+        reply = reply_to(packet, leg, local=local)
         if local:
-            return self.through(self.plumbing.local_reply, [reply])
-        before, after = _around(self.plumbing.away_reply)
-        live, ends = self.through(before, [reply])
-        live = [replace(p, leaves=packet.entered) for p in live]
-        more, stopped = self.through(after, live)
-        return more, [*ends, *stopped]
+            live, ends = self.through(self.plumbing.local_reply, [reply])
+        else:
+            before, after = _around(self.plumbing.away_reply)
+            live, ends = self.through(before, [reply])
+            live, stopped = self.through(after, [replace(p, leaves=packet.entered) for p in live])
+            ends += stopped
+        # What the viewer did not ask for it does not take.
+        ends += [_end(EndKind.DROPPED, p, self.index, None, _FOREIGN) for p in live if not is_answer(p)]
+        return [p for p in live if is_answer(p)], ends
 
     def second_packet(self, packet: Packet) -> list[End]:
         """Walk the packet after the answer: no translation is decided any more, the known one is applied."""
@@ -113,7 +118,11 @@ class BoxWalk:
             elif step == "track":
                 live = [self._tracked(packet) for packet in live]
             elif step.startswith("undo-"):
-                live = [_undone(packet, source=step == "undo-snat") for packet in live]
+                source = step == "undo-snat"
+                live = [undone(packet, source=source) for packet in live]
+                way = self.plumbing.first if source else self.plumbing.away
+                stage = next(one[4:] for one in way if one.startswith("nat "))
+                live = self._picked_up(stage, live, ends)
             else:
                 live = self._filters(step, live, ends)
         return live, ends
@@ -131,19 +140,40 @@ class BoxWalk:
     def _nat(self, stage: str, packets: list[Packet], ends: list[End]) -> list[Packet]:
         """Ask the chains that translate, until one does. What follows the first packet is not asked again."""
         if self.known is not None:
-            return [_as_known(p, self.known.packet, source=stage not in _FIRST) for p in packets]
-        of_source = stage not in _FIRST
+            source = stage not in TRANSLATING.values()
+            live = [as_known(p, self.known.packet, source=source) for p in packets]
+            return self._picked_up(stage, live, ends)
         done = [p for p in packets if not p.connection]
         live = [p for p in packets if p.connection]
         for chain in _base_chains(self.box, stage, nat=True):
 
             def left(outcome: Outcome) -> list[Packet]:
-                translated = [p for p in outcome.accepted if (p.snat if of_source else p.dnat)]
-                done.extend(translated)
-                return [*outcome.through, *(p for p in outcome.accepted if p not in translated)]
+                done.extend(replace(p, taken=False) for p in outcome.accepted if p.taken)
+                return [*outcome.through, *(p for p in outcome.accepted if not p.taken)]
 
             live = self._asked(chain, live, ends, left)
         return [*done, *live]
+
+    def _picked_up(self, stage: str, packets: list[Packet], ends: list[End]) -> list[Packet]:
+        """Of a connection whose start was not seen tracking may take a later packet for a new one, and translate it."""
+        if self.known is None or self.known.tracked:
+            return packets
+        left: list[Packet] = []
+        for packet in packets:
+            new = replace(packet, state=State.NEW, connection=True)
+            takes = packet.tracking is Tracking.TRACKED and packet.state is None
+            for one in self._asked_all(stage, [new], ends) if takes else [packet]:
+                if one.taken:
+                    ends.append(_end(EndKind.NOT_KNOWN, one, self.index, None, _LOOSE))
+                else:
+                    left.append(replace(one, state=packet.state, connection=packet.connection))
+        return left
+
+    def _asked_all(self, stage: str, packets: list[Packet], ends: list[End]) -> list[Packet]:
+        live = packets
+        for chain in _base_chains(self.box, stage, nat=True):
+            live = self._asked(chain, live, ends, lambda outcome: [*outcome.through, *outcome.accepted])
+        return live
 
     def _asked(
         self, chain: Chain, packets: list[Packet], ends: list[End], take: Callable[[Outcome], list[Packet]]
@@ -236,9 +266,6 @@ class BoxWalk:
         return found
 
 
-_FIRST = ("prerouting", "nat/dstnat", "rdr", "forwards")
-
-
 def _base_chains(box: Box, stage: str, *, nat: bool) -> list[Chain]:
     """Give the base chains of a stage in the order in which they are asked."""
     found = [
@@ -255,75 +282,16 @@ def _around(steps: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
     return steps, ()
 
 
-def _undone(packet: Packet, *, source: bool) -> Packet:
-    """Put back what the connection's translation changed, in an answer."""
-    if not packet.connection:
-        return packet
-    if source:
-        return (
-            replace(packet, destination=packet.original_source, port=packet.original_source_port)
-            if packet.snat
-            else packet
-        )
-    return (
-        replace(packet, source=packet.original_destination, source_port=packet.original_port)
-        if packet.dnat
-        else packet
-    )
-
-
-def _as_known(packet: Packet, first: Packet, *, source: bool) -> Packet:
-    if not packet.connection or packet.leg is Leg.ANSWER:
-        return packet
-    if source:
-        return replace(packet, source=first.source, source_port=first.source_port) if first.snat else packet
-    return replace(packet, destination=first.destination, port=first.port) if first.dnat else packet
-
-
-def _second(first: Packet, answer: Packet) -> Packet:
-    """Give the packet after an answer that came through: as the first came, with what the answer cut away gone."""
-    return replace(
-        answer,
-        leg=Leg.ACK,
-        tracking=Tracking.BEFORE,
-        state=State.INVALID,
-        connection=False,
-        entered=first.entered,
-        leaves="",
-        source=first.original_source,
-        source_port=first.original_source_port,
-        destination=first.original_destination,
-        port=first.original_port,
-        dnat=False,
-        snat=False,
-        mark=0,
-        mark_name="",
-        tag="",
-        routed=False,
-        trail=first.trail,
-    )
-
-
-def _compared(first: End, second: End) -> list[End]:
-    """Say whether the second packet ends where the first did."""
+def _compared(first: End, second: End) -> tuple[End | None, list[End]]:
+    """Say whether the second packet ends where the first did: the end for whom it does, else the other end."""
     if second.kind in _STOPPED:
-        return [replace(second, kind=EndKind.ACK_DROPPED)]
+        return None, [replace(second, kind=EndKind.ACK_DROPPED)]
     if second.kind is EndKind.NOT_KNOWN:
-        return [second]
+        return None, [second]
     packet = second.packet
     if second.kind is first.kind and same_place(packet, first.packet):
-        tracked = first.packet
-        whole = replace(
-            tracked,
-            viewers=packet.viewers,
-            viewer_ports=packet.viewer_ports,
-            asked=packet.asked,
-            asked_ports=packet.asked_ports,
-            answers=packet.answers,
-            trail=packet.trail,
-        )
-        return [replace(first, packet=whole)]
-    return [replace(second, kind=EndKind.ACK_ELSEWHERE)]
+        return replace(first, packet=for_whom(first.packet, packet)), []
+    return None, [replace(second, kind=EndKind.ACK_ELSEWHERE)]
 
 
 def _lost(kind: EndKind, stopped: EndKind) -> EndKind:
@@ -376,6 +344,10 @@ def _arriving(packet: Packet, own: dict[int, str]) -> Packet:
         source_port=packet.source_port,
         destination=packet.destination,
         port=packet.port,
+        original_source=packet.source,
+        original_source_port=packet.source_port,
+        original_destination=packet.destination,
+        original_port=packet.port,
         answers=packet.answers,
         trail=packet.trail,
     )

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from plexops.model.intervals import Numbers, intersect, shift, subtract, unite
+from plexops.model.intervals import Numbers, intersect, shift, show_addresses, show_ports, subtract, unite
 from plexops.model.packets import Chain, Family, Rule, Side, State
 
 
@@ -40,6 +40,12 @@ class Leg(StrEnum):
     SYN = "way in"
     ANSWER = "answer"
     ACK = "second packet"
+    LATER = "later answer"
+
+    @property
+    def goes_back(self) -> bool:
+        """Whether it goes from the server to the viewer."""
+        return self in (Leg.ANSWER, Leg.LATER)
 
 
 class Tracking(StrEnum):
@@ -52,10 +58,14 @@ class Tracking(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What would have to be known: a field and its value in the device's words."""
+    """What would have to be known: a field and its value in the device's words.
+
+    `of` sets it apart from one in the same words: about another packet of the connection, address or box.
+    """
 
     about: str
     words: str = ""
+    of: tuple[object, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.about} “{self.words}”" if self.words else self.about
@@ -70,6 +80,9 @@ class Step:
     chain: Chain | None
     rule: Rule | None
     words: str
+    #: The base chain, and its own rule by which the packet came to be asked here.
+    base: Chain | None = None
+    at: Rule | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +96,8 @@ class Packet:
     asked_ports: Numbers
     entered: str | None
     leaves: str | None = ""
+    #: Which box on the way it is at.
+    box: int = 0
     source: Slot = Ref(Free.VIEWER)
     source_port: Slot = Ref(Free.VIEWER_PORT)
     destination: Slot = Ref(Free.ASKED)
@@ -94,6 +109,8 @@ class Packet:
     connection: bool = False
     dnat: bool = False
     snat: bool = False
+    #: A chain that translates has taken the packet, even if that changed nothing: no other one of the stage is asked.
+    taken: bool = False
     mark: int | None = 0
     connection_mark: int | None = 0
     mark_name: str | None = ""
@@ -153,7 +170,8 @@ def cut(packet: Packet, name: str, slot: Slot, numbers: Numbers) -> Cut:
     if not inside:
         return None, packet
     # One of several addresses, and which one is not known.
-    question = Question(f"which of several {name} addresses or ports is taken", str(numbers[:3]))
+    shown = show_ports(inside) if "port" in name else show_addresses(packet.family, inside)
+    question = Question(f"which {name} of several is taken:", shown, (slot, inside))
     yes, no = assume(packet, question)
     return (
         None if yes is None else _with(yes, name, inside),
@@ -167,6 +185,7 @@ def _with(packet: Packet, name: str, value: Slot) -> Packet:
 
 def assume(packet: Packet, question: Question) -> Cut:
     """Follow both answers to a question; one that was answered before keeps its answer."""
+    question = replace(question, of=(packet.box, *question.of))
     if (question, True) in packet.answers:
         return packet, None
     if (question, False) in packet.answers:
@@ -176,6 +195,14 @@ def assume(packet: Packet, question: Question) -> Cut:
     return (
         replace(packet, answers=packet.answers | {(question, True)}),
         replace(packet, answers=packet.answers | {(question, False)}),
+    )
+
+
+def forgotten(packet: Packet, about: str) -> frozenset[tuple[Question, bool]]:
+    """Give a packet's answers when what they are about changes: what is asked from now on is another question."""
+    return frozenset(
+        (replace(question, of=("before",)) if question.about == about else question, answer)
+        for question, answer in packet.answers
     )
 
 

@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from plexops.model.packets import Verdict
-
 
 @dataclass(frozen=True, slots=True)
 class Plumbing:
@@ -48,10 +46,12 @@ PLUMBING: Mapping[str, Plumbing] = MappingProxyType(
             first=("raw/prerouting", "track", "mangle/prerouting", "nat nat/dstnat", "route"),
             local=("mangle/input", "filter/input", "deliver"),
             away=("mangle/forward", "filter/forward", "mangle/postrouting", "nat nat/srcnat", "leave"),
-            local_reply=("raw/output", "track", "mangle/output", "filter/output", "mangle/postrouting", "leave"),
+            local_reply=(
+                "raw/output", "track", "mangle/output", "filter/output", "mangle/postrouting", "undo-dnat", "leave",
+            ),
             away_reply=(
                 "raw/prerouting", "track", "mangle/prerouting", "undo-snat", "mangle/forward", "filter/forward",
-                "mangle/postrouting", "leave",
+                "mangle/postrouting", "undo-dnat", "leave",
             ),
         ),
         "pf": Plumbing(
@@ -61,12 +61,10 @@ PLUMBING: Mapping[str, Plumbing] = MappingProxyType(
     }
 )  # fmt: skip
 
-#: iptables' tables as priorities; nat stands at 100 in INPUT and POSTROUTING.
-IPTABLES_PRIORITIES: Mapping[str, int] = MappingProxyType(
-    {"raw": -300, "mangle": -150, "nat": -100, "filter": 0, "security": 50}
+#: The stage at which destinations are translated.
+TRANSLATING: Mapping[str, str] = MappingProxyType(
+    {"netfilter": "prerouting", "routeros": "nat/dstnat", "pf": "rdr", "list": "forwards"}
 )
-#: What ends the walk through a base chain as its policy.
-STOPS = (Verdict.DROP, Verdict.REJECT)
 
 
 def priorities(step: str) -> tuple[str, int, int]:

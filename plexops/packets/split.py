@@ -40,10 +40,10 @@ from plexops.model.packets import (
     TimeIs,
     TranslatedIs,
 )
-from plexops.packets.packet import Leg, Packet, Question, Tracking, assume, cut
+from plexops.packets.packet import Leg, Packet, Question, Slot, Tracking, assume, cut
 
-#: SYN; SYN and ACK; ACK.
-_FLAGS: Mapping[Leg, int] = MappingProxyType({Leg.SYN: 2, Leg.ANSWER: 18, Leg.ACK: 16})
+#: SYN; SYN and ACK; ACK; ACK.
+_FLAGS: Mapping[Leg, int] = MappingProxyType({Leg.SYN: 2, Leg.ANSWER: 18, Leg.ACK: 16, Leg.LATER: 16})
 _MULTICAST: Mapping[int, Numbers] = MappingProxyType(
     {4: ((0xE0 << 24, (0xF0 << 24) - 1),), 6: ((0xFF << 120, (1 << 128) - 1),)}
 )
@@ -133,7 +133,7 @@ def _decided(test: Test, packet: Packet, box: Box) -> bool | Question | tuple[st
         case FamilyIs(families):
             return packet.family in families
         case InterfaceIs(side, names):
-            return _interface(packet.entered if side is Side.SOURCE else packet.leaves, names, side, box)
+            return _interface(packet, side, names, box)
         case AddressIn(side, _, numbers, original):
             return (*packet.slot(side, original=original), numbers)  # type: ignore[return-value]
         case StateIs(states):
@@ -145,14 +145,15 @@ def _decided(test: Test, packet: Packet, box: Box) -> bool | Question | tuple[st
         case TranslatedIs(side):
             return packet.dnat if side is Side.DESTINATION else packet.snat
         case DirectionIs(original):
-            return (packet.leg is not Leg.ANSWER) is original
+            return (not packet.leg.goes_back) is original
         case MarkIs(value, mask, connection):
             mark = packet.connection_mark if connection else packet.mark
             what = "the connection's mark" if connection else "the packet's mark"
-            return Question(what, f"{value:#x}/{mask:#x}") if mark is None else mark & mask == value & mask
+            about = () if connection else (packet.leg,)
+            return Question(what, f"{value:#x}/{mask:#x}", about) if mark is None else mark & mask == value
         case MarkNamed(name, kind):
             found = packet.mark_name if kind == "packet" else packet.connection_mark_name
-            return Question(f"the {kind}'s mark", name) if found is None else found == name
+            return Question(f"the {kind}'s mark", name, (packet.leg,)) if found is None else found == name
         case FlagsAre(mask, bits):
             return _FLAGS[packet.leg] & mask == bits
         case TagIs(word):
@@ -165,38 +166,43 @@ def _decided(test: Test, packet: Packet, box: Box) -> bool | Question | tuple[st
             return _mac(packet, addresses, box)
         case RateWithin(per_minute, burst, over, words):
             enough = per_minute >= 60 and burst >= (5 if packet.leg is Leg.SYN else 20)
-            return not over if enough else Question("how many packets come", words)
+            return not over if enough else Question("how many packets come", words, (packet.leg,))
         case ConnectionsWithin(most, over, words):
             return not over if most >= 5 else Question("how many connections there are", words)
         case TimeIs(words):
             return Question("what time it is", words)
         case Other(words):
-            return Question("whether this holds:", words)
+            # What holds for one packet of a connection need not hold for the next.
+            return Question("whether this holds:", words, (packet.leg,))
     raise AssertionError(f"{test} is no test")  # pragma: no cover - the union is complete
 
 
-def _interface(name: str | None, wanted: Sequence[str], side: Side, box: Box) -> bool | Question:
+def _interface(packet: Packet, side: Side, wanted: Sequence[str], box: Box) -> bool | Question:
     """Tell whether an interface is among the wanted ones. Before routing a packet leaves by none."""
+    name = packet.entered if side is Side.SOURCE else packet.leaves
     if name == "":
         return False
-    doubt: Question | None = None
+    doubts: list[str] = []
     for pattern in wanted:
         if pattern[:1] in ("@", "%"):
             groups = box.lists if pattern[0] == "@" else box.classes
             members = None if groups is None else groups.get(pattern[1:])
-            what = "interface list" if pattern[0] == "@" else "kind of interface"
-            if members is None or name is None:
-                doubt = Question(f"which interfaces are in the {what}", pattern[1:])
+            if members is None or (name is None and members):
+                doubts.append(pattern)
             elif name in members:
                 return True
         elif pattern == "*":
             return True
         elif name is None:
-            way = "arrive" if side is Side.SOURCE else "leave"
-            doubt = Question(f"whether packets {way} by the interface", pattern)
+            doubts.append(pattern)
         elif name == pattern or (pattern.endswith("*") and name.startswith(pattern[:-1])):
             return True
-    return doubt if doubt is not None else False
+    if not doubts:
+        return False
+    if name is not None:
+        return Question(f"whether the interface {name} is in", " ".join(doubts))
+    way, to = ("arrive", ()) if side is Side.SOURCE else ("leave", (packet.destination,))
+    return Question(f"whether packets {way} by the interface", " ".join(doubts), (packet.leg.goes_back, *to))
 
 
 def _state(packet: Packet, states: frozenset[State]) -> bool | Question:
@@ -205,7 +211,8 @@ def _state(packet: Packet, states: frozenset[State]) -> bool | Question:
     if packet.tracking is Tracking.UNTRACKED:
         return State.UNTRACKED in states
     if packet.state is None:
-        return Question("how connection tracking takes a packet of a connection whose start it did not see")
+        what = "whether connection tracking calls a packet whose connection's start it did not see"
+        return Question(what, ", ".join(sorted(states)), (packet.leg,))
     return packet.state in states
 
 
@@ -219,18 +226,18 @@ def _in_set(
     blurred = ((), "") in packet.joined
     if found is None or found.unread or blurred:
         why = f" ({found.unread})" if found is not None and found.unread else ""
-        return Question(f"which addresses are in the set{why}", name)
+        return Question(f"which addresses are in the set{why}", name, (slot, blurred))
     return (field, slot, found.v4 if packet.family == 4 else found.v6)  # type: ignore[return-value]
 
 
 def _kind(
     packet: Packet, side: Side, kinds: frozenset[AddressKind], unknown: str, box: Box
 ) -> bool | Question | tuple[str, Numbers, Numbers]:
-    if box.addresses is None:
-        return Question("which addresses are the box's own")
-    if unknown:
-        return Question("whether the address is", unknown)
     field, slot = packet.slot(side)
+    if box.addresses is None:
+        return own_addresses(slot, kinds)
+    if unknown:
+        return Question("whether the address is", unknown, (slot,))
     local = normalise((a.number, a.number) for a in box.addresses if a.family == packet.family)
     multicast = _MULTICAST[packet.family]
     everything: Numbers = ((0, 2**32 - 1 if packet.family == 4 else 2**128 - 1),)
@@ -244,18 +251,24 @@ def _kind(
     return (field, slot, normalise(wanted))  # type: ignore[return-value]
 
 
+def own_addresses(slot: Slot, kinds: frozenset[AddressKind]) -> Question:
+    """Ask what an address is to a box of which the addresses were not read."""
+    return Question("which addresses are the box's own", of=(slot, kinds))
+
+
 def _reverse_path(packet: Packet, box: Box) -> bool | Question:
     """The way back to every viewer is the default route's."""
-    if packet.leg is Leg.ANSWER:
+    if packet.leg.goes_back:
         return True
     if box.routes is not None and packet.entered:
         ways = [r.interface for r in box.routes if r.family == packet.family and r.length == 0]
         if ways and ways[0] == packet.entered:
             return True
-    return Question("by which interface the way back to the sender leaves")
+    return Question("by which interface the way back to the sender leaves", of=(packet.source,))
 
 
 def _mac(packet: Packet, addresses: frozenset[str], box: Box) -> bool | Question:
-    if packet.leg is Leg.ANSWER or box.gateway_mac is None or packet.entered != box.internet_side:
-        return Question("the sender's hardware address", ", ".join(sorted(addresses)))
+    if packet.leg.goes_back or box.gateway_mac is None or packet.entered != box.internet_side:
+        back = packet.leg.goes_back
+        return Question("the sender's hardware address", ", ".join(sorted(addresses)), (back,))
     return box.gateway_mac in addresses

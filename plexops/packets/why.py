@@ -6,10 +6,9 @@ first reason why it does not; else that there is none.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from types import MappingProxyType
 
 from plexops.model.intervals import intersect, size
 from plexops.model.packets import (
@@ -36,7 +35,7 @@ from plexops.model.packets import (
 from plexops.packets.chains import End, EndKind
 from plexops.packets.connection import BoxWalk
 from plexops.packets.packet import Leg, Packet, Step, Tracking
-from plexops.packets.plumbing import PLUMBING
+from plexops.packets.plumbing import PLUMBING, TRANSLATING
 from plexops.packets.reach import VIEWER_PORTS, Answer, Asked, Target, first_packet
 from plexops.packets.split import split
 
@@ -70,15 +69,14 @@ class Reason:
     by: Rule | None = None
     words: str = ""
     leg: Leg = Leg.SYN
+    #: Where a rule of ours would have to stand so that it is asked before what stops: base chain, and its rule.
+    base: Chain | None = None
+    at: Rule | None = None
 
 
 _ORDER: Sequence[type[object]] = (
     FamilyIs, ProtocolIs, InterfaceIs, AddressIn, AddressIs, PortIn, SetHas, MacIn, MarkIs, MarkNamed, StateIs, TagIs,
 )  # fmt: skip
-#: The stages at which destinations are translated.
-_STAGES: Mapping[str, str] = MappingProxyType(
-    {"netfilter": "prerouting", "routeros": "nat/dstnat", "pf": "rdr", "list": "forwards"}
-)
 _STOPPING = (
     EndKind.DROPPED,
     EndKind.REJECTED,
@@ -107,7 +105,16 @@ def _stopped(missed: Iterable[End]) -> Iterator[Reason]:
         on_the_way = packet.dnat or not packet.routed or end.box > 0 or packet.leaves
         if end.kind in _STOPPING and (on_the_way or packet.leg is not Leg.SYN):
             step = end.step
-            yield Reason(Why.STOPPED, end.box, step.rule, step.chain, words=step.words, leg=step.leg)
+            yield Reason(
+                Why.STOPPED,
+                end.box,
+                step.rule,
+                step.chain,
+                words=step.words,
+                leg=step.leg,
+                base=step.base,
+                at=step.at,
+            )
 
 
 def _elsewhere(missed: Iterable[End]) -> Iterator[Reason]:
@@ -178,7 +185,7 @@ def _names(match: Match, asked: Asked) -> bool:
 def _before_translation(box: Box, asked: Asked) -> list[Packet]:
     """Give the first packet as it is when destinations are about to be translated."""
     walk = BoxWalk(box)
-    stage = _STAGES[box.plumbing]
+    stage = TRANSLATING[box.plumbing]
     steps = PLUMBING[box.plumbing].first
     return walk.through(steps[: steps.index(f"nat {stage}")], [first_packet(box, asked)])[0]
 

@@ -15,7 +15,7 @@ from plexops.parsers.base import ParseError, Row, lines_of, routeros_string
 _LOG = re.compile(r"(?:[a-z]{3}/\d\d(?:/\d{4})? |\d{4}-\d\d-\d\d |\d\d-\d\d )?\d\d:\d\d:\d\d echo: ")
 _HEADING = re.compile(r"(?:Flags|Columns):")
 #: The legend of the flags goes on in the next line, broken wherever the terminal ends: `p, b - bgp, o - ospf`.
-_LEGEND = re.compile(r"[^\s0-9#;=]\S*(?:,? \S+)* - ")
+_LEGEND = re.compile(r"[^\s0-9#;=][^=]* - ")
 _TABLE = re.compile(r"\s*#\s+([A-Z][A-Z0-9. -]*)")
 #: A number, up to four groups of up to three flags, and then the comment, an argument or the end of the line.
 _ENTRY = re.compile(r" {0,3}([0-9]+)((?: +[A-Za-z*+!]{1,3}){0,4})(?: +|$)(?=;;;|[a-z.][a-z0-9.-]*=|$)")

@@ -7,11 +7,15 @@ without quotes, then `key=value`, where a value reaches to the next ` key=`. ntc
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 from plexops.parsers.base import ParseError, Row, routeros_string
 from plexops.parsers.routeros_print import print_lines
 
-_HEAD = re.compile(r" *(\d+)?((?: *[A-Za-z*+!]){0,8}?)(?: +|^)(?=;;;|[a-z.][a-z0-9.-]*=)")
+#: Without a number: a dynamic route, its state, its origin (`DAc`, `D d`, `DAdH`).
+_HEAD = re.compile(
+    r" *(?:(\d+)((?: *[A-Za-z*+!]){0,8}?)|(D[AI ]?[A-Za-z]?[ H+]{0,3}))(?: +|(?<= ))(?=;;;|[a-z.][a-z0-9.-]*=)"
+)
 _KEY = re.compile(r"(?:^|(?<=[ \t]))([a-z.][a-z0-9.-]*)=")
 #: What follows a firewall rule's comment. Only there could a comment's words pass for a match of the rule.
 _CHAIN = re.compile(r"(?:^|(?<=[ \t]))chain=")
@@ -20,35 +24,38 @@ _CHAIN = re.compile(r"(?:^|(?<=[ \t]))chain=")
 def parse_routeros_rows(text: str) -> list[Row]:
     """Read `print terse`: rows of `.index` (empty: none), `.flags`, `.comment` and each argument as text.
 
-    A row that can be read in two ways, or not at all, is `.index`, `.flags` and `.odd`: the line itself. So is a row
-    whose comment is broken over several lines. Raises ParseError for a text that does not begin with an item.
+    A row that can be read in two ways, or not at all, is `.index`, `.flags` and `.odd`: the line itself. A comment may
+    be broken over several lines. Raises ParseError for a text that does not begin with an item, and where the numbers
+    do not rise: then a comment's line passes for an item.
     """
-    rows: list[Row] = []
+    lines: list[tuple[re.Match[str], str]] = []
     for line in print_lines(text):
         head = _HEAD.match(line)
         if head is not None:
-            rows.append(_row(line, head))
-        elif line and not rows:
+            lines.append((head, line))
+        elif line and not lines:
             raise ParseError("no item of a terse print", line)
         elif line:
-            last = rows[-1]
-            told = last.get(".odd") or last.get(".line")
-            rows[-1] = _odd(last, f"{told} {line}")
-    for row in rows:
-        row.pop(".line", None)
-    return rows
+            lines[-1] = (lines[-1][0], f"{lines[-1][1]} {line}")
+    numbers = [int(head[1]) for head, _ in lines if head[1]]
+    if any(after <= before for before, after in pairwise(numbers)):
+        raise ParseError("the items' numbers do not rise")
+    return [_row(line, head) for head, line in lines]
 
 
 def _row(line: str, head: re.Match[str]) -> Row:
-    row: Row = {".index": head[1] or "", ".flags": head[2].replace(" ", ""), ".comment": "", ".line": line}
+    flags = (head[2] or head[3] or "").replace(" ", "")
+    row: Row = {".index": head[1] or "", ".flags": flags, ".comment": ""}
     rest = line[head.end() :]
     chains = [found.start() for found in _CHAIN.finditer(rest)]
     mark = next((mark for mark in (";;;", "comment=") if rest.startswith(mark)), None)
-    if len(chains) > 1:
+    # What a device at home calls its mapping is free text, and all of it stands in the comment; an owner's own text
+    # may stand in other fields too.
+    if len(chains) > 1 and (mark is None or "D" not in flags):
         return _odd(row, line)
     if mark is not None:
         following = _KEY.search(rest, len(mark))
-        end = chains[0] if chains else following.start() if following else len(rest)
+        end = chains[-1] if chains else following.start() if following else len(rest)
         row[".comment"] = rest[len(mark) : end].strip()
         rest = rest[end:]
     return row if _arguments(rest, row) else _odd(row, line)

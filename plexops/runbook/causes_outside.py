@@ -6,19 +6,19 @@ from collections.abc import Sequence
 
 from plexops.model.entries import ProbeAnswer
 from plexops.model.snapshot import Entry, Role
+from plexops.packets.reach import AnswerKind
 from plexops.runbook import conditions
 from plexops.runbook.causes_router import other_filter_of_router
 from plexops.runbook.causes_server import (
     leaves_by_vpn,
-    named_rule,
     other_filter_of_host,
     plex_listens_to_all,
     server_offline,
 )
 from plexops.runbook.conditions import Holds, WanCause
-from plexops.runbook.filtering import Passes, Walk
 from plexops.runbook.rule import Sign, exhibits_of, of_fact, sign
 from plexops.runbook.situation import Situation, probe_of
+from plexops.runbook.way_in import WayIn
 
 #: plex.tv gives up after 5 s: a failure that took so long was dropped on the way, not refused (facts: 12 of 12).
 _DROPPED_MILLISECONDS = 4500
@@ -103,8 +103,7 @@ def other_way_out(situation: Situation) -> Sign | None:
 def isp_blocks(situation: Situation) -> Sign | None:
     """Is all in order at home, and packets from outside vanish all the same?"""
     found = _vanish(situation)
-    others = (situation.router_other_filter, situation.host_other_filter)
-    if found is None or any(walked.passes is not Passes.YES for walked in others):
+    if found is None or not situation.router_admits or not situation.host_admits:
         return None
     says = f"packets to port {situation.port} vanish, and every filter at home that was read lets them in"
     return Sign(f"{says} ({found.says})", found.exhibits)
@@ -113,42 +112,43 @@ def isp_blocks(situation: Situation) -> Sign | None:
 def router_other_filter(situation: Situation) -> Sign | None:
     """Does another filter of the router drop the port? Where it is not understood: is nothing else left?"""
     drops = other_filter_of_router(situation)
-    return drops or _may_stop(
-        situation, situation.router_other_filter, f"router may stop port {situation.port}"
-    )
+    return drops or _may_stop(situation, situation.way, f"router may stop port {situation.port}")
 
 
 def host_other_filter(situation: Situation) -> Sign | None:
     """Does a filter beside the server's firewall stop Plex? Where it is not understood: is nothing else left?"""
     drops = other_filter_of_host(situation)
-    if drops is not None or situation.router_other_filter.passes is not Passes.YES:
+    if drops is not None or not situation.router_admits:
         return drops
     port = situation.view.plex_port
-    return _may_stop(situation, situation.host_other_filter, f"server may stop tcp {port}")
+    return _may_stop(situation, situation.host_way(), f"server may stop tcp {port}")
 
 
-def _may_stop(situation: Situation, walked: Walk, what: str) -> Sign | None:
+def _may_stop(situation: Situation, way: WayIn | None, what: str) -> Sign | None:
     """Blame a filter that is not understood, where nothing else that was read stops the packets."""
     found = _vanish(situation)
-    if found is None or walked.passes is not Passes.UNKNOWN or walked.stopped_by is None:
+    if found is None or way is None or way.answer.kind is not AnswerKind.UNKNOWN:
         return None
-    says = f"“{walked.chain}” of the {what} ({named_rule(walked.stopped_by)}), and nothing else that was read does"
-    shown = exhibits_of([walked.stopped_by.exhibit, *found.exhibits])
+    stopper = next((end for end in way.answer.missed if end.packet.answers), None)
+    if stopper is None or stopper.step.rule is None or stopper.step.chain is None:
+        return None
+    says = f"“{stopper.step.chain.id}” of the {what} ({stopper.step.rule.called}), and nothing else that was read does"
+    shown = exhibits_of([stopper.step.rule.exhibit, *found.exhibits])
     return Sign(f"{says} ({found.says})", shown, likely=True)
 
 
 def _vanish(situation: Situation) -> Sign | None:
     """Give who saw that packets vanish, where all else that was read lets them in."""
     dropped = _dropped(situation)
-    forward = situation.effective
-    if dropped is None or situation.wan.holds is not Holds.YES or forward not in situation.leads_to_plex:
+    forward = situation.forwarded_to_plex
+    if dropped is None or situation.wan.holds is not Holds.YES or forward is None:
         return None
     if situation.plex_says.holds is not Holds.NO:  # one vantage alone may stand in a network that blocks
         return None
     if situation.server.text("host.egress") is None or server_offline(situation) is not None:
         return None  # the answers would not find their way back
-    passes = situation.router_filter.passes is Passes.YES and situation.host_filter().passes is Passes.YES
-    if not passes or plex_listens_to_all(situation) is None:
+    stopped = situation.router_stops is not None or situation.host_stops() is not None
+    if stopped or plex_listens_to_all(situation) is None:
         return None
     return sign(dropped.says, *dropped.exhibits, forward, *situation.wan.exhibits)
 

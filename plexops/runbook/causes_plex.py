@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from ipaddress import IPv6Network, ip_network
 
-from plexops.model.entries import ProbeAnswer
+from plexops.model.entries import ProbeAnswer, UpnpMapping
 from plexops.model.snapshot import Kind, KindState
 from plexops.model.values import NOT_PUBLIC_NETWORKS, PLEX_PORT
+from plexops.packets.reach import AnswerKind
+from plexops.packets.why import Why
 from plexops.runbook.conditions import Holds
 from plexops.runbook.rule import Sign, named, of_fact, sign
 from plexops.runbook.situation import Situation, probe_of
 from plexops.runbook.view import ipv4
+from plexops.runbook.way_in import through_router
 
 #: Words of Plex's sign-in state with which nothing is wrong; `none` is an unclaimed server's.
 _SIGNED_IN = frozenset({"ok", "", "none", "unknown"})
@@ -110,8 +113,8 @@ def prefers_other_interface(situation: Situation) -> Sign | None:
         return sign(
             f"Plex prefers the interface {name}, and its own list of interfaces does not have it", shown
         )
-    forward = situation.effective
-    if forward is None or forward not in situation.leads_to_plex or not situation.shares_the_host:
+    forward = situation.forwarded_to_plex
+    if forward is None or not situation.shares_the_host:
         return None
     if ipv4(address) in (None, forward.values.address):
         return None
@@ -218,18 +221,20 @@ def upnp_stale(situation: Situation) -> Sign | None:
 
 def _flushed(situation: Situation) -> Sign | None:
     """Did the packet filter lose what UPnP's list still names? A firewall that is loaded anew does that."""
-    doors = situation.router.facts.get("upnp.doors")
-    if doors is None or not isinstance(doors.value, tuple) or any("?" in door for door in doors.value):
-        return None
     for entry in situation.mappings:
-        mapping = entry.values
-        door = f"{mapping.external_port} {mapping.address} {mapping.port}"
-        if mapping.address in situation.targets and mapping.external_port.single and door not in doors.value:
+        mapping: UpnpMapping = entry.values
+        port, inner = mapping.external_port.single, mapping.port.single
+        if port is None or inner is None or mapping.address not in situation.targets:
+            continue
+        way = through_router(situation.view, port, mapping.address, inner)
+        if situation.router.box is None or way is None or way.answer.kind is not AnswerKind.NOBODY:
+            continue
+        if all(reason.why is Why.NO_RULE for reason in way.reasons):
             says = (
-                f"UPnP's list maps port {mapping.external_port} to {mapping.address}:{mapping.port}, "
+                f"UPnP's list maps port {port} to {mapping.address}:{inner}, "
                 "and the router's packet filter has no rule for it"
             )
-            return sign(says, entry, doors.exhibit, situation.settings)
+            return sign(says, entry, situation.settings)
     return None
 
 

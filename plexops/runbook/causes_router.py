@@ -2,33 +2,42 @@
 
 from __future__ import annotations
 
-from plexops.model.entries import Pinhole
 from plexops.model.snapshot import Entry, Kind, KindState
-from plexops.model.values import PLEX_PORT
+from plexops.packets.reach import AnswerKind
+from plexops.packets.why import Why
 from plexops.runbook import conditions
 from plexops.runbook.conditions import Holds
-from plexops.runbook.filtering import Passes
 from plexops.runbook.rule import Sign, named, of_fact, sign
-from plexops.runbook.situation import TCP, Situation
+from plexops.runbook.situation import Situation
+from plexops.runbook.way_in import Exposure, entry_of, exposures, says
 
 
 def no_forward(situation: Situation) -> Sign | None:
     """Is the port forwarded nowhere, and Plex by no other port?"""
     port = situation.port
-    if port is None or not situation.forwards_known or not situation.targets:
+    if port is None or not situation.forwards_known or not situation.targets or _may_be_open(situation):
         return None
     if any(situation.forwards(port, enabled=on, tcp=tcp) for on in (True, False) for tcp in (True, False)):
         return None
     mappings = situation.router.state(Kind.UPNP_MAPPING)
     if situation.leads_to_plex or mappings is KindState.UNKNOWN or situation.mappings:
         return None
+    way = situation.way
+    if way is not None and all(reason.why is not Why.NO_RULE for reason in way.reasons):
+        return None
     return sign(f"no forward of port {port} exists", *_all_forwards(situation))
+
+
+def _may_be_open(situation: Situation) -> bool:
+    """Whether the router lets somebody through to Plex, or nobody can say: then none of its forwards is to blame."""
+    way = situation.way
+    return way is not None and way.answer.kind in (AnswerKind.EVERYBODY, AnswerKind.UNKNOWN)
 
 
 def forward_disabled(situation: Situation) -> Sign | None:
     """Is there a forward that is switched off?"""
     port = situation.port
-    if port is None or situation.forwards(port):
+    if port is None or situation.forwards(port) or _may_be_open(situation):
         return None
     for entry in situation.forwards(port, enabled=False):
         return sign(f"the forward {named(entry)} of port {port} is switched off", entry)
@@ -40,9 +49,27 @@ def forward_udp_only(situation: Situation) -> Sign | None:
     port = situation.port
     if port is None or situation.forwards(port) or situation.forwards(port, enabled=False):
         return None
+    if _may_be_open(situation):
+        return None
     for entry in situation.forwards(port, tcp=False):
         return sign(f"the forward {named(entry)} carries UDP only, and Plex speaks TCP", entry)
     return None
+
+
+#: Why a forward that names the port, or leads to Plex, is not met by a viewer's connection.
+_NOT_MET = (Why.NO_MATCH, Why.NOT_ENTERED, Why.NARROWED, Why.OFF, Why.UNTRACKED)
+
+
+def forward_not_met(situation: Situation) -> Sign | None:
+    """Is a forward there that a viewer's connection does not meet: for another address, interface or sender?"""
+    way = situation.way
+    if way is None or way.answer.kind not in (AnswerKind.NOBODY, AnswerKind.SOME) or way.first is None:
+        return None
+    if forward_disabled(situation) or forward_udp_only(situation) or way.first.why not in _NOT_MET:
+        return None
+    rule = way.first.rule
+    entry = entry_of(rule, situation.router.of(Kind.PORT_FORWARD))
+    return sign(says(way.first), entry, None if rule is None else rule.exhibit)
 
 
 def shadowed(situation: Situation) -> Sign | None:
@@ -68,6 +95,8 @@ def behind_dmz(situation: Situation) -> Sign | None:
 def _shadow(situation: Situation) -> tuple[Entry, Entry] | None:
     first, port = situation.effective, situation.port
     if first is None or port is None or first.values.address in situation.targets or not situation.targets:
+        return None
+    if situation.router_stops is not None and not situation.router_stops.translated:
         return None
     later = [e for e in situation.forwards(port) if e is not first and e in situation.leads_to_plex]
     return (first, later[0]) if later else None
@@ -156,23 +185,31 @@ def _inner_port(entry: Entry, port: int) -> int | None:
 
 
 def router_filter(situation: Situation) -> Sign | None:
-    """Does the router's own filter drop what it forwards?"""
-    walked, entry = situation.router_filter, situation.effective
-    if walked.passes is not Passes.NO or entry is None or walked.stopped_by is None:
+    """Does the router's own filter drop what it forwards, where an accept of plexops's could let it through?"""
+    stopped, entry = situation.router_stops, situation.forwarded_to_plex
+    if stopped is None or entry is None or not stopped.translated or not _opens(situation):
         return None
-    says = f"“{walked.chain}” of the router's own filter drops what {named(entry)} forwards"
-    return sign(says, entry, walked.stopped_by)
+    says = f"“{stopped.chain}” of the router's own filter drops what {named(entry)} forwards"
+    return sign(f"{says} ({stopped.called})", entry, stopped.exhibit)
+
+
+def _opens(situation: Situation) -> bool:
+    return situation.router.state(Kind.PASSAGE) is KindState.PRESENT
 
 
 def other_filter_of_router(situation: Situation) -> Sign | None:
     """Does another filter of the router drop what is to be forwarded, or has been?"""
-    walked, entry = situation.router_other_filter, situation.effective
-    if walked.passes is not Passes.NO or entry is None or walked.stopped_by is None:
+    stopped, entry = situation.router_stops, situation.effective
+    if stopped is None or (stopped.translated and _opens(situation)):
         return None
-    what = f"what {named(entry)} forwards"
-    if walked.stopped_by.values.early:
-        what = f"port {situation.port} before {named(entry)} forwards it"
-    return sign(f"“{walked.chain}” of the router drops {what}", entry, walked.stopped_by)
+    forward = "it" if entry is None else named(entry)
+    what = (
+        f"what {forward} forwards"
+        if stopped.translated
+        else f"port {situation.port} before {forward} forwards it"
+    )
+    says = f"“{stopped.chain}” of the router drops {what} ({stopped.called})"
+    return sign(says, entry, stopped.exhibit)
 
 
 def not_persistent(situation: Situation) -> Sign | None:
@@ -214,32 +251,29 @@ def two_reservations(situation: Situation) -> Sign | None:
 
 def exposed(situation: Situation) -> Sign | None:
     """Is 32400 itself open to the internet? (R5)"""
-    found = [e for e in conditions.exposures(situation.view) if not e.values.external_port.everything]
+    found = [one for one in _exposures(situation, 4) if not one.every_port]
     if not found:
         return None
-    return sign(f"32400 itself is forwarded to {found[0].values.address} by {named(found[0])}", *found)
+    says = f"32400 itself is forwarded to {found[0].address} by {found[0].called}"
+    return sign(says, *(one.exhibit for one in found))
 
 
 def plex_dmz(situation: Situation) -> Sign | None:
     """Is the Plex host handed every port?"""
-    found = [e for e in conditions.exposures(situation.view) if e.values.external_port.everything]
+    found = [one for one in _exposures(situation, 4) if one.every_port]
     if not found:
         return None
-    return sign(
-        f"every port is handed to the Plex host {found[0].values.address} by {named(found[0])}", *found
-    )
+    says = f"every port is handed to the Plex host {found[0].address} by {found[0].called}"
+    return sign(says, *(one.exhibit for one in found))
 
 
 def ipv6_pinhole(situation: Situation) -> Sign | None:
     """Is Plex's port open over IPv6?"""
-    for entry in situation.router.of(Kind.PINHOLE):
-        if entry.values is not None and _opens_plex(entry.values):
-            return sign(f"{named(entry)} lets the internet in to port {PLEX_PORT} over IPv6", entry)
-    return None
+    return next((sign(one.says(), one.exhibit) for one in _exposures(situation, 6)), None)
 
 
-def _opens_plex(hole: Pinhole) -> bool:
-    return (hole.ports is None or PLEX_PORT in hole.ports) and (hole.protocol is None or hole.protocol in TCP)
+def _exposures(situation: Situation, family: int) -> list[Exposure]:
+    return [one for one in exposures(situation.view) or () if one.family == family and one.certain]
 
 
 def _all_forwards(situation: Situation) -> tuple[str, ...]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from ipaddress import ip_address
+from typing import Literal
 
-from plexops.model.entries import FilterVerdict
-from plexops.model.snapshot import Entry, Kind
-from plexops.runbook.filtering import Passes
+from plexops.model.snapshot import Entry
 from plexops.runbook.rule import Sign, of_fact, sign
 from plexops.runbook.situation import Situation
+from plexops.runbook.way_in import admits
 
 #: How tunnels are called on Linux, macOS and by the VPN programs that name their own.
 _TUNNEL = re.compile(r"(?:tun|tap|wg|utun|ppp|nordlynx|proton|mullvad|tailscale|gpd|ipsec)[\w.-]*")
@@ -53,50 +53,41 @@ def firewall_blocks(situation: Situation) -> Sign | None:
 
 def firewall_blocks_v6(situation: Situation) -> Sign | None:
     """Does it stop one over IPv6, and not over IPv4?"""
-    if situation.host_filter().passes is not Passes.YES:
-        return None
-    return _blocked(situation, 6)
+    return _blocked(situation, 6) if situation.host_admits else None
 
 
 def firewall_order(situation: Situation) -> Sign | None:
     """Is Plex allowed by a rule that stands behind one that drops?"""
-    stopped = situation.host_filter()
-    if stopped.passes is not Passes.NO or stopped.stopped_by is None or situation.contained:
+    stopped = situation.firewall_stops()
+    if stopped is None or stopped.rule is None:
         return None
-    port = situation.view.plex_port
-    rules = situation.server.of(Kind.FILTER_RULE)
-    behind = rules[rules.index(stopped.stopped_by) + 1 :] if stopped.stopped_by in rules else ()
-    for rule in behind:
-        values = rule.values
-        admits = values.verdict is FilterVerdict.ACCEPT and values.ports is not None and port in values.ports
-        if admits and values.chain == stopped.stopped_by.values.chain and values.family != 6:
-            says = f"{named_rule(stopped.stopped_by)} stops port {port} before {named_rule(rule)} would let it in"
-            return sign(says, stopped.stopped_by, rule)
+    for chain in (situation.server.box.chains if situation.server.box is not None else {}).values():
+        behind = chain.rules[chain.rules.index(stopped.rule) + 1 :] if stopped.rule in chain.rules else ()
+        for rule in behind:
+            if admits(rule, situation.view.plex_port):
+                port = situation.view.plex_port
+                says = f"{stopped.called} stops port {port} before {rule.called} would let it in"
+                return sign(says, stopped.exhibit)
     return None
 
 
-def _blocked(situation: Situation, family: int) -> Sign | None:
-    walked = situation.host_filter(family)
-    if walked.passes is not Passes.NO or walked.stopped_by is None or situation.contained:
+def _blocked(situation: Situation, family: Literal[4, 6]) -> Sign | None:
+    stopped = situation.firewall_stops(family)
+    if stopped is None:
         return None
     kind = situation.server.text("firewall.kind") or "the host's firewall"
-    says = f"{kind} stops tcp {situation.view.plex_port} over IPv{family} ({named_rule(walked.stopped_by)})"
-    return sign(says, walked.stopped_by, of_fact(situation.server, "firewall.active"))
-
-
-def named_rule(entry: Entry) -> str:
-    """Name a rule of a filter."""
-    return f"“{entry.label}”" if entry.label else f"rule {entry.handle}"
+    says = f"{kind} stops tcp {situation.view.plex_port} over IPv{family} ({stopped.called})"
+    return sign(says, stopped.exhibit, of_fact(situation.server, "firewall.active"))
 
 
 def other_filter_of_host(situation: Situation) -> Sign | None:
     """Does a filter beside the host's firewall stop a viewer's connection?"""
-    walked = situation.host_other_filter
-    if walked.passes is not Passes.NO or walked.stopped_by is None:
+    stopped = situation.host_stops()
+    if stopped is None or situation.firewall_stops() is not None:
         return None
     port = situation.view.plex_port
-    says = f"“{walked.chain}” of the server stops tcp {port} ({named_rule(walked.stopped_by)})"
-    return sign(f"{says}, beside the firewall that plexops changes", walked.stopped_by)
+    says = f"“{stopped.chain}” of the server stops tcp {port} ({stopped.called})"
+    return sign(f"{says}, beside the firewall that plexops changes", stopped.exhibit)
 
 
 def firewall_not_as_said(situation: Situation) -> Sign | None:

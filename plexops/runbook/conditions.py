@@ -7,7 +7,7 @@ from enum import StrEnum
 from ipaddress import IPv4Address
 
 from plexops.model.entries import Echo, Probe, ProbeAnswer
-from plexops.model.snapshot import Entry, Kind, KindState, Role
+from plexops.model.snapshot import Entry, Kind, Role
 from plexops.model.values import (
     CARRIER_NAT_NETWORKS,
     PLEX_PORT,
@@ -16,6 +16,7 @@ from plexops.model.values import (
     UNUSABLE_NETWORKS,
 )
 from plexops.runbook.view import SiteView, ipv4
+from plexops.runbook.way_in import exposures
 
 
 class Holds(StrEnum):
@@ -195,43 +196,25 @@ def public_addresses(view: SiteView) -> list[tuple[IPv4Address, str, str]]:
 
 
 def dmz(view: SiteView) -> Condition:
-    """Is the Plex host nobody's DMZ, and 32400 not forwarded as such? (runbook R5, boundaries)"""
+    """Is the Plex host nobody's DMZ, and 32400 not open to the internet, over IPv4 and IPv6? (runbook R5, boundaries)"""
     router = view.of(Role.ROUTER)
-    if not router.kinds or router.state(Kind.PORT_FORWARD) is not KindState.PRESENT:
-        reason = router.reasons.get(Kind.PORT_FORWARD, "the router's forwards were not read")
-        return Condition(Holds.UNKNOWN, reason)
-    exposed = exposures(view)
-    if exposed:
-        first = exposed[0]
-        every = first.values.external_port.everything
-        what = "every port is handed to" if every else "32400 itself is forwarded to"
+    found = exposures(view)
+    if found is None:
+        reason = router.reasons.get("packets") or router.reasons.get(Kind.PORT_FORWARD)
+        return Condition(Holds.UNKNOWN, reason or "the router's forwards were not read")
+    certain = [one for one in found if one.certain]
+    if certain:
         return Condition(
             Holds.NO,
-            f"{what} {first.values.address} by “{first.label or first.handle}”",
-            tuple(entry.exhibit for entry in exposed),
+            certain[0].says(),
+            tuple(dict.fromkeys(one.exhibit for one in certain if one.exhibit)),
             stop=("Remove that forward on the router: plexops deletes nothing that it did not make.",),
         )
-    forwards = router.of(Kind.PORT_FORWARD)
-    unread = next((entry for entry in forwards if entry.values is None), None)
-    if unread is not None:
-        says = f"the forward “{unread.label or unread.handle}” cannot be read: it may hand over any port"
-        return Condition(Holds.UNKNOWN, says, (unread.exhibit,))
-    return Condition(Holds.YES, "no DMZ, and 32400 is not forwarded", _exhibits(forwards))
-
-
-def exposures(view: SiteView) -> tuple[Entry, ...]:
-    """Give the forwards and UPnP mappings that expose Plex in a way that the runbook forbids.
-
-    A DMZ counts by its target: the router itself may be the DMZ host of the gateway before it.
-    """
-    router = view.of(Role.ROUTER)
-    forwards = (e for e in router.of(Kind.PORT_FORWARD) if e.values is not None and e.values.enabled)
-    mappings = (e for e in router.of(Kind.UPNP_MAPPING) if e.values is not None)
-    return tuple(
-        entry
-        for entry in (*forwards, *mappings)
-        if entry.values.address in view.plex_host and PLEX_PORT in entry.values.external_port
-    )
+    if found:
+        says = f"whether {found[0].called} leads to the Plex host at {PLEX_PORT} is not known"
+        return Condition(Holds.UNKNOWN, says, (found[0].exhibit,) if found[0].exhibit else ())
+    shown = _exhibits(router.of(Kind.PORT_FORWARD))
+    return Condition(Holds.YES, "no DMZ, and 32400 is not forwarded", shown)
 
 
 def persists(view: SiteView) -> Condition:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from plexops.model.change import Change
-from plexops.model.snapshot import Entry, Kind, Role
+from plexops.model.snapshot import Kind, Role
 from plexops.model.values import PLEX_PORT
-from plexops.runbook.case import Case, forwards, name_of, passages
-from plexops.runbook.conditions import Condition, Holds, WanCause, exposures, wan
+from plexops.runbook.case import Case, forwards, passages
+from plexops.runbook.conditions import Condition, Holds, WanCause, wan
+from plexops.runbook.way_in import Exposure, exposures
 
 
 def no_external_32400(case: Case) -> str | None:
-    """G1: 32400 itself is never open to the internet, neither as a port nor inside a range."""
+    """G1: 32400 itself is never open to the internet: as a port, in a range, by UPnP, over IPv6, or perhaps."""
     for change, forward in forwards(case):
         if PLEX_PORT in forward.external_port:
             return f"{change.id} would open 32400 itself to the internet"
-    for entry in _new_exposures(case):
-        if not entry.values.external_port.everything:
-            return f"{name_of(entry)} would open 32400 itself to the internet"
+    for one in _new_exposures(case):
+        if not one.every_port:
+            return _would(one, f"{one.called} would open 32400 itself to the internet")
     for change in case.changes:
         reason = None if case.undoing else _announces(change) or _lets_exposure_in(case, change)
         if reason:
@@ -24,12 +25,22 @@ def no_external_32400(case: Case) -> str | None:
     return None
 
 
-def _new_exposures(case: Case) -> list[Entry]:
+def _would(one: Exposure, text: str) -> str:
+    if one.family == 6:
+        text = f"{text} over IPv6"
+    return text if one.certain else f"{text}: plexops does not know that rule well enough"
+
+
+def _new_exposures(case: Case) -> list[Exposure]:
     """Give what would be exposed after the changes, whichever of them did it, and is not there yet."""
     if case.undoing:
         return []
-    there = {(entry.kind, entry.values) for entry in case.before.of(Role.ROUTER).entries}
-    return [entry for entry in exposures(case.after) if (entry.kind, entry.values) not in there]
+    there = {_what(one) for one in exposures(case.before) or ()}
+    return [one for one in exposures(case.after) or () if _what(one) not in there]
+
+
+def _what(one: Exposure) -> tuple[object, ...]:
+    return one.family, one.address, one.rule, one.certain, one.external, one.senders
 
 
 def _announces(change: Change) -> str | None:
@@ -43,13 +54,14 @@ def _announces(change: Change) -> str | None:
 
 
 def _lets_exposure_in(case: Case, change: Change) -> str | None:
-    """A filter may be all that still stands between the internet and an old forward of 32400."""
+    """A filter may be all that still stands between the internet and what leads to 32400 already."""
     if change.want is None or change.kind not in (Kind.FIREWALL_RULE, Kind.PASSAGE):
         return None
-    for entry in exposures(case.after):
-        passes = change.kind is Kind.FIREWALL_RULE or entry.values.address == change.want.address
-        if entry.kind is Kind.PORT_FORWARD and passes:
-            return f"{change.id} would let in what {name_of(entry)} forwards from 32400: remove that forward first"
+    for one in exposures(case.after) or ():
+        if change.kind is Kind.FIREWALL_RULE or one.address in (str(change.want.address), "a host at home"):
+            what = "lets in over IPv6" if one.family == 6 else "forwards from 32400"
+            perhaps = "" if one.certain else ", perhaps"
+            return f"{change.id} would let in what {one.called} {what}{perhaps}: remove that first"
     return None
 
 
@@ -58,16 +70,16 @@ def no_dmz(case: Case) -> str | None:
     for change, forward in forwards(case):
         if forward.is_dmz and forward.address in case.before.plex_host:
             return f"{change.id} would hand every port to the Plex host"
-    for entry in _new_exposures(case):
-        if entry.values.external_port.everything:
-            return f"{name_of(entry)} would hand every port to the Plex host"
+    for one in _new_exposures(case):
+        if one.every_port:
+            return _would(one, f"{one.called} would hand every port to the Plex host")
     return None
 
 
 def no_loosened_firewall(case: Case) -> str | None:
     """G3: firewalls stay on, and get one allow rule at most: TCP, to the Plex port."""
     for change in case.changes:
-        if change.kind in (Kind.HOST_FIREWALL, Kind.FILTER_RULE):
+        if change.kind is Kind.HOST_FIREWALL:
             return f"{change.id} would change a firewall as a whole"
         reason = None if case.undoing or change.want is None else _loosens(case, change)
         if reason:

@@ -212,6 +212,15 @@ ROUTER: tuple[Rule, ...] = (
         APPLY,
     ),
     rule(
+        "forward-not-met",
+        Layer.ROUTER,
+        "R5 D3",
+        "The router's forward does not take a viewer's connection",
+        router.forward_not_met,
+        "Change that condition of the forward on the router, or take it away and let plexops make its own.",
+        APPLY,
+    ),
+    rule(
         "no-forward",
         Layer.ROUTER,
         "R5 D3",

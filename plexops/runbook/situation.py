@@ -5,19 +5,30 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import IPv4Address
+from typing import Literal
 from urllib.parse import urlsplit
 
 from plexops.model.entries import Listener, LogEvent, Probe, ProbeAnswer, UpnpMapping
 from plexops.model.resources.plex_remote_access import RemoteAccess
 from plexops.model.resources.port_forward import PortForward
-from plexops.model.snapshot import Entry, Kind, KindState, Role, Snapshot
-from plexops.model.values import Protocol
+from plexops.model.snapshot import SOMEBODY, Entry, Kind, KindState, Role, Snapshot
+from plexops.model.values import Ports, Protocol
+from plexops.packets.reach import AnswerKind
 from plexops.runbook import conditions
 from plexops.runbook.conditions import Condition, Holds
-from plexops.runbook.filtering import Passes, Walk
 from plexops.runbook.log_story import LogStory, Told, local_time, tell_story
 from plexops.runbook.view import SiteView, ipv4
-from plexops.runbook.walks import host_other_walk, host_walk, router_other_walk, router_walk
+from plexops.runbook.way_in import (
+    Stopped,
+    WayIn,
+    entry_of,
+    into_server,
+    opened_server,
+    router_box,
+    stopping,
+    through_router_to,
+    translation_of,
+)
 
 _BEHIND_THE_HOST = frozenset({"host", "macvlan", "ipvlan"})
 TCP = frozenset({Protocol.TCP, Protocol.BOTH, Protocol.ANY})
@@ -207,39 +218,80 @@ class Situation:
 
     @property
     def forwards_known(self) -> bool:
-        """Whether the router told all of its forwards, and each of them can be read."""
-        known = self.router.state(Kind.PORT_FORWARD) is KindState.PRESENT
-        return known and all(entry.values is not None for entry in self.router.of(Kind.PORT_FORWARD))
+        """Whether the router told its forwards. One that cannot be read is a question of the way in, not of the list."""
+        return self.router.state(Kind.PORT_FORWARD) is KindState.PRESENT
 
     def forwards(self, port: int, *, enabled: bool = True, tcp: bool = True) -> tuple[Entry, ...]:
-        """Give the forwards of a port, in the router's order; only of known forwards."""
-        if not self.forwards_known:
-            return ()
+        """Give the forwards of a port that can be read, in the router's order."""
         return tuple(
             entry
             for entry in self.router.of(Kind.PORT_FORWARD)
-            if port in entry.values.external_port
+            if entry.values is not None
+            and port in entry.values.external_port
             and entry.values.enabled is enabled
             and (entry.values.protocol in TCP) is tcp
         )
 
     @cached_property
+    def way(self) -> WayIn | None:
+        """What a viewer's connection to the port meets on the router; None where that cannot be asked."""
+        targets = self.targets or self.view.plex_host
+        if self.port is None or not targets:
+            return None
+        return through_router_to(self.view, self.port, targets, self.view.plex_port)
+
+    @property
+    def router_admits(self) -> bool:
+        """Whether everybody gets through the router to Plex."""
+        return self.way is not None and self.way.answer.kind is AnswerKind.EVERYBODY
+
+    @cached_property
     def effective(self) -> Entry | None:
-        """The forward that a viewer's connection meets: the first of those for the port that anybody may use."""
+        """The forward that a viewer's connection meets: what translates it, else the first that names the port."""
         port = self.port
-        found = () if port is None else self.forwards(port)
-        return found[0] if found else None
+        if port is None:
+            return None
+        if self.way is None or router_box(self.view) is None:
+            return next(iter(self.forwards(port)), None)
+        made = translation_of(self.way)
+        if made is None:
+            # Stopped before it: what would take it, if it came through.
+            return next(iter(self.forwards(port)), None) if self._stopped_before() else None
+        rule, address, inner = made
+        entry = entry_of(rule, self.router.of(Kind.PORT_FORWARD))
+        if entry is not None and entry.values is not None:
+            return entry
+        if any(self._is_mapping(m.values, address, port) for m in self.router.of(Kind.UPNP_MAPPING)):
+            return None
+        values = PortForward(Ports.of(port), address, Ports.of(inner) if inner else Ports.of(port))
+        return Entry(
+            Kind.PORT_FORWARD, values, {}, SOMEBODY, rule.handle, rule.exhibit, label=rule.name or rule.words
+        )
+
+    def _stopped_before(self) -> bool:
+        return self.router_stops is not None and not self.router_stops.translated
+
+    @staticmethod
+    def _is_mapping(mapping: UpnpMapping | None, address: IPv4Address | None, port: int) -> bool:
+        return mapping is not None and mapping.address == address and port in mapping.external_port
 
     @cached_property
     def leads_to_plex(self) -> tuple[Entry, ...]:
         """Enabled TCP forwards whose target is the Plex host and Plex's port, whatever their external port is."""
-        if not self.forwards_known:
-            return ()
         return tuple(
             entry
             for entry in self.router.of(Kind.PORT_FORWARD)
-            if entry.values.enabled and entry.values.protocol in TCP and self._is_plex(entry.values)
+            if entry.values is not None
+            and entry.values.enabled
+            and entry.values.protocol in TCP
+            and self._is_plex(entry.values)
         )
+
+    @property
+    def forwarded_to_plex(self) -> Entry | None:
+        """The forward that a viewer's connection meets, where it leads to Plex."""
+        found = self.effective
+        return found if found is not None and self._is_plex(found.values) else None
 
     def _is_plex(self, forward: PortForward) -> bool:
         return forward.address in self.targets and self.view.plex_port in forward.port
@@ -259,23 +311,9 @@ class Situation:
         return named or (mapping.address in self.targets and self.view.plex_port in mapping.port)
 
     @cached_property
-    def router_filter(self) -> Walk:
-        """What the router's own filter does with what it forwards to Plex."""
-        target = None if self.effective is None else self.effective.values.address
-        if target is None or target not in self.targets:
-            return Walk(Passes.UNKNOWN)
-        return router_walk(self.view, target, self.view.plex_port)
-
-    @cached_property
-    def router_other_filter(self) -> Walk:
-        """What the router's other filters do with it, before and after it is translated.
-
-        UNKNOWN without a chain: not all of them were read.
-        """
-        target, port = None if self.effective is None else self.effective.values.address, self.port
-        if target is None or port is None or target not in self.targets:
-            return Walk(Passes.UNKNOWN)
-        return router_other_walk(self.view, port, target, self.view.plex_port)
+    def router_stops(self) -> Stopped | None:
+        """What the router's filters stop of it, before or after it is translated."""
+        return None if self.way is None else stopping(self.way)
 
     # --- the server ----------------------------------------------------------------------------------
 
@@ -291,32 +329,27 @@ class Situation:
         engine = self.server.text("container.engine")
         return engine == "" or (bool(engine) and self.server.text("container.network") == "host")
 
-    @property
-    def host_filter_loaded(self) -> bool | None:
-        """Whether the server's firewall acts: by what the kernel holds, else by its own switch."""
-        loaded = self.server.flag("firewall.loaded") if self.server.text("firewall.kind") == "ufw" else None
-        return self.server.flag("firewall.active") if loaded is None else loaded
+    def host_way(self, family: Literal[4, 6] = 4) -> WayIn | None:
+        """What a viewer's connection meets on the server; None where that is not known."""
+        return into_server(self.view, self.view.plex_port, family)
 
     @cached_property
-    def host_other_filter(self) -> Walk:
-        """What filters beside the server's firewall do with a viewer's connection.
+    def host_admits(self) -> bool:
+        """Whether the server lets everybody in to Plex over IPv4."""
+        way = self.host_way()
+        return way is not None and way.answer.kind is AnswerKind.EVERYBODY
 
-        UNKNOWN without a chain: not all of them were read.
-        """
-        return host_other_walk(self.view, self.view.plex_port, contained=self.contained)
+    def firewall_stops(self, family: Literal[4, 6] = 4) -> Stopped | None:
+        """What stops it on the server where one rule in the firewall that plexops changes would let it in."""
+        stopped = self.host_stops(family)
+        opened = opened_server(self.view, self.view.plex_port, family)
+        admitted = opened is not None and opened.answer.kind is AnswerKind.EVERYBODY
+        return stopped if admitted else None
 
-    @property
-    def host_filter_known(self) -> bool:
-        """Whether the server's firewall was read."""
-        return self.server.state(Kind.FILTER_RULE) is KindState.PRESENT
-
-    def host_filter(self, family: int = 4) -> Walk:
-        """What the server's own firewall does with a viewer's connection."""
-        if not self.host_filter_known:
-            return Walk(Passes.UNKNOWN)
-        if self.host_filter_loaded is False:
-            return Walk(Passes.YES)
-        return host_walk(self.view, self.view.plex_port, family)
+    def host_stops(self, family: Literal[4, 6] = 4) -> Stopped | None:
+        """What stops it on the server."""
+        way = self.host_way(family)
+        return None if way is None or way.answer.kind is not AnswerKind.NOBODY else stopping(way)
 
     @cached_property
     def listeners(self) -> tuple[Entry, ...] | None:

@@ -7,9 +7,9 @@ from enum import StrEnum
 
 from plexops.model.entries import ProbeAnswer
 from plexops.model.snapshot import Kind, KindState, Role, Snapshot
+from plexops.packets.reach import AnswerKind
 from plexops.runbook.causes_server import leaves_by_vpn
 from plexops.runbook.conditions import Holds, stands_inside
-from plexops.runbook.filtering import Passes
 from plexops.runbook.rule import Layer, Rule, Sign, Weight
 from plexops.runbook.rules import IN_ORDER, RULES
 from plexops.runbook.situation import Situation, probe_of
@@ -137,15 +137,15 @@ def _undecided(
 
 
 def _unread_filters(situation: Situation) -> tuple[str, ...]:
-    """Name filters that nobody looks at as long as something else explains a failure."""
+    """Name what is not known of filters that nobody looks at as long as something else explains a failure."""
     found = []
-    for snapshot, walked, whose in (
-        (situation.router, situation.router_other_filter, "the router's other filters"),
-        (situation.server, situation.host_other_filter, "the server's filters beside its firewall"),
+    for snapshot, way, whose in (
+        (situation.router, situation.way, "the router's filter"),
+        (situation.server, situation.host_way(), "the server's filters"),
     ):
-        if walked.passes is Passes.UNKNOWN and walked.chain:
-            found.append(f"what “{walked.chain}” among {whose} does is not understood")
-        elif snapshot.state(Kind.OTHER_FILTER) in (KindState.UNKNOWN, KindState.ABSENT):
+        if way is not None and way.answer.kind is AnswerKind.UNKNOWN:
+            found += [f"{whose}: {question} is not known" for question in way.answer.questions[:1]]
+        elif way is None and snapshot.role in situation.view.asked:
             found.append(f"{whose} could not be read")
     return tuple(found)
 
@@ -181,12 +181,10 @@ _KINDS: dict[Role, dict[Kind, str]] = {
         Kind.LEASE: "the router's leases",
         Kind.UPNP: "the router's UPnP switch",
         Kind.UPNP_MAPPING: "the router's UPnP table",
-        Kind.FILTER_RULE: "the router's filter",
-        Kind.PINHOLE: "the router's IPv6 pinholes",
     },
     Role.SERVER: {
         Kind.LISTENER: "what listens on the server",
-        Kind.FILTER_RULE: "the server's firewall",
+        Kind.FIREWALL_RULE: "the server's firewall",
         Kind.LOG_EVENT: "Plex's log",
     },
     Role.PLEX: {Kind.PLEX_REMOTE_ACCESS: "Plex's settings"},
@@ -198,9 +196,6 @@ def unseen(situation: Situation) -> tuple[str, ...]:
     """Name what was asked and not answered. What the inventory gives no access to is not missing: it was never asked."""
     view = situation.view
     found = [*_unseen_stops(view), *_unread_start(situation)]
-    server = view.of(Role.SERVER)
-    if server.text("firewall.kind") == "ufw" and "firewall.ipv6" not in server.facts:
-        found.append("the server's firewall over IPv6 could not be read")
     found += _unseen_of(view.of(Role.OUTSIDE))
     unlisted = view.of(Role.OUTSIDE).reasons.get("account.listed")
     if unlisted is not None:

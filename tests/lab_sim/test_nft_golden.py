@@ -132,6 +132,88 @@ add chain inet empty c
 add rule inet empty c accept
 """
 
+#: What firewall4 and people with sets write.
+MORE = """
+table inet t {
+	ct helper amanda {
+		type "amanda" protocol udp;
+	}
+	set friends {
+		comment "those whom I know"
+		type ipv4_addr
+		auto-merge
+		flags interval
+		elements = {
+			198.51.100.0/24,
+			192.0.2.9,
+		}
+	}
+	set pairs { type ipv4_addr . inet_service
+		elements = { 192.0.2.9 . 22, 192.0.2.8 . 80 }
+	}
+	set six { type ipv6_addr; elements = { fd00::1 }
+	}
+	set macs { type ether_addr
+	}
+	define wan_devices = { "eth1" }
+	chain c {
+		type filter hook forward priority 0; policy accept;
+		ct state vmap { related : accept, established : accept, invalid : drop } comment "x"
+		tcp flags & (fin | syn | rst | ack) == syn jump d
+		tcp flags syn / syn,fin,rst tcp option maxseg size set rt mtu comment "m"
+		limit rate 25/second burst 50 packets return
+		limit rate 1000/second accept
+		limit rate over 10/minute drop
+		meta nfproto ipv4 icmp type 8 counter accept
+		meta nfproto ipv6 icmpv6 type { 128, 1, 3 } limit rate 10/second accept
+		ip6 saddr fe80::/10 icmpv6 type . icmpv6 code { 130 . 0, 4 . 1, 4 . 0, 2 . 0 } counter accept
+		icmpv6 type . icmpv6 code { 4 . 1 } accept
+		meta l4proto { "icmp", "ipv6-icmp" } accept
+		meta l4proto "esp" counter jump d
+		ether saddr 00:11:22:33:44:55 tcp dport 22 accept
+		ether saddr { 00:11:22:33:44:56, 00:11:22:33:44:55 } accept
+		ip saddr @friends tcp dport 22 accept
+		ip saddr != @friends accept
+		ip saddr . tcp dport @pairs accept
+		ip6 saddr @six accept
+		ip saddr 0.0.0.0/0 accept
+		ip saddr != { 10.0.0.0/8, 1.2.3.4 } accept
+		udp dport 10080 ct helper set "amanda" comment "h"
+		meta nfproto ipv4 oifname "eth1" ct state invalid counter drop
+		iifname != { "eth1", "eth2" } jump d
+		iifname $wan_devices jump d
+		fib daddr type local accept
+		notrack
+		ip6 daddr fd00::1 tcp dport 32400 accept
+		meta l4proto tcp reject with tcp reset comment "!fw4"
+		reject with icmpx type port-unreachable comment "!fw4"
+		meta nfproto ipv4 tcp dport 22 tcp sport 1024-65535 ip saddr 1.2.3.4 accept
+		meta nfproto ipv4 meta l4proto tcp accept
+		meta l4proto tcp ip saddr 1.2.3.4 accept
+		udp dport vmap { 1-5 : accept, 53 : jump d }
+	}
+	chain n {
+		type nat hook prerouting priority dstnat; policy accept;
+		meta nfproto ipv4 tcp dport 32500 counter dnat 192.168.1.100:32400 comment "d"
+		meta nfproto ipv6 tcp dport 25 counter dnat [2001:db8::1]:25 comment "d"
+		ip saddr 1.2.3.0/24 tcp dport 25 counter dnat 192.168.1.5
+		meta nfproto ipv4 tcp dport 26 counter redirect to 26
+		tcp dport 27 redirect to 30-40
+		meta nfproto ipv4 meta l4proto udp counter dnat 192.168.1.5-192.168.1.9
+		meta nfproto ipv4 tcp dport 25-27 counter dnat 192.168.1.5:40-50
+		ip6 saddr fd00::/64 dnat fd00::5
+	}
+	chain s {
+		type nat hook postrouting priority srcnat; policy accept;
+		meta nfproto ipv4 masquerade comment "!fw4: Masq"
+		ip saddr 192.168.1.0/24 ip daddr 192.168.1.100 tcp dport 32400 snat 192.168.1.1 comment "r"
+	}
+	chain d {
+		drop
+	}
+}
+"""
+
 LISTINGS = (
     "list ruleset",
     "-a list ruleset",
@@ -313,6 +395,23 @@ def test_json_listings(real: RealNft, simulated: LinuxRouter) -> None:
         got = simulate(simulated, words)
         assert json.loads(got[1]) == json.loads(expected[1]), words
         assert got == expected, "the same keys in the same order"
+
+
+def test_what_firewall4_writes(real: RealNft, simulated: LinuxRouter) -> None:
+    assert real.run("-f -", MORE) == (0, "", "")
+    assert simulate(simulated, "-f -", MORE) == (0, "", "")
+    for words in (
+        "list ruleset",
+        "-t list ruleset",
+        "-a list ruleset",
+        "-s list ruleset",
+        "list chain inet t c",
+    ):
+        assert simulate(simulated, words) == real.run(words), words
+    for words in ("-j list ruleset", "-jt list ruleset", "-j list table inet t"):
+        expected, got = real.run(words), simulate(simulated, words)
+        assert json.loads(got[1]) == json.loads(expected[1]), words
+        assert got == expected, words
 
 
 def test_printed_ruleset_can_be_read_again(real: RealNft, simulated: LinuxRouter) -> None:

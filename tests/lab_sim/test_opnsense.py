@@ -211,6 +211,8 @@ def test_what_was_there_from_the_start_works_as_configured(firewall: Firewall) -
         ({"protocol": "udp"}, "dropped"),
         ({"protocol": "tcp/udp"}, ("192.168.1.50", 32400)),
         ({"interface": "lan"}, "dropped"),
+        ({"interface": ""}, ("192.168.1.50", 32400)),
+        ({"interface": "lan,wan"}, ("192.168.1.50", 32400)),
         ({"ipprotocol": "inet6", "target": ""}, "dropped"),
         ({"source": {"network": "203.0.113.0/24"}}, "dropped"),
         ({"source": {"network": "203.0.113.0/24", "not": "1"}}, ("192.168.1.50", 32400)),
@@ -396,6 +398,69 @@ def test_upnp(make: Make) -> None:
     without = make(Seed(upnp=False))
     lost = without.session.get(f"{without.url}/api/upnp/service/status", timeout=5)
     assert lost.status_code == 404
+
+
+# --- what else decides about packets --------------------------------------------------------------------
+
+
+def test_the_filter_is_shown_in_pfs_order_with_the_default_deny_first(firewall: Firewall) -> None:
+    answer = firewall.post("firewall/filter/search_rule", {"current": 1, "rowCount": -1, "show_all": "1"})
+    rows: list[dict[str, Any]] = answer["rows"]
+    assert list(answer) == ["total", "rowCount", "current", "rows"]
+    assert answer["total"] == answer["rowCount"] == len(rows)
+    assert [row["sort_order"] for row in rows] == sorted(row["sort_order"] for row in rows)
+    first = rows[0]
+    assert first | {"uuid": ""} == first | {
+        "uuid": "", "action": "block", "%action": "Block", "quick": False, "ipprotocol": "inet46",
+        "%ipprotocol": "", "description": "Default deny / state violation rule", "direction": "in", "enabled": "1",
+        "source_net": "", "destination_net": "", "sort_order": "000001.1000001", "legacy": True,
+        "is_automatic": True, "#priority": 1, "category_colors": [],
+    }  # fmt: skip
+    # Interfaces of older rules are shown by what they are called; words in brackets lose them, but for this firewall.
+    bogons = next(row for row in rows if row["source_net"] == "bogons")
+    assert (bogons["interface"], bogons["alias_meta_source_net"][0]["isAlias"]) == ("WAN", True)
+    assert {row["destination_net"] for row in rows if row["description"] == "anti-lockout rule"} == {"(self)"}
+    lan = [row for row in rows if not row.get("legacy")]
+    assert [(row["interface"], row["%interface"], row["prio_group"]) for row in lan] == [
+        ("lan", "LAN", "400000")
+    ] * 2
+    assert [row["ipprotocol"] for row in lan] == ["inet", "inet6"]
+
+
+def test_a_registered_rule_stands_behind_all_others(firewall: Firewall) -> None:
+    def registered() -> list[tuple[str, str]]:
+        rows = firewall.post("firewall/filter/search_rule", {"rowCount": -1})["rows"]
+        return [(row["destination_net"], row["destination_port"]) for row in rows if row["sort_order"] > "5"]
+
+    assert ("192.168.1.10", "443") in registered()
+    # A range is as long behind the router, and what is off has no rule.
+    assert ("192.168.1.12", "6881-6888") in registered()
+    assert "192.168.1.30" not in {address for address, _ in registered()}
+    firewall.add_rule(**{"pass": "rule", "target": "192.168.1.77"})
+    assert ("192.168.1.77", "32400") in registered()
+
+
+def test_aliases_and_arp(firewall: Firewall) -> None:
+    aliases = firewall.post("firewall/alias/search_item", {"current": 1, "rowCount": -1})["rows"]
+    assert [(row["name"], row["type"]) for row in aliases] == [
+        ("__lan_network", "internal"), ("__wan_network", "internal"), ("bogons", "external"),
+        ("bogonsv6", "external"), ("sshlockout", "external"), ("virusprot", "external"),
+    ]  # fmt: skip
+    assert firewall.post("firewall/alias/search_item", {"searchPhrase": "overload"})["total"] == 1
+    firewall.router.set_leases((Lease(PLEX_MAC, host(50), "plex"),))
+    found = firewall.post("diagnostics/interface/search_arp", {"current": 1, "rowCount": -1})
+    by_address = {row["ip"]: (row["mac"], row["intf"]) for row in found["rows"]}
+    assert by_address["192.168.1.50"] == (PLEX_MAC, "igb0")
+    (gateway,) = firewall.get("interfaces/overview/interfaces_info")["rows"][1]["gateways"]
+    assert by_address[gateway][1] == "igb1"
+    assert firewall.get("diagnostics/interface/get_arp") == found["rows"]
+
+
+@pytest.mark.parametrize(
+    "path", ["firewall/filter/savepoint", "firewall/alias/gone", "diagnostics/interface/gone"]
+)
+def test_what_is_not_simulated_is_not_there(firewall: Firewall, path: str) -> None:
+    assert firewall.session.post(f"{firewall.url}/api/{path}", json={}, timeout=5).status_code == 404
 
 
 # --- against answers of OPNsense's own code ---------------------------------------------------------------

@@ -7,12 +7,14 @@ import re
 import threading
 from ipaddress import IPv4Address
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
-from plexops.lab.base import DeviceLog
+from plexops.lab.base import DeviceLog, Packet
 from plexops.lab.clock import ScaledClock
 from plexops.lab.filesystem import FileSystem
+from plexops.lab.server_filters import KernelFilters
 from plexops.lab.shell import Shell
 from plexops.lab.ufw import Rule, Ufw
 
@@ -52,6 +54,12 @@ class Machine:
                 command
             )
 
+    def judge(self, source: IPv4Address, port: int, protocol: Literal["tcp", "udp"]) -> str:
+        """Carry a connection through what the kernel holds."""
+        kernel = KernelFilters((), self.ufw.loaded, None)
+        carried = kernel.carry(Packet(source, IPv4Address("192.168.1.50"), port, protocol))
+        return carried if isinstance(carried, str) else "accepted"
+
     def run(self, command: str) -> str:
         result = self.shell.run(command, b"", "root")
         assert result.status == 0, result
@@ -83,17 +91,17 @@ def test_delete_and_insert() -> None:
 
 def test_first_match_decides() -> None:
     machine = Machine(enabled=True)
-    assert machine.ufw.judge(ANYBODY, 32400, "tcp") == "dropped"
+    assert machine.judge(ANYBODY, 32400, "tcp") == "dropped"
     machine.run("ufw allow from 192.168.1.0/24 to any port 32400 proto tcp")
-    assert machine.ufw.judge(ANYBODY, 32400, "tcp") == "dropped"
-    assert machine.ufw.judge(NEIGHBOUR, 32400, "tcp") == "accepted"
+    assert machine.judge(ANYBODY, 32400, "tcp") == "dropped"
+    assert machine.judge(NEIGHBOUR, 32400, "tcp") == "accepted"
     machine.run("ufw reject 32400:32410/tcp; ufw allow 32400/tcp")
-    assert machine.ufw.judge(ANYBODY, 32400, "tcp") == "refused"
+    assert machine.judge(ANYBODY, 32400, "tcp") == "refused"
     machine.run("ufw delete allow 32400/tcp; ufw prepend allow 32400/tcp")
-    assert machine.ufw.judge(ANYBODY, 32400, "tcp") == "accepted"
-    assert machine.ufw.judge(ANYBODY, 32400, "udp") == "dropped"
+    assert machine.judge(ANYBODY, 32400, "tcp") == "accepted"
+    assert machine.judge(ANYBODY, 32400, "udp") == "dropped"
     machine.run("ufw disable")
-    assert machine.ufw.judge(ANYBODY, 22, "tcp") == "accepted"
+    assert machine.judge(ANYBODY, 22, "tcp") == "accepted"
     assert machine.run("ufw status") == "Status: inactive\n"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterable
 
 from tests.packets.grammar import Grammar, expand, grammar
@@ -53,7 +54,7 @@ other = -m comment --comment "hello world" *2 / -m addrtype --dst-type LOCAL *3 
     / -m policy --dir in --pol none / -m policy --dir in --pol ipsec / -m connlimit --connlimit-above 20
     / -m hashlimit --hashlimit-upto 100/sec --hashlimit-burst 50 --hashlimit-name h1 --hashlimit-mode srcip
     / -m hashlimit --hashlimit-above 500/sec --hashlimit-burst 100 --hashlimit-name h2
-    / -m rpfilter / -m rpfilter --invert / -m statistic --mode random --probability 1.0 / -m dscp --dscp 0 / -m length --length 0:99
+    / -m statistic --mode random --probability 1.0 / -m dscp --dscp 0 / -m length --length 0:99
 match = <in> *5 / <out> *3 / <tcp> *8 / <address> *5 / <track> *4 / <mark> / <set> *2 / <other> *3
 matches = <match> *3 / <match> <match> *4 / <match> <match> <match> *2 / ~
 addrs = ~
@@ -114,13 +115,23 @@ CHAINS: dict[str, tuple[str, ...]] = {
     "filter": ("INPUT", "FORWARD", "OUTPUT"),
     "security": ("INPUT", "FORWARD", "OUTPUT"),
 }
+_OPTION = re.compile(r" (-[iopsdjg]|--[sd]ports?|--syn|-m \S+)(?= )")
 #: How often a table has rules, and how many at most in one chain.
 SHARES = {"raw": (0.25, 2), "mangle": (0.3, 2), "nat": (0.9, 4), "filter": (0.95, 5), "security": (0.08, 2)}
 
 
 def _rules(rng: random.Random, chain: str, symbol: str, most: int, rules: Grammar, least: int = 0) -> str:
     count = rng.randint(least, most)
-    return "".join(f"-A {chain} {expand(rng, f'<{symbol}>', rules)}\n" for _ in range(count))
+    return "".join(f"-A {chain} {_once_each(rng, f'<{symbol}>', rules)}\n" for _ in range(count))
+
+
+def _once_each(rng: random.Random, text: str, rules: Grammar) -> str:
+    """Expand until no option is there twice: iptables refuses that."""
+    while True:
+        found = expand(rng, text, rules)
+        options = _OPTION.findall(f" {found} ")
+        if len(options) == len(set(options)):
+            return found
 
 
 def _where(chain: str, alternatives: Iterable[str]) -> tuple[str, ...]:
@@ -136,6 +147,8 @@ def _where(chain: str, alternatives: Iterable[str]) -> tuple[str, ...]:
 
 def _chain(rng: random.Random, table: str, chain: str, rules: Grammar, policy: str) -> str:
     here = {**rules, "sub": ("sub", "sub2"), "goto": ("sub", "sub2"), "match": _where(chain, rules["match"])}
+    if table in ("raw", "mangle") and chain == "PREROUTING":
+        here["other"] = (*here["other"], "-m rpfilter", "-m rpfilter --invert")
     if table == "raw":
         here["target"] = tuple(one for one in here["target"] if one != "REJECT") + here["raw_extra"]
         here["track"] = here["track"][:2]
@@ -143,7 +156,6 @@ def _chain(rng: random.Random, table: str, chain: str, rules: Grammar, policy: s
         here["target"] = tuple(one for one in here["target"] if one != "REJECT")
     else:
         here["target"] = tuple(one.replace("REJECT", "<reject>") for one in here["target"])
-        here["tcp"] = (*here["tcp"],)
     if table == "nat":
         symbol = {"PREROUTING": "nat_rule", "POSTROUTING": "snat_rule"}.get(chain)
         return _rules(rng, chain, symbol, 4, here) if symbol else ""
@@ -166,7 +178,8 @@ def table_text(rng: random.Random, family: int, table: str) -> str:
     text += ":sub - [0:0]\n:sub2 - [0:0]\n" + (":DOCKER - [0:0]\n" if table == "nat" else "")
     for chain in CHAINS[table]:
         text += _chain(rng, table, chain, rules, policies[chain])
-    plain = tuple(one for one in rules["target"] if one not in ("<sub>", "REJECT"))
+    absent = ("<sub>", "REJECT", "DROP") if table == "nat" else ("<sub>", "REJECT")
+    plain = tuple(one for one in rules["target"] if one not in absent)
     for chain, below in (("sub", ("sub2",)), ("sub2", ())):
         targets = plain + tuple("<sub>" for _ in below)
         match = tuple(one for one in rules["match"] if one not in ("<in>", "<out>") or table == "filter")

@@ -105,7 +105,7 @@ class Figures:
 
 
 def _iptables(rng: random.Random, first: str, second: str) -> Texts:
-    sets = (("ipset", "restore"), grammar_iptables.SETS)
+    sets = (("ipset", "-exist", "restore"), grammar_iptables.SETS)
     v4 = ((f"iptables-{first}-restore",), grammar_iptables.ruleset(rng, 4))
     return (sets, v4, ((f"ip6tables-{second}-restore",), grammar_iptables.ruleset(rng, 6)))
 
@@ -217,7 +217,7 @@ def compare(box: Box, probe: Probe, packet: str) -> tuple[str, str]:
     return ("right" if sure is reached else "wrong"), said
 
 
-def run(wanted: Iterable[tuple[str, int]], worlds: int = 6) -> Figures:
+def run(wanted: Iterable[tuple[str, int]], worlds: int = 16) -> Figures:
     """Judge examples (kind, seed) in several worlds side by side."""
     figures = Figures()
     free: SimpleQueue[World] = SimpleQueue()

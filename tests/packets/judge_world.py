@@ -155,7 +155,8 @@ class World:
                 empty = "".join(f"*{table}\n{_policies(table)}COMMIT\n" for table in TABLES)
                 commands.append(((f"{program}-restore",), empty))
             self.legacy_used = False
-        return [*commands, (("ipset", "destroy"), ""), (("conntrack", "-F"), "")]
+        # Sets stay, empty: one that rules used a moment ago cannot go yet.
+        return [*commands, (("ipset", "flush"), ""), (("conntrack", "-F"), "")]
 
     def load(self, commands: Sequence[tuple[Sequence[str], str]]) -> str:
         """Put rules in place of those that are there; give what was refused, empty where nothing was."""

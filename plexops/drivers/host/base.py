@@ -34,8 +34,9 @@ class HostFirewallDriver(Protocol):
         """What to ask; every id starts with the firewall's name and a dot."""
         ...
 
-    def thorough_reads(self) -> tuple[Read, ...]:
-        """What a diagnosis asks besides; `understand` gets these answers as well, or does without them."""
+    @property
+    def chains(self) -> tuple[str, ...]:
+        """The kernel's chains in which a rule of ours comes first."""
         ...
 
     def understand(self, replies: Mapping[str, Reply]) -> FirewallState:

@@ -18,12 +18,9 @@ class NoFirewall:
     """What `firewall: none` says: the inventory's word, not something that was seen."""
 
     name: str = "none"
+    chains: tuple[str, ...] = ()
 
     def reads(self) -> tuple[Read, ...]:
-        """Ask nothing."""
-        return ()
-
-    def thorough_reads(self) -> tuple[Read, ...]:
         """Ask nothing."""
         return ()
 

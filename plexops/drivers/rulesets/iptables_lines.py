@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -18,17 +18,22 @@ _HEAD: Mapping[str, str] = MappingProxyType(
         "-s": "-s", "--source": "-s", "--src": "-s", "-d": "-d", "--destination": "-d", "--dst": "-d",
         "-i": "-i", "--in-interface": "-i", "-o": "-o", "--out-interface": "-o",
         "-p": "-p", "--protocol": "-p", "-f": "-f", "--fragment": "-f",
-        "-4": "-4", "--ipv4": "-4", "-6": "-6", "--ipv6": "-6", "-c": "-c", "--set-counters": "-c",
+        "-c": "-c", "--set-counters": "-c",
     }
 )  # fmt: skip
 #: What `-p tcp` lets follow without `-m tcp`.
 _PORTS = frozenset(
-    {"--dport", "--destination-port", "--sport", "--source-port", "--tcp-flags", "--syn", "--icmp-type", "--icmpv6-type"}
-)
+    {
+        "--dport", "--destination-port", "--sport", "--source-port", "--tcp-flags", "--syn",
+        "--icmp-type", "--icmpv6-type",
+    }
+)  # fmt: skip
 #: Free text: it is written without quotes even where it begins with `-`, so the next word is the value whatever it is.
 _TEXT = frozenset(
-    {"--comment", "--log-prefix", "--nflog-prefix", "--ulog-prefix", "--string", "--hex-string", "--name",
-     "--hashlimit-name", "--nfacct-name"}
+    {
+        "--comment", "--log-prefix", "--nflog-prefix", "--ulog-prefix", "--string", "--hex-string", "--name",
+        "--hashlimit-name", "--nfacct-name",
+    }
 )  # fmt: skip
 _NUMBERS: Mapping[str, str] = MappingProxyType(
     {"1": "icmp", "6": "tcp", "17": "udp", "58": "icmpv6", "ipv6-icmp": "icmpv6", "icmp6": "icmpv6"}
@@ -71,13 +76,17 @@ class Section:
     @property
     def words(self) -> str:
         """The section as the device writes it."""
-        return " ".join([*(("-m", self.name) if self.name else ()), *(option.words for option in self.options)])
+        return " ".join(
+            [*(("-m", self.name) if self.name else ()), *(option.words for option in self.options)]
+        )
 
-    def only(self, *names: str) -> Mapping[str, Option]:
-        """Give the options by name. Raises ValueError where another one, or one twice, stands there."""
+    def only(self, *names: str, negatable: Collection[str] = ()) -> Mapping[str, Option]:
+        """Give the options by name. Raises ValueError where another one, or one twice, or a wrong `!` stands there."""
         found = {option.name: option for option in self.options}
-        if len(found) != len(self.options) or not found.keys() <= set(names):
+        if len(found) != len(self.options) or not found.keys() <= {*names, *negatable}:
             raise ValueError(f"{self.words!r} has an option that is not known")
+        if any(option.negated and option.name not in negatable for option in self.options):
+            raise ValueError(f"{self.words!r} cannot be negated")
         return found
 
 
@@ -169,4 +178,4 @@ def _options(words: list[tuple[str, bool]]) -> tuple[list[Option], str]:
 
 
 def _is_option(word: str, quoted: bool) -> bool:
-    return not quoted and re.fullmatch(r"-[a-zA-Z46]|--[a-z][a-z0-9-]*", word) is not None
+    return not quoted and re.fullmatch(r"-[a-zA-Z]|--[a-z][a-z0-9-]*", word) is not None

@@ -207,7 +207,7 @@ def early_table(rules: Sequence[str]) -> str:
     """Give a table of somebody's that filters before anything is forwarded."""
     lines = "".join(f"    {rule}\n" for rule in rules)
     return (
-        "table inet early {\n  chain prerouting {\n    type filter hook prerouting priority raw; policy accept;\n"
+        "table inet early {\n  chain prerouting {\n    type filter hook prerouting priority mangle; policy accept;\n"
         f"{lines}  }}\n}}\n"
     )
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from plexops.lab.routers.nft_language import Part, Translate, Verdict, priority_text
+from plexops.lab.routers.nft_language import priority_text
+from plexops.lab.routers.nft_objects import Helper, NamedSet
 from plexops.lab.routers.nft_parser import Base, Command
+from plexops.lab.routers.nft_statements import Part, Translate, Verdict
 from plexops.lab.routers.nft_tokens import NftError, Token
 
 METAINFO = {"metainfo": {"version": "1.0.6", "release_name": "Lester Gooch #5", "json_schema_version": 1}}
@@ -18,6 +20,8 @@ MISSING = "Could not process rule: No such file or directory"
 EXISTS = "Could not process rule: File exists"
 BUSY = "Could not process rule: Device or resource busy"
 NOT_HERE = "Could not process rule: Operation not supported"
+#: The priority at which the kernel itself calls all chains that translate.
+NAT_PLACES = {"prerouting": -100, "input": 100, "output": -100, "postrouting": 100}
 #: Where the kernel lets a chain translate addresses.
 NAT_HOOKS = {
     "dnat": ("prerouting", "output"),
@@ -63,6 +67,7 @@ class Table:
     name: str
     handle: int
     chains: dict[str, Chain] = field(default_factory=dict)
+    things: dict[str, Helper | NamedSet] = field(default_factory=dict)
     last_handle: int = 0
 
     def new_handle(self) -> int:
@@ -111,6 +116,12 @@ class Ruleset:
             self._table_command(command)
         elif command.object == "chain":
             self._chain_command(command)
+        elif command.thing is not None:
+            assert command.table is not None  # noqa: S101 (the grammar gives one)
+            table = self.find_table(command.family, command.table)
+            old = table.things.get(command.thing.name)
+            handle = old.handle if old else table.new_handle()
+            table.things[command.thing.name] = replace(command.thing, handle=handle)
         else:
             self._rule_command(command)
 
@@ -240,14 +251,21 @@ class Ruleset:
         return [table for table in self.tables.values() if family in ("", table.family)]
 
     def base_chains(self, hook: str) -> Iterator[tuple[Table, Chain]]:
-        """Give the IPv4 base chains at a hook, in the order in which a packet meets them."""
+        """Give the IPv4 base chains at a hook, in the order in which a packet meets them.
+
+        All that translates stands at one place. Of chains with one priority the newest is asked first.
+        """
         found = [
-            (chain.base.priority, table, chain)
+            (NAT_PLACES.get(hook, 0) if chain.base.type == "nat" else chain.base.priority, table, chain)
             for table in self.tables.values()
             for chain in table.chains.values()
             if chain.base is not None and chain.base.hook == hook and table.family in ("ip", "inet")
         ]
-        for _, table, chain in sorted(found, key=lambda item: item[0]):
+        order = {id(chain): -place for place, (_, _, chain) in enumerate(found)}
+        for _, table, chain in sorted(
+            found,
+            key=lambda item: (item[0], item[2].base.priority if item[2].base else 0, order[id(item[2])]),
+        ):
             yield table, chain
 
 
@@ -257,6 +275,7 @@ class Style:
 
     handles: bool = False
     stateless: bool = False
+    terse: bool = False
 
     def handle(self, number: int) -> str:
         """Give the handle's comment."""
@@ -271,9 +290,16 @@ def list_tables(tables: Sequence[Table], style: Style, only: str = "", *, rules:
         out.append(f"table {table.family} {table.name} {{{head}\n")
         chains = [c for c in table.chains.values() if only in ("", c.name)]
         between = "\n" if rules else ""
-        out.append(between.join(_list_chain(chain, style, rules=rules) for chain in chains))
+        things = [] if only or not rules else _things(table)
+        shown = [x.text(terse=style.terse, handle=style.handle(x.handle)) for x in things]
+        out.append(between.join([*shown, *(_list_chain(chain, style, rules=rules) for chain in chains)]))
         out.append("}\n")
     return "".join(out)
+
+
+def _things(table: Table) -> list[Helper | NamedSet]:
+    """Give helpers, then sets."""
+    return sorted(table.things.values(), key=lambda thing: isinstance(thing, NamedSet))
 
 
 def _list_chain(chain: Chain, style: Style, *, rules: bool) -> str:
@@ -287,12 +313,15 @@ def _list_chain(chain: Chain, style: Style, *, rules: bool) -> str:
     return "\n".join([*lines, "\t}\n"])
 
 
-def json_tables(tables: Sequence[Table], only: str = "", *, whole: bool = True) -> str:
+def json_tables(tables: Sequence[Table], only: str = "", *, whole: bool = True, terse: bool = False) -> str:
     """Print tables as `nft -j list` does: a table, then its chains, then their rules."""
     items: list[dict[str, Any]] = [dict(METAINFO)]
     for table in tables:
         if not only:
             items.append({"table": {"family": table.family, "name": table.name, "handle": table.handle}})
+        place = {"family": table.family, "table": table.name}
+        if whole and not only:
+            items += [thing.json(place, terse=terse) for thing in _things(table)]
         chains = [c for c in table.chains.values() if only in ("", c.name)] if whole else []
         items += [_json_chain(table, chain) for chain in chains]
         items += [json_rule(table, chain, rule) for chain in chains for rule in chain.rules]

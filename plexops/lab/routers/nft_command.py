@@ -10,8 +10,9 @@ from typing import BinaryIO
 
 from plexops.lab.base import ExecResult
 from plexops.lab.filesystem import FileError
-from plexops.lab.routers.nft import VERSION, Ruleset, Style, json_rule, json_tables, list_tables
+from plexops.lab.routers.nft import VERSION, Ruleset, Style, Table, json_rule, json_tables, list_tables
 from plexops.lab.routers.nft_parser import Command, Parser
+from plexops.lab.routers.nft_statements import Extension
 from plexops.lab.routers.nft_tokens import NftError, Source
 from plexops.lab.shell import Context, fail, say
 
@@ -20,6 +21,7 @@ NOT_ROOT = (
     "netlink: Error: cache initialization failed: Operation not permitted"
 )
 NOT_FOUND = "No such file or directory"
+WARNING = "# Warning: table {0.family} {0.name} is managed by iptables-nft, do not touch!\n"
 FLAGS = {
     "c": "check",
     "a": "handle",
@@ -95,12 +97,15 @@ class NftCommand:
             if complaints:
                 return _complain(complaints)
         printed = self._echo(changes, asked) if "e" in asked.flags and "c" not in asked.flags else ""
+        warnings = ""
         for command in lists:
             try:
                 printed += self._list(command, asked)
             except NftError as error:
                 return _complain([error])
-        return say(printed)
+            if "j" not in asked.flags and command.object != "tables":
+                warnings += "".join(WARNING.format(t) for t in self.ruleset.of(command.family) if _is_old(t))
+        return ExecResult(printed.encode(), warnings.encode(), 0)
 
     def _echo(self, changes: Sequence[Command], asked: Invocation) -> str:
         out = ""
@@ -121,13 +126,13 @@ class NftCommand:
         return out
 
     def _list(self, command: Command, asked: Invocation) -> str:
-        style = Style("a" in asked.flags, "s" in asked.flags)
+        style = Style("a" in asked.flags, "s" in asked.flags, "t" in asked.flags)
         if command.object in ("ruleset", "tables", "chains"):
             tables = self.ruleset.of(command.family)
             if command.object == "tables" and "j" not in asked.flags:
                 return "".join(f"table {t.family} {t.name}{style.handle(t.handle)}\n" for t in tables)
             if "j" in asked.flags:
-                return json_tables(tables, whole=command.object != "tables")
+                return json_tables(tables, whole=command.object != "tables", terse=style.terse)
             return list_tables(tables, style, rules=command.object == "ruleset")
         assert command.table is not None  # noqa: S101 (the grammar gives one)
         table = self.ruleset.tables.get((command.family, command.table.text))
@@ -138,13 +143,21 @@ class NftCommand:
             only = command.chain.text
             if only not in table.chains:
                 raise NftError(NOT_FOUND, command.chain)
-        return json_tables([table], only) if "j" in asked.flags else list_tables([table], style, only)
+        if "j" in asked.flags:
+            return json_tables([table], only, terse=style.terse)
+        return list_tables([table], style, only)
 
 
 def _nothing() -> BinaryIO:
     import io
 
     return io.BytesIO()
+
+
+def _is_old(table: Table) -> bool:
+    """Tell whether iptables made a table: only it uses extensions."""
+    parts = (part for chain in table.chains.values() for rule in chain.rules for part in rule.parts)
+    return any(isinstance(part, Extension) for part in parts)
 
 
 def _complain(errors: Sequence[NftError]) -> ExecResult:

@@ -7,33 +7,48 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any, Literal
 
+#: Of two names for one number nft prints the first.
 PROTOCOLS: Mapping[str, int] = {
-    "icmp": 1,
-    "igmp": 2,
-    "tcp": 6,
-    "udp": 17,
-    "esp": 50,
-    "icmpv6": 58,
-    "sctp": 132,
-}
+    "icmp": 1, "igmp": 2, "tcp": 6, "udp": 17, "gre": 47, "esp": 50, "ah": 51, "ipv6-icmp": 58, "icmpv6": 58,
+    "ospf": 89, "sctp": 132, "udplite": 136,
+}  # fmt: skip
 STATES: Mapping[str, int] = {"invalid": 1, "established": 2, "related": 4, "new": 8, "untracked": 64}
 STATUSES: Mapping[str, int] = {
     "expected": 1, "seen-reply": 2, "assured": 4, "confirmed": 8, "snat": 16, "dnat": 32, "dying": 512,
 }  # fmt: skip
 NFPROTOCOLS: Mapping[str, int] = {"ipv4": 2, "ipv6": 10}
 ICMP_TYPES: Mapping[str, int] = {
-    "echo-reply": 0, "destination-unreachable": 3, "redirect": 5, "echo-request": 8, "time-exceeded": 11,
+    "echo-reply": 0, "destination-unreachable": 3, "source-quench": 4, "redirect": 5, "echo-request": 8,
+    "router-advertisement": 9, "router-solicitation": 10, "time-exceeded": 11, "parameter-problem": 12,
+    "timestamp-request": 13, "timestamp-reply": 14,
 }  # fmt: skip
+ICMPV6_TYPES: Mapping[str, int] = {
+    "destination-unreachable": 1, "packet-too-big": 2, "time-exceeded": 3, "parameter-problem": 4,
+    "echo-request": 128, "echo-reply": 129, "mld-listener-query": 130, "mld-listener-report": 131,
+    "mld-listener-done": 132, "nd-router-solicit": 133, "nd-router-advert": 134, "nd-neighbor-solicit": 135,
+    "nd-neighbor-advert": 136, "nd-redirect": 137, "router-renumbering": 138, "ind-neighbor-solicit": 141,
+    "ind-neighbor-advert": 142, "mld2-listener-report": 143,
+}  # fmt: skip
+ICMPV6_CODES: Mapping[str, int] = {
+    "no-route": 0, "admin-prohibited": 1, "addr-unreachable": 3, "port-unreachable": 4, "policy-fail": 5,
+    "reject-route": 6,
+}  # fmt: skip
+#: What an address is to the host itself (`fib daddr type`).
+ADDRESS_TYPES: Mapping[str, int] = {"unicast": 1, "local": 2, "broadcast": 3, "multicast": 5}
+TCP_FLAGS: Mapping[str, int] = {"fin": 1, "syn": 2, "rst": 4, "psh": 8, "ack": 16, "urg": 32}
 SERVICES: Mapping[str, int] = {"ssh": 22, "domain": 53, "bootps": 67, "bootpc": 68, "http": 80, "https": 443}
 PRIORITIES: Mapping[str, int] = {
     "raw": -300, "mangle": -150, "dstnat": -100, "filter": 0, "security": 50, "srcnat": 100,
 }  # fmt: skip
 PRIORITY_REACH = 10
 
-Kind = Literal["ifname", "port", "address", "protocol", "state", "status", "nfproto", "icmp", "raw"]
+Kind = Literal[
+    "ifname", "port", "address", "address6", "mac", "protocol", "state", "status", "nfproto", "icmp", "icmp6",
+    "code6", "fib", "flags", "raw", "concat",
+]  # fmt: skip
 #: These are bits in one word: several are written with commas, and JSON says "in".
 FLAG_KINDS = frozenset({"state", "status"})
 NAMES: Mapping[str, Mapping[str, int]] = {
@@ -42,6 +57,9 @@ NAMES: Mapping[str, Mapping[str, int]] = {
     "status": STATUSES,
     "nfproto": NFPROTOCOLS,
     "icmp": ICMP_TYPES,
+    "icmp6": ICMPV6_TYPES,
+    "code6": ICMPV6_CODES,
+    "fib": ADDRESS_TYPES,
 }
 
 
@@ -54,6 +72,12 @@ class Selector:
     kind: Kind
     #: The transport protocol that the words imply (`tcp dport` only looks at TCP).
     protocol: str = ""
+    #: `ip` or `ip6`, where the words imply one.
+    network: str = ""
+    #: Of a concatenation: what it is made of.
+    fields: tuple[Selector, ...] = ()
+    #: The TCP flags that are looked at.
+    mask: int = 0
 
 
 def _meta(key: str, kind: Kind, *, bare: bool = False) -> Selector:
@@ -62,7 +86,26 @@ def _meta(key: str, kind: Kind, *, bare: bool = False) -> Selector:
 
 def _payload(protocol: str, field: str, kind: Kind, transport: str = "") -> Selector:
     json = {"payload": {"protocol": protocol, "field": field}}
-    return Selector(f"{protocol} {field}", json, kind, transport)
+    network = {"icmp": "ip", "icmpv6": "ip6"}.get(protocol, protocol if protocol in ("ip", "ip6") else "")
+    return Selector(f"{protocol} {field}", json, kind, transport, network)
+
+
+def concatenated(fields: tuple[Selector, ...]) -> Selector:
+    """Give the selector for `ip saddr . tcp dport`."""
+    json = {"concat": [dict(field.json) for field in fields]}
+    protocol, network = (next(filter(None, found), "") for found in (
+        [field.protocol for field in fields], [field.network for field in fields]))  # fmt: skip
+    return Selector(" . ".join(field.text for field in fields), json, "concat", protocol, network, fields)
+
+
+def masked_flags(mask: tuple[str, ...], bits: tuple[str, ...]) -> Match:
+    """Give the match for `tcp flags syn / fin,syn,rst,ack`; nft orders flags by their bits."""
+    mask, bits = (tuple(sorted(names, key=TCP_FLAGS.__getitem__)) for names in (mask, bits))
+    left = {"&": [{"payload": {"protocol": "tcp", "field": "flags"}}, list(mask)]}
+    selector = Selector("tcp flags", left, "flags", "tcp", mask=sum(TCP_FLAGS[name] for name in mask))
+    number = sum(TCP_FLAGS[name] for name in bits)
+    json = list(bits) if len(bits) > 1 else bits[0]
+    return Match(selector, (Value(f"{','.join(bits)} / {','.join(mask)}", json, number, number),))
 
 
 def raw_payload(text: str) -> Selector:
@@ -79,7 +122,12 @@ SELECTORS: Mapping[tuple[str, ...], Selector] = {
     ("ip", "saddr"): _payload("ip", "saddr", "address"),
     ("ip", "daddr"): _payload("ip", "daddr", "address"),
     ("ip", "protocol"): _payload("ip", "protocol", "protocol"),
+    ("ip6", "saddr"): _payload("ip6", "saddr", "address6"),
+    ("ip6", "daddr"): _payload("ip6", "daddr", "address6"),
+    ("ether", "saddr"): _payload("ether", "saddr", "mac"),
     ("icmp", "type"): _payload("icmp", "type", "icmp", "icmp"),
+    ("icmpv6", "type"): _payload("icmpv6", "type", "icmp6", "ipv6-icmp"),
+    ("icmpv6", "code"): _payload("icmpv6", "code", "code6", "ipv6-icmp"),
     **{
         (protocol, field): _payload(protocol, field, "port", "" if protocol == "th" else protocol)
         for protocol in ("tcp", "udp", "th")
@@ -87,6 +135,7 @@ SELECTORS: Mapping[tuple[str, ...], Selector] = {
     },
     ("ct", "state"): Selector("ct state", {"ct": {"key": "state"}}, "state"),
     ("ct", "status"): Selector("ct status", {"ct": {"key": "status"}}, "status"),
+    ("fib", "daddr"): Selector("fib daddr type", {"fib": {"result": "type", "flags": ["daddr"]}}, "fib"),
 }
 
 
@@ -113,12 +162,18 @@ def read_value(kind: Kind, word: str, *, quoted: bool) -> Value:
         # nft keeps names in host byte order, so that is how it sorts them.
         number = int.from_bytes(word.encode(), "little")
         return Value(f'"{word}"', word, number, number)
+    if kind == "protocol" and quoted:
+        quoted = False  # the names of protocols may be quoted
     if quoted:
         raise ValueFault("syntax error, unexpected quoted string")
+    if word.startswith("@"):
+        return Value(word, word, -1, -1)
     if kind == "port":
         return _ranged(word, _port)
-    if kind == "address":
-        return _address(word)
+    if kind in ("address", "address6"):
+        return _address(word, 4 if kind == "address" else 6)
+    if kind == "mac":
+        return Value(word.lower(), word.lower(), *[int(word.replace(":", ""), 16)] * 2)
     if kind == "raw":
         number = int(word, 0)
         return Value(hex(number), number, number, number)
@@ -159,23 +214,30 @@ def _ranged(word: str, read: Any) -> Value:
     return Value(f"{first}-{last}", {"range": [first, last]}, first, last)
 
 
-def _address(word: str) -> Value:
+def _address(word: str, family: int) -> Value:
+    address, network = (IPv4Address, IPv4Network) if family == 4 else (IPv6Address, IPv6Network)
     try:
         if "/" in word:
-            network = IPv4Network(word, strict=False)
-            address, length = str(network.network_address), network.prefixlen
-            if length == 32:
-                return Value(address, address, int(network[0]), int(network[0]))
-            json = {"prefix": {"addr": address, "len": length}}
-            return Value(str(network), json, int(network[0]), int(network[-1]))
+            net = network(word, strict=False)
+            start, length = str(net.network_address), net.prefixlen
+            if length == net.max_prefixlen:
+                return Value(start, start, int(net[0]), int(net[0]))
+            json = {"prefix": {"addr": start, "len": length}}
+            return Value(str(net), json, int(net[0]), int(net[-1]))
         first_text, dash, last_text = word.partition("-")
-        first = IPv4Address(first_text)
+        first = address(first_text)
         if not dash:
             return Value(str(first), str(first), int(first), int(first))
-        last = IPv4Address(last_text)
+        last = address(last_text)
         return Value(f"{first}-{last}", {"range": [str(first), str(last)]}, int(first), int(last))
     except ValueError:
         raise ValueFault("Could not resolve hostname: Name or service not known") from None
+
+
+def joined(values: tuple[Value, ...]) -> Value:
+    """Give one element of a concatenation; nft sorts such by their last field first."""
+    number = sum(value.first << (128 * place) for place, value in enumerate(values))
+    return Value(" . ".join(v.text for v in values), {"concat": [v.json for v in values]}, number, number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,110 +267,6 @@ class Match:
         if self.selector.kind in FLAG_KINDS and not self.as_set and not self.negated:
             operator = "in"
         return {"match": {"op": operator, "left": dict(self.selector.json), "right": right}}
-
-
-@dataclass(slots=True)
-class Counter:
-    """Counts the packets that came this far in a rule."""
-
-    packets: int = 0
-    octets: int = 0
-
-    def text(self, *, stateless: bool) -> str:
-        """Give it as nft prints it."""
-        return "counter" if stateless else f"counter packets {self.packets} bytes {self.octets}"
-
-    def json(self) -> dict[str, Any]:
-        """Give it as `nft -j` does."""
-        return {"counter": {"packets": self.packets, "bytes": self.octets}}
-
-
-VerdictName = Literal["accept", "drop", "return", "continue", "jump", "goto"]
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What becomes of a packet that came this far."""
-
-    name: VerdictName
-    target: str = ""
-
-    def text(self, *, stateless: bool) -> str:
-        """Give it as nft prints it."""
-        return f"{self.name} {self.target}".rstrip()
-
-    def json(self) -> dict[str, Any]:
-        """Give it as `nft -j` does."""
-        return {self.name: {"target": self.target} if self.target else None}
-
-
-@dataclass(frozen=True, slots=True)
-class Reject:
-    """Refuses a packet so that its sender hears of it."""
-
-    words: str
-    type: str
-    reason: str = ""
-
-    def text(self, *, stateless: bool) -> str:
-        """Give it as nft prints it."""
-        return f"reject with {self.words}" if self.words else "reject"
-
-    def json(self) -> dict[str, Any]:
-        """Give it as `nft -j` does."""
-        return {"reject": {"type": self.type, "expr": self.reason} if self.reason else {"type": self.type}}
-
-
-@dataclass(frozen=True, slots=True)
-class Translate:
-    """dnat, snat, masquerade and redirect. `family` is written in inet tables only."""
-
-    name: Literal["dnat", "snat", "masquerade", "redirect"]
-    family: str = ""
-    address: str = ""
-    ports: tuple[int, int] | None = None
-
-    def text(self, *, stateless: bool) -> str:
-        """Give it as nft prints it."""
-        ports = "" if self.ports is None else f":{self._ports()}"
-        if not self.address:
-            return f"{self.name} to {ports}" if ports else self.name
-        return f"{self.name} {f'{self.family} ' if self.family else ''}to {self.address}{ports}"
-
-    def _ports(self) -> str:
-        assert self.ports is not None  # noqa: S101 (only asked where there are some)
-        first, last = self.ports
-        return str(first) if first == last else f"{first}-{last}"
-
-    def json(self) -> dict[str, Any]:
-        """Give it as `nft -j` does."""
-        inner: dict[str, Any] = {}
-        if self.family:
-            inner["family"] = self.family
-        if self.address:
-            inner["addr"] = self.address
-        if self.ports is not None:
-            first, last = self.ports
-            inner["port"] = first if first == last else {"range": [first, last]}
-        return {self.name: inner or None}
-
-
-@dataclass(frozen=True, slots=True)
-class Log:
-    """Writes a line into the kernel's log."""
-
-    prefix: str = ""
-
-    def text(self, *, stateless: bool) -> str:
-        """Give it as nft prints it."""
-        return f'log prefix "{self.prefix}"' if self.prefix else "log"
-
-    def json(self) -> dict[str, Any]:
-        """Give it as `nft -j` does."""
-        return {"log": {"prefix": self.prefix} if self.prefix else None}
-
-
-Part = Match | Counter | Verdict | Reject | Translate | Log
 
 
 def priority_text(priority: int, hook: str) -> str:

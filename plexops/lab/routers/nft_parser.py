@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from plexops.lab.routers.nft_language import PRIORITIES
+from plexops.lab.routers.nft_objects import Helper, NamedSet, read_helper, read_set
 from plexops.lab.routers.nft_rules import Body, RuleReader
 from plexops.lab.routers.nft_tokens import NftError, Source, Token, tokens
 
@@ -37,6 +38,8 @@ class Command:
     #: The word `policy`, if it was written: a base without keeps the policy that is there.
     policy: Token | None = None
     body: Body | None = None
+    #: A named set or a helper, where `object` says so.
+    thing: NamedSet | Helper | None = None
     handle: Token | None = None
     #: `index` counts rules from 0; `handle` and `position` name one.
     by_index: bool = False
@@ -120,6 +123,17 @@ class Parser:
             f"syntax error, unexpected {token.called}{more}", replace(token, text=token.text.strip("\n"))
         )
 
+    def at(self, *texts: str) -> bool:
+        """Tell whether these words follow, one after another."""
+        self.peek()
+        following = self._tokens[self._at : self._at + len(texts)]
+        return tuple(token.text for token in following if token.kind == "word") == texts
+
+    def newlines(self) -> None:
+        """Skip ends of lines."""
+        while self.peek().kind == "newline":
+            self.next()
+
     def at_separator(self) -> bool:
         """Tell whether a statement may end here."""
         token = self.peek()
@@ -179,6 +193,10 @@ class Parser:
         return []
 
     def _include(self, start: Token) -> list[Command]:
+        return [command for parser in self._includes(start) for command in parser.program()]
+
+    def _includes(self, start: Token) -> list[Parser]:
+        """Give a parser for each file that an include names."""
         token = self.next()
         if token.kind != "quoted":
             raise NftError("syntax error, unexpected string, expecting quoted string", token)
@@ -188,10 +206,7 @@ class Parser:
             raise NftError(f"File not found: {token.text}", start, length)
         if self._depth >= MAX_INCLUDES:
             raise NftError("Include nested too deeply, max 16 levels", token)
-        found: list[Command] = []
-        for source in sources:
-            found += Parser(source, self._load, self._variables, self._depth + 1).program()
-        return found
+        return [Parser(source, self._load, self._variables, self._depth + 1) for source in sources]
 
     def _define(self) -> list[Command]:
         name = self.word()
@@ -216,27 +231,52 @@ class Parser:
         command = Command(verb, "table", family, name, start=start, end=name)
         if verb != "add" or not self.accept("{"):
             return [command]
-        chains: list[Command] = []
-        rules: list[Command] = []
+        content = self._table_block(command, "}")
+        # nft makes all chains of a table before anything else, so that rules may jump to later ones.
+        order = ("chain", "helper", "set", "rule")
+        return [command, *(one for kind in order for one in content if one.object == kind)]
+
+    def _table_block(self, table: Command, last: str) -> list[Command]:
+        """Read what stands in a table, to its brace or to the end of a file that is included there."""
+        found: list[Command] = []
         self.separators()
-        while not self.accept("}"):
-            chain_start = self.peek()
-            self.expect("chain")
-            chain = Command("add", "chain", family, name, self.word(), start=chain_start)
-            chain, inside = self._chain_block(chain)
-            chains.append(chain)
-            rules += inside
-            if not self.at_separator() or self.peek().kind == "end":
+        while not self._ends(last):
+            start = self.peek()
+            if self.accept("include"):
+                for parser in self._includes(start):
+                    found += parser._table_block(table, "")
+            elif self.accept("define"):
+                self._define()
+            elif self.at("ct", "helper") or self.at("set"):
+                found.append(self._thing(table))
+            else:
+                self.expect("chain")
+                chain, rules = self._chain_block(
+                    Command("add", "chain", table.family, table.table, self.word(), start=start)
+                )
+                found += [chain, *rules]
+            if not self.at_separator() or (last and self.peek().kind == "end"):
                 self.unexpected("newline or semicolon")
             self.separators()
-        # nft makes all chains of a table before any rule, so that rules may jump to later ones.
-        return [command, *chains, *rules]
+        return found
+
+    def _ends(self, last: str) -> bool:
+        return self.accept(last) is not None if last else self.peek().kind == "end"
+
+    def _thing(self, table: Command) -> Command:
+        kind = "set" if self.next().text == "set" else self.next().text
+        name = self.word()
+        thing = read_set(self, name.text) if kind == "set" else read_helper(self, name.text)
+        return Command("add", kind, table.family, table.table, name, thing=thing)
 
     def _chain_block(self, chain: Command) -> tuple[Command, list[Command]]:
         self.expect("{")
+        return self._chain_lines(chain, "}")
+
+    def _chain_lines(self, chain: Command, last: str) -> tuple[Command, list[Command]]:
         rules: list[Command] = []
         self.separators()
-        while not self.accept("}"):
+        while not self._ends(last):
             start = self.peek()
             if self.accept("type"):
                 chain = replace(chain, base=self._base())
@@ -246,21 +286,16 @@ class Parser:
                 chain = replace(chain, base=replace(base, policy=policy.text), policy=start)
             elif self.accept("comment"):
                 self.next()
+            elif self.accept("include"):
+                for parser in self._includes(start):
+                    chain, more = parser._chain_lines(chain, "")
+                    rules += more
             else:
                 body = RuleReader(self, chain.family).body()
-                rules.append(
-                    Command(
-                        "add",
-                        "rule",
-                        chain.family,
-                        chain.table,
-                        chain.chain,
-                        body=body,
-                        start=start,
-                        end=self._tokens[self._at - 1],
-                    )
-                )
-            if not self.at_separator() or self.peek().kind == "end":
+                end = self._tokens[self._at - 1]
+                place = (chain.family, chain.table, chain.chain)
+                rules.append(Command("add", "rule", *place, body=body, start=start, end=end))
+            if not self.at_separator() or (last and self.peek().kind == "end"):
                 self.unexpected("newline or semicolon" if self.peek().kind != "end" else "")
             self.separators()
         return chain, rules

@@ -2,33 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address
-from typing import TYPE_CHECKING, Literal, cast
+from ipaddress import ip_address
+from itertools import takewhile
+from typing import TYPE_CHECKING, Literal, TypeVar, cast
 
 from plexops.lab.routers.nft_language import (
     FLAG_KINDS,
+    NFPROTOCOLS,
     SELECTORS,
-    Counter,
-    Log,
+    TCP_FLAGS,
     Match,
-    Part,
-    Reject,
     Selector,
-    Translate,
     Value,
     ValueFault,
-    Verdict,
-    VerdictName,
+    concatenated,
+    joined,
+    masked_flags,
     raw_payload,
     read_value,
+)
+from plexops.lab.routers.nft_statements import (
+    CLAMP_SIZE,
+    NO_TRACKING,
+    Counter,
+    Fixed,
+    Limit,
+    Log,
+    Part,
+    Reject,
+    Translate,
+    Verdict,
+    VerdictMap,
+    VerdictName,
 )
 from plexops.lab.routers.nft_tokens import NftError, Token
 
 if TYPE_CHECKING:
     from plexops.lab.routers.nft_parser import Parser
 
+Element = TypeVar("Element")
+#: Statements that begin like a match.
+_PHRASES = (
+    ("ct", "helper", "set"),
+    ("tcp", "flags"),
+    ("tcp", "option", "maxseg", "size", "set", "rt", "mtu"),
+)
+#: Of each family: what selectors call it, and its own control protocol.
+_LAYERS = {"ipv4": ("ip", "icmp"), "ipv6": ("ip6", "ipv6-icmp")}
 VERDICTS = ("accept", "drop", "return", "continue", "jump", "goto")
 MAX_COMMENT = 128
 
@@ -84,10 +106,7 @@ class RuleReader:
         if any(isinstance(part, (Verdict, Reject, Translate)) for part in self._parts):
             raise NftError("Statement after terminal statement has no effect", start)
         if verdict := parser.accept(*VERDICTS):
-            if verdict.text in ("jump", "goto"):
-                self._target = parser.word()
-            target = self._target.text if self._target else ""
-            self._parts.append(Verdict(cast(VerdictName, verdict.text), target))
+            self._parts.append(self._verdict(verdict))
         elif parser.accept("counter"):
             self._parts.append(self._counter())
         elif parser.accept("reject"):
@@ -95,10 +114,63 @@ class RuleReader:
         elif parser.accept("log"):
             prefix = parser.next().text if parser.accept("prefix") else ""
             self._parts.append(Log(prefix))
+        elif parser.accept("limit"):
+            self._parts.append(self._limit())
+        elif parser.accept("notrack"):
+            self._parts.append(NO_TRACKING)
         elif name := parser.accept("dnat", "snat", "masquerade", "redirect"):
             self._parts.append(self._translate(name))
+        elif words := next((words for words in _PHRASES if parser.at(*words)), None):
+            for _ in words:
+                parser.next()
+            self._parts.append(self._phrase(words))
         else:
             self._parts.append(self._match())
+
+    def _verdict(self, verdict: Token) -> Verdict:
+        target = self._parser.word() if verdict.text in ("jump", "goto") else None
+        self._target = target or self._target
+        return Verdict(cast(VerdictName, verdict.text), target.text if target else "")
+
+    def _phrase(self, words: tuple[str, ...]) -> Part:
+        if words == ("ct", "helper", "set"):
+            name = self._parser.next().text
+            return Fixed(f'ct helper set "{name}"', {"ct helper": name})
+        if words == ("tcp", "flags"):
+            return self._flags()
+        return CLAMP_SIZE
+
+    def _flags(self) -> Match:
+        """Read `syn / fin,syn,rst,ack`, or `& (fin | syn | rst | ack) == syn`."""
+        parser = self._parser
+        if parser.accept("&"):
+            parser.expect("(")
+            mask = self._flag_names("|")
+            parser.expect(")")
+            parser.expect("==")
+            return masked_flags(mask, self._flag_names("|"))
+        bits = self._flag_names(",")
+        parser.expect("/")
+        return masked_flags(self._flag_names(","), bits)
+
+    def _flag_names(self, mark: str) -> tuple[str, ...]:
+        found = [self._parser.word()]
+        while self._parser.accept(mark):
+            found.append(self._parser.word())
+        if wrong := [token for token in found if token.text not in TCP_FLAGS]:
+            raise NftError("syntax error, unexpected string", wrong[0])
+        return tuple(token.text for token in found)
+
+    def _limit(self) -> Limit:
+        parser = self._parser
+        parser.expect("rate", "rate")
+        over = parser.accept("over") is not None
+        rate, _, per = parser.word().text.partition("/")
+        burst = 5
+        if parser.accept("burst"):
+            burst = int(parser.word().text)
+            parser.expect("packets", "packets")
+        return Limit(int(rate), per, burst, over)
 
     def _counter(self) -> Counter:
         parser = self._parser
@@ -111,7 +183,7 @@ class RuleReader:
     def _reject(self) -> Reject:
         parser = self._parser
         if not parser.accept("with"):
-            return Reject("", "icmpx" if self._family == "inet" else "icmp", "port-unreachable")
+            return Reject("", self._refusal(), "port-unreachable")
         if parser.accept("tcp"):
             parser.expect("reset")
             if not any(isinstance(p, Match) and _is_tcp(p) for p in self._parts):
@@ -120,8 +192,11 @@ class RuleReader:
         kind = parser.word().text
         parser.accept("type")
         reason = parser.word().text
-        default = (kind, reason) == ("icmpx" if self._family == "inet" else "icmp", "port-unreachable")
+        default = (kind, reason) == (self._refusal(), "port-unreachable")
         return Reject("" if default else f"{kind} {reason}", kind, reason)
+
+    def _refusal(self) -> str:
+        return {"inet": "icmpx", "ip6": "icmpv6"}.get(self._family, "icmp")
 
     def _translate(self, name: Token) -> Translate:
         parser = self._parser
@@ -129,20 +204,33 @@ class RuleReader:
         if kind in ("masquerade", "redirect"):
             ports = self._ports() if parser.accept("to") else None
             return Translate(kind, ports=ports)
-        family = parser.accept("ip")
+        written = parser.accept("ip", "ip6")
         parser.accept("to")
-        if self._family == "inet" and family is None:
+        family = written.text if written else self._known_family()
+        if self._family == "inet" and not family:
             raise NftError("ip or ip6 must be specified with address for inet tables.", name)
+        bracket = parser.accept("[")
         token = parser.word()
+        if bracket:
+            parser.expect("]")
         try:
-            address = str(IPv4Address(token.text))
+            address = "-".join(str(ip_address(text)) for text in token.text.split("-"))
         except ValueError:
             raise NftError("Could not resolve hostname: Name or service not known", token) from None
         ports = self._ports() if parser.peek().text == ":" else None
-        return Translate(kind, "ip" if self._family == "inet" else "", address, ports)
+        return Translate(kind, family if self._family == "inet" else "", address, ports)
+
+    def _known_family(self) -> str:
+        """Give the family that the matches before leave."""
+        for part in self._parts:
+            if isinstance(part, Match) and part.selector.network:
+                return part.selector.network
+            if isinstance(part, Match) and part.selector.kind == "nfproto" and len(part.values) == 1:
+                return "ip" if part.values[0].first == NFPROTOCOLS["ipv4"] else "ip6"
+        return ""
 
     def _ports(self) -> tuple[int, int]:
-        self._parser.expect(":")
+        self._parser.accept(":")
         token = self._parser.word()
         if not self._transport:
             message = "transport protocol mapping is only valid after transport protocol match"
@@ -150,7 +238,36 @@ class RuleReader:
         value = self._value(PORT, token)
         return value.first, value.last
 
-    def _match(self) -> Match:
+    def _match(self) -> Match | VerdictMap:
+        parser = self._parser
+        selector = self._selector()
+        if selector.protocol in ("tcp", "udp") or selector.text.startswith("th "):
+            self._transport = True
+        if parser.accept("vmap"):
+            return self._map(selector)
+        negated = parser.accept("!=") is not None
+        parser.accept("==")
+        if parser.accept("{"):
+            return self._set(selector, negated=negated)
+        if parser.peek().kind not in ("word", "quoted"):
+            parser.unexpected()
+        values = [self._element(selector)]
+        while selector.kind in FLAG_KINDS and parser.accept(","):
+            values.append(self._element(selector))
+        match = Match(selector, tuple(sorted(values, key=lambda v: v.first)), negated)
+        if selector.text == "meta l4proto" and not negated and values[0].text in ("tcp", "udp"):
+            self._transport = True
+        return match
+
+    def _selector(self) -> Selector:
+        parser = self._parser
+        fields = [self._field()]
+        while parser.at("."):
+            parser.next()
+            fields.append(self._field())
+        return concatenated(tuple(fields)) if len(fields) > 1 else fields[0]
+
+    def _field(self) -> Selector:
         parser = self._parser
         first = parser.next()
         selector: Selector | None = raw_payload(first.text) if first.kind == "raw" else None
@@ -165,40 +282,35 @@ class RuleReader:
             if first.kind == "word" and first.text not in _OBJECTS:
                 parser.unexpected()
             raise NftError(f"syntax error, unexpected {first.called}", first)
-        if selector.protocol in ("tcp", "udp") or selector.text.startswith("th "):
-            self._transport = True
-        negated = parser.accept("!=") is not None
-        parser.accept("==")
-        if parser.accept("{"):
-            return self._set(selector, negated=negated)
-        if parser.peek().kind not in ("word", "quoted"):
-            parser.unexpected()
-        values = [self._value(selector, parser.next())]
-        while selector.kind in FLAG_KINDS and parser.accept(","):
-            values.append(self._value(selector, parser.next()))
-        match = Match(selector, tuple(sorted(values, key=lambda v: v.first)), negated)
-        if selector.text == "meta l4proto" and not negated and values[0].text in ("tcp", "udp"):
-            self._transport = True
-        return match
+        if selector.kind == "fib":
+            parser.expect("type", "type")
+        return selector
 
     def _set(self, selector: Selector, *, negated: bool) -> Match:
-        parser = self._parser
-        values: list[Value] = []
-        while True:
-            while parser.peek().kind == "newline":
-                parser.next()
-            values.append(self._value(selector, parser.next()))
-            while parser.peek().kind == "newline":
-                parser.next()
-            if parser.accept("}"):
-                break
-            parser.expect(",")
-        if len(values) == 1:
+        values = elements(self._parser, lambda: self._element(selector))
+        if len(values) == 1 and not selector.fields:
             return Match(selector, tuple(values), negated)
         self._sets += 1
         if selector.text == "meta l4proto":
             self._transport = True
-        return Match(selector, _merged(values), negated, as_set=True)
+        return Match(selector, merged(values), negated, as_set=True)
+
+    def _map(self, selector: Selector) -> VerdictMap:
+        parser = self._parser
+
+        def pair() -> tuple[Value, Verdict]:
+            value = self._element(selector)
+            parser.expect(":")
+            return value, self._verdict(parser.next())
+
+        parser.expect("{")
+        pairs = elements(parser, pair)
+        self._sets += 1
+        return VerdictMap(selector, tuple(sorted(pairs, key=lambda p: p[0].first)))
+
+    def _element(self, selector: Selector) -> Value:
+        """Read one value, or as many as a concatenation has fields."""
+        return read_element(self._parser, selector, self._value)
 
     def _value(self, selector: Selector, token: Token) -> Value:
         if token.kind not in ("word", "quoted") or token.text in VERDICTS:
@@ -223,7 +335,33 @@ def _only(protocol: str) -> Match:
     return Match(selector, (read_value("protocol", protocol, quoted=False),))
 
 
-def _merged(values: Sequence[Value]) -> tuple[Value, ...]:
+def read_element(parser: Parser, selector: Selector, read: Callable[[Selector, Token], Value]) -> Value:
+    """Read one value, or as many as a concatenation has fields; `@NAME` stands for all of them."""
+    if not selector.fields or parser.peek().text.startswith("@"):
+        return read(selector, parser.next())
+    values = []
+    for place, field in enumerate(selector.fields):
+        if place:
+            parser.expect(".", ".")
+        values.append(read(field, parser.next()))
+    return joined(tuple(values))
+
+
+def elements(parser: Parser, read: Callable[[], Element]) -> list[Element]:
+    """Read what stands between the braces of a set, behind the first one; the last comma may lead nowhere."""
+    found: list[Element] = []
+    while True:
+        parser.newlines()
+        if found and parser.accept("}"):
+            return found
+        found.append(read())
+        parser.newlines()
+        if parser.accept("}"):
+            return found
+        parser.expect(",")
+
+
+def merged(values: Sequence[Value]) -> tuple[Value, ...]:
     """Sort a set's elements and leave out those that another one holds, as nft does."""
     kept: list[Value] = []
     for value in sorted(values, key=lambda v: (v.first, -v.last)):
@@ -233,18 +371,23 @@ def _merged(values: Sequence[Value]) -> tuple[Value, ...]:
 
 
 def _without_implied(parts: list[Part]) -> tuple[Part, ...]:
-    """Leave out `meta l4proto tcp` where a later `tcp dport` says it already: nft does not print it."""
-    return tuple(
-        part
-        for index, part in enumerate(parts)
-        if not (
-            isinstance(part, Match)
-            and part.selector.text == "meta l4proto"
-            and not part.negated
-            and not part.as_set
-            and any(
-                isinstance(p, Match) and p.selector.protocol == part.values[0].text
-                for p in parts[index + 1 :]
-            )
-        )
+    """Leave out `meta l4proto tcp` where a later `tcp dport` says it already, and the family likewise."""
+    return tuple(part for index, part in enumerate(parts) if not _is_implied(part, parts[index + 1 :]))
+
+
+def _is_implied(part: Part, later: Sequence[Part]) -> bool:
+    if not isinstance(part, Match) or part.negated or part.as_set:
+        return False
+    # What stands behind another statement does not count.
+    matches = list(takewhile(lambda p: isinstance(p, (Match, VerdictMap)), later))
+    said = [p.selector for p in matches if isinstance(p, (Match, VerdictMap))]
+    if part.selector.text == "meta l4proto":
+        return any(selector.protocol == part.values[0].text for selector in said)
+    network, control = _LAYERS.get(part.values[0].text, ("", ""))
+    controls = [
+        p for p in matches if isinstance(p, Match) and p.selector.text == "meta l4proto" and not p.as_set
+    ]
+    return part.selector.kind == "nfproto" and (
+        any(selector.network == network for selector in said)
+        or any(p.values[0].text == control and not p.negated for p in controls)
     )

@@ -11,9 +11,10 @@ _TOKEN = re.compile(
     |(?P<newline>\n)
     |(?P<quoted>"[^"\n]*")
     |(?P<raw>@(?:nh|th|ll),\d+,\d+)
-    |(?P<mark>!=|[{},;:=!])
+    |(?P<colons>(?:[0-9A-Fa-f]{0,4}:){2,}[0-9A-Fa-f:.]*(?:[/-][0-9A-Fa-f:.]+)?)
+    |(?P<mark>!=|==|[{},;:=!&|()\[\]])
     |(?P<variable>\$[A-Za-z_][A-Za-z0-9_]*)
-    |(?P<word>[A-Za-z0-9_./*+-]+|\\\*)
+    |(?P<word>@?[A-Za-z0-9_./*+-]+|\\\*)
     |(?P<other>.)""",
     re.VERBOSE,
 )
@@ -96,6 +97,8 @@ def tokens(source: Source) -> Iterator[Token]:
             if text == "\\\n":
                 line, began = line + 1, match.end()
             continue
+        if kind == "colons":
+            kind = "word"  # an IPv6 or hardware address
         column = match.start() - began + 1
         yield Token(kind, text[1:-1] if kind == "quoted" else text, source, line, column)
         if kind == "newline":

@@ -22,8 +22,10 @@ from plexops.lab.base import (
     Seed,
 )
 from plexops.lab.filesystem import FileSystem
-from plexops.lab.routers import fw4, openwrt_config, openwrt_status
-from plexops.lab.routers.openwrt_filters import OWNERS_FILE, KernelTables, owners_chains
+from plexops.lab.routers import openwrt_config, openwrt_status
+from plexops.lab.routers.fw4 import enabled
+from plexops.lab.routers.nft_tokens import NftError
+from plexops.lab.routers.openwrt_filters import LAN, OWNERS_FILE, WAN, KernelTables, networks, owners_chains
 from plexops.lab.routers.uci import Package, Section, Uci, UciError, quoted, render
 from plexops.lab.routers.uci_command import UciCommand
 from plexops.lab.shell import DONE, Context, Shell, fail, say
@@ -51,9 +53,13 @@ class OpenWrtRouter:
         self._running = set(services) if seed.upnp else {"dnsmasq", "firewall"}
         self._mappings = list(seed.mappings)
         self._live: dict[str, Package] = {}
+        self._kernel = KernelTables(
+            self.files, lambda: networks(openwrt_status.interfaces(seed)), upnp=seed.upnp_installed
+        )
         for service in services:
             self._reload(service)
-        self._kernel = KernelTables(seed.early_filter, seed.wan_address)
+        if seed.mappings_flushed:
+            self._kernel.map(())
         self.shell = Shell(
             files=self.files,
             commands={
@@ -82,21 +88,16 @@ class OpenWrtRouter:
         return HttpResponse(404, f"nothing at {request.path}\n".encode(), "text/plain")
 
     def inbound(self, packet: Packet) -> Packet | Fate:
-        """Carry a packet by what was committed when the firewall was last reloaded."""
-        with self.lock:
-            mappings = self._mappings if "miniupnpd" in self._running else []
-            if "firewall" not in self._running:
-                return packet.to(self._seed.lan_address, packet.port)
-            fate = self._kernel.before_forwards(packet)
-            if fate is not None:
-                return fate
-            return fw4.inbound(self._live["firewall"], mappings, packet, self._seed.lan_address)
+        """Carry a packet by what the kernel holds: what was committed when the firewall was last reloaded."""
+        return self._carry(packet, WAN)
 
     def reflect(self, packet: Packet) -> Packet | Fate:
-        """Carry a packet that a LAN host sent to the public address, by the rules for that zone alone."""
+        """Carry a packet that a LAN host sent to the public address."""
+        return self._carry(packet, LAN)
+
+    def _carry(self, packet: Packet, side: str) -> Packet | Fate:
         with self.lock:
-            live = self._live["firewall"]
-            return fw4.inbound(live, [], packet, self._seed.lan_address, zone="lan")
+            return self._kernel.carry(packet, side, self._seed.wan_address, self._seed.lan_address)
 
     def reservations(self) -> Mapping[str, IPv4Address]:
         """Give what dnsmasq, as last reloaded, would hand out."""
@@ -167,15 +168,23 @@ class OpenWrtRouter:
         for name in self._services:
             self.files.install({f"/etc/init.d/{name}": "#!/bin/sh /etc/rc.common\n"}, mode=0o755)
 
-    def _reload(self, service: str) -> None:
+    def _reload(self, service: str) -> list[NftError]:
         package = {"dnsmasq": "dhcp", "firewall": "firewall", "miniupnpd": "upnpd"}[service]
-        self._live[package] = self.uci.committed(package)
+        committed = self.uci.committed(package)
+        if service == "firewall":
+            complaints = self._kernel.load(committed)
+            if complaints:
+                return complaints
+        self._live[package] = committed
         if service == "miniupnpd":
-            section = self._live["upnpd"].find("config")
-            wanted = section is not None and fw4.enabled(section) and service in self._running
-            if not wanted:
+            section = committed.find("config")
+            if section is None or not enabled(section) or service not in self._running:
                 self._running.discard(service)
                 self._mappings.clear()
+        if service != "dnsmasq":
+            # Loading the firewall empties miniupnpd's chains: it is started again, and reads its leases.
+            self._kernel.map(self._mappings if "miniupnpd" in self._running else ())
+        return []
 
     def _uci(self, argv: list[str], stdin: BinaryIO, _context: Context) -> ExecResult:
         return UciCommand(self.uci, stdin).run(argv)
@@ -192,19 +201,33 @@ class OpenWrtRouter:
         elif action == "disable":
             self._enabled.discard(service)
         elif action == "stop":
-            self._running.discard(service)
+            self._stop(service)
         elif action in ("start", "restart", "reload"):
+            if service == "firewall" and action == "restart":
+                self._stop(service)
             return self._start(service)
         else:
             return say(f"Syntax: /etc/init.d/{service} [command]\n")
         return DONE
 
+    def _stop(self, service: str) -> None:
+        self._running.discard(service)
+        if service == "firewall":
+            self._kernel.flush()
+        elif service == "miniupnpd":
+            self._kernel.map(())
+
     def _start(self, service: str) -> ExecResult:
         self._running.add(service)
         try:
-            self._reload(service)
+            complaints = self._reload(service)
         except UciError as error:
             return fail(f"uci: {error}")
+        if complaints:
+            text = "".join(map(str, complaints))
+            return ExecResult(
+                b"", f"{text}The rendered ruleset contains errors, not doing firewall restart.\n".encode(), 1
+            )
         return DONE
 
     def _reload_config(self, _argv: list[str], _stdin: BinaryIO, _context: Context) -> ExecResult:
@@ -235,12 +258,17 @@ class OpenWrtRouter:
 
     def _fw4(self, argv: list[str], _stdin: BinaryIO, _context: Context) -> ExecResult:
         match argv[1:]:
-            case ["reload" | "restart" | "start", *_]:
+            case ["reload" | "restart" | "start" as action, *_]:
+                if action == "restart":
+                    self._stop("firewall")
                 return self._start("firewall")
+            case ["stop" | "flush", *_]:
+                self._stop("firewall")
+                return DONE
             case ["check", *_]:
                 return say("Ruleset passes nftables check.\n")
             case ["print", *_]:
-                return say(fw4.printed(self.uci.committed("firewall")))
+                return say(self._kernel.text(self.uci.committed("firewall")))
         return fail("Usage: fw4 [-v] [-q] start|stop|flush|restart|reload|check|print", 1)
 
     def _ip(self, argv: list[str], _stdin: BinaryIO, _context: Context) -> ExecResult:
@@ -261,7 +289,7 @@ class OpenWrtRouter:
 
 
 def _reserved(host: Section) -> list[tuple[str, IPv4Address]]:
-    if not fw4.enabled(host, "enable"):
+    if not enabled(host, "enable"):
         return []
     try:
         address = IPv4Address(host.text("ip"))

@@ -42,6 +42,7 @@ from plexops.lab.routers.opnsense_api import (
     trees,
     with_subnet,
 )
+from plexops.lab.routers.opnsense_filter import aliases, arp, filter_rules
 from plexops.lab.routers.opnsense_model import Collection, Row, Validations
 from plexops.lab.routers.opnsense_rules import Interfaces, carry
 from plexops.lab.routers.opnsense_seed import Backend, Configuration
@@ -80,6 +81,9 @@ class OpnSenseRouter:
             "core/service": self._services,
             "interfaces/overview": self._interfaces,
             "firewall/d_nat": self._destination_nat,
+            "firewall/filter": lambda call: filter_rules(call, self._config.rules.rows.values()),
+            "firewall/alias": aliases,
+            "diagnostics/interface": lambda call: arp(call, self._seed, self._leases),
             "dnsmasq/settings": self._dnsmasq_settings,
             "dnsmasq/leases": self._dnsmasq_leases,
             "dnsmasq/service": self._dnsmasq_service,

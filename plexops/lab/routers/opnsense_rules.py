@@ -56,7 +56,8 @@ def carry(
 def _matches(rule: Row, packet: Packet, interfaces: Interfaces) -> bool:
     return (
         rule["disabled"] == "0"
-        and "wan" in rule["interface"].split(",")
+        # Without an interface a rule is for all of them.
+        and "wan" in (rule["interface"] or "wan").split(",")
         and rule["ipprotocol"] in {"", "inet", "inet46"}
         and (rule["protocol"] == "" or packet.protocol in rule["protocol"].split("/"))
         and not rule["source.port"]

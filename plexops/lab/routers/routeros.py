@@ -1,4 +1,4 @@
-"""A simulated MikroTik router with RouterOS 7, as SSH exec requests and packets see it."""
+"""A simulated MikroTik router with RouterOS 7 (or 6), as SSH exec requests and packets see it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address
+from typing import Literal
 
 from plexops.lab.base import (
     ExecResult,
@@ -25,12 +26,16 @@ from plexops.lab.routers.routeros_script import (
     Interpreter,
 )
 from plexops.lab.routers.routeros_seed import (
+    ADDRESS_LIST,
     FILTER,
     LAN,
     LEASE,
     NAT,
+    RAW,
     SCHEDULER,
+    SINCE_7,
     UPNP,
+    VERSIONS,
     WAN,
     configuration,
     dynamic_items,
@@ -58,26 +63,29 @@ _NUMBERED = {"remove": 1, "enable": 1, "disable": 1, "make-static": 1, "set": 1,
 
 
 class RouterOsRouter:
-    """RouterOS 7.23 on a hEX.
+    """RouterOS 7.23 on a hEX, or with `major=6` 6.49: it tells routes otherwise and does not translate IPv6.
 
     Exec requests end with status 0 and the error text on stdout, as on the device. `strict_forward` replaces the
     factory's forward chain by one that drops everything new from outside which has no accept of its own.
     """
 
-    def __init__(self, seed: Seed, hooks: RouterHooks, *, strict_forward: bool = False) -> None:
+    def __init__(
+        self, seed: Seed, hooks: RouterHooks, *, strict_forward: bool = False, major: Literal[6, 7] = 7
+    ) -> None:
         self.lock = threading.RLock()
         self._seed = seed
         self._hooks = hooks
+        self._major = major
         self._tables = Tables()
         self._globals: dict[str, Value] = {}
         #: Whose timer runs; a change of the item starts another and leaves this one without effect.
         self._timers: dict[ItemId, object] = {}
         self._stopped = False
-        for path, values in singles(seed):
+        for path, values in singles(seed, major):
             self._tables.by_path[path].append(values)
         for path, values in configuration(seed, strict_forward=strict_forward):
             self._tables.by_path[path].append(values)
-        for path, values in dynamic_items(seed):
+        for path, values in dynamic_items(seed, major):
             self._tables.by_path[path].append(values, dynamic=True)
         for item in self._tables.by_path[SCHEDULER].items:
             self._arm(item)
@@ -96,7 +104,8 @@ class RouterOsRouter:
     def inbound(self, packet: Packet) -> Packet | Fate:
         """Carry a packet that arrived on the WAN side by the rules as they are now."""
         with self.lock:
-            return carry(packet, self._rules(NAT), self._rules(FILTER), self._wiring())
+            raw, nat, filters = (self._rules(path) for path in (RAW, NAT, FILTER))
+            return carry(packet, raw, nat, filters, self._wiring())
 
     def reservations(self) -> Mapping[str, IPv4Address]:
         """Give the static leases that are on."""
@@ -157,7 +166,7 @@ class RouterOsRouter:
 
     def is_menu(self, path: Path) -> bool:
         """Tell whether a menu of that path exists."""
-        return path in MENU_BY_PATH or path in BRANCHES
+        return (path in MENU_BY_PATH or path in BRANCHES) and not (self._major == 6 and path in SINCE_7)
 
     def parameters(self, path: Path, verb: str) -> frozenset[str] | None:
         """Give the names that a command takes before `=`; none where the menu has no such command."""
@@ -279,7 +288,7 @@ class RouterOsRouter:
         if table.menu.single:
             lines = print_single(table.menu, table.items[0].values)
         elif "terse" in words:
-            lines = print_terse(table.menu, numbered, proplist)
+            lines = print_terse(table.menu, numbered, proplist, self._major)
         elif "detail" in words or not table.menu.table:
             lines = print_detail(table.menu, numbered, proplist)
         else:
@@ -297,8 +306,10 @@ class RouterOsRouter:
 
     def _export(self, path: Path, words: frozenset[str]) -> list[str]:
         stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self._hooks.clock.time()))
-        lines = [f"# {stamp} by RouterOS 7.23.7", "# software id = K3QX-7T2M", "#", "# model = RB750Gr3",
-                 "# serial number = HEX09ABCDEF"]  # fmt: skip
+        lines = [
+            f"# {stamp} by RouterOS {VERSIONS[self._major].split()[0]}", "# software id = K3QX-7T2M", "#",
+            "# model = RB750Gr3", "# serial number = HEX09ABCDEF",
+        ]  # fmt: skip
         menu: Path = ()
         for line in self._export_lines(path):
             if "terse" in words:
@@ -325,7 +336,11 @@ class RouterOsRouter:
         }
         addresses = self._tables.by_path["ip", "address"].items
         local = frozenset(IPv4Address(item.values["address"].split("/")[0]) for item in addresses)
-        return Wiring(WAN, in_lists[WAN], LAN, in_lists[LAN], local)
+        listed: dict[str, list[str]] = {}
+        for item in self._tables.by_path[ADDRESS_LIST].items:
+            if item.enabled:
+                listed.setdefault(item.values["list"], []).append(item.values["address"])
+        return Wiring(WAN, in_lists[WAN], LAN, in_lists[LAN], local, listed)
 
     def _show_lease(self, lease: Lease) -> None:
         table, mac = self._tables.by_path[LEASE], lease.mac.upper()

@@ -1,4 +1,4 @@
-"""How RouterOS carries a packet that arrives on the WAN side: dstnat, then forward or input, in order."""
+"""How RouterOS carries a packet that arrives on the WAN side: raw, dstnat, then forward or input, in order."""
 
 from __future__ import annotations
 
@@ -22,10 +22,17 @@ class Wiring:
     lan: str
     lan_lists: frozenset[str]
     local: frozenset[IPv4Address]
+    #: What each address list holds.
+    listed: Mapping[str, Sequence[str]]
 
 
-def carry(packet: Packet, nat: Sequence[Rule], filters: Sequence[Rule], wiring: Wiring) -> Packet | Fate:
+def carry(
+    packet: Packet, raw: Sequence[Rule], nat: Sequence[Rule], filters: Sequence[Rule], wiring: Wiring
+) -> Packet | Fate:
     """Translate and filter the first packet of a connection from outside; rules that are off are left out."""
+    early = _filter("prerouting", packet, raw, wiring) or "accept"
+    if early != "accept":
+        return early
     translated = _translate(packet, nat, wiring)
     if translated.destination not in wiring.local:
         verdict = _filter("forward", translated, filters, wiring) or "accept"
@@ -61,7 +68,9 @@ def _filter(
     if depth > 16:
         return None
     for rule in rules:
-        if rule.get("chain") != chain or not _matches(rule, packet, wiring, leaves=chain != "input"):
+        if rule.get("chain") != chain or not _matches(
+            rule, packet, wiring, leaves=chain not in {"input", "prerouting"}
+        ):
             continue
         action = rule.get("action", "accept")
         if action == "accept":
@@ -94,9 +103,9 @@ def _matches(rule: Rule, packet: Packet, wiring: Wiring, *, leaves: bool) -> boo
         "dst-port": lambda value: any(low <= packet.port <= high for low, high in port_ranges(value)),
         "connection-state": lambda value: "new" in value.split(","),
         "connection-nat-state": lambda value: bool(nat_states & set(value.split(","))),
-        # Address lists are empty here, source ports and MACs of outsiders are nobody's, nothing comes by IPsec.
-        "src-address-list": _never,
-        "dst-address-list": _never,
+        "src-address-list": lambda value: _listed(packet.source, value, wiring),
+        "dst-address-list": lambda value: _listed(packet.destination, value, wiring),
+        # Source ports and MACs of outsiders are nobody's, nothing comes by IPsec.
         "src-mac-address": _never,
         "src-port": _never,
         "ipsec-policy": lambda value: value.endswith(",none"),
@@ -106,6 +115,10 @@ def _matches(rule: Rule, packet: Packet, wiring: Wiring, *, leaves: bool) -> boo
         if value and test(value.removeprefix("!")) is value.startswith("!"):
             return False
     return True
+
+
+def _listed(address: IPv4Address, name: str, wiring: Wiring) -> bool:
+    return any(_within(address, text) for text in wiring.listed.get(name, ()))
 
 
 def _never(_: str) -> bool:

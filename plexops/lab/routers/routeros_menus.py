@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Network
+from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Address, ip_address, ip_network
 from typing import Literal
 
 from plexops.lab.routers.routeros_syntax import ConsoleError, Path
@@ -13,7 +13,7 @@ from plexops.lab.routers.routeros_values import duration_seconds
 
 Kind = Literal[
     "text", "yesno", "choice", "choices", "number", "ports", "port", "addresses", "address", "network", "mac",
-    "time", "interface", "list", "server", "pool",
+    "time", "interface", "list", "server", "pool", "addresses6", "network6",
 ]  # fmt: skip
 
 
@@ -71,12 +71,15 @@ _PROTOCOLS = (
     "sctp",
     "udp-lite",
     "dccp",
+    "icmpv6",
     "6",
     "17",
 )
 _STATES = ("established", "related", "new", "invalid", "untracked")
 _EVERY_POLICY = "ftp,reboot,read,write,policy,test,password,sniff,sensitive,romon"
-_MATCHERS = (
+_LOG = (Field("log", "yesno", "no"), Field("log-prefix", default="", shown=True))
+#: What the device takes and the simulated packets do not meet is text.
+_STATELESS = (
     Field("protocol", "choice", choices=_PROTOCOLS, negated=True),
     Field("src-address", "addresses", negated=True),
     Field("dst-address", "addresses", negated=True),
@@ -90,13 +93,23 @@ _MATCHERS = (
     Field("out-interface-list", "list", negated=True),
     Field("src-port", "ports", negated=True),
     Field("dst-port", "ports", negated=True),
-    Field("connection-state", "choices", choices=_STATES, negated=True),
-    Field("connection-nat-state", "choices", choices=("dstnat", "srcnat"), negated=True),
+    *(Field(name) for name in (
+        "port", "tcp-flags", "limit", "dst-limit", "content", "packet-mark", "icmp-options", "time", "hop-limit", "ttl",
+    )),
     Field("ipsec-policy"),
     Field("jump-target"),
-    Field("log", "yesno", "no"),
-    Field("log-prefix", default="", shown=True),
+    Field("address-list"),
+    Field("address-list-timeout"),
+    *_LOG,
 )  # fmt: skip
+_MATCHERS = (
+    *_STATELESS[:-2],
+    Field("connection-state", "choices", choices=_STATES, negated=True),
+    Field("connection-nat-state", "choices", choices=("dstnat", "srcnat"), negated=True),
+    *(Field(name) for name in ("connection-mark", "connection-limit", "layer7-protocol", "routing-mark")),
+    *_LOG,
+)
+_V6 = {"addresses": "addresses6", "network": "network6"}
 _NAT_ACTIONS = (
     "accept", "add-dst-to-address-list", "add-src-to-address-list", "dst-nat", "jump", "log", "masquerade",
     "netmap", "passthrough", "redirect", "return", "same", "src-nat",
@@ -105,12 +118,42 @@ _FILTER_ACTIONS = (
     "accept", "add-dst-to-address-list", "add-src-to-address-list", "drop", "fasttrack-connection", "jump",
     "log", "passthrough", "reject", "return", "tarpit",
 )  # fmt: skip
+_ROUTED = (
+    Field("routing-table", told=True), Field("gateway"), Field("gateway-status", told=True),
+    Field("immediate-gw", told=True), Field("distance", "number", "1"), _COMMENT, _DISABLED,
+)  # fmt: skip
+_RAW_ACTIONS = ("accept", "add-dst-to-address-list", "add-src-to-address-list", "drop", "jump", "log", "notrack",
+                "passthrough", "return")  # fmt: skip
+_MANGLE_ACTIONS = (
+    "accept", "add-dst-to-address-list", "add-src-to-address-list", "change-dscp", "change-mss", "change-ttl",
+    "drop", "jump", "log", "mark-connection", "mark-packet", "mark-routing", "passthrough", "return", "set-priority",
+)  # fmt: skip
+_MANGLED = ("new-packet-mark", "new-connection-mark", "new-routing-mark", "new-mss", "new-dscp", "new-ttl")
+
+
+def _both_families(
+    path: str, fields: tuple[Field, ...], *more: Field, required: str = "chain"
+) -> tuple[Menu, Menu]:
+    """Give a menu of the firewall for IPv4, and the same for IPv6."""
+    whole = (*fields, *more, _COMMENT, _DISABLED)
+    v6 = tuple(replace(one, kind=_V6.get(one.kind, one.kind)) for one in whole)  # type: ignore[arg-type]
+    needs, ordered = tuple(required.split()), required == "chain"
+    return (
+        Menu(("ip", "firewall", path), whole, needs, ordered=ordered),
+        Menu(("ipv6", "firewall", path), v6, needs, ordered=ordered),
+    )
+
 
 MENUS: tuple[Menu, ...] = (
     Menu(("interface",), (
-        Field("name", told=True), Field("type", told=True), Field("mac-address", told=True), _COMMENT, _DISABLED,
+        Field("name", told=True), Field("default-name", told=True), Field("type", told=True), Field("mtu", told=True),
+        Field("mac-address", told=True), _COMMENT, _DISABLED,
     ), fixed=True, table=("name", "type", "mac-address")),
-    Menu(("interface", "list"), (Field("name"), _COMMENT), ("name",), table=("name",)),
+    Menu(("interface", "list"), (Field("name"), Field("include"), Field("exclude"), _COMMENT), ("name",),
+         table=("name",)),
+    Menu(("interface", "bridge", "filter"), (
+        Field("chain"), Field("action", default="accept"), Field("in-interface", "interface"), _COMMENT, _DISABLED,
+    ), ("chain",), ordered=True),
     Menu(("interface", "list", "member"), (
         Field("list", "list"), Field("interface", "interface"), _COMMENT, _DISABLED,
     ), ("list", "interface"), table=("list", "interface")),
@@ -121,9 +164,17 @@ MENUS: tuple[Menu, ...] = (
         Field("lease-time", "time", "30m"), _COMMENT, _DISABLED,
     ), ("interface",), table=("name", "interface", "address-pool", "lease-time")),
     Menu(("ip", "address"), (
-        Field("address", "network"), Field("network", told=True), Field("interface", "interface"), _COMMENT,
-        _DISABLED,
+        Field("address", "network"), Field("network", told=True), Field("interface", "interface"),
+        Field("actual-interface", told=True), _COMMENT, _DISABLED,
     ), ("address", "interface"), table=("address", "network", "interface")),
+    Menu(("ipv6", "address"), (
+        Field("address", "network6"), Field("interface", "interface"), Field("actual-interface", told=True), _COMMENT,
+        _DISABLED,
+    ), ("address", "interface"), table=("address", "interface")),
+    Menu(("ip", "arp"), (
+        Field("address", "address"), Field("mac-address", "mac"), Field("interface", "interface"),
+        Field("published", "yesno", "no"), Field("status", told=True), _COMMENT, _DISABLED,
+    ), ("address", "interface"), table=("address", "mac-address", "interface")),
     Menu(("ip", "cloud"), (
         Field("ddns-enabled", "choice", "auto", choices=("auto", "no", "yes")), Field("update-time", "yesno", "yes"),
     ), single=True),
@@ -146,16 +197,27 @@ MENUS: tuple[Menu, ...] = (
         Field("address", "network"), Field("gateway", "address"), Field("dns-server", "addresses"),
         Field("domain"), _COMMENT,
     ), ("address",), table=("address", "gateway", "dns-server")),
-    Menu(("ip", "firewall", "filter"), (
+    *_both_families("filter", (
         Field("chain"), Field("action", "choice", "accept", choices=_FILTER_ACTIONS), *_MATCHERS,
-        Field("reject-with"), Field("hw-offload", "yesno", "no"), _COMMENT, _DISABLED,
-    ), ("chain",), ordered=True),
-    Menu(("ip", "firewall", "nat"), (
+    ), Field("reject-with"), Field("hw-offload", "yesno", "no")),
+    *_both_families("nat", (
         Field("chain"), Field("action", "choice", "accept", choices=_NAT_ACTIONS),
-        Field("to-addresses", "addresses"), Field("to-ports", "port"), *_MATCHERS, _COMMENT, _DISABLED,
-    ), ("chain",), ordered=True),
+        Field("to-addresses", "addresses"), Field("to-ports", "port"), *_MATCHERS,
+    )),
+    *_both_families("raw", (
+        Field("chain"), Field("action", "choice", "accept", choices=_RAW_ACTIONS), *_STATELESS,
+    )),
+    *_both_families("mangle", (
+        Field("chain"), Field("action", "choice", "accept", choices=_MANGLE_ACTIONS), *_MATCHERS,
+    ), *(Field(name) for name in _MANGLED), Field("passthrough", "yesno", "yes")),
+    *_both_families("address-list", (
+        Field("list"), Field("address"), Field("creation-time", told=True), Field("timeout", "time"),
+    ), required="list address"),
     Menu(("ip", "route"), (
-        Field("dst-address", "network"), Field("gateway"), Field("distance", "number", "1"), _COMMENT, _DISABLED,
+        Field("dst-address", "network"), *_ROUTED,
+    ), ("dst-address", "gateway"), table=("dst-address", "gateway", "distance")),
+    Menu(("ipv6", "route"), (
+        Field("dst-address", "network6"), *_ROUTED,
     ), ("dst-address", "gateway"), table=("dst-address", "gateway", "distance")),
     Menu(("ip", "upnp"), (
         Field("enabled", "yesno", "no"), Field("allow-disable-external-interface", "yesno", "no"),
@@ -208,7 +270,7 @@ def canonical(one: Field, text: str, known: Known) -> str:
 
 def _named(one: Field, text: str, known: Known) -> str:
     names = {
-        "interface": lambda: known.interfaces() | {"all-ethernet", "all-ppp", "all-vlan"},
+        "interface": lambda: known.interfaces() | {"all-ethernet", "all-ppp", "all-vlan", "all-wireless"},
         "list": lambda: known.lists() | {"all", "none", "dynamic", "static"},
         "server": lambda: known.servers() | {"all"},
         "pool": lambda: known.pools() | {"static-only"},
@@ -251,14 +313,12 @@ def _port(text: str) -> str:
     return text
 
 
-def _addresses(text: str) -> str:
+def _addresses(text: str, version: int = 4) -> str:
     for part in text.split(","):
         first, dash, last = part.partition("-")
-        if dash:
-            IPv4Address(last)
-            IPv4Address(first)
-        else:
-            IPv4Network(first, strict=False)
+        read = (ip_address(first), ip_address(last)) if dash else (ip_network(first, strict=False),)
+        if any(one.version != version for one in read):
+            raise ValueError(part)
     return text
 
 
@@ -268,10 +328,10 @@ def _mac(text: str) -> str:
     return text.upper().replace("-", ":")
 
 
-def _network(text: str) -> str:
+def _network(text: str, version: int = 4) -> str:
     address, slash, prefix = text.partition("/")
-    IPv4Network(text, strict=False)
-    return f"{IPv4Address(address)}/{prefix}" if slash else address
+    _addresses(text, version)
+    return f"{ip_address(address)}/{prefix}" if slash else address
 
 
 def show_duration(seconds: float) -> str:
@@ -286,5 +346,6 @@ def show_duration(seconds: float) -> str:
 _READERS: dict[str, Callable[[str], str]] = {
     "text": str, "yesno": _yes_or_no, "number": lambda text: str(int(text)), "ports": _ports, "port": _port,
     "addresses": _addresses, "address": lambda text: str(IPv4Address(text)), "network": _network, "mac": _mac,
-    "time": lambda text: show_duration(duration_seconds(text)),
+    "time": lambda text: show_duration(duration_seconds(text)), "addresses6": lambda text: _addresses(text, 6),
+    "network6": lambda text: _network(text, 6),
 }  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import IPv4Network
 
-from plexops.lab.base import ForwardSeed, MappingSeed, Seed
+from plexops.lab.base import GATEWAY_MAC, ROUTER_MAC, ForwardSeed, MappingSeed, Seed
 from plexops.lab.routers.routeros_syntax import Path, as_console_text
 
 Values = dict[str, str]
@@ -16,6 +16,13 @@ FILTER: Path = ("ip", "firewall", "filter")
 LEASE: Path = ("ip", "dhcp-server", "lease")
 SCHEDULER: Path = ("system", "scheduler")
 UPNP: Path = ("ip", "upnp")
+RAW: Path = ("ip", "firewall", "raw")
+ADDRESS_LIST: Path = ("ip", "firewall", "address-list")
+ROUTE: Path = ("ip", "route")
+FILTER_6: Path = ("ipv6", "firewall", "filter")
+#: What only version 7 has.
+SINCE_7: frozenset[Path] = frozenset({("ipv6", "firewall", "nat")})
+VERSIONS = {6: "6.49.18 (long-term)", 7: "7.23.7 (long-term)"}
 
 _INPUT: tuple[Values, ...] = (
     {"chain": "input", "action": "accept", "connection-state": "established,related,untracked",
@@ -40,6 +47,28 @@ _FORWARD: tuple[Values, ...] = (
     {"chain": "forward", "action": "drop", "connection-state": "new", "connection-nat-state": "!dstnat",
      "in-interface-list": "WAN", "comment": "defconf: drop all from WAN not DSTNATed"},
 )  # fmt: skip
+
+
+_FORWARD_6: tuple[Values, ...] = (
+    {"chain": "forward", "action": "accept", "connection-state": "established,related,untracked",
+     "comment": "defconf: accept established,related,untracked"},
+    {"chain": "forward", "action": "drop", "connection-state": "invalid", "comment": "defconf: drop invalid"},
+    {"chain": "forward", "action": "drop", "src-address-list": "bad_ipv6",
+     "comment": "defconf: drop packets with bad src ipv6"},
+    {"chain": "forward", "action": "accept", "protocol": "icmpv6", "comment": "defconf: accept ICMPv6"},
+    {"chain": "forward", "action": "drop", "in-interface-list": "!LAN",
+     "comment": "defconf: drop everything else not coming from LAN"},
+)  # fmt: skip
+
+
+def _filter_6(seed: Seed) -> Iterator[Values]:
+    """Give the factory's filter of IPv6, with an accept for each pinhole before its drop."""
+    yield from _FORWARD_6[:-1]
+    for hole in seed.pinholes:
+        values = {"chain": "forward", "action": "accept", "protocol": "tcp", "dst-port": str(hole.port)}
+        to = {"dst-address": f"{hole.address}/128"} if hole.address else {}
+        yield values | to | {"comment": as_console_text(hole.name)}
+    yield _FORWARD_6[-1]
 
 
 def _strict_forward(seed: Seed) -> Iterator[Values]:
@@ -99,8 +128,14 @@ def mapping_rule(seed: Seed, mapping: MappingSeed) -> Values:
 def configuration(seed: Seed, *, strict_forward: bool) -> Iterator[tuple[Path, Values]]:
     """Give every static item of the start state, menu by menu."""
     lan = IPv4Network((int(seed.lan_address), seed.lan_prefix), strict=False)
-    for name in (WAN, "ether2", "ether3", "ether4", "ether5", LAN):
-        yield ("interface",), {"name": name, "type": "bridge" if name == LAN else "ether"}
+    for number, name in enumerate((WAN, "ether2", "ether3", "ether4", "ether5", LAN)):
+        port = {"default-name": name} if name != LAN else {}
+        mac = f"{ROUTER_MAC[:-2]}{max(number, 1) % 5:02x}".upper()
+        yield (
+            ("interface",),
+            {"name": name, **port, "type": "ether" if port else "bridge", "mtu": "1500", "mac-address": mac,
+             ".flags": "R" if name in {WAN, LAN} else "RS"},
+        )  # fmt: skip
     for name in ("WAN", "LAN"):
         yield ("interface", "list"), {"name": name, "comment": "defconf"}
     yield ("interface", "list", "member"), {"list": "LAN", "interface": LAN, "comment": "defconf"}
@@ -110,7 +145,7 @@ def configuration(seed: Seed, *, strict_forward: bool) -> Iterator[tuple[Path, V
     yield (
         ("ip", "address"),
         {"address": f"{seed.lan_address}/{seed.lan_prefix}", "network": str(lan.network_address),
-         "interface": LAN, "comment": "defconf"},
+         "interface": LAN, "actual-interface": LAN, "comment": "defconf"},
     )  # fmt: skip
     bound = {"gateway": str(seed.wan_gateway), "address": f"{seed.wan_address}/{seed.wan_prefix}"}
     yield (
@@ -132,6 +167,13 @@ def configuration(seed: Seed, *, strict_forward: bool) -> Iterator[tuple[Path, V
     strict = strict_forward or seed.strict_filter
     for rule in (*_INPUT, *(_strict_forward(seed) if strict else _FORWARD)):
         yield FILTER, dict(rule)
+    for rule in _filter_6(seed):
+        yield FILTER_6, dict(rule)
+    for address in ("::1/128", "fec0::/10", "::ffff:0:0/96", "100::/64", "2001:db8::/32"):
+        yield (
+            ("ipv6", "firewall", "address-list"),
+            {"list": "bad_ipv6", "address": address, "comment": "defconf: RFC4291, RFC6890"},
+        )  # fmt: skip
     yield (
         NAT,
         {"chain": "srcnat", "action": "masquerade", "out-interface-list": "WAN", "ipsec-policy": "out,none",
@@ -146,32 +188,49 @@ def configuration(seed: Seed, *, strict_forward: bool) -> Iterator[tuple[Path, V
                       "on-event": ':log info "weekly: $[/system identity get name]"'}  # fmt: skip
 
 
-def dynamic_items(seed: Seed) -> Iterator[tuple[Path, Values]]:
-    """Give what the device made itself: addresses, routes and mappings."""
+def dynamic_items(seed: Seed, major: int) -> Iterator[tuple[Path, Values]]:
+    """Give what the device made itself: built-in lists, addresses, routes, neighbours and mappings."""
+    for name in ("all", "none", "dynamic", "static"):
+        yield ("interface", "list"), {"name": name, ".flags": "*", "comment": f"contains {name} interfaces"}
     wan = IPv4Network((int(seed.wan_address), seed.wan_prefix), strict=False)
     lan = IPv4Network((int(seed.lan_address), seed.lan_prefix), strict=False)
     if seed.wan_up:
         yield (
             ("ip", "address"),
             {"address": f"{seed.wan_address}/{seed.wan_prefix}", "network": str(wan.network_address),
-             "interface": WAN},
+             "interface": WAN, "actual-interface": WAN},
         )  # fmt: skip
-        yield ("ip", "route"), {"dst-address": "0.0.0.0/0", "gateway": str(seed.wan_gateway)}
-        yield ("ip", "route"), {"dst-address": str(wan), "gateway": WAN, "distance": "0"}
-    yield ("ip", "route"), {"dst-address": str(lan), "gateway": LAN, "distance": "0"}
+        yield ROUTE, _route(major, "0.0.0.0/0", WAN, str(seed.wan_gateway))
+        yield ROUTE, _route(major, str(wan), WAN)
+        yield (
+            ("ip", "arp"),
+            {"address": str(seed.wan_gateway), "mac-address": GATEWAY_MAC.upper(), "interface": WAN, ".flags": "DC"},
+        )  # fmt: skip
+    yield ROUTE, _route(major, str(lan), LAN)
     if seed.upnp:
         for mapping in seed.mappings:
             yield NAT, mapping_rule(seed, mapping)
 
 
-def singles(seed: Seed) -> Iterator[tuple[Path, Values]]:
+def _route(major: int, destination: str, interface: str, gateway: str = "") -> Values:
+    """Give a route as its version shows it: 6 tells by what it is reached, 7 names the interface."""
+    values = {"dst-address": destination, "gateway": gateway or interface, "distance": "1" if gateway else "0",
+              ".flags": "d" if gateway else "c"}  # fmt: skip
+    if major == 6:
+        way = f" reachable via  {interface}" if gateway else " reachable"
+        return values | {"gateway-status": (gateway or interface) + way, ".flags": "S" if gateway else "C"}
+    way = f"{gateway}%{interface}" if gateway else interface
+    return values | {"routing-table": "main", "immediate-gw": way}
+
+
+def singles(seed: Seed, major: int) -> Iterator[tuple[Path, Values]]:
     """Give the menus that hold one set of values."""
     yield ("ip", "cloud"), {}
     yield UPNP, {"enabled": "yes"} if seed.upnp else {}
     yield ("system", "identity"), {"name": as_console_text(seed.hostname)}
     yield (
         ("system", "resource"),
-        {"uptime": "6w5d11h55m45s", "version": "7.23.7 (long-term)", "build-time": "2026-09-30 08:11:42",
+        {"uptime": "6w5d11h55m45s", "version": VERSIONS[major], "build-time": "2026-09-30 08:11:42",
          "free-memory": "172.4MiB", "total-memory": "256.0MiB", "cpu": "MIPS 1004Kc V2.15", "cpu-count": "4",
          "cpu-load": "1%", "architecture-name": "mmips", "board-name": "hEX", "platform": "MikroTik"},
     )  # fmt: skip

@@ -10,6 +10,8 @@ from plexops.lab.routers.routeros_menus import Menu
 from plexops.lab.routers.routeros_values import ItemId, Value
 
 _PLAIN = re.compile(r"[A-Za-z0-9._/:,!*-]+")
+#: What version 6 quotes in `print terse`; version 7 quotes nothing there.
+_QUOTED_IN_6 = frozenset({"log-prefix", "address-lists", "dhcp-option", "client-id", "host-name"})
 _ESCAPED = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "$": "\\$", "?": "\\?"}
 
 
@@ -20,6 +22,8 @@ class Item:
     id: ItemId
     values: dict[str, str]
     dynamic: bool = False
+    #: Letters beside disabled and dynamic: what a route came from, what an interface is, `*` for what is built in.
+    flags: str = ""
 
     @property
     def enabled(self) -> bool:
@@ -59,6 +63,23 @@ def flags(item: Item) -> str:
     return ("" if item.enabled else "X") + ("D" if item.dynamic else "")
 
 
+def _head(menu: Menu, number: int, item: Item, major: int) -> str:
+    """Give what stands in front of an item's values: its number and its flags, in this menu's own columns."""
+    letters = "".join(one for one in item.flags if one in "CcdSsvRP") if item.flags else ""
+    if menu.path[-1] == "route":
+        letter = letters or ("S" if major == 6 else "s")
+        if major == 6:
+            return f"{number:>2} A{'D' if item.dynamic else ' '}{letter.upper()}  "
+        # What the device made itself bears no number.
+        place = "   D" if item.dynamic else f"{number:>2}  "
+        return f"{place}{'A' if item.enabled else 'X'}{letter}   "
+    if menu.path == ("interface",):
+        return f"{number:>2} {'D' if item.dynamic else ' '}{letters:<2} "
+    if item.flags:
+        return f"{number:>2} {item.flags:<2} "
+    return f"{number:>2} {flags(item):<2}"
+
+
 def _shown(menu: Menu, item: Item, proplist: Sequence[str]) -> list[tuple[str, str]]:
     pairs: list[tuple[str, str]] = []
     for one in menu.fields:
@@ -69,12 +90,15 @@ def _shown(menu: Menu, item: Item, proplist: Sequence[str]) -> list[tuple[str, s
     return pairs
 
 
-def print_terse(menu: Menu, items: Sequence[tuple[int, Item]], proplist: Sequence[str]) -> list[str]:
+def print_terse(
+    menu: Menu, items: Sequence[tuple[int, Item]], proplist: Sequence[str], major: int
+) -> list[str]:
     """One line per item. Version 7 quotes nothing, so a comment with ` x=y` in it cannot be told apart."""
     lines: list[str] = []
     for number, item in items:
         pairs = sorted(_shown(menu, item, proplist), key=lambda pair: pair[0] != "comment")
-        lines.append(f"{number:>2} {flags(item):<2}" + "".join(f"{name}={text} " for name, text in pairs))
+        told = ((name, f'"{text}"' if major == 6 and name in _QUOTED_IN_6 else text) for name, text in pairs)
+        lines.append(_head(menu, number, item, major) + "".join(f"{name}={text} " for name, text in told))
     return lines
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from plexops.lab.routers.routeros_menus import MENU_BY_PATH, Known, Menu, canonical
 from plexops.lab.routers.routeros_script import Arguments
-from plexops.lab.routers.routeros_seed import LEASE, NAT
+from plexops.lab.routers.routeros_seed import LEASE
 from plexops.lab.routers.routeros_show import Item, row
 from plexops.lab.routers.routeros_syntax import ConsoleError, Path
 from plexops.lab.routers.routeros_values import ItemId, Value, to_text
@@ -24,9 +24,10 @@ class Table:
         self._last = 0
 
     def append(self, values: Mapping[str, str], *, dynamic: bool = False) -> Item:
-        """Add an item at the end, unchecked."""
+        """Add an item at the end, unchecked; `.flags` among the values are its letters."""
         self._last += 1
         item = Item(ItemId(f"*{self._last:X}"), dict(values), dynamic)
+        item.flags = item.values.pop(".flags", "")
         self.items.append(item)
         return item
 
@@ -156,7 +157,7 @@ class Tables:
         others = [item for item in self.by_path[path].items if item is not own and not item.dynamic]
         if path == LEASE:
             _check_lease(values, others)
-        elif path in {NAT, ("ip", "firewall", "filter")}:
+        elif "chain" in self.by_path[path].menu.by_name:
             has_port = values.keys() & {"dst-port", "src-port", "to-ports"}
             if has_port and values.get("protocol", "").removeprefix("!") not in _PORT_PROTOCOLS:
                 raise ConsoleError("failure: ports can be specified if proto is tcp,udp,udp-lite,dccp,sctp")

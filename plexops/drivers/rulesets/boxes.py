@@ -1,0 +1,187 @@
+"""From a device's parsed answers to its box: one builder a kind of plumbing, by the names of its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from ipaddress import IPv4Address
+from types import MappingProxyType
+from typing import Any
+
+from plexops.drivers.answers import Answer
+from plexops.drivers.rulesets import pf, routeros
+from plexops.drivers.rulesets.netfilter import NOT_INSTALLED, NetfilterAnswers, netfilter_box
+from plexops.drivers.rulesets.network import read_addresses, read_arp, read_netifd, read_routes
+from plexops.model.intervals import Numbers, intersect, show_addresses, show_ports
+from plexops.model.packets import (
+    AddressIn,
+    Box,
+    Chain,
+    InterfaceIs,
+    LocalAddress,
+    PortIn,
+    ProtocolIs,
+    Route,
+    Rule,
+    Side,
+    TranslateDestination,
+    TranslatedIs,
+    Verdict,
+)
+from plexops.model.values import is_public
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a device answered: reads by id, the role that exhibits are named by, and its interface on the internet side."""
+
+    answers: Mapping[str, Answer]
+    role: str
+    internet_side: str
+
+    def value(self, name: str) -> Any:
+        """Give what a read came to; None where the device has no such thing, or it was not read."""
+        answer = self.answers.get(name)
+        return None if answer is None or answer.problem or answer.absent else answer.value
+
+    def why(self, name: str) -> str:
+        """Say why a read is not known; empty where it is, or where the device has no such thing."""
+        answer = self.answers.get(name)
+        return f"{name} was not asked" if answer is None else answer.problem
+
+
+def build_box(plumbing: str, told: Told) -> Box:
+    """Build the box of one kind of plumbing. What was not read is a question in it, never a default."""
+    return _BUILDERS[plumbing](told)
+
+
+def _netfilter(told: Told) -> Box:
+    names = ("nft", "iptables", "ip6tables", "iptables_legacy", "ip6tables_legacy", "ipset")
+    addresses, routes = _places(told)
+    given = NetfilterAnswers(
+        internet_side=told.internet_side,
+        role=told.role,
+        **{name: told.value(name) for name in names},
+        addresses=addresses,
+        routes=routes,
+        arp=None if told.value("arp") is None else read_arp(told.value("arp")),
+        unread=MappingProxyType({name: told.why(name) or NOT_INSTALLED for name in names}),
+    )
+    return netfilter_box(given)
+
+
+def _places(told: Told) -> tuple[tuple[LocalAddress, ...] | None, tuple[Route, ...] | None]:
+    """Give addresses and routes; None for what was not read, or not understood."""
+    try:
+        if told.value("network") is not None:
+            return read_netifd(told.value("network"))
+        own, v4, v6 = (told.value(name) for name in ("addresses", "routes", "routes6"))
+        routes = None if v4 is None or v6 is None else (*read_routes(v4), *read_routes(v6, 6))
+        return (None if own is None else read_addresses(own)), routes
+    except ValueError:
+        return None, None
+
+
+def _routeros(told: Told) -> Box:
+    given: dict[str, Any] = {"internet_side": told.internet_side, "version": told.value("version") or ""}
+    for item in fields(routeros.RouterOsAnswers):
+        if item.name in given:
+            continue
+        value = told.value(item.name)
+        if item.name.endswith("_ids"):
+            given[item.name] = tuple(value or ())
+        else:
+            rows = None if value is None else tuple(value)
+            given[item.name] = routeros.Rows(rows, told.why(item.name), f"{told.role}.{item.name}")
+    answers = routeros.RouterOsAnswers(**given)
+    return routeros.routeros_box(answers)
+
+
+def _pf(told: Told) -> Box:
+    rows: dict[str, Any] = {
+        part: value["rows"] if isinstance(value := told.value(name), Mapping) and "rows" in value else None
+        for part, name in (
+            ("forwards", "forwards"),
+            ("filters", "filter_rules"),
+            ("aliases", "aliases"),
+            ("interfaces", "interfaces"),
+            ("arp", "arp"),
+        )
+    }
+    answers = pf.PfAnswers(
+        **rows,
+        forwards_exhibit=f"{told.role}.forwards",
+        filters_exhibit=f"{told.role}.filter_rules",
+    )
+    return pf.pf_box(answers, told.internet_side)
+
+
+_BUILDERS: Mapping[str, Callable[[Told], Box]] = MappingProxyType(
+    {"netfilter": _netfilter, "routeros": _routeros, "pf": _pf}
+)
+
+
+def announced_address(box: Box) -> IPv4Address | None:
+    """Give the address under which a box stands on the internet, where it has several there; None where one decides.
+
+    It is the one in the network of the default route's gateway; else the only public one.
+    """
+    side = [a for a in box.addresses or () if a.family == 4 and a.interface == box.internet_side]
+    if len(side) < 2:
+        return None
+    routes = [r for r in box.routes or () if r.family == 4 and r.interface == box.internet_side]
+    for gateway in (int(IPv4Address(r.gateway)) for r in routes if r.length == 0 and r.gateway):
+        for own in side:
+            if any(_holds(r.numbers, own, gateway) for r in routes if r.length and not r.gateway):
+                return IPv4Address(own.number)
+    public = [a.number for a in side if is_public(IPv4Address(a.number))]
+    return IPv4Address(public[0]) if len(public) == 1 else None
+
+
+def _holds(numbers: Numbers, own: LocalAddress, gateway: int) -> bool:
+    return all(intersect(numbers, ((number, number),)) for number in (own.number, gateway))
+
+
+# --- a box's rules as rows of a profile's resources -----------------------------------------------------------------
+
+
+def rows_of(box: Box) -> Mapping[str, list[dict[str, str]]]:
+    """Give what a family without a list of forwards has instead: `forwards`, every rule that translates destinations,
+    in the order in which packets meet their chains; and `accepts`, every accept of what was translated."""
+    chains = sorted(box.chains.values(), key=_asked)
+    rules = [(chain, rule) for chain in chains for rule in chain.rules]
+    forwards = [_row(c, r) for c, r in rules if any(isinstance(e, TranslateDestination) for e in r.effects)]
+    accepts = [_row(c, r) for c, r in rules if Verdict.ACCEPT in r.effects and _of_translated(r)]
+    return {"forwards": forwards, "accepts": accepts}
+
+
+def _asked(chain: Chain) -> tuple[int, int]:
+    return (0, 0) if chain.hook is None else (chain.hook.priority, -chain.hook.order)
+
+
+def _of_translated(rule: Rule) -> bool:
+    return any(isinstance(match.test, TranslatedIs) for match in rule.matches)
+
+
+def _row(chain: Chain, rule: Rule) -> dict[str, str]:
+    row = {"chain": chain.id, "handle": rule.handle, "comment": rule.name, "words": rule.words}
+    row["table"] = chain.id.split(" ")[1] if " " in chain.id else ""
+    for match in rule.matches:
+        test = match.test
+        negation = "!" if match.negated else ""
+        match test:
+            case PortIn(Side.DESTINATION, numbers):
+                row["port"] = negation + show_ports(numbers)
+            case ProtocolIs(names):
+                row["protocol"] = negation + " ".join(sorted(names))
+            case AddressIn(side, family, numbers):
+                row[str(side)] = negation + show_addresses(family, numbers, 99)
+            case InterfaceIs(Side.SOURCE, names):
+                row["interface"] = negation + ",".join(names)
+    for effect in rule.effects:
+        if isinstance(effect, TranslateDestination):
+            if effect.addresses:
+                row["to_address"] = show_addresses(effect.family or 4, effect.addresses)
+            if effect.ports:
+                row["to_port"] = show_ports(effect.ports)
+    return row

@@ -1,0 +1,77 @@
+"""`ipset save`: the sets that iptables' `-m set` asks. Source: ipset(8), and what version 7.17 writes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from types import MappingProxyType
+
+from plexops.model.intervals import Numbers, network, normalise, subtract, unite
+from plexops.model.packets import NamedSet
+
+#: Sets of addresses only; others look at a port, an interface or a hardware address too.
+_OF_ADDRESSES = frozenset({"hash:ip", "hash:net", "bitmap:ip"})
+
+_COMMENT = re.compile(r' comment "[^"]*"')
+
+
+@dataclass(slots=True)
+class _Set:
+    """A set on its way: what `create` says of it, and the elements."""
+
+    kind: str
+    options: Mapping[str, str]
+    elements: list[Sequence[str]] = field(default_factory=list)
+
+
+def read_ipsets(text: str) -> Mapping[str, NamedSet]:
+    """Read `ipset save`. A set of another kind, or with an element that cannot be read, is `unread`."""
+    sets: dict[str, _Set] = {}
+    for line in text.splitlines():
+        match _COMMENT.sub("", line).split():
+            case ["create", name, kind, *options]:
+                sets[name] = _Set(kind, dict(pairwise(options)))
+            case ["add", name, *element] if name in sets and element:
+                sets[name].elements.append(element)
+    return MappingProxyType({name: _named(found, sets, frozenset({name})) for name, found in sets.items()})
+
+
+def _named(found: _Set, sets: Mapping[str, _Set], seen: frozenset[str]) -> NamedSet:
+    if found.kind == "list:set":
+        return _union(found, sets, seen)
+    if found.kind not in _OF_ADDRESSES or "bitmask" in found.options:
+        return NamedSet(unread=f"a set of the kind {found.kind}")
+    try:
+        numbers = _numbers(found)
+    except ValueError as error:
+        return NamedSet(unread=str(error))
+    return NamedSet(v6=numbers) if found.options.get("family") == "inet6" else NamedSet(v4=numbers)
+
+
+def _numbers(found: _Set) -> Numbers:
+    """Give the addresses. Of networks the narrowest decides, and `nomatch` takes it out (ipset(8))."""
+    netmask = found.options.get("netmask")
+    by_size: dict[int, tuple[list[tuple[int, int]], list[tuple[int, int]]]] = {}
+    for element, *options in found.elements:
+        ((first, last),) = network(f"{element}/{netmask}" if netmask else element)[1]
+        by_size.setdefault(last - first, ([], []))["nomatch" in options].append((first, last))
+    numbers: Numbers = ()
+    for _, (members, exceptions) in sorted(by_size.items(), reverse=True):
+        numbers = subtract(unite(numbers, normalise(members)), normalise(exceptions))
+    return numbers
+
+
+def _union(found: _Set, sets: Mapping[str, _Set], seen: frozenset[str]) -> NamedSet:
+    v4: Numbers = ()
+    v6: Numbers = ()
+    for name, *_ in found.elements:
+        member = sets.get(name)
+        if member is None or name in seen:
+            return NamedSet(unread=f"its member {name} was not read")
+        part = _named(member, sets, seen | {name})
+        if part.unread:
+            return part
+        v4, v6 = unite(v4, part.v4), unite(v6, part.v6)
+    return NamedSet(v4, v6)

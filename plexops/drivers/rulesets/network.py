@@ -1,0 +1,159 @@
+"""A Linux box's own addresses, routes and neighbours: `ip -j`, `/proc/net/arp`, OpenWrt's `ubus`.
+
+Sources: ip-address(8), ip-route(8), iproute2's JSON (6.1); `network.interface dump` of OpenWrt's netifd; rtnetlink(7).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from ipaddress import ip_address
+from types import MappingProxyType
+
+from plexops.model.exchange import Json
+from plexops.model.intervals import Numbers, network, subtract, unite
+from plexops.model.packets import Family, LocalAddress, Route
+from plexops.parsers.base import ParseError
+
+#: An address that the kernel does not answer for. A deprecated one it does (tried with Linux 6.18; RFC 4862, 5.5.4).
+_NOT_YET = ("tentative", "dadfailed")
+#: Routes by which a packet goes nowhere: names of iproute2, numbers of rtnetlink.
+_NOWHERE = frozenset({"blackhole", "unreachable", "prohibit", "throw", "6", "7", "8", "9"})
+_ONWARD = frozenset({"unicast", "1", ""})
+_MAIN = frozenset({"main", "254", ""})
+_EVERYTHING: Mapping[Family, str] = MappingProxyType({4: "0.0.0.0/0", 6: "::/0"})
+_NO_GATEWAY = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - netifd's way to say that there is none
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """A route with what orders it. `nowhere`: a packet that takes it is lost."""
+
+    route: Route
+    metric: int
+    nowhere: bool = False
+
+
+def read_addresses(document: Json) -> tuple[LocalAddress, ...]:
+    """Read `ip -j addr show`, with `-4`, `-6` or neither. Raises ValueError."""
+    return tuple(
+        _local(str(address["local"]), str(link.get("ifname")))
+        for link in _objects(document, "ip -j addr")
+        for address in _objects(link.get("addr_info", ()), "ip -j addr")
+        if "local" in address and not any(address.get(flag) for flag in _NOT_YET)
+    )
+
+
+def read_routes(document: Json, family: Family = 4) -> tuple[Route, ...]:
+    """Read `ip -j route` (with `-6`: family 6), or `ip -j route show table all`: the main table, first what is asked first.
+
+    What a route to nowhere covers is left out of the routes behind it. Raises ValueError.
+    """
+    return _ordered(way for row in _objects(document, "ip -j route") for way in _ways(row, family))
+
+
+def read_arp(text: str) -> Mapping[str, str]:
+    """Read `/proc/net/arp`: hardware addresses by address, of neighbours that answered."""
+    found: dict[str, str] = {}
+    for line in text.splitlines()[1:]:
+        match line.split():
+            case [address, _, flags, hardware, _, _] if int(flags, 16) and hardware.strip("0:"):
+                found[address] = hardware.lower()
+    return MappingProxyType(found)
+
+
+def read_netifd(document: Json) -> tuple[tuple[LocalAddress, ...], tuple[Route, ...]]:
+    """Read `ubus call network.interface dump`: addresses and routes of the interfaces that are up. Raises ValueError."""
+    addresses: dict[LocalAddress, None] = {}
+    ways: dict[_Way, None] = {}
+    whole = document.get("interface") if isinstance(document, Mapping) else None
+    for interface in _objects(whole, "network.interface dump"):
+        if interface.get("up") is not True:
+            continue
+        device = str(interface.get("l3_device"))
+        for own in _of_interface(interface):
+            addresses[_local(str(own.get("address")), device)] = None
+            # Of a line between two (PPP) only the other end is connected.
+            connected = str(own.get("ptpaddress") or f"{own.get('address')}/{own.get('mask')}")
+            ways[_Way(_route(connected, device, ""), 0)] = None
+        for row in _objects(interface.get("route", ()), "network.interface dump"):
+            if str(row.get("table", "")) in _MAIN:
+                ways[_netifd_way(row, device)] = None
+    return tuple(addresses), _ordered(ways)
+
+
+def _of_interface(interface: Mapping[str, Json]) -> list[Mapping[str, Json]]:
+    rows = [
+        row
+        for kind in ("ipv4-address", "ipv6-address")
+        for row in _objects(interface.get(kind, ()), "network.interface dump")
+    ]
+    prefixes = _objects(interface.get("ipv6-prefix-assignment", ()), "network.interface dump")
+    return rows + [own for prefix in prefixes if isinstance(own := prefix.get("local-address"), Mapping)]
+
+
+def _netifd_way(row: Mapping[str, Json], device: str) -> _Way:
+    gateway = str(row.get("nexthop", ""))
+    route = _route(
+        f"{row.get('target')}/{row.get('mask')}", device, "" if gateway in _NO_GATEWAY else gateway
+    )
+    kind = str(row.get("type", ""))
+    return _Way(route, _metric(row), nowhere=kind not in _ONWARD)
+
+
+def _ways(row: Mapping[str, Json], family: Family) -> Iterator[_Way]:
+    kind = str(row.get("type", ""))
+    if str(row.get("table", "")) not in _MAIN or kind not in _ONWARD | _NOWHERE:
+        return
+    hops = [
+        hop for hop in _objects(row.get("nexthops", ()), "ip -j route") or [row] if "dead" not in _flags(hop)
+    ]
+    for hop in hops:
+        via = hop.get("via")
+        gateway = str(hop.get("gateway") or (via.get("host", "") if isinstance(via, Mapping) else ""))
+        target = str(row.get("dst"))
+        if target == "default":
+            # Only routes of IPv6 have a preference (RFC 4191).
+            target = _EVERYTHING[6 if "pref" in row else family]
+        route = _route(target, str(hop.get("dev", "")), gateway)
+        yield _Way(route, _metric(row), nowhere=kind in _NOWHERE)
+
+
+def _ordered(ways: Iterable[_Way]) -> tuple[Route, ...]:
+    """Give routes in the order in which they are asked: the longest first, then the lowest metric."""
+    found: list[Route] = []
+    lost: dict[Family, Numbers] = {4: (), 6: ()}
+    for way in sorted(ways, key=lambda way: (-way.route.length, way.metric)):
+        route = way.route
+        if way.nowhere:
+            lost[route.family] = unite(lost[route.family], route.numbers)
+        elif left := subtract(route.numbers, lost[route.family]):
+            found.append(route if left == route.numbers else replace(route, numbers=left))
+    return tuple(found)
+
+
+def _route(target: str, device: str, gateway: str) -> Route:
+    family, numbers = network(target)
+    length = (32 if family == 4 else 128) - (numbers[0][1] - numbers[0][0]).bit_length()
+    return Route(4 if family == 4 else 6, numbers, length, device, gateway)
+
+
+def _local(text: str, interface: str) -> LocalAddress:
+    address = ip_address(text)
+    return LocalAddress(4 if address.version == 4 else 6, int(address), interface)
+
+
+def _metric(row: Mapping[str, Json]) -> int:
+    metric = row.get("metric", 0)
+    return metric if isinstance(metric, int) else 0
+
+
+def _flags(row: Mapping[str, Json]) -> Sequence[Json]:
+    flags = row.get("flags", ())
+    return flags if isinstance(flags, Sequence) else ()
+
+
+def _objects(value: Json, what: str) -> list[Mapping[str, Json]]:
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        raise ParseError(f"no answer of `{what}`", str(value))
+    return [one for one in value if isinstance(one, Mapping)]

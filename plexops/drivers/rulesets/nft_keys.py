@@ -1,0 +1,355 @@
+"""What an expression of nft looks at, and which test says that it has one of some values.
+
+Sources: nft(8), libnftables-json(5); for what a key gives where there is no connection, no route or another family the
+kernel's `net/netfilter/nft_meta.c`, `nft_ct.c`, `nft_fib.c`, `nft_payload.c`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from ipaddress import IPv4Address, IPv6Address, summarize_address_range
+from types import MappingProxyType
+
+from plexops.drivers.rulesets.nft_values import (
+    FLAG_BITS,
+    STATE_BITS,
+    NotModelledError,
+    Values,
+    address_numbers,
+    number_of,
+    ranges,
+    texts,
+)
+from plexops.drivers.rulesets.nft_words import listed, members, one_member, show
+from plexops.model.exchange import Json
+from plexops.model.intervals import normalise
+from plexops.model.packets import (
+    AddressIn,
+    AddressIs,
+    AddressKind,
+    AnyOf,
+    DirectionIs,
+    Family,
+    FamilyIs,
+    FlagsAre,
+    InterfaceIs,
+    LinkIs,
+    MacIn,
+    MarkIs,
+    Match,
+    Other,
+    PortIn,
+    ProtocolIs,
+    ReversePathHolds,
+    Side,
+    State,
+    StateIs,
+    Test,
+    TimeIs,
+)
+
+#: Every mark, every port.
+ALL_ONES, LAST_PORT = 0xFFFFFFFF, 0xFFFF
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What is looked at. `needs` must hold first, negated or not. `read` gives tests, of which one must hold.
+
+    No `read`: that is not modelled. `top`: the greatest value, where values can be compared. `address`: the family of
+    a plain address, which may be looked up in a named set. `settled`: the needs say all there is for a TCP packet.
+    `connected`: it has a value only where there is a connection.
+    """
+
+    needs: tuple[Test, ...] = ()
+    read: Callable[[Values], Sequence[Test]] | None = None
+    top: int = 0
+    address: tuple[Side, Family] | None = None
+    settled: bool = False
+    connected: bool = False
+
+
+_SIDES: Mapping[str, Side] = MappingProxyType(
+    {
+        "saddr": Side.SOURCE, "sport": Side.SOURCE, "iif": Side.SOURCE, "iifname": Side.SOURCE,
+        "proto-src": Side.SOURCE, "daddr": Side.DESTINATION, "dport": Side.DESTINATION, "oif": Side.DESTINATION,
+        "oifname": Side.DESTINATION, "proto-dst": Side.DESTINATION,
+    }
+)  # fmt: skip
+_FAMILIES: Mapping[str, Family] = MappingProxyType({"ip": 4, "ip6": 6, "ipv4": 4, "ipv6": 6})
+#: A packet of such a protocol is no TCP packet, whatever else is asked of it.
+_TRANSPORTS: Mapping[str, str] = MappingProxyType(
+    {
+        name: name
+        for name in ("tcp", "udp", "udplite", "sctp", "dccp", "icmp", "igmp", "esp", "ah", "comp", "gre")
+    }
+    | {"icmpv6": "icmpv6", "ipv6-icmp": "icmpv6"}
+)
+_PROTOCOL_NUMBERS: Mapping[int, str] = MappingProxyType(
+    {1: "icmp", 2: "igmp", 6: "tcp", 17: "udp", 33: "dccp", 58: "icmpv6", 132: "sctp", 136: "udplite"}
+)
+#: Places in the IP header, in bits, as miniupnpd writes them: which header, and what stands there (RFC 791, RFC 8200).
+_RAW: Mapping[tuple[int, int], tuple[str, str]] = MappingProxyType(
+    {
+        (72, 8): ("ip", "protocol"), (96, 32): ("ip", "saddr"), (128, 32): ("ip", "daddr"),
+        (48, 8): ("ip6", "nexthdr"), (64, 128): ("ip6", "saddr"), (192, 128): ("ip6", "daddr"),
+    }
+)  # fmt: skip
+
+
+# --- Readers of values: each gives tests, of which one must hold ------------------------------------------------------
+
+
+def _ports(side: Side, original: bool, values: Values) -> Sequence[Test]:
+    return [PortIn(side, normalise(ranges(values)), original)]
+
+
+def _addresses(side: Side, family: Family, original: bool, values: Values) -> Sequence[Test]:
+    return [AddressIn(side, family, address_numbers(values, family), original)]
+
+
+def _interfaces(side: Side, values: Values) -> Sequence[Test]:
+    names = texts(values)
+    if any("\\" in name or name.isdigit() for name in names):
+        raise NotModelledError("an interface that has no name any more")
+    return [InterfaceIs(side, tuple(names))]
+
+
+def _protocols(values: Values) -> Sequence[Test]:
+    names = {
+        _PROTOCOL_NUMBERS.get(value, str(value)) if isinstance(value, int) else _TRANSPORTS.get(value, value)
+        for value in values
+        if isinstance(value, (int, str))
+    }
+    if len(names) < len({str(value) for value in values}):
+        raise NotModelledError("no protocols")
+    return [ProtocolIs(frozenset(names))]
+
+
+def _families(values: Values) -> Sequence[Test]:
+    """Read families. What is neither IPv4 nor IPv6 (ARP, a VLAN's frame) is no packet of a viewer."""
+    return [FamilyIs(frozenset(_FAMILIES[name] for name in texts(values) if name in _FAMILIES))]
+
+
+def _states(mask: int, values: Values) -> Sequence[Test]:
+    """Read states. A packet has exactly one, so that comparing bits is choosing among them."""
+    wanted = {number_of(value, STATE_BITS) for value in values}
+    return [StateIs(frozenset(State(name) for name, bit in STATE_BITS.items() if bit & mask in wanted))]
+
+
+def _flags(mask: int, values: Values) -> Sequence[Test]:
+    bits = (number_of(value, FLAG_BITS) for value in values)
+    return [FlagsAre(mask, found) for found in bits if not found & ~mask]
+
+
+def _marks(connection: bool, mask: int, values: Values) -> Sequence[Test]:
+    """Read marks. A range is the few masks that make it up."""
+    found: list[Test] = []
+    for first, last in ranges(values):
+        if first == last:
+            found += [MarkIs(first, mask, connection)] if not first & ~mask else []
+        elif mask != ALL_ONES:
+            raise NotModelledError("a range of a part of a mark")
+        else:
+            networks = summarize_address_range(IPv4Address(first), IPv4Address(last))
+            found += [MarkIs(int(n.network_address), int(n.netmask), connection) for n in networks]
+    return found
+
+
+def _directions(values: Values) -> Sequence[Test]:
+    return [DirectionIs({"original": True, "reply": False}[name]) for name in texts(values)]
+
+
+def _links(values: Values) -> Sequence[Test]:
+    return [LinkIs(frozenset({"unicast": "host"}.get(name, name) for name in texts(values)))]
+
+
+def _hardware(values: Values) -> Sequence[Test]:
+    return [MacIn(frozenset(name.lower() for name in texts(values)))]
+
+
+def _kinds(side: Side, where: str, values: Values) -> Sequence[Test]:
+    """Read what an address is to the box. With an interface: what is not so at all is not so there."""
+    names = texts(values)
+    known = frozenset(AddressKind(name) for name in names if name in set(AddressKind))
+    test = AddressIs(side, known, ",".join(name for name in names if name not in set(AddressKind)))
+    if not where:
+        return [test]
+    if AddressKind.UNICAST in known or test.unknown:
+        raise NotModelledError("what an address is to one interface")
+    return [AnyOf(((Match(test), Match(Other(f"{where} {','.join(names)}"))),))]
+
+
+def _way_back(loose: str, values: Values) -> Sequence[Test]:
+    """Read whether there is a way back: by the interface where the packet came, or (`loose`) by any."""
+    if list(values) != [True]:
+        raise NotModelledError("by a certain interface")
+    strict = ReversePathHolds()
+    return [strict, Other(loose)] if loose else [strict]
+
+
+def _times(words: str, values: Values) -> Sequence[Test]:
+    return [TimeIs(f"{words} {show(list(values))}")]
+
+
+_META: Mapping[str, Callable[[Values], Sequence[Test]]] = MappingProxyType(
+    {
+        **{name: partial(_interfaces, _SIDES[name]) for name in ("iif", "iifname", "oif", "oifname")},
+        "l4proto": _protocols,
+        "nfproto": _families,
+        "protocol": _families,
+        "pkttype": _links,
+        **{name: partial(_times, f"meta {name}") for name in ("hour", "day", "time")},
+    }
+)
+
+
+# --- Expressions --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class KeyReader:
+    """Reads expressions in a table of the family `table`: in `ip` and `ip6` the family needs no test."""
+
+    table: str
+
+    def family(self, name: str) -> tuple[Test, ...]:
+        """Give the test that a packet is IPv4 (`ip`) or IPv6 (`ip6`)."""
+        return () if name == self.table else (FamilyIs(frozenset({_FAMILIES[name]})),)
+
+    def read(self, left: Json) -> Key:
+        """Say what an expression looks at. Raises NotModelledError."""
+        kind, body = one_member(left)
+        mask: int | None = None
+        if kind == "&":
+            left, part = listed(body)
+            kind, body = one_member(left)
+            names = FLAG_BITS if kind == "payload" else STATE_BITS
+            mask = number_of(part, names)
+        found = members(body)
+        match kind:
+            case "payload":
+                return self._payload(found, mask)
+            case "meta" if found.get("key") == "mark":
+                return Key(read=partial(_marks, False, ALL_ONES if mask is None else mask), top=ALL_ONES)
+            case "ct":
+                return self._connection(found, mask)
+            case "meta" if mask is None:
+                return Key(read=_META.get(str(found.get("key"))))
+            case "fib" if mask is None:
+                return _fib(found)
+        return Key()
+
+    def _payload(self, found: Mapping[str, Json], mask: int | None) -> Key:
+        if "tunnel" in found:
+            return Key()
+        if "base" in found:
+            return self._raw(found) if mask is None else Key()
+        protocol, name = str(found.get("protocol")), str(found.get("field"))
+        if protocol in _FAMILIES:
+            return self._internet(protocol, name) if mask is None else Key(self.family(protocol))
+        if protocol == "ether":
+            readers = {"saddr": _hardware, "type": _families}
+            return Key(read=readers.get(name) if mask is None else None)
+        if protocol != "th" and protocol not in _TRANSPORTS:
+            return Key()
+        needs: tuple[Test, ...] = (
+            () if protocol == "th" else (ProtocolIs(frozenset({_TRANSPORTS[protocol]})),)
+        )
+        if (protocol, name) == ("tcp", "flags"):
+            return Key(needs, partial(_flags, 255 if mask is None else mask))
+        if name in ("sport", "dport") and mask is None:
+            return Key(needs, partial(_ports, _SIDES[name], False), top=LAST_PORT)
+        return Key(needs, settled=protocol not in ("tcp", "th"))
+
+    def _internet(self, protocol: str, name: str) -> Key:
+        family, needs = _FAMILIES[protocol], self.family(protocol)
+        if name in ("saddr", "daddr"):
+            side = _SIDES[name]
+            return Key(needs, partial(_addresses, side, family, False), address=(side, family))
+        return Key(needs, _protocols if name in ("protocol", "nexthdr") else None)
+
+    def _raw(self, found: Mapping[str, Json]) -> Key:
+        """Read bytes at a place. The other family has other things there.
+
+        That those are by chance the 32 bits or more of an address happens to one sender in billions, and is left out.
+        """
+        offset, length = number_of(found.get("offset")), number_of(found.get("len"))
+        if found.get("base") == "th" and (offset, length) in ((0, 16), (16, 16)):
+            side = Side.SOURCE if offset == 0 else Side.DESTINATION
+            return Key(read=partial(_ports, side, False), top=LAST_PORT)
+        if (found.get("base"), offset, length) == ("th", 0, 32):
+            return Key(read=_port_pairs)
+        if found.get("base") != "nh" or (offset, length) not in _RAW:
+            return Key()
+        protocol, name = _RAW[offset, length]
+        if self.table in _FAMILIES and self.table != protocol:
+            return Key()
+        key = self._internet(protocol, name)
+        if length < 32:
+            return Key(read=partial(_one_byte, self.family(protocol), show({"payload": found})))
+        bits = 32 if protocol == "ip" else 128
+        return Key(key.needs, partial(_as_addresses, key, bits))
+
+    def _connection(self, found: Mapping[str, Json], mask: int | None) -> Key:
+        name, original = str(found.get("key")), found.get("dir") == "original"
+        if name == "state":
+            return Key(read=partial(_states, 255 if mask is None else mask))
+        if name == "mark":
+            reader = partial(_marks, True, ALL_ONES if mask is None else mask)
+            return Key(read=reader, top=ALL_ONES, connected=True)
+        if mask is not None:
+            return Key()
+        if name == "direction":
+            return Key(read=_directions, connected=True)
+        family, _, part = name.rpartition(" ")
+        family = family or self.table
+        if original and part in ("saddr", "daddr") and family in _FAMILIES:
+            addresses = partial(_addresses, _SIDES[part], _FAMILIES[family], True)
+            return Key(self.family(family), addresses, connected=True)
+        if original and part in ("proto-src", "proto-dst"):
+            return Key(read=partial(_ports, _SIDES[part], True), top=LAST_PORT, connected=True)
+        return Key()
+
+
+def _port_pairs(values: Values) -> Sequence[Test]:
+    """Read both ports in one number, the sender's first: what nft makes of two comparisons that stand side by side."""
+    found: list[Test] = []
+    for value in values:
+        source, destination = divmod(number_of(value), 1 << 16)
+        ports = ((Side.SOURCE, source), (Side.DESTINATION, destination))
+        found.append(AnyOf((tuple(Match(PortIn(side, ((port, port),))) for side, port in ports),)))
+    return found
+
+
+def _one_byte(family: tuple[Test, ...], words: str, values: Values) -> Sequence[Test]:
+    """Read the protocol's byte. Where the packet may be of the other family, what stands there is not known."""
+    (protocol,) = _protocols([number_of(value) for value in values])
+    if not family:
+        return [protocol]
+    other = (Match(family[0], negated=True), Match(Other(f"{words} {show(list(values))}")))
+    return [AnyOf(((Match(family[0]), Match(protocol)), other))]
+
+
+def _as_addresses(key: Key, bits: int, values: Values) -> Sequence[Test]:
+    if key.read is None:
+        raise NotModelledError("no address")
+    kind = IPv4Address if bits == 32 else IPv6Address
+    return key.read([str(kind(number_of(value))) for value in values])
+
+
+def _fib(found: Mapping[str, Json]) -> Key:
+    """Read a look at the routes. A mark chooses among routing tables, of which one is modelled."""
+    flags = [str(flag) for flag in listed(found.get("flags"))]
+    sides = [flag for flag in flags if flag in ("saddr", "daddr")]
+    words = show({"fib": found})
+    if len(sides) != 1 or set(flags) - {"saddr", "daddr", "iif", "mark"}:
+        return Key()
+    match found.get("result"):
+        case "type":
+            return Key(read=partial(_kinds, _SIDES[sides[0]], words if "iif" in flags else ""))
+        case "oif" if sides == ["saddr"]:
+            return Key(read=partial(_way_back, "" if "iif" in flags else words))
+    return Key()

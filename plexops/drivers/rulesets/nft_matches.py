@@ -1,0 +1,282 @@
+"""What a statement of nft asks of a packet. What is not modelled becomes `Other`, behind what must hold anyway.
+
+Sources: nft(8), libnftables-json(5), the kernel's `net/netfilter/nft_*.c`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+from plexops.drivers.rulesets.nft_keys import Key, KeyReader
+from plexops.drivers.rulesets.nft_values import NotModelledError, Values, bare, number_of
+from plexops.drivers.rulesets.nft_words import listed, members, one_member, show, show_statement
+from plexops.model.exchange import Json
+from plexops.model.packets import (
+    AnyOf,
+    ConnectionsWithin,
+    Match,
+    Other,
+    RateWithin,
+    SetHas,
+    Side,
+    Test,
+    TranslatedIs,
+)
+
+#: Of an anonymous set so many elements are shown.
+MOST_SHOWN = 6
+#: Raised by values that are not what is expected: they are not modelled.
+UNREADABLE = (ValueError, LookupError, TypeError)
+NEVER = AnyOf(())
+
+_PER_MINUTE: Mapping[str, float] = MappingProxyType(
+    {"second": 60, "minute": 1, "hour": 1 / 60, "day": 1 / 1440, "week": 1 / 10080}
+)
+_STATUS_BITS: Mapping[str, int] = MappingProxyType({"snat": 16, "dnat": 32})
+#: Their answer is another one in each rule, however alike the words are.
+_OF_THEIR_RULE = re.compile(r"\b(?:numgen|random|quota|limit|xt)\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """What the rules of a table refer to. `addresses` are its sets of addresses, `written` what rules change otherwise."""
+
+    family: str
+    name: str
+    sets: Mapping[str, Values]
+    maps: Mapping[str, Values]
+    limits: Mapping[str, Json]
+    addresses: frozenset[str] = frozenset()
+    written: frozenset[str] = frozenset()
+
+    def id_of(self, name: str) -> str:
+        """Give the id of a chain or set of this table."""
+        return f"{self.family} {self.name} {name}"
+
+    def elements(self, value: Json, named: Mapping[str, Values]) -> Values:
+        """Give the elements of an anonymous set or a named one; a single value is one element."""
+        kind, body = one_member(value)
+        if kind == "set":
+            return [bare(element) for element in listed(body)]
+        if not isinstance(value, str) or not value.startswith("@"):
+            return [value]
+        if value[1:] in self.written or value[1:] not in named:
+            raise NotModelledError(f"what is in {value} is not known")
+        return [bare(element) for element in named[value[1:]]]
+
+
+@dataclass(frozen=True, slots=True)
+class MatchReader:
+    """Reads what one rule asks. `handle` tells apart what is counted rule by rule."""
+
+    table: Table
+    handle: str
+
+    def key(self, left: Json) -> Key:
+        """Say what an expression looks at."""
+        try:
+            return KeyReader(self.table.family).read(left)
+        except UNREADABLE:
+            return Key()
+
+    def needs(self, left: Json, words: str) -> list[Match]:
+        """Give what must hold for an expression to have a value at all."""
+        parts = members(left).get("concat")
+        keys = [self.key(part) for part in (listed(parts) if parts is not None else [left])]
+        return [Match(test, words=words) for key in keys for test in key.needs]
+
+    def unknown(self, words: str) -> Match:
+        """Give a match of which it is not known whether it holds."""
+        about = f"{words} # handle {self.handle}" if _OF_THEIR_RULE.search(words) else words
+        return Match(Other(about), words=words)
+
+    def read(self, statement: Json) -> list[Match]:
+        """Read one statement that a packet may fail."""
+        kind, body = one_member(statement)
+        found, words = members(body), show_statement(statement, MOST_SHOWN)
+        try:
+            match kind:
+                case "match":
+                    return self._compare(statement, found, words)
+                case "limit":
+                    return [self._limit(self.table.limits[str(body)] if not found else body, words)]
+                case "ct count":
+                    about, most = f"{words} # handle {self.handle}", number_of(found["val"])
+                    return [Match(ConnectionsWithin(most, bool(found.get("inv")), about), words=words)]
+                case "xt" if found.get("type") == "match" and found.get("name") == "comment":
+                    return []
+        except UNREADABLE:
+            pass
+        return [self.unknown(show_statement(statement))]
+
+    def _limit(self, body: Json, words: str) -> Match:
+        """Read a rate of packets. Without a burst it is 5 (nft(8))."""
+        found = members(body)
+        if found.get("rate_unit", "packets") != "packets":
+            raise NotModelledError("a rate of bytes")
+        rate = number_of(found["rate"]) * _PER_MINUTE[str(found["per"])]
+        over, burst = bool(found.get("inv")), number_of(found.get("burst") or 5)
+        return Match(RateWithin(rate, burst, over, f"{words} # handle {self.handle}"), words=words)
+
+    def _compare(self, statement: Json, found: Mapping[str, Json], words: str) -> list[Match]:
+        left, operator, right = found.get("left"), str(found.get("op", "==")), found.get("right")
+        if _is_a(left, "ct", "status"):
+            return _status(left, operator, right, words)
+        needs = self.needs(left, words)
+        if _is_a(left, "ct", "state") and operator in ("in", "!"):
+            right, operator = {"set": listed(right)}, "==" if operator == "in" else "!="
+        elif operator in ("in", "!"):  # one of these bits, or none
+            left, right, operator = {"&": [left, right]}, 0, "!=" if operator == "in" else "=="
+        elif "fib" in members(left) and right in (False, "0"):
+            right, operator = True, "!=" if operator == "==" else "=="
+        try:
+            return [*needs, *self._held(left, operator, right, words)]
+        except UNREADABLE:
+            return [*needs, self.unknown(show_statement(statement))]
+
+    def _held(self, left: Json, operator: str, right: Json, words: str) -> list[Match]:
+        key = self.key(left)
+        if operator not in ("==", "!="):
+            right = _beyond(operator, number_of(right), key.top)
+        name = right[1:] if isinstance(right, str) and right.startswith("@") else ""
+        if key.address is not None and name in self.table.addresses:
+            return [Match(SetHas(key.address[0], self.table.id_of(name)), operator == "!=", words)]
+        values = self.table.elements(right, self.table.sets)
+        return self.among(left, values, words, negated=operator == "!=")
+
+    def among(self, left: Json, values: Values, words: str, *, negated: bool = False) -> list[Match]:
+        """Give what holds where an expression has one of some values; what it needs for that is not among it.
+
+        Raises what `UNREADABLE` names.
+        """
+        if "*" in values:
+            return [Match(NEVER, words=words)] if negated else []
+        parts = members(left).get("concat")
+        if parts is not None:
+            if negated and any(self.key(part).connected for part in listed(parts)):
+                raise NotModelledError("whether there is a connection")
+            return [Match(self._together(listed(parts), values), negated, words)]
+        key = self.key(left)
+        if key.read is None:
+            if not key.settled:
+                raise NotModelledError("not modelled")
+            return []
+        tests = key.read(values)
+        if key.connected and negated:
+            # Without a connection a rule does not hold, negated or not.
+            if not tests:
+                raise NotModelledError("whether there is a connection")
+            return [Match(test, negated=True, words=words) for test in tests]
+        return [_one_of(tests, words, negated=negated)]
+
+    def _together(self, parts: Sequence[Json], values: Values) -> Test:
+        """Read several expressions side by side: a branch for all values that differ in one place only."""
+        rows = [listed(members(value)["concat"]) for value in values]
+        if any(len(row) != len(parts) for row in rows):
+            raise NotModelledError("values of another length")
+        keys = [self.key(part) for part in parts]
+        free = next((place for place, key in enumerate(keys) if key.address is not None), 0)
+        alike: dict[str, list[Sequence[Json]]] = {}
+        for row in rows:
+            alike.setdefault(str([*row[:free], *row[free + 1 :]]), []).append(row)
+        branches: list[tuple[Match, ...]] = []
+        for group in alike.values():
+            branch: list[Match] = []
+            for place, part in enumerate(parts):
+                found = [row[place] for row in group] if place == free else [group[0][place]]
+                try:
+                    branch += self.among(part, found, "")
+                except NotModelledError:
+                    branch.append(self.unknown(f"{show(part)} {show({'set': found})}"))
+            branches.append(tuple(branch))
+        return AnyOf(tuple(branches))
+
+    def both_readings(self, run: Sequence[Json]) -> list[Match]:
+        """Read neighbouring "is not" of one header.
+
+        nft 1.0.6 compiles `tcp sport != 53 tcp dport != 32500` as one comparison of four bytes ("not both"), and still
+        lists two. Where "neither" and "not both" differ it is not known.
+        """
+        needs: list[Match] = []
+        held: list[Match] = []
+        for statement in run:
+            found = members(members(statement)["match"])
+            alike = {"match": {**found, "op": "=="}}
+            read = self.read(alike)
+            before = len(self.needs(found.get("left"), ""))
+            needs += read[:before]
+            held += read[before:]
+        words = " ".join(show_statement(statement, MOST_SHOWN) for statement in run)
+        neither = tuple(replace(match, negated=not match.negated) for match in held)
+        either = AnyOf((neither, (Match(Other(words)),)))
+        return [*needs, Match(AnyOf((tuple(held),)), negated=True, words=words), Match(either, words=words)]
+
+
+def _one_of(tests: Sequence[Test], words: str, *, negated: bool = False) -> Match:
+    test = tests[0] if len(tests) == 1 else AnyOf(tuple((Match(test),) for test in tests))
+    return Match(test, negated, words)
+
+
+def _beyond(operator: str, value: int, top: int) -> Json:
+    """Give the range of all that is less or more than a number."""
+    if not top:
+        raise NotModelledError("values that are not compared")
+    ranges = {"<": (0, value - 1), "<=": (0, value), ">": (value + 1, top), ">=": (value, top)}
+    return {"range": list(ranges[operator])}
+
+
+def _is_a(left: Json, kind: str, key: str) -> bool:
+    found = members(left)
+    found = members(listed(found["&"])[0]) if "&" in found else found
+    return members(found.get(kind)).get("key") == key
+
+
+def _status(left: Json, operator: str, right: Json, words: str) -> list[Match]:
+    """Read whether a connection is translated. Its other bits (assured, confirmed) are not modelled.
+
+    Without a connection there is no status, and the rule does not hold, negated or not.
+    """
+    masked = members(left).get("&")
+    if masked is None and operator not in ("in", "!"):
+        raise NotModelledError("the whole status")
+    asked = listed(masked)[1] if masked is not None else right
+    bits = number_of(asked, _STATUS_BITS)
+    if masked is not None:
+        wanted = number_of(right, _STATUS_BITS)
+        if wanted and (wanted != bits or bits not in _STATUS_BITS.values()):
+            raise NotModelledError("some bits, but not others")
+        some = (operator == "==") is bool(wanted)
+    else:
+        some = operator == "in"
+    sides = {16: Side.SOURCE, 32: Side.DESTINATION}
+    if not bits or bits & ~48:
+        raise NotModelledError("another bit of the status")
+    tests = [TranslatedIs(side) for bit, side in sides.items() if bit & bits]
+    if some:
+        return [_one_of(tests, words)]
+    return [Match(test, negated=True, words=words) for test in tests]
+
+
+def runs(expression: Sequence[Json]) -> list[list[Json]]:
+    """Part a rule into its statements; neighbours that nft may have compiled as one stay together."""
+    found: list[list[Json]] = []
+    for statement in expression:
+        header = _negated_header(statement)
+        if found and header and _negated_header(found[-1][-1]) == header:
+            found[-1].append(statement)
+        else:
+            found.append([statement])
+    return found
+
+
+def _negated_header(statement: Json) -> str:
+    """Give the header whose field is compared by "is not" with one value. Addresses are too long to be joined."""
+    found = members(members(statement).get("match"))
+    payload = members(members(found.get("left")).get("payload"))
+    single = isinstance(found.get("right"), (int, str)) and not str(found.get("right")).startswith("@")
+    if found.get("op") != "!=" or not single or payload.get("field") in (None, "saddr", "daddr"):
+        return ""
+    return str(payload.get("protocol", ""))

@@ -1,0 +1,238 @@
+"""One rule of nft as rules of the model: most become one, a map or verdict map becomes one an element."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+from plexops.drivers.rulesets.nft_effects import ASKING, EffectReader
+from plexops.drivers.rulesets.nft_matches import MOST_SHOWN, NEVER, UNREADABLE, MatchReader, Table, runs
+from plexops.drivers.rulesets.nft_values import NotModelledError, bare
+from plexops.drivers.rulesets.nft_words import listed, members, one_member, show_statement
+from plexops.model.exchange import Json
+from plexops.model.packets import (
+    AddToSet,
+    AnyOf,
+    CopyMark,
+    Effect,
+    MarkIs,
+    Match,
+    NoTracking,
+    Other,
+    Rule,
+    SetHas,
+    SetMark,
+    StateIs,
+    Test,
+    UnknownEffect,
+)
+
+#: A longer verdict map becomes a rule for each verdict.
+_MOST_RULES = 64
+#: What a later match of the same packet would see changed.
+_CHANGES: Mapping[type[Effect], type[Test]] = MappingProxyType(
+    {SetMark: MarkIs, CopyMark: MarkIs, AddToSet: SetHas, NoTracking: StateIs}
+)
+#: Where the statements that may take a value from a map have it.
+_FROM_MAP: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"dnat": ("addr", "port"), "snat": ("addr",), "redirect": ("port",), "mangle": ("value",)}
+)
+
+
+@dataclass(slots=True)
+class Draft:
+    """A rule on its way."""
+
+    matches: list[Match] = field(default_factory=list)
+    effects: list[Effect] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+
+    def copy(self) -> Draft:
+        """Give one that grows by itself."""
+        return Draft([*self.matches], [*self.effects], [*self.said])
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """One element of a map: what must hold, and the statement with the element in place of the map."""
+
+    matches: list[Match]
+    statement: Json
+    words: str
+
+
+def read_rule(found: Mapping[str, Json], table: Table, exhibit: str) -> list[Rule]:
+    """Read one rule. What cannot be read makes this rule a maybe, and no other."""
+    handle, comment = str(found.get("handle", "")), str(found.get("comment", ""))
+    name = comment.removeprefix("!fw4: ")
+    expression = listed(found.get("expr"))
+    words = " ".join(filter(None, (show_statement(one, MOST_SHOWN) for one in expression)))
+    try:
+        drafts = _RuleReader(MatchReader(table, handle)).read(expression)
+    except (*UNREADABLE, RecursionError, AttributeError):
+        unreadable = f"{words} # handle {handle}"
+        drafts = [Draft([Match(Other(unreadable), words=words)], [UnknownEffect(unreadable)], [words])]
+    return [
+        Rule(
+            _each_once(draft.matches),
+            tuple(draft.effects),
+            " ".join(filter(None, draft.said)),
+            name,
+            handle,
+            exhibit,
+        )
+        for draft in drafts
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _RuleReader:
+    matches: MatchReader
+
+    def read(self, expression: Sequence[Json]) -> list[Draft]:
+        """Read all statements in order."""
+        return self._from(runs(expression), Draft())
+
+    def _from(self, statements: Sequence[Sequence[Json]], draft: Draft) -> list[Draft]:
+        done: list[Draft] = []
+        for place, run in enumerate(statements):
+            statement = run[0]
+            if len(run) > 1:
+                draft.said += [show_statement(one, MOST_SHOWN) for one in run]
+                _ask(done, draft, self.matches.both_readings(run))
+                continue
+            choices = self._choices(statement)
+            if choices is not None:
+                _ask(done, draft, [])
+                for choice in choices:
+                    branch = draft.copy()
+                    branch.matches += choice.matches
+                    branch.said.append(choice.words)
+                    self._do(done, branch, choice.statement)
+                    done += self._from(statements[place + 1 :], branch)
+                return done
+            draft.said.append(show_statement(statement, MOST_SHOWN))
+            if one_member(statement)[0] in ASKING:
+                _ask(done, draft, self.matches.read(statement))
+            else:
+                self._do(done, draft, statement)
+        return [*done, draft]
+
+    def _do(self, done: list[Draft], draft: Draft, statement: Json) -> None:
+        if statement is None:
+            return
+        needs, effects = EffectReader(self.matches).read(statement)
+        if needs:
+            _ask(done, draft, needs)
+        draft.effects += effects
+        for one in listed(_inner(statement)):
+            if one_member(one)[0] not in ("", "counter", "last"):
+                _ask(done, draft, self.matches.read(one))
+
+    def _choices(self, statement: Json) -> list[_Choice] | None:
+        """Part a statement that takes its value from a map; None for any other, and for a map that is not known."""
+        kind, body = one_member(statement)
+        found = members(body)
+        try:
+            if kind == "vmap":
+                return self._verdicts(found)
+            for place in _FROM_MAP.get(kind, ()):
+                origin = members(members(found.get(place)).get("map"))
+                if origin:
+                    return [
+                        self._chosen(kind, found, place, origin, pair)
+                        for pair in self._elements(origin.get("data"))
+                    ] or [self._none(statement)]
+        except UNREADABLE:
+            words = show_statement(statement, MOST_SHOWN)
+            needs = self.matches.needs(found.get("key"), words) if kind == "vmap" else []
+            return [_Choice([*needs, self.matches.unknown(show_statement(statement))], statement, words)]
+        return None
+
+    def _elements(self, data: Json) -> list[tuple[Json, Json]]:
+        """Give keys and values; what stands for all other keys comes last."""
+        table = self.matches.table
+        pairs: list[tuple[Json, Json]] = []
+        for element in table.elements(data, table.maps):
+            key, value = listed(element)
+            pairs.append((bare(key), value))
+        return sorted(pairs, key=lambda pair: pair[0] == "*")
+
+    def _verdicts(self, found: Mapping[str, Json]) -> list[_Choice]:
+        key = found.get("key")
+        pairs = self._elements(found.get("data"))
+        groups: dict[str, tuple[list[Json], Json]] = {}
+        for value, verdict in pairs:
+            alone = len(pairs) <= _MOST_RULES or value == "*"
+            name = f"{len(groups)}" if alone else str(verdict)
+            groups.setdefault(name, ([], verdict))[0].append(value)
+        choices = [
+            self._choice(key, values, verdict, {"vmap": {"key": key, "data": _pairs(values, verdict)}})
+            for values, verdict in groups.values()
+        ]
+        return choices or [self._none({"vmap": found})]
+
+    def _chosen(
+        self,
+        kind: str,
+        found: Mapping[str, Json],
+        place: str,
+        origin: Mapping[str, Json],
+        pair: tuple[Json, Json],
+    ) -> _Choice:
+        key, value = pair
+        parts = listed(members(value)["concat"]) if "concat" in members(value) else [value]
+        if len(parts) > 2 or (len(parts) == 2 and place != "addr"):
+            raise NotModelledError("a value of several parts")
+        chosen = {**found, place: parts[0], **({"port": parts[1]} if len(parts) == 2 else {})}
+        shown = {**found, place: {"map": {**origin, "data": _pairs([key], value)}}}
+        return self._choice(origin.get("key"), [key], {kind: chosen}, {kind: shown})
+
+    def _choice(self, key: Json, values: Sequence[Json], statement: Json, shown: Json) -> _Choice:
+        words = show_statement(shown, MOST_SHOWN)
+        matches = self.matches.needs(key, words)
+        try:
+            matches += self.matches.among(key, values, words)
+        except UNREADABLE:
+            matches.append(self.matches.unknown(show_statement(shown)))
+        return _Choice(matches, statement, words)
+
+    def _none(self, statement: Json) -> _Choice:
+        """A map without an element does nothing, and the next rule is asked."""
+        words = show_statement(statement, MOST_SHOWN)
+        return _Choice([Match(NEVER, words=words)], None, words)
+
+
+def _each_once(matches: Sequence[Match]) -> tuple[Match, ...]:
+    found: dict[tuple[Test, bool], Match] = {}
+    for match in matches:
+        found.setdefault((match.test, match.negated), match)
+    return tuple(found.values())
+
+
+def _pairs(keys: Sequence[Json], value: Json) -> Json:
+    return {"set": [[key, value] for key in keys]}
+
+
+def _inner(statement: Json) -> Json:
+    """Give what is asked of each element that a rule puts into a set."""
+    kind, body = one_member(statement)
+    return members(body).get("stmt") if kind in ("set", "meter") else None
+
+
+def _ask(done: list[Draft], draft: Draft, matches: Sequence[Match]) -> None:
+    """Let a rule ask more. What it did before it asked, it does in a rule of its own, whatever the answer is."""
+    if draft.effects:
+        done.append(draft.copy())
+        changed = tuple(_CHANGES[type(effect)] for effect in draft.effects if type(effect) in _CHANGES)
+        draft.matches = [_still(match, changed) for match in draft.matches]
+        draft.effects = []
+    draft.matches += matches
+
+
+def _still(match: Match, changed: tuple[type[Test], ...]) -> Match:
+    """Give a match as it was before something changed; where it looks at that, it is not known any more."""
+    if not isinstance(match.test, changed) and not (changed and isinstance(match.test, AnyOf)):
+        return match
+    return replace(match, test=Other(f"{match.words or match.test} (before it was changed)"), negated=False)

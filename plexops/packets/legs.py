@@ -1,0 +1,101 @@
+"""What one packet of a connection takes from those before it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from plexops.model.packets import State
+from plexops.packets.packet import Leg, Packet, Tracking
+
+
+def undone(packet: Packet, *, source: bool) -> Packet:
+    """Put back what the connection's translation changed, in an answer."""
+    if not packet.connection:
+        return packet
+    if source:
+        return (
+            replace(packet, destination=packet.original_source, port=packet.original_source_port)
+            if packet.snat
+            else packet
+        )
+    return (
+        replace(packet, source=packet.original_destination, source_port=packet.original_port)
+        if packet.dnat
+        else packet
+    )
+
+
+def as_known(packet: Packet, first: Packet, *, source: bool) -> Packet:
+    """Translate what follows as the connection's first packet was."""
+    if not packet.connection or packet.leg.goes_back:
+        return packet
+    if source:
+        return replace(packet, source=first.source, source_port=first.source_port) if first.snat else packet
+    return replace(packet, destination=first.destination, port=first.port) if first.dnat else packet
+
+
+def following(first: Packet, answer: Packet) -> Packet:
+    """Give the packet after an answer that came through: as the first came, with what the answer cut away gone."""
+    return replace(
+        answer,
+        leg=Leg.ACK,
+        tracking=Tracking.BEFORE,
+        state=State.INVALID,
+        connection=False,
+        entered=first.entered,
+        leaves="",
+        source=first.original_source,
+        source_port=first.original_source_port,
+        destination=first.original_destination,
+        port=first.original_port,
+        dnat=False,
+        snat=False,
+        mark=0,
+        mark_name="",
+        tag="",
+        routed=False,
+        trail=first.trail,
+    )
+
+
+def for_whom(first: Packet, later: Packet) -> Packet:
+    """Give a packet for those for whom a later one of the connection got through."""
+    return replace(
+        first,
+        viewers=later.viewers,
+        viewer_ports=later.viewer_ports,
+        asked=later.asked,
+        asked_ports=later.asked_ports,
+        answers=later.answers,
+        trail=later.trail,
+    )
+
+
+def reply_to(first: Packet, leg: Leg, *, local: bool) -> Packet:
+    """Give the answer to a packet that came through, as it sets out: from the box itself, or arriving there."""
+    return replace(
+        first,
+        leg=leg,
+        tracking=Tracking.BEFORE,
+        state=State.INVALID,
+        connection=False,
+        entered="" if local else first.leaves,
+        leaves=first.entered if local else "",
+        source=first.destination,
+        source_port=first.port,
+        destination=first.source,
+        port=first.source_port,
+        mark=0,
+        mark_name="",
+    )
+
+
+def is_answer(packet: Packet) -> bool:
+    """Tell whether an answer comes from where the first packet was sent to, and goes to where that came from."""
+    pairs = (
+        (packet.source, packet.original_destination),
+        (packet.source_port, packet.original_port),
+        (packet.destination, packet.original_source),
+        (packet.port, packet.original_source_port),
+    )
+    return all(packet.numbers(here) == packet.numbers(asked) for here, asked in pairs)

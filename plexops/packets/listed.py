@@ -1,0 +1,114 @@
+"""A box of which only a list is known: forwards and mappings in order, and whatever is forwarded also passes.
+
+So are the boxes that show a page of port forwards and no packet filter, and what a router tells anybody over UPnP.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import IPv4Address
+from types import MappingProxyType
+
+from plexops.model.entries import UpnpMapping
+from plexops.model.intervals import Numbers, network
+from plexops.model.packets import (
+    AddressIn,
+    Box,
+    Chain,
+    Effect,
+    FamilyIs,
+    Hook,
+    LocalAddress,
+    Match,
+    Other,
+    PortIn,
+    ProtocolIs,
+    Rule,
+    Side,
+    TranslateDestination,
+    UnknownEffect,
+)
+from plexops.model.resources.port_forward import ANYBODY, PortForward
+from plexops.model.snapshot import Entry, Kind, KindState, Snapshot
+from plexops.model.values import Ports, Protocol
+
+_CHAIN = "forwards"
+_TCP = frozenset({Protocol.TCP, Protocol.BOTH, Protocol.ANY})
+_V4 = Match(FamilyIs(frozenset({4})))
+
+
+def listed_box(snapshot: Snapshot) -> Box | None:
+    """Make a box of a router's entries. None where its forwards and mappings were not read.
+
+    An entry that cannot be read may do anything. A DMZ, whatever its place in the list, takes what is left.
+    """
+    kinds = (Kind.PORT_FORWARD, Kind.UPNP_MAPPING)
+    if not any(snapshot.state(kind) is KindState.PRESENT for kind in kinds):
+        return None
+    entries = [entry for kind in kinds for entry in snapshot.of(kind)]
+    rules = sorted((_rule(entry) for entry in entries), key=_is_for_every_port)
+    unread = snapshot.reasons.get(Kind.PORT_FORWARD, "")
+    chain = Chain(_CHAIN, tuple(rules), Hook("forwards", nat=True))
+    chains = {_CHAIN: chain}
+    if snapshot.state(Kind.PORT_FORWARD) is not KindState.PRESENT:
+        why = unread or "the router's forwards were not read"
+        chains["unread"] = Chain("unread", (), Hook("forwards", nat=True, priority=1), why)
+    return Box("list", MappingProxyType(chains), tuple(_own(snapshot)), internet_side="internet")
+
+
+def _own(snapshot: Snapshot) -> Iterator[LocalAddress]:
+    for fact, interface in (("wan.address", "internet"), ("lan.address", "lan")):
+        try:
+            yield LocalAddress(4, int(IPv4Address(snapshot.text(fact) or "")), interface)
+        except ValueError:
+            continue
+
+
+def _is_for_every_port(rule: Rule) -> bool:
+    return not any(isinstance(match.test, (PortIn, Other)) for match in rule.matches)
+
+
+def _rule(entry: Entry) -> Rule:
+    name, values = entry.label or entry.handle, entry.values
+    if not isinstance(values, PortForward | UpnpMapping):
+        unknown: tuple[Effect, ...] = (UnknownEffect(f"“{name}” cannot be read"),)
+        return Rule((), unknown, name, entry.label, entry.handle, entry.exhibit)
+    matches = [_V4]
+    if values.protocol not in _TCP:
+        words = "UDP only" if values.protocol is Protocol.UDP else f"protocol {values.protocol}"
+        test = Other(words) if values.protocol is Protocol.OTHER else ProtocolIs(frozenset({"udp"}))
+        matches.append(Match(test, words=words))
+    if not values.external_port.everything:
+        words = f"port {values.external_port}"
+        matches.append(Match(PortIn(Side.DESTINATION, values.external_port.ranges), words=words))
+    source = values.source if isinstance(values, PortForward) else ANYBODY
+    if source != ANYBODY:
+        matches.append(_from(source))
+    switched_off = isinstance(values, PortForward) and not values.enabled
+    return Rule(
+        tuple(matches),
+        (_translation(values.address, values.external_port, values.port),),
+        name,
+        entry.label,
+        entry.handle,
+        entry.exhibit,
+        off="it is switched off" if switched_off else "",
+    )
+
+
+def _from(source: str) -> Match:
+    try:
+        family, numbers = network(source)
+    except ValueError:
+        return Match(Other(f"only from {source}"), words=f"only from {source}")
+    words = f"only from {source}"
+    return Match(AddressIn(Side.SOURCE, 4 if family == 4 else 6, numbers), words=words)
+
+
+def _translation(address: IPv4Address | None, outer: Ports, inner: Ports) -> TranslateDestination:
+    to: Numbers | None = None if address is None else ((int(address), int(address)),)
+    if outer == inner or inner.everything:
+        return TranslateDestination(to, to_itself=address is None)
+    single = inner.single is not None or len(outer.ranges) != 1
+    shift_from = None if single else outer.ranges[0][0]
+    return TranslateDestination(to, inner.ranges, to_itself=address is None, shift_from=shift_from)

@@ -1,0 +1,131 @@
+"""A box as it will be: with a rule of ours put in, or one taken out. What guards judge before anything is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+
+from plexops.model.intervals import Numbers
+from plexops.model.packets import (
+    AddressIn,
+    Box,
+    Chain,
+    Effect,
+    FamilyIs,
+    Hook,
+    InterfaceIs,
+    Jump,
+    Match,
+    PortIn,
+    ProtocolIs,
+    Rule,
+    Side,
+    SkipFilter,
+    TranslateDestination,
+    TranslatedIs,
+    Verdict,
+)
+from plexops.packets.plumbing import TRANSLATING
+
+_TCP = Match(ProtocolIs(frozenset({"tcp"})), words="tcp")
+_LAST = 1 << 30
+
+
+def without(box: Box, is_it: Callable[[Rule], bool]) -> Box:
+    """Take rules out."""
+    chains = {
+        name: replace(chain, rules=tuple(rule for rule in chain.rules if not is_it(rule)))
+        if any(is_it(rule) for rule in chain.rules)
+        else chain
+        for name, chain in box.chains.items()
+    }
+    return replace(box, chains=MappingProxyType(chains))
+
+
+def with_forward(box: Box, external: Numbers, address: int, port: Numbers, name: str) -> Box:
+    """Put in a forward of ours: TCP from the internet side, IPv4; at the end of the chain that the box names for it.
+
+    Without such a chain it gets one of its own, asked first, as a table made last is.
+    """
+    matches = (
+        Match(FamilyIs(frozenset({4}))),
+        Match(InterfaceIs(Side.SOURCE, (box.internet_side,))),
+        _TCP,
+        Match(PortIn(Side.DESTINATION, external), words=f"port {external}"),
+    )
+    effects: list[Effect] = [TranslateDestination(((address, address),), port)]
+    if box.plumbing == "pf":
+        effects.insert(0, SkipFilter())
+    rule = Rule(matches, tuple(effects), f"plexops: {name}", name=name)
+    chains = dict(box.chains)
+    into = _first(box, "port_forward")
+    if into is None:
+        hook = Hook(TRANSLATING[box.plumbing], -100, nat=True, order=_LAST)
+        chains[f"plexops {name}"] = Chain(f"plexops {name}", (rule,), hook)
+    else:
+        chains[into.id] = replace(into, rules=(*into.rules, rule))
+    made = replace(box, chains=MappingProxyType(chains))
+    passes = _first(made, "passes")
+    if passes is None or any(_lets_translated(r) for r in passes.rules):
+        return made
+    accept = Rule((Match(TranslatedIs(Side.DESTINATION)),), (Verdict.ACCEPT,), "what was translated passes")
+    return _inserted(made, passes, accept, before=_terminal(passes))
+
+
+def _lets_translated(rule: Rule) -> bool:
+    return Verdict.ACCEPT in rule.effects and any(
+        isinstance(match.test, TranslatedIs) and not match.negated for match in rule.matches
+    )
+
+
+def _terminal(chain: Chain) -> int:
+    """Give the place of the last rule if it takes whatever is left, else the end."""
+    last = chain.rules[-1] if chain.rules else None
+    ends = last is not None and not last.matches and any(isinstance(e, Jump) for e in last.effects)
+    return len(chain.rules) - 1 if ends else len(chain.rules)
+
+
+def with_accept(
+    box: Box,
+    chain: str,
+    before: str,
+    address: int | None,
+    port: int,
+    name: str,
+    instead_of: Callable[[Rule], bool] | None = None,
+) -> Box:
+    """Put in an accept for TCP to one port (with an address: of what was translated to it).
+
+    It stands before the rule with the handle `before`, else first in its chain; or in the place of another rule.
+    """
+    found = box.chains.get(chain)
+    if found is None:
+        return box
+    matches = [_TCP, Match(PortIn(Side.DESTINATION, ((port, port),)), words=f"port {port}")]
+    if address is not None:
+        to = AddressIn(Side.DESTINATION, 4, ((address, address),))
+        matches = [Match(TranslatedIs(Side.DESTINATION)), Match(to), *matches]
+    rule = Rule(tuple(matches), (Verdict.ACCEPT,), f"plexops: {name}", name=name)
+    if instead_of is not None:
+        rules = tuple(rule if instead_of(old) else old for old in found.rules)
+        return replace(box, chains=MappingProxyType({**box.chains, found.id: replace(found, rules=rules)}))
+    at = next((i for i, r in enumerate(found.rules) if before and r.handle == before), 0)
+    return _inserted(box, found, rule, before=at)
+
+
+def with_host_accept(box: Box, port: int, name: str) -> Box:
+    """Put in the host firewall's accept for TCP to one port, wherever that firewall puts it."""
+    for chain in box.inserts.get("firewall_rule", ()):
+        box = with_accept(box, chain, "", None, port, name)
+    return box
+
+
+def _inserted(box: Box, chain: Chain, rule: Rule, *, before: int) -> Box:
+    rules = (*chain.rules[:before], rule, *chain.rules[before:])
+    chains: Mapping[str, Chain] = {**box.chains, chain.id: replace(chain, rules=rules)}
+    return replace(box, chains=MappingProxyType(dict(chains)))
+
+
+def _first(box: Box, what: str) -> Chain | None:
+    return next((box.chains[name] for name in box.inserts.get(what, ()) if name in box.chains), None)

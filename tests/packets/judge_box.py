@@ -1,0 +1,28 @@
+"""The router's answers as the product's front ends read them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from plexops.drivers.rulesets.netfilter import NetfilterAnswers, netfilter_box
+from plexops.drivers.rulesets.network import read_addresses, read_arp, read_routes
+from plexops.model.packets import Box
+
+
+def box_of(reads: Mapping[str, str]) -> Box:
+    """Make the box of what was read in the judge's world."""
+    return netfilter_box(
+        NetfilterAnswers(
+            internet_side="wan0",
+            nft=json.loads(reads["nft"]),
+            iptables=reads["iptables"],
+            ip6tables=reads["ip6tables"],
+            iptables_legacy=reads["iptables-legacy"],
+            ip6tables_legacy=reads["ip6tables-legacy"],
+            ipset=reads["ipset"],
+            addresses=read_addresses(json.loads(reads["addresses"])),
+            routes=read_routes(json.loads(reads["routes4"])) + read_routes(json.loads(reads["routes6"]), 6),
+            arp=read_arp(reads["arp"]),
+        )
+    )

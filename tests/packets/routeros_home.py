@@ -1,0 +1,108 @@
+"""A RouterOS home for tests: exports as rows, with the interfaces, routes and lists of MikroTik's default configuration."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from plexops.drivers.rulesets.routeros import RouterOsAnswers, Rows, routeros_box
+from plexops.packets.reach import Answer, Asked, Target, who_reaches
+from plexops.parsers import PARSERS
+
+WAN = IPv4Address("62.155.240.55")
+PLEX = IPv4Address("192.168.88.10")
+
+#: Menu of an export → the read that answers it.
+MENUS = {
+    "/ip firewall nat": "nat_rules", "/ip firewall filter": "filter_rules", "/ip firewall raw": "raw_rules",
+    "/ip firewall mangle": "mangle_rules", "/ipv6 firewall nat": "nat_rules_v6",
+    "/ipv6 firewall filter": "filter_rules_v6", "/ipv6 firewall raw": "raw_rules_v6",
+    "/ipv6 firewall mangle": "mangle_rules_v6", "/ip firewall address-list": "address_lists",
+    "/ipv6 firewall address-list": "address_lists_v6", "/interface list": "interface_lists",
+    "/interface list member": "list_members", "/ip address": "addresses", "/ipv6 address": "addresses_v6",
+}  # fmt: skip
+ADDRESSES = f"""\
+ 0   comment=defconf address=192.168.88.1/24 network=192.168.88.0 interface=bridge actual-interface=bridge
+ 1 D address={WAN}/24 network=62.155.240.0 interface=ether1 actual-interface=ether1
+"""
+ROUTES = """\
+   DAd dst-address=0.0.0.0/0 routing-table=main gateway=62.155.240.1 immediate-gw=62.155.240.1%ether1 distance=1
+   DAc dst-address=62.155.240.0/24 routing-table=main gateway=ether1 immediate-gw=ether1 distance=0
+   DAc dst-address=192.168.88.0/24 routing-table=main gateway=bridge immediate-gw=bridge distance=0
+"""
+ROUTES_V6 = """\
+   DAd dst-address=::/0 routing-table=main gateway=fe80::1%ether1 immediate-gw=fe80::1%ether1 distance=1
+   DAc dst-address=2001:470:1f09:131::/64 routing-table=main gateway=bridge immediate-gw=bridge distance=0
+"""
+INTERFACES = """\
+ 0  R  name=ether1 default-name=ether1 type=ether mtu=1500 mac-address=48:A9:8A:5D:24:00
+ 1  RS name=ether2 default-name=ether2 type=ether mtu=1500 mac-address=48:A9:8A:5D:24:01
+ 2  R  comment=defconf name=bridge type=bridge mtu=auto mac-address=48:A9:8A:5D:24:01
+ 3  R  name=vlan-guest type=vlan mtu=1500 mac-address=48:A9:8A:5D:24:01
+ 4  R  name=lo type=loopback mtu=65536 mac-address=00:00:00:00:00:00
+"""
+LISTS = " 0 * name=all\n 1 * name=none\n 2 * name=dynamic\n 3 * name=static\n 4   name=WAN\n 5   name=LAN\n"
+MEMBERS = " 0   list=LAN interface=bridge\n 1   list=WAN interface=ether1\n"
+ARP = " 0 DC address=62.155.240.1 mac-address=00:0C:42:28:79:45 interface=ether1 published=no\n"
+
+
+def rows(text: str, parser: str = "routeros_rows") -> Rows:
+    """Read what a device printed."""
+    found = PARSERS[parser](text)
+    assert isinstance(found, list)
+    return Rows(
+        tuple({key: str(value) for key, value in row.items()} for row in found if isinstance(row, dict))
+    )
+
+
+def exported(text: str) -> dict[str, Rows]:
+    """Give an export as rows of its menus. The device's remark above a row says why it is invalid."""
+    remarks: dict[int, str] = {}
+    read: list[str] = []
+    for line in text.splitlines():
+        remark = re.fullmatch(r"# (.* not possible .*|no interface)", line.strip())
+        if remark:
+            remarks[len(rows("\n".join(read), "routeros_export").rows or ())] = remark[1]
+        read.append(line)
+    found: dict[str, list[Mapping[str, str]]] = {name: [] for name in MENUS.values()}
+    for at, row in enumerate(rows(text, "routeros_export").rows or ()):
+        found[MENUS[row[".path"]]].append({**row, ".invalid": remarks.get(at, "")})
+    return {name: Rows(tuple(menu)) for name, menu in found.items()}
+
+
+def home(export: str, **given: Rows | str | tuple[str, ...]) -> RouterOsAnswers:
+    """Give the answers of a home with the default configuration, the export's menus, and what else is given."""
+    said = exported(export)
+    for name, text in (("addresses", ADDRESSES), ("interface_lists", LISTS), ("list_members", MEMBERS)):
+        if not said[name].rows or name == "interface_lists":
+            said[name] = Rows((*(rows(text).rows or ()), *(said[name].rows or ())))
+    places = {
+        "interfaces": rows(INTERFACES), "routes": rows(ROUTES), "routes_v6": rows(ROUTES_V6), "arp": rows(ARP),
+    }  # fmt: skip
+    return replace(RouterOsAnswers(), **(said | places | given))  # type: ignore[arg-type]
+
+
+def ask(
+    answers: RouterOsAnswers,
+    *,
+    at: IPv4Address | IPv6Address = WAN,
+    port: int = 32500,
+    to: IPv4Address | IPv6Address = PLEX,
+    to_port: int = 32400,
+) -> Answer:
+    """Ask who gets from outside to `to` when it knocks at `at`."""
+    asked = Asked(4 if at.version == 4 else 6, ((int(at), int(at)),), ((port, port),))
+    target = Target.at(((int(to), int(to)),), ((to_port, to_port),))
+    return who_reaches([routeros_box(answers)], asked, target)
+
+
+def kind(export: str, **given: Rows | str | tuple[str, ...]) -> str:
+    """Give the kind of answer that a viewer gets at port 32500 of a home with this export."""
+    return str(ask(home(export, **given)).kind)
+
+
+def number(text: str) -> int:
+    """Give an address as a number."""
+    return int(ip_address(text))
