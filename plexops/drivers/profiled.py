@@ -144,7 +144,7 @@ class ProfiledDriver:
                 return KindState.UNKNOWN, [], f"{spec.ids} does not name the same entries as {spec.read}"
             rows = [{**row, ".id": handle} for row, handle in zip(rows, handles.value, strict=True)]
         found = [
-            entry_of(spec, row, position, f"{self.role}.{spec.read}")
+            entry_of(spec, row, position, row.get("exhibit") or f"{self.role}.{spec.read}")
             for position, row in enumerate(rows)
             if isinstance(row, Mapping) and matches(spec, row)
         ]

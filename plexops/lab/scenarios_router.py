@@ -37,6 +37,11 @@ ROUTER = (
         "the forward carries UDP, and Plex speaks TCP",
         forwards=(replace(FORWARD, protocol="udp"),),
     ),
+    Scenario(
+        "forward-not-met",
+        "the forward is for one friend's address only",
+        forwards=(replace(FORWARD, source="192.0.2.9"),),
+    ),
     Scenario("stale-forward", "the forward still leads to the server's old address", forwards=(_STALE,)),
     Scenario("foreign-rule", "the port is taken by a forward to another host", forwards=(_WEB_CAM,)),
     Scenario(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from plexops.model.intervals import Numbers, intersect, single, subtract
+from plexops.model.intervals import Numbers, intersect, normalise, single, subtract
 from plexops.model.packets import (
     AddToSet,
     Box,
@@ -26,6 +26,9 @@ from plexops.model.packets import (
     Verdict,
 )
 from plexops.packets.packet import (
+    ANY_SET,
+    CONNECTION_MARK,
+    PACKET_MARK,
     Free,
     Packet,
     Question,
@@ -34,7 +37,10 @@ from plexops.packets.packet import (
     Step,
     Tracking,
     assume,
+    clouded,
     cut,
+    everything,
+    forgotten,
     merge,
 )
 from plexops.packets.split import split_all
@@ -58,12 +64,16 @@ class EndKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """An end, the packet (with its sets) for which it holds, and what decided it."""
+    """An end, the packet (with its sets) for which it holds, and what decided it.
+
+    `first`: how the connection's first packet had come through, where it is a later one that ended.
+    """
 
     kind: EndKind
     packet: Packet
     step: Step
     box: int = 0
+    first: Packet | None = None
 
 
 @dataclass(slots=True)
@@ -116,7 +126,8 @@ class ChainWalk:
         """Walk one chain, without its policy."""
         outcome = Outcome()
         if chain.unread:
-            self._unknown(outcome, chain, None, f"{chain.id}: {chain.unread}", packets)
+            for packet in packets:
+                outcome.through += self._unknown(outcome, chain, None, f"{chain.id}: {chain.unread}", packet)
             return outcome
         live = packets
         for rule in _in_order(chain):
@@ -164,7 +175,7 @@ class ChainWalk:
             case Verdict.REJECT:
                 outcome.ended.append(self._end(EndKind.REJECTED, packet, chain, rule, rule.words))
             case Verdict.RETURN:
-                outcome.through.append(packet)
+                outcome.through.append(self._noted(packet, chain, rule))
             case Verdict.CONTINUE:
                 return [packet]
             case Jump():
@@ -179,9 +190,7 @@ class ChainWalk:
                 moved = replace(packet, source=numbers, snat=True, taken=True)
                 outcome.accepted.append(self._noted(moved, chain, rule))
             case UnknownEffect(words):
-                self._unknown(outcome, chain, rule, words, [packet])
-                goes_on = assume(packet, _about(words))[1] if self.nat else None
-                return [] if goes_on is None else [goes_on]
+                return self._unknown(outcome, chain, rule, words, packet)
             case _:
                 return [self._changed(effect, packet)]
         return []
@@ -192,15 +201,15 @@ class ChainWalk:
             case NoTracking():
                 untracked = packet.tracking is Tracking.BEFORE
                 return replace(packet, tracking=Tracking.UNTRACKED) if untracked else packet
+            case SetMark(connection=True) | CopyMark() | NameMark(kind="connection") if not packet.connection:
+                return packet
             case SetMark(value, keep, connection, unknown):
-                name = "connection_mark" if connection else "mark"
-                old: int | None = getattr(packet, name)
+                old = packet.connection_mark if connection else packet.mark
                 mark = None if unknown or (old is None and keep) else ((old or 0) & keep) ^ value
-                return replace(packet, connection_mark=mark) if connection else replace(packet, mark=mark)
+                return _marked(packet, mark, connection=connection)
             case CopyMark(to_connection):
-                if to_connection:
-                    return replace(packet, connection_mark=packet.mark)
-                return replace(packet, mark=packet.connection_mark)
+                mark = packet.mark if to_connection else packet.connection_mark
+                return _marked(packet, mark, connection=to_connection)
             case NameMark(name, kind):
                 if kind == "packet":
                     return replace(packet, mark_name=name)
@@ -218,7 +227,10 @@ class ChainWalk:
     ) -> list[Packet]:
         target = self.box.chains.get(jump.chain)
         if target is None:
-            self._unknown(outcome, chain, rule, f"the chain {jump.chain} was not read", [packet])
+            goes_on = self._unknown(outcome, chain, rule, f"the chain {jump.chain} was not read", packet)
+            if not jump.goto:
+                return goes_on
+            outcome.through += goes_on
             return []
         if depth >= JUMP_DEPTH:
             self._stop(outcome, [packet], chain, rule, "jumps go round in circles")
@@ -232,21 +244,29 @@ class ChainWalk:
         return inner.through
 
     def _unknown(
-        self, outcome: Outcome, chain: Chain, rule: Rule | None, words: str, packets: Sequence[Packet]
-    ) -> None:
-        """Not modelled: a filter stops a packet or lets it go; what translates may also send it anywhere."""
-        for packet in packets:
-            yes, no = assume(packet, _about(words))
-            if yes is not None:
-                kind = EndKind.NOT_KNOWN if self.nat else EndKind.DROPPED
-                outcome.ended.append(self._end(kind, yes, chain, rule, words))
-            if no is None:
-                continue
-            if not self.nat:
-                # What it lets go may have been accepted: nothing behind it in this chain is sure to be asked.
-                outcome.accepted.append(no)
-            elif rule is None:
-                outcome.through.append(no)
+        self, outcome: Outcome, chain: Chain, rule: Rule | None, words: str, packet: Packet
+    ) -> list[Packet]:
+        """Not modelled: a filter stops, accepts, or goes on; what translates goes on, or sends a packet anywhere.
+
+        Gives what goes on, which may have got a mark; in a whole chain that was not read, anything that is set.
+        """
+        stopped, spared = assume(packet, Question("what this does:", words))
+        if stopped is not None:
+            kind = EndKind.NOT_KNOWN if self.nat else EndKind.DROPPED
+            outcome.ended.append(self._end(kind, stopped, chain, rule, words))
+        if spared is None or self.nat:
+            return [] if spared is None else [spared]
+        ways = [clouded(spared)]
+        if rule is None:
+            ways = [replace(ways[0], joined=spared.joined | ANY_SET)]
+            if spared.tracking is Tracking.BEFORE:
+                ways.append(replace(ways[0], tracking=Tracking.UNTRACKED))
+        goes_on: list[Packet] = []
+        for way in ways:
+            done, on = assume(way, Question("what this does:", words, ("accepts", chain.id, packet.leg)))
+            outcome.accepted += [] if done is None else [self._noted(done, chain, rule)]
+            goes_on += [] if on is None else [on]
+        return goes_on
 
     def _stop(
         self, outcome: Outcome, packets: Sequence[Packet], chain: Chain, rule: Rule, words: str
@@ -263,10 +283,10 @@ class ChainWalk:
         }
         if found:
             return tuple(sorted((n, n) for n in found))
-        return ((0, 2 ** (32 if packet.family == 4 else 128) - 1),)
+        return everything(packet.family)
 
-    def _noted(self, packet: Packet, chain: Chain, rule: Rule) -> Packet:
-        step = Step(self.index, packet.leg, chain, rule, rule.words)
+    def _noted(self, packet: Packet, chain: Chain, rule: Rule | None) -> Packet:
+        step = Step(self.index, packet.leg, chain, rule, chain.id if rule is None else rule.words)
         return replace(packet, trail=(*packet.trail, step))
 
     def _end(self, kind: EndKind, packet: Packet, chain: Chain, rule: Rule | None, words: str) -> End:
@@ -277,8 +297,13 @@ def _based(end: End, base: Chain, at: Rule | None) -> End:
     return replace(end, step=replace(end.step, base=base, at=at))
 
 
-def _about(words: str) -> Question:
-    return Question("what this does:", words)
+def _marked(packet: Packet, mark: int | None, *, connection: bool) -> Packet:
+    """Set a mark; if to what is not known, then what was found out about the old one does not hold for it."""
+    known = packet.answers
+    if connection:
+        answers = known if mark is not None else forgotten(packet, CONNECTION_MARK)
+        return replace(packet, connection_mark=mark, answers=answers)
+    return replace(packet, mark=mark, answers=known if mark is not None else forgotten(packet, PACKET_MARK))
 
 
 def _in_order(chain: Chain) -> Sequence[Rule]:
@@ -323,12 +348,9 @@ def _new_destination(effect: TranslateDestination, packet: Packet, box: Box) -> 
     """Give where a packet is sent; None where it keeps its address."""
     if not effect.to_itself:
         return effect.addresses
-    own = [
-        (a.number, a.number)
-        for a in box.addresses or ()
-        if a.family == packet.family and a.interface == packet.entered
-    ]
-    return tuple(own[:1]) or None
+    own = [a for a in box.addresses or () if a.family == packet.family]
+    here = [(a.number, a.number) for a in own if a.interface == packet.entered]
+    return tuple(here[:1]) or normalise((a.number, a.number) for a in own) or everything(packet.family)
 
 
 def _moved(effect: TranslateDestination, packet: Packet, box: Box) -> list[Packet]:

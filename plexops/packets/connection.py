@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from plexops.model.intervals import Numbers, intersect, normalise
-from plexops.model.packets import Box, Chain, State
+from plexops.model.packets import AddressKind, Box, Chain, Hook, InterfaceIs, Match, Side, State
 from plexops.packets.chains import ChainWalk, End, EndKind, Outcome, Steps, same_place
 from plexops.packets.legs import as_known, following, for_whom, is_answer, reply_to, undone
 from plexops.packets.packet import Leg, Packet, Question, Step, Tracking, assume, cut, merge
 from plexops.packets.plumbing import PLUMBING, TRANSLATING, Plumbing, priorities
+from plexops.packets.split import own_addresses, split
 
 _STOPPED = (EndKind.DROPPED, EndKind.REJECTED)
 _FOREIGN = "the answer is not tracked: it bears another address or port than the one that was asked"
@@ -19,10 +20,11 @@ _LOOSE = "a packet of a connection whose start was not tracked may be translated
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What connection tracking knows of a connection: how its first packet left the box. None: it did not see it."""
+    """How a connection's first packet left the box, and whether connection tracking saw it, and its answer."""
 
     packet: Packet
     tracked: bool
+    answered: bool = True
 
 
 @dataclass(slots=True)
@@ -65,10 +67,11 @@ class BoxWalk:
         answered, ends = walker.answer(first)
         lost = [replace(end, kind=_lost(end.kind, EndKind.ANSWER_DROPPED)) for end in ends]
         for packet in answered:
+            walker.known = replace(known, answered=packet.tracking is Tracking.TRACKED)
             for second in walker.second_packet(following(first.packet, packet)):
                 same, other = _compared(first, second)
                 lost += other if same is None else walker._later(same, second.packet)
-        return lost
+        return [replace(end, first=first.packet) for end in lost]
 
     def _later(self, whole: End, second: Packet) -> list[End]:
         """Walk what the server sends next: the second packet may have set a mark or filled a set that stops it."""
@@ -160,13 +163,17 @@ class BoxWalk:
             return packets
         left: list[Packet] = []
         for packet in packets:
+            if packet.tracking is not Tracking.TRACKED or packet.state is not None:
+                left.append(packet)
+                continue
             new = replace(packet, state=State.NEW, connection=True)
-            takes = packet.tracking is Tracking.TRACKED and packet.state is None
-            for one in self._asked_all(stage, [new], ends) if takes else [packet]:
+            stopped: list[End] = []
+            for one in self._asked_all(stage, [new], stopped):
                 if one.taken:
                     ends.append(_end(EndKind.NOT_KNOWN, one, self.index, None, _LOOSE))
                 else:
                     left.append(replace(one, state=packet.state, connection=packet.connection))
+            ends += [replace(end, kind=EndKind.NOT_KNOWN) for end in stopped]
         return left
 
     def _asked_all(self, stage: str, packets: list[Packet], ends: list[End]) -> list[Packet]:
@@ -186,16 +193,21 @@ class BoxWalk:
         past: list[Packet] = []
         for packet in packets:
             passes = packet.family not in hook.families or (packet.skips_filter and not hook.nat)
-            arrives = packet.entered if hook.stage != "egress" else packet.leaves
-            if passes or (hook.devices and arrives is not None and arrives not in hook.devices):
-                past.append(packet)
-            else:
-                seen.append(packet)
+            held, not_held = ([], [packet]) if passes else self._at_devices(hook, packet)
+            seen += held
+            past += not_held
         if not seen:
             return packets
         outcome = ChainWalk(self.box, self.index, self.steps).base(chain, seen)
         ends += outcome.ended
         return merge([*past, *take(outcome)])
+
+    def _at_devices(self, hook: Hook, packet: Packet) -> tuple[list[Packet], list[Packet]]:
+        """Part what a chain of some devices sees from what it does not."""
+        if not hook.devices:
+            return [packet], []
+        side = Side.DESTINATION if hook.stage == "egress" else Side.SOURCE
+        return split(Match(InterfaceIs(side, hook.devices)), packet, self.box)
 
     def _tracked(self, packet: Packet) -> Packet:
         if packet.tracking is Tracking.UNTRACKED:
@@ -216,6 +228,9 @@ class BoxWalk:
             # Of a connection whose start it did not see an answer is invalid; the rest depends on a setting.
             state = State.INVALID if packet.leg is Leg.ANSWER else None
             return replace(packet, tracking=Tracking.TRACKED, connection=False, state=state)
+        if not self.known.answered and packet.leg is Leg.ACK:
+            # It waits for the answer, which it did not see (tcp_conntracks of nf_conntrack_proto_tcp.c: sSS, ack, sIV).
+            return replace(packet, tracking=Tracking.TRACKED, connection=False, state=State.INVALID)
         return replace(
             packet,
             tracking=Tracking.TRACKED,
@@ -232,7 +247,7 @@ class BoxWalk:
         for packet in packets:
             own = self._own_addresses(packet)
             if own is None:
-                yes, no = assume(packet, Question("which addresses are the box's own"))
+                yes, no = assume(packet, own_addresses(packet.destination, frozenset({AddressKind.LOCAL})))
             else:
                 yes, no = cut(packet, "destination", packet.destination, own)
             if yes is not None:
@@ -253,7 +268,7 @@ class BoxWalk:
             return [replace(packet, leaves=None)]
         found: list[Packet] = []
         left: Packet | None = packet
-        for route in self.box.routes:
+        for route in sorted(self.box.routes, key=lambda route: -route.length):
             if left is None:
                 break
             if route.family != packet.family:
@@ -315,13 +330,12 @@ def _from(path: Sequence[Box], index: int, packet: Packet, steps: Steps) -> list
         if end.kind is not EndKind.SENT or index + 1 >= len(path):
             ends.append(end)
             continue
-        following = path[index + 1]
-        if following.addresses is None:
-            ends.append(end)
-            continue
-        own = {a.number: a.interface for a in following.addresses if a.family == packet.family}
-        numbers = normalise((n, n) for n in own)
-        inside, outside = cut(end.packet, "destination", end.packet.destination, numbers)
+        box, sent = path[index + 1], end.packet
+        own = {a.number: a.interface for a in box.addresses or () if a.family == packet.family}
+        if box.addresses is None:
+            inside, outside = assume(sent, Question(f"whether box {index + 2} on the way has that address"))
+        else:
+            inside, outside = cut(sent, "destination", sent.destination, normalise((n, n) for n in own))
         if outside is not None:
             ends.append(replace(end, packet=outside))
         if inside is not None:
@@ -340,6 +354,7 @@ def _arriving(packet: Packet, own: dict[int, str]) -> Packet:
         asked=packet.asked,
         asked_ports=packet.asked_ports,
         entered=interfaces.pop() if len(interfaces) == 1 else None,
+        box=packet.box + 1,
         source=packet.source,
         source_port=packet.source_port,
         destination=packet.destination,

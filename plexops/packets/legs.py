@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from plexops.model.intervals import subtract
 from plexops.model.packets import State
 from plexops.packets.packet import Leg, Packet, Tracking
 
@@ -98,4 +99,4 @@ def is_answer(packet: Packet) -> bool:
         (packet.destination, packet.original_source),
         (packet.port, packet.original_source_port),
     )
-    return all(packet.numbers(here) == packet.numbers(asked) for here, asked in pairs)
+    return not any(subtract(packet.numbers(here), packet.numbers(asked)) for here, asked in pairs)

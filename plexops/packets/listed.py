@@ -47,12 +47,13 @@ def listed_box(snapshot: Snapshot) -> Box | None:
         return None
     entries = [entry for kind in kinds for entry in snapshot.of(kind)]
     rules = sorted((_rule(entry) for entry in entries), key=_is_for_every_port)
-    unread = snapshot.reasons.get(Kind.PORT_FORWARD, "")
-    chain = Chain(_CHAIN, tuple(rules), Hook("forwards", nat=True))
-    chains = {_CHAIN: chain}
-    if snapshot.state(Kind.PORT_FORWARD) is not KindState.PRESENT:
-        why = unread or "the router's forwards were not read"
-        chains["unread"] = Chain("unread", (), Hook("forwards", nat=True, priority=1), why)
+    chains = {_CHAIN: Chain(_CHAIN, tuple(rules), Hook("forwards", nat=True))}
+    for kind, what in zip(kinds, ("forwards", "UPnP mappings"), strict=True):
+        state = snapshot.state(kind)
+        # A router that has no UPnP, or is of a family of which it cannot be asked, has no mappings.
+        if state is KindState.UNKNOWN or (kind is Kind.PORT_FORWARD and state is not KindState.PRESENT):
+            why = snapshot.reasons.get(kind, "") or f"the router's {what} were not read"
+            chains[what] = Chain(what, (), Hook("forwards", nat=True, priority=1), why)
     return Box("list", MappingProxyType(chains), tuple(_own(snapshot)), internet_side="internet")
 
 
@@ -65,7 +66,8 @@ def _own(snapshot: Snapshot) -> Iterator[LocalAddress]:
 
 
 def _is_for_every_port(rule: Rule) -> bool:
-    return not any(isinstance(match.test, (PortIn, Other)) for match in rule.matches)
+    read = any(isinstance(effect, TranslateDestination) for effect in rule.effects)
+    return read and not any(isinstance(match.test, (PortIn, Other)) for match in rule.matches)
 
 
 def _rule(entry: Entry) -> Rule:

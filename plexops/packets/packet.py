@@ -6,11 +6,22 @@ and port): cutting a field that refers to one cuts that set, so that an end says
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
+from operator import attrgetter
 
-from plexops.model.intervals import Numbers, intersect, shift, show_addresses, show_ports, subtract, unite
+from plexops.model.intervals import (
+    ALL_V4,
+    ALL_V6,
+    Numbers,
+    intersect,
+    shift,
+    show_addresses,
+    show_ports,
+    subtract,
+    unite,
+)
 from plexops.model.packets import Chain, Family, Rule, Side, State
 
 
@@ -147,6 +158,13 @@ class Packet:
 #: More packets than this that differ only in what was assumed or set are not told apart any more.
 MOST = 64
 TOO_MANY = Question("more possibilities than are followed")
+#: Which sets were joined on the way is not known.
+ANY_SET: frozenset[tuple[Slot, str]] = frozenset({((), "")})
+
+
+def everything(family: Family) -> Numbers:
+    """Give every address of a family."""
+    return ALL_V4 if family == 4 else ALL_V6
 
 
 Cut = tuple[Packet | None, Packet | None]
@@ -198,11 +216,28 @@ def assume(packet: Packet, question: Question) -> Cut:
     )
 
 
-def forgotten(packet: Packet, about: str) -> frozenset[tuple[Question, bool]]:
+PACKET_MARK, CONNECTION_MARK, TAG = "the packet's mark", "the connection's mark", "the packet's tag"
+
+
+def forgotten(packet: Packet, *about: str) -> frozenset[tuple[Question, bool]]:
     """Give a packet's answers when what they are about changes: what is asked from now on is another question."""
     return frozenset(
-        (replace(question, of=("before",)) if question.about == about else question, answer)
+        (replace(question, of=("before",)) if question.about in about else question, answer)
         for question, answer in packet.answers
+    )
+
+
+def clouded(packet: Packet) -> Packet:
+    """Give a packet of which it is not known any more what was set on it."""
+    return replace(
+        packet,
+        mark=None,
+        connection_mark=None,
+        mark_name=None,
+        connection_mark_name=None,
+        tag=None,
+        state=None if packet.tracking is Tracking.BEFORE else packet.state,
+        answers=forgotten(packet, PACKET_MARK, CONNECTION_MARK, TAG),
     )
 
 
@@ -214,25 +249,22 @@ def merge(packets: Iterable[Packet]) -> list[Packet]:
     if len(left) <= MOST:
         return left
     blurred = (
-        replace(
-            packet,
-            mark=None,
-            connection_mark=None,
-            mark_name=None,
-            connection_mark_name=None,
-            tag=None,
-            joined=frozenset({((), "")}),
-            answers=frozenset({(TOO_MANY, True)}),
-        )
-        for packet in left
+        replace(clouded(packet), joined=ANY_SET, answers=frozenset({(TOO_MANY, True)})) for packet in left
     )
     return _united(blurred)
 
 
+def _all_but(*names: str) -> Callable[[Packet], tuple[object, ...]]:
+    return attrgetter(*(f.name for f in fields(Packet) if f.compare and f.name not in names))
+
+
+_BUT_VIEWERS, _BUT_ANSWERS = _all_but("viewers"), _all_but("answers")
+
+
 def _united(packets: Iterable[Packet]) -> list[Packet]:
-    by_rest: dict[Packet, Packet] = {}
+    by_rest: dict[tuple[object, ...], Packet] = {}
     for packet in packets:
-        rest = replace(packet, viewers=())
+        rest = _BUT_VIEWERS(packet)
         known = by_rest.get(rest)
         by_rest[rest] = (
             packet if known is None else replace(known, viewers=unite(known.viewers, packet.viewers))
@@ -242,19 +274,20 @@ def _united(packets: Iterable[Packet]) -> list[Packet]:
 
 def _settled(packets: list[Packet]) -> list[Packet]:
     """Drop a question where both of its answers came to the same."""
-    left = dict.fromkeys(packets)
-    waiting = [packet for packet in packets if packet.answers]
+    left = {(_BUT_ANSWERS(packet), packet.answers): packet for packet in packets}
+    waiting = [key for key in left if key[1]]
     while waiting:
-        packet = waiting.pop()
-        if packet not in left:
+        base, answers = waiting.pop()
+        packet = left.get((base, answers))
+        if packet is None:
             continue
-        for question, answer in packet.answers:
-            rest = packet.answers - {(question, answer)}
-            twin = replace(packet, answers=rest | {(question, not answer)})
-            if question != TOO_MANY and twin in left:
-                del left[packet], left[twin]
-                settled = replace(packet, answers=rest)
-                left[settled] = None
-                waiting.append(settled)
-                break
-    return list(left)
+        pairs = ((answers - {one}, (base, answers - {one} | {(one[0], not one[1])}), one) for one in answers)
+        twins = [
+            (str(one[0]), rest, twin) for rest, twin, one in pairs if one[0] != TOO_MANY and twin in left
+        ]
+        if twins:
+            _, rest, twin = min(twins, key=lambda found: found[0])
+            del left[base, answers], left[twin]
+            left[base, rest] = replace(packet, answers=rest)
+            waiting.append((base, rest))
+    return list(left.values())

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from plexops.model.intervals import Numbers, intersect, normalise, size, subtract, unite
+from plexops.model.intervals import Numbers, intersect, normalise, show_ports, size, subtract, unite
 from plexops.model.packets import Box, Family
 from plexops.model.values import NOT_PUBLIC_NETWORKS
 from plexops.packets.chains import End, EndKind
@@ -125,15 +125,13 @@ def at_target(end: End, target: Target) -> tuple[list[End], list[End]]:
 
 
 def _answer(everybody: Numbers, reached: list[End], missed: list[End]) -> Answer:
-    counting = [end for end in reached if size(end.packet.viewer_ports) > _FEW]
-    against = [end for end in missed if size(end.packet.viewer_ports) > _FEW]
-    good = _viewers(counting)
-    bad = _viewers(against)
-    doubtful = intersect(good, bad)
-    sure = subtract(good, doubtful) if doubtful else good
+    counting, against = that_count(reached), that_count(missed)
+    sure: Numbers = ()
+    for end in counting:
+        sure = unite(sure, _surely(end.packet, against))
     # What is not known at all may lead there as well.
-    blind = _viewers([end for end in against if end.kind is EndKind.NOT_KNOWN])
-    doubtful = unite(doubtful, subtract(blind, sure))
+    perhaps = _viewers([*counting, *(end for end in against if end.kind is EndKind.NOT_KNOWN)])
+    doubtful = subtract(perhaps, sure)
     if doubtful:
         kind = AnswerKind.UNKNOWN
     elif not sure:
@@ -142,6 +140,42 @@ def _answer(everybody: Numbers, reached: list[End], missed: list[End]) -> Answer
         kind = AnswerKind.SOME if subtract(everybody, sure) else AnswerKind.EVERYBODY
     asked = _questions([*counting, *against], doubtful)
     return Answer(kind, sure, doubtful, asked, tuple(reached), tuple(missed))
+
+
+def that_count(ends: Iterable[End]) -> list[End]:
+    """Leave out what holds for a few of a viewer's own ports only."""
+    found = list(ends)
+    many = [end for end in found if size(end.packet.viewer_ports) > _FEW]
+    few = (end.packet.viewer_ports for end in found if size(end.packet.viewer_ports) <= _FEW)
+    # Each of several may be few, and all of them together many.
+    return found if size(normalise(pair for ports in few for pair in ports)) > _FEW else many
+
+
+def _surely(packet: Packet, against: Iterable[End]) -> Numbers:
+    """Give the senders who get there by one of the asked ports, whatever is not known."""
+    rivals = [
+        end.packet
+        for end in against
+        if intersect(end.packet.asked_ports, packet.asked_ports) and intersect(end.packet.asked, packet.asked)
+    ]
+    found: Numbers = ()
+    for ports in _cells(packet.asked_ports, (rival.asked_ports for rival in rivals)):
+        for addresses in _cells(packet.asked, (rival.asked for rival in rivals)):
+            left = packet.viewers
+            for rival in rivals:
+                if intersect(rival.asked_ports, ports) and intersect(rival.asked, addresses):
+                    left = subtract(left, rival.viewers)
+            found = unite(found, left)
+    return found
+
+
+def _cells(numbers: Numbers, by: Iterable[Numbers]) -> list[Numbers]:
+    """Part a set so that each part is inside or outside of each of the others."""
+    cells = [numbers] if numbers else []
+    for other in by:
+        parts = ((intersect(cell, other), subtract(cell, other)) for cell in cells)
+        cells = [part for pair in parts for part in pair if part]
+    return cells
 
 
 def _viewers(ends: Iterable[End]) -> Numbers:
@@ -161,4 +195,8 @@ def _questions(ends: Iterable[End], doubtful: Numbers) -> tuple[Question, ...]:
             )
             if end.kind is EndKind.NOT_KNOWN:
                 found[Question("what this does:", end.step.words)] = None
-    return tuple(found)
+            if subtract(VIEWER_PORTS, end.packet.viewer_ports):
+                ports = show_ports(end.packet.viewer_ports)
+                found[Question("from which of its own ports a viewer's device connects", ports)] = None
+    # Some are told apart by what is no word for a person: about which packet, or box.
+    return tuple(dict.fromkeys(Question(question.about, question.words) for question in found))

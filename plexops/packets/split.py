@@ -40,7 +40,20 @@ from plexops.model.packets import (
     TimeIs,
     TranslatedIs,
 )
-from plexops.packets.packet import Leg, Packet, Question, Slot, Tracking, assume, cut
+from plexops.packets.packet import (
+    ANY_SET,
+    CONNECTION_MARK,
+    PACKET_MARK,
+    TAG,
+    Leg,
+    Packet,
+    Question,
+    Slot,
+    Tracking,
+    assume,
+    cut,
+    everything,
+)
 
 #: SYN; SYN and ACK; ACK; ACK.
 _FLAGS: Mapping[Leg, int] = MappingProxyType({Leg.SYN: 2, Leg.ANSWER: 18, Leg.ACK: 16, Leg.LATER: 16})
@@ -148,7 +161,7 @@ def _decided(test: Test, packet: Packet, box: Box) -> bool | Question | tuple[st
             return (not packet.leg.goes_back) is original
         case MarkIs(value, mask, connection):
             mark = packet.connection_mark if connection else packet.mark
-            what = "the connection's mark" if connection else "the packet's mark"
+            what = CONNECTION_MARK if connection else PACKET_MARK
             about = () if connection else (packet.leg,)
             return Question(what, f"{value:#x}/{mask:#x}", about) if mark is None else mark & mask == value
         case MarkNamed(name, kind):
@@ -157,7 +170,7 @@ def _decided(test: Test, packet: Packet, box: Box) -> bool | Question | tuple[st
         case FlagsAre(mask, bits):
             return _FLAGS[packet.leg] & mask == bits
         case TagIs(word):
-            return Question("the packet's tag", word) if packet.tag is None else packet.tag == word
+            return Question(TAG, word) if packet.tag is None else packet.tag == word
         case LinkIs(kinds):
             return "host" in kinds
         case ReversePathHolds():
@@ -206,13 +219,11 @@ def _interface(packet: Packet, side: Side, wanted: Sequence[str], box: Box) -> b
 
 
 def _state(packet: Packet, states: frozenset[State]) -> bool | Question:
-    if packet.tracking is Tracking.BEFORE:
-        return State.INVALID in states
     if packet.tracking is Tracking.UNTRACKED:
         return State.UNTRACKED in states
     if packet.state is None:
-        what = "whether connection tracking calls a packet whose connection's start it did not see"
-        return Question(what, ", ".join(sorted(states)), (packet.leg,))
+        what = "whether connection tracking calls the packet"
+        return Question(what, ", ".join(sorted(states)), (packet.leg, packet.tracking))
     return packet.state in states
 
 
@@ -223,7 +234,7 @@ def _in_set(
     if (slot, name) in packet.joined:
         return True
     found = box.sets.get(name)
-    blurred = ((), "") in packet.joined
+    blurred = packet.joined >= ANY_SET
     if found is None or found.unread or blurred:
         why = f" ({found.unread})" if found is not None and found.unread else ""
         return Question(f"which addresses are in the set{why}", name, (slot, blurred))
@@ -240,14 +251,13 @@ def _kind(
         return Question("whether the address is", unknown, (slot,))
     local = normalise((a.number, a.number) for a in box.addresses if a.family == packet.family)
     multicast = _MULTICAST[packet.family]
-    everything: Numbers = ((0, 2**32 - 1 if packet.family == 4 else 2**128 - 1),)
     wanted: list[tuple[int, int]] = []
     if AddressKind.LOCAL in kinds:
         wanted += local
     if AddressKind.MULTICAST in kinds:
         wanted += multicast
     if AddressKind.UNICAST in kinds:
-        wanted += subtract(subtract(everything, local), multicast)
+        wanted += subtract(subtract(everything(packet.family), local), multicast)
     return (field, slot, normalise(wanted))  # type: ignore[return-value]
 
 

@@ -10,10 +10,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from plexops.model.intervals import intersect, size
+from plexops.model.intervals import intersect, normalise
 from plexops.model.packets import (
     AddressIn,
     AddressIs,
+    AnyOf,
     Box,
     Chain,
     FamilyIs,
@@ -36,7 +37,7 @@ from plexops.packets.chains import End, EndKind
 from plexops.packets.connection import BoxWalk
 from plexops.packets.packet import Leg, Packet, Step, Tracking
 from plexops.packets.plumbing import PLUMBING, TRANSLATING
-from plexops.packets.reach import VIEWER_PORTS, Answer, Asked, Target, first_packet
+from plexops.packets.reach import Answer, Asked, Target, first_packet, that_count
 from plexops.packets.split import split
 
 
@@ -74,54 +75,68 @@ class Reason:
     at: Rule | None = None
 
 
-_ORDER: Sequence[type[object]] = (
-    FamilyIs, ProtocolIs, InterfaceIs, AddressIn, AddressIs, PortIn, SetHas, MacIn, MarkIs, MarkNamed, StateIs, TagIs,
+#: In which order matches are named; without a side: either.
+_ORDER: Sequence[tuple[type[object], Side | None]] = (
+    (FamilyIs, None), (ProtocolIs, None), (InterfaceIs, None), (AddressIn, Side.DESTINATION),
+    (AddressIs, Side.DESTINATION), (PortIn, Side.DESTINATION), (AddressIn, Side.SOURCE), (AddressIs, Side.SOURCE),
+    (SetHas, None), (PortIn, Side.SOURCE), (MacIn, None), (MarkIs, None), (MarkNamed, None), (StateIs, None),
+    (TagIs, None),
 )  # fmt: skip
-_STOPPING = (
-    EndKind.DROPPED,
-    EndKind.REJECTED,
-    EndKind.ANSWER_DROPPED,
-    EndKind.ACK_DROPPED,
-    EndKind.ACK_ELSEWHERE,
-)
 
 
 def why_not(path: Sequence[Box], asked: Asked, target: Target, answer: Answer) -> tuple[Reason, ...]:
     """Give every reason, the first that counts in front; empty where everybody gets through."""
-    missed = [end for end in answer.missed if size(end.packet.viewer_ports) * 100 > size(VIEWER_PORTS)]
+    missed = that_count(answer.missed)
     if not missed and not answer.doubtful:
         return ()
-    found = [*_stopped(missed), *_elsewhere(missed)]
-    untranslated = any(not end.packet.dnat for end in missed)
-    if path and (untranslated or not found):
-        found += _rules(path[0], asked, target, missed)
-    return tuple(dict.fromkeys(found)) or (Reason(Why.NO_RULE),)
+    ended = [end for end in missed if end.kind is not EndKind.NOT_KNOWN]
+    on_the_way = [end for end in ended if _on_the_way(end, target)]
+    others = [end for end in ended if not _on_the_way(end, target)]
+    found = [*_stopped(on_the_way), *_elsewhere(others)]
+    if path and (not found or any(not _first(end).dnat for end in others)):
+        found += _rules(path[0], asked, target)
+    return _distinct(found)
 
 
-def _stopped(missed: Iterable[End]) -> Iterator[Reason]:
-    """What was stopped after its translation, before any, or behind the first box."""
-    for end in missed:
-        packet = end.packet
-        on_the_way = packet.dnat or not packet.routed or end.box > 0 or packet.leaves
-        if end.kind in _STOPPING and (on_the_way or packet.leg is not Leg.SYN):
-            step = end.step
-            yield Reason(
-                Why.STOPPED,
-                end.box,
-                step.rule,
-                step.chain,
-                words=step.words,
-                leg=step.leg,
-                base=step.base,
-                at=step.at,
-            )
+def _distinct(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
+    by_what = {
+        (r.why, r.box, id(r.rule), id(r.match), id(r.by), id(r.at), r.words, r.leg): r for r in reasons
+    }
+    return tuple(by_what.values())
 
 
-def _elsewhere(missed: Iterable[End]) -> Iterator[Reason]:
-    for end in missed:
-        if end.kind not in (EndKind.DELIVERED, EndKind.SENT) or not end.packet.dnat:
-            continue
-        step = _translation(end.packet.trail)
+def _first(end: End) -> Packet:
+    return end.packet if end.first is None else end.first
+
+
+def _on_the_way(end: End, target: Target) -> bool:
+    """Tell whether a connection's first packet was on its way to the target: before it was translated, or after."""
+    packet = _first(end)
+    if end.kind in (EndKind.DELIVERED, EndKind.SENT):
+        return False
+    at, port = packet.numbers(packet.destination), packet.numbers(packet.port)
+    there = any(intersect(at, addresses) and intersect(port, ports) for addresses, ports in target.places)
+    return there or end.box > 0 or not (packet.routed or packet.dnat)
+
+
+def _stopped(ends: Iterable[End]) -> Iterator[Reason]:
+    for end in ends:
+        step = end.step
+        yield Reason(
+            Why.STOPPED,
+            end.box,
+            step.rule,
+            step.chain,
+            words=step.words,
+            leg=step.leg,
+            base=step.base,
+            at=step.at,
+        )
+
+
+def _elsewhere(ends: Iterable[End]) -> Iterator[Reason]:
+    for end in ends:
+        step = _translation(end.packet.trail) if _first(end).dnat else None
         if step is not None:
             yield Reason(Why.ELSEWHERE, step.box, step.rule, step.chain, words=step.words)
 
@@ -143,33 +158,28 @@ def translating(box: Box) -> Iterator[tuple[Chain, Rule, TranslateDestination]]:
                     yield chain, rule, effect
 
 
-def leads_to(effect: TranslateDestination, asked: Asked, target: Target) -> bool:
+def leads_to(box: Box, effect: TranslateDestination, asked: Asked, target: Target) -> bool:
     """Tell whether a translation would end at the target."""
-    if effect.to_itself or effect.addresses is None or effect.family not in (0, asked.family):
+    if effect.family not in (0, asked.family):
         return False
+    own = normalise((a.number, a.number) for a in box.addresses or () if a.family == asked.family)
+    to = own if effect.to_itself else asked.addresses if effect.addresses is None else effect.addresses
     for addresses, ports in target.places:
         there = effect.ports if effect.ports is not None else asked.ports
         if effect.shift_from is not None and effect.ports is not None:
             by = effect.ports[0][0] - effect.shift_from
             there = tuple((a + by, b + by) for a, b in asked.ports)
-        if intersect(effect.addresses, addresses) and intersect(there, ports):
+        if intersect(to, addresses) and intersect(there, ports):
             return True
     return False
 
 
-def _rules(box: Box, asked: Asked, target: Target, missed: Sequence[End]) -> list[Reason]:
+def _rules(box: Box, asked: Asked, target: Target) -> list[Reason]:
     packets = _before_translation(box, asked)
-    leading = [(c, r) for c, r, effect in translating(box) if leads_to(effect, asked, target)]
-    takers = [end.packet.trail for end in missed]
-    found = [_of_rule(box, chain, rule, packets, takers) for chain, rule in leading]
-    if found:
-        return found
-    named = [
-        _of_rule(box, chain, rule, packets, takers)
-        for chain, rule, _ in translating(box)
-        if any(_names(match, asked) for match in rule.matches)
-    ]
-    return named or [Reason(Why.NO_RULE)]
+    found = [(c, r) for c, r, effect in translating(box) if leads_to(box, effect, asked, target)]
+    if not found:
+        found = [(c, r) for c, r, _ in translating(box) if any(_names(match, asked) for match in r.matches)]
+    return [_of_rule(box, chain, rule, packets) for chain, rule in found] or [Reason(Why.NO_RULE)]
 
 
 def _names(match: Match, asked: Asked) -> bool:
@@ -190,9 +200,7 @@ def _before_translation(box: Box, asked: Asked) -> list[Packet]:
     return walk.through(steps[: steps.index(f"nat {stage}")], [first_packet(box, asked)])[0]
 
 
-def _of_rule(
-    box: Box, chain: Chain, rule: Rule, packets: Sequence[Packet], trails: Sequence[Sequence[Step]]
-) -> Reason:
+def _of_rule(box: Box, chain: Chain, rule: Rule, packets: Sequence[Packet]) -> Reason:
     """Say why a rule that would lead to the target does not."""
     if rule.off:
         return Reason(Why.OFF, rule=rule, chain=chain, words=rule.off)
@@ -206,8 +214,21 @@ def _of_rule(
         return Reason(Why.NOT_ENTERED, rule=rule, chain=chain, match=barred, words=barred.words)
     if narrowing is not None:
         return Reason(Why.NARROWED, rule=rule, chain=chain, match=narrowing, words=narrowing.words)
-    by = next((s.rule for t in trails for s in t if s.rule is not None and s.rule is not rule), None)
+    by = _taken_by(box, chain, rule, packets)
     return Reason(Why.TAKEN, rule=rule, chain=chain, by=by, words="" if by is None else by.words)
+
+
+def _taken_by(box: Box, chain: Chain, rule: Rule, packets: Sequence[Packet]) -> Rule | None:
+    """Give what decides before a rule: in its own chain, else whatever translates, accepts or stops."""
+    found: list[Step] = []
+    for packet in packets:
+        after, ends = BoxWalk(box).through((f"nat {TRANSLATING[box.plumbing]}",), [packet])
+        found += [step for one in after for step in one.trail[len(packet.trail) :]] + [
+            end.step for end in ends
+        ]
+    others = [step for step in found if step.rule is not None and step.rule is not rule]
+    near = [step for step in others if step.chain is chain]
+    return next((step.rule for step in (*near, *reversed(others))), None)
 
 
 def _first_no(box: Box, rule: Rule, packets: Sequence[Packet]) -> tuple[Match | None, Match | None]:
@@ -228,20 +249,24 @@ def _first_no(box: Box, rule: Rule, packets: Sequence[Packet]) -> tuple[Match | 
 
 
 def _place(match: Match) -> int:
-    for place, kind in enumerate(_ORDER):
-        if isinstance(match.test, kind):
-            is_source = getattr(match.test, "side", None) is Side.SOURCE and kind is not InterfaceIs
-            return place + (len(_ORDER) if is_source else 0)
-    return 3 * len(_ORDER)
+    test = match.test
+    if isinstance(test, AnyOf):
+        return min((_place(one) for branch in test.branches for one in branch), default=len(_ORDER))
+    for place, (kind, side) in enumerate(_ORDER):
+        if isinstance(test, kind) and side in (None, getattr(test, "side", None)):
+            return place
+    return len(_ORDER)
 
 
-_NOWHERE = Match(FamilyIs(frozenset()), words="no rule leads to its chain")
+_NOWHERE = Match(FamilyIs(frozenset()), words="packets from outside do not come to its chain")
 
 
 def _not_entered(box: Box, chain: Chain, packets: Sequence[Packet], asked: frozenset[str]) -> Match | None:
     """Give the match that keeps packets out of a chain; None where they get in."""
-    if chain.hook is not None or chain.id in asked:
-        return None
+    if chain.hook is not None:
+        return None if chain.hook.nat and chain.hook.stage == TRANSLATING[box.plumbing] else _NOWHERE
+    if chain.id in asked:
+        return _NOWHERE
     barred: Match | None = _NOWHERE
     for other in box.chains.values():
         for rule in other.rules:

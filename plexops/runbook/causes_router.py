@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from plexops.model.packets import InterfaceIs, PortIn, Side
 from plexops.model.snapshot import Entry, Kind, KindState
 from plexops.packets.reach import AnswerKind
-from plexops.packets.why import Why
+from plexops.packets.why import Reason, Why
 from plexops.runbook import conditions
 from plexops.runbook.conditions import Holds
 from plexops.runbook.rule import Sign, named, of_fact, sign
@@ -22,8 +23,7 @@ def no_forward(situation: Situation) -> Sign | None:
     mappings = situation.router.state(Kind.UPNP_MAPPING)
     if situation.leads_to_plex or mappings is KindState.UNKNOWN or situation.mappings:
         return None
-    way = situation.way
-    if way is not None and all(reason.why is not Why.NO_RULE for reason in way.reasons):
+    if _near_misses(situation):
         return None
     return sign(f"no forward of port {port} exists", *_all_forwards(situation))
 
@@ -63,13 +63,29 @@ _NOT_MET = (Why.NO_MATCH, Why.NOT_ENTERED, Why.NARROWED, Why.OFF, Why.UNTRACKED)
 def forward_not_met(situation: Situation) -> Sign | None:
     """Is a forward there that a viewer's connection does not meet: for another address, interface or sender?"""
     way = situation.way
-    if way is None or way.answer.kind not in (AnswerKind.NOBODY, AnswerKind.SOME) or way.first is None:
+    if way is None or way.answer.kind not in (AnswerKind.NOBODY, AnswerKind.SOME):
         return None
-    if forward_disabled(situation) or forward_udp_only(situation) or way.first.why not in _NOT_MET:
+    if situation.router_stops or forward_disabled(situation) or forward_udp_only(situation):
         return None
-    rule = way.first.rule
-    entry = entry_of(rule, situation.router.of(Kind.PORT_FORWARD))
-    return sign(says(way.first), entry, None if rule is None else rule.exhibit)
+    for reason, entry in _near_misses(situation):
+        return sign(says(reason), entry, "" if reason.rule is None else reason.rule.exhibit)
+    return None
+
+
+def _near_misses(situation: Situation) -> list[tuple[Reason, Entry | None]]:
+    """Give what would lead a viewer to Plex if one of its conditions were another, with its entry.
+
+    A rule for another port, or for the home's side only, is no such forward.
+    """
+    found: list[tuple[Reason, Entry | None]] = []
+    for reason in () if situation.way is None else situation.way.reasons:
+        entry = entry_of(reason.rule, situation.router.of(Kind.PORT_FORWARD))
+        test = None if reason.match is None else reason.match.test
+        another = isinstance(test, PortIn) and test.side is Side.DESTINATION
+        inside = entry is None and (isinstance(test, InterfaceIs) or reason.why is Why.NOT_ENTERED)
+        if reason.why in _NOT_MET and not another and not inside:
+            found.append((reason, entry))
+    return found
 
 
 def shadowed(situation: Situation) -> Sign | None:

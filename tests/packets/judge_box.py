@@ -11,11 +11,20 @@ from plexops.model.packets import Box
 
 
 def box_of(reads: Mapping[str, str]) -> Box:
-    """Make the box of what was read in the judge's world."""
+    """Make the box of what was read in the judge's world.
+
+    nft 1.0.6 sometimes writes what is no JSON (a table's flag out of freed memory): then it is not read.
+    """
+    nft, unread = None, {}
+    try:
+        nft = json.loads(reads["nft"])
+    except ValueError:
+        unread = {"nft": "what it answered is no JSON"}
     return netfilter_box(
         NetfilterAnswers(
             internet_side="wan0",
-            nft=json.loads(reads["nft"]),
+            nft=nft,
+            unread=unread,
             iptables=reads["iptables"],
             ip6tables=reads["ip6tables"],
             iptables_legacy=reads["iptables-legacy"],

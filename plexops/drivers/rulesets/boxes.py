@@ -164,7 +164,7 @@ def _of_translated(rule: Rule) -> bool:
 
 
 def _row(chain: Chain, rule: Rule) -> dict[str, str]:
-    row = {"chain": chain.id, "handle": rule.handle, "comment": rule.name, "words": rule.words}
+    row = {"chain": chain.id, "handle": rule.handle, "comment": rule.name, "exhibit": rule.exhibit}
     row["table"] = chain.id.split(" ")[1] if " " in chain.id else ""
     for match in rule.matches:
         test = match.test

@@ -42,7 +42,7 @@ _NAT_PRIORITIES: Mapping[str, int] = MappingProxyType(
 _FAMILIES: Mapping[str, frozenset[Family]] = MappingProxyType({"ip": frozenset({4}), "ip6": frozenset({6})})
 #: Words of rules that make the kernel track connections.
 _TRACKS = re.compile(
-    r"\bct\b|conntrack|connmark|connlimit|synproxy|\bflow\b|-m (?:state|helper)\b|-j CT\b"
+    r"\bct\b|conntrack|connmark|connlimit|synproxy|\bflow\b|(?:-m|xt match) (?:state|helper)\b|(?:-j|xt target) CT\b"
     r"|\b(?:[ds]nat|masquerade|redirect|netmap)\b",
     re.IGNORECASE,
 )

@@ -140,8 +140,8 @@ def _written(found: _Found) -> frozenset[str]:
         for rule in rules:
             for statement in listed(rule.get("expr")):
                 kind, body = one_member(statement)
-                if isinstance(statement, str) and (writes := _WRITES_TO.match(statement)) is not None:
-                    names.add(writes[1])
+                if isinstance(statement, str):
+                    names |= set(_WRITES_TO.findall(statement))
                 elif kind in ("set", "map") and "op" in members(body) and not _adds_address(body, found):
                     names.add(str(members(body).get(kind)).removeprefix("@"))
     # A set whose elements are counted one by one is asked more than whether it has an element.

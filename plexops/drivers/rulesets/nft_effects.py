@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from plexops.drivers.rulesets.nft_keys import ALL_ONES
+from plexops.drivers.rulesets.nft_keys import ALL_ONES, CONNECTED
 from plexops.drivers.rulesets.nft_matches import UNREADABLE, MatchReader
 from plexops.drivers.rulesets.nft_values import NotModelledError, address_numbers, number_of, ranges
 from plexops.drivers.rulesets.nft_words import listed, members, one_member, show_statement
@@ -14,9 +14,7 @@ from plexops.model.exchange import Json
 from plexops.model.intervals import Numbers
 from plexops.model.packets import (
     AddToSet,
-    AnyOf,
     CopyMark,
-    DirectionIs,
     Effect,
     Family,
     FamilyIs,
@@ -53,7 +51,6 @@ _UNKNOWN = frozenset({"vmap", "queue", "tproxy", "synproxy", "fwd", "dup", "ct e
 #: Statements that a packet may fail.
 ASKING = frozenset({"match", "limit", "ct count", "quota"})
 _FAMILIES: Mapping[str, Family] = MappingProxyType({"ip": 4, "ip6": 6})
-_CONNECTED = AnyOf(((Match(DirectionIs(True)),), (Match(DirectionIs(False)),)))
 _RANDOM = frozenset({"random", "fully-random"})
 
 
@@ -72,8 +69,7 @@ class EffectReader:
         if kind in _VERDICTS:
             return [], (_VERDICTS[kind],)
         if isinstance(statement, str) and statement.startswith(("jump {", "goto {")):
-            # A chain without a name: version 1.0.6 writes it as text.
-            return [], (self.unknown(words),)
+            return [], self.nameless(words)
         reader = _READERS.get(kind)
         if reader is None:
             return ([], (self.unknown(words),)) if kind in _UNKNOWN else ([self.matches.unknown(words)], ())
@@ -85,6 +81,13 @@ class EffectReader:
     def unknown(self, words: str) -> Effect:
         """Give an effect of which it is not known what it does."""
         return UnknownEffect(f"{words} # handle {self.matches.handle}")
+
+    def nameless(self, words: str) -> tuple[Effect, ...]:
+        """Give what a chain without a name may do: version 1.0.6 writes it as text, which is not read."""
+        marks = (
+            tuple(SetMark(connection=ct, unknown=True) for ct in (False, True)) if " set " in words else ()
+        )
+        return (*marks, self.unknown(words))
 
     def family(self, name: str, words: str) -> tuple[list[Match], Family]:
         """Give what makes sure of a family, and which it is."""
@@ -162,8 +165,10 @@ def _write(reader: EffectReader, found: Mapping[str, Json], words: str) -> Done:
     name = str(key.get("key") or key.get("field"))
     if name == "mark" and kind in ("meta", "ct"):
         return _mark(kind == "ct", found.get("value"), words)
+    # What has no such header is not written to, and the rule ends.
+    needs = reader.matches.needs(found.get("key"), words)
     about = f"{key.get('protocol')} {name}" if kind == "payload" else f"{kind} {key.get('name') or name}"
-    return [], () if about in _HARMLESS_WRITES else (reader.unknown(words),)
+    return needs, () if about in _HARMLESS_WRITES else (reader.unknown(words),)
 
 
 def _mark(connection: bool, value: Json, words: str) -> Done:
@@ -173,7 +178,7 @@ def _mark(connection: bool, value: Json, words: str) -> Done:
     except UNREADABLE:
         return [], (SetMark(connection=connection, unknown=True),)
     # Where there is no connection it has no mark, and the rule ends.
-    needs = [Match(_CONNECTED, words=words)] if source == "ct" else []
+    needs = [Match(CONNECTED, words=words)] if source == "ct" else []
     if not keep or source == ("ct" if connection else "meta"):
         return needs, (SetMark(turned, keep, connection),)
     if keep == ALL_ONES and not turned:

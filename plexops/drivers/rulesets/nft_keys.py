@@ -47,9 +47,10 @@ from plexops.model.packets import (
     State,
     StateIs,
     Test,
-    TimeIs,
 )
 
+#: Holds where there is a connection.
+CONNECTED = AnyOf(((Match(DirectionIs(True)),), (Match(DirectionIs(False)),)))
 #: Every mark, every port.
 ALL_ONES, LAST_PORT = 0xFFFFFFFF, 0xFFFF
 
@@ -190,10 +191,6 @@ def _way_back(loose: str, values: Values) -> Sequence[Test]:
     return [strict, Other(loose)] if loose else [strict]
 
 
-def _times(words: str, values: Values) -> Sequence[Test]:
-    return [TimeIs(f"{words} {show(list(values))}")]
-
-
 _META: Mapping[str, Callable[[Values], Sequence[Test]]] = MappingProxyType(
     {
         **{name: partial(_interfaces, _SIDES[name]) for name in ("iif", "iifname", "oif", "oifname")},
@@ -201,10 +198,8 @@ _META: Mapping[str, Callable[[Values], Sequence[Test]]] = MappingProxyType(
         "nfproto": _families,
         "protocol": _families,
         "pkttype": _links,
-        **{name: partial(_times, f"meta {name}") for name in ("hour", "day", "time")},
     }
 )
-
 
 # --- Expressions --------------------------------------------------------------------------------------------------
 
@@ -304,6 +299,8 @@ class KeyReader:
             return Key()
         if name == "direction":
             return Key(read=_directions, connected=True)
+        if name in ("protocol", "l3proto"):
+            return Key((CONNECTED,), _protocols if name == "protocol" else _families)
         family, _, part = name.rpartition(" ")
         family = family or self.table
         if original and part in ("saddr", "daddr") and family in _FAMILIES:

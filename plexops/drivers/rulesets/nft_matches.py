@@ -10,19 +10,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from plexops.drivers.rulesets.nft_keys import Key, KeyReader
+from plexops.drivers.rulesets.nft_keys import CONNECTED, Key, KeyReader
 from plexops.drivers.rulesets.nft_values import NotModelledError, Values, bare, number_of
 from plexops.drivers.rulesets.nft_words import listed, members, one_member, show, show_statement
 from plexops.model.exchange import Json
 from plexops.model.packets import (
     AnyOf,
     ConnectionsWithin,
+    DirectionIs,
     Match,
     Other,
     RateWithin,
     SetHas,
     Side,
+    State,
+    StateIs,
     Test,
+    TimeIs,
     TranslatedIs,
 )
 
@@ -35,7 +39,21 @@ NEVER = AnyOf(())
 _PER_MINUTE: Mapping[str, float] = MappingProxyType(
     {"second": 60, "minute": 1, "hour": 1 / 60, "day": 1 / 1440, "week": 1 / 10080}
 )
-_STATUS_BITS: Mapping[str, int] = MappingProxyType({"snat": 16, "dnat": 32})
+_STATUS_BITS: Mapping[str, int] = MappingProxyType(
+    {"seen-reply": 2, "assured": 4, "confirmed": 8, "snat": 16, "dnat": 32}
+)
+_TRANSLATED = 16 | 32
+_ANSWERED = StateIs(frozenset({State.ESTABLISHED}))
+#: The first packet's connection is confirmed when it has left; it is assured with the packet after the answer.
+_STATUS_TESTS: Mapping[int, Test] = MappingProxyType(
+    {
+        2: _ANSWERED,
+        4: AnyOf(((Match(_ANSWERED), Match(DirectionIs(True))),)),
+        8: _ANSWERED,
+        16: TranslatedIs(Side.SOURCE),
+        32: TranslatedIs(Side.DESTINATION),
+    }
+)
 #: Their answer is another one in each rule, however alike the words are.
 _OF_THEIR_RULE = re.compile(r"\b(?:numgen|random|quota|limit|xt)\b")
 
@@ -125,6 +143,8 @@ class MatchReader:
         left, operator, right = found.get("left"), str(found.get("op", "==")), found.get("right")
         if _is_a(left, "ct", "status"):
             return _status(left, operator, right, words)
+        if any(_is_a(left, "meta", part) for part in ("hour", "day", "time")):
+            return [Match(TimeIs(show_statement(statement)), words=words)]
         needs = self.needs(left, words)
         if _is_a(left, "ct", "state") and operator in ("in", "!"):
             right, operator = {"set": listed(right)}, "==" if operator == "in" else "!="
@@ -235,29 +255,30 @@ def _is_a(left: Json, kind: str, key: str) -> bool:
 
 
 def _status(left: Json, operator: str, right: Json, words: str) -> list[Match]:
-    """Read whether a connection is translated. Its other bits (assured, confirmed) are not modelled.
+    """Read what connection tracking notes of a connection.
 
-    Without a connection there is no status, and the rule does not hold, negated or not.
+    Without a connection there is no status, and the rule does not hold, negated or not. Of a packet of a translated
+    connection the status is never that alone: with it comes that the translation was done.
     """
     masked = members(left).get("&")
     if masked is None and operator not in ("in", "!"):
-        raise NotModelledError("the whole status")
-    asked = listed(masked)[1] if masked is not None else right
-    bits = number_of(asked, _STATUS_BITS)
+        values = members(right).get("set", right)
+        if not all(number_of(value, _STATUS_BITS) & _TRANSLATED for value in listed(values)):
+            raise NotModelledError("the whole status")
+        return [Match(NEVER if operator == "==" else CONNECTED, words=words)]
+    bits = number_of(right if masked is None else listed(masked)[1], _STATUS_BITS)
+    some = operator == "in"
     if masked is not None:
         wanted = number_of(right, _STATUS_BITS)
         if wanted and (wanted != bits or bits not in _STATUS_BITS.values()):
             raise NotModelledError("some bits, but not others")
         some = (operator == "==") is bool(wanted)
-    else:
-        some = operator == "in"
-    sides = {16: Side.SOURCE, 32: Side.DESTINATION}
-    if not bits or bits & ~48:
+    if not bits or bits & ~sum(_STATUS_BITS.values()):
         raise NotModelledError("another bit of the status")
-    tests = [TranslatedIs(side) for bit, side in sides.items() if bit & bits]
+    tests = [test for bit, test in _STATUS_TESTS.items() if bit & bits]
     if some:
         return [_one_of(tests, words)]
-    return [Match(test, negated=True, words=words) for test in tests]
+    return [Match(CONNECTED, words=words), *(Match(test, negated=True, words=words) for test in tests)]
 
 
 def runs(expression: Sequence[Json]) -> list[list[Json]]:

@@ -113,6 +113,10 @@ class _RuleReader:
                     done += self._from(statements[place + 1 :], branch)
                 return done
             draft.said.append(show_statement(statement, MOST_SHOWN))
+            if isinstance(statement, str) and "notrack" in statement:
+                perhaps = draft.copy()
+                perhaps.matches.append(self.matches.unknown(statement))
+                done.append(replace(perhaps, effects=[NoTracking()]))
             if one_member(statement)[0] in ASKING:
                 _ask(done, draft, self.matches.read(statement))
             else:

@@ -91,19 +91,23 @@ class _Firewall:
     includes: list[_Include] = field(default_factory=list)
 
 
-def uci_box_part(rows: Iterable[Row], networks: Json) -> Part:
+def uci_box_part(rows: Iterable[Row], networks: Json, exhibit: str = "") -> Part:
     """Give firewall4's chains for `uci show firewall` (rows of `parse_uci`).
 
     `networks` is the answer of `ubus call network.interface dump`, None where it was not read. Where nft would refuse
-    the ruleset, or firewall4 stops, every base chain is *unread*.
+    the ruleset, or firewall4 stops, every base chain is *unread*. `exhibit` is what shows the rows.
     """
     firewall = _read(rows, networks)
-    chains = tuple(_chains(firewall))
+    chains = tuple(
+        replace(chain, rules=tuple(replace(rule, exhibit=exhibit) for rule in chain.rules))
+        for chain in _chains(firewall)
+    )
     unread = "" if networks is not None else "which devices a zone has was not read"
     for section, why in firewall.made.refused:
         unread = unread or f"{_REFUSED} ({section.handle}: {why})"
     if unread:
-        chains = tuple(Chain(chain.id, hook=chain.hook, unread=unread) for chain in chains if chain.hook)
+        names = (*_FILTERS, "dstnat")
+        chains = tuple(Chain(chain_id(name), hook=_BASE[name], unread=unread) for name in names)
     sets = {
         set_id(one.name): named_set(one, firewall.made.known)
         for one in firewall.made.sets.values()

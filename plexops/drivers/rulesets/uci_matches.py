@@ -187,8 +187,9 @@ def refusals(section: Section, known: v.Networks | None) -> Iterator[str]:
     if len(f"!fw4: {section.name}".encode()) > COMMENT:
         yield "its name is too long"
     log = section.text("log")
-    if len(f"{section.name}: ".encode() if v.flag(log) else log.encode()) > _LOG_PREFIX:
-        yield "its log prefix is too long"
+    prefix = f"{section.name}: " if v.flag(log) else "" if v.flag(log) is False else log
+    if len(prefix.encode()) > _LOG_PREFIX or "$" in prefix:
+        yield "its log prefix is too long, or nft takes its $ for a name"
     for protocol in protocols(section, ""):
         numbered = v.number(protocol) if protocol.isdigit() else None
         if protocol and protocol not in v.KNOWN_PROTOCOLS and not (numbered is not None and numbered <= 255):

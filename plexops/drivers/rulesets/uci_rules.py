@@ -191,8 +191,9 @@ def _rule(section: Section, made: Ruleset) -> list[Made]:
     target = _target(section, "")
     chain, devices, effects = _place(section, made, target)
     protocols = made.protocols(section, "tcpudp")
-    if not chain:
-        return []
+    if not chain or target == "mark":
+        # Where firewall4 marks, and so which ports and addresses are meant, is not followed: perhaps, and before all.
+        return [Made(chain, _perhaps(section), effects)] if chain else []
 
     def make(protocol: str) -> Iterator[Made]:
         source, destination = made.networks(section, "src_ip"), made.networks(section, "dest_ip")
@@ -224,6 +225,8 @@ def _place(section: Section, made: Ruleset, target: str) -> tuple[str, m.Matches
             needed = "set_helper" if target == "helper" else "set_dscp"
             if not section.text(needed):
                 raise Skipped(f"firewall4 skips this section: target {target} needs {needed}")
+            if target == "helper":
+                made.refused.append((section, "whether this helper's module is loaded was not read"))
             return "", (), ()
         case "notrack":
             made.flags.add((src, "notrack"))
@@ -231,8 +234,7 @@ def _place(section: Section, made: Ruleset, target: str) -> tuple[str, m.Matches
         case "mark" if not section.text("set_mark") and not section.text("set_xmark"):
             raise Skipped("firewall4 skips this section: target mark needs set_mark or set_xmark")
         case "mark":
-            # In which of its chains firewall4 marks is not followed: perhaps, before anything asks for a mark.
-            return "mangle_prerouting", _perhaps(section), (SetMark(unknown=True),)
+            return "mangle_prerouting", (), (SetMark(unknown=True),)
     way = "input" if src and not dest else "forward" if src else "output"
     zone = src or dest
     chain = way if zone in ("", "*") else f"{way}_{zone}"
