@@ -246,6 +246,9 @@ class _Builder:
             place = Place(self._file, len(lines), len(lines[-1]) + 1)
         line = lines[place.line - 1]
         said = ascii_safe(error.problem or error.context or "").strip()
+        if "maximum nesting depth" in said:  # newer libyaml has a limit of its own
+            self._problems.add("PLX-C002", place, "", f"more than {MAX_DEPTH} levels deep", "Nest less.")
+            return
         detail = (f"the parser says: {said}",) if said else ()
         began = error.context_mark
         if began is not None and began.line + 1 != place.line:

@@ -12,7 +12,7 @@ from plexops.drivers.base import Observation, Unrenderable
 from plexops.drivers.compile import CompiledProfile, CompiledResource, fact_variable
 from plexops.drivers.facts import take_facts
 from plexops.drivers.rows import Word, entry_of, matches, text_of
-from plexops.drivers.rulesets.boxes import Told, announced_address, build_box, rows_of
+from plexops.drivers.rulesets.boxes import Told, announced_address, build_box, rows_of, unread_forwards
 from plexops.model.change import Action, Change, find, inverse, project
 from plexops.model.exchange import Call, Command, Read, Reply, Script, Window, Write
 from plexops.model.facts import FACTS
@@ -52,7 +52,8 @@ class ProfiledDriver:
         first, _ = take_facts(self.profile.facts, answers, self.role)
         box = self._box(answers, first)
         if box is not None:
-            answers = {**answers, PACKETS: Answer(rows_of(box))}
+            unread = unread_forwards(box)
+            answers = {**answers, PACKETS: Answer(problem=unread) if unread else Answer(rows_of(box))}
         facts, reasons = take_facts(self.profile.facts, answers, self.role)
         announced = None if box is None else announced_address(box)
         if announced is not None and "wan.address" in facts:

@@ -17,22 +17,18 @@ from plexops.engine.findings import (
     steps_by_hand,
     unrenderable,
 )
-from plexops.engine.passing import Impassable, passage_for
+from plexops.engine.passing import Impassable, not_met, passage_for, works_by
 from plexops.engine.unasked import unasked
 from plexops.model.change import Action, Change
 from plexops.model.finding import Finding, FindingStatus
 from plexops.model.resources import KINDS, Claim
 from plexops.model.resources.dhcp_reservation import Reservation
-from plexops.model.resources.port_forward import PortForward
 from plexops.model.site import ResolvedTask, State
-from plexops.model.snapshot import SOMEBODY, Entry, Kind, KindState, Role, Snapshot
-from plexops.packets.reach import AnswerKind
+from plexops.model.snapshot import Entry, Kind, KindState, Role, Snapshot
 from plexops.runbook import conditions
 from plexops.runbook.conditions import Condition, Holds
 from plexops.runbook.guards import Case, judge_on_paper
 from plexops.runbook.way_after import after_change
-from plexops.runbook.way_in import WayIn, entry_of, through_router, translation
-from plexops.runbook.way_in import says as says_why
 
 __all__ = ["Comparison", "compare"]
 
@@ -131,7 +127,7 @@ def _present(given: Comparison, task: ResolvedTask, snapshot: Snapshot) -> Findi
     kind = KINDS[task.kind]
     entries = snapshot.of(task.kind)
     ours = tuple(e for e in entries if e.owner.key == task.key) if not kind.singleton else entries
-    works = _works(given, task, entries) if task.kind is Kind.PORT_FORWARD and len(ours) < 2 else None
+    works = works_by(given, task, entries) if task.kind is Kind.PORT_FORWARD and len(ours) < 2 else None
     if works is not None and (not ours or works.handle == ours[0].handle):
         hand = "" if ours else f" (“{name_of(works)}”, made by hand)"
         have = name_of(works) if works.values is None else says(works)
@@ -167,48 +163,6 @@ def _present(given: Comparison, task: ResolvedTask, snapshot: Snapshot) -> Findi
         return _adoptable(given, task, snapshot, same[0])
     change = change_of(task, Action.CREATE)
     return _drift(given, task, snapshot, change, "there is none", ())
-
-
-def _works(given: Comparison, task: ResolvedTask, entries: tuple[Entry, ...]) -> Entry | None:
-    """Give the entry by which everybody gets where the task wants, if it says just that; else None.
-
-    What packets meet decides: another entry that names the port and never takes a viewer's connection is no conflict.
-    """
-    way = _way_of(given, task)
-    if way is None or way.answer.kind is not AnswerKind.EVERYBODY:
-        return None
-    rule = translation(way)
-    entry = entry_of(rule, entries)
-    if entry is not None:
-        equal = entry.values is not None and not KINDS[task.kind].differs(task.want, entry.values)
-        return entry if equal else None
-    if rule is None:
-        return None
-    # A rule that no write of plexops could touch, in a form of its own.
-    return Entry(task.kind, None, {}, SOMEBODY, rule.handle, rule.exhibit, label=rule.name or rule.words)
-
-
-def _way_of(given: Comparison, task: ResolvedTask) -> WayIn | None:
-    want: PortForward = task.want
-    external, port = want.external_port.single, want.port.single
-    if external is None or port is None or want.address is None:
-        return None
-    return through_router(given.view, external, want.address, port)
-
-
-def _not_met(given: Comparison, task: ResolvedTask, entry: Entry) -> Finding | None:
-    """The entry says what is wanted; do packets meet it, and get through?"""
-    way = _way_of(given, task)
-    if way is None or way.answer.kind is AnswerKind.EVERYBODY:
-        return None
-    if way.answer.kind is AnswerKind.UNKNOWN:
-        question = (
-            way.answer.questions[0] if way.answer.questions else "a rule there is not known well enough"
-        )
-        why = f"whether a viewer's connection gets there is not known: {question}"
-        return finding_of(task, FindingStatus.UNKNOWN, have=says(entry), why=why, exhibits=(entry.exhibit,))
-    why = f"it does not work: {says_why(way.reasons[0])}"
-    return finding_of(task, FindingStatus.CONFLICT, have=says(entry), why=why, exhibits=(entry.exhibit,))
 
 
 def _ours(given: Comparison, task: ResolvedTask, snapshot: Snapshot, entry: Entry) -> Finding:
@@ -359,9 +313,9 @@ def _fine(given: Comparison, task: ResolvedTask, snapshot: Snapshot, entry: Entr
             return finding_of(
                 task, status, have=have, why=reason or why, exhibits=(entry.exhibit,), changes=changes
             )
-        not_met = _not_met(given, task, entry)
-        if not_met is not None:
-            return not_met
+        missed = not_met(given, task, entry)
+        if missed is not None:
+            return missed
     if task.kind is Kind.DHCP_RESERVATION:
         renewal = _renewal(given, task)
         if renewal:

@@ -1,20 +1,57 @@
-"""The passage: what was forwarded also passes the router's own filter."""
+"""Whether a viewer's connection meets a forward, and the passage: what was forwarded also passes the router's filter."""
 
 from __future__ import annotations
 
 from plexops.drivers.profiled import ProfiledDriver
-from plexops.engine.findings import Comparison
+from plexops.engine.findings import Comparison, finding_of
+from plexops.engine.findings import says as entry_says
 from plexops.model.change import Action, Change
+from plexops.model.finding import Finding, FindingStatus
 from plexops.model.packets import Box
 from plexops.model.resources import KINDS
 from plexops.model.resources.passage import Passage
 from plexops.model.resources.port_forward import PortForward
 from plexops.model.site import ResolvedTask
-from plexops.model.snapshot import Entry, Kind, Role, Snapshot
+from plexops.model.snapshot import SOMEBODY, Entry, Kind, Role, Snapshot
 from plexops.packets.projection import with_accept
 from plexops.packets.reach import AnswerKind
 from plexops.packets.why import Reason, Why
-from plexops.runbook.way_in import WayIn, is_rule_of, says, through_router
+from plexops.runbook.way_in import WayIn, entry_of, is_rule_of, says, through_router, translation
+
+
+def works_by(given: Comparison, task: ResolvedTask, entries: tuple[Entry, ...]) -> Entry | None:
+    """Give the entry by which everybody gets where the task wants, if it says just that; else None.
+
+    What packets meet decides: another entry that names the port and never takes a viewer's connection is no conflict.
+    """
+    way = _way(given, task.want)
+    if way is None or way.answer.kind is not AnswerKind.EVERYBODY:
+        return None
+    rule = translation(way)
+    entry = entry_of(rule, entries)
+    if entry is not None:
+        equal = entry.values is not None and not KINDS[task.kind].differs(task.want, entry.values)
+        return entry if equal else None
+    if rule is None:
+        return None
+    # A rule that no write of plexops could touch, in a form of its own.
+    return Entry(task.kind, None, {}, SOMEBODY, rule.handle, rule.exhibit, label=rule.name or rule.words)
+
+
+def not_met(given: Comparison, task: ResolvedTask, entry: Entry) -> Finding | None:
+    """The entry says what is wanted: give the finding where packets do not meet it, or do not get through."""
+    way = _way(given, task.want)
+    if way is None or way.answer.kind is AnswerKind.EVERYBODY:
+        return None
+    status, why = FindingStatus.CONFLICT, ""
+    if way.answer.kind is AnswerKind.UNKNOWN:
+        questions = way.answer.questions or ("a rule there is not known well enough",)
+        status, why = (
+            FindingStatus.UNKNOWN,
+            f"whether a viewer's connection gets there is not known: {questions[0]}",
+        )
+    why = why or f"it does not work: {says(way.reasons[0])}"
+    return finding_of(task, status, have=entry_says(entry), why=why, exhibits=(entry.exhibit,))
 
 
 class Impassable(str):
@@ -61,7 +98,7 @@ def passage_for(
     return Impassable(_why(stopped, left))
 
 
-def _way(given: Comparison, forward: PortForward, box: Box) -> WayIn | None:
+def _way(given: Comparison, forward: PortForward, box: Box | None = None) -> WayIn | None:
     external, port = forward.external_port.single, forward.port.single or given.view.plex_port
     if external is None or forward.address is None:
         return None

@@ -87,6 +87,7 @@ class DebianServer:
         self._install()
         self.ufw: Ufw | None = None
         network = ServerNetwork(MAC, options.condition, options.listening, hooks.address, hooks.hops)
+        self.files.install_live("/proc/net/arp", lambda: network.arp().encode())
         condition = options.condition
         self.filters = KernelFilters(condition.other_filter, self._loaded, condition.container)
         commands: dict[str, CommandFunction] = {

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from typing import Any, BinaryIO
 
-from plexops.lab.base import ExecResult
-from plexops.lab.server_condition import EVERYWHERE, LOOPBACK, ServerCondition
+from plexops.lab import network_words
+from plexops.lab.base import ROUTER_MAC, ExecResult
+from plexops.lab.network_words import LOOPBACK, Link
+from plexops.lab.server_condition import EVERYWHERE, ServerCondition
 from plexops.lab.shell import Context, fail, say
 
-FOREVER = 4294967295
 PLEX_PORT = 32400
 DOCKER_BRIDGE = "172.17.0.1"
+DOCKER_MAC = "02:42:8b:1f:2e:01"
 #: Stands for the far end of the way: whoever is asked there answers.
 INTERNET = IPv4Address("1.1.1.1")
 USAGE = "ping: usage error: Destination address required"
-_TIGHT = (",", ":")
-_FLAGS = ["BROADCAST", "MULTICAST", "UP", "LOWER_UP"]
 _SS_HEAD = "State  Recv-Q Send-Q      Local Address:Port       Peer Address:Port Process\n"
 
 
@@ -59,22 +58,32 @@ class ServerNetwork:
         elif program is not None:
             # Plex itself listens on one socket for both families.
             for address in self.condition.bindings(PLEX_PORT):
-                others.append(("*" if address == EVERYWHERE else LOOPBACK, PLEX_PORT, program))
+                others.append(("*" if address == EVERYWHERE else "127.0.0.1", PLEX_PORT, program))
         return sorted(others, key=lambda socket: socket[1])
 
     def ip(self, argv: list[str], _stdin: BinaryIO, context: Context) -> ExecResult:
-        """Answer `ip addr`, `ip route` and `ip route get`, as JSON or for people."""
+        """Answer `ip addr`, `ip route`, `ip route get` and `ip rule`, as JSON or for people."""
         words = [word for word in argv[1:] if not word.startswith("-")]
         what = next((word for word in words if word[0] in "arl"), "")
-        if "-6" in argv or "-j" not in argv:
-            return say("[]\n") if "-j" in argv else self._plain_ip(what)
-        if what.startswith("r") and "get" in words:
+        if what.startswith("ru"):
+            return say(network_words.rules(argv))
+        if not what.startswith("r"):
+            name = words[-1] if "dev" in words or words[-1] in ("eth0", "lo") else ""
+            return say(network_words.addresses(self._links(), argv, name))
+        if "-j" not in argv and "-6" not in argv:
+            return self._plain_routes()
+        if "-6" in argv:
+            value = [] if "default" in words or "get" in words else network_words.routes6(self._links())
+        elif "get" in words:
             value = self._route_to(words[-1], context)
-        elif what.startswith("r"):
-            value = self._routes(words)
         else:
-            value = self._links(words, only_ipv4="-4" in argv)
-        return say(json.dumps(value, separators=_TIGHT) + "\n")
+            value = self._routes(words)
+        return say(network_words.dumped(value))
+
+    def arp(self) -> str:
+        """Give `/proc/net/arp`: the gateway, where anybody is there."""
+        gateway = self.condition.gateway
+        return network_words.arp([(str(gateway), ROUTER_MAC if self.condition.online else "", "eth0")])
 
     def ping(self, argv: list[str], _stdin: BinaryIO, _context: Context) -> ExecResult:
         """Answer one packet: `ping -n -c 1 -W 1 -t TTL ADDRESS`."""
@@ -120,19 +129,12 @@ class ServerNetwork:
             way = {"gateway": str(self.condition.gateway), "dev": "eth0", "prefsrc": str(self.address())}
         return [{"dst": target, **way, **user}]
 
-    def _plain_ip(self, what: str) -> ExecResult:
+    def _plain_routes(self) -> ExecResult:
         address = self.address()
-        dynamic = self.condition.address_source == "dhcp"
-        if what.startswith("r"):
-            proto = "dhcp" if dynamic else "static"
-            return say(
-                f"default via {self.condition.gateway} dev eth0 proto {proto} src {address} metric 1024 \n"
-                f"192.168.1.0/24 dev eth0 proto kernel scope link src {address} metric 1024 \n"
-            )
+        proto = "dhcp" if self.condition.address_source == "dhcp" else "static"
         return say(
-            "2: eth0: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qdisc fq_codel state UP group default qlen 1000\n"
-            f"    link/ether {self.mac} brd ff:ff:ff:ff:ff:ff\n"
-            f"    inet {address}/24 metric 1024 brd 192.168.1.255 scope global {'dynamic ' if dynamic else ''}eth0\n"
+            f"default via {self.condition.gateway} dev eth0 proto {proto} src {address} metric 1024 \n"
+            f"192.168.1.0/24 dev eth0 proto kernel scope link src {address} metric 1024 \n"
         )
 
     def _routes(self, words: list[str]) -> list[dict[str, Any]]:
@@ -146,7 +148,7 @@ class ServerNetwork:
         if "default" in words:
             return [default]
         lan = {"dst": "192.168.1.0/24", "dev": "eth0", "protocol": "kernel", "scope": "link", **common}
-        rows = [default, lan]
+        rows = [default, *self._connected(), lan]
         if condition.vpn is not None:
             # OpenVPN leaves the default route alone and puts two halves in front of it.
             halves = ("0.0.0.0/1", "128.0.0.0/1")
@@ -154,68 +156,26 @@ class ServerNetwork:
             rows = [*({"dst": half, **way} for half in halves), *rows]
         return rows
 
-    def _links(self, words: list[str], *, only_ipv4: bool) -> list[dict[str, Any]]:
-        address, condition = self.address(), self.condition
-        info: dict[str, Any] = {
-            "family": "inet", "local": str(address), "prefixlen": 24, "metric": 1024,
-            "broadcast": "192.168.1.255", "scope": "global",
-        }  # fmt: skip
-        if condition.address_source == "dhcp":
-            info |= {"dynamic": True, "label": "eth0", "valid_life_time": 40211, "preferred_life_time": 40211}
-        else:
-            info |= {"label": "eth0", "valid_life_time": FOREVER, "preferred_life_time": FOREVER}
-        hardware = {"link_type": "ether", "address": self.mac, "broadcast": "ff:ff:ff:ff:ff:ff"}
-        eth0 = _link(2, "eth0", "fq_codel", {} if only_ipv4 else hardware, [info] if address else [])
-        links = [_LOOPBACK, eth0, *self._more_links()]
-        name = words[-1] if "dev" in words or words[-1] in ("eth0", "lo") else ""
-        return [link for link in links if link["ifname"] == name] if name else links
+    def _connected(self) -> list[dict[str, Any]]:
+        """Give the routes to the networks of the tunnel and of the containers."""
+        links = [link for link in self._links() if link.index > 2 and link.address is not None]
+        return [
+            {
+                "dst": str(IPv4Network((int(link.address), link.prefix), strict=False)), "dev": link.name,
+                "protocol": "kernel", "scope": "link", "prefsrc": str(link.address), "flags": [],
+            }
+            for link in links if link.address is not None
+        ]  # fmt: skip
 
-    def _more_links(self) -> list[dict[str, Any]]:
-        found = []
-        if self.condition.container is not None:
-            found.append(_link(3, "docker0", "noqueue", {}, [_fixed("docker0", DOCKER_BRIDGE, 16)]))
-        vpn = self.condition.vpn
-        if vpn is not None:
-            found.append(
-                _link(4, vpn.interface, "fq_codel", {}, [_fixed(vpn.interface, str(vpn.address), 24)])
-            )
+    def _links(self) -> list[Link]:
+        condition = self.condition
+        dynamic = condition.address_source == "dhcp"
+        found = [
+            LOOPBACK,
+            Link(2, "eth0", self.mac, self.address(), discipline="fq_codel", dynamic=dynamic, metric=1024),
+        ]
+        if condition.container is not None:
+            found.append(Link(3, "docker0", DOCKER_MAC, IPv4Address(DOCKER_BRIDGE), 16))
+        if condition.vpn is not None:
+            found.append(Link(4, condition.vpn.interface, "", condition.vpn.address, 24, "fq_codel"))
         return found
-
-
-def _fixed(name: str, address: str, prefix: int) -> dict[str, Any]:
-    return {
-        "family": "inet", "local": address, "prefixlen": prefix, "scope": "global", "label": name,
-        "valid_life_time": FOREVER, "preferred_life_time": FOREVER,
-    }  # fmt: skip
-
-
-def _link(
-    index: int, name: str, discipline: str, hardware: Mapping[str, str], info: list[dict[str, Any]]
-) -> dict[str, Any]:
-    return {
-        "ifindex": index, "ifname": name, "flags": _FLAGS, "mtu": 1500, "qdisc": discipline, "operstate": "UP",
-        "group": "default", "txqlen": 1000, **hardware, "addr_info": info,
-    }  # fmt: skip
-
-
-_LOOPBACK: dict[str, Any] = {
-    "ifindex": 1,
-    "ifname": "lo",
-    "flags": ["LOOPBACK", "UP", "LOWER_UP"],
-    "mtu": 65536,
-    "qdisc": "noqueue",
-    "operstate": "UNKNOWN",
-    "group": "default",
-    "txqlen": 1000,
-    "addr_info": [
-        {
-            "family": "inet",
-            "local": "127.0.0.1",
-            "prefixlen": 8,
-            "scope": "host",
-            "label": "lo",
-            "valid_life_time": FOREVER,
-            "preferred_life_time": FOREVER,
-        }
-    ],
-}

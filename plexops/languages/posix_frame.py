@@ -18,6 +18,12 @@ from plexops.model.exchange import Read, Reply
 #: Non-interactive logins of routers and of NAS systems often lack the sbin directories.
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
+#: What writes the markers. Written once, because devices limit how long a command may be.
+_MARKING = (
+    'a() { echo "$n $1 start"; echo "$n $1 start" >&2; }; '
+    'z() { echo; echo "$n $1 end $2"; echo >&2; echo "$n $1 end" >&2; }'
+)
+
 
 def frame(reads: Sequence[Read], nonce: str, quote: Callable[[str], str]) -> str:
     """Write one line of shell that runs all reads in order.
@@ -25,12 +31,9 @@ def frame(reads: Sequence[Read], nonce: str, quote: Callable[[str], str]) -> str
     One line because some login shells (csh on BSD) break a quoted newline. The blank line before each end marker
     keeps an answer without a final newline exact.
     """
-    parts = [f"PATH={PATH}", "LC_ALL=C", "export PATH LC_ALL", f"n={check_nonce(nonce)}"]
+    parts = [f"PATH={PATH}", "LC_ALL=C", "export PATH LC_ALL", f"n={check_nonce(nonce)}", _MARKING]
     for index, read in enumerate(reads):
-        mark = f'"$n {index} start"'
-        parts.append(f"echo {mark}; echo {mark} >&2")
-        parts.append(f"( eval {quote(command_text(read))} ) </dev/null")
-        parts.append(f's=$?; echo; echo "$n {index} end $s"; echo >&2; echo "$n {index} end" >&2')
+        parts.append(f"a {index}; ( eval {quote(command_text(read))} ) </dev/null; z {index} $?")
     parts.append('echo "$n closed"; echo "$n closed" >&2')
     return "; ".join(parts)
 

@@ -7,13 +7,26 @@ from dataclasses import dataclass, field, replace
 
 from plexops.model.intervals import Numbers, intersect, normalise
 from plexops.model.packets import AddressKind, Box, Chain, Hook, InterfaceIs, Match, Side, State
-from plexops.packets.chains import ChainWalk, End, EndKind, Outcome, Steps, same_place
+from plexops.packets.chains import ChainWalk, End, EndKind, Outcome, Steps
 from plexops.packets.legs import as_known, following, for_whom, is_answer, reply_to, undone
-from plexops.packets.packet import Leg, Packet, Question, Step, Tracking, assume, cut, merge
+from plexops.packets.packet import (
+    Leg,
+    Packet,
+    Question,
+    Step,
+    Tracking,
+    assume,
+    cut,
+    merge,
+    next_leg,
+    recalled,
+)
 from plexops.packets.plumbing import PLUMBING, TRANSLATING, Plumbing, priorities
 from plexops.packets.split import own_addresses, split
+from plexops.packets.translation import same_place
 
 _STOPPED = (EndKind.DROPPED, EndKind.REJECTED)
+_THROUGH = (EndKind.DELIVERED, EndKind.SENT)
 _FOREIGN = "the answer is not tracked: it bears another address or port than the one that was asked"
 _LOOSE = "a packet of a connection whose start was not tracked may be translated"
 
@@ -53,37 +66,42 @@ class BoxWalk:
 
     def connection(self, packet: Packet) -> list[End]:
         """Walk the first packet and, where it gets through, its answer and the packet after that."""
-        ends: list[End] = []
-        for end in self.first_packet(packet):
-            if end.kind not in (EndKind.DELIVERED, EndKind.SENT) or not self.plumbing.filters_answers:
-                ends.append(end)
-                continue
-            ends += self._after(end)
-        return ends
+        first = self.first_packet(packet)
+        if not self.plumbing.filters_answers:
+            return first
+        ends = [end for end in first if end.kind not in _THROUGH]
+        for kind in _THROUGH:
+            # The mark of the first packet is not that of any other.
+            left = (replace(end.packet, mark=0, mark_name="") for end in first if end.kind is kind)
+            for sent in next_leg(left):
+                ends += self._after(_end(kind, sent, self.index, None, ""))
+        return [replace(end, packet=recalled(end.packet)) for end in ends]
 
     def _after(self, first: End) -> list[End]:
         known = _Known(first.packet, first.packet.tracking is Tracking.TRACKED)
         walker = BoxWalk(self.box, self.index, self.steps, known)
-        answered, ends = walker.answer(first)
-        lost = [replace(end, kind=_lost(end.kind, EndKind.ANSWER_DROPPED)) for end in ends]
-        for packet in answered:
-            walker.known = replace(known, answered=packet.tracking is Tracking.TRACKED)
-            for second in walker.second_packet(following(first.packet, packet)):
-                same, other = _compared(first, second)
-                lost += other if same is None else walker._later(same, second.packet)
-        return [replace(end, first=first.packet) for end in lost]
+        answered, stopped = walker.answer(first)
+        ends = [replace(end, kind=_lost(end.kind, EndKind.ANSWER_DROPPED)) for end in stopped]
+        for tracked in (True, False):
+            walker.known = replace(known, answered=tracked)
+            came = [packet for packet in answered if (packet.tracking is Tracking.TRACKED) is tracked]
+            whole: list[Packet] = []
+            for packet in next_leg(following(first.packet, packet) for packet in came):
+                for second in walker.second_packet(packet):
+                    lost = _elsewhere(first, second)
+                    ends += [] if lost is None else [lost]
+                    whole += [_bearing(first.packet, second.packet)] if lost is None else []
+            ends += walker._later(first, whole)
+        return [replace(end, first=first.packet) for end in ends]
 
-    def _later(self, whole: End, second: Packet) -> list[End]:
+    def _later(self, first: End, whole: Sequence[Packet]) -> list[End]:
         """Walk what the server sends next: the second packet may have set a mark or filled a set that stops it."""
-        bears = replace(
-            whole.packet,
-            joined=second.joined,
-            connection_mark=second.connection_mark,
-            connection_mark_name=second.connection_mark_name,
-        )
-        live, ends = self.answer(replace(whole, packet=bears), Leg.LATER)
-        kept = [replace(whole, packet=for_whom(whole.packet, packet)) for packet in live]
-        return [*kept, *(replace(end, kind=_lost(end.kind, EndKind.ANSWER_DROPPED)) for end in ends)]
+        ends: list[End] = []
+        for packet in next_leg(whole):
+            live, stopped = self.answer(replace(first, packet=packet), Leg.LATER)
+            ends += [replace(first, packet=for_whom(packet, later)) for later in live]
+            ends += [replace(end, kind=_lost(end.kind, EndKind.ANSWER_DROPPED)) for end in stopped]
+        return ends
 
     def answer(self, first: End, leg: Leg = Leg.ANSWER) -> tuple[list[Packet], list[End]]:
         """Walk the answer to a packet that got through."""
@@ -297,16 +315,24 @@ def _around(steps: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
     return steps, ()
 
 
-def _compared(first: End, second: End) -> tuple[End | None, list[End]]:
-    """Say whether the second packet ends where the first did: the end for whom it does, else the other end."""
+def _elsewhere(first: End, second: End) -> End | None:
+    """Give the end of a second packet that does not end where the first did; None where it does."""
     if second.kind in _STOPPED:
-        return None, [replace(second, kind=EndKind.ACK_DROPPED)]
+        return replace(second, kind=EndKind.ACK_DROPPED)
     if second.kind is EndKind.NOT_KNOWN:
-        return None, [second]
-    packet = second.packet
-    if second.kind is first.kind and same_place(packet, first.packet):
-        return replace(first, packet=for_whom(first.packet, packet)), []
-    return None, [replace(second, kind=EndKind.ACK_ELSEWHERE)]
+        return second
+    there = second.kind is first.kind and same_place(second.packet, first.packet)
+    return None if there else replace(second, kind=EndKind.ACK_ELSEWHERE)
+
+
+def _bearing(first: Packet, second: Packet) -> Packet:
+    """Give the first packet for those whose second one came through as well, with what that one changed."""
+    return replace(
+        for_whom(first, second),
+        joined=second.joined,
+        connection_mark=second.connection_mark,
+        connection_mark_name=second.connection_mark_name,
+    )
 
 
 def _lost(kind: EndKind, stopped: EndKind) -> EndKind:

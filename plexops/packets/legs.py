@@ -68,6 +68,7 @@ def for_whom(first: Packet, later: Packet) -> Packet:
         asked=later.asked,
         asked_ports=later.asked_ports,
         answers=later.answers,
+        noted=later.noted,
         trail=later.trail,
     )
 

@@ -71,15 +71,21 @@ class Tracking(StrEnum):
 class Question:
     """What would have to be known: a field and its value in the device's words.
 
-    `of` sets it apart from one in the same words: about another packet of the connection, address or box.
+    `of` sets it apart from one in the same words: about another address or box. `leg`: it is about one packet only of
+    the connection; the next one is asked anew.
     """
 
     about: str
     words: str = ""
     of: tuple[object, ...] = ()
+    leg: Leg | None = None
 
     def __str__(self) -> str:
         return f"{self.about} “{self.words}”" if self.words else self.about
+
+
+#: Questions, and how each of them is taken to be answered.
+Answers = frozenset[tuple[Question, bool]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +143,9 @@ class Packet:
     original_destination: Slot = Ref(Free.ASKED)
     original_port: Slot = Ref(Free.ASKED_PORT)
     #: Questions, and which answer this packet stands for.
-    answers: frozenset[tuple[Question, bool]] = frozenset()
+    answers: Answers = frozenset()
+    #: The same of packets before it in the connection: never asked again.
+    noted: Answers = field(default=frozenset(), compare=False)
     trail: tuple[Step, ...] = field(default=(), compare=False)
 
     def slot(self, side: Side, *, port: bool = False, original: bool = False) -> tuple[str, Slot]:
@@ -219,7 +227,7 @@ def assume(packet: Packet, question: Question) -> Cut:
 PACKET_MARK, CONNECTION_MARK, TAG = "the packet's mark", "the connection's mark", "the packet's tag"
 
 
-def forgotten(packet: Packet, *about: str) -> frozenset[tuple[Question, bool]]:
+def forgotten(packet: Packet, *about: str) -> Answers:
     """Give a packet's answers when what they are about changes: what is asked from now on is another question."""
     return frozenset(
         (replace(question, of=("before",)) if question.about in about else question, answer)
@@ -242,16 +250,38 @@ def clouded(packet: Packet) -> Packet:
 
 
 def merge(packets: Iterable[Packet]) -> list[Packet]:
-    """Unite packets that only differ in senders, and drop questions that made no difference."""
-    left = _united(packets)
-    if len(left) > 1:
-        left = _settled(left)
+    """Unite equal packets, and beyond `MOST` of them those that only differ in what was set or assumed."""
+    left = reduced(packets)
     if len(left) <= MOST:
         return left
     blurred = (
         replace(clouded(packet), joined=ANY_SET, answers=frozenset({(TOO_MANY, True)})) for packet in left
     )
     return _united(blurred)
+
+
+def reduced(packets: Iterable[Packet]) -> list[Packet]:
+    """Unite packets that only differ in senders, and drop questions that made no difference."""
+    left = _united(packets)
+    return _settled(left) if len(left) > 1 else left
+
+
+def next_leg(packets: Iterable[Packet]) -> list[Packet]:
+    """Unite packets with which a leg of the connection sets out alike. What was asked about those before is noted."""
+    alike: dict[Packet, Packet] = {}
+    for packet in reduced(packets):
+        asked = frozenset(pair for pair in packet.answers if pair[0].leg is not None)
+        fresh = replace(packet, answers=packet.answers - asked, noted=packet.noted | asked)
+        known = alike.get(fresh, fresh)
+        # Where one of them sets out in any case, nothing that was asked about the others matters.
+        noted = known.noted | fresh.noted if known.noted and fresh.noted else frozenset()
+        alike[fresh] = replace(known, noted=noted)
+    return list(alike.values())
+
+
+def recalled(packet: Packet) -> Packet:
+    """Give a packet with all that was assumed on the way of the connection."""
+    return replace(packet, answers=packet.answers | packet.noted, noted=frozenset())
 
 
 def _all_but(*names: str) -> Callable[[Packet], tuple[object, ...]]:
@@ -272,22 +302,34 @@ def _united(packets: Iterable[Packet]) -> list[Packet]:
     return list(by_rest.values())
 
 
-def _settled(packets: list[Packet]) -> list[Packet]:
+def _settled(packets: Iterable[Packet]) -> list[Packet]:
     """Drop a question where both of its answers came to the same."""
-    left = {(_BUT_ANSWERS(packet), packet.answers): packet for packet in packets}
-    waiting = [key for key in left if key[1]]
+    alike: dict[tuple[object, ...], dict[Answers, Packet]] = {}
+    for packet in packets:
+        alike.setdefault(_BUT_ANSWERS(packet), {})[packet.answers] = packet
+    for group in alike.values():
+        if len(group) > 1:
+            _agree(group)
+    return [packet for group in alike.values() for packet in group.values()]
+
+
+def _agree(group: dict[Answers, Packet]) -> None:
+    """Settle packets that only differ in what was assumed."""
+    waiting = list(group)
     while waiting:
-        base, answers = waiting.pop()
-        packet = left.get((base, answers))
+        answers = waiting.pop()
+        packet = group.get(answers)
         if packet is None:
             continue
-        pairs = ((answers - {one}, (base, answers - {one} | {(one[0], not one[1])}), one) for one in answers)
+        pairs = ((answers - {one}, answers - {one} | {(one[0], not one[1])}, one[0]) for one in answers)
         twins = [
-            (str(one[0]), rest, twin) for rest, twin, one in pairs if one[0] != TOO_MANY and twin in left
+            (str(about), rest, twin) for rest, twin, about in pairs if about != TOO_MANY and twin in group
         ]
         if twins:
             _, rest, twin = min(twins, key=lambda found: found[0])
-            del left[base, answers], left[twin]
-            left[base, rest] = replace(packet, answers=rest)
-            waiting.append((base, rest))
-    return list(left.values())
+            del group[answers], group[twin]
+            group[rest] = replace(packet, answers=rest)
+            waiting.append(rest)
+    # What comes in any case comes as well where more is assumed.
+    for answers in [one for one in group if any(less < one for less in group)]:
+        del group[answers]

@@ -82,7 +82,10 @@ def _lets_translated(rule: Rule) -> bool:
 def _terminal(chain: Chain) -> int:
     """Give the place of the last rule if it takes whatever is left, else the end."""
     last = chain.rules[-1] if chain.rules else None
-    ends = last is not None and not last.matches and any(isinstance(e, Jump) for e in last.effects)
+    stops = (Verdict.DROP, Verdict.REJECT)
+    ends = (
+        last is not None and not last.matches and any(isinstance(e, Jump) or e in stops for e in last.effects)
+    )
     return len(chain.rules) - 1 if ends else len(chain.rules)
 
 

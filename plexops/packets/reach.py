@@ -11,7 +11,7 @@ from plexops.model.packets import Box, Family
 from plexops.model.values import NOT_PUBLIC_NETWORKS
 from plexops.packets.chains import End, EndKind
 from plexops.packets.connection import connect
-from plexops.packets.packet import Packet, Question, cut
+from plexops.packets.packet import Packet, Question, cut, reduced
 
 PUBLIC_V4: Numbers = subtract(
     ((0, 2**32 - 1),),
@@ -99,7 +99,10 @@ def who_reaches(path: Sequence[Box], asked: Asked, target: Target) -> Answer:
         hit, rest = at_target(end, target)
         reached += hit
         missed += rest
-    return _answer(packet.viewers, reached, missed)
+    own = normalise(
+        (a.number, a.number) for box in path for a in box.addresses or () if a.family == asked.family
+    )
+    return _answer(packet.viewers, own, reached, missed)
 
 
 def at_target(end: End, target: Target) -> tuple[list[End], list[End]]:
@@ -124,21 +127,22 @@ def at_target(end: End, target: Target) -> tuple[list[End], list[End]]:
     return hit, [replace(end, packet=packet) for packet in rest]
 
 
-def _answer(everybody: Numbers, reached: list[End], missed: list[End]) -> Answer:
+def _answer(everybody: Numbers, own: Numbers, reached: list[End], missed: list[End]) -> Answer:
+    """Sum up. What only holds for the boxes' own addresses, which no viewer has, does not decide."""
     counting, against = that_count(reached), that_count(missed)
     sure: Numbers = ()
     for end in counting:
         sure = unite(sure, _surely(end.packet, against))
     # What is not known at all may lead there as well.
     perhaps = _viewers([*counting, *(end for end in against if end.kind is EndKind.NOT_KNOWN)])
-    doubtful = subtract(perhaps, sure)
+    doubtful = subtract(subtract(perhaps, sure), own)
     if doubtful:
         kind = AnswerKind.UNKNOWN
-    elif not sure:
+    elif not subtract(sure, own):
         kind = AnswerKind.NOBODY
     else:
-        kind = AnswerKind.SOME if subtract(everybody, sure) else AnswerKind.EVERYBODY
-    asked = _questions([*counting, *against], doubtful)
+        kind = AnswerKind.SOME if subtract(subtract(everybody, own), sure) else AnswerKind.EVERYBODY
+    asked = _questions(counting, against, doubtful)
     return Answer(kind, sure, doubtful, asked, tuple(reached), tuple(missed))
 
 
@@ -185,18 +189,34 @@ def _viewers(ends: Iterable[End]) -> Numbers:
     return found
 
 
-def _questions(ends: Iterable[End], doubtful: Numbers) -> tuple[Question, ...]:
+def _questions(reached: Sequence[End], missed: Sequence[End], doubtful: Numbers) -> tuple[Question, ...]:
     """Give what was assumed on the way to ends of which it is not known whether they happen."""
     found: dict[Question, None] = {}
-    for end in ends:
-        if intersect(end.packet.viewers, doubtful):
-            found |= dict.fromkeys(
-                question for question, _ in sorted(end.packet.answers, key=lambda pair: str(pair[0]))
-            )
-            if end.kind is EndKind.NOT_KNOWN:
-                found[Question("what this does:", end.step.words)] = None
-            if subtract(VIEWER_PORTS, end.packet.viewer_ports):
-                ports = show_ports(end.packet.viewer_ports)
-                found[Question("from which of its own ports a viewer's device connects", ports)] = None
+    for ends in (reached, missed):
+        # Of ends that come to the same only what tells them from the others counts.
+        for packet in reduced(_bare(end.packet, doubtful) for end in ends):
+            if packet.viewers:
+                found |= dict.fromkeys(sorted((question for question, _ in packet.answers), key=str))
+    for end in missed:
+        if not intersect(end.packet.viewers, doubtful):
+            continue
+        if end.kind is EndKind.NOT_KNOWN:
+            found[Question("what this does:", end.step.words)] = None
+        if subtract(VIEWER_PORTS, end.packet.viewer_ports):
+            shown = show_ports(end.packet.viewer_ports)
+            found[Question("from which of its own ports a viewer's device connects", shown)] = None
     # Some are told apart by what is no word for a person: about which packet, or box.
     return tuple(dict.fromkeys(Question(question.about, question.words) for question in found))
+
+
+def _bare(packet: Packet, viewers: Numbers) -> Packet:
+    """Leave of a packet for whom it is, and what was assumed."""
+    return Packet(
+        family=packet.family,
+        viewers=intersect(packet.viewers, viewers),
+        viewer_ports=packet.viewer_ports,
+        asked=packet.asked,
+        asked_ports=packet.asked_ports,
+        entered="",
+        answers=packet.answers,
+    )

@@ -55,8 +55,10 @@ from plexops.packets.packet import (
     everything,
 )
 
-#: SYN; SYN and ACK; ACK; ACK.
-_FLAGS: Mapping[Leg, int] = MappingProxyType({Leg.SYN: 2, Leg.ANSWER: 18, Leg.ACK: 16, Leg.LATER: 16})
+#: SYN; SYN and ACK; then ACK, with PSH where a packet carries data: a connection needs both.
+_FLAGS: Mapping[Leg, tuple[int, ...]] = MappingProxyType(
+    {Leg.SYN: (2,), Leg.ANSWER: (18,), Leg.ACK: (16, 24), Leg.LATER: (16, 24)}
+)
 _MULTICAST: Mapping[int, Numbers] = MappingProxyType(
     {4: ((0xE0 << 24, (0xF0 << 24) - 1),), 6: ((0xFF << 120, (1 << 128) - 1),)}
 )
@@ -92,7 +94,7 @@ def split(match: Match, packet: Packet, box: Box) -> Parts:
     elif _never_holds(test, packet):
         return [], [packet]
     else:
-        known = _decided(test, packet, box)
+        known = _picked_up(match, packet) or _decided(test, packet, box)
         if isinstance(known, bool):
             yes, no = ([packet], []) if known else ([], [packet])
         else:
@@ -119,7 +121,16 @@ def _never_holds(test: Test, packet: Packet) -> bool:
     """Tell whether neither the test nor its negation can hold."""
     if isinstance(test, AddressIn) and test.family != packet.family:
         return True
-    return not packet.connection and _needs_connection(test)
+    return not packet.connection and _needs_connection(test) and packet.state is not None
+
+
+def _picked_up(match: Match, packet: Packet) -> Question | None:
+    """Ask what a rule sees of a connection whose start was not tracked: it may be taken for a new one, or for none."""
+    if packet.connection or packet.state is not None or not _needs_connection(match.test):
+        return None
+    return Question(
+        "what connection tracking knows of the packet:", match.words or str(match.test), (packet.leg,)
+    )
 
 
 def _needs_connection(test: Test) -> bool:
@@ -162,13 +173,20 @@ def _decided(test: Test, packet: Packet, box: Box) -> bool | Question | tuple[st
         case MarkIs(value, mask, connection):
             mark = packet.connection_mark if connection else packet.mark
             what = CONNECTION_MARK if connection else PACKET_MARK
-            about = () if connection else (packet.leg,)
-            return Question(what, f"{value:#x}/{mask:#x}", about) if mark is None else mark & mask == value
+            leg = None if connection else packet.leg
+            return Question(what, f"{value:#x}/{mask:#x}", leg=leg) if mark is None else mark & mask == value
         case MarkNamed(name, kind):
             found = packet.mark_name if kind == "packet" else packet.connection_mark_name
-            return Question(f"the {kind}'s mark", name, (packet.leg,)) if found is None else found == name
+            return (
+                Question(f"the {kind}'s mark", name, leg=packet.leg if kind == "packet" else None)
+                if found is None
+                else found == name
+            )
         case FlagsAre(mask, bits):
-            return _FLAGS[packet.leg] & mask == bits
+            held = {flags & mask == bits for flags in _FLAGS[packet.leg]}
+            if len(held) == 1:
+                return held.pop()
+            return Question("whether what carries data has the flags", f"{bits:#x}/{mask:#x}", leg=packet.leg)
         case TagIs(word):
             return Question(TAG, word) if packet.tag is None else packet.tag == word
         case LinkIs(kinds):
@@ -179,14 +197,14 @@ def _decided(test: Test, packet: Packet, box: Box) -> bool | Question | tuple[st
             return _mac(packet, addresses, box)
         case RateWithin(per_minute, burst, over, words):
             enough = per_minute >= 60 and burst >= (5 if packet.leg is Leg.SYN else 20)
-            return not over if enough else Question("how many packets come", words, (packet.leg,))
+            return not over if enough else Question("how many packets come", words, leg=packet.leg)
         case ConnectionsWithin(most, over, words):
             return not over if most >= 5 else Question("how many connections there are", words)
         case TimeIs(words):
             return Question("what time it is", words)
         case Other(words):
             # What holds for one packet of a connection need not hold for the next.
-            return Question("whether this holds:", words, (packet.leg,))
+            return Question("whether this holds:", words, leg=packet.leg)
     raise AssertionError(f"{test} is no test")  # pragma: no cover - the union is complete
 
 
@@ -223,7 +241,7 @@ def _state(packet: Packet, states: frozenset[State]) -> bool | Question:
         return State.UNTRACKED in states
     if packet.state is None:
         what = "whether connection tracking calls the packet"
-        return Question(what, ", ".join(sorted(states)), (packet.leg, packet.tracking))
+        return Question(what, ", ".join(sorted(states)), (packet.tracking,), packet.leg)
     return packet.state in states
 
 

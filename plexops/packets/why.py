@@ -95,7 +95,7 @@ def why_not(path: Sequence[Box], asked: Asked, target: Target, answer: Answer) -
     found = [*_stopped(on_the_way), *_elsewhere(others)]
     if path and (not found or any(not _first(end).dnat for end in others)):
         found += _rules(path[0], asked, target)
-    return _distinct(found)
+    return _distinct(found) or (Reason(Why.NO_RULE),)
 
 
 def _distinct(reasons: Iterable[Reason]) -> tuple[Reason, ...]:

@@ -19,8 +19,8 @@ MACHINES = ("router", "server")
 
 #: What the tool may ask when it only looks, read by a person. Everything else counts as a write.
 READ = re.compile(
-    r"(nft -j list ruleset|ip -j -4 (addr|route) show\b|ss -Htln|pidof \w|hostname$|ls /run/plexops_"
-    r"|grep -|cat ['/]|curl -s )"
+    r"(nft -j list ruleset|ip6?tables(-legacy)?-save$|ipset save$|ip -j (-[46] )?(addr|route) show\b|ss -Htln|pidof \w"
+    r"|hostname$|ls /run/plexops_|grep -|cat ['/]|curl -s )"
 )
 #: With one of these a line of shell could do more than its first word says.
 DOING_MORE = re.compile(r"[;&|<>`$\n]|-o |-X ")
@@ -109,19 +109,27 @@ def requests_since(home: RealHome, marked: dict[str, int]) -> dict[str, list[str
     }
 
 
+#: What the frame writes its markers with.
+MARKING = (
+    'a() { echo "$n $1 start"; echo "$n $1 start" >&2; }; '
+    'z() { echo; echo "$n $1 end $2"; echo >&2; echo "$n $1 end" >&2; }; '
+)
+FRAMED = re.compile(r"a \d+; \( eval (.*?) \) </dev/null; z \d+ \$\?; ", re.DOTALL)
+
+
 def unpack(sent: str) -> list[str]:
     """Give the commands inside one exec request: the framed reads one by one, anything else as a whole."""
     words = shlex.split(sent)
     if "sh" not in words or words[-2] != "-c":
         return [sent]
     script = words[-1]
-    framed = re.findall(r"\( eval (.*?) \) </dev/null; s=\$\?; ", script, re.DOTALL)
+    framed = FRAMED.findall(script)
     if not framed:
         # Under sudo a mark in stderr tells the answer of the command from complaints of sudo.
         return [re.sub(r'^echo "[0-9a-f]+" >&2; ', "", script.partition("export PATH LC_ALL; ")[2]) or script]
     # What is left when the frames are taken out may only be the frame itself.
-    rest = re.sub(r"\( eval .*? \) </dev/null; s=\$\?; ", "", script, flags=re.DOTALL)
-    alone = re.sub(r'(echo( "\$n( \d+ (start|end( \$s)?)| closed)?")?( >&2)?|n=[0-9a-f]+)(; |$)', "", rest)
+    rest = FRAMED.sub("", script).replace(MARKING, "", 1)
+    alone = re.sub(r'(echo "\$n closed"( >&2)?|n=[0-9a-f]+)(; |$)', "", rest)
     left = alone.partition("export PATH LC_ALL; ")[2]
     return [*(shlex.split(text)[0] for text in framed), *([left] if left else [])]
 

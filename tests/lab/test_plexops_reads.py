@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+
+from plexops.languages import CONSOLES
+from plexops.model.exchange import Command, Read
 
 from .owner import (
     PORT,
@@ -61,10 +65,9 @@ def planned(home: RealHome) -> tuple[Path, str]:
 
 
 def test_sorting_of_requests_knows_a_write_inside_a_frame() -> None:
-    framed = (
-        "sh -c 'PATH=/bin; export PATH LC_ALL; n=1a; echo \"$n 0 start\"; ( eval '\"'\"'nft -f /x'\"'\"' ) "
-        '</dev/null; s=$?; echo "$n 0 end $s"; rm /etc/passwd; echo "$n closed"\''
-    )
+    plain = CONSOLES["posix"].frame([Read("x", Command("nft -f /x"))], "1a2b3c4d5e")
+    framed = f"sh -c {shlex.quote(plain.replace('z 0 $?; ', 'z 0 $?; rm /etc/passwd; '))}"
+    assert unpack(f"sh -c {shlex.quote(plain)}") == ["nft -f /x"]
     assert unpack(framed)[0] == "nft -f /x"
     assert "rm /etc/passwd" in unpack(framed)[1]
     assert unpack("sh -c 'export PATH LC_ALL; service dnsmasq restart'") == ["service dnsmasq restart"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from tests.packets import grammar_iptables
+from tests.packets import grammar_iptables, grammar_nft
 from tests.packets.grammar import Grammar, expand, grammar
 
 Texts = tuple[tuple[tuple[str, ...], str], ...]
@@ -81,16 +81,20 @@ publish = -A DOCKER ! -i docker0 -p tcp -m tcp --dport <port> -j DNAT --to-desti
 open = -A DOCKER -d 172.17.0.2/32 ! -i docker0 -o docker0 -p tcp -m tcp --dport 32400 -j ACCEPT *4
     / -A DOCKER -d 172.17.0.2/32 ! -i docker0 -o docker0 -p tcp -m tcp --dport 80 -j ACCEPT
     / -A DOCKER ! -i docker0 -o docker0 -j DROP
-user = -A DOCKER-USER -i wan0 ! -s <net> -j DROP *2 / -A DOCKER-USER -i wan0 -s <net> -j ACCEPT / -A DOCKER-USER -j RETURN *3
+user = -A DOCKER-USER -i wan0 ! -s <net> -j DROP *2 / -A DOCKER-USER -i wan0 -s <net> -j ACCEPT
+    / -A DOCKER-USER -j RETURN *3
     / -A DOCKER-USER -i wan0 -j DROP / -A DOCKER-USER -m conntrack --ctstate RELATED,ESTABLISHED -j RETURN *2
     / -A DOCKER-USER -i wan0 -p tcp -m conntrack --ctorigdstport <port> --ctdir ORIGINAL -j DROP *2
     / -A DOCKER-USER -i wan0 -p tcp -m conntrack --ctorigdstport <port> --ctdir ORIGINAL -j RETURN
     / -A DOCKER-USER ! -s <net> -p tcp -m tcp --dport <port> -j REJECT --reject-with tcp-reset
     / -A DOCKER-USER -d 172.17.0.2/32 -p tcp -m tcp --dport <port> -j DROP / -A DOCKER-USER -o wan0 -j ACCEPT
-    / -A DOCKER-USER -m set --match-set good src -j RETURN / -A DOCKER-USER -p tcp -m multiport --dports 32400,80 -j RETURN
+    / -A DOCKER-USER -m set --match-set good src -j RETURN
+    / -A DOCKER-USER -p tcp -m multiport --dports 32400,80 -j RETURN
 allowed = -A ufw-user-forward -d 172.17.0.2/32 -p tcp -m tcp --dport <port> -j ACCEPT *2
-    / -A ufw-user-forward -s <net> -d 172.17.0.2/32 -j ACCEPT / -A ufw-user-forward -p tcp -m tcp --dport <port> -j DROP
-raw = -A PREROUTING -d 172.17.0.2/32 ! -i docker0 -j DROP *2 / -A PREROUTING -d 127.0.0.1/32 ! -i lo -p tcp -m tcp --dport <port> -j DROP
+    / -A ufw-user-forward -s <net> -d 172.17.0.2/32 -j ACCEPT
+    / -A ufw-user-forward -p tcp -m tcp --dport <port> -j DROP
+raw = -A PREROUTING -d 172.17.0.2/32 ! -i docker0 -j DROP *2
+    / -A PREROUTING -d 127.0.0.1/32 ! -i lo -p tcp -m tcp --dport <port> -j DROP
 """)
 UFW = grammar("""
 port = 32400 *4 / 32500 *3 / 22 / 80 / 8096
@@ -98,17 +102,34 @@ ports = <port> *4 / 32400,32500 / 32300:32600
 net = 198.51.100.0/24 *3 / 192.0.2.9 *2 / 192.168.0.0/16 / 10.0.0.0/8 / 2001:db8:99::/64 *2 / any *3
 inside = 192.168.1.50 *3 / 192.168.1.0/24 / any *2 / 2001:db8:1::50 *2
 act = allow *5 / deny *2 / reject
-rule = <act> <ports>/tcp *4 / <act> <port> *2 / <act> from <net> *2 / <act> from <net> to any port <ports> proto tcp *5
-    / <act> in on wan0 to any port <ports> proto tcp *3 / <act> in on lan0 / <act> from <net> to 203.0.113.20 port <port>
-    / route <act> in on wan0 out on lan0 to <inside> port <ports> proto tcp *5 / route <act> proto tcp from <net> to <inside> port <port> *4
-    / route <act> in on lan0 out on wan0 / insert 1 <act> from <net> / insert 1 <act> <ports>/tcp / <act> out <port>/tcp
-    / deny out to <net> / route <act> in on wan0 / delete allow <port>/tcp / <act> proto udp to any port <port> / limit 22/tcp
-default = default <act> incoming *2 / default allow outgoing / default deny outgoing / default <act> routed *3 / logging off / logging medium
+rule = <act> <ports>/tcp *4 / <act> <port> *2 / <act> from <net> *2
+    / <act> from <net> to any port <ports> proto tcp *5
+    / <act> in on wan0 to any port <ports> proto tcp *3 / <act> in on lan0
+    / <act> from <net> to 203.0.113.20 port <port>
+    / route <act> in on wan0 out on lan0 to <inside> port <ports> proto tcp *5
+    / route <act> proto tcp from <net> to <inside> port <port> *4
+    / route <act> in on lan0 out on wan0 / insert 1 <act> from <net> / insert 1 <act> <ports>/tcp
+    / <act> out <port>/tcp
+    / deny out to <net> / route <act> in on wan0 / delete allow <port>/tcp / <act> proto udp to any port <port>
+    / limit 22/tcp
+default = default <act> incoming *2 / default allow outgoing / default deny outgoing / default <act> routed *3
+    / logging off / logging medium
 nat = -A PREROUTING -i wan0 -p tcp --dport 32500 -j DNAT --to-destination 192.168.1.50:32400 *3
-    / -A PREROUTING -p tcp --dport <port> -j DNAT --to-destination 192.168.1.50 / -A PREROUTING -p tcp --dport 32500 -j REDIRECT --to-ports 32400
+    / -A PREROUTING -p tcp --dport <port> -j DNAT --to-destination 192.168.1.50
+    / -A PREROUTING -p tcp --dport 32500 -j REDIRECT --to-ports 32400
     / -A POSTROUTING -o wan0 -j MASQUERADE / -A POSTROUTING -o lan0 -j MASQUERADE
-before = -A ufw-before-input -p tcp --dport <port> -j ACCEPT / -A ufw-before-forward -m conntrack --ctstate DNAT -j ACCEPT
-    / -A ufw-before-input -s 198.51.100.0/24 -j DROP / -A ufw-before-forward -d 192.168.1.50 -p tcp --dport 32400 -j ACCEPT
+before = -A ufw-before-input -p tcp --dport <port> -j ACCEPT
+    / -A ufw-before-forward -m conntrack --ctstate DNAT -j ACCEPT
+    / -A ufw-before-input -s 198.51.100.0/24 -j DROP
+    / -A ufw-before-forward -d 192.168.1.50 -p tcp --dport 32400 -j ACCEPT
+""")
+
+_PAIR = grammar("""
+port = 32500 *3 / 32400 / 8096
+lead = -i wan0 -p tcp --dport <port> *3 / -p tcp --dport <port> / -s 198.51.100.0/24 -p tcp --dport <port>
+spot = 192.168.1.50:32400 *4 / 192.168.1.99:80 / 192.168.1.50
+snat = -o lan0 -j MASQUERADE *2 / -o lan0 -p tcp -m conntrack --ctstate DNAT -j MASQUERADE / -o wan0 -j MASQUERADE
+    / -o lan0 -s 192.0.2.0/24 -j SNAT --to-source 192.168.1.1
 """)
 
 
@@ -144,6 +165,36 @@ def docker(rng: random.Random) -> Texts:
         ((f"iptables-{variant}-restore",), text),
         ((f"ip6tables-{variant}-restore",), v6),
     )
+
+
+def pair(rng: random.Random) -> Texts:
+    """Give a router that translates, and the filter of the server behind it; it may see the router as the sender."""
+    nat = "".join(
+        f"-A PREROUTING {expand(rng, '<lead>', _PAIR)} -j DNAT --to-destination {expand(rng, '<spot>', _PAIR)}\n"
+        for _ in range(2)
+    )
+    nat += "".join(f"-A POSTROUTING {expand(rng, '<snat>', _PAIR)}\n" for _ in range(rng.randint(0, 2)))
+    router = f"*nat\n:PREROUTING ACCEPT [0:0]\n:POSTROUTING ACCEPT [0:0]\n{nat}COMMIT\n"
+    texts: Texts = ((("iptables-nft-restore",), router),)
+    if rng.random() < 0.5:
+        return (
+            *texts,
+            (("lan/nft", "-f", "-"), _at_home(grammar_nft.table(rng, "t0") + grammar_nft.table(rng, "t1"))),
+        )
+    variant = rng.choice(("nft", "legacy"))
+    own = [
+        (
+            (f"lan/{'ip' if family == 4 else 'ip6'}tables-{variant}-restore",),
+            _at_home(grammar_iptables.ruleset(rng, family, nat=False)),
+        )
+        for family in (4, 6)
+    ]
+    return (*texts, (("lan/ipset", "-exist", "restore"), grammar_iptables.SETS), *own)
+
+
+def _at_home(text: str) -> str:
+    """Name the interfaces as they are on the server, whose own addresses have no translation."""
+    return text.replace("wan0", "eth0").replace("wan", "eth").replace("lan0", "eth1")
 
 
 def ufw(rng: random.Random) -> Texts:

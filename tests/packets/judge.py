@@ -119,6 +119,7 @@ KINDS: dict[str, Callable[[random.Random], Texts]] = {
         (("nft", "-f", "-"), grammar_nft.table(rng, "t0")),
     ),
     "docker": grammar_shapes.docker,
+    "pair": grammar_shapes.pair,
     "ufw": grammar_shapes.ufw,
 }
 
@@ -139,51 +140,51 @@ def probes(rng: random.Random) -> list[Probe]:
 def load(here: World, texts: Texts) -> tuple[Texts, int, str]:
     """Load texts; lines that are refused are left out. Give what was loaded, the lines left out, what stood against it."""
     left_out = 0
-    for number, (argv, text) in enumerate(texts):
-        loaded = text
-        for _ in range(TRIES):
+    for _ in range(TRIES):
+        number, problem = here.load(texts)
+        if not problem:
+            return texts, left_out, ""
+        argv, text = texts[number]
+        if "legacy" in argv[0]:
             # What legacy iptables refuses it does not locate; the other one does.
-            argvs = [argv] if "legacy" not in argv[0] else [(argv[0].replace("legacy", "nft"),), argv]
-            for one in argvs:
-                problem = here.load([*texts[:number], (one, loaded)])
-                if problem:
-                    break
-            bad = {int(line) for line in _REFUSED.findall(problem)}
-            lines = loaded.splitlines()
-            if not problem or not bad or any(lines[line - 1][:1] in "*:C}" for line in bad):
-                break
-            left_out += len(bad)
-            loaded = "".join(f"{line}\n" for place, line in enumerate(lines, 1) if place not in bad)
-        if problem:
+            located = ((argv[0].replace("legacy", "nft"),), text)
+            problem = here.load((*texts[:number], located))[1] or problem
+        bad = {int(line) for line in _REFUSED.findall(problem)}
+        lines = text.splitlines()
+        if not bad or any(lines[line - 1][:1] in "*:C}" for line in bad):
             return texts, left_out, problem
-        texts = (*texts[:number], (argv, loaded), *texts[number + 1 :])
-    return texts, left_out, ""
+        left_out += len(bad)
+        kept = "".join(f"{line}\n" for place, line in enumerate(lines, 1) if place not in bad)
+        texts = (*texts[:number], (argv, kept), *texts[number + 1 :])
+    return texts, left_out, f"refused {TRIES} times"
 
 
 def judge(here: World, kind: str, seed: int) -> Example:
     """Make an example, try it, and compare."""
-    rng = random.Random(f"{kind} {seed}")
+    rng = random.Random(f"{kind} {seed}")  # noqa: S311 - the same again is what it is for
     wanted = probes(rng)
     texts, refused, problem = load(here, KINDS[kind](rng))
     if problem:
         return Example(kind, seed, texts, refused, problem)
-    box = box_of(here.read())
+    path = [box_of(here.read(), "wan0")]
+    if any(argv[0].startswith("lan/") for argv, _ in texts):
+        path.append(box_of(here.read("lan"), "eth0"))
     remembers = any(_REMEMBERS.search(text) for _, text in texts)
     found = [_again(here, texts, one, WAIT) for one in wanted] if remembers else here.probe(wanted, WAIT)
     judged = []
     for probe, ended in zip(wanted, found, strict=True):
         packet = ended
-        verdict, walk = compare(box, probe, packet)
+        verdict, walk = compare(path, probe, packet)
         for _ in range(2):
             if verdict == "wrong" or packet.startswith("broken"):
                 packet = _again(here, texts, probe, WAIT_AGAIN)
-                verdict, walk = compare(box, probe, packet)
+                verdict, walk = compare(path, probe, packet)
         judged.append(Judged(probe, packet, walk, verdict))
     return Example(kind, seed, texts, refused, "", tuple(judged))
 
 
 def _again(here: World, texts: Texts, probe: Probe, seconds: float) -> str:
-    problem = here.load(texts)
+    _, problem = here.load(texts)
     return f"broken: {problem}" if problem else here.probe([probe], seconds)[0]
 
 
@@ -197,7 +198,7 @@ def _listening(family: int) -> Target:
     return Target.at(numbers, normalise((port, port) for port in PORTS))
 
 
-def compare(box: Box, probe: Probe, packet: str) -> tuple[str, str]:
+def compare(path: Sequence[Box], probe: Probe, packet: str) -> tuple[str, str]:
     """Ask the walk for this sender, and hold it against what the packet did. Gives the verdict, and the walk's words."""
     source, destination, port = probe
     family: Family = 6 if ":" in destination else 4
@@ -207,7 +208,7 @@ def compare(box: Box, probe: Probe, packet: str) -> tuple[str, str]:
         _, address, at = packet.removeprefix("reached ").split(" ")
         target = Target.at(_one(int(ip_address(address))), _one(int(at)))
     asked = Asked(family, _one(int(ip_address(destination))), _one(port))
-    answer = who_reaches([box], asked, target)
+    answer = who_reaches(path, asked, target)
     sender = _one(int(ip_address(source)))
     ends = [end for end in answer.ends if intersect(end.packet.viewers, sender)]
     said = ", ".join(f"{end.kind} ({end.step.words})" for end in ends)

@@ -97,7 +97,9 @@ def probe(seconds: float, wanted: list[tuple[str, int, str, int]]) -> list[str]:
 def run(commands: list[tuple[list[str], str]]) -> list[tuple[int, str, str]]:
     """Run commands one after the other."""
     done = [
-        subprocess.run(argv, input=stdin, capture_output=True, text=True, errors="replace", timeout=60, check=False)
+        subprocess.run(
+            argv, input=stdin, capture_output=True, text=True, errors="replace", timeout=60, check=False
+        )
         for argv, stdin in commands
     ]
     return [(one.returncode, one.stdout, one.stderr) for one in done]

@@ -10,7 +10,7 @@ from plexops.drivers.rulesets.network import read_addresses, read_arp, read_rout
 from plexops.model.packets import Box
 
 
-def box_of(reads: Mapping[str, str]) -> Box:
+def box_of(reads: Mapping[str, str], internet_side: str) -> Box:
     """Make the box of what was read in the judge's world.
 
     nft 1.0.6 sometimes writes what is no JSON (a table's flag out of freed memory): then it is not read.
@@ -22,7 +22,7 @@ def box_of(reads: Mapping[str, str]) -> Box:
         unread = {"nft": "what it answered is no JSON"}
     return netfilter_box(
         NetfilterAnswers(
-            internet_side="wan0",
+            internet_side=internet_side,
             nft=nft,
             unread=unread,
             iptables=reads["iptables"],

@@ -14,7 +14,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Literal
 
@@ -28,6 +28,7 @@ NODES: tuple[tuple[str, Literal["full", "thin"]], ...] = (
 )
 VIEWERS_4 = ("198.51.100.77", "192.0.2.9", "203.0.113.77")
 VIEWERS_6 = ("2001:db8:99::77", "2001:db8:98::9")
+VIEWERS = (*VIEWERS_4, *VIEWERS_6)
 #: Everything that a rule of the grammars can lead to has a listener.
 PORTS = (22, 53, 80, 443, 8096, 32000, 32400, 32401, 32402, 32500, 32501, 32600)
 #: Node, interface, its peer in the router, hardware address; addresses, and the neighbours it has to know.
@@ -41,8 +42,7 @@ ADDRESSES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     (
         "viewers",
         "up0",
-        ("203.0.113.1/24", "2001:db8:a::1/64", *(f"{address}/32" for address in VIEWERS_4))
-        + tuple(f"{address}/128" for address in VIEWERS_6),
+        ("203.0.113.1/24", "2001:db8:a::1/64", *(f"{one}/{128 if ':' in one else 32}" for one in VIEWERS)),
     ),
     ("router", "wan0", ("203.0.113.20/24", "203.0.113.21/24", "2001:db8:a::20/64")),
     ("router", "lan0", ("192.168.1.1/24", "2001:db8:1::1/64")),
@@ -130,7 +130,9 @@ class World:
 
     agents: dict[str, Agent]
     port: int = 40000
-    legacy_used: bool = False
+    #: Nodes where legacy iptables has rules, and where any rule is.
+    legacy: set[str] = field(default_factory=set)
+    filled: set[str] = field(default_factory=set)
 
     def probe(self, wanted: Sequence[tuple[str, str, int]], seconds: float) -> list[str]:
         """Open connections (viewer, address, port) side by side and tell where each ended."""
@@ -142,28 +144,46 @@ class World:
         assert isinstance(found, list)
         return found
 
-    def read(self) -> dict[str, str]:
-        """Give what the router answers to every read; an unanswered one is empty."""
-        ran = self.agents["router"].run([(argv, "") for _, argv in READS])
+    def read(self, node: str = "router") -> dict[str, str]:
+        """Give what a node answers to every read; an unanswered one is empty."""
+        ran = self.agents[node].run([(argv, "") for _, argv in READS])
         return {name: one.output for (name, _), one in zip(READS, ran, strict=True)}
 
-    def clear(self) -> list[tuple[Sequence[str], str]]:
-        """Give the commands that leave the router without any rule, set or connection."""
+    def clear(self, node: str) -> list[tuple[Sequence[str], str]]:
+        """Give the commands that leave a node without any rule, set or connection."""
         commands: list[tuple[Sequence[str], str]] = [(("nft", "flush", "ruleset"), "")]
-        if self.legacy_used:
+        if node in self.legacy:
             for program in LEGACY.values():
                 empty = "".join(f"*{table}\n{_policies(table)}COMMIT\n" for table in TABLES)
                 commands.append(((f"{program}-restore",), empty))
-            self.legacy_used = False
+            self.legacy.remove(node)
         # Sets stay, empty: one that rules used a moment ago cannot go yet.
         return [*commands, (("ipset", "flush"), ""), (("conntrack", "-F"), "")]
 
-    def load(self, commands: Sequence[tuple[Sequence[str], str]]) -> str:
-        """Put rules in place of those that are there; give what was refused, empty where nothing was."""
-        before = self.clear()
-        self.legacy_used = any("legacy" in argv[0] for argv, _ in commands)
-        ran = self.agents["router"].run([*before, *commands])[len(before) :]
-        return "\n".join(one.errors.strip() or "refused" for one in ran if one.status)
+    def load(self, commands: Sequence[tuple[Sequence[str], str]]) -> tuple[int, str]:
+        """Put rules in place of those that are there; give the first command that was refused, and what it said.
+
+        A command whose program is `lan/PROGRAM` is for the server at home, every other one for the router.
+        """
+        refused: list[tuple[int, str]] = []
+        for node in sorted(self.filled | {_node(argv[0]) for argv, _ in commands}):
+            before = self.clear(node)
+            mine = [(n, one) for n, one in enumerate(commands) if _node(one[0][0]) == node]
+            if any("legacy" in argv[0] for _, (argv, _) in mine):
+                self.legacy.add(node)
+            (self.filled.add if mine else self.filled.discard)(node)
+            plain = [((argv[0].rpartition("/")[2], *argv[1:]), text) for _, (argv, text) in mine]
+            ran = self.agents[node].run([*before, *plain])[len(before) :]
+            refused += [
+                (n, one.errors.strip() or "refused")
+                for (n, _), one in zip(mine, ran, strict=True)
+                if one.status
+            ]
+        return min(refused, default=(0, ""))
+
+
+def _node(program: str) -> str:
+    return program.rpartition("/")[0] or "router"
 
 
 def _policies(table: str) -> str:

@@ -27,11 +27,12 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "config": frozenset({"model"}),
     "evidence": frozenset({"model"}),
     "report": frozenset({"model"}),
-    "runbook": frozenset({"model", "parsers"}),
+    "packets": frozenset({"model"}),
+    "runbook": frozenset({"model", "parsers", "packets"}),
     "drivers": frozenset({"model", "languages", "parsers"}),
     "transport": frozenset({"model", "languages"}),
     "engine": frozenset(
-        {"model", "languages", "parsers", "config", "drivers", "transport", "runbook", "evidence"}
+        {"model", "languages", "parsers", "config", "drivers", "transport", "packets", "runbook", "evidence"}
     ),
     "cli": frozenset({"model", "config", "engine", "evidence", "report", "lab"}),
     "__main__": frozenset({"cli"}),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from ipaddress import IPv4Address
 from types import MappingProxyType
 from typing import Any
@@ -67,7 +67,14 @@ def _netfilter(told: Told) -> Box:
         arp=None if told.value("arp") is None else read_arp(told.value("arp")),
         unread=MappingProxyType({name: told.why(name) or NOT_INSTALLED for name in names}),
     )
-    return netfilter_box(given)
+    box = netfilter_box(given)
+    return replace(box, chains=MappingProxyType({name: _named(c) for name, c in box.chains.items()}))
+
+
+def _named(chain: Chain) -> Chain:
+    """Name each rule by its chain and handle: nft's handles are numbers that another table has as well."""
+    rules = tuple(replace(r, handle=f"{chain.id} {r.handle}") if r.handle else r for r in chain.rules)
+    return replace(chain, rules=rules)
 
 
 def _places(told: Told) -> tuple[tuple[LocalAddress, ...] | None, tuple[Route, ...] | None]:
@@ -121,6 +128,10 @@ _BUILDERS: Mapping[str, Callable[[Told], Box]] = MappingProxyType(
 )
 
 
+#: The stages at which destinations are translated.
+_TRANSLATING = ("prerouting", "nat/dstnat", "rdr")
+
+
 def announced_address(box: Box) -> IPv4Address | None:
     """Give the address under which a box stands on the internet, where it has several there; None where one decides.
 
@@ -153,6 +164,21 @@ def rows_of(box: Box) -> Mapping[str, list[dict[str, str]]]:
     forwards = [_row(c, r) for c, r in rules if any(isinstance(e, TranslateDestination) for e in r.effects)]
     accepts = [_row(c, r) for c, r in rules if Verdict.ACCEPT in r.effects and _of_translated(r)]
     return {"forwards": forwards, "accepts": accepts}
+
+
+def unread_forwards(box: Box) -> str:
+    """Say why not every rule that may translate what comes in over IPv4 is known; empty where all are."""
+    for chain in box.chains.values():
+        hook = chain.hook
+        if (
+            chain.unread
+            and hook is not None
+            and hook.nat
+            and hook.stage in _TRANSLATING
+            and 4 in hook.families
+        ):
+            return chain.unread
+    return ""
 
 
 def _asked(chain: Chain) -> tuple[int, int]:

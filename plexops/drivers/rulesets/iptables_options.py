@@ -39,6 +39,16 @@ NEVER = AnyOf(())
 _FLAG_BITS: Mapping[str, int] = MappingProxyType(
     {"FIN": 1, "SYN": 2, "RST": 4, "PSH": 8, "ACK": 16, "URG": 32, "ALL": 63, "NONE": 0}
 )
+_ANSWERED = Match(StateIs(frozenset({State.ESTABLISHED})))
+#: A viewer's connection is expected by none.
+_STATUSES: Mapping[str, tuple[Match, ...]] = MappingProxyType(
+    {
+        "EXPECTED": (Match(NEVER),),
+        "SEEN_REPLY": (_ANSWERED,),
+        "CONFIRMED": (_ANSWERED,),
+        "ASSURED": (_ANSWERED, Match(FlagsAre(18, 16))),
+    }
+)
 _LINK_KINDS: Mapping[str, str] = MappingProxyType(
     {"unicast": "host", "broadcast": "broadcast", "multicast": "multicast", "otherhost": "otherhost"}
 )
@@ -175,6 +185,11 @@ def state(option: Option, _module: Section) -> Test:
     return AnyOf(tuple((Match(test, words=option.words),) for test in branches))
 
 
+def _status(option: Option, _module: Section) -> Test:
+    """Read what has happened on the connection. Source: nf_conntrack_proto_tcp.c: assured is it with the first ACK."""
+    return AnyOf(tuple(_STATUSES[name] for name in option.value.split(",")))
+
+
 def _direction(option: Option, _module: Section) -> Test:
     return DirectionIs({"ORIGINAL": True, "REPLY": False}[option.value.upper()])
 
@@ -215,6 +230,7 @@ CONNTRACK: Mapping[str, OfOption] = MappingProxyType(
     {
         "--ctdir": _direction,
         "--ctproto": _protocol,
+        "--ctstatus": _status,
         "--ctorigsrc": partial(_address, _SOURCE, original=True),
         "--ctorigdst": partial(_address, _DESTINATION, original=True),
         "--ctorigsrcport": partial(_port, _SOURCE, original=True),

@@ -24,7 +24,6 @@ from plexops.model.packets import (
     LocalAddress,
     Route,
     Rule,
-    TranslateDestination,
 )
 from plexops.parsers.base import ParseError
 
@@ -40,6 +39,8 @@ _NAT_PRIORITIES: Mapping[str, int] = MappingProxyType(
 
 
 _FAMILIES: Mapping[str, frozenset[Family]] = MappingProxyType({"ip": frozenset({4}), "ip6": frozenset({6})})
+#: A translation that nft lists with its family; without one it is for all that its table sees.
+_NAT_OF = re.compile(r"\b[ds]nat (ip6?)\b")
 #: Words of rules that make the kernel track connections.
 _TRACKS = re.compile(
     r"\bct\b|conntrack|connmark|connlimit|synproxy|\bflow\b|(?:-m|xt match) (?:state|helper)\b|(?:-j|xt target) CT\b"
@@ -147,11 +148,10 @@ def _asked(chains: Sequence[Chain]) -> Iterator[Chain]:
         if chain.unread:
             tracked |= families
         for rule in chain.rules:
-            if families - tracked and _TRACKS.search(rule.words):
-                own = frozenset(
-                    e.family for e in rule.effects if isinstance(e, TranslateDestination) and e.family
-                )
-                tracked |= own or families
+            for kind in _NAT_OF.findall(rule.words):
+                tracked |= _FAMILIES[kind]
+            if families - tracked and _TRACKS.search(_NAT_OF.sub("", rule.words)):
+                tracked |= families
     for chain in chains:
         if chain.hook is not None and chain.hook.nat:
             yield replace(chain, hook=replace(chain.hook, families=chain.hook.families & tracked))

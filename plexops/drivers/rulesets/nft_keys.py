@@ -163,6 +163,13 @@ def _directions(values: Values) -> Sequence[Test]:
     return [DirectionIs({"original": True, "reply": False}[name]) for name in texts(values)]
 
 
+def _whole_status(values: Values) -> Sequence[Test]:
+    """Read the whole status of a connection: with a translation comes that it was done, so that it is never alone."""
+    if set(texts(values)) - {"snat", "dnat"}:
+        raise NotModelledError("the whole status")
+    return []
+
+
 def _links(values: Values) -> Sequence[Test]:
     return [LinkIs(frozenset({"unicast": "host"}.get(name, name) for name in texts(values)))]
 
@@ -297,12 +304,12 @@ class KeyReader:
             return Key(read=reader, top=ALL_ONES, connected=True)
         if mask is not None:
             return Key()
-        if name == "direction":
-            return Key(read=_directions, connected=True)
+        if name in ("direction", "status"):
+            return Key(read=_directions if name == "direction" else _whole_status, connected=True)
         if name in ("protocol", "l3proto"):
             return Key((CONNECTED,), _protocols if name == "protocol" else _families)
         family, _, part = name.rpartition(" ")
-        family = family or self.table
+        # `ct original saddr` without a family is not read: of a prefix version 1.0.6 lists a wrong address.
         if original and part in ("saddr", "daddr") and family in _FAMILIES:
             addresses = partial(_addresses, _SIDES[part], _FAMILIES[family], True)
             return Key(self.family(family), addresses, connected=True)

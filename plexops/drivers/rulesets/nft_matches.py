@@ -17,7 +17,7 @@ from plexops.model.exchange import Json
 from plexops.model.packets import (
     AnyOf,
     ConnectionsWithin,
-    DirectionIs,
+    FlagsAre,
     Match,
     Other,
     RateWithin,
@@ -42,13 +42,13 @@ _PER_MINUTE: Mapping[str, float] = MappingProxyType(
 _STATUS_BITS: Mapping[str, int] = MappingProxyType(
     {"seen-reply": 2, "assured": 4, "confirmed": 8, "snat": 16, "dnat": 32}
 )
-_TRANSLATED = 16 | 32
 _ANSWERED = StateIs(frozenset({State.ESTABLISHED}))
-#: The first packet's connection is confirmed when it has left; it is assured with the packet after the answer.
+#: The first packet's connection is confirmed when it has left; it is assured with the packet after the answer, which
+#: is the first that has ACK without SYN.
 _STATUS_TESTS: Mapping[int, Test] = MappingProxyType(
     {
         2: _ANSWERED,
-        4: AnyOf(((Match(_ANSWERED), Match(DirectionIs(True))),)),
+        4: AnyOf(((Match(_ANSWERED), Match(FlagsAre(18, 16))),)),
         8: _ANSWERED,
         16: TranslatedIs(Side.SOURCE),
         32: TranslatedIs(Side.DESTINATION),
@@ -141,7 +141,7 @@ class MatchReader:
 
     def _compare(self, statement: Json, found: Mapping[str, Json], words: str) -> list[Match]:
         left, operator, right = found.get("left"), str(found.get("op", "==")), found.get("right")
-        if _is_a(left, "ct", "status"):
+        if _is_a(left, "ct", "status") and (operator in ("in", "!") or "&" in members(left)):
             return _status(left, operator, right, words)
         if any(_is_a(left, "meta", part) for part in ("hour", "day", "time")):
             return [Match(TimeIs(show_statement(statement)), words=words)]
@@ -187,9 +187,9 @@ class MatchReader:
         tests = key.read(values)
         if key.connected and negated:
             # Without a connection a rule does not hold, negated or not.
-            if not tests:
-                raise NotModelledError("whether there is a connection")
-            return [Match(test, negated=True, words=words) for test in tests]
+            return [Match(test, negated=True, words=words) for test in tests] or [
+                Match(CONNECTED, words=words)
+            ]
         return [_one_of(tests, words, negated=negated)]
 
     def _together(self, parts: Sequence[Json], values: Values) -> Test:
@@ -257,15 +257,9 @@ def _is_a(left: Json, kind: str, key: str) -> bool:
 def _status(left: Json, operator: str, right: Json, words: str) -> list[Match]:
     """Read what connection tracking notes of a connection.
 
-    Without a connection there is no status, and the rule does not hold, negated or not. Of a packet of a translated
-    connection the status is never that alone: with it comes that the translation was done.
+    Without a connection there is no status, and the rule does not hold, negated or not.
     """
     masked = members(left).get("&")
-    if masked is None and operator not in ("in", "!"):
-        values = members(right).get("set", right)
-        if not all(number_of(value, _STATUS_BITS) & _TRANSLATED for value in listed(values)):
-            raise NotModelledError("the whole status")
-        return [Match(NEVER if operator == "==" else CONNECTED, words=words)]
     bits = number_of(right if masked is None else listed(masked)[1], _STATUS_BITS)
     some = operator == "in"
     if masked is not None:

@@ -124,8 +124,6 @@ class _RuleReader:
         return [*done, draft]
 
     def _do(self, done: list[Draft], draft: Draft, statement: Json) -> None:
-        if statement is None:
-            return
         needs, effects = EffectReader(self.matches).read(statement)
         if needs:
             _ask(done, draft, needs)
@@ -205,7 +203,7 @@ class _RuleReader:
     def _none(self, statement: Json) -> _Choice:
         """A map without an element does nothing, and the next rule is asked."""
         words = show_statement(statement, MOST_SHOWN)
-        return _Choice([Match(NEVER, words=words)], None, words)
+        return _Choice([Match(NEVER, words=words)], {"comment": ""}, words)
 
 
 def _each_once(matches: Sequence[Match]) -> tuple[Match, ...]:

@@ -26,7 +26,7 @@ class NotModelledError(ValueError):
 
 def bare(value: Json) -> Json:
     """Give an element without its timeout, counter and comment; a limit on an element is not modelled."""
-    if not isinstance(value, Mapping) or "elem" not in value:
+    if not isinstance(value, (dict, Mapping)) or "elem" not in value:
         return value
     wrapped = members(value["elem"])
     if set(wrapped) - {"val", "timeout", "expires", "comment", "counter", "last"}:
@@ -70,11 +70,11 @@ def address_numbers(values: Values, family: Family) -> Numbers:
     for value in values:
         if isinstance(value, str) and value != "*":
             first = last = number(value)
-        elif isinstance(value, Mapping) and "prefix" in value:
+        elif isinstance(value, (dict, Mapping)) and "prefix" in value:
             prefix = members(value["prefix"])
             host = (1 << bits - number_of(prefix["len"])) - 1
-            first = number(str(prefix["addr"])) & ~host
-            last = first | host
+            last = number(str(prefix["addr"])) | host
+            first = last - host
         elif isinstance(value, Mapping):
             first, last = (number(str(end)) for end in listed(value["range"]))
         elif value == "*":

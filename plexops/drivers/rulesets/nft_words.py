@@ -21,7 +21,7 @@ def listed(value: Json) -> Sequence[Json]:
 
 def members(value: Json) -> Mapping[str, Json]:
     """Give a JSON object; anything else has no members."""
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, (dict, Mapping)) else {}
 
 
 def show(value: Json, most: int = 1 << 30) -> str:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Mapping
-from ipaddress import IPv4Address, IPv4Network
-from typing import Any, BinaryIO
+from ipaddress import IPv4Address
+from typing import BinaryIO
 
 from plexops.lab.base import (
     ExecResult,
@@ -22,25 +21,21 @@ from plexops.lab.base import (
 from plexops.lab.filesystem import FileSystem
 from plexops.lab.routers import linux_dnsmasq, linux_files, nft_packets
 from plexops.lab.routers.linux_files import DNSMASQ_CONF, LEASES, NFTABLES_CONF, Interfaces
+from plexops.lab.routers.linux_network import LinuxNetwork
 from plexops.lab.routers.nft import Ruleset, Style, list_tables
 from plexops.lab.routers.nft_command import NftCommand
 from plexops.lab.routers.nft_parser import Parser
 from plexops.lab.routers.nft_tokens import Source
+from plexops.lab.routers.openwrt_filters import miniupnpd_rules
 from plexops.lab.shell import DONE, Context, Shell, fail, say
 
 LEASE_SECONDS = 43200
 SERVICES = ("dnsmasq", "nftables", "miniupnpd")
 PIDS: Mapping[str, int] = {"dnsmasq": 612, "miniupnpd": 655}
-FOREVER = 4294967295
 JOB_FAILED = (
     "Job for {0}.service failed because the control process exited with error code.\n"
     'See "systemctl status {0}.service" and "journalctl -xeu {0}.service" for details.'
 )
-_TIGHT = (",", ":")
-ADDRESSES = ("address", "addr", "a")
-ROUTES = ("route", "r", "ro")
-#: What the router calls its second way to the Internet, where it has one.
-SECOND_SIDE = "wan1"
 
 
 class LinuxRouter:
@@ -50,9 +45,11 @@ class LinuxRouter:
         self.lock = threading.RLock()
         self._seed = seed
         self._sides = sides or Interfaces()
+        self._network = LinuxNetwork(seed, self._sides)
         self._clock = hooks.clock
         self.files = FileSystem()
         self.files.install(linux_files.router_files(seed, self._sides))
+        self.files.install_live("/proc/net/arp", lambda: self._network.arp().encode())
         for directory in ("/etc/nftables.d", "/run", "/var/lib/misc"):
             self.files.make_dir(directory, parents=True)
         self.ruleset = Ruleset()
@@ -69,7 +66,7 @@ class LinuxRouter:
                 "dnsmasq": self._dnsmasq,
                 "service": self._service,
                 "systemctl": self._systemctl,
-                "ip": self._ip,
+                "ip": self._network.ip,
                 "pidof": self._pidof,
                 "uname": self._uname,
                 "logger": lambda _argv, _stdin, _context: DONE,
@@ -124,6 +121,7 @@ class LinuxRouter:
 
     def set_leases(self, leases: tuple[Lease, ...]) -> None:
         """Write dnsmasq's lease file."""
+        self._network.leases = leases
         expiry = int(self._clock.time()) + LEASE_SECONDS
         lines = [f"{expiry} {x.mac} {x.address} {x.hostname or '*'} 01:{x.mac}\n" for x in leases]
         self.files.install({LEASES: "".join(lines)})
@@ -161,15 +159,7 @@ class LinuxRouter:
 
     def _map(self, mapping: MappingSeed) -> None:
         """Add what miniupnpd adds for a mapping: raw matches, as nft shows them."""
-        number = {"tcp": "0x6", "udp": "0x11"}[mapping.protocol]
-        dnat = (
-            f'iif "{self._sides.wan}" @nh,72,8 {number} th dport {mapping.external} '
-            f"dnat ip to {mapping.address}:{mapping.port}"
-        )
-        address = f"{int(mapping.address):#x}"
-        accept = (
-            f'iif "{self._sides.wan}" th dport {mapping.port} @nh,128,32 {address} @nh,72,8 {number} accept'
-        )
+        dnat, accept = miniupnpd_rules(mapping, self._sides.wan)
         text = f"add rule inet filter prerouting_miniupnpd {dnat}\nadd rule inet filter miniupnpd {accept}\n"
         self.ruleset.run(Parser(Source("", text), lambda _: []).program())
 
@@ -271,128 +261,3 @@ class LinuxRouter:
     def _uname(self, argv: list[str], _stdin: BinaryIO, _context: Context) -> ExecResult:
         texts = {"-r": "6.1.0-28-amd64", "-m": "x86_64", "-n": self._seed.hostname}
         return say(texts.get(argv[1] if len(argv) > 1 else "", "Linux") + "\n")
-
-    def _ip(self, argv: list[str], _stdin: BinaryIO, _context: Context) -> ExecResult:
-        words = [word for word in argv[1:] if not word.startswith("-")]
-        as_json = "-j" in argv or "-json" in argv
-        if words[:1] and words[0] in ADDRESSES:
-            return self._addresses(words, as_json=as_json)
-        if words[:1] and words[0] in ROUTES:
-            return self._routes(words, as_json=as_json)
-        return fail(f'Object "{words[0] if words else ""}" is unknown, try "ip help".', 1)
-
-    def _addresses(self, words: list[str], *, as_json: bool) -> ExecResult:
-        links = _links(self._seed, self._sides)
-        if "dev" in words or (len(words) > 2 and words[1] in ("show", "list")):
-            name = words[-1]
-            links = [link for link in links if link["ifname"] == name]
-            if not links:
-                return fail(f'Device "{name}" does not exist.')
-        if as_json:
-            return say(json.dumps(links, separators=_TIGHT) + "\n")
-        return say("".join(_link_text(link) for link in links))
-
-    def _routes(self, words: list[str], *, as_json: bool) -> ExecResult:
-        routes = _routes(self._seed, self._sides)
-        if "default" in words:
-            routes = [route for route in routes if route["dst"] == "default"]
-        if as_json:
-            return say(json.dumps(routes, separators=_TIGHT) + "\n")
-        return say("".join(_route_text(route) for route in routes))
-
-
-def _links(seed: Seed, sides: Interfaces) -> list[dict[str, Any]]:
-    plan: tuple[tuple[int, str, IPv4Address | None, int], ...] = (
-        (1, "lo", IPv4Address("127.0.0.1"), 8),
-        (2, sides.wan, seed.wan_address if seed.wan_up else None, seed.wan_prefix),
-        (5, sides.lan, seed.lan_address, seed.lan_prefix),
-    )
-    way = seed.second_way
-    second = () if way is None else ((6, SECOND_SIDE, way.address, way.prefix),)
-    return [_link(*row) for row in (*plan, *second)]
-
-
-def _link(index: int, name: str, address: IPv4Address | None, prefix: int) -> dict[str, Any]:
-    loopback = name == "lo"
-    info = [] if address is None else [_info(name, address, prefix)]
-    return {
-        "ifindex": index,
-        "ifname": name,
-        "flags": [
-            "LOOPBACK" if loopback else "BROADCAST",
-            *([] if loopback else ["MULTICAST"]),
-            "UP",
-            "LOWER_UP",
-        ],
-        "mtu": 65536 if loopback else 1500,
-        "qdisc": "noqueue",
-        "operstate": "UNKNOWN" if loopback else "UP",
-        "group": "default",
-        "txqlen": 1000,
-        "addr_info": info,
-    }
-
-
-def _info(name: str, address: IPv4Address, prefix: int) -> dict[str, Any]:
-    loopback = name == "lo"
-    info: dict[str, Any] = {"family": "inet", "local": str(address), "prefixlen": prefix}
-    if not loopback:
-        info["broadcast"] = str(IPv4Network((int(address), prefix), strict=False).broadcast_address)
-    info |= {
-        "scope": "host" if loopback else "global",
-        "label": name,
-        "valid_life_time": FOREVER,
-        "preferred_life_time": FOREVER,
-    }
-    return info
-
-
-def _link_text(link: dict[str, Any]) -> str:
-    head = (
-        f"{link['ifindex']}: {link['ifname']}: <{','.join(link['flags'])}> mtu {link['mtu']} qdisc noqueue "
-        f"state {link['operstate']} group default qlen 1000\n"
-    )
-    return head + "".join(_info_text(link, info) for info in link["addr_info"])
-
-
-def _info_text(link: dict[str, Any], info: dict[str, Any]) -> str:
-    broadcast = f" brd {info['broadcast']}" if "broadcast" in info else ""
-    return (
-        f"    inet {info['local']}/{info['prefixlen']}{broadcast} scope {info['scope']} {link['ifname']}\n"
-        "       valid_lft forever preferred_lft forever\n"
-    )
-
-
-def _routes(seed: Seed, sides: Interfaces) -> list[dict[str, Any]]:
-    routes: list[dict[str, Any]] = []
-    networks = [(sides.lan, seed.lan_address, seed.lan_prefix)]
-    if seed.wan_up:
-        routes.append({"dst": "default", "gateway": str(seed.wan_gateway), "dev": sides.wan, "flags": []})
-        networks.insert(0, (sides.wan, seed.wan_address, seed.wan_prefix))
-    if seed.second_way is not None:
-        way = seed.second_way
-        metric = {"metric": way.metric} if way.metric else {}
-        routes.append(
-            {"dst": "default", "gateway": str(way.gateway), "dev": SECOND_SIDE, **metric, "flags": []}
-        )
-        networks.insert(1, (SECOND_SIDE, way.address, way.prefix))
-    for name, address, prefix in networks:
-        network = IPv4Network((int(address), prefix), strict=False)
-        routes.append(
-            {
-                "dst": str(network),
-                "dev": name,
-                "protocol": "kernel",
-                "scope": "link",
-                "prefsrc": str(address),
-                "flags": [],
-            }
-        )
-    return routes
-
-
-def _route_text(route: dict[str, Any]) -> str:
-    if "gateway" in route:
-        metric = f" metric {route['metric']}" if "metric" in route else ""
-        return f"{route['dst']} via {route['gateway']} dev {route['dev']}{metric} \n"
-    return f"{route['dst']} dev {route['dev']} proto kernel scope link src {route['prefsrc']} \n"

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv4Network
 from typing import BinaryIO
 
+from plexops.lab import network_words
 from plexops.lab.base import (
+    GATEWAY_MAC,
     ExecResult,
     Fate,
     ForwardSeed,
@@ -122,6 +124,9 @@ class OpenWrtRouter:
 
     def set_leases(self, leases: tuple[Lease, ...]) -> None:
         """Write /tmp/dhcp.leases."""
+        gateway = [(str(self._seed.wan_gateway), GATEWAY_MAC, WAN)] if self._seed.wan_up else []
+        hosts = [(str(lease.address), lease.mac, LAN) for lease in leases]
+        self.files.install({"/proc/net/arp": network_words.arp([*gateway, *hosts])})
         expiry = int(self._clock.time()) + LEASE_SECONDS
         lines = [f"{expiry} {x.mac} {x.address} {x.hostname or '*'} 01:{x.mac}\n" for x in leases]
         self.files.install({LEASE_FILE: "".join(lines)})

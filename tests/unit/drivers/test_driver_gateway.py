@@ -109,8 +109,9 @@ def test_a_whole_gateway_is_a_router_of_which_the_rest_is_unknown() -> None:
         "plexops:plex-remote",
     )
     assert seen.state(Kind.UPNP_MAPPING) is KindState.PRESENT
-    for kind in (Kind.PORT_FORWARD, Kind.DHCP_RESERVATION, Kind.LEASE, Kind.FILTER_RULE, Kind.PINHOLE):
+    for kind in (Kind.PORT_FORWARD, Kind.DHCP_RESERVATION, Kind.LEASE):
         assert seen.state(kind) is KindState.UNKNOWN
+    assert seen.box is None
     assert "made by hand" in seen.reasons[Kind.PORT_FORWARD]
     facts = {fact.exhibit for fact in seen.facts.values()}
     assert facts | {entry.exhibit for entry in seen.entries} <= around.shown

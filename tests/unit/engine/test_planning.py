@@ -76,6 +76,18 @@ def with_fact(snapshot: Snapshot, name: str, value: str | bool) -> Snapshot:
     return replace(snapshot, facts=MappingProxyType({**snapshot.facts, name: Fact(name, value, "x")}))
 
 
+def at_another_address(router: Snapshot, address: str) -> Snapshot:
+    """The provider gave the router another address."""
+    box, old = router.box, IPv4Address(router.text("wan.address") or "")
+    assert box is not None
+    assert box.addresses is not None
+    moved_own = tuple(
+        replace(own, number=int(IPv4Address(address))) if own.number == int(old) else own for own in box.addresses
+    )
+    assert moved_own != box.addresses
+    return replace(with_fact(router, "wan.address", address), box=replace(box, addresses=moved_own))
+
+
 #: What may differ between two looks at one home, and is no reason to plan anew.
 LIVE: tuple[tuple[str, Callable[[Looked], Seen]], ...] = (
     (
@@ -101,7 +113,7 @@ LIVE: tuple[tuple[str, Callable[[Looked], Seen]], ...] = (
     ("firmware", lambda home: home.altered(with_fact(home.snapshot(ROUTER), "firmware", "next"))),
     (
         "the WAN address",
-        lambda home: home.altered(with_fact(home.snapshot(ROUTER), "wan.address", "203.0.113.99")),
+        lambda home: home.altered(at_another_address(home.snapshot(ROUTER), "203.0.113.99")),
     ),
     (
         "Plex's verdict",

@@ -9,6 +9,7 @@ import pytest
 from plexops.model.entries import ProbeAnswer
 from plexops.model.facts import FACTS
 from plexops.model.snapshot import FactValue, Kind, KindState, Role
+from plexops.runbook.way_in import exposures
 from tests.unit.engine.seen_home import looked_at
 
 #: Programs that only a diagnosis runs.
@@ -72,8 +73,10 @@ def test_what_a_home_has_to_show(
 
 def test_a_pinhole_over_ipv6(tmp_path: Path) -> None:
     with looked_at("openwrt", "ipv6-pinhole", tmp_path) as at:
-        holes = [entry.values for entry in at.snapshot(Role.ROUTER).of(Kind.PINHOLE)]
-    assert [hole for hole in holes if hole.ports is not None and 32400 in hole.ports]
+        (hole,) = exposures(at.seen.view) or ()
+    assert (hole.family, hole.external, hole.certain) == (6, ((32400, 32400),), True)
+    assert "over IPv6" in hole.says()
+    assert hole.exhibit in {exhibit.id for exhibit in at.seen.exhibits}
 
 
 def test_a_vantage_in_the_home_is_told_from_one_outside(tmp_path: Path) -> None:

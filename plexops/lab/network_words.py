@@ -1,0 +1,180 @@
+"""What `ip` (iproute2 6.1) and `/proc/net/arp` say of a simulated host's links, addresses, routes and neighbours."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address
+from typing import Any
+
+FOREVER = 4294967295
+LEASE_SECONDS = 40211
+#: Rules of the policy routing, as every system has them.
+RULES = ((0, "local"), (32766, "main"), (32767, "default"))
+_TIGHT = (",", ":")
+_ARP_HEAD = "IP address       HW type     Flags       HW address            Mask     Device\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One interface, with at most one IPv4 address. `mac` empty: a tunnel, or the loopback."""
+
+    index: int
+    name: str
+    mac: str = ""
+    address: IPv4Address | None = None
+    prefix: int = 24
+    discipline: str = "noqueue"
+    dynamic: bool = False
+    metric: int = 0
+
+    @property
+    def loopback(self) -> bool:
+        """Whether it is `lo`."""
+        return self.name == "lo"
+
+    @property
+    def flags(self) -> list[str]:
+        """Its flags."""
+        kind = ["LOOPBACK"] if self.loopback else ["BROADCAST", "MULTICAST"]
+        return [
+            *(kind if self.mac or self.loopback else ["POINTOPOINT", "MULTICAST", "NOARP"]),
+            "UP",
+            "LOWER_UP",
+        ]
+
+    @property
+    def local6(self) -> IPv6Address | None:
+        """Its IPv6 address on the link, made of the hardware address."""
+        if self.loopback:
+            return IPv6Address("::1")
+        if not self.mac:
+            return None
+        octets = [int(octet, 16) for octet in self.mac.split(":")]
+        octets[0] ^= 2
+        number = int.from_bytes(bytes([*octets[:3], 0xFF, 0xFE, *octets[3:]]))
+        return IPv6Address((0xFE80 << 112) | number)
+
+    @property
+    def state(self) -> str:
+        """What the kernel says of its carrier."""
+        return "UP" if self.mac else "UNKNOWN"
+
+    def info(self, families: Iterable[int]) -> list[dict[str, Any]]:
+        """Give the addresses of these families, as JSON has them."""
+        found = []
+        if 4 in families and self.address is not None:
+            found.append(self._info4(self.address))
+        local = self.local6
+        if 6 in families and local is not None:
+            scope = (
+                {"prefixlen": 128, "scope": "host"} if self.loopback else {"prefixlen": 64, "scope": "link"}
+            )
+            found.append({"family": "inet6", "local": str(local), **scope, **_lives(FOREVER)})
+        return found
+
+    def _info4(self, address: IPv4Address) -> dict[str, Any]:
+        info: dict[str, Any] = {"family": "inet", "local": str(address), "prefixlen": self.prefix}
+        if self.metric:
+            info["metric"] = self.metric
+        if self.mac:
+            info["broadcast"] = str(IPv4Network((int(address), self.prefix), strict=False).broadcast_address)
+        info["scope"] = "host" if self.loopback else "global"
+        if self.dynamic:
+            info["dynamic"] = True
+        return {**info, "label": self.name, **_lives(LEASE_SECONDS if self.dynamic else FOREVER)}
+
+    def json(self, families: Sequence[int]) -> dict[str, Any]:
+        """Give it as `ip -j addr` does; a family that is asked for leaves the hardware out."""
+        head: dict[str, Any] = {
+            "ifindex": self.index, "ifname": self.name, "flags": self.flags,
+            "mtu": 65536 if self.loopback else 1500,
+        }  # fmt: skip
+        if families != (6,):
+            head["qdisc"] = self.discipline
+        head["operstate"] = self.state
+        head |= {"group": "default"} if families != (6,) else {}
+        head["txqlen"] = 1000
+        if len(families) > 1:
+            head |= self._hardware()
+        return {**head, "addr_info": self.info(families)}
+
+    def _hardware(self) -> Mapping[str, str]:
+        if self.loopback:
+            return {"link_type": "loopback", "address": "00:00:00:00:00:00", "broadcast": "00:00:00:00:00:00"}
+        if not self.mac:
+            return {"link_type": "none"}
+        return {"link_type": "ether", "address": self.mac, "broadcast": "ff:ff:ff:ff:ff:ff"}
+
+    def text(self, families: Sequence[int]) -> str:
+        """Give it as `ip addr` prints it."""
+        head = f"{self.index}: {self.name}: <{','.join(self.flags)}> mtu {65536 if self.loopback else 1500} "
+        lines = [f"{head}qdisc {self.discipline} state {self.state} group default qlen 1000"]
+        hardware = self._hardware()
+        if len(families) > 1 and "address" in hardware:
+            lines.append(
+                f"    link/{hardware['link_type']} {hardware['address']} brd {hardware['broadcast']}"
+            )
+        for info in self.info(families):
+            metric = f" metric {info['metric']}" if "metric" in info else ""
+            broadcast = f" brd {info['broadcast']}" if "broadcast" in info else ""
+            tail = ("dynamic " if self.dynamic and info["family"] == "inet" else "") + info.get("label", "")
+            life = "forever" if info["valid_life_time"] == FOREVER else f"{LEASE_SECONDS}sec"
+            lines.append(
+                f"    {info['family']} {info['local']}/{info['prefixlen']}{metric}{broadcast} "
+                f"scope {info['scope']} {tail}"
+            )
+            lines.append(f"       valid_lft {life} preferred_lft {life}")
+        return "".join(f"{line}\n" for line in lines)
+
+
+LOOPBACK = Link(1, "lo", "", IPv4Address("127.0.0.1"), 8)
+
+
+def _lives(seconds: int) -> dict[str, int]:
+    return {"valid_life_time": seconds, "preferred_life_time": seconds}
+
+
+def families_of(argv: Sequence[str]) -> tuple[int, ...]:
+    """Give the families that the options of `ip` ask for."""
+    return (6,) if "-6" in argv else (4,) if "-4" in argv else (4, 6)
+
+
+def addresses(links: Iterable[Link], argv: Sequence[str], name: str = "") -> str:
+    """Answer `ip addr show`; a link without an address of the family that is asked for is left out."""
+    families = families_of(argv)
+    shown = [link for link in links if name in ("", link.name) and (len(families) > 1 or link.info(families))]
+    if "-j" in argv or "-json" in argv:
+        return dumped([link.json(families) for link in shown])
+    return "".join(link.text(families) for link in shown)
+
+
+def routes6(links: Iterable[Link]) -> list[dict[str, Any]]:
+    """Give the IPv6 routes of a host that no router gave an address: those to its links alone."""
+    return [
+        {"dst": "fe80::/64", "dev": link.name, "protocol": "kernel", "metric": 256, "flags": [], "pref": "medium"}
+        for link in links
+        if link.mac
+    ]  # fmt: skip
+
+
+def rules(argv: Sequence[str]) -> str:
+    """Answer `ip rule show`."""
+    held = RULES[:2] if "-6" in argv else RULES
+    if "-j" in argv or "-json" in argv:
+        return dumped([{"priority": number, "src": "all", "table": table} for number, table in held])
+    return "".join(f"{number}:\tfrom all lookup {table}\n" for number, table in held)
+
+
+def dumped(value: object) -> str:
+    """Write JSON as iproute2 does."""
+    return json.dumps(value, separators=_TIGHT) + "\n"
+
+
+def arp(neighbours: Iterable[tuple[str, str, str]]) -> str:
+    """Write `/proc/net/arp`: address, hardware address and device; without the second nobody answers there."""
+    return _ARP_HEAD + "".join(
+        f"{address:<16} 0x1         0x{2 if mac else 0}         {mac or '00:00:00:00:00:00'}     *        {device}\n"
+        for address, mac, device in neighbours
+    )
