@@ -13,7 +13,7 @@ from plexops.model.resources.passage import Passage
 from plexops.model.resources.port_forward import PortForward
 from plexops.model.site import ResolvedTask
 from plexops.model.snapshot import SOMEBODY, Entry, Kind, Role, Snapshot
-from plexops.packets.projection import with_accept
+from plexops.packets.projection import with_accept, without
 from plexops.packets.reach import AnswerKind
 from plexops.packets.why import Reason, Why
 from plexops.runbook.way_in import WayIn, entry_of, is_rule_of, says, through_router, translation
@@ -130,6 +130,8 @@ def _with_passage(box: Box, change: Change, router: ProfiledDriver) -> Box:
     want: Passage = change.want
     before = change.before
     stays = before is not None and not _moves(router)
+    if before is not None and not stays:
+        box = without(box, lambda rule: is_rule_of(rule, before))
     return with_accept(
         box,
         want.chain,
@@ -150,11 +152,16 @@ def _moves(router: ProfiledDriver) -> bool:
 def _why(first: Reason, left: WayIn) -> str:
     chain = "" if first.base is None else first.base.id
     second = _stopped_by_filter(left)
+    if left.answer.kind is AnswerKind.UNKNOWN and second is not None and second.base is not None:
+        return (
+            f"“{chain}” of the router's own filter drops what is forwarded, and whether “{second.base.id}” lets it "
+            "through is unknown: a rule there cannot be read"
+        )
     if second is None or second.base is None:
         question = str(left.answer.questions[0]) if left.answer.questions else says(left.reasons[0])
         return f"“{chain}” of the router's own filter drops what is forwarded, and behind it is unknown: {question}"
     if second.base.id == chain:
-        stopper = second.at.called if second.at is not None else second.words
+        stopper = second.at.name or second.at.words if second.at is not None else second.words
         return (
             f"our accept in “{chain}” of the router's filter stands behind a rule that drops ({stopper}): "
             "move it before that rule by hand"

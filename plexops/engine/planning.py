@@ -13,15 +13,23 @@ from plexops.model.change import Action, Change, find
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.facts import CONFIGURATION_FACTS
 from plexops.model.finding import Finding
+from plexops.model.packets import TranslateDestination, TranslateSource
 from plexops.model.plan import Plan, Step, sha256
 from plexops.model.profile import Profile
 from plexops.model.resources import KINDS
 from plexops.model.site import SiteTasks
 from plexops.model.snapshot import Entry, Kind, Role, Snapshot, canonical
+from plexops.packets.projection import lets_translated
 from plexops.runbook.guards import Case, judge
 from plexops.runbook.view import SiteView
 from plexops.runbook.way_after import after_change
-from plexops.runbook.way_in import WayIn, deciding_words, into_server, through_router
+from plexops.runbook.way_in import (
+    WayIn,
+    deciding_words,
+    into_server,
+    is_rule_of,
+    through_router,
+)
 
 #: Reservation → the host holds the address → host firewall → forward and passage → Plex → UPnP off.
 ORDER: tuple[Kind, ...] = (
@@ -170,7 +178,24 @@ def foreign(snapshot: Snapshot, role: Role, changes: Sequence[Change]) -> str:
         for entry in snapshot.of(kind)
         if id(entry) not in touched and not _follows(entry, own)
     ]
-    return sha256(rest)
+    return sha256([rest, _filter_rules(snapshot, own) if role is Role.ROUTER else []])
+
+
+def _filter_rules(snapshot: Snapshot, own: Sequence[Entry]) -> list[list[str]]:
+    """Give the rules of the router's filter, in order, but ours, UPnP's and what a family itself puts beside a forward."""
+    box = snapshot.box
+    if box is None:
+        return []
+    generated = box.inserts.get("passes", ())
+    return [
+        [chain.id, rule.words, rule.off]
+        for chain in box.chains.values()
+        if not (chain.hook is not None and chain.hook.nat) and "upnp" not in chain.id
+        for rule in chain.rules
+        if not any(is_rule_of(rule, entry) for entry in own)
+        and not any(isinstance(e, TranslateDestination | TranslateSource) for e in rule.effects)
+        and not (chain.id in generated and lets_translated(rule))
+    ]
 
 
 def _own(change: Change, snapshot: Snapshot) -> tuple[Entry, ...]:

@@ -25,7 +25,6 @@ from plexops.model.packets import (
     Verdict,
 )
 from plexops.packets.packet import (
-    ANY_SET,
     CONNECTION_MARK,
     PACKET_MARK,
     Packet,
@@ -243,9 +242,10 @@ class ChainWalk:
     def _unknown(
         self, outcome: Outcome, chain: Chain, rule: Rule | None, words: str, packet: Packet
     ) -> list[Packet]:
-        """Not modelled: a filter stops, accepts, or goes on; what translates goes on, or sends a packet anywhere.
+        """Not modelled: a filter stops, accepts, returns or goes on; what translates may also send a packet anywhere.
 
-        Gives what goes on, which may have got a mark; in a whole chain that was not read, anything that is set.
+        Gives what goes on to the next rule. What a packet bears then is not known; before tracking, nor if it will be
+        tracked.
         """
         stopped, spared = assume(packet, Question("what this does:", words))
         if stopped is not None:
@@ -253,16 +253,17 @@ class ChainWalk:
             outcome.ended.append(self._end(kind, stopped, chain, rule, words))
         if spared is None or self.nat:
             return [] if spared is None else [spared]
-        ways = [clouded(spared)]
-        if rule is None:
-            ways = [replace(ways[0], joined=spared.joined | ANY_SET)]
-            if spared.tracking is Tracking.BEFORE:
-                ways.append(replace(ways[0], tracking=Tracking.UNTRACKED))
         goes_on: list[Packet] = []
-        for way in ways:
-            done, on = assume(way, Question("what this does:", words, ("accepts", chain.id), packet.leg))
-            outcome.accepted += [] if done is None else [self._noted(done, chain, rule)]
-            goes_on += [] if on is None else [on]
+        untracked = (
+            [replace(spared, tracking=Tracking.UNTRACKED)] if spared.tracking is Tracking.BEFORE else []
+        )
+        for one in (spared, *untracked):
+            way: Packet | None = clouded(one)
+            for does, where in (("accepts", outcome.accepted), ("returns", outcome.through)):
+                if way is not None:
+                    yes, way = assume(way, Question("what this does:", words, (does, chain.id), packet.leg))
+                    where.extend([] if yes is None else [self._noted(yes, chain, rule)])
+            goes_on += [] if way is None else [way]
         return goes_on
 
     def _stop(

@@ -53,7 +53,9 @@ def listed_box(snapshot: Snapshot) -> Box | None:
         # A router that has no UPnP, or is of a family of which it cannot be asked, has no mappings.
         if state is KindState.UNKNOWN or (kind is Kind.PORT_FORWARD and state is not KindState.PRESENT):
             why = snapshot.reasons.get(kind, "") or f"the router's {what} were not read"
-            chains[what] = Chain(what, (), Hook("forwards", nat=True, priority=1), why)
+            chains[f"unread {what}"] = Chain(
+                f"unread {what}", (), Hook("forwards", nat=True, priority=1), why
+            )
     return Box("list", MappingProxyType(chains), tuple(_own(snapshot)), internet_side="internet")
 
 

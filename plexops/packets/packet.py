@@ -236,7 +236,7 @@ def forgotten(packet: Packet, *about: str) -> Answers:
 
 
 def clouded(packet: Packet) -> Packet:
-    """Give a packet of which it is not known any more what was set on it."""
+    """Give a packet of which it is not known any more what was set on it, and which sets it joined."""
     return replace(
         packet,
         mark=None,
@@ -244,6 +244,7 @@ def clouded(packet: Packet) -> Packet:
         mark_name=None,
         connection_mark_name=None,
         tag=None,
+        joined=packet.joined | ANY_SET,
         state=None if packet.tracking is Tracking.BEFORE else packet.state,
         answers=forgotten(packet, PACKET_MARK, CONNECTION_MARK, TAG),
     )

@@ -67,13 +67,14 @@ def with_forward(box: Box, external: Numbers, address: int, port: Numbers, name:
         chains[into.id] = replace(into, rules=(*into.rules, rule))
     made = replace(box, chains=MappingProxyType(chains))
     passes = _first(made, "passes")
-    if passes is None or any(_lets_translated(r) for r in passes.rules):
+    if passes is None or any(lets_translated(r) for r in passes.rules):
         return made
     accept = Rule((Match(TranslatedIs(Side.DESTINATION)),), (Verdict.ACCEPT,), "what was translated passes")
     return _inserted(made, passes, accept, before=_terminal(passes))
 
 
-def _lets_translated(rule: Rule) -> bool:
+def lets_translated(rule: Rule) -> bool:
+    """Tell whether a rule accepts whatever was translated."""
     return Verdict.ACCEPT in rule.effects and any(
         isinstance(match.test, TranslatedIs) and not match.negated for match in rule.matches
     )

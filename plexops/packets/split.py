@@ -204,7 +204,9 @@ def _decided(test: Test, packet: Packet, box: Box) -> bool | Question | tuple[st
             return Question("what time it is", words)
         case Other(words):
             # What holds for one packet of a connection need not hold for the next.
-            return Question("whether this holds:", words, leg=packet.leg)
+            return Question(
+                "whether this holds:", words, (packet.source, packet.destination, packet.port), packet.leg
+            )
     raise AssertionError(f"{test} is no test")  # pragma: no cover - the union is complete
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from plexops.model.change import Change
+from plexops.model.intervals import subtract
 from plexops.model.snapshot import Kind, Role
 from plexops.model.values import PLEX_PORT
 from plexops.runbook.case import Case, forwards, passages
@@ -35,12 +38,21 @@ def _new_exposures(case: Case) -> list[Exposure]:
     """Give what would be exposed after the changes, whichever of them did it, and is not there yet."""
     if case.undoing:
         return []
-    there = {_what(one) for one in exposures(case.before) or ()}
-    return [one for one in exposures(case.after) or () if _what(one) not in there]
+    there = exposures(case.before) or ()
+    return [one for one in exposures(case.after) or () if not _is_among(one, there)]
 
 
-def _what(one: Exposure) -> tuple[object, ...]:
-    return one.family, one.address, one.rule, one.certain, one.external, one.senders
+def _is_among(one: Exposure, there: Sequence[Exposure]) -> bool:
+    """Tell whether an exposure was there, for all of its ports and senders, and as surely.
+
+    A forward of ours takes its one port out of somebody's DMZ: what is left of that is nothing new.
+    """
+    external, senders = one.external, one.senders
+    for old in there:
+        same = (old.family, old.address, old.rule) == (one.family, one.address, one.rule)
+        if same and (old.certain or not one.certain):
+            external, senders = subtract(external, old.external), subtract(senders, old.senders)
+    return not external and not senders
 
 
 def _announces(change: Change) -> str | None:
@@ -79,7 +91,7 @@ def no_dmz(case: Case) -> str | None:
 def no_loosened_firewall(case: Case) -> str | None:
     """G3: firewalls stay on, and get one allow rule at most: TCP, to the Plex port."""
     for change in case.changes:
-        if change.kind is Kind.HOST_FIREWALL:
+        if change.kind in (Kind.HOST_FIREWALL, Kind.HOST_RULE):
             return f"{change.id} would change a firewall as a whole"
         reason = None if case.undoing or change.want is None else _loosens(case, change)
         if reason:

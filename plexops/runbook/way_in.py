@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address
 
 from plexops.model.intervals import Numbers, intersect, normalise, show_ports, single, subtract, unite
 from plexops.model.packets import Box, Family, PortIn, Rule, Side, TranslateDestination, Verdict
-from plexops.model.snapshot import Entry, Role
+from plexops.model.snapshot import Entry, Kind, Role
 from plexops.model.values import PLEX_PORT
 from plexops.packets.chains import End, EndKind
 from plexops.packets.listed import listed_box
@@ -115,7 +115,7 @@ def translation_of(way: WayIn) -> tuple[Rule, IPv4Address | None, int | None] | 
     """Give the rule that translates a viewer's connection, and where to; None where none does."""
     for end in way.answer.ends:
         for step in reversed(end.packet.trail):
-            if step.rule is None or not _translates(step.rule) or not end.packet.dnat:
+            if step.rule is None or not translates(step.rule) or not end.packet.dnat:
                 continue
             packet = end.packet
             number, port = single(packet.numbers(packet.destination)), single(packet.numbers(packet.port))
@@ -185,8 +185,8 @@ def _containers(box: Box, family: Family) -> tuple[tuple[Numbers, Numbers], ...]
 class Exposure:
     """A way by which somebody outside gets to the Plex host that the runbook forbids.
 
-    `external` are the ports at which one knocks, `rule` what lets it through or translates it. `certain` is False
-    where that hangs on a question.
+    `external` are the ports at which one knocks, `rule` what lets it through or translates it, or `words` of what was
+    not read. `certain` is False where that hangs on a question.
     """
 
     family: Family
@@ -195,6 +195,7 @@ class Exposure:
     rule: Rule | None
     certain: bool
     senders: Numbers
+    words: str = ""
 
     @property
     def every_port(self) -> bool:
@@ -204,7 +205,8 @@ class Exposure:
     @property
     def called(self) -> str:
         """How texts name what does it."""
-        return "a rule of the router" if self.rule is None else self.rule.called
+        unnamed = f"“{self.words}”" if self.words else "a rule of the router"
+        return unnamed if self.rule is None else self.rule.called
 
     @property
     def exhibit(self) -> str:
@@ -242,7 +244,7 @@ def _exposed_v4(view: SiteView, box: Box, asked: Asked) -> Iterator[Exposure]:
         if exposed:
             address = _shown(end, hosts)
             certain = not _doubtful(end) and end.packet.asked == asked.addresses
-            yield Exposure(4, exposed, address, _rule(end), certain, end.packet.viewers)
+            yield Exposure(4, exposed, address, _rule(end), certain, end.packet.viewers, _unread(end))
 
 
 def _forbidden(end: End) -> Numbers:
@@ -261,7 +263,7 @@ def _exposed_v6(view: SiteView, box: Box) -> Iterator[Exposure]:
         at = normalise(
             (a.number, a.number) for a in server.addresses if a.family == 6 and low <= a.number <= high
         )
-    elif any(a.family == 6 and low <= a.number <= high for a in own):
+    elif box.addresses is None or any(a.family == 6 and low <= a.number <= high for a in own):
         at = subtract(PUBLIC_V6, normalise((a.number, a.number) for a in own if a.family == 6))
     else:
         return
@@ -270,13 +272,17 @@ def _exposed_v6(view: SiteView, box: Box) -> Iterator[Exposure]:
     target = Target.at(at, ((PLEX_PORT, PLEX_PORT),))
     answer = who_reaches([box], Asked(6, at, ((PLEX_PORT, PLEX_PORT),)), target)
     for end in (*answer.reached, *(e for e in answer.missed if e.kind is EndKind.NOT_KNOWN)):
-        yield Exposure(
-            6, ((PLEX_PORT, PLEX_PORT),), _shown(end, at), _rule(end), not _doubtful(end), end.packet.viewers
-        )
+        address, certain = _shown(end, at), not _doubtful(end)
+        external = end.packet.asked_ports
+        yield Exposure(6, external, address, _rule(end), certain, end.packet.viewers, _unread(end))
 
 
 def _doubtful(end: End) -> bool:
     return bool(end.packet.answers) or end.kind is EndKind.NOT_KNOWN
+
+
+def _unread(end: End) -> str:
+    return end.step.words if end.kind is EndKind.NOT_KNOWN else ""
 
 
 def _shown(end: End, hosts: Numbers) -> str:
@@ -290,7 +296,7 @@ def translation(way: WayIn) -> Rule | None:
     """Give the rule by which packets get to the target; None where none translates them."""
     for end in way.answer.reached:
         for step in reversed(end.packet.trail):
-            if step.rule is not None and _translates(step.rule):
+            if step.rule is not None and translates(step.rule):
                 return step.rule
     return None
 
@@ -300,11 +306,12 @@ def _rule(end: End) -> Rule | None:
     if end.kind is EndKind.NOT_KNOWN:
         return end.step.rule
     rules = [step.rule for step in end.packet.trail if step.rule is not None]
-    translating = [rule for rule in rules if end.packet.dnat and _translates(rule)]
+    translating = [rule for rule in rules if end.packet.dnat and translates(rule)]
     return next(iter(translating or reversed(rules)), None)
 
 
-def _translates(rule: Rule) -> bool:
+def translates(rule: Rule) -> bool:
+    """Tell whether a rule translates destinations."""
     return any(isinstance(effect, TranslateDestination) for effect in rule.effects)
 
 
@@ -312,19 +319,10 @@ def _joined(found: Sequence[Exposure]) -> Iterator[Exposure]:
     """Unite what one rule does to one address: parts of one entry are one exposure."""
     by_rule: dict[tuple[object, ...], Exposure] = {}
     for one in found:
-        key = (one.family, one.address, one.rule, one.certain)
-        known = by_rule.get(key)
-        by_rule[key] = (
-            one
-            if known is None
-            else Exposure(
-                one.family,
-                unite(known.external, one.external),
-                one.address,
-                one.rule,
-                one.certain,
-                unite(known.senders, one.senders),
-            )
+        known = by_rule.setdefault((one.family, one.address, one.rule, one.certain, one.words), one)
+        external, senders = unite(known.external, one.external), unite(known.senders, one.senders)
+        by_rule[one.family, one.address, one.rule, one.certain, one.words] = replace(
+            known, external=external, senders=senders
         )
     yield from by_rule.values()
 
@@ -333,10 +331,17 @@ def _joined(found: Sequence[Exposure]) -> Iterator[Exposure]:
 
 
 def is_rule_of(rule: Rule, entry: Entry) -> bool:
-    """Tell whether a rule is what the device made of an entry: by handle, else by the name that its owner gave it."""
+    """Tell whether a rule is what the device made of an entry: by handle, else by the name that its owner gave it.
+
+    A handle alone does not do: what translates and what filters may have the same on one device.
+    """
+    made = translates(rule) if entry.kind is Kind.PORT_FORWARD else Verdict.ACCEPT in rule.effects
+    if not made:
+        return False
     if rule.handle and rule.handle == entry.handle:
         return True
-    return bool(rule.name) and rule.name in (entry.label, entry.handle)
+    named = entry.kind is Kind.PORT_FORWARD and rule.name
+    return bool(named) and rule.name in (entry.label, entry.handle)
 
 
 def admits(rule: Rule, port: int) -> bool:

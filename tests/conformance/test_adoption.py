@@ -42,8 +42,8 @@ STALE_HOME = replace(
 WANTED = {Kind.PORT_FORWARD: FORWARD, Kind.DHCP_RESERVATION: RESERVATION}
 #: What somebody set on their entry that plexops knows nothing of.
 OPTIONS = {
-    "openwrt": "uci set firewall.@redirect[3].reflection=0 && uci set firewall.@redirect[3].helper='x y' "
-    "&& uci add_list firewall.@redirect[3].reflection_zone='guests; and more' && uci set dhcp.@host[3].leasetime=infinite "
+    "openwrt": "uci set firewall.@redirect[3].reflection=0 && uci set firewall.@redirect[3].log='mum; and more' "
+    "&& uci add_list firewall.@redirect[3].reflection_zone='lan' && uci set dhcp.@host[3].leasetime=infinite "
     "&& uci set dhcp.@host[3].dns=1 && uci commit",
     "routeros": '/ip firewall nat set [find where dst-port=32500] log=yes log-prefix="plex \\"in\\""; '
     "/ip dhcp-server lease set [find where address=192.168.1.83] lease-time=2d use-src-mac=yes",

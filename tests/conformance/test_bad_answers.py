@@ -101,7 +101,7 @@ def test_what_is_no_answer_is_unknown_with_a_reason(family: Family, kind: Kind, 
 
 def _reads_of(family: Family, kind: Kind) -> set[str]:
     """Name the reads that hold one kind; each family's own words, from its profile."""
-    forwards = {"openwrt": "firewall", "linux": "ruleset", "routeros": "nat"}
+    forwards = {"openwrt": "firewall", "linux": "nft", "routeros": "nat"}
     reservations = {"openwrt": "dhcp", "linux": "dnsmasq", "routeros": "leases"}
     if kind is Kind.PORT_FORWARD:
         return {forwards.get(family, "forwards")}

@@ -108,6 +108,8 @@ def test_the_name_of_our_forward_arrives_or_is_refused(family: Family, group: st
         harmless = creating(replace(FORWARD, name=HARMLESS))
         expected = make_and_undo(at, harmless, at.script(harmless))
         for name in GROUPS[group]:
+            if family == "openwrt" and not has_room(family, name):
+                continue  # firewall4 itself would refuse to load it
             wanted = creating(replace(FORWARD, name=name))
             script = rendered(at, wanted, now)
             if script is not None:
@@ -183,7 +185,7 @@ def test_keys_of_ours_come_from_a_closed_alphabet(family: Family, kind: Kind) ->
 def test_the_name_of_an_entry_that_is_adopted(family: Family, group: str) -> None:
     """The entry is found by its handle; its own name, whatever it is, stays what it is."""
     names = [name for name in GROUPS[group] if typable(family, name)]
-    assert len(names) >= len(GROUPS[group]) - 4
+    assert len(names) >= (1 if group == "long" else len(GROUPS[group]) - 4)
     for first in range(0, len(names), 12):
         adopt_each(family, tuple(names[first : first + 12]))
 
@@ -224,7 +226,16 @@ def typable(family: Family, name: str) -> bool:
     """Tell whether somebody's entry can bear a name: typed into the vendor's own page, and no tag of ours."""
     if name in CONTROL or not name.strip() or name.startswith("plexops:"):
         return False
-    return family != "linux" or len(name.encode()) <= 128
+    return has_room(family, name)
+
+
+def has_room(family: Family, name: str) -> bool:
+    """Tell whether a device can hold a name.
+
+    nft's comments have 128 bytes. firewall4 writes a name into one, with 19 bytes of its own words: with a longer name
+    its whole ruleset is refused.
+    """
+    return len(name.encode()) <= {"linux": 128, "openwrt": 109}.get(family, 255)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -28,7 +28,7 @@ from tests.conformance.conformance_bench import FORWARD, bench, task
 #: The read that is replaced in a copy of each profile.
 VICTIMS = {
     "openwrt": r"  firewall: \{run: .*\}",
-    "linux": r"  ruleset: \{run: .*\}",
+    "linux": r"  nft: \{run: .*\}",
     "routeros": r"  nat: \{run: .*\}",
     "opnsense": r"  forwards: \{call: .*\}",
 }

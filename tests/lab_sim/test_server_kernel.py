@@ -114,8 +114,13 @@ def test_a_users_rules_stand_in_their_order_for_both_families() -> None:
     )
     for program, name in (("iptables-save", "v4"), ("ip6tables-save", "v6")):
         real = saved((PACKETS / f"ufw-many-rules.{name}.txt").read_text())
-        # The simulated ufw has no rules for an interface, and none that log.
-        assert saved(ok(server, program)) == [line for line in real if "--dport 8324" not in line]
+        # The simulated ufw has no rules for an interface, none that log, and none for what is passed on. When the
+        # capture was made, ufw had not been started again: then it loads its limits for IPv6.
+        beyond = ("--dport 8324", "-A ufw-user-forward", "-A ufw6-user-forward", "-A ufw6-user-limit")
+        mine = saved(ok(server, program))
+        assert [ln for ln in mine if beyond[-1] not in ln] == [
+            ln for ln in real if not any(w in ln for w in beyond)
+        ]
 
 
 def test_nft_shows_ufws_chains_as_the_real_one_does() -> None:
@@ -127,11 +132,7 @@ def test_nft_shows_ufws_chains_as_the_real_one_does() -> None:
     )
     text = (CAPTURES / "nft-of-ufw-host.json.txt").read_text()
     real = kernel(next(line for line in text.splitlines() if line.startswith("{")))
-    mine = kernel(ok(server, "nft -j list ruleset"))
-    # When the capture was made, ufw had not loaded its rate limit for IPv6 yet.
-    late = [line for line in mine if '"ufw6-user-limit' in line and '"rule"' in line and line not in real]
-    assert [line for line in mine if line not in late] == real
-    assert len(late) == 2
+    assert kernel(ok(server, "nft -j list ruleset")) == real
 
 
 def test_the_kernel_follows_the_command() -> None:
@@ -228,13 +229,12 @@ def test_the_real_kernel_shows_what_it_was_given(container: Container | None) ->
     )  # fmt: skip
     server = make_server(*everything, condition=ServerCondition(container=container))
     texts = [ok(server, program) for program in ("iptables-save", "ip6tables-save")]
-    script = "iptables-restore; ip6tables-restore <&3; iptables-save; echo ===; ip6tables-save; echo ===; nft -j list ruleset"
-    done = _in_namespace(
-        f"exec 3<<'SIX'\n{texts[1]}SIX\n{script} <<'FOUR'\n{texts[0]}FOUR\n".replace(
-            f"{script} <<'FOUR'",
-            f"{script.replace('iptables-restore;', chr(123) + ' iptables-restore; ', 1)}; }} <<'FOUR'",
-        )
+    shown = "iptables-save; echo ===; ip6tables-save; echo ===; nft -j list ruleset"
+    given = "".join(
+        f"{program}-restore <<'END'\n{text}END\n"
+        for program, text in zip(("iptables", "ip6tables"), texts, strict=True)
     )
+    done = _in_namespace(given + shown)
     four, six, listed = done.split("===\n")
     assert saved(four) == saved(texts[0])
     assert saved(six) == saved(texts[1])

@@ -271,7 +271,7 @@ def table(rng: random.Random, name: str) -> str:
     """Give a table with sets, chains of its own and base chains at several hooks."""
     family = rng.choice(("inet", "inet", "inet", "ip", "ip", "ip6"))
     here = _Table(rng, family, {**COMMON, **BY_FAMILY[family]})
-    dormant = " flags dormant\n" if rng.random() < 0.015 else ""
+    dormant = " flags dormant\n" if rng.random() < 0.008 else ""
     text = f"table {family} {name} {{\n{dormant}{sets(rng, family)}"
     plain = tuple(one for one in COMMON["verdict"] if "<sub>" not in one)
     # What is refused at some hooks would take every jump there with it.
@@ -280,7 +280,7 @@ def table(rng: random.Random, name: str) -> str:
     text += f" chain sub {{\n{here.some('rule', 3, 0, sub=('sub2',), local=local)} }}\n"
     for hook, priorities, chance, drop in HOOKS:
         for number in range(2):
-            if rng.random() < (chance if number == 0 else 0.12):
+            if rng.random() < (chance if number == 0 else min(0.12, chance / 4)):
                 if family != "inet" and "device" in hook:
                     continue
                 text += here.filter_chain(f"{hook[:4]}{number}", hook, rng.choice(priorities), drop)

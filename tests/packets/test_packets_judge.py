@@ -26,7 +26,7 @@ def _missing() -> str:
 pytestmark = [pytest.mark.namespaces, pytest.mark.skipif(bool(_missing()), reason=_missing())]
 
 #: How many rule sets of each kind; ufw takes a second for each.
-SHARES = {"nft": 120, "iptables": 70, "legacy": 45, "both": 15, "docker": 45, "ufw": 12}
+SHARES = {"nft": 110, "iptables": 60, "legacy": 40, "both": 15, "docker": 45, "pair": 30, "ufw": 10}
 NIGHTLY = 18
 
 

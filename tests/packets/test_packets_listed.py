@@ -179,7 +179,7 @@ def test_a_list_that_was_not_read_is_never_an_empty_one(
     else:
         assert ask(mapping(32500, 32400), kinds=kinds).kind is EVERYBODY
         told = ask(kinds=kinds, reasons={Kind.PORT_FORWARD: "login refused"})
-        assert questions(told) == ["what this does: “forwards: login refused”"]
+        assert questions(told) == ["what this does: “unread forwards: login refused”"]
 
 
 def test_where_neither_was_read_there_is_no_box() -> None:

@@ -30,6 +30,7 @@ from plexops.model.packets import (
     SkipFilter,
     State,
     TagIs,
+    Test,
     TranslateDestination,
     TranslateSource,
     UnknownEffect,
@@ -351,10 +352,11 @@ def test_an_unknown_mark_is_a_question_until_it_is_set_anew() -> None:
 
 
 def test_a_connection_has_no_mark_before_it_is_tracked() -> None:
-    setting: list[Effect] = [SetMark(5, connection=True), NameMark("plex", "connection")]
-    for effect, test in zip(
-        setting, (MarkIs(5, connection=True), MarkNamed("plex", "connection")), strict=True
-    ):
+    setting: list[tuple[Effect, Test]] = [
+        (SetMark(5, connection=True), MarkIs(5, connection=True)),
+        (NameMark("plex", "connection"), MarkNamed("plex", "connection")),
+    ]
+    for effect, test in setting:
         early = base("prerouting", rule(effect), priority=-300)
         late = base("prerouting", rule(effect), priority=-150)
         assert delivered(early, base("input", rule(m(test), DROP))).kind is EVERYBODY

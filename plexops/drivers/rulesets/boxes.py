@@ -17,8 +17,10 @@ from plexops.model.packets import (
     AddressIn,
     Box,
     Chain,
+    FamilyIs,
     InterfaceIs,
     LocalAddress,
+    Other,
     PortIn,
     ProtocolIs,
     Route,
@@ -26,6 +28,7 @@ from plexops.model.packets import (
     Side,
     TranslateDestination,
     TranslatedIs,
+    UnknownEffect,
     Verdict,
 )
 from plexops.model.values import is_public
@@ -204,7 +207,15 @@ def _row(chain: Chain, rule: Rule) -> dict[str, str]:
                 row[str(side)] = negation + show_addresses(family, numbers, 99)
             case InterfaceIs(Side.SOURCE, names):
                 row["interface"] = negation + ",".join(names)
+            case FamilyIs():
+                continue
+            case Other():
+                row["understood"] = "0"
+            case _:
+                row["also"] = " ".join(filter(None, (row.get("also", ""), match.words)))
     for effect in rule.effects:
+        if isinstance(effect, UnknownEffect):
+            row["understood"] = "0"
         if isinstance(effect, TranslateDestination):
             if effect.addresses:
                 row["to_address"] = show_addresses(effect.family or 4, effect.addresses)

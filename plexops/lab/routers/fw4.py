@@ -36,8 +36,8 @@ _TIMES = frozenset({"start_date", "stop_date", "start_time", "stop_time", "weekd
 NOT_SIMULATED: Mapping[str, frozenset[str]] = {
     "defaults": frozenset({"flow_offloading", "tcp_reject_code", "any_reject_code", "synflood_rate"}),
     "zone": frozenset({"subnet", "masq_src", "masq_dest", "log", "family", "helper"}),
-    "rule": _TIMES | {"helper", "set_helper", "mark", "set_mark", "set_xmark", "dscp", "set_dscp", "device"},
-    "redirect": _TIMES | {"helper", "mark"},
+    "rule": _TIMES | {"set_helper", "mark", "set_mark", "set_xmark", "dscp", "set_dscp", "device"},
+    "redirect": _TIMES | {"mark"},
 }
 #: The helpers whose modules this kernel has: name, protocol, port, family, what firewall4 calls them.
 HELPERS = (
@@ -125,6 +125,9 @@ class Firewall:
         options.word("limit_burst")
         options.word("log")
         options.switch("counter", "1")
+        options.one("helper", _helper)
+        if options.section.type == "redirect" and values.inverted(options.word("helper"))[0]:
+            raise Skipped("option 'helper' must not be negated")
         name = re.split("[ ,]+", values.inverted(options.word("ipset"))[1])[0]
         if not name:
             return found
@@ -137,13 +140,18 @@ class Firewall:
         return found
 
     def set_family(self, options: Options) -> Family:
-        """Give the family of a section's set, if it has one."""
+        """Give the family of a section's set or helper, if it has one."""
+        if helper := options.one("helper", _helper):
+            return next(family for name, _, _, family, _ in HELPERS if name == helper) or None
         name = re.split("[ ,]+", values.inverted(options.word("ipset"))[1])[0]
         return self.sets[name].family if name else None
 
     def more(self, options: Options, protocol: str) -> str:
-        """Write the limit and the set of a section."""
+        """Write the helper, the limit and the set of a section."""
         words = []
+        if helper := options.one("helper", _helper):
+            operator = "!= " if values.inverted(options.word("helper"))[0] else ""
+            words.append(f'ct helper {operator}"{helper}"')
         if rate := options.one("limit", values.limit):
             burst = options.word("limit_burst")
             words.append(f"limit rate {rate}" + (f" burst {burst} packets" if burst else ""))
@@ -257,3 +265,8 @@ class Firewall:
             return
         if chain or not position.startswith("chain"):
             self.includes.append((position, chain if position.startswith("chain") else "", path))
+
+
+def _helper(text: str) -> str | None:
+    name = values.inverted(text)[1]
+    return name if any(name == helper[0] for helper in HELPERS) else None

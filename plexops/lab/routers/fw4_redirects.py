@@ -85,7 +85,7 @@ def _read(firewall: Firewall, options: Options) -> Redirect:
         dest = next((z for z in firewall.zones if any(s.encloses(n) for s in z.subnets for n in new)), None)
     if options.switch("reflection", "1") and isinstance(dest, Zone) and 4 in source.masquerades:
         dest.flags |= {"accept", "dnat", "snat"}
-    source.flags.add("dnat")
+    source.flags |= {"dnat", *(["helper"] if options.word("helper") else [])}
     return Redirect(
         "dnat", source, dest, addresses["src_ip"], addresses["src_dip"], new,
         ports["src_port"], ports["src_dport"], ports["dest_port"] or ports["src_dport"],
@@ -93,9 +93,11 @@ def _read(firewall: Firewall, options: Options) -> Redirect:
 
 
 def _limits(asked: Matches) -> str:
-    """Give what of the rest a reflected rule has too: the limit, not the set."""
-    found = re.match(r"limit rate \S+(?: burst \d+ packets)?", asked.more)
-    return found[0] if found else ""
+    """Give what of the rest a reflected rule has too: helper and limit, not the set."""
+    found = re.match(
+        r'(?:ct helper (?:!= )?"[^"]*" ?)?(?:limit rate \S+(?: burst \d+ packets)?)?', asked.more
+    )
+    return found[0].strip() if found else ""
 
 
 def _ported(asked: Matches, source: Port | None, destination: Port | None) -> Matches:

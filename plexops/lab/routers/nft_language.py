@@ -47,7 +47,7 @@ PRIORITY_REACH = 10
 
 Kind = Literal[
     "ifname", "port", "address", "address6", "mac", "protocol", "state", "status", "nfproto", "icmp", "icmp6",
-    "code6", "fib", "flags", "raw", "concat",
+    "code6", "fib", "flags", "raw", "concat", "text",
 ]  # fmt: skip
 #: These are bits in one word: several are written with commas, and JSON says "in".
 FLAG_KINDS = frozenset({"state", "status"})
@@ -135,6 +135,7 @@ SELECTORS: Mapping[tuple[str, ...], Selector] = {
     },
     ("ct", "state"): Selector("ct state", {"ct": {"key": "state"}}, "state"),
     ("ct", "status"): Selector("ct status", {"ct": {"key": "status"}}, "status"),
+    ("ct", "helper"): Selector("ct helper", {"ct": {"key": "helper"}}, "text"),
     ("fib", "daddr"): Selector("fib daddr type", {"fib": {"result": "type", "flags": ["daddr"]}}, "fib"),
 }
 
@@ -162,6 +163,8 @@ def read_value(kind: Kind, word: str, *, quoted: bool) -> Value:
         # nft keeps names in host byte order, so that is how it sorts them.
         number = int.from_bytes(word.encode(), "little")
         return Value(f'"{word}"', word, number, number)
+    if kind == "text":
+        return Value(f'"{word}"', word, 0, 0)
     if kind == "protocol" and quoted:
         quoted = False  # the names of protocols may be quoted
     if quoted:

@@ -8,7 +8,7 @@ from ipaddress import IPv4Address
 from types import MappingProxyType
 from typing import Any
 
-from plexops.model.change import Action, Change, project
+from plexops.model.change import Action, Change
 from plexops.model.entries import Echo, Lease, Probe, ProbeAnswer, UpnpMapping
 from plexops.model.resources import KINDS
 from plexops.model.resources.dhcp_reservation import Reservation
@@ -21,6 +21,7 @@ from plexops.model.snapshot import SOMEBODY, Entry, Fact, FactValue, Kind, KindS
 from plexops.model.values import Ports, Protocol
 from plexops.runbook.guards import Case
 from plexops.runbook.view import SiteView
+from plexops.runbook.way_after import after_change
 
 PUBLIC = IPv4Address("203.0.113.7")
 PLEX = IPv4Address("192.168.1.50")
@@ -123,7 +124,7 @@ def sound_view() -> SiteView:
         SERVER,
         facts(SERVER, host__addresses=("192.168.1.50",), firewall__kind="ufw", firewall__active=True),
         (),
-        {Kind.FIREWALL_RULE: KindState.PRESENT, Kind.FILTER_RULE: KindState.PRESENT},
+        {Kind.FIREWALL_RULE: KindState.PRESENT, Kind.HOST_RULE: KindState.PRESENT},
     )
     plex = Snapshot(
         PLEX_ROLE,
@@ -176,7 +177,7 @@ def case_of(
     after, made = view, tuple(changes)
     for each in made:
         if each.kind in KINDS:
-            after = after.with_snapshot(project(after.of(each.role), each))
+            after = after.with_snapshot(after_change(after.of(each.role), each))
     return Case(view, after, made, frozenset(adopted), undoing)
 
 

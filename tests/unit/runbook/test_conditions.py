@@ -296,7 +296,7 @@ DMZ: tuple[tuple[str, SiteView, Holds, str], ...] = (
         N,
         "192.168.1.83",
     ),
-    ("one that cannot be read", with_entries(sound_view(), exposing(None)), U, "“by hand” cannot be read"),
+    ("one that cannot be read", with_entries(sound_view(), exposing(None)), U, "whether “by hand” leads to"),
     ("none was read", with_state(sound_view(), Kind.PORT_FORWARD, KindState.UNKNOWN), U, "not read"),
     ("nobody was asked", replace(sound_view(), snapshots={}), U, "not read"),
 )

@@ -129,6 +129,8 @@ def container(answered: str = "192.168.1.60") -> SiteView:
 
 
 TO_CONTAINER = replace(FORWARD, want=forward(address=IPv4Address("192.168.1.60")))
+#: What is forwarded still meets the filters that there are.
+OPENS_NO_FILTER = tuple(c for c in WHOLE_PLAN if c.kind not in (Kind.FIREWALL_RULE, Kind.PASSAGE))
 SSH_RULE = entry(Kind.FIREWALL_RULE, FirewallRule(22), key="plex", handle="rule")
 OUR_FORWARD = entry(Kind.PORT_FORWARD, forward(), key="plex", handle="ours")
 DIRECT = entry(Kind.PORT_FORWARD, forward(PLEX_PORT), handle="direct", label="Plex direct")
@@ -152,7 +154,7 @@ ALONE: tuple[tuple[str, str, Make, str], ...] = (
         "G1",
         "the host firewall is all that stands before an old forward of 32400",
         lambda: home(lambda view: with_entries(view, DIRECT)),
-        "remove that forward first",
+        "forwards from 32400: remove that first",
     ),
     (
         "G1",
@@ -164,7 +166,7 @@ ALONE: tuple[tuple[str, str, Make, str], ...] = (
             ),
             [PASS],
         ),
-        "remove that forward first",
+        "forwards from 32400: remove that first",
     ),
     ("G1", "32400 shows up in what the changes leave", lambda: appeared(PLEX_PORT, PLEX, PLEX_PORT), "32400"),
     (
@@ -206,7 +208,7 @@ ALONE: tuple[tuple[str, str, Make, str], ...] = (
     (
         "G3",
         "somebody's filter rule",
-        lambda: case_of(sound_view(), [change(Kind.FILTER_RULE, Action.DELETE, key="drop")]),
+        lambda: case_of(sound_view(), [change(Kind.HOST_RULE, Action.DELETE, key="drop")]),
         "as a whole",
     ),
     (
@@ -359,13 +361,15 @@ ALONE: tuple[tuple[str, str, Make, str], ...] = (
     (
         "G7",
         "a forward that cannot be read",
-        lambda: home(lambda view: with_entries(view, entry(Kind.PORT_FORWARD, None, label="odd"))),
+        lambda: home(
+            lambda view: with_entries(view, entry(Kind.PORT_FORWARD, None, label="odd")), OPENS_NO_FILTER
+        ),
         "“odd”, perhaps",
     ),
     (
         "G7",
         "the forwards could not be read",
-        lambda: home(lambda view: with_state(view, Kind.PORT_FORWARD, KindState.UNKNOWN)),
+        lambda: home(lambda view: with_state(view, Kind.PORT_FORWARD, KindState.UNKNOWN), OPENS_NO_FILTER),
         "could not be read",
     ),
     (
@@ -378,14 +382,16 @@ ALONE: tuple[tuple[str, str, Make, str], ...] = (
         "G7",
         "a UPnP mapping that cannot be read",
         lambda: case_of(
-            with_entries(sound_view(), entry(Kind.UPNP_MAPPING, None, label="odd")), WHOLE_PLAN[:-1]
+            with_entries(sound_view(), entry(Kind.UPNP_MAPPING, None, label="odd")), OPENS_NO_FILTER[:-1]
         ),
         "“odd”, perhaps",
     ),
     (
         "G7",
         "the UPnP mappings could not be read",
-        lambda: case_of(with_state(sound_view(), Kind.UPNP_MAPPING, KindState.UNKNOWN), WHOLE_PLAN[:-1]),
+        lambda: case_of(
+            with_state(sound_view(), Kind.UPNP_MAPPING, KindState.UNKNOWN), OPENS_NO_FILTER[:-1]
+        ),
         "could not be read",
     ),
     ("G8", "UDP", lambda: case_of(sound_view(), forwarding(protocol=Protocol.UDP)), "TCP alone"),
