@@ -47,8 +47,9 @@ def admitted(given: Comparison, task: ResolvedTask, snapshot: Snapshot) -> Findi
     if way is None:
         have = "what the server's filters do could not be read"
         return finding_of(task, FindingStatus.UNKNOWN, have=have, exhibits=exhibits)
-    if kind is AnswerKind.EVERYBODY:
-        have = f"tcp {task.want.port} is admitted"
+    if way.open:
+        some = "" if kind is AnswerKind.EVERYBODY else f", but for some: {says(way.reasons[0])}"
+        have = f"tcp {task.want.port} is admitted{some}"
         if snapshot.flag("firewall.active") is False:
             have = "the host firewall is off: it stops nothing"
         return finding_of(task, FindingStatus.OK, have=have, exhibits=exhibits)
@@ -58,7 +59,7 @@ def admitted(given: Comparison, task: ResolvedTask, snapshot: Snapshot) -> Findi
     have = _stopped(task, way)
     change = change_of(task, Action.UPDATE if ours else Action.CREATE, ours[0] if ours else None)
     opened = into_server(given.view, task.want.port, box=after_change(snapshot, change).box)
-    if opened is None or opened.answer.kind is not AnswerKind.EVERYBODY:
+    if opened is None or not opened.open:
         left = "" if opened is None or opened.first is None else f" ({says(opened.first)})"
         why = f"a rule of ours would not let it in, either{left}: let the port in there by hand"
         return finding_of(task, FindingStatus.UNSUPPORTED, have=have, why=why, exhibits=_shown(way))

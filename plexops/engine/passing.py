@@ -25,7 +25,7 @@ def works_by(given: Comparison, task: ResolvedTask, entries: tuple[Entry, ...]) 
     What packets meet decides: another entry that names the port and never takes a viewer's connection is no conflict.
     """
     way = _way(given, task.want)
-    if way is None or way.answer.kind is not AnswerKind.EVERYBODY:
+    if way is None or not way.open:
         return None
     rule = translation(way)
     entry = entry_of(rule, entries)
@@ -41,7 +41,7 @@ def works_by(given: Comparison, task: ResolvedTask, entries: tuple[Entry, ...]) 
 def not_met(given: Comparison, task: ResolvedTask, entry: Entry) -> Finding | None:
     """The entry says what is wanted: give the finding where packets do not meet it, or do not get through."""
     way = _way(given, task.want)
-    if way is None or way.answer.kind is AnswerKind.EVERYBODY:
+    if way is None or way.open:
         return None
     status, why = FindingStatus.CONFLICT, ""
     if way.answer.kind is AnswerKind.UNKNOWN:
@@ -72,7 +72,7 @@ def passage_for(
     if router is None or Kind.PASSAGE not in router.kinds or box is None:
         return None
     way = _way(given, forward, box)
-    if way is None or way.answer.kind is AnswerKind.EVERYBODY:
+    if way is None or way.open:
         return None
     stopped = _stopped_by_filter(way)
     if way.answer.kind is AnswerKind.UNKNOWN and way.answer.questions:
@@ -93,7 +93,7 @@ def passage_for(
         return Impassable(f"{len(ours)} rules of the router's filter bear our tag “{task.key}”")
     change = _change(task, want, ours[0] if ours else None)
     left = _way(given, forward, _with_passage(box, change, router))
-    if left is None or left.answer.kind is AnswerKind.EVERYBODY:
+    if left is None or left.open:
         return change
     return Impassable(_why(stopped, left))
 

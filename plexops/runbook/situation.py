@@ -242,8 +242,8 @@ class Situation:
 
     @property
     def router_admits(self) -> bool:
-        """Whether everybody gets through the router to Plex."""
-        return self.way is not None and self.way.answer.kind is AnswerKind.EVERYBODY
+        """Whether viewers get through the router to Plex."""
+        return self.way is not None and self.way.open
 
     @cached_property
     def effective(self) -> Entry | None:
@@ -335,16 +335,15 @@ class Situation:
 
     @cached_property
     def host_admits(self) -> bool:
-        """Whether the server lets everybody in to Plex over IPv4."""
+        """Whether the server lets viewers in to Plex over IPv4."""
         way = self.host_way()
-        return way is not None and way.answer.kind is AnswerKind.EVERYBODY
+        return way is not None and way.open
 
     def firewall_stops(self, family: Literal[4, 6] = 4) -> Stopped | None:
         """What stops it on the server where one rule in the firewall that plexops changes would let it in."""
         stopped = self.host_stops(family)
         opened = opened_server(self.view, self.view.plex_port, family)
-        admitted = opened is not None and opened.answer.kind is AnswerKind.EVERYBODY
-        return stopped if admitted else None
+        return stopped if opened is not None and opened.open else None
 
     def host_stops(self, family: Literal[4, 6] = 4) -> Stopped | None:
         """What stops it on the server."""

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address
 
-from plexops.model.intervals import Numbers, intersect, normalise, show_ports, single, subtract, unite
+from plexops.model.intervals import Numbers, intersect, normalise, show_ports, single, size, subtract, unite
 from plexops.model.packets import Box, Family, PortIn, Rule, Side, TranslateDestination, Verdict
 from plexops.model.snapshot import Entry, Kind, Role
 from plexops.model.values import PLEX_PORT
@@ -29,6 +29,8 @@ class WayIn:
 
     answer: Answer
     reasons: tuple[Reason, ...]
+    #: Whether everybody gets there, or all but some that somebody shuts out: a block list is no closed door.
+    open: bool
 
     @property
     def first(self) -> Reason | None:
@@ -142,7 +144,10 @@ def into_server(view: SiteView, port: int, family: Family = 4, box: Box | None =
 
 def _way(path: Sequence[Box], asked: Asked, target: Target) -> WayIn:
     answer = who_reaches(path, asked, target)
-    return WayIn(answer, why_not(path, asked, target, answer))
+    everybody = PUBLIC_V4 if asked.family == 4 else PUBLIC_V6
+    most = answer.kind is AnswerKind.SOME and 2 * size(answer.senders) > size(everybody)
+    open_ = most or answer.kind is AnswerKind.EVERYBODY
+    return WayIn(answer, why_not(path, asked, target, answer), open_)
 
 
 def _asked(view: SiteView, ports: Numbers) -> Asked | None:

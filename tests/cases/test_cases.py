@@ -8,7 +8,9 @@ A file `KIND/THEME.yaml` is a list of cases:
     state     present or absent; `adopt: true` gives leave on the task, `allow: ID` on the command line
     know      what is known of a kind where it is not simply present: absent, unknown, unsupported; with `reason`
     have      the device's entries of this kind, in order: values, `label`, `owner` (our key), `unreadable`, `raw`
-    filter    the packet filter's rules, in order, where they matter; `facts` of the same device
+    filter    the device's packet filter, in order, where it was read: rules with `verdict`, what they match on (`ports`,
+              `protocol`, `source`, `translated`, `new`, `other`) and their `name`; `policy` for what none of them takes
+    lines     the lines of the host firewall's own file; `facts` of the same device
     expect    status, and what else the case is about: action, fields, adopt_id, changes (kind and action of each),
               `have`, `why` and `steps` as texts that must occur, `script` and `undo` as exact lines
 """
@@ -16,7 +18,7 @@ A file `KIND/THEME.yaml` is a list of cases:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +32,33 @@ from plexops.drivers.profiled import ProfiledDriver
 from plexops.drivers.server import ServerDriver
 from plexops.engine.compare import Comparison, compare
 from plexops.engine.seen import Drivers
-from plexops.model.entries import FilterRule, FilterVerdict
+from plexops.model.entries import HostRule
 from plexops.model.errors import Place
 from plexops.model.exchange import Command, Script
 from plexops.model.finding import Finding
+from plexops.model.intervals import ALL_V4, network
+from plexops.model.packets import (
+    AddressIn,
+    Box,
+    Chain,
+    Hook,
+    LocalAddress,
+    Match,
+    Other,
+    PortIn,
+    ProtocolIs,
+    Route,
+    Rule,
+    Side,
+    StateIs,
+    Test,
+    TranslateDestination,
+    TranslatedIs,
+    Verdict,
+)
+from plexops.model.packets import (
+    State as Tracked,
+)
 from plexops.model.plan import shown
 from plexops.model.resources import KINDS
 from plexops.model.resources.dhcp_reservation import Reservation
@@ -67,6 +92,7 @@ KNOWN = frozenset(
         "reason",
         "have",
         "filter",
+        "lines",
         "facts",
         "expect",
     }
@@ -205,12 +231,28 @@ def snapshot_of(kind: Kind, case: Case) -> Snapshot:
     """Make the snapshot of the one device that a case is about."""
     role = KINDS[kind].role
     entries = [entry_of(kind, position, held) for position, held in enumerate(case.get("have", ()))]
-    entries += [rule_of(position, rule) for position, rule in enumerate(case.get("filter", ()))]
     known = KindState(case.get("know", "present"))
-    kinds = {kind: known, Kind.PASSAGE: KindState.PRESENT, Kind.FILTER_RULE: KindState.PRESENT}
-    facts = {name: Fact(name, value, "case") for name, value in case.get("facts", {}).items()}
+    facts = {
+        name: Fact(name, value, "case") for name, value in {**FACTS[role], **case.get("facts", {})}.items()
+    }
     reasons: dict[str, str] = {kind: case["reason"]} if "reason" in case else {}
-    return Snapshot(role, facts, tuple(entries), kinds, reasons)
+    box = box_of(role, case, entries) if "filter" in case else None
+    lines = [
+        Entry(
+            Kind.HOST_RULE,
+            HostRule(line["action"], line.get("port")),
+            {},
+            SOMEBODY,
+            str(place),
+            "case",
+            place,
+            line["label"],
+        )
+        for place, line in enumerate(case.get("lines", ()))
+    ]
+    return Snapshot(
+        role, facts, (*entries, *lines), {kind: known, Kind.PASSAGE: KindState.PRESENT}, reasons, box
+    )
 
 
 def entry_of(kind: Kind, position: int, held: Mapping[str, Any]) -> Entry:
@@ -226,23 +268,88 @@ def entry_of(kind: Kind, position: int, held: Mapping[str, Any]) -> Entry:
     return Entry(kind, values, raw, owner, handle, "router.case", position, label)
 
 
-def rule_of(position: int, rule: Mapping[str, Any]) -> Entry:
+def line_of(position: int, line: Mapping[str, Any]) -> Entry:
+    """Make one line of the host firewall's file."""
+    values = HostRule(line["action"], line.get("port"))
+    return Entry(Kind.HOST_RULE, values, {}, SOMEBODY, str(position), "case", position, line["label"])
+
+
+#: What every device of its role tells.
+FACTS: Mapping[Role, Mapping[str, Any]] = {
+    Role.ROUTER: {"wan.address": "203.0.113.20"},
+    Role.SERVER: {"host.interface": "eth0"},
+    Role.PLEX: {},
+}
+PLACES = {
+    Role.ROUTER: (("203.0.113.20", "wan0"), ("192.168.1.1", "lan0")),
+    Role.SERVER: ((str(PLEX), "eth0"),),
+}
+
+
+def box_of(role: Role, case: Case, entries: list[Entry]) -> Box:
+    """Make the device's packet filter: the forwards that it holds, and one filter chain."""
+    routeros = case.get("family") == "routeros"
+    at_router = role is Role.ROUTER
+    rules = [rule_of(place, one) for place, one in enumerate(case["filter"]) if "policy" not in one]
+    policy = next((Verdict(one["policy"]) for one in case["filter"] if "policy" in one), Verdict.ACCEPT)
+    stage = ("filter/forward" if routeros else "forward") if at_router else "input"
+    chains = [Chain(f"inet filter {stage}", tuple(rules), Hook(stage, policy=policy))]
+    if at_router:
+        first = Hook("nat/dstnat" if routeros else "prerouting", -100, nat=True)
+        chains.append(Chain("nat", tuple(map(forward_of, entries)), first))
+    lan = PLACES[role][-1][1]
+    out = PLACES[role][0][1]
+    return Box(
+        "routeros" if routeros else "netfilter",
+        {chain.id: chain for chain in chains},
+        tuple(LocalAddress(4, int(IPv4Address(text)), name) for text, name in PLACES[role]),
+        (Route(4, network("192.168.1.0/24")[1], 24, lan), Route(4, ALL_V4, 0, out)),
+        out,
+        inserts={} if at_router else {"firewall_rule": (chains[0].id,)},
+    )
+
+
+def rule_of(place: int, one: Mapping[str, Any]) -> Rule:
     """Make one rule of a packet filter."""
-    values = None
-    if not rule.get("unreadable"):
-        values = FilterRule(
-            chain=rule.get("chain", "inet filter forward"),
-            base=True,
-            verdict=FilterVerdict(rule["verdict"]),
-            protocol=Protocol(rule["protocol"]) if "protocol" in rule else None,
-            ports=Ports.parse(str(rule["ports"])) if "ports" in rule else None,
-            source=IPv4Network(rule["source"]) if "source" in rule else None,
-            translated=rule.get("translated"),
-            new=rule.get("new"),
-            understood=rule.get("understood", True),
-        )
-    handle = str(rule.get("handle", position + 10))
-    return Entry(Kind.FILTER_RULE, values, {}, SOMEBODY, handle, "case", position, rule.get("label", ""))
+    tests: list[Test] = []
+    if "protocol" in one:
+        tests.append(ProtocolIs(frozenset({one["protocol"]})))
+    if "ports" in one:
+        tests.append(PortIn(Side.DESTINATION, Ports.parse(str(one["ports"])).ranges))
+    if "source" in one:
+        tests.append(AddressIn(Side.SOURCE, 4, network(one["source"])[1]))
+    if one.get("translated"):
+        tests.append(TranslatedIs(Side.DESTINATION))
+    if "new" in one:
+        known = frozenset({Tracked.ESTABLISHED, Tracked.RELATED})
+        tests.append(StateIs(frozenset({Tracked.NEW}) if one["new"] else known))
+    if "other" in one:
+        tests.append(Other(one["other"]))
+    words = f"{' '.join(f'{n} {v}' for n, v in one.items() if n != 'name')}"
+    matches = tuple(Match(test, words=words) for test in tests)
+    return Rule(matches, (Verdict(one["verdict"]),), words, one.get("name", ""), str(place + 10), "case")
+
+
+def forward_of(entry: Entry) -> Rule:
+    """Make the rule that a forward which the device holds is to its packets."""
+    values = entry.values
+    assert isinstance(values, PortForward)
+    assert values.address is not None
+    tests: tuple[Test, ...] = (
+        ProtocolIs(frozenset({"tcp"})),
+        PortIn(Side.DESTINATION, values.external_port.ranges),
+    )
+    to = TranslateDestination(((int(values.address), int(values.address)),), values.port.ranges)
+    off = "" if values.enabled else "disabled"
+    return Rule(
+        tuple(Match(test) for test in tests),
+        (to,),
+        str(values),
+        entry.label,
+        entry.handle,
+        entry.exhibit,
+        off,
+    )
 
 
 def test_the_runner_sees_a_wrong_expectation() -> None:

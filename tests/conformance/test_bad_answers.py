@@ -170,7 +170,7 @@ ODD = {
     "openwrt": "uci add firewall redirect >/dev/null && uci set firewall.@redirect[-1].src=wan "
     "&& uci set firewall.@redirect[-1].src_dport=http && uci set firewall.@redirect[-1].dest_ip=192.168.1.9 "
     "&& uci commit firewall",
-    "linux": "nft add rule ip nat prerouting ip saddr != 10.0.0.0/8 tcp dport 9000 dnat to 192.168.1.2",
+    "linux": "nft add rule ip nat prerouting tcp dport != 9000 dnat to 192.168.1.2",
     "routeros": "/ip firewall nat add chain=dstnat action=dst-nat protocol=tcp dst-port=9000 "
     "to-addresses=192.168.1.2-192.168.1.9",
 }

@@ -235,7 +235,7 @@ def has_room(family: Family, name: str) -> bool:
     nft's comments have 128 bytes. firewall4 writes a name into one, with 19 bytes of its own words: with a longer name
     its whole ruleset is refused.
     """
-    return len(name.encode()) <= {"linux": 128, "openwrt": 109}.get(family, 255)
+    return len(name.encode("utf-8", "surrogatepass")) <= {"linux": 128, "openwrt": 109}.get(family, 255)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -89,7 +89,7 @@ marking = MARK --set-mark <mask> *2 / MARK --set-xmark 0x10/0xf0 / CONNMARK --sa
     / CONNMARK --restore-mark *2
     / CONNMARK --set-mark 0x1 / MARK --or-mark 0x2 / MARK --and-mark 0xf0
     / CONNMARK --restore-mark --nfmask 0xff --ctmask 0xff / CONNMARK --save-mark --nfmask 0x1 --ctmask 0xff
-quiet = LOG --log-prefix "x " *18 / NFLOG --nflog-group 1 *9 / SET --add-set <seen> src *9
+quiet = LOG --log-prefix "x " *36 / NFLOG --nflog-group 1 *18 / SET --add-set <seen> src *18
     / SET --del-set <good> src / <of_table> *2
     / NFQUEUE --queue-num 1 --queue-bypass / AUDIT --type accept / SET --add-set <seen> src --exist --timeout 60
     / SET --map-set <good> src --map-mark / NFQUEUE --queue-num 1
@@ -127,7 +127,7 @@ address = -s <net> *4 / ! -s <net> *2 / -d <own> *4 / ! -d <own> / -m iprange --
     / -m conntrack --ctorigdst 203.0.113.20 / -m conntrack --ctorigsrc 198.51.100.0/24
     / -m conntrack ! --ctorigdst 203.0.113.20
     / -m conntrack --ctrepldst 198.51.100.0/24 / -m conntrack --ctreplsrc 192.168.1.50
-set = -m set --match-set good src *3 / -m set ! --match-set good src *2 / -m set --match-set open dst *2
+set = -m set --match-set good src *9 / -m set ! --match-set good src *6 / -m set --match-set open dst
     / -m set --match-set pairs src,dst / -m set --match-set seen src / -m set --match-set all src
     / -m set --match-set good dst
 seen = seen
@@ -147,7 +147,7 @@ net = 2001:db8:99::/64 *3 / 2001:db8:98::9 *2 / fc00::/7 / 2001:db8::/32 / 2001:
 own = 2001:db8:a::20 *3 / 2001:db8:1::50 *3 / 2001:db8:1::/64 *2 / 2001:db8:17::2 / 2001:db8:a::99
 address = -s <net> *4 / ! -s <net> *2 / -d <own> *4 / ! -d <own>
     / -m iprange --src-range 2001:db8:99::1-2001:db8:99::ffff
-set = -m set --match-set good6 src *3 / -m set ! --match-set good6 src *2 / -m set --match-set open dst
+set = -m set --match-set good6 src *9 / -m set ! --match-set good6 src *6 / -m set --match-set open dst
     / -m set --match-set pairs6 src,dst / -m set --match-set seen6 src
 seen = seen6
 good = good6

@@ -89,6 +89,9 @@ READS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("arp", ("cat", "/proc/net/arp")),
 )
 
+#: Those that no rule changes.
+STEADY = ("addresses", "routes4", "routes6", "arp")
+
 
 @dataclass(frozen=True, slots=True)
 class Ran:
@@ -133,6 +136,8 @@ class World:
     #: Nodes where legacy iptables has rules, and where any rule is.
     legacy: set[str] = field(default_factory=set)
     filled: set[str] = field(default_factory=set)
+    #: What was read once of each node, and stays.
+    places: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def probe(self, wanted: Sequence[tuple[str, str, int]], seconds: float) -> list[str]:
         """Open connections (viewer, address, port) side by side and tell where each ended."""
@@ -146,8 +151,12 @@ class World:
 
     def read(self, node: str = "router") -> dict[str, str]:
         """Give what a node answers to every read; an unanswered one is empty."""
-        ran = self.agents[node].run([(argv, "") for _, argv in READS])
-        return {name: one.output for (name, _), one in zip(READS, ran, strict=True)}
+        found = self.places.setdefault(node, {})
+        reads = [(name, argv) for name, argv in READS if name not in found]
+        ran = self.agents[node].run([(argv, "") for _, argv in reads])
+        answers = {name: one.output for (name, _), one in zip(reads, ran, strict=True)}
+        found.update({name: answers[name] for name in STEADY if name in answers})
+        return found | answers
 
     def clear(self, node: str) -> list[tuple[Sequence[str], str]]:
         """Give the commands that leave a node without any rule, set or connection."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from ipaddress import IPv4Address
 from types import MappingProxyType
@@ -15,11 +15,13 @@ from plexops.drivers.rulesets.network import read_addresses, read_arp, read_neti
 from plexops.model.intervals import Numbers, intersect, show_addresses, show_ports
 from plexops.model.packets import (
     AddressIn,
+    AnyOf,
     Box,
     Chain,
     FamilyIs,
     InterfaceIs,
     LocalAddress,
+    Match,
     Other,
     PortIn,
     ProtocolIs,
@@ -195,24 +197,11 @@ def _of_translated(rule: Rule) -> bool:
 def _row(chain: Chain, rule: Rule) -> dict[str, str]:
     row = {"chain": chain.id, "handle": rule.handle, "comment": rule.name, "exhibit": rule.exhibit}
     row["table"] = chain.id.split(" ")[1] if " " in chain.id else ""
-    for match in rule.matches:
-        test = match.test
-        negation = "!" if match.negated else ""
-        match test:
-            case PortIn(Side.DESTINATION, numbers):
-                row["port"] = negation + show_ports(numbers)
-            case ProtocolIs(names):
-                row["protocol"] = negation + " ".join(sorted(names))
-            case AddressIn(side, family, numbers):
-                row[str(side)] = negation + show_addresses(family, numbers, 99)
-            case InterfaceIs(Side.SOURCE, names):
-                row["interface"] = negation + ",".join(names)
-            case FamilyIs():
-                continue
-            case Other():
-                row["understood"] = "0"
-            case _:
-                row["also"] = " ".join(filter(None, (row.get("also", ""), match.words)))
+    for match in _over_ipv4(rule.matches):
+        column, word = _column(match)
+        if column == "also" and "also" in row:
+            word = f"{row['also']} {word}"
+        row[column] = word
     for effect in rule.effects:
         if isinstance(effect, UnknownEffect):
             row["understood"] = "0"
@@ -222,3 +211,35 @@ def _row(chain: Chain, rule: Rule) -> dict[str, str]:
             if effect.ports:
                 row["to_port"] = show_ports(effect.ports)
     return row
+
+
+def _over_ipv4(matches: Sequence[Match]) -> Iterator[Match]:
+    """Give what a rule asks of a packet of IPv4: of what it asks family by family, that branch."""
+    for match in matches:
+        branches = match.test.branches if isinstance(match.test, AnyOf) and not match.negated else ()
+        ours = next((branch for branch in branches if branch and _is_ipv4(branch[0])), None)
+        if ours is not None:
+            yield from ours
+        elif not isinstance(match.test, FamilyIs):
+            yield match
+
+
+def _is_ipv4(match: Match) -> bool:
+    return isinstance(match.test, FamilyIs) and match.test.families == {4} and not match.negated
+
+
+def _column(match: Match) -> tuple[str, str]:
+    """Give the column of one match, and its word; what has none narrows the rule, or leaves it not understood."""
+    negation = "!" if match.negated else ""
+    match match.test:
+        case PortIn(Side.DESTINATION, numbers):
+            return "port", negation + show_ports(numbers)
+        case ProtocolIs(names):
+            return "protocol", negation + " ".join(sorted(names))
+        case AddressIn(side, family, numbers):
+            return str(side), negation + show_addresses(family, numbers, 99)
+        case InterfaceIs(Side.SOURCE, names):
+            return "interface", negation + ",".join(names)
+        case Other():
+            return "understood", "0"
+    return "also", match.words
