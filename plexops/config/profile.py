@@ -84,6 +84,7 @@ def _packets(spec: Mapping[str, Any], place: Place | None) -> PacketSpec:
         plumbing=spec["plumbing"],
         internet_side=spec["internet_side"],
         inserts=_words(spec.get("inserts", {})),
+        configured=(spec["configured"]["read"], spec["configured"]["as"]) if "configured" in spec else None,
         place=place,
     )
 

@@ -10,7 +10,7 @@ from plexops.config.problems import Problems
 from plexops.config.schemas import DRAFT, WANTS, Schema, leaf, listing, table
 from plexops.config.validate import SchemaCheck
 from plexops.model.exchange import WindowKind
-from plexops.model.profile import PLUMBING_NAMES, Speaks
+from plexops.model.profile import CONFIGURED_NAMES, PLUMBING_NAMES, Speaks
 from plexops.model.resources import KINDS
 from plexops.model.snapshot import Kind
 
@@ -272,6 +272,16 @@ def _packets() -> Schema:
             "internet_side": leaf("Its interface, or the fact that names it.", "wan.interface"),
             "inserts": _named(
                 "Where rules of plexops stand.", {"port_forward": ["inet fw4 dstnat_wan"]}, chains
+            ),
+            "configured": table(
+                "What the device's configuration asks for, where not all of that need be in force.",
+                {"read": "firewall", "as": "uci"},
+                {
+                    "read": leaf("The read's id.", "firewall"),
+                    "as": leaf("Whose configuration it is.", "uci", enum=list(CONFIGURED_NAMES)),
+                },
+                "read",
+                "as",
             ),
         },
         "plumbing",

@@ -107,6 +107,11 @@ def compile_profile(profile: Profile) -> CompiledProfile:
         for kind, specs in profile.resources.items()
     }
     window = None if profile.window is None else _window(profile, profile.window, problems)
+    packets = profile.packets
+    if packets is not None and packets.configured is not None and packets.configured[0] not in profile.reads:
+        problems.add(
+            "PLX-D404", "there is no such read", "Name one of `reads`.", packets.place, "packets.configured"
+        )
     if problems.found:
         raise PlexopsError(problems.found)
     return CompiledProfile(profile, facts, MappingProxyType(resources), window)

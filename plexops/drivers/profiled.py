@@ -95,7 +95,7 @@ class ProfiledDriver:
             if side is None
             else str(side.value)
         )
-        box = build_box(spec.plumbing, Told(answers, str(self.role), word))
+        box = build_box(spec.plumbing, Told(answers, str(self.role), word), spec.configured)
         return replace(box, inserts=spec.inserts)
 
     def _placed(self, entries: Sequence[Entry], box: Box | None) -> list[Entry]:

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network
 from typing import Literal, Protocol, runtime_checkable
 
 
@@ -177,6 +177,9 @@ class MappingSeed:
     description: str
 
 
+#: What a provider with IPv6 gives: an address for the router, and a prefix of which the LAN has the first network.
+WAN_ADDRESS6 = IPv6Address("2003:e5:3fff:10::55")
+PREFIX6 = IPv6Network("2003:e5:3f0a:1d00::/56")
 #: The hardware addresses of the next hop outside, and of the router's own LAN side.
 GATEWAY_MAC = "00:1e:49:7a:10:01"
 ROUTER_MAC = "94:83:c4:2b:77:01"
@@ -223,6 +226,8 @@ class Seed:
     second_way: WayOut | None = None
     #: Whether what is written into /etc/nftables.d is loaded when the router starts (Linux alone).
     loads_at_start: bool = True
+    #: Whether the provider gives the home IPv6 as well.
+    ipv6: bool = False
     lan_address: IPv4Address = LAN_ADDRESS
     lan_prefix: int = 24
     pool_first: IPv4Address = POOL_FIRST

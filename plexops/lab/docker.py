@@ -37,7 +37,7 @@ def make_docker(container: Container) -> CommandFunction:
             case ["inspect", *rest] | ["container", "inspect", *rest]:
                 return _inspect(rest, container)
             case ["version" | "--version", *_]:
-                return say("Docker version 27.5.1, build 9f9e405\n")
+                return say("Docker version 28.2.2, build e6534b4\n")
         return fail(f"docker: '{' '.join(argv[1:2])}' is not a docker command.\n{USAGE}")
 
     return docker

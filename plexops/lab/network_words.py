@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any
 
 FOREVER = 4294967295
@@ -28,6 +28,9 @@ class Link:
     discipline: str = "noqueue"
     dynamic: bool = False
     metric: int = 0
+    #: An address that others outside the link know, too; `learned`: made of what a router announces.
+    global6: IPv6Address | None = None
+    learned: bool = False
 
     @property
     def loopback(self) -> bool:
@@ -49,12 +52,7 @@ class Link:
         """Its IPv6 address on the link, made of the hardware address."""
         if self.loopback:
             return IPv6Address("::1")
-        if not self.mac:
-            return None
-        octets = [int(octet, 16) for octet in self.mac.split(":")]
-        octets[0] ^= 2
-        number = int.from_bytes(bytes([*octets[:3], 0xFF, 0xFE, *octets[3:]]))
-        return IPv6Address((0xFE80 << 112) | number)
+        return link_local(self.mac) if self.mac else None
 
     @property
     def state(self) -> str:
@@ -67,6 +65,11 @@ class Link:
         if 4 in families and self.address is not None:
             found.append(self._info4(self.address))
         local = self.local6
+        if 6 in families and self.global6 is not None:
+            made = {"dynamic": True, "mngtmpaddr": True, "noprefixroute": True} if self.learned else {}
+            life = _lives(LEASE_SECONDS if self.learned else FOREVER)
+            info = {"family": "inet6", "local": str(self.global6), "prefixlen": 64, "scope": "global"}
+            found.append({**info, **made, **life})
         if 6 in families and local is not None:
             scope = (
                 {"prefixlen": 128, "scope": "host"} if self.loopback else {"prefixlen": 64, "scope": "link"}
@@ -119,7 +122,8 @@ class Link:
         for info in self.info(families):
             metric = f" metric {info['metric']}" if "metric" in info else ""
             broadcast = f" brd {info['broadcast']}" if "broadcast" in info else ""
-            tail = ("dynamic " if self.dynamic and info["family"] == "inet" else "") + info.get("label", "")
+            made = [word for word in ("dynamic", "mngtmpaddr", "noprefixroute") if word in info]
+            tail = " ".join([*made, info.get("label", "")])
             life = "forever" if info["valid_life_time"] == FOREVER else f"{LEASE_SECONDS}sec"
             lines.append(
                 f"    {info['family']} {info['local']}/{info['prefixlen']}{metric}{broadcast} "
@@ -150,13 +154,38 @@ def addresses(links: Iterable[Link], argv: Sequence[str], name: str = "") -> str
     return "".join(link.text(families) for link in shown)
 
 
-def routes6(links: Iterable[Link]) -> list[dict[str, Any]]:
-    """Give the IPv6 routes of a host that no router gave an address: those to its links alone."""
-    return [
+def routes6(links: Sequence[Link]) -> list[dict[str, Any]]:
+    """Give the IPv6 routes to a host's own links and networks."""
+    proto = {True: {"protocol": "ra", "metric": 1024}, False: {"protocol": "kernel", "metric": 256}}
+    networks = [
+        {"dst": str(IPv6Network((int(link.global6), 64), strict=False)), "dev": link.name, **proto[link.learned],
+         "flags": [], "pref": "medium"}
+        for link in links
+        if link.global6 is not None
+    ]  # fmt: skip
+    return networks + [
         {"dst": "fe80::/64", "dev": link.name, "protocol": "kernel", "metric": 256, "flags": [], "pref": "medium"}
         for link in links
         if link.mac
     ]  # fmt: skip
+
+
+def default6(gateway: IPv6Address, device: str) -> dict[str, Any]:
+    """Give the IPv6 route that a router's announcement made."""
+    way = {"dst": "default", "gateway": str(gateway), "dev": device, "protocol": "ra", "metric": 1024}
+    return {**way, "expires": 1790, "flags": [], "pref": "medium"}
+
+
+def link_local(mac: str) -> IPv6Address:
+    """Make the address on a link out of the hardware address."""
+    return IPv6Address((0xFE80 << 112) | interface_identifier(mac))
+
+
+def interface_identifier(mac: str) -> int:
+    """Make the last 64 bits of an address out of the hardware address (EUI-64)."""
+    octets = [int(octet, 16) for octet in mac.split(":")]
+    octets[0] ^= 2
+    return int.from_bytes(bytes([*octets[:3], 0xFF, 0xFE, *octets[3:]]))
 
 
 def rules(argv: Sequence[str]) -> str:

@@ -165,6 +165,7 @@ class Scenario:
             wan_prefix=isp.prefix,
             second_way=isp.second,
             loads_at_start=self.loads_at_start,
+            ipv6=self.server.ipv6,
         )
 
     def server_rules(self) -> tuple[Rule, ...]:

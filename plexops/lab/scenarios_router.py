@@ -17,6 +17,7 @@ from plexops.lab.scenario import (
     lan,
 )
 from plexops.lab.server import MAC
+from plexops.lab.server_condition import ServerCondition
 
 _STALE = ForwardSeed("Plex", str(EXTERNAL_PORT), OLD, str(PLEX_PORT), "tcp")
 _WEB_CAM = ForwardSeed("Web cam", str(EXTERNAL_PORT), NAS, "443", "tcp")
@@ -111,6 +112,7 @@ ROUTER = (
         "ipv6-pinhole",
         "all in order, but the router lets everybody in to 32400 over IPv6",
         pinholes=(PinholeSeed("Plex over IPv6", PLEX_PORT),),
+        server=ServerCondition(ipv6=True),
         routers=("openwrt", "linux"),
     ),
 )

@@ -37,6 +37,7 @@ SERVER = (
         "host-firewall-v6",
         "all in order over IPv4, but the host's firewall denies Plex over IPv6",
         rules=(_DENY_V6, PLEX_RULE),
+        server=ServerCondition(ipv6=True),
     ),
     Scenario(
         "host-firewall-off",

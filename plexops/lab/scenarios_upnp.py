@@ -51,7 +51,7 @@ UPNP = (
         forgets_mappings=True,
         condition=_ANSWERS,
         # Elsewhere nobody shows the packet filter's own rules for UPnP.
-        routers=("linux",),
+        routers=("linux", "openwrt"),
     ),
     Scenario(
         "upnp-old-address",

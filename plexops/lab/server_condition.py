@@ -50,6 +50,8 @@ class ServerCondition:
     """How the server stands in its network. Everything in order by default."""
 
     address_source: Literal["dhcp", "static"] = "dhcp"
+    #: Whether the home has IPv6 of its provider's, and the server an address of it.
+    ipv6: bool = False
     #: A gateway where nobody is leaves the server without Internet.
     gateway: IPv4Address = LAN_ADDRESS
     dns: bool = True

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address
 from typing import Any, BinaryIO
 
 from plexops.lab import network_words
-from plexops.lab.base import ROUTER_MAC, ExecResult
+from plexops.lab.base import PREFIX6, ROUTER_MAC, ExecResult
 from plexops.lab.network_words import LOOPBACK, Link
 from plexops.lab.server_condition import EVERYWHERE, ServerCondition
 from plexops.lab.shell import Context, fail, say
@@ -73,12 +73,17 @@ class ServerNetwork:
         if "-j" not in argv and "-6" not in argv:
             return self._plain_routes()
         if "-6" in argv:
-            value = [] if "default" in words or "get" in words else network_words.routes6(self._links())
+            value = [] if "get" in words else self._routes6()
+            value = [row for row in value if "default" not in words or row["dst"] == "default"]
         elif "get" in words:
             value = self._route_to(words[-1], context)
         else:
             value = self._routes(words)
         return say(network_words.dumped(value))
+
+    def _routes6(self) -> list[dict[str, Any]]:
+        default = network_words.default6(network_words.link_local(ROUTER_MAC), "eth0")
+        return network_words.routes6(self._links()) + ([default] if self.condition.ipv6 else [])
 
     def arp(self) -> str:
         """Give `/proc/net/arp`: the gateway, where anybody is there."""
@@ -169,11 +174,12 @@ class ServerNetwork:
 
     def _links(self) -> list[Link]:
         condition = self.condition
-        dynamic = condition.address_source == "dhcp"
-        found = [
-            LOOPBACK,
-            Link(2, "eth0", self.mac, self.address(), discipline="fq_codel", dynamic=dynamic, metric=1024),
-        ]
+        own6 = IPv6Address(int(PREFIX6[0]) | network_words.interface_identifier(self.mac))
+        eth0 = Link(
+            2, "eth0", self.mac, self.address(), 24, "fq_codel", condition.address_source == "dhcp", 1024,
+            own6 if condition.ipv6 else None, learned=True,
+        )  # fmt: skip
+        found = [LOOPBACK, eth0]
         if condition.container is not None:
             found.append(Link(3, "docker0", DOCKER_MAC, IPv4Address(DOCKER_BRIDGE), 16))
         if condition.vpn is not None:

@@ -114,11 +114,6 @@ class Ufw:
         self._stopped = False
         self._save()
 
-    @property
-    def active(self) -> bool:
-        """Tell whether it filters."""
-        return self._active
-
     def loaded(self, family: Family, instead: bool | None = None) -> str:
         """Give what of its chains is in the kernel, as iptables-restore takes it.
 

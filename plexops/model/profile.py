@@ -151,6 +151,8 @@ class Verified:
 
 #: The kinds of box whose packet filter can be read.
 PLUMBING_NAMES = ("netfilter", "routeros", "pf")
+#: What reads a configuration for what of it is not in force.
+CONFIGURED_NAMES = ("uci",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,12 +160,13 @@ class PacketSpec:
     """How what the device does with packets is put together: of the reads that bear the names of the plumbing's parts.
 
     `internet_side` is the interface there, or the fact that names it; `inserts` are the chains in which rules of ours
-    stand, by what they are (see `model.packets.Box`).
+    stand, by what they are (see `model.packets.Box`). `configured` is a read, and what reads it for what is not in force.
     """
 
     plumbing: str
     internet_side: str
     inserts: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    configured: tuple[str, str] | None = None
     place: Place | None = None
 
 

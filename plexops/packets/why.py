@@ -179,7 +179,13 @@ def _rules(box: Box, asked: Asked, target: Target) -> list[Reason]:
     found = [(c, r) for c, r, effect in translating(box) if leads_to(box, effect, asked, target)]
     if not found:
         found = [(c, r) for c, r, _ in translating(box) if any(_names(match, asked) for match in r.matches)]
+    # What is for another interface (the way back of those inside) stands behind.
+    found.sort(key=lambda one: _elsewhere_in(_not_entered(box, one[0], packets, frozenset())))
     return [_of_rule(box, chain, rule, packets) for chain, rule in found] or [Reason(Why.NO_RULE)]
+
+
+def _elsewhere_in(barred: Match | None) -> bool:
+    return barred is not None and isinstance(barred.test, InterfaceIs)
 
 
 def _names(match: Match, asked: Asked) -> bool:

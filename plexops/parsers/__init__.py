@@ -8,9 +8,7 @@ from types import MappingProxyType
 from plexops.model.exchange import Json
 from plexops.parsers.base import ParseError
 from plexops.parsers.dnsmasq import parse_dnsmasq, parse_dnsmasq_leases
-from plexops.parsers.iptables import parse_iptables_save
 from plexops.parsers.miniupnpd import parse_miniupnpd_leases
-from plexops.parsers.nft import parse_nft
 from plexops.parsers.plain import (
     parse_ip_json,
     parse_json,
@@ -37,12 +35,10 @@ PARSERS: Mapping[str, Callable[[str], Json]] = MappingProxyType(
         "dnsmasq_leases": parse_dnsmasq_leases,
         "ip_addr": parse_ip_json,
         "ip_route": parse_ip_json,
-        "iptables_save": parse_iptables_save,
         "json": parse_json,
         "keyvalue": parse_keyvalue,
         "lines": parse_lines,
         "miniupnpd_leases": parse_miniupnpd_leases,
-        "nft": parse_nft,
         "routeros_export": parse_routeros_export,
         "routeros_ids": parse_routeros_ids,
         "routeros_keyvalue": parse_routeros_keyvalue,

@@ -331,7 +331,14 @@ class Situation:
 
     def host_way(self, family: Literal[4, 6] = 4) -> WayIn | None:
         """What a viewer's connection meets on the server; None where that is not known."""
-        return into_server(self.view, self.view.plex_port, family)
+        return self._host_ways[family]
+
+    @cached_property
+    def _host_ways(self) -> dict[int, WayIn | None]:
+        return {
+            4: into_server(self.view, self.view.plex_port),
+            6: into_server(self.view, self.view.plex_port, 6),
+        }
 
     @cached_property
     def host_admits(self) -> bool:

@@ -261,6 +261,8 @@ def _forbidden(end: End) -> Numbers:
 
 
 def _exposed_v6(view: SiteView, box: Box) -> Iterator[Exposure]:
+    if box.plumbing == "list":
+        return  # a list of forwards is about IPv4: nothing was told of the other
     server = server_box(view)
     own = box.addresses or ()
     low, high = PUBLIC_V6[0]

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from plexops.lab import iptables
 from plexops.lab.base import DeviceLog, ExecResult
 from plexops.lab.clock import ScaledClock
 from plexops.lab.routers.nft import Ruleset, json_tables
@@ -49,8 +48,10 @@ def _why_not() -> str:
 real_kernel = pytest.mark.skipif(bool(_why_not()), reason=_why_not() or "can run here")
 
 
-def make_server(*rules: Rule, condition: ServerCondition | None = None) -> DebianServer:
-    options = ServerOptions(rules=rules, condition=condition or ServerCondition())
+def make_server(
+    *rules: Rule, condition: ServerCondition | None = None, ufw_enabled: bool = True
+) -> DebianServer:
+    options = ServerOptions(rules=rules, condition=condition or ServerCondition(), ufw_enabled=ufw_enabled)
     hooks = ServerHooks(
         log=DeviceLog(),
         clock=ScaledClock(),
@@ -185,9 +186,7 @@ def test_who_may_ask_and_what_is_not_there() -> None:
         assert run(server, f"/usr/sbin/{family}-legacy-save", "media").status == 1
     assert run(server, "iptables-save -t nosuch").stderr == b"Table `nosuch' does not exist\n"
     assert run(server, "ipset save").status == 127
-    off = make_server()
-    off.options.ufw_enabled = False
-    never = DebianServer(ServerOptions(ufw_enabled=False), off._hooks)
+    never = make_server(ufw_enabled=False)
     assert ok(never, "iptables-save") == ok(never, "nft list ruleset") == ""
 
 
@@ -312,4 +311,3 @@ def test_the_containers_network_is_routed() -> None:
     server = make_server(condition=ServerCondition(container=PUBLISHED))
     rows = json.loads(ok(server, "ip -j -4 route show"))
     assert ("172.17.0.0/16", "docker0") in [(row["dst"], row["dev"]) for row in rows]
-    assert iptables.LAYERS == {4: "ip", 6: "ip6"}

@@ -10,15 +10,19 @@ import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
+from plexops.model.exchange import Json
 from plexops.parsers.base import Row
+from tests.lab.node import NODE_PATH
 
 CHECKOUT = os.environ.get("PLEXOPS_FIREWALL4", "")
 UCODE = os.environ.get("PLEXOPS_UCODE", "")
 _PRINT = """{%% include("%s/root/usr/share/firewall4/main.uc", { getenv: (name) => name == "ACTION" ? "print" : null }) %%}
 """
+#: A router's interfaces, then what firewall4 made, and what the kernel says that it holds.
+_LOAD = "ip link add eth1 type veth peer name br-lan && nft -f - && nft -j list ruleset"
 
 
 def missing() -> str:
@@ -28,39 +32,39 @@ def missing() -> str:
     )
 
 
-def ruleset(rows: Sequence[Row], dump: Mapping[str, object]) -> str:
-    """Give the text for nft that firewall4 makes of a configuration; empty where it stops."""
+def rendered(rows: Sequence[Row], dump: Json) -> tuple[str, list[str]]:
+    """Give the text for nft that firewall4 makes of a configuration (empty where it stops), and its warnings."""
     with tempfile.TemporaryDirectory() as folder:
         _answers(Path(folder), rows, dump)
-        libraries = [
-            f"-L{CHECKOUT}/tests/lib",
-            f"-L{CHECKOUT}/root/usr/share/ucode",
-            f"-L{Path(UCODE).parent}",
-        ]
+        paths = (f"{CHECKOUT}/tests/lib", f"{CHECKOUT}/root/usr/share/ucode", str(Path(UCODE).parent))
+        searched = ["-D", f'MOCK_SEARCH_PATH=["{folder}"]']
         ran = subprocess.run(
-            [
-                UCODE,
-                "-S",
-                "-T,",
-                *libraries,
-                "-D",
-                f'MOCK_SEARCH_PATH=["{folder}"]',
-                "-l",
-                "mocklib",
-                "-l",
-                "fw4",
-                "-",
-            ],
+            [UCODE, "-S", "-T,", *(f"-L{path}" for path in paths), *searched, *"-l mocklib -l fw4 -".split()],
             input=_PRINT % CHECKOUT,
             text=True,
             capture_output=True,
             check=False,
             env=os.environ | {"LD_LIBRARY_PATH": str(Path(UCODE).parent)},
         )
-    return ran.stdout if ran.returncode == 0 else ""
+    said = [line[4:] for line in ran.stderr.splitlines() if line.startswith("[!] Section ")]
+    return (ran.stdout if ran.returncode == 0 else ""), said
 
 
-def _answers(folder: Path, rows: Sequence[Row], dump: Mapping[str, object]) -> None:
+def listed(text: str) -> list[Json]:
+    """Load a text into an empty kernel of its own, and give what nft lists then. Raises CalledProcessError."""
+    ran = subprocess.run(
+        ["unshare", "-n", "sh", "-c", _LOAD],
+        input=text,
+        text=True,
+        capture_output=True,
+        check=True,
+        env={"PATH": NODE_PATH},
+    )
+    found: list[Json] = json.loads(ran.stdout)["nftables"]
+    return found[1:]  # without nft's own version
+
+
+def _answers(folder: Path, rows: Sequence[Row], dump: Json) -> None:
     """Write what firewall4's bench shall answer: configuration, networks, and a system that has nothing else."""
     sections: dict[str, list[Row]] = {}
     for row in rows:

@@ -37,7 +37,7 @@ _REFUSED = re.compile(r"(?:/dev/stdin:|line:? |line )(\d+)")
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One connection: where it ended, what the walk says, and what follows: `right`, `wrong` or `not known`."""
+    """One connection: where it ended, what the walk says, and what follows: `right`, `wrong`, `not known`, `not tried`."""
 
     probe: Probe
     packet: str
@@ -96,7 +96,17 @@ class Figures:
 
     def __str__(self) -> str:
         """One line a kind."""
-        names = ("rule sets", "skipped", "refused lines", "probes", "reached", "right", "not known", "wrong")
+        names = (
+            "rule sets",
+            "skipped",
+            "refused lines",
+            "probes",
+            "reached",
+            "right",
+            "not known",
+            "wrong",
+            "not tried",
+        )
         rows = [
             f"{kind:<16}" + "".join(f"{counts[name]:>15}" for name in names)
             for kind, counts in self.counts.items()
@@ -166,9 +176,7 @@ def judge(here: World, kind: str, seed: int) -> Example:
     texts, refused, problem = load(here, KINDS[kind](rng))
     if problem:
         return Example(kind, seed, texts, refused, problem)
-    path = [box_of(here.read(), "wan0")]
-    if any(argv[0].startswith("lan/") for argv, _ in texts):
-        path.append(box_of(here.read("lan"), "eth0"))
+    path = _path(here, texts)
     remembers = any(_REMEMBERS.search(text) for _, text in texts)
     found = [_again(here, texts, one, WAIT) for one in wanted] if remembers else here.probe(wanted, WAIT)
     judged = []
@@ -181,6 +189,36 @@ def judge(here: World, kind: str, seed: int) -> Example:
                 verdict, walk = compare(path, probe, packet)
         judged.append(Judged(probe, packet, walk, verdict))
     return Example(kind, seed, texts, refused, "", tuple(judged))
+
+
+def _path(here: World, texts: Texts) -> list[Box]:
+    """Read the router, and the server where that has rules too."""
+    path = [box_of(here.read(), "wan0")]
+    if any(argv[0].startswith("lan/") for argv, _ in texts):
+        path.append(box_of(here.read("lan"), "eth0"))
+    return path
+
+
+def shrink(here: World, example: Example) -> Example:
+    """Leave out line after line for as long as the walk stays wrong about the first of its wrong connections."""
+    probe = example.wrong[0].probe
+    texts, judged = example.texts, example.wrong[:1]
+    for number, (argv, text) in enumerate(texts):
+        lines = text.splitlines(keepends=True)
+        for place in reversed(range(len(lines))):
+            fewer = (
+                *texts[:number],
+                (argv, "".join(lines[:place] + lines[place + 1 :])),
+                *texts[number + 1 :],
+            )
+            packet = _again(here, fewer, probe, WAIT)
+            if packet.startswith("broken"):
+                continue
+            verdict, walk = compare(_path(here, fewer), probe, packet)
+            if verdict == "wrong":
+                del lines[place]
+                texts, judged = fewer, [Judged(probe, packet, walk, verdict)]
+    return Example(example.kind, example.seed, texts, judged=tuple(judged))
 
 
 def _again(here: World, texts: Texts, probe: Probe, seconds: float) -> str:
@@ -200,6 +238,8 @@ def _listening(family: int) -> Target:
 
 def compare(path: Sequence[Box], probe: Probe, packet: str) -> tuple[str, str]:
     """Ask the walk for this sender, and hold it against what the packet did. Gives the verdict, and the walk's words."""
+    if packet.startswith("broken"):
+        return "not tried", ""
     source, destination, port = probe
     family: Family = 6 if ":" in destination else 4
     target = _listening(family)
@@ -246,11 +286,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     reading.add_argument("--kind", choices=[*KINDS, "all"], default="all")
     reading.add_argument("--seed", type=int, help="show one example whole")
     reading.add_argument("--seeds", type=int, nargs=2, metavar=("FIRST", "END"), default=(0, 100))
+    reading.add_argument(
+        "--shrink", action="store_true", help="of a wrong example show what is needed for it"
+    )
     told = reading.parse_args(arguments)
     kinds = list(KINDS) if told.kind == "all" else [told.kind]
     if told.seed is not None:
         with world() as here:
             examples = [judge(here, kind, told.seed) for kind in kinds]
+            if told.shrink:
+                examples = [shrink(here, one) if one.wrong else one for one in examples]
         print(*examples, sep="\n\n")  # noqa: T201
         return int(any(one.wrong for one in examples))
     figures = run((kind, seed) for kind in kinds for seed in range(*told.seeds))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -162,3 +163,15 @@ def test_a_host_with_nft_alone_stops_plex_by_the_rule_that_was_left_over() -> No
 def test_what_nft_does_not_print_is_refused(text: str) -> None:
     with pytest.raises(ParseError):
         read_nft(json.loads(text), {}, "x")
+
+
+def test_a_ruleset_of_many_chains_takes_linear_time() -> None:
+    where = {"family": "ip", "table": "t"}
+    count = 10_000
+    chains = [{"chain": {**where, "name": f"c{index}"}} for index in range(count)]
+    rules = [{"rule": {**where, "chain": f"c{index}", "expr": [{"accept": None}]}} for index in range(count)]
+    begin = time.process_time()
+    read = read_nft({"nftables": [*chains, *rules]}, {}, "x")
+    # About a second here; what is not linear takes minutes.
+    assert time.process_time() - begin < 20
+    assert [len(chain.rules) for chain in read.chains] == [1] * count

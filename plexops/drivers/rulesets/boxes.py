@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from plexops.drivers.answers import Answer
-from plexops.drivers.rulesets import pf, routeros
+from plexops.drivers.rulesets import pf, routeros, uci
 from plexops.drivers.rulesets.netfilter import NOT_INSTALLED, NetfilterAnswers, netfilter_box
 from plexops.drivers.rulesets.network import read_addresses, read_arp, read_netifd, read_routes
 from plexops.model.intervals import Numbers, intersect, show_addresses, show_ports
@@ -55,9 +55,17 @@ class Told:
         return f"{name} was not asked" if answer is None else answer.problem
 
 
-def build_box(plumbing: str, told: Told) -> Box:
-    """Build the box of one kind of plumbing. What was not read is a question in it, never a default."""
-    return _BUILDERS[plumbing](told)
+def build_box(plumbing: str, told: Told, configured: tuple[str, str] | None = None) -> Box:
+    """Build the box of one kind of plumbing. What was not read is a question in it, never a default.
+
+    `configured` names a read and what reads it: of that the forwards that are not in force come as rules that are off.
+    """
+    box = _BUILDERS[plumbing](told)
+    read, reader = configured or ("", "")
+    if told.value(read) is None:
+        return box
+    off = _CONFIGURED[reader](told.value(read), told.value("network"), box.chains, f"{told.role}.{read}")
+    return box if off is None else replace(box, chains=MappingProxyType({**box.chains, off.id: off}))
 
 
 def _netfilter(told: Told) -> Box:
@@ -131,6 +139,7 @@ def _pf(told: Told) -> Box:
 _BUILDERS: Mapping[str, Callable[[Told], Box]] = MappingProxyType(
     {"netfilter": _netfilter, "routeros": _routeros, "pf": _pf}
 )
+_CONFIGURED = MappingProxyType({"uci": uci.configured})
 
 
 #: The stages at which destinations are translated.

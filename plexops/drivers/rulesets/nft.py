@@ -87,8 +87,11 @@ def _tables(objects: Sequence[Json]) -> list[_Found]:
         kind, whole = one_member(item)
         body = members(whole)
         family, name = str(body.get("family")), str(body.get("name"))
-        if kind == "metainfo" or "family" not in body:
+        if kind == "metainfo":
             continue
+        wanted = ("family", "table", "chain") if kind == "rule" else ("family", "name")
+        if not all(isinstance(body.get(word), str) for word in wanted):
+            raise ParseError("no object of `nft -j`", str(item))
         table = str(body.get("table", name))
         found = tables.setdefault((family, table), _Found(family, table))
         match kind:
@@ -106,6 +109,9 @@ def _tables(objects: Sequence[Json]) -> list[_Found]:
                 found.limits[name] = body
             case "flowtable":
                 found.flowtables.append(name)
+    for found in tables.values():
+        if not found.rules.keys() <= found.chains.keys():
+            raise ParseError("rules of a chain that is not listed", str(sorted(found.rules)))
     return list(tables.values())
 
 

@@ -143,6 +143,8 @@ class MatchReader:
         left, operator, right = found.get("left"), str(found.get("op", "==")), found.get("right")
         if _is_a(left, "ct", "status") and (operator in ("in", "!") or "&" in members(left)):
             return _status(left, operator, right, words)
+        if _is_a(left, "meta", "day") and len(set(map(str, listed(members(right).get("set"))))) == 7:
+            return [Match(NEVER, words=words)] if operator == "!=" else []
         if any(_is_a(left, "meta", part) for part in ("hour", "day", "time")):
             return [Match(TimeIs(show_statement(statement)), words=words)]
         needs = self.needs(left, words)

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Any, BinaryIO
 
 from plexops.lab import network_words
-from plexops.lab.base import GATEWAY_MAC, ROUTER_MAC, ExecResult, Lease, Seed
+from plexops.lab.base import GATEWAY_MAC, PREFIX6, ROUTER_MAC, WAN_ADDRESS6, ExecResult, Lease, Seed
 from plexops.lab.network_words import LOOPBACK, Link
 from plexops.lab.routers.linux_files import Interfaces
 from plexops.lab.shell import Context, fail, say
@@ -31,9 +31,10 @@ class LinuxNetwork:
         address = seed.wan_address if seed.wan_up else None
         found = [
             LOOPBACK,
-            Link(2, self._sides.wan, _WAN_MAC, address, seed.wan_prefix),
-            Link(5, self._sides.lan, ROUTER_MAC, seed.lan_address, seed.lan_prefix),
-        ]
+            Link(2, self._sides.wan, _WAN_MAC, address, seed.wan_prefix, global6=WAN_ADDRESS6 if seed.ipv6 else None),
+            Link(5, self._sides.lan, ROUTER_MAC, seed.lan_address, seed.lan_prefix,
+                 global6=PREFIX6[1] if seed.ipv6 else None),
+        ]  # fmt: skip
         second = [] if way is None else [Link(6, SECOND_SIDE, _SECOND_MAC, way.address, way.prefix)]
         return found + second
 
@@ -59,13 +60,17 @@ class LinuxNetwork:
                 return fail(f'Device "{name}" does not exist.')
             return say(network_words.addresses(self.links(), argv, name))
         if what in ("route", "r", "ro"):
-            rows = network_words.routes6(self.links()) if "-6" in argv else self._routes()
+            rows = self._routes6() if "-6" in argv else self._routes()
             if "default" in words:
                 rows = [row for row in rows if row["dst"] == "default"]
             if "-j" in argv or "-json" in argv:
                 return say(network_words.dumped(rows))
             return say("".join(_text(row) for row in rows))
         return fail(f'Object "{what}" is unknown, try "ip help".', 1)
+
+    def _routes6(self) -> list[dict[str, Any]]:
+        default = network_words.default6(network_words.link_local(GATEWAY_MAC), self._sides.wan)
+        return network_words.routes6(self.links()) + ([default] if self._seed.ipv6 else [])
 
     def _routes(self) -> list[dict[str, Any]]:
         seed, way = self._seed, self._seed.second_way
@@ -98,7 +103,10 @@ def _connected(networks: Iterable[tuple[str, IPv4Address, int]]) -> Iterable[dic
 def _text(row: dict[str, Any]) -> str:
     if "gateway" in row:
         metric = f" metric {row['metric']}" if "metric" in row else ""
-        return f"{row['dst']} via {row['gateway']} dev {row['dev']}{metric} \n"
+        announced = (
+            f" proto ra{metric} expires {row['expires']}sec pref medium" if "expires" in row else f"{metric} "
+        )
+        return f"{row['dst']} via {row['gateway']} dev {row['dev']}{announced}\n"
     if "pref" in row:
-        return f"{row['dst']} dev {row['dev']} proto kernel metric {row['metric']} pref {row['pref']}\n"
+        return f"{row['dst']} dev {row['dev']} proto {row['protocol']} metric {row['metric']} pref {row['pref']}\n"
     return f"{row['dst']} dev {row['dev']} proto kernel scope link src {row['prefsrc']} \n"

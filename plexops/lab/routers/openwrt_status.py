@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from plexops.lab.base import Seed, WayOut
+from plexops.lab.base import GATEWAY_MAC, PREFIX6, WAN_ADDRESS6, Seed, WayOut
+from plexops.lab.network_words import link_local
 
 UPTIME_SECONDS = 864213
 
@@ -61,8 +62,34 @@ def interfaces(seed: Seed) -> list[dict[str, Any]]:
     if not seed.wan_up:
         wan = _waiting("wan", "dhcp")
     wan6 = _waiting("wan6", "dhcpv6")
+    if seed.ipv6:
+        wan6 = _wan6()
+        assigned = {"address": str(PREFIX6[0]), "mask": 60}
+        local = {**assigned, "local-address": {"address": str(PREFIX6[1]), "mask": 60}}
+        lan["ipv6-prefix-assignment"].insert(0, local)
+        wan6["ipv6-prefix"] = [
+            {
+                "address": str(PREFIX6[0]),
+                "mask": PREFIX6.prefixlen,
+                "class": "wan6",
+                "assigned": {"lan": assigned},
+            }
+        ]
     second = () if seed.second_way is None else (_second_way(seed.second_way),)
     return [lan, loopback, wan, wan6, *second]
+
+
+def _wan6() -> dict[str, Any]:
+    wan6 = _interface(
+        "wan6", "dhcpv6", "eth1", address="", mask=0, updated=["addresses", "routes", "prefixes"]
+    )
+    wan6["ipv6-address"] = [{"address": str(WAN_ADDRESS6), "mask": 64}]
+    nexthop = str(link_local(GATEWAY_MAC))
+    wan6["route"] = [
+        {"target": "::", "mask": 0, "nexthop": nexthop, "metric": 512, "source": source}
+        for source in (str(PREFIX6), f"{WAN_ADDRESS6}/64")
+    ]
+    return wan6
 
 
 def _second_way(way: WayOut) -> dict[str, Any]:
@@ -111,7 +138,7 @@ def _interface(
         "metric": 0,
         "dns_metric": 0,
         "delegation": True,
-        "ipv4-address": [{"address": address, "mask": mask}],
+        "ipv4-address": [{"address": address, "mask": mask}] if address else [],
         "ipv6-address": [],
         "ipv6-prefix": [],
         "ipv6-prefix-assignment": [],

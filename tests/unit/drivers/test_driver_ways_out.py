@@ -102,6 +102,7 @@ def test_openwrt_as_a_real_one_said() -> None:
     assert path is not None
     dump = answer(path, "ubus call network.interface dump")
     assert ways(look("openwrt", network=dump)) == ("0 eth1",)
+    assert look("openwrt", network=dump).text("upstream.address") == "62.155.240.1", "the box before it"
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,8 @@ def at_another_address(router: Snapshot, address: str) -> Snapshot:
     assert box is not None
     assert box.addresses is not None
     moved_own = tuple(
-        replace(own, number=int(IPv4Address(address))) if own.number == int(old) else own for own in box.addresses
+        replace(own, number=int(IPv4Address(address))) if own.number == int(old) else own
+        for own in box.addresses
     )
     assert moved_own != box.addresses
     return replace(with_fact(router, "wan.address", address), box=replace(box, addresses=moved_own))

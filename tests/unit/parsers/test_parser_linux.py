@@ -1,12 +1,9 @@
-"""dnsmasq, ufw, nft, and plain files."""
+"""dnsmasq, ufw, and plain files."""
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
-from plexops.model.exchange import Json
 from plexops.parsers import PARSERS, ParseError
 
 dnsmasq = PARSERS["dnsmasq"]
@@ -266,67 +263,6 @@ def test_sockets() -> None:
     assert PARSERS["ss"](text) == [dict(zip(keys, line, strict=True)) for line in expected]
     with pytest.raises(ParseError):
         PARSERS["ss"]("ss: command not found\n")
-
-
-def nft_rules(*expressions: Json) -> Json:
-    rules = [
-        {"rule": {"family": "inet", "table": "t", "chain": "c", "handle": 7, "expr": list(expression)}}
-        for expression in expressions
-        if isinstance(expression, list)
-    ]
-    answer = PARSERS["nft"](json.dumps({"nftables": rules}))
-    assert isinstance(answer, dict)
-    rows: Json = answer["rules"]
-    return rows
-
-
-def equals(protocol: str, field: str, right: Json, op: str = "==") -> Json:
-    return {"match": {"op": op, "left": {"payload": {"protocol": protocol, "field": field}}, "right": right}}
-
-
-HEAD = {"family": "inet", "table": "t", "chain": "c", "handle": "7"}
-
-
-def test_two_matches_of_one_column_are_not_understood() -> None:
-    assert nft_rules(
-        [equals("ip", "daddr", "1.2.3.4"), equals("ip", "daddr", "1.2.3.5"), {"accept": None}]
-    ) == [{**HEAD, "position": "1", "daddr": "1.2.3.4", "verdict": "accept", "understood": "0"}]
-
-
-def test_unknown_statements_are_not_understood() -> None:
-    rows = nft_rules(
-        [equals("tcp", "dport", 1), {"flow": {"op": "add", "flowtable": "@f"}}],
-        [equals("tcp", "dport", {"set": [1, {"elem": {"val": 2, "timeout": 3}}]}), {"drop": None}],
-        [equals("tcp", "dport", {"&": [1, 2]}), {"drop": None}],
-        [{"accept": None}, {"drop": None}],
-    )
-    assert rows == [
-        {**HEAD, "position": "1", "protocol": "tcp", "dport": "1", "understood": "0"},
-        {**HEAD, "position": "2", "protocol": "tcp", "dport": "1,2", "verdict": "drop", "understood": "1"},
-        {**HEAD, "position": "3", "protocol": "tcp", "dport": "?", "verdict": "drop", "understood": "0"},
-        {**HEAD, "position": "4", "verdict": "drop", "understood": "0"},
-    ]
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "table inet fw4 {\n}\n",
-        "Operation not permitted (you must be root)\n",
-        "[]",
-        '{"nftables": 1}',
-        '{"nftables": [1]}',
-        '{"nftables": [{"rule": {"family": "inet"}}]}',
-        '{"nftables": [{"chain": {}}]}',
-        '{"nftables": [{"chain": {"family": "ip", "table": "t", "name": 1}}]}',
-        '{"nftables": [{"rule": {"expr": []}}]}',
-        '{"nftables": [{"rule": {"expr": [{"a": 1, "b": 2}]}}]}',
-    ],
-)
-def test_what_nft_does_not_print_is_refused(text: str) -> None:
-    with pytest.raises(ParseError):
-        PARSERS["nft"](text)
 
 
 def test_json_and_ip() -> None:

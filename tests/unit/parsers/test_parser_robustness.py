@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import time
 
 import pytest
@@ -119,11 +118,3 @@ def test_two_megabytes_of_anything_take_linear_time(name: str) -> None:
     """Quadratic time would be hours here; the bound is wide enough for a loaded machine."""
     for piece in AWKWARD:
         limit(20, name, piece * (SIZE // 4 // len(piece)))
-
-
-def test_a_ruleset_of_many_chains_takes_linear_time() -> None:
-    where = {"family": "ip", "table": "t"}
-    count = 10_000
-    chains = [{"chain": {**where, "name": f"c{index}"}} for index in range(count)]
-    rules = [{"rule": {**where, "chain": f"c{index}", "expr": [{"accept": None}]}} for index in range(count)]
-    limit(10, "nft", json.dumps({"nftables": [*chains, *rules]}))

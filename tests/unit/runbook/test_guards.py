@@ -389,9 +389,7 @@ ALONE: tuple[tuple[str, str, Make, str], ...] = (
     (
         "G7",
         "the UPnP mappings could not be read",
-        lambda: case_of(
-            with_state(sound_view(), Kind.UPNP_MAPPING, KindState.UNKNOWN), OPENS_NO_FILTER[:-1]
-        ),
+        lambda: case_of(with_state(sound_view(), Kind.UPNP_MAPPING, KindState.UNKNOWN), OPENS_NO_FILTER[:-1]),
         "could not be read",
     ),
     ("G8", "UDP", lambda: case_of(sound_view(), forwarding(protocol=Protocol.UDP)), "TCP alone"),
