@@ -242,10 +242,10 @@ class ChainWalk:
     def _unknown(
         self, outcome: Outcome, chain: Chain, rule: Rule | None, words: str, packet: Packet
     ) -> list[Packet]:
-        """Not modelled: a filter stops, accepts, returns or goes on; what translates may also send a packet anywhere.
+        """Not modelled: a filter stops a packet or lets it go; what translates may also send it anywhere.
 
-        Gives what goes on to the next rule. What a packet bears then is not known; before tracking, nor if it will be
-        tracked.
+        Gives what goes on to the next rule. That is nothing in a filter: what any rule behind makes of a packet is to
+        stop it, or to let it go with something set on it; and all that is followed.
         """
         stopped, spared = assume(packet, Question("what this does:", words))
         if stopped is not None:
@@ -253,18 +253,11 @@ class ChainWalk:
             outcome.ended.append(self._end(kind, stopped, chain, rule, words))
         if spared is None or self.nat:
             return [] if spared is None else [spared]
-        goes_on: list[Packet] = []
         untracked = (
             [replace(spared, tracking=Tracking.UNTRACKED)] if spared.tracking is Tracking.BEFORE else []
         )
-        for one in (spared, *untracked):
-            way: Packet | None = clouded(one)
-            for does, where in (("accepts", outcome.accepted), ("returns", outcome.through)):
-                if way is not None:
-                    yes, way = assume(way, Question("what this does:", words, (does, chain.id), packet.leg))
-                    where.extend([] if yes is None else [self._noted(yes, chain, rule)])
-            goes_on += [] if way is None else [way]
-        return goes_on
+        outcome.accepted += [self._noted(clouded(one), chain, rule) for one in (spared, *untracked)]
+        return []
 
     def _stop(
         self, outcome: Outcome, packets: Sequence[Packet], chain: Chain, rule: Rule, words: str

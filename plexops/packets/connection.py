@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from plexops.model.intervals import Numbers, intersect, normalise
 from plexops.model.packets import AddressKind, Box, Chain, Hook, InterfaceIs, Match, Side, State
 from plexops.packets.chains import ChainWalk, End, EndKind, Outcome, Steps
-from plexops.packets.legs import as_known, following, for_whom, is_answer, reply_to, undone
+from plexops.packets.legs import as_known, bearing, following, for_whom, is_answer, reply_to, undone
 from plexops.packets.packet import (
     Leg,
     Packet,
@@ -33,11 +33,12 @@ _LOOSE = "a packet of a connection whose start was not tracked may be translated
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """How a connection's first packet left the box, and whether connection tracking saw it, and its answer."""
+    """How a connection's first packet left the box, and whether tracking saw it, its answer, and what followed that."""
 
     packet: Packet
     tracked: bool
     answered: bool = True
+    followed: bool = True
 
 
 @dataclass(slots=True)
@@ -85,13 +86,17 @@ class BoxWalk:
         for tracked in (True, False):
             walker.known = replace(known, answered=tracked)
             came = [packet for packet in answered if (packet.tracking is Tracking.TRACKED) is tracked]
-            whole: list[Packet] = []
+            whole: dict[bool, list[Packet]] = {True: [], False: []}
             for packet in next_leg(following(first.packet, packet) for packet in came):
                 for second in walker.second_packet(packet):
                     lost = _elsewhere(first, second)
                     ends += [] if lost is None else [lost]
-                    whole += [_bearing(first.packet, second.packet)] if lost is None else []
-            ends += walker._later(first, whole)
+                    if lost is None:
+                        seen = second.packet.tracking is Tracking.TRACKED
+                        whole[seen].append(bearing(first.packet, second.packet))
+            for seen, packets in whole.items():
+                walker.known = replace(known, answered=tracked, followed=seen)
+                ends += walker._later(first, packets)
         return [replace(end, first=first.packet) for end in ends]
 
     def _later(self, first: End, whole: Sequence[Packet]) -> list[End]:
@@ -249,6 +254,9 @@ class BoxWalk:
         if not self.known.answered and packet.leg is Leg.ACK:
             # It waits for the answer, which it did not see (tcp_conntracks of nf_conntrack_proto_tcp.c: sSS, ack, sIV).
             return replace(packet, tracking=Tracking.TRACKED, connection=False, state=State.INVALID)
+        if packet.leg is Leg.LATER and not (self.known.answered and self.known.followed):
+            # It acknowledges what tracking did not see, and is invalid by that where a setting is not liberal.
+            return replace(packet, tracking=Tracking.TRACKED, connection=False, state=None)
         return replace(
             packet,
             tracking=Tracking.TRACKED,
@@ -323,16 +331,6 @@ def _elsewhere(first: End, second: End) -> End | None:
         return second
     there = second.kind is first.kind and same_place(second.packet, first.packet)
     return None if there else replace(second, kind=EndKind.ACK_ELSEWHERE)
-
-
-def _bearing(first: Packet, second: Packet) -> Packet:
-    """Give the first packet for those whose second one came through as well, with what that one changed."""
-    return replace(
-        for_whom(first, second),
-        joined=second.joined,
-        connection_mark=second.connection_mark,
-        connection_mark_name=second.connection_mark_name,
-    )
 
 
 def _lost(kind: EndKind, stopped: EndKind) -> EndKind:

@@ -101,3 +101,13 @@ def is_answer(packet: Packet) -> bool:
         (packet.port, packet.original_source_port),
     )
     return not any(subtract(packet.numbers(here), packet.numbers(asked)) for here, asked in pairs)
+
+
+def bearing(first: Packet, second: Packet) -> Packet:
+    """Give the first packet for those whose second one came through as well, with what that one changed."""
+    return replace(
+        for_whom(first, second),
+        joined=second.joined,
+        connection_mark=second.connection_mark,
+        connection_mark_name=second.connection_mark_name,
+    )

@@ -298,7 +298,11 @@ def _united(packets: Iterable[Packet]) -> list[Packet]:
         rest = _BUT_VIEWERS(packet)
         known = by_rest.get(rest)
         by_rest[rest] = (
-            packet if known is None else replace(known, viewers=unite(known.viewers, packet.viewers))
+            packet
+            if known is None
+            else replace(
+                known, viewers=unite(known.viewers, packet.viewers), noted=known.noted | packet.noted
+            )
         )
     return list(by_rest.values())
 
@@ -328,8 +332,9 @@ def _agree(group: dict[Answers, Packet]) -> None:
         ]
         if twins:
             _, rest, twin = min(twins, key=lambda found: found[0])
+            noted = packet.noted | group[twin].noted
             del group[answers], group[twin]
-            group[rest] = replace(packet, answers=rest)
+            group[rest] = replace(packet, answers=rest, noted=noted)
             waiting.append(rest)
     # What comes in any case comes as well where more is assumed.
     for answers in [one for one in group if any(less < one for less in group)]:

@@ -528,5 +528,5 @@ def test_an_audit_loads_nothing_that_only_a_diagnosis_needs(tmp_path: Path) -> N
         "runbook.verdict",
         "runbook.log_story",
     )
-    more = ("parsers.plex_log", "parsers.igd", "drivers.plex_log", "drivers.other_filters", "model.quick")
+    more = ("parsers.plex_log", "parsers.igd", "drivers.plex_log", "drivers.server_extra", "model.quick")
     assert loaded & {f"plexops.{name}" for name in (*only, *more)} == set()

@@ -39,7 +39,7 @@ def rendered(rows: Sequence[Row], dump: Json) -> tuple[str, list[str]]:
         paths = (f"{CHECKOUT}/tests/lib", f"{CHECKOUT}/root/usr/share/ucode", str(Path(UCODE).parent))
         searched = ["-D", f'MOCK_SEARCH_PATH=["{folder}"]']
         ran = subprocess.run(
-            [UCODE, "-S", "-T,", *(f"-L{path}" for path in paths), *searched, *"-l mocklib -l fw4 -".split()],
+            [UCODE, "-S", "-T,", *(f"-L{path}" for path in paths), *searched, "-lmocklib", "-lfw4", "-"],
             input=_PRINT % CHECKOUT,
             text=True,
             capture_output=True,

@@ -168,8 +168,10 @@ def test_what_nft_does_not_print_is_refused(text: str) -> None:
 def test_a_ruleset_of_many_chains_takes_linear_time() -> None:
     where = {"family": "ip", "table": "t"}
     count = 10_000
-    chains = [{"chain": {**where, "name": f"c{index}"}} for index in range(count)]
-    rules = [{"rule": {**where, "chain": f"c{index}", "expr": [{"accept": None}]}} for index in range(count)]
+    chains: list[Any] = [{"chain": {**where, "name": f"c{index}"}} for index in range(count)]
+    rules: list[Any] = [
+        {"rule": {**where, "chain": f"c{index}", "expr": [{"accept": None}]}} for index in range(count)
+    ]
     begin = time.process_time()
     read = read_nft({"nftables": [*chains, *rules]}, {}, "x")
     # About a second here; what is not linear takes minutes.

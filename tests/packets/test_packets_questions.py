@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from plexops.model.intervals import Numbers, normalise
+from plexops.model.intervals import Numbers, intersect, normalise
 from plexops.model.packets import (
     AddressIs,
     AddressKind,
@@ -207,6 +207,16 @@ def test_not_known_for_some_is_known_for_the_others() -> None:
     answer = delivered(base("input", rule(source(FRIENDS), other(), DROP)))
     assert (answer.kind, answer.senders, answer.doubtful) == (UNKNOWN, all_but(FRIENDS), n(FRIENDS))
     assert questions(answer) == ["whether this holds: “moon is full”"]
+
+
+def test_ends_bear_what_was_assumed_on_their_way() -> None:
+    odd = base("input", rule(SYN, source(FRIENDS), other(), ACCEPT), rule(source(FRIENDS), SYN, DROP))
+    ends = delivered(odd).ends
+    assert {bool(end.packet.answers) for end in ends if intersect(end.packet.viewers, n(FRIENDS))} == {True}
+    assert not any(end.packet.answers for end in ends if not intersect(end.packet.viewers, n(FRIENDS)))
+    sure, rest = PACKET, replace(PACKET, viewers=n(FRIENDS), noted=frozenset({(Question("x"), True)}))
+    (both,) = merge([replace(sure, viewers=all_but(FRIENDS)), rest])
+    assert both.noted == rest.noted
 
 
 def test_only_questions_of_the_doubtful_are_named() -> None:

@@ -257,6 +257,9 @@ def test_a_rule_before_it_takes_the_packet() -> None:
     for taker in (accepts, returns, same):
         (reason,) = why(nat(taker, FORWARD), *noise)
         assert (said(reason), reason.by) == ((Why.TAKEN, "first"), taker)
+    early = nat(rule(ACCEPT, words="early"), priority=-110, name="early")
+    (reason,) = why(early, nat(returns, FORWARD))
+    assert (said(reason), reason.by) == ((Why.TAKEN, "first"), returns)
     inner = nat(rule(jump("a")), rule(jump("b"))), sub("a", accepts), sub("b", FORWARD)
     assert [said(r) for r in why(*inner)] == [(Why.TAKEN, "first")]
 

@@ -1,6 +1,6 @@
 """A home behind OpenWrt: WAN 62.155.240.55 on eth1, LAN 192.168.1.1 on br-lan, Plex on 192.168.1.50:32400.
 
-`data/openwrt/rulesets.json.gz` holds what nft 1.0.6 listed after the real firewall4 (b6e5157) had made it of a configuration,
+`data/openwrt/rulesets.json.gz` holds what nft 1.0.6 listed of what the real firewall4 (b6e5157) made of a configuration,
 `packets.txt` where real connections ended there.
 """
 
@@ -141,7 +141,7 @@ def cases() -> dict[str, list[Row]]:
     for text, options, _ in table("rule"):
         found[f"rule: {text}".strip()] = configuration([redirect(), section("rule", **{**BLOCK, **options})])
     for text, options, _ in table("zone"):
-        wan = [row | (options if row.get("name") == "wan" else {}) for row in DEFAULT]
+        wan = [row | (dict(options) if row.get("name") == "wan" else {}) for row in DEFAULT]
         found[f"zone: {text}".strip()] = configuration([redirect()], wan)
     for text, options, _ in table("ipset"):
         friends = section("ipset", **{**FRIENDS, **options})

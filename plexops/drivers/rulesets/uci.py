@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from ipaddress import ip_address
 from itertools import chain
 from types import MappingProxyType
@@ -31,7 +30,6 @@ _OPTIONS = (
     "monthdays=month_days mark=mark reflection=bool reflection_src=end reflection_zone=zone+ counter=bool log=any "
     "log_limit=limit target=target"
 )
-_ICMP_6 = frozenset({"icmpv6", "ipv6-icmp", "58"})
 
 
 def _beginnings(words: str) -> str:
@@ -43,12 +41,12 @@ _TARGET = _beginnings("accept reject drop notrack helper mark dscp dnat snat mas
 _DAY = _beginnings("monday tuesday wednesday thursday friday saturday sunday")
 _CLOCK = r"([01]?\d|2[0-3])(:[0-5]?\d(:[0-5]?\d)?)?"
 _DATE = rf"(19[7-9]\d|20[0-2]\d|203[0-8])(-(0?\d|1[0-2])(-([0-2]?\d|3[01])(T{_CLOCK})?)?)?"
-_MARK = r"(0x0*[0-9a-f]{1,8}|\d{1,10})"
+_MARK = r"(0x0*[0-9a-f]{1,8}|\d{1,10}|\d+[be]\d+)"
 _MONTH_DAY = r"(0*([1-9]|[12]\d|3[01])|\S*[^\d\s]\S*)"
 #: Of each kind the pattern of a valid value, and what an invalid one is not. `(?i)`: in any case of letters.
 _KINDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
-        "any": (r"(?s).+", "no value"),
+        "any": (r"(?s).*", ""),
         "bool": ("|".join((*_ON, *_OFF)), "no yes or no"),
         "family": (r"any|all|\*|inet|.*[46].*", "no family"),
         "target": (f"(?i){_TARGET}", "no target"),
@@ -65,13 +63,14 @@ _KINDS: Mapping[str, tuple[str, str]] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """What sections name: zones and sets that may be in force, and logical networks (None: not read)."""
-
-    zones: Mapping[str, Row]
-    sets: Mapping[str, Row]
-    networks: Collection[str] | None
+#: What options name, in the order in which firewall4 compares their families.
+_NAMED: Mapping[str, str] = MappingProxyType(
+    {"ipset": "ipset"}
+    | dict.fromkeys(("src_ip", "src_dip", "dest_ip"), "network")
+    | {"src": "zone", "dest": "zone"}
+)
+#: Zones and sets that may be in force, and networks (left out where they were not read), with their family; 0: both.
+_Known = Mapping[str, Mapping[str, int]]
 
 
 def configured(rows: Sequence[Row], dump: Json, chains: Mapping[str, Chain], exhibit: str) -> Chain | None:
@@ -102,10 +101,9 @@ def _rule(row: Row, why: str, exhibit: str) -> Rule:
 
 def not_in_force(rows: Sequence[Row], loaded: Collection[str], dump: Json = None) -> Mapping[str, str]:
     """Say of each DNAT that is not switched off and not in force why, by section. `loaded` are names of loaded rules."""
-    networks = {str(members(one).get("interface")) for one in listed(members(dump).get("interface"))}
-    on = [(row.get(".type"), _text(row, "name"), row) for row in rows if _text(row, "enabled", "1") in _ON]
-    zones, sets = ({name: row for kind, name, row in on if kind == wanted} for wanted in ("zone", "ipset"))
-    known = _Known(zones, sets, networks if dump else None)
+    known = {"zone": dict(_families(rows, "zone", "")), "ipset": dict(_families(rows, "ipset", "4"))}
+    if dump:
+        known["network"] = dict(_networks(dump))
     wanted = [row for row in rows if row.get(".type") == "redirect" and _text(row, "enabled") not in _OFF]
     wanted = [row for row in wanted if not "snat".startswith(_text(row, "target", "dnat").lower())]
     # firewall4 names a rule by its section, without quotation marks.
@@ -118,6 +116,21 @@ def not_in_force(rows: Sequence[Row], loaded: Collection[str], dump: Json = None
         if why or name not in loaded:
             found[str(row[".name"])] = f"firewall4 skips this section: {why}" if why else NOT_LOADED
     return MappingProxyType(found)
+
+
+def _families(rows: Sequence[Row], kind: str, default: str) -> Iterator[tuple[str, int]]:
+    """Give zones or sets that may be in force, with their family: firewall4 checks more of their options than these."""
+    for row in rows:
+        flags = (_text(row, "enabled", "1") in _ON, _text(row, "masq", "1") in (*_ON, *_OFF))
+        sets = any(text.rpartition("_")[2].startswith("s") for text in _texts(row, "match"))
+        if row.get(".type") == kind and all(flags) and not sets:
+            yield _text(row, "name"), _family(_text(row, "family", default))
+
+
+def _networks(dump: Json) -> Iterator[tuple[str, int]]:
+    for one in map(members, listed(members(dump).get("interface"))):
+        of_4, of_6 = one.get("ipv4-address"), one.get("ipv6-address") or one.get("ipv6-prefix-assignment")
+        yield str(one.get("interface")), 0 if of_4 and of_6 else 4 if of_4 else 6 if of_6 else 0
 
 
 def _invalid(row: Row, known: _Known) -> Iterator[str]:
@@ -135,9 +148,9 @@ def _invalid(row: Row, known: _Known) -> Iterator[str]:
 def _not_valid(kind: str, text: str, known: _Known) -> str:
     """Say what a value is not; empty where it is valid, or that cannot be told."""
     if kind == "zone":
-        return "" if text == "*" or text in known.zones else "no zone that is in force"
+        return "" if text == "*" or text in known["zone"] else "no zone that is in force"
     if kind == "network":
-        return "" if _is_network(_bare(text), known.networks) else "no address and no network"
+        return "" if _is_network(_bare(text), known.get("network")) else "no address and no network"
     if kind == "port":
         return "" if _port(text) else "no port, and no range of ports"
     pattern, what = _KINDS[kind]
@@ -146,36 +159,32 @@ def _not_valid(kind: str, text: str, known: _Known) -> str:
 
 def _no_forward(row: Row, known: _Known) -> Iterator[str]:
     """Say what firewall4 cannot translate to, or match."""
-    to, name = _text(row, "dest_ip"), _set_name(row)
-    if name and name not in known.sets:
-        yield f"there is no set '{name}' in force"
+    named = _bare(_text(row, "ipset")).partition(" ")[0]
+    if named and named not in known["ipset"]:
+        yield f"there is no set '{named}' in force"
     if _text(row, "src", "*") == "*":
         yield "src must be one zone"
-    if _bare(to) != to.strip() or "/-" in to:
-        yield f"dest_ip '{to}' must not be negated, and have no mask with gaps"
+    for option in ("helper", "dest_ip"):
+        if (text := _text(row, option).strip()) != _bare(text) or "/-" in text:
+            yield f"{option} '{text}' must not be negated, and have no mask with gaps"
 
 
 def _two_families(row: Row, known: _Known) -> Iterator[str]:
     """Say what is of another family than what stands before it, where that is so for each protocol."""
-    options = ("ipset", "src_ip", "src_dip", "dest_ip", "src", "dest")
-    bound = [(f"{option} '{_text(row, option)}'", _bound(row, option, known)) for option in options]
+    bound: list[tuple[str, int]] = []
+    for option, kind in _NAMED.items():
+        name = _bare(_text(row, option)).partition(" ")[0]
+        bound.append((f"{option} '{name}'", _version(name) or known.get(kind, {}).get(name, 0)))
+    protocols = [_bare(text).lower() for text in _texts(row, "proto")] or ["tcpudp"]
     found: list[str] = []
-    for protocol in _protocols(row):
-        family = 6 if protocol in _ICMP_6 else _family(_text(row, "family"))
+    for protocol in protocols:
+        family = 6 if protocol in ("icmpv6", "ipv6-icmp", "58") else _family(_text(row, "family"))
         for what, other in bound:
             if family and other not in (0, family):
                 found.append(f"{what} is IPv{other}, and the rule is for IPv{family}")
                 break
             family = family or other
-    yield from found[:1] if len(found) == len(_protocols(row)) else ()
-
-
-def _bound(row: Row, option: str, known: _Known) -> int:
-    """Give the family of what an option names; 0: both, or not known."""
-    if option.endswith("ip"):
-        return _version(_bare(_text(row, option)))
-    named = known.sets.get(_set_name(row)) if option == "ipset" else known.zones.get(_text(row, option))
-    return 0 if named is None else _family(_text(named, "family", "4" if option == "ipset" else ""))
+    yield from found[:1] if len(found) == len(protocols) else ()
 
 
 def _text(row: Row, option: str, default: str = "") -> str:
@@ -189,16 +198,7 @@ def _texts(row: Row, option: str) -> Sequence[str]:
 
 
 def _bare(text: str) -> str:
-    """Take the `!` off a value."""
     return text.strip().removeprefix("!").strip()
-
-
-def _set_name(row: Row) -> str:
-    return next(iter(_bare(_text(row, "ipset")).split()), "")
-
-
-def _protocols(row: Row) -> list[str]:
-    return [_bare(text).lower() for text in _texts(row, "proto")] or ["tcpudp"]
 
 
 def _port(text: str) -> Numbers:
@@ -213,7 +213,6 @@ def _family(text: str) -> int:
 
 
 def _version(text: str) -> int:
-    """Give the family of an address, or of what begins with one; 0: of none."""
     try:
         return 0 if "%" in text else ip_address(re.split("[/-]", text)[0]).version
     except ValueError:
@@ -227,5 +226,5 @@ def _is_network(text: str, networks: Collection[str] | None) -> bool:
     if not _version(text):
         return not slash and not dash and (networks is None or text in networks)
     if slash:
-        return _version(mask) == _version(first) or re.fullmatch(r"[-+]?(0x)?\d*", mask) is not None
+        return _version(mask) == _version(first) or re.fullmatch(r"([-+]?\d\w*)?", mask) is not None
     return not dash or _version(last) == _version(first)
