@@ -108,9 +108,14 @@ def compile_profile(profile: Profile) -> CompiledProfile:
     }
     window = None if profile.window is None else _window(profile, profile.window, problems)
     packets = profile.packets
-    if packets is not None and packets.configured is not None and packets.configured[0] not in profile.reads:
+    name = "" if packets is None or packets.configured is None else packets.configured[0]
+    if packets is not None and name and name not in profile.reads:
         problems.add(
-            "PLX-D404", "there is no such read", "Name one of `reads`.", packets.place, "packets.configured"
+            "PLX-D404",
+            f"there is no read {read!r}",
+            "Name one of `reads`.",
+            packets.place,
+            "packets.configured",
         )
     if problems.found:
         raise PlexopsError(problems.found)

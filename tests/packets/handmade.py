@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from types import MappingProxyType
 from typing import Any, get_args
 
-from plexops.model.intervals import ALL_V4, ALL_V6, Numbers, network
+from plexops.model.intervals import ALL_V4, ALL_V6, Numbers, network, subtract
 from plexops.model.packets import (
     AddressIn,
     Box,
@@ -235,6 +235,4 @@ def questions(answer: Answer) -> Sequence[str]:
 
 def all_but(text: str) -> Numbers:
     """Give every public sender but some."""
-    from plexops.model.intervals import subtract
-
     return subtract(PUBLIC_V4, n(text))

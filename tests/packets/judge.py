@@ -31,7 +31,10 @@ WAIT, WAIT_AGAIN = 0.25, 0.8
 #: How often a text is tried without the lines that were refused.
 TRIES = 10
 #: Rules that remember: each connection needs them as they were loaded.
-_REMEMBERS = re.compile(r"limit|count|add @|update @|--add-set|recent|quota|numgen|statistic")
+_REMEMBERS = re.compile(
+    r"limit (?:rate|name)|ct count|-m (?:conn|hash)?limit|ufw limit|(?:add|update) @|--(?:add|del|map)-set"
+    r"|recent|quota|numgen|statistic"
+)
 _REFUSED = re.compile(r"(?:/dev/stdin:|line:? |line )(\d+)")
 
 
@@ -258,7 +261,7 @@ def compare(path: Sequence[Box], probe: Probe, packet: str) -> tuple[str, str]:
     return ("right" if sure is reached else "wrong"), said
 
 
-def run(wanted: Iterable[tuple[str, int]], worlds: int = 16) -> Figures:
+def run(wanted: Iterable[tuple[str, int]], worlds: int = 12) -> Figures:
     """Judge examples (kind, seed) in several worlds side by side."""
     figures = Figures()
     free: SimpleQueue[World] = SimpleQueue()

@@ -208,10 +208,10 @@ def _wire(nodes: dict[str, Node]) -> None:
     """Connect the nodes: links, addresses, routes, and neighbours that never have to be asked for."""
     router = nodes["router"]
     router.sh("ip link add docker0 address 02:00:00:00:02:00 type bridge")
-    for number, (node, device, peer, mac) in enumerate(LINKS):
+    for number, (end, device, peer, mac) in enumerate(LINKS):
         # From outside, for only there a node's process number is known.
         outer = f"{peer} address 02:00:00:00:02:0{number + 1} netns {router.pid} type veth"
-        inner = f"peer name {device} address {mac} netns {nodes[node].pid}"
+        inner = f"peer name {device} address {mac} netns {nodes[end].pid}"
         subprocess.run(["ip", "link", "add", *outer.split(), *inner.split()], check=True)
     router.sh("\n".join(["ip link set port0 master docker0", *(f"sysctl -qw {one}" for one in SYSCTLS)]))
     for name, node in nodes.items():

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from plexops.model.intervals import Numbers, intersect
 from plexops.model.packets import (
     AddToSet,
+    Chain,
     MarkIs,
     Match,
     NamedSet,
@@ -19,10 +22,9 @@ from plexops.model.packets import (
     TagIs,
 )
 from plexops.packets.chains import JUMP_DEPTH, RULE_STEPS, EndKind
-from plexops.packets.packet import MOST, TOO_MANY, Question, merge
+from plexops.packets.packet import MOST, TOO_MANY, Packet, Question, merge
 from plexops.packets.reach import AnswerKind, first_packet, who_reaches
 from tests.packets.handmade import (
-    ACCEPT,
     DNAT,
     DROP,
     EVERYBODY,
@@ -157,19 +159,15 @@ def test_a_blurred_packet_answers_both_ways_each_time() -> None:
     assert len(merge(packets[:MOST])) == MOST
 
 
-def _marked(value: int):  # type: ignore[no-untyped-def]
-    from dataclasses import replace
-
+def _marked(value: int) -> Packet:
     packet = first_packet(router(), asked())
     return replace(packet, mark=value, answers=frozenset({(Question("which", str(value)), True)}))
 
 
 # --- time -----------------------------------------------------------------------------------------------------------
 
-STRICT = base("forward", rule(m(TagIs("")), ACCEPT), policy=DROP, name="all")
 
-
-def seconds(*chains, **box) -> tuple[float, AnswerKind]:  # type: ignore[no-untyped-def]
+def seconds(*chains: Chain, **box: Any) -> tuple[float, AnswerKind]:
     """Measure one question, the processor's time only."""
     here = router(DNAT, *chains, **box)
     started = time.process_time()

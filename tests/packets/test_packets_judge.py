@@ -26,8 +26,8 @@ def _missing() -> str:
 pytestmark = [pytest.mark.namespaces, pytest.mark.skipif(bool(_missing()), reason=_missing())]
 
 #: How many rule sets of each kind; ufw takes a second for each.
-SHARES = {"nft": 110, "iptables": 60, "legacy": 40, "both": 15, "docker": 45, "pair": 30, "ufw": 10}
-NIGHTLY = 17
+SHARES = {"nft": 115, "iptables": 55, "legacy": 36, "both": 15, "docker": 50, "pair": 28, "ufw": 6}
+NIGHTLY = 18
 
 
 def examples(first: int, times: int) -> Iterator[tuple[str, int]]:

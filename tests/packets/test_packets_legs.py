@@ -11,6 +11,7 @@ from plexops.model.packets import (
     Box,
     Chain,
     LocalAddress,
+    MarkIs,
     Match,
     NamedSet,
     NoTracking,
@@ -188,8 +189,6 @@ def test_whether_a_connection_is_taken_up_in_its_middle_is_a_question() -> None:
 def test_what_the_server_sends_later_meets_what_was_set_meanwhile() -> None:
     sets = {"seen": NamedSet()}
     marks = base("input", rule(ACK, SetMark(9, connection=True)))
-    from plexops.model.packets import MarkIs
-
     late = base("output", rule(m(MarkIs(9, connection=True)), DROP))
     assert delivered(marks, late).kind is NOBODY
     joins = base("output", rule(m(SetHas(DESTINATION, "seen")), DROP), rule(AddToSet(DESTINATION, "seen")))
@@ -197,8 +196,6 @@ def test_what_the_server_sends_later_meets_what_was_set_meanwhile() -> None:
 
 
 def test_the_mark_of_an_answer_is_not_that_of_what_follows() -> None:
-    from plexops.model.packets import MarkIs
-
     marks = base("output", rule(SetMark(9)))
     assert delivered(marks, base("input", rule(m(MarkIs(9)), DROP))).kind is EVERYBODY
 

@@ -29,6 +29,7 @@ from plexops.model.packets import (
     ReversePathHolds,
     Route,
     SetHas,
+    SetMark,
     State,
     TagIs,
     Test,
@@ -306,8 +307,6 @@ def test_tcp_flags_and_directions_of_the_three_packets() -> None:
 
 
 def test_a_mark_is_compared_under_its_mask() -> None:
-    from plexops.model.packets import SetMark
-
     def dropped(match: Match) -> bool:
         marking = base("prerouting", rule(SetMark(0x1F)), priority=-150)
         return delivered(marking, base("input", rule(match, DROP))).kind is NOBODY

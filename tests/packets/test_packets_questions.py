@@ -13,6 +13,7 @@ from plexops.model.packets import (
     AnyOf,
     MarkIs,
     Match,
+    Rule,
     SetHas,
     SetMark,
     State,
@@ -20,7 +21,15 @@ from plexops.model.packets import (
     TranslateDestination,
 )
 from plexops.packets.packet import Leg, Packet, Question, assume, cut, merge
-from plexops.packets.reach import PUBLIC_V4, PUBLIC_V6, VIEWER_PORTS, Target, first_packet, who_reaches
+from plexops.packets.reach import (
+    PUBLIC_V4,
+    PUBLIC_V6,
+    VIEWER_PORTS,
+    AnswerKind,
+    Target,
+    first_packet,
+    who_reaches,
+)
 from tests.packets.handmade import (
     ACCEPT,
     ACK,
@@ -259,8 +268,8 @@ def test_many_small_parts_are_not_small_together() -> None:
 
 
 def test_over_several_ports_it_is_enough_to_get_there_by_one() -> None:
-    def kind(*rules: object, first: int = 32000, last: int = 33000) -> object:
-        chain = base("input", *rules)  # type: ignore[arg-type]
+    def kind(*rules: Rule, first: int = 32000, last: int = 33000) -> AnswerKind:
+        chain = base("input", *rules)
         return who_reaches([router(chain)], asked(first, last), plex(WAN, first, last)).kind
 
     assert kind(rule(dport(32400), DROP)) is EVERYBODY

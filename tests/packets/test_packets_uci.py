@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from plexops.config.profiles import load_profile
+from plexops.drivers.compile import compile_profile
 from plexops.drivers.rulesets.nft import read_nft
 from plexops.drivers.rulesets.uci import NOT_LOADED, configured, not_in_force
+from plexops.model.errors import PlexopsError
 from plexops.model.intervals import EMPTY
 from plexops.model.packets import Box, TranslateDestination
 from plexops.packets.reach import who_reaches
@@ -144,6 +149,14 @@ def test_a_section_that_is_not_in_force_is_a_rule_that_is_off() -> None:
 
 def test_what_was_loaded_before_stays_where_nft_refuses_the_configuration() -> None:
     assert reason(box("redirects: plain", loaded="default"))[0::4] == (Why.OFF, NOT_LOADED)
+
+
+def test_a_profile_names_a_read_that_is_there() -> None:
+    profile = load_profile("openwrt", Path())
+    assert profile.packets is not None
+    wrong = replace(profile.packets, configured=("fire", "uci"))
+    with pytest.raises(PlexopsError, match="there is no read 'fire'"):
+        compile_profile(replace(profile, packets=wrong))
 
 
 def test_a_snapshot_says_it_of_the_entry() -> None:
