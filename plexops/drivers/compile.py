@@ -112,7 +112,7 @@ def compile_profile(profile: Profile) -> CompiledProfile:
     if packets is not None and name and name not in profile.reads:
         problems.add(
             "PLX-D404",
-            f"there is no read {read!r}",
+            f"there is no read {name!r}",
             "Name one of `reads`.",
             packets.place,
             "packets.configured",

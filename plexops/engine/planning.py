@@ -150,7 +150,9 @@ def basis(
     for role, kinds in RESTS_ON.items():
         snapshot = seen.view.of(role)
         parts[f"{role} identity"] = seen.identities.get(role, "")
-        parts[f"{role} configuration"] = snapshot.digest(kinds, CONFIGURATION_FACTS)
+        digest = snapshot.digest(kinds, CONFIGURATION_FACTS)
+        rules = _filter_rules(snapshot, ()) if role is Role.ROUTER else []
+        parts[f"{role} configuration"] = sha256([digest, rules]) if rules else digest
     for name, way in _ways(seen.view, tasks).items():
         parts[name] = sha256(list(deciding_words(way)))
     return MappingProxyType(parts)

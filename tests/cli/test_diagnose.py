@@ -92,7 +92,7 @@ def test_a_cause_as_text(blocked: House) -> None:
     ]
     assert shown[8:10] == [
         "         E1  router: uci show firewall",
-        "         E2  server: ip -j -4 addr show",
+        "         E2  server: ip -j addr show",
     ]
     assert shown[-1].strip() == "exit 1"
     assert "nothing was judged" not in ended.out
@@ -168,7 +168,7 @@ def test_json_is_as_its_schema_says(blocked: House) -> None:
         "drift",
     )
     asked = {exhibit["id"]: exhibit["source"] for exhibit in document["sites"][0]["exhibits"]}
-    assert [asked[name] for name in verdict["exhibits"]] == ["uci show firewall", "ip -j -4 addr show"]
+    assert [asked[name] for name in verdict["exhibits"]] == ["uci show firewall", "ip -j addr show"]
 
 
 class _Page(HTMLParser):

@@ -14,6 +14,7 @@ from plexops.engine.planning import ORDER, basis, foreign, in_order, moved
 from plexops.engine.seen import Seen
 from plexops.model.change import Action, Change, project
 from plexops.model.entries import Lease
+from plexops.model.packets import Rule, Verdict
 from plexops.model.plan import authorize
 from plexops.model.snapshot import SOMEBODY, Entry, Fact, Kind, Role, Snapshot
 from tests.unit.engine.seen_home import Looked, looked_at
@@ -152,6 +153,14 @@ def one_raw_word(snapshot: Snapshot) -> Snapshot:
     return mapped(snapshot, alter)
 
 
+def with_rule(router: Snapshot, name: str) -> Snapshot:
+    """Somebody's rule at the end of a chain that no viewer's connection meets first."""
+    assert router.box is not None
+    chain = router.box.chains[name]
+    longer = replace(chain, rules=(*chain.rules, Rule((), (Verdict.DROP,), "drop", name="by hand")))
+    return replace(router, box=replace(router.box, chains={**router.box.chains, name: longer}))
+
+
 #: What a plan rests on: the part that has to be named when it moved.
 RESTS: tuple[tuple[str, str, Callable[[Looked], Seen]], ...] = (
     (
@@ -170,6 +179,11 @@ RESTS: tuple[tuple[str, str, Callable[[Looked], Seen]], ...] = (
         "the LAN",
         "router configuration",
         lambda home: home.altered(with_fact(home.snapshot(ROUTER), "lan.network", "192.168.2.0/24")),
+    ),
+    (
+        "a rule of the router's filter",
+        "router configuration",
+        lambda home: home.altered(with_rule(home.snapshot(ROUTER), "inet fw4 forward_lan")),
     ),
     (
         "the host firewall's switch",
