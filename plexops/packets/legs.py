@@ -100,7 +100,9 @@ def is_answer(packet: Packet) -> bool:
         (packet.destination, packet.original_source),
         (packet.port, packet.original_source_port),
     )
-    return not any(subtract(packet.numbers(here), packet.numbers(asked)) for here, asked in pairs)
+    return not any(
+        here != asked and subtract(packet.numbers(here), packet.numbers(asked)) for here, asked in pairs
+    )
 
 
 def bearing(first: Packet, second: Packet) -> Packet:

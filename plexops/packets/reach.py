@@ -135,13 +135,14 @@ def _answer(everybody: Numbers, own: Numbers, reached: list[End], missed: list[E
         sure = unite(sure, _surely(end.packet, against))
     # What is not known at all may lead there as well.
     perhaps = _viewers([*counting, *(end for end in against if end.kind is EndKind.NOT_KNOWN)])
-    doubtful = subtract(subtract(perhaps, sure), own)
+    doubtful = subtract(subtract(perhaps, sure), own) if perhaps != sure else ()
+    wanted = subtract(everybody, own)
     if doubtful:
         kind = AnswerKind.UNKNOWN
-    elif not subtract(sure, own):
+    elif intersect(sure, own) == sure:
         kind = AnswerKind.NOBODY
     else:
-        kind = AnswerKind.SOME if subtract(subtract(everybody, own), sure) else AnswerKind.EVERYBODY
+        kind = AnswerKind.EVERYBODY if intersect(wanted, sure) == wanted else AnswerKind.SOME
     asked = _questions(counting, against, doubtful)
     return Answer(kind, sure, doubtful, asked, tuple(reached), tuple(missed))
 

@@ -40,6 +40,9 @@ def rules(*texts: str, node: str = "router") -> Breaks:
     return lambda home: nft(home, *texts, node=node)
 
 
+OVER_IPV6 = "2001:db8:1::50/64"
+
+
 def firewall(*texts: str) -> Breaks:
     """Give the break that changes the server's firewall."""
     return lambda home: ufw(home, *texts)
@@ -250,9 +253,14 @@ HOST = (
         "host-firewall-v6",
         "server",
         1,
-        firewall(f"delete {VIEWERS}", f"prepend {VIEWERS}".replace("from any", "from 0.0.0.0/0")),
+        both(
+            # Only a host that has a public address of IPv6 can be met over it.
+            script(f"ip -6 addr add {OVER_IPV6} dev eth0 nodad", "server"),
+            firewall(f"delete {VIEWERS}", f"prepend {VIEWERS}".replace("from any", "from 0.0.0.0/0")),
+        ),
         OPEN,
         met=True,
+        mends=script(f"ip -6 addr del {OVER_IPV6} dev eth0", "server"),
     ),
     Trouble("ufw is off", "host-firewall-off", "server", 1, firewall("disable"), OPEN, met=True),
     Trouble(
@@ -409,18 +417,18 @@ OTHERS = (
 #: Rules that plexops does not understand: what it says of them is never sure.
 UNCLEAR = (
     Trouble(
-        "the router drops by a mark",
+        "the router drops by length",
         "router-other-filter",
         "router",
         1,
-        rules(*drops("early", "prerouting priority raw", f'meta mark 0 iifname "wan" {KNOCK}')),
+        rules(*drops("early", "prerouting priority raw", f'ip length 20-1500 iifname "wan" {KNOCK}')),
     ),
     Trouble(
-        "a table beside ufw drops by a mark",
+        "a table beside ufw drops by length",
         "host-other-filter",
         "server",
         1,
-        rules(*drops("beside", "input priority -5", f"meta mark 0 {VISITOR}"), node="server"),
+        rules(*drops("beside", "input priority -5", f"ip length 20-1500 {VISITOR}"), node="server"),
     ),
 )
 UPNP = (
