@@ -217,8 +217,8 @@ ROUTER: tuple[Rule, ...] = (
         "R5 D3",
         "The router's forward does not take a viewer's connection",
         router.forward_not_met,
-        "Change that condition of the forward on the router, or take it away and let plexops make its own.",
-        APPLY,
+        "Change that condition of the forward on the router.",
+        "Or take the forward away there: then plexops apply makes its own.",
     ),
     rule(
         "no-forward",
