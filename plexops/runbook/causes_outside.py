@@ -132,6 +132,9 @@ def _may_stop(situation: Situation, way: WayIn | None, what: str) -> Sign | None
     stopper = next((end for end in way.answer.missed if end.packet.answers), None)
     if stopper is None or stopper.step.rule is None or stopper.step.chain is None:
         return None
+    # nft names an extension of iptables alone: what the rule says was not read. That is a gap, and no cause.
+    if "xt match" in stopper.step.rule.words or "xt target" in stopper.step.rule.words:
+        return None
     says = f"“{stopper.step.chain.id}” of the {what} ({stopper.step.rule.called}), and nothing else that was read does"
     shown = exhibits_of([stopper.step.rule.exhibit, *found.exhibits])
     return Sign(f"{says} ({found.says})", shown, likely=True)
