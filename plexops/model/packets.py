@@ -190,6 +190,11 @@ class Rule:
     quick: bool = False
 
     @property
+    def translates(self) -> bool:
+        """Whether it translates destinations."""
+        return any(isinstance(effect, TranslateDestination) for effect in self.effects)
+
+    @property
     def called(self) -> str:
         """What texts for people call it."""
         return f"“{self.name or self.words}”"

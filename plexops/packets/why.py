@@ -32,6 +32,7 @@ from plexops.model.packets import (
     StateIs,
     TagIs,
     TranslateDestination,
+    UnknownEffect,
 )
 from plexops.packets.chains import End, EndKind
 from plexops.packets.connection import BoxWalk
@@ -73,6 +74,24 @@ class Reason:
     #: Where a rule of ours would have to stand so that it is asked before what stops: base chain, and its rule.
     base: Chain | None = None
     at: Rule | None = None
+    #: The destination had been translated when the packet met what stops it.
+    translated: bool = False
+
+    @property
+    def called(self) -> str:
+        """How texts name what stops."""
+        return f"“{self.words}”" if self.rule is None else self.rule.called
+
+    @property
+    def where(self) -> str:
+        """The chain that packets enter there."""
+        chain = self.base or self.chain
+        return "" if chain is None else chain.id
+
+    @property
+    def exhibit(self) -> str:
+        """What shows the rule."""
+        return "" if self.rule is None else self.rule.exhibit
 
 
 #: In which order matches are named; without a side: either.
@@ -120,7 +139,8 @@ def _on_the_way(end: End, target: Target) -> bool:
 
 
 def _stopped(ends: Iterable[End]) -> Iterator[Reason]:
-    for end in ends:
+    # What is known to stop comes before what only may.
+    for end in sorted(ends, key=lambda end: _is_guess(end.step)):
         step = end.step
         yield Reason(
             Why.STOPPED,
@@ -131,22 +151,26 @@ def _stopped(ends: Iterable[End]) -> Iterator[Reason]:
             leg=step.leg,
             base=step.base,
             at=step.at,
+            translated=_first(end).dnat,
         )
+
+
+def _is_guess(step: Step) -> bool:
+    """Tell whether it is not known what decided: a chain that was not read, an effect that is not modelled."""
+    unread = step.rule is None and step.chain is not None and bool(step.chain.unread)
+    return unread or (step.rule is not None and any(isinstance(e, UnknownEffect) for e in step.rule.effects))
 
 
 def _elsewhere(ends: Iterable[End]) -> Iterator[Reason]:
     for end in ends:
-        step = _translation(end.packet.trail) if _first(end).dnat else None
+        step = translated_by(end.packet.trail) if _first(end).dnat else None
         if step is not None:
             yield Reason(Why.ELSEWHERE, step.box, step.rule, step.chain, words=step.words)
 
 
-def _translation(trail: Sequence[Step]) -> Step | None:
-    for step in reversed(trail):
-        effects = () if step.rule is None else step.rule.effects
-        if any(isinstance(effect, TranslateDestination) for effect in effects):
-            return step
-    return None
+def translated_by(trail: Sequence[Step]) -> Step | None:
+    """Give the step that translated a packet's destination last; None where none did."""
+    return next((step for step in reversed(trail) if step.rule is not None and step.rule.translates), None)
 
 
 def translating(box: Box) -> Iterator[tuple[Chain, Rule, TranslateDestination]]:

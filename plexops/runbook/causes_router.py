@@ -65,6 +65,8 @@ def forward_not_met(situation: Situation) -> Sign | None:
     way = situation.way
     if way is None or way.answer.kind not in (AnswerKind.NOBODY, AnswerKind.SOME):
         return None
+    if not situation.forwards_known:
+        return None
     if situation.router_stops or forward_disabled(situation) or forward_udp_only(situation):
         return None
     for reason, entry in _near_misses(situation):
@@ -205,18 +207,20 @@ def router_filter(situation: Situation) -> Sign | None:
     stopped, entry = situation.router_stops, situation.forwarded_to_plex
     if stopped is None or entry is None or not stopped.translated or not _opens(situation):
         return None
-    says = f"“{stopped.chain}” of the router's own filter drops what {named(entry)} forwards"
+    says = f"“{stopped.where}” of the router's own filter drops what {named(entry)} forwards"
     return sign(f"{says} ({stopped.called})", entry, stopped.exhibit)
 
 
-def _opens(situation: Situation) -> bool:
-    return situation.router.state(Kind.PASSAGE) is KindState.PRESENT
+def _opens(situation: Situation) -> bool | None:
+    """Tell whether plexops could let it through by an accept of its own; None where that was not read."""
+    state = situation.router.state(Kind.PASSAGE)
+    return None if state is KindState.UNKNOWN else state is KindState.PRESENT
 
 
 def other_filter_of_router(situation: Situation) -> Sign | None:
     """Does another filter of the router drop what is to be forwarded, or has been?"""
     stopped, entry = situation.router_stops, situation.effective
-    if stopped is None or (stopped.translated and _opens(situation)):
+    if stopped is None or (stopped.translated and _opens(situation) is not False):
         return None
     forward = "it" if entry is None else named(entry)
     what = (
@@ -224,7 +228,7 @@ def other_filter_of_router(situation: Situation) -> Sign | None:
         if stopped.translated
         else f"port {situation.port} before {forward} forwards it"
     )
-    says = f"“{stopped.chain}” of the router drops {what} ({stopped.called})"
+    says = f"“{stopped.where}” of the router drops {what} ({stopped.called})"
     return sign(says, entry, stopped.exhibit)
 
 

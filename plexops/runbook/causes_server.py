@@ -86,7 +86,7 @@ def other_filter_of_host(situation: Situation) -> Sign | None:
     if stopped is None or situation.firewall_stops() is not None:
         return None
     port = situation.view.plex_port
-    says = f"“{stopped.chain}” of the server stops tcp {port} ({stopped.called})"
+    says = f"“{stopped.where}” of the server stops tcp {port} ({stopped.called})"
     return sign(f"{says}, beside the firewall that plexops changes", stopped.exhibit)
 
 

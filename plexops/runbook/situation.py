@@ -14,17 +14,16 @@ from plexops.model.resources.port_forward import PortForward
 from plexops.model.snapshot import SOMEBODY, Entry, Kind, KindState, Role, Snapshot
 from plexops.model.values import Ports, Protocol
 from plexops.packets.reach import AnswerKind
+from plexops.packets.why import Reason
 from plexops.runbook import conditions
 from plexops.runbook.conditions import Condition, Holds
 from plexops.runbook.log_story import LogStory, Told, local_time, tell_story
 from plexops.runbook.view import SiteView, ipv4
 from plexops.runbook.way_in import (
-    Stopped,
     WayIn,
     entry_of,
     into_server,
     opened_server,
-    router_box,
     stopping,
     through_router_to,
     translation_of,
@@ -249,9 +248,9 @@ class Situation:
     def effective(self) -> Entry | None:
         """The forward that a viewer's connection meets: what translates it, else the first that names the port."""
         port = self.port
-        if port is None:
+        if port is None or not self.forwards_known:
             return None
-        if self.way is None or router_box(self.view) is None:
+        if self.way is None:
             return next(iter(self.forwards(port)), None)
         made = translation_of(self.way)
         if made is None:
@@ -261,6 +260,8 @@ class Situation:
         entry = entry_of(rule, self.router.of(Kind.PORT_FORWARD))
         if entry is not None and entry.values is not None:
             return entry
+        if self.router.state(Kind.UPNP_MAPPING) is KindState.UNKNOWN:
+            return None  # it may be a host's own mapping
         if any(self._is_mapping(m.values, address, port) for m in self.router.of(Kind.UPNP_MAPPING)):
             return None
         values = PortForward(Ports.of(port), address, Ports.of(inner) if inner else Ports.of(port))
@@ -311,7 +312,7 @@ class Situation:
         return named or (mapping.address in self.targets and self.view.plex_port in mapping.port)
 
     @cached_property
-    def router_stops(self) -> Stopped | None:
+    def router_stops(self) -> Reason | None:
         """What the router's filters stop of it, before or after it is translated."""
         return None if self.way is None else stopping(self.way)
 
@@ -346,13 +347,13 @@ class Situation:
         way = self.host_way()
         return way is not None and way.open
 
-    def firewall_stops(self, family: Literal[4, 6] = 4) -> Stopped | None:
+    def firewall_stops(self, family: Literal[4, 6] = 4) -> Reason | None:
         """What stops it on the server where one rule in the firewall that plexops changes would let it in."""
         stopped = self.host_stops(family)
         opened = opened_server(self.view, self.view.plex_port, family)
         return stopped if opened is not None and opened.open else None
 
-    def host_stops(self, family: Literal[4, 6] = 4) -> Stopped | None:
+    def host_stops(self, family: Literal[4, 6] = 4) -> Reason | None:
         """What stops it on the server."""
         way = self.host_way(family)
         return None if way is None or way.answer.kind is not AnswerKind.NOBODY else stopping(way)

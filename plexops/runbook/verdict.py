@@ -8,6 +8,7 @@ from enum import StrEnum
 from plexops.model.entries import ProbeAnswer
 from plexops.model.snapshot import Kind, KindState, Role, Snapshot
 from plexops.packets.reach import AnswerKind
+from plexops.runbook import conditions
 from plexops.runbook.causes_server import leaves_by_vpn
 from plexops.runbook.conditions import Holds, stands_inside
 from plexops.runbook.rule import Layer, Rule, Sign, Weight
@@ -196,6 +197,7 @@ def unseen(situation: Situation) -> tuple[str, ...]:
     """Name what was asked and not answered. What the inventory gives no access to is not missing: it was never asked."""
     view = situation.view
     found = [*_unseen_stops(view), *_unread_start(situation)]
+    found += _unsure_of_filters(situation)
     found += _unseen_of(view.of(Role.OUTSIDE))
     unlisted = view.of(Role.OUTSIDE).reasons.get("account.listed")
     if unlisted is not None:
@@ -204,6 +206,18 @@ def unseen(situation: Situation) -> tuple[str, ...]:
     if view.access == "forward" and Role.ROUTER in view.asked and situation.wan.holds is Holds.UNKNOWN:
         found.append(situation.wan.says)
     return tuple(dict.fromkeys(found))
+
+
+def _unsure_of_filters(situation: Situation) -> list[str]:
+    """Name what viewers who got in do not answer: whether more is open than shall be, and what holds over IPv6."""
+    found: list[str] = []
+    exposed = conditions.dmz(situation.view)
+    if situation.router.box is not None and exposed.holds is Holds.UNKNOWN:
+        found.append(exposed.says)
+    over_ipv6 = situation.host_way(6)
+    if over_ipv6 is not None and over_ipv6.answer.kind is AnswerKind.UNKNOWN:
+        found.append("whether the server lets viewers in over IPv6 is not known")
+    return found
 
 
 def _unseen_stops(view: SiteView) -> list[str]:

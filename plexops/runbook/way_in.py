@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address
 
 from plexops.model.intervals import Numbers, intersect, normalise, show_ports, single, size, subtract, unite
-from plexops.model.packets import Box, Family, PortIn, Rule, Side, TranslateDestination, Verdict
+from plexops.model.packets import Box, Family, PortIn, Rule, Side, Verdict
 from plexops.model.snapshot import Entry, Kind, Role
 from plexops.model.values import PLEX_PORT
 from plexops.packets.chains import End, EndKind
 from plexops.packets.listed import listed_box
 from plexops.packets.projection import with_host_accept
 from plexops.packets.reach import PUBLIC_V4, PUBLIC_V6, Answer, AnswerKind, Asked, Target, who_reaches
-from plexops.packets.why import Reason, Why, why_not
+from plexops.packets.why import Reason, Why, translated_by, why_not
 from plexops.runbook.view import SiteView, ipv4
 
 #: Port 0 is never on the wire.
@@ -81,45 +81,17 @@ def opened_server(view: SiteView, port: int, family: Family = 4) -> WayIn | None
     return None if box is None else into_server(view, port, family, with_host_accept(box, port, "plex"))
 
 
-@dataclass(frozen=True, slots=True)
-class Stopped:
-    """A rule or policy that stops packets. `translated`: their destination had been translated when they met it."""
-
-    chain: str
-    rule: Rule | None
-    words: str
-    translated: bool
-    leg: str
-
-    @property
-    def called(self) -> str:
-        """How texts name it."""
-        return f"“{self.words}”" if self.rule is None else self.rule.called
-
-    @property
-    def exhibit(self) -> str:
-        """What shows it."""
-        return "" if self.rule is None else self.rule.exhibit
-
-
-def stopping(way: WayIn) -> Stopped | None:
+def stopping(way: WayIn) -> Reason | None:
     """Give what stops packets that were on their way, where something surely does."""
     reason = next((r for r in way.reasons if r.why is Why.STOPPED), None)
-    if reason is None or way.answer.kind is not AnswerKind.NOBODY:
-        return None
-    chain = reason.base or reason.chain
-    end = next(e for e in way.answer.missed if e.step.words == reason.words)
-    name = "" if chain is None else chain.id
-    return Stopped(name, reason.rule, reason.words, end.packet.dnat, str(reason.leg))
+    return reason if way.answer.kind is AnswerKind.NOBODY else None
 
 
 def translation_of(way: WayIn) -> tuple[Rule, IPv4Address | None, int | None] | None:
     """Give the rule that translates a viewer's connection, and where to; None where none does."""
-    for end in way.answer.ends:
-        for step in reversed(end.packet.trail):
-            if step.rule is None or not translates(step.rule) or not end.packet.dnat:
-                continue
-            packet = end.packet
+    for packet in (end.packet for end in way.answer.ends if end.packet.dnat):
+        step = translated_by(packet.trail)
+        if step is not None and step.rule is not None:
             number, port = single(packet.numbers(packet.destination)), single(packet.numbers(packet.port))
             return step.rule, None if number is None else IPv4Address(number), port
     return None
@@ -171,7 +143,8 @@ def _server_addresses(view: SiteView, box: Box, family: Family) -> Numbers:
                 return ((int(wanted), int(wanted)),)
     interface = view.of(Role.SERVER).text("host.interface")
     low, high = PUBLIC_V6[0]
-    usable = [a for a in own if a.interface == interface and (family == 4 or low <= a.number <= high)]
+    # Where the way out is not known any of them may be the one.
+    usable = [a for a in own if interface in (None, a.interface) and (family == 4 or low <= a.number <= high)]
     return normalise((a.number, a.number) for a in usable[:1])
 
 
@@ -301,25 +274,18 @@ def _shown(end: End, hosts: Numbers) -> str:
 
 def translation(way: WayIn) -> Rule | None:
     """Give the rule by which packets get to the target; None where none translates them."""
-    for end in way.answer.reached:
-        for step in reversed(end.packet.trail):
-            if step.rule is not None and translates(step.rule):
-                return step.rule
-    return None
+    steps = (translated_by(end.packet.trail) for end in way.answer.reached)
+    return next((step.rule for step in steps if step is not None), None)
 
 
 def _rule(end: End) -> Rule | None:
     """Give what translated a packet, else what let it through last."""
     if end.kind is EndKind.NOT_KNOWN:
         return end.step.rule
-    rules = [step.rule for step in end.packet.trail if step.rule is not None]
-    translating = [rule for rule in rules if end.packet.dnat and translates(rule)]
-    return next(iter(translating or reversed(rules)), None)
-
-
-def translates(rule: Rule) -> bool:
-    """Tell whether a rule translates destinations."""
-    return any(isinstance(effect, TranslateDestination) for effect in rule.effects)
+    step = translated_by(end.packet.trail) if end.packet.dnat else None
+    if step is not None:
+        return step.rule
+    return next((step.rule for step in reversed(end.packet.trail) if step.rule is not None), None)
 
 
 def _joined(found: Sequence[Exposure]) -> Iterator[Exposure]:
@@ -342,7 +308,7 @@ def is_rule_of(rule: Rule, entry: Entry) -> bool:
 
     A handle alone does not do: what translates and what filters may have the same on one device.
     """
-    made = translates(rule) if entry.kind is Kind.PORT_FORWARD else Verdict.ACCEPT in rule.effects
+    made = rule.translates if entry.kind is Kind.PORT_FORWARD else Verdict.ACCEPT in rule.effects
     if not made:
         return False
     if rule.handle and rule.handle == entry.handle:

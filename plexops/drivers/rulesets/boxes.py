@@ -175,7 +175,7 @@ def rows_of(box: Box) -> Mapping[str, list[dict[str, str]]]:
     in the order in which packets meet their chains; and `accepts`, every accept of what was translated."""
     chains = sorted(box.chains.values(), key=_asked)
     rules = [(chain, rule) for chain in chains for rule in chain.rules]
-    forwards = [_row(c, r) for c, r in rules if any(isinstance(e, TranslateDestination) for e in r.effects)]
+    forwards = [_row(c, r) for c, r in rules if r.translates]
     accepts = [_row(c, r) for c, r in rules if Verdict.ACCEPT in r.effects and _of_translated(r)]
     return {"forwards": forwards, "accepts": accepts}
 
