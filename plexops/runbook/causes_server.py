@@ -53,7 +53,8 @@ def firewall_blocks(situation: Situation) -> Sign | None:
 
 def firewall_blocks_v6(situation: Situation) -> Sign | None:
     """Does it stop one over IPv6, and not over IPv4?"""
-    return _blocked(situation, 6) if situation.host_admits else None
+    over_ipv4 = situation.host_admits or situation.proven
+    return _blocked(situation, 6) if over_ipv4 else None
 
 
 def firewall_order(situation: Situation) -> Sign | None:
