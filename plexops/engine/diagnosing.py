@@ -12,11 +12,12 @@ from plexops.engine.seen import Seen
 from plexops.engine.site import Home
 from plexops.engine.site_reports import NO_VANTAGE
 from plexops.model.errors import ExitStatus, worst
-from plexops.model.run import AlsoSeen, Hop, Mark, SiteReport, Stop, VerdictReport
+from plexops.model.run import AlsoSeen, CandidateReport, Hop, Mark, SiteReport, Stop, VerdictReport, WayStop
 from plexops.model.snapshot import Role
+from plexops.runbook.cause import Layer, Weight
 from plexops.runbook.conditions import Holds
-from plexops.runbook.rule import TRY_OUTSIDE, Layer, Weight
 from plexops.runbook.situation import Situation
+from plexops.runbook.stops import Stop as WaysStop
 from plexops.runbook.verdict import Found, Verdict, judge
 from plexops.runbook.view import looked_into
 
@@ -30,17 +31,24 @@ _LAYERS: dict[Layer, Stop] = {
     Layer.ACCOUNT: "plex",
 }
 _WORDS: dict[Mark, str] = {"stop": "STOP", "unknown": "unknown"}
-_WHEN_UNKNOWN = (
-    "Look at what was not seen: give plexops access to it, or bring it along (--probes, --plex-logs).",
-    TRY_OUTSIDE,
+#: Headlines that say that something fails; after the others it is not known.
+_FAILING = frozenset(
+    {
+        "wrong-server",
+        "refused",
+        "unreachable",
+        "relay-only",
+        "no-direct-way",
+        "checker-kept-out",
+        "unexplained",
+    }
 )
 _EXIT: dict[Weight, ExitStatus] = {
-    Weight.BLOCKS: ExitStatus.FINDINGS,
-    Weight.HIDES: ExitStatus.FINDINGS,
+    Weight.CAUSE: ExitStatus.FINDINGS,
     Weight.PARTS: ExitStatus.FINDINGS,
     Weight.POLICY: ExitStatus.FINDINGS,
     Weight.WEAKNESS: ExitStatus.FINDINGS,
-    Weight.UNDECIDED: ExitStatus.INCOMPLETE,
+    Weight.HEADLINE: ExitStatus.INCOMPLETE,
     Weight.NOTE: ExitStatus.IN_ORDER,
 }
 
@@ -51,21 +59,37 @@ def diagnosis(
     """Give a site's part of the report."""
     situation = Situation(with_evidence(seen.view, evidence, datetime.now(UTC)), port)
     verdict = judge(situation)
-    stop = verdict.found if verdict.stop else None
     status = _status(verdict, unreachable=bool(seen.problems))
-    steps = _WHEN_UNKNOWN if verdict.found is None else verdict.found.rule.action
+    stop = f"{_stopping(verdict)}. Document this before paying for hardware." if verdict.stop else None
     return SiteReport(
         name=home.view.name,
         access=home.view.access,
-        outcome=verdict.says if verdict.found is None else verdict.found.rule.cause,
+        outcome=verdict.found.cause.title,
         exit_status=status,
-        safe_stop=None if stop is None else f"{stop.sign.says}. Document this before paying for hardware.",
+        safe_stop=stop,
         verdict=_report(verdict),
         hops=_hops(situation, verdict),
+        ways=tuple(_way_stop(stop) for stop in verdict.stops),
         exhibits=(*seen.exhibits, *evidence.exhibits()),
         not_asked=_not_asked(seen, evidence, not_asked),
-        next_steps=steps,
+        next_steps=_steps(verdict),
         errors=seen.problems,
+    )
+
+
+def _stopping(verdict: Verdict) -> str:
+    return verdict.says if verdict.decided else verdict.candidates[0].says
+
+
+def _steps(verdict: Verdict) -> tuple[str, ...]:
+    """Give what to do: for what is not decided, what may bring the next evidence; the likeliest cause's own steps after."""
+    steps = verdict.found.cause.action
+    return (*steps, *verdict.leading.action) if verdict.stop and not verdict.decided else steps
+
+
+def _way_stop(stop: WaysStop) -> WayStop:
+    return WayStop(
+        str(stop.place.way), str(stop.place), stop.place.label, str(stop.state), stop.says, stop.exhibits
     )
 
 
@@ -76,52 +100,53 @@ def _not_asked(seen: Seen, evidence: Evidence, names: Sequence[str]) -> tuple[st
 
 
 def _status(verdict: Verdict, *, unreachable: bool) -> ExitStatus:
-    if verdict.found is None:
-        return ExitStatus.INCOMPLETE
-    found = ExitStatus.SAFE_STOP if verdict.stop else _EXIT[verdict.found.rule.weight]
+    if verdict.stop:
+        return ExitStatus.SAFE_STOP
+    found = ExitStatus.FINDINGS if verdict.id in _FAILING else _EXIT[verdict.found.cause.weight]
     return worst([found, ExitStatus.INCOMPLETE]) if unreachable else found
 
 
 def _report(verdict: Verdict) -> VerdictReport:
-    also = tuple(AlsoSeen(one.rule.id, str(one.rule.layer), one.sign.says) for one in verdict.also)
-    if verdict.found is None:
-        return VerdictReport(
-            layer="",
-            cause=verdict.says,
-            id=verdict.id,
-            confidence=str(verdict.confidence),
-            also=also,
-            missing=verdict.missing,
-        )
-    rule, sign = verdict.found.rule, verdict.found.sign
+    cause, sign = verdict.found.cause, verdict.found.sign
     return VerdictReport(
-        layer=str(rule.layer),
-        cause=rule.cause,
+        layer=str(cause.layer),
+        cause=cause.title,
         because=(sign.says,),
         exhibits=sign.exhibits,
-        overturned_by=rule.overturned_by,
-        id=rule.id,
-        rows=rule.rows,
+        overturned_by=(cause.overturned_by,),
+        id=cause.id,
+        rows=cause.rows,
         confidence=str(verdict.confidence),
-        also=also,
+        also=tuple(AlsoSeen(one.cause.id, str(one.cause.layer), one.sign.says) for one in verdict.also),
         missing=verdict.missing,
         mark=_mark(verdict.found),
+        candidates=tuple(
+            CandidateReport(
+                str(one.stop.place),
+                one.stop.place.label,
+                str(one.stop.state),
+                one.says,
+                tuple(cause.id for cause in one.causes),
+            )
+            for one in verdict.candidates
+        ),
+        before=tuple(f"{stop.place.label}: {stop.says}" for stop in verdict.before),
     )
 
 
 def _mark(found: Found) -> Mark:
-    if found.rule.stop:
+    if found.cause.stop:
         return "stop"
-    marks: dict[Weight, Mark] = {Weight.NOTE: "ok", Weight.UNDECIDED: "unknown"}
-    return marks.get(found.rule.weight, "drift")
+    marks: dict[Weight, Mark] = {Weight.NOTE: "ok", Weight.HEADLINE: "unknown"}
+    return marks.get(found.cause.weight, "drift")
 
 
 def _hops(situation: Situation, verdict: Verdict) -> tuple[Hop, ...]:
     """Draw the path: at each stop the worst that was seen there."""
-    causes = [*([] if verdict.found is None else [verdict.found]), *verdict.also]
+    causes = [verdict.found, *verdict.also]
     path = []
     for stop, (label, role) in STOPS.items():
-        here = [found for found in causes if _LAYERS[found.rule.layer] == stop]
+        here = [found for found in causes if _LAYERS[found.cause.layer] == stop]
         blamed = next((found for found in here if _mark(found) != "ok"), None)
         mark, word = _of_stop(situation, stop, role)
         if blamed is not None:

@@ -143,11 +143,35 @@ class AlsoSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class WayStop:
+    """One stop of one of the three ways, by its id and its name. `state` says what is known of it, `says` why."""
+
+    way: str
+    stop: str
+    label: str
+    state: str
+    says: str
+    exhibits: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateReport:
+    """A stop at which the cause may be, with the ids of those causes. `state` and `says` as of the stop."""
+
+    stop: str
+    label: str
+    state: str
+    says: str
+    causes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class VerdictReport:
     """Diagnose's answer: the layer where it fails, the cause, what decided it, and what would overturn it.
 
-    `id` is the rule's; `unknown` and `unexplained` are no rules, and have no layer. `rows` are the runbook's ids.
-    `confidence` is certain, likely or none. `missing` is what was asked and not answered.
+    `id` is the row's in docs/verdicts.md. `rows` are the runbook's ids. `confidence` is certain, likely, or none where
+    it is not decided: `cause` is then what was observed, and `candidates` are the causes that the evidence leaves, the
+    likeliest first. `before` are stops further out of which nothing is known, `missing` what was asked and not answered.
     """
 
     layer: str
@@ -161,6 +185,8 @@ class VerdictReport:
     also: tuple[AlsoSeen, ...] = ()
     missing: tuple[str, ...] = ()
     mark: Mark = "unknown"
+    candidates: tuple[CandidateReport, ...] = ()
+    before: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +200,7 @@ class SiteReport:
     safe_stop: str | None = None
     verdict: VerdictReport | None = None
     hops: tuple[Hop, ...] = ()
+    ways: tuple[WayStop, ...] = ()
     findings: tuple[FindingReport, ...] = ()
     changes: tuple[ChangeReport, ...] = ()
     guards: tuple[GuardReport, ...] = ()

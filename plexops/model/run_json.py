@@ -1,8 +1,9 @@
-"""A run report to JSON and back, written out field by field so that the stored shape is a decision, not an accident."""
+"""A run report to JSON and back. What is read is written out field by field: a stored report may be anything."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from typing import Any, TypeVar, cast, get_args
 
 from plexops.model import run
@@ -11,6 +12,16 @@ from plexops.model.finding import FindingStatus
 
 T = TypeVar("T")
 Object = dict[str, Any]
+_Plain = (
+    run.Hop
+    | run.GuardReport
+    | run.Proof
+    | run.Moment
+    | run.DeviceDiff
+    | run.AlsoSeen
+    | run.CandidateReport
+    | run.WayStop
+)
 
 #: Fields that hold a word of a closed list, which reading checks. Where one name is a word in one object and a
 #: sentence in another, it is given with its list.
@@ -44,26 +55,26 @@ def _site(site: run.SiteReport) -> Object:
         "exit_status": site.exit_status,
         "safe_stop": site.safe_stop,
         "verdict": None if site.verdict is None else _verdict(site.verdict),
-        "hops": [
-            {"stop": h.stop, "label": h.label, "mark": h.mark, "word": h.word, "detail": h.detail}
-            for h in site.hops
-        ],
+        "hops": [_plain(hop) for hop in site.hops],
+        "ways": [_plain(stop) for stop in site.ways],
         "findings": [_finding(finding) for finding in site.findings],
         "changes": [_change(change) for change in site.changes],
-        "guards": [
-            {"id": g.id, "title": g.title, "verdict": g.verdict, "reason": g.reason} for g in site.guards
-        ],
-        "proofs": [{"mark": p.mark, "source": p.source, "text": p.text} for p in site.proofs],
+        "guards": [_plain(guard) for guard in site.guards],
+        "proofs": [_plain(proof) for proof in site.proofs],
         "exhibits": [_exhibit(exhibit) for exhibit in site.exhibits],
-        "timeline": [{"offset": m.offset, "text": m.text} for m in site.timeline],
+        "timeline": [_plain(moment) for moment in site.timeline],
         "not_asked": list(site.not_asked),
         "next_steps": list(site.next_steps),
         "plan_digest": site.plan_digest,
         "errors": [_problem(problem) for problem in site.errors],
-        "before_after": [
-            {"device": d.device, "before": d.before, "after": d.after} for d in site.before_after
-        ],
+        "before_after": [_plain(diff) for diff in site.before_after],
     }
+
+
+def _plain(part: _Plain) -> Object:
+    """Give a part whose fields are texts, numbers, and lists of texts."""
+    values = ((field.name, getattr(part, field.name)) for field in fields(part))
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values}
 
 
 def _verdict(verdict: run.VerdictReport) -> Object:
@@ -76,9 +87,11 @@ def _verdict(verdict: run.VerdictReport) -> Object:
         "id": verdict.id,
         "rows": list(verdict.rows),
         "confidence": verdict.confidence,
-        "also": [{"id": also.id, "layer": also.layer, "says": also.says} for also in verdict.also],
+        "also": [_plain(also) for also in verdict.also],
         "missing": list(verdict.missing),
         "mark": verdict.mark,
+        "candidates": [_plain(candidate) for candidate in verdict.candidates],
+        "before": list(verdict.before),
     }
 
 
@@ -265,6 +278,7 @@ def _read_site(reader: _Reader) -> run.SiteReport:
         safe_stop=reader.optional("safe_stop"),
         verdict=reader.one("verdict", _read_verdict),
         hops=reader.many("hops", _read_hop),
+        ways=reader.many("ways", _read_way_stop),
         findings=reader.many("findings", _read_finding),
         changes=reader.many("changes", _read_change),
         guards=reader.many("guards", _read_guard),
@@ -292,7 +306,20 @@ def _read_verdict(r: _Reader) -> run.VerdictReport:
         also=r.many("also", _read_also),
         missing=r.texts("missing"),
         mark=r.word("mark", run.Mark),
+        candidates=r.many("candidates", _read_candidate),
+        before=r.texts("before"),
     )
+
+
+def _read_candidate(r: _Reader) -> run.CandidateReport:
+    return run.CandidateReport(
+        r.text("stop"), r.text("label"), r.text("state"), r.text("says"), r.texts("causes")
+    )
+
+
+def _read_way_stop(r: _Reader) -> run.WayStop:
+    texts = (r.text("way"), r.text("stop"), r.text("label"), r.text("state"), r.text("says"))
+    return run.WayStop(*texts, r.texts("exhibits"))
 
 
 def _read_also(r: _Reader) -> run.AlsoSeen:

@@ -102,6 +102,7 @@ def _site(site: SiteReport, name: str, *, several: bool) -> Html:
         _banner(site, title),
         _card("Path", f"{name}-path", picture(site.hops, name), parts.hops(site.hops)) if site.hops else None,
         _optional("Verdict", f"{name}-verdict", parts.verdict(site, name)),
+        _optional("The three ways", f"{name}-ways", parts.three_ways(site, name)),
         _optional("Checks", f"{name}-checks", parts.findings(site, name)),
         _optional("Changes", f"{name}-changes", parts.changes(site)),
         _optional("Proof", f"{name}-proof", parts.proofs(site)),

@@ -19,7 +19,7 @@ from plexops.report.diff import changed_lines
 from plexops.report.markup import Html, join, tag
 from plexops.report.picture import mark, word_of
 from plexops.report.terminal import one_line
-from plexops.report.view import basis, shortened, spaced
+from plexops.report.view import basis, candidates, shortened, spaced, ways
 from plexops.report.view import word_of as status_word
 
 #: Longer exhibits are cut, and say so: the whole text stays in the run folder.
@@ -114,6 +114,8 @@ def verdict(site: SiteReport, name: str) -> Html | None:
             if found.layer
             else tag("p", line(found.cause), class_="lead"),
             _items("Because", found.because),
+            _items("It may be", candidates(found)),
+            _items("Not known before it", found.before),
             _items("Also seen", [f"{also.layer}: {also.says}" for also in found.also]),
             _items("Not seen", found.missing),
             _items("This would overturn it", found.overturned_by),
@@ -121,6 +123,24 @@ def verdict(site: SiteReport, name: str) -> Html | None:
             tag("p", line(sure), class_="muted") if sure else None,
         )
     )
+
+
+def three_ways(site: SiteReport, name: str) -> Html | None:
+    """The way in, the way back and what is announced, stop by stop."""
+    if not site.ways:
+        return None
+    rows = [
+        tag(
+            "tr",
+            tag("td", line(way)),
+            tag("td", line(stop.label)),
+            tag("td", line(stop.state)),
+            tag("td", line(stop.says), " ", _references(stop.exhibits, site, name), class_="muted"),
+        )
+        for way, stops in ways(site)
+        for stop in stops
+    ]
+    return table(("Way", "Stop", "State", "What was read"), rows, "ways")
 
 
 def findings(site: SiteReport, name: str) -> Html | None:

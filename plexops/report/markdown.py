@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from plexops.model.finding import FindingStatus
 from plexops.model.run import ChangeReport, DeviceDiff, FindingReport, MaskedReport, RunReport, SiteReport
 from plexops.report.diff import changed_lines
-from plexops.report.view import View, basis, closing, shortened, visible, word_of
+from plexops.report.view import View, basis, candidates, closing, shortened, visible, word_of
 
 #: GitHub drops a summary of more than 1 MiB as a whole.
 MOST_BYTES = 900_000
@@ -75,6 +75,9 @@ def _site(report: RunReport, site: SiteReport) -> list[str]:
         lines += [f"> **Safe stop.** {inline(site.safe_stop)}", ""]
     if site.verdict is not None:
         lines += _items("Because", site.verdict.because)
+        lines += _items("It may be", candidates(site.verdict)) + _items(
+            "Not known before it", site.verdict.before
+        )
         lines += _items("Also seen", [f"{also.layer}: {also.says}" for also in site.verdict.also])
         lines += _items("Not seen", site.verdict.missing) + _items("Unless", site.verdict.overturned_by)
         decided = basis(site.verdict)

@@ -10,7 +10,7 @@ from plexops.model.run import Exhibit, FindingReport, Hop, RunReport, SiteReport
 from plexops.report.plan_text import change_lines, guard_lines, outcome_lines
 from plexops.report.problem import render_problem
 from plexops.report.terminal import Pen, Style, labelled, one_line, safe_term, width_of, wrap
-from plexops.report.view import View, basis, counts, shortened, visible, word_of
+from plexops.report.view import View, basis, candidates, counts, shortened, visible, ways, word_of
 
 STATUS_STYLES: dict[FindingStatus, Style] = {
     FindingStatus.OK: Style.OK,
@@ -65,6 +65,8 @@ def _site(report: RunReport, site: SiteReport, pen: Pen, width: int, view: View)
         lines += ["", *change_lines(site, pen, width)]
     elif site.changes:
         lines += ["", *outcome_lines(site, pen, width, verbose=view.verbose)]
+    if view.verbose and site.ways:
+        lines += ["", *_ways(site, pen, width)]
     findings = _shown(report, site, verbose=view.verbose)
     if findings:
         lines += ["", *_findings(findings, pen, width)]
@@ -125,6 +127,8 @@ def _verdict(verdict: VerdictReport, steps: Sequence[str], pen: Pen, width: int)
     also = [f"{one_line(seen.layer)}: {one_line(seen.says)}" for seen in verdict.also]
     groups = (
         ("because", verdict.because),
+        ("may be", [one_line(text) for text in candidates(verdict)]),
+        ("before it", [f"{one_line(text)}" for text in verdict.before]),
         ("do", steps),
         ("unless", verdict.overturned_by),
         ("also", also),
@@ -132,6 +136,17 @@ def _verdict(verdict: VerdictReport, steps: Sequence[str], pen: Pen, width: int)
     )
     for label, texts in groups:
         lines += labelled(pen, label, Style.FAINT, texts, width, indent)
+    return lines
+
+
+def _ways(site: SiteReport, pen: Pen, width: int) -> list[str]:
+    """Show the three ways, stop by stop."""
+    lines: list[str] = []
+    for name, stops in ways(site):
+        lines.append(pen.paint(one_line(name), Style.STRONG))
+        for stop in stops:
+            text = f"{one_line(stop.label)}: {stop.state}. {one_line(stop.says)}"
+            lines += [f"  {part}" for part in wrap(text, width - 2)]
     return lines
 
 

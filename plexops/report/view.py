@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from plexops.model.finding import FindingStatus
-from plexops.model.run import RunReport, SiteReport, VerdictReport, map_texts
+from plexops.model.run import RunReport, SiteReport, VerdictReport, WayStop, map_texts
 from plexops.report.terminal import safe_term
 
 
@@ -57,6 +57,17 @@ def basis(verdict: VerdictReport, *, exhibits: bool = True) -> str:
     noun = "exhibit" if len(verdict.exhibits) == 1 else "exhibits"
     shown = f"{noun} {', '.join(verdict.exhibits)}" if verdict.exhibits and exhibits else ""
     return " · ".join(part for part in (sure, rows, shown) if part)
+
+
+def candidates(verdict: VerdictReport) -> list[str]:
+    """Give where the cause may be, stop by stop: never a list of thirty causes."""
+    return [f"{one.label}: {one.says} ({one.state})" for one in verdict.candidates]
+
+
+def ways(site: SiteReport) -> list[tuple[str, list[WayStop]]]:
+    """Give the three ways with their stops."""
+    names = dict.fromkeys(stop.way for stop in site.ways)
+    return [(name, [stop for stop in site.ways if stop.way == name]) for name in names]
 
 
 def closing(report: RunReport) -> str:

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 from plexops.model.snapshot import Fact, Role, Snapshot
 from plexops.model.values import is_public
+from plexops.runbook.cause import Sign, of_fact, sign
 from plexops.runbook.conditions import Holds
-from plexops.runbook.rule import Sign, of_fact, sign
 from plexops.runbook.situation import Situation
 
 
@@ -62,7 +62,7 @@ def _right_door(situation: Situation) -> tuple[str | None, int | None, tuple[str
     """Give address and port of the way in, and who says so: Plex where plex.tv got through, else WAN and settings."""
     plex = situation.plex
     reached = plex.facts.get("plex.public_port")
-    if situation.claimed_reachable and reached is not None and isinstance(reached.value, int):
+    if situation.observed.claimed and reached is not None and isinstance(reached.value, int):
         if reached.value:
             return plex.text("plex.public_address"), reached.value, (reached.exhibit,)
         return None, None, ()
@@ -90,17 +90,6 @@ def _place(text: str) -> tuple[str, int]:
     except ValueError:
         return "", 0
     return parts.hostname or "", port or (443 if parts.scheme == "https" else 80)
-
-
-def no_direct_way(situation: Situation) -> Sign | None:
-    """Did plex.tv not get through, and does it offer apps nothing from outside but the relay?"""
-    fact, outside, values = _direct(situation), _outside(situation), situation.remote_access
-    if fact is None or fact.value != () or outside.flag("account.relay") is not True:
-        return None
-    if values is None or not values.enabled or situation.proven or situation.plex_says.holds is not Holds.NO:
-        return None
-    says = "plex.tv offers apps Plex's addresses at home and the relay, and no direct way in"
-    return sign(says, fact.exhibit, *situation.plex_says.exhibits)
 
 
 def rebinding(situation: Situation) -> Sign | None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from ipaddress import IPv6Network, ip_network
 
-from plexops.model.entries import ProbeAnswer, UpnpMapping
-from plexops.model.snapshot import Kind, KindState
+from plexops.model.entries import UpnpMapping
+from plexops.model.snapshot import Kind, KindState, Role
 from plexops.model.values import NOT_PUBLIC_NETWORKS, PLEX_PORT
 from plexops.packets.reach import AnswerKind
 from plexops.packets.why import Why
-from plexops.runbook.conditions import Holds
-from plexops.runbook.rule import Sign, named, of_fact, sign
-from plexops.runbook.situation import Situation, probe_of
+from plexops.runbook.cause import Sign, named, of_fact, sign
+from plexops.runbook.situation import Situation
 from plexops.runbook.view import ipv4
 from plexops.runbook.way_in import through_router
 
@@ -60,6 +59,34 @@ def manual_off(situation: Situation) -> Sign | None:
     return sign(says, situation.settings)
 
 
+def automatic_unmapped(situation: Situation) -> Sign | None:
+    """Does Plex map by itself and has no mapping, while the router leads a port to it by hand?"""
+    values, forwards = situation.remote_access, situation.leads_to_plex
+    if values is None or not situation.automatic or not forwards or situation.mappings:
+        return None
+    failed = situation.plex.text("plex.mapping_state") == "failed"
+    if not failed or values.last_automatic_port or values.manual_port != PLEX_PORT:
+        return None
+    forward = forwards[0]
+    says = (
+        f"Plex asks the router for a port by itself and has none; port {forward.values.external_port}, which"
+        f" {named(forward)} leads to it by hand, is not announced"
+    )
+    return sign(says, forward, situation.settings, situation.shows("plex.mapping_state"))
+
+
+def announces_other_way(situation: Situation) -> Sign | None:
+    """Does Plex believe in another address than the one that the router has and that others see?"""
+    believed, wan = ipv4(situation.plex.text("plex.public_address")), situation.router.text("wan.address")
+    echoes = situation.view.of(Role.OUTSIDE).of(Kind.ECHO)
+    others = {str(entry.values.address) for entry in echoes}
+    if believed is None or wan is None or others != {wan} or str(believed) == wan:
+        return None
+    says = f"Plex believes that its address is {believed}; the router has {wan}, and the world sees that one"
+    shown = (situation.shows("plex.public_address"), *(entry.exhibit for entry in echoes))
+    return sign(says, *shown, suspect=True)
+
+
 def port_mismatch(situation: Situation) -> Sign | None:
     """Does Plex announce a port that the router does not forward, while another one leads to it?"""
     port, found = situation.announced, situation.leads_to_plex
@@ -72,29 +99,11 @@ def port_mismatch(situation: Situation) -> Sign | None:
     return sign(says, situation.settings, *found)
 
 
-def no_verdict_yet(situation: Situation) -> Sign | None:
-    """Has plex.tv not tried yet, and nobody else either?"""
-    values, state = situation.remote_access, situation.plex.text("plex.mapping_state")
-    if values is None or not values.enabled or state not in ("waiting", "unknown") or situation.probes:
-        return None
-    return sign(f"plex.tv has given no verdict yet ({state})", of_fact(situation.plex, "plex.mapping_state"))
-
-
-def relay_only(situation: Situation) -> Sign | None:
-    """Are viewers served, but only through Plex's relay?"""
-    count = situation.plex.facts.get("plex.relayed_sessions")
-    relayed = count is not None and isinstance(count.value, int) and count.value > 0
-    if not relayed or count is None or situation.reached or situation.claimed_reachable:
-        return None
-    says = f"{count.value} session{'s' if count.value != 1 else ''} come through Plex's relay, none directly"
-    return sign(says, count.exhibit, *situation.plex_says.exhibits)
-
-
 def entitlement(situation: Situation) -> Sign | None:
     """Is all in order, and the owner without Plex Pass? Then Plex itself refuses remote video. (D5)"""
     if situation.plex.flag("plex.subscription") is not False:
         return None
-    if not (situation.proven or situation.claimed_reachable):
+    if not (situation.observed.met or situation.observed.claimed):
         return None
     says = "without Plex Pass of the owner, remote video needs a Remote Watch Pass of the viewer since April 2025"
     return sign(says, of_fact(situation.plex, "plex.subscription"))
@@ -292,42 +301,23 @@ def vpn_in_order(situation: Situation) -> Sign | None:
 
 
 def proxy_in_order(situation: Situation) -> Sign | None:
-    """`access: proxy`: did somebody outside meet this Plex at the proxy's port?"""
-    port = situation.proxy_port
-    good = [entry for entry in situation.reached if probe_of(entry).port == port]
-    if situation.view.access != "proxy" or port is None or not good:
+    """`access: proxy`: did an attempt from outside meet this Plex at the proxy's port?"""
+    met = situation.observed.met
+    if situation.view.access != "proxy" or situation.proxy_port is None or not met:
         return None
-    return sign(f"Plex answers through the proxy at port {port}", *good)
+    return sign(f"Plex answers through the proxy at port {met[0].port}", *(a.exhibit for a in met))
 
 
 def proxy_broken(situation: Situation) -> Sign | None:
-    """`access: proxy`: does nobody get through, or does Plex not announce the proxy at all?"""
+    """`access: proxy`: does no attempt get through, or does Plex not announce the proxy at all?"""
     if situation.view.access != "proxy" or "plex.custom_connections" not in situation.plex.facts:
         return None
     shown = of_fact(situation.plex, "plex.custom_connections")
-    port = situation.proxy_port
-    if port is None:
-        return sign(
-            "`access: proxy`, but Plex announces no custom connection: no app learns of the proxy", shown
-        )
-    bad = [
-        e for e in situation.probes if probe_of(e).port == port and probe_of(e).answer is not ProbeAnswer.OPEN
-    ]
-    if not bad or any(probe_of(entry).port == port for entry in situation.reached):
+    if situation.proxy_port is None:
+        says = "`access: proxy`, but Plex announces no custom connection: no app learns of the proxy"
+        return sign(says, shown)
+    bad = situation.observed.failed
+    if not bad or situation.observed.met:
         return None
-    return sign(
-        f"the proxy at port {port}: {probe_of(bad[0]).answer} ({probe_of(bad[0]).vantage})", *bad, shown
-    )
-
-
-def in_order(situation: Situation) -> Sign | None:
-    """Did somebody outside, or plex.tv, get through, and is the WAN address the public one?"""
-    if situation.view.access != "forward" or situation.wan.holds is not Holds.YES:
-        return None
-    if situation.proven:
-        shown = situation.reached
-        where = probe_of(shown[0])
-        return sign(f"{where.vantage} reached Plex at port {where.port}", *shown, *situation.wan.exhibits)
-    if situation.claimed_reachable and not situation.refuted:
-        return sign(situation.plex_says.says, *situation.plex_says.exhibits, *situation.wan.exhibits)
-    return None
+    says = f"the proxy at port {bad[0].port}: {bad[0].came} ({bad[0].who})"
+    return sign(says, *(a.exhibit for a in bad), shown)

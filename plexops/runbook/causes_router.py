@@ -7,10 +7,10 @@ from plexops.model.snapshot import Entry, Kind, KindState
 from plexops.packets.reach import AnswerKind
 from plexops.packets.why import Reason, Why
 from plexops.runbook import conditions
+from plexops.runbook.cause import Sign, comes_back, named, of_fact, sign, unclear
 from plexops.runbook.conditions import Holds
-from plexops.runbook.rule import Sign, named, of_fact, sign
 from plexops.runbook.situation import Situation
-from plexops.runbook.way_in import Exposure, entry_of, exposures, says
+from plexops.runbook.way_in import Exposure, entry_of, says
 
 
 def no_forward(situation: Situation) -> Sign | None:
@@ -70,7 +70,8 @@ def forward_not_met(situation: Situation) -> Sign | None:
     if situation.router_stops or forward_disabled(situation) or forward_udp_only(situation):
         return None
     for reason, entry in _near_misses(situation):
-        return sign(says(reason), entry, "" if reason.rule is None else reason.rule.exhibit)
+        shown = "" if reason.rule is None else reason.rule.exhibit
+        return sign(says(reason), entry, shown, soft=reason.why is Why.NARROWED)
     return None
 
 
@@ -208,7 +209,7 @@ def router_filter(situation: Situation) -> Sign | None:
     if stopped is None or entry is None or not stopped.translated or not _opens(situation):
         return None
     says = f"“{stopped.where}” of the router's own filter drops what {named(entry)} forwards"
-    return sign(f"{says} ({stopped.called})", entry, stopped.exhibit)
+    return sign(f"{says} ({stopped.called})", entry, stopped.exhibit, outside=comes_back(stopped.rule))
 
 
 def _opens(situation: Situation) -> bool | None:
@@ -218,9 +219,11 @@ def _opens(situation: Situation) -> bool | None:
 
 
 def other_filter_of_router(situation: Situation) -> Sign | None:
-    """Does another filter of the router drop what is to be forwarded, or has been?"""
+    """Does another filter of the router drop what is to be forwarded, or may a rule do so that is not understood?"""
     stopped, entry = situation.router_stops, situation.effective
-    if stopped is None or (stopped.translated and _opens(situation) is not False):
+    if stopped is None:
+        return unclear(situation.way, f"of the router may stop port {situation.port}")
+    if stopped.translated and _opens(situation) is not False:
         return None
     forward = "it" if entry is None else named(entry)
     what = (
@@ -229,7 +232,7 @@ def other_filter_of_router(situation: Situation) -> Sign | None:
         else f"port {situation.port} before {forward} forwards it"
     )
     says = f"“{stopped.where}” of the router drops {what} ({stopped.called})"
-    return sign(says, entry, stopped.exhibit)
+    return sign(says, entry, stopped.exhibit, outside=comes_back(stopped.rule))
 
 
 def not_persistent(situation: Situation) -> Sign | None:
@@ -293,7 +296,7 @@ def ipv6_pinhole(situation: Situation) -> Sign | None:
 
 
 def _exposures(situation: Situation, family: int) -> list[Exposure]:
-    return [one for one in exposures(situation.view) or () if one.family == family and one.certain]
+    return [one for one in situation.exposures or () if one.family == family and one.certain]
 
 
 def _all_forwards(situation: Situation) -> tuple[str, ...]:

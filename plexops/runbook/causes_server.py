@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from typing import Literal
 
 from plexops.model.snapshot import Entry
-from plexops.runbook.rule import Sign, of_fact, sign
+from plexops.runbook.cause import Sign, comes_back, of_fact, sign, unclear
 from plexops.runbook.situation import Situation
 from plexops.runbook.way_in import admits
 
@@ -53,7 +53,7 @@ def firewall_blocks(situation: Situation) -> Sign | None:
 
 def firewall_blocks_v6(situation: Situation) -> Sign | None:
     """Does it stop one over IPv6, and not over IPv4?"""
-    over_ipv4 = situation.host_admits or situation.proven
+    over_ipv4 = situation.host_admits or bool(situation.observed.met)
     return _blocked(situation, 6) if over_ipv4 else None
 
 
@@ -68,7 +68,7 @@ def firewall_order(situation: Situation) -> Sign | None:
             if admits(rule, situation.view.plex_port):
                 port = situation.view.plex_port
                 says = f"{stopped.called} stops port {port} before {rule.called} would let it in"
-                return sign(says, stopped.exhibit)
+                return sign(says, stopped.exhibit, outside=comes_back(stopped.rule))
     return None
 
 
@@ -78,17 +78,20 @@ def _blocked(situation: Situation, family: Literal[4, 6]) -> Sign | None:
         return None
     kind = situation.server.text("firewall.kind") or "the host's firewall"
     says = f"{kind} stops tcp {situation.view.plex_port} over IPv{family} ({stopped.called})"
-    return sign(says, stopped.exhibit, of_fact(situation.server, "firewall.active"))
+    shown = (stopped.exhibit, of_fact(situation.server, "firewall.active"))
+    return sign(says, *shown, outside=comes_back(stopped.rule))
 
 
 def other_filter_of_host(situation: Situation) -> Sign | None:
-    """Does a filter beside the host's firewall stop a viewer's connection?"""
-    stopped = situation.host_stops()
-    if stopped is None or situation.firewall_stops() is not None:
+    """Does a filter beside the host's firewall stop a viewer's connection, or may a rule do so that is not understood?"""
+    port, stopped = situation.view.plex_port, situation.host_stops()
+    if stopped is None:
+        return unclear(situation.host_way(), f"of the server may stop tcp {port}")
+    if situation.firewall_stops() is not None:
         return None
-    port = situation.view.plex_port
     says = f"“{stopped.where}” of the server stops tcp {port} ({stopped.called})"
-    return sign(f"{says}, beside the firewall that plexops changes", stopped.exhibit)
+    says = f"{says}, beside the firewall that plexops changes"
+    return sign(says, stopped.exhibit, outside=comes_back(stopped.rule))
 
 
 def firewall_not_as_said(situation: Situation) -> Sign | None:
@@ -172,18 +175,28 @@ def leaves_by_vpn(situation: Situation) -> str | None:
 def vpn_egress(situation: Situation) -> Sign | None:
     """Does the server's traffic leave through a VPN, so that plex.tv looks for it there?"""
     interface = leaves_by_vpn(situation)
-    if interface is None or not situation.refuted:
+    if interface is None:
         return None
     says = f"the server's traffic leaves through {interface}: plex.tv looks for Plex at the VPN's address"
-    return sign(
-        says, of_fact(situation.server, "host.egress"), of_fact(situation.plex, "plex.public_address")
+    shown = (of_fact(situation.server, "host.egress"), of_fact(situation.plex, "plex.public_address"))
+    return sign(says, *shown, suspect=not situation.observed.fails)
+
+
+def container_in_another(situation: Situation) -> Sign | None:
+    """Does Plex's container share the network of another one, so that its answers leave by that one?"""
+    network = situation.server.text("container.network") or ""
+    if not situation.server.text("container.engine") or not network.startswith("container:"):
+        return None
+    says = (
+        "Plex's container has the network of another container: its ports, its filters and its way out count"
     )
+    return sign(says, of_fact(situation.server, "container.network"), suspect=not situation.observed.fails)
 
 
 def vpn_provider(situation: Situation) -> Sign | None:
     """Do viewers get in through the VPN provider?"""
-    interface = leaves_by_vpn(situation)
-    if interface is None or not (situation.proven or situation.claimed_reachable):
+    interface, observed = leaves_by_vpn(situation), situation.observed
+    if interface is None or not (observed.met or observed.claimed):
         return None
     says = f"Plex is reached through the VPN ({interface}), not through the router"
-    return sign(says, of_fact(situation.server, "host.egress"), *situation.plex_says.exhibits)
+    return sign(says, of_fact(situation.server, "host.egress"), *observed.exhibits)

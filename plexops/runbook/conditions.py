@@ -16,7 +16,7 @@ from plexops.model.values import (
     UNUSABLE_NETWORKS,
 )
 from plexops.runbook.view import SiteView, ipv4
-from plexops.runbook.way_in import exposures
+from plexops.runbook.way_in import Exposure, exposures
 
 
 class Holds(StrEnum):
@@ -197,8 +197,12 @@ def public_addresses(view: SiteView) -> list[tuple[IPv4Address, str, str]]:
 
 def dmz(view: SiteView) -> Condition:
     """Is the Plex host nobody's DMZ, and 32400 not open to the internet, over IPv4 and IPv6? (runbook R5, boundaries)"""
+    return dmz_by(view, exposures(view))
+
+
+def dmz_by(view: SiteView, found: tuple[Exposure, ...] | None) -> Condition:
+    """As `dmz`, by exposures that were asked for before."""
     router = view.of(Role.ROUTER)
-    found = exposures(view)
     if found is None:
         reason = router.reasons.get("packets") or router.reasons.get(Kind.PORT_FORWARD)
         return Condition(Holds.UNKNOWN, reason or "the router's forwards were not read")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from plexops.runbook.rule import Rule, Weight
-from plexops.runbook.rules import RULES
+from plexops.runbook.cause import Cause, Weight
+from plexops.runbook.words.table import CAUSES
 
 _HEAD = """# What diagnose can tell you
 
@@ -43,12 +43,11 @@ _ROWS = {
     "M4": "A test from outside",
 }
 _WEIGHTS = {
-    Weight.BLOCKS: "blocks",
-    Weight.HIDES: "apps do not find the server",
+    Weight.CAUSE: "a cause",
+    Weight.HEADLINE: "not decided",
     Weight.PARTS: "some get in, some do not",
     Weight.POLICY: "forbidden, even where it works",
     Weight.WEAKNESS: "works, and will break",
-    Weight.UNDECIDED: "no verdict yet",
     Weight.NOTE: "in order",
 }
 
@@ -63,24 +62,24 @@ def _by_row() -> Iterator[str]:
     yield "| row | what it is about | verdicts |"
     yield "|---|---|---|"
     for row, about in _ROWS.items():
-        found = ", ".join(f"[{rule.id}](#{rule.id})" for rule in RULES if row in rule.rows)
+        found = ", ".join(f"[{cause.id}](#{cause.id})" for cause in CAUSES if row in cause.rows)
         yield f"| {row} | {about} | {found} |"
     yield "\nM2, Plex's log, is read for all of them: it decides between causes, and its excerpt is kept as an exhibit.\n"
 
 
 def _causes() -> Iterator[str]:
     yield "## The causes, from the outside in\n"
-    for rule in RULES:
-        yield from _cause(rule)
+    for cause in CAUSES:
+        yield from _cause(cause)
 
 
-def _cause(rule: Rule) -> Iterator[str]:
-    yield f"### {rule.id}\n"
-    stop = " **Safe stop**: plexops changes nothing while it holds, with any flag." if rule.stop else ""
-    yield f"{rule.cause}. *{rule.layer}; {_WEIGHTS[rule.weight]}; {', '.join(rule.rows)}.*{stop}\n"
-    yield from (f"- {step}" for step in rule.action)
-    yield f"- Overturned by {'; '.join(rule.overturned_by)}."
-    others = sorted(rule.ways - {"forward"})
-    if "forward" not in rule.ways or others:
-        yield f"- Judged with `access:` {', '.join(sorted(rule.ways))}."
+def _cause(cause: Cause) -> Iterator[str]:
+    yield f"### {cause.id}\n"
+    stop = " **Safe stop**: plexops changes nothing while it holds, with any flag." if cause.stop else ""
+    yield f"{cause.title}. *{cause.layer}; {_WEIGHTS[cause.weight]}; {', '.join(cause.rows)}.*{stop}\n"
+    yield from (f"- {step}" for step in cause.action)
+    yield f"- Overturned by {cause.overturned_by}."
+    others = sorted(cause.access - {"forward"})
+    if "forward" not in cause.access or others:
+        yield f"- Judged with `access:` {', '.join(sorted(cause.access))}."
     yield ""

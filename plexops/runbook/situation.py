@@ -8,7 +8,7 @@ from ipaddress import IPv4Address
 from typing import Literal
 from urllib.parse import urlsplit
 
-from plexops.model.entries import Listener, LogEvent, Probe, ProbeAnswer, UpnpMapping
+from plexops.model.entries import Listener, LogEvent, UpnpMapping
 from plexops.model.resources.plex_remote_access import RemoteAccess
 from plexops.model.resources.port_forward import PortForward
 from plexops.model.snapshot import SOMEBODY, Entry, Kind, KindState, Role, Snapshot
@@ -18,10 +18,13 @@ from plexops.packets.why import Reason
 from plexops.runbook import conditions
 from plexops.runbook.conditions import Condition, Holds
 from plexops.runbook.log_story import LogStory, Told, local_time, tell_story
+from plexops.runbook.observations import Observed, observe
 from plexops.runbook.view import SiteView, ipv4
 from plexops.runbook.way_in import (
+    Exposure,
     WayIn,
     entry_of,
+    exposures,
     into_server,
     opened_server,
     stopping,
@@ -96,6 +99,14 @@ class Situation:
         return values.last_automatic_port or None
 
     @property
+    def believed(self) -> str:
+        """The public address that Plex believes to be its own: its own word, else its log's; empty where unknown."""
+        own = self.plex.text("plex.public_address")
+        told = (self.story.announced, self.story.public_address)
+        logged = (one.event.address for one in told if one is not None and one.fresh)
+        return own or next((address for address in logged if address), "")
+
+    @property
     def port(self) -> int | None:
         """The port that outsiders use: what Plex announces; where that is not known, what the playbook wants."""
         return self.announced if self.announced is not None else self.wanted
@@ -125,28 +136,9 @@ class Situation:
     # --- reaching it ---------------------------------------------------------------------------------
 
     @cached_property
-    def probes(self) -> tuple[Entry, ...]:
-        """Attempts at the door from outside the home, whose answer is known. One from inside proves nothing."""
-        return conditions.counting_probes(self.view, self.door)
-
-    def answered(self, *answers: ProbeAnswer) -> tuple[Entry, ...]:
-        """Give the attempts from outside with one of these answers."""
-        return tuple(entry for entry in self.probes if entry.values.answer in answers)
-
-    @cached_property
-    def reached(self) -> tuple[Entry, ...]:
-        """The attempts from outside that met this very Plex."""
-        identifier = self.plex.text("plex.identifier")
-        return tuple(
-            entry
-            for entry in self.answered(ProbeAnswer.OPEN)
-            if not identifier or entry.values.identifier == identifier
-        )
-
-    @cached_property
-    def plex_says(self) -> Condition:
-        """What plex.tv saw, as Plex tells it. Where it names a port, that port."""
-        return conditions.plex_verdict(self.view, None)
+    def observed(self) -> Observed:
+        """What was tried from outside, and what plex.tv says."""
+        return observe(self.view, self.door, self.story, self.exhibit_of(self.story.verdict))
 
     @property
     def plex_web_says(self) -> str:
@@ -156,30 +148,31 @@ class Situation:
         """
         if self.remote_access is None or self.plex.text("plex.mapping_state") is None:
             return ""
-        if self.remote_access.enabled and self.claimed_reachable:
+        healthy = conditions.plex_verdict(self.view, None).holds is Holds.YES
+        if self.remote_access.enabled and healthy:
             return "Fully accessible outside your network"
         return "Not available outside your network"
 
     @property
-    def proven(self) -> bool:
-        """Whether somebody outside met this Plex just now."""
-        return bool(self.reached)
+    def relayed(self) -> tuple[int, str]:
+        """How many sessions come through the relay now, and the exhibit that shows it."""
+        fact = self.plex.facts.get("plex.relayed_sessions")
+        count = fact.value if fact is not None and isinstance(fact.value, int) else 0
+        return count, self.shows("plex.relayed_sessions")
 
     @property
-    def claimed_reachable(self) -> bool:
-        """Whether Plex says that plex.tv reached it; that may be an old answer."""
-        return self.plex_says.holds is Holds.YES
+    def relay_alone(self) -> str:
+        """The exhibit that shows that plex.tv offers apps the relay and no direct way; empty where it does not."""
+        outside, values = self.view.of(Role.OUTSIDE), self.remote_access
+        direct = outside.facts.get("account.direct")
+        if direct is None or direct.value != () or values is None or not values.enabled:
+            return ""
+        return direct.exhibit if outside.flag("account.relay") is True else ""
 
-    @property
-    def reached_elsewhere(self) -> bool:
-        """Whether plex.tv reached Plex at an address that is not the router's: nothing on the router refutes that."""
-        seen, wan = self.plex.text("plex.public_address"), self.router.text("wan.address")
-        return self.claimed_reachable and wan is not None and seen != wan
-
-    @property
-    def refuted(self) -> bool:
-        """Whether somebody outside, or plex.tv, did not get through."""
-        return (bool(self.probes) and not self.reached) or self.plex_says.holds is Holds.NO
+    def shows(self, fact: str) -> str:
+        """Give the exhibit of one of Plex's facts; empty where it is not known."""
+        found = self.plex.facts.get(fact)
+        return "" if found is None else found.exhibit
 
     # --- addresses -----------------------------------------------------------------------------------
 
@@ -316,6 +309,11 @@ class Situation:
         """What the router's filters stop of it, before or after it is translated."""
         return None if self.way is None else stopping(self.way)
 
+    @cached_property
+    def exposures(self) -> tuple[Exposure, ...] | None:
+        """Every way to the Plex host that the runbook forbids; None where the router was not read."""
+        return exposures(self.view)
+
     # --- the server ----------------------------------------------------------------------------------
 
     @property
@@ -385,9 +383,3 @@ class Situation:
         if told is None:
             return ""
         return next((entry.exhibit for entry in self._log if entry.values == told.event), "")
-
-
-def probe_of(entry: Entry) -> Probe:
-    """Give a probe's values, typed."""
-    values: Probe = entry.values
-    return values

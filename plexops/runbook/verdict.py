@@ -1,279 +1,426 @@
-"""The verdict: which cause explains that nobody gets in, what else was seen, and what could not be seen."""
+"""The verdict: observations are weighed against the stops of the ways; what is left is the cause, or candidates."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from plexops.model.entries import ProbeAnswer
-from plexops.model.snapshot import Kind, KindState, Role, Snapshot
-from plexops.packets.reach import AnswerKind
-from plexops.runbook import conditions
+from plexops.runbook.cause import Cause, Place, Sign, Way, Weight, exhibits_of, sign
 from plexops.runbook.causes_server import leaves_by_vpn
-from plexops.runbook.conditions import Holds, stands_inside
-from plexops.runbook.rule import Layer, Rule, Sign, Weight
-from plexops.runbook.rules import IN_ORDER, RULES
-from plexops.runbook.situation import Situation, probe_of
-from plexops.runbook.view import SiteView, looked_into
+from plexops.runbook.missing import unseen
+from plexops.runbook.observations import Came, Observed, PlexTv
+from plexops.runbook.situation import Situation
+from plexops.runbook.stops import Found, State, Stop, walk
+from plexops.runbook.words.table import BY_ID, CAUSES, IN_ORDER
 
 
 class Confidence(StrEnum):
     """How sure a verdict is."""
 
-    #: Somebody outside, or plex.tv, saw the same, and nothing further out is unknown.
+    #: A device shows it directly, an observation or the account agrees, and nothing that may explain it is unread.
     CERTAIN = "certain"
-    #: The cause is there; whether it is the only one could not be seen.
+    #: It is decided, and something beside it is unread.
     LIKELY = "likely"
+    #: It is not decided: the candidates are what the evidence leaves.
     NONE = "none"
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """One cause that was seen."""
+class Candidate:
+    """A stop at which the cause may be: what speaks for it, or that it was not read; and the ids of those causes."""
 
-    rule: Rule
-    sign: Sign
+    stop: Stop
+    causes: tuple[Cause, ...]
+
+    @property
+    def says(self) -> str:
+        """Put it into words."""
+        return self.stop.says
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Diagnose's answer. No `found`: nothing that was seen explains it; `missing` says what was not seen."""
+    """Diagnose's answer. Undecided where `found` is a headline: it then says what was observed, and `candidates` why."""
 
-    id: str
-    says: str
-    found: Found | None = None
-    confidence: Confidence = Confidence.NONE
+    found: Found
+    confidence: Confidence
     also: tuple[Found, ...] = ()
     missing: tuple[str, ...] = ()
+    candidates: tuple[Candidate, ...] = ()
+    #: Stops further out than the cause of which nothing is known.
+    before: tuple[Stop, ...] = ()
+    stops: tuple[Stop, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """The row's id, as docs/verdicts.md has it."""
+        return self.found.cause.id
+
+    @property
+    def says(self) -> str:
+        """What was seen, in one sentence."""
+        return self.found.sign.says
+
+    @property
+    def decided(self) -> bool:
+        """Whether it names a cause, or that all is in order."""
+        return self.found.cause.weight is not Weight.HEADLINE
+
+    @property
+    def leading(self) -> Cause:
+        """The cause, or where it is not decided the first candidate."""
+        return self.candidates[0].causes[0] if self.candidates and not self.decided else self.found.cause
 
     @property
     def stop(self) -> bool:
-        """Whether the runbook says: stop here."""
-        return self.found is not None and self.found.rule.stop
+        """Whether the runbook says: stop here. Waiting costs nothing also while the ISP's address is only suspected."""
+        suspected = self.decided or (bool(self.candidates) and bool(self.candidates[0].stop.suspects))
+        return suspected and self.leading.stop
 
 
-#: With these weights a way in may be open all the same.
+#: With these the way in may work all the same.
 _BESIDE = (Weight.PARTS, Weight.POLICY, Weight.WEAKNESS)
-UNKNOWN = "unknown"
-UNEXPLAINED = "unexplained"
+#: What a single suspicion decides where nothing else is left: no filter, whose condition may be harmless.
+_TELLING = frozenset({"double-nat", "wan-differs", "other-way-out", "announces-other-way", "vpn-egress"})
+_FAILURES = {Came.ANOTHER: "wrong-server", Came.REFUSED: "refused", Came.UNREACHABLE: "unreachable"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Weighing:
+    """What there is to weigh: the stops after observations struck out what they refute, and what stands beside."""
+
+    situation: Situation
+    observed: Observed
+    stops: tuple[Stop, ...]
+    struck: tuple[Found, ...]
+    beside: tuple[Found, ...]
+    notes: tuple[Found, ...]
+    missing: tuple[str, ...]
+
+    @property
+    def shown(self) -> tuple[Found, ...]:
+        """Causes that show, from the outside in, without those that another explains."""
+        found = [one for stop in self.stops for one in stop.shown]
+        covered = {name for one in found for name in one.cause.covers}
+        return tuple(one for one in found if one.cause.id not in covered)
+
+    @property
+    def possible(self) -> frozenset[str]:
+        """Causes that are suspected, or may hide where nothing was read."""
+        hidden = {cause.id for stop in self.stops for cause in stop.hidden}
+        return frozenset(hidden | {one.cause.id for stop in self.stops for one in stop.suspects})
 
 
 def judge(situation: Situation) -> Verdict:
     """Give the verdict.
 
-    A cause that blocks explains a failure; the outermost one is the verdict. Where somebody outside just got in, none
-    of them blocks. Plex's own word that it is reachable is an old answer, and what a device holds now refutes it.
+    What was read on the ways shows causes; observations strike out what they refute. The outermost cause that is left
+    is the verdict, unless an observation contradicts it or something unread may explain it: then nothing is decided.
     """
-    asked = [rule for rule in RULES if situation.view.access in rule.ways]
-    seen = [Found(rule, found) for rule in asked if (found := rule.look(situation)) is not None]
-    blocks = [found for found in seen if _explains(found, situation)]
-    beside = [f for weight in _BESIDE for f in seen if f.rule.weight is weight]
-    notes = [f for f in seen if f.rule.weight is Weight.NOTE]
-    missing = unseen(situation)
-    if blocks:
-        return _of(blocks[0], [*blocks[1:], *beside], situation, missing)
-    open_for_some = [f for f in beside if f.rule.weight is Weight.PARTS]
-    healthy = any(f.rule.id in IN_ORDER for f in notes)
-    if open_for_some or (healthy and beside):
-        return _of(beside[0], beside[1:], situation, missing)
-    if healthy and not missing:
-        first = next((f for f in notes if "in-order" in f.rule.covers), notes[0])
-        return Verdict(first.rule.id, first.sign.says, first, Confidence.CERTAIN, _but(notes, first))
-    return _undecided(situation, seen, beside, notes, missing)
+    weighing = _weigh(situation)
+    shown = weighing.shown
+    if shown:
+        return _of_shown(weighing, shown)
+    if weighing.observed.met:
+        return _got_in(weighing)
+    if _fails(weighing):
+        return _fails_for(weighing)
+    return _nothing_fails(weighing)
 
 
-def _explains(found: Found, situation: Situation) -> bool:
-    """Tell whether a cause explains a failure, given who got in."""
-    if found.rule.weight is Weight.BLOCKS:
-        round_the_router = leaves_by_vpn(situation) is not None and not situation.refuted
-        return not (situation.proven or situation.reached_elsewhere or round_the_router)
-    return found.rule.weight is Weight.HIDES and (found.rule.current or not situation.claimed_reachable)
+def _weigh(situation: Situation) -> _Weighing:
+    access, observed = situation.view.access, situation.observed
+    looked = [
+        Found(cause, found)
+        for cause in CAUSES
+        if cause.place is Place.BESIDE and access in cause.access
+        if (found := cause.look(situation)) is not None
+    ]
+    stops, struck = _strike(walk(situation), situation)
+    beside = tuple(f for weight in _BESIDE for f in looked if f.cause.weight is weight)
+    notes = tuple(f for f in looked if f.cause.weight is Weight.NOTE)
+    return _Weighing(situation, observed, stops, struck, beside, notes, unseen(situation))
 
 
-def _of(first: Found, rest: list[Found], situation: Situation, missing: tuple[str, ...]) -> Verdict:
-    blocks = first.rule.weight in (Weight.BLOCKS, Weight.HIDES)
-    agreed = situation.refuted if blocks and not first.rule.current else True
-    certain = agreed and not missing and not first.rule.excludes and not first.sign.likely
-    if first.rule.excludes:
-        missing = (*missing, *_unread_filters(situation))
-    confidence = Confidence.CERTAIN if certain else Confidence.LIKELY
-    others = [found for found in _but(rest, first) if not found.rule.follows]
-    return Verdict(first.rule.id, first.sign.says, first, confidence, tuple(others), missing)
+# --- what observations strike out -----------------------------------------------------------------------------------
 
 
-def _but(found: list[Found], first: Found) -> tuple[Found, ...]:
-    return tuple(one for one in found if one is not first and one.rule.id not in first.rule.covers)
+def _strike(stops: Sequence[Stop], situation: Situation) -> tuple[tuple[Stop, ...], tuple[Found, ...]]:
+    """Take out what observations refute. Second: causes that were read, and do not keep viewers out."""
+    observed = situation.observed
+    kept: list[Stop] = []
+    struck: list[Found] = []
+    for stop in stops:
+        on_the_way = stop.place.way is not Way.ANNOUNCED
+        if on_the_way and (observed.met or _not_on_the_way(stop, situation)):
+            struck += stop.shown
+            kept.append(_passes(stop, observed, bool(observed.met)))
+        elif stop.place is Place.ANNOUNCEMENT and observed.met:
+            struck += [one for one in stop.shown if one.cause.id == "port-mismatch"]
+            kept.append(_without(stop, frozenset({"port-mismatch"})))
+        elif on_the_way and observed.fails:
+            kept.append(_fitting(stop, observed))
+        else:
+            kept.append(stop)
+    if observed.plex_tv is PlexTv.DATED_YES and not observed.failed:
+        kept = _cleared_by_plex_tv(kept)
+    return tuple(kept), tuple(struck)
 
 
-def _undecided(
-    situation: Situation, seen: list[Found], beside: list[Found], notes: list[Found], missing: tuple[str, ...]
-) -> Verdict:
-    """Nothing that was seen explains a failure, and nothing proves that all is in order."""
-    waiting = next((f for f in seen if f.rule.weight is Weight.UNDECIDED), None)
-    if beside and beside[0].rule.weight is Weight.POLICY:
-        return _of(beside[0], beside[1:], situation, missing)
-    if waiting is not None:
-        return Verdict(waiting.rule.id, waiting.sign.says, waiting, Confidence.LIKELY, tuple(beside), missing)
-    if situation.refuted and not situation.proven:
-        who = ", ".join(probe_of(entry).vantage for entry in situation.probes)
-        says = (
-            f"{who} does not get in, Plex says that plex.tv did, and nothing that was seen explains why"
-            if situation.claimed_reachable
-            else "nobody gets in, and nothing that was seen explains why"
-        )
-        left = (*missing, *_unread_filters(situation))
-        return Verdict(UNEXPLAINED, says, also=tuple(beside), missing=left)
-    if not situation.probes:
-        missing = (
-            *missing,
-            f"nobody outside tried port {situation.door}" if situation.door else "nobody outside tried",
-        )
-    gets_in = situation.proven or situation.claimed_reachable or notes
-    says = (
-        "somebody got in, but not everything could be seen"
-        if gets_in
-        else "whether anybody gets in is not known"
+def _not_on_the_way(stop: Stop, situation: Situation) -> bool:
+    """Whether viewers do not come by the router: plex.tv got in at the address of the server's tunnel."""
+    home = (Place.CONTAINER, Place.SERVER_FILTER, Place.SOCKET, Place.SERVER_WAY_OUT)
+    round_it = leaves_by_vpn(situation) is not None or situation.observed.elsewhere
+    return (
+        stop.place not in home and round_it and situation.observed.claimed and not situation.observed.failed
     )
-    return Verdict(UNKNOWN, says, also=(*beside, *notes), missing=missing)
 
 
-def _unread_filters(situation: Situation) -> tuple[str, ...]:
-    """Name what is not known of filters that nobody looks at as long as something else explains a failure."""
-    found = []
-    for snapshot, way, whose in (
-        (situation.router, situation.way, "the router's filter"),
-        (situation.server, situation.host_way(), "the server's filters"),
-    ):
-        if way is not None and way.answer.kind is AnswerKind.UNKNOWN:
-            found += [f"{whose}: {question} is not known" for question in way.answer.questions[:1]]
-        elif way is None and snapshot.role in situation.view.asked:
-            found.append(f"{whose} could not be read")
+def _passes(stop: Stop, observed: Observed, met: bool) -> Stop:
+    who = observed.met[0] if met else None
+    says = f"{who.who} got through" if who is not None else "viewers do not come by here"
+    shown = () if who is None else (who.exhibit,)
+    return Stop(stop.place, State.PASSES if met else State.NOT_HERE, says, shown)
+
+
+def _without(stop: Stop, ids: frozenset[str]) -> Stop:
+    shown = tuple(one for one in stop.shown if one.cause.id not in ids)
+    state = State.PASSES if stop.shown and not shown else stop.state
+    return replace(stop, state=state, shown=shown, hidden=tuple(c for c in stop.hidden if c.id not in ids))
+
+
+def _fitting(stop: Stop, observed: Observed) -> Stop:
+    """Leave what may have given the answers that came back."""
+    shown = tuple(one for one in stop.shown if observed.fits(one.sign.outside or one.cause.outside))
+    suspects = tuple(one for one in stop.suspects if observed.fits(one.sign.outside or one.cause.outside))
+    hidden = tuple(cause for cause in stop.hidden if observed.fits(cause.outside))
+    return replace(stop, shown=shown, suspects=suspects, hidden=hidden)
+
+
+def _cleared_by_plex_tv(stops: list[Stop]) -> list[Stop]:
+    """plex.tv got in within the hour: what was unread or suspected lets packets through, if nothing shows otherwise."""
+    on_the_way = [stop for stop in stops if stop.place.way is not Way.ANNOUNCED]
+    if any(stop.shown for stop in on_the_way):
+        return stops
+    return [
+        replace(stop, state=State.PASSES, says="plex.tv got through", suspects=(), hidden=())
+        if stop in on_the_way and (stop.suspects or stop.hidden)
+        else stop
+        for stop in stops
+    ]
+
+
+# --- a cause shows --------------------------------------------------------------------------------------------------
+
+
+def _of_shown(weighing: _Weighing, shown: Sequence[Found]) -> Verdict:
+    """Decide for the outermost cause that shows, unless something contradicts it or may explain it."""
+    observed, first = weighing.observed, shown[0]
+    on_the_way = first.cause.place.way is not Way.ANNOUNCED or first.cause.id == "port-mismatch"
+    if on_the_way and observed.claimed and not observed.failed:
+        says = f"{first.sign.says}; yet {observed.says}: that is older, or there is a way that was not read"
+        shows = sign(says, *first.sign.exhibits, *observed.exhibits)
+        return _undecided(weighing, "contradiction", shows, [first])
+    explained = first.cause.follows & weighing.possible
+    soft = (first.cause.soft or first.sign.soft) and not observed.fails
+    if explained or soft:
+        return _undecided(weighing, *_headline(weighing, first), [first])
+    return _decided(weighing, first, [*shown[1:], *weighing.beside])
+
+
+def _decided(weighing: _Weighing, first: Found, rest: Iterable[Found]) -> Verdict:
+    before = _unread_before(weighing, first.cause.place)
+    agreed = first.cause.weight is not Weight.CAUSE or first.cause.current or weighing.observed.fails
+    parts = first.cause.weight is Weight.PARTS
+    contradicted = bool(weighing.observed.failed) and weighing.observed.claimed and not parts
+    certain = agreed and not (first.sign.suspect or weighing.missing or before or contradicted)
+    return Verdict(
+        found=first,
+        confidence=Confidence.CERTAIN if certain else Confidence.LIKELY,
+        also=_but(rest, first),
+        missing=weighing.missing,
+        before=before,
+        stops=weighing.stops,
+    )
+
+
+def _but(found: Iterable[Found], first: Found) -> tuple[Found, ...]:
+    return tuple(one for one in found if one is not first and one.cause.id not in first.cause.covers)
+
+
+def _unread_before(weighing: _Weighing, place: Place) -> tuple[Stop, ...]:
+    """Give the stops further out on the same way at which something may hide. The ISP's filters nobody can read."""
+    if place is Place.BESIDE:
+        return ()
+    found: list[Stop] = []
+    for stop in weighing.stops:
+        if stop.place is place:
+            break
+        same = (stop.place.way is Way.ANNOUNCED) == (place.way is Way.ANNOUNCED)
+        if same and stop.unread and stop.hidden:
+            found.append(stop)
     return tuple(found)
 
 
-# --- what could not be seen --------------------------------------------------------------------------
-
-#: What each stop is expected to tell, by what a person calls it.
-_FACTS: dict[Role, dict[str, str]] = {
-    Role.ROUTER: {"wan.address": "the router's WAN address"},
-    Role.SERVER: {
-        "host.addresses": "the server's addresses",
-        "host.egress": "the server's way to the internet",
-        "host.time": "the server's clock",
-        "container.engine": "whether Plex runs in a container",
-        "firewall.active": "whether the server's firewall is on",
-    },
-    Role.PLEX: {
-        "plex.identifier": "which server Plex is",
-        "plex.claimed": "whether Plex belongs to an account",
-        "plex.mapping_state": "Plex's own verdict",
-        "plex.mapping_error": "Plex's own verdict",
-        "plex.sign_in": "whether Plex is signed in",
-        "plex.relay": "whether the relay is allowed",
-        "plex.subscription": "whether the owner has Plex Pass",
-        "plex.relayed_sessions": "whether sessions are relayed",
-        "plex.custom_connections": "what else Plex announces",
-    },
-}
-_KINDS: dict[Role, dict[Kind, str]] = {
-    Role.ROUTER: {
-        Kind.PORT_FORWARD: "the router's forwards",
-        Kind.DHCP_RESERVATION: "the router's reservations",
-        Kind.LEASE: "the router's leases",
-        Kind.UPNP: "the router's UPnP switch",
-        Kind.UPNP_MAPPING: "the router's UPnP table",
-    },
-    Role.SERVER: {
-        Kind.LISTENER: "what listens on the server",
-        Kind.FIREWALL_RULE: "the server's firewall",
-        Kind.LOG_EVENT: "Plex's log",
-    },
-    Role.PLEX: {Kind.PLEX_REMOTE_ACCESS: "Plex's settings"},
-    Role.OUTSIDE: {Kind.ECHO: "our public address, as others see it"},
-}
+# --- no cause shows -------------------------------------------------------------------------------------------------
 
 
-def unseen(situation: Situation) -> tuple[str, ...]:
-    """Name what was asked and not answered. What the inventory gives no access to is not missing: it was never asked."""
-    view = situation.view
-    found = [*_unseen_stops(view), *_unread_start(situation)]
-    found += _unsure_of_filters(situation)
-    found += _unseen_of(view.of(Role.OUTSIDE))
-    unlisted = view.of(Role.OUTSIDE).reasons.get("account.listed")
-    if unlisted is not None:
-        found.append(f"plex.tv's list of the account's servers could not be read: {unlisted}")
-    found += _unseen_probes(view)
-    if view.access == "forward" and Role.ROUTER in view.asked and situation.wan.holds is Holds.UNKNOWN:
-        found.append(situation.wan.says)
+def _got_in(weighing: _Weighing) -> Verdict:
+    """Judge a home into which an attempt from outside got, and whose ways show no cause."""
+    observed, situation = weighing.observed, weighing.situation
+    good = observed.met[0]
+    if observed.failed:
+        bad = ", ".join(f"{a.who} ({a.came})" for a in observed.failed)
+        says = f"{good.who} reaches Plex, {bad} does not"
+        shows = sign(says, *(a.exhibit for a in observed.attempts))
+        return _decided(weighing, Found(BY_ID["client-network"], shows), weighing.beside)
+    if observed.plex_tv is PlexTv.NO and situation.view.access == "forward":
+        says = f"{good.who} reached Plex at port {good.port}, and {observed.says}"
+        return _undecided(weighing, "checker-kept-out", sign(says, good.exhibit, *observed.exhibits), [])
+    return _nothing_fails(weighing)
+
+
+def _fails(weighing: _Weighing) -> bool:
+    situation, observed = weighing.situation, weighing.observed
+    if situation.view.access not in ("forward", "proxy"):
+        return False
+    relayed = situation.relayed[0] > 0 and not observed.claimed
+    return observed.fails or (relayed and situation.view.access == "forward")
+
+
+def _fails_for(weighing: _Weighing) -> Verdict:
+    """Weigh what is suspected against what was not read."""
+    observed = weighing.observed
+    suspects = [one for stop in weighing.stops for one in stop.suspects]
+    unread = [s for s in weighing.stops if s.unread and s.hidden and s.place.way is not Way.ANNOUNCED]
+    contradicted = bool(observed.failed) and observed.claimed
+    if not unread and not contradicted:
+        if len(suspects) == 1 and suspects[0].cause.id in _TELLING:
+            return _decided(weighing, suspects[0], weighing.beside)
+        if not suspects and observed.silent > 1:
+            return _decided(weighing, _isp_blocks(weighing), weighing.beside)
+    return _undecided(weighing, *_headline(weighing), suspects)
+
+
+def _isp_blocks(weighing: _Weighing) -> Found:
+    port, observed = weighing.situation.port, weighing.observed
+    who = ", ".join(a.who for a in observed.failed)
+    says = f"packets to port {port} vanish ({who} and plex.tv), and every stop at home that was read lets them in"
+    shows = sign(says, *(a.exhibit for a in observed.failed), *observed.exhibits, suspect=True)
+    return Found(BY_ID["isp-blocks"], shows)
+
+
+def _headline(weighing: _Weighing, first: Found | None = None) -> tuple[str, Sign]:
+    """Say what was observed."""
+    situation, observed = weighing.situation, weighing.observed
+    but = f"; {first.sign.says}" if first is not None else ""
+    if observed.failed and observed.claimed:
+        who = ", ".join(f"{a.who}: {a.came}" for a in observed.failed)
+        shown = (*(a.exhibit for a in observed.failed), *observed.exhibits)
+        return "contradiction", sign(f"{who}; yet {observed.says}{but}", *shown)
+    for came, name in _FAILURES.items():
+        found = [a for a in observed.failed if a.came is came]
+        if found and situation.knows_the_door:
+            who = ", ".join(a.who for a in found)
+            return name, sign(
+                f"port {found[0].port} from outside: {came} ({who}){but}", *(a.exhibit for a in found)
+            )
+    count, exhibit = situation.relayed
+    if count and not observed.claimed:
+        says = f"{count} session{'s' if count != 1 else ''} come through Plex's relay, none directly{but}"
+        return "relay-only", sign(says, exhibit, *observed.exhibits)
+    alone = situation.relay_alone
+    if alone and observed.plex_tv is PlexTv.NO:
+        says = f"plex.tv offers apps Plex's addresses at home and the relay, and no direct way in{but}"
+        return "no-direct-way", sign(says, alone, *observed.exhibits)
+    if observed.fails:
+        parts = [f"{a.who}: {a.came}" for a in observed.failed]
+        parts += [observed.says] if observed.plex_tv in (PlexTv.NO, PlexTv.NOT_ANNOUNCED) else []
+        shown = (*(a.exhibit for a in observed.failed), *observed.exhibits)
+        return "unexplained", sign("; ".join(parts) + but, *shown)
+    says = f"whether viewers get in is not known{but}"
+    return "unknown", sign(says, *(() if first is None else first.sign.exhibits))
+
+
+def _undecided(weighing: _Weighing, headline: str, shows: Sign, first: Sequence[Found]) -> Verdict:
+    """Give the headline with the candidates: what shows or is suspected first, then what may hide, by stop."""
+    named = {one.cause.id for one in first}
+    stops = sorted(weighing.stops, key=lambda stop: not any(c.id in named for c in _causes_of(stop)))
+    candidates = tuple(Candidate(stop, causes) for stop in stops if (causes := _causes_of(stop)))
+    also = [*(one for stop in weighing.stops for one in stop.shown), *weighing.beside, *weighing.notes]
+    return Verdict(
+        found=Found(BY_ID[headline], shows),
+        confidence=Confidence.NONE,
+        also=tuple(one for one in also if one.cause.id not in IN_ORDER),
+        missing=weighing.missing,
+        candidates=candidates,
+        stops=weighing.stops,
+    )
+
+
+def _causes_of(stop: Stop) -> tuple[Cause, ...]:
+    found = [*(one.cause for one in stop.shown), *(one.cause for one in stop.suspects), *stop.hidden]
     return tuple(dict.fromkeys(found))
 
 
-def _unsure_of_filters(situation: Situation) -> list[str]:
-    """Name what viewers who got in do not answer: whether more is open than shall be, and what holds over IPv6."""
-    found: list[str] = []
-    exposed = conditions.dmz(situation.view)
-    if situation.router.box is not None and exposed.holds is Holds.UNKNOWN:
-        found.append(exposed.says)
-    over_ipv6 = situation.host_way(6)
-    if over_ipv6 is not None and over_ipv6.answer.kind is AnswerKind.UNKNOWN:
-        found.append("whether the server lets viewers in over IPv6 is not known")
-    return found
+# --- nothing fails --------------------------------------------------------------------------------------------------
 
 
-def _unseen_stops(view: SiteView) -> list[str]:
-    # What the server could not show of Plex's log, Plex itself may have.
-    log = view.of(Role.PLEX).state(Kind.LOG_EVENT) is KindState.PRESENT
-    told = frozenset({Kind.LOG_EVENT}) if log else frozenset[Kind]()
-    found: list[str] = []
-    for role in (role for role in (Role.ROUTER, Role.SERVER, Role.PLEX) if role in view.asked):
-        if role not in view.snapshots:
-            found.append(f"the {role} did not answer" if role is not Role.PLEX else "Plex did not answer")
-        elif role is Role.ROUTER and _heard_only(view.of(role)):
-            found.append("nothing of the router could be read but what it tells anybody")
-        else:
-            found += _unseen_of(view.of(role), told)
-    return found
+def _nothing_fails(weighing: _Weighing) -> Verdict:
+    """Judge a home of which no observation says that it fails."""
+    situation, observed = weighing.situation, weighing.observed
+    works = _works(weighing)
+    suspect = next(
+        (one for stop in weighing.stops if stop.place.way is Way.ANNOUNCED for one in stop.suspects), None
+    )
+    if works is not None and suspect is not None:
+        return _decided(weighing, suspect, weighing.beside)
+    if weighing.beside and (works is not None or weighing.beside[0].cause.weight is Weight.POLICY):
+        return _decided(weighing, weighing.beside[0], weighing.beside[1:])
+    if works is not None and not weighing.missing and not _announced_unread(weighing):
+        notes = [*weighing.notes, works]
+        first = next((one for one in notes if "in-order" in one.cause.covers), works)
+        struck = [one for one in weighing.struck if one.cause.id not in first.cause.covers]
+        return _decided(weighing, first, [*notes, *struck])
+    if works is not None or observed.claimed:
+        says = "an attempt from outside got in" if observed.met else observed.says
+        says = works.sign.says if works is not None and not observed.met else says
+        shown = exhibits_of((*(a.exhibit for a in observed.met), *observed.exhibits))
+        return _undecided(weighing, "reachable", Sign(f"{says}; not everything could be read", shown), [])
+    state = situation.plex.text("plex.mapping_state")
+    settings = situation.remote_access
+    if (
+        settings is not None
+        and settings.enabled
+        and state in ("waiting", "unknown")
+        and not observed.attempts
+    ):
+        shows = sign(f"plex.tv has given no verdict yet ({state})", situation.shows("plex.mapping_state"))
+        return _undecided(weighing, "no-verdict-yet", shows, [])
+    return _undecided(weighing, *_headline(weighing), [])
 
 
-def _unseen_probes(view: SiteView) -> list[str]:
-    found: list[str] = []
-    for probe in (probe_of(entry) for entry in view.of(Role.OUTSIDE).of(Kind.PROBE)):
-        if probe.inside:
-            found.append(stands_inside(probe))
-        elif probe.answer is ProbeAnswer.UNKNOWN and probe.made:
-            why = "it is more than an hour old, or was at another address"
-            found.append(f"what {probe.vantage} tried does not count: {why}")
-        elif probe.answer is ProbeAnswer.UNKNOWN:
-            found.append(f"vantage {probe.vantage} could not be asked")
-    return found
+def _works(weighing: _Weighing) -> Found | None:
+    """Give what shows that the way in that is meant works now."""
+    situation, observed = weighing.situation, weighing.observed
+    note = next((one for one in weighing.notes if one.cause.id in IN_ORDER), None)
+    if note is not None or situation.view.access != "forward":
+        return note
+    if observed.met:
+        where = observed.met[0]
+        says = f"{where.who} reached Plex at port {where.port}"
+        return Found(
+            BY_ID["in-order"], sign(says, *(a.exhibit for a in observed.met), *situation.wan.exhibits)
+        )
+    if observed.plex_tv is PlexTv.DATED_YES:
+        shown = (*observed.exhibits, *situation.wan.exhibits)
+        return Found(BY_ID["in-order"], sign(f"{observed.says}, within the last hour", *shown))
+    return None
 
 
-def _unread_start(situation: Situation) -> list[str]:
-    """Name what the router loads when it starts, where that concerns a forward of ours."""
-    ours = any(entry.owner.ours for entry in situation.leads_to_plex)
-    if not ours or "persists" not in situation.router.reasons:
-        return []
-    return ["whether the router loads its forward again when it starts could not be read"]
+def _announced_unread(weighing: _Weighing) -> bool:
+    return any(s.unread and s.hidden for s in weighing.stops if s.place.way is Way.ANNOUNCED)
 
 
-def _heard_only(router: Snapshot) -> bool:
-    return bool(router.kinds) and not looked_into(router)
-
-
-def _unseen_of(snapshot: Snapshot, told: frozenset[Kind] = frozenset()) -> list[str]:
-    """Name what a stop did not tell; `told` are kinds that another one told."""
-    facts = [words for name, words in _FACTS.get(snapshot.role, {}).items() if name not in snapshot.facts]
-    kinds = [
-        words
-        for kind, words in _KINDS.get(snapshot.role, {}).items()
-        if snapshot.state(kind) is KindState.UNKNOWN and kind not in told
-    ]
-    unread = [
-        f"one of {words}"
-        for kind, words in _KINDS.get(snapshot.role, {}).items()
-        if any(entry.values is None for entry in snapshot.of(kind))
-    ]
-    return [f"{words} could not be read" for words in dict.fromkeys([*facts, *kinds, *unread])]
-
-
-__all__ = ["UNEXPLAINED", "UNKNOWN", "Confidence", "Found", "Layer", "Verdict", "judge", "unseen"]
+__all__ = ["Candidate", "Confidence", "Found", "Verdict", "judge"]

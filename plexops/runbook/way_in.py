@@ -87,6 +87,18 @@ def stopping(way: WayIn) -> Reason | None:
     return reason if way.answer.kind is AnswerKind.NOBODY else None
 
 
+def unclear_rule(way: WayIn | None) -> End | None:
+    """Give the end at a rule that was read, and of which it is not known whether it stops a viewer's connection."""
+    if way is None or way.answer.kind is not AnswerKind.UNKNOWN:
+        return None
+    stopper = next((end for end in way.answer.missed if end.packet.answers), None)
+    if stopper is None or stopper.step.rule is None or stopper.step.chain is None:
+        return None
+    # nft names an extension of iptables alone: what the rule says was not read. That is a gap, and no cause.
+    words = stopper.step.rule.words
+    return None if "xt match" in words or "xt target" in words else stopper
+
+
 def translation_of(way: WayIn) -> tuple[Rule, IPv4Address | None, int | None] | None:
     """Give the rule that translates a viewer's connection, and where to; None where none does."""
     for packet in (end.packet for end in way.answer.ends if end.packet.dnat):

@@ -27,6 +27,8 @@ class Expected:
     layer: str
     exit: int
     stop: bool = False
+    #: Where it is not decided, the candidate that must stand first.
+    first: str = ""
     also: tuple[str, ...] = ()
     never: tuple[str, ...] = ()
     #: What is true of the home although the verdict, as it should, does not go so far.

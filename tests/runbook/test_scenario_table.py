@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from plexops.runbook.rules import RULES
-from plexops.runbook.verdict import UNKNOWN
+from plexops.runbook.words.table import CAUSES
 from tests.runbook.recorded import Diagnosed, Expected, diagnose, table
 
 ROWS = table()
@@ -30,11 +29,13 @@ def test_the_verdict_is_right(row: Expected, diagnosed: Diagnosed) -> None:
     assert set(row.also) <= also, verdict
     assert not set(row.never) & {verdict["id"], *also}, verdict
     assert (diagnosed.site["safe_stop"] is not None) is row.stop
+    if row.first:
+        assert verdict["candidates"][0]["causes"][0] == row.first
 
 
 def test_the_verdict_says_what_decided_it(row: Expected, diagnosed: Diagnosed) -> None:
     verdict = diagnosed.site["verdict"]
-    if row.verdict == UNKNOWN:
+    if row.verdict == "unknown":
         assert verdict["missing"]
         return
     ids = {exhibit["id"] for exhibit in diagnosed.site["exhibits"]}
@@ -54,6 +55,6 @@ def test_nothing_is_written(diagnosed: Diagnosed) -> None:
 def test_every_rule_is_a_verdict_or_seen_beside_one() -> None:
     """A rule that no scenario shows may be wrong, and nobody would know."""
     shown = {row.verdict for row in ROWS} | {name for row in ROWS for name in row.also}
-    shown |= {name for rule in RULES if rule.id in shown for name in rule.covers}
-    assert {rule.id for rule in RULES} - shown == set()
+    shown |= {name for rule in CAUSES if rule.id in shown for name in rule.covers}
+    assert {rule.id for rule in CAUSES} - shown == set()
     assert len(ROWS) >= 45

@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 
 import pytest
-
-from plexops.runbook.page import verdict_page
 from plexops.runbook.rule import Rule, Weight
 from plexops.runbook.rules import IN_ORDER, RULES
+
+from plexops.runbook.page import verdict_page
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "verdicts.md"
 #: Every row but M2, the log, which serves all of them.

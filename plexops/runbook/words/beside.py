@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 from plexops.runbook import causes_account as account
-from plexops.runbook import causes_outside as outside
 from plexops.runbook import causes_plex as plex
 from plexops.runbook import causes_router as router
 from plexops.runbook import causes_server as server
+from plexops.runbook.cause import APPLY, EVERY_ACCESS, Cause, Layer, Place, Weight, cause
 from plexops.runbook.conditions import PERSIST
-from plexops.runbook.rule import APPLY, TRY_OUTSIDE, Layer, Rule, Weight, rule
 
-BESIDE: tuple[Rule, ...] = (
-    rule(
-        "client-network",
-        Layer.CLIENT,
-        "E4",
-        "It works from one network outside and not from another",
-        outside.client_network,
-        "Change nothing at home: try the viewer's device in another network.",
-        unless="the other network reaching Plex too",
-        weight=Weight.PARTS,
-        ways="forward relay vpn proxy",
-    ),
-    rule(
+BESIDE: tuple[Cause, ...] = (
+    cause(
         "exposed-32400",
+        Place.BESIDE,
         Layer.ROUTER,
         "R5",
         "32400 itself is open to the internet",
@@ -31,10 +20,11 @@ BESIDE: tuple[Rule, ...] = (
         "Take that forward away by hand: plexops deletes nothing that it did not make.",
         unless="no forward of 32400",
         weight=Weight.POLICY,
-        ways="forward relay vpn proxy",
+        access=EVERY_ACCESS,
     ),
-    rule(
+    cause(
         "plex-dmz",
+        Place.BESIDE,
         Layer.ROUTER,
         "R5",
         "The Plex host is the router's DMZ",
@@ -42,10 +32,11 @@ BESIDE: tuple[Rule, ...] = (
         "Take the DMZ away by hand, and forward the one port.",
         unless="no DMZ",
         weight=Weight.POLICY,
-        ways="forward relay vpn proxy",
+        access=EVERY_ACCESS,
     ),
-    rule(
+    cause(
         "ipv6-pinhole",
+        Place.BESIDE,
         Layer.ROUTER,
         "R5",
         "Plex's port is open over IPv6",
@@ -53,10 +44,11 @@ BESIDE: tuple[Rule, ...] = (
         "Take the rule away by hand, unless you mean it: nobody chose that port.",
         unless="no such rule",
         weight=Weight.POLICY,
-        ways="forward relay vpn proxy",
+        access=EVERY_ACCESS,
     ),
-    rule(
+    cause(
         "no-login-needed",
+        Place.BESIDE,
         Layer.PLEX,
         "R5",
         "Plex lets in without a login who is on the internet",
@@ -64,10 +56,11 @@ BESIDE: tuple[Rule, ...] = (
         "Take those networks out by hand, in Plex's Settings > Network: without a login goes for the home at most.",
         unless="only networks of the home in that list",
         weight=Weight.POLICY,
-        ways="forward relay vpn proxy",
+        access=EVERY_ACCESS,
     ),
-    rule(
+    cause(
         "host-firewall-off",
+        Place.BESIDE,
         Layer.SERVER,
         "D4",
         "The server's firewall is off",
@@ -75,10 +68,11 @@ BESIDE: tuple[Rule, ...] = (
         "Switch it on by hand, after allowing SSH: sudo ufw enable",
         unless="the firewall on",
         weight=Weight.POLICY,
-        ways="forward relay vpn proxy",
+        access=EVERY_ACCESS,
     ),
-    rule(
+    cause(
         "two-reservations",
+        Place.BESIDE,
         Layer.ROUTER,
         "R4",
         "Two reservations contradict each other",
@@ -86,10 +80,11 @@ BESIDE: tuple[Rule, ...] = (
         "Keep one of them.",
         unless="one reservation for the host",
         weight=Weight.WEAKNESS,
-        ways="forward relay vpn proxy",
+        access=EVERY_ACCESS,
     ),
-    rule(
+    cause(
         "no-reservation",
+        Place.BESIDE,
         Layer.ROUTER,
         "R4",
         "The Plex host's address is not fixed",
@@ -97,10 +92,11 @@ BESIDE: tuple[Rule, ...] = (
         APPLY,
         unless="a reservation for the host, or a static address",
         weight=Weight.WEAKNESS,
-        ways="forward relay vpn proxy",
+        access=EVERY_ACCESS,
     ),
-    rule(
+    cause(
         "not-persistent",
+        Place.BESIDE,
         Layer.ROUTER,
         "R5",
         "The forward is gone after the router's next restart",
@@ -109,8 +105,9 @@ BESIDE: tuple[Rule, ...] = (
         unless="what plexops writes being loaded when the router starts",
         weight=Weight.WEAKNESS,
     ),
-    rule(
+    cause(
         "plex-interface",
+        Place.BESIDE,
         Layer.PLEX,
         "R4",
         "Plex prefers an interface that does not fit",
@@ -119,8 +116,9 @@ BESIDE: tuple[Rule, ...] = (
         unless="Plex preferring any interface, or the one that the router forwards to",
         weight=Weight.WEAKNESS,
     ),
-    rule(
+    cause(
         "announces-other-address",
+        Place.BESIDE,
         Layer.PLEX,
         "E2 R4",
         "Plex announces an address at home that its host does not have",
@@ -129,8 +127,9 @@ BESIDE: tuple[Rule, ...] = (
         unless="Plex announcing an address of its host",
         weight=Weight.WEAKNESS,
     ),
-    rule(
+    cause(
         "host-firewall-v6",
+        Place.BESIDE,
         Layer.SERVER,
         "D4",
         "The server's firewall stops Plex over IPv6 only",
@@ -138,23 +137,13 @@ BESIDE: tuple[Rule, ...] = (
         APPLY,
         unless="the firewall letting it in over IPv6",
         weight=Weight.WEAKNESS,
-        ways="forward vpn",
-    ),
-    rule(
-        "no-verdict-yet",
-        Layer.PLEX,
-        "M1 D3",
-        "plex.tv has not tried yet",
-        plex.no_verdict_yet,
-        "Wait a minute, then let plex.tv try again: plexops diagnose --refresh. Plex skips checks that come too soon.",
-        TRY_OUTSIDE,
-        unless="plex.tv's verdict",
-        weight=Weight.UNDECIDED,
+        access="forward vpn",
     ),
 )
-GOOD: tuple[Rule, ...] = (
-    rule(
+GOOD: tuple[Cause, ...] = (
+    cause(
         "vpn-provider",
+        Place.BESIDE,
         Layer.SERVER,
         "D1",
         "Plex is reached through a VPN provider",
@@ -164,8 +153,9 @@ GOOD: tuple[Rule, ...] = (
         weight=Weight.NOTE,
         covers="in-order wan-differs",
     ),
-    rule(
+    cause(
         "host-firewall-not-as-said",
+        Place.BESIDE,
         Layer.SERVER,
         "D4",
         "The server's firewall is not what its switch says",
@@ -174,10 +164,11 @@ GOOD: tuple[Rule, ...] = (
         unless="ufw's switch and the kernel's rules agreeing",
         weight=Weight.NOTE,
         covers="in-order",
-        ways="forward relay vpn proxy",
+        access=EVERY_ACCESS,
     ),
-    rule(
+    cause(
         "entitlement",
+        Place.BESIDE,
         Layer.ACCOUNT,
         "D5",
         "All in order; without Plex Pass, Plex itself may refuse remote video",
@@ -187,8 +178,9 @@ GOOD: tuple[Rule, ...] = (
         weight=Weight.NOTE,
         covers="in-order",
     ),
-    rule(
+    cause(
         "relay-in-order",
+        Place.BESIDE,
         Layer.PLEX,
         "E1",
         "The relay is the way in, and is on",
@@ -196,10 +188,11 @@ GOOD: tuple[Rule, ...] = (
         "About 1 Mbit/s, 2 Mbit/s with Plex Pass.",
         unless="the relay switched off",
         weight=Weight.NOTE,
-        ways="relay",
+        access="relay",
     ),
-    rule(
+    cause(
         "vpn-in-order",
+        Place.BESIDE,
         Layer.SERVER,
         "E1",
         "The VPN is the way in, and Plex answers behind it",
@@ -207,10 +200,11 @@ GOOD: tuple[Rule, ...] = (
         "Whether the VPN itself stands, only a device in it can say.",
         unless="Plex not answering at home",
         weight=Weight.NOTE,
-        ways="vpn",
+        access="vpn",
     ),
-    rule(
+    cause(
         "proxy-in-order",
+        Place.BESIDE,
         Layer.SERVER,
         "M4",
         "Plex answers through the proxy",
@@ -218,20 +212,11 @@ GOOD: tuple[Rule, ...] = (
         "Nothing to do.",
         unless="nobody getting through",
         weight=Weight.NOTE,
-        ways="proxy",
+        access="proxy",
     ),
-    rule(
-        "in-order",
-        Layer.PLEX,
-        "M1 M4",
-        "Reachable from outside",
-        plex.in_order,
-        "Nothing to do.",
-        unless="somebody outside who does not get in",
-        weight=Weight.NOTE,
-    ),
-    rule(
+    cause(
         "dns-rebinding",
+        Place.BESIDE,
         Layer.ACCOUNT,
         "D5",
         "The resolver at home keeps Plex's addresses from apps",
@@ -239,6 +224,6 @@ GOOD: tuple[Rule, ...] = (
         "Where an app at home does not find Plex: let plex.direct through, in the router's DNS rebinding protection.",
         unless="plex.tv finding none",
         weight=Weight.NOTE,
-        ways="forward relay vpn proxy",
+        access=EVERY_ACCESS,
     ),
 )

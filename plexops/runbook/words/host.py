@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from plexops.runbook import causes_account as account
-from plexops.runbook import causes_outside as outside
 from plexops.runbook import causes_plex as plex
 from plexops.runbook import causes_server as server
-from plexops.runbook.rule import APPLY, TRY_OUTSIDE, Layer, Rule, Weight, rule
+from plexops.runbook.cause import APPLY, BY_VPN, ELSEWHERE, EVERY_ACCESS, Cause, Layer, Place, cause
 
-SERVER: tuple[Rule, ...] = (
-    rule(
+SERVER: tuple[Cause, ...] = (
+    cause(
         "server-dns",
+        Place.REACHES_PLEX_TV,
         Layer.SERVER,
         "R1",
         "The server cannot look up names",
@@ -18,11 +18,12 @@ SERVER: tuple[Rule, ...] = (
         "Look at the server's resolver (/etc/resolv.conf): Plex cannot find plex.tv without one.",
         unless="the server finding plex.tv",
         covers="sign-in-broken not-online no-verdict-yet",
-        ways="forward relay vpn proxy",
-        weight=Weight.HIDES,
+        access=EVERY_ACCESS,
+        follows="wan-down",
     ),
-    rule(
+    cause(
         "server-offline",
+        Place.REACHES_PLEX_TV,
         Layer.SERVER,
         "R1",
         "The server reaches nothing on the internet",
@@ -30,11 +31,12 @@ SERVER: tuple[Rule, ...] = (
         "Look at the server's default gateway and at the router's rules for outgoing connections.",
         unless="the server reaching any address service",
         covers="sign-in-broken not-online no-verdict-yet",
-        ways="forward relay vpn proxy",
-        weight=Weight.HIDES,
+        access=EVERY_ACCESS,
+        follows="wan-down",
     ),
-    rule(
+    cause(
         "docker-unpublished",
+        Place.CONTAINER,
         Layer.SERVER,
         "D4",
         "Plex's container publishes no port",
@@ -42,10 +44,12 @@ SERVER: tuple[Rule, ...] = (
         "Publish it (-p 32400:32400/tcp), or give the container the host's network.",
         unless="port 32400 among the container's published ports",
         covers="nothing-listens refused",
-        ways="forward vpn",
+        access="forward vpn",
+        outside="silence refused unreachable",
     ),
-    rule(
+    cause(
         "docker-loopback",
+        Place.CONTAINER,
         Layer.SERVER,
         "D4",
         "Plex's container publishes its port to the host alone",
@@ -53,10 +57,12 @@ SERVER: tuple[Rule, ...] = (
         "Publish it without 127.0.0.1: -p 32400:32400/tcp.",
         unless="port 32400 published on the host's LAN address",
         covers="loopback-only refused",
-        ways="forward vpn",
+        access="forward vpn",
+        outside="silence refused unreachable",
     ),
-    rule(
+    cause(
         "nothing-listens",
+        Place.SOCKET,
         Layer.SERVER,
         "R1 D4",
         "Nothing listens at Plex's port",
@@ -64,10 +70,12 @@ SERVER: tuple[Rule, ...] = (
         "Start Plex, and look at its log if it ends again.",
         unless="Plex listening at its port",
         covers="refused",
-        ways="forward relay vpn proxy",
+        access=EVERY_ACCESS,
+        outside="silence refused unreachable",
     ),
-    rule(
+    cause(
         "loopback-only",
+        Place.SOCKET,
         Layer.SERVER,
         "D4",
         "Plex listens to its own host alone",
@@ -75,10 +83,12 @@ SERVER: tuple[Rule, ...] = (
         "Clear “preferred network interface” in Plex, and look for a proxy that binds its port.",
         unless="Plex listening on the host's LAN address",
         covers="refused",
-        ways="forward vpn",
+        access="forward vpn",
+        outside="silence refused unreachable",
     ),
-    rule(
+    cause(
         "host-firewall-order",
+        Place.SERVER_FILTER,
         Layer.SERVER,
         "D4 E3",
         "A rule before it stops what a later one allows",
@@ -87,34 +97,40 @@ SERVER: tuple[Rule, ...] = (
         APPLY,
         unless="the host's firewall letting tcp 32400 in",
         covers="host-firewall-blocks",
-        ways="forward vpn",
+        access="forward vpn",
+        outside="silence refused unreachable",
     ),
-    rule(
+    cause(
         "host-firewall-blocks",
+        Place.SERVER_FILTER,
         Layer.SERVER,
         "D4 E3",
         "The server's firewall stops Plex",
         server.firewall_blocks,
         APPLY,
         unless="the host's firewall letting tcp 32400 in",
-        ways="forward vpn",
+        access="forward vpn",
+        outside="silence refused unreachable",
     ),
-    rule(
+    cause(
         "host-other-filter",
+        Place.SERVER_FILTER,
         Layer.SERVER,
         "D4 E3",
         "Another packet filter on the server stops Plex",
-        outside.host_other_filter,
+        server.other_filter_of_host,
         "Let tcp 32400 through there, or take that rule away by hand: plexops changes nobody's filter.",
         "To see it, on the server: sudo nft list ruleset; sudo iptables-save",
         unless="that filter letting tcp 32400 in",
         covers="refused unreachable",
-        ways="forward vpn",
+        access="forward vpn",
+        outside="silence refused unreachable",
     ),
 )
-PLEX: tuple[Rule, ...] = (
-    rule(
+PLEX: tuple[Cause, ...] = (
+    cause(
         "not-claimed",
+        Place.ACCOUNT,
         Layer.PLEX,
         "R1 D5",
         "Plex belongs to no account",
@@ -122,11 +138,12 @@ PLEX: tuple[Rule, ...] = (
         "Claim it: open http://localhost:32400/web on the server itself and sign in.",
         unless="the server signed in to an account",
         covers="sign-in-broken publishing-off no-verdict-yet",
-        ways="forward relay vpn proxy",
-        weight=Weight.HIDES,
+        access=EVERY_ACCESS,
+        current=True,
     ),
-    rule(
+    cause(
         "sign-in-broken",
+        Place.ACCOUNT,
         Layer.PLEX,
         "R1 D5",
         "plex.tv does not accept the server's login",
@@ -134,11 +151,12 @@ PLEX: tuple[Rule, ...] = (
         "Sign the server out and in again: Plex Web, Settings, General.",
         unless="the server signed in",
         covers="no-verdict-yet",
-        ways="forward relay vpn proxy",
-        weight=Weight.HIDES,
+        access=EVERY_ACCESS,
+        current=True,
     ),
-    rule(
+    cause(
         "not-online",
+        Place.LIST,
         Layer.ACCOUNT,
         "R1 D5",
         "plex.tv does not know this server as online",
@@ -146,24 +164,38 @@ PLEX: tuple[Rule, ...] = (
         "Restart Plex; if that does not help, sign the server out and in again: Plex Web, Settings, General.",
         unless="plex.tv listing the server as online",
         covers="no-verdict-yet stale-announcement no-direct-way",
-        ways="forward relay vpn proxy",
-        weight=Weight.HIDES,
+        access=EVERY_ACCESS,
         current=True,
+        follows="wan-down server-dns server-offline plex-tv-blocked",
     ),
-    rule(
+    cause(
         "publishing-off",
+        Place.SETTINGS,
         Layer.PLEX,
         "M1 D3",
         "Remote access is switched off in Plex",
         plex.publishing_off,
         APPLY,
         unless="remote access switched on",
+        current=True,
         covers="no-verdict-yet manual-off",
-        ways="forward relay",
-        weight=Weight.HIDES,
+        access="forward relay",
     ),
-    rule(
+    cause(
+        "automatic-unmapped",
+        Place.SETTINGS,
+        Layer.PLEX,
+        "R5 D3",
+        "Plex waits for a router to map a port, and the one that is forwarded by hand does not count",
+        plex.automatic_unmapped,
+        "In Plex Web, Settings, Remote Access: tick “manually specify public port”, and enter the forwarded port.",
+        APPLY,
+        unless="“manually specify public port” switched on",
+        covers="upnp-off no-igd upnp-conflict upnp-old-address upnp-stale mapping-failed no-forward",
+    ),
+    cause(
         "manual-off",
+        Place.SETTINGS,
         Layer.PLEX,
         "R5 D3",
         "A port is entered in Plex, and does not count",
@@ -171,20 +203,33 @@ PLEX: tuple[Rule, ...] = (
         APPLY,
         unless="“manually specify public port” switched on",
         covers="port-mismatch",
-        weight=Weight.HIDES,
     ),
-    rule(
+    cause(
         "port-mismatch",
+        Place.ANNOUNCEMENT,
         Layer.PLEX,
         "R5 D3",
         "Plex announces another port than the router forwards",
         plex.port_mismatch,
         APPLY,
         unless="Plex announcing the forwarded port",
-        weight=Weight.HIDES,
+        follows=BY_VPN,
     ),
-    rule(
+    cause(
+        "announces-other-way",
+        Place.ANNOUNCEMENT,
+        Layer.PLEX,
+        "D1 M3",
+        "Plex believes that it is at another address than the router's",
+        plex.announces_other_way,
+        "Let Plex look its address up again: plexops diagnose --refresh.",
+        "If it stays: Plex's own way to plex.tv leads through a proxy or a tunnel; let plex.tv's names go direct.",
+        unless="Plex announcing the router's own address",
+        follows=f"{BY_VPN} other-way-out wan-differs",
+    ),
+    cause(
         "stale-announcement",
+        Place.LIST,
         Layer.ACCOUNT,
         "R5 D5",
         "plex.tv sends apps to the wrong door",
@@ -192,76 +237,29 @@ PLEX: tuple[Rule, ...] = (
         "Let Plex announce itself again: plexops diagnose --refresh, or Retry in Plex Web, Settings, Remote Access.",
         unless="plex.tv listing the way in that Plex has",
         covers="no-direct-way",
-        weight=Weight.HIDES,
         current=True,
+        follows=ELSEWHERE,
     ),
-    rule(
+    cause(
         "relay-off",
+        Place.SETTINGS,
         Layer.PLEX,
         "E1",
         "The relay is meant to be the way in, and is switched off",
         plex.relay_off,
         "Switch the relay on: Plex Web, Settings, Network.",
         unless="the relay switched on",
-        ways="relay",
+        access="relay",
     ),
-    rule(
+    cause(
         "proxy-broken",
+        Place.ROUTER_FORWARD,
         Layer.SERVER,
         "M4",
         "Nobody gets through the proxy",
         plex.proxy_broken,
         "Look at the proxy's log, and at “custom server access URLs” in Plex.",
         unless="Plex answering through the proxy",
-        ways="proxy",
-    ),
-    rule(
-        "wrong-server",
-        Layer.SERVER,
-        "M4",
-        "Another server answers at the port",
-        outside.wrong_server,
-        "Look where the forward leads, and what listens there.",
-        ways="forward proxy",
-    ),
-    rule(
-        "refused",
-        Layer.SERVER,
-        "D4 M4",
-        "The connection is refused, not dropped",
-        outside.refused,
-        "Packets arrive: look what listens at the forward's target, and at firewalls that reject.",
-        ways="forward proxy",
-    ),
-    rule(
-        "unreachable",
-        Layer.SERVER,
-        "D4 E3",
-        "Somebody on the way answers that the port is not to be reached",
-        outside.unreachable,
-        "Packets arrive: look for a firewall that rejects, at home first, and whether the forward's target is there.",
-        ways="forward proxy",
-    ),
-    rule(
-        "relay-only",
-        Layer.PLEX,
-        "E1 D4",
-        "Viewers come through the relay only",
-        plex.relay_only,
-        "The relay hides that nobody gets in directly: see what was not asked.",
-        unless="a direct session from outside",
-        covers="no-direct-way",
-    ),
-    rule(
-        "no-direct-way",
-        Layer.PLEX,
-        "E1 D4",
-        "Apps are offered nothing but the relay",
-        account.no_direct_way,
-        "The relay hides that nobody gets in directly: see what was not asked.",
-        TRY_OUTSIDE,
-        unless="a direct way in plex.tv's list",
-        excludes=True,
-        follows=True,
+        access="proxy",
     ),
 )

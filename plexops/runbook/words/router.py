@@ -6,12 +6,24 @@ from plexops.runbook import causes_outside as outside
 from plexops.runbook import causes_plex as plex
 from plexops.runbook import causes_router as router
 from plexops.runbook import causes_server as server
+from plexops.runbook.cause import (
+    APPLY,
+    BY_VPN,
+    EVERY_ACCESS,
+    MANUAL,
+    TRY_OUTSIDE,
+    Cause,
+    Layer,
+    Place,
+    by_observation,
+    cause,
+)
 from plexops.runbook.conditions import CARRIER_NAT_OPTIONS, SECOND_NAT_OPTIONS
-from plexops.runbook.rule import APPLY, MANUAL, TRY_OUTSIDE, Layer, Rule, Weight, rule
 
-ISP: tuple[Rule, ...] = (
-    rule(
+ISP: tuple[Cause, ...] = (
+    cause(
         "wan-down",
+        Place.ISP_ADDRESS,
         Layer.ISP,
         "R1 M3",
         "The router has no internet connection",
@@ -20,10 +32,12 @@ ISP: tuple[Rule, ...] = (
         unless="the router getting a public WAN address",
         stop=True,
         covers="not-online",
-        ways="forward relay vpn proxy",
+        access=EVERY_ACCESS,
+        outside="silence unreachable",
     ),
-    rule(
+    cause(
         "carrier-nat",
+        Place.ISP_ADDRESS,
         Layer.ISP,
         "R2 D1 E1",
         "The ISP shares one public address between many homes (carrier NAT)",
@@ -31,10 +45,12 @@ ISP: tuple[Rule, ...] = (
         *CARRIER_NAT_OPTIONS,
         unless="the router getting a WAN address that equals the public one",
         stop=True,
-        ways="forward proxy",
+        access="forward proxy",
+        outside="silence refused unreachable",
     ),
-    rule(
+    cause(
         "ds-lite",
+        Place.ISP_ADDRESS,
         Layer.ISP,
         "R2 D1",
         "There is no IPv4 address of one's own (DS-Lite, 464XLAT)",
@@ -42,32 +58,25 @@ ISP: tuple[Rule, ...] = (
         *CARRIER_NAT_OPTIONS,
         unless="the router getting a WAN address that equals the public one",
         stop=True,
-        ways="forward proxy",
+        access="forward proxy",
+        outside="silence refused unreachable",
     ),
-    rule(
+    cause(
         "double-nat",
+        Place.UPSTREAM,
         Layer.UPSTREAM,
         "R3 D2",
         "A second router stands between this one and the internet",
         outside.double_nat,
+        "Look at the router's own page first: is its address on the internet side the one that the world sees?",
         *SECOND_NAT_OPTIONS,
         unless="the router getting a WAN address that equals the public one",
         stop=True,
-        ways="forward proxy",
+        access="forward proxy",
     ),
-    rule(
-        "second-nat-by-log",
-        Layer.UPSTREAM,
-        "R3 D2",
-        "Plex's log tells of a second router between this one and the internet",
-        outside.second_nat_by_log,
-        "Look at the router's own page first: is its WAN address the one that the world sees?",
-        *SECOND_NAT_OPTIONS,
-        unless="the router's own page showing a public WAN address",
-        ways="forward proxy",
-    ),
-    rule(
+    cause(
         "vpn-egress",
+        Place.SERVER_WAY_OUT,
         Layer.SERVER,
         "R2 D1",
         "The server's traffic leaves through a VPN",
@@ -75,9 +84,23 @@ ISP: tuple[Rule, ...] = (
         "Let Plex's traffic go round the VPN (split tunnel), or use the provider's own port forwarding.",
         unless="the server's route to the internet leading through the router",
         covers="wan-differs no-forward port-mismatch",
+        outside="silence",
     ),
-    rule(
+    cause(
+        "container-in-vpn",
+        Place.SERVER_WAY_OUT,
+        Layer.SERVER,
+        "R2 D1",
+        "Plex's container uses the network of another one, and leaves by it",
+        server.container_in_another,
+        "Look at that container first: its port forwarding at the provider, and whether its tunnel stands.",
+        "Or give Plex a network of its own (the host's), and forward the port on the router.",
+        unless="plex.tv seeing Plex at the router's own address",
+        outside="silence refused",
+    ),
+    cause(
         "wan-differs",
+        Place.ISP_ADDRESS,
         Layer.ISP,
         "R2 D1 M3",
         "The world sees another address than the router has; why is not proven",
@@ -85,10 +108,13 @@ ISP: tuple[Rule, ...] = (
         *CARRIER_NAT_OPTIONS,
         unless="the router's WAN address equalling the public one",
         stop=True,
-        ways="forward proxy",
+        access="forward proxy",
+        follows=BY_VPN,
+        outside="silence refused unreachable",
     ),
-    rule(
+    cause(
         "other-way-out",
+        Place.ROUTER_WAY_OUT,
         Layer.ROUTER,
         "D1 M3",
         "The home's traffic leaves by another way than viewers come in by",
@@ -96,24 +122,27 @@ ISP: tuple[Rule, ...] = (
         "Let the Plex host's traffic leave by the way whose port is forwarded (a rule of the router's policy routing).",
         "Or forward the port on the other way too, if that one has a public address.",
         unless="the world seeing the home at the WAN address",
-        weight=Weight.HIDES,
         covers="no-direct-way",
+        follows=BY_VPN,
+        outside="silence",
     ),
-    rule(
+    cause(
         "isp-blocks",
+        Place.ISP_FILTER,
         Layer.ISP,
         "D4 E3 M4",
         "Packets vanish between the internet and the router",
-        outside.isp_blocks,
+        by_observation,
         "Try another external port first; then ask the ISP whether it blocks incoming connections.",
         TRY_OUTSIDE,
         "First rule out what plexops does not read: filters of the ISP's own box, and of switches and bridges at home.",
-        excludes=True,
+        outside="silence refused unreachable",
     ),
 )
-UPNP: tuple[Rule, ...] = (
-    rule(
+UPNP: tuple[Cause, ...] = (
+    cause(
         "upnp-off",
+        Place.ROUTER_FORWARD,
         Layer.ROUTER,
         "D3 R5",
         "Plex maps its port by UPnP, and UPnP is off",
@@ -121,9 +150,11 @@ UPNP: tuple[Rule, ...] = (
         MANUAL,
         unless="a mapping for Plex in the router's UPnP table",
         covers="upnp-stale upnp-old-address no-forward mapping-failed",
+        follows=BY_VPN,
     ),
-    rule(
+    cause(
         "no-igd",
+        Place.ROUTER_FORWARD,
         Layer.ROUTER,
         "D3 R5",
         "Plex maps its port by UPnP, and the router has none",
@@ -131,9 +162,11 @@ UPNP: tuple[Rule, ...] = (
         MANUAL,
         unless="a mapping for Plex in the router's UPnP table",
         covers="upnp-stale no-forward mapping-failed",
+        follows=BY_VPN,
     ),
-    rule(
+    cause(
         "upnp-conflict",
+        Place.ROUTER_FORWARD,
         Layer.ROUTER,
         "D3 E2",
         "Another host holds the port that Plex asked for",
@@ -141,9 +174,11 @@ UPNP: tuple[Rule, ...] = (
         MANUAL,
         unless="a mapping of that port for Plex",
         covers="upnp-old-address upnp-stale no-forward mapping-failed",
+        follows=BY_VPN,
     ),
-    rule(
+    cause(
         "upnp-old-address",
+        Place.ROUTER_FORWARD,
         Layer.ROUTER,
         "E2 R4",
         "The UPnP mapping leads to an address that Plex no longer has",
@@ -152,9 +187,11 @@ UPNP: tuple[Rule, ...] = (
         MANUAL,
         unless="a mapping for the address that Plex has now",
         covers="upnp-stale no-forward",
+        follows=BY_VPN,
     ),
-    rule(
+    cause(
         "upnp-stale",
+        Place.ROUTER_FORWARD,
         Layer.ROUTER,
         "E2 D3",
         "Plex thinks that it has a UPnP mapping, and the router has none",
@@ -162,9 +199,11 @@ UPNP: tuple[Rule, ...] = (
         MANUAL,
         unless="a mapping for Plex in the router's UPnP table",
         covers="no-forward mapping-failed",
+        follows=BY_VPN,
     ),
-    rule(
+    cause(
         "mapping-failed",
+        Place.ROUTER_FORWARD,
         Layer.ROUTER,
         "D3 R5",
         "Plex asked the router for a port and got none",
@@ -172,73 +211,92 @@ UPNP: tuple[Rule, ...] = (
         MANUAL,
         unless="a mapping for Plex in the router's UPnP table",
         covers="no-forward",
+        follows=BY_VPN,
     ),
 )
-ROUTER: tuple[Rule, ...] = (
-    rule(
+ROUTER: tuple[Cause, ...] = (
+    cause(
         "forward-behind-dmz",
+        Place.ROUTER_FORWARD,
         Layer.ROUTER,
         "D3 R5",
         "The router's DMZ takes the port before Plex's forward",
         router.behind_dmz,
         "Take the DMZ away, or put Plex's forward before it.",
         covers="forward-old-address",
+        follows=BY_VPN,
+        soft=True,
     ),
-    rule(
+    cause(
         "forward-shadowed",
+        Place.ROUTER_FORWARD,
         Layer.ROUTER,
         "D3 R5",
         "An earlier forward takes the port",
         router.shadowed,
         "Narrow the earlier forward down, put Plex's before it, or choose another external port.",
         covers="forward-old-address",
+        follows=BY_VPN,
+        soft=True,
     ),
-    rule(
+    cause(
         "forward-disabled",
+        Place.ROUTER_FORWARD,
         Layer.ROUTER,
         "R5",
         "The forward is switched off",
         router.forward_disabled,
         "Switch it on; plexops apply --adopt does it with a forward that somebody made.",
         APPLY,
+        follows=BY_VPN,
     ),
-    rule(
+    cause(
         "forward-udp-only",
+        Place.ROUTER_FORWARD,
         Layer.ROUTER,
         "R5",
         "The forward carries UDP only",
         router.forward_udp_only,
         "Let it carry TCP: Plex speaks nothing else.",
         APPLY,
+        follows=BY_VPN,
     ),
-    rule(
+    cause(
         "forward-not-met",
+        Place.ROUTER_FORWARD,
         Layer.ROUTER,
         "R5 D3",
         "The router's forward does not take a viewer's connection",
         router.forward_not_met,
         "Change that condition of the forward on the router.",
         "Or take the forward away there: then plexops apply makes its own.",
+        follows=BY_VPN,
     ),
-    rule(
+    cause(
         "no-forward",
+        Place.ROUTER_FORWARD,
         Layer.ROUTER,
         "R5 D3",
         "No forward leads to Plex",
         router.no_forward,
         APPLY,
+        follows=BY_VPN,
     ),
-    rule(
+    cause(
         "forward-foreign",
+        Place.ROUTER_FORWARD,
         Layer.ROUTER,
         "R5 D3",
         "The port belongs to another host of this home",
         router.forward_foreign,
         "Choose another external port for Plex, or take that forward away by hand. plexops takes nobody's port.",
         covers="forward-old-address four-addresses",
+        follows=BY_VPN,
+        soft=True,
     ),
-    rule(
+    cause(
         "four-addresses",
+        Place.ROUTER_FORWARD,
         Layer.ROUTER,
         "R4 R5",
         "Reservation, lease, the host's address and the forward disagree",
@@ -246,39 +304,53 @@ ROUTER: tuple[Rule, ...] = (
         "Let the host take its reserved address (restart it, or renew its lease).",
         APPLY,
         covers="forward-old-address",
+        follows=BY_VPN,
+        soft=True,
     ),
-    rule(
+    cause(
         "forward-old-address",
+        Place.ROUTER_FORWARD,
         Layer.ROUTER,
         "R4 R5",
         "The forward leads to an address that Plex does not have",
         router.forward_old_address,
         APPLY,
+        follows=BY_VPN,
+        soft=True,
     ),
-    rule(
+    cause(
         "forward-wrong-port",
+        Place.ROUTER_FORWARD,
         Layer.ROUTER,
         "R5",
         "The forward leads to a port at which Plex does not listen",
         router.forward_wrong_port,
         APPLY,
+        follows=BY_VPN,
+        soft=True,
     ),
-    rule(
+    cause(
         "router-filter",
+        Place.ROUTER_FILTER,
         Layer.ROUTER,
         "D4",
         "The router's own filter drops what it forwards",
         router.router_filter,
         APPLY,
+        follows=BY_VPN,
+        outside="silence refused unreachable",
     ),
-    rule(
+    cause(
         "router-other-filter",
+        Place.ROUTER_FILTER,
         Layer.ROUTER,
         "D4",
         "Another filter of the router drops what is to be forwarded",
-        outside.router_other_filter,
+        router.other_filter_of_router,
         "Let the port through there, or take that rule away by hand: plexops changes nobody's filter.",
         "To see it, on the router: nft list ruleset",
         unless="that filter letting the port through",
+        follows=BY_VPN,
+        outside="silence refused unreachable",
     ),
 )

@@ -1,0 +1,261 @@
+"""What a cause is: one thing that may be wrong at a stop of a way, how it shows, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from plexops.model.packets import Rule, Verdict
+from plexops.model.snapshot import Entry, Snapshot
+from plexops.runbook.observations import ANY_FAILURE, Came
+from plexops.runbook.situation import Situation
+from plexops.runbook.way_in import WayIn, unclear_rule
+
+
+class Layer(StrEnum):
+    """Where on the way a cause is, from the outside in."""
+
+    CLIENT = "viewer's network"
+    ISP = "ISP"
+    UPSTREAM = "upstream gateway"
+    ROUTER = "router"
+    SERVER = "server"
+    PLEX = "Plex"
+    ACCOUNT = "account"
+
+
+class Way(StrEnum):
+    """The three ways that must work: a viewer's connection in, Plex's answer back, and what Plex has apps know."""
+
+    IN = "way in"
+    BACK = "way back"
+    ANNOUNCED = "announced"
+
+
+class Place(StrEnum):
+    """A stop: a place on one of the three ways."""
+
+    ISP_ADDRESS = "isp.address"
+    UPSTREAM = "upstream"
+    ISP_FILTER = "isp.filter"
+    ROUTER_FORWARD = "router.nat"
+    ROUTER_FILTER = "router.filter"
+    CONTAINER = "container"
+    SERVER_FILTER = "server.filter"
+    SOCKET = "socket"
+    SERVER_WAY_OUT = "back.server"
+    ROUTER_WAY_OUT = "back.router"
+    ACCOUNT = "plex.account"
+    SETTINGS = "plex.settings"
+    ANNOUNCEMENT = "plex.port"
+    REACHES_PLEX_TV = "plex.reaches-tv"
+    CHECK = "tv.check"
+    LIST = "tv.list"
+    #: No stop: what stands beside the ways.
+    BESIDE = "beside"
+
+    @property
+    def label(self) -> str:
+        """What a person calls it."""
+        return _TITLES[self]
+
+    @property
+    def way(self) -> Way:
+        """The way on which it lies."""
+        if self in (Place.SERVER_WAY_OUT, Place.ROUTER_WAY_OUT):
+            return Way.BACK
+        announced = (Place.ACCOUNT, Place.SETTINGS, Place.ANNOUNCEMENT, Place.REACHES_PLEX_TV, Place.CHECK)
+        return Way.ANNOUNCED if self in (*announced, Place.LIST) else Way.IN
+
+
+_TITLES = {
+    Place.ISP_ADDRESS: "the ISP's address",
+    Place.UPSTREAM: "a box before the router",
+    Place.ISP_FILTER: "the ISP's filters",
+    Place.ROUTER_FORWARD: "the router's forward",
+    Place.ROUTER_FILTER: "the router's filters",
+    Place.CONTAINER: "Plex's container",
+    Place.SERVER_FILTER: "the server's filters",
+    Place.SOCKET: "Plex's port on the server",
+    Place.SERVER_WAY_OUT: "the server's way out",
+    Place.ROUTER_WAY_OUT: "the router's way out",
+    Place.ACCOUNT: "Plex's account",
+    Place.SETTINGS: "Plex's settings",
+    Place.ANNOUNCEMENT: "what Plex announces",
+    Place.REACHES_PLEX_TV: "Plex's way to plex.tv",
+    Place.CHECK: "plex.tv's check",
+    Place.LIST: "plex.tv's list",
+    Place.BESIDE: "beside the ways",
+}
+
+
+class Weight(StrEnum):
+    """What a cause means."""
+
+    #: With it the way fails.
+    CAUSE = "cause"
+    #: It says what was observed, and is no cause: the verdict is undecided.
+    HEADLINE = "headline"
+    #: Somebody gets in and somebody does not.
+    PARTS = "parts"
+    #: The way in may be open, in a way that the runbook forbids. Never hidden.
+    POLICY = "policy"
+    #: It works, and will break.
+    WEAKNESS = "weakness"
+    #: In order; something to know.
+    NOTE = "note"
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """How a cause shows: in words, with exhibits.
+
+    `suspect`: there is evidence, and no proof. `soft`: some get in. `outside` is what an attempt from outside may get
+    back where that is narrower than what the cause's row says.
+    """
+
+    says: str
+    exhibits: tuple[str, ...]
+    suspect: bool = False
+    soft: bool = False
+    outside: frozenset[Came] | None = None
+
+
+Look = Callable[[Situation], Sign | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """One row. `rows` are the runbook's ids. `look` gives the sign, and nothing where evidence is missing.
+
+    `covers` are causes that only follow from this one, where both show. `follows` are causes elsewhere from which this
+    one may follow: while one of them is possible nothing is decided. `soft`: packets go on to another host or port,
+    which may pass them on to Plex. `current`: the account says so now, which no older success refutes. `outside` is what
+    an attempt from outside may get back. `access` are the ways in that it concerns.
+    """
+
+    id: str
+    place: Place
+    layer: Layer
+    rows: tuple[str, ...]
+    title: str
+    look: Look
+    action: tuple[str, ...]
+    overturned_by: str
+    weight: Weight = Weight.CAUSE
+    stop: bool = False
+    soft: bool = False
+    current: bool = False
+    covers: frozenset[str] = frozenset()
+    follows: frozenset[str] = frozenset()
+    outside: frozenset[Came] = ANY_FAILURE
+    access: frozenset[str] = frozenset({"forward"})
+
+
+APPLY = "plexops apply --dry-run shows the change; plexops apply makes it."
+MANUAL = "Give Plex a manual port and forward it: plexops apply does both."
+TRY_OUTSIDE = "Try from another network: plexops probe HOST:PORT on a phone's hotspot."
+_OPEN = "an attempt from outside that reaches Plex at this port"
+#: Where the server's answers leave elsewhere, whatever else is wrong may only follow from that.
+BY_VPN = "vpn-egress container-in-vpn"
+#: What makes Plex announce, or plex.tv see, another address.
+ELSEWHERE = f"{BY_VPN} other-way-out wan-differs announces-other-way wan-down server-dns server-offline"
+EVERY_ACCESS = "forward relay vpn proxy"
+_OUTSIDE = {
+    "silence": Came.SILENCE,
+    "refused": Came.REFUSED,
+    "unreachable": Came.UNREACHABLE,
+    "another": Came.ANOTHER,
+}
+
+
+def by_observation(_: Situation) -> Sign | None:
+    """Look of a cause that nobody can read, and of headlines: only observations lead to it."""
+    return None
+
+
+def cause(
+    identifier: str,
+    place: Place,
+    layer: Layer,
+    rows: str,
+    title: str,
+    look: Look,
+    *action: str,
+    unless: str = _OPEN,
+    weight: Weight = Weight.CAUSE,
+    stop: bool = False,
+    soft: bool = False,
+    current: bool = False,
+    covers: str = "",
+    follows: str = "",
+    outside: str = "silence refused unreachable another",
+    access: str = "forward",
+) -> Cause:
+    """Make a row; `rows`, `covers`, `follows`, `outside` and `access` are words with blanks between."""
+    return Cause(
+        id=identifier,
+        place=place,
+        layer=layer,
+        rows=tuple(rows.split()),
+        title=title,
+        look=look,
+        action=action,
+        overturned_by=unless,
+        weight=weight,
+        stop=stop,
+        soft=soft,
+        current=current,
+        covers=frozenset(covers.split()),
+        follows=frozenset(follows.split()),
+        outside=frozenset(_OUTSIDE[word] for word in outside.split()),
+        access=frozenset(access.split()),
+    )
+
+
+def sign(
+    says: str,
+    *shown: Entry | str | None,
+    suspect: bool = False,
+    soft: bool = False,
+    outside: frozenset[Came] | None = None,
+) -> Sign:
+    """Make a sign from entries, and ids of exhibits."""
+    found = (item.exhibit if isinstance(item, Entry) else item for item in shown)
+    return Sign(says, exhibits_of(found), suspect, soft, outside)
+
+
+def comes_back(rule: Rule | None) -> frozenset[Came] | None:
+    """Give what an attempt gets back from a rule that stops it: nothing from one that drops. None: not known."""
+    if rule is None or not rule.effects:
+        return None
+    if all(effect is Verdict.DROP for effect in rule.effects):
+        return frozenset({Came.SILENCE})
+    rejects = all(effect is Verdict.REJECT for effect in rule.effects)
+    return frozenset({Came.REFUSED, Came.UNREACHABLE}) if rejects else None
+
+
+def unclear(way: WayIn | None, what: str) -> Sign | None:
+    """Make a sign of suspicion where a rule was read of which it is not known whether it stops a viewer's connection."""
+    end = unclear_rule(way)
+    if end is None or end.step.rule is None or end.step.chain is None:
+        return None
+    says = f"“{end.step.chain.id}” {what} ({end.step.rule.called})"
+    return sign(says, end.step.rule.exhibit, suspect=True)
+
+
+def exhibits_of(ids: Iterable[str | None]) -> tuple[str, ...]:
+    """Give each exhibit once, in order."""
+    return tuple(dict.fromkeys(name for name in ids if name))
+
+
+def of_fact(snapshot: Snapshot, name: str) -> str:
+    """Give the exhibit that shows a fact."""
+    fact = snapshot.facts.get(name)
+    return "" if fact is None else fact.exhibit
+
+
+def named(entry: Entry) -> str:
+    """Name an entry as its owner does."""
+    return f"“{entry.label or entry.handle}”"

@@ -1,0 +1,213 @@
+"""Observations: who tried to get in, or says what happened, and whether that counts about the door that Plex has now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from plexops.model.entries import Probe, ProbeAnswer
+from plexops.model.snapshot import Kind, Role
+from plexops.runbook import conditions
+from plexops.runbook.log_story import LogStory
+from plexops.runbook.view import SiteView
+
+#: plex.tv gives up after 5 s: a failure that took so long got no answer (12 of 12 genuine logs).
+_SILENCE_MILLISECONDS = 4500
+#: So old may plex.tv's success be that it still says something about now, in seconds.
+_DATED_SECONDS = 3600.0
+#: Errors with which Plex has announced nothing, so that nobody was asked to try.
+_NOTHING_TRIED = frozenset({"doublenat", "publisherror", "myplexgone", "badauth", "jumboframes"})
+
+
+class Came(StrEnum):
+    """What an attempt from outside got back."""
+
+    MET = "reached Plex"
+    ANOTHER = "another server answered"
+    REFUSED = "refused"
+    UNREACHABLE = "unreachable"
+    SILENCE = "no answer"
+
+
+#: An answer of any kind: packets arrive somewhere.
+TURNED_AWAY = frozenset({Came.ANOTHER, Came.REFUSED, Came.UNREACHABLE})
+ANY_FAILURE = TURNED_AWAY | {Came.SILENCE}
+
+_CAME = {
+    ProbeAnswer.REFUSED: Came.REFUSED,
+    ProbeAnswer.UNREACHABLE: Came.UNREACHABLE,
+    ProbeAnswer.TIMED_OUT: Came.SILENCE,
+    ProbeAnswer.WRONG_SERVER: Came.ANOTHER,
+}
+
+
+class PlexTv(StrEnum):
+    """What plex.tv found at the address and port that Plex believes to be its own."""
+
+    #: It got in, and the log or this run says when: within the hour.
+    DATED_YES = "got in within the hour"
+    YES = "got in, at an unknown time"
+    NO = "did not get in"
+    #: Plex announced nothing, so that there was nothing to try.
+    NOT_ANNOUNCED = "was told of no address"
+    #: Nothing was tried, or nothing is known of it.
+    NOTHING = "said nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt from outside that counts: at the door that Plex has now, by somebody who stands outside."""
+
+    who: str
+    port: int
+    came: Came
+    exhibit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """All observations of a home. `discarded` says of each that does not count why; `unanswered` who was not asked.
+
+    `answers` is what plex.tv's failure may have got back; empty where that is not known. `elsewhere`: plex.tv's word is
+    about another address than the router's. `silent` counts those who got no answer.
+    """
+
+    attempts: tuple[Attempt, ...]
+    discarded: tuple[str, ...]
+    unanswered: tuple[str, ...]
+    plex_tv: PlexTv
+    answers: frozenset[Came]
+    elsewhere: bool
+    says: str
+    exhibits: tuple[str, ...]
+
+    @property
+    def met(self) -> tuple[Attempt, ...]:
+        """Who reached this very Plex."""
+        return tuple(a for a in self.attempts if a.came is Came.MET)
+
+    @property
+    def failed(self) -> tuple[Attempt, ...]:
+        """Who did not."""
+        return tuple(a for a in self.attempts if a.came is not Came.MET)
+
+    @property
+    def fails(self) -> bool:
+        """Whether a current observation shows that the way in fails."""
+        return bool(self.failed) or self.plex_tv in (PlexTv.NO, PlexTv.NOT_ANNOUNCED)
+
+    @property
+    def claimed(self) -> bool:
+        """Whether plex.tv says that it got in, whenever that was."""
+        return self.plex_tv in (PlexTv.YES, PlexTv.DATED_YES)
+
+    @property
+    def silent(self) -> int:
+        """How many independent observers got no answer at all."""
+        no_answer = self.plex_tv is PlexTv.NO and self.answers == {Came.SILENCE}
+        return (1 if any(a.came is Came.SILENCE for a in self.failed) else 0) + (1 if no_answer else 0)
+
+    def fits(self, possible: frozenset[Came]) -> bool:
+        """Tell whether a cause after which an attempt gets one of `possible` back may explain every failure."""
+        attempts = all(a.came in possible for a in self.failed)
+        return attempts and (
+            self.plex_tv is not PlexTv.NO or not self.answers or bool(self.answers & possible)
+        )
+
+
+def observe(view: SiteView, door: int | None, story: LogStory, verdict_exhibit: str) -> Observed:
+    """Sort all observations into what counts and what says nothing.
+
+    `door` is the port at which viewers knock, None where it is not known; `verdict_exhibit` shows the log's verdict.
+    """
+    attempts, discarded, unanswered = _attempts(view, door)
+    condition = conditions.plex_verdict(view, None)
+    word, why_not = _plex_tv(view, door, story)
+    wan, believed = view.of(Role.ROUTER).text("wan.address"), view.of(Role.PLEX).text("plex.public_address")
+    shown = (
+        *condition.exhibits,
+        *([verdict_exhibit] if verdict_exhibit and word is not PlexTv.NOTHING else []),
+    )
+    return Observed(
+        attempts=attempts,
+        discarded=(*discarded, *([why_not] if why_not else [])),
+        unanswered=unanswered,
+        plex_tv=word,
+        answers=_answers(door, story) if word is PlexTv.NO else frozenset(),
+        elsewhere=wan is not None and bool(believed) and believed != wan,
+        says=condition.says,
+        exhibits=shown,
+    )
+
+
+def _attempts(
+    view: SiteView, door: int | None
+) -> tuple[tuple[Attempt, ...], tuple[str, ...], tuple[str, ...]]:
+    counting: list[Attempt] = []
+    discarded: list[str] = []
+    unanswered: list[str] = []
+    identifier = view.of(Role.PLEX).text("plex.identifier")
+    for entry in view.of(Role.OUTSIDE).of(Kind.PROBE):
+        probe: Probe = entry.values
+        reason = _says_nothing(probe, door, identifier)
+        if probe.answer is ProbeAnswer.UNKNOWN and not probe.inside:
+            unanswered.append(_why_unanswered(probe))
+        elif reason:
+            discarded.append(reason)
+        else:
+            came = _CAME.get(probe.answer, Came.MET)
+            counting.append(Attempt(probe.vantage, probe.port, came, entry.exhibit))
+    return tuple(counting), tuple(dict.fromkeys(discarded)), tuple(dict.fromkeys(unanswered))
+
+
+def _why_unanswered(probe: Probe) -> str:
+    if not probe.made:
+        return f"vantage {probe.vantage} could not be asked"
+    why = "it is more than an hour old, or was at another address"
+    return f"what {probe.vantage} tried does not count: {why}"
+
+
+def _says_nothing(probe: Probe, door: int | None, identifier: str | None) -> str:
+    """Say why an attempt does not count; empty where it does."""
+    if probe.inside:
+        return conditions.stands_inside(probe)
+    if door is not None and probe.port != door:
+        return f"{probe.vantage} tried port {probe.port}, and viewers come by {door}"
+    if probe.answer is ProbeAnswer.OPEN and (not identifier or probe.identifier != identifier):
+        return f"{probe.vantage} found port {probe.port} open, and does not say which server answered"
+    return ""
+
+
+def _plex_tv(view: SiteView, door: int | None, story: LogStory) -> tuple[PlexTv, str]:
+    """Give plex.tv's word about the door that Plex has now; and why it says nothing, where it speaks of another."""
+    plex = view.of(Role.PLEX)
+    state, error = plex.text("plex.mapping_state"), plex.text("plex.mapping_error") or ""
+    if state in (None, "waiting", "unknown"):
+        return PlexTv.NOTHING, ""
+    if error in _NOTHING_TRIED or (state == "failed" and error != "unreachable"):
+        return PlexTv.NOT_ANNOUNCED, ""
+    if error or not plex.text("plex.public_address"):
+        return PlexTv.NO, ""
+    port = plex.facts.get("plex.public_port")
+    if port is not None and door is not None and port.value != door and view.access == "forward":
+        return PlexTv.NOTHING, f"plex.tv speaks of port {port.value}, and viewers come by {door}"
+    return (PlexTv.DATED_YES if _dated(story, door) else PlexTv.YES), ""
+
+
+def _dated(story: LogStory, door: int | None) -> bool:
+    verdict = story.verdict
+    if verdict is None or not verdict.fresh or verdict.event.number != 1:
+        return False
+    recent = verdict.age is not None and verdict.age <= _DATED_SECONDS
+    return recent and (door is None or verdict.event.port in (door, None))
+
+
+def _answers(door: int | None, story: LogStory) -> frozenset[Came]:
+    """Give what plex.tv got back when it failed, by the milliseconds of the log's line for this port."""
+    verdict = story.verdict
+    if verdict is None or story.reachable is not False or not verdict.event.port:
+        return frozenset()
+    waited = verdict.event.milliseconds
+    if waited is None or (door is not None and verdict.event.port != door):
+        return frozenset()
+    return frozenset({Came.SILENCE}) if waited >= _SILENCE_MILLISECONDS else TURNED_AWAY

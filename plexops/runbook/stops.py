@@ -1,0 +1,313 @@
+"""The three ways, stop by stop: at each what was read, which causes show, and which may hide where nothing was read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+from plexops.model.snapshot import Role
+from plexops.runbook.cause import Cause, Place, Sign, Weight, of_fact
+from plexops.runbook.conditions import Holds, WanCause
+from plexops.runbook.situation import Situation
+from plexops.runbook.view import ipv4
+from plexops.runbook.way_in import WayIn, translation
+from plexops.runbook.words.table import CAUSES
+
+
+class State(StrEnum):
+    """What is known of a stop."""
+
+    PASSES = "passes"
+    STOPS = "stops"
+    #: There is evidence that it stops, and no proof.
+    SUSPECT = "suspect"
+    #: Asked, and not or not fully answered.
+    UNREAD = "not read"
+    NOT_ASKED = "not asked"
+    #: Nobody can read it: only attempts from outside say something about it.
+    NEVER = "cannot be read"
+    NOT_HERE = "not here"
+
+
+_OPEN_STATES = frozenset({State.UNREAD, State.NOT_ASKED})
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One cause that shows, or is suspected."""
+
+    cause: Cause
+    sign: Sign
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """One stop of a way. `hidden` are causes that may be there because it was not read."""
+
+    place: Place
+    state: State
+    says: str
+    exhibits: tuple[str, ...] = ()
+    shown: tuple[Found, ...] = ()
+    suspects: tuple[Found, ...] = ()
+    hidden: tuple[Cause, ...] = ()
+
+    @property
+    def unread(self) -> bool:
+        """Whether something may hide there that could have been read."""
+        return self.state in _OPEN_STATES
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What was read at a stop, causes apart. `but` are causes that cannot hide there all the same."""
+
+    state: State
+    says: str = ""
+    exhibits: tuple[str, ...] = ()
+    but: frozenset[str] = frozenset()
+
+
+def walk(situation: Situation) -> tuple[Stop, ...]:
+    """Follow the three ways, from the outside in; stops that the home's access does not use are left out."""
+    access = situation.view.access
+    stops = []
+    for place, read in _READERS.items():
+        causes = [c for c in CAUSES if c.place is place and c.weight is Weight.CAUSE and access in c.access]
+        if causes:
+            stops.append(_stop(place, causes, read(situation), situation))
+    return tuple(stops)
+
+
+def _stop(place: Place, causes: list[Cause], reading: _Reading, situation: Situation) -> Stop:
+    found = [Found(cause, sign) for cause in causes if (sign := cause.look(situation)) is not None]
+    shown = tuple(one for one in found if not one.sign.suspect)
+    suspects = tuple(one for one in found if one.sign.suspect)
+    state = State.STOPS if shown else State.SUSPECT if suspects else reading.state
+    hides = reading.state in (*_OPEN_STATES, State.NEVER) and not shown
+    known = {one.cause.id for one in found} | reading.but
+    hidden = tuple(cause for cause in causes if hides and cause.id not in known)
+    says = found[0].sign.says if found else reading.says
+    return Stop(
+        place, state, says, found[0].sign.exhibits if found else reading.exhibits, shown, suspects, hidden
+    )
+
+
+def _not_read(situation: Situation, role: Role, what: str, but: frozenset[str] = frozenset()) -> _Reading:
+    """Say that a device did not tell, or was not asked."""
+    asked = role in situation.view.asked
+    return _Reading(
+        State.UNREAD if asked else State.NOT_ASKED, f"{what}: {'not read' if asked else 'not asked'}", but=but
+    )
+
+
+# --- the way in -----------------------------------------------------------------------------------------------------
+
+#: The ISP's faults that the address itself would show.
+_BY_ADDRESS = frozenset({"wan-down", "carrier-nat", "ds-lite"})
+
+
+def _isp_address(situation: Situation) -> _Reading:
+    wan = situation.wan
+    if wan.holds is Holds.YES:
+        return _Reading(State.PASSES, wan.says, wan.exhibits)
+    if wan.cause is WanCause.SECOND_NAT:
+        return _Reading(State.PASSES, "the box before the router decides", wan.exhibits)
+    if ipv4(situation.router.text("wan.address")) is None:
+        reading = _not_read(situation, Role.ROUTER, "the address on the internet side")
+        return _Reading(reading.state, wan.says, wan.exhibits)
+    # With several ways out another address is no sign of a box between.
+    elsewhere = frozenset({"wan-differs"}) if wan.cause is WanCause.SEVERAL else frozenset[str]()
+    return _Reading(State.UNREAD, wan.says, wan.exhibits, _BY_ADDRESS | elsewhere)
+
+
+def _upstream(situation: Situation) -> _Reading:
+    wan = situation.wan
+    if ipv4(situation.router.text("wan.address")) is not None or wan.holds is not Holds.UNKNOWN:
+        return _Reading(State.PASSES, "the router's address on the internet side is no private one")
+    return _not_read(situation, Role.ROUTER, "whether a second box translates before the router")
+
+
+def _isp_filter(_: Situation) -> _Reading:
+    return _Reading(State.NEVER, "the ISP's own filters: only an attempt from outside shows them")
+
+
+def _router_forward(situation: Situation) -> _Reading:
+    way = situation.way
+    if Role.ROUTER not in situation.view.asked:
+        return _not_read(situation, Role.ROUTER, "the router's forwards")
+    if way is None or not situation.forwards_known:
+        return _not_read(situation, Role.ROUTER, f"where the router sends port {situation.port or 'of Plex'}")
+    if situation.router_stops is not None and not situation.router_stops.translated:
+        return _Reading(State.NOT_HERE, "a filter of the router stops the port before it", ())
+    if way.open or any(end.packet.dnat for end in way.answer.ends):
+        rule = translation(way)
+        called = "" if rule is None else f" by {rule.called}"
+        shown = () if rule is None or not rule.exhibit else (rule.exhibit,)
+        return _Reading(State.PASSES, f"port {situation.port} is sent to Plex{called}", shown)
+    return _not_read(situation, Role.ROUTER, "one of the router's rules for this port")
+
+
+def _router_filter(situation: Situation) -> _Reading:
+    if situation.router.box is None:
+        return _not_read(situation, Role.ROUTER, "this router's own filter rules")
+    way = situation.way
+    if way is not None and way.open:
+        return _Reading(State.PASSES, "the router's filters let it through", _rule_exhibits(way))
+    return _not_read(situation, Role.ROUTER, _question(way) or "what the router's filters do with this port")
+
+
+def _question(way: WayIn | None) -> str:
+    return "" if way is None or not way.answer.questions else str(way.answer.questions[0])
+
+
+def _rule_exhibits(way: WayIn) -> tuple[str, ...]:
+    found = (s.rule.exhibit for end in way.answer.reached for s in end.packet.trail if s.rule is not None)
+    return tuple(dict.fromkeys(exhibit for exhibit in found if exhibit))[:1]
+
+
+def _container(situation: Situation) -> _Reading:
+    engine = situation.server.text("container.engine")
+    if engine is None:
+        return _not_read(situation, Role.SERVER, "whether Plex runs in a container")
+    if engine == "":
+        return _Reading(
+            State.NOT_HERE, "Plex runs in no container", (of_fact(situation.server, "container.engine"),)
+        )
+    if situation.contained and "container.published" not in situation.server.facts:
+        return _not_read(situation, Role.SERVER, "what the container publishes")
+    return _Reading(State.PASSES, f"Plex runs in {engine}", (of_fact(situation.server, "container.engine"),))
+
+
+def _server_filter(situation: Situation) -> _Reading:
+    way = situation.host_way()
+    if way is not None and way.open:
+        return _Reading(State.PASSES, "the server's filters let it in", _rule_exhibits(way))
+    return _not_read(situation, Role.SERVER, _question(way) or "the server's filters")
+
+
+def _socket(situation: Situation) -> _Reading:
+    if situation.listeners:
+        shown = tuple(entry.exhibit for entry in situation.listeners[:1])
+        return _Reading(State.PASSES, f"Plex listens at {situation.view.plex_port}", shown)
+    if _answered_in_the_lan(situation):
+        return _Reading(State.PASSES, "Plex answers at its address in the LAN")
+    return _not_read(situation, Role.SERVER, "what listens at Plex's port")
+
+
+def _answered_in_the_lan(situation: Situation) -> bool:
+    at = situation.view.plex_answered_at
+    address = None if at is None else ipv4(at[0])
+    return address is not None and not address.is_loopback and address in situation.view.plex_host
+
+
+# --- the way back ---------------------------------------------------------------------------------------------------
+
+
+def _believes_the_wan(situation: Situation) -> bool:
+    wan = situation.router.text("wan.address")
+    return wan is not None and situation.believed == wan
+
+
+def _server_way_out(situation: Situation) -> _Reading:
+    egress = situation.server.text("host.egress")
+    container = situation.server.text("container.engine")
+    if _believes_the_wan(situation):
+        return _Reading(State.PASSES, "plex.tv sees Plex at the router's own address")
+    if egress is not None and container is not None:
+        shown = (of_fact(situation.server, "host.egress"),)
+        return _Reading(State.PASSES, f"the server answers by {egress}", shown)
+    return _not_read(situation, Role.SERVER, "by which way the server answers")
+
+
+def _router_way_out(situation: Situation) -> _Reading:
+    if situation.wan.holds is Holds.YES or _believes_the_wan(situation):
+        says = "the world sees the home at the router's own address"
+        return _Reading(State.PASSES, says, situation.wan.exhibits)
+    hop = _second_hop(situation)
+    if hop and hop == _next_hop(situation):
+        shown = (of_fact(situation.server, "host.hops"),)
+        return _Reading(
+            State.PASSES, f"the server's traffic leaves by {hop}, the router's own next hop", shown
+        )
+    return _not_read(situation, Role.ROUTER, "whether the home's traffic leaves where viewers come in")
+
+
+def _second_hop(situation: Situation) -> str:
+    fact = situation.server.facts.get("host.hops")
+    hops = fact.value if fact is not None and isinstance(fact.value, tuple) else ()
+    return hops[0] if hops and hops[0] != "-" else ""
+
+
+def _next_hop(situation: Situation) -> str:
+    """Give the one box to which the router sends what is for the internet; empty where that is not known."""
+    box = situation.router.box
+    ways = [r for r in (box.routes or () if box is not None else ()) if r.family == 4 and r.length == 0]
+    gateways = {route.gateway for route in ways if route.gateway}
+    if not ways:
+        gateways = {situation.view.of(Role.UPSTREAM).text("upstream.address") or ""}
+    return gateways.pop() if len(gateways) == 1 else ""
+
+
+# --- what is announced ----------------------------------------------------------------------------------------------
+
+
+def _account(situation: Situation) -> _Reading:
+    plex = situation.plex
+    if plex.flag("plex.claimed") is not None and plex.text("plex.sign_in") is not None:
+        return _Reading(State.PASSES, "Plex is signed in", (of_fact(plex, "plex.sign_in"),))
+    return _not_read(situation, Role.PLEX, "whether Plex is signed in")
+
+
+def _settings(situation: Situation) -> _Reading:
+    entry = situation.settings
+    if entry is not None:
+        return _Reading(State.PASSES, "remote access is switched on", (entry.exhibit,))
+    return _not_read(situation, Role.PLEX, "Plex's settings of remote access")
+
+
+def _announcement(situation: Situation) -> _Reading:
+    if situation.announced is None:
+        return _not_read(situation, Role.PLEX, "which port Plex announces")
+    shown = () if situation.settings is None else (situation.settings.exhibit,)
+    return _Reading(State.PASSES, f"Plex announces port {situation.announced}", shown)
+
+
+def _reaches_plex_tv(situation: Situation) -> _Reading:
+    outside = situation.view.of(Role.OUTSIDE)
+    if outside.flag("account.online") is True:
+        return _Reading(State.PASSES, "plex.tv sees Plex online", (of_fact(outside, "account.online"),))
+    told = next((s for s in situation.view.snapshots.values() if "outside.failure" in s.facts), None)
+    if told is not None and told.text("outside.failure") == "":
+        return _Reading(State.PASSES, "the server reaches the internet", (of_fact(told, "outside.failure"),))
+    return _not_read(situation, Role.SERVER, "whether Plex reaches plex.tv")
+
+
+def _list(situation: Situation) -> _Reading:
+    outside = situation.view.of(Role.OUTSIDE)
+    if outside.flag("account.listed") is not None:
+        return _Reading(State.PASSES, "plex.tv lists the server", (of_fact(outside, "account.listed"),))
+    return _not_read(situation, Role.OUTSIDE, "plex.tv's list of the account's servers")
+
+
+_READERS: Mapping[Place, Callable[[Situation], _Reading]] = MappingProxyType(
+    {
+        Place.ISP_ADDRESS: _isp_address,
+        Place.UPSTREAM: _upstream,
+        Place.ISP_FILTER: _isp_filter,
+        Place.SERVER_WAY_OUT: _server_way_out,
+        Place.ROUTER_WAY_OUT: _router_way_out,
+        Place.ROUTER_FORWARD: _router_forward,
+        Place.ROUTER_FILTER: _router_filter,
+        Place.CONTAINER: _container,
+        Place.SERVER_FILTER: _server_filter,
+        Place.SOCKET: _socket,
+        Place.REACHES_PLEX_TV: _reaches_plex_tv,
+        Place.ACCOUNT: _account,
+        Place.SETTINGS: _settings,
+        Place.ANNOUNCEMENT: _announcement,
+        Place.LIST: _list,
+    }
+)
