@@ -18,7 +18,7 @@ from plexops.runbook.cause import Layer, Weight
 from plexops.runbook.conditions import Holds
 from plexops.runbook.situation import Situation
 from plexops.runbook.stops import Stop as WaysStop
-from plexops.runbook.verdict import Found, Verdict, judge
+from plexops.runbook.verdict import Found, Outcome, Verdict, judge
 from plexops.runbook.view import looked_into
 
 _LAYERS: dict[Layer, Stop] = {
@@ -31,25 +31,11 @@ _LAYERS: dict[Layer, Stop] = {
     Layer.ACCOUNT: "plex",
 }
 _WORDS: dict[Mark, str] = {"stop": "STOP", "unknown": "unknown"}
-#: Headlines that say that something fails; after the others it is not known.
-_FAILING = frozenset(
-    {
-        "wrong-server",
-        "refused",
-        "unreachable",
-        "relay-only",
-        "no-direct-way",
-        "checker-kept-out",
-        "unexplained",
-    }
-)
-_EXIT: dict[Weight, ExitStatus] = {
-    Weight.CAUSE: ExitStatus.FINDINGS,
-    Weight.PARTS: ExitStatus.FINDINGS,
-    Weight.POLICY: ExitStatus.FINDINGS,
-    Weight.WEAKNESS: ExitStatus.FINDINGS,
-    Weight.HEADLINE: ExitStatus.INCOMPLETE,
-    Weight.NOTE: ExitStatus.IN_ORDER,
+_EXIT: dict[Outcome, ExitStatus] = {
+    Outcome.IN_ORDER: ExitStatus.IN_ORDER,
+    Outcome.FAILS: ExitStatus.FINDINGS,
+    Outcome.STOP: ExitStatus.SAFE_STOP,
+    Outcome.UNKNOWN: ExitStatus.INCOMPLETE,
 }
 
 
@@ -100,10 +86,9 @@ def _not_asked(seen: Seen, evidence: Evidence, names: Sequence[str]) -> tuple[st
 
 
 def _status(verdict: Verdict, *, unreachable: bool) -> ExitStatus:
-    if verdict.stop:
-        return ExitStatus.SAFE_STOP
-    found = ExitStatus.FINDINGS if verdict.id in _FAILING else _EXIT[verdict.found.cause.weight]
-    return worst([found, ExitStatus.INCOMPLETE]) if unreachable else found
+    found = _EXIT[verdict.outcome]
+    incomplete = unreachable and verdict.outcome is not Outcome.STOP
+    return worst([found, ExitStatus.INCOMPLETE]) if incomplete else found
 
 
 def _report(verdict: Verdict) -> VerdictReport:

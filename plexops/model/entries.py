@@ -114,6 +114,10 @@ class LogWord(StrEnum):
     OFFLINE = "offline"
     ONLINE = "online"
     SIGN_IN_LOST = "sign-in lost"
+    #: The server belongs to no account, and says so when it publishes.
+    UNCLAIMED = "unclaimed"
+    #: It has just been claimed, and plex.tv took that.
+    CLAIMED = "claimed"
     #: A request came in from outside; `text` is Plex's class: WAN, Subnet, Loopback.
     REQUEST = "request"
     MANUAL_MODE = "manual mode"

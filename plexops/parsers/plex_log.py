@@ -22,6 +22,7 @@ What each event holds besides its word and time:
 | STALE_ANSWER | | | | identifier, where told, or `NAT punch pending` |
 | OFFLINE | | | errno, where told | |
 | SIGN_IN_LOST | | | | token invalid, 401 |
+| UNCLAIMED, CLAIMED | | | | |
 | REQUEST | the client's, as the server sees it | | | WAN. Other classes say nothing about the way in and are no events |
 | MANUAL_MODE | | | 1 or 0 | |
 | PUBLISHING | | | | the setting was changed; Plex does not say to what |
@@ -66,6 +67,8 @@ DECIDING_PATTERN = "|".join(
         r"Token was invalid",
         r"Error 401.{0,99}users/features",
         r"users/features.{0,9} \(401",
+        r"Sending unclaimed device",
+        r"Did token exchange for claim",
         r"Setting manual port mode",
         r"Toggling server publish",
     )

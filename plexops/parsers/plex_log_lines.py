@@ -146,6 +146,10 @@ _RULES: tuple[_Rule, ...] = (
         r"HTTP error requesting [A-Z]{1,8} [^ ]{0,60}users/features[^ ]{0,9} \(401",
         text="401",
     ),
+    _rule(LogWord.UNCLAIMED, r"MyPlex: Sending unclaimed device connections"),
+    _rule(
+        LogWord.CLAIMED, r"(?:\[[^\]]{1,20}\] )?MyPlex: Did token exchange for claim \(returnCode: 20[01]\)"
+    ),
     _rule(LogWord.MANUAL_MODE, r"(?:[A-Za-z]{1,30}: )?Setting manual port mode to (?P<number>[01])(?![0-9])"),
     _rule(LogWord.PUBLISHING, r"(?:[A-Za-z]{1,30}: )?Toggling server publish state"),
     _rule(LogWord.LISTENING, r"HttpServer: Listening on port (?P<port>[0-9]{1,5})(?![0-9])"),

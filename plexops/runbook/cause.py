@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 
 from plexops.model.packets import Rule, Verdict
 from plexops.model.snapshot import Entry, Snapshot
-from plexops.runbook.observations import ANY_FAILURE, Came
+from plexops.runbook.observations import Came
 from plexops.runbook.situation import Situation
 from plexops.runbook.way_in import WayIn, unclear_rule
 
@@ -143,75 +144,30 @@ class Cause:
     look: Look
     action: tuple[str, ...]
     overturned_by: str
-    weight: Weight = Weight.CAUSE
-    stop: bool = False
-    soft: bool = False
-    current: bool = False
-    covers: frozenset[str] = frozenset()
-    follows: frozenset[str] = frozenset()
-    outside: frozenset[Came] = ANY_FAILURE
-    access: frozenset[str] = frozenset({"forward"})
+    weight: Weight
+    stop: bool
+    soft: bool
+    current: bool
+    covers: frozenset[str]
+    follows: frozenset[str]
+    outside: frozenset[Came]
+    access: frozenset[str]
 
 
-APPLY = "plexops apply --dry-run shows the change; plexops apply makes it."
-MANUAL = "Give Plex a manual port and forward it: plexops apply does both."
-TRY_OUTSIDE = "Try from another network: plexops probe HOST:PORT on a phone's hotspot."
-_OPEN = "an attempt from outside that reaches Plex at this port"
-#: Where the server's answers leave elsewhere, whatever else is wrong may only follow from that.
-BY_VPN = "vpn-egress container-in-vpn"
-#: What makes Plex announce, or plex.tv see, another address.
-ELSEWHERE = f"{BY_VPN} other-way-out wan-differs announces-other-way wan-down server-dns server-offline"
-EVERY_ACCESS = "forward relay vpn proxy"
-_OUTSIDE = {
-    "silence": Came.SILENCE,
-    "refused": Came.REFUSED,
-    "unreachable": Came.UNREACHABLE,
-    "another": Came.ANOTHER,
-}
+#: What an attempt may get back, by the words of the table.
+ANYTHING_BACK: Mapping[str, Came] = MappingProxyType(
+    {
+        "silence": Came.SILENCE,
+        "refused": Came.REFUSED,
+        "unreachable": Came.UNREACHABLE,
+        "another": Came.ANOTHER,
+    }
+)
 
 
 def by_observation(_: Situation) -> Sign | None:
     """Look of a cause that nobody can read, and of headlines: only observations lead to it."""
     return None
-
-
-def cause(
-    identifier: str,
-    place: Place,
-    layer: Layer,
-    rows: str,
-    title: str,
-    look: Look,
-    *action: str,
-    unless: str = _OPEN,
-    weight: Weight = Weight.CAUSE,
-    stop: bool = False,
-    soft: bool = False,
-    current: bool = False,
-    covers: str = "",
-    follows: str = "",
-    outside: str = "silence refused unreachable another",
-    access: str = "forward",
-) -> Cause:
-    """Make a row; `rows`, `covers`, `follows`, `outside` and `access` are words with blanks between."""
-    return Cause(
-        id=identifier,
-        place=place,
-        layer=layer,
-        rows=tuple(rows.split()),
-        title=title,
-        look=look,
-        action=action,
-        overturned_by=unless,
-        weight=weight,
-        stop=stop,
-        soft=soft,
-        current=current,
-        covers=frozenset(covers.split()),
-        follows=frozenset(follows.split()),
-        outside=frozenset(_OUTSIDE[word] for word in outside.split()),
-        access=frozenset(access.split()),
-    )
 
 
 def sign(

@@ -66,22 +66,45 @@ def _private_by_log(situation: Situation) -> Sign | None:
 
 
 def wan_differs(situation: Situation) -> Sign | None:
-    """Does the world see another address than the router has?"""
+    """Does the world see another address than the router has, and does the server's traffic leave by the router?"""
     found = _wan(situation, WanCause.DIFFERS)
-    return None if found is None else Sign(found.says, found.exhibits, suspect=True)
+    if found is None or _leaves_elsewhere(situation):
+        return None
+    return Sign(found.says, found.exhibits, suspect=True)
+
+
+def _leaves_elsewhere(situation: Situation) -> bool:
+    """Whether the server's traffic is known to go another way than the router's own."""
+    hop, own = situation.second_hop, situation.next_hop
+    return bool(hop and own) and hop != own
 
 
 def other_way_out(situation: Situation) -> Sign | None:
-    """Has the router several ways out, and does the world see the home at another one than is forwarded?"""
+    """Does the home's own traffic leave by another way than viewers come in by?
+
+    By several ways out of the router, of which the world sees the home at another than is forwarded; or by the router's
+    policy routing, which sends the server elsewhere.
+    """
     wan, address = situation.wan, situation.router.text("wan.address")
-    if wan.cause is not WanCause.SEVERAL or leaves_by_vpn(situation):
+    if leaves_by_vpn(situation):
         return None
-    seen = conditions.public_addresses(situation.view)
-    others = {public for public, _, _ in seen}
+    others = {public for public, _, _ in conditions.public_addresses(situation.view)}
     if len(others) != 1 or str(next(iter(others))) == address:
+        return None
+    other = others.pop()
+    shown = exhibits_of(
+        (*wan.exhibits, *(exhibit for _, _, exhibit in conditions.public_addresses(situation.view)))
+    )
+    if wan.cause is WanCause.DIFFERS and _leaves_elsewhere(situation):
+        says = (
+            f"the server's traffic goes on by {situation.second_hop}, and the router's own next hop is"
+            f" {situation.next_hop}: the world sees it at {other}, and viewers come in at {address}"
+        )
+        return Sign(says, (*shown, of_fact(situation.server, "host.hops")), suspect=True)
+    if wan.cause is not WanCause.SEVERAL:
         return None
     says = (
         f"the router has several ways to the internet: its WAN side has {address}, and the home's own traffic comes"
-        f" from {others.pop()}, which plex.tv therefore takes for the server's address"
+        f" from {other}, which plex.tv therefore takes for the server's address"
     )
-    return Sign(says, exhibits_of((*wan.exhibits, *(exhibit for _, _, exhibit in seen))), suspect=True)
+    return Sign(says, shown, suspect=True)

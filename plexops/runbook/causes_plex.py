@@ -20,8 +20,11 @@ _SIGNED_IN = frozenset({"ok", "", "none", "unknown"})
 
 
 def not_claimed(situation: Situation) -> Sign | None:
-    """Does the server belong to nobody?"""
-    if situation.plex.flag("plex.claimed") is not False:
+    """Does the server belong to no account: by its own answer, else by its log?"""
+    claimed, logged = situation.plex.flag("plex.claimed"), situation.story.unclaimed
+    if claimed is None and logged is not None and logged.fresh:
+        return sign("this Plex belongs to no account, its log says", situation.exhibit_of(logged))
+    if claimed is not False:
         return None
     return sign("this Plex belongs to no account", of_fact(situation.plex, "plex.claimed"))
 
@@ -37,7 +40,7 @@ def sign_in_broken(situation: Situation) -> Sign | None:
             says, of_fact(situation.plex, "plex.sign_in"), of_fact(situation.plex, "plex.mapping_error")
         )
     lost = situation.story.sign_in_lost
-    if lost is None or not lost.fresh:
+    if state is not None or lost is None or not lost.fresh or situation.story.unclaimed is not None:
         return None
     return sign("plex.tv does not accept this server's login, its log says", situation.exhibit_of(lost))
 
@@ -248,10 +251,12 @@ def _flushed(situation: Situation) -> Sign | None:
 
 
 def mapping_failed(situation: Situation) -> Sign | None:
-    """Does Plex say that it got no mapping?"""
+    """Does Plex say that it got no mapping? That stands also where the router is not asked: nothing is announced."""
     unread = situation.router.state(Kind.UPNP_MAPPING) is KindState.UNKNOWN
-    failed = situation.plex.text("plex.mapping_state") == "failed"
-    if not _needs_upnp(situation) or not failed or unread or situation.mappings:
+    failed = situation.automatic and situation.plex.text("plex.mapping_state") == "failed"
+    if not failed or (Role.ROUTER in situation.view.asked and (unread or not _needs_upnp(situation))):
+        return None
+    if situation.mappings:
         return None
     says = "Plex asked the router for a port by itself and got none"
     return sign(says, of_fact(situation.plex, "plex.mapping_state"), situation.settings)
@@ -308,16 +313,10 @@ def proxy_in_order(situation: Situation) -> Sign | None:
     return sign(f"Plex answers through the proxy at port {met[0].port}", *(a.exhibit for a in met))
 
 
-def proxy_broken(situation: Situation) -> Sign | None:
-    """`access: proxy`: does no attempt get through, or does Plex not announce the proxy at all?"""
-    if situation.view.access != "proxy" or "plex.custom_connections" not in situation.plex.facts:
+def proxy_not_announced(situation: Situation) -> Sign | None:
+    """`access: proxy`: does Plex announce no custom connection at all?"""
+    known = "plex.custom_connections" in situation.plex.facts
+    if situation.view.access != "proxy" or not known or situation.proxy_port is not None:
         return None
-    shown = of_fact(situation.plex, "plex.custom_connections")
-    if situation.proxy_port is None:
-        says = "`access: proxy`, but Plex announces no custom connection: no app learns of the proxy"
-        return sign(says, shown)
-    bad = situation.observed.failed
-    if not bad or situation.observed.met:
-        return None
-    says = f"the proxy at port {bad[0].port}: {bad[0].came} ({bad[0].who})"
-    return sign(says, *(a.exhibit for a in bad), shown)
+    says = "`access: proxy`, but Plex announces no custom connection: no app learns of the proxy"
+    return sign(says, of_fact(situation.plex, "plex.custom_connections"))

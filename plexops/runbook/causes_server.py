@@ -17,7 +17,7 @@ _TUNNEL = re.compile(r"(?:tun|tap|wg|utun|ppp|nordlynx|proton|mullvad|tailscale|
 
 def nothing_listens(situation: Situation) -> Sign | None:
     """Does nothing listen at Plex's port?"""
-    if situation.listeners is None or situation.listeners:
+    if situation.listeners is None or situation.listeners or situation.answers_in_the_lan:
         return None
     return sign(f"nothing listens at port {situation.view.plex_port} of the server", "server.listeners")
 
@@ -25,10 +25,24 @@ def nothing_listens(situation: Situation) -> Sign | None:
 def loopback_only(situation: Situation) -> Sign | None:
     """Does Plex listen to the server itself alone?"""
     found = situation.listeners
-    if not found or not all(_is_loopback(entry.values.address) for entry in found):
+    if (
+        not found
+        or situation.answers_in_the_lan
+        or not all(_is_loopback(entry.values.address) for entry in found)
+    ):
         return None
     where = ", ".join(entry.values.address for entry in found)
     return sign(f"Plex listens on {where} only: nobody but the server itself reaches it", *found)
+
+
+def port_taken(situation: Situation) -> Sign | None:
+    """Could Plex not open its port, because another program has it?"""
+    failed = situation.story.bind_failed
+    if failed is None or not failed.fresh or situation.plex.text("plex.identifier"):
+        return None
+    reason = f" ({failed.event.text})" if failed.event.text else ""
+    says = f"Plex could not open port {situation.view.plex_port}, its log says{reason}"
+    return sign(says, situation.exhibit_of(failed))
 
 
 def plex_listens_to_all(situation: Situation) -> Entry | None:
@@ -185,7 +199,7 @@ def vpn_egress(situation: Situation) -> Sign | None:
 def container_in_another(situation: Situation) -> Sign | None:
     """Does Plex's container share the network of another one, so that its answers leave by that one?"""
     network = situation.server.text("container.network") or ""
-    if not situation.server.text("container.engine") or not network.startswith("container:"):
+    if not situation.server.text("container.engine") or network != "container":
         return None
     says = (
         "Plex's container has the network of another container: its ports, its filters and its way out count"

@@ -264,11 +264,13 @@ def reachability(view: SiteView, port: int | None = None) -> Condition:
         return _through_relay(view)
     vantages = from_vantages(view, port)
     plex = plex_verdict(view, port)
-    for condition in (vantages, plex):
-        if condition.holds is Holds.YES:
-            return condition
-    if Holds.NO in (vantages.holds, plex.holds):
-        return vantages if vantages.holds is Holds.NO else plex
+    both = {vantages.holds, plex.holds}
+    if both == {Holds.YES, Holds.NO}:
+        # A vantage tried just now, plex.tv at some time: neither outvotes the other.
+        return Condition(Holds.NO, f"{vantages.says}; yet {plex.says}", (*vantages.exhibits, *plex.exhibits))
+    for holds in (Holds.YES, Holds.NO):
+        if holds in both:
+            return vantages if vantages.holds is holds else plex
     return Condition(Holds.UNKNOWN, f"{plex.says}; {vantages.says}", (*plex.exhibits, *vantages.exhibits))
 
 

@@ -16,7 +16,7 @@ What these lines do not prove, whatever they say:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -108,6 +108,8 @@ class LogStory:
     offline: Told | None = None
     #: Plex is no longer signed in, and was not since.
     sign_in_lost: Told | None = None
+    #: Plex belongs to no account, and was not claimed since.
+    unclaimed: Told | None = None
     #: The last request from a public address other than ours: the way in worked then.
     wan_request: Told | None = None
     #: Who changed the settings when: manual mode and publishing, oldest first.
@@ -151,6 +153,7 @@ def tell_story(events: Sequence[LogEvent], now: str | None) -> LogStory:
         no_igd=telling.no_igd(cycle),
         offline=telling.offline(),
         sign_in_lost=telling.sign_in_lost(),
+        unclaimed=telling.unclaimed(),
         wan_request=telling.wan_request(),
         settings_changed=telling.settings_changed(),
     )
@@ -285,14 +288,22 @@ class _Telling:
         return self.told(first, LOOKED_UP_LIMIT, sign)
 
     def sign_in_lost(self) -> Told | None:
-        """Give the sign that Plex is no longer signed in; a publication that succeeded ends it."""
+        """Give the sign that Plex is no longer signed in; any answer to a publication but 401 ends it, and a claim."""
+        return self.told(self._until_taken(_shows_lost_sign_in), PUBLISHED_LIMIT)
+
+    def unclaimed(self) -> Told | None:
+        """Give the sign that Plex belongs to no account."""
+        return self.told(self._until_taken(lambda event: event.word is LogWord.UNCLAIMED), PUBLISHED_LIMIT)
+
+    def _until_taken(self, shows: Callable[[LogEvent], bool]) -> LogEvent | None:
+        """Find the newest event that shows a trouble with the account, if plex.tv took the server for its own later."""
         found: LogEvent | None = None
         for event in self._events:
-            if _shows_lost_sign_in(event):
+            if shows(event):
                 found = event
-            elif event.word is LogWord.PUBLISH_ANSWER and event.number == 201:
+            elif event.word is LogWord.CLAIMED or _shows_taken(event):
                 found = None
-        return self.told(found, PUBLISHED_LIMIT)
+        return found
 
     def wan_request(self) -> Told | None:
         """Give the last request that came over the internet.
@@ -378,6 +389,11 @@ def _shows_internet(event: LogEvent) -> bool:
     return (
         answered or asked_for or event.word in {LogWord.ONLINE, LogWord.PUBLIC_ADDRESS, LogWord.REACHABILITY}
     )
+
+
+def _shows_taken(event: LogEvent) -> bool:
+    """422 and 429 are answers to a server that plex.tv knows: what it said was of no use, or came too often."""
+    return event.word is LogWord.PUBLISH_ANSWER and (event.number or 0) > 0 and event.number != 401
 
 
 def _shows_lost_sign_in(event: LogEvent) -> bool:

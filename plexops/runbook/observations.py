@@ -31,7 +31,6 @@ class Came(StrEnum):
 
 #: An answer of any kind: packets arrive somewhere.
 TURNED_AWAY = frozenset({Came.ANOTHER, Came.REFUSED, Came.UNREACHABLE})
-ANY_FAILURE = TURNED_AWAY | {Came.SILENCE}
 
 _CAME = {
     ProbeAnswer.REFUSED: Came.REFUSED,

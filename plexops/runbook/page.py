@@ -1,15 +1,15 @@
-"""The page “What diagnose can tell you”, made from the rules themselves so that it cannot fall behind them."""
+"""The page “What diagnose can tell you”, made from the table of causes, so that it cannot fall behind them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from plexops.runbook.cause import Cause, Weight
-from plexops.runbook.words.table import CAUSES
+from plexops.runbook.table import CAUSES
 
 _HEAD = """# What diagnose can tell you
 
-Made from the rules by `python -m scripts.verdict_page`, not by hand.
+Made from the table of causes by `python -m scripts.verdict_page`, not by hand.
 
 `plexops diagnose` asks every layer that your inventory gives access to, at once and read-only, and then goes through the
 causes below from the outside in. **The verdict is the outermost cause that explains why nobody gets in**; all others

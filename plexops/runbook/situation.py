@@ -206,6 +206,31 @@ class Situation:
         apart = own is not None and own != self.view.server_address
         return self.held | ({own} if apart and own is not None else set())
 
+    @property
+    def answers_in_the_lan(self) -> bool:
+        """Whether Plex has just answered at its own address and port in the LAN: then a socket is there."""
+        at = self.view.plex_answered_at
+        address = None if at is None else ipv4(at[0])
+        there = address is not None and not address.is_loopback and address in self.view.plex_host
+        return there and at is not None and at[1] == self.view.plex_port
+
+    @property
+    def second_hop(self) -> str:
+        """The box after the router on the server's own way to the internet; empty where it is not known."""
+        fact = self.server.facts.get("host.hops")
+        hops = fact.value if fact is not None and isinstance(fact.value, tuple) else ()
+        return hops[0] if hops and hops[0] != "-" else ""
+
+    @property
+    def next_hop(self) -> str:
+        """The one box to which the router sends what is for the internet; empty where that is not known."""
+        box = self.router.box
+        ways = [r for r in (box.routes or () if box is not None else ()) if r.family == 4 and r.length == 0]
+        gateways = {route.gateway for route in ways if route.gateway}
+        if not ways:
+            gateways = {self.view.of(Role.UPSTREAM).text("upstream.address") or ""}
+        return gateways.pop() if len(gateways) == 1 else ""
+
     # --- the way through the router ------------------------------------------------------------------
 
     @property

@@ -11,9 +11,9 @@ from plexops.model.snapshot import Role
 from plexops.runbook.cause import Cause, Place, Sign, Weight, of_fact
 from plexops.runbook.conditions import Holds, WanCause
 from plexops.runbook.situation import Situation
+from plexops.runbook.table import CAUSES
 from plexops.runbook.view import ipv4
 from plexops.runbook.way_in import WayIn, translation
-from plexops.runbook.words.table import CAUSES
 
 
 class State(StrEnum):
@@ -192,15 +192,9 @@ def _socket(situation: Situation) -> _Reading:
     if situation.listeners:
         shown = tuple(entry.exhibit for entry in situation.listeners[:1])
         return _Reading(State.PASSES, f"Plex listens at {situation.view.plex_port}", shown)
-    if _answered_in_the_lan(situation):
+    if situation.answers_in_the_lan:
         return _Reading(State.PASSES, "Plex answers at its address in the LAN")
     return _not_read(situation, Role.SERVER, "what listens at Plex's port")
-
-
-def _answered_in_the_lan(situation: Situation) -> bool:
-    at = situation.view.plex_answered_at
-    address = None if at is None else ipv4(at[0])
-    return address is not None and not address.is_loopback and address in situation.view.plex_host
 
 
 # --- the way back ---------------------------------------------------------------------------------------------------
@@ -226,29 +220,13 @@ def _router_way_out(situation: Situation) -> _Reading:
     if situation.wan.holds is Holds.YES or _believes_the_wan(situation):
         says = "the world sees the home at the router's own address"
         return _Reading(State.PASSES, says, situation.wan.exhibits)
-    hop = _second_hop(situation)
-    if hop and hop == _next_hop(situation):
+    hop = situation.second_hop
+    if hop and hop == situation.next_hop:
         shown = (of_fact(situation.server, "host.hops"),)
         return _Reading(
             State.PASSES, f"the server's traffic leaves by {hop}, the router's own next hop", shown
         )
     return _not_read(situation, Role.ROUTER, "whether the home's traffic leaves where viewers come in")
-
-
-def _second_hop(situation: Situation) -> str:
-    fact = situation.server.facts.get("host.hops")
-    hops = fact.value if fact is not None and isinstance(fact.value, tuple) else ()
-    return hops[0] if hops and hops[0] != "-" else ""
-
-
-def _next_hop(situation: Situation) -> str:
-    """Give the one box to which the router sends what is for the internet; empty where that is not known."""
-    box = situation.router.box
-    ways = [r for r in (box.routes or () if box is not None else ()) if r.family == 4 and r.length == 0]
-    gateways = {route.gateway for route in ways if route.gateway}
-    if not ways:
-        gateways = {situation.view.of(Role.UPSTREAM).text("upstream.address") or ""}
-    return gateways.pop() if len(gateways) == 1 else ""
 
 
 # --- what is announced ----------------------------------------------------------------------------------------------

@@ -6,13 +6,25 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from plexops.packets.reach import AnswerKind
 from plexops.runbook.cause import Cause, Place, Sign, Way, Weight, exhibits_of, sign
 from plexops.runbook.causes_server import leaves_by_vpn
 from plexops.runbook.missing import unseen
 from plexops.runbook.observations import Came, Observed, PlexTv
 from plexops.runbook.situation import Situation
 from plexops.runbook.stops import Found, State, Stop, walk
-from plexops.runbook.words.table import BY_ID, CAUSES, IN_ORDER
+from plexops.runbook.table import BY_ID, CAUSES, IN_ORDER
+from plexops.runbook.way_in import says as reason_says
+
+
+class Outcome(StrEnum):
+    """What a verdict comes to."""
+
+    IN_ORDER = "in order"
+    FAILS = "fails"
+    #: The runbook says: stop here.
+    STOP = "stop"
+    UNKNOWN = "unknown"
 
 
 class Confidence(StrEnum):
@@ -73,12 +85,23 @@ class Verdict:
         return self.candidates[0].causes[0] if self.candidates and not self.decided else self.found.cause
 
     @property
+    def outcome(self) -> Outcome:
+        """What it comes to, for an exit status."""
+        if self.stop:
+            return Outcome.STOP
+        if self.decided:
+            return Outcome.IN_ORDER if self.found.cause.weight is Weight.NOTE else Outcome.FAILS
+        return Outcome.UNKNOWN if self.id in _NOT_KNOWN else Outcome.FAILS
+
+    @property
     def stop(self) -> bool:
         """Whether the runbook says: stop here. Waiting costs nothing also while the ISP's address is only suspected."""
         suspected = self.decided or (bool(self.candidates) and bool(self.candidates[0].stop.suspects))
         return suspected and self.leading.stop
 
 
+#: Headlines after which it is not known whether anything fails.
+_NOT_KNOWN = frozenset({"contradiction", "no-verdict-yet", "reachable", "unknown"})
 #: With these the way in may work all the same.
 _BESIDE = (Weight.PARTS, Weight.POLICY, Weight.WEAKNESS)
 #: What a single suspicion decides where nothing else is left: no filter, whose condition may be harmless.
@@ -156,6 +179,11 @@ def _strike(stops: Sequence[Stop], situation: Situation) -> tuple[tuple[Stop, ..
         if on_the_way and (observed.met or _not_on_the_way(stop, situation)):
             struck += stop.shown
             kept.append(_passes(stop, observed, bool(observed.met)))
+        elif on_the_way and observed.plex_tv is PlexTv.DATED_YES and not observed.failed and _soft(stop):
+            struck += stop.shown
+            kept.append(
+                replace(stop, state=State.PASSES, shown=(), says=f"{stop.says}: it is passed on to Plex")
+            )
         elif stop.place is Place.ANNOUNCEMENT and observed.met:
             struck += [one for one in stop.shown if one.cause.id == "port-mismatch"]
             kept.append(_without(stop, frozenset({"port-mismatch"})))
@@ -166,6 +194,11 @@ def _strike(stops: Sequence[Stop], situation: Situation) -> tuple[tuple[Stop, ..
     if observed.plex_tv is PlexTv.DATED_YES and not observed.failed:
         kept = _cleared_by_plex_tv(kept)
     return tuple(kept), tuple(struck)
+
+
+def _soft(stop: Stop) -> bool:
+    """Whether all that shows there sends packets on to another host or port, which demonstrably passes them on."""
+    return bool(stop.shown) and all(one.cause.soft for one in stop.shown)
 
 
 def _not_on_the_way(stop: Stop, situation: Situation) -> bool:
@@ -276,9 +309,16 @@ def _got_in(weighing: _Weighing) -> Verdict:
         shows = sign(says, *(a.exhibit for a in observed.attempts))
         return _decided(weighing, Found(BY_ID["client-network"], shows), weighing.beside)
     if observed.plex_tv is PlexTv.NO and situation.view.access == "forward":
-        says = f"{good.who} reached Plex at port {good.port}, and {observed.says}"
+        says = f"{good.who} reached Plex at port {good.port}, and {observed.says}{_narrowed(situation)}"
         return _undecided(weighing, "checker-kept-out", sign(says, good.exhibit, *observed.exhibits), [])
     return _nothing_fails(weighing)
+
+
+def _narrowed(situation: Situation) -> str:
+    """Name what keeps some senders out, where a rule that was read does."""
+    ways = [way for way in (situation.way, situation.host_way()) if way is not None]
+    reason = next((way.first for way in ways if way.answer.kind is AnswerKind.SOME and way.first), None)
+    return "" if reason is None else f"; {reason_says(reason)}"
 
 
 def _fails(weighing: _Weighing) -> bool:
@@ -319,6 +359,10 @@ def _headline(weighing: _Weighing, first: Found | None = None) -> tuple[str, Sig
         who = ", ".join(f"{a.who}: {a.came}" for a in observed.failed)
         shown = (*(a.exhibit for a in observed.failed), *observed.exhibits)
         return "contradiction", sign(f"{who}; yet {observed.says}{but}", *shown)
+    if observed.failed and situation.view.access == "proxy":
+        bad = observed.failed[0]
+        shown = (*(a.exhibit for a in observed.failed), situation.shows("plex.custom_connections"))
+        return "proxy-broken", sign(f"the proxy at port {bad.port}: {bad.came} ({bad.who})", *shown)
     for came, name in _FAILURES.items():
         found = [a for a in observed.failed if a.came is came]
         if found and situation.knows_the_door:
@@ -423,4 +467,4 @@ def _announced_unread(weighing: _Weighing) -> bool:
     return any(s.unread and s.hidden for s in weighing.stops if s.place.way is Way.ANNOUNCED)
 
 
-__all__ = ["Candidate", "Confidence", "Found", "Verdict", "judge"]
+__all__ = ["Candidate", "Confidence", "Found", "Outcome", "Verdict", "judge"]

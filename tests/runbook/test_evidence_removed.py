@@ -20,8 +20,8 @@ from plexops.model.exchange import Read, Reply
 from plexops.model.plan import Authorized
 from plexops.runbook.cause import Weight
 from plexops.runbook.situation import Situation
+from plexops.runbook.table import IN_ORDER
 from plexops.runbook.verdict import Verdict, judge
-from plexops.runbook.words.table import IN_ORDER
 from plexops.transport.link import LinkSettings, ReadLink, ReadSettings, WriteLink
 from tests.runbook.recorded import RECORDING, Expected, diagnose, table
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from plexops.runbook.words.table import CAUSES
+from plexops.runbook.table import CAUSES
 from tests.runbook.recorded import Diagnosed, Expected, diagnose, table
 
 ROWS = table()

@@ -7,9 +7,13 @@ import pytest
 from plexops.model.entries import LogEvent, LogWord
 from plexops.model.resources.plex_remote_access import RemoteAccess
 from plexops.model.snapshot import SOMEBODY, Entry, FactValue, Kind, KindState
-from plexops.runbook.causes_outside import other_way_out, second_nat_by_log
+from plexops.runbook.cause import Place
+from plexops.runbook.causes_outside import double_nat, other_way_out
 from plexops.runbook.causes_plex import announces_other_address, no_login, prefers_other_interface
+from plexops.runbook.observations import PlexTv
 from plexops.runbook.situation import Situation
+from plexops.runbook.stops import State
+from plexops.runbook.verdict import judge
 from plexops.runbook.view import SiteView
 from tests.unit.runbook.sound_case import (
     OUTSIDE,
@@ -147,7 +151,7 @@ def test_the_home_is_seen_at_another_way_out(
 ) -> None:
     found = other_way_out(two_ways(*echoes, **server))
     assert (found is not None) is seen
-    assert found is None or (found.likely and "198.51.100.9" in found.says)
+    assert found is None or (found.suspect and "198.51.100.9" in found.says)
 
 
 WARNED = LogEvent(LogWord.ROUTER_ADDRESS_PRIVATE, "2026-11-22T10:00:02")
@@ -171,20 +175,27 @@ def by_log(
 
 
 def test_a_second_nat_by_the_log() -> None:
-    found = second_nat_by_log(by_log("192.168.178.20"))
+    found = double_nat(by_log("192.168.178.20"))
     assert found is not None
-    assert found.likely, "a router's word over UPnP is never certain"
+    assert found.suspect, "a router's word over UPnP is never certain"
     assert "192.168.178.20" in found.says
     # Its address at home, an old line, a router that told its WAN address itself, and a server that told no gateway.
-    assert second_nat_by_log(by_log("192.168.1.1")) is None
-    assert second_nat_by_log(by_log("192.168.178.20", now="2026-11-23T10:30:00")) is None
-    assert second_nat_by_log(by_log("192.168.178.20", wan=str(PUBLIC))) is None
+    assert double_nat(by_log("192.168.1.1")) is None
+    assert double_nat(by_log("192.168.178.20", now="2026-11-23T10:30:00")) is None
+    assert double_nat(by_log("192.168.178.20", wan=str(PUBLIC))) is None
     unknown = with_facts(by_log("192.168.178.20").view, SERVER, host__gateway=None)
-    assert second_nat_by_log(Situation(unknown)) is None
+    assert double_nat(Situation(unknown)) is None
 
 
-def test_nobody_doubts_a_way_in_that_plex_says_is_open() -> None:
+def test_plex_tv_within_the_hour_outweighs_what_the_log_says_of_the_router() -> None:
     view = with_facts(
-        by_log("192.168.178.20").view, PLEX_ROLE, plex__mapping_error="", plex__public_port=32500
-    )
-    assert second_nat_by_log(Situation(view)) is None
+        by_log("192.168.178.20").view, PLEX_ROLE, plex__mapping_error="", plex__public_port=32500,
+        plex__public_address=str(PUBLIC),
+    )  # fmt: skip
+    assert double_nat(Situation(view)) is not None
+    event = LogEvent(LogWord.REACHABILITY, "2026-11-22T10:20:00", address=str(PUBLIC), port=32500, number=1)
+    reached = Entry(Kind.LOG_EVENT, event, {}, SOMEBODY, "l9", "server.log", position=9)
+    later = Situation(with_entries(view, reached, role=SERVER), 32500)
+    assert later.observed.plex_tv is PlexTv.DATED_YES
+    upstream = next(stop for stop in judge(later).stops if stop.place is Place.UPSTREAM)
+    assert upstream.state is State.PASSES
