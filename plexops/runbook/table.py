@@ -100,8 +100,7 @@ _EVERY_ACCESS = "forward relay vpn proxy"
 
 def _table() -> Iterator[Cause]:
     text = files("plexops.runbook").joinpath("causes.yaml").read_text(encoding="utf-8")
-    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    document: dict[str, Any] = yaml.load(text, loader)
+    document: dict[str, Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text).get_single_data()
     for identifier, row in document["causes"].items():
         yield _cause(identifier, row, row["is"])
 
