@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 from plexops.engine.findings import FORWARDING, Comparison, says
 from plexops.model.finding import Finding, FindingStatus
@@ -11,6 +12,8 @@ from plexops.model.resources import KINDS
 from plexops.model.snapshot import Kind, Role
 from plexops.runbook import conditions
 from plexops.runbook.conditions import Holds
+from plexops.runbook.situation import Situation
+from plexops.runbook.verdict import Outcome, judge
 from plexops.runbook.way_in import exposures
 
 
@@ -36,7 +39,7 @@ def unasked(given: Comparison, findings: Sequence[Finding]) -> list[Finding]:
     if forwarding and conditions.persists(given.view).holds is Holds.NO:
         lost = conditions.persists(given.view)
         found.append(_bare(Kind.PORT_FORWARD, FindingStatus.NOTE, lost.says, lost.exhibits, lost.stop))
-    found += _unreachable(given, findings)
+    found += _three_ways(given, findings)
     found += _orphans(given)
     users = sorted(
         {str(e.values.address) for e in given.view.of(Role.ROUTER).of(Kind.UPNP_MAPPING) if e.values}
@@ -48,17 +51,30 @@ def unasked(given: Comparison, findings: Sequence[Finding]) -> list[Finding]:
     return found
 
 
-def _unreachable(given: Comparison, findings: Sequence[Finding]) -> list[Finding]:
-    """Everything is set as wanted, and still nobody gets in: that is never passed over in silence."""
+#: What a finding about the ways comes to.
+_WAYS: Mapping[Outcome, FindingStatus] = MappingProxyType(
+    {
+        Outcome.FAILS: FindingStatus.DRIFT,
+        Outcome.STOP: FindingStatus.STOPPED,
+        Outcome.UNKNOWN: FindingStatus.UNKNOWN,
+    }
+)
+
+
+def _three_ways(given: Comparison, findings: Sequence[Finding]) -> list[Finding]:
+    """Everything is set as wanted: say what a diagnosis would say of the ways in and back, and of what is announced."""
     fine = (FindingStatus.OK, FindingStatus.NOT_APPLICABLE, FindingStatus.NOTE)
     forwards = any(finding.kind is Kind.PORT_FORWARD for finding in findings)
-    if not forwards or any(f.status not in fine or f.kind is Kind.REACHABILITY for f in findings):
+    if not forwards or any(f.status not in fine for f in findings):
         return []
-    reachable = conditions.reachability(given.view, given.tasks.external_port)
-    if reachable.holds is not Holds.NO:
+    verdict = judge(Situation(given.view, given.tasks.external_port))
+    # That plex.tv's success bears no date, or that an audit asks less, is no finding.
+    if verdict.outcome is Outcome.IN_ORDER or verdict.id in ("reachable", "unknown", "no-verdict-yet"):
         return []
-    steps = ("What is set is as wanted: look at the ISP, at filters on the way, and at Plex's own log.",)
-    return [_bare(Kind.REACHABILITY, FindingStatus.DRIFT, reachable.says, reachable.exhibits, steps)]
+    found = verdict.found
+    have = f"{found.cause.title}: {found.sign.says}"
+    status = _WAYS[verdict.outcome]
+    return [_bare(Kind.REACHABILITY, status, have, found.sign.exhibits, found.cause.action)]
 
 
 def _orphans(given: Comparison) -> list[Finding]:

@@ -68,15 +68,9 @@ def _private_by_log(situation: Situation) -> Sign | None:
 def wan_differs(situation: Situation) -> Sign | None:
     """Does the world see another address than the router has, and does the server's traffic leave by the router?"""
     found = _wan(situation, WanCause.DIFFERS)
-    if found is None or _leaves_elsewhere(situation):
+    if found is None or situation.leaves_elsewhere:
         return None
     return Sign(found.says, found.exhibits, suspect=True)
-
-
-def _leaves_elsewhere(situation: Situation) -> bool:
-    """Whether the server's traffic is known to go another way than the router's own."""
-    hop, own = situation.second_hop, situation.next_hop
-    return bool(hop and own) and hop != own
 
 
 def other_way_out(situation: Situation) -> Sign | None:
@@ -95,7 +89,7 @@ def other_way_out(situation: Situation) -> Sign | None:
     shown = exhibits_of(
         (*wan.exhibits, *(exhibit for _, _, exhibit in conditions.public_addresses(situation.view)))
     )
-    if wan.cause is WanCause.DIFFERS and _leaves_elsewhere(situation):
+    if wan.cause is WanCause.DIFFERS and situation.leaves_elsewhere:
         says = (
             f"the server's traffic goes on by {situation.second_hop}, and the router's own next hop is"
             f" {situation.next_hop}: the world sees it at {other}, and viewers come in at {address}"

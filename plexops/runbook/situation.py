@@ -231,6 +231,11 @@ class Situation:
             gateways = {self.view.of(Role.UPSTREAM).text("upstream.address") or ""}
         return gateways.pop() if len(gateways) == 1 else ""
 
+    @property
+    def leaves_elsewhere(self) -> bool:
+        """Whether the server's traffic is known to go on by another box than the router's own next hop."""
+        return bool(self.second_hop and self.next_hop) and self.second_hop != self.next_hop
+
     # --- the way through the router ------------------------------------------------------------------
 
     @property

@@ -118,8 +118,9 @@ def _isp_address(situation: Situation) -> _Reading:
     if ipv4(situation.router.text("wan.address")) is None:
         reading = _not_read(situation, Role.ROUTER, "the address on the internet side")
         return _Reading(reading.state, wan.says, wan.exhibits)
-    # With several ways out another address is no sign of a box between.
-    elsewhere = frozenset({"wan-differs"}) if wan.cause is WanCause.SEVERAL else frozenset[str]()
+    # With several ways out, or another one for the server, another address is no sign of a box between.
+    several = wan.cause is WanCause.SEVERAL or situation.leaves_elsewhere
+    elsewhere = frozenset({"wan-differs"}) if several else frozenset[str]()
     return _Reading(State.UNREAD, wan.says, wan.exhibits, _BY_ADDRESS | elsewhere)
 
 
