@@ -11,18 +11,20 @@ _HEAD = """# What diagnose can tell you
 
 Made from the table of causes by `python -m scripts.verdict_page`, not by hand.
 
-`plexops diagnose` asks every layer that your inventory gives access to, at once and read-only, and follows three ways stop by
-stop: **in** (a viewer's connection to the port that Plex announces), **back** (Plex's answer), and **announced** (what plex.tv
-tells apps). Attempts from outside, plex.tv's own check and Plex's log are weighed against what was read: they strike out what
-they refute, and neither outvotes the other. **The verdict is the outermost cause that is left**; others follow as *also*.
+`plexops diagnose` asks every layer that your inventory gives access to, at once and read-only, and follows three ways
+stop by stop: **in** (a viewer's connection to the port that Plex announces), **back** (Plex's answer), and
+**announced** (what plex.tv tells apps). Attempts from outside, plex.tv's own check and Plex's log are weighed against
+what was read: they strike out what they refute, and neither outvotes the other. **The verdict is the outermost cause
+that is left**; others follow as *also*.
 
-A cause needs evidence, and what was not read may hide one. Where that leaves several, the verdict says what was observed, and
-*may be* lists the stops at which the cause may lie, the likeliest first, with what decides next. In order is a home of which
-an attempt from outside, or plex.tv within the last hour, met this Plex, and of which nothing that was asked is missing.
+A cause needs evidence, and what was not read may hide one. Where that leaves several, the verdict says what was
+observed, and *may be* lists the stops at which the cause may lie, the likeliest first, with what decides next. In
+order is a home of which an attempt from outside, or plex.tv within the last hour, met this Plex, and of which nothing
+that was asked is missing.
 
-Each verdict names its exhibits, how sure it is (*certain*: a device shows it, an observation or the account agrees, and nothing
-further out is unread; *likely*: one of these lacks), and what would overturn it. The exit status is 0 in order, 1 something
-fails, 3 a safe stop, 4 whether it works is not known.
+Each verdict names its exhibits, how sure it is (*certain*: a device shows it, an observation or the account agrees,
+and nothing further out is unread; *likely*: one of these lacks), and what would overturn it. The exit status is 0 in
+order, 1 something fails, 3 a safe stop, 4 whether it works is not known.
 """
 _ROWS = {
     "R1": "Capture every layer first",

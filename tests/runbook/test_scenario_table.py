@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from plexops.runbook.situation import Situation
 from plexops.runbook.table import CAUSES
+from plexops.runbook.verdict import judge
+from tests.runbook.homes import HOMES
 from tests.runbook.recorded import Diagnosed, Expected, diagnose, table
 
 ROWS = table()
@@ -52,9 +55,10 @@ def test_nothing_is_written(diagnosed: Diagnosed) -> None:
     assert not [line for line in diagnosed.commands["plex"] if not line.startswith("GET ")]
 
 
-def test_every_rule_is_a_verdict_or_seen_beside_one() -> None:
-    """A rule that no scenario shows may be wrong, and nobody would know."""
+def test_every_cause_is_a_verdict_or_seen_beside_one() -> None:
+    """One that no scenario and no home shows may be wrong, and it would never be known."""
     shown = {row.verdict for row in ROWS} | {name for row in ROWS for name in row.also}
-    shown |= {name for rule in CAUSES if rule.id in shown for name in rule.covers}
-    assert {rule.id for rule in CAUSES} - shown == set()
+    shown |= {judge(Situation(home.make(), 32500)).id for home in HOMES}
+    shown |= {name for cause in CAUSES if cause.id in shown for name in cause.covers}
+    assert {cause.id for cause in CAUSES} - shown == set()
     assert len(ROWS) >= 45
