@@ -1,4 +1,4 @@
-"""What a front end gives."""
+"""What a front end gives, and what nft and iptables read alike."""
 
 from __future__ import annotations
 
@@ -6,7 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from plexops.model.matches import AnyOf, FlagsAre, Match, Other, State, StateIs
 from plexops.model.packets import Chain, NamedSet
+
+NEVER = AnyOf(())
+ALL_ONES = 0xFFFFFFFF
+#: The states in which the kernel has no connection for a packet.
+NO_CONNECTION = StateIs(frozenset({State.INVALID, State.UNTRACKED}))
+#: The first packet's connection is confirmed when it has left; it is assured with the packet after the answer, which
+#: is the first that has ACK without SYN (nf_conntrack_proto_tcp.c).
+ANSWERED = StateIs(frozenset({State.ESTABLISHED}))
+ASSURED = (Match(ANSWERED), Match(FlagsAre(18, 16)))
+#: Priorities at which the kernel translates, by hook.
+NAT_PRIORITIES = MappingProxyType({"prerouting": -100, "input": 100, "output": -100, "postrouting": 100})
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +32,13 @@ class Part:
 
 def merged(*parts: Part) -> Part:
     """Put several answers together. Chains that bear one id stay as they come: the assembly gives each its own."""
-    sets: dict[str, NamedSet] = {}
-    for part in parts:
-        sets |= part.sets
     return Part(
         tuple(chain for part in parts for chain in part.chains),
-        MappingProxyType(sets),
+        MappingProxyType({name: found for part in parts for name, found in part.sets.items()}),
         tuple(dict.fromkeys(text for part in parts for text in part.outside_model)),
     )
+
+
+def unknown(words: str) -> Match:
+    """Give a match that is not modelled, in the device's words."""
+    return Match(Other(words), words=words)

@@ -4,28 +4,33 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from plexops.model.packets import Family
+from plexops.model.matches import Family
 
 #: iptables quotes with `"` only; a backslash in quotes takes the next character as it is.
-_WORD = re.compile(r'"((?:[^"\\]|\\.)*)"(?=\s|$)|([^\s"]+)')
+_WORD = re.compile(r'(?:"((?:[^"\\]|\\.)*)"(?=\s|$)|([^\s"]+))\s*')
 _ESCAPE = re.compile(r"\\(.)")
 #: Options that no module owns: they may stand anywhere on a line. Old spellings are those of people's scripts.
-_HEAD: Mapping[str, str] = MappingProxyType(
-    {
-        "-s": "-s", "--source": "-s", "--src": "-s", "-d": "-d", "--destination": "-d", "--dst": "-d",
-        "-i": "-i", "--in-interface": "-i", "-o": "-o", "--out-interface": "-o",
-        "-p": "-p", "--protocol": "-p", "-f": "-f", "--fragment": "-f",
-        "-c": "-c", "--set-counters": "-c",
+_HEAD = MappingProxyType(
+    dict.fromkeys(("-s", "--source", "--src"), "-s")
+    | dict.fromkeys(("-d", "--destination", "--dst"), "-d")
+    | {
+        "-i": "-i",
+        "--in-interface": "-i",
+        "-o": "-o",
+        "--out-interface": "-o",
+        "-p": "-p",
+        "--protocol": "-p",
     }
-)  # fmt: skip
+    | {"-f": "-f", "--fragment": "-f", "-c": "-c", "--set-counters": "-c"}
+)
 #: What `-p tcp` lets follow without `-m tcp`.
 _PORTS = frozenset(
     {
-        "--dport", "--destination-port", "--sport", "--source-port", "--tcp-flags", "--syn",
-        "--icmp-type", "--icmpv6-type",
+        "--dport", "--destination-port", "--sport", "--source-port",
+        "--tcp-flags", "--syn", "--icmp-type", "--icmpv6-type",
     }
 )  # fmt: skip
 #: Free text: it is written without quotes even where it begins with `-`, so the next word is the value whatever it is.
@@ -35,7 +40,7 @@ _TEXT = frozenset(
         "--hashlimit-name", "--nfacct-name",
     }
 )  # fmt: skip
-_NUMBERS: Mapping[str, str] = MappingProxyType(
+_NUMBERS = MappingProxyType(
     {"1": "icmp", "6": "tcp", "17": "udp", "58": "icmpv6", "ipv6-icmp": "icmpv6", "icmp6": "icmpv6"}
 )
 
@@ -76,9 +81,8 @@ class Section:
     @property
     def words(self) -> str:
         """The section as the device writes it."""
-        return " ".join(
-            [*(("-m", self.name) if self.name else ()), *(option.words for option in self.options)]
-        )
+        name = ("-m", self.name) if self.name else ()
+        return " ".join([*name, *(option.words for option in self.options)])
 
     def only(self, *names: str, negatable: Collection[str] = ()) -> Mapping[str, Option]:
         """Give the options by name. Raises ValueError where another one, or one twice, or a wrong `!` stands there."""
@@ -92,12 +96,12 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A rule: what no module owns, its modules, and its target (None: only counted). `goto`: `-g` instead of `-j`.
+    """A rule: what no module owns (the protocol first), its modules, its target (None: only counted).
 
-    `odd` are words that belong to nothing.
+    `goto`: `-g` instead of `-j`. `odd` are words that belong to nothing.
     """
 
-    head: tuple[Option, ...]
+    head: Section
     modules: tuple[Section, ...]
     target: Section | None
     goto: bool
@@ -123,25 +127,23 @@ def split_line(text: str, family: Family) -> Line:
         else:
             owner = sections[0] if option.name in _PORTS else sections[-1]
             owner[2].append(option)
+    head.sort(key=lambda option: option.name != "-p")
     wanted = {protocol_name(o.values[0]) for o in head if o.name == "-p" and o.values and not o.negated}
     protocol = wanted.pop() if len(wanted) == 1 else ""
     made = [(kind, Section(name, tuple(found), family, protocol)) for kind, name, found in sections]
+    modules = tuple(section for kind, section in made if kind == "m" and (section.name or section.options))
     targets = [(kind, section) for kind, section in made if kind != "m"]
     if len(targets) > 1:
         raise ValueError("a rule has one target")
-    modules = tuple(s for kind, s in made if kind == "m" and (s.name or s.options))
     kind, target = targets[0] if targets else ("", None)
-    return Line(tuple(head), modules, target, kind == "g", odd.strip())
+    return Line(Section("", tuple(head), family, protocol), modules, target, kind == "g", odd.strip())
 
 
 def _words(text: str) -> list[tuple[str, bool]]:
     """Give the words, and of each whether it was quoted. Raises ValueError for a quote that is not closed."""
     found: list[tuple[str, bool]] = []
-    at = 0
+    text, at = text.lstrip(), 0
     while at < len(text):
-        if text[at].isspace():
-            at += 1
-            continue
         word = _WORD.match(text, at)
         if word is None:
             raise ValueError("a quote is not closed")
@@ -156,13 +158,11 @@ def _options(words: list[tuple[str, bool]]) -> tuple[list[Option], str]:
     options: list[Option] = []
     odd: list[str] = []
     negated = False
-    for place, (word, quoted) in enumerate(words):
+    for (word, quoted), following in zip(words, [*words[1:], ("", True)], strict=False):
         last = options[-1] if options else None
-        follows_text = last is not None and last.name in _TEXT and not last.values
-        if last is not None and follows_text:
-            options[-1] = Option(last.name, (word,), last.negated)
+        if last is not None and last.name in _TEXT and not last.values:
+            options[-1] = replace(last, values=(word,))
         elif word == "!" and not quoted:
-            following = words[place + 1] if place + 1 < len(words) else ("", True)
             if _is_option(*following) or last is None or last.values:
                 negated = True
             else:
@@ -173,7 +173,7 @@ def _options(words: list[tuple[str, bool]]) -> tuple[list[Option], str]:
         elif last is None or negated:
             odd.append(word)
         else:
-            options[-1] = Option(last.name, (*last.values, word), last.negated)
+            options[-1] = replace(last, values=(*last.values, word))
     return options, " ".join([*odd, "!"] if negated else odd)
 
 

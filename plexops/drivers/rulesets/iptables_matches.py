@@ -1,32 +1,36 @@
 """What a line of `iptables-save` asks of a packet. Sources: iptables-extensions(8), the kernel's `net/netfilter/xt_*.c`.
 
-Modelled is what `_MODULES` and the options' tables name. All else is `Other` on that rule.
+Modelled is what the tables name: option by option, or a module as a whole where its options depend on each other.
+Harmless is what they answer with None. All else is `Other` on that rule.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 
-from plexops.drivers.rulesets.iptables_lines import Line, Section
-from plexops.drivers.rulesets.iptables_options import (
-    CONNTRACK,
-    HEAD,
-    NEVER,
-    OPTIONS,
-    of_option,
-    state,
-    unknown,
-)
-from plexops.model.packets import (
+from plexops.drivers.rulesets.base import ALL_ONES, ANSWERED, ASSURED, NEVER, NO_CONNECTION, unknown
+from plexops.drivers.rulesets.iptables_lines import Line, Option, Section, protocol_name
+from plexops.drivers.rulesets.iptables_targets import side_of
+from plexops.model.intervals import Numbers, network, normalise
+from plexops.model.matches import (
+    AddressIn,
     AddressIs,
     AddressKind,
     AnyOf,
     ConnectionsWithin,
-    Family,
+    DirectionIs,
+    FlagsAre,
+    InterfaceIs,
+    LinkIs,
+    MacIn,
+    MarkIs,
     Match,
     Other,
+    PortIn,
+    ProtocolIs,
     RateWithin,
     ReversePathHolds,
     SetHas,
@@ -35,29 +39,40 @@ from plexops.model.packets import (
     StateIs,
     Test,
     TimeIs,
+    TranslatedIs,
 )
 
-#: Gives what a module asks whose options depend on each other. Raises ValueError or LookupError as options do.
-_OfModule = Callable[[Section], Sequence[Match]]
-_PER_MINUTE: Mapping[str, float] = MappingProxyType({"s": 60, "m": 1, "h": 1 / 60, "d": 1 / 1440})
+#: Gives the test of one option, None where it always holds. Raises ValueError or LookupError for what it cannot read.
+_OfOption = Callable[[Option, Section], Test | None]
+_Options = Mapping[str, _OfOption]
+
+_FLAG_BITS = MappingProxyType(
+    {"FIN": 1, "SYN": 2, "RST": 4, "PSH": 8, "ACK": 16, "URG": 32, "ALL": 63, "NONE": 0}
+)
+#: A viewer's connection is expected by none.
+_STATUSES: Mapping[str, tuple[Match, ...]] = MappingProxyType(
+    {
+        "EXPECTED": (Match(NEVER),),
+        "SEEN_REPLY": (Match(ANSWERED),),
+        "CONFIRMED": (Match(ANSWERED),),
+        "ASSURED": ASSURED,
+    }
+)
+_TRANSLATIONS = MappingProxyType({"SNAT": TranslatedIs(Side.SOURCE), "DNAT": TranslatedIs(Side.DESTINATION)})
+_LINK_KINDS = MappingProxyType(
+    {"unicast": "host"} | {kind: kind for kind in ("broadcast", "multicast", "otherhost")}
+)
+_PER_MINUTE = MappingProxyType({"s": 60, "m": 1, "h": 1 / 60, "d": 1 / 1440})
 _RATE = re.compile(r"([0-9]+)(?:/(s|sec|second|m|min|minute|h|hour|d|day))?")
 #: The options of some modules, without their beginning.
-_HASH_LIMIT = (
-    "burst", "mode", "name", "srcmask", "dstmask",
-    "htable-size", "htable-max", "htable-gcinterval", "htable-expire",
-)  # fmt: skip
-_POLICY = ("dir", "pol", "strict", "reqid", "spi", "proto", "mode", "tunnel-src", "tunnel-dst", "next")
-_TIME = (
-    "timestart", "timestop", "datestart", "datestop", "weekdays", "monthdays", "kerneltz", "contiguous", "utc",
-)  # fmt: skip
-_NO_CONNECTION = StateIs(frozenset({State.INVALID, State.UNTRACKED}))
+_HASH_LIMIT = "burst mode name srcmask dstmask htable-size htable-max htable-gcinterval htable-expire"
+_POLICY = "dir pol strict reqid spi proto mode tunnel-src tunnel-dst next"
+_TIME = "timestart timestop datestart datestop weekdays monthdays kerneltz contiguous utc"
 
 
-def read_matches(line: Line, family: Family) -> tuple[Match, ...]:
+def read_matches(line: Line) -> tuple[Match, ...]:
     """Give all that a line asks, the protocol first and what is not modelled last."""
-    found: list[Match] = []
-    for option in sorted(line.head, key=lambda option: option.name != "-p"):
-        found += of_option(HEAD[option.name], option, Section("", (), family, ""))
+    found = _of_options(_HEAD, line.head)
     for module in line.modules:
         found += _of_module(module)
     if line.odd:
@@ -65,21 +80,184 @@ def read_matches(line: Line, family: Family) -> tuple[Match, ...]:
     return tuple(sorted(found, key=lambda match: isinstance(match.test, Other)))
 
 
-def comment_of(line: Line) -> str:
-    """Give what the rule's owner wrote on it."""
-    return "; ".join(o.value for m in line.modules if m.name == "comment" for o in m.options if o.values)
-
-
 def _of_module(module: Section) -> Sequence[Match]:
-    if (whole := _MODULES.get(module.name)) is not None:
-        try:
-            return whole(module)
-        except (ValueError, LookupError):
-            return [unknown(module.words)]
-    known = OPTIONS.get(module.name)
-    if known is None:
+    try:
+        if (known := _OPTIONS.get(module.name)) is not None:
+            return _of_options(known, module)
+        return _MODULES[module.name](module)
+    except (ValueError, LookupError):
         return [unknown(module.words)]
-    return [match for option in module.options for match in of_option(known.get(option.name), option, module)]
+
+
+def _of_options(known: _Options, module: Section) -> list[Match]:
+    return [match for option in module.options for match in _of_option(known, option, module)]
+
+
+def _of_option(known: _Options, option: Option, module: Section) -> Sequence[Match]:
+    """Read one option. Nothing is given for what always holds."""
+    try:
+        test = known[option.name](option, module)
+    except (ValueError, LookupError):
+        return [unknown(option.words)]
+    if test is not None:
+        return [Match(test, option.negated, option.words)]
+    return [Match(NEVER, words=option.words)] if option.negated else []
+
+
+# --- One option ---------------------------------------------------------------------------------------------------
+
+
+def _address(side: Side, option: Option, module: Section, *, original: bool = False) -> Test:
+    found = [_network(text) for text in option.value.split(",")]
+    if any(family != module.family for family, _ in found):
+        raise ValueError("an address of the other family")
+    numbers = normalise(pair for _, pairs in found for pair in pairs)
+    return AddressIn(side, module.family, numbers, original)
+
+
+def _network(text: str) -> tuple[int, Numbers]:
+    """Read a network. A mask that is no prefix (`/0.0.0.255`) is none: Python would take it for a wildcard mask."""
+    mask = text.partition("/")[2]
+    if "." in mask and int(mask.partition(".")[0]) < 128 and mask.strip("0."):
+        raise ValueError("a mask with holes")
+    return network(text)
+
+
+def _interface(side: Side, option: Option, _module: Section) -> Test | None:
+    name = option.value
+    if name.startswith(("@", "%")) or "*" in name:
+        raise ValueError("a name that would be taken for a pattern")
+    return None if name == "+" else InterfaceIs(side, (name[:-1] + "*" if name.endswith("+") else name,))
+
+
+def _protocol(option: Option, _module: Section) -> Test | None:
+    name = protocol_name(option.value)
+    return None if name in ("all", "0") else ProtocolIs(frozenset({name}))
+
+
+def _port_set(text: str) -> Numbers:
+    pairs: list[tuple[int, int]] = []
+    for part in text.split(","):
+        first, colon, last = part.partition(":")
+        pairs.append((int(first or 0), int(last or 65535) if colon else int(first)))
+    return normalise(pairs)
+
+
+def _port(side: Side, option: Option, _module: Section, *, original: bool = False) -> Test:
+    return PortIn(side, _port_set(option.value), original)
+
+
+def _either_port(option: Option, _module: Section) -> Test:
+    numbers = _port_set(option.value)
+    return AnyOf(tuple((Match(PortIn(side, numbers), words=option.words),) for side in Side))
+
+
+def _flags(option: Option, _module: Section) -> Test:
+    mask, bits = (_bits(text) for text in option.values)
+    return NEVER if bits & ~mask else FlagsAre(mask, bits)
+
+
+def _bits(text: str) -> int:
+    bits = 0
+    for name in text.split(","):
+        bits |= _FLAG_BITS[name]
+    return bits
+
+
+def _syn(option: Option, _module: Section) -> Test:
+    if option.values:
+        raise ValueError("--syn has no value")
+    return FlagsAre(_bits("FIN,SYN,RST,ACK"), _bits("SYN"))
+
+
+def _mark(option: Option, _module: Section, *, connection: bool = False) -> Test:
+    value, _, mask = option.value.partition("/")
+    wanted, under = int(value, 0), int(mask, 0) if mask else ALL_ONES
+    if wanted & ~under:
+        raise ValueError("a mark beyond its mask")
+    return MarkIs(wanted, under, connection)
+
+
+def _mac(option: Option, _module: Section) -> Test:
+    return MacIn(frozenset({option.value.lower()}))
+
+
+def _link(option: Option, _module: Section) -> Test:
+    return LinkIs(frozenset({_LINK_KINDS[option.value]}))
+
+
+def _state(option: Option, _module: Section) -> Test:
+    """Read states. Without a connection SNAT and DNAT do not hold, and their negation does: hence always a branch."""
+    names = option.value.split(",")
+    translated = [_TRANSLATIONS[name] for name in names if name in _TRANSLATIONS]
+    states = StateIs(frozenset(State[name] for name in names if name not in _TRANSLATIONS))
+    if not translated:
+        return states
+    branches: list[Test] = [states, *translated] if states.states else [*translated]
+    return AnyOf(tuple((Match(test, words=option.words),) for test in branches))
+
+
+def _status(option: Option, _module: Section) -> Test:
+    """Read what has happened on the connection."""
+    return AnyOf(tuple(_STATUSES[name] for name in option.value.split(",")))
+
+
+def _direction(option: Option, _module: Section) -> Test:
+    return DirectionIs({"ORIGINAL": True, "REPLY": False}[option.value.upper()])
+
+
+def _about_icmp(_option: Option, module: Section) -> None:
+    """What a rule for ICMP also asks decides nothing for TCP."""
+    if module.protocol not in ("icmp", "icmpv6"):
+        raise ValueError("not about ICMP")
+
+
+_FROM, _TO = partial(_address, Side.SOURCE), partial(_address, Side.DESTINATION)
+_SPORT, _DPORT = partial(_port, Side.SOURCE), partial(_port, Side.DESTINATION)
+#: `-f`: connection tracking has put fragments together.
+_HEAD: _Options = MappingProxyType(
+    {
+        "-s": _FROM, "-d": _TO, "-p": _protocol, "-f": lambda *_: NEVER, "-c": lambda *_: None,
+        "-i": partial(_interface, Side.SOURCE), "-o": partial(_interface, Side.DESTINATION),
+    }
+)  # fmt: skip
+_PORTS: _Options = MappingProxyType(
+    {
+        "--dport": _DPORT, "--destination-port": _DPORT, "--sport": _SPORT, "--source-port": _SPORT,
+        "--tcp-flags": _flags, "--syn": _syn, "--icmp-type": _about_icmp, "--icmpv6-type": _about_icmp,
+    }
+)  # fmt: skip
+_MULTIPORT: _Options = MappingProxyType(
+    {
+        "--dports": _DPORT, "--destination-ports": _DPORT, "--sports": _SPORT, "--source-ports": _SPORT,
+        "--ports": _either_port,
+    }
+)  # fmt: skip
+_CONNTRACK: _Options = MappingProxyType(
+    {
+        "--ctstate": _state, "--ctdir": _direction, "--ctproto": _protocol, "--ctstatus": _status,
+        "--ctorigsrc": partial(_FROM, original=True), "--ctorigdst": partial(_TO, original=True),
+        "--ctorigsrcport": partial(_SPORT, original=True), "--ctorigdstport": partial(_DPORT, original=True),
+    }
+)  # fmt: skip
+_HOPS: _Options = MappingProxyType(
+    {f"--{kind}-{how}": _about_icmp for kind in ("hl", "ttl") for how in ("eq", "lt", "gt")}
+)
+_OPTIONS: Mapping[str, _Options] = MappingProxyType(
+    {
+        **dict.fromkeys(("", "tcp", "udp", "udplite", "sctp", "dccp", "icmp", "icmp6"), _PORTS),
+        "multiport": _MULTIPORT,
+        "comment": {"--comment": lambda *_: None},
+        "state": {"--state": _state},
+        "mark": {"--mark": _mark},
+        "connmark": {"--mark": partial(_mark, connection=True)},
+        "iprange": {"--src-range": _FROM, "--dst-range": _TO},
+        "mac": {"--mac-source": _mac},
+        "pkttype": {"--pkt-type": _link},
+        "hl": _HOPS,
+        "ttl": _HOPS,
+    }
+)
 
 
 # --- A whole module -----------------------------------------------------------------------------------------------
@@ -87,14 +265,15 @@ def _of_module(module: Section) -> Sequence[Match]:
 
 def _conntrack(module: Section) -> Sequence[Match]:
     """Read conntrack. Source: xt_conntrack.c: without a connection a state that holds is enough, else nothing holds."""
-    states = [match for o in module.options if o.name == "--ctstate" for match in of_option(state, o, module)]
-    others = [o for o in module.options if o.name != "--ctstate"]
-    rest = [match for o in others for match in of_option(CONNTRACK.get(o.name), o, module)]
+    states: list[Match] = []
+    rest: list[Match] = []
+    for option in module.options:
+        (states if option.name == "--ctstate" else rest).extend(_of_option(_CONNTRACK, option, module))
     if not rest:
         return states
     if not states:
-        return [Match(_NO_CONNECTION, negated=True, words=module.words), *rest]
-    either = AnyOf(((Match(_NO_CONNECTION, words=module.words),), tuple(rest)))
+        return [Match(NO_CONNECTION, negated=True, words=module.words), *rest]
+    either = AnyOf(((Match(NO_CONNECTION, words=module.words),), tuple(rest)))
     return [*states, Match(either, words=module.words)]
 
 
@@ -107,11 +286,10 @@ def _addrtype(module: Section) -> Sequence[Match]:
     ]
 
 
-def _kinds(side: Side, names: Sequence[str], family: Family) -> Test:
+def _kinds(side: Side, names: Sequence[str], family: int) -> Test:
     """Read kinds of addresses. Source: xt_addrtype.c: in IPv6 a local address is unicast too, and all kinds must hold."""
-    known = {kind.name: kind for kind in AddressKind}
-    unread = ",".join(name for name in names if name not in known)
-    kinds = {known[name] for name in names if name in known}
+    kinds = {kind for kind in AddressKind if kind.name in names}
+    unread = ",".join(name for name in names if name not in AddressKind.__members__)
     if family == 6 and AddressKind.UNICAST in kinds:
         both = {AddressKind.UNICAST, AddressKind.LOCAL}
         kinds = both if len(names) == 1 else both & kinds - {AddressKind.UNICAST}
@@ -121,37 +299,33 @@ def _kinds(side: Side, names: Sequence[str], family: Family) -> Test:
 
 
 def _in_set(module: Section) -> Sequence[Match]:
-    """Read a set. Of several directions a set of addresses looks at the first."""
     # That counters are not updated changes nothing here; a limit on them would.
     counters = ("--update-counters", "--update-subcounters")
     option = module.only(negatable=("--match-set", *counters))["--match-set"]
     name, directions = option.values
-    side = {"src": Side.SOURCE, "dst": Side.DESTINATION}[directions.split(",")[0]]
-    return [Match(SetHas(side, name), option.negated, option.words)]
+    return [Match(SetHas(side_of(directions), name), option.negated, option.words)]
 
 
 def _limit(module: Section) -> Sequence[Match]:
     found = module.only("--limit", "--limit-burst")
-    burst = found.get("--limit-burst")
     rate = found["--limit"].value if "--limit" in found else "3/hour"
-    test = RateWithin(_per_minute(rate), int(burst.value) if burst else 5, over=False, words=module.words)
-    return [Match(test, words=module.words)]
-
-
-def _per_minute(text: str) -> float:
-    rate = _RATE.fullmatch(text)
-    if rate is None:
-        raise ValueError("a rate that counts no packets")
-    return int(rate[1]) * _PER_MINUTE[(rate[2] or "s")[0]]
+    return _rate(module, rate, found.get("--limit-burst"), over=False)
 
 
 def _hash_limit(module: Section) -> Sequence[Match]:
     rates = ("--hashlimit-upto", "--hashlimit-above", "--hashlimit")
-    found = module.only(*(f"--hashlimit-{name}" for name in _HASH_LIMIT), negatable=rates)
+    found = module.only(*(f"--hashlimit-{name}" for name in _HASH_LIMIT.split()), negatable=rates)
     (option,) = (found[name] for name in rates if name in found)
-    burst = found.get("--hashlimit-burst")
     over = (option.name == "--hashlimit-above") is not option.negated
-    test = RateWithin(_per_minute(option.value), int(burst.value) if burst else 5, over, module.words)
+    return _rate(module, option.value, found.get("--hashlimit-burst"), over=over)
+
+
+def _rate(module: Section, text: str, burst: Option | None, *, over: bool) -> Sequence[Match]:
+    rate = _RATE.fullmatch(text)
+    if rate is None:
+        raise ValueError("a rate that counts no packets")
+    per_minute = int(rate[1]) * _PER_MINUTE[(rate[2] or "s")[0]]
+    test = RateWithin(per_minute, int(burst.value) if burst else 5, over, module.words)
     return [Match(test, words=module.words)]
 
 
@@ -166,7 +340,7 @@ def _connection_limit(module: Section) -> Sequence[Match]:
 def _policy(module: Section) -> Sequence[Match]:
     """Read whether IPsec carried the packet: a viewer's was not."""
     kinds = [option.value for option in module.options if option.name == "--pol"]
-    if not {option.name for option in module.options} <= {f"--{name}" for name in _POLICY}:
+    if not {option.name for option in module.options} <= {f"--{name}" for name in _POLICY.split()}:
         raise ValueError("an option that is not known")
     if kinds == ["none"]:
         return []
@@ -190,7 +364,7 @@ def _reverse_path(module: Section) -> Sequence[Match]:
 
 
 def _time(module: Section) -> Sequence[Match]:
-    found = module.only(*(f"--{name}" for name in _TIME))
+    found = module.only(*(f"--{name}" for name in _TIME.split()))
     return [Match(TimeIs(module.words), words=module.words)] if found else []
 
 
@@ -199,7 +373,7 @@ def _no_header(module: Section) -> Sequence[Match]:
     return [Match(NEVER, words=module.words)]
 
 
-_MODULES: Mapping[str, _OfModule] = MappingProxyType(
+_MODULES: Mapping[str, Callable[[Section], Sequence[Match]]] = MappingProxyType(
     {
         "conntrack": _conntrack,
         "addrtype": _addrtype,

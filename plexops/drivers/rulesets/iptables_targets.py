@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection
 from types import MappingProxyType
 
+from plexops.drivers.rulesets.base import ALL_ONES
 from plexops.drivers.rulesets.iptables_lines import Section
-from plexops.model.intervals import Numbers, network
+from plexops.model.intervals import Numbers, network, single
+from plexops.model.matches import Family, Side
 from plexops.model.packets import (
     AddToSet,
     CopyMark,
     Effect,
-    Family,
     Jump,
     NoTracking,
     SetMark,
-    Side,
     TranslateDestination,
     TranslateSource,
     UnknownEffect,
     Verdict,
 )
 
-_ALL = 0xFFFFFFFF
-_VERDICTS: Mapping[str, Verdict] = MappingProxyType(
-    {"ACCEPT": Verdict.ACCEPT, "DROP": Verdict.DROP, "REJECT": Verdict.REJECT, "RETURN": Verdict.RETURN}
-)
 #: After these the next rule is asked, and what they change decides nothing: logs, counters, queues, TCP's options.
 _HARMLESS = frozenset(
     {
@@ -34,13 +30,17 @@ _HARMLESS = frozenset(
         "SECMARK", "CONNSECMARK", "RATEEST", "IDLETIMER", "TEE",
     }
 )  # fmt: skip
-_PLACE_V4 = re.compile(r"([0-9.]+(?:-[0-9.]+)?)?(?::([0-9]+)(?:-([0-9]+))?(?:/([0-9]+))?)?")
-_PLACE_V6 = re.compile(r"\[([0-9a-fA-F:.-]+)\](?::([0-9]+)(?:-([0-9]+))?(?:/([0-9]+))?)?")
-_PORTS = re.compile(r"([0-9]+)(?:-([0-9]+))?")
+_PORTS = r"([0-9]+)(?:-([0-9]+))?"
+#: `ADDRESS[-ADDRESS][:PORT[-PORT[/FIRST]]]`, the address of IPv6 in brackets where a port follows.
+_PLACES = MappingProxyType(
+    {
+        4: re.compile(rf"([0-9.]+(?:-[0-9.]+)?)?(?::{_PORTS}(?:/([0-9]+))?)?"),
+        6: re.compile(rf"\[([0-9a-fA-F:.-]+)\](?::{_PORTS}(?:/([0-9]+))?)?"),
+    }
+)
 #: A packet that may go on over several hops.
 _HOPS = re.compile(r"--(?:ttl|hl)-(?:set ([2-9]|[1-9][0-9]+)|inc [0-9]+)")
 _RANDOM = ("--random", "--random-fully", "--persistent")
-_Reader = Callable[[Section], tuple[Effect, ...]]
 
 
 def read_effects(
@@ -52,67 +52,75 @@ def read_effects(
     """
     if target is None:
         return ()
-    if target.name in chains:
-        return (Jump(prefix + target.name, goto),) if not target.options else _not_known(target)
-    if target.name == "NETMAP":
-        return _read(lambda section: _netmap(section, builtin), target)
-    return _read(_TARGETS.get(target.name, _not_known), target)
-
-
-def _read(reader: _Reader, target: Section) -> tuple[Effect, ...]:
     try:
-        return reader(target)
+        if target.name in chains:
+            target.only()
+            return (Jump(prefix + target.name, goto),)
+        effect = _effect(target, builtin)
     except (ValueError, LookupError):
-        return _not_known(target)
+        effect = UnknownEffect(" ".join(["-j", target.name, *(option.words for option in target.options)]))
+    return () if effect is None else (effect,)
 
 
-def _words(target: Section) -> str:
-    return " ".join(["-j", target.name, *(option.words for option in target.options)])
+def _effect(target: Section, builtin: str) -> Effect | None:
+    """Read one of iptables' own targets; None for a harmless one. Raises ValueError or LookupError for all else."""
+    match target.name:
+        case "ACCEPT" | "DROP" | "REJECT" | "RETURN":
+            target.only(*(("--reject-with",) if target.name == "REJECT" else ()))
+            return Verdict(target.name.lower())
+        case "DNAT" | "REDIRECT":
+            return _translated(target)
+        case "SNAT":
+            addresses, _, _ = _place(target.only("--to-source", *_RANDOM)["--to-source"].value, target.family)
+            if addresses is None:
+                raise ValueError("only the port is translated")
+            return TranslateSource(addresses)
+        case "MASQUERADE":
+            target.only("--to-ports", *_RANDOM)
+            return TranslateSource()
+        case "NETMAP":
+            return _netmap(target, builtin)
+        case "MARK" | "CONNMARK":
+            return _mark(target)
+        case "CT" | "NOTRACK":
+            return _tracking(target)
+        case "SET":
+            name, directions = target.only("--add-set", "--exist", "--timeout")["--add-set"].values
+            return AddToSet(side_of(directions), name)
+        case "TTL" | "HL":
+            if len(target.options) != 1 or not _HOPS.fullmatch(target.options[0].words):
+                raise ValueError("a packet may die of it")
+        case name if name not in _HARMLESS:
+            raise ValueError("a target that is not known")
+    return None
 
 
-def _not_known(target: Section) -> tuple[Effect, ...]:
-    return (UnknownEffect(_words(target)),)
+def side_of(directions: str) -> Side:
+    """Give which address a set is asked about: of several directions a set of addresses looks at the first."""
+    return {"src": Side.SOURCE, "dst": Side.DESTINATION}[directions.partition(",")[0]]
 
 
-def _verdict(target: Section) -> tuple[Effect, ...]:
-    target.only(*(("--reject-with",) if target.name == "REJECT" else ()))
-    return (_VERDICTS[target.name],)
-
-
-def _harmless(_target: Section) -> tuple[Effect, ...]:
-    return ()
-
-
-def _dnat(target: Section) -> tuple[Effect, ...]:
-    found = target.only("--to-destination", *_RANDOM)
-    addresses, ports, start = _place(found["--to-destination"].value, target.family)
-    _not_random(ports, found)
-    return (TranslateDestination(addresses, ports, shift_from=start, family=target.family),)
-
-
-def _redirect(target: Section) -> tuple[Effect, ...]:
-    found = target.only("--to-ports", *_RANDOM)
-    ports: Numbers | None = None
-    if (option := found.get("--to-ports")) is not None:
-        read = _PORTS.fullmatch(option.value)
+def _translated(target: Section) -> Effect:
+    """Read DNAT and REDIRECT. Of a range with `--random` it is not known which port is taken."""
+    to_itself, addresses, ports, start = target.name == "REDIRECT", None, None, None
+    found = target.only("--to-ports" if to_itself else "--to-destination", *_RANDOM)
+    if not to_itself:
+        addresses, ports, start = _place(found["--to-destination"].value, target.family)
+    elif option := found.get("--to-ports"):
+        read = re.fullmatch(_PORTS, option.value)
         if read is None:
             raise ValueError("no range of ports")
         ports = _range(read[1], read[2])
-    _not_random(ports, found)
-    return (TranslateDestination(ports=ports, to_itself=True, family=target.family),)
-
-
-def _not_random(ports: Numbers | None, options: Collection[str]) -> None:
-    """Of a range with `--random` it is not known which port is taken; without a range it does nothing."""
-    if ports is not None and ports[0][0] != ports[0][1] and {"--random", "--random-fully"} & set(options):
+    if ports is not None and single(ports) is None and found.keys() & {"--random", "--random-fully"}:
         raise ValueError("one of several ports by chance")
+    return TranslateDestination(addresses, ports, to_itself, start, target.family)
 
 
 def _place(text: str, family: Family) -> tuple[Numbers | None, Numbers | None, int | None]:
-    """Read `ADDRESS[-ADDRESS][:PORT[-PORT[/FIRST]]]`, the address of IPv6 in brackets where a port follows."""
+    """Read where to: addresses, ports, and the first port from which a range is counted."""
     if family == 6 and not text.startswith("["):
         return _addresses(text, family), None, None
-    read = (_PLACE_V4 if family == 4 else _PLACE_V6).fullmatch(text)
+    read = _PLACES[family].fullmatch(text)
     if read is None:
         raise ValueError("no place to translate to")
     ports = _range(read[2], read[3]) if read[2] else None
@@ -130,30 +138,17 @@ def _range(first: str, last: str | None) -> Numbers:
     return ((int(first), int(last or first)),)
 
 
-def _snat(target: Section) -> tuple[Effect, ...]:
-    found = target.only("--to-source", *_RANDOM)
-    addresses, _, _ = _place(found["--to-source"].value, target.family)
-    if addresses is None:
-        raise ValueError("only the port is translated")
-    return (TranslateSource(addresses),)
-
-
-def _masquerade(target: Section) -> tuple[Effect, ...]:
-    target.only("--to-ports", *_RANDOM)
-    return (TranslateSource(),)
-
-
-def _netmap(target: Section, builtin: str) -> tuple[Effect, ...]:
+def _netmap(target: Section, builtin: str) -> Effect:
     """Read NETMAP: one of the network's addresses; which one is only known where the network is one address."""
     addresses = _addresses(target.only("--to")["--to"].value, target.family)
     if builtin == "PREROUTING":
-        return (TranslateDestination(addresses, family=target.family),)
+        return TranslateDestination(addresses, family=target.family)
     if builtin == "POSTROUTING":
-        return (TranslateSource(addresses),)
+        return TranslateSource(addresses)
     raise ValueError("which end is translated depends on where the chain is entered")
 
 
-def _mark(target: Section) -> tuple[Effect, ...]:
+def _mark(target: Section) -> Effect:
     """Read MARK and CONNMARK. Source: xt_mark.c: new = (old & ~mask) ^ value."""
     connection = target.name == "CONNMARK"
     first, *rest = target.options
@@ -161,33 +156,30 @@ def _mark(target: Section) -> tuple[Effect, ...]:
         return _copied(target)
     if rest:
         raise ValueError("a mark is set once")
-    value, mask = (int(part, 0) if part else _ALL for part in first.value.partition("/")[::2])
-    match first.name:
-        case "--set-xmark":
-            keep = ~mask
-        case "--set-mark":
-            keep = ~(mask | value)
-        case "--and-mark":
-            keep, value = value, 0
-        case "--or-mark":
-            keep = ~value
-        case "--xor-mark":
-            keep = _ALL
-        case _:
-            raise ValueError("a way of marking that is not known")
-    return (SetMark(value & _ALL, keep & _ALL, connection),)
+    value, mask = (int(part, 0) if part else ALL_ONES for part in first.value.partition("/")[::2])
+    if first.name == "--and-mark":
+        keep, value = value, 0
+    else:
+        ways = {
+            "--set-xmark": ~mask,
+            "--set-mark": ~(mask | value),
+            "--or-mark": ~value,
+            "--xor-mark": ALL_ONES,
+        }
+        keep = ways[first.name]
+    return SetMark(value & ALL_ONES, keep & ALL_ONES, connection)
 
 
-def _copied(target: Section) -> tuple[Effect, ...]:
+def _copied(target: Section) -> Effect:
     """Read how a mark is copied. Of a part of it only that it changes is modelled."""
     found = target.only("--save-mark", "--restore-mark", "--nfmask", "--ctmask", "--mask")
     to_connection = "--save-mark" in found
-    if all(int(option.value, 0) == _ALL for name, option in found.items() if name.endswith("mask")):
-        return (CopyMark(to_connection),)
-    return (SetMark(connection=to_connection, unknown=True),)
+    if all(int(option.value, 0) == ALL_ONES for name, option in found.items() if name.endswith("mask")):
+        return CopyMark(to_connection)
+    return SetMark(connection=to_connection, unknown=True)
 
 
-def _tracking(target: Section) -> tuple[Effect, ...]:
+def _tracking(target: Section) -> Effect:
     """Read CT and NOTRACK. Source: xt_CT.c: all but `--notrack` puts a connection of its own on the packet.
 
     With that the rest of raw sees it as *new*, and a later `--notrack` does nothing: not modelled.
@@ -195,37 +187,4 @@ def _tracking(target: Section) -> tuple[Effect, ...]:
     found = target.only("--notrack", "--helper", "--timeout", "--ctevents", "--expevents")
     if target.name == "CT" and "--notrack" not in found:
         raise ValueError("a connection of its own is put on the packet")
-    return (NoTracking(),)
-
-
-def _to_set(target: Section) -> tuple[Effect, ...]:
-    found = target.only("--add-set", "--exist", "--timeout")
-    name, directions = found["--add-set"].values
-    side = {"src": Side.SOURCE, "dst": Side.DESTINATION}[directions.split(",")[0]]
-    return (AddToSet(side, name),)
-
-
-def _hops(target: Section) -> tuple[Effect, ...]:
-    (option,) = target.options
-    if _HOPS.fullmatch(option.words) is None:
-        raise ValueError("a packet may die of it")
-    return ()
-
-
-_TARGETS: Mapping[str, _Reader] = MappingProxyType(
-    {
-        **dict.fromkeys(_VERDICTS, _verdict),
-        **dict.fromkeys(_HARMLESS, _harmless),
-        "DNAT": _dnat,
-        "REDIRECT": _redirect,
-        "SNAT": _snat,
-        "MASQUERADE": _masquerade,
-        "MARK": _mark,
-        "CONNMARK": _mark,
-        "CT": _tracking,
-        "NOTRACK": _tracking,
-        "SET": _to_set,
-        "TTL": _hops,
-        "HL": _hops,
-    }
-)
+    return NoTracking()

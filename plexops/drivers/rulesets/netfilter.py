@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from plexops.drivers.rulesets.base import Part, merged
-from plexops.drivers.rulesets.iptables import read_ipsets, read_iptables
+from plexops.drivers.rulesets.iptables import read_iptables
+from plexops.drivers.rulesets.iptables_sets import read_ipsets
 from plexops.drivers.rulesets.nft import read_nft
 from plexops.model.exchange import Json
 from plexops.model.packets import (
