@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from plexops.drivers.rulesets.base import NAT_PRIORITIES, Part, unknown
 from plexops.drivers.rulesets.iptables_lines import split_line
 from plexops.drivers.rulesets.iptables_matches import read_matches
 from plexops.drivers.rulesets.iptables_targets import read_effects
-from plexops.model.matches import Family
-from plexops.model.packets import Chain, Hook, NamedSet, Rule, UnknownEffect, Verdict
+from plexops.model.matches import Family, Match
+from plexops.model.packets import Chain, Effect, Hook, NamedSet, Rule, UnknownEffect, Verdict
 
 #: Each table's priority, and the chains in which packets enter it.
 _BUILTIN: Mapping[str, tuple[int, tuple[str, ...]]] = MappingProxyType(
@@ -103,20 +103,21 @@ def _chains(table: _Table, prefix: str, family: Family, exhibit: str) -> Iterato
             verdict = _POLICIES.get(policy, Verdict.ACCEPT)
             hook = Hook(stage, NAT_PRIORITIES[stage] if nat else priority, nat, verdict, frozenset({family}))
         own = f"{prefix} {table.name} "
-        lines = [] if table.trouble else table.lines.get(chain, [])
-        rules = []
-        for number, (words, text) in enumerate(lines, 1):
-            rule = _rule(words, text, table, own, chain, family)
-            rules.append(replace(rule, handle=str(number), exhibit=exhibit))
+        rules: list[Rule] = []
+        for words, text in [] if table.trouble else table.lines.get(chain, []):
+            matches, effects, name = _read(words, text, table, own, chain, family)
+            rules.append(Rule(matches, effects, words, name, str(len(rules) + 1), exhibit))
         yield Chain(own + chain, tuple(rules), hook, trouble)
 
 
-def _rule(words: str, text: str, table: _Table, own: str, chain: str, family: Family) -> Rule:
+def _read(
+    words: str, text: str, table: _Table, own: str, chain: str, family: Family
+) -> tuple[tuple[Match, ...], tuple[Effect, ...], str]:
+    """Give what a rule asks, what it does, and what its owner wrote on it."""
     try:
         line = split_line(text, family)
     except ValueError:
-        return Rule((unknown(words),), (UnknownEffect(words),), words)
+        return (unknown(words),), (UnknownEffect(words),), ""
     effects = read_effects(line.target, table.policies, own, chain, goto=line.goto)
     comments = [option for module in line.modules if module.name == "comment" for option in module.options]
-    name = "; ".join(option.value for option in comments if option.values)
-    return Rule(read_matches(line), effects, words, name)
+    return read_matches(line), effects, "; ".join(option.value for option in comments if option.values)

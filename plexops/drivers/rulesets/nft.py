@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from types import MappingProxyType
 
 from plexops.drivers.rulesets.base import Part
-from plexops.drivers.rulesets.nft_keys import KeyReader
-from plexops.drivers.rulesets.nft_matches import UNREADABLE, Table
+from plexops.drivers.rulesets.nft_effects import element_of
+from plexops.drivers.rulesets.nft_keys import key_of
+from plexops.drivers.rulesets.nft_matches import Body, Table, elements_of
 from plexops.drivers.rulesets.nft_rules import read_rule
-from plexops.drivers.rulesets.nft_values import Values, address_numbers, bare, number_of
+from plexops.drivers.rulesets.nft_values import UNREADABLE, address_numbers, bare, number_of
 from plexops.drivers.rulesets.nft_words import listed, members, one_member
 from plexops.model.exchange import Json
-from plexops.model.packets import BOTH_FAMILIES, Chain, Family, Hook, Match, NamedSet, Other, Rule, Verdict
+from plexops.model.matches import BOTH_FAMILIES, Family, Match, Other
+from plexops.model.packets import Chain, Hook, NamedSet, Rule, Verdict
 from plexops.parsers.base import ParseError
 
 _FAMILIES: Mapping[str, frozenset[Family]] = MappingProxyType(
@@ -28,23 +30,6 @@ _ON_DEVICES = frozenset({"ingress", "egress"})
 _ADDRESSES: Mapping[str, Family] = MappingProxyType({"ipv4_addr": 4, "ipv6_addr": 6})
 #: How nft lists, in its own language, a statement that it cannot write as JSON.
 _WRITES_TO = re.compile(r"(?:add|update|delete) @(\S+)")
-
-
-@dataclass(slots=True)
-class _Found:
-    """What the listing holds of one table."""
-
-    family: str
-    name: str
-    #: Dormant: none of its chains is asked. None: not known.
-    asleep: bool | None = False
-    sets: dict[str, Mapping[str, Json]] = field(default_factory=dict)
-    maps: dict[str, Mapping[str, Json]] = field(default_factory=dict)
-    limits: dict[str, Json] = field(default_factory=dict)
-    flowtables: list[str] = field(default_factory=list)
-    #: Chains with their place in the listing: what was made later stands later.
-    chains: dict[str, tuple[int, Mapping[str, Json]]] = field(default_factory=dict)
-    rules: dict[str, list[Mapping[str, Json]]] = field(default_factory=dict)
 
 
 def read_nft(document: Json, saved: Mapping[str, Sequence[Rule]], exhibit: str) -> Part:
@@ -59,59 +44,42 @@ def read_nft(document: Json, saved: Mapping[str, Sequence[Rule]], exhibit: str) 
     chains: list[Chain] = []
     sets: dict[str, NamedSet] = {}
     outside: list[str] = []
-    for found in _tables(objects):
-        outside += _outside(found)
-        if found.family not in _FAMILIES:
-            continue
-        written = _written(found)
-        named = dict(_named_sets(found, written))
-        table = Table(
-            found.family,
-            found.name,
-            {name: _elements(body) for name, body in found.sets.items()},
-            {name: _elements(body) for name, body in found.maps.items()},
-            found.limits,
-            frozenset(named),
-            written,
-        )
-        sets |= {table.id_of(name): named_set for name, named_set in named.items()}
-        for name, (order, body) in found.chains.items():
-            rules = found.rules.get(name, [])
-            chains.append(_chain(table, found.asleep, order, body, rules, saved, exhibit))
+    for table in _tables(objects):
+        outside += _outside(table)
+        if table.family in _FAMILIES:
+            table.written = frozenset(_written(table))
+            named = dict(_named_sets(table))
+            table.addresses = frozenset(named)
+            sets |= {table.id_of(name): found for name, found in named.items()}
+            chains += [_chain(table, name, saved, exhibit) for name in table.chains]
     return Part(tuple(chains), MappingProxyType(sets), tuple(outside))
 
 
-def _tables(objects: Sequence[Json]) -> list[_Found]:
-    tables: dict[tuple[str, str], _Found] = {}
+def _tables(objects: Sequence[Json]) -> list[Table]:
+    tables: dict[tuple[str, str], Table] = {}
     for order, item in enumerate(objects):
         kind, whole = one_member(item)
         body = members(whole)
-        family, name = str(body.get("family")), str(body.get("name"))
         if kind == "metainfo":
             continue
         wanted = ("family", "table", "chain") if kind == "rule" else ("family", "name")
         if not all(isinstance(body.get(word), str) for word in wanted):
             raise ParseError("no object of `nft -j`", str(item))
-        table = str(body.get("table", name))
-        found = tables.setdefault((family, table), _Found(family, table))
+        family, name = str(body["family"]), str(body.get("name"))
+        place = (family, str(body.get("table", name)))
+        table = tables.setdefault(place, Table(*place))
         match kind:
             case "table":
-                found.asleep = _asleep(body.get("flags"))
+                table.asleep = _asleep(body.get("flags"))
             case "chain":
-                found.chains[name] = (order, body)
+                table.chains[name] = (order, body)
             case "rule":
-                found.rules.setdefault(str(body.get("chain")), []).append(body)
-            case "set":
-                found.sets[name] = body
-            case "map":
-                found.maps[name] = body
-            case "limit":
-                found.limits[name] = body
-            case "flowtable":
-                found.flowtables.append(name)
-    for found in tables.values():
-        if not found.rules.keys() <= found.chains.keys():
-            raise ParseError("rules of a chain that is not listed", str(sorted(found.rules)))
+                table.rules.setdefault(str(body["chain"]), []).append(body)
+            case _:
+                table.objects[kind][name] = body
+    for table in tables.values():
+        if not table.rules.keys() <= table.chains.keys():
+            raise ParseError("rules of a chain that is not listed", str(sorted(table.rules)))
     return list(tables.values())
 
 
@@ -121,117 +89,88 @@ def _asleep(flags: Json) -> bool | None:
     return True if "dormant" in names else False if names <= {"owner", "persist"} else None
 
 
-def _elements(body: Mapping[str, Json]) -> Values:
-    found = body.get("elem")
-    return [] if found is None else listed(found)
-
-
-def _outside(found: _Found) -> Iterator[str]:
+def _outside(table: Table) -> Iterator[str]:
     """Say what stands in a table and is not modelled."""
-    if found.family not in _FAMILIES:
-        drops = any(body.get("policy") == "drop" for _, body in found.chains.values())
-        if found.rules or drops:
-            yield f"the table {found.family} {found.name} filters below IP, which was not followed"
-    for name in found.flowtables:
-        yield f"the flow table {found.family} {found.name} {name} lets known connections past the filter"
+    if table.family not in _FAMILIES:
+        drops = any(body.get("policy") == "drop" for _, body in table.chains.values())
+        if table.rules or drops:
+            yield f"the table {table.family} {table.name} filters below IP, which was not followed"
+    for name in table.objects["flowtable"]:
+        yield f"the flow table {table.id_of(name)} lets known connections past the filter"
 
 
 # --- Sets ---------------------------------------------------------------------------------------------------------
 
 
-def _written(found: _Found) -> frozenset[str]:
+def _written(table: Table) -> Iterator[str]:
     """Give the sets and maps that rules change otherwise than by adding one of the packet's own addresses."""
-    names: set[str] = set()
-    for rules in found.rules.values():
-        for rule in rules:
-            for statement in listed(rule.get("expr")):
-                kind, body = one_member(statement)
-                if isinstance(statement, str):
-                    names |= set(_WRITES_TO.findall(statement))
-                elif kind in ("set", "map") and "op" in members(body) and not _adds_address(body, found):
-                    names.add(str(members(body).get(kind)).removeprefix("@"))
+    for statement in (
+        one for rules in table.rules.values() for rule in rules for one in listed(rule.get("expr"))
+    ):
+        kind, whole = one_member(statement)
+        body = members(whole)
+        if isinstance(statement, str):
+            yield from _WRITES_TO.findall(statement)
+        elif kind in ("set", "map") and "op" in body:
+            address = key_of(element_of(body), table.family).address
+            if address is None or body["op"] not in ("add", "update"):
+                yield str(body.get(kind)).removeprefix("@")
     # A set whose elements are counted one by one is asked more than whether it has an element.
-    for name, body in found.sets.items():
+    for name, body in table.objects["set"].items():
         if any(one_member(one)[0] not in ("counter", "last") for one in listed(body.get("stmt", ()))):
-            names.add(name)
-    return frozenset(names)
+            yield name
 
 
-def _adds_address(body: Json, found: _Found) -> bool:
-    element = members(members(body).get("elem"))
-    value = members(element.get("elem")).get("val", element)
-    try:
-        address = KeyReader(found.family).read(value).address
-    except UNREADABLE:
-        return False
-    return address is not None and members(body).get("op") in ("add", "update")
-
-
-def _named_sets(found: _Found, written: frozenset[str]) -> Iterator[tuple[str, NamedSet]]:
-    """Give the sets of addresses."""
-    for name, body in found.sets.items():
-        family = _family_of(body.get("type"), found.family)
+def _named_sets(table: Table) -> Iterator[tuple[str, NamedSet]]:
+    """Give the sets of addresses. The family is declared by a set's type, or by what is looked up in it."""
+    for name, body in table.objects["set"].items():
+        kind = body.get("type")
+        if isinstance(kind, str):
+            family = _ADDRESSES.get(kind)
+        else:
+            address = key_of(members(kind).get("typeof"), table.family).address
+            family = None if address is None else address[1]
         if family is None:
             continue
-        if name in written:
+        if name in table.written:
             yield name, NamedSet(unread="rules change it, or count what they find in it")
             continue
         try:
-            numbers = address_numbers([bare(element) for element in _elements(body)], family)
+            numbers = address_numbers([bare(element) for element in elements_of(body)], family)
         except UNREADABLE:
             yield name, NamedSet(unread="an element of it was not understood")
             continue
         yield name, NamedSet(v4=numbers) if family == 4 else NamedSet(v6=numbers)
 
 
-def _family_of(kind: Json, table: str) -> Family | None:
-    """Give the family of a set of addresses: it is declared by its type, or by what is looked up in it."""
-    if isinstance(kind, str):
-        return _ADDRESSES.get(kind)
-    try:
-        address = KeyReader(table).read(members(kind).get("typeof")).address
-    except UNREADABLE:
-        return None
-    return None if address is None else address[1]
-
-
 # --- Chains -------------------------------------------------------------------------------------------------------
 
 
-def _chain(
-    table: Table,
-    asleep: bool | None,
-    order: int,
-    body: Mapping[str, Json],
-    found: Sequence[Mapping[str, Json]],
-    saved: Mapping[str, Sequence[Rule]],
-    exhibit: str,
-) -> Chain:
-    name = table.id_of(str(body.get("name")))
-    same = saved.get(name, ())
+def _chain(table: Table, name: str, saved: Mapping[str, Sequence[Rule]], exhibit: str) -> Chain:
+    (order, body), listing, own = table.chains[name], table.rules.get(name, []), table.id_of(name)
+    same = saved.get(own, ())
     rules: list[Rule] = []
-    for place, rule in enumerate(found):
+    for place, rule in enumerate(listing):
         foreign = any(one_member(one)[0] == "xt" for one in listed(rule.get("expr")))
-        if foreign and len(same) == len(found):
+        if foreign and len(same) == len(listing):
             rules.append(replace(same[place], handle=str(rule.get("handle", ""))))
         else:
             rules += read_rule(rule, table, exhibit)
-    if "hook" not in body or asleep:
-        return Chain(name, tuple(rules))
+    if "hook" not in body or table.asleep:
+        return Chain(own, tuple(rules))
     try:
         hook = _hook(table.family, order, body)
     except UNREADABLE:
-        return Chain(
-            name, tuple(rules), Hook(str(body["hook"])), "what nft says of the chain was not understood"
-        )
-    if asleep is None:
-        return _doubted(name, rules, hook, f"the table {table.family} {table.name} is not dormant")
+        why = "what nft says of the chain was not understood"
+        return Chain(own, tuple(rules), Hook(str(body["hook"])), why)
+    if table.asleep is None:
+        return _doubted(own, rules, hook, f"the table {table.family} {table.name} is not dormant")
     if hook.stage in _ON_DEVICES and not hook.devices:
-        return _doubted(name, rules, hook, f"{name} is for the interface where the packet is")
-    return Chain(name, tuple(rules), hook)
+        return _doubted(own, rules, hook, f"{own} is for the interface where the packet is")
+    return Chain(own, tuple(rules), hook)
 
 
-def _hook(family: str, order: int, body: Mapping[str, Json]) -> Hook:
+def _hook(family: str, order: int, body: Body) -> Hook:
     device = body.get("dev")
     return Hook(
         stage=str(body["hook"]),

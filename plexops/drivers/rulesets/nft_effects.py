@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
-from plexops.drivers.rulesets.nft_keys import ALL_ONES, CONNECTED
-from plexops.drivers.rulesets.nft_matches import UNREADABLE, MatchReader
-from plexops.drivers.rulesets.nft_values import NotModelledError, address_numbers, number_of, ranges
+from plexops.drivers.rulesets.base import ALL_ONES
+from plexops.drivers.rulesets.nft_keys import CONNECTED, FAMILIES, family_needed
+from plexops.drivers.rulesets.nft_matches import Body, MatchReader
+from plexops.drivers.rulesets.nft_values import (
+    UNREADABLE,
+    NotModelledError,
+    address_numbers,
+    number_of,
+    ranges,
+)
 from plexops.drivers.rulesets.nft_words import listed, members, one_member, show_statement
 from plexops.model.exchange import Json
-from plexops.model.intervals import Numbers
+from plexops.model.intervals import single
+from plexops.model.matches import Match, ProtocolIs
 from plexops.model.packets import (
     AddToSet,
     CopyMark,
     Effect,
-    Family,
-    FamilyIs,
     Jump,
-    Match,
     NoTracking,
-    ProtocolIs,
     SetMark,
     TranslateDestination,
     TranslateSource,
@@ -43,14 +45,10 @@ _HARMLESS_WRITES = frozenset(
 )  # fmt: skip
 #: Targets of iptables of which nft only tells the name.
 _HARMLESS_TARGETS = frozenset({"LOG", "NFLOG", "TCPMSS", "TOS", "DSCP", "CHECKSUM", "TRACE", "CLASSIFY"})
-_VERDICTS: Mapping[str, Verdict] = MappingProxyType(
-    {word: Verdict(word) for word in ("accept", "drop", "return", "continue")}
-)
 #: What they do with a packet is not modelled, but it is they that do it.
 _UNKNOWN = frozenset({"vmap", "queue", "tproxy", "synproxy", "fwd", "dup", "ct expectation"})
 #: Statements that a packet may fail.
 ASKING = frozenset({"match", "limit", "ct count", "quota"})
-_FAMILIES: Mapping[str, Family] = MappingProxyType({"ip": 4, "ip6": 6})
 _RANDOM = frozenset({"random", "fully-random"})
 
 
@@ -66,124 +64,130 @@ class EffectReader:
         words = show_statement(statement)
         if kind in HARMLESS:
             return [], ()
-        if kind in _VERDICTS:
-            return [], (_VERDICTS[kind],)
         if isinstance(statement, str) and statement.startswith(("jump {", "goto {")):
-            return [], self.nameless(words)
-        reader = _READERS.get(kind)
-        if reader is None:
-            return ([], (self.unknown(words),)) if kind in _UNKNOWN else ([self.matches.unknown(words)], ())
+            # A chain without a name: version 1.0.6 writes it as text, which is not read.
+            sides = (False, True) if " set " in words else ()
+            return [], (*(SetMark(connection=ct, unknown=True) for ct in sides), self.unknown(words))
         try:
-            return reader(self, members(body), words)
+            return self._done(kind, members(body), words)
         except UNREADABLE:
             return [], (self.unknown(words),)
 
     def unknown(self, words: str) -> Effect:
         """Give an effect of which it is not known what it does."""
-        return UnknownEffect(f"{words} # handle {self.matches.handle}")
+        return UnknownEffect(self.matches.here(words))
 
-    def nameless(self, words: str) -> tuple[Effect, ...]:
-        """Give what a chain without a name may do: version 1.0.6 writes it as text, which is not read."""
-        marks = (
-            tuple(SetMark(connection=ct, unknown=True) for ct in (False, True)) if " set " in words else ()
-        )
-        return (*marks, self.unknown(words))
+    def _done(self, kind: str, found: Body, words: str) -> Done:
+        match kind:
+            case "accept" | "drop" | "return" | "continue":
+                return [], (Verdict(kind),)
+            case "jump" | "goto":
+                return [], (Jump(self.matches.table.id_of(str(found["target"])), goto=kind == "goto"),)
+            case "reject":
+                return self._rejected(found, words), (Verdict.REJECT,)
+            case "dnat" | "redirect" | "snat":
+                return self._translated(kind, found, words)
+            case "masquerade":
+                return [], (TranslateSource(),)
+            case "notrack":
+                return [], (NoTracking(),)
+            case "mangle":
+                return self._written(found, words)
+            case "set":
+                return self._added(found, words)
+            case "meter":
+                return self.matches.needs(found.get("key"), words), ()
+            case "xt":
+                return self._of_iptables(found, words)
+        return ([], (self.unknown(words),)) if kind in _UNKNOWN else ([self.matches.unknown(words)], ())
 
-    def family(self, name: str, words: str) -> tuple[list[Match], Family]:
-        """Give what makes sure of a family, and which it is."""
-        family = _FAMILIES[name]
-        same = self.matches.table.family == name
-        return [] if same else [Match(FamilyIs(frozenset({family})), words=words)], family
+    def _family(self, name: str, words: str) -> list[Match]:
+        return [Match(test, words=words) for test in family_needed(name, self.matches.table.family)]
+
+    def _rejected(self, found: Body, words: str) -> list[Match]:
+        """Give what must hold for a refusal: nft does not list that its kind is for one family or protocol only."""
+        match found.get("type"):
+            case "icmp" | "icmpv6" as kind:
+                return self._family("ip" if kind == "icmp" else "ip6", words)
+            case "tcp reset":
+                return [Match(ProtocolIs(frozenset({"tcp"})), words=words)]
+        return []
+
+    def _translated(self, kind: str, found: Body, words: str) -> Done:
+        """Read where to. Of several ports by chance none is known."""
+        name = str(found.get("family") or self.matches.table.family)
+        family = FAMILIES.get(name)
+        address, port = found.get("addr"), found.get("port")
+        addresses = ports = None
+        if address is not None:
+            if family is None:
+                raise NotModelledError("an address of which family is not said")
+            addresses = address_numbers([address], family)
+        if port is not None:
+            ports = tuple(ranges([port]))
+            if single(ports) is None and _RANDOM & {str(flag) for flag in listed(found.get("flags"))}:
+                raise NotModelledError("one of several ports by chance")
+        needs = self._family(name, words) if family else []
+        if kind == "snat":
+            if addresses is None:
+                raise NotModelledError("only the port is translated")
+            return needs, (TranslateSource(addresses),)
+        to_itself = kind == "redirect"
+        addresses = None if to_itself else addresses
+        return needs, (TranslateDestination(addresses, ports, to_itself, family=family or 0),)
+
+    def _written(self, found: Body, words: str) -> Done:
+        kind, body = one_member(found.get("key"))
+        key = members(body)
+        name = str(key.get("key") or key.get("field"))
+        if name == "mark" and kind in ("meta", "ct"):
+            return _marked(kind == "ct", found.get("value"), words)
+        # What has no such header is not written to, and the rule ends.
+        needs = self.matches.needs(found.get("key"), words)
+        about = f"{key.get('protocol')} {name}" if kind == "payload" else f"{kind} {key.get('name') or name}"
+        return needs, () if about in _HARMLESS_WRITES else (self.unknown(words),)
+
+    def _added(self, found: Body, words: str) -> Done:
+        """Read an element's way into a set, or out of it: see `Table.written`."""
+        value = element_of(found)
+        needs, address = self.matches.needs(value, words), self.matches.key(value).address
+        if address is None or found.get("op") == "delete":
+            return needs, ()
+        name = str(found.get("set")).removeprefix("@")
+        return needs, (AddToSet(address[0], self.matches.table.id_of(name)),)
+
+    def _of_iptables(self, found: Body, words: str) -> Done:
+        """Read what iptables wrote and only iptables shows whole."""
+        match found.get("type"), found.get("name"):
+            case "match", _:
+                return self.matches.read({"xt": found}), ()
+            case "target", name if name in _HARMLESS_TARGETS:
+                return [], ()
+            case "target", "REJECT":
+                return [], (Verdict.REJECT,)
+            case "target", _:
+                return [], (self.unknown(words),)
+        return [self.matches.unknown(words)], (self.unknown(words),)
 
 
-def _jump(reader: EffectReader, found: Mapping[str, Json], _words: str) -> Done:
-    return [], (Jump(reader.matches.table.id_of(str(found["target"]))),)
+def element_of(body: Body) -> Json:
+    """Give what a rule puts into a set, without its timeout and the like."""
+    element = members(body.get("elem"))
+    return members(element.get("elem")).get("val", element)
 
 
-def _goto(reader: EffectReader, found: Mapping[str, Json], _words: str) -> Done:
-    return [], (Jump(reader.matches.table.id_of(str(found["target"])), goto=True),)
-
-
-def _reject(reader: EffectReader, found: Mapping[str, Json], words: str) -> Done:
-    """Read a refusal. nft does not list that its kind holds for one family or protocol only."""
-    needs: list[Match] = []
-    match found.get("type"):
-        case "icmp" | "icmpv6" as kind:
-            needs, _ = reader.family("ip" if kind == "icmp" else "ip6", words)
-        case "tcp reset":
-            needs = [Match(ProtocolIs(frozenset({"tcp"})), words=words)]
-    return needs, (Verdict.REJECT,)
-
-
-def _place(
-    reader: EffectReader, found: Mapping[str, Json], words: str
-) -> tuple[list[Match], Family | None, Numbers | None, Numbers | None]:
-    """Read where to: the family that this is for, addresses, ports. Of several ports by chance none is known."""
-    name = str(found.get("family") or reader.matches.table.family)
-    needs, family = reader.family(name, words) if name in _FAMILIES else ([], None)
-    address, port = found.get("addr"), found.get("port")
-    addresses = ports = None
-    if address is not None:
-        if family is None:
-            raise NotModelledError("an address of which family is not said")
-        addresses = address_numbers([address], family)
-    if port is not None:
-        ports = tuple(ranges([port]))
-        if ports[0][0] != ports[0][1] and _RANDOM & {str(flag) for flag in listed(found.get("flags"))}:
-            raise NotModelledError("one of several ports by chance")
-    return needs, family, addresses, ports
-
-
-def _dnat(reader: EffectReader, found: Mapping[str, Json], words: str) -> Done:
-    needs, family, addresses, ports = _place(reader, found, words)
-    return needs, (TranslateDestination(addresses, ports, family=family or 0),)
-
-
-def _redirect(reader: EffectReader, found: Mapping[str, Json], words: str) -> Done:
-    needs, family, _, ports = _place(reader, found, words)
-    return needs, (TranslateDestination(ports=ports, to_itself=True, family=family or 0),)
-
-
-def _snat(reader: EffectReader, found: Mapping[str, Json], words: str) -> Done:
-    needs, _, addresses, _ = _place(reader, found, words)
-    if addresses is None:
-        raise NotModelledError("only the port is translated")
-    return needs, (TranslateSource(addresses),)
-
-
-def _masquerade(_reader: EffectReader, _found: Mapping[str, Json], _words: str) -> Done:
-    return [], (TranslateSource(),)
-
-
-def _notrack(_reader: EffectReader, _found: Mapping[str, Json], _words: str) -> Done:
-    return [], (NoTracking(),)
-
-
-def _write(reader: EffectReader, found: Mapping[str, Json], words: str) -> Done:
-    kind, body = one_member(found.get("key"))
-    key = members(body)
-    name = str(key.get("key") or key.get("field"))
-    if name == "mark" and kind in ("meta", "ct"):
-        return _mark(kind == "ct", found.get("value"), words)
-    # What has no such header is not written to, and the rule ends.
-    needs = reader.matches.needs(found.get("key"), words)
-    about = f"{key.get('protocol')} {name}" if kind == "payload" else f"{kind} {key.get('name') or name}"
-    return needs, () if about in _HARMLESS_WRITES else (reader.unknown(words),)
-
-
-def _mark(connection: bool, value: Json, words: str) -> Done:
+def _marked(connection: bool, value: Json, words: str) -> Done:
     """Read a mark: a number, or what a mark has with some bits kept and some turned over."""
+    unknown = SetMark(connection=connection, unknown=True)
     try:
         source, keep, turned = _bits(value)
     except UNREADABLE:
-        return [], (SetMark(connection=connection, unknown=True),)
+        return [], (unknown,)
     # Where there is no connection it has no mark, and the rule ends.
     needs = [Match(CONNECTED, words=words)] if source == "ct" else []
     if not keep or source == ("ct" if connection else "meta"):
         return needs, (SetMark(turned, keep, connection),)
-    if keep == ALL_ONES and not turned:
-        return needs, (CopyMark(to_connection=connection),)
-    return needs, (SetMark(connection=connection, unknown=True),)
+    return needs, (CopyMark(connection) if keep == ALL_ONES and not turned else unknown,)
 
 
 def _bits(value: Json) -> tuple[str, int, int]:
@@ -204,52 +208,3 @@ def _bits(value: Json) -> tuple[str, int, int]:
         else:
             turned ^= bits
     return source, keep, turned
-
-
-def _to_set(reader: EffectReader, found: Mapping[str, Json], words: str) -> Done:
-    """Read an element's way into a set, or out of it: see `Table.written`."""
-    element = members(found.get("elem"))
-    value = members(element.get("elem")).get("val", element)
-    needs = reader.matches.needs(value, words)
-    key, name = reader.matches.key(value), str(found.get("set")).removeprefix("@")
-    if key.address is None or found.get("op") == "delete":
-        return needs, ()
-    return needs, (AddToSet(key.address[0], reader.matches.table.id_of(name)),)
-
-
-def _meter(reader: EffectReader, found: Mapping[str, Json], words: str) -> Done:
-    return reader.matches.needs(found.get("key"), words), ()
-
-
-def _xt(reader: EffectReader, found: Mapping[str, Json], words: str) -> Done:
-    """Read what iptables wrote and only iptables shows whole."""
-    name = found.get("name")
-    match found.get("type"):
-        case "match":
-            return reader.matches.read({"xt": found}), ()
-        case "target" if name in _HARMLESS_TARGETS:
-            return [], ()
-        case "target" if name == "REJECT":
-            return [], (Verdict.REJECT,)
-        case "target":
-            return [], (reader.unknown(words),)
-    return [reader.matches.unknown(words)], (reader.unknown(words),)
-
-
-_Reader = Callable[[EffectReader, Mapping[str, Json], str], Done]
-_READERS: Mapping[str, _Reader] = MappingProxyType(
-    {
-        "jump": _jump,
-        "goto": _goto,
-        "reject": _reject,
-        "dnat": _dnat,
-        "snat": _snat,
-        "redirect": _redirect,
-        "masquerade": _masquerade,
-        "notrack": _notrack,
-        "mangle": _write,
-        "set": _to_set,
-        "meter": _meter,
-        "xt": _xt,
-    }
-)

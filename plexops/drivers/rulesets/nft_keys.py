@@ -12,9 +12,11 @@ from functools import partial
 from ipaddress import IPv4Address, IPv6Address, summarize_address_range
 from types import MappingProxyType
 
+from plexops.drivers.rulesets.base import ALL_ONES
 from plexops.drivers.rulesets.nft_values import (
     FLAG_BITS,
     STATE_BITS,
+    UNREADABLE,
     NotModelledError,
     Values,
     address_numbers,
@@ -25,7 +27,7 @@ from plexops.drivers.rulesets.nft_values import (
 from plexops.drivers.rulesets.nft_words import listed, members, one_member, show
 from plexops.model.exchange import Json
 from plexops.model.intervals import normalise
-from plexops.model.packets import (
+from plexops.model.matches import (
     AddressIn,
     AddressIs,
     AddressKind,
@@ -51,8 +53,9 @@ from plexops.model.packets import (
 
 #: Holds where there is a connection.
 CONNECTED = AnyOf(((Match(DirectionIs(True)),), (Match(DirectionIs(False)),)))
-#: Every mark, every port.
-ALL_ONES, LAST_PORT = 0xFFFFFFFF, 0xFFFF
+_LAST_PORT = 0xFFFF
+#: Gives tests, of which one must hold where what is looked at has one of some values.
+_Reader = Callable[[Values], Sequence[Test]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,7 @@ class Key:
     """
 
     needs: tuple[Test, ...] = ()
-    read: Callable[[Values], Sequence[Test]] | None = None
+    read: _Reader | None = None
     top: int = 0
     address: tuple[Side, Family] | None = None
     settled: bool = False
@@ -73,26 +76,23 @@ class Key:
 
 
 _SIDES: Mapping[str, Side] = MappingProxyType(
-    {
-        "saddr": Side.SOURCE, "sport": Side.SOURCE, "iif": Side.SOURCE, "iifname": Side.SOURCE,
-        "proto-src": Side.SOURCE, "daddr": Side.DESTINATION, "dport": Side.DESTINATION, "oif": Side.DESTINATION,
-        "oifname": Side.DESTINATION, "proto-dst": Side.DESTINATION,
-    }
-)  # fmt: skip
-_FAMILIES: Mapping[str, Family] = MappingProxyType({"ip": 4, "ip6": 6, "ipv4": 4, "ipv6": 6})
+    dict.fromkeys(("saddr", "sport", "iif", "iifname", "proto-src"), Side.SOURCE)
+    | dict.fromkeys(("daddr", "dport", "oif", "oifname", "proto-dst"), Side.DESTINATION)
+)
+FAMILIES: Mapping[str, Family] = MappingProxyType({"ip": 4, "ip6": 6, "ipv4": 4, "ipv6": 6})
 #: A packet of such a protocol is no TCP packet, whatever else is asked of it.
-_TRANSPORTS: Mapping[str, str] = MappingProxyType(
+_TRANSPORTS = MappingProxyType(
     {
         name: name
         for name in ("tcp", "udp", "udplite", "sctp", "dccp", "icmp", "igmp", "esp", "ah", "comp", "gre")
     }
     | {"icmpv6": "icmpv6", "ipv6-icmp": "icmpv6"}
 )
-_PROTOCOL_NUMBERS: Mapping[int, str] = MappingProxyType(
+_PROTOCOL_NUMBERS = MappingProxyType(
     {1: "icmp", 2: "igmp", 6: "tcp", 17: "udp", 33: "dccp", 58: "icmpv6", 132: "sctp", 136: "udplite"}
 )
 #: Places in the IP header, in bits, as miniupnpd writes them: which header, and what stands there (RFC 791, RFC 8200).
-_RAW: Mapping[tuple[int, int], tuple[str, str]] = MappingProxyType(
+_RAW = MappingProxyType(
     {
         (72, 8): ("ip", "protocol"), (96, 32): ("ip", "saddr"), (128, 32): ("ip", "daddr"),
         (48, 8): ("ip6", "nexthdr"), (64, 128): ("ip6", "saddr"), (192, 128): ("ip6", "daddr"),
@@ -100,7 +100,7 @@ _RAW: Mapping[tuple[int, int], tuple[str, str]] = MappingProxyType(
 )  # fmt: skip
 
 
-# --- Readers of values: each gives tests, of which one must hold ------------------------------------------------------
+# --- Readers of values ------------------------------------------------------
 
 
 def _ports(side: Side, original: bool, values: Values) -> Sequence[Test]:
@@ -131,7 +131,7 @@ def _protocols(values: Values) -> Sequence[Test]:
 
 def _families(values: Values) -> Sequence[Test]:
     """Read families. What is neither IPv4 nor IPv6 (ARP, a VLAN's frame) is no packet of a viewer."""
-    return [FamilyIs(frozenset(_FAMILIES[name] for name in texts(values) if name in _FAMILIES))]
+    return [FamilyIs(frozenset(FAMILIES[name] for name in texts(values) if name in FAMILIES))]
 
 
 def _states(mask: int, values: Values) -> Sequence[Test]:
@@ -181,8 +181,8 @@ def _hardware(values: Values) -> Sequence[Test]:
 def _kinds(side: Side, where: str, values: Values) -> Sequence[Test]:
     """Read what an address is to the box. With an interface: what is not so at all is not so there."""
     names = texts(values)
-    known = frozenset(AddressKind(name) for name in names if name in set(AddressKind))
-    test = AddressIs(side, known, ",".join(name for name in names if name not in set(AddressKind)))
+    known = frozenset(kind for kind in AddressKind if kind in names)
+    test = AddressIs(side, known, ",".join(name for name in names if name not in known))
     if not where:
         return [test]
     if AddressKind.UNICAST in known or test.unknown:
@@ -198,133 +198,127 @@ def _way_back(loose: str, values: Values) -> Sequence[Test]:
     return [strict, Other(loose)] if loose else [strict]
 
 
-_META: Mapping[str, Callable[[Values], Sequence[Test]]] = MappingProxyType(
-    {
-        **{name: partial(_interfaces, _SIDES[name]) for name in ("iif", "iifname", "oif", "oifname")},
-        "l4proto": _protocols,
-        "nfproto": _families,
-        "protocol": _families,
-        "pkttype": _links,
-    }
+_META: Mapping[str, _Reader] = MappingProxyType(
+    {name: partial(_interfaces, _SIDES[name]) for name in ("iif", "iifname", "oif", "oifname")}
+    | {"l4proto": _protocols, "nfproto": _families, "protocol": _families, "pkttype": _links}
 )
 
 # --- Expressions --------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class KeyReader:
-    """Reads expressions in a table of the family `table`: in `ip` and `ip6` the family needs no test."""
+def family_needed(name: str, table: str) -> tuple[Test, ...]:
+    """Give the test that a packet is IPv4 (`ip`) or IPv6 (`ip6`): a table of that family needs none."""
+    return () if name == table else (FamilyIs(frozenset({FAMILIES[name]})),)
 
-    table: str
 
-    def family(self, name: str) -> tuple[Test, ...]:
-        """Give the test that a packet is IPv4 (`ip`) or IPv6 (`ip6`)."""
-        return () if name == self.table else (FamilyIs(frozenset({_FAMILIES[name]})),)
+def key_of(left: Json, table: str) -> Key:
+    """Say what an expression looks at, in a table of the family `table`."""
+    try:
+        return _key(left, table)
+    except UNREADABLE:
+        return Key()
 
-    def read(self, left: Json) -> Key:
-        """Say what an expression looks at. Raises NotModelledError."""
+
+def _key(left: Json, table: str) -> Key:
+    kind, body = one_member(left)
+    mask: int | None = None
+    if kind == "&":
+        left, part = listed(body)
         kind, body = one_member(left)
-        mask: int | None = None
-        if kind == "&":
-            left, part = listed(body)
-            kind, body = one_member(left)
-            names = FLAG_BITS if kind == "payload" else STATE_BITS
-            mask = number_of(part, names)
-        found = members(body)
-        match kind:
-            case "payload":
-                return self._payload(found, mask)
-            case "meta" if found.get("key") == "mark":
-                return Key(read=partial(_marks, False, ALL_ONES if mask is None else mask), top=ALL_ONES)
-            case "ct":
-                return self._connection(found, mask)
-            case "meta" if mask is None:
-                return Key(read=_META.get(str(found.get("key"))))
-            case "fib" if mask is None:
-                return _fib(found)
+        mask = number_of(part, FLAG_BITS if kind == "payload" else STATE_BITS)
+    found = members(body)
+    match kind:
+        case "payload":
+            return _payload(found, mask, table)
+        case "meta" if found.get("key") == "mark":
+            return Key(read=partial(_marks, False, ALL_ONES if mask is None else mask), top=ALL_ONES)
+        case "ct":
+            return _connection(found, mask, table)
+        case "meta" if mask is None:
+            return Key(read=_META.get(str(found.get("key"))))
+        case "fib" if mask is None:
+            return _fib(found)
+    return Key()
+
+
+def _payload(found: Mapping[str, Json], mask: int | None, table: str) -> Key:
+    protocol, name = str(found.get("protocol")), str(found.get("field"))
+    if "tunnel" in found:
         return Key()
+    if "base" in found:
+        return _raw(found, table) if mask is None else Key()
+    if protocol in FAMILIES:
+        return _internet(protocol, name, table) if mask is None else Key(family_needed(protocol, table))
+    if protocol == "ether":
+        readers = {"saddr": _hardware, "type": _families}
+        return Key(read=readers.get(name) if mask is None else None)
+    needs: tuple[Test, ...] = ()
+    if protocol != "th":
+        needs = (ProtocolIs(frozenset({_TRANSPORTS[protocol]})),)
+    if (protocol, name) == ("tcp", "flags"):
+        return Key(needs, partial(_flags, 255 if mask is None else mask))
+    if name in ("sport", "dport") and mask is None:
+        return Key(needs, partial(_ports, _SIDES[name], False), top=_LAST_PORT)
+    return Key(needs, settled=protocol not in ("tcp", "th"))
 
-    def _payload(self, found: Mapping[str, Json], mask: int | None) -> Key:
-        if "tunnel" in found:
-            return Key()
-        if "base" in found:
-            return self._raw(found) if mask is None else Key()
-        protocol, name = str(found.get("protocol")), str(found.get("field"))
-        if protocol in _FAMILIES:
-            return self._internet(protocol, name) if mask is None else Key(self.family(protocol))
-        if protocol == "ether":
-            readers = {"saddr": _hardware, "type": _families}
-            return Key(read=readers.get(name) if mask is None else None)
-        if protocol != "th" and protocol not in _TRANSPORTS:
-            return Key()
-        needs: tuple[Test, ...] = (
-            () if protocol == "th" else (ProtocolIs(frozenset({_TRANSPORTS[protocol]})),)
-        )
-        if (protocol, name) == ("tcp", "flags"):
-            return Key(needs, partial(_flags, 255 if mask is None else mask))
-        if name in ("sport", "dport") and mask is None:
-            return Key(needs, partial(_ports, _SIDES[name], False), top=LAST_PORT)
-        return Key(needs, settled=protocol not in ("tcp", "th"))
 
-    def _internet(self, protocol: str, name: str) -> Key:
-        family, needs = _FAMILIES[protocol], self.family(protocol)
-        if name in ("saddr", "daddr"):
-            side = _SIDES[name]
-            return Key(needs, partial(_addresses, side, family, False), address=(side, family))
-        return Key(needs, _protocols if name in ("protocol", "nexthdr") else None)
+def _internet(protocol: str, name: str, table: str) -> Key:
+    family, needs = FAMILIES[protocol], family_needed(protocol, table)
+    if name in ("saddr", "daddr"):
+        side = _SIDES[name]
+        return Key(needs, partial(_addresses, side, family, False), address=(side, family))
+    return Key(needs, _protocols if name in ("protocol", "nexthdr") else None)
 
-    def _raw(self, found: Mapping[str, Json]) -> Key:
-        """Read bytes at a place. The other family has other things there.
 
-        That those are by chance the 32 bits or more of an address happens to one sender in billions, and is left out.
-        """
-        offset, length = number_of(found.get("offset")), number_of(found.get("len"))
-        if found.get("base") == "th" and (offset, length) in ((0, 16), (16, 16)):
-            side = Side.SOURCE if offset == 0 else Side.DESTINATION
-            return Key(read=partial(_ports, side, False), top=LAST_PORT)
-        if (found.get("base"), offset, length) == ("th", 0, 32):
-            return Key(read=_port_pairs)
-        if found.get("base") != "nh" or (offset, length) not in _RAW:
-            return Key()
-        protocol, name = _RAW[offset, length]
-        if self.table in _FAMILIES and self.table != protocol:
-            return Key()
-        key = self._internet(protocol, name)
-        if length < 32:
-            return Key(read=partial(_one_byte, self.family(protocol), show({"payload": found})))
-        bits = 32 if protocol == "ip" else 128
-        return Key(key.needs, partial(_as_addresses, key, bits))
+def _raw(found: Mapping[str, Json], table: str) -> Key:
+    """Read bytes at a place. The other family has other things there.
 
-    def _connection(self, found: Mapping[str, Json], mask: int | None) -> Key:
-        name, original = str(found.get("key")), found.get("dir") == "original"
-        if name == "state":
-            return Key(read=partial(_states, 255 if mask is None else mask))
-        if name == "mark":
-            reader = partial(_marks, True, ALL_ONES if mask is None else mask)
-            return Key(read=reader, top=ALL_ONES, connected=True)
-        if mask is not None:
-            return Key()
-        if name in ("direction", "status"):
-            return Key(read=_directions if name == "direction" else _whole_status, connected=True)
-        if name in ("protocol", "l3proto"):
-            return Key((CONNECTED,), _protocols if name == "protocol" else _families)
-        family, _, part = name.rpartition(" ")
-        # `ct original saddr` without a family is not read: of a prefix version 1.0.6 lists a wrong address.
-        if original and part in ("saddr", "daddr") and family in _FAMILIES:
-            addresses = partial(_addresses, _SIDES[part], _FAMILIES[family], True)
-            return Key(self.family(family), addresses, connected=True)
-        if original and part in ("proto-src", "proto-dst"):
-            return Key(read=partial(_ports, _SIDES[part], True), top=LAST_PORT, connected=True)
+    That those are by chance the 32 bits or more of an address happens to one sender in billions, and is left out.
+    """
+    base, place = found.get("base"), (number_of(found.get("offset")), number_of(found.get("len")))
+    if base == "th" and place in ((0, 16), (16, 16)):
+        side = Side.DESTINATION if place[0] else Side.SOURCE
+        return Key(read=partial(_ports, side, False), top=_LAST_PORT)
+    if base == "th" and place == (0, 32):
+        return Key(read=_port_pairs)
+    protocol, name = _RAW[place]
+    if base != "nh" or (table in FAMILIES and table != protocol):
         return Key()
+    key = _internet(protocol, name, table)
+    if key.address is None:
+        return Key(read=partial(_one_byte, key.needs, show({"payload": found})))
+    return Key(key.needs, partial(_as_addresses, *key.address))
+
+
+def _connection(found: Mapping[str, Json], mask: int | None, table: str) -> Key:
+    name = str(found.get("key"))
+    if name == "state":
+        return Key(read=partial(_states, 255 if mask is None else mask))
+    if name == "mark":
+        reader = partial(_marks, True, ALL_ONES if mask is None else mask)
+        return Key(read=reader, top=ALL_ONES, connected=True)
+    if mask is not None:
+        return Key()
+    if name in ("direction", "status"):
+        return Key(read=_directions if name == "direction" else _whole_status, connected=True)
+    if name in ("protocol", "l3proto"):
+        return Key((CONNECTED,), _protocols if name == "protocol" else _families)
+    family, _, part = name.rpartition(" ")
+    # `ct original saddr` without a family is not read: of a prefix version 1.0.6 lists a wrong address.
+    if found.get("dir") == "original" and part in ("saddr", "daddr") and family in FAMILIES:
+        addresses = partial(_addresses, _SIDES[part], FAMILIES[family], True)
+        return Key(family_needed(family, table), addresses, connected=True)
+    if found.get("dir") == "original" and part in ("proto-src", "proto-dst"):
+        return Key(read=partial(_ports, _SIDES[part], True), top=_LAST_PORT, connected=True)
+    return Key()
 
 
 def _port_pairs(values: Values) -> Sequence[Test]:
     """Read both ports in one number, the sender's first: what nft makes of two comparisons that stand side by side."""
     found: list[Test] = []
     for value in values:
-        source, destination = divmod(number_of(value), 1 << 16)
-        ports = ((Side.SOURCE, source), (Side.DESTINATION, destination))
-        found.append(AnyOf((tuple(Match(PortIn(side, ((port, port),))) for side, port in ports),)))
+        both = zip(Side, divmod(number_of(value), 1 << 16), strict=True)
+        found.append(AnyOf((tuple(Match(PortIn(side, ((port, port),))) for side, port in both),)))
     return found
 
 
@@ -337,11 +331,9 @@ def _one_byte(family: tuple[Test, ...], words: str, values: Values) -> Sequence[
     return [AnyOf(((Match(family[0]), Match(protocol)), other))]
 
 
-def _as_addresses(key: Key, bits: int, values: Values) -> Sequence[Test]:
-    if key.read is None:
-        raise NotModelledError("no address")
-    kind = IPv4Address if bits == 32 else IPv6Address
-    return key.read([str(kind(number_of(value))) for value in values])
+def _as_addresses(side: Side, family: Family, values: Values) -> Sequence[Test]:
+    kind = IPv4Address if family == 4 else IPv6Address
+    return _addresses(side, family, False, [str(kind(number_of(value))) for value in values])
 
 
 def _fib(found: Mapping[str, Json]) -> Key:

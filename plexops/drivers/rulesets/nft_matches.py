@@ -6,25 +6,24 @@ Sources: nft(8), libnftables-json(5), the kernel's `net/netfilter/nft_*.c`.
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from plexops.drivers.rulesets.nft_keys import CONNECTED, Key, KeyReader
-from plexops.drivers.rulesets.nft_values import NotModelledError, Values, bare, number_of
+from plexops.drivers.rulesets.base import ANSWERED, ASSURED, NEVER
+from plexops.drivers.rulesets.nft_keys import CONNECTED, Key, key_of
+from plexops.drivers.rulesets.nft_values import UNREADABLE, NotModelledError, Values, bare, number_of
 from plexops.drivers.rulesets.nft_words import listed, members, one_member, show, show_statement
 from plexops.model.exchange import Json
-from plexops.model.packets import (
+from plexops.model.matches import (
     AnyOf,
     ConnectionsWithin,
-    FlagsAre,
     Match,
     Other,
     RateWithin,
     SetHas,
     Side,
-    State,
-    StateIs,
     Test,
     TimeIs,
     TranslatedIs,
@@ -32,24 +31,15 @@ from plexops.model.packets import (
 
 #: Of an anonymous set so many elements are shown.
 MOST_SHOWN = 6
-#: Raised by values that are not what is expected: they are not modelled.
-UNREADABLE = (ValueError, LookupError, TypeError)
-NEVER = AnyOf(())
-
-_PER_MINUTE: Mapping[str, float] = MappingProxyType(
+_PER_MINUTE = MappingProxyType(
     {"second": 60, "minute": 1, "hour": 1 / 60, "day": 1 / 1440, "week": 1 / 10080}
 )
-_STATUS_BITS: Mapping[str, int] = MappingProxyType(
-    {"seen-reply": 2, "assured": 4, "confirmed": 8, "snat": 16, "dnat": 32}
-)
-_ANSWERED = StateIs(frozenset({State.ESTABLISHED}))
-#: The first packet's connection is confirmed when it has left; it is assured with the packet after the answer, which
-#: is the first that has ACK without SYN.
+_STATUS_BITS = MappingProxyType({"seen-reply": 2, "assured": 4, "confirmed": 8, "snat": 16, "dnat": 32})
 _STATUS_TESTS: Mapping[int, Test] = MappingProxyType(
     {
-        2: _ANSWERED,
-        4: AnyOf(((Match(_ANSWERED), Match(FlagsAre(18, 16))),)),
-        8: _ANSWERED,
+        2: ANSWERED,
+        4: AnyOf((ASSURED,)),
+        8: ANSWERED,
         16: TranslatedIs(Side.SOURCE),
         32: TranslatedIs(Side.DESTINATION),
     }
@@ -58,15 +48,23 @@ _STATUS_TESTS: Mapping[int, Test] = MappingProxyType(
 _OF_THEIR_RULE = re.compile(r"\b(?:numgen|random|quota|limit|xt)\b")
 
 
-@dataclass(frozen=True, slots=True)
+Body = Mapping[str, Json]
+
+
+@dataclass(slots=True)
 class Table:
-    """What the rules of a table refer to. `addresses` are its sets of addresses, `written` what rules change otherwise."""
+    """What the listing holds of one table, by name."""
 
     family: str
     name: str
-    sets: Mapping[str, Values]
-    maps: Mapping[str, Values]
-    limits: Mapping[str, Json]
+    #: Dormant: none of its chains is asked. None: not known.
+    asleep: bool | None = False
+    #: Its sets, maps, limits, flow tables, by kind first.
+    objects: defaultdict[str, dict[str, Body]] = field(default_factory=lambda: defaultdict(dict))
+    #: Chains with their place in the listing: what was made later stands later.
+    chains: dict[str, tuple[int, Body]] = field(default_factory=dict)
+    rules: dict[str, list[Body]] = field(default_factory=dict)
+    #: Its sets of addresses, and the sets and maps that rules change otherwise than by adding an address.
     addresses: frozenset[str] = frozenset()
     written: frozenset[str] = frozenset()
 
@@ -74,16 +72,23 @@ class Table:
         """Give the id of a chain or set of this table."""
         return f"{self.family} {self.name} {name}"
 
-    def elements(self, value: Json, named: Mapping[str, Values]) -> Values:
-        """Give the elements of an anonymous set or a named one; a single value is one element."""
-        kind, body = one_member(value)
-        if kind == "set":
-            return [bare(element) for element in listed(body)]
-        if not isinstance(value, str) or not value.startswith("@"):
+    def elements(self, value: Json, kind: str) -> Values:
+        """Give the elements of an anonymous set or a named one (`set` or `map`); a single value is one element."""
+        anonymous, body = one_member(value)
+        if anonymous == "set":
+            found = listed(body)
+        elif not isinstance(value, str) or not value.startswith("@"):
             return [value]
-        if value[1:] in self.written or value[1:] not in named:
+        elif value[1:] in self.written or value[1:] not in self.objects[kind]:
             raise NotModelledError(f"what is in {value} is not known")
-        return [bare(element) for element in named[value[1:]]]
+        else:
+            found = elements_of(self.objects[kind][value[1:]])
+        return [bare(element) for element in found]
+
+
+def elements_of(body: Body) -> Values:
+    """Give what a named set or map holds, as it is listed."""
+    return [] if body.get("elem") is None else listed(body["elem"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,21 +100,21 @@ class MatchReader:
 
     def key(self, left: Json) -> Key:
         """Say what an expression looks at."""
-        try:
-            return KeyReader(self.table.family).read(left)
-        except UNREADABLE:
-            return Key()
+        return key_of(left, self.table.family)
 
     def needs(self, left: Json, words: str) -> list[Match]:
         """Give what must hold for an expression to have a value at all."""
-        parts = members(left).get("concat")
-        keys = [self.key(part) for part in (listed(parts) if parts is not None else [left])]
-        return [Match(test, words=words) for key in keys for test in key.needs]
+        parts = listed(members(left).get("concat", (left,)))
+        return [Match(test, words=words) for part in parts for test in self.key(part).needs]
 
     def unknown(self, words: str) -> Match:
         """Give a match of which it is not known whether it holds."""
-        about = f"{words} # handle {self.handle}" if _OF_THEIR_RULE.search(words) else words
+        about = self.here(words) if _OF_THEIR_RULE.search(words) else words
         return Match(Other(about), words=words)
+
+    def here(self, words: str) -> str:
+        """Give words that say of which rule they are."""
+        return f"{words} # handle {self.handle}"
 
     def read(self, statement: Json) -> list[Match]:
         """Read one statement that a packet may fail."""
@@ -120,26 +125,25 @@ class MatchReader:
                 case "match":
                     return self._compare(statement, found, words)
                 case "limit":
-                    return [self._limit(self.table.limits[str(body)] if not found else body, words)]
+                    return [self._limit(found or self.table.objects["limit"][str(body)], words)]
                 case "ct count":
-                    about, most = f"{words} # handle {self.handle}", number_of(found["val"])
-                    return [Match(ConnectionsWithin(most, bool(found.get("inv")), about), words=words)]
+                    most, over = number_of(found["val"]), bool(found.get("inv"))
+                    return [Match(ConnectionsWithin(most, over, self.here(words)), words=words)]
                 case "xt" if found.get("type") == "match" and found.get("name") == "comment":
                     return []
         except UNREADABLE:
             pass
         return [self.unknown(show_statement(statement))]
 
-    def _limit(self, body: Json, words: str) -> Match:
+    def _limit(self, found: Body, words: str) -> Match:
         """Read a rate of packets. Without a burst it is 5 (nft(8))."""
-        found = members(body)
         if found.get("rate_unit", "packets") != "packets":
             raise NotModelledError("a rate of bytes")
         rate = number_of(found["rate"]) * _PER_MINUTE[str(found["per"])]
         over, burst = bool(found.get("inv")), number_of(found.get("burst") or 5)
-        return Match(RateWithin(rate, burst, over, f"{words} # handle {self.handle}"), words=words)
+        return Match(RateWithin(rate, burst, over, self.here(words)), words=words)
 
-    def _compare(self, statement: Json, found: Mapping[str, Json], words: str) -> list[Match]:
+    def _compare(self, statement: Json, found: Body, words: str) -> list[Match]:
         left, operator, right = found.get("left"), str(found.get("op", "==")), found.get("right")
         if _is_a(left, "ct", "status") and (operator in ("in", "!") or "&" in members(left)):
             return _status(left, operator, right, words)
@@ -166,7 +170,7 @@ class MatchReader:
         name = right[1:] if isinstance(right, str) and right.startswith("@") else ""
         if key.address is not None and name in self.table.addresses:
             return [Match(SetHas(key.address[0], self.table.id_of(name)), operator == "!=", words)]
-        values = self.table.elements(right, self.table.sets)
+        values = self.table.elements(right, "set")
         return self.among(left, values, words, negated=operator == "!=")
 
     def among(self, left: Json, values: Values, words: str, *, negated: bool = False) -> list[Match]:
@@ -182,16 +186,13 @@ class MatchReader:
                 raise NotModelledError("whether there is a connection")
             return [Match(self._together(listed(parts), values), negated, words)]
         key = self.key(left)
-        if key.read is None:
-            if not key.settled:
-                raise NotModelledError("not modelled")
+        if key.settled:
             return []
+        if key.read is None:
+            raise NotModelledError("not modelled")
         tests = key.read(values)
-        if key.connected and negated:
-            # Without a connection a rule does not hold, negated or not.
-            return [Match(test, negated=True, words=words) for test in tests] or [
-                Match(CONNECTED, words=words)
-            ]
+        if key.connected and negated:  # without a connection a rule does not hold, negated or not
+            return [Match(test, negated, words) for test in tests] or [Match(CONNECTED, words=words)]
         return [_one_of(tests, words, negated=negated)]
 
     def _together(self, parts: Sequence[Json], values: Values) -> Test:
@@ -226,8 +227,7 @@ class MatchReader:
         held: list[Match] = []
         for statement in run:
             found = members(members(statement)["match"])
-            alike = {"match": {**found, "op": "=="}}
-            read = self.read(alike)
+            read = self.read({"match": {**found, "op": "=="}})
             before = len(self.needs(found.get("left"), ""))
             needs += read[:before]
             held += read[before:]

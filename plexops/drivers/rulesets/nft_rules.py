@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
+from plexops.drivers.rulesets.base import NEVER
 from plexops.drivers.rulesets.nft_effects import ASKING, EffectReader
-from plexops.drivers.rulesets.nft_matches import MOST_SHOWN, NEVER, UNREADABLE, MatchReader, Table, runs
-from plexops.drivers.rulesets.nft_values import NotModelledError, bare
+from plexops.drivers.rulesets.nft_matches import MOST_SHOWN, Body, MatchReader, Table, runs
+from plexops.drivers.rulesets.nft_values import UNREADABLE, NotModelledError, bare
 from plexops.drivers.rulesets.nft_words import listed, members, one_member, show_statement
 from plexops.model.exchange import Json
-from plexops.model.packets import (
-    AddToSet,
-    AnyOf,
-    CopyMark,
-    Effect,
-    MarkIs,
-    Match,
-    NoTracking,
-    Other,
-    Rule,
-    SetHas,
-    SetMark,
-    StateIs,
-    Test,
-    UnknownEffect,
-)
+from plexops.model.matches import AnyOf, MarkIs, Match, Other, SetHas, StateIs, Test
+from plexops.model.packets import AddToSet, CopyMark, Effect, NoTracking, Rule, SetMark, UnknownEffect
 
 #: A longer verdict map becomes a rule for each verdict.
 _MOST_RULES = 64
@@ -41,16 +28,16 @@ _FROM_MAP: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 
 @dataclass(slots=True)
-class Draft:
+class _Draft:
     """A rule on its way."""
 
     matches: list[Match] = field(default_factory=list)
     effects: list[Effect] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
 
-    def copy(self) -> Draft:
+    def copy(self) -> _Draft:
         """Give one that grows by itself."""
-        return Draft([*self.matches], [*self.effects], [*self.said])
+        return _Draft([*self.matches], [*self.effects], [*self.said])
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,26 +49,19 @@ class _Choice:
     words: str
 
 
-def read_rule(found: Mapping[str, Json], table: Table, exhibit: str) -> list[Rule]:
+def read_rule(found: Body, table: Table, exhibit: str) -> list[Rule]:
     """Read one rule. What cannot be read makes this rule a maybe, and no other."""
     handle, comment = str(found.get("handle", "")), str(found.get("comment", ""))
-    name = comment.removeprefix("!fw4: ")
     expression = listed(found.get("expr"))
-    words = " ".join(filter(None, (show_statement(one, MOST_SHOWN) for one in expression)))
     try:
-        drafts = _RuleReader(MatchReader(table, handle)).read(expression)
+        drafts = _RuleReader(MatchReader(table, handle)).read(runs(expression), _Draft())
     except (*UNREADABLE, RecursionError, AttributeError):
+        words = _joined(show_statement(one, MOST_SHOWN) for one in expression)
         unreadable = f"{words} # handle {handle}"
-        drafts = [Draft([Match(Other(unreadable), words=words)], [UnknownEffect(unreadable)], [words])]
+        drafts = [_Draft([Match(Other(unreadable), words=words)], [UnknownEffect(unreadable)], [words])]
+    name = comment.removeprefix("!fw4: ")
     return [
-        Rule(
-            _each_once(draft.matches),
-            tuple(draft.effects),
-            " ".join(filter(None, draft.said)),
-            name,
-            handle,
-            exhibit,
-        )
+        Rule(_each_once(draft.matches), tuple(draft.effects), _joined(draft.said), name, handle, exhibit)
         for draft in drafts
     ]
 
@@ -90,12 +70,9 @@ def read_rule(found: Mapping[str, Json], table: Table, exhibit: str) -> list[Rul
 class _RuleReader:
     matches: MatchReader
 
-    def read(self, expression: Sequence[Json]) -> list[Draft]:
-        """Read all statements in order."""
-        return self._from(runs(expression), Draft())
-
-    def _from(self, statements: Sequence[Sequence[Json]], draft: Draft) -> list[Draft]:
-        done: list[Draft] = []
+    def read(self, statements: Sequence[Sequence[Json]], draft: _Draft) -> list[_Draft]:
+        """Read statements in order, behind what a draft already has."""
+        done: list[_Draft] = []
         for place, run in enumerate(statements):
             statement = run[0]
             if len(run) > 1:
@@ -110,7 +87,7 @@ class _RuleReader:
                     branch.matches += choice.matches
                     branch.said.append(choice.words)
                     self._do(done, branch, choice.statement)
-                    done += self._from(statements[place + 1 :], branch)
+                    done += self.read(statements[place + 1 :], branch)
                 return done
             draft.said.append(show_statement(statement, MOST_SHOWN))
             if isinstance(statement, str) and "notrack" in statement:
@@ -123,12 +100,14 @@ class _RuleReader:
                 self._do(done, draft, statement)
         return [*done, draft]
 
-    def _do(self, done: list[Draft], draft: Draft, statement: Json) -> None:
+    def _do(self, done: list[_Draft], draft: _Draft, statement: Json) -> None:
         needs, effects = EffectReader(self.matches).read(statement)
         if needs:
             _ask(done, draft, needs)
         draft.effects += effects
-        for one in listed(_inner(statement)):
+        kind, body = one_member(statement)
+        # What is asked of each element that a rule puts into a set.
+        for one in listed(members(body).get("stmt", ())) if kind in ("set", "meter") else ():
             if one_member(one)[0] not in ("", "counter", "last"):
                 _ask(done, draft, self.matches.read(one))
 
@@ -138,30 +117,30 @@ class _RuleReader:
         found = members(body)
         try:
             if kind == "vmap":
-                return self._verdicts(found)
-            for place in _FROM_MAP.get(kind, ()):
-                origin = members(members(found.get(place)).get("map"))
-                if origin:
-                    return [
-                        self._chosen(kind, found, place, origin, pair)
-                        for pair in self._elements(origin.get("data"))
-                    ] or [self._none(statement)]
+                choices = self._verdicts(found)
+            else:
+                maps = {
+                    place: members(members(found.get(place)).get("map")) for place in _FROM_MAP.get(kind, ())
+                }
+                place = next((place for place, origin in maps.items() if origin), "")
+                if not place:
+                    return None
+                pairs = self._elements(maps[place].get("data"))
+                choices = [self._chosen(kind, found, place, maps[place], *pair) for pair in pairs]
         except UNREADABLE:
             words = show_statement(statement, MOST_SHOWN)
             needs = self.matches.needs(found.get("key"), words) if kind == "vmap" else []
             return [_Choice([*needs, self.matches.unknown(show_statement(statement))], statement, words)]
-        return None
+        # A map without an element does nothing, and the next rule is asked.
+        words = show_statement(statement, MOST_SHOWN)
+        return choices or [_Choice([Match(NEVER, words=words)], {"comment": ""}, words)]
 
     def _elements(self, data: Json) -> list[tuple[Json, Json]]:
         """Give keys and values; what stands for all other keys comes last."""
-        table = self.matches.table
-        pairs: list[tuple[Json, Json]] = []
-        for element in table.elements(data, table.maps):
-            key, value = listed(element)
-            pairs.append((bare(key), value))
-        return sorted(pairs, key=lambda pair: pair[0] == "*")
+        pairs = [listed(element) for element in self.matches.table.elements(data, "map")]
+        return sorted(((bare(key), value) for key, value in pairs), key=lambda pair: pair[0] == "*")
 
-    def _verdicts(self, found: Mapping[str, Json]) -> list[_Choice]:
+    def _verdicts(self, found: Body) -> list[_Choice]:
         key = found.get("key")
         pairs = self._elements(found.get("data"))
         groups: dict[str, tuple[list[Json], Json]] = {}
@@ -169,22 +148,13 @@ class _RuleReader:
             alone = len(pairs) <= _MOST_RULES or value == "*"
             name = f"{len(groups)}" if alone else str(verdict)
             groups.setdefault(name, ([], verdict))[0].append(value)
-        choices = [
+        return [
             self._choice(key, values, verdict, {"vmap": {"key": key, "data": _pairs(values, verdict)}})
             for values, verdict in groups.values()
         ]
-        return choices or [self._none({"vmap": found})]
 
-    def _chosen(
-        self,
-        kind: str,
-        found: Mapping[str, Json],
-        place: str,
-        origin: Mapping[str, Json],
-        pair: tuple[Json, Json],
-    ) -> _Choice:
-        key, value = pair
-        parts = listed(members(value)["concat"]) if "concat" in members(value) else [value]
+    def _chosen(self, kind: str, found: Body, place: str, origin: Body, key: Json, value: Json) -> _Choice:
+        parts = listed(members(value).get("concat", (value,)))
         if len(parts) > 2 or (len(parts) == 2 and place != "addr"):
             raise NotModelledError("a value of several parts")
         chosen = {**found, place: parts[0], **({"port": parts[1]} if len(parts) == 2 else {})}
@@ -200,10 +170,9 @@ class _RuleReader:
             matches.append(self.matches.unknown(show_statement(shown)))
         return _Choice(matches, statement, words)
 
-    def _none(self, statement: Json) -> _Choice:
-        """A map without an element does nothing, and the next rule is asked."""
-        words = show_statement(statement, MOST_SHOWN)
-        return _Choice([Match(NEVER, words=words)], {"comment": ""}, words)
+
+def _joined(words: Iterable[str]) -> str:
+    return " ".join(filter(None, words))
 
 
 def _each_once(matches: Sequence[Match]) -> tuple[Match, ...]:
@@ -217,13 +186,7 @@ def _pairs(keys: Sequence[Json], value: Json) -> Json:
     return {"set": [[key, value] for key in keys]}
 
 
-def _inner(statement: Json) -> Json:
-    """Give what is asked of each element that a rule puts into a set."""
-    kind, body = one_member(statement)
-    return members(body).get("stmt") if kind in ("set", "meter") else None
-
-
-def _ask(done: list[Draft], draft: Draft, matches: Sequence[Match]) -> None:
+def _ask(done: list[_Draft], draft: _Draft, matches: Sequence[Match]) -> None:
     """Let a rule ask more. What it did before it asked, it does in a rule of its own, whatever the answer is."""
     if draft.effects:
         done.append(draft.copy())

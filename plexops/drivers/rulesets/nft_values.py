@@ -9,13 +9,13 @@ from types import MappingProxyType
 from plexops.drivers.rulesets.nft_words import listed, members, one_member
 from plexops.model.exchange import Json
 from plexops.model.intervals import Numbers, normalise
-from plexops.model.packets import Family
+from plexops.model.matches import Family
 
 Values = Sequence[Json]
-STATE_BITS: Mapping[str, int] = MappingProxyType(
-    {"invalid": 1, "established": 2, "related": 4, "new": 8, "untracked": 64}
-)
-FLAG_BITS: Mapping[str, int] = MappingProxyType(
+#: Raised by values that are not what is expected: they are not modelled.
+UNREADABLE = (ValueError, LookupError, TypeError)
+STATE_BITS = MappingProxyType({"invalid": 1, "established": 2, "related": 4, "new": 8, "untracked": 64})
+FLAG_BITS = MappingProxyType(
     {"fin": 1, "syn": 2, "rst": 4, "psh": 8, "ack": 16, "urg": 32, "ecn": 64, "cwr": 128}
 )
 
@@ -54,18 +54,14 @@ def ranges(values: Values) -> list[tuple[int, int]]:
     found: list[tuple[int, int]] = []
     for value in values:
         kind, body = one_member(value)
-        if kind == "range":
-            first, last = (number_of(end) for end in listed(body))
-            found.append((first, last))
-        else:
-            found.append((number_of(value), number_of(value)))
+        first, last = (number_of(end) for end in (listed(body) if kind == "range" else (value, value)))
+        found.append((first, last))
     return found
 
 
 def address_numbers(values: Values, family: Family) -> Numbers:
     """Read addresses, prefixes and ranges of one family; `*` is every address. Lists of countries are long."""
-    number = _v4 if family == 4 else _v6
-    bits = 32 if family == 4 else 128
+    number, bits = (_v4, 32) if family == 4 else (_v6, 128)
     found: list[tuple[int, int]] = []
     for value in values:
         if isinstance(value, str) and value != "*":

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Mapping, Sequence
 
 from plexops.model.exchange import Json
 
 #: Keys of `meta` that nft writes without the word.
 _BARE = frozenset({"iif", "oif", "iifname", "oifname", "iifgroup", "oifgroup"})
-_BINARY = ("&", "|", "^", "<<", ">>")
-_WITHOUT_OPERATOR = frozenset({"==", "in"})
+#: Shows every element of a set.
+_ALL = 1 << 30
 
 
 def listed(value: Json) -> Sequence[Json]:
@@ -24,13 +23,16 @@ def members(value: Json) -> Mapping[str, Json]:
     return value if isinstance(value, (dict, Mapping)) else {}
 
 
-def show(value: Json, most: int = 1 << 30) -> str:
+def one_member(value: Json) -> tuple[str, Json]:
+    """Give name and value of an object with one member; an empty name for anything else."""
+    found = members(value)
+    return next(iter(found.items())) if len(found) == 1 else ("", value)
+
+
+def show(value: Json, most: int = _ALL) -> str:
     """Write an expression; of a set `most` elements."""
     if isinstance(value, Mapping):
-        if len(value) == 1:
-            ((kind, body),) = value.items()
-            return _show_kind(kind, body, most)
-        return json.dumps(value)
+        return _show_kind(*one_member(value), most) if len(value) == 1 else json.dumps(value)
     if isinstance(value, bool):
         return "exists" if value else "missing"
     if isinstance(value, (int, float)):
@@ -42,11 +44,20 @@ def show(value: Json, most: int = 1 << 30) -> str:
 
 def _show_kind(kind: str, body: Json, most: int) -> str:
     found, parts = members(body), listed(body)
-    if kind in _BINARY:
-        return f" {kind} ".join(f"({show(p)})" if _is_several(p) else show(p) for p in parts)
-    if kind in _KEYS:
-        return _KEYS[kind](found)
     match kind:
+        case "&" | "|" | "^" | "<<" | ">>":
+            return f" {kind} ".join(f"({show(p)})" if len(listed(p)) > 1 else show(p) for p in parts)
+        case "payload":
+            raw = f"@{found.get('base')},{found.get('offset')},{found.get('len')}"
+            return raw if "base" in found else f"{found.get('protocol')} {found.get('field')}"
+        case "meta":
+            return str(found.get("key")) if str(found.get("key")) in _BARE else f"meta {found.get('key')}"
+        case "ct":
+            return _joined("ct", found.get("dir"), found.get("key"))
+        case "fib":
+            return f"fib {' . '.join(map(str, listed(found.get('flags'))))} {found.get('result')}"
+        case "prefix":
+            return f"{found.get('addr')}/{found.get('len')}"
         case "range":
             return "-".join(show(end) for end in parts)
         case "concat":
@@ -58,54 +69,27 @@ def _show_kind(kind: str, body: Json, most: int) -> str:
         case "elem" if "val" in found:
             return show(found.get("val"), most)
         case "accept" | "drop" | "return" | "continue" | "jump" | "goto":
-            return " ".join(str(word) for word in (kind, found.get("target")) if word)
+            return _joined(kind, found.get("target"))
     details = (f"{name} {show(value)}" for name, value in found.items()) if found else (show(body, most),)
     return " ".join((kind, *details)).strip()
 
 
-def _payload(found: Mapping[str, Json]) -> str:
-    if "base" in found:
-        return f"@{found['base']},{found.get('offset')},{found.get('len')}"
-    return f"{found.get('protocol')} {found.get('field')}"
+def _joined(*words: Json) -> str:
+    return " ".join(str(word) for word in words if word)
 
 
-def _meta(found: Mapping[str, Json]) -> str:
-    key = str(found.get("key"))
-    return key if key in _BARE else f"meta {key}"
-
-
-def _ct(found: Mapping[str, Json]) -> str:
-    return " ".join(str(word) for word in ("ct", found.get("dir"), found.get("key")) if word)
-
-
-def _fib(found: Mapping[str, Json]) -> str:
-    return f"fib {' . '.join(str(flag) for flag in listed(found.get('flags')))} {found.get('result')}"
-
-
-def _prefix(found: Mapping[str, Json]) -> str:
-    return f"{found.get('addr')}/{found.get('len')}"
-
-
-_KEYS: Mapping[str, Callable[[Mapping[str, Json]], str]] = MappingProxyType(
-    {"payload": _payload, "meta": _meta, "ct": _ct, "fib": _fib, "prefix": _prefix}
-)
-
-
-def _is_several(value: Json) -> bool:
-    return isinstance(value, Sequence) and not isinstance(value, str) and len(value) > 1
+def _pair(element: Json) -> Sequence[Json]:
+    """Give key and value of a map's element; a set's element is one."""
+    parts = listed(element)
+    return parts if len(parts) == 2 else (element,)
 
 
 def _show_set(elements: Sequence[Json], most: int) -> str:
-    shown = [
-        " : ".join(show(part, most) for part in element)
-        if isinstance(element, Sequence) and not isinstance(element, str) and len(element) == 2
-        else show(element, most)
-        for element in elements[:most]
-    ]
+    shown = [" : ".join(show(part, most) for part in _pair(element)) for element in elements[:most]]
     return f"{{ {', '.join([*shown, '…'] if len(elements) > most else shown)} }}"
 
 
-def show_statement(statement: Json, most: int = 1 << 30) -> str:
+def show_statement(statement: Json, most: int = _ALL) -> str:
     """Write one statement of a rule; empty for a counter."""
     kind, body = one_member(statement)
     found = members(body)
@@ -115,13 +99,9 @@ def show_statement(statement: Json, most: int = 1 << 30) -> str:
         case "counter":
             return ""
         case "match":
-            operator = str(found.get("op", "=="))
-            words = (
-                show(found.get("left"), most),
-                "" if operator in _WITHOUT_OPERATOR and "&" not in members(found.get("left")) else operator,
-                show(found.get("right"), most),
-            )
-            return " ".join(word for word in words if word)
+            left, operator, right = found.get("left"), str(found.get("op", "==")), found.get("right")
+            written = "" if operator in ("==", "in") and "&" not in members(left) else operator
+            return _joined(show(left, most), written, show(right, most))
         case "vmap":
             return f"{show(found.get('key'))} vmap {show(found.get('data'), most)}"
         case "mangle":
@@ -154,19 +134,9 @@ def _show_limit(found: Mapping[str, Json]) -> str:
 
 
 def _show_nat(kind: str, found: Mapping[str, Json], most: int) -> str:
-    words = [kind, str(found.get("family", ""))]
+    where = ""
     if "addr" in found or "port" in found:
         address, port = show(found.get("addr"), most), show(found.get("port"), most)
         where = f"[{address}]" if ":" in address and port and " " not in address else address
-        words += ["to", f"{where}:{port}" if port else where]
-    words += [str(flag) for flag in listed(found.get("flags")) if flag]
-    return " ".join(word for word in words if word)
-
-
-def one_member(value: Json) -> tuple[str, Json]:
-    """Give name and value of an object with one member; an empty name for anything else."""
-    found = members(value)
-    if len(found) != 1:
-        return "", value
-    ((name, body),) = found.items()
-    return name, body
+        where = f"to {where}:{port}" if port else f"to {where}"
+    return _joined(kind, found.get("family"), where, *listed(found.get("flags")))
