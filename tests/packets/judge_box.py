@@ -6,8 +6,9 @@ import json
 from collections.abc import Mapping
 
 from plexops.drivers.rulesets.netfilter import NetfilterAnswers, netfilter_box
-from plexops.drivers.rulesets.network import read_addresses, read_arp, read_routes
+from plexops.drivers.rulesets.network import read_addresses, read_routes
 from plexops.model.packets import Box
+from plexops.parsers.proc_net import parse_proc_arp
 
 
 def box_of(reads: Mapping[str, str], internet_side: str) -> Box:
@@ -32,6 +33,6 @@ def box_of(reads: Mapping[str, str], internet_side: str) -> Box:
             ipset=reads["ipset"],
             addresses=read_addresses(json.loads(reads["addresses"])),
             routes=read_routes(json.loads(reads["routes4"])) + read_routes(json.loads(reads["routes6"]), 6),
-            arp=read_arp(reads["arp"]),
+            arp={str(a): mac for a, mac in parse_proc_arp(reads["arp"]).items()},
         )
     )

@@ -11,12 +11,13 @@ from typing import Any
 
 from plexops.drivers.rulesets.base import Part
 from plexops.drivers.rulesets.netfilter import NOT_INSTALLED, NetfilterAnswers, netfilter_box
-from plexops.drivers.rulesets.network import read_addresses, read_arp, read_routes
+from plexops.drivers.rulesets.network import read_addresses, read_routes
 from plexops.drivers.rulesets.nft import read_nft
 from plexops.model.exchange import Json
 from plexops.model.intervals import ALL_PORTS, ALL_V4, ALL_V6
 from plexops.model.packets import Box, Family
 from plexops.packets.reach import AnswerKind, Asked, Target, who_reaches
+from plexops.parsers.proc_net import parse_proc_arp
 from tests.packets.iptables_home import numbers
 
 DATA = Path(__file__).parent / "data" / "nft"
@@ -68,7 +69,7 @@ def router(nft: Json) -> Box:
             nft={"nftables": nft},
             addresses=read_addresses(world["addresses"]),
             routes=read_routes(world["routes4"]) + read_routes(world["routes6"], 6),
-            arp=read_arp("\n".join(world["arp"])),
+            arp={str(a): mac for a, mac in parse_proc_arp("\n".join(world["arp"])).items()},
             unread=ONLY_NFT,
         )
     )

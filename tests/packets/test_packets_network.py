@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from plexops.drivers.rulesets.network import read_addresses, read_arp, read_netifd, read_routes
+from plexops.drivers.rulesets.network import read_addresses, read_netifd, read_routes
 from plexops.model.exchange import Json
 from plexops.model.intervals import ALL_V4, ALL_V6, network, show_addresses
 from plexops.model.packets import LocalAddress, Route
+from plexops.parsers.proc_net import parse_proc_arp
 from tests.packets.nft_home import CAPTURES
 
 
@@ -144,8 +145,9 @@ def test_neighbours_that_answered() -> None:
 192.168.1.2      0x1         0x0         00:00:00:00:00:00     *        d0
 192.168.1.3      0x1         0x6         02:00:00:00:00:01     *        d0
 """
-    assert dict(read_arp(text)) == {"192.168.1.254": "00:11:22:aa:bb:cc", "192.168.1.3": "02:00:00:00:00:01"}
-    assert dict(read_arp("")) == {}
+    found = {str(address): mac for address, mac in parse_proc_arp(text).items()}
+    assert found == {"192.168.1.254": "00:11:22:aa:bb:cc", "192.168.1.3": "02:00:00:00:00:01"}
+    assert parse_proc_arp("") == {}
 
 
 # --- OpenWrt ------------------------------------------------------------------------------------------------------

@@ -11,29 +11,32 @@ from typing import Any
 from plexops.drivers.answers import Answer
 from plexops.drivers.rulesets import pf, routeros, uci
 from plexops.drivers.rulesets.netfilter import NOT_INSTALLED, NetfilterAnswers, netfilter_box
-from plexops.drivers.rulesets.network import read_addresses, read_arp, read_netifd, read_routes
-from plexops.model.intervals import Numbers, intersect, show_addresses, show_ports
-from plexops.model.packets import (
+from plexops.drivers.rulesets.network import read_addresses, read_netifd, read_routes
+from plexops.model.intervals import intersect, show_addresses, show_ports
+from plexops.model.matches import (
     AddressIn,
     AnyOf,
-    Box,
-    Chain,
     FamilyIs,
     InterfaceIs,
-    LocalAddress,
     Match,
     Other,
     PortIn,
     ProtocolIs,
+    Side,
+    TranslatedIs,
+)
+from plexops.model.packets import (
+    Box,
+    Chain,
+    LocalAddress,
     Route,
     Rule,
-    Side,
     TranslateDestination,
-    TranslatedIs,
     UnknownEffect,
     Verdict,
 )
 from plexops.model.values import is_public
+from plexops.parsers.proc_net import parse_proc_arp
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +74,14 @@ def build_box(plumbing: str, told: Told, configured: tuple[str, str] | None = No
 def _netfilter(told: Told) -> Box:
     names = ("nft", "iptables", "ip6tables", "iptables_legacy", "ip6tables_legacy", "ipset")
     addresses, routes = _places(told)
+    arp = told.value("arp")
     given = NetfilterAnswers(
         internet_side=told.internet_side,
         role=told.role,
         **{name: told.value(name) for name in names},
         addresses=addresses,
         routes=routes,
-        arp=None if told.value("arp") is None else read_arp(told.value("arp")),
+        arp=None if arp is None else {str(address): mac for address, mac in parse_proc_arp(arp).items()},
         unread=MappingProxyType({name: told.why(name) or NOT_INSTALLED for name in names}),
     )
     box = netfilter_box(given)
@@ -104,35 +108,24 @@ def _places(told: Told) -> tuple[tuple[LocalAddress, ...] | None, tuple[Route, .
 
 def _routeros(told: Told) -> Box:
     given: dict[str, Any] = {"internet_side": told.internet_side, "version": told.value("version") or ""}
-    for item in fields(routeros.RouterOsAnswers):
-        if item.name in given:
-            continue
-        value = told.value(item.name)
-        if item.name.endswith("_ids"):
-            given[item.name] = tuple(value or ())
+    for name in (item.name for item in fields(routeros.RouterOsAnswers) if item.name not in given):
+        value = told.value(name)
+        if name.endswith("_ids"):
+            given[name] = tuple(value or ())
         else:
             rows = None if value is None else tuple(value)
-            given[item.name] = routeros.Rows(rows, told.why(item.name), f"{told.role}.{item.name}")
-    answers = routeros.RouterOsAnswers(**given)
-    return routeros.routeros_box(answers)
+            given[name] = routeros.Rows(rows, told.why(name), f"{told.role}.{name}")
+    return routeros.routeros_box(routeros.RouterOsAnswers(**given))
 
 
 def _pf(told: Told) -> Box:
-    rows: dict[str, Any] = {
-        part: value["rows"] if isinstance(value := told.value(name), Mapping) and "rows" in value else None
-        for part, name in (
-            ("forwards", "forwards"),
-            ("filters", "filter_rules"),
-            ("aliases", "aliases"),
-            ("interfaces", "interfaces"),
-            ("arp", "arp"),
-        )
-    }
-    answers = pf.PfAnswers(
-        **rows,
-        forwards_exhibit=f"{told.role}.forwards",
-        filters_exhibit=f"{told.role}.filter_rules",
-    )
+    rows: dict[str, Any] = {}
+    for name in ("forwards", "filter_rules", "aliases", "interfaces", "arp"):
+        value = told.value(name)
+        rows[name] = value.get("rows") if isinstance(value, Mapping) else None
+    rows["filters"] = rows.pop("filter_rules")
+    forwards, filters = f"{told.role}.forwards", f"{told.role}.filter_rules"
+    answers = pf.PfAnswers(**rows, forwards_exhibit=forwards, filters_exhibit=filters)
     return pf.pf_box(answers, told.internet_side)
 
 
@@ -157,14 +150,12 @@ def announced_address(box: Box) -> IPv4Address | None:
     routes = [r for r in box.routes or () if r.family == 4 and r.interface == box.internet_side]
     for gateway in (int(IPv4Address(r.gateway)) for r in routes if r.length == 0 and r.gateway):
         for own in side:
-            if any(_holds(r.numbers, own, gateway) for r in routes if r.length and not r.gateway):
+            both = ((own.number, own.number),), ((gateway, gateway),)
+            connected = (r.numbers for r in routes if r.length and not r.gateway)
+            if any(all(intersect(numbers, one) for one in both) for numbers in connected):
                 return IPv4Address(own.number)
     public = [a.number for a in side if is_public(IPv4Address(a.number))]
     return IPv4Address(public[0]) if len(public) == 1 else None
-
-
-def _holds(numbers: Numbers, own: LocalAddress, gateway: int) -> bool:
-    return all(intersect(numbers, ((number, number),)) for number in (own.number, gateway))
 
 
 # --- a box's rules as rows of a profile's resources -----------------------------------------------------------------
@@ -175,8 +166,12 @@ def rows_of(box: Box) -> Mapping[str, list[dict[str, str]]]:
     in the order in which packets meet their chains; and `accepts`, every accept of what was translated."""
     chains = sorted(box.chains.values(), key=_asked)
     rules = [(chain, rule) for chain in chains for rule in chain.rules]
-    forwards = [_row(c, r) for c, r in rules if r.translates]
-    accepts = [_row(c, r) for c, r in rules if Verdict.ACCEPT in r.effects and _of_translated(r)]
+    forwards = [_row(chain, rule) for chain, rule in rules if rule.translates]
+    accepts = [
+        _row(chain, rule)
+        for chain, rule in rules
+        if Verdict.ACCEPT in rule.effects and any(isinstance(m.test, TranslatedIs) for m in rule.matches)
+    ]
     return {"forwards": forwards, "accepts": accepts}
 
 
@@ -184,23 +179,13 @@ def unread_forwards(box: Box) -> str:
     """Say why not every rule that may translate what comes in over IPv4 is known; empty where all are."""
     for chain in box.chains.values():
         hook = chain.hook
-        if (
-            chain.unread
-            and hook is not None
-            and hook.nat
-            and hook.stage in _TRANSLATING
-            and 4 in hook.families
-        ):
+        if chain.unread and hook and hook.nat and hook.stage in _TRANSLATING and 4 in hook.families:
             return chain.unread
     return ""
 
 
 def _asked(chain: Chain) -> tuple[int, int]:
     return (0, 0) if chain.hook is None else (chain.hook.priority, -chain.hook.order)
-
-
-def _of_translated(rule: Rule) -> bool:
-    return any(isinstance(match.test, TranslatedIs) for match in rule.matches)
 
 
 def _row(chain: Chain, rule: Rule) -> dict[str, str]:

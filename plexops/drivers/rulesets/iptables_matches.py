@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import partial, reduce
+from operator import or_
 from types import MappingProxyType
 
 from plexops.drivers.rulesets.base import ALL_ONES, ANSWERED, ASSURED, NEVER, NO_CONNECTION, unknown
@@ -49,18 +50,14 @@ _Options = Mapping[str, _OfOption]
 _FLAG_BITS = MappingProxyType(
     {"FIN": 1, "SYN": 2, "RST": 4, "PSH": 8, "ACK": 16, "URG": 32, "ALL": 63, "NONE": 0}
 )
-#: A viewer's connection is expected by none.
+#: What has happened on the connection. A viewer's is expected by none.
 _STATUSES: Mapping[str, tuple[Match, ...]] = MappingProxyType(
-    {
-        "EXPECTED": (Match(NEVER),),
-        "SEEN_REPLY": (Match(ANSWERED),),
-        "CONFIRMED": (Match(ANSWERED),),
-        "ASSURED": ASSURED,
-    }
+    {"EXPECTED": (Match(NEVER),), "ASSURED": ASSURED}
+    | dict.fromkeys(("SEEN_REPLY", "CONFIRMED"), (Match(ANSWERED),))
 )
 _TRANSLATIONS = MappingProxyType({"SNAT": TranslatedIs(Side.SOURCE), "DNAT": TranslatedIs(Side.DESTINATION)})
-_LINK_KINDS = MappingProxyType(
-    {"unicast": "host"} | {kind: kind for kind in ("broadcast", "multicast", "otherhost")}
+_LINKS = MappingProxyType(
+    {"unicast": "host", "broadcast": "broadcast", "multicast": "multicast", "otherhost": "otherhost"}
 )
 _PER_MINUTE = MappingProxyType({"s": 60, "m": 1, "h": 1 / 60, "d": 1 / 1440})
 _RATE = re.compile(r"([0-9]+)(?:/(s|sec|second|m|min|minute|h|hour|d|day))?")
@@ -153,21 +150,9 @@ def _either_port(option: Option, _module: Section) -> Test:
 
 
 def _flags(option: Option, _module: Section) -> Test:
-    mask, bits = (_bits(text) for text in option.values)
+    values = (*option.values, "FIN,SYN,RST,ACK", "SYN") if option.name == "--syn" else option.values
+    mask, bits = (reduce(or_, (_FLAG_BITS[name] for name in text.split(","))) for text in values)
     return NEVER if bits & ~mask else FlagsAre(mask, bits)
-
-
-def _bits(text: str) -> int:
-    bits = 0
-    for name in text.split(","):
-        bits |= _FLAG_BITS[name]
-    return bits
-
-
-def _syn(option: Option, _module: Section) -> Test:
-    if option.values:
-        raise ValueError("--syn has no value")
-    return FlagsAre(_bits("FIN,SYN,RST,ACK"), _bits("SYN"))
 
 
 def _mark(option: Option, _module: Section, *, connection: bool = False) -> Test:
@@ -176,14 +161,6 @@ def _mark(option: Option, _module: Section, *, connection: bool = False) -> Test
     if wanted & ~under:
         raise ValueError("a mark beyond its mask")
     return MarkIs(wanted, under, connection)
-
-
-def _mac(option: Option, _module: Section) -> Test:
-    return MacIn(frozenset({option.value.lower()}))
-
-
-def _link(option: Option, _module: Section) -> Test:
-    return LinkIs(frozenset({_LINK_KINDS[option.value]}))
 
 
 def _state(option: Option, _module: Section) -> Test:
@@ -195,15 +172,6 @@ def _state(option: Option, _module: Section) -> Test:
         return states
     branches: list[Test] = [states, *translated] if states.states else [*translated]
     return AnyOf(tuple((Match(test, words=option.words),) for test in branches))
-
-
-def _status(option: Option, _module: Section) -> Test:
-    """Read what has happened on the connection."""
-    return AnyOf(tuple(_STATUSES[name] for name in option.value.split(",")))
-
-
-def _direction(option: Option, _module: Section) -> Test:
-    return DirectionIs({"ORIGINAL": True, "REPLY": False}[option.value.upper()])
 
 
 def _about_icmp(_option: Option, module: Section) -> None:
@@ -224,7 +192,7 @@ _HEAD: _Options = MappingProxyType(
 _PORTS: _Options = MappingProxyType(
     {
         "--dport": _DPORT, "--destination-port": _DPORT, "--sport": _SPORT, "--source-port": _SPORT,
-        "--tcp-flags": _flags, "--syn": _syn, "--icmp-type": _about_icmp, "--icmpv6-type": _about_icmp,
+        "--tcp-flags": _flags, "--syn": _flags, "--icmp-type": _about_icmp, "--icmpv6-type": _about_icmp,
     }
 )  # fmt: skip
 _MULTIPORT: _Options = MappingProxyType(
@@ -235,7 +203,9 @@ _MULTIPORT: _Options = MappingProxyType(
 )  # fmt: skip
 _CONNTRACK: _Options = MappingProxyType(
     {
-        "--ctstate": _state, "--ctdir": _direction, "--ctproto": _protocol, "--ctstatus": _status,
+        "--ctstate": _state, "--ctproto": _protocol,
+        "--ctdir": lambda option, _: DirectionIs({"ORIGINAL": True, "REPLY": False}[option.value.upper()]),
+        "--ctstatus": lambda option, _: AnyOf(tuple(_STATUSES[name] for name in option.value.split(","))),
         "--ctorigsrc": partial(_FROM, original=True), "--ctorigdst": partial(_TO, original=True),
         "--ctorigsrcport": partial(_SPORT, original=True), "--ctorigdstport": partial(_DPORT, original=True),
     }
@@ -246,18 +216,15 @@ _HOPS: _Options = MappingProxyType(
 _OPTIONS: Mapping[str, _Options] = MappingProxyType(
     {
         **dict.fromkeys(("", "tcp", "udp", "udplite", "sctp", "dccp", "icmp", "icmp6"), _PORTS),
-        "multiport": _MULTIPORT,
+        "multiport": _MULTIPORT, "hl": _HOPS, "ttl": _HOPS,
         "comment": {"--comment": lambda *_: None},
         "state": {"--state": _state},
-        "mark": {"--mark": _mark},
-        "connmark": {"--mark": partial(_mark, connection=True)},
+        "mark": {"--mark": _mark}, "connmark": {"--mark": partial(_mark, connection=True)},
         "iprange": {"--src-range": _FROM, "--dst-range": _TO},
-        "mac": {"--mac-source": _mac},
-        "pkttype": {"--pkt-type": _link},
-        "hl": _HOPS,
-        "ttl": _HOPS,
+        "mac": {"--mac-source": lambda option, _: MacIn(frozenset({option.value.lower()}))},
+        "pkttype": {"--pkt-type": lambda option, _: LinkIs(frozenset({_LINKS[option.value]}))},
     }
-)
+)  # fmt: skip
 
 
 # --- A whole module -----------------------------------------------------------------------------------------------
@@ -340,13 +307,10 @@ def _connection_limit(module: Section) -> Sequence[Match]:
 def _policy(module: Section) -> Sequence[Match]:
     """Read whether IPsec carried the packet: a viewer's was not."""
     kinds = [option.value for option in module.options if option.name == "--pol"]
-    if not {option.name for option in module.options} <= {f"--{name}" for name in _POLICY.split()}:
-        raise ValueError("an option that is not known")
-    if kinds == ["none"]:
-        return []
-    if set(kinds) != {"ipsec"}:
+    known = {option.name for option in module.options} <= {f"--{name}" for name in _POLICY.split()}
+    if not known or (kinds != ["none"] and set(kinds) != {"ipsec"}):
         raise ValueError("a policy that is not known")
-    return [Match(NEVER, words=module.words)]
+    return [] if kinds == ["none"] else [Match(NEVER, words=module.words)]
 
 
 def _recent(module: Section) -> Sequence[Match]:
@@ -368,23 +332,11 @@ def _time(module: Section) -> Sequence[Match]:
     return [Match(TimeIs(module.words), words=module.words)] if found else []
 
 
-def _no_header(module: Section) -> Sequence[Match]:
-    """A viewer's packet has no such header, and without it these hold neither way (ip6t_rt.c and its likes)."""
-    return [Match(NEVER, words=module.words)]
-
-
 _MODULES: Mapping[str, Callable[[Section], Sequence[Match]]] = MappingProxyType(
     {
-        "conntrack": _conntrack,
-        "addrtype": _addrtype,
-        "set": _in_set,
-        "limit": _limit,
-        "hashlimit": _hash_limit,
-        "connlimit": _connection_limit,
-        "policy": _policy,
-        "recent": _recent,
-        "rpfilter": _reverse_path,
-        "time": _time,
-        **dict.fromkeys(("rt", "frag", "hbh", "dst", "mh"), _no_header),
+        "conntrack": _conntrack, "addrtype": _addrtype, "set": _in_set, "limit": _limit, "hashlimit": _hash_limit,
+        "connlimit": _connection_limit, "policy": _policy, "recent": _recent, "rpfilter": _reverse_path, "time": _time,
     }
-)
+    # A viewer's packet has no such header, and without it these hold neither way (ip6t_rt.c and its likes).
+    | dict.fromkeys(("rt", "frag", "hbh", "dst", "mh"), lambda module: [Match(NEVER, words=module.words)])
+)  # fmt: skip

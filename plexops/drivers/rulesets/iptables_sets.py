@@ -43,34 +43,28 @@ def _named(found: _Set, sets: Mapping[str, _Set], seen: frozenset[str]) -> Named
         return _union(found, sets, seen)
     if found.kind not in _OF_ADDRESSES or "bitmask" in found.options:
         return NamedSet(unread=f"a set of the kind {found.kind}")
-    try:
-        numbers = _numbers(found)
-    except ValueError as error:
-        return NamedSet(unread=str(error))
-    return NamedSet(v6=numbers) if found.options.get("family") == "inet6" else NamedSet(v4=numbers)
-
-
-def _numbers(found: _Set) -> Numbers:
-    """Give the addresses. Of networks the narrowest decides, and `nomatch` takes it out (ipset(8))."""
     netmask = found.options.get("netmask")
     by_size: dict[int, tuple[list[tuple[int, int]], list[tuple[int, int]]]] = {}
-    for element, *options in found.elements:
-        ((first, last),) = network(f"{element}/{netmask}" if netmask else element)[1]
-        by_size.setdefault(last - first, ([], []))["nomatch" in options].append((first, last))
+    try:
+        for element, *options in found.elements:
+            ((first, last),) = network(f"{element}/{netmask}" if netmask else element)[1]
+            by_size.setdefault(last - first, ([], []))["nomatch" in options].append((first, last))
+    except ValueError as error:
+        return NamedSet(unread=str(error))
+    # Of networks the narrowest decides, and `nomatch` takes it out (ipset(8)).
     numbers: Numbers = ()
     for _, (members, exceptions) in sorted(by_size.items(), reverse=True):
         numbers = subtract(unite(numbers, normalise(members)), normalise(exceptions))
-    return numbers
+    return NamedSet(v6=numbers) if found.options.get("family") == "inet6" else NamedSet(v4=numbers)
 
 
 def _union(found: _Set, sets: Mapping[str, _Set], seen: frozenset[str]) -> NamedSet:
     v4: Numbers = ()
     v6: Numbers = ()
     for name, *_ in found.elements:
-        member = sets.get(name)
-        if member is None or name in seen:
+        if name not in sets or name in seen:
             return NamedSet(unread=f"its member {name} was not read")
-        part = _named(member, sets, seen | {name})
+        part = _named(sets[name], sets, seen | {name})
         if part.unread:
             return part
         v4, v6 = unite(v4, part.v4), unite(v6, part.v6)

@@ -11,34 +11,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from plexops.drivers.rulesets.base import Part, merged
+from plexops.drivers.rulesets.base import NAT_PRIORITIES, Part, merged
 from plexops.drivers.rulesets.iptables import read_iptables
 from plexops.drivers.rulesets.iptables_sets import read_ipsets
 from plexops.drivers.rulesets.nft import read_nft
 from plexops.model.exchange import Json
-from plexops.model.packets import (
-    BOTH_FAMILIES,
-    Box,
-    Chain,
-    Family,
-    Hook,
-    LocalAddress,
-    Route,
-    Rule,
-)
+from plexops.model.matches import BOTH_FAMILIES, Family
+from plexops.model.packets import Box, Chain, Hook, LocalAddress, Route
 from plexops.parsers.base import ParseError
 
 #: The reason that says that there is nothing to read.
 NOT_INSTALLED = "not installed"
 
 _FILTERING = ("prerouting", "input", "forward", "output", "postrouting")
-_TRANSLATING = ("prerouting", "input", "output", "postrouting")
-#: Priorities at which the kernel translates, by hook.
-_NAT_PRIORITIES: Mapping[str, int] = MappingProxyType(
-    {"prerouting": -100, "output": -100, "input": 100, "postrouting": 100}
-)
-
-
 _FAMILIES: Mapping[str, frozenset[Family]] = MappingProxyType({"ip": frozenset({4}), "ip6": frozenset({6})})
 #: A translation that nft lists with its family; without one it is for all that its table sees.
 _NAT_OF = re.compile(r"\b[ds]nat (ip6?)\b")
@@ -78,24 +63,22 @@ class NetfilterAnswers:
 def netfilter_box(answers: NetfilterAnswers) -> Box:
     """Put the answers together. What was not read and may be there stands as an unread chain at each hook."""
     ipsets = read_ipsets(answers.ipset) if answers.ipset is not None else {}
-
-    def tables(name: str, text: str | None, family: Family, *, legacy: bool) -> Part:
-        if text is not None:
-            return read_iptables(text, family, legacy or _is_old(text), ipsets, _exhibit(answers, name))
-        return Part(tuple(_unread(name, _why(answers, name), frozenset({family}))))
-
-    modern = merged(
-        tables("iptables", answers.iptables, 4, legacy=False),
-        tables("ip6tables", answers.ip6tables, 6, legacy=False),
+    texts: tuple[tuple[str, str | None, Family], ...] = (
+        ("iptables", answers.iptables, 4),
+        ("ip6tables", answers.ip6tables, 6),
+        ("iptables_legacy", answers.iptables_legacy, 4),
+        ("ip6tables_legacy", answers.ip6tables_legacy, 6),
     )
-    saved = {chain.id: chain.rules for chain in modern.chains if not chain.unread}
+    tables: list[Part] = []
+    for name, text, family in texts:
+        if text is None:
+            tables.append(_unread(answers, name, frozenset({family})))
+        else:
+            legacy = name.endswith("legacy") or _is_old(text)
+            tables.append(read_iptables(text, family, legacy, ipsets, _exhibit(answers, name)))
+    modern = merged(*tables[:2])
     old = Part(tuple(chain for chain in modern.chains if chain.id.startswith("legacy ")))
-    part = merged(
-        _nft(answers, saved, modern),
-        old,
-        tables("iptables_legacy", answers.iptables_legacy, 4, legacy=True),
-        tables("ip6tables_legacy", answers.ip6tables_legacy, 6, legacy=True),
-    )
+    part = merged(_nft(answers, modern), old, *tables[2:])
     return Box(
         plumbing="netfilter",
         chains=MappingProxyType({chain.id: chain for chain in _asked(part.chains)}),
@@ -108,16 +91,16 @@ def netfilter_box(answers: NetfilterAnswers) -> Box:
     )
 
 
-def _nft(answers: NetfilterAnswers, saved: Mapping[str, Sequence[Rule]], modern: Part) -> Part:
+def _nft(answers: NetfilterAnswers, modern: Part) -> Part:
     """Give what nft shows, or else what iptables shows of it, and that the rest is not known."""
-    why = _why(answers, "nft")
+    why = ""
     if answers.nft is not None:
+        saved = {chain.id: chain.rules for chain in modern.chains if not chain.unread}
         try:
-            read = read_nft(answers.nft, saved, _exhibit(answers, "nft"))
-            return merged(Part(sets=modern.sets), read)
+            return merged(Part(sets=modern.sets), read_nft(answers.nft, saved, _exhibit(answers, "nft")))
         except ParseError as error:
             why = str(error)
-    return merged(modern, Part(tuple(_unread("nft", why, BOTH_FAMILIES))))
+    return merged(modern, _unread(answers, "nft", BOTH_FAMILIES, why))
 
 
 def _is_old(text: str) -> bool:
@@ -130,19 +113,14 @@ def _exhibit(answers: NetfilterAnswers, name: str) -> str:
     return f"{answers.role}.{name}" if answers.role else name
 
 
-def _why(answers: NetfilterAnswers, name: str) -> str:
-    return answers.unread.get(name, "it was not asked for")
-
-
-def _unread(name: str, why: str, families: frozenset[Family]) -> Iterator[Chain]:
+def _unread(answers: NetfilterAnswers, name: str, families: frozenset[Family], why: str = "") -> Part:
     """Give a chain that was not read at each place where one may stand."""
+    why = why or answers.unread.get(name, "it was not asked for")
     if why == NOT_INSTALLED:
-        return
-    for stage in _FILTERING:
-        yield Chain(f"{name} {stage}", hook=Hook(stage, families=families), unread=why)
-    for stage in _TRANSLATING:
-        hook = Hook(stage, _NAT_PRIORITIES[stage], nat=True, families=families)
-        yield Chain(f"{name} nat {stage}", hook=hook, unread=why)
+        return Part()
+    hooks = [("", Hook(stage, families=families)) for stage in _FILTERING]
+    hooks += [("nat ", Hook(stage, at, nat=True, families=families)) for stage, at in NAT_PRIORITIES.items()]
+    return Part(tuple(Chain(f"{name} {kind}{hook.stage}", hook=hook, unread=why) for kind, hook in hooks))
 
 
 def _asked(chains: Sequence[Chain]) -> Iterator[Chain]:

@@ -1,4 +1,4 @@
-"""A Linux box's own addresses, routes and neighbours: `ip -j`, `/proc/net/arp`, OpenWrt's `ubus`.
+"""A Linux box's own addresses and routes: `ip -j`, OpenWrt's `ubus`.
 
 Sources: ip-address(8), ip-route(8), iproute2's JSON (6.1); `network.interface dump` of OpenWrt's netifd; rtnetlink(7).
 """
@@ -10,9 +10,11 @@ from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from types import MappingProxyType
 
+from plexops.drivers.rulesets.nft_words import listed, members
 from plexops.model.exchange import Json
 from plexops.model.intervals import Numbers, network, subtract, unite
-from plexops.model.packets import Family, LocalAddress, Route
+from plexops.model.matches import Family
+from plexops.model.packets import LocalAddress, Route
 from plexops.parsers.base import ParseError
 
 #: An address that the kernel does not answer for. A deprecated one it does (tried with Linux 6.18; RFC 4862, 5.5.4).
@@ -52,16 +54,6 @@ def read_routes(document: Json, family: Family = 4) -> tuple[Route, ...]:
     return _ordered(way for row in _objects(document, "ip -j route") for way in _ways(row, family))
 
 
-def read_arp(text: str) -> Mapping[str, str]:
-    """Read `/proc/net/arp`: hardware addresses by address, of neighbours that answered."""
-    found: dict[str, str] = {}
-    for line in text.splitlines()[1:]:
-        match line.split():
-            case [address, _, flags, hardware, _, _] if int(flags, 16) and hardware.strip("0:"):
-                found[address] = hardware.lower()
-    return MappingProxyType(found)
-
-
 def read_netifd(document: Json) -> tuple[tuple[LocalAddress, ...], tuple[Route, ...]]:
     """Read `ubus call network.interface dump`: addresses and routes of the interfaces that are up. Raises ValueError."""
     addresses: dict[LocalAddress, None] = {}
@@ -78,7 +70,10 @@ def read_netifd(document: Json) -> tuple[tuple[LocalAddress, ...], tuple[Route, 
             ways[_Way(_route(connected, device, ""), 0)] = None
         for row in _objects(interface.get("route", ()), "network.interface dump"):
             if str(row.get("table", "")) in _MAIN:
-                ways[_netifd_way(row, device)] = None
+                gateway = str(row.get("nexthop", ""))
+                gateway = "" if gateway in _NO_GATEWAY else gateway
+                route = _route(f"{row.get('target')}/{row.get('mask')}", device, gateway)
+                ways[_Way(route, _metric(row), str(row.get("type", "")) not in _ONWARD)] = None
     return tuple(addresses), _ordered(ways)
 
 
@@ -92,31 +87,19 @@ def _of_interface(interface: Mapping[str, Json]) -> list[Mapping[str, Json]]:
     return rows + [own for prefix in prefixes if isinstance(own := prefix.get("local-address"), Mapping)]
 
 
-def _netifd_way(row: Mapping[str, Json], device: str) -> _Way:
-    gateway = str(row.get("nexthop", ""))
-    route = _route(
-        f"{row.get('target')}/{row.get('mask')}", device, "" if gateway in _NO_GATEWAY else gateway
-    )
-    kind = str(row.get("type", ""))
-    return _Way(route, _metric(row), nowhere=kind not in _ONWARD)
-
-
 def _ways(row: Mapping[str, Json], family: Family) -> Iterator[_Way]:
     kind = str(row.get("type", ""))
     if str(row.get("table", "")) not in _MAIN or kind not in _ONWARD | _NOWHERE:
         return
-    hops = [
-        hop for hop in _objects(row.get("nexthops", ()), "ip -j route") or [row] if "dead" not in _flags(hop)
-    ]
-    for hop in hops:
-        via = hop.get("via")
-        gateway = str(hop.get("gateway") or (via.get("host", "") if isinstance(via, Mapping) else ""))
+    for hop in _objects(row.get("nexthops", ()), "ip -j route") or [row]:
+        if "dead" in listed(hop.get("flags", ())):
+            continue
+        gateway = str(hop.get("gateway") or members(hop.get("via")).get("host", ""))
         target = str(row.get("dst"))
         if target == "default":
             # Only routes of IPv6 have a preference (RFC 4191).
             target = _EVERYTHING[6 if "pref" in row else family]
-        route = _route(target, str(hop.get("dev", "")), gateway)
-        yield _Way(route, _metric(row), nowhere=kind in _NOWHERE)
+        yield _Way(_route(target, str(hop.get("dev", "")), gateway), _metric(row), kind in _NOWHERE)
 
 
 def _ordered(ways: Iterable[_Way]) -> tuple[Route, ...]:
@@ -146,11 +129,6 @@ def _local(text: str, interface: str) -> LocalAddress:
 def _metric(row: Mapping[str, Json]) -> int:
     metric = row.get("metric", 0)
     return metric if isinstance(metric, int) else 0
-
-
-def _flags(row: Mapping[str, Json]) -> Sequence[Json]:
-    flags = row.get("flags", ())
-    return flags if isinstance(flags, Sequence) else ()
 
 
 def _objects(value: Json, what: str) -> list[Mapping[str, Json]]:

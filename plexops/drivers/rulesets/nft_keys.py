@@ -163,19 +163,15 @@ def _directions(values: Values) -> Sequence[Test]:
     return [DirectionIs({"original": True, "reply": False}[name]) for name in texts(values)]
 
 
+def _links(values: Values) -> Sequence[Test]:
+    return [LinkIs(frozenset({"unicast": "host"}.get(name, name) for name in texts(values)))]
+
+
 def _whole_status(values: Values) -> Sequence[Test]:
     """Read the whole status of a connection: with a translation comes that it was done, so that it is never alone."""
     if set(texts(values)) - {"snat", "dnat"}:
         raise NotModelledError("the whole status")
     return []
-
-
-def _links(values: Values) -> Sequence[Test]:
-    return [LinkIs(frozenset({"unicast": "host"}.get(name, name) for name in texts(values)))]
-
-
-def _hardware(values: Values) -> Sequence[Test]:
-    return [MacIn(frozenset(name.lower() for name in texts(values)))]
 
 
 def _kinds(side: Side, where: str, values: Values) -> Sequence[Test]:
@@ -198,9 +194,26 @@ def _way_back(loose: str, values: Values) -> Sequence[Test]:
     return [strict, Other(loose)] if loose else [strict]
 
 
-_META: Mapping[str, _Reader] = MappingProxyType(
-    {name: partial(_interfaces, _SIDES[name]) for name in ("iif", "iifname", "oif", "oifname")}
-    | {"l4proto": _protocols, "nfproto": _families, "protocol": _families, "pkttype": _links}
+#: What is looked at as a whole, without a mask.
+_WHOLE: Mapping[tuple[str, str], Key] = MappingProxyType(
+    {
+        **{
+            ("meta", name): Key(read=partial(_interfaces, _SIDES[name]))
+            for name in ("iif", "iifname", "oif", "oifname")
+        },
+        ("meta", "l4proto"): Key(read=_protocols),
+        ("meta", "nfproto"): Key(read=_families),
+        ("meta", "protocol"): Key(read=_families),
+        ("meta", "pkttype"): Key(read=_links),
+        ("ether", "saddr"): Key(
+            read=lambda values: [MacIn(frozenset(name.lower() for name in texts(values)))]
+        ),
+        ("ether", "type"): Key(read=_families),
+        ("ct", "direction"): Key(read=_directions, connected=True),
+        ("ct", "status"): Key(read=_whole_status, connected=True),
+        ("ct", "protocol"): Key((CONNECTED,), _protocols),
+        ("ct", "l3proto"): Key((CONNECTED,), _families),
+    }
 )
 
 # --- Expressions --------------------------------------------------------------------------------------------------
@@ -235,7 +248,7 @@ def _key(left: Json, table: str) -> Key:
         case "ct":
             return _connection(found, mask, table)
         case "meta" if mask is None:
-            return Key(read=_META.get(str(found.get("key"))))
+            return _WHOLE.get((kind, str(found.get("key"))), Key())
         case "fib" if mask is None:
             return _fib(found)
     return Key()
@@ -250,8 +263,7 @@ def _payload(found: Mapping[str, Json], mask: int | None, table: str) -> Key:
     if protocol in FAMILIES:
         return _internet(protocol, name, table) if mask is None else Key(family_needed(protocol, table))
     if protocol == "ether":
-        readers = {"saddr": _hardware, "type": _families}
-        return Key(read=readers.get(name) if mask is None else None)
+        return _WHOLE.get((protocol, name), Key()) if mask is None else Key()
     needs: tuple[Test, ...] = ()
     if protocol != "th":
         needs = (ProtocolIs(frozenset({_TRANSPORTS[protocol]})),)
@@ -297,19 +309,15 @@ def _connection(found: Mapping[str, Json], mask: int | None, table: str) -> Key:
     if name == "mark":
         reader = partial(_marks, True, ALL_ONES if mask is None else mask)
         return Key(read=reader, top=ALL_ONES, connected=True)
-    if mask is not None:
-        return Key()
-    if name in ("direction", "status"):
-        return Key(read=_directions if name == "direction" else _whole_status, connected=True)
-    if name in ("protocol", "l3proto"):
-        return Key((CONNECTED,), _protocols if name == "protocol" else _families)
     family, _, part = name.rpartition(" ")
-    # `ct original saddr` without a family is not read: of a prefix version 1.0.6 lists a wrong address.
-    if found.get("dir") == "original" and part in ("saddr", "daddr") and family in FAMILIES:
+    if mask is not None or part not in _SIDES:
+        return _WHOLE.get(("ct", name), Key()) if mask is None else Key()
+    if found.get("dir") == "original" and part.startswith("proto"):
+        return Key(read=partial(_ports, _SIDES[part], True), top=_LAST_PORT, connected=True)
+    # Without a family it is not read: of a prefix version 1.0.6 lists a wrong address.
+    if found.get("dir") == "original" and family in FAMILIES:
         addresses = partial(_addresses, _SIDES[part], FAMILIES[family], True)
         return Key(family_needed(family, table), addresses, connected=True)
-    if found.get("dir") == "original" and part in ("proto-src", "proto-dst"):
-        return Key(read=partial(_ports, _SIDES[part], True), top=_LAST_PORT, connected=True)
     return Key()
 
 
