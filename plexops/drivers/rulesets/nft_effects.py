@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from plexops.drivers.rulesets.base import ALL_ONES
-from plexops.drivers.rulesets.nft_keys import CONNECTED, FAMILIES, family_needed
+from plexops.drivers.rulesets.nft_keys import CONNECTED, FAMILIES, OF_FAMILY
 from plexops.drivers.rulesets.nft_matches import Body, MatchReader
 from plexops.drivers.rulesets.nft_values import (
     UNREADABLE,
@@ -102,7 +102,7 @@ class EffectReader:
         return ([], (self.unknown(words),)) if kind in _UNKNOWN else ([self.matches.unknown(words)], ())
 
     def _family(self, name: str, words: str) -> list[Match]:
-        return [Match(test, words=words) for test in family_needed(name, self.matches.table.family)]
+        return [] if name == self.matches.table.family else [Match(OF_FAMILY[name], words=words)]
 
     def _rejected(self, found: Body, words: str) -> list[Match]:
         """Give what must hold for a refusal: nft does not list that its kind is for one family or protocol only."""

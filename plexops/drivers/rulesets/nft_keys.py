@@ -6,8 +6,8 @@ kernel's `net/netfilter/nft_meta.c`, `nft_ct.c`, `nft_fib.c`, `nft_payload.c`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from ipaddress import IPv4Address, IPv6Address, summarize_address_range
 from types import MappingProxyType
@@ -54,6 +54,8 @@ from plexops.model.matches import (
 #: Holds where there is a connection.
 CONNECTED = AnyOf(((Match(DirectionIs(True)),), (Match(DirectionIs(False)),)))
 _LAST_PORT = 0xFFFF
+#: What a header needs that is of one family only.
+OF_FAMILY = MappingProxyType({"ip": FamilyIs(frozenset({4})), "ip6": FamilyIs(frozenset({6}))})
 #: Gives tests, of which one must hold where what is looked at has one of some values.
 _Reader = Callable[[Values], Sequence[Test]]
 
@@ -62,23 +64,20 @@ _Reader = Callable[[Values], Sequence[Test]]
 class Key:
     """What is looked at. `needs` must hold first, negated or not. `read` gives tests, of which one must hold.
 
-    No `read`: that is not modelled. `top`: the greatest value, where values can be compared. `address`: the family of
-    a plain address, which may be looked up in a named set. `settled`: the needs say all there is for a TCP packet.
-    `connected`: it has a value only where there is a connection.
+    No `read`: that is not modelled. `masked` reads what is left of it under a mask. `top`: the greatest value, where
+    values can be compared. `address`: the family of a plain address, which may be looked up in a named set. `settled`:
+    the needs say all there is for a TCP packet. `connected`: it has a value only where there is a connection.
     """
 
     needs: tuple[Test, ...] = ()
     read: _Reader | None = None
+    masked: Callable[[int, Values], Sequence[Test]] | None = None
     top: int = 0
     address: tuple[Side, Family] | None = None
     settled: bool = False
     connected: bool = False
 
 
-_SIDES: Mapping[str, Side] = MappingProxyType(
-    dict.fromkeys(("saddr", "sport", "iif", "iifname", "proto-src"), Side.SOURCE)
-    | dict.fromkeys(("daddr", "dport", "oif", "oifname", "proto-dst"), Side.DESTINATION)
-)
 FAMILIES: Mapping[str, Family] = MappingProxyType({"ip": 4, "ip6": 6, "ipv4": 4, "ipv6": 6})
 #: A packet of such a protocol is no TCP packet, whatever else is asked of it.
 _TRANSPORTS = MappingProxyType(
@@ -91,14 +90,6 @@ _TRANSPORTS = MappingProxyType(
 _PROTOCOL_NUMBERS = MappingProxyType(
     {1: "icmp", 2: "igmp", 6: "tcp", 17: "udp", 33: "dccp", 58: "icmpv6", 132: "sctp", 136: "udplite"}
 )
-#: Places in the IP header, in bits, as miniupnpd writes them: which header, and what stands there (RFC 791, RFC 8200).
-_RAW = MappingProxyType(
-    {
-        (72, 8): ("ip", "protocol"), (96, 32): ("ip", "saddr"), (128, 32): ("ip", "daddr"),
-        (48, 8): ("ip6", "nexthdr"), (64, 128): ("ip6", "saddr"), (192, 128): ("ip6", "daddr"),
-    }
-)  # fmt: skip
-
 
 # --- Readers of values ------------------------------------------------------
 
@@ -163,6 +154,10 @@ def _directions(values: Values) -> Sequence[Test]:
     return [DirectionIs({"original": True, "reply": False}[name]) for name in texts(values)]
 
 
+def _hardware(values: Values) -> Sequence[Test]:
+    return [MacIn(frozenset(name.lower() for name in texts(values)))]
+
+
 def _links(values: Values) -> Sequence[Test]:
     return [LinkIs(frozenset({"unicast": "host"}.get(name, name) for name in texts(values)))]
 
@@ -194,133 +189,6 @@ def _way_back(loose: str, values: Values) -> Sequence[Test]:
     return [strict, Other(loose)] if loose else [strict]
 
 
-#: What is looked at as a whole, without a mask.
-_WHOLE: Mapping[tuple[str, str], Key] = MappingProxyType(
-    {
-        **{
-            ("meta", name): Key(read=partial(_interfaces, _SIDES[name]))
-            for name in ("iif", "iifname", "oif", "oifname")
-        },
-        ("meta", "l4proto"): Key(read=_protocols),
-        ("meta", "nfproto"): Key(read=_families),
-        ("meta", "protocol"): Key(read=_families),
-        ("meta", "pkttype"): Key(read=_links),
-        ("ether", "saddr"): Key(
-            read=lambda values: [MacIn(frozenset(name.lower() for name in texts(values)))]
-        ),
-        ("ether", "type"): Key(read=_families),
-        ("ct", "direction"): Key(read=_directions, connected=True),
-        ("ct", "status"): Key(read=_whole_status, connected=True),
-        ("ct", "protocol"): Key((CONNECTED,), _protocols),
-        ("ct", "l3proto"): Key((CONNECTED,), _families),
-    }
-)
-
-# --- Expressions --------------------------------------------------------------------------------------------------
-
-
-def family_needed(name: str, table: str) -> tuple[Test, ...]:
-    """Give the test that a packet is IPv4 (`ip`) or IPv6 (`ip6`): a table of that family needs none."""
-    return () if name == table else (FamilyIs(frozenset({FAMILIES[name]})),)
-
-
-def key_of(left: Json, table: str) -> Key:
-    """Say what an expression looks at, in a table of the family `table`."""
-    try:
-        return _key(left, table)
-    except UNREADABLE:
-        return Key()
-
-
-def _key(left: Json, table: str) -> Key:
-    kind, body = one_member(left)
-    mask: int | None = None
-    if kind == "&":
-        left, part = listed(body)
-        kind, body = one_member(left)
-        mask = number_of(part, FLAG_BITS if kind == "payload" else STATE_BITS)
-    found = members(body)
-    match kind:
-        case "payload":
-            return _payload(found, mask, table)
-        case "meta" if found.get("key") == "mark":
-            return Key(read=partial(_marks, False, ALL_ONES if mask is None else mask), top=ALL_ONES)
-        case "ct":
-            return _connection(found, mask, table)
-        case "meta" if mask is None:
-            return _WHOLE.get((kind, str(found.get("key"))), Key())
-        case "fib" if mask is None:
-            return _fib(found)
-    return Key()
-
-
-def _payload(found: Mapping[str, Json], mask: int | None, table: str) -> Key:
-    protocol, name = str(found.get("protocol")), str(found.get("field"))
-    if "tunnel" in found:
-        return Key()
-    if "base" in found:
-        return _raw(found, table) if mask is None else Key()
-    if protocol in FAMILIES:
-        return _internet(protocol, name, table) if mask is None else Key(family_needed(protocol, table))
-    if protocol == "ether":
-        return _WHOLE.get((protocol, name), Key()) if mask is None else Key()
-    needs: tuple[Test, ...] = ()
-    if protocol != "th":
-        needs = (ProtocolIs(frozenset({_TRANSPORTS[protocol]})),)
-    if (protocol, name) == ("tcp", "flags"):
-        return Key(needs, partial(_flags, 255 if mask is None else mask))
-    if name in ("sport", "dport") and mask is None:
-        return Key(needs, partial(_ports, _SIDES[name], False), top=_LAST_PORT)
-    return Key(needs, settled=protocol not in ("tcp", "th"))
-
-
-def _internet(protocol: str, name: str, table: str) -> Key:
-    family, needs = FAMILIES[protocol], family_needed(protocol, table)
-    if name in ("saddr", "daddr"):
-        side = _SIDES[name]
-        return Key(needs, partial(_addresses, side, family, False), address=(side, family))
-    return Key(needs, _protocols if name in ("protocol", "nexthdr") else None)
-
-
-def _raw(found: Mapping[str, Json], table: str) -> Key:
-    """Read bytes at a place. The other family has other things there.
-
-    That those are by chance the 32 bits or more of an address happens to one sender in billions, and is left out.
-    """
-    base, place = found.get("base"), (number_of(found.get("offset")), number_of(found.get("len")))
-    if base == "th" and place in ((0, 16), (16, 16)):
-        side = Side.DESTINATION if place[0] else Side.SOURCE
-        return Key(read=partial(_ports, side, False), top=_LAST_PORT)
-    if base == "th" and place == (0, 32):
-        return Key(read=_port_pairs)
-    protocol, name = _RAW[place]
-    if base != "nh" or (table in FAMILIES and table != protocol):
-        return Key()
-    key = _internet(protocol, name, table)
-    if key.address is None:
-        return Key(read=partial(_one_byte, key.needs, show({"payload": found})))
-    return Key(key.needs, partial(_as_addresses, *key.address))
-
-
-def _connection(found: Mapping[str, Json], mask: int | None, table: str) -> Key:
-    name = str(found.get("key"))
-    if name == "state":
-        return Key(read=partial(_states, 255 if mask is None else mask))
-    if name == "mark":
-        reader = partial(_marks, True, ALL_ONES if mask is None else mask)
-        return Key(read=reader, top=ALL_ONES, connected=True)
-    family, _, part = name.rpartition(" ")
-    if mask is not None or part not in _SIDES:
-        return _WHOLE.get(("ct", name), Key()) if mask is None else Key()
-    if found.get("dir") == "original" and part.startswith("proto"):
-        return Key(read=partial(_ports, _SIDES[part], True), top=_LAST_PORT, connected=True)
-    # Without a family it is not read: of a prefix version 1.0.6 lists a wrong address.
-    if found.get("dir") == "original" and family in FAMILIES:
-        addresses = partial(_addresses, _SIDES[part], FAMILIES[family], True)
-        return Key(family_needed(family, table), addresses, connected=True)
-    return Key()
-
-
 def _port_pairs(values: Values) -> Sequence[Test]:
     """Read both ports in one number, the sender's first: what nft makes of two comparisons that stand side by side."""
     found: list[Test] = []
@@ -344,16 +212,123 @@ def _as_addresses(side: Side, family: Family, values: Values) -> Sequence[Test]:
     return _addresses(side, family, False, [str(kind(number_of(value))) for value in values])
 
 
-def _fib(found: Mapping[str, Json]) -> Key:
+# --- Expressions --------------------------------------------------------------------------------------------------
+
+
+def _keys() -> Iterator[tuple[str, Key]]:
+    """Give what can be looked at, in nft's own words."""
+    for name in ("meta nfproto", "meta protocol", "ether type"):
+        yield name, Key(read=_families)
+    yield "meta l4proto", Key(read=_protocols)
+    yield "meta pkttype", Key(read=_links)
+    yield "ether saddr", Key(read=_hardware)
+    yield "meta mark", Key((), partial(_marks, False, ALL_ONES), partial(_marks, False), ALL_ONES)
+    yield "ct mark", Key((), partial(_marks, True, ALL_ONES), partial(_marks, True), ALL_ONES, connected=True)
+    yield "ct state", Key((), partial(_states, 255), _states)
+    yield "ct direction", Key(read=_directions, connected=True)
+    yield "ct status", Key(read=_whole_status, connected=True)
+    for way in ("ct", "ct original", "ct reply"):
+        yield f"{way} protocol", Key((CONNECTED,), _protocols)
+        yield f"{way} l3proto", Key((CONNECTED,), _families)
+    yield "@th,0,32", Key(read=_port_pairs)
+    yield "tcp flags", Key(_HEADERS["tcp"].needs, partial(_flags, 255), _flags)
+    for side, interface, end, place in ((Side.SOURCE, "i", "s", 0), (Side.DESTINATION, "o", "d", 16)):
+        for name in (f"{interface}if", f"{interface}ifname"):
+            yield name, Key(read=partial(_interfaces, side))
+        ports = Key(read=partial(_ports, side, False), top=_LAST_PORT)
+        yield f"@th,{place},16", ports
+        for protocol in ("th", *_TRANSPORTS):
+            yield f"{protocol} {end}port", replace(ports, needs=_HEADERS[protocol].needs)
+        original = partial(_ports, side, True)
+        yield (
+            f"ct original proto-{'src' if end == 's' else 'dst'}",
+            Key(read=original, top=_LAST_PORT, connected=True),
+        )
+        for name, test in OF_FAMILY.items():
+            family = FAMILIES[name]
+            yield (
+                f"{name} {end}addr",
+                Key((test,), partial(_addresses, side, family, False), address=(side, family)),
+            )
+            # Without a family it is not read: of a prefix version 1.0.6 lists a wrong address.
+            original = partial(_addresses, side, family, True)
+            yield f"ct original {name} {end}addr", Key((test,), original, connected=True)
+    yield "ip protocol", Key((OF_FAMILY["ip"],), _protocols)
+    yield "ip6 nexthdr", Key((OF_FAMILY["ip6"],), _protocols)
+
+
+#: Headers, whatever is looked at in them.
+_HEADERS: Mapping[str, Key] = MappingProxyType(
+    {name: Key((test,)) for name, test in OF_FAMILY.items()}
+    | {
+        name: Key((ProtocolIs(frozenset({protocol})),), settled=protocol != "tcp")
+        for name, protocol in _TRANSPORTS.items()
+    }
+    | {"th": Key()}
+)
+_KEYS = MappingProxyType(dict(_keys()))
+#: Bytes of the IP header, as miniupnpd writes them: header, place and length in bits (RFC 791, RFC 8200).
+_BYTES = MappingProxyType(
+    {
+        "@nh,72,8": "ip protocol", "@nh,96,32": "ip saddr", "@nh,128,32": "ip daddr",
+        "@nh,48,8": "ip6 nexthdr", "@nh,64,128": "ip6 saddr", "@nh,192,128": "ip6 daddr",
+    }
+)  # fmt: skip
+
+
+def key_of(left: Json, table: str) -> Key:
+    """Say what an expression looks at. In a table of the family `table` that family needs no test."""
+    try:
+        key = _key(left, table)
+    except UNREADABLE:
+        return Key()
+    return replace(key, needs=tuple(test for test in key.needs if test != OF_FAMILY.get(table)))
+
+
+def _key(left: Json, table: str) -> Key:
+    kind, body = one_member(left)
+    mask: int | None = None
+    if kind == "&":
+        left, part = listed(body)
+        kind, body = one_member(left)
+        mask = number_of(part, FLAG_BITS if kind == "payload" else STATE_BITS)
+    words = show(left)
+    if kind not in ("payload", "meta", "ct", "fib") or "tunnel" in members(body):
+        return Key()
+    if kind == "fib":
+        return _fib(members(body), words) if mask is None else Key()
+    if words in _BYTES:
+        return _bytes(words, table) if mask is None else Key()
+    key = _KEYS.get(words, Key())
+    if mask is None and key.read is not None:
+        return key
+    if mask is not None and key.masked is not None:
+        return replace(key, read=partial(key.masked, mask))
+    return _HEADERS.get(words.partition(" ")[0], Key())
+
+
+def _bytes(words: str, table: str) -> Key:
+    """Read bytes at a place. The other family has other things there.
+
+    That those are by chance the 32 bits or more of an address happens to one sender in billions, and is left out.
+    """
+    header, key = _BYTES[words].partition(" ")[0], _KEYS[_BYTES[words]]
+    if table in OF_FAMILY and table != header:
+        return Key()
+    if key.address is None:
+        return Key(read=partial(_one_byte, () if table == header else key.needs, words))
+    return Key(key.needs, partial(_as_addresses, *key.address))
+
+
+def _fib(found: Mapping[str, Json], words: str) -> Key:
     """Read a look at the routes. A mark chooses among routing tables, of which one is modelled."""
     flags = [str(flag) for flag in listed(found.get("flags"))]
-    sides = [flag for flag in flags if flag in ("saddr", "daddr")]
-    words = show({"fib": found})
-    if len(sides) != 1 or set(flags) - {"saddr", "daddr", "iif", "mark"}:
+    if ("saddr" in flags) is ("daddr" in flags) or set(flags) - {"saddr", "daddr", "iif", "mark"}:
         return Key()
+    side = Side.SOURCE if "saddr" in flags else Side.DESTINATION
     match found.get("result"):
         case "type":
-            return Key(read=partial(_kinds, _SIDES[sides[0]], words if "iif" in flags else ""))
-        case "oif" if sides == ["saddr"]:
+            return Key(read=partial(_kinds, side, words if "iif" in flags else ""))
+        case "oif" if side is Side.SOURCE:
             return Key(read=partial(_way_back, "" if "iif" in flags else words))
     return Key()
