@@ -22,6 +22,7 @@ _NOT_YET = ("tentative", "dadfailed")
 #: Routes by which a packet goes nowhere: names of iproute2, numbers of rtnetlink.
 _NOWHERE = frozenset({"blackhole", "unreachable", "prohibit", "throw", "6", "7", "8", "9"})
 _ONWARD = frozenset({"unicast", "1", ""})
+_DUMP = "network.interface dump"
 _MAIN = frozenset({"main", "254", ""})
 _EVERYTHING: Mapping[Family, str] = MappingProxyType({4: "0.0.0.0/0", 6: "::/0"})
 _NO_GATEWAY = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - netifd's way to say that there is none
@@ -33,7 +34,7 @@ class _Way:
 
     route: Route
     metric: int
-    nowhere: bool = False
+    nowhere: bool
 
 
 def read_addresses(document: Json) -> tuple[LocalAddress, ...]:
@@ -58,8 +59,7 @@ def read_netifd(document: Json) -> tuple[tuple[LocalAddress, ...], tuple[Route, 
     """Read `ubus call network.interface dump`: addresses and routes of the interfaces that are up. Raises ValueError."""
     addresses: dict[LocalAddress, None] = {}
     ways: dict[_Way, None] = {}
-    whole = document.get("interface") if isinstance(document, Mapping) else None
-    for interface in _objects(whole, "network.interface dump"):
+    for interface in _objects(members(document).get("interface"), _DUMP):
         if interface.get("up") is not True:
             continue
         device = str(interface.get("l3_device"))
@@ -67,39 +67,44 @@ def read_netifd(document: Json) -> tuple[tuple[LocalAddress, ...], tuple[Route, 
             addresses[_local(str(own.get("address")), device)] = None
             # Of a line between two (PPP) only the other end is connected.
             connected = str(own.get("ptpaddress") or f"{own.get('address')}/{own.get('mask')}")
-            ways[_Way(_route(connected, device, ""), 0)] = None
-        for row in _objects(interface.get("route", ()), "network.interface dump"):
+            ways[_way(connected, device)] = None
+        for row in _objects(interface.get("route", ()), _DUMP):
             if str(row.get("table", "")) in _MAIN:
-                gateway = str(row.get("nexthop", ""))
-                gateway = "" if gateway in _NO_GATEWAY else gateway
-                route = _route(f"{row.get('target')}/{row.get('mask')}", device, gateway)
-                ways[_Way(route, _metric(row), str(row.get("type", "")) not in _ONWARD)] = None
+                target, gateway = f"{row.get('target')}/{row.get('mask')}", str(row.get("nexthop", ""))
+                nowhere = str(row.get("type", "")) not in _ONWARD
+                way = _way(
+                    target, device, "" if gateway in _NO_GATEWAY else gateway, row.get("metric"), nowhere
+                )
+                ways[way] = None
     return tuple(addresses), _ordered(ways)
 
 
 def _of_interface(interface: Mapping[str, Json]) -> list[Mapping[str, Json]]:
     rows = [
-        row
-        for kind in ("ipv4-address", "ipv6-address")
-        for row in _objects(interface.get(kind, ()), "network.interface dump")
+        row for kind in ("ipv4-address", "ipv6-address") for row in _objects(interface.get(kind, ()), _DUMP)
     ]
-    prefixes = _objects(interface.get("ipv6-prefix-assignment", ()), "network.interface dump")
+    prefixes = _objects(interface.get("ipv6-prefix-assignment", ()), _DUMP)
     return rows + [own for prefix in prefixes if isinstance(own := prefix.get("local-address"), Mapping)]
 
 
 def _ways(row: Mapping[str, Json], family: Family) -> Iterator[_Way]:
-    kind = str(row.get("type", ""))
+    kind, target = str(row.get("type", "")), str(row.get("dst"))
     if str(row.get("table", "")) not in _MAIN or kind not in _ONWARD | _NOWHERE:
         return
+    if target == "default":
+        # Only routes of IPv6 have a preference (RFC 4191).
+        target = _EVERYTHING[6 if "pref" in row else family]
     for hop in _objects(row.get("nexthops", ()), "ip -j route") or [row]:
-        if "dead" in listed(hop.get("flags", ())):
-            continue
-        gateway = str(hop.get("gateway") or members(hop.get("via")).get("host", ""))
-        target = str(row.get("dst"))
-        if target == "default":
-            # Only routes of IPv6 have a preference (RFC 4191).
-            target = _EVERYTHING[6 if "pref" in row else family]
-        yield _Way(_route(target, str(hop.get("dev", "")), gateway), _metric(row), kind in _NOWHERE)
+        if "dead" not in listed(hop.get("flags", ())):
+            gateway = str(hop.get("gateway") or members(hop.get("via")).get("host", ""))
+            yield _way(target, str(hop.get("dev", "")), gateway, row.get("metric"), kind in _NOWHERE)
+
+
+def _way(target: str, device: str, gateway: str = "", metric: Json = 0, nowhere: bool = False) -> _Way:
+    family, numbers = network(target)
+    length = (32 if family == 4 else 128) - (numbers[0][1] - numbers[0][0]).bit_length()
+    route = Route(4 if family == 4 else 6, numbers, length, device, gateway)
+    return _Way(route, metric if isinstance(metric, int) else 0, nowhere)
 
 
 def _ordered(ways: Iterable[_Way]) -> tuple[Route, ...]:
@@ -115,20 +120,9 @@ def _ordered(ways: Iterable[_Way]) -> tuple[Route, ...]:
     return tuple(found)
 
 
-def _route(target: str, device: str, gateway: str) -> Route:
-    family, numbers = network(target)
-    length = (32 if family == 4 else 128) - (numbers[0][1] - numbers[0][0]).bit_length()
-    return Route(4 if family == 4 else 6, numbers, length, device, gateway)
-
-
 def _local(text: str, interface: str) -> LocalAddress:
     address = ip_address(text)
     return LocalAddress(4 if address.version == 4 else 6, int(address), interface)
-
-
-def _metric(row: Mapping[str, Json]) -> int:
-    metric = row.get("metric", 0)
-    return metric if isinstance(metric, int) else 0
 
 
 def _objects(value: Json, what: str) -> list[Mapping[str, Json]]:

@@ -215,6 +215,13 @@ def _as_addresses(side: Side, family: Family, values: Values) -> Sequence[Test]:
 # --- Expressions --------------------------------------------------------------------------------------------------
 
 
+#: Of each end of a packet the interface, the port, the address, the connection's first port, the port as bytes.
+_ENDS = (
+    (Side.SOURCE, ("iif", "iifname"), "sport", "saddr", "proto-src", "@th,0,16"),
+    (Side.DESTINATION, ("oif", "oifname"), "dport", "daddr", "proto-dst", "@th,16,16"),
+)
+
+
 def _keys() -> Iterator[tuple[str, Key]]:
     """Give what can be looked at, in nft's own words."""
     for name in ("meta nfproto", "meta protocol", "ether type"):
@@ -232,27 +239,19 @@ def _keys() -> Iterator[tuple[str, Key]]:
         yield f"{way} l3proto", Key((CONNECTED,), _families)
     yield "@th,0,32", Key(read=_port_pairs)
     yield "tcp flags", Key(_HEADERS["tcp"].needs, partial(_flags, 255), _flags)
-    for side, interface, end, place in ((Side.SOURCE, "i", "s", 0), (Side.DESTINATION, "o", "d", 16)):
-        for name in (f"{interface}if", f"{interface}ifname"):
+    for side, interfaces, port, address, original, raw in _ENDS:
+        for name in interfaces:
             yield name, Key(read=partial(_interfaces, side))
         ports = Key(read=partial(_ports, side, False), top=_LAST_PORT)
-        yield f"@th,{place},16", ports
+        yield raw, ports
+        yield f"ct original {original}", replace(ports, read=partial(_ports, side, True), connected=True)
         for protocol in ("th", *_TRANSPORTS):
-            yield f"{protocol} {end}port", replace(ports, needs=_HEADERS[protocol].needs)
-        original = partial(_ports, side, True)
-        yield (
-            f"ct original proto-{'src' if end == 's' else 'dst'}",
-            Key(read=original, top=_LAST_PORT, connected=True),
-        )
+            yield f"{protocol} {port}", replace(ports, needs=_HEADERS[protocol].needs)
         for name, test in OF_FAMILY.items():
-            family = FAMILIES[name]
-            yield (
-                f"{name} {end}addr",
-                Key((test,), partial(_addresses, side, family, False), address=(side, family)),
-            )
+            now, first = (partial(_addresses, side, FAMILIES[name], is_first) for is_first in (False, True))
+            yield f"{name} {address}", Key((test,), now, address=(side, FAMILIES[name]))
             # Without a family it is not read: of a prefix version 1.0.6 lists a wrong address.
-            original = partial(_addresses, side, family, True)
-            yield f"ct original {name} {end}addr", Key((test,), original, connected=True)
+            yield f"ct original {name} {address}", Key((test,), first, connected=True)
     yield "ip protocol", Key((OF_FAMILY["ip"],), _protocols)
     yield "ip6 nexthdr", Key((OF_FAMILY["ip6"],), _protocols)
 

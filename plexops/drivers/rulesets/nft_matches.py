@@ -46,8 +46,6 @@ _STATUS_TESTS: Mapping[int, Test] = MappingProxyType(
 )
 #: Their answer is another one in each rule, however alike the words are.
 _OF_THEIR_RULE = re.compile(r"\b(?:numgen|random|quota|limit|xt)\b")
-
-
 Body = Mapping[str, Json]
 
 
@@ -280,12 +278,14 @@ def _status(left: Json, operator: str, right: Json, words: str) -> list[Match]:
 def runs(expression: Sequence[Json]) -> list[list[Json]]:
     """Part a rule into its statements; neighbours that nft may have compiled as one stay together."""
     found: list[list[Json]] = []
+    before = ""
     for statement in expression:
         header = _negated_header(statement)
-        if found and header and _negated_header(found[-1][-1]) == header:
+        if header and header == before:
             found[-1].append(statement)
         else:
             found.append([statement])
+        before = header
     return found
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import reduce
 from ipaddress import IPv6Address
+from operator import or_
 from types import MappingProxyType
 
 from plexops.drivers.rulesets.nft_words import listed, members, one_member
@@ -43,10 +45,7 @@ def number_of(value: Json, names: Mapping[str, int] = MappingProxyType({})) -> i
     parts = members(value).get("|", value)
     if not isinstance(parts, Sequence):
         raise NotModelledError("no number")
-    bits = 0
-    for part in parts:
-        bits |= number_of(part, names)
-    return bits
+    return reduce(or_, (number_of(part, names) for part in parts), 0)
 
 
 def ranges(values: Values) -> list[tuple[int, int]]:
@@ -61,7 +60,7 @@ def ranges(values: Values) -> list[tuple[int, int]]:
 
 def address_numbers(values: Values, family: Family) -> Numbers:
     """Read addresses, prefixes and ranges of one family; `*` is every address. Lists of countries are long."""
-    number, bits = (_v4, 32) if family == 4 else (_v6, 128)
+    number, bits = (_v4, 32) if family == 4 else (lambda text: int(IPv6Address(text)), 128)
     found: list[tuple[int, int]] = []
     for value in values:
         if isinstance(value, str) and value != "*":
@@ -85,10 +84,6 @@ def _v4(text: str) -> int:
     """Read four numbers: lists of fifty thousand addresses are common."""
     a, b, c, d = text.split(".")
     return int(a) << 24 | int(b) << 16 | int(c) << 8 | int(d)
-
-
-def _v6(text: str) -> int:
-    return int(IPv6Address(text))
 
 
 def texts(values: Values) -> list[str]:

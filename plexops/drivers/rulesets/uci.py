@@ -17,7 +17,8 @@ from types import MappingProxyType
 from plexops.drivers.rulesets.nft_words import listed, members
 from plexops.model.exchange import Json
 from plexops.model.intervals import EMPTY, Numbers, network
-from plexops.model.packets import Chain, Match, PortIn, Rule, Side, TranslateDestination
+from plexops.model.matches import Match, PortIn, Side
+from plexops.model.packets import Chain, Rule, TranslateDestination
 from plexops.parsers.base import Row
 
 NOT_LOADED = "firewall4 was not reloaded since, or skips it for a list where none may be, or nft refused it"
@@ -61,10 +62,8 @@ _KINDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "mark": (rf"(?i){_MARK}(/{_MARK})?", "no mark"),
     }
 )
-
-
 #: What options name, in the order in which firewall4 compares their families.
-_NAMED: Mapping[str, str] = MappingProxyType(
+_NAMED = MappingProxyType(
     {"ipset": "ipset"}
     | dict.fromkeys(("src_ip", "src_dip", "dest_ip"), "network")
     | {"src": "zone", "dest": "zone"}
