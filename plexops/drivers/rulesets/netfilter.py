@@ -69,16 +69,17 @@ def netfilter_box(answers: NetfilterAnswers) -> Box:
         ("iptables_legacy", answers.iptables_legacy, 4),
         ("ip6tables_legacy", answers.ip6tables_legacy, 6),
     )
+    exhibit = f"{answers.role}." if answers.role else ""
     tables: list[Part] = []
     for name, text, family in texts:
         if text is None:
             tables.append(_unread(answers, name, frozenset({family})))
         else:
             legacy = name.endswith("legacy") or _is_old(text)
-            tables.append(read_iptables(text, family, legacy, ipsets, _exhibit(answers, name)))
+            tables.append(read_iptables(text, family, legacy, ipsets, f"{exhibit}{name}"))
     modern = merged(*tables[:2])
     old = Part(tuple(chain for chain in modern.chains if chain.id.startswith("legacy ")))
-    part = merged(_nft(answers, modern), old, *tables[2:])
+    part = merged(_nft(answers, modern, f"{exhibit}nft"), old, *tables[2:])
     return Box(
         plumbing="netfilter",
         chains=MappingProxyType({chain.id: chain for chain in _asked(part.chains)}),
@@ -91,13 +92,13 @@ def netfilter_box(answers: NetfilterAnswers) -> Box:
     )
 
 
-def _nft(answers: NetfilterAnswers, modern: Part) -> Part:
+def _nft(answers: NetfilterAnswers, modern: Part, exhibit: str) -> Part:
     """Give what nft shows, or else what iptables shows of it, and that the rest is not known."""
     why = ""
     if answers.nft is not None:
         saved = {chain.id: chain.rules for chain in modern.chains if not chain.unread}
         try:
-            return merged(Part(sets=modern.sets), read_nft(answers.nft, saved, _exhibit(answers, "nft")))
+            return merged(Part(sets=modern.sets), read_nft(answers.nft, saved, exhibit))
         except ParseError as error:
             why = str(error)
     return merged(modern, _unread(answers, "nft", BOTH_FAMILIES, why))
@@ -107,10 +108,6 @@ def _is_old(text: str) -> bool:
     """Tell whether an `iptables-save` shows the old kernel part: before 1.8 there was no other, and none says so."""
     made = _GENERATED.search(text)
     return made is not None and "(nf_tables)" not in made[0] and "-nft-" not in made[0]
-
-
-def _exhibit(answers: NetfilterAnswers, name: str) -> str:
-    return f"{answers.role}.{name}" if answers.role else name
 
 
 def _unread(answers: NetfilterAnswers, name: str, families: frozenset[Family], why: str = "") -> Part:
