@@ -1,20 +1,19 @@
-"""The verdict: observations are weighed against the stops of the ways; what is left is the cause, or candidates."""
+"""The verdict: of what weighing leaves, the outermost cause; or a headline with the candidates."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 from plexops.packets.reach import AnswerKind
 from plexops.runbook.cause import Cause, Place, Sign, Way, Weight, exhibits_of, sign
-from plexops.runbook.causes_server import leaves_by_vpn
-from plexops.runbook.missing import unseen
-from plexops.runbook.observations import Came, Observed, PlexTv
+from plexops.runbook.observations import Came, PlexTv
 from plexops.runbook.situation import Situation
-from plexops.runbook.stops import Found, State, Stop, walk
-from plexops.runbook.table import BY_ID, CAUSES, IN_ORDER
+from plexops.runbook.stops import Found, Stop
+from plexops.runbook.table import BY_ID, IN_ORDER
 from plexops.runbook.way_in import says as reason_says
+from plexops.runbook.weighing import Weighing, weigh
 
 
 class Outcome(StrEnum):
@@ -102,37 +101,9 @@ class Verdict:
 
 #: Headlines after which it is not known whether anything fails.
 _NOT_KNOWN = frozenset({"contradiction", "no-verdict-yet", "reachable", "unknown"})
-#: With these the way in may work all the same.
-_BESIDE = (Weight.PARTS, Weight.POLICY, Weight.WEAKNESS)
 #: What a single suspicion decides where nothing else is left: no filter, whose condition may be harmless.
 _TELLING = frozenset({"double-nat", "wan-differs", "other-way-out", "announces-other-way", "vpn-egress"})
 _FAILURES = {Came.ANOTHER: "wrong-server", Came.REFUSED: "refused", Came.UNREACHABLE: "unreachable"}
-
-
-@dataclass(frozen=True, slots=True)
-class _Weighing:
-    """What there is to weigh: the stops after observations struck out what they refute, and what stands beside."""
-
-    situation: Situation
-    observed: Observed
-    stops: tuple[Stop, ...]
-    struck: tuple[Found, ...]
-    beside: tuple[Found, ...]
-    notes: tuple[Found, ...]
-    missing: tuple[str, ...]
-
-    @property
-    def shown(self) -> tuple[Found, ...]:
-        """Causes that show, from the outside in, without those that another explains."""
-        found = [one for stop in self.stops for one in stop.shown]
-        covered = {name for one in found for name in one.cause.covers}
-        return tuple(one for one in found if one.cause.id not in covered)
-
-    @property
-    def possible(self) -> frozenset[str]:
-        """Causes that are suspected, or may hide where nothing was read."""
-        hidden = {cause.id for stop in self.stops for cause in stop.hidden}
-        return frozenset(hidden | {one.cause.id for stop in self.stops for one in stop.suspects})
 
 
 def judge(situation: Situation) -> Verdict:
@@ -141,7 +112,7 @@ def judge(situation: Situation) -> Verdict:
     What was read on the ways shows causes; observations strike out what they refute. The outermost cause that is left
     is the verdict, unless an observation contradicts it or something unread may explain it: then nothing is decided.
     """
-    weighing = _weigh(situation)
+    weighing = weigh(situation)
     shown = weighing.shown
     if shown:
         return _of_shown(weighing, shown)
@@ -152,102 +123,10 @@ def judge(situation: Situation) -> Verdict:
     return _nothing_fails(weighing)
 
 
-def _weigh(situation: Situation) -> _Weighing:
-    access, observed = situation.view.access, situation.observed
-    looked = [
-        Found(cause, found)
-        for cause in CAUSES
-        if cause.place is Place.BESIDE and access in cause.access
-        if (found := cause.look(situation)) is not None
-    ]
-    stops, struck = _strike(walk(situation), situation)
-    beside = tuple(f for weight in _BESIDE for f in looked if f.cause.weight is weight)
-    notes = tuple(f for f in looked if f.cause.weight is Weight.NOTE)
-    return _Weighing(situation, observed, stops, struck, beside, notes, unseen(situation))
-
-
-# --- what observations strike out -----------------------------------------------------------------------------------
-
-
-def _strike(stops: Sequence[Stop], situation: Situation) -> tuple[tuple[Stop, ...], tuple[Found, ...]]:
-    """Take out what observations refute. Second: causes that were read, and do not keep viewers out."""
-    observed = situation.observed
-    kept: list[Stop] = []
-    struck: list[Found] = []
-    for stop in stops:
-        on_the_way = stop.place.way is not Way.ANNOUNCED
-        if on_the_way and (observed.met or _not_on_the_way(stop, situation)):
-            struck += stop.shown
-            kept.append(_passes(stop, observed, bool(observed.met)))
-        elif on_the_way and observed.plex_tv is PlexTv.DATED_YES and not observed.failed and _soft(stop):
-            struck += stop.shown
-            kept.append(
-                replace(stop, state=State.PASSES, shown=(), says=f"{stop.says}: it is passed on to Plex")
-            )
-        elif stop.place is Place.ANNOUNCEMENT and observed.met:
-            struck += [one for one in stop.shown if one.cause.id == "port-mismatch"]
-            kept.append(_without(stop, frozenset({"port-mismatch"})))
-        elif on_the_way and observed.fails:
-            kept.append(_fitting(stop, observed))
-        else:
-            kept.append(stop)
-    if observed.plex_tv is PlexTv.DATED_YES and not observed.failed:
-        kept = _cleared_by_plex_tv(kept)
-    return tuple(kept), tuple(struck)
-
-
-def _soft(stop: Stop) -> bool:
-    """Whether all that shows there sends packets on to another host or port, which demonstrably passes them on."""
-    return bool(stop.shown) and all(one.cause.soft for one in stop.shown)
-
-
-def _not_on_the_way(stop: Stop, situation: Situation) -> bool:
-    """Whether viewers do not come by the router: plex.tv got in at the address of the server's tunnel."""
-    home = (Place.CONTAINER, Place.SERVER_FILTER, Place.SOCKET, Place.SERVER_WAY_OUT)
-    round_it = leaves_by_vpn(situation) is not None or situation.observed.elsewhere
-    return (
-        stop.place not in home and round_it and situation.observed.claimed and not situation.observed.failed
-    )
-
-
-def _passes(stop: Stop, observed: Observed, met: bool) -> Stop:
-    who = observed.met[0] if met else None
-    says = f"{who.who} got through" if who is not None else "viewers do not come by here"
-    shown = () if who is None else (who.exhibit,)
-    return Stop(stop.place, State.PASSES if met else State.NOT_HERE, says, shown)
-
-
-def _without(stop: Stop, ids: frozenset[str]) -> Stop:
-    shown = tuple(one for one in stop.shown if one.cause.id not in ids)
-    state = State.PASSES if stop.shown and not shown else stop.state
-    return replace(stop, state=state, shown=shown, hidden=tuple(c for c in stop.hidden if c.id not in ids))
-
-
-def _fitting(stop: Stop, observed: Observed) -> Stop:
-    """Leave what may have given the answers that came back."""
-    shown = tuple(one for one in stop.shown if observed.fits(one.sign.outside or one.cause.outside))
-    suspects = tuple(one for one in stop.suspects if observed.fits(one.sign.outside or one.cause.outside))
-    hidden = tuple(cause for cause in stop.hidden if observed.fits(cause.outside))
-    return replace(stop, shown=shown, suspects=suspects, hidden=hidden)
-
-
-def _cleared_by_plex_tv(stops: list[Stop]) -> list[Stop]:
-    """plex.tv got in within the hour: what was unread or suspected lets packets through, if nothing shows otherwise."""
-    on_the_way = [stop for stop in stops if stop.place.way is not Way.ANNOUNCED]
-    if any(stop.shown for stop in on_the_way):
-        return stops
-    return [
-        replace(stop, state=State.PASSES, says="plex.tv got through", suspects=(), hidden=())
-        if stop in on_the_way and (stop.suspects or stop.hidden)
-        else stop
-        for stop in stops
-    ]
-
-
 # --- a cause shows --------------------------------------------------------------------------------------------------
 
 
-def _of_shown(weighing: _Weighing, shown: Sequence[Found]) -> Verdict:
+def _of_shown(weighing: Weighing, shown: Sequence[Found]) -> Verdict:
     """Decide for the outermost cause that shows, unless something contradicts it or may explain it."""
     observed, first = weighing.observed, shown[0]
     on_the_way = first.cause.place.way is not Way.ANNOUNCED or first.cause.id == "port-mismatch"
@@ -262,7 +141,7 @@ def _of_shown(weighing: _Weighing, shown: Sequence[Found]) -> Verdict:
     return _decided(weighing, first, [*shown[1:], *weighing.beside])
 
 
-def _decided(weighing: _Weighing, first: Found, rest: Iterable[Found]) -> Verdict:
+def _decided(weighing: Weighing, first: Found, rest: Iterable[Found]) -> Verdict:
     before = _unread_before(weighing, first.cause.place)
     agreed = first.cause.weight is not Weight.CAUSE or first.cause.current or weighing.observed.fails
     parts = first.cause.weight is Weight.PARTS
@@ -282,7 +161,7 @@ def _but(found: Iterable[Found], first: Found) -> tuple[Found, ...]:
     return tuple(one for one in found if one is not first and one.cause.id not in first.cause.covers)
 
 
-def _unread_before(weighing: _Weighing, place: Place) -> tuple[Stop, ...]:
+def _unread_before(weighing: Weighing, place: Place) -> tuple[Stop, ...]:
     """Give the stops further out on the same way at which something may hide. The ISP's filters nobody can read."""
     if place is Place.BESIDE:
         return ()
@@ -299,7 +178,7 @@ def _unread_before(weighing: _Weighing, place: Place) -> tuple[Stop, ...]:
 # --- no cause shows -------------------------------------------------------------------------------------------------
 
 
-def _got_in(weighing: _Weighing) -> Verdict:
+def _got_in(weighing: Weighing) -> Verdict:
     """Judge a home into which an attempt from outside got, and whose ways show no cause."""
     observed, situation = weighing.observed, weighing.situation
     good = observed.met[0]
@@ -321,7 +200,7 @@ def _narrowed(situation: Situation) -> str:
     return "" if reason is None else f"; {reason_says(reason)}"
 
 
-def _fails(weighing: _Weighing) -> bool:
+def _fails(weighing: Weighing) -> bool:
     situation, observed = weighing.situation, weighing.observed
     if situation.view.access not in ("forward", "proxy"):
         return False
@@ -329,7 +208,7 @@ def _fails(weighing: _Weighing) -> bool:
     return observed.fails or (relayed and situation.view.access == "forward")
 
 
-def _fails_for(weighing: _Weighing) -> Verdict:
+def _fails_for(weighing: Weighing) -> Verdict:
     """Weigh what is suspected against what was not read."""
     observed = weighing.observed
     suspects = [one for stop in weighing.stops for one in stop.suspects]
@@ -343,7 +222,7 @@ def _fails_for(weighing: _Weighing) -> Verdict:
     return _undecided(weighing, *_headline(weighing), suspects)
 
 
-def _isp_blocks(weighing: _Weighing) -> Found:
+def _isp_blocks(weighing: Weighing) -> Found:
     port, observed = weighing.situation.port, weighing.observed
     who = ", ".join(a.who for a in observed.failed)
     says = f"packets to port {port} vanish ({who} and plex.tv), and every stop at home that was read lets them in"
@@ -351,7 +230,7 @@ def _isp_blocks(weighing: _Weighing) -> Found:
     return Found(BY_ID["isp-blocks"], shows)
 
 
-def _headline(weighing: _Weighing, first: Found | None = None) -> tuple[str, Sign]:
+def _headline(weighing: Weighing, first: Found | None = None) -> tuple[str, Sign]:
     """Say what was observed."""
     situation, observed = weighing.situation, weighing.observed
     but = f"; {first.sign.says}" if first is not None else ""
@@ -387,12 +266,13 @@ def _headline(weighing: _Weighing, first: Found | None = None) -> tuple[str, Sig
     return "unknown", sign(says, *(() if first is None else first.sign.exhibits))
 
 
-def _undecided(weighing: _Weighing, headline: str, shows: Sign, first: Sequence[Found]) -> Verdict:
+def _undecided(weighing: Weighing, headline: str, shows: Sign, first: Sequence[Found]) -> Verdict:
     """Give the headline with the candidates: what shows or is suspected first, then what may hide, by stop."""
     named = {one.cause.id for one in first}
     stops = sorted(weighing.stops, key=lambda stop: not any(c.id in named for c in _causes_of(stop)))
     candidates = tuple(Candidate(stop, causes) for stop in stops if (causes := _causes_of(stop)))
-    also = [*(one for stop in weighing.stops for one in stop.shown), *weighing.beside, *weighing.notes]
+    also = [*(one for stop in weighing.stops for one in stop.shown), *weighing.struck, *weighing.beside]
+    also += weighing.notes
     return Verdict(
         found=Found(BY_ID[headline], shows),
         confidence=Confidence.NONE,
@@ -411,14 +291,14 @@ def _causes_of(stop: Stop) -> tuple[Cause, ...]:
 # --- nothing fails --------------------------------------------------------------------------------------------------
 
 
-def _nothing_fails(weighing: _Weighing) -> Verdict:
+def _nothing_fails(weighing: Weighing) -> Verdict:
     """Judge a home of which no observation says that it fails."""
     situation, observed = weighing.situation, weighing.observed
     works = _works(weighing)
     suspect = next(
         (one for stop in weighing.stops if stop.place.way is Way.ANNOUNCED for one in stop.suspects), None
     )
-    if works is not None and suspect is not None:
+    if suspect is not None and (works is not None or observed.claimed):
         return _decided(weighing, suspect, weighing.beside)
     if weighing.beside and (works is not None or weighing.beside[0].cause.weight is Weight.POLICY):
         return _decided(weighing, weighing.beside[0], weighing.beside[1:])
@@ -445,7 +325,7 @@ def _nothing_fails(weighing: _Weighing) -> Verdict:
     return _undecided(weighing, *_headline(weighing), [])
 
 
-def _works(weighing: _Weighing) -> Found | None:
+def _works(weighing: Weighing) -> Found | None:
     """Give what shows that the way in that is meant works now."""
     situation, observed = weighing.situation, weighing.observed
     note = next((one for one in weighing.notes if one.cause.id in IN_ORDER), None)
@@ -463,7 +343,7 @@ def _works(weighing: _Weighing) -> Found | None:
     return None
 
 
-def _announced_unread(weighing: _Weighing) -> bool:
+def _announced_unread(weighing: Weighing) -> bool:
     return any(s.unread and s.hidden for s in weighing.stops if s.place.way is Way.ANNOUNCED)
 
 

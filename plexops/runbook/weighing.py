@@ -1,0 +1,136 @@
+"""Weighing: what was read at the stops of the three ways, less what observations refute."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from plexops.runbook.cause import Place, Way, Weight
+from plexops.runbook.causes_server import leaves_by_vpn
+from plexops.runbook.missing import unseen
+from plexops.runbook.observations import Observed, PlexTv
+from plexops.runbook.situation import Situation
+from plexops.runbook.stops import Found, State, Stop, walk
+from plexops.runbook.table import CAUSES
+
+#: With these the way in may work all the same.
+_BESIDE = (Weight.PARTS, Weight.POLICY, Weight.WEAKNESS)
+
+
+@dataclass(frozen=True, slots=True)
+class Weighing:
+    """What there is to weigh: the stops after observations struck out what they refute, and what stands beside."""
+
+    situation: Situation
+    observed: Observed
+    stops: tuple[Stop, ...]
+    struck: tuple[Found, ...]
+    beside: tuple[Found, ...]
+    notes: tuple[Found, ...]
+    missing: tuple[str, ...]
+
+    @property
+    def shown(self) -> tuple[Found, ...]:
+        """Causes that show, from the outside in, without those that another explains."""
+        found = [one for stop in self.stops for one in stop.shown]
+        covered = {name for one in found for name in one.cause.covers}
+        return tuple(one for one in found if one.cause.id not in covered)
+
+    @property
+    def possible(self) -> frozenset[str]:
+        """Causes that are suspected, or may hide where nothing was read."""
+        hidden = {cause.id for stop in self.stops for cause in stop.hidden}
+        return frozenset(hidden | {one.cause.id for stop in self.stops for one in stop.suspects})
+
+
+def weigh(situation: Situation) -> Weighing:
+    access, observed = situation.view.access, situation.observed
+    looked = [
+        Found(cause, found)
+        for cause in CAUSES
+        if cause.place is Place.BESIDE and access in cause.access
+        if (found := cause.look(situation)) is not None
+    ]
+    stops, struck = _strike(walk(situation), situation)
+    beside = tuple(f for weight in _BESIDE for f in looked if f.cause.weight is weight)
+    notes = tuple(f for f in looked if f.cause.weight is Weight.NOTE)
+    return Weighing(situation, observed, stops, struck, beside, notes, unseen(situation))
+
+
+# --- what observations strike out -----------------------------------------------------------------------------------
+
+
+def _strike(stops: Sequence[Stop], situation: Situation) -> tuple[tuple[Stop, ...], tuple[Found, ...]]:
+    """Take out what observations refute. Second: causes that were read, and do not keep viewers out."""
+    observed = situation.observed
+    kept: list[Stop] = []
+    struck: list[Found] = []
+    for stop in stops:
+        on_the_way = stop.place.way is not Way.ANNOUNCED
+        if on_the_way and (observed.met or _not_on_the_way(stop, situation)):
+            struck += stop.shown
+            kept.append(_passes(stop, observed, bool(observed.met)))
+        elif on_the_way and observed.plex_tv is PlexTv.DATED_YES and not observed.failed and _soft(stop):
+            struck += stop.shown
+            kept.append(
+                replace(stop, state=State.PASSES, shown=(), says=f"{stop.says}: it is passed on to Plex")
+            )
+        elif stop.place is Place.ANNOUNCEMENT and observed.met:
+            struck += [one for one in stop.shown if one.cause.id == "port-mismatch"]
+            kept.append(_without(stop, frozenset({"port-mismatch"})))
+        elif on_the_way and observed.fails:
+            kept.append(_fitting(stop, observed))
+            struck += [one for one in stop.shown if one not in kept[-1].shown]
+        else:
+            kept.append(stop)
+    if observed.plex_tv is PlexTv.DATED_YES and not observed.failed:
+        kept = _cleared_by_plex_tv(kept)
+    return tuple(kept), tuple(struck)
+
+
+def _soft(stop: Stop) -> bool:
+    """Whether all that shows there sends packets on to another host or port, which demonstrably passes them on."""
+    return bool(stop.shown) and all(one.cause.soft for one in stop.shown)
+
+
+def _not_on_the_way(stop: Stop, situation: Situation) -> bool:
+    """Whether viewers do not come by the router: plex.tv got in at the address of the server's tunnel."""
+    home = (Place.CONTAINER, Place.SERVER_FILTER, Place.SOCKET, Place.SERVER_WAY_OUT)
+    round_it = leaves_by_vpn(situation) is not None or situation.observed.elsewhere
+    return (
+        stop.place not in home and round_it and situation.observed.claimed and not situation.observed.failed
+    )
+
+
+def _passes(stop: Stop, observed: Observed, met: bool) -> Stop:
+    who = observed.met[0] if met else None
+    says = f"{who.who} got through" if who is not None else "viewers do not come by here"
+    shown = () if who is None else (who.exhibit,)
+    return Stop(stop.place, State.PASSES if met else State.NOT_HERE, says, shown)
+
+
+def _without(stop: Stop, ids: frozenset[str]) -> Stop:
+    shown = tuple(one for one in stop.shown if one.cause.id not in ids)
+    state = State.PASSES if stop.shown and not shown else stop.state
+    return replace(stop, state=state, shown=shown, hidden=tuple(c for c in stop.hidden if c.id not in ids))
+
+
+def _fitting(stop: Stop, observed: Observed) -> Stop:
+    """Leave what may have given the answers that came back."""
+    shown = tuple(one for one in stop.shown if observed.fits(one.sign.outside or one.cause.outside))
+    suspects = tuple(one for one in stop.suspects if observed.fits(one.sign.outside or one.cause.outside))
+    hidden = tuple(cause for cause in stop.hidden if observed.fits(cause.outside))
+    return replace(stop, shown=shown, suspects=suspects, hidden=hidden)
+
+
+def _cleared_by_plex_tv(stops: list[Stop]) -> list[Stop]:
+    """plex.tv got in within the hour: what was unread or suspected lets packets through, if nothing shows otherwise."""
+    on_the_way = [stop for stop in stops if stop.place.way is not Way.ANNOUNCED]
+    if any(stop.shown for stop in on_the_way):
+        return stops
+    return [
+        replace(stop, state=State.PASSES, says="plex.tv got through", suspects=(), hidden=())
+        if stop in on_the_way and (stop.suspects or stop.hidden)
+        else stop
+        for stop in stops
+    ]
