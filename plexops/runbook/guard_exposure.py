@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from ipaddress import IPv4Address
 
 from plexops.model.change import Change
 from plexops.model.intervals import subtract
+from plexops.model.resources.dhcp_reservation import Reservation
 from plexops.model.snapshot import Kind, Role
 from plexops.model.values import PLEX_PORT
 from plexops.runbook.case import Case, forwards, passages
 from plexops.runbook.conditions import Condition, Holds, WanCause, wan
-from plexops.runbook.way_in import Exposure, exposures
+from plexops.runbook.view import SiteView
+from plexops.runbook.way_in import A_HOST, Exposure, exposures
+
+_FILTERS = (Kind.FIREWALL_RULE, Kind.PASSAGE)
+#: What gives the Plex host an address: a reservation, and the lease that it asks for again.
+_ADDRESSES = (Kind.DHCP_RESERVATION, Kind.LEASE)
 
 
 def no_external_32400(case: Case) -> str | None:
@@ -66,15 +73,36 @@ def _announces(change: Change) -> str | None:
 
 
 def _lets_exposure_in(case: Case, change: Change) -> str | None:
-    """A filter may be all that still stands between the internet and what leads to 32400 already."""
-    if change.want is None or change.kind not in (Kind.FIREWALL_RULE, Kind.PASSAGE):
+    """A filter, or the host's other address, may be all that still keeps the internet from what leads to 32400 already."""
+    if change.want is None or change.kind not in (*_FILTERS, *_ADDRESSES):
         return None
+    at = _brings_to(case.before, change)
     for one in exposures(case.after) or ():
-        if change.kind is Kind.FIREWALL_RULE or one.address in (str(change.want.address), "a host at home"):
+        perhaps = "" if one.certain else ", perhaps"
+        if change.kind in _ADDRESSES:
+            if at is not None and one.family == 4 and one.address in (str(at), A_HOST):
+                there = f"{at}, where {one.called} forwards 32400{perhaps}"
+                return f"{change.id} would bring the Plex host to {there}: remove that first"
+        elif change.kind is Kind.FIREWALL_RULE or one.address in (str(change.want.address), A_HOST):
             what = "lets in over IPv6" if one.family == 6 else "forwards from 32400"
-            perhaps = "" if one.certain else ", perhaps"
             return f"{change.id} would let in what {one.called} {what}{perhaps}: remove that first"
     return None
+
+
+def _brings_to(view: SiteView, change: Change) -> IPv4Address | None:
+    """Give the address that the Plex host will have and does not hold yet; None where a change moves it nowhere."""
+    if change.kind is Kind.LEASE:
+        address: IPv4Address = change.want
+        return address
+    if change.kind is not Kind.DHCP_RESERVATION:
+        return None
+    want: Reservation = change.want
+    held = view.of(Role.SERVER).facts.get("host.addresses")
+    if held is not None and isinstance(held.value, tuple) and view.server_mac in want.macs:
+        return None if str(want.address) in held.value else want.address
+    leases = (entry.values for entry in view.of(Role.ROUTER).of(Kind.LEASE) if entry.values is not None)
+    holds = any(lease.mac in want.macs and lease.address == want.address for lease in leases)
+    return None if holds else want.address
 
 
 def no_dmz(case: Case) -> str | None:

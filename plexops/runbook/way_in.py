@@ -12,6 +12,7 @@ from plexops.model.snapshot import Entry, Kind, Role
 from plexops.model.values import PLEX_PORT
 from plexops.packets.chains import End, EndKind
 from plexops.packets.listed import listed_box
+from plexops.packets.packet import Leg
 from plexops.packets.projection import with_host_accept
 from plexops.packets.reach import PUBLIC_V4, PUBLIC_V6, Answer, AnswerKind, Asked, Target, who_reaches
 from plexops.packets.why import Reason, Why, translated_by, why_not
@@ -21,6 +22,8 @@ from plexops.runbook.view import SiteView, ipv4
 _EVERY_PORT: Numbers = ((1, 65535),)
 #: From so many external ports on an entry is one for every port: a DMZ, an exposed host, one-to-one NAT.
 _EVERY = 60_000
+#: How an exposure calls the Plex host where it may be one of several addresses.
+A_HOST = "a host at home"
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,7 +283,7 @@ def _unread(end: End) -> str:
 def _shown(end: End, hosts: Numbers) -> str:
     number = single(intersect(end.packet.numbers(end.packet.destination), hosts))
     if number is None:
-        return "a host at home"
+        return A_HOST
     return str(IPv4Address(number) if end.packet.family == 4 else IPv6Address(number))
 
 
@@ -291,13 +294,14 @@ def translation(way: WayIn) -> Rule | None:
 
 
 def _rule(end: End) -> Rule | None:
-    """Give what translated a packet, else what let it through last."""
+    """Give what translated a packet, else what let the connection's first one through last."""
     if end.kind is EndKind.NOT_KNOWN:
         return end.step.rule
     step = translated_by(end.packet.trail) if end.packet.dnat else None
     if step is not None:
         return step.rule
-    return next((step.rule for step in reversed(end.packet.trail) if step.rule is not None), None)
+    in_ = (step.rule for step in reversed(end.packet.trail) if step.leg is Leg.SYN)
+    return next((rule for rule in in_ if rule is not None), None)
 
 
 def _joined(found: Sequence[Exposure]) -> Iterator[Exposure]:

@@ -158,6 +158,7 @@ def change(
 
 
 RESERVE = change(Kind.DHCP_RESERVATION, Action.CREATE, Reservation((MAC,), PLEX, "plex"))
+RENEW = change(Kind.LEASE, Action.RENEW, PLEX)
 ADMIT = change(Kind.FIREWALL_RULE, Action.CREATE, FirewallRule(32400))
 FORWARD = change(Kind.PORT_FORWARD, Action.CREATE, forward())
 PASS = change(Kind.PASSAGE, Action.CREATE, Passage(PLEX, 32400, "inet filter forward"))

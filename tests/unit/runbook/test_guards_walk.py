@@ -11,7 +11,7 @@ from types import MappingProxyType
 import pytest
 
 from plexops.drivers.rulesets.routeros import Rows, routeros_box
-from plexops.model.change import Action
+from plexops.model.change import Action, Change
 from plexops.model.entries import UpnpMapping
 from plexops.model.packets import (
     Box,
@@ -54,10 +54,13 @@ from tests.packets.handmade import (
 from tests.unit.runbook.sound_case import (
     ADMIT,
     ANNOUNCE,
+    MAC,
+    OLD,
     OUTSIDE,
     PASS,
     PLEX,
     PLEX_ROLE,
+    RENEW,
     RESERVE,
     ROUTER,
     SERVER,
@@ -66,6 +69,7 @@ from tests.unit.runbook.sound_case import (
     echo,
     entry,
     forward,
+    lease,
     sound_view,
     with_entries,
     with_facts,
@@ -268,6 +272,16 @@ def test_the_routers_filter_is_not_opened_to_it(shape: Shape) -> None:
     assert "would let in what" in refused["G1"]
 
 
+@pytest.mark.parametrize("shape", V4, ids=lambda shape: shape.name)
+@pytest.mark.parametrize("moving", [RESERVE, RENEW], ids=["reservation", "renewal"])
+def test_the_host_is_not_brought_to_it(shape: Shape, moving: Change) -> None:
+    elsewhere = with_facts(home(built(shape.make)), SERVER, host__addresses=(str(OLD),))
+    refused = refusing(case_of(elsewhere, [moving]))
+    assert set(refused) == {"G1"}
+    assert "would bring the Plex host to 192.168.1.50, where" in refused["G1"]
+    assert ("perhaps" in refused["G1"]) is shape.perhaps
+
+
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.name)
 def test_nothing_is_done_that_would_make_it(shape: Shape) -> None:
     """Whatever the changes are: what they leave is held against what was there."""
@@ -285,6 +299,19 @@ def test_what_was_there_before_is_no_reason_against_what_does_not_let_it_in(shap
     if built(shape.make).plumbing == "netfilter" and not shape.perhaps:
         # Our own forward takes its port out of whatever is for every port; that makes nothing new.
         assert set(refusing(case_of(home(built(shape.make)), [RESERVE, FORWARDING, ANNOUNCE]))) <= {"G7"}
+
+
+def test_where_the_host_was_not_asked_its_lease_tells_whether_it_is_brought_there() -> None:
+    there = home(netfilter(rule(TCP, dport(32400), dnat())))
+    not_asked = with_facts(there, SERVER, host__addresses=None)
+    assert refusing(case_of(not_asked, [RESERVE])) == {}
+    for lease_of in ((), (lease(MAC, OLD),)):
+        moved = with_entries(without(not_asked, Kind.LEASE), *lease_of)
+        assert set(refusing(case_of(moved, [RESERVE]))) == {"G1"}
+    clean = with_facts(home(netfilter(FORWARD)), SERVER, host__addresses=(str(OLD),))
+    assert refusing(case_of(clean, [RESERVE, RENEW])) == {}
+    v6_alone = with_facts(home(pinhole(rule(TCP, dport(32400), ACCEPT))), SERVER, host__addresses=(str(OLD),))
+    assert refusing(case_of(v6_alone, [RESERVE, RENEW])) == {}
 
 
 def test_what_was_doubtful_and_is_certain_now_is_new() -> None:
@@ -383,6 +410,12 @@ def test_what_is_for_udp_or_switched_off_exposes_nothing() -> None:
     assert refusing(case_of(mapping(32400, Protocol.UDP), [ADMIT, PASS])) == {}
     off = entry(Kind.PORT_FORWARD, forward(32400, enabled=False), handle="off")
     assert refusing(case_of(with_entries(home(None), off), [ADMIT, PASS])) == {}
+
+
+def test_a_pinhole_is_named_and_not_what_lets_answers_through() -> None:
+    hole = rule(TCP, dport(32400), ACCEPT)
+    (one,) = exposures(home(pinhole(hole))) or ()
+    assert one.rule == hole
 
 
 # --- IPv6 addresses ------------------------------------------------------------------------------------------------
