@@ -18,6 +18,7 @@ from plexops.model.profile import (
     ReadSpec,
     Request,
     ResourceSpec,
+    Room,
     Speaks,
     Verified,
     WindowSpec,
@@ -132,6 +133,7 @@ def _field(spec: Mapping[str, Any]) -> FieldMap:
         values=_words(spec.get("values", {})),
         contains=spec.get("contains", ""),
         otherwise=spec.get("otherwise"),
+        room=Room(spec["room"]["bytes"], spec["room"]["because"]) if "room" in spec else None,
     )
 
 

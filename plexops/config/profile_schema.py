@@ -173,6 +173,16 @@ def _field() -> Schema:
             ),
             "contains": leaf("A flag: whether a list of words holds this one.", "dnat"),
             "otherwise": leaf("Our word for all that `values` leaves out.", "other"),
+            "room": table(
+                "How much text fits, where the device takes less than a task may say.",
+                {"bytes": 128, "because": "nft refuses longer comments"},
+                {
+                    "bytes": leaf("Bytes of UTF-8.", 128, wants="number", minimum=1),
+                    "because": leaf("What a longer one would do there.", "nft refuses longer comments"),
+                },
+                "bytes",
+                "because",
+            ),
         },
         "is",
     )

@@ -228,6 +228,8 @@ class ProfiledDriver:
             value = getattr(source, item.name, None)
             if value is not None and not (isinstance(value, str) and not value):
                 values[item.name] = _as_typed(resource, item.name, item.type, value)
+                if change.want is not None:
+                    _require_room(resource, item.name, value)
         return values
 
     def _adoption(self, resource: CompiledResource, change: Change, entry: Entry | None) -> tuple[Write, ...]:
@@ -351,6 +353,13 @@ def _as_typed(resource: CompiledResource, name: str, kind: FieldType, value: Any
     if isinstance(value, Protocol):
         return Typed(kind, value)
     return Typed(kind, _plain(value))
+
+
+def _require_room(resource: CompiledResource, name: str, value: Any) -> None:
+    mapped = resource.spec.fields.get(name)
+    reason = "" if mapped is None or mapped.room is None else mapped.room.refuses(str(value))
+    if reason:
+        raise Unrenderable(f"{name} has {reason}")
 
 
 def _plain(value: Any) -> FieldValue:

@@ -25,7 +25,7 @@ from plexops.engine.seen import Drivers
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.profile import Profile, Speaks
 from plexops.model.secret import Secret
-from plexops.model.site import AddressBy, Container, ServerDevice, Site, SiteTasks
+from plexops.model.site import AddressBy, Container, ServerDevice, Site, SiteTasks, State
 from plexops.model.snapshot import Role
 from plexops.runbook.view import SiteView
 from plexops.transport.ssh_config_file import SshConfigFile, read_ssh_config
@@ -109,6 +109,8 @@ def open_home(tasks: SiteTasks, setting: Setting) -> Home:
         ssh_config=setting.ssh_config,
     )
     access.require_ways()
+    if profile is not None:
+        _require_room(tasks, profile.profile)
     asked_router = profile is not None and speaks is not Speaks.NOTHING
     drivers = Drivers(
         router=ProfiledDriver(profile) if profile is not None and asked_router else None,
@@ -117,6 +119,28 @@ def open_home(tasks: SiteTasks, setting: Setting) -> Home:
     )
     plain = None if profile is None else profile.profile
     return Home(tasks, access, drivers, plain, _view(site, drivers, plain, access), setting.links)
+
+
+def _require_room(tasks: SiteTasks, profile: Profile) -> None:
+    """Raise PlexopsError PLX-C512 where a task says more than the router has room for."""
+    found = []
+    for task in tasks.tasks:
+        fields = [item for spec in profile.resources.get(task.kind, ()) for item in spec.fields.items()]
+        for name, field in fields if task.state is State.PRESENT else ():
+            value = task.values.get(name)
+            reason = field.room.refuses(value) if field.room is not None and isinstance(value, str) else ""
+            if reason:
+                found.append(
+                    Problem(
+                        "PLX-C512",
+                        f"this text is too long for {profile.title} at site {tasks.site.name}: it has {reason}",
+                        "Write a shorter one: letters beyond ASCII have two to four bytes each.",
+                        task.places.get(name, task.place),
+                        f"{task.kind}.{name}",
+                    )
+                )
+    if found:
+        raise PlexopsError(found)
 
 
 def _server_driver(server: ServerDevice | None) -> ServerDriver | None:

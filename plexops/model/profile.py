@@ -63,6 +63,19 @@ class FactSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class Room:
+    """How many bytes of UTF-8 a device takes of what a task says, and what a longer text would do there."""
+
+    most: int
+    because: str
+
+    def refuses(self, text: str) -> str:
+        """Tell why a text does not fit; empty where it does."""
+        length = len(text.encode("utf-8", "surrogatepass"))
+        return "" if length <= self.most else f"{length} bytes, and {self.most} fit: {self.because}"
+
+
+@dataclass(frozen=True, slots=True)
 class FieldMap:
     """How one field of a resource stands in the device's own words.
 
@@ -77,6 +90,7 @@ class FieldMap:
     values: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
     contains: str = ""
     otherwise: str | None = None
+    room: Room | None = None
 
 
 @dataclass(frozen=True, slots=True)

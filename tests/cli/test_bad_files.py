@@ -87,6 +87,10 @@ BAD = {
         PLAYBOOK, "{{ external_port }}", "{{ ''.__class__.mro() }}", "PLX-C401",
         f"{PLAYBOOK}:6:74", "", "Write a name"
     ),
+    "a name that the router's firewall has no room for": Bad(
+        PLAYBOOK, "port_forward: {", f'port_forward: {{name: "{"é" * 54}nn", ', "PLX-C512",
+        f"{PLAYBOOK}:6:", "it has 110 bytes, and 109 fit: firewall4", "shorter"
+    ),
     "a port that no port is": Bad(
         INVENTORY, "external_port: 32500", "external_port: 99999", "PLX-C104",
         f"{INVENTORY}:3:", "99999", "1 to 65535"
@@ -182,6 +186,11 @@ def test_a_bad_file_is_told_and_nobody_is_contacted(name: str, command: str, fil
     files.edit(bad.file, bad.old, bad.new)
     judge(bad, files(*command.split()))
     assert files.untouched()
+
+
+def test_a_name_that_just_fits_is_a_sound_one(files: House) -> None:
+    files.edit(PLAYBOOK, "port_forward: {", f'port_forward: {{name: "{"é" * 54}n", ')
+    assert files("check").status == 0
 
 
 @pytest.mark.parametrize("name", ON_PAPER)

@@ -108,8 +108,6 @@ def test_the_name_of_our_forward_arrives_or_is_refused(family: Family, group: st
         harmless = creating(replace(FORWARD, name=HARMLESS))
         expected = make_and_undo(at, harmless, at.script(harmless))
         for name in GROUPS[group]:
-            if family == "openwrt" and not has_room(family, name):
-                continue  # firewall4 itself would refuse to load it
             wanted = creating(replace(FORWARD, name=name))
             script = rendered(at, wanted, now)
             if script is not None:
@@ -123,14 +121,26 @@ def test_only_what_cannot_be_written_is_refused(family: Family) -> None:
     with bench(family) as at:
         now = at.look()
         refused = {n for n in HOSTILE if rendered(at, creating(replace(FORWARD, name=n)), now) is None}
-    assert set(CONTROL) <= refused
-    if family == "openwrt":
-        assert refused == {*CONTROL, ""}
-    else:  # nft has no escape for quotes and backslashes, and 128 bytes of room
-        rest = {
-            n for n in refused - set(CONTROL) if '"' not in n and "\\" not in n and len(n.encode()) <= 128
-        }
-        assert rest == {""}
+    too_long = {name for name in HOSTILE if not has_room(family, name)}
+    assert too_long
+    assert {*CONTROL, *too_long} <= refused
+    rest = refused - {*CONTROL, *too_long}
+    if family == "linux":  # nft has no escape for quotes and backslashes
+        rest = {name for name in rest if '"' not in name and "\\" not in name}
+    assert rest == {""}
+
+
+@pytest.mark.parametrize(("family", "most"), [("openwrt", 109), ("linux", 128)])
+def test_a_name_has_so_many_bytes_of_room(family: Family, most: int) -> None:
+    """Counted as the device counts: in bytes."""
+    letters = (most // 2) * "é" + (most % 2) * "e"
+    with bench(family) as at:
+        now = at.look()
+        for name in ("n" * most, letters):
+            wanted = creating(replace(FORWARD, name=name))
+            make_and_undo(at, wanted, at.script(wanted))
+            with pytest.raises(Unrenderable, match=f"name has {most + 1} bytes, and {most} fit"):
+                at.driver.script(creating(replace(FORWARD, name=f"{name}n")), now)
 
 
 @pytest.mark.parametrize("family", [f for f in FAMILIES if f not in NAMES_ITS_FORWARD])

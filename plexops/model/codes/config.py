@@ -347,6 +347,11 @@ Some safety rules can be judged without any device: 32400 is never opened to the
 nothing but Plex. “plexops apply” would refuse this with exit status 3, with any flag; “plexops check” says so before.
 
   port_forward: {external_port: 32500}"""),
+    _usage("PLX-C512", "A text is too long for this router", """\
+Routers keep names in places of a fixed size, and some of them load none of their rules where one does not fit: the firewall
+would be down. The router's profile says how many bytes of UTF-8 there are. ASCII takes one for a letter, é two, 家 three.
+
+  port_forward: {external_port: 32500, name: "plexops: Plex"}"""),
 )  # fmt: skip
 
 _PROFILES: tuple[Code, ...] = (
@@ -387,12 +392,5 @@ report of any format can be made of it later, without asking a device again.
 )  # fmt: skip
 
 CODES: tuple[Code, ...] = (
-    *_FILES,
-    *_SHAPES,
-    *_VALUES,
-    *_SECRETS,
-    *_VARIABLES,
-    *_PLAYBOOKS,
-    *_PROFILES,
-    *_OUTPUT,
-)
+    *_FILES, *_SHAPES, *_VALUES, *_SECRETS, *_VARIABLES, *_PLAYBOOKS, *_PROFILES, *_OUTPUT,
+)  # fmt: skip
