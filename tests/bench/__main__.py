@@ -10,6 +10,7 @@ import sys
 
 from tests.bench.document import document
 from tests.bench.measuring import execs_of, home_in_order, measure, own_commands, peer_commands
+from tests.bench.walking import measure_walks
 from tests.lab.realhome import REPOSITORY, why_not
 
 LEAST_ROUNDS = 7
@@ -24,7 +25,7 @@ def main(rounds: int) -> int:
     with home_in_order() as home:
         execs = execs_of(home, ["plexops", "audit", "-i", "inside.yaml"])
         found = measure(home, [*own_commands(home), *peer_commands()], rounds)
-    page = document(found, execs, rounds)
+    page = document(found, measure_walks(rounds), execs, rounds)
     (REPOSITORY / "docs" / "bench.md").write_text(page, encoding="utf-8")
     print(page)
     return 0

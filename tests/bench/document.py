@@ -12,6 +12,7 @@ from pathlib import Path
 from statistics import median
 
 from tests.bench.measuring import PEERS, Samples
+from tests.bench.walking import COUNTRY, MARKS, THOUSAND
 
 #: Memory has its own budget: 100 MB, here for one site.
 LARGEST_MB = 100
@@ -51,6 +52,8 @@ BUDGETS: Sequence[Budget] = (
     Budget("connection and exec against one `ssh host true`", NETWORK, ONE, 0.7),
     Budget("a second apply against an audit", AGAIN, WHOLE, 1.2),
 )
+#: How long a question may take, in milliseconds, by the router that it is about.
+WALK_BUDGETS: Mapping[str, int] = {THOUSAND: 50, COUNTRY: 150, MARKS: 3000}
 
 
 def verdict(held: bool) -> str:
@@ -58,7 +61,7 @@ def verdict(held: bool) -> str:
     return "held" if held else "**not held**"
 
 
-def document(found: Sequence[Samples], execs: tuple[int, int], rounds: int) -> str:
+def document(found: Sequence[Samples], walked: Sequence[Samples], execs: tuple[int, int], rounds: int) -> str:
     """Give the page."""
     samples = {one.name: one for one in found}
     lines = [
@@ -87,6 +90,14 @@ def document(found: Sequence[Samples], execs: tuple[int, int], rounds: int) -> s
         *(budget.judged(samples) for budget in BUDGETS),
         connections(execs),
         memory(median(samples[AUDIT].memory)),
+        "",
+        "## The packet walk at its bounds",
+        "",
+        "Who gets from outside to Plex, asked of a router that is at hand, inside one process: a whole connection.",
+        "",
+        "| a router with | median ms | min to max ms | CPU ms | budget ms | |",
+        "|---|---|---|---|---|---|",
+        *walks(walked),
     ]
     return "\n".join(lines) + "\n"
 
@@ -105,13 +116,27 @@ def memory(megabytes: float) -> str:
     return f"| memory of an audit | ≤ {LARGEST_MB} MB | {megabytes:.0f} MB | {held} |"
 
 
+def walks(walked: Sequence[Samples]) -> list[str]:
+    """Give each walk's row, and judge it."""
+    rows = []
+    for one in walked:
+        most, typical, cpu = WALK_BUDGETS[one.name], one.typical * 1000, median(one.cpu) * 1000
+        held = verdict(typical <= most)
+        rows.append(f"| {one.name} | {typical:.0f} | {spread(one)} | {cpu:.0f} | ≤ {most:,} | {held} |")
+    return rows
+
+
+def spread(one: Samples) -> str:
+    """Give the quickest and the slowest round in milliseconds."""
+    return f"{min(one.seconds) * 1000:.0f} to {max(one.seconds) * 1000:.0f}"
+
+
 def row(one: Samples) -> str:
     """Give one command's row."""
-    numbers = f"{min(one.seconds) * 1000:.0f} to {max(one.seconds) * 1000:.0f}"
     cpu, memory = median(one.cpu) * 1000, median(one.memory)
     if one.name == NETWORK:
-        return f"| {one.name} | {one.typical * 1000:.0f} | {numbers} | | |"
-    return f"| `{one.name}` | {one.typical * 1000:.0f} | {numbers} | {cpu:.0f} | {memory:.0f} |"
+        return f"| {one.name} | {one.typical * 1000:.0f} | {spread(one)} | | |"
+    return f"| `{one.name}` | {one.typical * 1000:.0f} | {spread(one)} | {cpu:.0f} | {memory:.0f} |"
 
 
 def machine() -> str:

@@ -27,7 +27,7 @@ def test_one_round_on_a_home_that_is_in_order() -> None:
         assert (home.dnsmasq_files(), home.nftables_files(), home.ufw_files()) == files
         execs = execs_of(home, ["plexops", "audit", "-i", "inside.yaml"])
     assert execs == (1, 1), "one connection and one exec per shell device"
-    page = document(found, execs, 1)
+    page = document(found, (), execs, 1)
     for budget in BUDGETS:
         assert budget.what in page
     measured = {one.name for one in found}

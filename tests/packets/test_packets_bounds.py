@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
-from plexops.model.intervals import Numbers, intersect
+from plexops.model.intervals import intersect
 from plexops.model.packets import (
     AddToSet,
-    Chain,
+    Box,
     MarkIs,
     Match,
     NamedSet,
@@ -24,6 +23,7 @@ from plexops.model.packets import (
 from plexops.packets.chains import JUMP_DEPTH, RULE_STEPS, EndKind
 from plexops.packets.packet import MOST, TOO_MANY, Packet, Question, merge
 from plexops.packets.reach import AnswerKind, first_packet, who_reaches
+from tests.packets.bounds import country, thousand_rules, unknown_marks
 from tests.packets.handmade import (
     DNAT,
     DROP,
@@ -33,7 +33,6 @@ from tests.packets.handmade import (
     SOME,
     SOURCE,
     SYN,
-    TCP,
     UNKNOWN,
     all_but,
     arrives,
@@ -167,9 +166,8 @@ def _marked(value: int) -> Packet:
 # --- time -----------------------------------------------------------------------------------------------------------
 
 
-def seconds(*chains: Chain, **box: Any) -> tuple[float, AnswerKind]:
+def seconds(here: Box) -> tuple[float, AnswerKind]:
     """Measure one question, the processor's time only."""
-    here = router(DNAT, *chains, **box)
     started = time.process_time()
     kind = who_reaches([here], asked(), plex()).kind
     return time.process_time() - started, kind
@@ -177,23 +175,19 @@ def seconds(*chains: Chain, **box: Any) -> tuple[float, AnswerKind]:
 
 def test_a_thousand_rules_take_milliseconds() -> None:
     """30 ms on the machine where it was measured; a bound of six times that, for slower ones."""
-    taken, kind = seconds(base("forward", *(rule(TCP, dport(i + 1), DROP) for i in range(1000))))
+    taken, kind = seconds(thousand_rules())
     assert kind is EVERYBODY
     assert taken < 0.2
 
 
 def test_a_list_of_fifty_thousand_networks_takes_a_tenth_of_a_second() -> None:
-    country: Numbers = tuple((i * 70_000, i * 70_000 + 300) for i in range(1, 50_000))
-    chain = base("prerouting", rule(m(SetHas(SOURCE, "country")), DROP), priority=-300)
-    taken, kind = seconds(chain, sets={"country": NamedSet(country)})
+    taken, kind = seconds(country())
     assert kind is SOME
     assert taken < 0.8
 
 
 def test_two_hundred_unknown_marks_take_seconds() -> None:
-    sets = [rule(m(MarkIs(i)), TCP, SetMark(i + 1000, connection=True)) for i in range(200)]
-    drops = [rule(m(MarkIs(i + 1000, connection=True)), TCP, DROP) for i in range(200)]
-    taken, kind = seconds(base("forward", rule(SetMark(unknown=True)), *sets, *drops))
+    taken, kind = seconds(unknown_marks())
     assert kind is UNKNOWN
     assert taken < 8
 
