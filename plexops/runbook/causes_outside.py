@@ -7,6 +7,7 @@ from plexops.runbook import conditions
 from plexops.runbook.cause import Sign, exhibits_of, of_fact, sign
 from plexops.runbook.causes_server import leaves_by_vpn
 from plexops.runbook.conditions import Holds, WanCause
+from plexops.runbook.hops import leaves_elsewhere, next_hop, second_hop
 from plexops.runbook.situation import Situation
 
 
@@ -68,7 +69,7 @@ def _private_by_log(situation: Situation) -> Sign | None:
 def wan_differs(situation: Situation) -> Sign | None:
     """Does the world see another address than the router has, and does the server's traffic leave by the router?"""
     found = _wan(situation, WanCause.DIFFERS)
-    if found is None or situation.leaves_elsewhere:
+    if found is None or leaves_elsewhere(situation):
         return None
     return Sign(found.says, found.exhibits, suspect=True)
 
@@ -89,10 +90,10 @@ def other_way_out(situation: Situation) -> Sign | None:
     shown = exhibits_of(
         (*wan.exhibits, *(exhibit for _, _, exhibit in conditions.public_addresses(situation.view)))
     )
-    if wan.cause is WanCause.DIFFERS and situation.leaves_elsewhere:
+    if wan.cause is WanCause.DIFFERS and leaves_elsewhere(situation):
         says = (
-            f"the server's traffic goes on by {situation.second_hop}, and the router's own next hop is"
-            f" {situation.next_hop}: the world sees it at {other}, and viewers come in at {address}"
+            f"the server's traffic goes on by {second_hop(situation)}, and the router's own next hop is"
+            f" {next_hop(situation)}: the world sees it at {other}, and viewers come in at {address}"
         )
         return Sign(says, (*shown, of_fact(situation.server, "host.hops")), suspect=True)
     if wan.cause is not WanCause.SEVERAL:

@@ -169,8 +169,15 @@ def server_dns(situation: Situation) -> Sign | None:
 
 
 def server_offline(situation: Situation) -> Sign | None:
-    """Has the server no way to the internet?"""
-    return _cut_off(situation, "no route", "the server reaches nothing on the internet")
+    """Has the server no way to the internet: as it found itself, else as Plex's log says?"""
+    found = _cut_off(situation, "no route", "the server reaches nothing on the internet")
+    lost = situation.story.offline
+    asked = any("outside.failure" in snapshot.facts for snapshot in situation.view.snapshots.values())
+    if found is not None or asked or lost is None or not lost.fresh:
+        return found
+    return sign(
+        f"Plex has no internet since {lost.event.time[:16]}, its log says", situation.exhibit_of(lost)
+    )
 
 
 def _cut_off(situation: Situation, failure: str, says: str) -> Sign | None:

@@ -214,28 +214,6 @@ class Situation:
         there = address is not None and not address.is_loopback and address in self.view.plex_host
         return there and at is not None and at[1] == self.view.plex_port
 
-    @property
-    def second_hop(self) -> str:
-        """The box after the router on the server's own way to the internet; empty where it is not known."""
-        fact = self.server.facts.get("host.hops")
-        hops = fact.value if fact is not None and isinstance(fact.value, tuple) else ()
-        return hops[0] if hops and hops[0] != "-" else ""
-
-    @property
-    def next_hop(self) -> str:
-        """The one box to which the router sends what is for the internet; empty where that is not known."""
-        box = self.router.box
-        ways = [r for r in (box.routes or () if box is not None else ()) if r.family == 4 and r.length == 0]
-        gateways = {route.gateway for route in ways if route.gateway}
-        if not ways:
-            gateways = {self.view.of(Role.UPSTREAM).text("upstream.address") or ""}
-        return gateways.pop() if len(gateways) == 1 else ""
-
-    @property
-    def leaves_elsewhere(self) -> bool:
-        """Whether the server's traffic is known to go on by another box than the router's own next hop."""
-        return bool(self.second_hop and self.next_hop) and self.second_hop != self.next_hop
-
     # --- the way through the router ------------------------------------------------------------------
 
     @property
@@ -261,11 +239,6 @@ class Situation:
         if self.port is None or not targets:
             return None
         return through_router_to(self.view, self.port, targets, self.view.plex_port)
-
-    @property
-    def router_admits(self) -> bool:
-        """Whether viewers get through the router to Plex."""
-        return self.way is not None and self.way.open
 
     @cached_property
     def effective(self) -> Entry | None:

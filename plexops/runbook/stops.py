@@ -10,6 +10,7 @@ from types import MappingProxyType
 from plexops.model.snapshot import Role
 from plexops.runbook.cause import Cause, Place, Sign, Weight, of_fact
 from plexops.runbook.conditions import Holds, WanCause
+from plexops.runbook.hops import leaves_elsewhere, next_hop, second_hop
 from plexops.runbook.situation import Situation
 from plexops.runbook.table import CAUSES
 from plexops.runbook.view import ipv4
@@ -119,7 +120,7 @@ def _isp_address(situation: Situation) -> _Reading:
         reading = _not_read(situation, Role.ROUTER, "the address on the internet side")
         return _Reading(reading.state, wan.says, wan.exhibits)
     # With several ways out, or another one for the server, another address is no sign of a box between.
-    several = wan.cause is WanCause.SEVERAL or situation.leaves_elsewhere
+    several = wan.cause is WanCause.SEVERAL or leaves_elsewhere(situation)
     elsewhere = frozenset({"wan-differs"}) if several else frozenset[str]()
     return _Reading(State.UNREAD, wan.says, wan.exhibits, _BY_ADDRESS | elsewhere)
 
@@ -221,8 +222,8 @@ def _router_way_out(situation: Situation) -> _Reading:
     if situation.wan.holds is Holds.YES or _believes_the_wan(situation):
         says = "the world sees the home at the router's own address"
         return _Reading(State.PASSES, says, situation.wan.exhibits)
-    hop = situation.second_hop
-    if hop and hop == situation.next_hop:
+    hop = second_hop(situation)
+    if hop and hop == next_hop(situation):
         shown = (of_fact(situation.server, "host.hops"),)
         return _Reading(
             State.PASSES, f"the server's traffic leaves by {hop}, the router's own next hop", shown
