@@ -23,7 +23,7 @@ from plexops.engine.site import Home, Setting, known_hosts_files, open_home, ssh
 from plexops.evidence.folder import Store, state_root
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.secret import Secret
-from plexops.model.site import SecretReference, SecretSource, SiteTasks
+from plexops.model.site import Inventory, SecretReference, SecretSource, SiteTasks
 from plexops.transport.trust import OfferedKey, fingerprint
 from plexops.transport.trust_store import TrustStore
 
@@ -42,6 +42,8 @@ class Files:
     for_diagnosis: bool = False
     #: Nobody on the internet is asked for our public address.
     offline: bool = False
+    #: What stands for an inventory where there is none.
+    stand_in: Inventory | None = None
 
     @property
     def directory(self) -> Path:
@@ -50,8 +52,9 @@ class Files:
 
     def tasks(self) -> tuple[SiteTasks, ...]:
         """Load and resolve. Raises PlexopsError with every problem; nothing is contacted."""
-        inventory = load_inventory(self.inventory)
-        none = self.for_diagnosis and not self.playbooks and not Path(DEFAULT_FOLDER).is_dir()
+        inventory = self.stand_in or load_inventory(self.inventory)
+        own = bool(self.playbooks) or (self.stand_in is None and Path(DEFAULT_FOLDER).is_dir())
+        none = self.for_diagnosis and not own
         playbooks = () if none else load_playbooks(tuple(self.playbooks))
         found = resolve(
             inventory,

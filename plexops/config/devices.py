@@ -10,6 +10,7 @@ from plexops.model.site import (
     AddressBy,
     Become,
     BecomeMethod,
+    Connection,
     Container,
     HostFirewall,
     HttpLogin,
@@ -23,6 +24,8 @@ from plexops.model.snapshot import Role
 from plexops.model.values import PRIVATE_NETWORKS
 
 _SSH = ("port", "username", "password", "key_file", "key", "host_key", "become", "via")
+#: What only a login over SSH or the web has a use for.
+_LOGINS = (*(name for name in _SSH if name != "become"), "api_key", "api_secret", "tls_pin")
 #: QEMU and KVM give their guests such addresses; they stay the same, though they are locally made up.
 _GUESTS = ("52:54:00:",)
 
@@ -47,10 +50,15 @@ class Devices:
     def _router(self, reader: Reader, role: Role) -> RouterDevice:
         profile = reader.text("profile")
         reader.need("profile", "openwrt")
-        if profile and profile != "manual":
+        connection = _connection(reader)
+        if profile and profile != "manual" and connection is not Connection.LOCAL:
             reader.need("address", "192.168.1.1")
         if profile == "manual":
             _refuse_logins(reader)
+        if connection is not Connection.LOCAL and reader.has("become"):
+            reason = "“become:” is for a router on which plexops runs: over SSH its login has all rights"
+            cure = "Take it out, or write “connection: local”."
+            _refuse(reader, "become", reason, cure)
         via = jump_host(reader, self._via)
         address = reader.host("address")
         return RouterDevice(
@@ -69,6 +77,8 @@ class Devices:
             ),
             params=reader.params("params"),
             role=role,
+            connection=connection,
+            become=_become(reader),
             places=reader.places(),
         )
 
@@ -81,7 +91,10 @@ class Devices:
         mac = reader.mac("mac")
         _note_address(reader, address)
         _note_mac(reader, mac)
-        wants_login = any(reader.has(name) for name in _SSH)
+        connection = _connection(reader)
+        wants_login = connection is not Connection.LOCAL and any(
+            reader.has(name) for name in (*_SSH, "connection")
+        )
         if wants_login:
             reader.need("address", "192.168.1.50")
         via = jump_host(reader, self._via)
@@ -94,6 +107,7 @@ class Devices:
             become=_become(reader),
             firewall=reader.choice("firewall", HostFirewall, HostFirewall.AUTO),
             container=reader.choice("container", Container, Container.AUTO),
+            connection=connection,
             places=reader.places(),
         )
 
@@ -153,14 +167,30 @@ def _become(reader: Reader) -> Become | None:
     return Become(own.choice("method", BecomeMethod, BecomeMethod.SUDO), own.secret("password"))
 
 
+def _connection(reader: Reader) -> Connection:
+    """Read how a device is reached. On this computer nobody logs in: what a login needs is refused beside it."""
+    connection = reader.choice("connection", Connection, Connection.SSH)
+    for name in _LOGINS if connection is Connection.LOCAL else ():
+        reason = f"“{name}:” has no use with “connection: local”: plexops runs there and does not log in"
+        _refuse(
+            reader, name, reason, f"Take “{name}:” out, or “connection: local” where it logs in over SSH."
+        )
+    return connection
+
+
 def _refuse_logins(reader: Reader) -> None:
-    for name in ("password", "key", "key_file", "api_key", "api_secret", "host_key", "tls_pin", "params"):
-        if reader.has(name):
-            reason = f"“{name}:” has no use with “profile: manual”: nobody logs in there"
-            place = reader.table.key_place(name)
-            reader.problems.add(
-                "PLX-C211", place, f"{reader.path}.{name}", reason, "Take it out, or name the family."
-            )
+    for name in (
+        *("password", "key", "key_file", "api_key", "api_secret", "host_key", "tls_pin", "params"),
+        *("connection", "become"),
+    ):
+        reason = f"“{name}:” has no use with “profile: manual”: nobody logs in there"
+        _refuse(reader, name, reason, "Take it out, or name the family.")
+
+
+def _refuse(reader: Reader, name: str, reason: str, cure: str) -> None:
+    if reader.has(name):
+        place = reader.table.key_place(name)
+        reader.problems.add("PLX-C211", place, f"{reader.path}.{name}", reason, cure)
 
 
 def _plex_url(reader: Reader) -> SplitResult | None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from plexops.model.fields import Field, FieldType
 from plexops.model.resources import RESOURCES, ResourceKind
-from plexops.model.site import Access, AddressBy, BecomeMethod, Container, HostFirewall, State
+from plexops.model.site import Access, AddressBy, BecomeMethod, Connection, Container, HostFirewall, State
 
 Schema = dict[str, Any]
 
@@ -132,7 +132,28 @@ def _via() -> Schema:
     return table("A jump host. It carries SSH and HTTP.", example, _ssh_properties(), "address")
 
 
-def _router(description: str) -> Schema:
+def _connection() -> Schema:
+    description = (
+        "`local`: plexops runs on this device itself, and needs no login. `ssh`: it logs in over SSH."
+    )
+    return word(description, Connection, Connection.SSH)
+
+
+def _become(description: str) -> Schema:
+    properties = {
+        "method": word("The program that gives them.", BecomeMethod, BecomeMethod.SUDO),
+        "password": secret("The password that it asks for.", {"ask": True}),
+    }
+    return table(description, {"method": "sudo", "password": {"ask": True}}, properties)
+
+
+def _router(description: str, *, here: bool = False) -> Schema:
+    local = {
+        "connection": _connection(),
+        "become": _become(
+            "With `connection: local`: how plexops gets root's rights, where it is not run as root."
+        ),
+    }
     properties = {
         "profile": leaf(
             "The router family; `plexops profiles list` shows them. `manual`: a person does what plexops says. "
@@ -169,6 +190,7 @@ def _router(description: str) -> Schema:
             ),
         },
         "via": _via(),
+        **(local if here else {}),
     }
     return table(
         description, {"profile": "openwrt", "address": "192.168.1.1", "username": "root"}, properties
@@ -184,14 +206,8 @@ def _server() -> Schema:
         ),
         "address_by": word("Who gives the host its address.", AddressBy, AddressBy.DHCP),
         "mac": leaf("The host's MAC address.", "52:54:00:12:34:56", wants="mac"),
-        "become": table(
-            "How the login gets the rights to change the firewall.",
-            {"method": "sudo", "password": {"ask": True}},
-            {
-                "method": word("The program that gives them.", BecomeMethod, BecomeMethod.SUDO),
-                "password": secret("The password that it asks for.", {"ask": True}),
-            },
-        ),
+        "connection": _connection(),
+        "become": _become("How the login gets the rights to read and change the firewall."),
         "firewall": word("The host's firewall; auto finds out.", HostFirewall, HostFirewall.AUTO),
         "container": word("What Plex runs in; auto finds out.", Container, Container.AUTO),
         "via": _via(),
@@ -238,7 +254,7 @@ def _site_properties() -> Schema:
         "access": word("How outsiders are meant to get in.", Access, Access.FORWARD),
         "vars": variables("Variables of this site."),
         "via": {**_via(), "description": "A jump host for all devices of the site. It carries SSH and HTTP."},
-        "router": _router("The router that does NAT for the home."),
+        "router": _router("The router that does NAT for the home.", here=True),
         "upstream": _router("A gateway between the router and the internet, where there is one."),
         "server": _server(),
         "plex": _plex(),

@@ -215,14 +215,20 @@ def _facts(replies: Mapping[str, Reply]) -> tuple[dict[str, Fact], dict[str, str
         if replies[f"pid.{client}"].status == 0:
             found["host.renew"] = (client, f"server.pid.{client}")
             break
-    source = _address_source(
-        addresses, *(found.get(name, ("",))[0] for name in ("host.interface", "host.renew"))
-    )
+    interface = found.get("host.interface", ("",))[0]
+    source = _address_source(addresses, interface, _renewer(replies, found))
     if source in ("dhcp", "static"):
         found["host.address_source"] = (source, "server.addresses")
     else:
         reasons["host.address_source"] = source
     return {name: Fact(name, value, exhibit) for name, (value, exhibit) in found.items()}, reasons
+
+
+def _renewer(replies: Mapping[str, Reply], found: Mapping[str, tuple[FactValue, str]]) -> FactValue:
+    """Give the DHCP client that runs there, or one that may well: its absence was not seen."""
+    if "host.renew" in found:
+        return found["host.renew"][0]
+    return next((name for name in sorted(_LEAVE_NO_LIFETIME) if not replies[f"pid.{name}"].whole), "")
 
 
 def _address_source(addresses: Any, interface: FactValue, client: FactValue) -> str:
@@ -243,7 +249,7 @@ def _address_source(addresses: Any, interface: FactValue, client: FactValue) -> 
         return f"{interface} has both given and fixed addresses" if dynamic else f"{interface} has no address"
     if True in dynamic:
         return "dhcp"
-    return f"{client} runs there and may not mark its addresses" if client in _LEAVE_NO_LIFETIME else "static"
+    return f"{client} may run there and not mark its addresses" if client in _LEAVE_NO_LIFETIME else "static"
 
 
 def _box(replies: Mapping[str, Reply], facts: Mapping[str, Fact]) -> Box:

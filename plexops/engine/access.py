@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import b64decode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,13 +9,16 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from plexops.config.secrets import Secrets
+from plexops.engine.logins import plain, without_password
 from plexops.model.errors import Place, PlexopsError, Problem
 from plexops.model.plan import Authorized
 from plexops.model.profile import Speaks
 from plexops.model.secret import Secret
 from plexops.model.site import (
     PLEX_TV,
+    Become,
     BecomeMethod,
+    Connection,
     HttpLogin,
     PlexDevice,
     SecretReference,
@@ -26,13 +28,14 @@ from plexops.model.site import (
     Vantage,
 )
 from plexops.model.snapshot import Role
-from plexops.transport.here import HereSettings
+from plexops.transport.here import HereSettings, LocalSettings
 from plexops.transport.http_settings import BasicLogin, HeaderLogin, HttpSettings, Pinned
 from plexops.transport.link import LinkSettings, ReadLink, ReadSettings, WriteLink
 from plexops.transport.ssh_config import resolve
 from plexops.transport.ssh_config_file import SshConfigFile
-from plexops.transport.ssh_settings import SSH_PORT, Become, SshSettings
-from plexops.transport.trust import Source, TrustedKey, TrustedKeys, fingerprint
+from plexops.transport.ssh_settings import SSH_PORT, SshSettings
+from plexops.transport.ssh_settings import Become as Rights
+from plexops.transport.trust import Source, TrustedKey, TrustedKeys
 from plexops.transport.trust_store import TrustStore, ssh_trust, tls_trust
 
 
@@ -164,22 +167,32 @@ class Access:
         router = self.site.router
         if router is None or self.speaks is Speaks.NOTHING:
             raise ValueError("the site has no router that can be asked")
+        if self.is_local(Role.ROUTER):
+            return LocalSettings(self.device(Role.ROUTER), self._rights(router.become))
         if self.speaks is Speaks.JSON:
             return self._https(router.http)
         settings = self._ssh(router.ssh, self.device(Role.ROUTER))
         return replace(settings, console="routeros" if self.speaks is Speaks.ROUTEROS else "posix")
 
-    def server(self, address: str = "") -> SshSettings:
+    def server(self, address: str = "") -> SshSettings | LocalSettings:
         """Give the way to the server; `address` is where it is now, when that is not where it shall be."""
-        server = self.site.server
+        server, device = self.site.server, self.device(Role.SERVER)
+        if server is not None and self.is_local(Role.SERVER):
+            return LocalSettings(device, self._rights(server.become))
         if server is None or server.login is None:
             raise ValueError("the site's server has no login")
-        settings = self._ssh(server.login, self.device(Role.SERVER))
-        become = server.become
-        if become is not None and become.method is BecomeMethod.SUDO:
-            password = self.sudo_password or self._secret(become.password)
-            settings = replace(settings, become=Become(password=password))
+        settings = replace(self._ssh(server.login, device), become=self._rights(server.become))
         return replace(settings, host=address) if address else settings
+
+    def is_local(self, role: Role) -> bool:
+        """Whether a device is this computer itself."""
+        device = {Role.ROUTER: self.site.router, Role.SERVER: self.site.server}.get(role)
+        return device is not None and device.connection is Connection.LOCAL
+
+    def _rights(self, become: Become | None) -> Rights | None:
+        if become is None or become.method is not BecomeMethod.SUDO:
+            return None
+        return Rights(password=self.sudo_password or self._secret(become.password))
 
     def vantage(self, vantage: Vantage) -> SshSettings:
         """Give the way to one vantage."""
@@ -188,7 +201,8 @@ class Access:
     def plex(self, token: Secret | None, address: str = "", *, inside: bool = False) -> HttpSettings:
         """Give the way to Plex; `address` is where it is now, when that is not where it shall be.
 
-        `inside` goes through the server's own SSH session to its loopback: the host firewall may stop all else.
+        `inside` goes to the server's loopback, through its own SSH session where it is not this computer: the host
+        firewall may stop all else.
         """
         plex = self.site.plex
         if plex is None:
@@ -199,12 +213,16 @@ class Access:
             device,
             moved_url(plex.url, "127.0.0.1" if inside else address),
             login=None if secret is None else HeaderLogin("X-Plex-Token", secret),
-            via=self.server(address) if inside else self._plex_via(plex),
+            via=self._inside(address) if inside else self._plex_via(plex),
             plain_login=True,
         )
         if settings.secure and (plex.tls_pin or self.store.keys(device, tls=True)):
             return replace(settings, tls=Pinned(self._tls(device, plex.tls_pin, plex.places)))
         return settings
+
+    def _inside(self, address: str) -> SshSettings | None:
+        server = self.server(address)
+        return server if isinstance(server, SshSettings) else None
 
     def _plex_via(self, plex: PlexDevice) -> SshSettings | None:
         return None if plex.via is None else self._ssh(plex.via, self.device("via"))
@@ -218,14 +236,14 @@ class Access:
         found = [login.via for login in logins if login is not None and login.via is not None]
         if not found and site.plex is not None and site.plex.via is not None:
             found = [site.plex.via]
-        return self._ssh(_without(found[0]), self.device("via")) if found else None
+        return self._ssh(without_password(found[0]), self.device("via")) if found else None
 
     def way(self, login: SshLogin, device: str = "") -> SshSettings:
         """Give where a login leads, as ssh would find it, without its secrets and without host keys.
 
         Raises PlexopsError PLX-D112 where ~/.ssh/config cannot be used for it.
         """
-        return resolve(_plain(login, device, self.device("via")), self.ssh_config, lambda *_: TrustedKeys())
+        return resolve(plain(login, device, self.device("via")), self.ssh_config, lambda *_: TrustedKeys())
 
     def router_at(self) -> tuple[str, int]:
         """Give the router's address and the port to which plexops connects; the port of SSH where it does not."""
@@ -234,7 +252,8 @@ class Access:
             return "", SSH_PORT
         if self.speaks is Speaks.JSON:
             return router.http.address, router.http.port or 443
-        way = self.way(router.ssh) if self.speaks is not Speaks.NOTHING else _plain(router.ssh, "", "")
+        asked = self.speaks is not Speaks.NOTHING and not self.is_local(Role.ROUTER)
+        way = self.way(router.ssh) if asked else plain(router.ssh, "", "")
         return way.host, way.port or SSH_PORT
 
     def require_ways(self) -> None:
@@ -252,8 +271,8 @@ class Access:
         """Give the jump hosts that ~/.ssh/config puts before the site's devices, by name. Raises PlexopsError."""
         found: dict[str, SshSettings] = {}
         for device, login in self._logins():
-            plain = _plain(login, device, self.device("via"))
-            hop = resolve(plain, self.ssh_config, self._known).via
+            named = plain(login, device, self.device("via"))
+            hop = resolve(named, self.ssh_config, self._known).via
             while hop is not None:
                 if hop.device != self.device("via"):
                     found.setdefault(hop.device, hop)
@@ -267,9 +286,11 @@ class Access:
         found = [(f"vantage {vantage.name}", vantage.ssh) for vantage in site.vantages]
         if server is not None and server.login is not None:
             found.append((Role.SERVER, server.login))
-        if router is not None and self.speaks is Speaks.JSON and router.http.via is not None:
+        if router is None or self.is_local(Role.ROUTER):
+            pass
+        elif self.speaks is Speaks.JSON and router.http.via is not None:
             found.append(("via", router.http.via))
-        elif router is not None and self.speaks not in (Speaks.NOTHING, Speaks.JSON):
+        elif self.speaks not in (Speaks.NOTHING, Speaks.JSON):
             found.append((Role.ROUTER, router.ssh))
         if plex is not None and plex.via is not None:
             found.append(("via", plex.via))
@@ -316,36 +337,11 @@ class Access:
 
     def _ssh(self, login: SshLogin, device: str) -> SshSettings:
         """Give the way to one device: what the inventory says, then ~/.ssh/config."""
-        plain = _plain(login, device, self.device("via"), self.secrets, self.override)
-        return resolve(plain, self.ssh_config, self._known)
+        named = plain(login, device, self.device("via"), self.secrets, self.override)
+        return resolve(named, self.ssh_config, self._known)
 
     def _known(self, device: str, host: str, port: int) -> TrustedKeys:
         return ssh_trust(self.store, device, host, port, known_hosts=self.known_hosts)
-
-
-def _plain(
-    login: SshLogin, device: str, via: str, secrets: Secrets | None = None, override: Secret | None = None
-) -> SshSettings:
-    """Give what the inventory alone says of a login; without `secrets`, empty ones stand for them."""
-
-    def secret(reference: SecretReference | None) -> Secret | None:
-        if reference is None:
-            return None
-        return Secret("", reference.label) if secrets is None else secrets.resolve(reference)
-
-    return SshSettings(
-        device=device,
-        host=login.address,
-        port=login.port,
-        username=login.username,
-        password=override or secret(login.password),
-        key_files=(Path(login.key_file).expanduser(),) if login.key_file else (),
-        key_text=secret(login.key),
-        use_agent=not login.key_file,
-        use_default_keys=not login.key_file,
-        host_keys=TrustedKeys(_inventory_key(login.host_key, login.places.get("host_key"))),
-        via=None if login.via is None else _plain(login.via, via, via, secrets, override),
-    )
 
 
 def moved_url(url: str, address: str) -> str:
@@ -355,32 +351,3 @@ def moved_url(url: str, address: str) -> str:
     parts = urlsplit(url)
     port = "" if parts.port is None else f":{parts.port}"
     return parts._replace(netloc=f"{address}{port}").geturl()
-
-
-def _inventory_key(host_key: str, place: Place | None) -> tuple[TrustedKey, ...]:
-    if not host_key:
-        return ()
-    kind, _, encoded = host_key.partition(" ")
-    return (
-        TrustedKey(
-            fingerprint(b64decode(encoded.split()[0])), Source.INVENTORY, str(place or "inventory"), kind
-        ),
-    )
-
-
-def without_secrets(site: Site) -> Site:
-    """Give a site whose devices are shaken hands with and nothing more; jump hosts on the way keep their logins."""
-    router, server, plex = site.router, site.server, site.plex
-    if router is not None:
-        http = replace(router.http, password=None, api_key=None, api_secret=None, username="")
-        router = replace(router, ssh=_without(router.ssh), http=http)
-    if server is not None:
-        login = None if server.login is None else _without(server.login)
-        server = replace(server, login=login, become=None)
-    vantages = tuple(replace(vantage, ssh=_without(vantage.ssh)) for vantage in site.vantages)
-    plex = None if plex is None else replace(plex, token=None)
-    return replace(site, router=router, server=server, plex=plex, vantages=vantages)
-
-
-def _without(login: SshLogin) -> SshLogin:
-    return replace(login, password=None, key=None)

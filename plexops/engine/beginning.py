@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
-from plexops.engine.discovery import Reach, Surroundings, mac_of
+from plexops.engine.discovery import Reach, Surroundings, mac_of, runs_here
 from plexops.model.entries import UpnpMapping
 from plexops.model.errors import PlexopsError
 from plexops.model.quick import SeenGateway, SeenPlex
@@ -65,6 +65,8 @@ class Proposal:
     login: str
     external_port: int
     keys: tuple[ShownKey, ...]
+    #: Whether this computer is the Plex host.
+    here: bool = False
 
 
 def propose(
@@ -79,7 +81,8 @@ def propose(
 ) -> Proposal:
     """Ask router and Plex host what they show to anybody, all at once, and put it together."""
     box = next((box for box in around.gateways if box.address == router), None)
-    hosts = [("router", router), ("server", None if plex is None else plex.address)]
+    here = plex is not None and runs_here(plex, reach)
+    hosts = [("router", router), ("server", None if plex is None or here else plex.address)]
     with ThreadPoolExecutor(4, "plexops-init") as pool:
         family = pool.submit(guess_family, router, box, reach.answer_seconds)
         container = pool.submit(_container, docker, local=plex is not None and plex.local)
@@ -99,6 +102,7 @@ def propose(
             login if plex is not None and plex.local and _usable(login) else "",
             _free_port(box),
             shown,
+            here,
         )
 
 
@@ -228,7 +232,11 @@ def _server_lines(proposal: Proposal) -> list[str]:
         if proposal.mac
         else "      # mac: 52:54:00:12:34:56 # to do: the MAC address of its network card"
     )
-    if proposal.login:
+    if proposal.here:
+        lines.append(
+            "      connection: local # plexops runs on the Plex host itself; to run it elsewhere, write username: me"
+        )
+    elif proposal.login:
         lines.append(
             f"      username: {proposal.login} # plexops logs in by SSH, also where it runs there itself"
         )
@@ -245,7 +253,7 @@ def _plex_lines(proposal: Proposal) -> list[str]:
         return ["    # to do: plex: {url: http://192.168.1.50:32400, token: {ask: true}}"]
     token = (
         "{from: server}"
-        if proposal.login
+        if proposal.login or proposal.here
         else "{ask: true} # or {env: PLEX_TOKEN}, {file: PATH}, {from: server}"
     )
     scheme = "https" if plex.secure else "http"

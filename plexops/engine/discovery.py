@@ -22,6 +22,7 @@ from plexops.transport.gdm import Announced, find_servers
 from plexops.transport.here import HereSettings, address_towards, mac_of_interface
 from plexops.transport.identity import visit
 from plexops.transport.looking import HereLink
+from plexops.transport.machine import plex_runs
 
 LOOPBACK = IPv4Address("127.0.0.1")
 _MOST_SERVERS = 8
@@ -32,6 +33,8 @@ class Reach:
     """How far a look goes. Times are in seconds; the groups are where a search is sent."""
 
     proc: Path = Path("/proc/net")
+    #: Where this computer's processes are listed.
+    processes: Path = Path("/proc")
     ssdp_group: tuple[str, int] = SSDP_GROUP
     gdm_group: tuple[str, int] = GDM_GROUP
     search_seconds: float = 2.0
@@ -152,6 +155,20 @@ def find_plex(interface: IPv4Address | None, reach: Reach) -> tuple[SeenPlex, ..
         address = known.address if known is not None else interface or LOOPBACK
         found[here.identifier] = _on_this_computer(here, address, known.name if known else "")
     return tuple(sorted(found.values(), key=lambda server: (not server.local, server.address, server.port)))
+
+
+def answers_here(reach: Reach) -> SeenPlex | None:
+    """Give the Plex server that answers at this computer's loopback, with the address that it has in the LAN; or None."""
+    answer = ask_plex(Announced(LOOPBACK, reach.plex_port), reach.answer_seconds)
+    network = own_network(reach)
+    if answer is None:
+        return None
+    return _on_this_computer(answer, LOOPBACK if network is None else network.address, "")
+
+
+def runs_here(plex: SeenPlex, reach: Reach) -> bool:
+    """Tell whether a server runs on this computer: a tunnel to another host answers at loopback as well."""
+    return plex.local and plex_runs(reach.processes)
 
 
 def _on_this_computer(here: SeenPlex, address: IPv4Address, name: str) -> SeenPlex:

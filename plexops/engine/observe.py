@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from ipaddress import IPv4Address
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
@@ -22,6 +23,7 @@ from plexops.model.secret import Secret
 from plexops.model.site import AddressBy, ServerDevice
 from plexops.model.snapshot import Kind, KindState, Role, Snapshot
 from plexops.runbook.view import SiteView
+from plexops.transport.here import holds_address
 from plexops.transport.loading import load_http
 
 #: The problems that mean "nobody answers there": the host may have another address now.
@@ -112,7 +114,9 @@ class Observer:
         return replace(seen, view=view, exhibits=with_exhibits(seen.exhibits, exhibits))
 
     def moved_to(self, address: str) -> bool:
-        """Tell whether the server answers at an address now, with its own host key."""
+        """Tell whether the server answers at an address now, with its own host key; or, being this one, has it."""
+        if self._links.live and self._access.is_local(Role.SERVER):
+            return holds_address(IPv4Address(address))
         link = self._links.read(self._access.device(Role.SERVER), lambda: self._access.server(address))
         try:
             link.ask((Read("hostname", Command("hostname")),))
@@ -184,10 +188,10 @@ class Observer:
 
     def _server(self, router: Future[Answered]) -> Answered:
         server = self._access.site.server
-        if self._drivers.server is None or server is None or server.login is None:
+        if self._drivers.server is None or server is None or not server.asked:
             return Answered()
         try:
-            return self._ask_server("")
+            part = self._ask_server("")
         except PlexopsError as error:
             if not _nobody(error):
                 raise
@@ -195,6 +199,9 @@ class Observer:
             if not address:
                 raise
             return self._ask_server(address)
+        if self._access.is_local(Role.SERVER):
+            part.address = _moved_here(part, router, server)
+        return part
 
     def _ask_server(self, address: str) -> Answered:
         driver = self._drivers.server
@@ -239,7 +246,7 @@ class Observer:
     def _leased_if_silent(self, router: Future[Answered], device: ServerDevice) -> str:
         """Where nobody logs in to the server, the router's lease alone says that Plex may be elsewhere."""
         plex = self._access.site.plex
-        if device.login is not None or plex is None:
+        if device.asked or plex is None:
             return ""
         return _leased_address(router.result(), device)
 
@@ -256,8 +263,8 @@ class Observer:
         try:
             part = self._ask_plex_at(driver, token, address, inside=False)
         except PlexopsError as error:
-            login = None if server is None else server.login
-            if not _nobody(error) or not same_host or login is None or not server_answers:
+            asked = server is not None and server.asked
+            if not _nobody(error) or not same_host or not asked or not server_answers:
                 raise
             part = self._ask_plex_at(driver, token, address, inside=True)
             part.inside = True
@@ -335,6 +342,18 @@ def _told_log(server: Snapshot | None) -> bool:
 
 def _nobody(error: PlexopsError) -> bool:
     return any(problem.code in _NOBODY for problem in error.problems)
+
+
+def _moved_here(part: Answered, router: Future[Answered], server: ServerDevice) -> str:
+    """Give where this computer is, being the server, when that is not where it shall be; empty where nobody knows."""
+    fact = None if part.snapshot is None else part.snapshot.facts.get("host.addresses")
+    held = fact.value if fact is not None and isinstance(fact.value, tuple) else ()
+    if not held or server.address is None or str(server.address) in held:
+        return ""
+    leased = _leased_address(router.result(), server)
+    if leased in held:
+        return leased
+    return held[0] if len(held) == 1 else ""
 
 
 def _leased_address(router: Answered, server: ServerDevice) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address
 from types import MappingProxyType
 
 from plexops.drivers.here import USUAL_STUN, OwnViewDriver
 from plexops.drivers.outside import USUAL_ECHOES
-from plexops.engine.discovery import Reach, Surroundings, look_around
+from plexops.engine.discovery import Reach, Surroundings, look_around, runs_here
 from plexops.model.entries import Echo, UpnpMapping
 from plexops.model.quick import QuickReport, QuickVerdict, SeenGateway, SeenPlex
 from plexops.model.snapshot import SOMEBODY, Entry, Fact, Kind, KindState, Role, Snapshot
@@ -33,6 +33,9 @@ _CAUSES: Mapping[WanCause, tuple[str, str]] = MappingProxyType(
 _NEXT = (
     "Describe the home, so that router, server and Plex can be asked: plexops init, then plexops diagnose",
     "Try the port from outside, such as a phone's hotspot: plexops probe HOST:PORT",
+)
+_ON_THE_HOST = (
+    "Plex runs on this computer, so that more can be seen without an inventory: plexops diagnose, as root"
 )
 _NEVER_SEEN = (
     "forwards made by hand and the router's filter: that takes a login on the router",
@@ -80,6 +83,9 @@ def look_quick(settings: QuickSettings) -> QuickReport:
         QuickVerdict("", False, "", ""),
     )
     unseen = (*_not_seen(draft, world), *_NEVER_SEEN)
+    verdict = judge(draft)
+    if any(runs_here(server, settings.reach) for server in around.plex):
+        verdict = replace(verdict, do=(*verdict.do, _ON_THE_HOST))
     return QuickReport(
         draft.network,
         draft.gateways,
@@ -87,7 +93,7 @@ def look_quick(settings: QuickSettings) -> QuickReport:
         draft.echoes,
         draft.offline,
         unseen,
-        judge(draft),
+        verdict,
         round(time.monotonic() - begin, 2),
     )
 

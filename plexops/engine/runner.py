@@ -46,11 +46,13 @@ from plexops.evidence.lock import site_lock
 from plexops.evidence.masking import Masker, load_key, mask_report
 from plexops.evidence.scrub import Scrubber
 from plexops.model.errors import ExitStatus, PlexopsError, Problem, worst
+from plexops.model.exchange import WindowKind
 from plexops.model.finding import Finding, FindingStatus
 from plexops.model.plan import Plan
 from plexops.model.run import MaskedReport, RunCommand, RunReport, SiteReport
 from plexops.model.secret import Secret
 from plexops.model.snapshot import Kind, Role
+from plexops.transport.machine import why_no_timer
 
 
 def run(homes: Sequence[Home], order: Order, store: Store, forks: int = 8) -> tuple[RunReport, MaskedReport]:
@@ -261,7 +263,7 @@ def _planned(
         _save_plan(order.save_plan, text)
     report = plan_report(home, seen, findings, planned, log)
     undoing = order.command == "rollback"
-    blocked = _blocked(() if undoing else findings, seen, planned)
+    blocked = _blocked(() if undoing else findings, seen, planned) or _without_undo(home, plan)
     if order.command == "dry-run" or order.show_only:
         return dry_run_report(report, planned, blocked, order)
     if blocked is not None:
@@ -322,6 +324,13 @@ def _blocked(findings: Sequence[Finding], seen: Seen, planned: Planned) -> tuple
     if seen.problems:
         return ExitStatus.INCOMPLETE, "a stop did not answer: nothing was sent"
     return None
+
+
+def _without_undo(home: Home, plan: Plan) -> tuple[ExitStatus, str] | None:
+    """Give why this computer's own undo, where a change here opens one, would not outlive us."""
+    timers = {step.change.role for step in plan.steps if step.script.window.kind is WindowKind.TIMER}
+    why = why_no_timer() if home.links.live and any(home.access.is_local(role) for role in timers) else ""
+    return (ExitStatus.SAFE_STOP, f"{why}. Nothing was sent") if why else None
 
 
 def _moved(plan: Plan, fresh: Plan) -> tuple[str, ...]:

@@ -28,6 +28,7 @@ from plexops.model.secret import Secret
 from plexops.model.site import AddressBy, Container, ServerDevice, Site, SiteTasks, State
 from plexops.model.snapshot import Role
 from plexops.runbook.view import SiteView
+from plexops.transport.machine import can_be_asked
 from plexops.transport.ssh_config_file import SshConfigFile, read_ssh_config
 from plexops.transport.ssh_settings import SSH_PORT
 from plexops.transport.trust_store import TrustStore
@@ -111,6 +112,7 @@ def open_home(tasks: SiteTasks, setting: Setting) -> Home:
     access.require_ways()
     if profile is not None:
         _require_room(tasks, profile.profile)
+    _require_shell(access, live=setting.links.live)
     asked_router = profile is not None and speaks is not Speaks.NOTHING
     drivers = Drivers(
         router=ProfiledDriver(profile) if profile is not None and asked_router else None,
@@ -143,8 +145,30 @@ def _require_room(tasks: SiteTasks, profile: Profile) -> None:
         raise PlexopsError(found)
 
 
+def _require_shell(access: Access, *, live: bool) -> None:
+    """Raise PlexopsError PLX-D114 where a device is said to be this computer, and cannot be asked here."""
+    site = access.site
+    problems: list[Problem] = []
+    for role, device in ((Role.ROUTER, site.router), (Role.SERVER, site.server)):
+        if device is None or not access.is_local(role):
+            continue
+        reason, cure = "", "Take “connection: local” out, and name a login."
+        if role is Role.ROUTER and access.speaks is not Speaks.POSIX:
+            reason = (
+                "“connection: local” is for routers that are read by a POSIX shell; this profile's are not"
+            )
+        elif live and not can_be_asked():
+            reason = "“connection: local” takes a POSIX shell, and this system has none"
+            cure = f"Run plexops on the {role} itself, or name a login."
+        if reason:
+            place = device.places.get("connection")
+            problems.append(Problem("PLX-D114", reason, cure, place, f"{role}.connection"))
+    if problems:
+        raise PlexopsError(problems)
+
+
 def _server_driver(server: ServerDevice | None) -> ServerDriver | None:
-    if server is None or server.login is None:
+    if server is None or not server.asked:
         return None
     if server.container in (Container.DOCKER, Container.PODMAN):
         # A published port is translated before the host's own rules are asked.
@@ -165,7 +189,7 @@ def _view(site: Site, drivers: Drivers, profile: Profile | None, access: Access)
         Role.PLEX: drivers.plex is not None,
     }
     management: dict[Role, tuple[str, int]] = {}
-    if router is not None and drivers.router is not None:
+    if router is not None and drivers.router is not None and not access.is_local(Role.ROUTER):
         management[Role.ROUTER] = access.router_at()
     if server is not None and server.login is not None:
         way = access.way(server.login)

@@ -64,6 +64,13 @@ class Container(StrEnum):
     PODMAN = "podman"
 
 
+class Connection(StrEnum):
+    """How a device is reached: over SSH, or not at all, because plexops runs on it."""
+
+    SSH = "ssh"
+    LOCAL = "local"
+
+
 class BecomeMethod(StrEnum):
     """How the server's login gets the rights to change the firewall."""
 
@@ -138,6 +145,14 @@ class HttpLogin:
 
 
 @dataclass(frozen=True, slots=True)
+class Become:
+    """How a login, or plexops on the device itself, gets more rights, and the password that it takes."""
+
+    method: BecomeMethod = BecomeMethod.SUDO
+    password: SecretReference | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RouterDevice:
     """A router. Its profile decides whether `ssh` or `http` is the way in. `manual` has no way in at all."""
 
@@ -146,6 +161,9 @@ class RouterDevice:
     http: HttpLogin
     params: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     role: Role = Role.ROUTER
+    connection: Connection = Connection.SSH
+    #: With `connection: local` alone: over SSH the login has the rights.
+    become: Become | None = None
     places: Mapping[str, Place] = field(default_factory=_nowhere, compare=False)
 
     @property
@@ -167,16 +185,11 @@ class UpstreamDevice:
 
 
 @dataclass(frozen=True, slots=True)
-class Become:
-    """How the server's login gets more rights, and the password that it takes."""
-
-    method: BecomeMethod = BecomeMethod.SUDO
-    password: SecretReference | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class ServerDevice:
-    """The host that Plex runs on. `address` is where it shall be. `login` None: plexops does not log in there."""
+    """The host that Plex runs on. `address` is where it shall be. `login` None: plexops does not log in there.
+
+    `connection` is `LOCAL` where plexops runs on it: then it is asked without a login.
+    """
 
     address: IPv4Address | None
     address_by: AddressBy = AddressBy.DHCP
@@ -185,7 +198,13 @@ class ServerDevice:
     become: Become | None = None
     firewall: HostFirewall = HostFirewall.AUTO
     container: Container = Container.AUTO
+    connection: Connection = Connection.SSH
     places: Mapping[str, Place] = field(default_factory=_nowhere, compare=False)
+
+    @property
+    def asked(self) -> bool:
+        """Whether the host itself is asked, over SSH or as this computer."""
+        return self.login is not None or self.connection is Connection.LOCAL
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,9 @@ import sys
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
+from typing import Literal
+
+from plexops.transport.ssh_settings import Become
 
 #: Linux: the hardware address of an interface. /sys is no help: it may be another network namespace's.
 _SIOCGIFHWADDR = 0x8927
@@ -21,6 +24,25 @@ class HereSettings:
     """This computer as one that is asked; `device` is the name by which it is recorded."""
 
     device: str
+
+
+@dataclass(frozen=True, slots=True)
+class LocalSettings:
+    """A device that is this computer itself: its own shell is asked. `device` is the name that messages use."""
+
+    device: str
+    become: Become | None = None
+    console: Literal["posix"] = "posix"
+
+    @property
+    def where(self) -> str:
+        """Device and way, for the problems of this connection."""
+        return f"{self.device}, this computer"
+
+
+def holds_address(address: IPv4Address) -> bool:
+    """Tell whether this computer has an address: the way to its own leads from it."""
+    return address_towards(address) == address
 
 
 def address_towards(target: IPv4Address) -> IPv4Address | None:

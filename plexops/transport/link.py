@@ -9,12 +9,14 @@ from typing import Protocol
 from plexops.languages import LANGUAGES, LanguageName
 from plexops.languages.plex_tv import RESOURCES
 from plexops.model.exchange import Command, Look, Question, Read, Reply, Write
-from plexops.transport.here import HereSettings
+from plexops.transport.here import HereSettings, LocalSettings
 from plexops.transport.http_settings import HttpSettings
 from plexops.transport.ssh_settings import SshSettings
 
+#: What shows a key when it is connected to.
+RemoteSettings = SshSettings | HttpSettings
 #: What may be written to.
-LinkSettings = SshSettings | HttpSettings
+LinkSettings = RemoteSettings | LocalSettings
 #: What may be asked.
 ReadSettings = LinkSettings | HereSettings
 
@@ -24,8 +26,8 @@ class ReadLink(Protocol):
 
     @property
     def identity(self) -> str:
-        """Who answered: `SHA256:…` of an SSH host key, `sha256//…` of a TLS key, "" for plain HTTP and before the
-        first answer."""
+        """Who answered: `SHA256:…` of an SSH host key, `sha256//…` of a TLS key, `local:…` of this computer itself,
+        "" for plain HTTP and before the first answer."""
         ...
 
     def ask(self, reads: Sequence[Read]) -> tuple[Reply, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from plexops.model.plan import Authorized
-from plexops.transport.here import HereSettings
+from plexops.transport.here import HereSettings, LocalSettings
 from plexops.transport.http import HttpReadLink, HttpWriteLink
 from plexops.transport.link import LinkSettings, ReadLink, ReadSettings, WriteLink
 from plexops.transport.ssh import SshReadLink, SshWriteLink
@@ -16,6 +16,10 @@ def open_read(settings: ReadSettings) -> ReadLink:
         from plexops.transport.looking import HereLink
 
         return HereLink(settings)
+    if isinstance(settings, LocalSettings):
+        from plexops.transport.local import LocalReadLink
+
+        return LocalReadLink(settings)
     return SshReadLink(settings) if isinstance(settings, SshSettings) else HttpReadLink(settings)
 
 
@@ -26,6 +30,10 @@ def open_write(settings: LinkSettings, authorized: Authorized) -> WriteLink:
     """
     if not isinstance(authorized, Authorized):
         raise TypeError("only an authorized step may be sent")
+    if isinstance(settings, LocalSettings):
+        from plexops.transport.local import LocalWriteLink
+
+        return LocalWriteLink(settings, authorized)
     if isinstance(settings, SshSettings):
         return SshWriteLink(settings, authorized)
     return HttpWriteLink(settings, authorized)

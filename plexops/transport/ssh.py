@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-import re
-import secrets
-import shlex
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from plexops.languages import CONSOLES
-from plexops.languages.posix_frame import PATH
 from plexops.model.errors import PlexopsError
-from plexops.model.exchange import MAX_REPLY_BYTES, Command, Read, Reply, Write
-from plexops.transport.hiding import hidden
-from plexops.transport.link import only_reads
+from plexops.transport.answer import Answer, Ending
 from plexops.transport.loading import load_paramiko
 from plexops.transport.net import dial
-from plexops.transport.problems import failure, quoted
+from plexops.transport.shell import MAX_EXEC_BYTES, ShellReadLink, ShellWriteLink, as_exec
 from plexops.transport.ssh_settings import SSH_PORT, SshSettings
 from plexops.transport.trust import OfferedKey, require_outside
 
@@ -25,86 +16,21 @@ if TYPE_CHECKING:
     from socket import socket
 
     from plexops.model.plan import Authorized
-    from plexops.transport.ssh_receive import Answer
     from plexops.transport.ssh_session import SshSession
 
-#: dropbear, the SSH server of most home routers, refuses commands longer than 9000 bytes (MAX_CMD_LEN in sysoptions.h).
-_MAX_COMMAND_BYTES = 8800
-#: No device is waited for longer than this in one exec, in seconds.
-_MAX_SECONDS = 120.0
-#: Many answers share one exec, so the exec may be longer than one answer.
-_MAX_EXEC_BYTES = 4 * MAX_REPLY_BYTES
-_WANTS_PASSWORD = re.compile(
-    r"password is required|terminal is required to (?:read|authenticate)|no password was provided"
-)
 
-
-@dataclass(frozen=True, slots=True)
-class _Exec:
-    """One command as it goes over the wire. `stdin` None: standard input stays open and empty."""
-
-    text: str
-    stdin: bytes | None
-
-
-class SshReadLink:
+class SshReadLink(ShellReadLink):
     """Reads over SSH. Connects at the first `ask`; after a refused login it never tries again."""
 
     def __init__(self, settings: SshSettings) -> None:
-        self._way = _Way(settings)
-        self._settings = settings
-
-    @property
-    def identity(self) -> str:
-        """The fingerprint of the host key that answered, "" before that."""
-        return self._way.identity
-
-    def ask(self, reads: Sequence[Read]) -> tuple[Reply, ...]:
-        """Ask all questions in as few execs as fit, and give the answers in order.
-
-        An answer that is missing, cut off or too long has `whole=False`. Raises PlexopsError when nobody answered,
-        when the wrong one did, when the login or sudo failed, and when the connection broke.
-        """
-        only_reads(reads, self._settings.console)
-        if not reads:
-            return ()
-        replies: list[Reply] = []
-        for part in _parts(reads, self._settings):
-            replies.extend(self._ask_part(part))
-        return tuple(replies)
-
-    def close(self) -> None:
-        """End the connection."""
-        self._way.close()
-
-    def _ask_part(self, reads: Sequence[Read]) -> tuple[Reply, ...]:
-        nonce = secrets.token_hex(8)
-        request = _framed(reads, nonce, self._settings)
-        longest = max(read.seconds for read in reads)
-        overall = max(longest, min(sum(read.seconds for read in reads), _MAX_SECONDS))
-        answer = self._way.run(request, longest, overall, _MAX_EXEC_BYTES)
-        return _replies(reads, nonce, answer, self._settings)
+        super().__init__(settings, _Way(settings))
 
 
-class SshWriteLink(SshReadLink):
-    """Reads, and the writes of one authorized step."""
+class SshWriteLink(ShellWriteLink):
+    """Reads, and the writes of one authorized step, over SSH."""
 
     def __init__(self, settings: SshSettings, authorized: Authorized) -> None:
-        super().__init__(settings)
-        self._authorized = authorized
-
-    def send(self, write: Write) -> Reply:
-        """Run one command, once, and give its status and output.
-
-        Raises PlexopsError PLX-D109 when it was sent and its outcome is unknown; any other PlexopsError means that
-        it was not run. Raises ValueError for a request that is not of the authorized step.
-        """
-        if not self._authorized.covers(write) or not isinstance(write.ask, Command):
-            raise ValueError("this request is no part of the authorized step")
-        nonce = secrets.token_hex(8)
-        request = _single(write.ask.text, nonce, self._settings)
-        answer = self._way.run(request, write.seconds, write.seconds, _MAX_EXEC_BYTES)
-        return _outcome(answer, nonce, write, self._settings)
+        super().__init__(settings, _Way(settings), authorized)
 
 
 def scan(settings: SshSettings) -> OfferedKey:
@@ -123,13 +49,13 @@ class _Way:
         self._session: SshSession | None = None
         self._refused: PlexopsError | None = None
 
-    def run(self, request: _Exec, idle: float, overall: float, limit: int) -> Answer:
+    def run(self, script: str, idle: float, overall: float, *, changes: bool) -> Answer:
+        del changes  # what was sent runs to its end there, whatever becomes of the connection
+        request = as_exec(script, self._settings)
         session = self._connected()
-        from plexops.transport.ssh_receive import Ending
-
         if request.stdin:  # only ever sudo's password
             require_outside(session.verdict, "the sudo password", self._settings.device, self._settings.where)
-        answer = session.run(request.text, request.stdin, idle, overall, limit)
+        answer = session.run(request.text, request.stdin, idle, overall, MAX_EXEC_BYTES)
         if answer.ending is not Ending.DONE:
             self.close()  # what still comes belongs to nobody
         return answer
@@ -164,130 +90,3 @@ class _Way:
         if settings.via is not None:
             return None
         return dial(settings.host, settings.port or SSH_PORT, settings.connect_seconds, settings.where)
-
-
-def _parts(reads: Sequence[Read], settings: SshSettings) -> list[Sequence[Read]]:
-    """Split reads into runs that fit into one command line each; a read that never fits goes alone."""
-    parts: list[Sequence[Read]] = []
-    current: list[Read] = []
-    for read in reads:
-        longer = [*current, read]
-        if current and len(_framed(longer, "0" * 16, settings).text.encode()) > _MAX_COMMAND_BYTES:
-            parts.append(current)
-            longer = [read]
-        current = longer
-    parts.append(current)
-    return parts
-
-
-def _framed(reads: Sequence[Read], nonce: str, settings: SshSettings) -> _Exec:
-    return _as_exec(CONSOLES[settings.console].frame(reads, nonce), settings)
-
-
-def _single(command: str, nonce: str, settings: SshSettings) -> _Exec:
-    if settings.console != "posix":
-        return _as_exec(command, settings)
-    start = f'echo "{nonce}" >&2; ' if settings.become is not None else ""
-    return _as_exec(f"PATH={PATH}; LC_ALL=C; export PATH LC_ALL; {start}{command}", settings)
-
-
-def _as_exec(script: str, settings: SshSettings) -> _Exec:
-    """Wrap a script for the login shell on the other side, which may be no POSIX shell at all."""
-    if settings.console != "posix":
-        return _Exec(script, None)  # RouterOS takes the end of its input for the end of the session
-    # sudo's password must not be left for a command to read.
-    shell = f"sh -c {shlex.quote(f'exec </dev/null; {script}')}"
-    if settings.become is None:
-        return _Exec(shell, b"")
-    if settings.become.password is None:
-        return _Exec(f"env LC_ALL=C sudo -n -- {shell}", b"")
-    password = settings.become.password.reveal().encode() + b"\n"
-    return _Exec(f"env LC_ALL=C sudo -S -p '' -- {shell}", password)
-
-
-def _replies(reads: Sequence[Read], nonce: str, answer: Answer, settings: SshSettings) -> tuple[Reply, ...]:
-    from plexops.transport.ssh_receive import Ending
-
-    if answer.ending is Ending.REFUSED:
-        raise failure(
-            "PLX-D111",
-            f"{settings.device} does not run commands over SSH",
-            "use an account that may run commands",
-            settings.where,
-        )
-    stdout, stderr = answer.stdout.decode("utf-8", "replace"), answer.stderr.decode("utf-8", "replace")
-    started = nonce in stdout or nonce in stderr
-    if not started and answer.ending is Ending.DONE:
-        if settings.become is not None:
-            raise _sudo_refused(stderr, settings)
-        # A restricted shell or a forced command: it said something, but nothing that we asked.
-        return tuple(Reply(read.id, None, "", quoted(stderr or stdout), whole=False) for read in reads)
-    if not started and answer.ending is Ending.TIMED_OUT:
-        raise failure(
-            "PLX-D107",
-            f"{settings.device} did not answer within {max(read.seconds for read in reads):g} s",
-            "look at the load of the device",
-            f"{settings.where}: {', '.join(read.id for read in reads)}",
-        )
-    replies = CONSOLES[settings.console].split(reads, nonce, stdout, stderr, answer.ending is Ending.DONE)
-    if answer.ending is Ending.CLOSED and not all(reply.whole for reply in replies):
-        missing = ", ".join(reply.id for reply in replies if not reply.whole)
-        raise failure(
-            "PLX-D106",
-            f"{settings.device} closed the connection before it had answered",
-            "try again",
-            f"{settings.where}: {missing}",
-        )
-    return tuple(hidden(read, _capped(reply)) for read, reply in zip(reads, replies, strict=True))
-
-
-def _capped(reply: Reply) -> Reply:
-    if len(reply.body) <= MAX_REPLY_BYTES and len(reply.stderr) <= MAX_REPLY_BYTES:
-        return reply
-    return replace(
-        reply, body=reply.body[:MAX_REPLY_BYTES], stderr=reply.stderr[:MAX_REPLY_BYTES], whole=False
-    )
-
-
-def _outcome(answer: Answer, nonce: str, write: Write, settings: SshSettings) -> Reply:
-    from plexops.transport.ssh_receive import Ending
-
-    stdout, stderr = answer.stdout.decode("utf-8", "replace"), answer.stderr.decode("utf-8", "replace")
-    with_status = settings.console == "posix"
-    if settings.become is not None:
-        before, started, after = stderr.partition(f"{nonce}\n")
-        if not started and answer.ending is Ending.DONE:
-            raise _sudo_refused(before, settings)
-        stderr = after
-    unknown = answer.ending in (Ending.CLOSED, Ending.TIMED_OUT, Ending.REFUSED) or (
-        with_status and answer.status is None and answer.ending is Ending.DONE
-    )
-    if unknown:
-        how = "no answer came in time" if answer.ending is Ending.TIMED_OUT else "the connection broke"
-        raise failure(
-            "PLX-D109",
-            f"it is unknown whether {settings.device} carried out a write: {how}",
-            "plexops reads the device again and decides by what it says",
-            f"{settings.where}: {quoted(write.shows)}",
-        )
-    status = answer.status if with_status else None
-    return _capped(Reply("write", status, stdout, stderr, whole=answer.ending is Ending.DONE))
-
-
-def _sudo_refused(stderr: str, settings: SshSettings) -> PlexopsError:
-    words = quoted(stderr)
-    become = settings.become
-    if become is not None and become.password is None and _WANTS_PASSWORD.search(stderr):
-        return failure(
-            "PLX-D207",
-            f"sudo on {settings.device} asks for a password",
-            "give it with -K, or name it in the inventory: become: {method: sudo, password: {ask: true}}",
-            settings.where,
-            words,
-        )
-    return failure(
-        "PLX-D208",
-        f"sudo on {settings.device} refused: {words or 'it said nothing'}",
-        "check the sudo password and the sudoers of this user, or log in as root",
-        settings.where,
-    )

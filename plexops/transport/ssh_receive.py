@@ -5,36 +5,13 @@ from __future__ import annotations
 import contextlib
 import time
 from dataclasses import dataclass
-from enum import Enum, auto
 
 import paramiko
 
+from plexops.transport.answer import GRACE_SECONDS, Answer, Ending
 from plexops.transport.ssh_bridge import GONE
 
-#: What a finished command may still trickle out after its exit status, in seconds: a background process may hold
-#: the streams open for ever.
-GRACE_SECONDS = 1.0
 _SLICE_SECONDS = 0.25
-
-
-class Ending(Enum):
-    """How the run of a command ended."""
-
-    DONE = auto()
-    CLOSED = auto()  # the connection broke
-    TIMED_OUT = auto()
-    TOO_LONG = auto()
-    REFUSED = auto()  # no word came on the request itself but the end of the channel
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a command gave. `status` is None where the device named none."""
-
-    stdout: bytes
-    stderr: bytes
-    status: int | None
-    ending: Ending
 
 
 @dataclass(slots=True)

@@ -11,12 +11,13 @@ import paramiko
 from paramiko.ssh_exception import IncompatiblePeer
 
 from plexops.model.errors import PlexopsError
+from plexops.transport.answer import GRACE_SECONDS, Answer, Ending
 from plexops.transport.net import dial
 from plexops.transport.problems import failure, quoted
 from plexops.transport.ssh_bridge import GONE, hang_up
 from plexops.transport.ssh_login import log_in
 from plexops.transport.ssh_offer import Offer, read_offer
-from plexops.transport.ssh_receive import GRACE_SECONDS, Answer, Ending, receive
+from plexops.transport.ssh_receive import receive
 from plexops.transport.ssh_settings import SSH_PORT, SshSettings
 from plexops.transport.trust import OfferedKey, Trust, fingerprint, judge, require_known
 

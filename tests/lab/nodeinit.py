@@ -72,8 +72,8 @@ def syscall_pivot_root(new: str, old: str) -> None:
 
 def own_files(hostname: str) -> None:
     """Take away what belongs to the machine's owner, and give the node its own name."""
-    for name in (".ssh", ".bashrc", ".profile", ".bash_profile"):
-        remove(Path("/root", name))
+    for name in ("root/.ssh", "root/.bashrc", "root/.profile", "root/.bash_profile", ".dockerenv"):
+        remove(Path("/", name))
     Path("/etc/hostname").write_text(f"{hostname}\n")
     Path("/etc/hosts").write_text(f"127.0.0.1 localhost\n127.0.1.1 {hostname}\n")
     resolver = Path("/etc/resolv.conf")
@@ -125,6 +125,7 @@ def close_output() -> None:
 
 def first_process(kind: str, hostname: str) -> None:
     """Be pid 1: set up, say so, and live until the lifeline closes."""
+    Path("/proc/self/comm").write_text("init")  # as on a machine: an application's container has another first process
     mount("none", "/", "", MS_REC | MS_PRIVATE)
     check(_libc.sethostname(hostname.encode(), len(hostname)), "sethostname")
     if kind == "full":

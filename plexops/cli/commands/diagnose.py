@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from plexops.cli.options import PATH, with_files, with_run
+
+if TYPE_CHECKING:
+    from plexops.cli.session import Files
 
 
 @click.command("diagnose")
@@ -40,6 +44,8 @@ from plexops.cli.options import PATH, with_files, with_run
 def command(**options: Any) -> int:
     """Say at which layer remote access fails, why, and what to do. Reads only: nothing is ever changed.
 
+    Without an inventory, on the computer that Plex runs on, it asks that computer itself.
+
     Exit status: 0 in order, 1 a cause was found, 3 a safe stop, 4 something could not be seen.
     """
     if options["refresh"]:
@@ -56,6 +62,8 @@ def command(**options: Any) -> int:
     evidence = bring(options["probes"], options["plex_logs"])
     store = open_store()
     files = replace(files_from(options), for_diagnosis=True, offline=options["offline"])
+    if options["replay"] is None:
+        files = _on_the_host(files, ask_become_pass=options["ask_become_pass"])
     homes = open_homes(
         files,
         store,
@@ -69,6 +77,34 @@ def command(**options: Any) -> int:
     )
     write_reports(report, masked, formats, options["verbose"])
     return report.exit_status
+
+
+def _on_the_host(files: Files, *, ask_become_pass: bool) -> Files:
+    """Where there is no inventory, let this computer stand for one if Plex runs on it; and say so."""
+    from plexops.cli.output import note
+    from plexops.config.inventory import DEFAULT_FILE
+    from plexops.engine.discovery import LOOPBACK, Reach
+    from plexops.engine.on_the_host import look_at_host
+
+    if files.inventory is not None or files.playbooks or os.path.lexists(DEFAULT_FILE):
+        return files
+    reach = Reach()
+    host = look_at_host(reach, sudo=ask_become_pass)
+    if host.inventory is not None:
+        note(
+            f"there is no {DEFAULT_FILE} here, and Plex runs on this computer: it is asked itself, by reads alone"
+        )
+        if not ask_become_pass and os.name == "posix" and os.geteuid() != 0:
+            note(
+                "without root's rights it does not tell its packet filter or Plex's token: run it as root, or with -K"
+            )
+        note("the router is asked for what it tells anybody. plexops init writes an inventory")
+    elif host.answered:
+        note(
+            f"Plex answers at {LOOPBACK}:{reach.plex_port}, yet no process of it is seen on this computer: that may be a "
+            "tunnel, so that this computer is not taken for the Plex host"
+        )
+    return replace(files, stand_in=host.inventory)
 
 
 def _refuse_refresh(options: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ from plexops.cli.options import INVENTORY
 if TYPE_CHECKING:
     from plexops.engine.access import Access
     from plexops.model.site import Site
-    from plexops.transport.link import LinkSettings
+    from plexops.transport.link import LinkSettings, RemoteSettings
     from plexops.transport.trust import OfferedKey, TrustedKeys
     from plexops.transport.trust_store import TrustStore
 
@@ -84,7 +84,7 @@ def find_device(given: str, inventory: Path | None) -> tuple[Site, str]:
 def _roles(site: Site) -> list[str]:
     found = {
         "router": site.router is not None and not site.router.manual,
-        "server": site.server is not None and site.server.login is not None,
+        "server": site.server is not None and site.server.asked,
         "plex": site.plex is not None and site.plex.url.startswith("https:"),
     }
     return [
@@ -94,12 +94,17 @@ def _roles(site: Site) -> list[str]:
     ]
 
 
-def way_to(site: Site, role: str, store: TrustStore, inventory: Path | None) -> LinkSettings:
-    """Give how a device is reached for a handshake. No secret of it is resolved; a jump host's are."""
+def way_to(site: Site, role: str, store: TrustStore, inventory: Path | None) -> RemoteSettings:
+    """Give how a device is reached for a handshake. No secret of it is resolved; a jump host's are.
+
+    Raises click.UsageError for one that shows no key.
+    """
     from plexops.cli.session import secrets_here
-    from plexops.engine.access import Access, without_secrets
+    from plexops.engine.access import Access
+    from plexops.engine.logins import without_secrets
     from plexops.engine.site import compiled_profile, known_hosts_files, ssh_config_file
     from plexops.model.profile import Speaks
+    from plexops.transport.here import LocalSettings
 
     directory = (inventory or Path("inventory.yaml")).absolute().parent
     profile = compiled_profile(site, directory) if role == "router" or role.startswith("via ") else None
@@ -111,7 +116,10 @@ def way_to(site: Site, role: str, store: TrustStore, inventory: Path | None) -> 
         speaks=Speaks.NOTHING if profile is None else profile.profile.speaks,
         ssh_config=ssh_config_file(os.environ),
     )
-    return _way(access, role)
+    settings = _way(access, role)
+    if isinstance(settings, LocalSettings):
+        raise click.UsageError(f"{settings.device} is this computer itself: it has no key to pin.")
+    return settings
 
 
 def _way(access: Access, role: str) -> LinkSettings:
@@ -132,7 +140,7 @@ def _way(access: Access, role: str) -> LinkSettings:
     return access.vantage(next(v for v in access.site.vantages if v.name == name))
 
 
-def _jump_of_config(access: Access, role: str) -> LinkSettings:
+def _jump_of_config(access: Access, role: str) -> RemoteSettings:
     found = access.jumps_of_config()
     if access.device(role) not in found:
         there = ", ".join(found) or "none"
@@ -143,7 +151,7 @@ def _jump_of_config(access: Access, role: str) -> LinkSettings:
     return found[access.device(role)]
 
 
-def _pin(store: TrustStore, settings: LinkSettings, wanted: str | None) -> int:
+def _pin(store: TrustStore, settings: RemoteSettings, wanted: str | None) -> int:
     from plexops.cli.output import emit, note
     from plexops.transport.trust import Trust, judge
 
@@ -169,7 +177,7 @@ def _pin(store: TrustStore, settings: LinkSettings, wanted: str | None) -> int:
     return 0
 
 
-def _shown_by(settings: LinkSettings) -> tuple[OfferedKey, TrustedKeys]:
+def _shown_by(settings: RemoteSettings) -> tuple[OfferedKey, TrustedKeys]:
     from plexops.transport.http_settings import HttpSettings, Pinned
     from plexops.transport.trust import TrustedKeys
 

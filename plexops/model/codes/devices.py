@@ -108,6 +108,24 @@ _REACH: tuple[Code, ...] = (
         "or ProxyJump), or write the values into the inventory: what stands there wins. "
         "PLEXOPS_SSH_CONFIG names another file, or `none`, as `ssh -F` does.",
     ),
+    Code(
+        "PLX-D113",
+        "no command could be started on this computer",
+        ExitStatus.INCOMPLETE,
+        "The device is this computer itself (`connection: local`), whose shell /bin/sh is asked as it would be over SSH. "
+        "It could not be started: it is missing, as in a container that holds one program alone, or this computer "
+        "is out of memory or processes, or a sandbox forbids to start any. Run plexops on the host itself, or let it "
+        "log in over SSH.",
+    ),
+    Code(
+        "PLX-D114",
+        "a device cannot be asked on this computer",
+        ExitStatus.USAGE,
+        "“connection: local” says that plexops runs on the device itself and asks its shell, without SSH. That takes a "
+        "POSIX shell here, so not Windows, and for a router a family that is read by one: RouterOS and OPNsense are not. "
+        "No device was contacted. Otherwise plexops reaches the device as from anywhere: take `connection: local` out and "
+        "name a login, or run plexops on the device.",
+    ),
 )
 
 _TRUST: tuple[Code, ...] = (

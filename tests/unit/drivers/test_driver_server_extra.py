@@ -17,7 +17,7 @@ from plexops.model.entries import LogEvent, LogWord
 from plexops.model.exchange import Command, Read, Reply
 from plexops.model.secret import Secret
 from plexops.model.snapshot import Kind, KindState, Snapshot
-from plexops.transport.ssh import _MAX_COMMAND_BYTES, _parts
+from plexops.transport.shell import _MAX_COMMAND_BYTES, _parts
 from plexops.transport.ssh_settings import Become, SshSettings
 from tests.unit.drivers.driver_bench import Said, observe
 
