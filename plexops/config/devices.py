@@ -50,12 +50,13 @@ class Devices:
     def _router(self, reader: Reader, role: Role) -> RouterDevice:
         profile = reader.text("profile")
         reader.need("profile", "openwrt")
-        connection = _connection(reader)
+        ours = role is Role.ROUTER
+        connection = _connection(reader) if ours else Connection.SSH
         if profile and profile != "manual" and connection is not Connection.LOCAL:
             reader.need("address", "192.168.1.1")
         if profile == "manual":
-            _refuse_logins(reader)
-        if connection is not Connection.LOCAL and reader.has("become"):
+            _refuse_logins(reader, *(("connection", "become") if ours else ()))
+        elif ours and connection is not Connection.LOCAL:
             reason = "“become:” is for a router on which plexops runs: over SSH its login has all rights"
             cure = "Take it out, or write “connection: local”."
             _refuse(reader, "become", reason, cure)
@@ -178,10 +179,10 @@ def _connection(reader: Reader) -> Connection:
     return connection
 
 
-def _refuse_logins(reader: Reader) -> None:
+def _refuse_logins(reader: Reader, *more: str) -> None:
     for name in (
         *("password", "key", "key_file", "api_key", "api_secret", "host_key", "tls_pin", "params"),
-        *("connection", "become"),
+        *more,
     ):
         reason = f"“{name}:” has no use with “profile: manual”: nobody logs in there"
         _refuse(reader, name, reason, "Take it out, or name the family.")
