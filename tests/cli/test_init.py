@@ -184,6 +184,32 @@ def test_docker_says_whether_plex_runs_in_it(tmp_path: Path, listed: bytes, cont
     assert (found.container, found.login) == (container, "media")
 
 
+@pytest.mark.parametrize("login", ["media", "root", ""])
+def test_on_the_plex_host_nobody_has_to_log_in(tmp_path: Path, login: str) -> None:
+    proposal = replace(FULL, login=login, plex=replace(PLEX, local=True), here=True)
+    text = inventory_text(proposal)
+    assert "\n      connection: local #" in text
+    assert "token: {from: server}" in text
+    (server,) = re.findall(r"    server:\n((?: {6}.*\n)+)", text)
+    assert ("username: media" in server.replace("write username", ""), "become:" in server) == (
+        False,
+        login == "media",
+    )
+    done = plexops("check", directory=write(tmp_path / "home", proposal))
+    assert (done.status, done.err) == (0, "")
+
+
+def test_init_asks_the_plex_host_for_no_key_where_it_runs_on_it(tmp_path: Path) -> None:
+    (tmp_path / "77").mkdir()
+    (tmp_path / "77" / "comm").write_text("Plex Media Serv\n")
+    local = replace(PLEX, address=HOME, local=True)
+    reach = Reach(proc=tmp_path, processes=tmp_path, answer_seconds=0.2)
+    found = propose(
+        Surroundings(None, (), (local,)), local, reach, site="home", router=None, login="media", docker="/no"
+    )
+    assert (found.here, found.keys) == (True, ())
+
+
 @pytest.mark.parametrize("login", ["DOMAIN\\me", "me: {x: y}", "true", "null", "", "7up", "a" * 40])
 def test_an_odd_login_is_left_for_the_person(tmp_path: Path, login: str) -> None:
     local = replace(PLEX, address=HOME, local=True)

@@ -125,7 +125,9 @@ def close_output() -> None:
 
 def first_process(kind: str, hostname: str) -> None:
     """Be pid 1: set up, say so, and live until the lifeline closes."""
-    Path("/proc/self/comm").write_text("init")  # as on a machine: an application's container has another first process
+    Path("/proc/self/comm").write_text(
+        "init"
+    )  # as on a machine: an application's container has another first process
     mount("none", "/", "", MS_REC | MS_PRIVATE)
     check(_libc.sethostname(hostname.encode(), len(hostname)), "sethostname")
     if kind == "full":
