@@ -229,7 +229,8 @@ class Observer:
             return Answered()
         # The server is asked first, for Plex's token; meanwhile there is time to load what Plex needs.
         if self._links.live:
-            load_http(after_ssh=self._drivers.server is not None)
+            logs_in = self._drivers.server is not None and not self._access.is_local(Role.SERVER)
+            load_http(after_ssh=logs_in)
         load_plexapi()
         host = server.result()
         address = host.address
