@@ -21,6 +21,8 @@ _Plain = (
     | run.AlsoSeen
     | run.CandidateReport
     | run.WayStop
+    | run.Exhibit
+    | run.FieldChange
 )
 
 #: Fields that hold a word of a closed list, which reading checks. Where one name is a word in one object and a
@@ -61,7 +63,7 @@ def _site(site: run.SiteReport) -> Object:
         "changes": [_change(change) for change in site.changes],
         "guards": [_plain(guard) for guard in site.guards],
         "proofs": [_plain(proof) for proof in site.proofs],
-        "exhibits": [_exhibit(exhibit) for exhibit in site.exhibits],
+        "exhibits": [_plain(exhibit) for exhibit in site.exhibits],
         "timeline": [_plain(moment) for moment in site.timeline],
         "not_asked": list(site.not_asked),
         "next_steps": list(site.next_steps),
@@ -121,7 +123,7 @@ def _change(change: run.ChangeReport) -> Object:
         "action": change.action,
         "symbol": change.symbol,
         "title": change.title,
-        "fields": [{"name": f.name, "before": f.before, "after": f.after} for f in change.fields],
+        "fields": [_plain(field) for field in change.fields],
         "commands": list(change.commands),
         "undo": list(change.undo),
         "window": change.window,
@@ -129,18 +131,6 @@ def _change(change: run.ChangeReport) -> Object:
         "outcome": change.outcome,
         "place": _place(change.place),
         "detail": change.detail,
-    }
-
-
-def _exhibit(exhibit: run.Exhibit) -> Object:
-    return {
-        "id": exhibit.id,
-        "device": exhibit.device,
-        "source": exhibit.source,
-        "time": exhibit.time,
-        "text": exhibit.text,
-        "sha256_raw": exhibit.sha256_raw,
-        "cut": exhibit.cut,
     }
 
 

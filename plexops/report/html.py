@@ -9,6 +9,7 @@ from importlib.resources import files
 
 from plexops.model.run import MaskedReport, RunReport, SiteReport
 from plexops.report import html_parts as parts
+from plexops.report.html_ways import three_ways
 from plexops.report.markup import Child, Html, join, tag
 from plexops.report.picture import mark, picture
 from plexops.report.view import View, counts, visible
@@ -102,7 +103,7 @@ def _site(site: SiteReport, name: str, *, several: bool) -> Html:
         _banner(site, title),
         _card("Path", f"{name}-path", picture(site.hops, name), parts.hops(site.hops)) if site.hops else None,
         _optional("Verdict", f"{name}-verdict", parts.verdict(site, name)),
-        _optional("The three ways", f"{name}-ways", parts.three_ways(site, name)),
+        _optional("The three ways", f"{name}-ways", three_ways(site, name)),
         _optional("Checks", f"{name}-checks", parts.findings(site, name)),
         _optional("Changes", f"{name}-changes", parts.changes(site)),
         _optional("Proof", f"{name}-proof", parts.proofs(site)),

@@ -19,7 +19,7 @@ from plexops.report.diff import changed_lines
 from plexops.report.markup import Html, join, tag
 from plexops.report.picture import mark, word_of
 from plexops.report.terminal import one_line
-from plexops.report.view import basis, candidates, shortened, spaced, ways
+from plexops.report.view import basis, candidates, shortened, spaced
 from plexops.report.view import word_of as status_word
 
 #: Longer exhibits are cut, and say so: the whole text stays in the run folder.
@@ -119,28 +119,10 @@ def verdict(site: SiteReport, name: str) -> Html | None:
             _items("Also seen", [f"{also.layer}: {also.says}" for also in found.also]),
             _items("Not seen", found.missing),
             _items("This would overturn it", found.overturned_by),
-            tag("p", "Seen in ", _references(found.exhibits, site, name)) if found.exhibits else None,
+            tag("p", "Seen in ", references(found.exhibits, site, name)) if found.exhibits else None,
             tag("p", line(sure), class_="muted") if sure else None,
         )
     )
-
-
-def three_ways(site: SiteReport, name: str) -> Html | None:
-    """The way in, the way back and what is announced, stop by stop."""
-    if not site.ways:
-        return None
-    rows = [
-        tag(
-            "tr",
-            tag("td", line(way)),
-            tag("td", line(stop.label)),
-            tag("td", line(stop.state)),
-            tag("td", line(stop.says), " ", _references(stop.exhibits, site, name), class_="muted"),
-        )
-        for way, stops in ways(site)
-        for stop in stops
-    ]
-    return table(("Way", "Stop", "State", "What was read"), rows, "ways")
 
 
 def findings(site: SiteReport, name: str) -> Html | None:
@@ -179,7 +161,7 @@ def _finding(finding: FindingReport, site: SiteReport, name: str) -> Html:
             tag("small", adopt) if adopt else None,
             data_label="Is",
         ),
-        tag("td", _references(finding.exhibits, site, name), data_label="Seen in"),
+        tag("td", references(finding.exhibits, site, name), data_label="Seen in"),
         class_=f"row-{kind}",
     )
 
@@ -188,7 +170,7 @@ def _value(text: str) -> Html:
     return tag("span", text, class_="value") if text else tag("span", "–", class_="muted none")
 
 
-def _references(ids: Sequence[str], site: SiteReport, name: str) -> Html:
+def references(ids: Sequence[str], site: SiteReport, name: str) -> Html:
     places = {exhibit.id: number for number, exhibit in enumerate(site.exhibits, 1)}
     pieces: list[Html] = []
     for exhibit in ids:

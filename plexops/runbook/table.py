@@ -7,7 +7,10 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import Any
 
-import yaml
+try:
+    from yaml import CSafeLoader as Loader
+except ImportError:  # PyYAML without libyaml
+    from yaml import SafeLoader as Loader  # type: ignore[assignment]
 
 from plexops.runbook import causes_account as account
 from plexops.runbook import causes_outside as outside
@@ -100,7 +103,7 @@ _EVERY_ACCESS = "forward relay vpn proxy"
 
 def _table() -> Iterator[Cause]:
     text = files("plexops.runbook").joinpath("causes.yaml").read_text(encoding="utf-8")
-    document: dict[str, Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text).get_single_data()
+    document: dict[str, Any] = Loader(text).get_single_data()
     for identifier, row in document["causes"].items():
         yield _cause(identifier, row, row["is"])
 

@@ -44,6 +44,7 @@ class Weighing:
 
 
 def weigh(situation: Situation) -> Weighing:
+    """Follow the ways, strike out what observations refute, and look beside them."""
     access, observed = situation.view.access, situation.observed
     looked = [
         Found(cause, found)

@@ -370,7 +370,12 @@ REACH: tuple[tuple[str, SiteView, Holds, str], ...] = (
     ("mapped at another port", reach(state="mapped", port=18444), U, "18444, not 32500"),
     ("mapped at a port that nobody names", reach(state="mapped", port=None), U, "unknown, not 32500"),
     ("Plex waits, a vantage was refused", reach(REFUSED, state="waiting"), N, "refused"),
-    ("Plex failed, a vantage reached it", reach(OPEN, state="failed"), Y, "vps reached"),
+    (
+        "Plex failed, a vantage reached it",
+        reach(OPEN, state="failed"),
+        N,
+        "; yet plex.tv could not reach Plex",
+    ),
     (
         "Plex failed, the vantage does not know",
         reach(probe(ProbeAnswer.UNKNOWN), state="failed"),
