@@ -23,7 +23,7 @@ from plexops.engine.site import Home, Setting, known_hosts_files, open_home, ssh
 from plexops.evidence.folder import Store, state_root
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.secret import Secret
-from plexops.model.site import Inventory, SecretReference, SecretSource, SiteTasks
+from plexops.model.site import Checker, Inventory, SecretReference, SecretSource, SiteTasks
 from plexops.transport.trust import OfferedKey, fingerprint
 from plexops.transport.trust_store import TrustStore
 
@@ -40,10 +40,12 @@ class Files:
     extra_vars: Sequence[str] = ()
     #: Playbooks may be missing, and sites without a task count: a diagnosis asks what is, not what shall be.
     for_diagnosis: bool = False
-    #: Nobody on the internet is asked for our public address.
+    #: Nobody on the internet is asked for our public address, or to try the port.
     offline: bool = False
     #: What stands for an inventory where there is none.
     stand_in: Inventory | None = None
+    #: Services that try the port, besides those of the inventory.
+    checkers: tuple[Checker, ...] = ()
 
     @property
     def directory(self) -> Path:
@@ -65,11 +67,13 @@ class Files:
             extra=extra_variables(self.extra_vars),
             keep_all=self.for_diagnosis,
         )
-        return tuple(_without_echoes(tasks) for tasks in found) if self.offline else found
+        return tuple(self._who_is_asked(tasks) for tasks in found)
 
-
-def _without_echoes(tasks: SiteTasks) -> SiteTasks:
-    return replace(tasks, site=replace(tasks.site, echoes=()))
+    def _who_is_asked(self, tasks: SiteTasks) -> SiteTasks:
+        if self.offline:
+            return replace(tasks, site=replace(tasks.site, echoes=(), checkers=()))
+        checkers = {checker.where: checker for checker in (*tasks.site.checkers, *self.checkers)}
+        return replace(tasks, site=replace(tasks.site, checkers=tuple(checkers.values())))
 
 
 def files_from(options: dict[str, Any]) -> Files:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+from plexops.config.checkers import read_checker
 from plexops.config.devices import Devices, jump_host, ssh_login
 from plexops.config.hints import INVENTORY_WORDS
 from plexops.config.nodes import Listing, Node, Scalar, Table, join, overlaid
@@ -17,7 +18,7 @@ from plexops.config.validate import SchemaCheck
 from plexops.config.variables import read_variables
 from plexops.config.yaml import load_yaml_document
 from plexops.model.errors import PlexopsError, Problem
-from plexops.model.site import PLEX_TV, Access, Inventory, Site, SshLogin, Vantage, Variable
+from plexops.model.site import PLEX_TV, Access, Checker, Inventory, Site, SshLogin, Vantage, Variable
 
 DEFAULT_FILE = "inventory.yaml"
 #: `defaults: {router: {username: root}}` fills in one field of a site's router.
@@ -90,6 +91,7 @@ class _InventoryReading:
         reader = Reader(merged, path, self._directory, self._problems)
         groups = reader.words("groups")
         devices = Devices(reader)
+        vantages, checkers = self._vantages(reader)
         return Site(
             name=name,
             place=place,
@@ -102,7 +104,8 @@ class _InventoryReading:
             upstream=devices.upstream(),
             server=devices.server(),
             plex=devices.plex(),
-            vantages=self._vantages(reader),
+            vantages=vantages,
+            checkers=checkers,
             echoes=reader.urls("echoes"),
             plex_tv=_plex_tv(reader),
             places=reader.places(),
@@ -136,16 +139,23 @@ class _InventoryReading:
                 reason = f"no site is in the group {shown(name)}"
                 self._problems.add("PLX-C209", entry.place, f"groups.{name}", reason, cure)
 
-    def _vantages(self, reader: Reader) -> tuple[Vantage, ...]:
+    def _vantages(self, reader: Reader) -> tuple[tuple[Vantage, ...], tuple[Checker, ...]]:
+        """Give the machines outside, and the services that try a port."""
         node = reader.node("vantages")
-        found = []
+        found: list[Vantage] = []
+        checkers: dict[str, Checker] = {}
         for index, item in enumerate(node.items if isinstance(node, Listing) else ()):
-            if isinstance(item, Table):
-                inner = reader.inside(item, join("vantages", index))
-                login = _vantage(inner)
-                if login is not None:
-                    found.append(Vantage(login.address, login, item.place))
-        return tuple(found)
+            if not isinstance(item, Table):
+                continue
+            inner = reader.inside(item, join("vantages", index))
+            if inner.has("checker"):
+                checker = read_checker(inner, item)
+                checkers |= {} if checker is None else {checker.where: checker}
+                continue
+            login = _vantage(inner)
+            if login is not None:
+                found.append(Vantage(login.address, login, item.place))
+        return tuple(found), tuple(checkers.values())
 
 
 def _vantage(reader: Reader) -> SshLogin | None:

@@ -15,7 +15,16 @@ from typing import Any
 
 from plexops.model.fields import Field, FieldType
 from plexops.model.resources import RESOURCES, ResourceKind
-from plexops.model.site import Access, AddressBy, BecomeMethod, Connection, Container, HostFirewall, State
+from plexops.model.site import (
+    Access,
+    AddressBy,
+    BecomeMethod,
+    CheckerName,
+    Connection,
+    Container,
+    HostFirewall,
+    State,
+)
 
 Schema = dict[str, Any]
 
@@ -244,6 +253,16 @@ def _site_properties() -> Schema:
         "ssh": leaf("user@host of a machine outside.", "me@vps.example.net", wants="text"),
         **{k: v for k, v in _ssh_properties().items() if k not in {"address", "username"}},
         "via": {**_via(), "description": "A jump host for this vantage. The site's own is not used."},
+        "checker": leaf(
+            "A stranger's service that tries the port when it is asked. It learns your address and the port.",
+            *(str(name) for name in CheckerName),
+            enum=[str(name) for name in CheckerName],
+        ),
+        "at": leaf(
+            "Where the service is: a must for echoip, which many people run. Default: its usual place.",
+            "https://ifconfig.co",
+            wants="url",
+        ),
     }
     return {
         "groups": listing(
@@ -259,9 +278,14 @@ def _site_properties() -> Schema:
         "server": _server(),
         "plex": _plex(),
         "vantages": listing(
-            "Machines outside from which the port is tried.",
-            [{"ssh": "me@vps.example.net"}],
-            table("One machine outside.", {"ssh": "me@vps.example.net"}, vantage, "ssh"),
+            "From where the port is tried: machines outside, or services that do so when they are asked.",
+            [{"ssh": "me@vps.example.net"}, {"checker": "check-host"}],
+            table(
+                "One machine outside, or one service.",
+                {"ssh": "me@vps.example.net"},
+                vantage,
+                oneOf=[{"required": ["ssh"]}, {"required": ["checker"]}],
+            ),
         ),
         "echoes": listing(
             "Services that tell the home's public address. Default: the usual ones; [] asks none.",

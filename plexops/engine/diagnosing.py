@@ -10,7 +10,7 @@ from plexops.engine.brought import Evidence, with_evidence
 from plexops.engine.reporting import STOPS, about
 from plexops.engine.seen import Seen
 from plexops.engine.site import Home
-from plexops.engine.site_reports import NO_VANTAGE
+from plexops.engine.site_reports import NO_VANTAGE, asked
 from plexops.model.errors import ExitStatus, worst
 from plexops.model.run import AlsoSeen, CandidateReport, Hop, Mark, SiteReport, Stop, VerdictReport, WayStop
 from plexops.model.snapshot import Role
@@ -58,6 +58,7 @@ def diagnosis(
         ways=tuple(_way_stop(stop) for stop in verdict.stops),
         exhibits=(*seen.exhibits, *evidence.exhibits()),
         not_asked=_not_asked(seen, evidence, not_asked),
+        asked=asked(home, seen),
         next_steps=_steps(verdict),
         errors=seen.problems,
     )

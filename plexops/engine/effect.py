@@ -1,4 +1,4 @@
-"""Did it help? Plex's verdict and the vantages, asked until they know or their time is over."""
+"""Did it help? Plex's verdict and the vantages, asked until they know or their time is over; then services outside, once."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from plexops.drivers.checkers import CHECK_SECONDS
 from plexops.drivers.plex import REFRESH
 from plexops.engine.apply import Workshop
 from plexops.engine.nudge import send_nudge, verdict_of
 from plexops.engine.seen import Seen
+from plexops.model.entries import ProbeAnswer
 from plexops.model.errors import PlexopsError
 from plexops.model.plan import Step
 from plexops.model.run import Proof
 from plexops.model.snapshot import Kind, Role
 from plexops.runbook import conditions
 from plexops.runbook.conditions import Condition, Holds
+from plexops.runbook.view import SiteView
 
 #: How long Plex may take to give its verdict, in seconds: up to 35 s were seen in real logs.
 VERDICT_SECONDS = 60.0
@@ -41,12 +44,14 @@ class EffectProver:
         if Kind.PLEX_REMOTE_ACCESS not in changed and Kind.PORT_FORWARD in changed:
             _nudge(shop, now)
         deadline = time.monotonic() + self.seconds
+        # Strangers are asked last, once, and only where nobody else knows.
+        strangers = bool(shop.access.site.checkers)
         next_probe = 0.0
         outside, plex = _nothing(), _nothing()
         while True:
             if time.monotonic() >= next_probe:
                 now = shop.observer.probe(now, self.port)
-                outside = conditions.from_vantages(now.view, self.port)
+                outside = outside_says(now.view, self.port)
                 next_probe = time.monotonic() + _PROBE_EVERY
             now = _ask_plex(shop, now)
             fresh = fresh or verdict_of(now.view) != baseline
@@ -55,11 +60,43 @@ class EffectProver:
                 return now, _proofs(outside, plex), "proven"
             if plex.holds is Holds.NO and outside.holds is not Holds.UNKNOWN:
                 return now, _proofs(outside, plex), "refuted"
+            if strangers and time.monotonic() >= deadline - CHECK_SECONDS:
+                strangers = False
+                now = _ask_checkers(shop, now, self.port)
+                outside = outside_says(now.view, self.port)
             if time.monotonic() >= deadline:
                 break
             time.sleep(_PLEX_EVERY)
         refuted = Holds.NO in (outside.holds, plex.holds)
         return now, _proofs(outside, plex), "refuted" if refuted else "unknown"
+
+
+def outside_says(view: SiteView, port: int) -> Condition:
+    """Say what was seen of a port from outside. That something listens, and nobody asked what, is no proof of Plex.
+
+    Nor do those who met nothing refute it then: their network, or a filter by sender, may be what keeps them out.
+    """
+    found = conditions.from_vantages(view, port)
+    seen = [(entry, entry.values.answer) for entry in conditions.counting_probes(view, port)]
+    tried = [(e, e.values.answer) for e in view.of(Role.OUTSIDE).of(Kind.PROBE) if e.values.port == port]
+    listens = [entry for entry, answer in tried if answer is ProbeAnswer.LISTENS and not entry.values.inside]
+    another = any(answer in (ProbeAnswer.WRONG_SERVER, ProbeAnswer.OPEN) for _, answer in seen)
+    if not listens or another:
+        return found
+    others = [f"{e.values.vantage}: {answer}" for e, answer in seen if answer is not ProbeAnswer.LISTENS]
+    who = ", ".join(entry.values.vantage for entry in listens)
+    says = f"something listens at port {port} ({who}), and which server it is, nobody asked"
+    shown = tuple(dict.fromkeys(entry.exhibit for entry in listens))
+    return Condition(Holds.UNKNOWN, "; ".join([says, *others]), shown)
+
+
+def _ask_checkers(shop: Workshop, now: Seen, port: int) -> Seen:
+    from plexops.engine.checkers import account_of
+
+    now = shop.observer.ask_checkers(now, port)
+    for line in account_of(shop.access.site.checkers, now.view.of(Role.OUTSIDE)):
+        shop.moment(line)
+    return now
 
 
 def _nothing() -> Condition:

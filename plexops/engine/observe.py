@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,6 +11,7 @@ from ipaddress import IPv4Address
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
+from plexops.drivers.checkers import BY
 from plexops.drivers.outside import USUAL_ECHOES, EchoDriver, merge
 from plexops.drivers.plex import PlexDriver, load_plexapi
 from plexops.engine.access import Access, Links
@@ -19,6 +20,7 @@ from plexops.engine.seen import Drivers, Seen, with_exhibits
 from plexops.engine.vantages import Vantages, ports_to_try
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.exchange import Command, Read
+from plexops.model.run import Exhibit
 from plexops.model.secret import Secret
 from plexops.model.site import AddressBy, ServerDevice
 from plexops.model.snapshot import Kind, KindState, Role, Snapshot
@@ -55,14 +57,14 @@ class Observer:
         #: What the inventory says; snapshots are filled in.
         self._blank = view
 
-    def look(self, probe_port: int | None, *, thorough: bool = False) -> Seen:
-        """Ask every stop in parallel, then the vantages for `probe_port`.
+    def look(self, probe_port: int | None, *, thorough: bool = False, checkers: bool = False) -> Seen:
+        """Ask every stop in parallel, then the vantages for `probe_port`; with `checkers` also the services outside.
 
         `thorough` is a diagnosis: what an audit has no use for is asked as well, and the vantages try the ports that
         Plex announces and the router forwards besides, whether a port is given or not.
         """
         if thorough:
-            return self._thorough().look(probe_port)
+            return self._thorough().look(probe_port, checkers=checkers)
         asked = time.monotonic()
         with _pool(6) as pool:
             router = pool.submit(self._guarded, self._router)
@@ -75,7 +77,11 @@ class Observer:
             parts |= around.result()
             parts[Role.SERVER].add_outside(here.result())
             parts[Role.SERVER].add_outside(listed.result())
-        return self._put_together(parts, probe_port, asked)
+        seen = self._put_together(parts, asked)
+        ports: tuple[int, ...] = () if probe_port is None else (probe_port,)
+        if self._asks_everything:
+            ports = ports_to_try(seen.view, probe_port)
+        return self._tried(seen, ports, checkers=checkers)
 
     def _thorough(self) -> Observer:
         """Give an observer of the same site whose drivers ask everything."""
@@ -105,13 +111,25 @@ class Observer:
         return _renewed(fresh, role, part, "" if plex is None else plex.url)
 
     def probe(self, seen: Seen, port: int) -> Seen:
-        """Try the port again from every vantage."""
+        """Try the port again from every vantage. What a service outside told stays: it is asked once a run."""
         old = seen.view.of(Role.OUTSIDE)
-        kept = replace(old, entries=tuple(e for e in old.entries if e.kind is not Kind.PROBE))
-        found, exhibits = self._vantages().ask(seen.view, (port,))
-        outside = merge([kept, *found])
-        view = seen.view.with_snapshot(outside)
-        return replace(seen, view=view, exhibits=with_exhibits(seen.exhibits, exhibits))
+        kept = tuple(e for e in old.entries if e.kind is not Kind.PROBE or BY in e.raw)
+        seen = replace(seen, view=seen.view.with_snapshot(replace(old, entries=kept)))
+        return self._tried(seen, (port,))
+
+    def ask_checkers(self, seen: Seen, port: int) -> Seen:
+        """Let the services outside try the port."""
+        from plexops.engine.checkers import Checkers
+
+        asked = Checkers(self._access, self._links, seen.server_address)
+        return _with_outside(seen, *asked.ask(seen.view, port))
+
+    def _tried(self, seen: Seen, ports: Sequence[int], *, checkers: bool = False) -> Seen:
+        """Have the ports tried by the vantages, and by the services only the first: the one at which outsiders knock."""
+        if not ports:
+            return seen
+        tried = _with_outside(seen, *self._vantages().ask(seen.view, ports))
+        return self.ask_checkers(tried, ports[0]) if checkers and self._access.site.checkers else tried
 
     def moved_to(self, address: str) -> bool:
         """Tell whether the server answers at an address now, with its own host key; or, being this one, has it."""
@@ -280,27 +298,18 @@ class Observer:
         link = self._links.read(device, lambda: self._access.plex(token, address, inside=inside))
         return ask_all(driver.observe(), link, Role.PLEX)
 
-    def _put_together(self, parts: Mapping[Role, Answered], probe_port: int | None, asked: float) -> Seen:
+    def _put_together(self, parts: Mapping[Role, Answered], asked: float) -> Seen:
         snapshots = {role: part.snapshot for role, part in parts.items() if part.snapshot is not None}
-        outside = parts[Role.SERVER].outside or Snapshot(Role.OUTSIDE)
-        snapshots[Role.OUTSIDE] = outside
+        snapshots[Role.OUTSIDE] = parts[Role.SERVER].outside or Snapshot(Role.OUTSIDE)
         view = replace(
             self._blank,
             snapshots=MappingProxyType(snapshots),
             ages=MappingProxyType(dict.fromkeys(snapshots, time.monotonic() - asked)),
             plex_answered_at=self._plex_answered_at(parts[Role.PLEX]),
         )
-        exhibits = [exhibit for part in parts.values() for exhibit in part.exhibits]
-        ports: tuple[int, ...] = () if probe_port is None else (probe_port,)
-        if self._asks_everything:
-            ports = ports_to_try(view, probe_port)
-        if ports:
-            found, more = self._vantages().ask(view, ports)
-            view = view.with_snapshot(merge([outside, *found]))
-            exhibits += more
         return Seen(
             view=view,
-            exhibits=tuple(exhibits),
+            exhibits=tuple(exhibit for part in parts.values() for exhibit in part.exhibits),
             identities=MappingProxyType(
                 {role: part.identity for role, part in parts.items() if part.snapshot}
             ),
@@ -316,6 +325,12 @@ class Observer:
         if part.snapshot is None or plex is None:
             return None
         return _answered_at(part, plex.url, plex.port)
+
+
+def _with_outside(seen: Seen, found: Sequence[Snapshot], exhibits: Sequence[Exhibit]) -> Seen:
+    """Put what was seen outside beside what is known from there."""
+    view = seen.view.with_snapshot(merge([seen.view.of(Role.OUTSIDE), *found]))
+    return replace(seen, view=view, exhibits=with_exhibits(seen.exhibits, exhibits))
 
 
 def _renewed(seen: Seen, role: Role, part: Answered, url: str) -> Seen:

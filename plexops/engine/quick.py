@@ -12,8 +12,9 @@ from types import MappingProxyType
 from plexops.drivers.here import USUAL_STUN, OwnViewDriver
 from plexops.drivers.outside import USUAL_ECHOES
 from plexops.engine.discovery import Reach, Surroundings, look_around, runs_here
-from plexops.model.entries import Echo, UpnpMapping
+from plexops.model.entries import Echo, ProbeAnswer, UpnpMapping
 from plexops.model.quick import QuickReport, QuickVerdict, SeenGateway, SeenPlex
+from plexops.model.site import Checker
 from plexops.model.snapshot import SOMEBODY, Entry, Fact, Kind, KindState, Role, Snapshot
 from plexops.runbook.conditions import Condition, Holds, WanCause, wan
 from plexops.runbook.view import SiteView
@@ -41,8 +42,9 @@ _NEVER_SEEN = (
     "forwards made by hand and the router's filter: that takes a login on the router",
     "the Plex host's own firewall: that takes a login there",
     "Plex's remote access settings and plex.tv's verdict: that takes Plex's token",
-    "whether the port answers from outside: that takes a computer outside (plexops probe)",
 )
+_UNTRIED = "whether the port answers from outside: that takes a computer outside (plexops probe)"
+_UNKNOWN_SERVER = "which server answers at the port: that takes a computer outside (plexops probe)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,9 @@ class QuickSettings:
     stun: tuple[str, ...] = USUAL_STUN
     echo_seconds: float = 4.0
     somewhere: IPv4Address = SOMEWHERE
+    #: Services that try the port, and the port, where UPnP shows none that leads to Plex.
+    checkers: tuple[Checker, ...] = ()
+    port: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,20 +87,36 @@ def look_quick(settings: QuickSettings) -> QuickReport:
         (),
         QuickVerdict("", False, "", ""),
     )
-    unseen = (*_not_seen(draft, world), *_NEVER_SEEN)
+    draft = _tried_from_outside(draft, settings)
     verdict = judge(draft)
     if any(runs_here(server, settings.reach) for server in around.plex):
         verdict = replace(verdict, do=(*verdict.do, _ON_THE_HOST))
-    return QuickReport(
-        draft.network,
-        draft.gateways,
-        draft.plex,
-        draft.echoes,
-        draft.offline,
-        unseen,
-        verdict,
-        round(time.monotonic() - begin, 2),
+    return replace(
+        draft,
+        unseen=(*_not_seen(draft, world), *_NEVER_SEEN, _UNTRIED if not draft.probes else _UNKNOWN_SERVER),
+        verdict=verdict,
+        seconds=round(time.monotonic() - begin, 2),
     )
+
+
+def _tried_from_outside(draft: QuickReport, settings: QuickSettings) -> QuickReport:
+    """Let the services that the user named try the port, where it and our one public address are known."""
+    if not settings.checkers:
+        return draft
+    from plexops.engine.checkers import account_of, ask_from_here
+
+    port = settings.port or next((m.external_port.single for m in _leading(draft)), None)
+    addresses = {echo.address for echo in draft.echoes}
+    outside = Snapshot(Role.OUTSIDE)
+    if port is not None and len(addresses) == 1:
+        outside = ask_from_here(settings.checkers, addresses.pop(), port)
+    probes = tuple(entry.values for entry in outside.entries)
+    why = (
+        "no port to try is known (--port NUMBER)"
+        if port is None
+        else "no one public address of ours is known"
+    )
+    return replace(draft, probes=probes, asked=account_of(settings.checkers, outside, why))
 
 
 def _ask_outside(settings: QuickSettings) -> _Outside:
@@ -198,16 +219,38 @@ def _plex_verdict(report: QuickReport, condition: Condition) -> QuickVerdict:
         cause = f"the Plex server at {_at(unclaimed[0])} belongs to no account: remote access needs one"
         sign_in = f"Sign in on the Plex host itself: http://{unclaimed[0].address}:{unclaimed[0].port}/web"
         return QuickVerdict("not-claimed", True, "Plex", cause, (), (sign_in,))
+    tried = _from_outside(report, condition)
+    if tried is not None:
+        return tried
     if condition.holds is Holds.UNKNOWN:
         cause = f"not decided: {condition.says}"
         return QuickVerdict("undecided", False, "ISP", cause, _sources(report), _NEXT)
     return _way_in(report, condition)
 
 
+def _from_outside(report: QuickReport, condition: Condition) -> QuickVerdict | None:
+    """Say what services outside met. They ask nobody who answers: even “open” is no proof of Plex."""
+    told = [probe for probe in report.probes if probe.answer is not ProbeAnswer.UNKNOWN and not probe.inside]
+    if not told:
+        return None
+    port, because = told[0].port, (condition.says, *report.asked)
+    if any(probe.answer is ProbeAnswer.LISTENS for probe in told):
+        cause = f"so far nothing stands in the way: something listens at port {port} from outside. That is no proof"
+        return QuickVerdict("nothing-found", False, "", cause, because, _NEXT)
+    cause = f"port {port} is closed from outside, and this look does not see why"
+    return QuickVerdict("closed-outside", False, "", cause, because, _NEXT)
+
+
+def _leading(report: QuickReport) -> list[UpnpMapping]:
+    """Give the UPnP mappings that lead to a Plex server that was found."""
+    mappings = () if report.router is None else report.router.mappings or ()
+    return [m for m in mappings if any(server.address == m.address for server in report.plex)]
+
+
 def _way_in(report: QuickReport, condition: Condition) -> QuickVerdict:
     router = report.router
     mappings = None if router is None else router.mappings
-    leading = [m for m in mappings or () if any(server.address == m.address for server in report.plex)]
+    leading = _leading(report)
     because = (condition.says,)
     if leading:
         cause = (

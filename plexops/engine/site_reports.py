@@ -21,10 +21,11 @@ from plexops.engine.site import Home
 from plexops.model.errors import ExitStatus, PlexopsError, Problem, worst
 from plexops.model.finding import FINDING_EXIT, Finding, FindingStatus
 from plexops.model.run import SiteReport
-from plexops.model.snapshot import Kind
+from plexops.model.snapshot import Kind, Role
 from plexops.runbook import conditions
 
 NO_VANTAGE = "no vantage outside"
+_LATER = "it is asked once, by an apply that made its changes, where nobody else proves them"
 
 
 def status_of(findings: Sequence[Finding], problems: Sequence[Problem], view_unfinished: str) -> ExitStatus:
@@ -54,6 +55,7 @@ def site_report(home: Home, seen: Seen, findings: Sequence[Finding], log: Log) -
         exhibits=seen.exhibits,
         timeline=tuple(log.moments),
         not_asked=not_asked(home),
+        asked=asked(home, seen),
         errors=seen.problems,
     )
 
@@ -67,9 +69,18 @@ def not_asked(home: Home) -> tuple[str, ...]:
         names.append("server")
     if home.drivers.plex is None:
         names.append("Plex")
-    if not home.access.site.vantages:
+    if not (home.access.site.vantages or home.access.site.checkers):
         names.append(NO_VANTAGE)
     return tuple(names)
+
+
+def asked(home: Home, seen: Seen, unasked: str = "") -> tuple[str, ...]:
+    """Say what the services outside were asked and told. `unasked`: why one was not asked, where that is known here."""
+    if not home.access.site.checkers:
+        return ()
+    from plexops.engine.checkers import account_of
+
+    return account_of(home.access.site.checkers, seen.view.of(Role.OUTSIDE), unasked)
 
 
 def audited_report(home: Home, seen: Seen, findings: Sequence[Finding], log: Log) -> SiteReport:
@@ -108,6 +119,7 @@ def plan_report(
         changes=tuple(change_report(step) for step in plan.steps),
         guards=tuple(guard_report(verdict) for verdict in plan.verdicts),
         plan_digest=digest,
+        asked=asked(home, seen, _LATER),
         next_steps=steps,
     )
 
@@ -148,6 +160,7 @@ def applied_report(
         hops=hops(after, applied.seen),
         changes=tuple(change_report(carried.step, carried) for carried in applied.carried),
         proofs=applied.proofs,
+        asked=asked(home, applied.seen, "nobody needed it"),
         exhibits=applied.seen.exhibits,
         timeline=tuple(log.moments),
         before_after=device_diffs(before, applied),

@@ -32,7 +32,7 @@ class Vantages:
     def ask(self, view: SiteView, ports: Sequence[int]) -> tuple[list[Snapshot], list[Exhibit]]:
         """Try the ports from every vantage at once; a vantage that cannot be asked leaves its answer unknown."""
         vantages = self.access.site.vantages
-        address = _public_address(view)
+        address = address_outside(view)
         if not vantages or address is None:
             return [], []
         with ThreadPoolExecutor(max_workers=len(vantages)) as pool:
@@ -116,7 +116,7 @@ def _as_inside(part: Answered) -> Answered:
     return replace(part, snapshot=replace(part.snapshot, entries=tuple(seen)))
 
 
-def _public_address(view: SiteView) -> IPv4Address | None:
+def address_outside(view: SiteView) -> IPv4Address | None:
     """Give the address to try from outside: what others see, else the router's own WAN address."""
     seen = public_addresses(view)
     if seen:

@@ -149,12 +149,12 @@ def _perform(call: _Call, connect: Connect) -> _Outcome:
     return _Outcome(22 if failed else 0, response, host)
 
 
-def _tls_problem(scheme: str, tls: Literal["plain", "tls", "both"], *, insecure: bool) -> int:
+def _tls_problem(scheme: str, tls: Literal["plain", "tls", "both", "known"], *, insecure: bool) -> int:
     if scheme == "https" and tls == "plain":
         return 35
-    if scheme == "http" and tls == "tls":
+    if scheme == "http" and tls in ("tls", "known"):
         return 52
-    return 60 if scheme == "https" and not insecure else 0
+    return 60 if scheme == "https" and tls != "known" and not insecure else 0
 
 
 def _answer(call: _Call, outcome: _Outcome, context: Context) -> ExecResult:

@@ -40,7 +40,8 @@ class Service:
 
     serve: Callable[[Stream], None]
     http: Callable[[HttpRequest], HttpResponse] | None = None
-    tls: Literal["plain", "tls", "both"] = "plain"
+    #: `known`: TLS, with a certificate that everybody's authorities vouch for.
+    tls: Literal["plain", "tls", "both", "known"] = "plain"
 
 
 def _open_firewall(_source: IPv4Address, _port: int) -> Admission:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from ipaddress import IPv4Address
@@ -9,12 +10,16 @@ from typing import Literal
 
 from plexops.lab.base import HttpRequest, HttpResponse
 from plexops.lab.curl import Connect
+from plexops.lab.https import serve_http
 from plexops.lab.network import PLEX_TV_ADDRESS, Answer, Host, Network, Service, text_service
 from plexops.lab.scenario import PI, PLEX_PORT, Scenario, Vantage
 from plexops.lab.server_condition import CONTAINER_ADDRESS, EVERYWHERE, LAN
 from plexops.lab.server_network import INTERNET
 
 ECHOES = ("v4.echo.test", "echo2.test")
+#: A host that runs echoip, with a certificate that everybody knows; and from where it tries ports.
+PORT_ECHO = "ports.echo.test"
+_PORT_ECHO_ADDRESS = IPv4Address("203.0.113.99")
 _TUNNEL_BEYOND = IPv4Address("185.65.134.1")
 
 
@@ -34,9 +39,19 @@ class Ways:
         self.ready = threading.Event()
         for name in ECHOES:
             network.internet[name] = self._echo(name, lambda: network.public_address)
+        network.internet[PORT_ECHO] = self._port_echo(lambda: network.public_address)
 
     def _echo(self, name: str, seen: Callable[[], IPv4Address]) -> dict[int, Service]:
         return {80: text_service(lambda: f"{self._told.get(name, str(seen()))}\n", "text/plain")}
+
+    def _port_echo(self, seen: Callable[[], IPv4Address]) -> dict[int, Service]:
+        def handle(request: HttpRequest) -> HttpResponse:
+            port, address = int(request.path.removeprefix("/port/")), seen()
+            found = self.inbound(address, port, _PORT_ECHO_ADDRESS)
+            said = {"ip": str(address), "port": port, "reachable": isinstance(found, Service)}
+            return HttpResponse(200, json.dumps(said, indent=2).encode(), "application/json")
+
+        return {443: Service(lambda stream: serve_http(stream, handle, None), handle, "known")}
 
     # --- what Plex asks --------------------------------------------------------------------------------
 
@@ -123,6 +138,8 @@ class Ways:
         network = self._network
         if host in ECHOES:
             return self._echo(host, lambda: source).get(port, "refused")
+        if host == PORT_ECHO:
+            return self._port_echo(lambda: source).get(port, "refused")
         if host in network.own_names:
             return self.inbound(network.public_address, port, source)
         if not _is_address(host):

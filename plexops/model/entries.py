@@ -62,8 +62,12 @@ class ProbeAnswer(StrEnum):
     """What a connection attempt from outside met."""
 
     OPEN = "open"
+    #: A connection came about, and nobody asked who answers: neither success nor failure of this Plex.
+    LISTENS = "something listens"
     REFUSED = "refused"
     TIMED_OUT = "timed out"
+    #: No connection came about; whether it was refused or nothing came back, the witness does not tell.
+    CLOSED = "closed"
     #: Somebody on the way answered that nobody gets there (ICMP host unreachable, or prohibited).
     UNREACHABLE = "unreachable"
     WRONG_SERVER = "wrong server"

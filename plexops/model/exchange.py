@@ -65,6 +65,9 @@ class LookKind(StrEnum):
     IGD_MAPPING = "igd mapping"  # one place of its table of mappings
     NAT_PMP = "nat-pmp"  # the gateway's address on the internet side, asked in two bytes
     TITLE = "title"  # the title of a box's own page
+    CHECK_HOST = "check-host"  # several places try a port, for whoever asks
+    PORTCHECKER = "portchecker"  # one place does
+    ECHOIP = "echoip"  # one place tries a port of whoever asks
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
-from plexops.model.entries import Echo, UpnpMapping
+from plexops.model.entries import Echo, Probe, UpnpMapping
 from plexops.model.errors import ExitStatus
 
 
@@ -79,6 +79,9 @@ class QuickReport:
     unseen: tuple[str, ...]
     verdict: QuickVerdict
     seconds: float = 0.0
+    #: What services outside met at the port, and what each was asked and told, in words.
+    probes: tuple[Probe, ...] = ()
+    asked: tuple[str, ...] = ()
 
     @property
     def router(self) -> SeenGateway | None:

@@ -208,6 +208,8 @@ class SiteReport:
     exhibits: tuple[Exhibit, ...] = ()
     timeline: tuple[Moment, ...] = ()
     not_asked: tuple[str, ...] = ()
+    #: Services outside that the user named: what each was asked, and what it told.
+    asked: tuple[str, ...] = ()
     next_steps: tuple[str, ...] = ()
     plan_digest: str = ""
     errors: tuple[Problem, ...] = ()

@@ -8,6 +8,7 @@ from enum import StrEnum
 from ipaddress import IPv4Address
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import urlsplit
 
 from plexops.model.errors import Place, Problem
 from plexops.model.fields import FieldValue
@@ -24,6 +25,23 @@ PLEX_TV = "https://plex.tv"
 
 def _nowhere() -> Mapping[str, Place]:
     return MappingProxyType({})
+
+
+class CheckerName(StrEnum):
+    """A service that tries a port when it is asked, by its program interface."""
+
+    CHECK_HOST = "check-host"
+    ECHOIP = "echoip"
+    PORTCHECKER = "portchecker"
+
+
+#: Where each of them is, if the user does not say. Everybody may run echoip: there is no usual one.
+CHECKERS: Mapping[CheckerName, str] = MappingProxyType(
+    {
+        CheckerName.CHECK_HOST: "https://check-host.net",
+        CheckerName.PORTCHECKER: "https://portchecker.io",
+    }
+)
 
 
 class Access(StrEnum):
@@ -233,6 +251,24 @@ class Vantage:
 
 
 @dataclass(frozen=True, slots=True)
+class Checker:
+    """A stranger's service that tries a port, asked only because the user named it. `url` ends without a slash."""
+
+    name: CheckerName
+    url: str
+
+    @property
+    def where(self) -> str:
+        """What reports call it: its host, with the port where that is not the usual one."""
+        return urlsplit(self.url).netloc
+
+    @property
+    def tries_its_asker(self) -> bool:
+        """Whether it tries no address but the one that asks: then the home's own line has to ask."""
+        return self.name is CheckerName.ECHOIP
+
+
+@dataclass(frozen=True, slots=True)
 class Variable:
     """A variable's value with the place that gave it. Its texts may hold `{{ … }}`."""
 
@@ -258,6 +294,7 @@ class Site:
     server: ServerDevice | None = None
     plex: PlexDevice | None = None
     vantages: tuple[Vantage, ...] = ()
+    checkers: tuple[Checker, ...] = ()
     echoes: tuple[str, ...] | None = None
     plex_tv: str = ""
     places: Mapping[str, Place] = field(default_factory=_nowhere, compare=False)

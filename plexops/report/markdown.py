@@ -92,7 +92,9 @@ def _site(report: RunReport, site: SiteReport) -> list[str]:
     )
     for diff in site.before_after:
         lines += _diff(diff)
-    lines += _items("Not asked", site.not_asked) + _items("Next", site.next_steps)
+    lines += (
+        _items("Asked", site.asked) + _items("Not asked", site.not_asked) + _items("Next", site.next_steps)
+    )
     for exhibit in site.exhibits:
         title = f"{exhibit.id} · {exhibit.device} · {shortened(exhibit.source)}"
         cut = exhibit.cut or len(exhibit.text) > _EXHIBIT_CHARACTERS

@@ -54,6 +54,7 @@ def _seen(report: QuickReport) -> list[tuple[str, str]]:
     if router is not None and router.wan is not None:
         rows.append(("WAN", f"{router.wan}, as the gateway says by {router.wan_by}"))
     rows += [("public", f"{echo.address}, as {echo.source} sees it") for echo in report.echoes]
+    rows += [("asked", told) for told in report.asked]
     for mapping in (router.mappings or ())[:_SHOWN] if router is not None else ():
         rows.append(("mapping", _mapping(mapping)))
     rows += [("other box", f"{box.address}{_described(box)}") for box in report.gateways if box is not router]
@@ -99,6 +100,17 @@ def quick_json(report: QuickReport) -> str:
         "gateways": [_gateway_json(box) for box in report.gateways],
         "plex": [_plex_json(server) for server in report.plex],
         "public_addresses": [{"source": echo.source, "address": str(echo.address)} for echo in report.echoes],
+        "probes": [
+            {
+                "vantage": probe.vantage,
+                "address": str(probe.address),
+                "port": probe.port,
+                "answer": str(probe.answer),
+                "inside": probe.inside,
+            }
+            for probe in report.probes
+        ],
+        "asked": list(report.asked),
         "offline": report.offline,
         "unseen": list(report.unseen),
         "verdict": {

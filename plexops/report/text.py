@@ -76,6 +76,8 @@ def _site(report: RunReport, site: SiteReport, pen: Pen, width: int, view: View)
         lines += ["", *render_problem(problem, None, view).split("\n")]
     if site.safe_stop is not None:
         lines += ["", *labelled(pen, "Safe stop.", Style.STOP, [site.safe_stop], width, _LABELS)]
+    for told in site.asked:
+        lines += labelled(pen, "asked", Style.FAINT, [told], width, _LABELS)
     for reason in site.not_asked:
         lines += labelled(pen, "not asked", Style.FAINT, [reason], width, _LABELS)
     return lines

@@ -13,6 +13,7 @@ from plexops.model.exchange import Look, LookKind, Read, Reply
 from plexops.model.igd import Service
 from plexops.transport import natpmp
 from plexops.transport.banners import page_title
+from plexops.transport.checkers import ask_check_host, ask_echoip, ask_portchecker
 from plexops.transport.echo import ask_echo
 from plexops.transport.fetch import FetchError
 from plexops.transport.here import HereSettings, address_towards, routes
@@ -144,6 +145,18 @@ def _title(look: Look, seconds: float) -> _Found:
     return _Found(title) if title else _Found(failure="its page has no title")
 
 
+def _check_host(look: Look, seconds: float) -> _Found:
+    return _Found(ask_check_host(look.target, *_place(look.detail, 0), seconds=seconds))
+
+
+def _portchecker(look: Look, seconds: float) -> _Found:
+    return _Found(ask_portchecker(look.target, *_place(look.detail, 0), seconds=seconds))
+
+
+def _echoip(look: Look, seconds: float) -> _Found:
+    return _Found(ask_echoip(look.target, int(look.detail), seconds=seconds))
+
+
 def _place(target: str, usual: int) -> tuple[str, int]:
     host, _, port = target.partition(":")
     return host, int(port or usual)
@@ -160,5 +173,8 @@ _HOW: Mapping[LookKind, Callable[[Look, float], _Found]] = MappingProxyType(
         LookKind.IGD_MAPPING: _igd_mapping,
         LookKind.NAT_PMP: _nat_pmp,
         LookKind.TITLE: _title,
+        LookKind.CHECK_HOST: _check_host,
+        LookKind.PORTCHECKER: _portchecker,
+        LookKind.ECHOIP: _echoip,
     }
 )

@@ -13,6 +13,7 @@ from plexops.cli.options import PATH, with_files, with_run
 
 if TYPE_CHECKING:
     from plexops.cli.session import Files
+    from plexops.model.site import Checker
 
 
 @click.command("diagnose")
@@ -37,6 +38,18 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="What `plexops probe --out FILE` saw from another network. Repeatable.",
 )
+@click.option(
+    "--check-port",
+    "checkers",
+    multiple=True,
+    metavar="SERVICE",
+    help="Let a service outside try the port: check-host, portchecker, or echoip=URL. Repeatable.",
+)
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    help="With --quick --check-port: the port to try, where UPnP shows none.",
+)
 @click.option("--record", type=PATH, help="Keep every exchange in this new folder.")
 @click.option(
     "--replay", type=click.Path(path_type=Path, exists=True), help="Answer from a recording; no network."
@@ -50,8 +63,9 @@ def command(**options: Any) -> int:
     """
     if options["refresh"]:
         _refuse_refresh(options)
+    checkers = _checkers(options)
     if options["quick"]:
-        return _quick(options)
+        return _quick(options, checkers)
     from plexops.cli.output import parse_formats, write_reports
     from plexops.cli.session import files_from, open_homes, open_store
     from plexops.engine.brought import bring
@@ -61,7 +75,7 @@ def command(**options: Any) -> int:
     formats = parse_formats(options["formats"])
     evidence = bring(options["probes"], options["plex_logs"])
     store = open_store()
-    files = replace(files_from(options), for_diagnosis=True, offline=options["offline"])
+    files = replace(files_from(options), for_diagnosis=True, offline=options["offline"], checkers=checkers)
     if options["replay"] is None:
         files = _on_the_host(files, ask_become_pass=options["ask_become_pass"])
     homes = open_homes(
@@ -119,7 +133,22 @@ def _refuse_refresh(options: dict[str, Any]) -> None:
             raise click.UsageError(reason)
 
 
-def _quick(options: dict[str, Any]) -> int:
+def _checkers(options: dict[str, Any]) -> tuple[Checker, ...]:
+    """Read --check-port, and say with what it makes no sense. Raises UsageError."""
+    from plexops.config.checkers import named
+    from plexops.config.typed import Misfit
+
+    if options["port"] is not None and not (options["quick"] and options["checkers"]):
+        raise click.UsageError("--port goes with --quick --check-port: else Plex says which port it is.")
+    if options["checkers"] and options["offline"]:
+        raise click.UsageError("--offline asks nobody on the internet, and --check-port does.")
+    try:
+        return tuple(named(word) for word in options["checkers"])
+    except Misfit as misfit:
+        raise click.UsageError(f"--check-port: {misfit.reason}. {misfit.cure}") from None
+
+
+def _quick(options: dict[str, Any], checkers: tuple[Checker, ...]) -> int:
     import sys
 
     from plexops.cli.output import emit, view_for
@@ -129,6 +158,7 @@ def _quick(options: dict[str, Any]) -> int:
     names = [name for name in options["formats"] if name not in ("text", "json")]
     if names:
         raise click.UsageError("--quick is shown as text or json.")
-    report = look_quick(QuickSettings(offline=options["offline"]))
+    settings = QuickSettings(offline=options["offline"], checkers=checkers, port=options["port"])
+    report = look_quick(settings)
     emit(quick_json(report) if "json" in options["formats"] else render_quick(report, view_for(sys.stdout)))
     return report.exit_status

@@ -128,6 +128,20 @@ _REACH: tuple[Code, ...] = (
     ),
 )
 
+#: Said where it happened, beside what was asked; no run ends by it.
+_OUTSIDE: tuple[Code, ...] = (
+    Code(
+        "PLX-D113",
+        "a service that tries ports gave no answer of use",
+        ExitStatus.INCOMPLETE,
+        "A service that the inventory or --check-port names was asked to try the port, and what came back says nothing of "
+        "this port: no answer in time, a page where JSON is documented, a refusal because it was asked too often, or a "
+        "result for another address or port. echoip tries the address of who asks: where the server leaves the home by a "
+        "VPN, that is the VPN's. A service is a witness like a vantage, so its failure stops nothing; what it could have "
+        "shown counts as not seen. Ask another one, or take a laptop to a phone's hotspot: plexops probe.",
+    ),
+)
+
 _TRUST: tuple[Code, ...] = (
     Code(
         "PLX-D201",
@@ -312,4 +326,4 @@ _PROFILES: tuple[Code, ...] = (
     ),
 )
 
-CODES: tuple[Code, ...] = (*_REACH, *_TRUST, *_RECORDINGS, *_PROFILES)
+CODES: tuple[Code, ...] = (*_REACH, *_OUTSIDE, *_TRUST, *_RECORDINGS, *_PROFILES)
