@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from plexops.config.checkers import checker
 from plexops.engine.discovery import Reach
 from plexops.engine.quick import QuickSettings, judge, look_quick
 from plexops.model.entries import Echo, UpnpMapping
@@ -20,6 +21,7 @@ from plexops.model.quick import OwnNetwork, QuickReport, QuickVerdict, SeenGatew
 from plexops.model.values import ALL_PORTS, Ports, Protocol
 from plexops.report.quick_text import quick_json, render_quick
 from plexops.report.view import View
+from tests.unit.transport.port_checkers import TIMED_OUT, check_host, connected, polls
 from tests.unit.transport.strangers import HOME, Said, TcpStranger, UdpStranger, gateway, page, search_answer
 from tests.unit.transport.test_gdm import IDENTITY
 
@@ -177,6 +179,51 @@ def test_everything_silent_ends_in_time(tmp_path: Path) -> None:
         assert time.monotonic() - begin < 4
     assert report.echoes == ()
     assert any("timed out" in text for text in report.unseen)
+
+
+TRIED = "81.2.69.142"
+LISTENS = connected(TRIED)
+
+
+@pytest.mark.parametrize(
+    ("told", "verdict"),
+    [
+        ((LISTENS, LISTENS, LISTENS), "nothing-found"),
+        ((LISTENS, TIMED_OUT, TIMED_OUT), "nothing-found"),
+        ((TIMED_OUT, TIMED_OUT, TIMED_OUT), "closed-outside"),
+        ((connected("198.51.100.4"),) * 3, "no-mapping"),
+    ],
+)
+def test_a_service_outside_tries_the_port(told: tuple[object, ...], verdict: str, tmp_path: Path) -> None:
+    with neighbourhood(tmp_path) as here, TcpStranger(check_host(polls(told))) as server:
+        named = (checker("check-host", server.url()),)
+        report = look_quick(replace(here.settings, checkers=named, port=40000))
+    assert f"/check-tcp?host={TRIED}:40000&".encode() in server.requests[0]
+    assert {probe.port for probe in report.probes} == {40000}
+    assert (report.verdict.id, report.exit_status) == (verdict, ExitStatus.INCOMPLETE)
+    assert f"was asked about {TRIED}:40000" in " ".join(render_quick(report, View(width=100)).split())
+    assert json.loads(quick_json(report))["probes"][0]["address"] == TRIED
+    assert "which server answers at the port" in report.unseen[-1]
+
+
+@pytest.mark.parametrize(
+    ("port", "public", "why"),
+    [
+        (None, b"81.2.69.142", "no port to try is known (--port NUMBER)"),
+        (40000, b"", "no one public address"),
+    ],
+)
+def test_without_address_or_port_no_stranger_is_asked(
+    port: int | None, public: bytes, why: str, tmp_path: Path
+) -> None:
+    with (
+        neighbourhood(tmp_path, public=public) as here,
+        TcpStranger(check_host(polls((None,) * 3))) as server,
+    ):
+        named = (checker("check-host", server.url()),)
+        report = look_quick(replace(here.settings, checkers=named, port=port))
+    assert server.requests == []
+    assert why in report.asked[0]
 
 
 # What is made of it.
