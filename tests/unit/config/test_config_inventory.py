@@ -21,6 +21,8 @@ from plexops.model.site import (
     Access,
     AddressBy,
     BecomeMethod,
+    Checker,
+    CheckerName,
     Container,
     HostFirewall,
     Inventory,
@@ -86,6 +88,10 @@ def test_the_example_says_what_it_says() -> None:
     (vantage,) = cabin.vantages
     assert (vantage.ssh.address, vantage.ssh.username) == ("vps.example.net", "me")
     assert vantage.ssh.key_file == str(Path("~/.ssh/id_ed25519").expanduser())
+    assert cabin.checkers == (
+        Checker(CheckerName.CHECK_HOST, "https://check-host.net"),
+        Checker(CheckerName.ECHOIP, "https://ifconfig.co"),
+    )
 
     assert flat.access is Access.RELAY
     assert flat.router is not None
