@@ -94,8 +94,8 @@ def test_a_place_that_tells_nothing_of_use_is_no_witness(place: object, answer: 
 def test_a_check_of_no_use_says_why(body: object, why: str) -> None:
     (entry,) = entries(CHECK_HOST, body)
     assert (entry.values.vantage, entry.values.answer) == ("check-host.net", ProbeAnswer.UNKNOWN)
-    assert entry.raw["told"].startswith("PLX-D113: ")
-    assert why in entry.raw["told"]
+    assert str(entry.raw["told"]).startswith("PLX-D113: ")
+    assert why in str(entry.raw["told"])
 
 
 def portchecker(**others: object) -> dict[str, object]:
@@ -148,14 +148,14 @@ def test_a_service_in_one_place(checker: Checker, body: object, answer: ProbeAns
 def test_an_answer_of_no_use_says_why(checker: Checker, body: object, why: str) -> None:
     (entry,) = entries(checker, body)
     assert entry.values.answer is ProbeAnswer.UNKNOWN
-    assert why in entry.raw["told"]
-    assert len(entry.raw["told"]) < 250
+    assert why in str(entry.raw["told"])
+    assert len(str(entry.raw["told"])) < 250
 
 
 def test_who_could_not_be_asked_says_why() -> None:
     slow = "curl: (28) Connection timed out after 8001 milliseconds"
     assert entries(ECHOIP, "", status=28, stderr=slow)[0].raw["told"] == f"PLX-D113: {slow}"
-    assert "curl: 7" in entries(ECHOIP, "", status=7)[0].raw["told"]
+    assert "curl: 7" in str(entries(ECHOIP, "", status=7)[0].raw["told"])
     driver = CheckerDriver(ECHOIP, OURS, 32500)
     cut = driver.understand(Reply("x", 0, "{}", whole=False))
     assert cut.entries[0].raw["told"] == "PLX-D113: the answer was cut off"
