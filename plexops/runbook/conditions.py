@@ -301,6 +301,10 @@ def from_vantages(view: SiteView, port: int | None) -> Condition:
     )
 
 
+#: Of “something listens” nobody knows whether it is this Plex: neither success nor failure.
+_SAYS_NOTHING = frozenset({ProbeAnswer.UNKNOWN, ProbeAnswer.LISTENS})
+
+
 def counting_probes(view: SiteView, port: int | None) -> tuple[Entry, ...]:
     """Give the attempts that count: from outside the home, with a known answer; at this port, or at any for None.
 
@@ -309,7 +313,7 @@ def counting_probes(view: SiteView, port: int | None) -> tuple[Entry, ...]:
     return tuple(
         entry
         for entry in _probes(view, port)
-        if not entry.values.inside and entry.values.answer is not ProbeAnswer.UNKNOWN
+        if not entry.values.inside and entry.values.answer not in _SAYS_NOTHING
     )
 
 

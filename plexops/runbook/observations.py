@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from plexops.model.entries import Probe, ProbeAnswer
-from plexops.model.snapshot import Kind, Role
+from plexops.model.snapshot import Entry, Kind, Role
 from plexops.runbook import conditions
 from plexops.runbook.log_story import LogStory
 from plexops.runbook.view import SiteView
@@ -27,6 +27,8 @@ class Came(StrEnum):
     REFUSED = "refused"
     UNREACHABLE = "unreachable"
     SILENCE = "no answer"
+    #: No connection came about, and who tried does not say whether anything answered.
+    CLOSED = "closed"
 
 
 #: An answer of any kind: packets arrive somewhere.
@@ -37,6 +39,7 @@ _CAME = {
     ProbeAnswer.UNREACHABLE: Came.UNREACHABLE,
     ProbeAnswer.TIMED_OUT: Came.SILENCE,
     ProbeAnswer.WRONG_SERVER: Came.ANOTHER,
+    ProbeAnswer.CLOSED: Came.CLOSED,
 }
 
 
@@ -74,6 +77,8 @@ class Observed:
     attempts: tuple[Attempt, ...]
     discarded: tuple[str, ...]
     unanswered: tuple[str, ...]
+    #: Something answered at the door, and it is not known what: packets do not vanish.
+    listens: bool
     plex_tv: PlexTv
     answers: frozenset[Came]
     elsewhere: bool
@@ -108,7 +113,9 @@ class Observed:
 
     def fits(self, possible: frozenset[Came]) -> bool:
         """Tell whether a cause after which an attempt gets one of `possible` back may explain every failure."""
-        attempts = all(a.came in possible for a in self.failed)
+        if self.listens and possible == {Came.SILENCE}:
+            return False
+        attempts = all(a.came in possible or a.came is Came.CLOSED for a in self.failed)
         return attempts and (
             self.plex_tv is not PlexTv.NO or not self.answers or bool(self.answers & possible)
         )
@@ -120,6 +127,7 @@ def observe(view: SiteView, door: int | None, story: LogStory, verdict_exhibit: 
     `door` is the port at which viewers knock, None where it is not known; `verdict_exhibit` shows the log's verdict.
     """
     attempts, discarded, unanswered = _attempts(view, door)
+    probes: list[Probe] = [entry.values for entry in view.of(Role.OUTSIDE).of(Kind.PROBE)]
     condition = conditions.plex_verdict(view, None)
     word, why_not = _plex_tv(view, door, story)
     wan, believed = view.of(Role.ROUTER).text("wan.address"), view.of(Role.PLEX).text("plex.public_address")
@@ -131,6 +139,7 @@ def observe(view: SiteView, door: int | None, story: LogStory, verdict_exhibit: 
         attempts=attempts,
         discarded=(*discarded, *([why_not] if why_not else [])),
         unanswered=unanswered,
+        listens=any(p.answer is ProbeAnswer.LISTENS and p.port == door and not p.inside for p in probes),
         plex_tv=word,
         answers=_answers(door, story) if word is PlexTv.NO else frozenset(),
         elsewhere=wan is not None and bool(believed) and believed != wan,
@@ -150,7 +159,7 @@ def _attempts(
         probe: Probe = entry.values
         reason = _says_nothing(probe, door, identifier)
         if probe.answer is ProbeAnswer.UNKNOWN and not probe.inside:
-            unanswered.append(_why_unanswered(probe))
+            unanswered.append(_why_unanswered(entry))
         elif reason:
             discarded.append(reason)
         else:
@@ -159,7 +168,11 @@ def _attempts(
     return tuple(counting), tuple(dict.fromkeys(discarded)), tuple(dict.fromkeys(unanswered))
 
 
-def _why_unanswered(probe: Probe) -> str:
+def _why_unanswered(entry: Entry) -> str:
+    probe: Probe = entry.values
+    told = entry.raw.get("told")
+    if told:
+        return f"{probe.vantage}: {told}"
     if not probe.made:
         return f"vantage {probe.vantage} could not be asked"
     why = "it is more than an hour old, or was at another address"
@@ -172,6 +185,8 @@ def _says_nothing(probe: Probe, door: int | None, identifier: str | None) -> str
         return conditions.stands_inside(probe)
     if door is not None and probe.port != door:
         return f"{probe.vantage} tried port {probe.port}, and viewers come by {door}"
+    if probe.answer is ProbeAnswer.LISTENS:
+        return f"{probe.vantage} found that something listens at port {probe.port}, and does not know what"
     if probe.answer is ProbeAnswer.OPEN and (not identifier or probe.identifier != identifier):
         return f"{probe.vantage} found port {probe.port} open, and does not say which server answered"
     return ""

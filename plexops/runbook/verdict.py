@@ -217,7 +217,7 @@ def _fails_for(weighing: Weighing) -> Verdict:
     if not unread and not contradicted:
         if len(suspects) == 1 and suspects[0].cause.id in _TELLING:
             return _decided(weighing, suspects[0], weighing.beside)
-        if not suspects and observed.silent > 1:
+        if not suspects and observed.silent > 1 and not observed.listens:
             return _decided(weighing, _isp_blocks(weighing), weighing.beside)
     return _undecided(weighing, *_headline(weighing), suspects)
 

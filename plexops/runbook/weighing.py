@@ -79,7 +79,7 @@ def _strike(stops: Sequence[Stop], situation: Situation) -> tuple[tuple[Stop, ..
         elif stop.place is Place.ANNOUNCEMENT and observed.met:
             struck += [one for one in stop.shown if one.cause.id == "port-mismatch"]
             kept.append(_without(stop, frozenset({"port-mismatch"})))
-        elif on_the_way and observed.fails:
+        elif on_the_way and (observed.fails or observed.listens):
             kept.append(_fitting(stop, observed))
             struck += [one for one in stop.shown if one not in kept[-1].shown]
         else:

@@ -75,12 +75,27 @@ def test_the_inventory_names_them_beside_machines(healthy: House) -> None:
         assert word in told.out
 
 
+def test_what_listens_is_neither_success_nor_failure(tmp_path: Path) -> None:
+    """Without a vantage: the verdict is the same with the answer and without it, but that packets do not vanish."""
+    for scenario in ("in-order", "stale-forward", "isp-blocks"):
+        with house(tmp_path / scenario, scenario) as home, stranger(OPEN, OPEN, OPEN) as server:
+            text = home.home.inventory.read_text(encoding="utf-8").splitlines(keepends=True)
+            kept = "".join(line for line in text if not line.startswith("    vantages:"))
+            home.home.inventory.write_text(kept, encoding="utf-8")
+            alone = home("diagnose", "--format", "json")
+            told = home("diagnose", "--check-port", f"check-host={server.url()}", "--format", "json")
+        assert "something listens" in site(told)["asked"][0]
+        names = ("id", "confidence", "missing")
+        same = [site(told)["verdict"][n] for n in names] == [site(alone)["verdict"][n] for n in names]
+        assert same is (site(alone)["verdict"]["id"] != "isp-blocks"), scenario
+
+
 def test_a_service_that_fails_is_not_seen_and_says_why(healthy: House) -> None:
     with TcpStranger(lambda _: [page(b"<html>Are you human?</html>", "429 Too Many")]) as server:
         ended = healthy("diagnose", "--check-port", f"portchecker={server.url()}", "--format", "json")
     assert site(ended)["errors"] == []
     (line,) = site(ended)["asked"]
-    assert line.endswith("PLX-D113: it does not want to be asked now (status 429)")
+    assert line.endswith("PLX-D115: it does not want to be asked now (status 429)")
     assert plexops("explain", "plx-d113", directory=healthy.directory).status == 0
 
 
@@ -130,4 +145,4 @@ def test_an_answer_about_another_address_is_no_witness(healthy: House) -> None:
     said = {"error": False, "msg": None, "host": "198.51.100.4", "check": [{"port": PORT, "status": False}]}
     with TcpStranger(lambda _: [js(said)]) as server:
         ended = healthy("diagnose", "--check-port", f"portchecker={server.url()}", "--format", "json")
-    assert "PLX-D113: it tried 198.51.100.4, and our address is" in site(ended)["asked"][0]
+    assert "PLX-D115: it tried 198.51.100.4, and our address is" in site(ended)["asked"][0]

@@ -131,7 +131,7 @@ _REACH: tuple[Code, ...] = (
 #: Said where it happened, beside what was asked; no run ends by it.
 _OUTSIDE: tuple[Code, ...] = (
     Code(
-        "PLX-D113",
+        "PLX-D115",
         "a service that tries ports gave no answer of use",
         ExitStatus.INCOMPLETE,
         "A service that the inventory or --check-port names was asked to try the port, and what came back says nothing of "

@@ -346,6 +346,8 @@ REACH: tuple[tuple[str, SiteView, Holds, str], ...] = (
     ("timed out", reach(probe(ProbeAnswer.TIMED_OUT)), N, "vps: timed out"),
     ("somebody else answered", reach(probe(ProbeAnswer.WRONG_SERVER, identifier="other")), N, "wrong server"),
     ("open, and another server", reach(probe(ProbeAnswer.OPEN, identifier="other")), N, "vps: open"),
+    ("something listens, and nobody asked what", reach(probe(ProbeAnswer.LISTENS)), U, "no vantage outside"),
+    ("closed, and nobody says how", reach(probe(ProbeAnswer.CLOSED)), N, "vps: closed"),
     ("one of two reached it", reach(REFUSED, OPEN), Y, "vps reached"),
     ("the vantage does not know", reach(probe(ProbeAnswer.UNKNOWN)), U, "no vantage outside answered"),
     ("tried at another port", reach(probe(ProbeAnswer.OPEN, 443, IDENTIFIER)), U, "no vantage outside"),
