@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Literal
 
 Numbers = tuple[tuple[int, int], ...]
 
@@ -113,7 +114,7 @@ def single(numbers: Numbers) -> int | None:
     return None
 
 
-def network(text: str) -> tuple[int, Numbers]:
+def network(text: str) -> tuple[Literal[4, 6], Numbers]:
     """Read `192.0.2.0/24`, `192.0.2.1`, `192.0.2.1-192.0.2.9` or its IPv6 likes: the family (4 or 6) and the set.
 
     Bits beyond the prefix are ignored, as the kernels do. Raises ValueError.
@@ -146,8 +147,6 @@ def _one(family: int, first: int, last: int) -> str:
 
 
 def _address(family: int, number: int) -> str:
-    from ipaddress import IPv4Address, IPv6Address
-
     return str(IPv4Address(number) if family == 4 else IPv6Address(number))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
+from plexops.drivers.rulesets.boxes import announced_address
 from plexops.drivers.rulesets.routeros import RouterOsAnswers, Rows, routeros_box
 from plexops.packets.reach import Answer, Asked, Target, who_reaches
 from plexops.parsers import PARSERS
@@ -96,6 +97,13 @@ def ask(
     asked = Asked(4 if at.version == 4 else 6, ((int(at), int(at)),), ((port, port),))
     target = Target.at(((int(to), int(to)),), ((to_port, to_port),))
     return who_reaches([routeros_box(answers)], asked, target)
+
+
+def announced(answers: RouterOsAnswers) -> IPv4Address | None:
+    """Give the address under which a home stands on the internet."""
+    box = routeros_box(answers)
+    side = [a.number for a in box.addresses or () if (a.family, a.interface) == (4, box.internet_side)]
+    return announced_address(box) or (IPv4Address(side[0]) if len(side) == 1 else None)
 
 
 def kind(export: str, **given: Rows | str | tuple[str, ...]) -> str:

@@ -10,8 +10,7 @@ from typing import cast
 import pytest
 import yaml
 
-from plexops.drivers.rulesets.routeros import announced_address
-from tests.packets.routeros_home import ask, home, rows
+from tests.packets.routeros_home import announced, ask, home, rows
 
 CASES = cast(
     list[dict[str, str]],
@@ -27,7 +26,7 @@ UNTOUCHED = ("builtin-interface-word", "dst-address-of-another")
 def test_found(case: dict[str, str]) -> None:
     answers = home(case["export"], addresses=rows(case["addresses"]))
     wan = IPv4Address("203.0.113.20")
-    assert announced_address(answers) == wan
+    assert announced(answers) == wan
     right = case["right"]
     if right.startswith("WAN address"):
         assert right == f"WAN address {wan}"

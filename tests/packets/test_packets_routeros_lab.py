@@ -11,7 +11,7 @@ from typing import Literal
 import pytest
 import yaml
 
-from plexops.drivers.rulesets.routeros import RouterOsAnswers, Rows, announced_address, routeros_box
+from plexops.drivers.rulesets.routeros import RouterOsAnswers, Rows, routeros_box
 from plexops.lab.base import (
     DeviceLog,
     ForwardSeed,
@@ -26,6 +26,7 @@ from plexops.lab.routers.routeros import RouterOsRouter
 from plexops.languages.routeros_reads import refuse_read
 from plexops.packets.reach import AnswerKind, Asked, Target, who_reaches
 from plexops.parsers import PARSERS
+from tests.packets.routeros_home import announced
 
 PROFILE = Path(__file__).parents[2] / "router_profiles/routeros.yaml"
 READS: dict[str, dict[str, str]] = yaml.safe_load(PROFILE.read_text("utf-8"))["reads"]
@@ -83,7 +84,7 @@ def test_every_part_is_a_read_that_only_reads() -> None:
 def test_what_the_device_tells_of_itself(router: RouterOsRouter) -> None:
     said = answers(router)
     box = routeros_box(said)
-    assert announced_address(said) == HOME.wan_address
+    assert announced(said) == HOME.wan_address
     assert (box.internet_side, box.gateway_mac) == ("ether1", "00:1e:49:7a:10:01")
     assert box.lists is not None
     assert [box.lists[name] for name in ("WAN", "LAN")] == [{"ether1"}, {"bridge"}]

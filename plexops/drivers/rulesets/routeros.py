@@ -8,16 +8,16 @@ which see IPv6 alone.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from ipaddress import IPv4Address
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from plexops.drivers.rulesets import routeros_places as places
 from plexops.drivers.rulesets.routeros_matches import Reading
 from plexops.drivers.rulesets.routeros_rules import chain_id, rules_of
 from plexops.model.intervals import ALL_V6
-from plexops.model.packets import Box, Chain, Family, Hook, LocalAddress, NamedSet, Route, Rule
+from plexops.model.matches import Family
+from plexops.model.packets import Box, Chain, Hook, LocalAddress, NamedSet, Route, Rule
 
 #: Menu → its base chains. In `nat` the stages are what is translated.
 _BASE: Mapping[str, tuple[str, ...]] = {
@@ -37,6 +37,11 @@ class Rows:
     rows: tuple[Mapping[str, str], ...] | None = None
     why: str = "was not read"
     exhibit: str = ""
+
+    @property
+    def seen(self) -> tuple[Mapping[str, str], ...]:
+        """The rows; none where they were not read."""
+        return self.rows or ()
 
 
 _UNREAD = Rows()
@@ -78,17 +83,19 @@ class RouterOsAnswers:
 def routeros_box(answers: RouterOsAnswers) -> Box:
     """Give the device as a box."""
     classes, unsure = places.classes_of(answers.interfaces.rows)
-    own = _local_addresses(answers)
-    routes, tables = _routes(answers)
-    side = _internet_side(answers, routes)
+    addresses = (*answers.addresses.seen, *answers.addresses_v6.seen)
+    own = None if answers.addresses.rows is None else places.local_addresses(addresses)
+    routes, tables = _routes(answers, addresses)
+    # IPv4's default route comes first.
+    ways = sorted((route for route in routes or () if route.length == 0), key=lambda route: route.family)
+    side = next((way.interface for way in ways if way.interface), answers.internet_side)
     chains: dict[str, Chain] = {}
     sets: dict[str, NamedSet] = {}
     for family in _FAMILIES:
         reading = Reading(family, unsure)
         menus = {table: _menu(answers, table, family) for table in _BASE}
         for table, menu in menus.items():
-            for chain in _chains(table, menu, reading, own or ()):
-                chains[chain.id] = chain
+            chains |= {chain.id: chain for chain in _chains(table, menu, reading, own or ())}
         listed = answers.address_lists if family == 4 else answers.address_lists_v6
         sets |= _sets(menus, places.address_sets(listed.rows, listed.why or _UNREAD.why, family), reading)
     return Box(
@@ -100,29 +107,17 @@ def routeros_box(answers: RouterOsAnswers) -> Box:
         places.lists_of(answers.interface_lists.rows, answers.list_members.rows, answers.interfaces.rows),
         classes,
         MappingProxyType(sets),
-        places.gateway_mac(answers.arp.rows, routes or (), side),
-        tuple(_outside_model(answers, routes or (), tables)),
+        places.gateway_mac(answers.arp.seen, ways, side),
+        tuple(_outside_model(answers, ways, tables)),
     )
 
 
-def announced_address(answers: RouterOsAnswers) -> IPv4Address | None:
-    """Give the address under which the device stands on the internet side; None where it was not read or has none."""
-    rows = answers.addresses.rows
-    return None if rows is None else places.wan_address(rows, _internet_side(answers, _routes(answers)[0]))
-
-
-def _local_addresses(answers: RouterOsAnswers) -> tuple[LocalAddress, ...] | None:
-    rows = answers.addresses.rows
-    return None if rows is None else places.local_addresses((*rows, *(answers.addresses_v6.rows or ())))
-
-
-def _routes(answers: RouterOsAnswers) -> tuple[tuple[Route, ...] | None, bool]:
+def _routes(answers: RouterOsAnswers, addresses: places.Rows) -> tuple[tuple[Route, ...] | None, bool]:
     """Give the routes, and whether there are other tables. Where IPv6's were not read one stands for all of them."""
     if answers.routes.rows is None:
         return None, False
-    addresses = (*(answers.addresses.rows or ()), *(answers.addresses_v6.rows or ()))
-    rows = (*answers.routes.rows, *(answers.routes_v6.rows or ()))
-    routes, tables = places.routes_of(rows, addresses, answers.interfaces.rows)
+    rows = (*answers.routes.rows, *answers.routes_v6.seen)
+    routes, tables = places.routes_of(rows, addresses, answers.interfaces.seen)
     if routes is not None and _v6_unread(answers):
         routes = (*routes, Route(6, ALL_V6, 0, ""))
     return routes, tables
@@ -134,12 +129,6 @@ def _v6_unread(answers: RouterOsAnswers) -> str:
     return next((f"the addresses or routes of IPv6: {why}" for why in unread), "")
 
 
-def _internet_side(answers: RouterOsAnswers, routes: tuple[Route, ...] | None) -> str:
-    """Give the interface of the default route."""
-    ways = [r.interface for family in (4, 6) for r in routes or () if r.length == 0 and r.family == family]
-    return next((way for way in ways if way), answers.internet_side)
-
-
 def _menu(answers: RouterOsAnswers, table: str, family: Family) -> Rows:
     """Give a menu's rows, with their ids where as many were found as there are rows."""
     menu: Rows = getattr(answers, f"{table}_rules" if family == 4 else f"{table}_rules_v6")
@@ -148,26 +137,21 @@ def _menu(answers: RouterOsAnswers, table: str, family: Family) -> Rows:
     if menu.rows is None:
         # IPv6 is translated from version 7 on.
         return Rows(()) if (table, family) == ("nat", 6) and answers.version.startswith("6.") else menu
-    ids = (
-        {"nat": answers.nat_rule_ids, "filter": answers.filter_rule_ids}.get(table, ()) if family == 4 else ()
-    )
+    named = {"nat": answers.nat_rule_ids, "filter": answers.filter_rule_ids} if family == 4 else {}
+    ids = named.get(table, ())
     known = ids if len(ids) == len(menu.rows) else ("",) * len(menu.rows)
-    named = zip(menu.rows, known, strict=True)
-    return Rows(
-        tuple({**row, ".exhibit": menu.exhibit, ".id": id_} for row, id_ in named), menu.why, menu.exhibit
-    )
+    rows = ({**row, ".exhibit": menu.exhibit, ".id": id_} for row, id_ in zip(menu.rows, known, strict=True))
+    return replace(menu, rows=tuple(rows))
 
 
 def _chains(table: str, menu: Rows, reading: Reading, own: tuple[LocalAddress, ...]) -> Iterator[Chain]:
     """Give a menu's chains. A row of which the chain is not known may be in any of them."""
     base, family = _BASE[table], reading.family
-    rows = menu.rows or ()
-    named = dict.fromkeys([*base, *(row["chain"] for row in rows if row.get("chain"))])
-    named |= dict.fromkeys(row["jump-target"] for row in rows if row.get("jump-target"))
-    rules: dict[str, list[Rule]] = {name: [] for name in named}
-    for row in rows:
+    named = [row[key] for key in ("chain", "jump-target") for row in menu.seen if row.get(key)]
+    rules: dict[str, list[Rule]] = {name: [] for name in (*base, *named)}
+    for row in menu.seen:
         made = rules_of(row, table, reading, own)
-        for name in _perhaps_of(row, named):
+        for name in _perhaps_of(row, rules):
             rules[name] += made
     for name, found in rules.items():
         stage = f"{table}/{name}"
@@ -188,23 +172,26 @@ def _sets(
     menus: Mapping[str, Rows], listed: Mapping[str, NamedSet] | str, reading: Reading
 ) -> dict[str, NamedSet]:
     """Give every list that a rule names, or that is there. What was read and does not occur is empty."""
-    rows = [row for menu in menus.values() for row in menu.rows or ()]
-    named = {row[key].removeprefix("!") for row in rows for key in _SET_FIELDS if row.get(key)}
+    named = {
+        row[key].removeprefix("!")
+        for menu in menus.values()
+        for row in menu.seen
+        for key in _SET_FIELDS
+        if row.get(key)
+    }
     if isinstance(listed, str):
         return {reading.set_name(name): NamedSet(unread=listed) for name in named}
     return {reading.set_name(name): listed.get(name, NamedSet()) for name in named | listed.keys()}
 
 
-def _outside_model(answers: RouterOsAnswers, routes: tuple[Route, ...], tables: bool) -> Iterator[str]:
-    """Say what was seen and is not modelled."""
+def _outside_model(answers: RouterOsAnswers, ways: Sequence[Route], tables: bool) -> Iterator[str]:
+    """Say what was seen and is not modelled. `ways` are the default routes."""
     if tables:
         yield "several routing tables"
-    if len({route.interface for route in routes if route.length == 0 and route.family == 4}) > 1:
+    if len({way.interface for way in ways if way.family == 4}) > 1:
         yield "several ways to the internet at once"
-    if any(places.in_force(row) for row in answers.bridge_rules.rows or ()):
+    if any(places.in_force(row) for row in answers.bridge_rules.seen):
         yield "rules of the bridge's own filter"
-    for name in ("nat_rules", "nat_rules_v6"):
-        menu: Rows = getattr(answers, name)
-        if any(row.get("chain") in ("input", "output") and places.in_force(row) for row in menu.rows or ()):
-            yield "translation of what is for the router itself (chains input and output of nat)"
-            return
+    nat = (row for row in (*answers.nat_rules.seen, *answers.nat_rules_v6.seen) if places.in_force(row))
+    if any(row.get("chain") in ("input", "output") for row in nat):
+        yield "translation of what is for the router itself (chains input and output of nat)"

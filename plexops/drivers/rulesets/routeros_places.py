@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from ipaddress import IPv4Address, ip_interface
+from ipaddress import ip_address, ip_interface, ip_network
 from types import MappingProxyType
 
-from plexops.drivers.rulesets.routeros_matches import CLASSES, addresses_of
-from plexops.model.intervals import network, normalise
-from plexops.model.packets import Family, LocalAddress, NamedSet, Route
-from plexops.model.values import is_public, parse_mac
+from plexops.drivers.rulesets.routeros_matches import addresses_of
+from plexops.model.intervals import normalise
+from plexops.model.matches import Family
+from plexops.model.packets import LocalAddress, NamedSet, Route
+from plexops.model.values import parse_mac
 
 Row = Mapping[str, str]
 Rows = Sequence[Row]
@@ -23,38 +24,33 @@ Rows = Sequence[Row]
 _PPP = frozenset(
     f"{kind}-{way}" for kind in ("ppp", "pppoe", "pptp", "l2tp", "ovpn", "sstp") for way in ("in", "out")
 )
-_NO_ETHERNET = _PPP | {
-    "wg",
-    "loopback",
-    "gre-tunnel",
-    "gre6-tunnel",
-    "ipip-tunnel",
-    "ipipv6-tunnel",
-    "6to4-tunnel",
-}
+_TUNNELS = {"gre-tunnel", "gre6-tunnel", "ipip-tunnel", "ipipv6-tunnel", "6to4-tunnel"}
+_NO_ETHERNET = _PPP | _TUNNELS | {"wg", "loopback"}
 _IN_CLASS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
-    "all-ethernet": (frozenset({"ether"}), frozenset(_NO_ETHERNET)),
+    "all-ethernet": (frozenset({"ether"}), _NO_ETHERNET),
     "all-ppp": (
         _PPP,
         frozenset({"ether", "bridge", "vlan", "bond", "wlan", "wifi", "wg", "loopback", "veth"}),
     ),
-    "all-vlan": (
-        frozenset({"vlan"}),
-        frozenset({"ether", "bridge", "bond", "wlan", "wifi", "lte", *_NO_ETHERNET}),
-    ),
-    "all-wireless": (
-        frozenset({"wlan"}),
-        frozenset({"ether", "bridge", "vlan", "bond", "veth", *_NO_ETHERNET}),
-    ),
+    "all-vlan": (frozenset({"vlan"}), _NO_ETHERNET | {"ether", "bridge", "bond", "wlan", "wifi", "lte"}),
+    "all-wireless": (frozenset({"wlan"}), _NO_ETHERNET | {"ether", "bridge", "vlan", "bond", "veth"}),
 }
+_YES = ("yes", "true")
 
 
 def in_force(row: Row) -> bool:
     """Tell whether an address, a route, a member takes part: neither disabled nor invalid."""
-    off = {"X", "I"} & set(row.get(".flags", ""))
-    return (
-        not off and row.get("disabled") not in ("yes", "true") and row.get("invalid") not in ("yes", "true")
-    )
+    return not is_disabled(row) and not is_invalid(row)
+
+
+def is_disabled(row: Row) -> bool:
+    """Tell whether the owner switched a row off."""
+    return "X" in row.get(".flags", "") or row.get("disabled") in _YES
+
+
+def is_invalid(row: Row) -> bool:
+    """Tell whether the router itself cannot do what a row says."""
+    return "I" in row.get(".flags", "") or row.get("invalid") in _YES
 
 
 def classes_of(
@@ -63,24 +59,20 @@ def classes_of(
     """Give the interfaces of each `all-…`, and those of which nothing says whether they belong to it."""
     if interfaces is None or any("name" not in row for row in interfaces):
         return None, {}
-    sure: dict[str, frozenset[str]] = {}
-    unsure: dict[str, tuple[str, ...]] = {}
-    for name in CLASSES:
-        inside, outside = _IN_CLASS[name]
-        sure[name] = frozenset(
-            row["name"] for row in interfaces if "name" in row and row.get("type") in inside
-        )
+    sure, unsure = {}, {}
+    for name, (inside, outside) in _IN_CLASS.items():
+        sure[name] = frozenset(row["name"] for row in interfaces if row.get("type") in inside)
         unsure[name] = tuple(row["name"] for row in interfaces if row.get("type") not in inside | outside)
     return MappingProxyType(sure), MappingProxyType(unsure)
 
 
 def lists_of(
     definitions: Rows | None, members: Rows | None, interfaces: Rows | None
-) -> Mapping[str, frozenset[str]] | None:
+) -> Mapping[str, frozenset[str]]:
     """Give every interface list that is known.
 
     “Include members are added, exclude members are removed, statically configured members are added.” A list that
-    takes over one that is not known is left out: a question. None: nothing of it was read.
+    takes over one that is not known is left out: a question.
     """
     known: dict[str, frozenset[str]] = {"none": frozenset()}
     if interfaces is not None and all("name" in row for row in interfaces):
@@ -95,17 +87,21 @@ def lists_of(
         if in_force(row):
             own.setdefault(row["list"], set()).add(row.get("interface", ""))
     waiting = {row["name"]: row for row in definitions if row.get("name") and row["name"] not in known}
-    while ready := [name for name, row in waiting.items() if all(part in known for part in _parts(row))]:
+    while ready := [
+        name for name, row in waiting.items() if known.keys() >= _parts(row, "include", "exclude")
+    ]:
         for name in ready:
             row = waiting.pop(name)
-            added = frozenset().union(*(known[part] for part in _parts(row, "include")))
-            gone = frozenset().union(*(known[part] for part in _parts(row, "exclude")))
+            added, gone = (
+                frozenset().union(*(known[part] for part in _parts(row, key)))
+                for key in ("include", "exclude")
+            )
             known[name] = (added - gone) | own.get(name, set())
     return MappingProxyType(known)
 
 
-def _parts(row: Row, *keys: str) -> list[str]:
-    return [part for key in keys or ("include", "exclude") for part in row.get(key, "").split(",") if part]
+def _parts(row: Row, *keys: str) -> set[str]:
+    return {part for key in keys for part in row.get(key, "").split(",") if part}
 
 
 def local_addresses(rows: Rows) -> tuple[LocalAddress, ...] | None:
@@ -113,16 +109,11 @@ def local_addresses(rows: Rows) -> tuple[LocalAddress, ...] | None:
 
     A port of a bridge bears those of the bridge (`actual-interface`).
     """
-    found = []
-    for row in rows:
-        if in_force(row):
-            try:
-                at = ip_interface(row["address"])
-            except (KeyError, ValueError):
-                return None
-            family: Family = 4 if at.version == 4 else 6
-            found.append(LocalAddress(family, int(at.ip), interface_of(row)))
-    return tuple(found)
+    try:
+        own = [(ip_interface(row["address"]), interface_of(row)) for row in rows if in_force(row)]
+    except (KeyError, ValueError):
+        return None
+    return tuple(LocalAddress(at.version, int(at.ip), interface) for at, interface in own)
 
 
 def interface_of(row: Row) -> str:
@@ -130,16 +121,7 @@ def interface_of(row: Row) -> str:
     return row.get("actual-interface") or row.get("interface", "")
 
 
-def wan_address(rows: Rows, interface: str) -> IPv4Address | None:
-    """Give the address on the internet side: one in use, a public one where there are several."""
-    own = [a for a in local_addresses(rows) or () if a.family == 4 and a.interface == interface]
-    public = [a for a in own if is_public(IPv4Address(a.number))]
-    return IPv4Address((public or own)[0].number) if own else None
-
-
-def routes_of(
-    rows: Rows, addresses: Rows | None, interfaces: Rows | None
-) -> tuple[tuple[Route, ...] | None, bool]:
+def routes_of(rows: Rows, addresses: Rows, interfaces: Rows) -> tuple[tuple[Route, ...] | None, bool]:
     """Give the active routes of the main table, the longest first, and whether there are other tables.
 
     None where a way's interface can't be told: which packets it takes would be a guess.
@@ -149,31 +131,24 @@ def routes_of(
     for row in rows:
         if "A" not in row.get(".flags", "") or not in_force(row):
             continue
-        if row.get("routing-table", "main") not in ("main", "") or row.get("routing-mark", "") not in (
-            "",
-            "main",
-        ):
+        if any(row.get(key, "") not in ("", "main") for key in ("routing-table", "routing-mark")):
             others = True
             continue
+        by = _way_out(row, addresses, interfaces)
         try:
-            version, numbers = network(row["dst-address"])
+            to = ip_network(row["dst-address"], strict=False)
         except (KeyError, ValueError):
             return None, others
-        by = _way_out(row, addresses or (), interfaces or ())
         if not by and not _leads_nowhere(row):
             return None, others
-        family: Family = 4 if version == 4 else 6
-        length = int(row["dst-address"].partition("/")[2] or (32 if family == 4 else 128))
-        found.append(Route(family, numbers, length, by, _next_hop(row)))
+        numbers = ((int(to[0]), int(to[-1])),)
+        found.append(Route(to.version, numbers, to.prefixlen, by, _next_hop(row)))
     return tuple(sorted(found, key=lambda route: -route.length)), others
 
 
 def _leads_nowhere(row: Row) -> bool:
-    return bool({"B", "U", "P"} & set(row.get(".flags", ""))) or row.get("type") in (
-        "blackhole",
-        "unreachable",
-        "prohibit",
-    )
+    kinds = ("blackhole", "unreachable", "prohibit")
+    return not set("BUP").isdisjoint(row.get(".flags", "")) or row.get("type") in kinds
 
 
 def _next_hop(row: Row) -> str:
@@ -187,11 +162,8 @@ def _way_out(row: Row, addresses: Rows, interfaces: Rows) -> str:
         gateway = row["immediate-gw"].partition(",")[0]
         return gateway.rpartition("%")[2].strip("[]")
     for part in row.get("gateway-status", "").split(","):
-        told = re.search(r"(?: reachable via|recursive via \S+) +(\S.*)$", part) or re.match(
-            r"(.+) reachable$", part
-        )
-        if told:
-            return told[1].strip()
+        if told := re.search(r"(?: reachable via|recursive via \S+) +(\S.*)$|^(.+) reachable$", part):
+            return (told[1] or told[2]).strip()
     first = row.get("gateway", "").partition(",")[0]
     gateway, _, interface = first.partition("%")
     if interface or any(one.get("name") == first for one in interfaces):
@@ -202,21 +174,17 @@ def _way_out(row: Row, addresses: Rows, interfaces: Rows) -> str:
 def _on_link(gateway: str, addresses: Rows) -> str:
     for row in addresses:
         try:
-            if in_force(row) and ip_interface(gateway).ip in ip_interface(row.get("address", "")).network:
+            if in_force(row) and ip_address(gateway) in ip_interface(row.get("address", "")).network:
                 return interface_of(row)
-        except (ValueError, TypeError):
+        except ValueError:
             continue
     return ""
 
 
-def gateway_mac(arp: Rows | None, routes: Sequence[Route], interface: str) -> str | None:
-    """Give the hardware address of the default route's next hop."""
-    hops = {
-        route.gateway
-        for route in routes
-        if route.length == 0 and route.interface == interface and route.gateway
-    }
-    for row in arp or ():
+def gateway_mac(arp: Rows, ways: Sequence[Route], interface: str) -> str | None:
+    """Give the hardware address of the next hop on an interface. `ways` are the default routes."""
+    hops = {way.gateway for way in ways if way.interface == interface} - {""}
+    for row in arp:
         if row.get("address") in hops and in_force(row) and row.get("interface") == interface:
             try:
                 return parse_mac(row.get("mac-address", ""))
@@ -247,9 +215,7 @@ def address_sets(rows: Rows | None, why: str, family: Family) -> Mapping[str, Na
         except ValueError:
             if row["address"] not in resolved:
                 unread[row["list"]] = f"what {row['address']} means was not read"
-    return MappingProxyType(
-        {
-            name: NamedSet(**{f"v{family}": normalise(pairs)}, unread=unread.get(name, ""))
-            for name, pairs in found.items()
-        }
-    )
+    return {
+        name: NamedSet(**{f"v{family}": normalise(pairs)}, unread=unread.get(name, ""))
+        for name, pairs in found.items()
+    }

@@ -8,28 +8,15 @@ becomes of a packet depends on the address or the port that it asked for.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from plexops.drivers.rulesets.routeros_matches import Reading, addresses_of, matches_of, ports_of
+from plexops.drivers.rulesets.routeros_places import is_disabled, is_invalid
+from plexops.model import packets
 from plexops.model.intervals import Numbers, single, size
-from plexops.model.packets import (
-    AddressIn,
-    AddToSet,
-    Effect,
-    Jump,
-    LocalAddress,
-    Match,
-    NameMark,
-    NoTracking,
-    Other,
-    Rule,
-    Side,
-    TranslateDestination,
-    TranslateSource,
-    UnknownEffect,
-    Verdict,
-)
+from plexops.model.matches import AddressIn, Match, Other, Side
+from plexops.model.packets import Effect, LocalAddress, Rule, TranslateDestination, UnknownEffect, Verdict
 
 _GO_ON = (Verdict.CONTINUE,)
 _PLAIN: Mapping[str, tuple[Effect, ...]] = {
@@ -43,8 +30,8 @@ _PLAIN: Mapping[str, tuple[Effect, ...]] = {
     "log": _GO_ON,
     "fasttrack-connection": _GO_ON,
     # “No more rules are processed in that chain (the exception is the passthrough action).”
-    "notrack": (NoTracking(), Verdict.ACCEPT),
-    "masquerade": (TranslateSource(),),
+    "notrack": (packets.NoTracking(), Verdict.ACCEPT),
+    "masquerade": (packets.TranslateSource(),),
 }
 #: They change what decides nothing here. `passthrough=no` ends the chain behind them, as behind a mark.
 _CHANGES = frozenset(
@@ -53,6 +40,8 @@ _CHANGES = frozenset(
 #: A lower time to live may end a packet's way.
 _LEAST_TTL = 32
 _NOTHING = frozenset({"", "0.0.0.0", "0.0.0.0/0", "::", "::/0", "::/128"})  # noqa: S104 - the default, no bind
+_NOT_SHOWN = frozenset({"log", "log-prefix", "bytes", "packets", "comment"})
+_Does = tuple[tuple[Match, ...], tuple[Effect, ...]]
 
 
 def rules_of(
@@ -62,54 +51,33 @@ def rules_of(
     words = words_of(row)
     if ".odd" in row or not row.get("chain"):
         words = row.get(".odd", words).strip()
-        match = Match(Other(words), words=words)
-        return (_rule(row, (match,), (UnknownEffect(words),), words),)
-    matches = matches_of(row, reading)
-    action = row.get("action") or "accept"
-    if action == "netmap" and row["chain"] == "dstnat":
-        mapped = [
-            _rule(row, (*matches, match), (effect,), words) for match, effect in _netmap(row, reading, own)
-        ]
-        return (*mapped, _rule(row, matches, _effects(row, action, table, reading), words))
-    return (_rule(row, matches, _effects(row, action, table, reading), words),)
+        does: list[_Does] = [((Match(Other(words), words=words),), (UnknownEffect(words),))]
+    else:
+        matches, action = matches_of(row, reading), row.get("action") or "accept"
+        mapped = _netmap(row, reading, own) if (action, row["chain"]) == ("netmap", "dstnat") else ()
+        does = [((*matches, here), (to,)) for here, to in mapped]
+        does.append((matches, _effects(row, action, table, reading)))
+    name, handle = row.get(".comment") or row.get("comment", ""), row.get(".id", "")
+    given = (words, name, handle, row.get(".exhibit", ""), _off(row))
+    return tuple(Rule(matches, effects, *given) for matches, effects in does)
 
 
 def words_of(row: Mapping[str, str]) -> str:
     """Write a row as an export does: by name, without what is empty or logs."""
-    shown = (
-        key for key in sorted(row) if row[key] and key[0] not in ".!" and key not in ("log", "log-prefix")
-    )
-    return " ".join(
-        f"{key}={_quoted(row[key])}" for key in shown if key not in ("bytes", "packets", "comment")
-    )
+    shown = (key for key in sorted(row) if row[key] and key[0] not in ".!" and key not in _NOT_SHOWN)
+    return " ".join(f"{key}={_quoted(row[key])}" for key in shown)
 
 
 def _quoted(value: str) -> str:
     return value if re.fullmatch(r"[^\s;\"]+", value) else '"' + value.replace('"', '\\"') + '"'
 
 
-def _rule(
-    row: Mapping[str, str], matches: tuple[Match, ...], effects: tuple[Effect, ...], words: str
-) -> Rule:
-    return Rule(
-        matches,
-        effects,
-        words,
-        name=row.get(".comment") or row.get("comment", ""),
-        handle=row.get(".id", ""),
-        exhibit=row.get(".exhibit", ""),
-        off=_off(row),
-    )
-
-
 def _off(row: Mapping[str, str]) -> str:
-    flags = row.get(".flags", "")
-    if "X" in flags or row.get("disabled") in ("yes", "true"):
+    if is_disabled(row):
         return "disabled"
-    if row.get(".invalid") or "I" in flags or row.get("invalid") in ("yes", "true"):
-        why = row.get(".invalid", "")
-        return f"invalid: {why}" if why else "the router calls it invalid"
-    return ""
+    if why := row.get(".invalid"):
+        return f"invalid: {why}"
+    return "the router calls it invalid" if is_invalid(row) else ""
 
 
 def _effects(row: Mapping[str, str], action: str, table: str, reading: Reading) -> tuple[Effect, ...]:
@@ -125,14 +93,14 @@ def _modelled(row: Mapping[str, str], action: str, table: str, reading: Reading)
     passes = _GO_ON if row.get("passthrough") not in ("no", "false") else (Verdict.ACCEPT,)
     match action:
         case "jump":
-            return (Jump(chain_id(reading.family, table, row["jump-target"])),)
+            return (packets.Jump(chain_id(reading.family, table, row["jump-target"])),)
         case "add-src-to-address-list" | "add-dst-to-address-list":
             side = Side.SOURCE if "src" in action else Side.DESTINATION
-            return (AddToSet(side, reading.set_name(row["address-list"])), Verdict.CONTINUE)
+            return (packets.AddToSet(side, reading.set_name(row["address-list"])), Verdict.CONTINUE)
         case "mark-packet":
-            return (NameMark(_mark(row["new-packet-mark"]), "packet"), *passes)
+            return (packets.NameMark(_mark(row["new-packet-mark"]), "packet"), *passes)
         case "mark-connection":
-            return (NameMark(_mark(row["new-connection-mark"]), "connection"), *passes)
+            return (packets.NameMark(_mark(row["new-connection-mark"]), "connection"), *passes)
         case "mark-routing" if row["new-routing-mark"] == "main":
             return passes
         case "change-ttl":
@@ -147,7 +115,7 @@ def _modelled(row: Mapping[str, str], action: str, table: str, reading: Reading)
             targets = _targets(row, reading)
             if what == "dstnat":
                 return _destination(row, targets, redirect=False)
-            return (TranslateSource(targets),) if what == "srcnat" and targets is not None else None
+            return (packets.TranslateSource(targets),) if what == "srcnat" and targets is not None else None
     return passes if action in _CHANGES else None
 
 
@@ -168,7 +136,7 @@ def _targets(row: Mapping[str, str], reading: Reading) -> Numbers | None:
 
 def _destination(
     row: Mapping[str, str], targets: Numbers | None, *, redirect: bool
-) -> tuple[Effect, ...] | None:
+) -> tuple[TranslateDestination] | None:
     """Translate the destination. How RouterOS picks a port out of several was not tried.
 
     Where outer and inner ports are the same ones every reading keeps the port; all else is not known.
@@ -183,20 +151,18 @@ def _destination(
 
 def _netmap(
     row: Mapping[str, str], reading: Reading, own: tuple[LocalAddress, ...]
-) -> list[tuple[Match, TranslateDestination]]:
+) -> Iterator[tuple[Match, TranslateDestination]]:
     """“A static 1:1 mapping of one set of addresses to another one”: the host's part of the address stays."""
-    text = row.get("to-addresses") or row.get("to-address", "")
     try:
         targets = _targets(row, reading)
         whole = _destination(row, targets, redirect=False)
     except ValueError:
-        return []
-    if targets is None or whole is None or "/" not in text or (count := size(targets)) == 1:
-        return []
-    found = []
+        return
+    is_network = "/" in (row.get("to-addresses") or row.get("to-address", ""))
+    if targets is None or whole is None or not is_network or (count := size(targets)) == 1:
+        return
     for address in own:
-        if address.family == reading.family and isinstance(whole[0], TranslateDestination):
+        if address.family == reading.family:
             number = targets[0][0] + address.number % count
             here = AddressIn(Side.DESTINATION, reading.family, ((address.number, address.number),))
-            found.append((Match(here), replace(whole[0], addresses=((number, number),))))
-    return found
+            yield Match(here), replace(whole[0], addresses=((number, number),))
