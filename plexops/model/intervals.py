@@ -125,8 +125,13 @@ def network(text: str) -> tuple[Literal[4, 6], Numbers]:
         if low.version != high.version or int(low) > int(high):
             raise ValueError(f"{text!r} is no range of addresses")
         return low.version, ((int(low), int(high)),)
-    net: IPv4Network | IPv6Network = ip_network(text, strict=False)
-    return net.version, ((int(net.network_address), int(net.broadcast_address)),)
+    net = ip_network(text, strict=False)
+    return net.version, (edges(net),)
+
+
+def edges(net: IPv4Network | IPv6Network) -> tuple[int, int]:
+    """Give a network's first and last address."""
+    return int(net.network_address), int(net.broadcast_address)
 
 
 def show_addresses(family: int, numbers: Numbers, most: int = 3) -> str:

@@ -247,3 +247,8 @@ class Match:
     test: Test
     negated: bool = False
     words: str = ""
+
+
+def other(words: str) -> Match:
+    """Give a match that may hold or not, for what is not modelled."""
+    return Match(Other(words), words=words)

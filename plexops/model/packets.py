@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network
 from types import MappingProxyType
 from typing import Literal
 
-from plexops.model.intervals import Numbers
+from plexops.model.intervals import Numbers, edges, normalise
 from plexops.model.matches import (
     BOTH_FAMILIES,
     AddressIn,
@@ -250,6 +251,11 @@ class Route:
     interface: str
     gateway: str = ""
 
+    @classmethod
+    def to(cls, net: IPv4Network | IPv6Network, interface: str, gateway: str = "") -> Route:
+        """Make the route to a network."""
+        return cls(net.version, (edges(net),), net.prefixlen, interface, gateway)
+
 
 @dataclass(frozen=True, slots=True)
 class NamedSet:
@@ -281,3 +287,8 @@ class Box:
     outside_model: tuple[str, ...] = ()
     #: Where rules of plexops's own stand, by what they are (`port_forward`, `firewall_rule`, `passes`): chain ids.
     inserts: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+
+    def own(self, family: Family, interface: str | None = None) -> Numbers:
+        """Give its own addresses, on one interface or on all of them; none where they were not read."""
+        of = ((one.family, one.number) for one in self.addresses or () if interface in (None, one.interface))
+        return normalise((number, number) for version, number in of if version == family)

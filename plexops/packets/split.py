@@ -9,51 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
+from plexops.model import matches as of
 from plexops.model.intervals import Numbers, normalise, subtract
-from plexops.model.packets import (
-    AddressIn,
-    AddressIs,
-    AddressKind,
-    AnyOf,
-    Box,
-    ConnectionsWithin,
-    DirectionIs,
-    FamilyIs,
-    FlagsAre,
-    InterfaceIs,
-    LinkIs,
-    MacIn,
-    MarkIs,
-    MarkNamed,
-    Match,
-    Other,
-    PortIn,
-    ProtocolIs,
-    RateWithin,
-    ReversePathHolds,
-    SetHas,
-    Side,
-    State,
-    StateIs,
-    TagIs,
-    Test,
-    TimeIs,
-    TranslatedIs,
-)
-from plexops.packets.packet import (
-    ANY_SET,
-    CONNECTION_MARK,
-    PACKET_MARK,
-    TAG,
-    Leg,
-    Packet,
-    Question,
-    Slot,
-    Tracking,
-    assume,
-    cut,
-    everything,
-)
+from plexops.model.matches import AddressKind, AnyOf, Match, Side, State, Test
+from plexops.model.packets import Box
+from plexops.packets.packet import ANY_SET, CONNECTION_MARK, PACKET_MARK, TAG, Leg, Packet, Parts, Question, Slot
+from plexops.packets.packet import Tracking, assume, cut, everything
 
 #: SYN; SYN and ACK; then ACK, with PSH where a packet carries data: a connection needs both.
 _FLAGS: Mapping[Leg, tuple[int, ...]] = MappingProxyType(
@@ -62,8 +23,6 @@ _FLAGS: Mapping[Leg, tuple[int, ...]] = MappingProxyType(
 _MULTICAST: Mapping[int, Numbers] = MappingProxyType(
     {4: ((0xE0 << 24, (0xF0 << 24) - 1),), 6: ((0xFF << 120, (1 << 128) - 1),)}
 )
-
-Parts = tuple[list[Packet], list[Packet]]
 
 
 def split_all(matches: Sequence[Match], packet: Packet, box: Box) -> Parts:
@@ -83,7 +42,7 @@ def split_all(matches: Sequence[Match], packet: Packet, box: Box) -> Parts:
 
 
 def _is_doubtful(match: Match) -> bool:
-    return isinstance(match.test, (Other, TimeIs, RateWithin, ConnectionsWithin, MacIn, AnyOf))
+    return isinstance(match.test, (of.Other, of.TimeIs, of.RateWithin, of.ConnectionsWithin, of.MacIn, AnyOf))
 
 
 def split(match: Match, packet: Packet, box: Box) -> Parts:
@@ -98,8 +57,7 @@ def split(match: Match, packet: Packet, box: Box) -> Parts:
         if isinstance(known, bool):
             yes, no = ([packet], []) if known else ([], [packet])
         else:
-            one, other = assume(packet, known) if isinstance(known, Question) else cut(packet, *known)
-            yes, no = ([] if one is None else [one]), ([] if other is None else [other])
+            yes, no = assume(packet, known) if isinstance(known, Question) else cut(packet, *known)
     return (no, yes) if match.negated else (yes, no)
 
 
@@ -119,7 +77,7 @@ def _any_of(test: AnyOf, packet: Packet, box: Box) -> Parts:
 
 def _never_holds(test: Test, packet: Packet) -> bool:
     """Tell whether neither the test nor its negation can hold."""
-    if isinstance(test, AddressIn) and test.family != packet.family:
+    if isinstance(test, of.AddressIn) and test.family != packet.family:
         return True
     return not packet.connection and _needs_connection(test) and packet.state is not None
 
@@ -135,11 +93,11 @@ def _picked_up(match: Match, packet: Packet) -> Question | None:
 
 def _needs_connection(test: Test) -> bool:
     match test:
-        case TranslatedIs() | DirectionIs():
+        case of.TranslatedIs() | of.DirectionIs():
             return True
-        case MarkIs(connection=True) | AddressIn(original=True) | PortIn(original=True):
+        case of.MarkIs(connection=True) | of.AddressIn(original=True) | of.PortIn(original=True):
             return True
-        case MarkNamed(kind="connection"):
+        case of.MarkNamed(kind="connection"):
             return True
     return False
 
@@ -150,59 +108,59 @@ _ByField = tuple[str, Numbers | object, Numbers]
 def _decided(test: Test, packet: Packet, box: Box) -> bool | Question | tuple[str, Numbers, Numbers]:  # noqa: PLR0912
     """Decide a test: yes or no, the question that would decide it, or a field and the set to cut it by."""
     match test:
-        case PortIn(side, numbers, original):
+        case of.PortIn(side, numbers, original):
             return (*packet.slot(side, port=True, original=original), numbers)  # type: ignore[return-value]
-        case ProtocolIs(names):
+        case of.ProtocolIs(names):
             return "tcp" in names
-        case FamilyIs(families):
+        case of.FamilyIs(families):
             return packet.family in families
-        case InterfaceIs(side, names):
+        case of.InterfaceIs(side, names):
             return _interface(packet, side, names, box)
-        case AddressIn(side, _, numbers, original):
+        case of.AddressIn(side, _, numbers, original):
             return (*packet.slot(side, original=original), numbers)  # type: ignore[return-value]
-        case StateIs(states):
+        case of.StateIs(states):
             return _state(packet, states)
-        case SetHas(side, name):
+        case of.SetHas(side, name):
             return _in_set(packet, side, name, box)
-        case AddressIs(side, kinds, unknown):
+        case of.AddressIs(side, kinds, unknown):
             return _kind(packet, side, kinds, unknown, box)
-        case TranslatedIs(side):
+        case of.TranslatedIs(side):
             return packet.dnat if side is Side.DESTINATION else packet.snat
-        case DirectionIs(original):
+        case of.DirectionIs(original):
             return (not packet.leg.goes_back) is original
-        case MarkIs(value, mask, connection):
+        case of.MarkIs(value, mask, connection):
             mark = packet.connection_mark if connection else packet.mark
             what = CONNECTION_MARK if connection else PACKET_MARK
             leg = None if connection else packet.leg
             return Question(what, f"{value:#x}/{mask:#x}", leg=leg) if mark is None else mark & mask == value
-        case MarkNamed(name, kind):
+        case of.MarkNamed(name, kind):
             found = packet.mark_name if kind == "packet" else packet.connection_mark_name
             return (
                 Question(f"the {kind}'s mark", name, leg=packet.leg if kind == "packet" else None)
                 if found is None
                 else found == name
             )
-        case FlagsAre(mask, bits):
+        case of.FlagsAre(mask, bits):
             held = {flags & mask == bits for flags in _FLAGS[packet.leg]}
             if len(held) == 1:
                 return held.pop()
             return Question("whether what carries data has the flags", f"{bits:#x}/{mask:#x}", leg=packet.leg)
-        case TagIs(word):
+        case of.TagIs(word):
             return Question(TAG, word) if packet.tag is None else packet.tag == word
-        case LinkIs(kinds):
+        case of.LinkIs(kinds):
             return "host" in kinds
-        case ReversePathHolds():
+        case of.ReversePathHolds():
             return _reverse_path(packet, box)
-        case MacIn(addresses):
+        case of.MacIn(addresses):
             return _mac(packet, addresses, box)
-        case RateWithin(per_minute, burst, over, words):
+        case of.RateWithin(per_minute, burst, over, words):
             enough = per_minute >= 60 and burst >= (5 if packet.leg is Leg.SYN else 20)
             return not over if enough else Question("how many packets come", words, leg=packet.leg)
-        case ConnectionsWithin(most, over, words):
+        case of.ConnectionsWithin(most, over, words):
             return not over if most >= 5 else Question("how many connections there are", words)
-        case TimeIs(words):
+        case of.TimeIs(words):
             return Question("what time it is", words)
-        case Other(words):
+        case of.Other(words):
             # What holds for one packet of a connection need not hold for the next.
             return Question(
                 "whether this holds:", words, (packet.source, packet.destination, packet.port), packet.leg

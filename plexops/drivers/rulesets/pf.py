@@ -9,38 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from plexops.drivers.rulesets import pf_words
 from plexops.drivers.rulesets.pf_filter import filter_chain, stops_what_leaves
-from plexops.drivers.rulesets.pf_match import WITH_PORTS, Shape, families_of, matches, words_of
-from plexops.drivers.rulesets.pf_words import (
-    ByFamily,
-    Names,
-    Pairs,
-    Row,
-    Rows,
-    listed,
-    on,
-    read_interfaces,
-    read_names,
-    read_routes,
-    text,
-)
+from plexops.drivers.rulesets.pf_match import WITH_PORTS, Shape, families_of, matches, tags_of, words_of
+from plexops.drivers.rulesets.pf_words import ByFamily, Names, Pairs, Row, Rows, listed, on, text
+from plexops.model import packets
 from plexops.model.intervals import single
-from plexops.model.packets import (
-    Box,
-    Chain,
-    Effect,
-    Family,
-    FamilyIs,
-    Hook,
-    Match,
-    NamedSet,
-    Rule,
-    SetTag,
-    SkipFilter,
-    TranslateDestination,
-    UnknownEffect,
-    Verdict,
-)
+from plexops.model.matches import Family, FamilyIs, Match
+from plexops.model.packets import Box, Chain, Effect, Hook, Rule, SkipFilter, Verdict
 
 _MODELLED = """
 disabled nordr interface ipprotocol protocol target local-port poolopts tag tagged pass sequence prio_group
@@ -69,8 +45,8 @@ class PfAnswers:
 
 def pf_box(answers: PfAnswers, wan: str = "wan") -> Box:
     """Give the box. `wan` is OPNsense's own word for the interface on the internet side."""
-    interfaces = read_interfaces(answers.interfaces, wan)
-    names = read_names(answers.aliases, interfaces, answers.filters or ())
+    interfaces = pf_words.read_interfaces(answers.interfaces, wan)
+    names = pf_words.read_names(answers.aliases, interfaces, answers.filters or ())
     chains = (
         _nat_chain(answers.forwards, names, answers.forwards_exhibit),
         filter_chain(answers.filters, names, answers.filters_exhibit),
@@ -79,7 +55,7 @@ def pf_box(answers: PfAnswers, wan: str = "wan") -> Box:
         plumbing="pf",
         chains=MappingProxyType({chain.id: chain for chain in chains}),
         addresses=interfaces.local,
-        routes=read_routes(answers.interfaces, interfaces),
+        routes=pf_words.read_routes(answers.interfaces, interfaces),
         internet_side=interfaces.internet_side,
         sets=names.sets,
         gateway_mac=_gateway_mac(answers, wan),
@@ -129,7 +105,7 @@ def _passes(row: Row) -> bool:
 
 def _of_target(effects: tuple[Effect, ...]) -> list[Match]:
     """A rule is of the family of its target, whatever else it says."""
-    of = {effect.family for effect in effects if isinstance(effect, TranslateDestination)}
+    of = {effect.family for effect in effects if isinstance(effect, packets.TranslateDestination)}
     families: frozenset[Family] = frozenset(family for family in of if family != 0)
     return [Match(FamilyIs(families), words="the target's family")] if len(families) == 1 else []
 
@@ -141,26 +117,23 @@ def _translation(row: Row, names: Names) -> tuple[Effect, ...]:
     ports = _inner_ports(row, names)
     if not wanted or ports is None or on(row, "is_automatic"):
         # Of an automatic rule it is not told whether the filter is asked.
-        return (UnknownEffect(f"-> {words}"),)
-    tag: tuple[Effect, ...] = (SetTag(text(row, "tag")),) if text(row, "tag") else ()
+        return (packets.UnknownEffect(f"-> {words}"),)
     skip: tuple[Effect, ...] = (SkipFilter(),) if _passes(row) else ()
     inner, start = ports
-    to = (TranslateDestination(a, inner or None, shift_from=start, family=f) for f, a in wanted.items())
-    return (*tag, *skip, *to)
+    to = (
+        packets.TranslateDestination(a, inner or None, shift_from=start, family=f) for f, a in wanted.items()
+    )
+    return (*tags_of(row), *skip, *to)
 
 
 def _targets(row: Row, names: Names) -> ByFamily:
     """Give the addresses that are taken, of an alias in turn. Empty: not known, as with other ways to take one of many."""
-    found = names.addresses(text(row, "target"))
+    found, plain = names.addresses(text(row, "target")), True
     if isinstance(found, str):
-        alias = names.sets.get(found, NamedSet())
+        alias, plain = names.sets[found], on(row, "poolopts")
         found = {} if alias.unread else {4: alias.v4, 6: alias.v6}
-        plain = on(row, "poolopts")
-    else:
-        plain = True
-    wanted: ByFamily = {
-        family: (found or {})[family] for family in sorted(families_of(row)) if (found or {}).get(family)
-    }
+    known = found or {}
+    wanted = {family: known[family] for family in sorted(families_of(row)) if known.get(family)}
     return {} if plain and any(single(numbers) is None for numbers in wanted.values()) else wanted
 
 

@@ -7,24 +7,11 @@ and pf.conf(5).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from types import MappingProxyType
 
-from plexops.drivers.rulesets.pf_match import Shape, keys_of, matches, other, words_of
+from plexops.drivers.rulesets.pf_match import Shape, keys_of, matches, tags_of, words_of
 from plexops.drivers.rulesets.pf_words import Names, Row, Rows, listed, on, text
-from plexops.model.packets import (
-    Chain,
-    ConnectionsWithin,
-    Effect,
-    FlagsAre,
-    Hook,
-    Match,
-    RateWithin,
-    Rule,
-    SetTag,
-    TimeIs,
-    UnknownEffect,
-    Verdict,
-)
+from plexops.model.matches import ConnectionsWithin, FlagsAre, Match, RateWithin, TimeIs, other
+from plexops.model.packets import Chain, Effect, Hook, Rule, UnknownEffect, Verdict
 
 _MODELLED = """
 enabled disabled action quick floating interface interfacenot direction ipprotocol protocol source_net source_not
@@ -42,12 +29,10 @@ associated-rule-id label evaluations packets bytes states pf_rules @attributes
 """
 _SHAPE = Shape("_", "net", frozenset(listed(_MODELLED + _HARMLESS)))
 _STATES = frozenset({"", "keep", "sloppy", "modulate", "synproxy"})
-_FLAG_BITS: Mapping[str, int] = MappingProxyType(
-    {"fin": 1, "syn": 2, "rst": 4, "psh": 8, "ack": 16, "urg": 32, "ece": 64, "cwr": 128}
-)
-_VERDICTS: Mapping[str, Verdict] = MappingProxyType(
-    {"": Verdict.ACCEPT, "pass": Verdict.ACCEPT, "block": Verdict.DROP, "reject": Verdict.REJECT}
-)
+_FLAG_BITS = {"fin": 1, "syn": 2, "rst": 4, "psh": 8, "ack": 16, "urg": 32, "ece": 64, "cwr": 128}
+_VERDICTS: Mapping[str, Verdict] = {
+    "": Verdict.ACCEPT, "pass": Verdict.ACCEPT, "block": Verdict.DROP, "reject": Verdict.REJECT,
+}  # fmt: skip
 _NO_INTERFACE = 600_000
 
 
@@ -84,16 +69,13 @@ def _rules(row: Row, names: Names, exhibit: str) -> Iterator[Rule]:
     # Where nothing is said, all are quick but floating ones (`FilterRule.php`).
     quick = on(row, "quick") if row.get("quick") is not None else not on(row, "floating")
     words = words_of(row, f"{action or 'pass'} in{' quick' if quick else ''}", _SHAPE)
-    tag: tuple[Effect, ...] = (SetTag(text(row, "tag")),) if text(row, "tag") else ()
-
-    def rule(effects: tuple[Effect, ...], *, at_once: bool) -> Rule:
-        called, handle = text(row, "description"), text(row, "uuid")
-        return Rule(found, effects, words, called, handle, exhibit, off, at_once)
-
+    tag: tuple[Effect, ...] = tags_of(row)
+    given = (words, text(row, "description"), text(row, "uuid"), exhibit, off)
     if tag and not quick:
         # pf.conf(5): tags are sticky, "even if the rule is not the last matching rule".
-        yield rule(tag, at_once=True)
-    yield rule((*(tag if quick else ()), _effect(row, action)), at_once=quick)
+        yield Rule(found, tag, *given, quick=True)
+        tag = ()
+    yield Rule(found, (*tag, _effect(row, action)), *given, quick)
 
 
 def _effect(row: Row, action: str) -> Effect:
@@ -127,8 +109,9 @@ def _narrowing(row: Row) -> list[Match]:
         elif many:
             found.append(other(words))
     for name, per in (
-        ("max-src-conn-rate", "max-src-conn-rates"), ("max-pkt-rate-number", "max-pkt-rate-seconds"),
-    ):  # fmt: skip
+        ("max-src-conn-rate", "max-src-conn-rates"),
+        ("max-pkt-rate-number", "max-pkt-rate-seconds"),
+    ):
         many, seconds = text(row, name), text(row, per)
         words = f"{name} {many}/{seconds}"
         if many.isdigit() and seconds.isdigit() and int(seconds):

@@ -10,22 +10,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from plexops.drivers.rulesets.pf_words import ByFamily, Names, Row, listed, on, text
+from plexops.model import matches as model
 from plexops.model.intervals import Numbers, normalise, size, unite
-from plexops.model.packets import (
-    BOTH_FAMILIES,
-    AddressIn,
-    AnyOf,
-    Family,
-    FamilyIs,
-    InterfaceIs,
-    Match,
-    Other,
-    PortIn,
-    ProtocolIs,
-    SetHas,
-    Side,
-    TagIs,
-)
+from plexops.model.matches import BOTH_FAMILIES, AnyOf, Family, Match, Side, other
+from plexops.model.packets import SetTag
 
 WITH_PORTS = frozenset({"tcp", "udp", "tcp/udp"})
 FAMILIES: Mapping[str, frozenset[Family]] = MappingProxyType(
@@ -61,6 +49,11 @@ def families_of(row: Row) -> frozenset[Family]:
     return FAMILIES.get(text(row, "ipprotocol"), BOTH_FAMILIES)
 
 
+def tags_of(row: Row) -> tuple[SetTag, ...]:
+    """Give what a row writes on a packet."""
+    return (SetTag(text(row, "tag")),) if text(row, "tag") else ()
+
+
 def keys_of(row: Row, names: Names | None = None) -> list[str]:
     """Give the interfaces that a row names. Older rules are shown with descriptions, in which a comma may stand."""
     written = text(row, "interface")
@@ -76,11 +69,11 @@ def matches(row: Row, names: Names, shape: Shape) -> list[Match]:
     if text(row, "ipprotocol") not in FAMILIES:
         found.append(other(f"ipprotocol {text(row, 'ipprotocol')}"))
     if families != BOTH_FAMILIES:
-        found.append(Match(FamilyIs(families), words=text(row, "ipprotocol")))
+        found.append(Match(model.FamilyIs(families), words=text(row, "ipprotocol")))
     protocol = text(row, "protocol").lower()
     if protocol not in ("", "any"):
         of = frozenset(_NUMBERED.get(name, name) for name in protocol.split("/"))
-        found.append(Match(ProtocolIs(of), words=f"proto {protocol}"))
+        found.append(Match(model.ProtocolIs(of), words=f"proto {protocol}"))
     for side in Side:
         found += _addresses(row, names, families, side, shape)
         word = shape.port(row, side)
@@ -89,9 +82,11 @@ def matches(row: Row, names: Names, shape: Shape) -> list[Match]:
             continue
         pairs = names.pairs(word) if protocol in WITH_PORTS else None
         words = f"{side} port {word}"
-        found.append(other(words) if pairs is None else Match(PortIn(side, normalise(pairs)), words=words))
+        found.append(
+            other(words) if pairs is None else Match(model.PortIn(side, normalise(pairs)), words=words)
+        )
     if text(row, "tagged"):
-        found.append(Match(TagIs(text(row, "tagged")), words=f"tagged {text(row, 'tagged')}"))
+        found.append(Match(model.TagIs(text(row, "tagged")), words=f"tagged {text(row, 'tagged')}"))
     return found + [other(f"{name} {row[name]}") for name in row if _strange(row, name, shape)]
 
 
@@ -100,11 +95,6 @@ def _strange(row: Row, name: str, shape: Shape) -> bool:
     if name in shape.known or name.startswith(("%", "alias_meta_")):
         return False
     return on(row, name) or (isinstance(row[name], Mapping) and bool(row[name]))
-
-
-def other(words: str) -> Match:
-    """Give a match that may hold or not."""
-    return Match(Other(words), words=words)
 
 
 def _one_of(branches: list[Match], words: str) -> Match:
@@ -123,8 +113,8 @@ def _on_interfaces(row: Row, names: Names) -> list[Match]:
         return []
     if len(known) == len(found) and not inverted:
         together = tuple(dict.fromkeys(name for devices in known for name in devices))
-        return [Match(InterfaceIs(Side.SOURCE, together), words=words)]
-    branches = [Match(InterfaceIs(Side.SOURCE, devices), inverted, words) for devices in known]
+        return [Match(model.InterfaceIs(Side.SOURCE, together), words=words)]
+    branches = [Match(model.InterfaceIs(Side.SOURCE, devices), inverted, words) for devices in known]
     return [_one_of(branches + [other(words)] * (len(known) < len(found)), words)]
 
 
@@ -142,7 +132,7 @@ def _addresses(row: Row, names: Names, families: frozenset[Family], side: Side, 
         if found is None:
             branches.append(other(words))
         elif isinstance(found, str):
-            branches.append(Match(SetHas(side, found), negated, words))
+            branches.append(Match(model.SetHas(side, found), negated, words))
         elif negated:
             branches += _in(side, found, families, words, negated=True)
         else:
@@ -156,7 +146,7 @@ def _in(
     side: Side, found: ByFamily, families: frozenset[Family], words: str, *, negated: bool
 ) -> list[Match]:
     return [
-        Match(AddressIn(side, family, numbers), negated, words)
+        Match(model.AddressIn(side, family, numbers), negated, words)
         for family, numbers in sorted(found.items())
         if family in families and (negated or size(numbers))
     ]
@@ -164,14 +154,14 @@ def _in(
 
 def words_of(row: Row, verb: str, shape: Shape) -> str:
     """Write a rule as pf's text has it, with OPNsense's own words in it."""
+    interface, family, protocol = (text(row, name) for name in ("interface", "ipprotocol", "protocol"))
     parts = [verb]
-    if text(row, "interface"):
-        parts.append(f"on {'! ' if on(row, 'interfacenot') else ''}{text(row, 'interface')}")
-    parts += [text(row, "ipprotocol")] if text(row, "ipprotocol") else []
-    parts += [f"proto {text(row, 'protocol').lower()}"] if text(row, "protocol") else []
+    if interface:
+        parts.append(f"on {'! ' if on(row, 'interfacenot') else ''}{interface}")
+    parts += [family] * bool(family) + [f"proto {protocol.lower()}"] * bool(protocol)
     for side, word in ((Side.SOURCE, "from"), (Side.DESTINATION, "to")):
-        port, turned = shape.port(row, side), "! " if shape.negated(row, side) else ""
-        parts.append(
-            f"{word} {turned}{shape.address(row, side) or 'any'}" + (f" port {port}" if port else "")
-        )
+        turned = "! " if shape.negated(row, side) else ""
+        parts.append(f"{word} {turned}{shape.address(row, side) or 'any'}")
+        if port := shape.port(row, side):
+            parts.append(f"port {port}")
     return " ".join(parts)

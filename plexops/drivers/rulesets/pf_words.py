@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Interface, IPv6Interface, ip_interface
+from ipaddress import IPv4Interface, IPv6Interface, ip_interface, ip_network
 from types import MappingProxyType
 
 from plexops.model.exchange import Json
-from plexops.model.intervals import ALL_V6, Numbers, network, normalise, subtract, unite
-from plexops.model.packets import BOTH_FAMILIES, Family, LocalAddress, NamedSet, Route
+from plexops.model.intervals import ALL_V6, Numbers, edges, network, normalise, subtract, unite
+from plexops.model.matches import BOTH_FAMILIES, Family
+from plexops.model.packets import LocalAddress, NamedSet, Route
 from plexops.model.values import NOT_PUBLIC_NETWORKS
 
 Row = Mapping[str, Json]
@@ -46,27 +47,18 @@ _VIRTUAL: Mapping[str, str] = MappingProxyType(
 )
 _GLOBAL_V6: Numbers = ((0x2000 << 112, (0x4000 << 112) - 1),)
 #: Addresses that are given to nobody: no viewer has one, so the list itself need not be read.
-_BOGONS = NamedSet(
-    normalise((int(n.network_address), int(n.broadcast_address)) for n in NOT_PUBLIC_NETWORKS),
-    subtract(ALL_V6, _GLOBAL_V6),
-)
+_BOGONS = NamedSet(normalise(map(edges, NOT_PUBLIC_NETWORKS)), subtract(ALL_V6, _GLOBAL_V6))
 _NETWORK_TYPES = frozenset({"host", "network", "networkgroup"})
 
 
 def text(row: Row, name: str) -> str:
     """Give a field as text; nothing, false and an object are empty."""
     value = row.get(name)
-    if value is True:
-        return "1"
     if value is None or value is False or isinstance(value, Mapping):
         return ""
-    return (
-        value
-        if isinstance(value, str)
-        else ",".join(map(str, value))
-        if isinstance(value, Sequence)
-        else str(value)
-    )
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return ",".join(map(str, value))
+    return "1" if value is True else str(value)
 
 
 def on(row: Row, name: str) -> bool:
@@ -108,21 +100,14 @@ class Interfaces:
     def networks(self, devices: Sequence[str]) -> ByFamily:
         """Give the networks that some devices are in."""
         nets = [one.network for device, one in self.own if device in devices]
-        return {
-            f: normalise((int(n[0]), int(n[-1])) for n in nets if n.version == f)
-            for f in BOTH_FAMILIES
-        }  # fmt: skip
+        return {f: normalise(edges(net) for net in nets if net.version == f) for f in BOTH_FAMILIES}
 
     @property
     def local(self) -> tuple[LocalAddress, ...] | None:
         """The box's own addresses; None where they were not told."""
         if not self.read:
             return None
-        return tuple(LocalAddress(_family(i.version), int(i.ip), device) for device, i in self.own)
-
-
-def _family(version: int) -> Family:
-    return 4 if version == 4 else 6
+        return tuple(LocalAddress(one.version, int(one.ip), device) for device, one in self.own)
 
 
 def read_interfaces(rows: Rows | None, wan: str) -> Interfaces:
@@ -144,8 +129,8 @@ def read_interfaces(rows: Rows | None, wan: str) -> Interfaces:
 
 
 def _addresses_of(row: Row) -> Iterable[IPv4Interface | IPv6Interface]:
-    entries = [entry for key in ("ipv4", "ipv6") for entry in _sequence(row.get(key))]
-    told = [text(entry, "ipaddr") for entry in entries if isinstance(entry, Mapping)]
+    lists = [entries for key in ("ipv4", "ipv6") if isinstance(entries := row.get(key), list | tuple)]
+    told = [text(entry, "ipaddr") for entries in lists for entry in entries if isinstance(entry, Mapping)]
     for word in told or [text(row, "addr4"), text(row, "addr6")]:
         try:
             yield ip_interface(re.sub(r"%[^/]*", "", word))
@@ -153,32 +138,23 @@ def _addresses_of(row: Row) -> Iterable[IPv4Interface | IPv6Interface]:
             continue
 
 
-def _sequence(value: Json) -> Sequence[Json]:
-    return value if isinstance(value, Sequence) and not isinstance(value, str) else ()
-
-
 def read_routes(rows: Rows | None, interfaces: Interfaces) -> tuple[Route, ...] | None:
     """Give the routes, the longest first: connected networks, those that the overview lists, and the default ones."""
     if rows is None:
         return None
-    routes = [
-        Route(_family(i.version), ((int(i.network[0]), int(i.network[-1])),), i.network.prefixlen, device)
-        for device, i in interfaces.own
-    ]
+    routes = [Route.to(one.network, device) for device, one in interfaces.own]
     for row in rows:
         device = text(row, "device")
-        for gateway in listed(text(row, "gateways")):
-            family = 6 if ":" in gateway else 4
-            everything = network("::/0" if family == 6 else "0.0.0.0/0")[1]
-            routes.append(Route(_family(family), everything, 0, device, gateway))
+        ways = (
+            (word, ip_network("::/0" if ":" in word else "0.0.0.0/0"))
+            for word in listed(text(row, "gateways"))
+        )
+        routes += [Route.to(everything, device, gateway) for gateway, everything in ways]
         for word in listed(text(row, "routes")):
             try:
-                version, numbers = network(word)
+                routes.append(Route.to(ip_network(word, strict=False), device))
             except ValueError:
                 continue
-            size = numbers[0][1] - numbers[0][0] + 1
-            length = (32 if version == 4 else 128) - size.bit_length() + 1
-            routes.append(Route(_family(version), numbers, length, device))
     # Several gateways: the internet side's is the one that viewers came by.
     routes.sort(key=lambda route: (-route.length, route.interface != interfaces.internet_side))
     return tuple(dict.fromkeys(routes))
@@ -200,8 +176,7 @@ class Names:
         if word in self.sets:
             return word
         try:
-            version, numbers = network(word)
-            return {_family(version): numbers}
+            return dict([network(word)])
         except ValueError:
             pass
         known = self.interfaces
@@ -292,9 +267,8 @@ def _items(
 def _port_alias(name: str, rows: Mapping[str, Row]) -> Pairs | None:
     items, unread = _items(name, rows, frozenset({"port"}), ())
     pairs = [literal_ports(item) for item in items]
-    if unread or None in pairs:
-        return None
-    return tuple(pair for some in pairs if some for pair in some)
+    known = tuple(pair for some in pairs if some for pair in some)
+    return None if unread or None in pairs else known
 
 
 def _address_alias(name: str, rows: Mapping[str, Row]) -> NamedSet:
@@ -303,10 +277,10 @@ def _address_alias(name: str, rows: Mapping[str, Row]) -> NamedSet:
     read: dict[tuple[Family, int], tuple[list[tuple[int, int]], list[tuple[int, int]]]] = {}
     for item in items if not unread else ():
         try:
-            version, numbers = network(item.removeprefix("!"))
+            family, numbers = network(item.removeprefix("!"))
         except ValueError:
             return NamedSet(unread=f"{name} holds “{item}”, which is no address")
-        wanted = read.setdefault((_family(version), numbers[0][1] - numbers[0][0]), ([], []))
+        wanted = read.setdefault((family, numbers[0][1] - numbers[0][0]), ([], []))
         wanted[item.startswith("!")].append(numbers[0])
     if any("-" in item for item in items) and any(item.startswith("!") for item in items):
         return NamedSet(unread=f"{name} holds ranges and exceptions")

@@ -141,8 +141,7 @@ def routes_of(rows: Rows, addresses: Rows, interfaces: Rows) -> tuple[tuple[Rout
             return None, others
         if not by and not _leads_nowhere(row):
             return None, others
-        numbers = ((int(to[0]), int(to[-1])),)
-        found.append(Route(to.version, numbers, to.prefixlen, by, _next_hop(row)))
+        found.append(Route.to(to, by, _next_hop(row)))
     return tuple(sorted(found, key=lambda route: -route.length)), others
 
 
