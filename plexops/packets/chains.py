@@ -5,35 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import partial
 
-from plexops.model.packets import (
-    AddToSet,
-    Box,
-    Chain,
-    CopyMark,
-    Effect,
-    Jump,
-    NameMark,
-    NoTracking,
-    Rule,
-    SetMark,
-    SetTag,
-    SkipFilter,
-    TranslateDestination,
-    TranslateSource,
-    UnknownEffect,
-    Verdict,
-)
+from plexops.model import packets as model
+from plexops.model.packets import Box, Chain, Effect, Jump, Rule, Verdict
 from plexops.packets.packet import (
     CONNECTION_MARK,
     PACKET_MARK,
     Packet,
     Question,
-    Slot,
     Step,
     Tracking,
     assume,
     clouded,
+    each,
     everything,
     forgotten,
     merge,
@@ -74,8 +59,10 @@ class End:
 
 @dataclass(slots=True)
 class Outcome:
-    """What came of some packets in one chain: they came to its end, were accepted, or ended."""
+    """What came of some packets in one chain: they came to its end, were accepted, or ended. `depth`: jumps so far."""
 
+    chain: Chain
+    depth: int = 0
     through: list[Packet] = field(default_factory=list)
     accepted: list[Packet] = field(default_factory=list)
     ended: list[End] = field(default_factory=list)
@@ -107,62 +94,52 @@ class ChainWalk:
         """Walk a base chain: who comes to its end meets its policy."""
         hook = chain.hook
         walker = self if hook is None or hook.nat is self.nat else replace(self, nat=hook.nat)
-        outcome = walker.walk(chain, packets, 0)
+        outcome = walker.walk(chain, packets)
         if hook is None or hook.policy not in (Verdict.DROP, Verdict.REJECT):
             outcome.accepted += outcome.through
         else:
             kind = EndKind.DROPPED if hook.policy is Verdict.DROP else EndKind.REJECTED
-            for packet in outcome.through:
-                end = self._end(kind, packet, chain, None, f"policy {hook.policy}")
-                outcome.ended.append(_based(end, chain, None))
+            stopped = [self._end(kind, one, chain, None, f"policy {hook.policy}") for one in outcome.through]
+            outcome.ended += [_based(end, chain, None) for end in stopped]
         outcome.through = []
         return outcome
 
-    def walk(self, chain: Chain, packets: list[Packet], depth: int) -> Outcome:
+    def walk(self, chain: Chain, packets: list[Packet], depth: int = 0) -> Outcome:
         """Walk one chain, without its policy."""
-        outcome = Outcome()
+        outcome = Outcome(chain, depth)
         if chain.unread:
             for packet in packets:
-                outcome.through += self._unknown(outcome, chain, None, f"{chain.id}: {chain.unread}", packet)
+                outcome.through += self._unknown(outcome, None, f"{chain.id}: {chain.unread}", packet)
             return outcome
         live = packets
         for rule in _in_order(chain):
             if not live:
                 break
             if not self.steps.spend(len(live)):
-                self._stop(outcome, live, chain, rule, "the rules go on for too long")
+                self._stop(outcome, live, rule, "the rules go on for too long")
                 return outcome
-            held: list[Packet] = []
-            rest: list[Packet] = []
-            for packet in live:
-                yes, no = split_all(rule.matches, packet, self.box)
-                held += yes
-                rest += no
+            held, rest = each(live, partial(split_all, rule.matches, box=self.box))
             if not held:
                 # Nothing was decided; what was cut on the way to "no" is the same as before.
                 continue
             known = len(outcome.ended)
             for packet in held:
-                rest += self._apply(outcome, chain, rule, packet, depth)
+                rest += self._apply(outcome, rule, packet)
             if depth == 0:
                 outcome.ended[known:] = [_based(end, chain, rule) for end in outcome.ended[known:]]
             live = merge(rest) if len(rest) > 1 else rest
         outcome.through += live
         return outcome
 
-    def _apply(self, outcome: Outcome, chain: Chain, rule: Rule, packet: Packet, depth: int) -> list[Packet]:
+    def _apply(self, outcome: Outcome, rule: Rule, packet: Packet) -> list[Packet]:
         """Let a rule that holds do what it does; give the packets that go on to the next rule."""
         live = [packet]
         for effect in rule.effects:
-            after: list[Packet] = []
-            for one in live:
-                after += self._effect(outcome, chain, rule, effect, one, depth)
-            live = after
+            live = [after for one in live for after in self._effect(outcome, rule, effect, one)]
         return live
 
-    def _effect(
-        self, outcome: Outcome, chain: Chain, rule: Rule, effect: Effect, packet: Packet, depth: int
-    ) -> list[Packet]:
+    def _effect(self, outcome: Outcome, rule: Rule, effect: Effect, packet: Packet) -> list[Packet]:
+        chain = outcome.chain
         match effect:
             case Verdict.ACCEPT:
                 outcome.accepted.append(self._noted(packet, chain, rule))
@@ -175,18 +152,20 @@ class ChainWalk:
             case Verdict.CONTINUE:
                 return [packet]
             case Jump():
-                return self._jump(outcome, chain, rule, effect, packet, depth)
-            case TranslateDestination():
+                return self._jump(outcome, rule, effect, packet)
+            case model.TranslateDestination():
                 if effect.family not in (0, packet.family):
                     return [packet]
-                for moved in translated(effect, packet, self.box):
-                    outcome.accepted.append(self._noted(moved, chain, rule))
-            case TranslateSource(addresses):
-                numbers = addresses if addresses is not None else self._own(packet, packet.leaves)
-                moved = replace(packet, source=numbers, snat=True, taken=True)
-                outcome.accepted.append(self._noted(moved, chain, rule))
-            case UnknownEffect(words):
-                return self._unknown(outcome, chain, rule, words, packet)
+                moved = translated(effect, packet, self.box)
+                outcome.accepted += [self._noted(one, chain, rule) for one in moved]
+            case model.TranslateSource(addresses):
+                # Where its own address was not read it is any.
+                own = self.box.own(packet.family, packet.leaves) or everything(packet.family)
+                source = own if addresses is None else addresses
+                masked = replace(packet, source=source, snat=True, taken=True)
+                outcome.accepted.append(self._noted(masked, chain, rule))
+            case model.UnknownEffect(words):
+                return self._unknown(outcome, rule, words, packet)
             case _:
                 return [self._changed(effect, packet)]
         return []
@@ -194,87 +173,68 @@ class ChainWalk:
     def _changed(self, effect: Effect, packet: Packet) -> Packet:
         """Change what a packet bears."""
         match effect:
-            case NoTracking():
+            case model.NoTracking():
                 untracked = packet.tracking is Tracking.BEFORE
                 return replace(packet, tracking=Tracking.UNTRACKED) if untracked else packet
-            case SetMark(connection=True) | CopyMark() | NameMark(kind="connection") if not packet.connection:
+            case model.SetMark(connection=True) | model.CopyMark() | model.NameMark(kind="connection") if (
+                not packet.connection
+            ):
                 return packet
-            case SetMark(value, keep, connection, unknown):
+            case model.SetMark(value, keep, connection, unknown):
                 old = packet.connection_mark if connection else packet.mark
                 mark = None if unknown or (old is None and keep) else ((old or 0) & keep) ^ value
                 return _marked(packet, mark, connection=connection)
-            case CopyMark(to_connection):
+            case model.CopyMark(to_connection):
                 mark = packet.mark if to_connection else packet.connection_mark
                 return _marked(packet, mark, connection=to_connection)
-            case NameMark(name, kind):
+            case model.NameMark(name, kind):
                 if kind == "packet":
                     return replace(packet, mark_name=name)
                 return replace(packet, connection_mark_name=name)
-            case SetTag(word):
+            case model.SetTag(word):
                 return replace(packet, tag=word)
-            case AddToSet(side, name):
+            case model.AddToSet(side, name):
                 return replace(packet, joined=packet.joined | {(packet.slot(side)[1], name)})
-            case SkipFilter():
+            case model.SkipFilter():
                 return replace(packet, skips_filter=True)
         return packet
 
-    def _jump(
-        self, outcome: Outcome, chain: Chain, rule: Rule, jump: Jump, packet: Packet, depth: int
-    ) -> list[Packet]:
+    def _jump(self, outcome: Outcome, rule: Rule, jump: Jump, packet: Packet) -> list[Packet]:
         target = self.box.chains.get(jump.chain)
         if target is None:
-            goes_on = self._unknown(outcome, chain, rule, f"the chain {jump.chain} was not read", packet)
-            if not jump.goto:
-                return goes_on
-            outcome.through += goes_on
+            through = self._unknown(outcome, rule, f"the chain {jump.chain} was not read", packet)
+        elif outcome.depth >= JUMP_DEPTH:
+            self._stop(outcome, [packet], rule, "jumps go round in circles")
             return []
-        if depth >= JUMP_DEPTH:
-            self._stop(outcome, [packet], chain, rule, "jumps go round in circles")
-            return []
-        inner = self.walk(target, [packet], depth + 1)
-        outcome.accepted += inner.accepted
-        outcome.ended += inner.ended
-        if jump.goto:
-            outcome.through += inner.through
-            return []
-        return inner.through
+        else:
+            inner = self.walk(target, [packet], outcome.depth + 1)
+            outcome.accepted += inner.accepted
+            outcome.ended += inner.ended
+            through = inner.through
+        if not jump.goto:
+            return through
+        outcome.through += through
+        return []
 
-    def _unknown(
-        self, outcome: Outcome, chain: Chain, rule: Rule | None, words: str, packet: Packet
-    ) -> list[Packet]:
+    def _unknown(self, outcome: Outcome, rule: Rule | None, words: str, packet: Packet) -> list[Packet]:
         """Not modelled: a filter stops a packet or lets it go; what translates may also send it anywhere.
 
         Gives what goes on to the next rule. That is nothing in a filter: what any rule behind makes of a packet is to
         stop it, or to let it go with something set on it; and all that is followed.
         """
+        chain = outcome.chain
         stopped, spared = assume(packet, Question("what this does:", words))
-        if stopped is not None:
-            kind = EndKind.NOT_KNOWN if self.nat else EndKind.DROPPED
-            outcome.ended.append(self._end(kind, stopped, chain, rule, words))
-        if spared is None or self.nat:
-            return [] if spared is None else [spared]
-        untracked = (
-            [replace(spared, tracking=Tracking.UNTRACKED)] if spared.tracking is Tracking.BEFORE else []
-        )
-        outcome.accepted += [self._noted(clouded(one), chain, rule) for one in (spared, *untracked)]
+        kind = EndKind.NOT_KNOWN if self.nat else EndKind.DROPPED
+        outcome.ended += [self._end(kind, one, chain, rule, words) for one in stopped]
+        if self.nat:
+            return spared
+        early = [one for one in spared if one.tracking is Tracking.BEFORE]
+        untracked = [replace(one, tracking=Tracking.UNTRACKED) for one in early]
+        outcome.accepted += [self._noted(clouded(one), chain, rule) for one in (*spared, *untracked)]
         return []
 
-    def _stop(
-        self, outcome: Outcome, packets: Sequence[Packet], chain: Chain, rule: Rule, words: str
-    ) -> None:
-        for packet in packets:
-            outcome.ended.append(self._end(EndKind.NOT_KNOWN, packet, chain, rule, words))
-
-    def _own(self, packet: Packet, interface: str | None) -> Slot:
-        """Give the box's own address on an interface; any address where that was not read."""
-        found = {
-            a.number
-            for a in self.box.addresses or ()
-            if a.family == packet.family and interface in (None, a.interface)
-        }
-        if found:
-            return tuple(sorted((n, n) for n in found))
-        return everything(packet.family)
+    def _stop(self, outcome: Outcome, packets: Sequence[Packet], rule: Rule, words: str) -> None:
+        outcome.ended += [self._end(EndKind.NOT_KNOWN, one, outcome.chain, rule, words) for one in packets]
 
     def _noted(self, packet: Packet, chain: Chain, rule: Rule | None) -> Packet:
         step = Step(self.index, packet.leg, chain, rule, chain.id if rule is None else rule.words)
@@ -290,11 +250,11 @@ def _based(end: End, base: Chain, at: Rule | None) -> End:
 
 def _marked(packet: Packet, mark: int | None, *, connection: bool) -> Packet:
     """Set a mark; if to what is not known, then what was found out about the old one does not hold for it."""
-    known = packet.answers
+    about = CONNECTION_MARK if connection else PACKET_MARK
+    answers = packet.answers if mark is not None else forgotten(packet, about)
     if connection:
-        answers = known if mark is not None else forgotten(packet, CONNECTION_MARK)
         return replace(packet, connection_mark=mark, answers=answers)
-    return replace(packet, mark=mark, answers=known if mark is not None else forgotten(packet, PACKET_MARK))
+    return replace(packet, mark=mark, answers=answers)
 
 
 def _in_order(chain: Chain) -> Sequence[Rule]:

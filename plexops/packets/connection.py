@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
-from plexops.model.intervals import Numbers, intersect, normalise
-from plexops.model.packets import AddressKind, Box, Chain, Hook, InterfaceIs, Match, Side, State
+from plexops.model.intervals import intersect
+from plexops.model.matches import AddressKind, InterfaceIs, Match, Side, State
+from plexops.model.packets import Box, Chain, Hook
 from plexops.packets.chains import ChainWalk, End, EndKind, Outcome, Steps
 from plexops.packets.legs import as_known, bearing, following, for_whom, is_answer, reply_to, undone
 from plexops.packets.packet import (
     Leg,
     Packet,
+    Parts,
     Question,
     Step,
     Tracking,
+    afresh,
     assume,
     cut,
+    each,
     merge,
     next_leg,
     recalled,
@@ -56,13 +61,16 @@ class BoxWalk:
         return PLUMBING[self.box.plumbing]
 
     def first_packet(self, packet: Packet) -> list[End]:
-        """Walk the first packet: where it is delivered, sent, or stopped."""
+        """Walk the first packet: where it is delivered, sent, or stopped.
+
+        So goes the packet after the answer, too: no translation is decided any more, the known one is applied.
+        """
         live, ends = self.through(self.plumbing.first, [packet])
         for local, parts in self._routed(live, ends):
             more, stopped = self.through(self.plumbing.local if local else self.plumbing.away, parts)
             ends += stopped
             kind = EndKind.DELIVERED if local else EndKind.SENT
-            ends += [_end(kind, p, self.index, None, "") for p in more]
+            ends += [_end(kind, p, self.index) for p in more]
         return ends
 
     def connection(self, packet: Packet) -> list[End]:
@@ -75,7 +83,7 @@ class BoxWalk:
             # The mark of the first packet is not that of any other.
             left = (replace(end.packet, mark=0, mark_name="") for end in first if end.kind is kind)
             for sent in next_leg(left):
-                ends += self._after(_end(kind, sent, self.index, None, ""))
+                ends += self._after(_end(kind, sent, self.index))
         return [replace(end, packet=recalled(end.packet)) for end in ends]
 
     def _after(self, first: End) -> list[End]:
@@ -88,10 +96,10 @@ class BoxWalk:
             came = [packet for packet in answered if (packet.tracking is Tracking.TRACKED) is tracked]
             whole: dict[bool, list[Packet]] = {True: [], False: []}
             for packet in next_leg(following(first.packet, packet) for packet in came):
-                for second in walker.second_packet(packet):
-                    lost = _elsewhere(first, second)
-                    ends += [] if lost is None else [lost]
-                    if lost is None:
+                for second in walker.first_packet(packet):
+                    if lost := _elsewhere(first, second):
+                        ends.append(lost)
+                    else:
                         seen = second.packet.tracking is Tracking.TRACKED
                         whole[seen].append(bearing(first.packet, second.packet))
             for seen, packets in whole.items():
@@ -110,30 +118,24 @@ class BoxWalk:
 
     def answer(self, first: End, leg: Leg = Leg.ANSWER) -> tuple[list[Packet], list[End]]:
         """Walk the answer to a packet that got through."""
-        packet = first.packet
         local = first.kind is EndKind.DELIVERED
-        reply = reply_to(packet, leg, local=local)
+        reply = reply_to(first.packet, leg, local=local)
         if local:
             live, ends = self.through(self.plumbing.local_reply, [reply])
         else:
             before, after = _around(self.plumbing.away_reply)
             live, ends = self.through(before, [reply])
-            live, stopped = self.through(after, [replace(p, leaves=packet.entered) for p in live])
+            live, stopped = self.through(after, [replace(p, leaves=first.packet.entered) for p in live])
             ends += stopped
         # What the viewer did not ask for it does not take.
-        ends += [_end(EndKind.DROPPED, p, self.index, None, _FOREIGN) for p in live if not is_answer(p)]
+        ends += [_end(EndKind.DROPPED, p, self.index, _FOREIGN) for p in live if not is_answer(p)]
         return [p for p in live if is_answer(p)], ends
-
-    def second_packet(self, packet: Packet) -> list[End]:
-        """Walk the packet after the answer: no translation is decided any more, the known one is applied."""
-        return self.first_packet(packet)
 
     # --- steps -----------------------------------------------------------------------------------------
 
     def through(self, steps: Sequence[str], packets: list[Packet]) -> tuple[list[Packet], list[End]]:
         """Walk some steps of the plumbing; give what comes through, and what ended on the way."""
-        ends: list[End] = []
-        live = packets
+        ends, live = list[End](), packets
         for step in steps:
             if not live:
                 break
@@ -155,13 +157,10 @@ class BoxWalk:
 
     def _filters(self, step: str, packets: list[Packet], ends: list[End]) -> list[Packet]:
         stage, low, high = priorities(step)
-        live = packets
-        for chain in _base_chains(self.box, stage, nat=False):
-            hook = chain.hook
-            if hook is None or not low <= hook.priority < high:
-                continue
-            live = self._asked(chain, live, ends, lambda outcome: outcome.accepted)
-        return live
+        for chain, hook in _base_chains(self.box, stage, nat=False):
+            if low <= hook.priority < high:
+                packets = self._asked(chain, hook, packets, ends, lambda outcome: outcome.accepted)
+        return packets
 
     def _nat(self, stage: str, packets: list[Packet], ends: list[End]) -> list[Packet]:
         """Ask the chains that translate, until one does. What follows the first packet is not asked again."""
@@ -171,13 +170,13 @@ class BoxWalk:
             return self._picked_up(stage, live, ends)
         done = [p for p in packets if not p.connection]
         live = [p for p in packets if p.connection]
-        for chain in _base_chains(self.box, stage, nat=True):
+        for chain, hook in _base_chains(self.box, stage, nat=True):
 
             def left(outcome: Outcome) -> list[Packet]:
                 done.extend(replace(p, taken=False) for p in outcome.accepted if p.taken)
                 return [*outcome.through, *(p for p in outcome.accepted if not p.taken)]
 
-            live = self._asked(chain, live, ends, left)
+            live = self._asked(chain, hook, live, ends, left)
         return [*done, *live]
 
     def _picked_up(self, stage: str, packets: list[Packet], ends: list[End]) -> list[Packet]:
@@ -189,44 +188,37 @@ class BoxWalk:
             if packet.tracking is not Tracking.TRACKED or packet.state is not None:
                 left.append(packet)
                 continue
-            new = replace(packet, state=State.NEW, connection=True)
-            stopped: list[End] = []
-            for one in self._asked_all(stage, [new], stopped):
+            live, stopped = [replace(packet, state=State.NEW, connection=True)], list[End]()
+            for chain, hook in _base_chains(self.box, stage, nat=True):
+                live = self._asked(chain, hook, live, stopped, lambda come: [*come.through, *come.accepted])
+            for one in live:
                 if one.taken:
-                    ends.append(_end(EndKind.NOT_KNOWN, one, self.index, None, _LOOSE))
+                    ends.append(_end(EndKind.NOT_KNOWN, one, self.index, _LOOSE))
                 else:
                     left.append(replace(one, state=packet.state, connection=packet.connection))
             ends += [replace(end, kind=EndKind.NOT_KNOWN) for end in stopped]
         return left
 
-    def _asked_all(self, stage: str, packets: list[Packet], ends: list[End]) -> list[Packet]:
-        live = packets
-        for chain in _base_chains(self.box, stage, nat=True):
-            live = self._asked(chain, live, ends, lambda outcome: [*outcome.through, *outcome.accepted])
-        return live
-
     def _asked(
-        self, chain: Chain, packets: list[Packet], ends: list[End], take: Callable[[Outcome], list[Packet]]
+        self,
+        chain: Chain,
+        hook: Hook,
+        packets: list[Packet],
+        ends: list[End],
+        take: Callable[[Outcome], list[Packet]],
     ) -> list[Packet]:
         """Ask one base chain those packets that it sees."""
-        hook = chain.hook
-        if hook is None:
-            return packets
-        seen: list[Packet] = []
-        past: list[Packet] = []
-        for packet in packets:
-            passes = packet.family not in hook.families or (packet.skips_filter and not hook.nat)
-            held, not_held = ([], [packet]) if passes else self._at_devices(hook, packet)
-            seen += held
-            past += not_held
+        seen, past = each(packets, partial(self._met, hook))
         if not seen:
             return packets
         outcome = ChainWalk(self.box, self.index, self.steps).base(chain, seen)
         ends += outcome.ended
         return merge([*past, *take(outcome)])
 
-    def _at_devices(self, hook: Hook, packet: Packet) -> tuple[list[Packet], list[Packet]]:
-        """Part what a chain of some devices sees from what it does not."""
+    def _met(self, hook: Hook, packet: Packet) -> Parts:
+        """Part what a chain sees from what it does not."""
+        if packet.family not in hook.families or (packet.skips_filter and not hook.nat):
+            return [], [packet]
         if not hook.devices:
             return [packet], []
         side = Side.DESTINATION if hook.stage == "egress" else Side.SOURCE
@@ -246,73 +238,50 @@ class BoxWalk:
                 original_destination=packet.destination,
                 original_port=packet.port,
             )
-        first = self.known.packet
-        if not self.known.tracked:
+        known = self.known
+        tracked = replace(packet, tracking=Tracking.TRACKED, connection=False)
+        if not known.tracked:
             # Of a connection whose start it did not see an answer is invalid; the rest depends on a setting.
-            state = State.INVALID if packet.leg is Leg.ANSWER else None
-            return replace(packet, tracking=Tracking.TRACKED, connection=False, state=state)
-        if not self.known.answered and packet.leg is Leg.ACK:
+            return replace(tracked, state=State.INVALID if packet.leg is Leg.ANSWER else None)
+        if not known.answered and packet.leg is Leg.ACK:
             # It waits for the answer, which it did not see (tcp_conntracks of nf_conntrack_proto_tcp.c: sSS, ack, sIV).
-            return replace(packet, tracking=Tracking.TRACKED, connection=False, state=State.INVALID)
-        if packet.leg is Leg.LATER and not (self.known.answered and self.known.followed):
+            return replace(tracked, state=State.INVALID)
+        if packet.leg is Leg.LATER and not (known.answered and known.followed):
             # It acknowledges what tracking did not see, and is invalid by that where a setting is not liberal.
-            return replace(packet, tracking=Tracking.TRACKED, connection=False, state=None)
-        return replace(
-            packet,
-            tracking=Tracking.TRACKED,
-            connection=True,
-            state=State.ESTABLISHED,
-            dnat=first.dnat,
-            snat=first.snat,
-        )
+            return replace(tracked, state=None)
+        dnat, snat = known.packet.dnat, known.packet.snat
+        return replace(tracked, connection=True, state=State.ESTABLISHED, dnat=dnat, snat=snat)
 
     def _routed(self, packets: list[Packet], ends: list[End]) -> Iterator[tuple[bool, list[Packet]]]:
         """Part what is for the box itself from what goes on, and say by which interface."""
-        local: list[Packet] = []
-        away: list[Packet] = []
-        for packet in packets:
-            own = self._own_addresses(packet)
-            if own is None:
-                yes, no = assume(packet, own_addresses(packet.destination, frozenset({AddressKind.LOCAL})))
-            else:
-                yes, no = cut(packet, "destination", packet.destination, own)
-            if yes is not None:
-                local.append(replace(yes, leaves="", routed=True))
-            if no is not None:
-                away += self._by_interface(replace(no, routed=True), ends)
-        yield True, local
-        yield False, away
-
-    def _own_addresses(self, packet: Packet) -> Numbers | None:
         if self.box.addresses is None:
-            return None
-        own = (a for a in self.box.addresses if a.family == packet.family)
-        return normalise((a.number, a.number) for a in own)
+            kinds = frozenset({AddressKind.LOCAL})
+            local, others = each(
+                packets, lambda packet: assume(packet, own_addresses(packet.destination, kinds))
+            )
+        else:
+            local, others = each(packets, lambda p: cut(p, "destination", self.box.own(p.family)))
+        away = [self._by_interface(replace(packet, routed=True), ends) for packet in others]
+        yield True, [replace(packet, leaves="", routed=True) for packet in local]
+        yield False, [packet for some in away for packet in some]
 
     def _by_interface(self, packet: Packet, ends: list[End]) -> list[Packet]:
         if self.box.routes is None:
             return [replace(packet, leaves=None)]
-        found: list[Packet] = []
-        left: Packet | None = packet
+        found, left = list[Packet](), [packet]
         for route in sorted(self.box.routes, key=lambda route: -route.length):
-            if left is None:
-                break
-            if route.family != packet.family:
-                continue
-            inside, left = cut(left, "destination", left.destination, route.numbers)
-            if inside is not None:
-                found.append(replace(inside, leaves=route.interface))
-        if left is not None:
-            ends.append(_end(EndKind.DROPPED, left, self.index, None, "no route leads there"))
+            if route.family == packet.family:
+                inside, left = each(left, partial(cut, name="destination", numbers=route.numbers))
+                found += [replace(one, leaves=route.interface) for one in inside]
+        ends += [_end(EndKind.DROPPED, one, self.index, "no route leads there") for one in left]
         return found
 
 
-def _base_chains(box: Box, stage: str, *, nat: bool) -> list[Chain]:
+def _base_chains(box: Box, stage: str, *, nat: bool) -> list[tuple[Chain, Hook]]:
     """Give the base chains of a stage in the order in which they are asked."""
-    found = [
-        c for c in box.chains.values() if c.hook is not None and c.hook.stage == stage and c.hook.nat is nat
-    ]
-    return sorted(found, key=lambda c: (0, 0) if c.hook is None else (c.hook.priority, -c.hook.order))
+    hooked = [(chain, chain.hook) for chain in box.chains.values() if chain.hook is not None]
+    found = [(chain, hook) for chain, hook in hooked if hook.stage == stage and hook.nat is nat]
+    return sorted(found, key=lambda one: (one[1].priority, -one[1].order))
 
 
 def _around(steps: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
@@ -337,14 +306,14 @@ def _lost(kind: EndKind, stopped: EndKind) -> EndKind:
     return stopped if kind in _STOPPED else kind
 
 
-def _end(kind: EndKind, packet: Packet, index: int, chain: Chain | None, words: str) -> End:
-    return End(kind, packet, Step(index, packet.leg, chain, None, words), index)
+def _end(kind: EndKind, packet: Packet, index: int, words: str = "") -> End:
+    return End(kind, packet, Step(index, packet.leg, None, None, words), index)
 
 
 def connect(path: Sequence[Box], packet: Packet) -> list[End]:
     """Walk a connection through boxes in a row: what the first sends to an address of the next goes on there."""
     if not path:
-        return [_end(EndKind.SENT, packet, 0, None, "")]
+        return [_end(EndKind.SENT, packet, 0)]
     return _from(path, 0, packet, Steps())
 
 
@@ -355,29 +324,23 @@ def _from(path: Sequence[Box], index: int, packet: Packet, steps: Steps) -> list
             ends.append(end)
             continue
         box, sent = path[index + 1], end.packet
-        own = {a.number: a.interface for a in box.addresses or () if a.family == packet.family}
         if box.addresses is None:
             inside, outside = assume(sent, Question(f"whether box {index + 2} on the way has that address"))
         else:
-            inside, outside = cut(sent, "destination", sent.destination, normalise((n, n) for n in own))
-        if outside is not None:
-            ends.append(replace(end, packet=outside))
-        if inside is not None:
-            ends += _from(path, index + 1, _arriving(inside, own), steps)
+            inside, outside = cut(sent, "destination", box.own(sent.family))
+        ends += [replace(end, packet=one) for one in outside]
+        for one in inside:
+            ends += _from(path, index + 1, _arriving(one, box), steps)
     return ends
 
 
-def _arriving(packet: Packet, own: dict[int, str]) -> Packet:
+def _arriving(packet: Packet, box: Box) -> Packet:
     """Give the packet as it arrives at the next box, which knows nothing of it yet."""
     at = packet.numbers(packet.destination)
+    own = {a.number: a.interface for a in box.addresses or () if a.family == packet.family}
     interfaces = {interface for number, interface in own.items() if intersect(at, ((number, number),))}
-    return Packet(
-        family=packet.family,
-        viewers=packet.viewers,
-        viewer_ports=packet.viewer_ports,
-        asked=packet.asked,
-        asked_ports=packet.asked_ports,
-        entered=interfaces.pop() if len(interfaces) == 1 else None,
+    return replace(
+        afresh(packet, interfaces.pop() if len(interfaces) == 1 else None),
         box=packet.box + 1,
         source=packet.source,
         source_port=packet.source_port,
@@ -387,6 +350,5 @@ def _arriving(packet: Packet, own: dict[int, str]) -> Packet:
         original_source_port=packet.source_port,
         original_destination=packet.destination,
         original_port=packet.port,
-        answers=packet.answers,
         trail=packet.trail,
     )

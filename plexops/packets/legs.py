@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from plexops.model.intervals import subtract
-from plexops.model.packets import State
+from plexops.model.matches import State
 from plexops.packets.packet import Leg, Packet, Tracking
 
 
@@ -13,17 +13,11 @@ def undone(packet: Packet, *, source: bool) -> Packet:
     """Put back what the connection's translation changed, in an answer."""
     if not packet.connection:
         return packet
-    if source:
-        return (
-            replace(packet, destination=packet.original_source, port=packet.original_source_port)
-            if packet.snat
-            else packet
-        )
-    return (
-        replace(packet, source=packet.original_destination, source_port=packet.original_port)
-        if packet.dnat
-        else packet
-    )
+    if source and packet.snat:
+        return replace(packet, destination=packet.original_source, port=packet.original_source_port)
+    if not source and packet.dnat:
+        return replace(packet, source=packet.original_destination, source_port=packet.original_port)
+    return packet
 
 
 def as_known(packet: Packet, first: Packet, *, source: bool) -> Packet:

@@ -11,20 +11,14 @@ from types import MappingProxyType
 
 from plexops.model.entries import UpnpMapping
 from plexops.model.intervals import Numbers, network
+from plexops.model.matches import AddressIn, FamilyIs, Match, Other, PortIn, ProtocolIs, Side, other
 from plexops.model.packets import (
-    AddressIn,
     Box,
     Chain,
     Effect,
-    FamilyIs,
     Hook,
     LocalAddress,
-    Match,
-    Other,
-    PortIn,
-    ProtocolIs,
     Rule,
-    Side,
     TranslateDestination,
     UnknownEffect,
 )
@@ -68,8 +62,7 @@ def _own(snapshot: Snapshot) -> Iterator[LocalAddress]:
 
 
 def _is_for_every_port(rule: Rule) -> bool:
-    read = any(isinstance(effect, TranslateDestination) for effect in rule.effects)
-    return read and not any(isinstance(match.test, (PortIn, Other)) for match in rule.matches)
+    return rule.translates and not any(isinstance(match.test, (PortIn, Other)) for match in rule.matches)
 
 
 def _rule(entry: Entry) -> Rule:
@@ -101,12 +94,12 @@ def _rule(entry: Entry) -> Rule:
 
 
 def _from(source: str) -> Match:
+    words = f"only from {source}"
     try:
         family, numbers = network(source)
     except ValueError:
-        return Match(Other(f"only from {source}"), words=f"only from {source}")
-    words = f"only from {source}"
-    return Match(AddressIn(Side.SOURCE, 4 if family == 4 else 6, numbers), words=words)
+        return other(words)
+    return Match(AddressIn(Side.SOURCE, family, numbers), words=words)
 
 
 def _translation(address: IPv4Address | None, outer: Ports, inner: Ports) -> TranslateDestination:

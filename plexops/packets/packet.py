@@ -22,7 +22,8 @@ from plexops.model.intervals import (
     subtract,
     unite,
 )
-from plexops.model.packets import Chain, Family, Rule, Side, State
+from plexops.model.matches import Family, Side, State
+from plexops.model.packets import Chain, Rule
 
 
 class Free(StrEnum):
@@ -163,6 +164,12 @@ class Packet:
         return slot
 
 
+def afresh(packet: Packet, entered: str | None) -> Packet:
+    """Give a packet of which is known for whom it is and what was assumed, and nothing else."""
+    whose = (packet.viewers, packet.viewer_ports, packet.asked, packet.asked_ports)
+    return Packet(packet.family, *whose, entered, answers=packet.answers)
+
+
 #: More packets than this that differ only in what was assumed or set are not told apart any more.
 MOST = 64
 TOO_MANY = Question("more possibilities than are followed")
@@ -175,53 +182,54 @@ def everything(family: Family) -> Numbers:
     return ALL_V4 if family == 4 else ALL_V6
 
 
-Cut = tuple[Packet | None, Packet | None]
+#: The packets for which something holds, and those for which it does not.
+Parts = tuple[list[Packet], list[Packet]]
 
 
-def cut(packet: Packet, name: str, slot: Slot, numbers: Numbers) -> Cut:
+def each(packets: Iterable[Packet], part: Callable[[Packet], Parts]) -> Parts:
+    """Part every packet alike."""
+    yes, no = list[Packet](), list[Packet]()
+    for packet in packets:
+        more, less = part(packet)
+        yes += more
+        no += less
+    return yes, no
+
+
+def cut(packet: Packet, name: str, numbers: Numbers) -> Parts:
     """Split a packet by one field: the part inside the set, and the part outside."""
-    if isinstance(slot, Ref):
-        free: Numbers = getattr(packet, slot.free)
-        wanted = shift(numbers, -slot.offset)
-        inside = intersect(free, wanted)
-        if inside == free:
-            return packet, None
-        if not inside:
-            return None, packet
-        outside = subtract(free, wanted)
-        return _with(packet, slot.free, inside), _with(packet, slot.free, outside)
-    inside = intersect(slot, numbers)
-    if inside == slot:
-        return packet, None
+    slot: Slot = getattr(packet, name)
+    whole = packet.numbers(slot)
+    inside = intersect(whole, numbers)
+    if inside == whole:
+        return [packet], []
     if not inside:
-        return None, packet
+        return [], [packet]
+    outside = subtract(whole, numbers)
+    if isinstance(slot, Ref):
+        inside, outside = shift(inside, -slot.offset), shift(outside, -slot.offset)
+        return [_with(packet, slot.free, inside)], [_with(packet, slot.free, outside)]
     # One of several addresses, and which one is not known.
     shown = show_ports(inside) if "port" in name else show_addresses(packet.family, inside)
-    question = Question(f"which {name} of several is taken:", shown, (slot, inside))
-    yes, no = assume(packet, question)
-    return (
-        None if yes is None else _with(yes, name, inside),
-        None if no is None else _with(no, name, subtract(slot, numbers)),
-    )
+    yes, no = assume(packet, Question(f"which {name} of several is taken:", shown, (slot, inside)))
+    return [_with(one, name, inside) for one in yes], [_with(one, name, outside) for one in no]
 
 
 def _with(packet: Packet, name: str, value: Slot) -> Packet:
     return replace(packet, **{str(name): value})  # type: ignore[arg-type]
 
 
-def assume(packet: Packet, question: Question) -> Cut:
+def assume(packet: Packet, question: Question) -> Parts:
     """Follow both answers to a question; one that was answered before keeps its answer."""
     question = replace(question, of=(packet.box, *question.of))
     if (question, True) in packet.answers:
-        return packet, None
+        return [packet], []
     if (question, False) in packet.answers:
-        return None, packet
+        return [], [packet]
     if (TOO_MANY, True) in packet.answers:
-        return packet, packet
-    return (
-        replace(packet, answers=packet.answers | {(question, True)}),
-        replace(packet, answers=packet.answers | {(question, False)}),
-    )
+        return [packet], [packet]
+    yes, no = (replace(packet, answers=packet.answers | {(question, answer)}) for answer in (True, False))
+    return [yes], [no]
 
 
 PACKET_MARK, CONNECTION_MARK, TAG = "the packet's mark", "the connection's mark", "the packet's tag"
@@ -255,10 +263,8 @@ def merge(packets: Iterable[Packet]) -> list[Packet]:
     left = reduced(packets)
     if len(left) <= MOST:
         return left
-    blurred = (
-        replace(clouded(packet), joined=ANY_SET, answers=frozenset({(TOO_MANY, True)})) for packet in left
-    )
-    return _united(blurred)
+    answers: Answers = frozenset({(TOO_MANY, True)})
+    return _united(replace(clouded(packet), joined=ANY_SET, answers=answers) for packet in left)
 
 
 def reduced(packets: Iterable[Packet]) -> list[Packet]:
@@ -296,14 +302,11 @@ def _united(packets: Iterable[Packet]) -> list[Packet]:
     by_rest: dict[tuple[object, ...], Packet] = {}
     for packet in packets:
         rest = _BUT_VIEWERS(packet)
-        known = by_rest.get(rest)
-        by_rest[rest] = (
-            packet
-            if known is None
-            else replace(
-                known, viewers=unite(known.viewers, packet.viewers), noted=known.noted | packet.noted
-            )
-        )
+        if rest in by_rest:
+            known = by_rest[rest]
+            viewers = unite(known.viewers, packet.viewers)
+            packet = replace(known, viewers=viewers, noted=known.noted | packet.noted)  # noqa: PLW2901
+        by_rest[rest] = packet
     return list(by_rest.values())
 
 
@@ -313,18 +316,16 @@ def _settled(packets: Iterable[Packet]) -> list[Packet]:
     for packet in packets:
         alike.setdefault(_BUT_ANSWERS(packet), {})[packet.answers] = packet
     for group in alike.values():
-        if len(group) > 1:
-            _agree(group)
+        _agree(group)
     return [packet for group in alike.values() for packet in group.values()]
 
 
 def _agree(group: dict[Answers, Packet]) -> None:
     """Settle packets that only differ in what was assumed."""
-    waiting = list(group)
+    waiting = list(group) if len(group) > 1 else []
     while waiting:
         answers = waiting.pop()
-        packet = group.get(answers)
-        if packet is None:
+        if answers not in group:
             continue
         pairs = ((answers - {one}, answers - {one} | {(one[0], not one[1])}, one[0]) for one in answers)
         twins = [
@@ -332,9 +333,8 @@ def _agree(group: dict[Answers, Packet]) -> None:
         ]
         if twins:
             _, rest, twin = min(twins, key=lambda found: found[0])
-            noted = packet.noted | group[twin].noted
-            del group[answers], group[twin]
-            group[rest] = replace(packet, answers=rest, noted=noted)
+            packet, same = group.pop(answers), group.pop(twin)
+            group[rest] = replace(packet, answers=rest, noted=packet.noted | same.noted)
             waiting.append(rest)
     # What comes in any case comes as well where more is assumed.
     for answers in [one for one in group if any(less < one for less in group)]:

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from types import MappingProxyType
 
 from plexops.model.intervals import Numbers
-from plexops.model.packets import (
+from plexops.model.matches import (
     AddressIn,
-    Box,
-    Chain,
-    Effect,
     FamilyIs,
-    Hook,
     InterfaceIs,
-    Jump,
     Match,
     PortIn,
     ProtocolIs,
-    Rule,
     Side,
+    TranslatedIs,
+)
+from plexops.model.packets import (
+    Box,
+    Chain,
+    Effect,
+    Hook,
+    Jump,
+    Rule,
     SkipFilter,
     TranslateDestination,
-    TranslatedIs,
     Verdict,
 )
 from plexops.packets.plumbing import TRANSLATING
@@ -34,13 +36,12 @@ _LAST = 1 << 30
 
 def without(box: Box, is_it: Callable[[Rule], bool]) -> Box:
     """Take rules out."""
-    chains = {
+    changed = {
         name: replace(chain, rules=tuple(rule for rule in chain.rules if not is_it(rule)))
-        if any(is_it(rule) for rule in chain.rules)
-        else chain
         for name, chain in box.chains.items()
+        if any(map(is_it, chain.rules))
     }
-    return replace(box, chains=MappingProxyType(chains))
+    return replace(box, chains=MappingProxyType({**box.chains, **changed}))
 
 
 def with_forward(box: Box, external: Numbers, address: int, port: Numbers, name: str) -> Box:
@@ -58,14 +59,11 @@ def with_forward(box: Box, external: Numbers, address: int, port: Numbers, name:
     if box.plumbing == "pf":
         effects.insert(0, SkipFilter())
     rule = Rule(matches, tuple(effects), f"plexops: {name}", name=name)
-    chains = dict(box.chains)
     into = _first(box, "port_forward")
     if into is None:
         hook = Hook(TRANSLATING[box.plumbing], -100, nat=True, order=_LAST)
-        chains[f"plexops {name}"] = Chain(f"plexops {name}", (rule,), hook)
-    else:
-        chains[into.id] = replace(into, rules=(*into.rules, rule))
-    made = replace(box, chains=MappingProxyType(chains))
+        into = Chain(f"plexops {name}", hook=hook)
+    made = _with(box, replace(into, rules=(*into.rules, rule)))
     passes = _first(made, "passes")
     if passes is None or any(lets_translated(r) for r in passes.rules):
         return made
@@ -112,8 +110,9 @@ def with_accept(
         matches = [Match(TranslatedIs(Side.DESTINATION)), Match(to), *matches]
     rule = Rule(tuple(matches), (Verdict.ACCEPT,), f"plexops: {name}", name=name)
     if instead_of is not None:
-        rules = tuple(rule if instead_of(old) else old for old in found.rules)
-        return replace(box, chains=MappingProxyType({**box.chains, found.id: replace(found, rules=rules)}))
+        return _with(
+            box, replace(found, rules=tuple(rule if instead_of(old) else old for old in found.rules))
+        )
     at = next((i for i, r in enumerate(found.rules) if before and r.handle == before), 0)
     return _inserted(box, found, rule, before=at)
 
@@ -126,9 +125,12 @@ def with_host_accept(box: Box, port: int, name: str) -> Box:
 
 
 def _inserted(box: Box, chain: Chain, rule: Rule, *, before: int) -> Box:
-    rules = (*chain.rules[:before], rule, *chain.rules[before:])
-    chains: Mapping[str, Chain] = {**box.chains, chain.id: replace(chain, rules=rules)}
-    return replace(box, chains=MappingProxyType(dict(chains)))
+    return _with(box, replace(chain, rules=(*chain.rules[:before], rule, *chain.rules[before:])))
+
+
+def _with(box: Box, *chains: Chain) -> Box:
+    """Put chains in, or in the place of those that bear their ids."""
+    return replace(box, chains=MappingProxyType({**box.chains, **{chain.id: chain for chain in chains}}))
 
 
 def _first(box: Box, what: str) -> Chain | None:

@@ -5,18 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 
-from plexops.model.intervals import Numbers, intersect, normalise, show_ports, size, subtract, unite
-from plexops.model.packets import Box, Family
+from plexops.model.intervals import (
+    ALL_V4,
+    Numbers,
+    edges,
+    intersect,
+    normalise,
+    show_ports,
+    size,
+    subtract,
+    unite,
+)
+from plexops.model.matches import Family
+from plexops.model.packets import Box
 from plexops.model.values import NOT_PUBLIC_NETWORKS
 from plexops.packets.chains import End, EndKind
 from plexops.packets.connection import connect
-from plexops.packets.packet import Packet, Question, cut, reduced
+from plexops.packets.packet import Packet, Parts, Question, afresh, cut, each, reduced
 
-PUBLIC_V4: Numbers = subtract(
-    ((0, 2**32 - 1),),
-    normalise((int(n.network_address), int(n.broadcast_address)) for n in NOT_PUBLIC_NETWORKS),
-)
+PUBLIC_V4: Numbers = subtract(ALL_V4, normalise(map(edges, NOT_PUBLIC_NETWORKS)))
 #: Global unicast (RFC 4291).
 PUBLIC_V6: Numbers = ((0x2000 << 112, (0x4000 << 112) - 1),)
 #: A viewer's own ports; a part under a hundredth of them is left out of the answer.
@@ -99,9 +108,7 @@ def who_reaches(path: Sequence[Box], asked: Asked, target: Target) -> Answer:
         hit, rest = at_target(end, target)
         reached += hit
         missed += rest
-    own = normalise(
-        (a.number, a.number) for box in path for a in box.addresses or () if a.family == asked.family
-    )
+    own = normalise(pair for box in path for pair in box.own(asked.family))
     return _answer(packet.viewers, own, reached, missed)
 
 
@@ -109,22 +116,18 @@ def at_target(end: End, target: Target) -> tuple[list[End], list[End]]:
     """Part an end: what is at the target, and what is not. Only what was delivered or sent can be."""
     if end.kind not in (EndKind.DELIVERED, EndKind.SENT):
         return [], [end]
-    hit: list[End] = []
-    rest = [end.packet]
-    for addresses, ports in target.places:
-        left: list[Packet] = []
-        for packet in rest:
-            there, elsewhere = cut(packet, "destination", packet.destination, addresses)
-            if elsewhere is not None:
-                left.append(elsewhere)
-            if there is not None:
-                inside, outside = cut(there, "port", there.port, ports)
-                if inside is not None:
-                    hit.append(replace(end, packet=inside))
-                if outside is not None:
-                    left.append(outside)
-        rest = left
-    return hit, [replace(end, packet=packet) for packet in rest]
+    hit, rest = list[Packet](), [end.packet]
+    for place in target.places:
+        there, rest = each(rest, partial(_at, place))
+        hit += there
+    return [replace(end, packet=packet) for packet in hit], [replace(end, packet=packet) for packet in rest]
+
+
+def _at(place: tuple[Numbers, Numbers], packet: Packet) -> Parts:
+    addresses, ports = place
+    there, elsewhere = cut(packet, "destination", addresses)
+    inside, outside = each(there, partial(cut, name="port", numbers=ports))
+    return inside, elsewhere + outside
 
 
 def _answer(everybody: Numbers, own: Numbers, reached: list[End], missed: list[End]) -> Answer:
@@ -134,7 +137,9 @@ def _answer(everybody: Numbers, own: Numbers, reached: list[End], missed: list[E
     for end in counting:
         sure = unite(sure, _surely(end.packet, against))
     # What is not known at all may lead there as well.
-    perhaps = _viewers([*counting, *(end for end in against if end.kind is EndKind.NOT_KNOWN)])
+    perhaps: Numbers = ()
+    for end in (*counting, *(end for end in against if end.kind is EndKind.NOT_KNOWN)):
+        perhaps = unite(perhaps, end.packet.viewers)
     doubtful = subtract(subtract(perhaps, sure), own) if perhaps != sure else ()
     wanted = subtract(everybody, own)
     if doubtful:
@@ -183,13 +188,6 @@ def _cells(numbers: Numbers, by: Iterable[Numbers]) -> list[Numbers]:
     return cells
 
 
-def _viewers(ends: Iterable[End]) -> Numbers:
-    found: Numbers = ()
-    for end in ends:
-        found = unite(found, end.packet.viewers)
-    return found
-
-
 def _questions(reached: Sequence[End], missed: Sequence[End], doubtful: Numbers) -> tuple[Question, ...]:
     """Give what was assumed on the way to ends of which it is not known whether they happen."""
     found: dict[Question, None] = {}
@@ -212,12 +210,4 @@ def _questions(reached: Sequence[End], missed: Sequence[End], doubtful: Numbers)
 
 def _bare(packet: Packet, viewers: Numbers) -> Packet:
     """Leave of a packet for whom it is, and what was assumed."""
-    return Packet(
-        family=packet.family,
-        viewers=intersect(packet.viewers, viewers),
-        viewer_ports=packet.viewer_ports,
-        asked=packet.asked,
-        asked_ports=packet.asked_ports,
-        entered="",
-        answers=packet.answers,
-    )
+    return replace(afresh(packet, ""), viewers=intersect(packet.viewers, viewers))

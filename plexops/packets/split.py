@@ -7,14 +7,29 @@ whole packet, with the assumption written on it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 
-from plexops.model import matches as of
+from plexops.model import matches
 from plexops.model.intervals import Numbers, normalise, subtract
 from plexops.model.matches import AddressKind, AnyOf, Match, Side, State, Test
 from plexops.model.packets import Box
-from plexops.packets.packet import ANY_SET, CONNECTION_MARK, PACKET_MARK, TAG, Leg, Packet, Parts, Question, Slot
-from plexops.packets.packet import Tracking, assume, cut, everything
+from plexops.packets.packet import (
+    ANY_SET,
+    CONNECTION_MARK,
+    PACKET_MARK,
+    TAG,
+    Leg,
+    Packet,
+    Parts,
+    Question,
+    Slot,
+    Tracking,
+    assume,
+    cut,
+    each,
+    everything,
+)
 
 #: SYN; SYN and ACK; then ACK, with PSH where a packet carries data: a connection needs both.
 _FLAGS: Mapping[Leg, tuple[int, ...]] = MappingProxyType(
@@ -25,24 +40,21 @@ _MULTICAST: Mapping[int, Numbers] = MappingProxyType(
 )
 
 
-def split_all(matches: Sequence[Match], packet: Packet, box: Box) -> Parts:
+def split_all(wanted: Sequence[Match], packet: Packet, box: Box) -> Parts:
     """Give the parts for which all matches hold, and those for which one does not."""
     yes, no = [packet], list[Packet]()
     # What is known comes first, so that no question is asked that does not matter.
-    for match in sorted(matches, key=_is_doubtful):
-        if not yes:
-            break
-        held: list[Packet] = []
-        for part in yes:
-            more, less = split(match, part, box)
-            held += more
-            no += less
-        yes = held
+    for match in sorted(wanted, key=_is_doubtful):
+        yes, less = each(yes, partial(split, match, box=box))
+        no += less
     return yes, no
 
 
 def _is_doubtful(match: Match) -> bool:
-    return isinstance(match.test, (of.Other, of.TimeIs, of.RateWithin, of.ConnectionsWithin, of.MacIn, AnyOf))
+    return isinstance(
+        match.test,
+        (matches.Other, matches.TimeIs, matches.RateWithin, matches.ConnectionsWithin, matches.MacIn, AnyOf),
+    )
 
 
 def split(match: Match, packet: Packet, box: Box) -> Parts:
@@ -64,20 +76,14 @@ def split(match: Match, packet: Packet, box: Box) -> Parts:
 def _any_of(test: AnyOf, packet: Packet, box: Box) -> Parts:
     yes, rest = list[Packet](), [packet]
     for branch in test.branches:
-        left: list[Packet] = []
-        for part in rest:
-            held, not_held = split_all(branch, part, box)
-            yes += held
-            left += not_held
-        rest = left
-        if not rest:
-            break
+        held, rest = each(rest, partial(split_all, branch, box=box))
+        yes += held
     return yes, rest
 
 
 def _never_holds(test: Test, packet: Packet) -> bool:
     """Tell whether neither the test nor its negation can hold."""
-    if isinstance(test, of.AddressIn) and test.family != packet.family:
+    if isinstance(test, matches.AddressIn) and test.family != packet.family:
         return True
     return not packet.connection and _needs_connection(test) and packet.state is not None
 
@@ -93,74 +99,73 @@ def _picked_up(match: Match, packet: Packet) -> Question | None:
 
 def _needs_connection(test: Test) -> bool:
     match test:
-        case of.TranslatedIs() | of.DirectionIs():
+        case matches.TranslatedIs() | matches.DirectionIs():
             return True
-        case of.MarkIs(connection=True) | of.AddressIn(original=True) | of.PortIn(original=True):
+        case (
+            matches.MarkIs(connection=True) | matches.AddressIn(original=True) | matches.PortIn(original=True)
+        ):
             return True
-        case of.MarkNamed(kind="connection"):
+        case matches.MarkNamed(kind="connection"):
             return True
     return False
 
 
-_ByField = tuple[str, Numbers | object, Numbers]
+#: Yes or no, the question that would decide it, or a field and the set to cut it by.
+_Decision = bool | Question | tuple[str, Numbers]
 
 
-def _decided(test: Test, packet: Packet, box: Box) -> bool | Question | tuple[str, Numbers, Numbers]:  # noqa: PLR0912
-    """Decide a test: yes or no, the question that would decide it, or a field and the set to cut it by."""
+def _decided(test: Test, packet: Packet, box: Box) -> _Decision:  # noqa: PLR0912 - one table of tests
     match test:
-        case of.PortIn(side, numbers, original):
-            return (*packet.slot(side, port=True, original=original), numbers)  # type: ignore[return-value]
-        case of.ProtocolIs(names):
+        case matches.PortIn(side, numbers, original):
+            return packet.slot(side, port=True, original=original)[0], numbers
+        case matches.ProtocolIs(names):
             return "tcp" in names
-        case of.FamilyIs(families):
+        case matches.FamilyIs(families):
             return packet.family in families
-        case of.InterfaceIs(side, names):
+        case matches.InterfaceIs(side, names):
             return _interface(packet, side, names, box)
-        case of.AddressIn(side, _, numbers, original):
-            return (*packet.slot(side, original=original), numbers)  # type: ignore[return-value]
-        case of.StateIs(states):
+        case matches.AddressIn(side, _, numbers, original):
+            return packet.slot(side, original=original)[0], numbers
+        case matches.StateIs(states):
             return _state(packet, states)
-        case of.SetHas(side, name):
+        case matches.SetHas(side, name):
             return _in_set(packet, side, name, box)
-        case of.AddressIs(side, kinds, unknown):
+        case matches.AddressIs(side, kinds, unknown):
             return _kind(packet, side, kinds, unknown, box)
-        case of.TranslatedIs(side):
+        case matches.TranslatedIs(side):
             return packet.dnat if side is Side.DESTINATION else packet.snat
-        case of.DirectionIs(original):
+        case matches.DirectionIs(original):
             return (not packet.leg.goes_back) is original
-        case of.MarkIs(value, mask, connection):
+        case matches.MarkIs(value, mask, connection):
             mark = packet.connection_mark if connection else packet.mark
-            what = CONNECTION_MARK if connection else PACKET_MARK
-            leg = None if connection else packet.leg
+            what, leg = (CONNECTION_MARK, None) if connection else (PACKET_MARK, packet.leg)
             return Question(what, f"{value:#x}/{mask:#x}", leg=leg) if mark is None else mark & mask == value
-        case of.MarkNamed(name, kind):
-            found = packet.mark_name if kind == "packet" else packet.connection_mark_name
-            return (
-                Question(f"the {kind}'s mark", name, leg=packet.leg if kind == "packet" else None)
-                if found is None
-                else found == name
-            )
-        case of.FlagsAre(mask, bits):
+        case matches.MarkNamed(name, kind):
+            of_packet = kind == "packet"
+            found = packet.mark_name if of_packet else packet.connection_mark_name
+            leg = packet.leg if of_packet else None
+            return Question(f"the {kind}'s mark", name, leg=leg) if found is None else found == name
+        case matches.FlagsAre(mask, bits):
             held = {flags & mask == bits for flags in _FLAGS[packet.leg]}
             if len(held) == 1:
                 return held.pop()
             return Question("whether what carries data has the flags", f"{bits:#x}/{mask:#x}", leg=packet.leg)
-        case of.TagIs(word):
+        case matches.TagIs(word):
             return Question(TAG, word) if packet.tag is None else packet.tag == word
-        case of.LinkIs(kinds):
+        case matches.LinkIs(kinds):
             return "host" in kinds
-        case of.ReversePathHolds():
+        case matches.ReversePathHolds():
             return _reverse_path(packet, box)
-        case of.MacIn(addresses):
+        case matches.MacIn(addresses):
             return _mac(packet, addresses, box)
-        case of.RateWithin(per_minute, burst, over, words):
+        case matches.RateWithin(per_minute, burst, over, words):
             enough = per_minute >= 60 and burst >= (5 if packet.leg is Leg.SYN else 20)
             return not over if enough else Question("how many packets come", words, leg=packet.leg)
-        case of.ConnectionsWithin(most, over, words):
+        case matches.ConnectionsWithin(most, over, words):
             return not over if most >= 5 else Question("how many connections there are", words)
-        case of.TimeIs(words):
+        case matches.TimeIs(words):
             return Question("what time it is", words)
-        case of.Other(words):
+        case matches.Other(words):
             # What holds for one packet of a connection need not hold for the next.
             return Question(
                 "whether this holds:", words, (packet.source, packet.destination, packet.port), packet.leg
@@ -205,9 +210,7 @@ def _state(packet: Packet, states: frozenset[State]) -> bool | Question:
     return packet.state in states
 
 
-def _in_set(
-    packet: Packet, side: Side, name: str, box: Box
-) -> bool | Question | tuple[str, Numbers, Numbers]:
+def _in_set(packet: Packet, side: Side, name: str, box: Box) -> _Decision:
     field, slot = packet.slot(side)
     if (slot, name) in packet.joined:
         return True
@@ -216,27 +219,19 @@ def _in_set(
     if found is None or found.unread or blurred:
         why = f" ({found.unread})" if found is not None and found.unread else ""
         return Question(f"which addresses are in the set{why}", name, (slot, blurred))
-    return (field, slot, found.v4 if packet.family == 4 else found.v6)  # type: ignore[return-value]
+    return field, found.v4 if packet.family == 4 else found.v6
 
 
-def _kind(
-    packet: Packet, side: Side, kinds: frozenset[AddressKind], unknown: str, box: Box
-) -> bool | Question | tuple[str, Numbers, Numbers]:
+def _kind(packet: Packet, side: Side, kinds: frozenset[AddressKind], unknown: str, box: Box) -> _Decision:
     field, slot = packet.slot(side)
     if box.addresses is None:
         return own_addresses(slot, kinds)
     if unknown:
         return Question("whether the address is", unknown, (slot,))
-    local = normalise((a.number, a.number) for a in box.addresses if a.family == packet.family)
-    multicast = _MULTICAST[packet.family]
-    wanted: list[tuple[int, int]] = []
-    if AddressKind.LOCAL in kinds:
-        wanted += local
-    if AddressKind.MULTICAST in kinds:
-        wanted += multicast
-    if AddressKind.UNICAST in kinds:
-        wanted += subtract(subtract(everything(packet.family), local), multicast)
-    return (field, slot, normalise(wanted))  # type: ignore[return-value]
+    local, multicast = box.own(packet.family), _MULTICAST[packet.family]
+    unicast = subtract(subtract(everything(packet.family), local), multicast)
+    of_kind = {AddressKind.LOCAL: local, AddressKind.MULTICAST: multicast, AddressKind.UNICAST: unicast}
+    return field, normalise(pair for kind in kinds for pair in of_kind.get(kind, ()))
 
 
 def own_addresses(slot: Slot, kinds: frozenset[AddressKind]) -> Question:

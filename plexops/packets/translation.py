@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
-from plexops.model.intervals import Numbers, intersect, normalise, single, subtract
+from plexops.model.intervals import Numbers, intersect, shift, single, subtract
 from plexops.model.packets import Box, TranslateDestination
-from plexops.packets.packet import Packet, Ref, Slot, cut, everything
+from plexops.packets.packet import Packet, Parts, Ref, cut, each, everything
 
 
 def translated(effect: TranslateDestination, packet: Packet, box: Box) -> list[Packet]:
@@ -19,62 +20,51 @@ def translated(effect: TranslateDestination, packet: Packet, box: Box) -> list[P
     return [*there, *(moved for one in away for moved in _moved(effect, one, box))]
 
 
-def _already_there(
-    effect: TranslateDestination, packet: Packet, box: Box
-) -> tuple[list[Packet], list[Packet]]:
+def _already_there(effect: TranslateDestination, packet: Packet, box: Box) -> Parts:
     """Part what already has the address and the port from the rest."""
-    there: Packet | None = packet
-    rest: list[Packet | None] = []
-    addresses = _new_destination(effect, packet, box)
-    if addresses is not None:
-        if single(addresses) is None:
-            return [], [packet]
-        there, elsewhere = cut(packet, "destination", packet.destination, addresses)
-        rest.append(elsewhere)
-    if there is not None and effect.ports is not None:
-        if effect.shift_from not in (None, effect.ports[0][0]):
-            return [], [packet]
-        there, elsewhere = cut(there, "port", there.port, effect.ports)
-        rest.append(elsewhere)
-    return [p for p in (there,) if p is not None], [p for p in rest if p is not None]
+    addresses, ports = _new_destination(effect, packet, box), effect.ports
+    if addresses is not None and single(addresses) is None:
+        return [], [packet]
+    if ports is not None and effect.shift_from not in (None, ports[0][0]):
+        return [], [packet]
+    there, elsewhere = ([packet], []) if addresses is None else cut(packet, "destination", addresses)
+    if ports is None:
+        return there, elsewhere
+    there, other_port = each(there, partial(cut, name="port", numbers=ports))
+    return there, elsewhere + other_port
 
 
 def _new_destination(effect: TranslateDestination, packet: Packet, box: Box) -> Numbers | None:
     """Give where a packet is sent; None where it keeps its address."""
     if not effect.to_itself:
         return effect.addresses
-    own = [a for a in box.addresses or () if a.family == packet.family]
-    here = [(a.number, a.number) for a in own if a.interface == packet.entered]
-    return tuple(here[:1]) or normalise((a.number, a.number) for a in own) or everything(packet.family)
+    own = (a for a in box.addresses or () if (a.family, a.interface) == (packet.family, packet.entered))
+    here = next(own, None)
+    if here is not None:
+        return ((here.number, here.number),)
+    return box.own(packet.family) or everything(packet.family)
 
 
 def _moved(effect: TranslateDestination, packet: Packet, box: Box) -> list[Packet]:
-    addresses = _new_destination(effect, packet, box)
-    destination: Slot = packet.destination if addresses is None else addresses
-    moved = replace(packet, destination=destination, dnat=True)
-    if effect.ports is None:
+    addresses, ports = _new_destination(effect, packet, box), effect.ports
+    moved = replace(packet, destination=packet.destination if addresses is None else addresses, dnat=True)
+    if ports is None:
         return [moved]
-    if effect.shift_from is not None:
-        start, width = effect.shift_from, effect.ports[0][1] - effect.ports[0][0]
-        inside, outside = cut(moved, "port", moved.port, ((start, start + width),))
-        return [
-            *([] if inside is None else [_shifted(inside, effect.ports, start)]),
-            *([] if outside is None else [_wrapped(outside, effect.ports, start)]),
-        ]
-    only = single(effect.ports)
-    if only is not None:
-        return [replace(moved, port=effect.ports)]
-    inside, outside = cut(moved, "port", moved.port, effect.ports)
-    first: Numbers = ((effect.ports[0][0], effect.ports[0][0]),)
-    return [p for p in (inside, None if outside is None else replace(outside, port=first)) if p is not None]
+    if single(ports) is not None and effect.shift_from is None:
+        return [replace(moved, port=ports)]
+    if (start := effect.shift_from) is not None:
+        inside, outside = cut(moved, "port", ((start, start + ports[0][1] - ports[0][0]),))
+        return [_shifted(p, ports, start) for p in inside] + [_wrapped(p, ports, start) for p in outside]
+    inside, outside = cut(moved, "port", ports)
+    first: Numbers = ((ports[0][0], ports[0][0]),)
+    return inside + [replace(p, port=first) for p in outside]
 
 
 def _shifted(packet: Packet, ports: Numbers, start: int) -> Packet:
-    slot = packet.port
-    by = ports[0][0] - start
-    if isinstance(slot, Ref):
-        return replace(packet, port=Ref(slot.free, slot.offset + by))
-    return replace(packet, port=tuple((a + by, b + by) for a, b in slot))
+    slot, by = packet.port, ports[0][0] - start
+    return replace(
+        packet, port=Ref(slot.free, slot.offset + by) if isinstance(slot, Ref) else shift(slot, by)
+    )
 
 
 def _wrapped(packet: Packet, ports: Numbers, start: int) -> Packet:
@@ -89,9 +79,8 @@ def _wrapped(packet: Packet, ports: Numbers, start: int) -> Packet:
 
 def same_place(packet: Packet, other: Packet) -> bool:
     """Tell whether two packets go to the same address and port."""
-
-    def numbers(one: Packet) -> tuple[Numbers, Numbers]:
-        return one.numbers(one.destination), one.numbers(one.port)
-
-    mine, theirs = numbers(packet), numbers(other)
-    return all(not subtract(a, b) and bool(intersect(a, b)) for a, b in zip(mine, theirs, strict=True))
+    pairs = (
+        (packet.numbers(packet.destination), other.numbers(other.destination)),
+        (packet.numbers(packet.port), other.numbers(other.port)),
+    )
+    return all(not subtract(mine, theirs) and intersect(mine, theirs) for mine, theirs in pairs)

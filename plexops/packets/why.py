@@ -10,30 +10,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from plexops.model.intervals import intersect, normalise
-from plexops.model.packets import (
-    AddressIn,
-    AddressIs,
-    AnyOf,
-    Box,
-    Chain,
-    FamilyIs,
-    InterfaceIs,
-    Jump,
-    MacIn,
-    MarkIs,
-    MarkNamed,
-    Match,
-    PortIn,
-    ProtocolIs,
-    Rule,
-    SetHas,
-    Side,
-    StateIs,
-    TagIs,
-    TranslateDestination,
-    UnknownEffect,
-)
+from plexops.model import matches
+from plexops.model.intervals import intersect, shift
+from plexops.model.matches import InterfaceIs, Match, Side
+from plexops.model.packets import Box, Chain, Jump, Rule, TranslateDestination, UnknownEffect
 from plexops.packets.chains import End, EndKind
 from plexops.packets.connection import BoxWalk
 from plexops.packets.packet import Leg, Packet, Step, Tracking
@@ -96,10 +76,11 @@ class Reason:
 
 #: In which order matches are named; without a side: either.
 _ORDER: Sequence[tuple[type[object], Side | None]] = (
-    (FamilyIs, None), (ProtocolIs, None), (InterfaceIs, None), (AddressIn, Side.DESTINATION),
-    (AddressIs, Side.DESTINATION), (PortIn, Side.DESTINATION), (AddressIn, Side.SOURCE), (AddressIs, Side.SOURCE),
-    (SetHas, None), (PortIn, Side.SOURCE), (MacIn, None), (MarkIs, None), (MarkNamed, None), (StateIs, None),
-    (TagIs, None),
+    (matches.FamilyIs, None), (matches.ProtocolIs, None), (matches.InterfaceIs, None),
+    (matches.AddressIn, Side.DESTINATION), (matches.AddressIs, Side.DESTINATION), (matches.PortIn, Side.DESTINATION),
+    (matches.AddressIn, Side.SOURCE), (matches.AddressIs, Side.SOURCE), (matches.SetHas, None),
+    (matches.PortIn, Side.SOURCE), (matches.MacIn, None), (matches.MarkIs, None), (matches.MarkNamed, None),
+    (matches.StateIs, None), (matches.TagIs, None),
 )  # fmt: skip
 
 
@@ -186,13 +167,17 @@ def leads_to(box: Box, effect: TranslateDestination, asked: Asked, target: Targe
     """Tell whether a translation would end at the target."""
     if effect.family not in (0, asked.family):
         return False
-    own = normalise((a.number, a.number) for a in box.addresses or () if a.family == asked.family)
-    to = own if effect.to_itself else asked.addresses if effect.addresses is None else effect.addresses
+    to = (
+        box.own(asked.family)
+        if effect.to_itself
+        else asked.addresses
+        if effect.addresses is None
+        else effect.addresses
+    )
     for addresses, ports in target.places:
         there = effect.ports if effect.ports is not None else asked.ports
         if effect.shift_from is not None and effect.ports is not None:
-            by = effect.ports[0][0] - effect.shift_from
-            there = tuple((a + by, b + by) for a, b in asked.ports)
+            there = shift(asked.ports, effect.ports[0][0] - effect.shift_from)
         if intersect(to, addresses) and intersect(there, ports):
             return True
     return False
@@ -215,7 +200,7 @@ def _elsewhere_in(barred: Match | None) -> bool:
 def _names(match: Match, asked: Asked) -> bool:
     test = match.test
     return (
-        isinstance(test, PortIn)
+        isinstance(test, matches.PortIn)
         and test.side is Side.DESTINATION
         and not match.negated
         and bool(intersect(test.numbers, asked.ports))
@@ -266,12 +251,10 @@ def _first_no(box: Box, rule: Rule, packets: Sequence[Packet]) -> tuple[Match | 
     live = list(packets)
     narrowing: Match | None = None
     for match in sorted(rule.matches, key=_place):
-        passed: list[Packet] = []
-        for packet in live:
-            yes, no = split(match, packet, box)
-            passed += yes
-            if yes and no and narrowing is None:
-                narrowing = match
+        parts = [split(match, packet, box) for packet in live]
+        if narrowing is None and any(yes and no for yes, no in parts):
+            narrowing = match
+        passed = [packet for yes, _ in parts for packet in yes]
         if live and not passed:
             return match, narrowing
         live = passed
@@ -280,7 +263,7 @@ def _first_no(box: Box, rule: Rule, packets: Sequence[Packet]) -> tuple[Match | 
 
 def _place(match: Match) -> int:
     test = match.test
-    if isinstance(test, AnyOf):
+    if isinstance(test, matches.AnyOf):
         return min((_place(one) for branch in test.branches for one in branch), default=len(_ORDER))
     for place, (kind, side) in enumerate(_ORDER):
         if isinstance(test, kind) and side in (None, getattr(test, "side", None)):
@@ -288,7 +271,7 @@ def _place(match: Match) -> int:
     return len(_ORDER)
 
 
-_NOWHERE = Match(FamilyIs(frozenset()), words="packets from outside do not come to its chain")
+_NOWHERE = Match(matches.FamilyIs(frozenset()), words="packets from outside do not come to its chain")
 
 
 def _not_entered(box: Box, chain: Chain, packets: Sequence[Packet], asked: frozenset[str]) -> Match | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from plexops.model.packets import InterfaceIs, PortIn, Side
+from plexops.model.matches import InterfaceIs, PortIn, Side
 from plexops.model.snapshot import Entry, Kind, KindState
 from plexops.packets.reach import AnswerKind
 from plexops.packets.why import Reason, Why

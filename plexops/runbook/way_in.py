@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address
 
 from plexops.model.intervals import Numbers, intersect, normalise, show_ports, single, size, subtract, unite
-from plexops.model.packets import Box, Family, PortIn, Rule, Side, Verdict
+from plexops.model.matches import Family, PortIn, Side
+from plexops.model.packets import Box, Rule, Verdict
 from plexops.model.snapshot import Entry, Kind, Role
 from plexops.model.values import PLEX_PORT
 from plexops.packets.chains import End, EndKind

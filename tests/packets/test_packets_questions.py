@@ -7,19 +7,8 @@ from dataclasses import replace
 import pytest
 
 from plexops.model.intervals import Numbers, intersect, normalise
-from plexops.model.packets import (
-    AddressIs,
-    AddressKind,
-    AnyOf,
-    MarkIs,
-    Match,
-    Rule,
-    SetHas,
-    SetMark,
-    State,
-    TimeIs,
-    TranslateDestination,
-)
+from plexops.model.matches import AddressIs, AddressKind, AnyOf, MarkIs, Match, SetHas, State, TimeIs
+from plexops.model.packets import Rule, SetMark, TranslateDestination
 from plexops.packets.packet import Leg, Packet, Question, assume, cut, merge
 from plexops.packets.reach import (
     PUBLIC_V4,
@@ -100,19 +89,15 @@ def test_a_question_that_made_no_difference_is_dropped() -> None:
 
 def test_a_packet_keeps_what_was_answered() -> None:
     question = Question("what time it is", "night")
-    yes, rest = assume(PACKET, question)
-    assert yes is not None
-    assert rest is not None
-    assert assume(yes, question) == (yes, None)
-    assert assume(rest, question) == (None, rest)
+    (yes,), (rest,) = assume(PACKET, question)
+    assert assume(yes, question) == ([yes], [])
+    assert assume(rest, question) == ([], [rest])
     assert merge([yes, rest]) == [PACKET]
     assert set(merge([yes, replace(rest, mark=1)])) == {yes, replace(rest, mark=1)}
 
 
 def test_equal_packets_are_merged_and_their_senders_united() -> None:
-    inside, outside = cut(PACKET, "source", PACKET.source, n(FRIENDS))
-    assert inside is not None
-    assert outside is not None
+    (inside,), (outside,) = cut(PACKET, "source", n(FRIENDS))
     assert (inside.viewers, outside.viewers) == (n(FRIENDS), all_but(FRIENDS))
     assert merge([inside, outside]) == [PACKET]
     assert set(merge([inside, replace(outside, mark=1)])) == {inside, replace(outside, mark=1)}
@@ -190,12 +175,9 @@ def test_several_addresses_are_told_apart_by_all_of_them() -> None:
     several: Numbers = normalise((number(f"192.168.1.{host}"),) * 2 for host in (10, 12, 14, 16))
     packet = replace(PACKET, destination=several)
     three, two = (*several[:3], (number("10.0.0.1"),) * 2), (*several[:2], (number("10.0.0.1"),) * 2)
-    yes, _ = cut(packet, "destination", packet.destination, normalise(three))
-    assert yes is not None
-    again, rest = cut(yes, "destination", yes.destination, normalise(two))
-    assert again is not None
+    (yes,), _ = cut(packet, "destination", normalise(three))
+    (again,), (rest,) = cut(yes, "destination", normalise(two))
     assert again.destination == several[:2]
-    assert rest is not None
     assert rest.destination == several[2:3]
 
 
