@@ -37,28 +37,19 @@ from plexops.model.errors import Place
 from plexops.model.exchange import Command, Script
 from plexops.model.finding import Finding
 from plexops.model.intervals import ALL_V4, network
-from plexops.model.packets import (
+from plexops.model.matches import (
     AddressIn,
-    Box,
-    Chain,
-    Hook,
-    LocalAddress,
     Match,
     Other,
     PortIn,
     ProtocolIs,
-    Route,
-    Rule,
     Side,
     StateIs,
     Test,
-    TranslateDestination,
     TranslatedIs,
-    Verdict,
 )
-from plexops.model.packets import (
-    State as Tracked,
-)
+from plexops.model.matches import State as Tracked
+from plexops.model.packets import Box, Chain, Hook, LocalAddress, Route, Rule, TranslateDestination, Verdict
 from plexops.model.plan import shown
 from plexops.model.resources import KINDS
 from plexops.model.resources.dhcp_reservation import Reservation

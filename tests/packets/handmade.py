@@ -9,28 +9,31 @@ from types import MappingProxyType
 from typing import Any, get_args
 
 from plexops.model.intervals import ALL_V4, ALL_V6, Numbers, network, subtract
-from plexops.model.packets import (
+from plexops.model.matches import (
     AddressIn,
-    Box,
-    Chain,
-    Effect,
     FlagsAre,
-    Hook,
     InterfaceIs,
-    Jump,
-    LocalAddress,
+    MarkIs,
     Match,
     Other,
     PortIn,
     ProtocolIs,
-    Route,
-    Rule,
     Side,
     State,
     StateIs,
     Test,
-    TranslateDestination,
     TranslatedIs,
+)
+from plexops.model.packets import (
+    Box,
+    Chain,
+    Effect,
+    Hook,
+    Jump,
+    LocalAddress,
+    Route,
+    Rule,
+    TranslateDestination,
     Verdict,
 )
 from plexops.packets.chains import EndKind
@@ -114,6 +117,11 @@ def state(*names: State) -> Match:
     return m(StateIs(frozenset(names)), f"state {' '.join(names)}")
 
 
+def marked(value: int, connection: bool = False) -> Match:
+    """Match the packet's mark, or its connection's."""
+    return m(MarkIs(value, connection=connection), f"mark {value}")
+
+
 def other(words: str = "moon is full") -> Match:
     """Match what is not modelled."""
     return m(Other(words), words)
@@ -155,6 +163,8 @@ def goto(chain: str) -> Jump:
     return Jump(chain, goto=True)
 
 
+#: What most filters begin with.
+ESTABLISHED = rule(state(State.ESTABLISHED), ACCEPT)
 #: The usual forward.
 FORWARD = rule(arrives("wan0"), TCP, dport(32500), dnat(), words="Plex")
 DNAT = base("prerouting", FORWARD, nat=True, name="dstnat")

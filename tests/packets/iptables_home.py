@@ -9,19 +9,11 @@ from pathlib import Path
 from plexops.drivers.rulesets.base import Part
 from plexops.drivers.rulesets.iptables import read_iptables
 from plexops.drivers.rulesets.iptables_sets import read_ipsets
-from plexops.model.intervals import ALL_V4, ALL_V6, Numbers, network
-from plexops.model.packets import (
-    AnyOf,
-    Box,
-    Family,
-    LocalAddress,
-    Match,
-    Other,
-    Route,
-    Side,
-    UnknownEffect,
-)
-from plexops.packets.reach import Answer, AnswerKind, Asked, Target, who_reaches
+from plexops.model.intervals import ALL_V4, ALL_V6
+from plexops.model.matches import AnyOf, Family, Match, Other, Side
+from plexops.model.packets import Box, LocalAddress, Route, UnknownEffect
+from plexops.packets.reach import Answer, AnswerKind, who_reaches
+from tests.packets.handmade import asked, n, plex
 
 DATA = Path(__file__).parent / "data" / "iptables"
 SRC, DST = Side.SOURCE, Side.DESTINATION
@@ -37,15 +29,11 @@ def stored(name: str, family: Family = 4, *, legacy: bool = False) -> Part:
     return read((DATA / f"{name}.v{family}.txt").read_text(), family, legacy=legacy)
 
 
-def numbers(text: str) -> Numbers:
-    return network(text)[1]
-
-
 def box(part: Part, *addresses: tuple[str, str, int], wan: str = "wan0") -> Box:
     """A box with these addresses (address, interface, prefix length), and its default route by `wan`."""
     own = [(ip_address(address), interface, length) for address, interface, length in addresses]
     routes = [
-        Route(a.version, numbers(f"{a}/{length}"), length, interface)
+        Route(a.version, n(f"{a}/{length}"), length, interface)
         for a, interface, length in sorted(own, key=lambda one: -one[2])
     ]
     routes += [Route(4, ALL_V4, 0, wan), Route(6, ALL_V6, 0, wan)]
@@ -71,10 +59,7 @@ HOST = (("192.168.1.50", "eth0", 24), ("2001:db8:1::50", "eth0", 64))
 
 def ask(here: Box, to: str, port: int, end: str = "", end_port: int = 0, sender: str = "") -> Answer:
     """Ask who reaches `end` by knocking at `to`; without `end`: that very address and port."""
-    family: Family = 6 if ":" in to else 4
-    senders = numbers(sender) if sender else None
-    wanted = Asked(family, numbers(to), ((port, port),), senders)
-    return who_reaches([here], wanted, Target.at(numbers(end or to), ((end_port or port,) * 2,)))
+    return who_reaches([here], asked(port, at=to, by=sender), plex(end or to, end_port or port))
 
 
 def at_host(part: Part, to: str = "192.168.1.50", port: int = 32400) -> AnswerKind:

@@ -17,7 +17,8 @@ from ipaddress import ip_address
 from queue import SimpleQueue
 
 from plexops.model.intervals import Numbers, intersect, normalise
-from plexops.model.packets import Box, Family
+from plexops.model.matches import Family
+from plexops.model.packets import Box
 from plexops.packets.reach import Asked, Target, who_reaches
 from tests.packets import grammar_iptables, grammar_nft, grammar_shapes
 from tests.packets.judge_box import box_of

@@ -15,10 +15,11 @@ from plexops.drivers.rulesets.network import read_addresses, read_routes
 from plexops.drivers.rulesets.nft import read_nft
 from plexops.model.exchange import Json
 from plexops.model.intervals import ALL_PORTS, ALL_V4, ALL_V6
-from plexops.model.packets import Box, Family
+from plexops.model.matches import Family
+from plexops.model.packets import Box
 from plexops.packets.reach import AnswerKind, Asked, Target, who_reaches
 from plexops.parsers.proc_net import parse_proc_arp
-from tests.packets.iptables_home import numbers
+from tests.packets.handmade import n
 
 DATA = Path(__file__).parent / "data" / "nft"
 CAPTURES = Path(__file__).parents[1] / "captures" / "data"
@@ -85,10 +86,8 @@ def says(here: Box, probe: tuple[str, str, int], ended: str) -> tuple[str, str]:
     everywhere = Target.at(ALL_V6 if family == 6 else ALL_V4, ALL_PORTS)
     if ended.startswith("reached"):
         _, _, address, at = ended.split(" ")
-        everywhere = Target.at(numbers(address), ((int(at), int(at)),))
-    answer = who_reaches(
-        [here], Asked(family, numbers(destination), ((port, port),), numbers(source)), everywhere
-    )
+        everywhere = Target.at(n(address), ((int(at), int(at)),))
+    answer = who_reaches([here], Asked(family, n(destination), ((port, port),), n(source)), everywhere)
     words = "; ".join([*(f"{e.kind} ({e.step.words})" for e in answer.ends), *map(str, answer.questions)])
     if answer.kind is AnswerKind.UNKNOWN:
         return "not known", words

@@ -5,19 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from plexops.drivers.rulesets.pf import PfAnswers, pf_box
-from plexops.model.intervals import Numbers, network
-from plexops.model.packets import Box, Family
-from plexops.packets.reach import Answer, AnswerKind, Asked, Target, who_reaches
+from plexops.model.intervals import Numbers
+from plexops.model.matches import Family
+from plexops.model.packets import Box
+from plexops.packets.reach import Answer, AnswerKind, Asked, who_reaches
+from tests.packets.handmade import n, plex
 
 WAN = "203.0.113.20"
 PLEX = "192.168.1.50"
 NAS = "192.168.1.60"
-EVERYBODY, NOBODY, SOME, UNKNOWN = (
-    AnswerKind.EVERYBODY,
-    AnswerKind.NOBODY,
-    AnswerKind.SOME,
-    AnswerKind.UNKNOWN,
-)
 Row = dict[str, Any]
 
 
@@ -113,10 +109,6 @@ def box(
     return pf_box(PfAnswers(**({"forwards": list(forwards)} | given | read)))
 
 
-def numbers(text: str) -> Numbers:
-    return network(text)[1]
-
-
 def ask(
     of: Box,
     port: int | tuple[int, int] = 32500,
@@ -129,8 +121,8 @@ def ask(
     ports = (port, port) if isinstance(port, int) else port
     where, _, inner = to.partition(" ")
     first, _, last = inner.partition("-")
-    target = Target.at(numbers(where), ((int(first), int(last or first)),))
-    return who_reaches([of], Asked(family, numbers(address), (ports,), senders), target)
+    target = plex(where, int(first), int(last or first))
+    return who_reaches([of], Asked(family, n(address), (ports,), senders), target)
 
 
 def nat(

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address
 
 from plexops.drivers.rulesets.boxes import announced_address
 from plexops.drivers.rulesets.routeros import RouterOsAnswers, Rows, routeros_box
-from plexops.packets.reach import Answer, Asked, Target, who_reaches
+from plexops.packets.reach import Answer, who_reaches
 from plexops.parsers import PARSERS
+from tests.packets.handmade import asked, plex
 
 WAN = IPv4Address("62.155.240.55")
 PLEX = IPv4Address("192.168.88.10")
@@ -46,6 +47,13 @@ INTERFACES = """\
 """
 LISTS = " 0 * name=all\n 1 * name=none\n 2 * name=dynamic\n 3 * name=static\n 4   name=WAN\n 5   name=LAN\n"
 MEMBERS = " 0   list=LAN interface=bridge\n 1   list=WAN interface=ether1\n"
+NAT = "/ip firewall nat add chain=dstnat protocol=tcp dst-port=32500"
+PLEX_NAT = (
+    f"{NAT} action=dst-nat in-interface-list=WAN to-addresses=192.168.88.10 to-ports=32400 comment=Plex\n"
+)
+FILTER = "/ip firewall filter add chain=forward"
+STRICT = f"{FILTER} action=accept connection-state=established,related\n{{0}}{FILTER} action=drop\n"
+E, N, S, U = "everybody", "nobody", "some", "not known"
 ARP = " 0 DC address=62.155.240.1 mac-address=00:0C:42:28:79:45 interface=ether1 published=no\n"
 
 
@@ -94,9 +102,7 @@ def ask(
     to_port: int = 32400,
 ) -> Answer:
     """Ask who gets from outside to `to` when it knocks at `at`."""
-    asked = Asked(4 if at.version == 4 else 6, ((int(at), int(at)),), ((port, port),))
-    target = Target.at(((int(to), int(to)),), ((to_port, to_port),))
-    return who_reaches([routeros_box(answers)], asked, target)
+    return who_reaches([routeros_box(answers)], asked(port, at=str(at)), plex(str(to), to_port))
 
 
 def announced(answers: RouterOsAnswers) -> IPv4Address | None:
@@ -109,8 +115,3 @@ def announced(answers: RouterOsAnswers) -> IPv4Address | None:
 def kind(export: str, **given: Rows | str | tuple[str, ...]) -> str:
     """Give the kind of answer that a viewer gets at port 32500 of a home with this export."""
     return str(ask(home(export, **given)).kind)
-
-
-def number(text: str) -> int:
-    """Give an address as a number."""
-    return int(ip_address(text))

@@ -12,21 +12,18 @@ import yaml
 
 from plexops.drivers.rulesets.nft import read_nft
 from plexops.model.intervals import show_addresses, show_ports
-from plexops.model.packets import (
+from plexops.model.matches import (
     AddressIn,
     FamilyIs,
     InterfaceIs,
-    Jump,
     Match,
     PortIn,
     ProtocolIs,
-    Rule,
     Side,
     StateIs,
-    TranslateDestination,
     TranslatedIs,
-    TranslateSource,
 )
+from plexops.model.packets import Jump, Rule, TranslateDestination, TranslateSource
 from plexops.packets.reach import AnswerKind
 from plexops.parsers import PARSERS, ParseError
 from tests.captures.capture_files import answer, find

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plexops.model.packets import Box, Chain, FamilyIs, Jump, Match, PortIn, ProtocolIs, Rule, State, Verdict
+from plexops.model.matches import FamilyIs, Match, PortIn, ProtocolIs, State
+from plexops.model.packets import Box, Chain, Jump, Rule, Verdict
 from plexops.packets.projection import with_accept
 from plexops.packets.reach import AnswerKind, who_reaches
 from plexops.packets.why import Why, why_not
@@ -19,6 +20,7 @@ from tests.packets.handmade import (
     DESTINATION,
     DNAT,
     DROP,
+    ESTABLISHED,
     EVERYBODY,
     NOBODY,
     PLEX,
@@ -51,7 +53,7 @@ from tests.packets.handmade import (
 )
 
 #: What answers, and what follows them, passes in every chain of this page: it is about first packets.
-KNOWN = rule(state(State.ESTABLISHED), ACCEPT)
+KNOWN = ESTABLISHED
 NEW = state(State.NEW)
 UDP = m(ProtocolIs(frozenset({"udp"})), "udp")
 BOTH = m(ProtocolIs(frozenset({"tcp", "udp"})), "tcp, udp")

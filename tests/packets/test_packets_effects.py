@@ -5,21 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from plexops.model.intervals import Numbers
+from plexops.model.matches import MarkIs, MarkNamed, Match, SetHas, Test
 from plexops.model.packets import (
     AddToSet,
     Chain,
     CopyMark,
     Effect,
     LocalAddress,
-    MarkIs,
-    MarkNamed,
-    Match,
     NamedSet,
     NameMark,
     NoTracking,
-    SetHas,
     SetMark,
-    Test,
     TranslateDestination,
     TranslateSource,
 )
@@ -54,6 +50,7 @@ from tests.packets.handmade import (
     kinds,
     leaves,
     m,
+    marked,
     n,
     no,
     number,
@@ -64,11 +61,6 @@ from tests.packets.handmade import (
     rule,
     source,
 )
-
-
-def marked(value: int, connection: bool = False) -> Match:
-    return m(MarkIs(value, connection=connection), f"mark {value}")
-
 
 # --- translation ----------------------------------------------------------------------------------------------------
 

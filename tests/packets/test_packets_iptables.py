@@ -10,47 +10,50 @@ import pytest
 from plexops.drivers.rulesets.base import Part
 from plexops.drivers.rulesets.iptables_sets import read_ipsets
 from plexops.model.intervals import ALL_V6, Numbers, intersect
-from plexops.model.packets import (
+from plexops.model.matches import (
     AddressIn,
     AddressIs,
     AddressKind,
-    AddToSet,
     AnyOf,
-    Chain,
     ConnectionsWithin,
-    CopyMark,
     DirectionIs,
-    Effect,
     Family,
     FlagsAre,
-    Hook,
     InterfaceIs,
-    Jump,
     LinkIs,
     MacIn,
     MarkIs,
     Match,
-    NamedSet,
-    NoTracking,
     Other,
     PortIn,
     ProtocolIs,
     RateWithin,
     ReversePathHolds,
-    Rule,
     SetHas,
-    SetMark,
     State,
     StateIs,
     Test,
     TimeIs,
-    TranslateDestination,
     TranslatedIs,
+)
+from plexops.model.packets import (
+    AddToSet,
+    Chain,
+    CopyMark,
+    Effect,
+    Hook,
+    Jump,
+    NamedSet,
+    NoTracking,
+    Rule,
+    SetMark,
+    TranslateDestination,
     TranslateSource,
     UnknownEffect,
     Verdict,
 )
 from plexops.packets.reach import AnswerKind
+from tests.packets.handmade import n
 from tests.packets.iptables_home import (
     DATA,
     DST,
@@ -61,7 +64,6 @@ from tests.packets.iptables_home import (
     ask,
     at_host,
     box,
-    numbers,
     read,
 )
 
@@ -88,10 +90,10 @@ def states(*names: State) -> StateIs:
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("-s 10.0.0.0/8", [(AddressIn(SRC, 4, numbers("10.0.0.0/8")), False)]),
-        ("! -d 192.168.1.50/32", [(AddressIn(DST, 4, numbers("192.168.1.50")), True)]),
-        ("-s ! 10.0.0.0/255.0.0.0", [(AddressIn(SRC, 4, numbers("10.0.0.0/8")), True)]),
-        ("-s 192.0.2.1,192.0.2.2", [(AddressIn(SRC, 4, numbers("192.0.2.1-192.0.2.2")), False)]),
+        ("-s 10.0.0.0/8", [(AddressIn(SRC, 4, n("10.0.0.0/8")), False)]),
+        ("! -d 192.168.1.50/32", [(AddressIn(DST, 4, n("192.168.1.50")), True)]),
+        ("-s ! 10.0.0.0/255.0.0.0", [(AddressIn(SRC, 4, n("10.0.0.0/8")), True)]),
+        ("-s 192.0.2.1,192.0.2.2", [(AddressIn(SRC, 4, n("192.0.2.1-192.0.2.2")), False)]),
         ("-i eth+", [(InterfaceIs(SRC, ("eth*",)), False)]),
         ("! -o wan0", [(InterfaceIs(DST, ("wan0",)), True)]),
         ("-i +", []),
@@ -115,7 +117,7 @@ def states(*names: State) -> StateIs:
         ("-m connmark ! --mark 0x2", [(MarkIs(2, connection=True), True)]),
         ("-m set ! --match-set good src,dst", [(SetHas(SRC, "good"), True)]),
         ("-m set --match-set good dst ! --update-counters", [(SetHas(DST, "good"), False)]),
-        ("-m iprange ! --src-range 192.0.2.1-192.0.2.9", [(AddressIn(SRC, 4, numbers("192.0.2.1-192.0.2.9")), True)]),
+        ("-m iprange ! --src-range 192.0.2.1-192.0.2.9", [(AddressIn(SRC, 4, n("192.0.2.1-192.0.2.9")), True)]),
         ("-m addrtype ! --dst-type LOCAL", [(AddressIs(DST, frozenset({AddressKind.LOCAL})), True)]),
         (
             "-m addrtype --src-type LOCAL,UNREACHABLE",
@@ -168,12 +170,12 @@ def test_a_rate_of_each_sender() -> None:
     ("line", "expected"),
     [
         ("-s ::/0", AddressIn(SRC, 6, ALL_V6)),
-        ("! -d fc00::/7", AddressIn(DST, 6, numbers("fc00::/7"))),
+        ("! -d fc00::/7", AddressIn(DST, 6, n("fc00::/7"))),
         ("-m rt --rt-type 0", NEVER),
         ("-p ipv6-icmp -m icmp6 --icmpv6-type 134 -m hl --hl-eq 255", ProtocolIs(frozenset({"icmpv6"}))),
         ("-m addrtype --dst-type UNICAST", AddressIs(DST, frozenset({AddressKind.LOCAL, AddressKind.UNICAST}))),
         ("-m addrtype --dst-type UNICAST,LOCAL", AddressIs(DST, frozenset({AddressKind.LOCAL}))),
-        ("-m iprange --src-range 2001:db8::1-2001:db8::9", AddressIn(SRC, 6, numbers("2001:db8::1-2001:db8::9"))),
+        ("-m iprange --src-range 2001:db8::1-2001:db8::9", AddressIn(SRC, 6, n("2001:db8::1-2001:db8::9"))),
     ],
 )  # fmt: skip
 def test_a_match_of_ipv6(line: str, expected: Test) -> None:
@@ -271,9 +273,7 @@ def test_loose_reverse_path_holds_at_least_where_the_strict_one_does() -> None:
 def to(
     address: str = "", ports: tuple[int, int] | None = None, start: int | None = None
 ) -> TranslateDestination:
-    return TranslateDestination(
-        numbers(address) if address else None, (ports,) if ports else None, False, start, 4
-    )
+    return TranslateDestination(n(address) if address else None, (ports,) if ports else None, False, start, 4)
 
 
 @pytest.mark.parametrize(
@@ -298,7 +298,7 @@ def to(
         ("-j REDIRECT --to-ports 80-90", (TranslateDestination(None, ((80, 90),), True, None, 4),)),
         ("-j REDIRECT", (TranslateDestination(None, None, True, None, 4),)),
         ("-j NETMAP --to 192.168.1.50/32", (to("192.168.1.50"),)),
-        ("-j SNAT --to-source 192.168.1.1:1024-2000", (TranslateSource(numbers("192.168.1.1")),)),
+        ("-j SNAT --to-source 192.168.1.1:1024-2000", (TranslateSource(n("192.168.1.1")),)),
         ("-j MASQUERADE --to-ports 1024-2000 --random-fully", (TranslateSource(),)),
         ("-j MARK --set-xmark 0x1/0xffffffff", (SetMark(1, 0),)),
         ("-j MARK --set-mark 0x10/0xf0", (SetMark(0x10, 0xFFFFFF0F),)),
@@ -347,7 +347,7 @@ def test_a_netmap_in_a_chain_of_ones_own_may_be_of_either_end() -> None:
     text = "*nat\n:sub - [0:0]\n-A sub -j NETMAP --to 192.168.1.50/32\nCOMMIT\n"
     assert isinstance(read(text).chains[0].rules[0].effects[0], UnknownEffect)
     assert rule("-j NETMAP --to 192.168.1.50/32", table="nat", chain="POSTROUTING").effects == (
-        TranslateSource(numbers("192.168.1.50")),
+        TranslateSource(n("192.168.1.50")),
     )
 
 
@@ -361,7 +361,7 @@ def test_a_netmap_in_a_chain_of_ones_own_may_be_of_either_end() -> None:
 )
 def test_a_dnat_of_ipv6(place: str, address: str, ports: Numbers | None) -> None:
     found = rule(f"-j DNAT --to-destination {place}", 6, "nat", "PREROUTING")
-    assert found.effects == (TranslateDestination(numbers(address), ports, family=6),)
+    assert found.effects == (TranslateDestination(n(address), ports, family=6),)
 
 
 # --- Texts ------------------------------------------------------------------------------------------------------
@@ -455,7 +455,7 @@ def test_no_text_no_chains() -> None:
 
 def expected_sets() -> Mapping[str, NamedSet | Literal["unread"]]:
     def v4(*texts: str) -> NamedSet:
-        return NamedSet(tuple(pair for text in texts for pair in numbers(text)))
+        return NamedSet(tuple(pair for text in texts for pair in n(text)))
 
     return {
         "hs": v4("1.2.3.4", "1.2.3.8/30"),
@@ -464,10 +464,10 @@ def expected_sets() -> Mapping[str, NamedSet | Literal["unread"]]:
         "n24": v4("10.9.8.0/24"),
         "bm": v4("192.168.0.7-192.168.0.9"),
         "ht": v4("9.9.9.9"),
-        "h6": NamedSet(v6=numbers("2001:db8::/32")),
+        "h6": NamedSet(v6=n("2001:db8::/32")),
         "bp": "unread",
         "skb": NamedSet(),
-        "ls": NamedSet(v4("1.2.3.4", "1.2.3.8/30").v4, numbers("2001:db8::/32")),
+        "ls": NamedSet(v4("1.2.3.4", "1.2.3.8/30").v4, n("2001:db8::/32")),
     }
 
 
@@ -498,7 +498,7 @@ def test_a_word_in_a_comment_is_no_exception() -> None:
     sets = read_ipsets(
         'create s hash:net family inet comment\nadd s 10.0.0.0/8 comment "see nomatch below"\n'
     )
-    assert sets["s"] == NamedSet(numbers("10.0.0.0/8"))
+    assert sets["s"] == NamedSet(n("10.0.0.0/8"))
 
 
 @pytest.mark.parametrize(
@@ -517,4 +517,4 @@ def test_who_is_in_a_set(sets: str, reached: str) -> None:
     )
     answer = ask(box(read(text, sets=sets), *HOST, wan="eth0"), "192.168.1.50", 32400, sender=VIEWER)
     assert answer.kind.value == reached
-    assert bool(intersect(answer.senders, numbers(VIEWER))) is (reached == "everybody")
+    assert bool(intersect(answer.senders, n(VIEWER))) is (reached == "everybody")

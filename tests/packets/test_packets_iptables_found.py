@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from plexops.model.intervals import intersect
-from plexops.model.packets import Family
+from plexops.model.matches import Family
 from plexops.packets.reach import AnswerKind
+from tests.packets.handmade import n
 from tests.packets.iptables_home import (
     DATA,
     HOST,
@@ -16,7 +17,6 @@ from tests.packets.iptables_home import (
     ask,
     at_host,
     box,
-    numbers,
     read,
     stored,
     unknown_in,
@@ -58,7 +58,7 @@ def test_ufw_with_many_rules_lets_in_all_but_those_denied_before() -> None:
     part = stored("ufw-many-rules")
     answer = ask(box(part, *HOST, wan="eth0"), "192.168.1.50", 32400)
     assert answer.kind is AnswerKind.SOME
-    assert not intersect(answer.senders, numbers("203.0.113.0/24"))
+    assert not intersect(answer.senders, n("203.0.113.0/24"))
     denied = ask(box(part, *HOST, wan="eth0"), "192.168.1.50", 32400, sender="203.0.113.0/24")
     assert denied.kind is AnswerKind.NOBODY
     assert at_host(part, port=8080) is AnswerKind.NOBODY
@@ -114,7 +114,7 @@ def test_firewalld_of_the_iptables_backend() -> None:
     here = box(stored("firewalld"), *HOST, wan="eth0")
     assert ask(here, "192.168.1.50", 32400).kind is AnswerKind.EVERYBODY
     assert ask(here, "192.168.1.50", 32401).kind is AnswerKind.NOBODY
-    assert ask(here, "192.168.1.50", 8324).senders == numbers("203.0.113.0/24")
+    assert ask(here, "192.168.1.50", 8324).senders == n("203.0.113.0/24")
     assert ask(here, "192.168.1.50", 8324, sender="203.0.113.7").kind is AnswerKind.EVERYBODY
     assert at_host(stored("firewalld", 6), "2001:db8:1::50") is AnswerKind.EVERYBODY
     assert at_host(stored("firewalld", 6), "2001:db8:1::50", 32401) is AnswerKind.NOBODY

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import pytest
 
+from plexops.model.matches import AddressIs, AddressKind, MarkIs, Match, SetHas, State
 from plexops.model.packets import (
-    AddressIs,
-    AddressKind,
     AddToSet,
     Box,
     Chain,
     LocalAddress,
-    MarkIs,
-    Match,
     NamedSet,
     NoTracking,
     Route,
-    SetHas,
     SetMark,
-    State,
     TranslateSource,
 )
 from plexops.packets.chains import EndKind

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from plexops.model.intervals import ALL_V4, Numbers
-from plexops.model.packets import (
+from plexops.model.matches import (
     AddressIn,
     AddressIs,
     AddressKind,
@@ -21,21 +21,18 @@ from plexops.model.packets import (
     MarkIs,
     MarkNamed,
     Match,
-    NamedSet,
-    NoTracking,
     PortIn,
     ProtocolIs,
     RateWithin,
     ReversePathHolds,
-    Route,
     SetHas,
-    SetMark,
     State,
     TagIs,
     Test,
     TimeIs,
     TranslatedIs,
 )
+from plexops.model.packets import NamedSet, NoTracking, Route, SetMark
 from plexops.packets.reach import PUBLIC_V4, AnswerKind
 from tests.packets.handmade import (
     ACK,

@@ -9,10 +9,12 @@ import pytest
 
 from plexops.drivers.rulesets.netfilter import NOT_INSTALLED, NetfilterAnswers, netfilter_box
 from plexops.model.intervals import ALL_V4, ALL_V6
-from plexops.model.packets import Box, Family, LocalAddress, MacIn, Match, Route, State, StateIs
+from plexops.model.matches import Family, MacIn, Match, State, StateIs
+from plexops.model.packets import Box, LocalAddress, Route
 from plexops.packets.reach import AnswerKind
+from tests.packets.handmade import n
 from tests.packets.iptables_home import DATA as IPTABLES
-from tests.packets.iptables_home import ask, numbers
+from tests.packets.iptables_home import ask
 from tests.packets.nft_home import ONLY_NFT, chain, field, match
 
 HERE, HERE_6 = "203.0.113.20", "2001:db8:a::20"
@@ -20,12 +22,12 @@ NOTHING = dict.fromkeys(("nft", *ONLY_NFT), NOT_INSTALLED)
 BASE = NetfilterAnswers(
     "wan0",
     addresses=(
-        LocalAddress(4, numbers(HERE)[0][0], "wan0"),
-        LocalAddress(6, numbers(HERE_6)[0][0], "wan0"),
-        LocalAddress(4, numbers("192.168.1.1")[0][0], "lan0"),
+        LocalAddress(4, n(HERE)[0][0], "wan0"),
+        LocalAddress(6, n(HERE_6)[0][0], "wan0"),
+        LocalAddress(4, n("192.168.1.1")[0][0], "lan0"),
     ),
     routes=(
-        Route(4, numbers("192.168.1.0/24"), 24, "lan0"),
+        Route(4, n("192.168.1.0/24"), 24, "lan0"),
         Route(4, ALL_V4, 0, "wan0", "203.0.113.1"),
         Route(6, ALL_V6, 0, "wan0"),
     ),

@@ -12,32 +12,35 @@ import pytest
 from plexops.drivers.rulesets.iptables import read_iptables
 from plexops.drivers.rulesets.nft import read_nft
 from plexops.model.exchange import Json
-from plexops.model.packets import (
+from plexops.model.matches import (
     AddressIn,
-    AddToSet,
     AnyOf,
-    Effect,
     FamilyIs,
     FlagsAre,
-    Hook,
-    Jump,
     Match,
     Other,
     PortIn,
     ProtocolIs,
-    Rule,
     SetHas,
-    SetMark,
     Side,
     Test,
+)
+from plexops.model.packets import (
+    AddToSet,
+    Effect,
+    Hook,
+    Jump,
+    Rule,
+    SetMark,
     TranslateDestination,
     UnknownEffect,
     Verdict,
 )
 from plexops.packets.reach import AnswerKind
 from plexops.parsers.base import ParseError
+from tests.packets.handmade import n
 from tests.packets.iptables_home import DATA as IPTABLES
-from tests.packets.iptables_home import HOST, ask, box, numbers, unknown_in
+from tests.packets.iptables_home import HOST, ask, box, unknown_in
 from tests.packets.nft_home import capture, chain, field, match, part
 
 ACCEPT: Json = {"accept": None}
@@ -68,7 +71,7 @@ def test_openwrt_is_read_whole() -> None:
     (rule,) = chains["inet fw4 dstnat_wan"].rules
     assert rule.words == "meta nfproto ipv4 tcp dport 32500 dnat ip to 192.168.1.100:32400"
     assert (rule.name, rule.handle, rule.exhibit) == ("plexops: plex", "453", "nft")
-    assert rule.effects == (TranslateDestination(numbers("192.168.1.100"), ((32400, 32400),), family=4),)
+    assert rule.effects == (TranslateDestination(n("192.168.1.100"), ((32400, 32400),), family=4),)
     dstnat, mangle = (chains[f"inet fw4 {name}"].hook for name in ("dstnat", "mangle_output"))
     assert dstnat is not None
     assert mangle is not None
@@ -302,7 +305,7 @@ def test_raw_bytes_of_a_header() -> None:
     miniupnpd: Json = {"dnat": {"family": "ip", "addr": "192.168.1.50", "port": 32400}}
     protocol, port = match(raw("nh", 72, 8), 6), match(raw("th", 16, 16), 32500)
     rule = only(protocol, port, match(raw("nh", 128, 32), 0xCB007114), miniupnpd)
-    assert asked(rule)[1:] == [PortIn(DST, ((32500, 32500),)), V4, AddressIn(DST, 4, numbers("203.0.113.20"))]
+    assert asked(rule)[1:] == [PortIn(DST, ((32500, 32500),)), V4, AddressIn(DST, 4, n("203.0.113.20"))]
     # Before what makes it IPv4 is known, the byte may be one of an IPv6 address.
     first = asked(rule)[0]
     assert isinstance(first, AnyOf)

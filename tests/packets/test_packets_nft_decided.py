@@ -14,7 +14,7 @@ import pytest
 
 from plexops.packets.reach import AnswerKind, Asked, Target, who_reaches
 from tests.lab.node import NODE_PATH
-from tests.packets.iptables_home import numbers
+from tests.packets.handmade import n
 from tests.packets.nft_home import PROBES, decided, router, says, texts
 
 DECIDED = decided()
@@ -72,9 +72,9 @@ def test_every_text_has_its_listing() -> None:
 
 def answer(nft: list[Any], number: int) -> AnswerKind:
     source, destination, port = PROBES[number]
-    ended = numbers("192.168.1.50" if number < 2 else destination)
-    asked = Asked(6 if ":" in destination else 4, numbers(destination), ((port, port),), numbers(source))
-    places = Target(((numbers(destination), ((port, port),)), (ended, ((32400, 32400),))))
+    ended = n("192.168.1.50" if number < 2 else destination)
+    asked = Asked(6 if ":" in destination else 4, n(destination), ((port, port),), n(source))
+    places = Target(((n(destination), ((port, port),)), (ended, ((32400, 32400),))))
     return who_reaches([router(nft)], asked, places).kind
 
 

@@ -12,25 +12,27 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from plexops.model.intervals import Numbers, intersect, subtract
-from plexops.model.packets import (
+from plexops.model.matches import (
     AddressIs,
     AddressKind,
-    AddToSet,
     AnyOf,
+    DirectionIs,
+    MarkIs,
+    Match,
+    SetHas,
+    State,
+    TimeIs,
+)
+from plexops.model.packets import (
+    AddToSet,
     Box,
     Chain,
     CopyMark,
-    DirectionIs,
     Effect,
-    MarkIs,
-    Match,
     NamedSet,
     NoTracking,
     Rule,
-    SetHas,
     SetMark,
-    State,
-    TimeIs,
     TranslateDestination,
     TranslateSource,
     UnknownEffect,
@@ -42,6 +44,7 @@ from tests.packets.handmade import (
     ACCEPT,
     DESTINATION,
     DROP,
+    ESTABLISHED,
     PLEX,
     REJECT,
     RETURN,
@@ -140,7 +143,6 @@ def chains(stage: str, effects: list[Effect], **hook: Any) -> st.SearchStrategy[
 
 
 USUAL = rule(TCP, dport(32500), dnat())
-ESTABLISHED = rule(state(State.ESTABLISHED), ACCEPT)
 
 
 @st.composite

@@ -11,7 +11,8 @@ from plexops.packets.reach import PUBLIC_V4, AnswerKind
 from plexops.packets.why import why_not
 from plexops.runbook.way_in import says
 from tests.packets import firewall4
-from tests.packets.uci_home import DUMP, STORE, ask, asking, box, cases, numbers, rulesets
+from tests.packets.handmade import n
+from tests.packets.uci_home import DUMP, STORE, ask, asking, box, cases, rulesets
 
 VIEWERS = ("192.0.2.200", "198.51.100.77")
 PORTS = (32500, 32400)
@@ -61,7 +62,7 @@ def test_why_a_viewer_does_not_get_to_plex(name: str) -> None:
 
 @pytest.mark.parametrize(("name", "senders"), ONLY.items())
 def test_a_forward_that_is_for_some_is_for_these(name: str, senders: str) -> None:
-    assert ask(box(name), PORTS[0]).senders == numbers(senders)
+    assert ask(box(name), PORTS[0]).senders == n(senders)
 
 
 def test_everybody_is_every_public_address() -> None:

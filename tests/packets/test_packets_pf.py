@@ -7,25 +7,22 @@ from typing import Any
 import pytest
 
 from plexops.model.intervals import subtract
-from plexops.model.packets import Chain, Other, UnknownEffect, Verdict
+from plexops.model.matches import Other
+from plexops.model.packets import Chain, UnknownEffect, Verdict
 from plexops.packets.chains import EndKind
 from plexops.packets.reach import PUBLIC_V4, AnswerKind
+from tests.packets.handmade import EVERYBODY, NOBODY, SOME, UNKNOWN, n
 from tests.packets.pf_home import (
     AUTOMATIC,
-    EVERYBODY,
     INTERFACES,
     NAS,
-    NOBODY,
     PLEX,
-    SOME,
-    UNKNOWN,
     Row,
     ask,
     box,
     filtered,
     forward,
     nat,
-    numbers,
     rule,
 )
 
@@ -177,7 +174,7 @@ def test_tags_stick() -> None:
 def test_a_negated_source_is_all_but_it_and_a_negated_list_is_everything() -> None:
     """`Rule.php` writes a rule for each of a list: `from {!a}` and `from {!b}`."""
     but = ask(box(forward(source__network="198.51.100.0/24", source__not="1")))
-    assert but.senders == subtract(PUBLIC_V4, numbers("198.51.100.0/24"))
+    assert but.senders == subtract(PUBLIC_V4, n("198.51.100.0/24"))
     assert nat(forward(source__not="1")) is EVERYBODY
     both = rule(source_net="198.51.100.0/24,203.0.113.0/24", source_not="1")
     assert filtered(both) is EVERYBODY

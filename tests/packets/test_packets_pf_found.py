@@ -12,7 +12,8 @@ import pytest
 
 from plexops.model.intervals import intersect, subtract
 from plexops.packets.reach import PUBLIC_V4, AnswerKind
-from tests.packets.pf_home import PLEX, WAN, ask, box, numbers, rule
+from tests.packets.handmade import n
+from tests.packets.pf_home import PLEX, WAN, ask, box, rule
 
 CASES: list[dict[str, Any]] = json.loads((Path(__file__).parent / "data/pf/found.json").read_text("utf-8"))
 ASKS = [pytest.param(case, one, id=f"{case['name']} {one['port']}") for case in CASES for one in case["asks"]]
@@ -23,9 +24,9 @@ def test_who_gets_in(case: dict[str, Any], one: dict[str, Any]) -> None:
     answer = ask(box(*case["rows"], aliases=case["aliases"]), one["port"], one["to"], one["address"])
     assert answer.kind.value == one["kind"]
     if "but" in one:
-        assert answer.senders == subtract(PUBLIC_V4, numbers(one["but"]))
+        assert answer.senders == subtract(PUBLIC_V4, n(one["but"]))
     if "only" in one:
-        assert answer.senders == numbers(one["only"])
+        assert answer.senders == n(one["only"])
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Line:
     def meets(self, device: str, source: str, destination: str, port: int, macros: dict[str, str]) -> bool:
         def holds(field: str, address: str) -> bool:
             where = {"(vtnet1)": WAN, "(vtnet0)": "192.168.1.1"}.get(field.lstrip("!"), field.lstrip("!"))
-            inside = where == "any" or bool(intersect(numbers(where), numbers(address)))
+            inside = where == "any" or bool(intersect(n(where), n(address)))
             return inside is not field.startswith("!")
 
         named = macros.get(self.port.lstrip("$"), self.port)
@@ -83,7 +84,7 @@ def test_rows_and_pf_text_agree(case: dict[str, Any]) -> None:
             for port in (32400, 32500, 443):
                 right = by_text(case, source, destination, port)
                 for place in places:
-                    answer = ask(of, port, place, destination, numbers(source))
+                    answer = ask(of, port, place, destination, n(source))
                     wanted = AnswerKind.EVERYBODY if place == right else AnswerKind.NOBODY
                     assert answer.kind is wanted, (source, destination, port, place)
 

@@ -7,15 +7,12 @@ import pytest
 from plexops.drivers.rulesets.pf_words import literal_ports
 from plexops.model.intervals import subtract
 from plexops.packets.reach import AnswerKind
+from tests.packets.handmade import EVERYBODY, NOBODY, SOME, UNKNOWN, n
 from tests.packets.pf_home import (
     AUTOMATIC,
-    EVERYBODY,
     INTERFACES,
     NAS,
-    NOBODY,
     PLEX,
-    SOME,
-    UNKNOWN,
     Row,
     ask,
     box,
@@ -23,7 +20,6 @@ from tests.packets.pf_home import (
     forward,
     interface,
     nat,
-    numbers,
     rule,
 )
 
@@ -117,9 +113,9 @@ ALIASES = [
 def test_aliases_for_addresses(name: str, senders: str) -> None:
     """`update_tables.py` fills a table; in it the longest match decides, also of what `!` takes out."""
     answer = ask(box(forward(source__network=name), aliases=ALIASES))
-    right = numbers(senders)
+    right = n(senders)
     assert answer.kind is SOME
-    assert answer.senders == (subtract(right, numbers("198.51.100.9")) if name == "friends" else right)
+    assert answer.senders == (subtract(right, n("198.51.100.9")) if name == "friends" else right)
 
 
 @pytest.mark.parametrize(

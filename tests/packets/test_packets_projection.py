@@ -6,13 +6,14 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from plexops.model.packets import Box, Chain, State, TranslateSource
+from plexops.model.packets import Box, Chain, TranslateSource
 from plexops.packets.projection import with_accept, with_forward, with_host_accept, without
 from plexops.packets.reach import AnswerKind, who_reaches
 from tests.packets.handmade import (
     ACCEPT,
     DNAT,
     DROP,
+    ESTABLISHED,
     EVERYBODY,
     NOBODY,
     PLEX,
@@ -36,11 +37,9 @@ from tests.packets.handmade import (
     rule,
     server,
     source,
-    state,
     sub,
 )
 
-ESTABLISHED = rule(state(State.ESTABLISHED), ACCEPT)
 STRICT = base("forward", ESTABLISHED, policy=DROP, name="forward")
 
 

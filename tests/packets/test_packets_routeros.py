@@ -9,13 +9,9 @@ import pytest
 from plexops.drivers.rulesets.routeros import Rows, routeros_box
 from plexops.model.intervals import network, normalise, subtract
 from plexops.packets.reach import PUBLIC_V4
-from tests.packets.routeros_home import PLEX, ask, home, kind, number
+from tests.packets.handmade import number
+from tests.packets.routeros_home import FILTER, NAT, PLEX, PLEX_NAT, STRICT, E, N, S, U, ask, home, kind
 
-NAT = "/ip firewall nat add chain=dstnat protocol=tcp dst-port=32500"
-PLEX_NAT = (
-    f"{NAT} action=dst-nat in-interface-list=WAN to-addresses=192.168.88.10 to-ports=32400 comment=Plex\n"
-)
-FILTER = "/ip firewall filter add chain=forward"
 RAW = "/ip firewall raw add"
 MANGLE = "/ip firewall mangle add"
 DROP_UNASKED = (
@@ -23,8 +19,6 @@ DROP_UNASKED = (
     f"{FILTER} action=drop connection-state=invalid\n"
     f"{FILTER} action=drop connection-state=new connection-nat-state=!dstnat in-interface-list=WAN\n"
 )
-STRICT = f"{FILTER} action=accept connection-state=established,related\n{{0}}{FILTER} action=drop\n"
-E, N, S, U = "everybody", "nobody", "some", "not known"
 
 
 def test_the_default_configuration_lets_in_what_is_translated_and_nothing_else() -> None:

@@ -9,21 +9,15 @@ import pytest
 
 from plexops.drivers.rulesets.routeros import routeros_box
 from plexops.model.intervals import network, normalise, subtract
-from plexops.model.packets import AnyOf, Match, Other, UnknownEffect
+from plexops.model.matches import AnyOf, Match, Other
+from plexops.model.packets import UnknownEffect
 from plexops.packets.reach import PUBLIC_V4
 from plexops.parsers import PARSERS
-from tests.packets.routeros_home import WAN, ask, home, kind, rows
+from tests.packets.routeros_home import FILTER, PLEX_NAT, STRICT, WAN, E, N, S, U, ask, home, kind, rows
 
-NAT = "/ip firewall nat add chain=dstnat protocol=tcp dst-port=32500"
-PLEX_NAT = (
-    f"{NAT} action=dst-nat in-interface-list=WAN to-addresses=192.168.88.10 to-ports=32400 comment=Plex\n"
-)
-E, N, S, U = "everybody", "nobody", "some", "not known"
-FILTER = "/ip firewall filter add chain=forward"
 DROP_UNASKED = (
     f"{FILTER} action=drop connection-state=new connection-nat-state=!dstnat in-interface-list=WAN\n"
 )
-STRICT = f"{FILTER} action=accept connection-state=established,related\n{{0}}{FILTER} action=drop\n"
 
 RULES = """\
 Flags: X - disabled, I - invalid; D - dynamic

@@ -20,6 +20,7 @@ from plexops.packets.why import Why, why_not
 from plexops.parsers.base import Row
 from plexops.parsers.uci import parse_uci
 from tests.packets import openwrt_home
+from tests.packets.handmade import n
 from tests.packets.uci_home import (
     DATA,
     DUMP,
@@ -30,7 +31,6 @@ from tests.packets.uci_home import (
     box,
     cases,
     configuration,
-    numbers,
     redirect,
     rulesets,
     section,
@@ -137,7 +137,7 @@ def reason(router: Box) -> tuple[Why, str, str, str, str]:
 def test_a_section_that_is_not_in_force_is_a_rule_that_is_off() -> None:
     router = box("skipped: enabled=disabled")
     (rule,) = router.chains["configured"].rules
-    assert rule.effects == (TranslateDestination(numbers(PLEX), ((32400, 32400),)),)
+    assert rule.effects == (TranslateDestination(n(PLEX), ((32400, 32400),)),)
     assert rule.words.startswith("config redirect: src='wan' dest='lan' proto='tcp' src_dport='32500'")
     words = "firewall4 skips this section: enabled 'disabled' is no yes or no"
     assert reason(router) == (Why.OFF, "Plex", "plexops_plex", "router.firewall", words)

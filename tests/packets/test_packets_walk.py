@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import pytest
 
+from plexops.model.matches import AnyOf, SetHas, State, TagIs
 from plexops.model.packets import (
-    AnyOf,
     Box,
     Chain,
     Hook,
     Jump,
     LocalAddress,
-    MarkIs,
-    Match,
     NamedSet,
     Rule,
-    SetHas,
     SetMark,
     SetTag,
     SkipFilter,
-    State,
-    TagIs,
     UnknownEffect,
     Verdict,
 )
@@ -56,6 +51,7 @@ from tests.packets.handmade import (
     jump,
     kinds,
     m,
+    marked,
     n,
     number,
     other,
@@ -68,11 +64,6 @@ from tests.packets.handmade import (
     stopped_by,
     sub,
 )
-
-
-def marked(value: int, connection: bool = False) -> Match:
-    return m(MarkIs(value, connection=connection), f"mark {value}")
-
 
 # --- verdicts, jumps, policies --------------------------------------------------------------------------------------
 

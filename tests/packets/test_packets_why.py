@@ -6,24 +6,26 @@ from typing import Any
 
 import pytest
 
-from plexops.model.packets import (
+from plexops.model.matches import (
     AnyOf,
-    Box,
-    Chain,
     FamilyIs,
-    LocalAddress,
     MacIn,
     MarkIs,
     MarkNamed,
     Match,
-    NamedSet,
-    NoTracking,
     ProtocolIs,
-    Rule,
     SetHas,
     State,
     TagIs,
     TimeIs,
+)
+from plexops.model.packets import (
+    Box,
+    Chain,
+    LocalAddress,
+    NamedSet,
+    NoTracking,
+    Rule,
     TranslateDestination,
     TranslateSource,
 )

@@ -20,12 +20,13 @@ import yaml
 from plexops.drivers.answers import Answer
 from plexops.drivers.rulesets.boxes import Told, build_box
 from plexops.model.exchange import Json
-from plexops.model.intervals import ALL_V4, ALL_V6, Numbers, network
+from plexops.model.intervals import ALL_V4, ALL_V6, network
 from plexops.model.packets import Box, LocalAddress, Route
 from plexops.packets.reach import Answer as Reached
 from plexops.packets.reach import Asked, Target, who_reaches
 from plexops.parsers.base import Row
 from plexops.parsers.uci import parse_uci
+from tests.packets.handmade import asked, plex
 
 DATA = Path(__file__).parent / "data/uci"
 STORE = Path(__file__).parent / "data/openwrt"
@@ -175,18 +176,11 @@ def ask(
     router: Box, port: int, viewer: str = "", at: str = WAN, to: tuple[str, int] = (PLEX, 32400)
 ) -> Reached:
     """Ask whether a viewer (empty: who) that knocks at an address and port gets to a place."""
-    asked, target = asking(port, viewer, at, to)
-    return who_reaches([router], asked, target)
+    return who_reaches([router], *asking(port, viewer, at, to))
 
 
 def asking(
     port: int, viewer: str = "", at: str = WAN, to: tuple[str, int] = (PLEX, 32400)
 ) -> tuple[Asked, Target]:
     """Give the same as a question."""
-    asked = Asked(6 if ":" in at else 4, numbers(at), ((port, port),), numbers(viewer) if viewer else None)
-    return asked, Target.at(numbers(to[0]), ((to[1], to[1]),))
-
-
-def numbers(text: str) -> Numbers:
-    """Give an address or a network."""
-    return network(text)[1]
+    return asked(port, at=at, by=viewer), plex(*to)

@@ -17,7 +17,8 @@ from plexops.model.change import Action, Change
 from plexops.model.entries import Echo, Lease, UpnpMapping
 from plexops.model.exchange import Command, Script, Write
 from plexops.model.intervals import normalise
-from plexops.model.packets import Box, Effect, LocalAddress, State, UnknownEffect
+from plexops.model.matches import State
+from plexops.model.packets import Box, Effect, LocalAddress, UnknownEffect
 from plexops.model.plan import Authorized, GuardVerdict, Step, authorize
 from plexops.model.resources import KINDS
 from plexops.model.resources.dhcp_reservation import Reservation

@@ -13,13 +13,13 @@ import pytest
 from plexops.drivers.rulesets.routeros import Rows, routeros_box
 from plexops.model.change import Action, Change
 from plexops.model.entries import UpnpMapping
+from plexops.model.matches import State
 from plexops.model.packets import (
     Box,
     Chain,
     Hook,
     LocalAddress,
     Rule,
-    State,
     TranslateDestination,
     UnknownEffect,
     Verdict,
