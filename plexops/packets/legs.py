@@ -32,11 +32,7 @@ def as_known(packet: Packet, first: Packet, *, source: bool) -> Packet:
 def following(first: Packet, answer: Packet) -> Packet:
     """Give the packet after an answer that came through: as the first came, with what the answer cut away gone."""
     return replace(
-        answer,
-        leg=Leg.ACK,
-        tracking=Tracking.BEFORE,
-        state=State.INVALID,
-        connection=False,
+        _setting_out(answer, Leg.ACK),
         entered=first.entered,
         leaves="",
         source=first.original_source,
@@ -45,12 +41,16 @@ def following(first: Packet, answer: Packet) -> Packet:
         port=first.original_port,
         dnat=False,
         snat=False,
-        mark=0,
-        mark_name="",
         tag="",
         routed=False,
         trail=first.trail,
     )
+
+
+def _setting_out(packet: Packet, leg: Leg) -> Packet:
+    """Give a later packet of a connection: tracking has not seen it yet, and it bears no mark."""
+    unseen = replace(packet, tracking=Tracking.BEFORE, state=State.INVALID, connection=False)
+    return replace(unseen, leg=leg, mark=0, mark_name="")
 
 
 def for_whom(first: Packet, later: Packet) -> Packet:
@@ -70,19 +70,13 @@ def for_whom(first: Packet, later: Packet) -> Packet:
 def reply_to(first: Packet, leg: Leg, *, local: bool) -> Packet:
     """Give the answer to a packet that came through, as it sets out: from the box itself, or arriving there."""
     return replace(
-        first,
-        leg=leg,
-        tracking=Tracking.BEFORE,
-        state=State.INVALID,
-        connection=False,
+        _setting_out(first, leg),
         entered="" if local else first.leaves,
         leaves=first.entered if local else "",
         source=first.destination,
         source_port=first.port,
         destination=first.source,
         port=first.source_port,
-        mark=0,
-        mark_name="",
     )
 
 

@@ -7,7 +7,7 @@ first reason why it does not; else that there is none.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from plexops.model import matches
@@ -99,9 +99,9 @@ def why_not(path: Sequence[Box], asked: Asked, target: Target, answer: Answer) -
 
 
 def _distinct(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
-    by_what = {
-        (r.why, r.box, id(r.rule), id(r.match), id(r.by), id(r.at), r.words, r.leg): r for r in reasons
-    }
+    by_what: dict[tuple[object, ...], Reason] = {}
+    for r in reasons:
+        by_what[r.why, r.box, id(r.rule), id(r.match), id(r.by), id(r.at), r.words, r.leg] = r
     return tuple(by_what.values())
 
 
@@ -123,17 +123,8 @@ def _stopped(ends: Iterable[End]) -> Iterator[Reason]:
     # What is known to stop comes before what only may.
     for end in sorted(ends, key=lambda end: _is_guess(end.step)):
         step = end.step
-        yield Reason(
-            Why.STOPPED,
-            end.box,
-            step.rule,
-            step.chain,
-            words=step.words,
-            leg=step.leg,
-            base=step.base,
-            at=step.at,
-            translated=_first(end).dnat,
-        )
+        stopped = Reason(Why.STOPPED, end.box, step.rule, step.chain, words=step.words, leg=step.leg)
+        yield replace(stopped, base=step.base, at=step.at, translated=_first(end).dnat)
 
 
 def _is_guess(step: Step) -> bool:
@@ -167,20 +158,13 @@ def leads_to(box: Box, effect: TranslateDestination, asked: Asked, target: Targe
     """Tell whether a translation would end at the target."""
     if effect.family not in (0, asked.family):
         return False
-    to = (
-        box.own(asked.family)
-        if effect.to_itself
-        else asked.addresses
-        if effect.addresses is None
-        else effect.addresses
-    )
-    for addresses, ports in target.places:
-        there = effect.ports if effect.ports is not None else asked.ports
-        if effect.shift_from is not None and effect.ports is not None:
-            there = shift(asked.ports, effect.ports[0][0] - effect.shift_from)
-        if intersect(to, addresses) and intersect(there, ports):
-            return True
-    return False
+    to = asked.addresses if effect.addresses is None else effect.addresses
+    if effect.to_itself:
+        to = box.own(asked.family)
+    there = asked.ports if effect.ports is None else effect.ports
+    if effect.shift_from is not None and effect.ports is not None:
+        there = shift(asked.ports, effect.ports[0][0] - effect.shift_from)
+    return any(intersect(to, addresses) and intersect(there, ports) for addresses, ports in target.places)
 
 
 def _rules(box: Box, asked: Asked, target: Target) -> list[Reason]:
@@ -188,13 +172,14 @@ def _rules(box: Box, asked: Asked, target: Target) -> list[Reason]:
     found = [(c, r) for c, r, effect in translating(box) if leads_to(box, effect, asked, target)]
     if not found:
         found = [(c, r) for c, r, _ in translating(box) if any(_names(match, asked) for match in r.matches)]
-    # What is for another interface (the way back of those inside) stands behind.
-    found.sort(key=lambda one: _elsewhere_in(_not_entered(box, one[0], packets, frozenset())))
+
+    def for_another_interface(one: tuple[Chain, Rule]) -> bool:
+        barred = _not_entered(box, one[0], packets, frozenset())
+        return barred is not None and isinstance(barred.test, InterfaceIs)
+
+    # Those (the way back of those inside) stand behind.
+    found.sort(key=for_another_interface)
     return [_of_rule(box, chain, rule, packets) for chain, rule in found] or [Reason(Why.NO_RULE)]
-
-
-def _elsewhere_in(barred: Match | None) -> bool:
-    return barred is not None and isinstance(barred.test, InterfaceIs)
 
 
 def _names(match: Match, asked: Asked) -> bool:
@@ -209,10 +194,9 @@ def _names(match: Match, asked: Asked) -> bool:
 
 def _before_translation(box: Box, asked: Asked) -> list[Packet]:
     """Give the first packet as it is when destinations are about to be translated."""
-    walk = BoxWalk(box)
-    stage = TRANSLATING[box.plumbing]
     steps = PLUMBING[box.plumbing].first
-    return walk.through(steps[: steps.index(f"nat {stage}")], [first_packet(box, asked)])[0]
+    before = steps[: steps.index(f"nat {TRANSLATING[box.plumbing]}")]
+    return BoxWalk(box).through(before, [first_packet(box, asked)])[0]
 
 
 def _of_rule(box: Box, chain: Chain, rule: Rule, packets: Sequence[Packet]) -> Reason:
@@ -222,13 +206,10 @@ def _of_rule(box: Box, chain: Chain, rule: Rule, packets: Sequence[Packet]) -> R
     if packets and all(packet.tracking is Tracking.UNTRACKED for packet in packets):
         return Reason(Why.UNTRACKED, rule=rule, chain=chain)
     no, narrowing = _first_no(box, rule, packets)
-    if no is not None:
-        return Reason(Why.NO_MATCH, rule=rule, chain=chain, match=no, words=no.words)
-    barred = _not_entered(box, chain, packets, frozenset())
-    if barred is not None:
-        return Reason(Why.NOT_ENTERED, rule=rule, chain=chain, match=barred, words=barred.words)
-    if narrowing is not None:
-        return Reason(Why.NARROWED, rule=rule, chain=chain, match=narrowing, words=narrowing.words)
+    barred = None if no is not None else _not_entered(box, chain, packets, frozenset())
+    for why, match in ((Why.NO_MATCH, no), (Why.NOT_ENTERED, barred), (Why.NARROWED, narrowing)):
+        if match is not None:
+            return Reason(why, rule=rule, chain=chain, match=match, words=match.words)
     by = _taken_by(box, chain, rule, packets)
     return Reason(Why.TAKEN, rule=rule, chain=chain, by=by, words="" if by is None else by.words)
 
@@ -238,9 +219,8 @@ def _taken_by(box: Box, chain: Chain, rule: Rule, packets: Sequence[Packet]) -> 
     found: list[Step] = []
     for packet in packets:
         after, ends = BoxWalk(box).through((f"nat {TRANSLATING[box.plumbing]}",), [packet])
-        found += [step for one in after for step in one.trail[len(packet.trail) :]] + [
-            end.step for end in ends
-        ]
+        found += [step for one in after for step in one.trail[len(packet.trail) :]]
+        found += [end.step for end in ends]
     others = [step for step in found if step.rule is not None and step.rule is not rule]
     near = [step for step in others if step.chain is chain]
     return next((step.rule for step in (*near, *reversed(others))), None)
