@@ -16,45 +16,10 @@ from typing import Literal
 from plexops.model.intervals import Numbers, edges, normalise
 from plexops.model.matches import (
     BOTH_FAMILIES,
-    AddressIn,
-    AddressIs,
-    AddressKind,
-    AnyOf,
-    ConnectionsWithin,
-    DirectionIs,
     Family,
-    FamilyIs,
-    FlagsAre,
-    InterfaceIs,
-    LinkIs,
-    MacIn,
-    MarkIs,
-    MarkNamed,
     Match,
-    Other,
-    PortIn,
-    ProtocolIs,
-    RateWithin,
-    ReversePathHolds,
-    SetHas,
     Side,
-    State,
-    StateIs,
-    TagIs,
-    Test,
-    TimeIs,
-    TranslatedIs,
 )
-
-#: Its whole vocabulary: front ends, and what walks them, take it from here.
-__all__ = [
-    "BOTH_FAMILIES", "AddToSet", "AddressIn", "AddressIs", "AddressKind", "AnyOf", "Box", "Chain", "ConnectionsWithin",
-    "CopyMark", "DirectionIs", "Effect", "Family", "FamilyIs", "FlagsAre", "Hook", "InterfaceIs", "Jump", "LinkIs",
-    "LocalAddress", "MacIn", "MarkIs", "MarkNamed", "Match", "NameMark", "NamedSet", "NoTracking", "Other", "PortIn",
-    "ProtocolIs", "RateWithin", "ReversePathHolds", "Route", "Rule", "SetHas", "SetMark", "SetTag", "Side", "SkipFilter",
-    "State", "StateIs", "TagIs", "Test", "TimeIs", "TranslateDestination", "TranslateSource", "TranslatedIs",
-    "UnknownEffect", "Verdict",
-]  # fmt: skip
 
 # --- Effects ------------------------------------------------------------------------------------------------------
 

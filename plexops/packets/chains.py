@@ -8,7 +8,14 @@ from enum import StrEnum
 from functools import partial
 
 from plexops.model import packets as model
-from plexops.model.packets import Box, Chain, Effect, Jump, Rule, Verdict
+from plexops.model.packets import (
+    Box,
+    Chain,
+    Effect,
+    Jump,
+    Rule,
+    Verdict,
+)
 from plexops.packets.packet import (
     CONNECTION_MARK,
     PACKET_MARK,

@@ -13,7 +13,14 @@ from enum import StrEnum
 from plexops.model import matches
 from plexops.model.intervals import intersect, shift
 from plexops.model.matches import InterfaceIs, Match, Side
-from plexops.model.packets import Box, Chain, Jump, Rule, TranslateDestination, UnknownEffect
+from plexops.model.packets import (
+    Box,
+    Chain,
+    Jump,
+    Rule,
+    TranslateDestination,
+    UnknownEffect,
+)
 from plexops.packets.chains import End, EndKind
 from plexops.packets.connection import BoxWalk
 from plexops.packets.packet import Leg, Packet, Step, Tracking

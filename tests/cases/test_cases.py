@@ -49,7 +49,16 @@ from plexops.model.matches import (
     TranslatedIs,
 )
 from plexops.model.matches import State as Tracked
-from plexops.model.packets import Box, Chain, Hook, LocalAddress, Route, Rule, TranslateDestination, Verdict
+from plexops.model.packets import (
+    Box,
+    Chain,
+    Hook,
+    LocalAddress,
+    Route,
+    Rule,
+    TranslateDestination,
+    Verdict,
+)
 from plexops.model.plan import shown
 from plexops.model.resources import KINDS
 from plexops.model.resources.dhcp_reservation import Reservation

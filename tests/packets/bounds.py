@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from plexops.model.intervals import Numbers
-from plexops.model.packets import Box, MarkIs, NamedSet, SetHas, SetMark
+from plexops.model.matches import MarkIs, SetHas
+from plexops.model.packets import Box, NamedSet, SetMark
 from tests.packets.handmade import DNAT, DROP, SOURCE, TCP, base, dport, m, router, rule
 
 

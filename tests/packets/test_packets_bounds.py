@@ -9,7 +9,14 @@ import pytest
 
 from plexops.model.intervals import intersect
 from plexops.model.matches import MarkIs, Match, SetHas, TagIs
-from plexops.model.packets import AddToSet, Box, NamedSet, Rule, SetMark, SetTag
+from plexops.model.packets import (
+    AddToSet,
+    Box,
+    NamedSet,
+    Rule,
+    SetMark,
+    SetTag,
+)
 from plexops.packets.chains import JUMP_DEPTH, RULE_STEPS, EndKind
 from plexops.packets.packet import MOST, TOO_MANY, Packet, Question, merge
 from plexops.packets.reach import AnswerKind, first_packet, who_reaches

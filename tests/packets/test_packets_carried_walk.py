@@ -11,7 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plexops.model.matches import FamilyIs, Match, PortIn, ProtocolIs, State
-from plexops.model.packets import Box, Chain, Jump, Rule, Verdict
+from plexops.model.packets import (
+    Box,
+    Chain,
+    Jump,
+    Rule,
+    Verdict,
+)
 from plexops.packets.projection import with_accept
 from plexops.packets.reach import AnswerKind, who_reaches
 from plexops.packets.why import Why, why_not

@@ -15,7 +15,15 @@ from plexops.drivers.rulesets.iptables_lines import split_line
 from plexops.drivers.rulesets.iptables_matches import read_matches
 from plexops.drivers.rulesets.iptables_targets import read_effects
 from plexops.model.matches import Family, Match
-from plexops.model.packets import Chain, Effect, Hook, NamedSet, Rule, UnknownEffect, Verdict
+from plexops.model.packets import (
+    Chain,
+    Effect,
+    Hook,
+    NamedSet,
+    Rule,
+    UnknownEffect,
+    Verdict,
+)
 
 #: Each table's priority, and the chains in which packets enter it.
 _BUILTIN: Mapping[str, tuple[int, tuple[str, ...]]] = MappingProxyType(

@@ -17,7 +17,13 @@ from plexops.drivers.rulesets.iptables_sets import read_ipsets
 from plexops.drivers.rulesets.nft import read_nft
 from plexops.model.exchange import Json
 from plexops.model.matches import BOTH_FAMILIES, Family
-from plexops.model.packets import Box, Chain, Hook, LocalAddress, Route
+from plexops.model.packets import (
+    Box,
+    Chain,
+    Hook,
+    LocalAddress,
+    Route,
+)
 from plexops.parsers.base import ParseError
 
 #: The reason that says that there is nothing to read.

@@ -19,7 +19,13 @@ from plexops.drivers.rulesets.nft_values import UNREADABLE, address_numbers, bar
 from plexops.drivers.rulesets.nft_words import listed, members, one_member
 from plexops.model.exchange import Json
 from plexops.model.matches import BOTH_FAMILIES, Family, Match, Other
-from plexops.model.packets import Chain, Hook, NamedSet, Rule, Verdict
+from plexops.model.packets import (
+    Chain,
+    Hook,
+    NamedSet,
+    Rule,
+    Verdict,
+)
 from plexops.parsers.base import ParseError
 
 _FAMILIES: Mapping[str, frozenset[Family]] = MappingProxyType(

@@ -13,7 +13,15 @@ from plexops.drivers.rulesets.nft_values import UNREADABLE, NotModelledError, ba
 from plexops.drivers.rulesets.nft_words import listed, members, one_member, show_statement
 from plexops.model.exchange import Json
 from plexops.model.matches import AnyOf, MarkIs, Match, Other, SetHas, StateIs, Test
-from plexops.model.packets import AddToSet, CopyMark, Effect, NoTracking, Rule, SetMark, UnknownEffect
+from plexops.model.packets import (
+    AddToSet,
+    CopyMark,
+    Effect,
+    NoTracking,
+    Rule,
+    SetMark,
+    UnknownEffect,
+)
 
 #: A longer verdict map becomes a rule for each verdict.
 _MOST_RULES = 64

@@ -16,7 +16,15 @@ from plexops.drivers.rulesets.pf_words import ByFamily, Names, Pairs, Row, Rows,
 from plexops.model import packets
 from plexops.model.intervals import single
 from plexops.model.matches import Family, FamilyIs, Match
-from plexops.model.packets import Box, Chain, Effect, Hook, Rule, SkipFilter, Verdict
+from plexops.model.packets import (
+    Box,
+    Chain,
+    Effect,
+    Hook,
+    Rule,
+    SkipFilter,
+    Verdict,
+)
 
 _MODELLED = """
 disabled nordr interface ipprotocol protocol target local-port poolopts tag tagged pass sequence prio_group

@@ -17,7 +17,15 @@ from plexops.drivers.rulesets.routeros_matches import Reading
 from plexops.drivers.rulesets.routeros_rules import chain_id, rules_of
 from plexops.model.intervals import ALL_V6
 from plexops.model.matches import Family
-from plexops.model.packets import Box, Chain, Hook, LocalAddress, NamedSet, Route, Rule
+from plexops.model.packets import (
+    Box,
+    Chain,
+    Hook,
+    LocalAddress,
+    NamedSet,
+    Route,
+    Rule,
+)
 
 #: Menu → its base chains. In `nat` the stages are what is translated.
 _BASE: Mapping[str, tuple[str, ...]] = {

@@ -16,7 +16,14 @@ from plexops.drivers.rulesets.routeros_places import is_disabled, is_invalid
 from plexops.model import packets
 from plexops.model.intervals import Numbers, single, size
 from plexops.model.matches import AddressIn, Match, Other, Side
-from plexops.model.packets import Effect, LocalAddress, Rule, TranslateDestination, UnknownEffect, Verdict
+from plexops.model.packets import (
+    Effect,
+    LocalAddress,
+    Rule,
+    TranslateDestination,
+    UnknownEffect,
+    Verdict,
+)
 
 _GO_ON = (Verdict.CONTINUE,)
 _PLAIN: Mapping[str, tuple[Effect, ...]] = {
