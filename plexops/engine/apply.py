@@ -162,6 +162,8 @@ class Applier:
         if change.kind is Kind.PORT_FORWARD and self._shop.drivers.plex is not None:
             # Plex has to answer at the very target of the forward, now.
             self._seen = self._shop.observer.again(self._seen, Role.PLEX)
+        if _which_plex(self._seen) != _which_plex(self._start):
+            raise Stopped("the Plex server that this was planned for does not answer any more")
         now = foreign(self._seen.view.of(change.role), change.role, [s.change for s in self._plan.steps])
         if now != self._foreign[change.role]:
             raise Stopped(f"somebody changed the {change.role} while this run was under way")
@@ -252,3 +254,7 @@ class Applier:
             return Applied(ExitStatus.UNDO_UNPROVEN, self._carried, self._seen, reason=reason)
         status = ExitStatus.UNDONE if begun else ExitStatus.SAFE_STOP
         return Applied(status, self._carried, self._seen, reason=reason)
+
+
+def _which_plex(seen: Seen) -> str:
+    return seen.view.of(Role.PLEX).text("plex.identifier") or ""

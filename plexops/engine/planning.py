@@ -146,6 +146,8 @@ def basis(
         "tasks": sha256([[t.kind, t.key, t.state, t.adopt, canonical(dict(t.values))] for t in tasks.tasks]),
         "adoptions": sha256(sorted(adopted)),
         "purpose": "undo" if undoing else "apply",
+        # Settings alike do not make two servers one.
+        "which Plex server answers": sha256(seen.view.of(Role.PLEX).text("plex.identifier") or ""),
     }
     for role, kinds in RESTS_ON.items():
         snapshot = seen.view.of(role)

@@ -6,11 +6,13 @@ import time
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import pytest
 
 from plexops.engine.order import Order
 from plexops.engine.runner import run
+from plexops.engine.sending import Sender
 from plexops.evidence.folder import Store
 from plexops.model.errors import ExitStatus
 from plexops.model.plan import Plan
@@ -57,6 +59,45 @@ def test_an_edit_while_the_plan_is_read_makes_it_stale(tmp_path: Path) -> None:
         assert site.exit_status == ExitStatus.SAFE_STOP
         assert "router configuration" in site.outcome
         assert "plexops" not in looked.running.export("router")
+
+
+def swap_plex(looked: Looked) -> None:
+    """Another server, set up alike, answers in Plex's place from now on."""
+    plex = looked.running.plex
+    plex._seed = replace(plex._seed, machine_identifier="another-server")
+
+
+def test_another_plex_that_answers_since_makes_the_plan_stale(tmp_path: Path) -> None:
+    with looked_at("openwrt", "drifted", tmp_path / "home") as looked:
+
+        def approve(_report: SiteReport, _plan: Plan) -> bool:
+            swap_plex(looked)
+            return True
+
+        order = Order("apply", approve=approve, effect_seconds=2.0)
+        site = run([looked.home], order, Store.open(tmp_path / "runs"))[0].sites[0]
+        assert site.exit_status == ExitStatus.SAFE_STOP
+        assert "which Plex server answers" in site.outcome
+        assert "plexops" not in looked.running.export("router")
+
+
+def test_another_plex_that_answers_under_way_stops_the_run_before_anything_leads_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with looked_at("openwrt", "drifted", tmp_path / "home") as looked:
+        before = looked.running.export("router")
+        send = Sender.send
+
+        def send_and_swap(*given: Any) -> None:
+            send(*given)
+            swap_plex(looked)
+
+        monkeypatch.setattr(Sender, "send", send_and_swap)
+        order = Order("apply", approve=lambda _report, _plan: True, effect_seconds=2.0)
+        site = run([looked.home], order, Store.open(tmp_path / "runs"))[0].sites[0]
+        assert site.exit_status == ExitStatus.UNDONE
+        assert "the Plex server that this was planned for does not answer any more" in site.outcome
+        assert looked.running.export("router") == before
 
 
 def test_evidence_ages_while_nobody_looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -201,6 +201,11 @@ RESTS: tuple[tuple[str, str, Callable[[Looked], Seen]], ...] = (
         lambda home: home.altered(replace(home.snapshot(PLEX), entries=())),
     ),
     (
+        "another Plex",
+        "which Plex server answers",
+        lambda home: home.altered(with_fact(home.snapshot(PLEX), "plex.identifier", "another")),
+    ),
+    (
         "the router's key",
         "router identity",
         lambda home: replace(home.seen, identities={**home.seen.identities, ROUTER: "SHA256:other"}),
