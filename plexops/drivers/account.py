@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv6Address
@@ -10,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from plexops.drivers.base import Observation
+from plexops.drivers.plex_said import flag, port
 from plexops.languages.plex_tv import RESOURCES
 from plexops.model.exchange import Only, Read, Reply
 from plexops.model.snapshot import Fact, FactValue, Role, Snapshot
@@ -22,6 +24,7 @@ _WANTED = frozenset(
         *("connections", "protocol", "address", "port", "local", "IPv6"),
     }
 )
+_HOST = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
 _LISTED = "account.listed"
 #: Where plex.tv lets this token see no list: it is then as if nobody had asked, and no reason to know less of the home.
 NO_ACCESS = "account.access"
@@ -77,7 +80,10 @@ def _facts(reply: Reply) -> dict[str, FactValue] | str:
 
 def _of_row(row: Mapping[str, Any]) -> dict[str, FactValue]:
     """Give the facts of this server's row. KeyError, TypeError, ValueError: it is not as plex.tv writes it."""
-    connections = [_Connection.read(one) for one in row["connections"]]
+    listed = row["connections"]
+    if not isinstance(listed, list):
+        raise TypeError("no list")
+    connections = [_Connection.read(one) for one in listed]
     facts: dict[str, FactValue] = {_LISTED: True}
     facts |= {name: _flag(row[member]) for name, member in _FLAGS.items() if member in row}
     facts["account.direct"] = tuple(one.door for one in connections if not (one.local or one.relay))
@@ -95,15 +101,19 @@ class _Connection:
 
     @staticmethod
     def read(one: Mapping[str, Any]) -> _Connection:
-        host, port = str(one["address"]), int(one["port"])
-        if not host or len(host) > 253 or not 0 < port < 65536:
-            raise ValueError("no address")
+        host, number = one["address"], port(str(one["port"]))
+        if not isinstance(host, str) or not number:
+            raise TypeError("no address and port")
         if ":" in host:
             host = f"[{IPv6Address(host)}]"
-        return _Connection(f"{host}:{port}", _flag(one["local"]), _flag(one["relay"]))
+        elif not _HOST.fullmatch(host):
+            raise ValueError("no address")
+        return _Connection(f"{host}:{number}", _flag(one["local"]), _flag(one["relay"]))
 
 
 def _flag(value: object) -> bool:
     """Read true and false as JSON has them, and as Plex writes them elsewhere."""
-    words = {"true": True, "1": True, "false": False, "0": False}
-    return words[str(value).lower()]
+    found = flag(str(value).lower())
+    if found is None:
+        raise ValueError("no flag")
+    return found

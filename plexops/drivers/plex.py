@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from xml.etree import ElementTree as ET
 
 from plexops.drivers.base import Observation, Unrenderable
+from plexops.drivers.plex_said import ACCOUNT, IDENTITY, Reader, document, flag, port, read_words
 from plexops.model.change import Change, inverse
 from plexops.model.exchange import Call, Expect, Read, Reply, Script, Write
 from plexops.model.resources.plex_remote_access import RemoteAccess
@@ -38,6 +39,17 @@ _TEXTS: Mapping[str, str] = {
     "plex.custom_connections": _CUSTOM,
     "plex.allowed_networks": _ALLOWED,
     "plex.interface": _INTERFACE,
+}
+
+#: How flags and ports are read.
+_READERS: Mapping[str, Reader] = {
+    **dict.fromkeys((_PUBLISH, _MANUAL, _RELAY), flag),
+    **dict.fromkeys((_PORT, _LAST_AUTOMATIC), port),
+}
+#: What holds an answer, by the read.
+_TAGS: Mapping[str, str] = {
+    **dict.fromkeys(("identity", "root", "prefs", "sessions"), "MediaContainer"),
+    "account": "MyPlex",
 }
 
 #: A PUT that switches publishing can take 25 s to be answered while UPnP times out.
@@ -63,10 +75,12 @@ class PlexDriver:
     """Plex's own settings and its verdict about the way in.
 
     `thorough`: who is served through the relay, and what time it is, as well. `logs`: its log, where nobody else gave it.
+    `token`: the requests bear one.
     """
 
     thorough: bool = False
     logs: bool = False
+    token: bool = True
 
     @property
     def kinds(self) -> frozenset[Kind]:
@@ -78,7 +92,7 @@ class PlexDriver:
         replies = yield (*_READS, *self._more())
         by_id = {reply.id: reply for reply in replies}
         snapshot = self._understand(by_id)
-        return _with_log(snapshot, by_id) if self.logs else snapshot
+        return self._with_log(snapshot, by_id) if self.logs else snapshot
 
     def _more(self) -> tuple[Read, ...]:
         found: tuple[Read, ...] = ()
@@ -93,38 +107,49 @@ class PlexDriver:
         return found
 
     def _understand(self, by_id: Mapping[str, Reply]) -> Snapshot:
-        facts: dict[str, Fact] = {}
-        reasons: dict[str, str] = {}
-        for read, names in ((by_id["identity"], _IDENTITY), (by_id["account"], _ACCOUNT)):
-            document = _document(read)
-            if isinstance(document, str):
-                reasons |= dict.fromkeys(names, document)
-                continue
-            for name, value in _read_names(names, document).items():
-                facts[name] = Fact(name, value, f"plex.{read.id}")
-        facts |= _subscription(by_id)
+        said = {
+            name: document(by_id[name], tag, token=self.token) for name, tag in _TAGS.items() if name in by_id
+        }
+        facts, reasons = read_words(IDENTITY, said["identity"], "plex.identity")
+        of_account, why = read_words(ACCOUNT, said["account"], "plex.account")
+        facts, reasons = facts | of_account, reasons | why
+        facts |= _subscription(said)
         if self.thorough:
             from plexops.drivers.plex_sessions import relayed_sessions
 
-            relayed = relayed_sessions(_document(by_id["sessions"]))
+            relayed = relayed_sessions(said["sessions"])
             if isinstance(relayed, str):
                 reasons["plex.relayed_sessions"] = relayed
             else:
                 facts["plex.relayed_sessions"] = Fact("plex.relayed_sessions", relayed, "plex.sessions")
             facts |= _time(by_id)
-        settings = _settings(by_id)
+        settings = _settings(said, by_id)
         if isinstance(settings, str):
             reasons[Kind.PLEX_REMOTE_ACCESS] = settings
             return _snapshot(facts, (), KindState.UNKNOWN, reasons)
-        if _RELAY in settings:
-            facts["plex.relay"] = Fact("plex.relay", settings[_RELAY] is True, "plex.prefs")
+        if (relay := settings.get(_RELAY)) is not None:
+            facts["plex.relay"] = Fact("plex.relay", relay, "plex.prefs")
         facts |= _setting_facts(settings)
-        facts |= _preferred(by_id["prefs"], str(settings.get(_INTERFACE) or "").strip())
+        facts |= _preferred(said["prefs"], str(settings.get(_INTERFACE) or "").strip())
         entry = _entry(settings)
         if entry is None:
-            reasons[Kind.PLEX_REMOTE_ACCESS] = "this Plex does not have the settings of remote access"
+            reasons[Kind.PLEX_REMOTE_ACCESS] = (
+                "Plex does not say its settings of remote access, or not as it should"
+            )
             return _snapshot(facts, (), KindState.UNKNOWN, reasons)
         return _snapshot(facts, (entry,), KindState.PRESENT, reasons)
+
+    def _with_log(self, snapshot: Snapshot, replies: Mapping[str, Reply]) -> Snapshot:
+        from plexops.drivers.plex_log import LOGS_READ, understand_logs
+
+        log = understand_logs(replies[LOGS_READ.id], token=self.token)
+        reasons: dict[str, str] = {Kind.LOG_EVENT: log.reason} if log.reason else {}
+        return replace(
+            snapshot,
+            entries=(*snapshot.entries, *log.entries),
+            kinds=MappingProxyType({**snapshot.kinds, Kind.LOG_EVENT: log.state}),
+            reasons=MappingProxyType({**snapshot.reasons, **reasons}),
+        )
 
     def script(self, change: Change, now: Snapshot) -> Script:
         """Render one PUT with all the keys that differ. Raises Unrenderable."""
@@ -144,20 +169,6 @@ def _snapshot(
     return Snapshot(Role.PLEX, MappingProxyType(facts), entries, kinds, MappingProxyType(dict(reasons)))
 
 
-def _with_log(snapshot: Snapshot, replies: Mapping[str, Reply]) -> Snapshot:
-    from plexops.drivers.plex_log import LOGS_READ, understand_logs
-
-    log = understand_logs(replies[LOGS_READ.id])
-    return replace(
-        snapshot,
-        entries=(*snapshot.entries, *log.entries),
-        kinds=MappingProxyType({**snapshot.kinds, Kind.LOG_EVENT: log.state}),
-        reasons=MappingProxyType(
-            {**snapshot.reasons, **({Kind.LOG_EVENT: log.reason} if log.reason else {})}
-        ),
-    )
-
-
 def _time(replies: Mapping[str, Reply]) -> dict[str, Fact]:
     """Tell the time in UTC as the newest answer that was dated gives it; nothing where none was."""
     from email.utils import parsedate_to_datetime
@@ -165,76 +176,29 @@ def _time(replies: Mapping[str, Reply]) -> dict[str, Fact]:
     for name in ("logs", "identity"):
         try:
             moment = parsedate_to_datetime(replies[name].date) if name in replies else None
-        except ValueError:
+            moment = moment.astimezone(UTC) if moment is not None and moment.tzinfo is not None else None
+        except (ValueError, OverflowError):
             continue
-        if moment is not None and moment.tzinfo is not None:
-            told = moment.astimezone(UTC).replace(tzinfo=None).isoformat()
-            return {"plex.time": Fact("plex.time", told, f"plex.{name}")}
+        if moment is not None:
+            return {"plex.time": Fact("plex.time", moment.replace(tzinfo=None).isoformat(), f"plex.{name}")}
     return {}
 
 
-def _document(reply: Reply) -> ET.Element | str:
-    """Give an answer's root element, or why there is none. Documents with a DOCTYPE are refused."""
-    if not reply.whole:
-        return f"the answer to {reply.id} was cut off"
-    if reply.status in (401, 403):
-        return "Plex refused the token"
-    if reply.status != 200:
-        return f"Plex answered {reply.id} with status {reply.status}"
-    if "<!DOCTYPE" in reply.body or "<!ENTITY" in reply.body:
-        return f"the answer to {reply.id} is not Plex's"
-    try:
-        return ET.fromstring(reply.body)  # noqa: S314 - no DOCTYPE, and at most 2 MB
-    except ET.ParseError as reason:
-        return f"the answer to {reply.id} is not understood: {reason}"
-
-
-#: Facts by the attribute that holds them.
-_IDENTITY: Mapping[str, str] = {
-    "plex.identifier": "machineIdentifier",
-    "plex.version": "version",
-    "plex.claimed": "claimed",
-}
-_ACCOUNT: Mapping[str, str] = {
-    "plex.mapping_state": "mappingState",
-    "plex.mapping_error": "mappingError",
-    "plex.sign_in": "signInState",
-    "plex.public_address": "publicAddress",
-    "plex.public_port": "publicPort",
-    "plex.private_address": "privateAddress",
-}
-
-
-def _read_names(names: Mapping[str, str], document: ET.Element) -> dict[str, FactValue]:
-    found: dict[str, FactValue] = {}
-    for name, attribute in names.items():
-        text = document.attrib.get(attribute)
-        if text is None and name != "plex.mapping_error":
-            continue
-        if name == "plex.claimed":
-            found[name] = text in ("1", "true")
-        elif name == "plex.public_port":
-            found[name] = int(text) if text and text.isdigit() else 0
-        else:
-            found[name] = text or ""
-    return found
-
-
-def _subscription(replies: Mapping[str, Reply]) -> dict[str, Fact]:
+def _subscription(said: Mapping[str, ET.Element | str]) -> dict[str, Fact]:
     """Tell whether the owner has Plex Pass: the server's own word, else the account's."""
     for name, attribute in (("root", "myPlexSubscription"), ("account", "subscriptionActive")):
-        document = _document(replies[name])
-        word = None if isinstance(document, str) else document.attrib.get(attribute)
-        if word in ("0", "1", "true", "false"):
-            return {
-                "plex.subscription": Fact("plex.subscription", word in ("1", "true"), f"plex.{name}"),
-            }
+        root = said[name]
+        word = None if isinstance(root, str) else flag(root.attrib.get(attribute, ""))
+        if word is not None:
+            return {"plex.subscription": Fact("plex.subscription", word, f"plex.{name}")}
     return {}
 
 
 def _setting_facts(settings: Mapping[str, Any]) -> dict[str, Fact]:
     found: dict[str, FactValue] = {
-        name: str(settings[setting] or "").strip() for name, setting in _TEXTS.items() if setting in settings
+        name: str(settings[setting]).strip()
+        for name, setting in _TEXTS.items()
+        if settings.get(setting) is not None
     }
     secure = _SECURE_WORDS.get(str(settings.get(_SECURE)))
     if secure is not None:
@@ -243,18 +207,18 @@ def _setting_facts(settings: Mapping[str, Any]) -> dict[str, Fact]:
 
 
 #: A choice of the list of interfaces, as `eth0:eth0 (192.168.1.50)`; the first is `:Any`.
-_CHOICE = re.compile(r"(?P<name>[^:]+):.*\((?P<address>[0-9.]+)\)")
+_CHOICE = re.compile(r"(?P<name>[^:]+):.*\((?P<address>[0-9]{1,3}(?:\.[0-9]{1,3}){3})\)")
+_ANY = ":Any"
 
 
-def _preferred(reply: Reply, name: str) -> dict[str, Fact]:
+def _preferred(prefs: ET.Element | str, name: str) -> dict[str, Fact]:
     """Give the address of the interface that Plex prefers, by Plex's own list; nothing where it has no list.
 
     plexapi reads the list of no setting that is text.
     """
-    document = _document(reply)
-    rows = [] if isinstance(document, str) else document.findall(f"Setting[@id='{_INTERFACE}']")
+    rows = [] if isinstance(prefs, str) else prefs.findall(f"Setting[@id='{_INTERFACE}']")
     choices = rows[0].attrib.get("enumValues", "").split("|") if rows else []
-    if not name or not any(choices):
+    if not name or not choices or choices[0] != _ANY:
         return {}
     if not any(choice.partition(":")[0] == name for choice in choices):
         return {"plex.interface_address": Fact("plex.interface_address", "", "plex.prefs")}
@@ -264,23 +228,44 @@ def _preferred(reply: Reply, name: str) -> dict[str, Fact]:
     return {}
 
 
-def _settings(replies: Mapping[str, Reply]) -> dict[str, Any] | str:
-    """Let plexapi read the settings, from the reply that is already here; or say why not."""
-    for name in ("root", "prefs"):
-        document = _document(replies[name])
-        if isinstance(document, str):
-            return document
+def _settings(
+    said: Mapping[str, ET.Element | str], replies: Mapping[str, Reply]
+) -> dict[str, str | bool | int | None] | str:
+    """Let plexapi read the settings, from the reply that is already here; or say why not. None: not understood.
+
+    It takes any word for a flag that is off, so flags and ports have to read alike without it.
+    """
+    root, prefs = said["root"], said["prefs"]
+    if isinstance(root, str) or isinstance(prefs, str):
+        return root if isinstance(root, str) else str(prefs)
+    from plexapi.exceptions import PlexApiException
+
     try:
         settings = _server({"/": replies["root"].body, "/:/prefs": replies["prefs"].body}).settings
-    except (ValueError, TypeError, LookupError) as reason:
+    except (ValueError, TypeError, LookupError, AttributeError, PlexApiException) as reason:
         # plexapi raises a bare ValueError for an attribute that is no number or flag.
         return f"Plex's settings are not understood: {reason!r}"
-    wanted = (_PUBLISH, _MANUAL, _PORT, _LAST_AUTOMATIC, _RELAY, _SECURE, *_TEXTS.values())
-    return {setting.id: setting.value for setting in settings.all() if setting.id in wanted}
+    words = {row.attrib["id"]: row.attrib.get("value", "") for row in prefs}
+    wanted = (*_READERS, *_TEXTS.values(), _SECURE)
+    return {s.id: _understood(s.id, s.value, words[s.id]) for s in settings.all() if s.id in wanted}
+
+
+def _understood(name: str, value: Any, word: str) -> str | bool | int | None:
+    """Give a setting's value where it is what the setting can have, else None."""
+    if name in _READERS:
+        read = _READERS[name](word)
+        return read if isinstance(read, int) and read == value else None
+    return str(value) if name == _SECURE or isinstance(value, str) else None
 
 
 def _entry(settings: Mapping[str, Any]) -> Entry | None:
-    if not {_PUBLISH, _MANUAL, _PORT} <= set(settings):
+    wanted = (
+        settings.get(_PUBLISH),
+        settings.get(_MANUAL),
+        settings.get(_PORT),
+        settings.get(_LAST_AUTOMATIC, 0),
+    )
+    if None in wanted:
         return None
     values = RemoteAccess(
         enabled=bool(settings[_PUBLISH]),

@@ -12,6 +12,7 @@ from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from plexops.drivers.containers import log_folders, mounts_read, plex_container
+from plexops.drivers.plex_said import refusal
 from plexops.languages import LANGUAGES
 from plexops.model.entries import LogEvent, LogWord
 from plexops.model.exchange import Call, Command, Lines, Read, Reply
@@ -200,10 +201,10 @@ def failed(reply: Reply) -> str:
 # --- over HTTP ---------------------------------------------------------------------------------------
 
 
-def understand_logs(reply: Reply) -> LogFound:
-    """Make entries of what Plex itself gives of its logs."""
-    if reply.status in (401, 403):
-        return LogFound((), KindState.UNKNOWN, "Plex refused the token")
+def understand_logs(reply: Reply, *, token: bool = True) -> LogFound:
+    """Make entries of what Plex itself gives of its logs. `token`: one was sent."""
+    if refused := refusal(reply.status, token=token):
+        return LogFound((), KindState.UNKNOWN, refused)
     if not reply.whole:
         return LogFound((), KindState.UNKNOWN, reply.stderr or "the answer to logs was cut off")
     if reply.status != 200:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from xml.etree import ElementTree as ET
 
+from plexops.drivers.plex_said import flag
 from plexops.model.exchange import Call, Read
 
 #: Who watches what is nobody's business. Attributes of a session (1.43) that name people, media, devices and
@@ -75,6 +76,7 @@ def relayed_sessions(document: ET.Element | str) -> int | str:
     """Count the players that are served through the relay; or say why that is unknown."""
     if isinstance(document, str):
         return document
-    if document.tag != "MediaContainer":
-        return "the answer to sessions is not Plex's"
-    return sum(player.attrib.get("relayed") in ("1", "true") for player in document.iter("Player"))
+    relayed = [flag(player.attrib.get("relayed", "0")) for player in document.iter("Player")]
+    if None in relayed:
+        return "the answer to sessions is not understood"
+    return sum(map(bool, relayed))

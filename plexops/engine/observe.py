@@ -273,7 +273,9 @@ class Observer:
         self, token: Secret | None, moved: str, *, server_answers: bool = True, logs: bool = False
     ) -> Answered:
         """Ask Plex where it is; where nothing gets through to it, from inside the server. `logs`: for its log as well."""
-        driver = None if self._drivers.plex is None else replace(self._drivers.plex, logs=logs)
+        driver = None
+        if self._drivers.plex is not None:
+            driver = replace(self._drivers.plex, logs=logs, token=self._sends_token(token))
         plex, server = self._access.site.plex, self._access.site.server
         if driver is None or plex is None:
             return Answered()
@@ -290,6 +292,10 @@ class Observer:
         part.address = address
         part.token = token
         return part
+
+    def _sends_token(self, token: Secret | None) -> bool:
+        """Tell whether Plex is asked with a token. A recording does not hold the one that the server told."""
+        return self._access.knows_token(token) or not self._links.live
 
     def _ask_plex_at(
         self, driver: PlexDriver, token: Secret | None, address: str, *, inside: bool

@@ -41,10 +41,15 @@ def _kept(only: Only, body: str) -> str:
         rows = json.loads(body)
     except (ValueError, RecursionError):
         return ""
-    if not isinstance(rows, list):
+    if not isinstance(rows, list) or any(not _is_named(row, only) for row in rows):
         return ""
-    found = [row for row in rows if isinstance(row, dict) and row.get(only.member) == only.value]
+    found = [row for row in rows if row[only.member] == only.value]
     return json.dumps([_named(row, only.names) for row in found], indent=1)
+
+
+def _is_named(row: object, only: Only) -> bool:
+    """Tell whether a row can be told from the one that is wanted: of a list with others it is not known what it lacks."""
+    return isinstance(row, dict) and isinstance(row.get(only.member), str)
 
 
 def _named(value: Any, names: frozenset[str]) -> Any:

@@ -1,0 +1,103 @@
+"""What Plex says in one answer, read strictly: a word that does not fit its attribute is unknown, never a default."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from ipaddress import ip_address
+from types import MappingProxyType
+from xml.etree import ElementTree as ET
+
+from plexops.model.exchange import Reply
+from plexops.model.snapshot import Fact, FactValue
+
+#: Reads one word; None: it is none of those that the attribute can have.
+Reader = Callable[[str], FactValue | None]
+
+
+def flag(word: str) -> bool | None:
+    """Read a flag, in either of Plex's spellings."""
+    return {"1": True, "true": True, "0": False, "false": False}.get(word)
+
+
+def port(word: str) -> int | None:
+    """Read a port; 0 is none."""
+    return int(word) if re.fullmatch("[0-9]{1,5}", word) and int(word) <= 65535 else None
+
+
+def _address(word: str) -> str | None:
+    """Read an address, which may be empty."""
+    try:
+        return str(ip_address(word)) if word else ""
+    except ValueError:
+        return None
+
+
+def _one_of(pattern: str) -> Reader:
+    return lambda word: word if re.fullmatch(pattern, word) else None
+
+
+#: Facts by the attribute that holds them, of `/identity`.
+IDENTITY: Mapping[str, tuple[str, Reader]] = MappingProxyType(
+    {
+        "plex.identifier": ("machineIdentifier", _one_of("[A-Za-z0-9-]{1,64}")),
+        "plex.version": ("version", _one_of("[A-Za-z0-9.+_-]{1,60}")),
+        "plex.claimed": ("claimed", flag),
+    }
+)
+#: … and of `/myplex/account`.
+ACCOUNT: Mapping[str, tuple[str, Reader]] = MappingProxyType(
+    {
+        "plex.mapping_state": ("mappingState", _one_of("unknown|waiting|mapped|failed")),
+        "plex.mapping_error": ("mappingError", _one_of("[A-Za-z_-]{0,40}")),
+        "plex.sign_in": ("signInState", _one_of("[A-Za-z_-]{1,40}")),
+        "plex.public_address": ("publicAddress", _address),
+        "plex.public_port": ("publicPort", port),
+        "plex.private_address": ("privateAddress", _address),
+    }
+)
+
+
+def refusal(status: int | None, *, token: bool) -> str:
+    """Say that Plex answers only its owner; empty for any other status. `token`: one was sent."""
+    if status not in (401, 403):
+        return ""
+    if token:
+        return f"Plex refused the token (status {status}): it takes that of the server's owner"
+    return f"Plex wants the owner's token, and none was sent (status {status})"
+
+
+def document(reply: Reply, tag: str, *, token: bool) -> ET.Element | str:
+    """Give an answer's root element, or why there is none. Documents with a DOCTYPE are refused."""
+    if not reply.whole:
+        return f"the answer to {reply.id} was cut off"
+    if refused := refusal(reply.status, token=token):
+        return refused
+    if reply.status != 200:
+        return f"Plex answered {reply.id} with status {reply.status}"
+    if "<!DOCTYPE" in reply.body or "<!ENTITY" in reply.body:
+        return f"the answer to {reply.id} is not Plex's"
+    try:
+        root = ET.fromstring(reply.body)  # noqa: S314 - no DOCTYPE, and at most 2 MB
+    except (ET.ParseError, ValueError, LookupError) as reason:
+        return f"the answer to {reply.id} is not understood: {reason}"
+    return root if root.tag == tag else f"the answer to {reply.id} is not Plex's"
+
+
+def read_words(
+    words: Mapping[str, tuple[str, Reader]], root: ET.Element | str, exhibit: str
+) -> tuple[dict[str, Fact], dict[str, str]]:
+    """Give the facts of one element's attributes, and why others are unknown. What is not said has no reason."""
+    facts: dict[str, Fact] = {}
+    if isinstance(root, str):
+        return facts, dict.fromkeys(words, root)
+    reasons: dict[str, str] = {}
+    for name, (attribute, read) in words.items():
+        # Plex leaves out the error where there is none.
+        word = root.attrib.get(attribute, "" if name == "plex.mapping_error" else None)
+        value = None if word is None else read(word)
+        if value is not None:
+            facts[name] = Fact(name, value, exhibit)
+        elif word is not None:
+            reasons[name] = f"Plex says {attribute}={word[:40]!r}, which is not understood"
+    return facts, reasons
