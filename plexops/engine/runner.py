@@ -33,6 +33,7 @@ from plexops.engine.site import Home
 from plexops.engine.site_reports import (
     applied_report,
     audited_report,
+    bug_problem,
     dry_run_report,
     not_asked,
     plan_report,
@@ -84,6 +85,10 @@ def _one_of(homes: Sequence[Home], home: Home, order: Order, store: Store, run_i
         if len(homes) == 1:
             raise
         return finished(problem_report(error, home))
+    except Exception as bug:  # a bug of ours at one site must not take the others' report
+        if len(homes) == 1:
+            raise
+        return finished(problem_report(PlexopsError(bug_problem(bug)), home))
 
 
 def recover(homes: Sequence[Home], store: Store) -> tuple[RunReport, MaskedReport]:

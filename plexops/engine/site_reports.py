@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from plexops.engine.apply import Applied
 from plexops.engine.compare import Comparison, compare
@@ -182,6 +184,17 @@ def _ending(applied: Applied, planned: Planned) -> tuple[ExitStatus, str]:
         ExitStatus.UNDO_UNPROVEN: f"the undo could not be verified, a person must look: {applied.reason}",
     }[applied.status]
     return applied.status, outcome
+
+
+def bug_problem(bug: Exception) -> Problem:
+    """Say where in the program something went wrong, without any value."""
+    frames = traceback.extract_tb(bug.__traceback__)
+    return Problem(
+        "PLX-X001",
+        f"plexops has a bug: {type(bug).__name__}",
+        "Please attach these lines to an issue. If a change was under way: plexops recover",
+        detail=tuple(f"{Path(frame.filename).name}:{frame.lineno} in {frame.name}" for frame in frames),
+    )
 
 
 def problem_report(error: PlexopsError, home: Home) -> SiteReport:
