@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from plexops.config import typed
-from plexops.config.hints import REFUSED_WORDS
+from plexops.config.hints import FIREWALL_WORDS, REFUSED_WORDS
 from plexops.config.nodes import Node, Scalar, Table, at, dotted, join, plain
 from plexops.config.problems import Problems, misspelt, nearest, shown
 from plexops.config.remembered import digest_of, is_remembered, remember
@@ -99,7 +99,7 @@ class _Report:
 
     def __init__(self, error: ValidationError, document: Node, problems: Problems, words: Words) -> None:
         self._error = error
-        self._steps: Sequence[str | int] = list(error.absolute_path)
+        self._steps: list[str | int] = list(error.absolute_path)
         self._path = dotted(self._steps)
         self._node = at(document, self._steps)
         self._parent = at(document, self._steps[:-1]) if self._steps else None
@@ -236,6 +236,10 @@ class _Report:
 
     def _enum(self) -> None:
         words = [str(value) for value in self._schema.get("enum", [])]
+        cure = FIREWALL_WORDS.get(str(self._error.instance))
+        if cure is not None and self._steps[-1:] == ["firewall"]:
+            self._add("PLX-C603", f"plexops changes no rules of {self._error.instance}", cure)
+            return
         close = nearest(str(self._error.instance), words)
         meant = f" Did you mean {close}?" if close else ""
         reason = f"{shown(self._error.instance)} is none of the words that are possible here"

@@ -37,6 +37,9 @@ def admitted(given: Comparison, task: ResolvedTask, snapshot: Snapshot) -> Findi
         return finding_of(
             task, FindingStatus.UNSUPPORTED, have=_stopped(task, way), why=why, exhibits=_shown(way)
         )
+    if state is not KindState.PRESENT and way is not None and way.open:
+        have = f"tcp {task.want.port} is admitted by what was read of its filters"
+        return finding_of(task, FindingStatus.OK, have=have, exhibits=_shown(way))
     if state is not KindState.PRESENT:
         status = FindingStatus.UNKNOWN if state is KindState.UNKNOWN else FindingStatus.UNSUPPORTED
         return finding_of(task, status, have=reason or "the host firewall could not be read")

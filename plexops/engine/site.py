@@ -12,20 +12,17 @@ from typing import Literal
 
 from plexops.config.profiles import load_profile
 from plexops.config.secrets import Secrets
-from plexops.drivers.base import Unrenderable
 from plexops.drivers.compile import CompiledProfile, compile_profile
-from plexops.drivers.host.base import HostFirewallDriver
-from plexops.drivers.host.none import NoFirewall
 from plexops.drivers.plex import PlexDriver
 from plexops.drivers.profiled import ProfiledDriver
 from plexops.drivers.server import ServerDriver, firewall_named
 from plexops.engine.access import Access, Links
 from plexops.engine.observe import Observer
 from plexops.engine.seen import Drivers
-from plexops.model.errors import PlexopsError, Problem
 from plexops.model.profile import Profile, Speaks
 from plexops.model.secret import Secret
-from plexops.model.site import AddressBy, Container, ServerDevice, Site, SiteTasks, State
+from plexops.model.errors import PlexopsError, Problem
+from plexops.model.site import AddressBy, ServerDevice, Site, SiteTasks, State
 from plexops.model.snapshot import Role
 from plexops.runbook.view import SiteView
 from plexops.transport.machine import can_be_asked
@@ -170,15 +167,7 @@ def _require_shell(access: Access, *, live: bool) -> None:
 def _server_driver(server: ServerDevice | None) -> ServerDriver | None:
     if server is None or not server.asked:
         return None
-    if server.container in (Container.DOCKER, Container.PODMAN):
-        # A published port is translated before the host's own rules are asked.
-        return ServerDriver(firewall=NoFirewall(), container=server.container)
-    try:
-        firewall: HostFirewallDriver | None = firewall_named(str(server.firewall))
-    except Unrenderable as reason:
-        place = server.places.get("firewall")
-        raise PlexopsError(Problem("PLX-C603", str(reason), "", place, "server.firewall")) from None
-    return ServerDriver(firewall=firewall, container=server.container)
+    return ServerDriver(firewall=firewall_named(server.firewall), container=server.container)
 
 
 def _view(site: Site, drivers: Drivers, profile: Profile | None, access: Access) -> SiteView:

@@ -61,15 +61,10 @@ class AddressBy(StrEnum):
 
 
 class HostFirewall(StrEnum):
-    """Which firewall the server has. `AUTO`: the server is asked."""
+    """Which firewall of the server plexops may change. `AUTO`: the server is asked. All filters are read either way."""
 
     AUTO = "auto"
     UFW = "ufw"
-    FIREWALLD = "firewalld"
-    NFTABLES = "nftables"
-    IPTABLES = "iptables"
-    WINDOWS = "windows"
-    MACOS = "macos"
     NONE = "none"
 
 
