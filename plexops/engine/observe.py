@@ -153,8 +153,11 @@ class Observer:
         return part
 
     def _from_here(self) -> Answered:
-        """Ask for our public address from this computer too, in a diagnosis of a home in which it stands."""
-        if not self._asks_everything:
+        """Ask for our public address from this computer, where it stands in the home.
+
+        In a diagnosis; and always where no login to the server is known, since nobody else could tell then.
+        """
+        if not self._asks_everything and self._drivers.server is not None:
             return Answered()
         from plexops.engine.own_view import own_view, stands_in
 

@@ -24,8 +24,13 @@ def stands_in(site: Site) -> bool:
 
     Elsewhere it would see another network's address. Only this computer's own routes are looked up.
     """
-    server: IPv4Address | None = None if site.server is None else site.server.address
-    here = None if server is None else address_towards(server)
-    if server is None or here is None or server not in IPv4Network(f"{here}/24", strict=False):
+    host = _plex_host(site)
+    here = None if host is None else address_towards(host)
+    if host is None or here is None or host not in IPv4Network(f"{here}/24", strict=False):
         return False
     return address_towards(SOMEWHERE) in (None, here)
+
+
+def _plex_host(site: Site) -> IPv4Address | None:
+    server = None if site.server is None else site.server.address
+    return server or (None if site.plex is None else site.plex.address)
