@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
 from types import MappingProxyType
@@ -17,10 +17,15 @@ from plexops.model.errors import PlexopsError, Problem
 from plexops.model.run import Exhibit
 from plexops.model.snapshot import SOMEBODY, Entry, Kind, KindState, Role, Snapshot
 from plexops.runbook.conditions import public_addresses
+from plexops.runbook.log_story import PUBLISHED_LIMIT, local_time
 from plexops.runbook.view import SiteView, ipv4
 
 #: What was tried longer ago says nothing about now: addresses, forwards and firewalls change.
 PROBE_LIMIT = timedelta(hours=1)
+#: A computer's clock may be so much ahead of another's.
+_CLOCKS_DIFFER = timedelta(minutes=5)
+#: How far local time lies behind UTC at most.
+_ZONES = timedelta(hours=12)
 #: Plex keeps at most six files of 10 MB each.
 _EXCERPT_LINES = 120
 _LOG_BYTES = 64 * 1024 * 1024
@@ -51,21 +56,45 @@ class Evidence:
         return tuple(exhibit(name, Role.OUTSIDE, source, text) for name, source, text in shown)
 
 
-def with_evidence(view: SiteView, evidence: Evidence, now: datetime) -> SiteView:
+def current(view: SiteView, evidence: Evidence, now: datetime) -> tuple[Evidence, tuple[str, ...]]:
+    """Leave out what is too old and say so: it is then as if it had not been brought."""
+    old = {probe: reason for probe in evidence.probes if (reason := _not_of_now(probe, now))}
+    told = [f"what {probe.vantage} tried does not count: {reason}" for probe, reason in old.items()]
+    log = evidence.log
+    last = max((moment for event in log or () if (moment := _moment(event.time))), default=None)
+    if last is not None and last < _their_time(view, log or (), now) - PUBLISHED_LIMIT:
+        told.append(f"Plex's log from the file does not count: its last line is of {last:%Y-%m-%d %H:%M}")
+        log = None
+    probes = tuple(probe for probe in evidence.probes if probe not in old)
+    return replace(evidence, probes=probes, log=log), tuple(told)
+
+
+def _their_time(view: SiteView, log: Sequence[LogEvent], now: datetime) -> datetime:
+    """Give the time there, in the zone of its log; where nobody there says it, the earliest that it can be."""
+    said = view.of(Role.SERVER).text("host.time") or local_time(view.of(Role.PLEX).text("plex.time"), log)
+    return _moment(said or "") or now.replace(tzinfo=None) - _ZONES
+
+
+def _moment(text: str) -> datetime | None:
+    """Read a local time; None where there is none."""
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=None)
+    except ValueError:
+        return None
+
+
+def with_evidence(view: SiteView, evidence: Evidence) -> SiteView:
     """Put what a person brought beside what was asked. A log that was given stands for the server's own."""
     if evidence.probes:
         outside = view.of(Role.OUTSIDE)
         ours = _our_addresses(view)
-        found = tuple(
-            Entry(
-                Kind.PROBE,
-                _counted(probe, ours, now),
-                {},
-                SOMEBODY,
-                probe.vantage,
-                f"given.probe.{probe.vantage}",
-            )
+        counted = (
+            probe if probe.address in ours else replace(probe, answer=ProbeAnswer.UNKNOWN)
             for probe in evidence.probes
+        )
+        found = tuple(
+            Entry(Kind.PROBE, probe, {}, SOMEBODY, probe.vantage, f"given.probe.{probe.vantage}")
+            for probe in counted
         )
         kinds = MappingProxyType({**outside.kinds, Kind.PROBE: KindState.PRESENT})
         view = view.with_snapshot(replace(outside, entries=(*outside.entries, *found), kinds=kinds))
@@ -156,12 +185,11 @@ def _our_addresses(view: SiteView) -> frozenset[IPv4Address]:
     return frozenset(seen | ({wan} if wan is not None else set()))
 
 
-def _counted(probe: Probe, ours: frozenset[IPv4Address], now: datetime) -> Probe:
-    """Take the answer out of an attempt that says nothing about this home now: too old, or at somebody else's address."""
-    try:
-        made = datetime.fromisoformat(probe.made)
-    except ValueError:
-        return replace(probe, answer=ProbeAnswer.UNKNOWN)
-    made = made if made.tzinfo is not None else made.replace(tzinfo=UTC)
-    current = -timedelta(minutes=5) <= now - made <= PROBE_LIMIT
-    return probe if current and probe.address in ours else replace(probe, answer=ProbeAnswer.UNKNOWN)
+def _not_of_now(probe: Probe, now: datetime) -> str:
+    """Say why an attempt says nothing about now; empty where it does."""
+    made = datetime.fromisoformat(probe.made)
+    if now - made > PROBE_LIMIT:
+        return f"it was made at {probe.made}, and only the last hour counts"
+    if made - now > _CLOCKS_DIFFER:
+        return f"it is dated {probe.made}, which is still to come: one of the clocks is wrong"
+    return ""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from plexops.drivers.account import NO_ACCESS
-from plexops.engine.brought import Evidence, with_evidence
+from plexops.engine.brought import Evidence, current, with_evidence
 from plexops.engine.reporting import STOPS, about
 from plexops.engine.seen import Seen
 from plexops.engine.site import Home
@@ -43,8 +44,10 @@ def diagnosis(
     home: Home, seen: Seen, port: int | None, evidence: Evidence, not_asked: Sequence[str]
 ) -> SiteReport:
     """Give a site's part of the report."""
-    situation = Situation(with_evidence(seen.view, evidence, datetime.now(UTC)), port)
+    counting, aside = current(seen.view, evidence, datetime.now(UTC))
+    situation = Situation(with_evidence(seen.view, counting), port)
     verdict = judge(situation)
+    shown = _report(verdict)
     status = _status(verdict, unreachable=bool(seen.problems))
     stop = f"{_stopping(verdict)}. Document this before paying for hardware." if verdict.stop else None
     return SiteReport(
@@ -53,11 +56,11 @@ def diagnosis(
         outcome=verdict.found.cause.title,
         exit_status=status,
         safe_stop=stop,
-        verdict=_report(verdict),
+        verdict=replace(shown, missing=(*shown.missing, *aside)),
         hops=_hops(situation, verdict),
         ways=tuple(_way_stop(stop) for stop in verdict.stops),
         exhibits=(*seen.exhibits, *evidence.exhibits()),
-        not_asked=_not_asked(seen, evidence, not_asked),
+        not_asked=_not_asked(seen, counting, not_asked),
         asked=asked(home, seen),
         next_steps=_steps(verdict),
         errors=seen.problems,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import io
 import json
+import re
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -144,6 +145,19 @@ def test_an_old_conflict_decides_nothing(tmp_path: Path) -> None:
         said = site(home("diagnose", "--format", "json"))
         assert said["verdict"]["id"] == "in-order"
         assert "upnp-conflict" not in {also["id"] for also in said["verdict"]["also"]}
+
+
+def test_an_old_log_from_a_file_is_said_and_changes_nothing(tmp_path: Path) -> None:
+    with house(tmp_path, "upnp-conflict") as home:
+        old = re.sub(r"\b[A-Z][a-z]{2} [0-9]{2}, 20[0-9]{2}", "Jan 02, 2024", told(home))
+        assert "Jan 02, 2024" in old
+        (home.directory / "old.log").write_text(old, encoding="utf-8")
+        without = home("diagnose", "--format", "json")
+        ended = home("diagnose", "--plex-logs", "old.log", "--format", "json")
+        assert ended.status == without.status == 1
+        assert site(ended)["verdict"]["id"] == site(without)["verdict"]["id"] == "upnp-conflict"
+        said = "Plex's log from the file does not count: its last line is of 2024-01-02"
+        assert [text for text in site(ended)["verdict"]["missing"] if text.startswith(said)]
 
 
 # --- from a file -------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from plexops.model.quick import OwnNetwork, QuickReport, QuickVerdict, SeenGatew
 from plexops.model.values import ALL_PORTS, Ports, Protocol
 from plexops.report.quick_text import quick_json, render_quick
 from plexops.report.view import View
+from tests.cli.process import plexops
 from tests.unit.transport.port_checkers import TIMED_OUT, check_host, connected, polls
 from tests.unit.transport.strangers import HOME, Said, TcpStranger, UdpStranger, gateway, page, search_answer
 from tests.unit.transport.test_gdm import IDENTITY
@@ -309,3 +310,26 @@ def test_the_document_holds_the_same(tmp_path: Path) -> None:
     assert document["exit_status"] == 1
     assert len(document["gateways"][0]["mappings"]) == 3
     assert document["plex"][0]["machine_identifier"] == "4f8a1c0de5b64fd2"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--plex-logs", "route"),
+        ("--probes", "route"),
+        ("--replay", "."),
+        ("--record", "new"),
+        ("-i", "route"),
+        ("-l", "home"),
+        ("-e", "a=b"),
+        ("-k",),
+        ("-f", "2"),
+        ("playbook.yaml",),
+    ],
+)
+def test_what_a_quick_look_has_no_use_for_is_refused(tmp_path: Path, words: tuple[str, ...]) -> None:
+    (tmp_path / "route").write_text("", encoding="ascii")
+    ended = plexops("diagnose", "--quick", *words, directory=tmp_path)
+    assert (ended.status, ended.out) == (2, "")
+    named = words[0] if words[0].startswith("-") else "a playbook"
+    assert f"has no use for {named}" in ended.said

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from plexops.cli.options import PATH, with_files, with_run
 
@@ -65,6 +66,7 @@ def command(**options: Any) -> int:
         _refuse_refresh(options)
     checkers = _checkers(options)
     if options["quick"]:
+        _refuse_beside_quick()
         return _quick(options, checkers)
     from plexops.cli.output import parse_formats, write_reports
     from plexops.cli.session import files_from, open_homes, open_store
@@ -146,6 +148,19 @@ def _checkers(options: dict[str, Any]) -> tuple[Checker, ...]:
         return tuple(named(word) for word in options["checkers"])
     except Misfit as misfit:
         raise click.UsageError(f"--check-port: {misfit.reason}. {misfit.cure}") from None
+
+
+def _refuse_beside_quick() -> None:
+    """Refuse what `--quick` has no use for, rather than pass over it. Raises UsageError."""
+    context = click.get_current_context()
+    useful = {"quick", "offline", "formats", "verbose", "checkers", "port"}
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        if name not in useful and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            given = parameter.opts[0] if parameter.param_type_name == "option" else "a playbook"
+            raise click.UsageError(
+                f"--quick looks from this computer alone and has no use for {given}: take one of them out."
+            )
 
 
 def _quick(options: dict[str, Any], checkers: tuple[Checker, ...]) -> int:
