@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from plexops.model.exchange import Reply
 from plexops.parsers import PARSERS, ParseError
+
+#: How commands and consoles say that a login may not do what it asked for.
+_DENIED = re.compile(
+    r"permission denied|not permitted|not enough permissions|must be root|access denied", re.IGNORECASE
+)
+#: HTTP's words for the same.
+_NO_LOGIN, _NO_RIGHT = 401, 403
+#: What it takes to read all of a Linux host.
+ROOT = "root: log in as root, or give the server `become: {method: sudo}`"
 
 #: The name under which a profile's resources find the rules of its box (`rulesets.boxes.rows_of`).
 PACKETS = "packets"
@@ -30,28 +40,44 @@ def understand(
     good: Collection[int | None] = (None, 0),
     errors: Sequence[str] = (),
     quietly: bool = True,
+    rights: str = "",
 ) -> Answer:
     """Parse one reply. What failed or was cut off is unknown, never empty.
 
     `absent` are the statuses that mean that there is no such thing; `quietly`: only where nothing was printed, because
     a command that printed something before it failed has found a part. `errors` are beginnings of lines that complain.
+    `rights` are what it takes to be answered.
     """
     if not reply.whole:
-        return Answer(problem=f"the answer to {reply.id} was cut off")
-    if reply.status in absent and (not quietly or not (reply.body.strip() or _denied(reply))):
+        return Answer(problem=failed(reply))
+    if reply.status in absent and (not quietly or not (reply.body.strip() or _DENIED.search(reply.stderr))):
         return Answer(absent=True)
     complaint = any(line.startswith(tuple(errors)) for line in reply.body.split("\n")) if errors else False
     if reply.status not in good or complaint:
-        said = (reply.stderr or reply.body).strip().splitlines()
-        detail = f": {said[0][:120]}" if said else ""
-        return Answer(problem=f"{reply.id} failed with status {reply.status}{detail}")
+        return Answer(problem=failed(reply, rights))
     try:
         return Answer(PARSERS[parse](reply.body))
     except ParseError as reason:
         return Answer(problem=f"the answer to {reply.id} is not understood: {reason}")
 
 
+def failed(reply: Reply, rights: str = "") -> str:
+    """Say in one line why a reply is of no use; where the login may not ask, with the rights that it takes."""
+    if not reply.whole:
+        return f"the answer to {reply.id} was cut off"
+    said = [line.strip() for line in (reply.stderr or reply.body).splitlines() if line.strip()]
+    if reply.status == _NO_LOGIN:
+        return f"{reply.id} was refused (status {reply.status}): a wrong login, or none{_it_takes(rights)}"
+    if reply.status == _NO_RIGHT or _denied(reply):
+        words = next(filter(_DENIED.search, said), f"status {reply.status}")
+        return f"{reply.id} was refused ({words[:120]}){_it_takes(rights)}"
+    return f"{reply.id} failed with status {reply.status}" + (f": {said[0][:120]}" if said else "")
+
+
+def _it_takes(rights: str) -> str:
+    return f": it takes {rights}" if rights else ""
+
+
 def _denied(reply: Reply) -> bool:
     """Tell whether a command failed because it may not look, not because there is nothing."""
-    said = reply.stderr.lower()
-    return "permission denied" in said or "not permitted" in said
+    return _DENIED.search(reply.stderr or reply.body) is not None

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from plexops.drivers.answers import failed
 from plexops.model.exchange import Command, Read, Reply
 from plexops.model.site import Container
 from plexops.model.snapshot import FactValue
@@ -140,8 +141,7 @@ def _rows(engine: str, reply: Reply) -> list[_Row] | str:
     if reply.whole and reply.status == 1 and _NOT_RUNNING in reply.stderr:
         return []
     if not reply.whole or reply.status != 0:
-        said = reply.stderr.strip().splitlines()
-        return f"{engine} did not list its containers" + (f": {said[0][:120]}" if said else "")
+        return f"{engine} did not list its containers: {failed(reply, f'root, or the group {engine}')}"
     rows: list[_Row] = []
     for line in reply.body.splitlines():
         match = _ROW.fullmatch(line.strip())

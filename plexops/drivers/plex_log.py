@@ -11,6 +11,7 @@ import re
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from plexops.drivers.answers import failed
 from plexops.drivers.containers import log_folders, mounts_read, plex_container
 from plexops.drivers.plex_said import refusal
 from plexops.languages import LANGUAGES
@@ -188,14 +189,6 @@ def _state(reply: Reply, files: int) -> tuple[KindState, str]:
     if len(missing) >= files:
         return KindState.ABSENT, "no log of Plex lies in any of the usual folders"
     return KindState.PRESENT, ""
-
-
-def failed(reply: Reply) -> str:
-    """Say in one line why a reply is of no use."""
-    if not reply.whole:
-        return f"the answer to {reply.id} was cut off"
-    said = (reply.stderr or reply.body).strip().splitlines()
-    return f"{reply.id} failed with status {reply.status}" + (f": {said[0][:120]}" if said else "")
 
 
 # --- over HTTP ---------------------------------------------------------------------------------------

@@ -27,6 +27,14 @@ from plexops.model.values import Ports, Protocol, is_key
 #: How long the device's own undo waits, in seconds. The forward's stays open until the effect is proven.
 WINDOW_SECONDS = 90
 FORWARD_WINDOW_SECONDS = 180
+#: What it takes to be answered, by what a family speaks.
+_RIGHTS: Mapping[Speaks, str] = MappingProxyType(
+    {
+        Speaks.POSIX: "root",
+        Speaks.ROUTEROS: "a user with the policies read, write and ssh",
+        Speaks.JSON: "a key and secret whose user may use this part of the API",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +128,7 @@ class ProfiledDriver:
             good=(None, 200) if is_http else (None, 0),
             errors=self.profile.profile.errors,
             quietly=not is_http,
+            rights=_RIGHTS.get(self.profile.profile.speaks, ""),
         )
 
     def _entries(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
-from plexops.drivers.answers import understand
+from plexops.drivers.answers import ROOT, understand
 from plexops.drivers.base import Observation, Unrenderable
 from plexops.drivers.host.base import HostFirewallDriver
 from plexops.drivers.host.none import NoFirewall
@@ -249,7 +249,7 @@ def _address_source(addresses: Any, interface: FactValue, client: FactValue) -> 
 
 def _box(replies: Mapping[str, Reply], facts: Mapping[str, Fact]) -> Box:
     told = {
-        read.id: understand(replies[read.id], _PARSERS.get(read.id, "text"), read.absent)
+        read.id: understand(replies[read.id], _PARSERS.get(read.id, "text"), read.absent, rights=ROOT)
         for read in (*FILTER_READS, *_READS[:2])
     }
     side = facts.get("host.interface")

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from plexops.drivers.answers import failed
 from plexops.drivers.containers import container_facts, container_reads
-from plexops.drivers.plex_log import LOG_READ, failed
+from plexops.drivers.plex_log import LOG_READ
 from plexops.model.exchange import Command, Read, Reply
 from plexops.model.site import Container
 from plexops.model.snapshot import FactValue

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from plexops.drivers.answers import ROOT, failed
 from plexops.drivers.base import Unrenderable
 from plexops.drivers.host.base import FirewallState
 from plexops.languages import LANGUAGES
@@ -52,10 +53,7 @@ class Ufw:
             return FirewallState(KindState.ABSENT, reason="ufw is not installed")
         for reply in (conf, default, rules):
             if not reply.whole or reply.status != 0:
-                said = reply.stderr.strip().splitlines()
-                return FirewallState(
-                    KindState.UNKNOWN, reason=f"{reply.id}: {said[0] if said else 'no answer'}"
-                )
+                return FirewallState(KindState.UNKNOWN, reason=failed(reply, ROOT))
         try:
             enabled = str(_keys(conf).get("ENABLED", "")).lower() == "yes"
             policy = str(_keys(default).get("DEFAULT_INPUT_POLICY", "")).upper()

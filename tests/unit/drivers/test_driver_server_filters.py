@@ -166,14 +166,14 @@ def test_a_container_is_translated_before_the_hosts_chains_are_asked() -> None:
 @pytest.mark.parametrize(
     ("nft", "iptables", "words"),
     [
-        (DENIED, DENIED, "nft failed with status 1: Operation not permitted"),
+        (DENIED, DENIED, "nft was refused (Operation not permitted (you must be root)): it takes root"),
         (
             Reply("nft", None, "", whole=False),
             BEFORE_UFW.replace("DROP", "ACCEPT"),
             "the answer to nft was cut off",
         ),
         (ABSENT, Reply("iptables", None, "", whole=False), "the answer to iptables was cut off"),
-        (ABSENT, DENIED, "iptables failed with status 1: Operation not permitted"),
+        (ABSENT, DENIED, "iptables was refused (Operation not permitted (you must be root)): it takes root"),
         ("no JSON", "", "the answer to nft is not understood"),
         (ABSENT, "*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -j DR", "ip filter INPUT"),
     ],
