@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import queue
+import re
 import socket
 import threading
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 from plexops.model.errors import PlexopsError
 from plexops.model.exchange import MAX_REPLY_BYTES, Call, Json, Lines, Read, Reply, Write
 from plexops.transport.hiding import hidden
-from plexops.transport.http_dial import Dialer
+from plexops.transport.http_dial import Dialer, speaks_tls
 from plexops.transport.http_settings import HttpSettings
 from plexops.transport.link import only_reads
 from plexops.transport.net import cut
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from plexops.transport.http_adapter import Adapter
 
 _PARALLEL = 4
+#: What nginx, Apache and Go's servers answer to plain HTTP at a port for TLS.
+_NOT_PLAIN = re.compile(
+    r"plain HTTP (?:request was sent to HTTPS port|to an SSL-enabled)|HTTP request to an HTTPS server"
+)
 _ACCEPT = {"json": "application/json", "xml": "application/xml", "any": "*/*"}
 
 
@@ -167,16 +172,18 @@ class _Lane:
     ) -> Reply:
         """Send a request and read its answer. `again`: a kept connection that was closed meanwhile is replaced.
 
-        `lines` are what is wanted of an archive. Raises PlexopsError PLX-D106, PLX-D107 and all that opening a
-        connection raises.
+        `lines` are what is wanted of an archive. Raises PlexopsError PLX-D106, PLX-D107, PLX-D113 and all that
+        opening a connection raises.
         """
         before = self.opened
         outcome = self._once(name, request, seconds, lines)
         if outcome is _Broken.CLOSED and again and before and self.opened == before:
             outcome = self._once(name, request, seconds, lines)
+        settings = self._settings
+        if not settings.secure and again and _asks_for_tls(outcome, settings):
+            raise _https_only(settings)
         if isinstance(outcome, Reply):
             return outcome
-        settings = self._settings
         where = f"{settings.where}: {request.method} {request.path_url}"
         if outcome is _Broken.TIMED_OUT:
             raise failure("PLX-D107", f"{settings.device} did not answer in time", "look at its load", where)
@@ -227,6 +234,23 @@ class _Lane:
             return _Broken.TIMED_OUT if expired.is_set() else _Broken.CLOSED
         finally:
             timer.cancel()
+
+
+def _asks_for_tls(outcome: Reply | _Broken, settings: HttpSettings) -> bool:
+    """Tell whether a plain request met a port for TLS: its server says so, or hangs up on it and takes a handshake."""
+    if isinstance(outcome, Reply):
+        return outcome.status == 400 and _NOT_PLAIN.search(outcome.body) is not None
+    return outcome is _Broken.CLOSED and speaks_tls(settings)
+
+
+def _https_only(settings: HttpSettings) -> PlexopsError:
+    url = settings.base_url.replace("http://", "https://", 1)
+    return failure(
+        "PLX-D113",
+        f"{settings.device} speaks https only at port {settings.port}",
+        f"write {url} as plex.url, then compare and pin its key: plexops trust {settings.device}",
+        settings.where,
+    )
 
 
 def _reply(name: str, response: Response, lines: Lines | None) -> Reply:

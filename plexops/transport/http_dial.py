@@ -168,6 +168,15 @@ class Dialer:
         )
 
 
+def speaks_tls(settings: HttpSettings) -> bool:
+    """Tell whether the port of a plain URL completes a TLS handshake. Nothing is verified and nothing is sent."""
+    try:
+        scan(settings)
+    except PlexopsError:
+        return False
+    return True
+
+
 def scan(settings: HttpSettings) -> OfferedKey:
     """Give the key of the certificate that a device shows now. Nothing is verified and nothing is sent."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -606,3 +606,39 @@ def test_a_path_in_the_base_url_goes_before_every_request() -> None:
             Read("nat", Call("GET", "/ip/firewall/nat")),
         )
         assert web.requests[0].startswith("GET /rest/ip/firewall/nat HTTP/1.1")
+
+
+# --- a plain URL at a port for TLS ------------------------------------------------------------------------------
+
+
+def test_http_to_a_port_that_speaks_https_alone_says_so(router: Identity) -> None:
+    with web_server(ok, router) as web:
+        reads = tuple(replace(PREFS, id=f"r{n}") for n in range(4))
+        (problem,) = refused(http(web, plain_login=True, login=TOKEN), *reads).problems
+        assert problem.code == "PLX-D113"
+        assert problem.reason == f"home.plex speaks https only at port {web.listener.port}"
+        assert f"write https://127.0.0.1:{web.listener.port} as plex.url" in problem.cure
+        assert "plexops trust home.plex" in problem.cure
+    assert web.requests == []
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        b"<center>The plain HTTP request was sent to HTTPS port</center>",  # nginx 1.24
+        b"Reason: You're speaking plain HTTP to an SSL-enabled server port.<br />",  # Apache 2.4
+        b"Client sent an HTTP request to an HTTPS server.\n",  # Go
+    ],
+)
+def test_a_proxy_that_says_that_it_wants_https_is_understood(says: bytes) -> None:
+    def reply(connection: socket.socket, _: str) -> None:
+        head = f"HTTP/1.1 400 Bad Request\r\nContent-Length: {len(says)}\r\n\r\n".encode()
+        connection.sendall(head + says)
+
+    with web_server(reply) as web:
+        assert refused(http(web)).problems[0].code == "PLX-D113"
+
+
+def test_who_hangs_up_and_speaks_no_tls_either_is_not_said_to() -> None:
+    with web_server(lambda connection, _: connection.close()) as web:
+        assert refused(http(web)).problems[0].code == "PLX-D106"

@@ -144,6 +144,15 @@ _OUTSIDE: tuple[Code, ...] = (
 
 _TRUST: tuple[Code, ...] = (
     Code(
+        "PLX-D113",
+        "a device speaks https only",
+        ExitStatus.INCOMPLETE,
+        "The URL begins with http://, and at its port somebody hangs up on plain requests and takes a TLS handshake, or "
+        "says so. Plex does that where secure connections are required, and so does a reverse proxy. Write https:// in "
+        "the URL. Plex's own certificate is for a name of plex.direct and not for an address: compare its fingerprint "
+        "once and pin it with `plexops trust`.",
+    ),
+    Code(
         "PLX-D201",
         "a device presented another key than the pinned one",
         ExitStatus.INCOMPLETE,
