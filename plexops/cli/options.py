@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
 
@@ -33,6 +33,19 @@ def with_files(command: Command) -> Command:
     ):
         command = option(command)
     return command
+
+
+def given_words(options: Mapping[str, Any]) -> tuple[str, ...]:
+    """Give the words of `with_files` and `with_run` that another command needs again, but the sites."""
+    lists = (("-t", "tags"), ("--skip-tags", "skip_tags"), ("-e", "extra_vars"), ("--adopt", "adopt"))
+    words = [*map(str, options["playbooks"])]
+    words += [] if options["inventory"] is None else ["-i", str(options["inventory"])]
+    for flag, name in lists:
+        words += [word for value in options.get(name, ()) for word in (flag, value)]
+    return (
+        *words,
+        *(flag for flag, name in (("-k", "ask_pass"), ("-K", "ask_become_pass")) if options[name]),
+    )
 
 
 def with_task_list(command: Command) -> Command:

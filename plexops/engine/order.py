@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -30,12 +31,25 @@ class Order:
     save_plan: Path | None = None
     #: The run that a rollback puts back: an id, the beginning of one, or `last`.
     target: str = ""
-    #: Plan and judge, and send nothing (`rollback --dry-run`).
-    show_only: bool = False
     #: Before a diagnosis plex.tv is asked once to try the port again.
     refresh: bool = False
     #: What a person brings along to a diagnosis.
     evidence: Evidence = field(default_factory=Evidence)
+    #: The words that said which files, sites, tasks and passwords are meant: another command takes them again.
+    given: tuple[str, ...] = ()
+    #: Whether another command has to name the one site that it is for.
+    names_site: bool = False
+
+    @property
+    def undoing(self) -> bool:
+        """Whether an earlier run is put back."""
+        return self.command in ("rollback", "rollback-dry-run")
+
+    def again(self, site: str, *more: str) -> str:
+        """Give the command line that makes so, or puts back, what this order is about."""
+        verb = ("rollback", self.target) if self.undoing else ("apply",)
+        limit = ("-l", site) if self.names_site else ()
+        return shlex.join(["plexops", *verb, *self.given, *limit, *more])
 
 
 @dataclass(slots=True)

@@ -50,7 +50,7 @@ from plexops.model.errors import ExitStatus, PlexopsError, Problem, worst
 from plexops.model.exchange import WindowKind
 from plexops.model.finding import Finding, FindingStatus
 from plexops.model.plan import Plan
-from plexops.model.run import MaskedReport, RunCommand, RunReport, SiteReport
+from plexops.model.run import DRY_RUNS, MaskedReport, RunCommand, RunReport, SiteReport
 from plexops.model.secret import Secret
 from plexops.model.snapshot import Kind, Role
 from plexops.transport.machine import why_no_timer
@@ -59,7 +59,7 @@ from plexops.transport.machine import why_no_timer
 def run(homes: Sequence[Home], order: Order, store: Store, forks: int = 8) -> tuple[RunReport, MaskedReport]:
     """Carry out an order over all sites and keep the evidence. Gives the report, and the one that may leave."""
     started, begin, run_id = datetime.now(UTC), time.monotonic(), new_run_id(datetime.now(UTC))
-    writing = order.command in ("apply", "rollback", "recover")
+    writing = order.command in ("apply", "rollback", "rollback-dry-run", "recover")
     if writing or len(homes) == 1:
         sites = []
         for home in homes:
@@ -69,8 +69,7 @@ def run(homes: Sequence[Home], order: Order, store: Store, forks: int = 8) -> tu
     else:
         with ThreadPoolExecutor(max_workers=max(1, forks)) as pool:
             sites = list(pool.map(lambda home: _one_of(homes, home, order, store, run_id), homes))
-    command: RunCommand = "dry-run" if order.show_only else order.command
-    report, masked = _document(command, run_id, started, begin, sites, homes, store)
+    report, masked = _document(order.command, run_id, started, begin, sites, homes, store)
     for home, site in zip(homes, sites, strict=False):
         if site.hops:  # a site whose part was not begun has no picture, and no folder of this run
             _keep_result(store.site(home.view.name), run_id, report, masked)
@@ -144,7 +143,7 @@ def run_site(home: Home, order: Order, store: Store, run_id: str) -> SiteReport:
     """Carry out an order at one site. Expected failures become part of the report."""
     folder = store.site(home.view.name)
     with ExitStack() as stack:
-        if order.command in ("apply", "rollback", "recover") or order.refresh:
+        if order.command in ("apply", "rollback", "rollback-dry-run", "recover") or order.refresh:
             stack.enter_context(site_lock(folder.lock_path, folder.name, order.command))
         unfinished = unsettled(folder)
         if unfinished:
@@ -169,10 +168,8 @@ def run_site(home: Home, order: Order, store: Store, run_id: str) -> SiteReport:
             findings = (*findings, _unfinished(unfinished[0].id))
         _keep_snapshots(mine, home, seen)
         if order.command == "audit":
-            return audited_report(home, seen, findings, log)
-        planner = (
-            _backwards(home, folder, order, run_id) if order.command == "rollback" else _forwards(home, order)
-        )
+            return audited_report(home, seen, findings, log, order)
+        planner = _backwards(home, folder, order, run_id) if order.undoing else _forwards(home, order)
         return _planned(home, seen, findings, order, planner, mine, journal, log)
 
 
@@ -267,10 +264,10 @@ def _planned(
     folder.write("plan.json", text)
     if order.save_plan is not None:
         _save_plan(order.save_plan, text)
-    report = plan_report(home, seen, findings, planned, log)
-    undoing = order.command == "rollback"
+    undoing = order.undoing
     blocked = _blocked(() if undoing else findings, seen, planned) or _without_undo(home, plan)
-    if order.command == "dry-run" or order.show_only:
+    report = plan_report(home, seen, findings, planned, log, None if blocked else order)
+    if order.command in DRY_RUNS:
         return dry_run_report(report, planned, blocked, order)
     if blocked is not None:
         return replace(report, exit_status=blocked[0], outcome=blocked[1])
@@ -370,7 +367,7 @@ def carry_out(
         record,
         log,
         adopted,
-        order.command == "rollback",
+        order.undoing,
     )
     record("plan", {"digest": planned.plan.digest, "steps": [step.change.id for step in planned.plan.steps]})
     with terminable():

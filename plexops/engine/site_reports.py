@@ -85,14 +85,14 @@ def asked(home: Home, seen: Seen, unasked: str = "") -> tuple[str, ...]:
     return account_of(home.access.site.checkers, seen.view.of(Role.OUTSIDE), unasked)
 
 
-def audited_report(home: Home, seen: Seen, findings: Sequence[Finding], log: Log) -> SiteReport:
+def audited_report(home: Home, seen: Seen, findings: Sequence[Finding], log: Log, order: Order) -> SiteReport:
     """Give the part of an audit."""
     status = status_of(findings, seen.problems, home.view.unfinished_run)
     report = site_report(home, seen, findings, log)
     steps = tuple(step for f in findings if f.status is FindingStatus.STOPPED for step in f.steps)
     curable = any(finding.changes for finding in findings)
     if not steps and curable:
-        steps = ("plexops apply --dry-run",)
+        steps = (order.again(home.view.name, "--dry-run"),)
     outcome = {
         ExitStatus.IN_ORDER: "everything is in order",
         ExitStatus.FINDINGS: "it is not as the playbook says",
@@ -103,14 +103,14 @@ def audited_report(home: Home, seen: Seen, findings: Sequence[Finding], log: Log
 
 
 def plan_report(
-    home: Home, seen: Seen, findings: Sequence[Finding], planned: Planned, log: Log
+    home: Home, seen: Seen, findings: Sequence[Finding], planned: Planned, log: Log, order: Order | None
 ) -> SiteReport:
-    """Give the part that shows a plan, whatever becomes of it."""
+    """Give the part that shows a plan, whatever becomes of it. `order` None: it cannot be approved as it stands."""
     plan = planned.plan
     digest = plan.digest
     steps: tuple[str, ...] = ()
-    if plan.steps and not plan.refused:
-        steps = (f"plexops apply --approve {digest[:12]}",)
+    if plan.steps and order is not None:
+        steps = (order.again(home.view.name, "--approve", digest[:12]),)
     if planned.waiting:
         steps = (
             *steps,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal, NewType
 
 from plexops.model.errors import Place, Problem
@@ -12,7 +13,11 @@ from plexops.model.finding import FindingStatus
 #: The name of this document's shape. Fields are only added within one number.
 RUN_SCHEMA = "plexops.run/1"
 
-RunCommand = Literal["audit", "diagnose", "apply", "dry-run", "rollback", "recover"]
+RunCommand = Literal["audit", "diagnose", "apply", "dry-run", "rollback", "rollback-dry-run", "recover"]
+#: The commands that only show what they would send, as a person writes them.
+DRY_RUNS: Mapping[RunCommand, str] = MappingProxyType(
+    {"dry-run": "apply --dry-run", "rollback-dry-run": "rollback --dry-run"}
+)
 Stop = Literal["internet", "isp", "upstream", "router", "server", "plex", "outside"]
 Mark = Literal["ok", "drift", "stop", "unknown", "changed", "not-asked"]
 Symbol = Literal["+", "~", "-"]

@@ -7,7 +7,7 @@ import hashlib
 from functools import cache
 from importlib.resources import files
 
-from plexops.model.run import MaskedReport, RunReport, SiteReport
+from plexops.model.run import DRY_RUNS, MaskedReport, RunReport, SiteReport
 from plexops.report import html_parts as parts
 from plexops.report.html_ways import three_ways
 from plexops.report.markup import Child, Html, join, tag
@@ -60,7 +60,7 @@ def _body(report: RunReport) -> Html:
 
 
 def _masthead(report: RunReport) -> Html:
-    command = "apply --dry-run" if report.command == "dry-run" else report.command
+    command = DRY_RUNS.get(report.command, report.command)
     return tag(
         "header",
         tag(

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from plexops.model.finding import FindingStatus
-from plexops.model.run import Exhibit, FindingReport, Hop, RunReport, SiteReport, VerdictReport
+from plexops.model.run import DRY_RUNS, Exhibit, FindingReport, Hop, RunReport, SiteReport, VerdictReport
 from plexops.report.plan_text import change_lines, guard_lines, outcome_lines
 from plexops.report.problem import render_problem
 from plexops.report.terminal import Pen, Style, labelled, one_line, safe_term, width_of, wrap
@@ -30,7 +30,7 @@ MARK_STYLES = {
     "unknown": Style.UNKNOWN,
     "not-asked": Style.FAINT,
 }
-_NOT_SENDING = {"audit", "diagnose", "dry-run"}
+_NOT_SENDING = {"audit", "diagnose", *DRY_RUNS}
 #: Below this a right-aligned place leaves no room for what was found.
 _WIDE = 96
 _NARROWEST = 40
@@ -61,7 +61,7 @@ def _site(report: RunReport, site: SiteReport, pen: Pen, width: int, view: View)
         lines += _deciding(site.verdict, site.exhibits, pen, width, verbose=view.verbose)
     elif report.command in {"apply", "rollback", "recover"} or site.safe_stop is not None:
         lines += ["", *wrap(one_line(site.outcome), width)]
-    if site.changes and report.command == "dry-run":
+    if site.changes and report.command in DRY_RUNS:
         lines += ["", *change_lines(site, pen, width)]
     elif site.changes:
         lines += ["", *outcome_lines(site, pen, width, verbose=view.verbose)]
@@ -85,7 +85,7 @@ def _site(report: RunReport, site: SiteReport, pen: Pen, width: int, view: View)
 
 def _title(report: RunReport, site: SiteReport, pen: Pen, width: int) -> list[str]:
     touch = "read-only" if report.command in _NOT_SENDING else report.started[:16].replace("T", " ") + " UTC"
-    name = f"plexops {'apply --dry-run' if report.command == 'dry-run' else report.command}"
+    name = f"plexops {DRY_RUNS.get(report.command, report.command)}"
     right = f"{one_line(site.name)} · {touch} · {report.seconds:.1f} s"
     gap = width - width_of(name) - width_of(right)
     if gap < 2:
@@ -196,7 +196,7 @@ def _shown(report: RunReport, site: SiteReport, *, verbose: bool) -> list[Findin
     shown = []
     for finding in site.findings:
         cured = finding.status is FindingStatus.DRIFT and (finding.role, finding.kind, finding.key) in planned
-        if verbose or (finding.status not in quiet and not (cured and report.command == "dry-run")):
+        if verbose or (finding.status not in quiet and not (cured and report.command in DRY_RUNS)):
             shown.append(finding)
     return shown
 

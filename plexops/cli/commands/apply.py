@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from plexops.cli.options import with_files, with_run, with_task_list
+from plexops.cli.options import given_words, with_files, with_run, with_task_list
 
 if TYPE_CHECKING:
     from plexops.model.plan import Plan
@@ -73,6 +73,8 @@ def command(**options: Any) -> int:
         exit_code_for_changes=options["exit_code"],
         saved=None if saved is None else saved["basis"],
         save_plan=options["out"],
+        given=given_words(options),
+        names_site=len(homes) > 1 or bool(options["limit"]),
     )
     report, masked = run(homes, order, store, options["forks"])
     write_reports(report, masked, formats, options["verbose"])

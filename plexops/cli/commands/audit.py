@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from plexops.cli.options import with_files, with_run, with_task_list
+from plexops.cli.options import given_words, with_files, with_run, with_task_list
 from plexops.model.errors import ExitStatus
 
 _RETRY_EVERY = 15.0
@@ -56,7 +56,10 @@ def command(**options: Any) -> int:
             record=options["record"],
             replay=options["replay"],
         )
-        report, masked = run(homes, Order("audit"), store, options["forks"])
+        order = Order(
+            "audit", given=given_words(options), names_site=len(homes) > 1 or bool(options["limit"])
+        )
+        report, masked = run(homes, order, store, options["forks"])
         settled = report.exit_status != ExitStatus.INCOMPLETE
         if settled or time.monotonic() + _RETRY_EVERY > until:
             write_reports(report, masked, formats, options["verbose"])

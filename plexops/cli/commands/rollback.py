@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from plexops.cli.commands.apply import approval, digest_fits, require_approver
-from plexops.cli.options import with_files, with_run
+from plexops.cli.options import given_words, with_files, with_run
 
 
 @click.command("rollback")
@@ -44,10 +44,11 @@ def command(**options: Any) -> int:
     if len(homes) > 1:
         raise click.UsageError("several sites: name the one to put back with --limit.")
     order = Order(
-        command="rollback",
+        command="rollback-dry-run" if options["dry_run"] else "rollback",
         target=options["run_name"],
         approve=approval(options),
-        show_only=options["dry_run"],
+        given=given_words(options),
+        names_site=bool(options["limit"]),
     )
     report, masked = run(homes, order, store, options["forks"])
     write_reports(report, masked, formats, options["verbose"])
