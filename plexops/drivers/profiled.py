@@ -77,7 +77,8 @@ class ProfiledDriver:
             if isinstance(active, str):
                 states[kind], why[kind] = KindState.UNSUPPORTED, active
                 continue
-            states[kind], found, reason = self._entries(active, answers)
+            own = snapshot.text("wan.address") or ""
+            states[kind], found, reason = self._entries(active, answers, own)
             entries += found
             if reason:
                 why[kind] = reason
@@ -132,7 +133,7 @@ class ProfiledDriver:
         )
 
     def _entries(
-        self, resource: CompiledResource, answers: Mapping[str, Answer]
+        self, resource: CompiledResource, answers: Mapping[str, Answer], own: str
     ) -> tuple[KindState, list[Entry], str]:
         from jmespath.exceptions import JMESPathError
 
@@ -154,7 +155,7 @@ class ProfiledDriver:
                 return KindState.UNKNOWN, [], f"{spec.ids} does not name the same entries as {spec.read}"
             rows = [{**row, ".id": handle} for row, handle in zip(rows, handles.value, strict=True)]
         found = [
-            entry_of(spec, row, position, row.get("exhibit") or f"{self.role}.{spec.read}")
+            entry_of(spec, row, position, row.get("exhibit") or f"{self.role}.{spec.read}", own)
             for position, row in enumerate(rows)
             if isinstance(row, Mapping) and matches(spec, row)
         ]

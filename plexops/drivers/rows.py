@@ -11,7 +11,7 @@ from plexops.model.entries import Lease, UpnpMapping
 from plexops.model.fields import FieldType, FieldValue
 from plexops.model.profile import FieldMap, ResourceSpec
 from plexops.model.resources import KINDS
-from plexops.model.resources.port_forward import ANYBODY
+from plexops.model.resources.port_forward import ANYBODY, LIMITED
 from plexops.model.snapshot import SOMEBODY, Entry, Kind, Owner
 from plexops.model.values import ALL_PORTS, Ports, Protocol, parse_mac
 
@@ -119,8 +119,11 @@ def _over_ipv4(text: str) -> str:
     return found[0] if len(found) == 1 else text
 
 
-def entry_of(spec: ResourceSpec, row: Row, position: int, exhibit: str) -> Entry:
-    """Make one entry. A row that cannot be understood keeps its place with `values=None`."""
+def entry_of(spec: ResourceSpec, row: Row, position: int, exhibit: str, own: str = "") -> Entry:
+    """Make one entry. A row that cannot be understood keeps its place with `values=None`.
+
+    `own` is the device's address on the internet side: what has to be sent there narrows nothing.
+    """
     words: dict[str, Word] = {}
     try:
         for name, field in spec.fields.items():
@@ -128,7 +131,7 @@ def entry_of(spec: ResourceSpec, row: Row, position: int, exhibit: str) -> Entry
         strange = _strangers(spec, row)
         if strange:
             raise NotUnderstood(strange)
-        values = _build(spec, words, row)
+        values = _build(spec, words, row, own)
     except NotUnderstood:
         values = None
     names = {spec.owner_field, *(f.name for f in spec.fields.values()), *spec.limits} - {""}
@@ -168,19 +171,34 @@ def _owner(spec: ResourceSpec, row: Row) -> Owner:
     return Owner(found[1]) if found else SOMEBODY
 
 
-def _build(spec: ResourceSpec, words: Mapping[str, Word], row: Row) -> Any:
+#: Words for all senders, all ports and all times (RouterOS' `time` with all its days).
+_EVERYTHING = frozenset({"0.0.0.0/0", ANYBODY, "0-65535", "1-65535"})
+_DAYS = frozenset({"sun", "mon", "tue", "wed", "thu", "fri", "sat"})
+
+
+def _narrows(word: Word, own: str) -> bool:
+    """Tell whether a limit keeps out any of what comes in over IPv4 from the internet."""
+    text = text_of(word).lower()
+    if not text or text in _EVERYTHING or (own and text.removesuffix("/32") == own):
+        return False
+    return {part[:3] for part in re.split(r"[,\s]+", text.removeprefix("0s-1d,"))} != _DAYS
+
+
+def _build(spec: ResourceSpec, words: Mapping[str, Word], row: Row, own: str) -> Any:
     reader = _READERS.get(spec.kind)
     if reader is not None:
         return reader(words)
     resource = KINDS[spec.kind]
     fields = {name: typed(resource.field(name).type, word) for name, word in words.items()}
-    narrowed = [name for name in spec.limits if raw_word(row, name) is not None]
+    narrowed = [name for name in spec.limits if _narrows(raw_word(row, name), own)]
+    if "source" in fields and not _narrows(text_of(words["source"]), ""):
+        fields["source"] = ANYBODY
     if narrowed:
         if "source" not in {f.name for f in resource.fields}:
             raise NotUnderstood(f"it is narrowed by {', '.join(narrowed)}")
-        limits = ", ".join(f"{name} {text_of(raw_word(row, name))}" for name in narrowed)
+        limits = LIMITED + ", ".join(f"{name} {text_of(raw_word(row, name))}" for name in narrowed)
         source = fields.get("source")
-        fields["source"] = limits if source in (None, "", ANYBODY) else f"{source}, {limits}"
+        fields["source"] = limits if source in (None, "", ANYBODY) else f"{source} {limits}"
     try:
         return resource.build(fields)
     except (KeyError, ValueError) as reason:

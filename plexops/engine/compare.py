@@ -137,7 +137,10 @@ def _present(given: Comparison, task: ResolvedTask, snapshot: Snapshot) -> Findi
         return finding_of(task, FindingStatus.CONFLICT, have=have, exhibits=exhibits_of(ours))
     others = [e for e in entries if not e.owner.ours and not kind.singleton]
     blocking = next((e for e in others if claim_of(task, e) is Claim.BLOCKS), None)
-    same = [e for e in others if claim_of(task, e) is Claim.SAME]
+    claiming = [e for e in others if claim_of(task, e) is Claim.SAME]
+    # What is switched off disputes nothing with what is on.
+    live = [e for e in claiming if e.values.enabled]
+    same = live or ([] if ours else claiming)
     if ours:
         rival = blocking or next(iter(same), None)
         if rival is not None:

@@ -22,7 +22,7 @@ from plexops.model.packets import (
     TranslateDestination,
     UnknownEffect,
 )
-from plexops.model.resources.port_forward import ANYBODY, PortForward
+from plexops.model.resources.port_forward import ANYBODY, PortForward, narrowed
 from plexops.model.snapshot import Entry, Kind, KindState, Snapshot
 from plexops.model.values import Ports, Protocol
 
@@ -94,7 +94,7 @@ def _rule(entry: Entry) -> Rule:
 
 
 def _from(source: str) -> Match:
-    words = f"only from {source}"
+    words = narrowed(source)
     try:
         family, numbers = network(source)
     except ValueError:

@@ -14,6 +14,8 @@ from plexops.model.values import ALL_PORTS, Ports, Protocol
 
 #: The source of a forward that anybody may use.
 ANYBODY = "any"
+#: What stands before the limits of a forward that any sender may use, such as `where weekdays Sat Sun`.
+LIMITED = "where "
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,11 @@ class PortForward:
     def is_dmz(self) -> bool:
         """Whether it hands over every port: what routers call DMZ, exposed host or default server."""
         return self.external_port.everything and self.address is not None
+
+
+def narrowed(source: str) -> str:
+    """Say for whom alone, or when, a forward is there. Limits besides the sender stand behind `where`."""
+    return f"only {source}" if source.startswith(LIMITED) else f"only from {source}"
 
 
 def as_ports(value: FieldValue | tuple[str, ...] | None) -> Ports:
@@ -62,7 +69,7 @@ def _says(values: PortForward) -> str:
     outer = "all ports" if values.external_port.everything else str(values.external_port)
     notes = [
         "" if values.protocol is Protocol.TCP else str(values.protocol),
-        "" if values.source == ANYBODY else f"only from {values.source}",
+        "" if values.source == ANYBODY else narrowed(values.source),
         "" if values.enabled else "switched off",
     ]
     extra = ", ".join(note for note in notes if note)
