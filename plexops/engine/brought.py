@@ -17,7 +17,6 @@ from plexops.model.errors import PlexopsError, Problem
 from plexops.model.run import Exhibit
 from plexops.model.snapshot import SOMEBODY, Entry, Kind, KindState, Role, Snapshot
 from plexops.runbook.conditions import public_addresses
-from plexops.runbook.log_story import PUBLISHED_LIMIT, local_time
 from plexops.runbook.view import SiteView, ipv4
 
 #: What was tried longer ago says nothing about now: addresses, forwards and firewalls change.
@@ -58,6 +57,8 @@ class Evidence:
 
 def current(view: SiteView, evidence: Evidence, now: datetime) -> tuple[Evidence, tuple[str, ...]]:
     """Leave out what is too old and say so: it is then as if it had not been brought."""
+    from plexops.runbook.log_story import PUBLISHED_LIMIT
+
     old = {probe: reason for probe in evidence.probes if (reason := _not_of_now(probe, now))}
     told = [f"what {probe.vantage} tried does not count: {reason}" for probe, reason in old.items()]
     log = evidence.log
@@ -71,6 +72,8 @@ def current(view: SiteView, evidence: Evidence, now: datetime) -> tuple[Evidence
 
 def _their_time(view: SiteView, log: Sequence[LogEvent], now: datetime) -> datetime:
     """Give the time there, in the zone of its log; where nobody there says it, the earliest that it can be."""
+    from plexops.runbook.log_story import local_time
+
     said = view.of(Role.SERVER).text("host.time") or local_time(view.of(Role.PLEX).text("plex.time"), log)
     return _moment(said or "") or now.replace(tzinfo=None) - _ZONES
 

@@ -19,9 +19,9 @@ from plexops.drivers.server import ServerDriver, firewall_named
 from plexops.engine.access import Access, Links
 from plexops.engine.observe import Observer
 from plexops.engine.seen import Drivers
+from plexops.model.errors import PlexopsError, Problem
 from plexops.model.profile import Profile, Speaks
 from plexops.model.secret import Secret
-from plexops.model.errors import PlexopsError, Problem
 from plexops.model.site import AddressBy, ServerDevice, Site, SiteTasks, State
 from plexops.model.snapshot import Role
 from plexops.runbook.view import SiteView
