@@ -8,8 +8,8 @@ from types import MappingProxyType
 
 from plexops.config.hints import PLAYBOOK_WORDS
 from plexops.config.nodes import Listing, Node, Scalar, Table, join
+from plexops.config.playbook_schema import playbook_schema
 from plexops.config.problems import Problems
-from plexops.config.schemas import playbook_schema
 from plexops.config.templates import is_template
 from plexops.config.typed import Misfit, typed
 from plexops.config.validate import SchemaCheck

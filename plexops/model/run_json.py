@@ -295,7 +295,7 @@ def _read_verdict(r: _Reader) -> run.VerdictReport:
         id=r.text("id"),
         rows=r.texts("rows"),
         confidence=r.text("confidence"),
-        also=r.many("also", _read_also),
+        also=r.many("also", lambda r: run.AlsoSeen(r.text("id"), r.text("layer"), r.text("says"))),
         missing=r.texts("missing"),
         mark=r.word("mark", run.Mark),
         candidates=r.many("candidates", _read_candidate),
@@ -312,10 +312,6 @@ def _read_candidate(r: _Reader) -> run.CandidateReport:
 def _read_way_stop(r: _Reader) -> run.WayStop:
     texts = (r.text("way"), r.text("stop"), r.text("label"), r.text("state"), r.text("says"))
     return run.WayStop(*texts, r.texts("exhibits"))
-
-
-def _read_also(r: _Reader) -> run.AlsoSeen:
-    return run.AlsoSeen(r.text("id"), r.text("layer"), r.text("says"))
 
 
 def _read_hop(r: _Reader) -> run.Hop:

@@ -9,7 +9,7 @@ from importlib.resources import files
 
 from plexops.model.run import DRY_RUNS, MaskedReport, RunReport, SiteReport
 from plexops.report import html_parts as parts
-from plexops.report.html_ways import three_ways
+from plexops.report.html_verdict import three_ways, verdict
 from plexops.report.markup import Child, Html, join, tag
 from plexops.report.picture import mark, picture
 from plexops.report.view import View, counts, visible
@@ -102,7 +102,7 @@ def _site(site: SiteReport, name: str, *, several: bool) -> Html:
     blocks: list[Html | None] = [
         _banner(site, title),
         _card("Path", f"{name}-path", picture(site.hops, name), parts.hops(site.hops)) if site.hops else None,
-        _optional("Verdict", f"{name}-verdict", parts.verdict(site, name)),
+        _optional("Verdict", f"{name}-verdict", verdict(site, name)),
         _optional("The three ways", f"{name}-ways", three_ways(site, name)),
         _optional("Checks", f"{name}-checks", parts.findings(site, name)),
         _optional("Changes", f"{name}-changes", parts.changes(site)),

@@ -19,7 +19,7 @@ from plexops.report.diff import changed_lines
 from plexops.report.markup import Html, join, tag
 from plexops.report.picture import mark, word_of
 from plexops.report.terminal import one_line
-from plexops.report.view import basis, candidates, shortened, spaced
+from plexops.report.view import shortened, spaced
 from plexops.report.view import word_of as status_word
 
 #: Longer exhibits are cut, and say so: the whole text stays in the run folder.
@@ -102,29 +102,6 @@ def table(titles: Sequence[str], rows: Sequence[Html], class_: str) -> Html:
     return tag("table", head, tag("tbody", *rows), class_=class_)
 
 
-def verdict(site: SiteReport, name: str) -> Html | None:
-    """Where it fails, why, what decided it and what would overturn it."""
-    found = site.verdict
-    if found is None:
-        return None
-    sure = basis(found, exhibits=False)
-    return join(
-        (
-            tag("p", tag("strong", line(found.layer)), f": {line(found.cause)}", class_="lead")
-            if found.layer
-            else tag("p", line(found.cause), class_="lead"),
-            _items("Because", found.because),
-            _items("It may be", candidates(found)),
-            _items("Not known before it", found.before),
-            _items("Also seen", [f"{also.layer}: {also.says}" for also in found.also]),
-            _items("Not seen", found.missing),
-            _items("This would overturn it", found.overturned_by),
-            tag("p", "Seen in ", references(found.exhibits, site, name)) if found.exhibits else None,
-            tag("p", line(sure), class_="muted") if sure else None,
-        )
-    )
-
-
 def findings(site: SiteReport, name: str) -> Html | None:
     """The table of checks."""
     if not site.findings:
@@ -171,6 +148,7 @@ def _value(text: str) -> Html:
 
 
 def references(ids: Sequence[str], site: SiteReport, name: str) -> Html:
+    """Exhibits by name, each a link to where it stands on the page."""
     places = {exhibit.id: number for number, exhibit in enumerate(site.exhibits, 1)}
     pieces: list[Html] = []
     for exhibit in ids:
@@ -391,7 +369,8 @@ def integrity(report: RunReport) -> Html:
     )
 
 
-def _items(title: str, texts: Sequence[str]) -> Html | None:
+def items(title: str, texts: Sequence[str]) -> Html | None:
+    """A list under its title; None where it is empty."""
     if not texts:
         return None
     return tag("div", tag("h3", title), tag("ul", *(tag("li", line(text)) for text in texts)))

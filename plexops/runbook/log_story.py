@@ -18,12 +18,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
-from ipaddress import AddressValueError, IPv4Address
 
 from plexops.model.entries import LogEvent, LogWord
-from plexops.model.values import is_public
+from plexops.runbook.log_signs import (
+    is_about,
+    moment_of,
+    on_the_internet,
+    says_mapped,
+    shows_internet,
+    shows_lost_sign_in,
+    shows_outage,
+    shows_taken,
+    takes_back,
+    within,
+)
 
 #: Plex publishes anew every 24 hours: an older announcement or verdict would have been replaced. One hour more,
 #: because local time jumps by one.
@@ -35,27 +45,18 @@ CLOCK_TOLERANCE = timedelta(minutes=2)
 #: Both UPnP and NAT-PMP are asked twice within a cycle, and each takes up to 12 seconds to give up: a longer pause
 #: parts two cycles.
 CYCLE_PAUSE = timedelta(minutes=2)
-#: An answer is found stale as soon as it has been logged.
-_AT_ONCE = timedelta(seconds=1)
-
-_CYCLE = frozenset(
-    {
-        *(
-            LogWord.PUBLIC_ADDRESS,
-            LogWord.NO_PUBLIC_ADDRESS,
-            LogWord.ROUTER_ADDRESS,
-            LogWord.ROUTER_ADDRESS_PRIVATE,
-        ),
-        *(
-            LogWord.NO_IGD,
-            LogWord.PMP_FAILED,
-            LogWord.MAPPED,
-            LogWord.MAPPING_FAILED,
-            LogWord.MAPPING_CONFLICT,
-        ),
-        *(LogWord.STATE, LogWord.ANNOUNCED, LogWord.PUBLISH_ANSWER, LogWord.REACHABILITY, LogWord.UNCHANGED),
-    }
-)
+_CYCLE = frozenset(LogWord) - {
+    *(LogWord.STARTED, LogWord.LISTENING, LogWord.BIND_FAILED, LogWord.TOO_SOON, LogWord.STALE_ANSWER),
+    *(
+        LogWord.OFFLINE,
+        LogWord.ONLINE,
+        LogWord.SIGN_IN_LOST,
+        LogWord.UNCLAIMED,
+        LogWord.CLAIMED,
+        LogWord.REQUEST,
+    ),
+    *(LogWord.MANUAL_MODE, LogWord.PUBLISHING),
+}
 #: What follows such a line is about another server, or about other settings.
 _TURNS = frozenset({LogWord.STARTED, LogWord.MANUAL_MODE, LogWord.PUBLISHING})
 
@@ -135,7 +136,7 @@ def tell_story(events: Sequence[LogEvent], now: str | None) -> LogStory:
     """
     telling = _Telling(tuple(events), now)
     cycle = telling.cycle()
-    done = any(_says_mapped(event) for event in cycle)
+    done = any(says_mapped(event) for event in cycle)
     return LogStory(
         clock=telling.clock,
         started=telling.last(LogWord.STARTED, PUBLISHED_LIMIT),
@@ -161,7 +162,7 @@ def tell_story(events: Sequence[LogEvent], now: str | None) -> LogStory:
 
 def local_time(utc: str | None, events: Sequence[LogEvent]) -> str | None:
     """Give local time by the zone that Plex's last start logs; an hour off if summer time changed since. None: unknown."""
-    moment = _moment(utc)
+    moment = moment_of(utc)
     zones = [e.number for e in events if e.word is LogWord.STARTED and e.number is not None]
     return None if moment is None or not zones else (moment + timedelta(minutes=zones[-1])).isoformat()
 
@@ -171,7 +172,7 @@ class _Telling:
 
     def __init__(self, events: tuple[LogEvent, ...], now: str | None) -> None:
         self._events = events
-        self._now = _moment(now)
+        self._now = moment_of(now)
         self._start = self._index(LogWord.STARTED)
         self._turn = max((i for i, event in enumerate(events) if event.word in _TURNS), default=-1)
         self.clock = self._clock()
@@ -182,7 +183,7 @@ class _Telling:
             return Clock.UNKNOWN
         # What an earlier run of the server logged may come from before its clock was set.
         since = self._events[max(self._start, 0) :]
-        latest = max((moment for event in since if (moment := _moment(event.time))), default=self._now)
+        latest = max((moment for event in since if (moment := moment_of(event.time))), default=self._now)
         return Clock.AHEAD if latest - self._now > CLOCK_TOLERANCE else Clock.AGREES
 
     def _index(self, word: LogWord) -> int:
@@ -200,7 +201,7 @@ class _Telling:
         return Told(event, fresh, None if age is None else age.total_seconds())
 
     def _age(self, event: LogEvent) -> timedelta | None:
-        moment = _moment(event.time)
+        moment = moment_of(event.time)
         if self._now is None or moment is None or self.clock is not Clock.AGREES:
             return None
         return max(self._now - moment, timedelta())
@@ -217,7 +218,7 @@ class _Telling:
             event = self._events[index]
             if event.word not in _CYCLE:
                 continue
-            if found and not _within(event, found[-1], CYCLE_PAUSE):
+            if found and not within(event, found[-1], CYCLE_PAUSE):
                 break
             found.append(event)
         return tuple(reversed(found))
@@ -256,9 +257,9 @@ class _Telling:
                 announced, verdict, before = event, None, None
             elif event.word is LogWord.STARTED:
                 announced = None  # What the new run announces may not be in the log.
-            elif event.word is LogWord.REACHABILITY and _is_about(event, announced):
+            elif event.word is LogWord.REACHABILITY and is_about(event, announced):
                 verdict, before = event, verdict
-            elif event.word is LogWord.STALE_ANSWER and verdict is not None and _takes_back(event, verdict):
+            elif event.word is LogWord.STALE_ANSWER and verdict is not None and takes_back(event, verdict):
                 verdict, before = before, None
         return verdict
 
@@ -281,15 +282,15 @@ class _Telling:
         first: LogEvent | None = None
         sign: LogEvent | None = None
         for event in self._events:
-            if _shows_outage(event):
+            if shows_outage(event):
                 first, sign = first or event, event
-            elif event.word is LogWord.STARTED or _shows_internet(event):
+            elif event.word is LogWord.STARTED or shows_internet(event):
                 first = sign = None
         return self.told(first, LOOKED_UP_LIMIT, sign)
 
     def sign_in_lost(self) -> Told | None:
         """Give the sign that Plex is no longer signed in; any answer to a publication but 401 ends it, and a claim."""
-        return self.told(self._until_taken(_shows_lost_sign_in), PUBLISHED_LIMIT)
+        return self.told(self._until_taken(shows_lost_sign_in), PUBLISHED_LIMIT)
 
     def unclaimed(self) -> Told | None:
         """Give the sign that Plex belongs to no account."""
@@ -301,7 +302,7 @@ class _Telling:
         for event in self._events:
             if shows(event):
                 found = event
-            elif event.word is LogWord.CLAIMED or _shows_taken(event):
+            elif event.word is LogWord.CLAIMED or shows_taken(event):
                 found = None
         return found
 
@@ -319,11 +320,7 @@ class _Telling:
             in {LogWord.PUBLIC_ADDRESS, LogWord.ANNOUNCED, LogWord.REACHABILITY, LogWord.ROUTER_ADDRESS}
         }
         for event in reversed(self._events):
-            if (
-                event.word is LogWord.REQUEST
-                and event.address not in ours
-                and _on_the_internet(event.address)
-            ):
+            if event.word is LogWord.REQUEST and event.address not in ours and on_the_internet(event.address):
                 return self.told(event, LOOKED_UP_LIMIT)
         return None
 
@@ -336,76 +333,3 @@ class _Telling:
                 fresh = age is not None and age <= PUBLISHED_LIMIT
                 found.append(Told(event, fresh, None if age is None else age.total_seconds()))
         return tuple(found)
-
-
-def _moment(text: str | None) -> datetime | None:
-    """Read a local time; None where there is none. A zone that somebody appended is not compared."""
-    try:
-        return None if text is None else datetime.fromisoformat(text).replace(tzinfo=None)
-    except ValueError:
-        return None
-
-
-def _within(one: LogEvent, other: LogEvent, pause: timedelta) -> bool:
-    """Tell whether two events that follow each other are close; a clock that was set back parts nothing."""
-    first, second = _moment(one.time), _moment(other.time)
-    return first is None or second is None or second - first <= pause
-
-
-def _is_about(verdict: LogEvent, announced: LogEvent | None) -> bool:
-    """Tell whether a verdict is about what was announced. A log that begins later lacks the announcement."""
-    if announced is None:
-        return True
-    same_port = (verdict.port or 0) == (announced.port or 0)
-    return same_port and (verdict.address == announced.address or not (verdict.address and announced.address))
-
-
-def _takes_back(stale: LogEvent, verdict: LogEvent) -> bool:
-    """Tell whether a line says that the verdict before it is void. In doubt it is: no verdict is better than a wrong one."""
-    if stale.text == "NAT punch pending":
-        return verdict.number == 0 and _within(verdict, stale, _AT_ONCE)
-    if stale.text and verdict.text:
-        return stale.text == verdict.text
-    return _within(verdict, stale, _AT_ONCE)
-
-
-def _says_mapped(event: LogEvent) -> bool:
-    """Tell whether the mapping came about, whatever an automatic one beside it says."""
-    return (
-        event.word is LogWord.MAPPED
-        or (event.word is LogWord.STATE and event.text == "Mapped")
-        or (event.word is LogWord.REACHABILITY and event.number == 1)
-    )
-
-
-def _shows_outage(event: LogEvent) -> bool:
-    no_way_out = event.word is LogWord.PUBLISH_ANSWER and (event.number or 0) < 0
-    return no_way_out or event.word in {LogWord.OFFLINE, LogWord.NO_PUBLIC_ADDRESS}
-
-
-def _shows_internet(event: LogEvent) -> bool:
-    answered = event.word is LogWord.PUBLISH_ANSWER and (event.number or 0) > 0
-    asked_for = event.word is LogWord.REQUEST and _on_the_internet(event.address)
-    return (
-        answered or asked_for or event.word in {LogWord.ONLINE, LogWord.PUBLIC_ADDRESS, LogWord.REACHABILITY}
-    )
-
-
-def _shows_taken(event: LogEvent) -> bool:
-    """422 and 429 are answers to a server that plex.tv knows: what it said was of no use, or came too often."""
-    return event.word is LogWord.PUBLISH_ANSWER and (event.number or 0) > 0 and event.number != 401
-
-
-def _shows_lost_sign_in(event: LogEvent) -> bool:
-    if event.word is LogWord.STATE:
-        return "Bad Authentication" in event.text
-    refused = event.word is LogWord.PUBLISH_ANSWER and event.number == 401
-    return refused or event.word is LogWord.SIGN_IN_LOST
-
-
-def _on_the_internet(text: str) -> bool:
-    """Tell whether an address of a client lies on the internet. Over IPv6 every host of the home has such an address."""
-    try:
-        return is_public(IPv4Address(text))
-    except AddressValueError:
-        return False

@@ -44,8 +44,9 @@ def command(name: str) -> int:
 def document(name: str) -> dict[str, Any]:
     """Give one of the documents."""
     from plexops.cli.run_schema import run_schema
+    from plexops.config.playbook_schema import playbook_schema
     from plexops.config.profile_schema import profile_schema
-    from plexops.config.schemas import inventory_schema, playbook_schema
+    from plexops.config.schemas import inventory_schema
 
     makers = {
         "inventory": inventory_schema,
