@@ -119,6 +119,7 @@ def _report(verdict: Verdict) -> VerdictReport:
             )
             for one in verdict.candidates
         ),
+        ignored=verdict.ignored,
         before=tuple(f"{stop.place.label}: {stop.says}" for stop in verdict.before),
     )
 

@@ -159,7 +159,8 @@ def run_site(home: Home, order: Order, store: Store, run_id: str) -> SiteReport:
             nudged = freshen(home, order.effect_seconds, _recorder(journal), log)
         log("look at every stop")
         if order.command == "diagnose":
-            report = _diagnosed(home, order, mine, log)
+            fresh = nudged is not None and not nudged.doubt
+            report = _diagnosed(replace(home, view=replace(home.view, refreshed=fresh)), order, mine, log)
             return report if nudged is None else nudged.told_in(report)
         # An apply has a better moment for services outside: when the change is made.
         seen = home.observer().look(home.tasks.external_port, checkers=order.command == "audit")

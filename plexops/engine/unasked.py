@@ -38,8 +38,8 @@ def unasked(given: Comparison, findings: Sequence[Finding]) -> list[Finding]:
         found.append(_bare(Kind.HOST_FIREWALL, FindingStatus.NOTE, conditions.host_firewall(given.view).says))
     if forwarding and conditions.persists(given.view).holds is Holds.NO:
         lost = conditions.persists(given.view)
-        found.append(_bare(Kind.PORT_FORWARD, FindingStatus.NOTE, lost.says, lost.exhibits, lost.stop))
-    found += _three_ways(given, findings)
+        found.append(_bare(Kind.PORT_FORWARD, FindingStatus.DRIFT, lost.says, lost.exhibits, lost.stop))
+    found += _three_ways(given, [*findings, *found])
     found += _orphans(given)
     users = sorted(
         {str(e.values.address) for e in given.view.of(Role.ROUTER).of(Kind.UPNP_MAPPING) if e.values}

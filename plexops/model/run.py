@@ -176,7 +176,8 @@ class VerdictReport:
 
     `id` is the row's in docs/verdicts.md. `rows` are the runbook's ids. `confidence` is certain, likely, or none where
     it is not decided: `cause` is then what was observed, and `candidates` are the causes that the evidence leaves, the
-    likeliest first. `before` are stops further out of which nothing is known, `missing` what was asked and not answered.
+    likeliest first. `before` are stops further out of which nothing is known, `missing` what was asked and not answered,
+    `ignored` attempts that say nothing about this door, and why.
     """
 
     layer: str
@@ -192,6 +193,7 @@ class VerdictReport:
     mark: Mark = "unknown"
     candidates: tuple[CandidateReport, ...] = ()
     before: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

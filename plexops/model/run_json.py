@@ -95,6 +95,7 @@ def _verdict(verdict: run.VerdictReport) -> Object:
         "mark": verdict.mark,
         "candidates": [_plain(candidate) for candidate in verdict.candidates],
         "before": list(verdict.before),
+        "ignored": list(verdict.ignored),
     }
 
 
@@ -300,6 +301,7 @@ def _read_verdict(r: _Reader) -> run.VerdictReport:
         mark=r.word("mark", run.Mark),
         candidates=r.many("candidates", _read_candidate),
         before=r.texts("before"),
+        ignored=r.texts("ignored"),
     )
 
 

@@ -79,7 +79,11 @@ def _site(report: RunReport, site: SiteReport) -> list[str]:
             "Not known before it", site.verdict.before
         )
         lines += _items("Also seen", [f"{also.layer}: {also.says}" for also in site.verdict.also])
-        lines += _items("Not seen", site.verdict.missing) + _items("Unless", site.verdict.overturned_by)
+        lines += (
+            _items("Not seen", site.verdict.missing)
+            + _items("Says nothing", site.verdict.ignored)
+            + _items("Unless", site.verdict.overturned_by)
+        )
         decided = basis(site.verdict)
         lines += [f"See: {inline(decided)}", ""] if decided else []
     lines += _findings(site.findings)

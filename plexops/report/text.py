@@ -135,6 +135,7 @@ def _verdict(verdict: VerdictReport, steps: Sequence[str], pen: Pen, width: int)
         ("unless", verdict.overturned_by),
         ("also", also),
         ("not seen", verdict.missing),
+        ("ignored", verdict.ignored),
     )
     for label, texts in groups:
         lines += labelled(pen, label, Style.FAINT, texts, width, indent)

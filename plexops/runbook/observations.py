@@ -163,7 +163,8 @@ def _attempts(
         elif reason:
             discarded.append(reason)
         else:
-            came = _CAME.get(probe.answer, Came.MET)
+            another = probe.answer is ProbeAnswer.OPEN and probe.identifier != identifier
+            came = Came.ANOTHER if another else _CAME.get(probe.answer, Came.MET)
             counting.append(Attempt(probe.vantage, probe.port, came, entry.exhibit))
     return tuple(counting), tuple(dict.fromkeys(discarded)), tuple(dict.fromkeys(unanswered))
 
@@ -187,7 +188,7 @@ def _says_nothing(probe: Probe, door: int | None, identifier: str | None) -> str
         return f"{probe.vantage} tried port {probe.port}, and viewers come by {door}"
     if probe.answer is ProbeAnswer.LISTENS:
         return f"{probe.vantage} found that something listens at port {probe.port}, and does not know what"
-    if probe.answer is ProbeAnswer.OPEN and (not identifier or probe.identifier != identifier):
+    if probe.answer is ProbeAnswer.OPEN and not (identifier and probe.identifier):
         return f"{probe.vantage} found port {probe.port} open, and does not say which server answered"
     return ""
 
@@ -205,7 +206,7 @@ def _plex_tv(view: SiteView, door: int | None, story: LogStory) -> tuple[PlexTv,
     port = plex.facts.get("plex.public_port")
     if port is not None and door is not None and port.value != door and view.access == "forward":
         return PlexTv.NOTHING, f"plex.tv speaks of port {port.value}, and viewers come by {door}"
-    return (PlexTv.DATED_YES if _dated(story, door) else PlexTv.YES), ""
+    return (PlexTv.DATED_YES if view.refreshed or _dated(story, door) else PlexTv.YES), ""
 
 
 def _dated(story: LogStory, door: int | None) -> bool:

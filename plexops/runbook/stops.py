@@ -11,6 +11,7 @@ from plexops.model.snapshot import Role
 from plexops.runbook.cause import Cause, Place, Sign, Weight, of_fact
 from plexops.runbook.conditions import Holds, WanCause
 from plexops.runbook.hops import leaves_elsewhere, next_hop, second_hop
+from plexops.runbook.observations import PlexTv
 from plexops.runbook.situation import Situation
 from plexops.runbook.table import CAUSES
 from plexops.runbook.view import ipv4
@@ -257,6 +258,8 @@ def _announcement(situation: Situation) -> _Reading:
 
 def _reaches_plex_tv(situation: Situation) -> _Reading:
     outside = situation.view.of(Role.OUTSIDE)
+    if situation.observed.plex_tv is PlexTv.DATED_YES:
+        return _Reading(State.PASSES, "plex.tv tried within the hour, as Plex asked it to")
     if outside.flag("account.online") is True:
         return _Reading(State.PASSES, "plex.tv sees Plex online", (of_fact(outside, "account.online"),))
     told = next((s for s in situation.view.snapshots.values() if "outside.failure" in s.facts), None)

@@ -10,7 +10,7 @@ from plexops.packets.reach import AnswerKind
 from plexops.runbook.cause import Cause, Place, Sign, Way, Weight, exhibits_of, sign
 from plexops.runbook.observations import Came, PlexTv
 from plexops.runbook.situation import Situation
-from plexops.runbook.stops import Found, Stop
+from plexops.runbook.stops import Found, State, Stop
 from plexops.runbook.table import BY_ID, IN_ORDER
 from plexops.runbook.way_in import says as reason_says
 from plexops.runbook.weighing import Weighing, weigh
@@ -62,6 +62,8 @@ class Verdict:
     #: Stops further out than the cause of which nothing is known.
     before: tuple[Stop, ...] = ()
     stops: tuple[Stop, ...] = ()
+    #: Attempts that say nothing about the door, each with the reason.
+    ignored: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
@@ -154,6 +156,7 @@ def _decided(weighing: Weighing, first: Found, rest: Iterable[Found]) -> Verdict
         missing=weighing.missing,
         before=before,
         stops=weighing.stops,
+        ignored=weighing.observed.discarded,
     )
 
 
@@ -280,6 +283,7 @@ def _undecided(weighing: Weighing, headline: str, shows: Sign, first: Sequence[F
         missing=weighing.missing,
         candidates=candidates,
         stops=weighing.stops,
+        ignored=weighing.observed.discarded,
     )
 
 
@@ -344,7 +348,8 @@ def _works(weighing: Weighing) -> Found | None:
 
 
 def _announced_unread(weighing: Weighing) -> bool:
-    return any(s.unread and s.hidden for s in weighing.stops if s.place.way is Way.ANNOUNCED)
+    announced = (stop for stop in weighing.stops if stop.place.way is Way.ANNOUNCED)
+    return any(stop.state is State.UNREAD and stop.hidden for stop in announced)
 
 
 __all__ = ["Candidate", "Confidence", "Found", "Outcome", "Verdict", "judge"]

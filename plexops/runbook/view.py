@@ -38,6 +38,8 @@ class SiteView:
     management: Mapping[Role, tuple[str, int]] = field(default_factory=lambda: MappingProxyType({}))
     #: The address and port at which the Plex snapshot was taken.
     plex_answered_at: tuple[str, int] | None = None
+    #: plex.tv was asked in this run to try again, and Plex's verdict is the one that came of it.
+    refreshed: bool = False
     #: A run that was interrupted here and not settled yet.
     unfinished_run: str = ""
 
