@@ -278,7 +278,7 @@ class Observer:
         """Ask Plex where it is; where nothing gets through to it, from inside the server. `logs`: for its log as well."""
         driver = None
         if self._drivers.plex is not None:
-            driver = replace(self._drivers.plex, logs=logs, token=self._sends_token(token))
+            driver = replace(self._drivers.plex, logs=logs, token=self._sends_token(token, server_answers))
         plex, server = self._access.site.plex, self._access.site.server
         if driver is None or plex is None:
             return Answered()
@@ -296,9 +296,10 @@ class Observer:
         part.token = token
         return part
 
-    def _sends_token(self, token: Secret | None) -> bool:
+    def _sends_token(self, token: Secret | None, server_answers: bool) -> bool:
         """Tell whether Plex is asked with a token. A recording does not hold the one that the server told."""
-        return self._access.knows_token(token) or not self._links.live
+        told = not self._links.live and server_answers and self._access.wants_token_from_server()
+        return told or self._access.knows_token(token)
 
     def _ask_plex_at(
         self, driver: PlexDriver, token: Secret | None, address: str, *, inside: bool
