@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Address
 from types import MappingProxyType
 from typing import Any
 
@@ -181,7 +182,7 @@ def _json(reply: Reply) -> Any:
         return None
     try:
         return json.loads(reply.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 
@@ -192,16 +193,13 @@ _LEAVE_NO_LIFETIME = frozenset({"dhclient", "udhcpc"})
 def _facts(replies: Mapping[str, Reply]) -> tuple[dict[str, Fact], dict[str, str]]:
     reasons: dict[str, str] = {}
     found: dict[str, tuple[FactValue, str]] = {}
-    addresses = _json(replies["addresses"])
-    if isinstance(addresses, list):
-        local = tuple(
-            str(info["local"])
-            for link in addresses
-            for info in link.get("addr_info", ())
-            if info.get("family") == "inet" and link.get("ifname") != "lo"
-        )
+    addresses = _addresses(_json(replies["addresses"]))
+    if addresses is not None:
+        local = tuple(str(info["local"]) for link, info in addresses if link.get("ifname") != "lo")
         found["host.addresses"] = (local, "server.addresses")
-    routes = [route for route in _json(replies["routes"]) or () if route.get("dst") == "default"]
+    listed = _json(replies["routes"])
+    rows = [row for row in listed if isinstance(row, dict)] if isinstance(listed, list) else []
+    routes = [route for route in rows if route.get("dst") == "default"]
     if routes:
         found["host.interface"] = (str(routes[0].get("dev", "")), "server.routes")
         if "gateway" in routes[0]:
@@ -226,19 +224,34 @@ def _renewer(replies: Mapping[str, Reply], found: Mapping[str, tuple[FactValue, 
     return next((name for name in sorted(_LEAVE_NO_LIFETIME) if not replies[f"pid.{name}"].whole), "")
 
 
-def _address_source(addresses: Any, interface: FactValue, client: FactValue) -> str:
+def _addresses(listed: Any) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]] | None:
+    """Give every IPv4 address with its link; None for what `ip -j addr` does not print."""
+    if not isinstance(listed, list):
+        return None
+    try:
+        found = [(link, info) for link in listed for info in link.get("addr_info", ())]
+        inet = [(link, info) for link, info in found if info.get("family") == "inet"]
+        known = [IPv4Address(info["local"]) for _, info in inet if isinstance(info["local"], str)]
+    except (AttributeError, TypeError, LookupError, ValueError):
+        return None
+    return inet if len(known) == len(inet) else None
+
+
+def _address_source(
+    addresses: list[tuple[Mapping[str, Any], Mapping[str, Any]]] | None,
+    interface: FactValue,
+    client: FactValue,
+) -> str:
     """Give `dhcp` or `static` for the address of the default route's interface, else why it is unknown.
 
     The kernel marks an address with a lifetime as dynamic: one that somebody has to renew.
     """
-    if not isinstance(addresses, list) or not interface:
+    if addresses is None or not interface:
         return "the server did not say by which interface, or with which address, it reaches the LAN"
     dynamic = {
         info.get("dynamic") is True
-        for link in addresses
-        if link.get("ifname") == interface
-        for info in link.get("addr_info", ())
-        if info.get("family") == "inet" and info.get("scope", "global") == "global"
+        for link, info in addresses
+        if link.get("ifname") == interface and info.get("scope", "global") == "global"
     }
     if len(dynamic) != 1:
         return f"{interface} has both given and fixed addresses" if dynamic else f"{interface} has no address"

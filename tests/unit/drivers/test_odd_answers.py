@@ -14,8 +14,10 @@ import pytest
 
 from plexops.drivers.account import AccountDriver
 from plexops.drivers.here import OwnViewDriver
+from plexops.drivers.host.none import NoFirewall
 from plexops.drivers.outside import EchoDriver, ProbeDriver
 from plexops.drivers.plex import PlexDriver
+from plexops.drivers.server import ServerDriver
 from plexops.model.entries import ProbeAnswer
 from plexops.model.exchange import Reply
 from plexops.model.snapshot import Entry, Kind, KindState, Snapshot
@@ -199,3 +201,24 @@ def test_an_odd_echo_tells_no_address_and_an_odd_probe_proves_nothing() -> None:
                 ProbeDriver("vps", ADDRESS, 32500, "abc").observe(), {"probe.vps": (status, body)}
             ).entries
             assert probe.values.answer is not ProbeAnswer.OPEN
+
+
+ADDRESSES = [
+    {
+        "ifname": "eth0",
+        "addr_info": [{"family": "inet", "local": "192.168.1.50", "prefixlen": 24, "dynamic": True}],
+    }
+]
+ROUTES = [{"dst": "default", "gateway": "192.168.1.1", "dev": "eth0", "flags": []}]
+
+
+def test_odd_json_of_a_server_ends_nothing() -> None:
+    driver = ServerDriver(NoFirewall())
+    for name, good in (("addresses", ADDRESSES), ("routes", ROUTES)):
+        base: dict[str, Said] = {"addresses": json.dumps(ADDRESSES), "routes": json.dumps(ROUTES)}
+        right = observe(driver.observe(), base).facts
+        odd = [document for _, _, document in replaced(good)]
+        for document in (*odd, *ODD_JSON, "x", 7):
+            said = observe(driver.observe(), {**base, name: json.dumps(document)})
+            held = said.facts.get("host.addresses")
+            assert held is None or held.value in ((), right["host.addresses"].value), document
