@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from plexops.drivers.account import NO_ACCESS
+from plexops.engine.advice import advised
 from plexops.engine.brought import Evidence, current, with_evidence
 from plexops.engine.reporting import STOPS, about
 from plexops.engine.seen import Seen
@@ -62,7 +63,7 @@ def diagnosis(
         exhibits=(*seen.exhibits, *evidence.exhibits()),
         not_asked=_not_asked(seen, counting, not_asked),
         asked=asked(home, seen),
-        next_steps=_steps(verdict),
+        next_steps=advised(_steps(verdict), home, seen),
         errors=seen.problems,
     )
 
@@ -154,7 +155,9 @@ def _detail(situation: Situation, stop: Stop, role: Role | None) -> str:
         return ""
     shown = situation.plex_web_says if role is Role.PLEX else ""
     return "; ".join(
-        text for text in (about(situation.view.of(role), role), shown and f"Plex Web shows: {shown}") if text
+        text
+        for text in (about(situation.view.of(role), role), shown and f"Plex Web shows, by its state: {shown}")
+        if text
     )
 
 

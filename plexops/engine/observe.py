@@ -57,14 +57,16 @@ class Observer:
         #: What the inventory says; snapshots are filled in.
         self._blank = view
 
-    def look(self, probe_port: int | None, *, thorough: bool = False, checkers: bool = False) -> Seen:
-        """Ask every stop in parallel, then the vantages for `probe_port`; with `checkers` also the services outside.
+    def look(self, probe_port: int | None, *, thorough: bool = False, outside: bool = False) -> Seen:
+        """Ask every stop in parallel, then the vantages for `probe_port`.
+
+        With `outside` also plex.tv's list of the account's servers, and the services that try ports.
 
         `thorough` is a diagnosis: what an audit has no use for is asked as well, and the vantages try the ports that
         Plex announces and the router forwards besides, whether a port is given or not.
         """
         if thorough:
-            return self._thorough().look(probe_port, checkers=checkers)
+            return self._thorough().look(probe_port, outside=outside)
         asked = time.monotonic()
         with _pool(6) as pool:
             router = pool.submit(self._guarded, self._router)
@@ -72,7 +74,7 @@ class Observer:
             plex = pool.submit(self._guarded, self._plex, router, server)
             here = pool.submit(self._from_here)
             around = pool.submit(self._around, router, server, here)
-            listed = pool.submit(self._from_plex_tv, plex)
+            listed = pool.submit(self._from_plex_tv, plex if outside or self._asks_everything else None)
             parts = {Role.ROUTER: router.result(), Role.SERVER: server.result(), Role.PLEX: plex.result()}
             parts |= around.result()
             parts[Role.SERVER].add_outside(here.result())
@@ -81,7 +83,7 @@ class Observer:
         ports: tuple[int, ...] = () if probe_port is None else (probe_port,)
         if self._asks_everything:
             ports = ports_to_try(seen.view, probe_port)
-        return self._tried(seen, ports, checkers=checkers)
+        return self._tried(seen, ports, checkers=outside)
 
     def _thorough(self) -> Observer:
         """Give an observer of the same site whose drivers ask everything."""
@@ -188,9 +190,9 @@ class Observer:
         own_word = neighbours.router(router.result(), server)
         return {Role.ROUTER: own_word, Role.UPSTREAM: neighbours.upstream(own_word, server.result())}
 
-    def _from_plex_tv(self, plex: Future[Answered]) -> Answered:
-        """Ask plex.tv how it lists this server, in a diagnosis, once Plex has told who it is."""
-        if not self._asks_everything:
+    def _from_plex_tv(self, plex: Future[Answered] | None) -> Answered:
+        """Ask plex.tv how it lists this server, once Plex has told who it is; not asked where `plex` is None."""
+        if plex is None:
             return Answered()
         from plexops.engine.account import PlexTv
 

@@ -163,7 +163,7 @@ def run_site(home: Home, order: Order, store: Store, run_id: str) -> SiteReport:
             report = _diagnosed(replace(home, view=replace(home.view, refreshed=fresh)), order, mine, log)
             return report if nudged is None else nudged.told_in(report)
         # An apply has a better moment for services outside: when the change is made.
-        seen = home.observer().look(home.tasks.external_port, checkers=order.command == "audit")
+        seen = home.observer().look(home.tasks.external_port, outside=order.command == "audit")
         findings = compare(_comparison(home, seen, order))
         if unfinished:
             findings = (*findings, _unfinished(unfinished[0].id))
@@ -175,7 +175,7 @@ def run_site(home: Home, order: Order, store: Store, run_id: str) -> SiteReport:
 
 
 def _diagnosed(home: Home, order: Order, folder: RunFolder, log: Log) -> SiteReport:
-    seen = home.observer().look(home.tasks.external_port, thorough=True, checkers=True)
+    seen = home.observer().look(home.tasks.external_port, thorough=True, outside=True)
     _keep_snapshots(folder, home, seen)
     log("judge what was seen")
     from plexops.engine.diagnosing import diagnosis

@@ -12,18 +12,8 @@ from plexops.model.finding import FindingStatus
 
 T = TypeVar("T")
 Object = dict[str, Any]
-_Plain = (
-    run.Hop
-    | run.GuardReport
-    | run.Proof
-    | run.Moment
-    | run.DeviceDiff
-    | run.AlsoSeen
-    | run.CandidateReport
-    | run.WayStop
-    | run.Exhibit
-    | run.FieldChange
-)
+_Report = run.Hop | run.GuardReport | run.Proof | run.Moment | run.DeviceDiff | run.Exhibit | run.FieldChange
+_Plain = _Report | run.AlsoSeen | run.CandidateReport | run.WayStop
 
 #: Fields that hold a word of a closed list, which reading checks. Where one name is a word in one object and a
 #: sentence in another, it is given with its list.
@@ -69,7 +59,7 @@ def _site(site: run.SiteReport) -> Object:
         "asked": list(site.asked),
         "next_steps": list(site.next_steps),
         "plan_digest": site.plan_digest,
-        "errors": [_problem(problem) for problem in site.errors],
+        "errors": [_problem(one) for one in site.errors],
         "before_after": [_plain(diff) for diff in site.before_after],
     }
 

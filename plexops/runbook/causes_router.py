@@ -10,7 +10,7 @@ from plexops.runbook import conditions
 from plexops.runbook.cause import Sign, comes_back, named, of_fact, sign, unclear
 from plexops.runbook.conditions import Holds
 from plexops.runbook.situation import Situation
-from plexops.runbook.way_in import Exposure, entry_of, says
+from plexops.runbook.way_in import Exposure, entry_of, says, translation
 
 
 def no_forward(situation: Situation) -> Sign | None:
@@ -72,7 +72,11 @@ def forward_not_met(situation: Situation) -> Sign | None:
     for reason, entry in _near_misses(situation):
         shown = "" if reason.rule is None else reason.rule.exhibit
         return sign(says(reason), entry, shown, soft=reason.why is Why.NARROWED)
-    return None
+    rule = translation(way) if way.answer.kind is AnswerKind.SOME and not way.open else None
+    if rule is None:
+        return None
+    some = f"{rule.called} is for a few senders only: “{rule.words}”"
+    return sign(some, entry_of(rule, situation.router.of(Kind.PORT_FORWARD)), rule.exhibit, soft=True)
 
 
 def _near_misses(situation: Situation) -> list[tuple[Reason, Entry | None]]:

@@ -144,7 +144,7 @@ _OUTSIDE: tuple[Code, ...] = (
 
 _TRUST: tuple[Code, ...] = (
     Code(
-        "PLX-D113",
+        "PLX-D116",
         "a device speaks https only",
         ExitStatus.INCOMPLETE,
         "The URL begins with http://, and at its port somebody hangs up on plain requests and takes a TLS handshake, or "

@@ -45,7 +45,7 @@ def ran(looked: Looked, directory: Path, command: RunCommand, effect_seconds: fl
 
 
 def probes(looked: Looked) -> list[Probe]:
-    seen = looked.home.observer().look(PORT, checkers=True)
+    seen = looked.home.observer().look(PORT, outside=True)
     return [entry.values for entry in seen.view.of(Role.OUTSIDE).of(Kind.PROBE)]
 
 
