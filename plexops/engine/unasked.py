@@ -69,7 +69,7 @@ def _three_ways(given: Comparison, findings: Sequence[Finding]) -> list[Finding]
         return []
     verdict = judge(Situation(given.view, given.tasks.external_port))
     # That plex.tv's success bears no date, or that an audit asks less, is no finding.
-    if verdict.outcome is Outcome.IN_ORDER or verdict.id in ("reachable", "unknown", "no-verdict-yet"):
+    if verdict.outcome is Outcome.IN_ORDER or verdict.id in ("reachable", "unknown"):
         return []
     found = verdict.found
     have = f"{found.cause.title}: {found.sign.says}"

@@ -229,6 +229,8 @@ def other_filter_of_router(situation: Situation) -> Sign | None:
         return unclear(situation.way, f"of the router may stop port {situation.port}")
     if stopped.translated and _opens(situation) is not False:
         return None
+    if not stopped.translated and entry is None:
+        return None  # without a forward of this port it is what a router does with any
     forward = "it" if entry is None else named(entry)
     what = (
         f"what {forward} forwards"

@@ -25,6 +25,7 @@ from tests.packets.handmade import (
     destination,
     dnat,
     dport,
+    other,
     router,
     rule,
     server,
@@ -253,6 +254,16 @@ def proxy_not_announced() -> SiteView:
     return replace(unprobed(healthy()), access="proxy")
 
 
+def unclear_on_the_router() -> SiteView:
+    return silent(healthy(DNAT, base("forward", rule(TCP, dport(32400), other(), DROP, words="unclear"))))
+
+
+def unclear_on_the_server() -> SiteView:
+    view = silent(healthy())
+    box = server(base("input", rule(TCP, dport(32400), other(), DROP, words="unclear")))
+    return view.with_snapshot(replace(view.of(SERVER), box=box))
+
+
 FAILS, UNKNOWN = Outcome.FAILS, Outcome.UNKNOWN
 HOMES = (
     Home("all in order", healthy, "in-order", Outcome.IN_ORDER),
@@ -283,6 +294,8 @@ HOMES = (
     Home("box without API, plex.tv confirms", lambda: manual_box(confirmed), "in-order", Outcome.IN_ORDER),
     Home("box without API, plex.tv confirmed once",
          lambda: manual_box(lambda view: view), "reachable", UNKNOWN, decided=False),
+    Home("a rule of the router is not understood", unclear_on_the_router, "router-other-filter", FAILS, decided=False),
+    Home("a rule of the server is not understood", unclear_on_the_server, "host-other-filter", FAILS, decided=False),
     Home("another program has the port", port_taken, "port-taken", FAILS),
     Home("the proxy is not announced", proxy_not_announced, "proxy-not-announced", FAILS),
     Home("nothing is known", lambda: SiteView("home"), "unknown", UNKNOWN, decided=False),
