@@ -1,4 +1,4 @@
-"""What a diagnosis asks a server besides: clock, way out, the container of Plex, and its log.
+"""What a diagnosis asks a server besides: clock, way out, its resolver, the container of Plex, and its log.
 
 Everything is asked in the same exec as the rest: constant reads, of which many find nothing on a given host.
 """
@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from ipaddress import AddressValueError, IPv4Address
 from typing import Any
 
 from plexops.drivers.answers import failed
@@ -24,11 +25,17 @@ _FAR = "1.1.1.1"
 #: How long a hop is waited for, in seconds.
 _HOP_SECONDS = 1
 _HOPS = (2, 3)
+_NOT_SENT = "no packet was to be sent to the internet"
 
 _READS: tuple[Read, ...] = (
     Read("time", Command("date +%Y-%m-%dT%H:%M:%S")),
     Read("egress", Command(f"ip -j -4 route get {_FAR}")),
+    Read("resolver", Command("cat /etc/resolv.conf")),
 )
+#: getent(1): 2 is a name that was not found, also where no resolver answered.
+_NO_NAME = 2
+#: One that keeps silent is waited for, by the C library's default, five seconds twice.
+_PLEX_TV = Read("plex_tv", Command("getent ahostsv4 plex.tv"), absent=frozenset({_NO_NAME}), seconds=20.0)
 _HOP_READS: tuple[Read, ...] = tuple(
     Read(f"hop.{ttl}", Command(f"ping -n -c 1 -W {_HOP_SECONDS} -t {ttl} {_FAR}"), seconds=_HOP_SECONDS + 4)
     for ttl in _HOPS
@@ -38,6 +45,7 @@ _HOP_READS: tuple[Read, ...] = tuple(
 _HOP = re.compile(
     r"^From ([0-9.]+):? icmp_seq=[0-9]+ Time to live exceeded|^[0-9]+ bytes from ([0-9.]+):", re.MULTILINE
 )
+_NAMESERVER = re.compile(r"^[ \t]*nameserver[ \t]+(\S+)", re.MULTILINE)
 _LOST = re.compile(r"^[0-9]+ packets transmitted, 0 (?:packets )?received,", re.MULTILINE)
 
 
@@ -52,14 +60,15 @@ class Extra:
 def thorough_reads(container: Container, *, hops: bool) -> tuple[Read, ...]:
     """Give the reads of a diagnosis. `container` is what the inventory says that Plex runs in.
 
-    `hops`: packets are sent towards the internet, to see who lies on the way.
+    `hops`: packets are sent towards the internet, to see who lies on the way, and where plex.tv is.
     """
-    # An engine that hangs ends the round: what others say stands before it.
+    # An engine that hangs, or a resolver, ends the round: what others say stands before it.
     return (
         *_READS,
         *(_HOP_READS if hops else ()),
         LOG_READ,
         *container_reads(container),
+        *((_PLEX_TV,) if hops else ()),
     )
 
 
@@ -71,6 +80,8 @@ def understand_extra(replies: Mapping[str, Reply], container: Container) -> Extr
         ("host.time", _time(replies["time"]), "server.time"),
         ("host.egress", _egress(replies["egress"]), "server.egress"),
         ("host.hops", _hops(replies), f"server.hop.{_HOPS[0]}"),
+        ("host.resolvers", _resolvers(replies["resolver"]), "server.resolver"),
+        ("host.plex_tv", _plex_tv(replies.get(_PLEX_TV.id)), "server.plex_tv"),
     ):
         if isinstance(found, Unknown):
             reasons[name] = found.reason
@@ -113,7 +124,7 @@ def _hops(replies: Mapping[str, Reply]) -> tuple[str, ...] | Unknown:
     """Give both hops, or that they are unknown: a ping that did not run has not met a silent hop."""
     found: list[str] = []
     if any(read.id not in replies for read in _HOP_READS):
-        return Unknown("no packet was to be sent to the internet")
+        return Unknown(_NOT_SENT)
     for read in _HOP_READS:
         reply = replies[read.id]
         answered = _HOP.search(reply.body) if reply.whole else None
@@ -124,3 +135,24 @@ def _hops(replies: Mapping[str, Reply]) -> tuple[str, ...] | Unknown:
         else:
             return Unknown(failed(reply))
     return tuple(found)
+
+
+def _resolvers(reply: Reply) -> tuple[str, ...] | Unknown:
+    if not reply.whole or reply.status != 0:
+        return Unknown(failed(reply))
+    return tuple(dict.fromkeys(_NAMESERVER.findall(reply.body)))
+
+
+def _plex_tv(reply: Reply | None) -> tuple[str, ...] | Unknown:
+    """Give the addresses that plex.tv has for the server; none where the name is not found."""
+    if reply is None:
+        return Unknown(_NOT_SENT)
+    if reply.whole and reply.status == _NO_NAME and not (reply.body + reply.stderr).strip():
+        return ()
+    if not reply.whole or reply.status != 0:
+        return Unknown(failed(reply))
+    try:
+        found = [str(IPv4Address(line.split()[0])) for line in reply.body.splitlines() if line.strip()]
+    except AddressValueError:
+        return Unknown("the answer to plex_tv is not understood")
+    return tuple(dict.fromkeys(found)) or Unknown("the answer to plex_tv is empty")

@@ -187,6 +187,7 @@ class RunningHome:
             renew=lambda: self.network.renew(SERVER_USER),
             connect=self.ways.from_server,
             hops=self.ways.hops,
+            look_up=self.ways.look_up,
         )
         return DebianServer(options, hooks)
 

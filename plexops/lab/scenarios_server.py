@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from plexops.lab.plex_log import LogLine
 from plexops.lab.plex_seed import PlexCondition
-from plexops.lab.scenario import EXTERNAL_PORT, PLEX_PORT, PLEX_RULE, Scenario, lan
+from plexops.lab.scenario import EXTERNAL_PORT, PI, PLEX_PORT, PLEX_RULE, Scenario, lan
 from plexops.lab.server_condition import Container, ServerCondition, Vpn
 from plexops.lab.ufw import Rule
 
@@ -87,6 +87,16 @@ SERVER = (
         "server-dns",
         "the server cannot look up names",
         server=ServerCondition(dns=False),
+    ),
+    Scenario(
+        "plex-tv-blocked",
+        "the filter for names that the home runs on the Pi answers 0.0.0.0 for plex.tv",
+        server=ServerCondition(resolver=PI, filtered_names=("plex.tv",)),
+    ),
+    Scenario(
+        "plex-tv-not-found",
+        "as before, but the filter says that there are no such names",
+        server=ServerCondition(resolver=PI, filtered_names=("plex.tv",), filtered_answer=None),
     ),
     Scenario(
         "vpn-egress",

@@ -64,6 +64,10 @@ def _no_hops() -> Sequence[IPv4Address | None]:
     return ()
 
 
+def _no_names(_name: str) -> Sequence[IPv4Address]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class ServerHooks:
     """What the server asks the home around it. `hops` are what answers on its way to the Internet, in order."""
@@ -74,6 +78,8 @@ class ServerHooks:
     renew: Callable[[], IPv4Address | None]
     connect: Connect
     hops: Callable[[], Sequence[IPv4Address | None]] = _no_hops
+    #: What its resolver has for a name.
+    look_up: Callable[[str], Sequence[IPv4Address]] = _no_names
 
 
 class DebianServer:
@@ -99,6 +105,7 @@ class DebianServer:
             "systemctl": self._systemctl,
             "uname": self._uname,
             "pidof": self._pidof,
+            "getent": self._getent,
         }
         if options.ufw_installed:
             self.ufw = Ufw(self.files, enabled=options.ufw_enabled, rules=options.rules)
@@ -155,6 +162,7 @@ class DebianServer:
             {
                 "/etc/os-release": OS_RELEASE,
                 "/etc/hostname": f"{USER}\n",
+                "/etc/resolv.conf": f"search lan\nnameserver {options.condition.resolver}\n",
                 "/sys/class/net/eth0/address": f"{MAC}\n",
             }
         )
@@ -263,3 +271,10 @@ class DebianServer:
             running["Plex Media Server"] = "812"
         found = [running[name] for name in argv[1:] if name in running]
         return say(" ".join(found) + "\n") if found else ExecResult(b"", b"", 1)
+
+    def _getent(self, argv: list[str], _stdin: BinaryIO, _context: Context) -> ExecResult:
+        if len(argv) != 3 or argv[1] != "ahostsv4":
+            return fail("getent: only ahostsv4 and one name are simulated")
+        found = self._hooks.look_up(argv[2])
+        kinds = (f"STREAM {argv[2]}", "DGRAM ", "RAW   ")
+        return say("".join(f"{a!s:<15} {kind}\n" for a in found for kind in kinds), 0 if found else 2)

@@ -11,6 +11,7 @@ from plexops.lab.base import LAN_ADDRESS
 LAN = IPv4Network("192.168.1.0/24")
 LOOPBACK = "127.0.0.1"
 EVERYWHERE = "0.0.0.0"  # noqa: S104
+NOWHERE = IPv4Address(EVERYWHERE)
 CONTAINER_ADDRESS = IPv4Address("172.17.0.2")
 TUNNEL_PUBLIC = IPv4Address("185.65.134.70")
 TUNNEL_ADDRESS = IPv4Address("10.8.0.2")
@@ -55,6 +56,11 @@ class ServerCondition:
     #: A gateway where nobody is leaves the server without Internet.
     gateway: IPv4Address = LAN_ADDRESS
     dns: bool = True
+    #: Whom it asks for names; the router itself, where nothing else is said.
+    resolver: IPv4Address = LAN_ADDRESS
+    #: Names that this resolver filters, with all below them, and what it answers; None: that they do not exist.
+    filtered_names: tuple[str, ...] = ()
+    filtered_answer: IPv4Address | None = NOWHERE
     vpn: Vpn | None = None
     #: Where Plex's port is bound, when Plex runs on the host itself or in its network.
     listens: Literal["everywhere", "loopback", "nowhere"] = "everywhere"
@@ -73,6 +79,10 @@ class ServerCondition:
     def online(self) -> bool:
         """Whether its way to the Internet leads anywhere."""
         return self.gateway == LAN_ADDRESS
+
+    def filters(self, name: str) -> bool:
+        """Tell whether the resolver keeps a name's real addresses back."""
+        return any(name == kept or name.endswith(f".{kept}") for kept in self.filtered_names)
 
     @property
     def isolated(self) -> Container | None:

@@ -16,6 +16,7 @@ from plexops.lab.scenario import PI, PLEX_PORT, Scenario, Vantage
 from plexops.lab.server_condition import CONTAINER_ADDRESS, EVERYWHERE, LAN
 from plexops.lab.server_network import INTERNET
 
+PLEX_TV_NAME = "plex.tv"
 ECHOES = ("v4.echo.test", "echo2.test")
 #: A host that runs echoip, with a certificate that everybody knows; and from where it tries ports.
 PORT_ECHO = "ports.echo.test"
@@ -73,9 +74,20 @@ class Ways:
     def public_address(self) -> str:
         """Tell Plex what v4.plex.tv sees; empty where Plex does not get that far."""
         condition = self._scenario.server
-        if not (self._network.isp.up and condition.online and condition.dns):
+        if not (self._network.isp.up and condition.online and PLEX_TV_ADDRESS in self.look_up(PLEX_TV_NAME)):
             return ""
         return str(condition.vpn.public if condition.vpn else self._network.public_address)
+
+    def look_up(self, name: str) -> tuple[IPv4Address, ...]:
+        """Give the addresses that the server's resolver has for a name; none where it does not find it."""
+        condition, network = self._scenario.server, self._network
+        if condition.dns and condition.filters(name):
+            return () if condition.filtered_answer is None else (condition.filtered_answer,)
+        if not condition.dns or not network.isp.up:
+            return ()
+        if name in network.own_names:
+            return (network.public_address,)
+        return (PLEX_TV_ADDRESS,) if name in network.internet or name == PLEX_TV_NAME else ()
 
     # --- who reaches what ------------------------------------------------------------------------------
 
@@ -100,9 +112,10 @@ class Ways:
         if condition.isolated and host == str(CONTAINER_ADDRESS):
             return self.plex if port == PLEX_PORT and self.plex else "refused"
         if not _is_address(host):
-            known = host in network.internet or host in network.own_names
-            if not condition.dns or not known:
+            if not self.look_up(host):
                 return None
+            if condition.dns and condition.filters(host):
+                return "refused"
         elif IPv4Address(host) in LAN:
             return "unreachable" if server.address is None else network.from_lan(server.address, host, port)
         if not condition.online or server.address is None:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
-from plexops.languages.posix_network import curl, ip, ping
+from plexops.languages.posix_network import curl, getent, ip, ping
 
 Check = Callable[[Sequence[str]], str | None]
 
@@ -323,6 +323,7 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
         "dnsmasq": _version,
         "docker": _docker,
         "firewall-cmd": _firewall_cmd,
+        "getent": getent,
         "grep": _grep,
         "head": _head,
         "hostname": _only("Ifs"),

@@ -1,4 +1,4 @@
-"""Which forms of `curl`, `ip` and `ping` only read."""
+"""Which forms of `curl`, `getent`, `ip` and `ping` only read."""
 
 from __future__ import annotations
 
@@ -49,6 +49,13 @@ def ping(arguments: Sequence[str]) -> str | None:
     if "-c" not in flags or len(operands) != 1 or re.fullmatch(r"[0-9]+(?:\.[0-9]+){3}", operands[0]) is None:
         return "takes -c NUMBER and one IPv4 address"
     return None
+
+
+def getent(arguments: Sequence[str]) -> str | None:
+    """Let one name be looked up. Other databases hold accounts."""
+    if len(arguments) == 2 and arguments[0] in {"hosts", "ahosts", "ahostsv4", "ahostsv6"}:
+        return None if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.-]*", arguments[1]) else "takes one name"
+    return "only hosts, ahosts, ahostsv4 and ahostsv6 with one name are on the list"
 
 
 #: A colon is a segment of Plex's own paths: `/pms/:/ip`.

@@ -70,6 +70,14 @@ _FACTS = (
         "the second and third hop to the internet; - where none answered",
         live=True,
     ),
+    FactName("host.resolvers", Role.SERVER, "texts", "whom it asks for names (/etc/resolv.conf)", live=True),
+    FactName(
+        "host.plex_tv",
+        Role.SERVER,
+        "texts",
+        "the addresses that plex.tv has for it; empty where the name is not found",
+        live=True,
+    ),
     FactName(
         "container.engine", Role.SERVER, "text", "docker or podman; empty where Plex runs in none", live=True
     ),

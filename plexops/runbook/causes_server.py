@@ -6,9 +6,12 @@ import re
 from ipaddress import ip_address
 from typing import Literal
 
-from plexops.model.snapshot import Entry
+from plexops.model.snapshot import Entry, Kind, Role
+from plexops.model.values import is_public
 from plexops.runbook.cause import Sign, comes_back, of_fact, sign, unclear
+from plexops.runbook.observations import PlexTv
 from plexops.runbook.situation import Situation
+from plexops.runbook.view import ipv4
 from plexops.runbook.way_in import admits
 
 #: How tunnels are called on Linux, macOS and by the VPN programs that name their own.
@@ -185,6 +188,51 @@ def _cut_off(situation: Situation, failure: str, says: str) -> Sign | None:
     if outside is None or outside.text("outside.failure") != failure:
         return None
     return sign(says, of_fact(outside, "outside.failure"))
+
+
+def plex_tv_answer(situation: Situation) -> tuple[str, ...] | None:
+    """Give what plex.tv's name is for the server: no address where it is not found; None where that was not read."""
+    fact = situation.server.facts.get("host.plex_tv")
+    return fact.value if fact is not None and isinstance(fact.value, tuple) else None
+
+
+def finds_plex_tv(situation: Situation) -> bool:
+    """Whether the server is known to find plex.tv at an address that somebody on the internet can have."""
+    found = (ipv4(text) for text in plex_tv_answer(situation) or ())
+    return any(address is not None and is_public(address) for address in found)
+
+
+def plex_tv_blocked(situation: Situation) -> Sign | None:
+    """Does the server's resolver keep plex.tv from it, while it reaches others by their names?
+
+    In a container that has a network of its own Plex may ask another resolver: there it is shown only where Plex does
+    not reach plex.tv.
+    """
+    answer, outside = plex_tv_answer(situation), situation.view.of(Role.OUTSIDE)
+    # Who was asked at an address proves nothing of names.
+    echoes = [
+        entry
+        for entry in outside.of(Kind.ECHO)
+        if entry.values.asked_from == "server" and ipv4(entry.values.source.partition(":")[0]) is None
+    ]
+    if answer is None or finds_plex_tv(situation) or not echoes or outside.flag("account.online"):
+        return None
+    if situation.observed.plex_tv is PlexTv.DATED_YES:
+        return None
+    fact = situation.server.facts.get("host.resolvers")
+    resolvers = fact.value if fact is not None and isinstance(fact.value, tuple) else ()
+    who = f"the server's resolver ({', '.join(resolvers)})" if resolvers else "the server's resolver"
+    what = f"answers {', '.join(answer)} for plex.tv" if answer else "does not find plex.tv"
+    apart = (
+        outside.flag("account.online") is False or situation.plex.text("plex.mapping_error") == "myplexgone"
+    )
+    shown = (
+        of_fact(situation.server, "host.plex_tv"),
+        of_fact(situation.server, "host.resolvers"),
+        echoes[0],
+    )
+    says = f"{who} {what}, and {echoes[0].values.source} answers the server"
+    return sign(says, *shown, suspect=not (situation.shares_the_host or apart))
 
 
 def leaves_by_vpn(situation: Situation) -> str | None:

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from plexops.model.snapshot import Role
 from plexops.runbook.cause import Cause, Place, Sign, Weight, of_fact
+from plexops.runbook.causes_server import finds_plex_tv
 from plexops.runbook.conditions import Holds, WanCause
 from plexops.runbook.hops import leaves_elsewhere, next_hop, second_hop
 from plexops.runbook.observations import PlexTv
@@ -263,8 +264,9 @@ def _reaches_plex_tv(situation: Situation) -> _Reading:
     if outside.flag("account.online") is True:
         return _Reading(State.PASSES, "plex.tv sees Plex online", (of_fact(outside, "account.online"),))
     told = next((s for s in situation.view.snapshots.values() if "outside.failure" in s.facts), None)
-    if told is not None and told.text("outside.failure") == "":
-        return _Reading(State.PASSES, "the server reaches the internet", (of_fact(told, "outside.failure"),))
+    if told is not None and told.text("outside.failure") == "" and finds_plex_tv(situation):
+        shown = (of_fact(told, "outside.failure"), of_fact(situation.server, "host.plex_tv"))
+        return _Reading(State.PASSES, "the server reaches the internet, and finds plex.tv", shown)
     return _not_read(situation, Role.SERVER, "whether Plex reaches plex.tv")
 
 

@@ -48,6 +48,7 @@ _LOOKS: Mapping[str, Look] = MappingProxyType(
         "forward-wrong-port": router.forward_wrong_port,
         "router-filter": router.router_filter,
         "router-other-filter": router.other_filter_of_router,
+        "plex-tv-blocked": server.plex_tv_blocked,
         "server-dns": server.server_dns,
         "server-offline": server.server_offline,
         "docker-unpublished": server.docker_unpublished,

@@ -286,6 +286,18 @@ def server_offline(home: RunningHome) -> None:
     assert home.network.open(str(RESERVED), 32400) is not None
 
 
+def plex_tv_blocked(home: RunningHome) -> None:
+    assert "nameserver 192.168.1.21" in server(home, "cat /etc/resolv.conf")[0]
+    assert server(home, "getent ahostsv4 plex.tv")[0].startswith("0.0.0.0         STREAM plex.tv\n")
+    assert server(home, "curl -s https://plex.tv/")[1] == 7
+    assert server(home, "getent ahostsv4 v4.echo.test")[1] == 0
+
+
+def plex_tv_not_found(home: RunningHome) -> None:
+    assert server(home, "getent ahostsv4 plex.tv") == ("", 2)
+    assert server(home, "curl -s https://plex.tv/")[1] == 6
+
+
 def vpn(home: RunningHome) -> None:
     assert json.loads(server(home, "ip -j -4 route get 1.1.1.1")[0])[0]["dev"] == "tun0"
     default = json.loads(server(home, "ip -j -4 route show default")[0])
@@ -501,6 +513,8 @@ CHECKS: Mapping[str, Callable[[RunningHome], None]] = {
     "docker-unpublished": docker_unpublished,
     "docker-loopback": docker_loopback,
     "server-offline": server_offline,
+    "plex-tv-blocked": plex_tv_blocked,
+    "plex-tv-not-found": plex_tv_not_found,
     "vpn-egress": vpn,
     "vpn-provider": vpn_provider,
     "not-claimed": not_claimed,

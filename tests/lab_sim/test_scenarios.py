@@ -107,6 +107,8 @@ WORLDS: Mapping[str, World] = {
     "docker-loopback": REFUSED,
     "server-offline": World("dropped", "mapped myplexgone", ("7", "7"), ("host!", "host!")),
     "server-dns": World("open", "mapped myplexgone", ("6", "6")),
+    "plex-tv-blocked": World("open", "mapped myplexgone"),
+    "plex-tv-not-found": World("open", "mapped myplexgone"),
     "vpn-egress": World("dropped", "mapped unreachable", TUNNEL, ("185.65.134.1", "-")),
     "vpn-provider": World("closed", "mapped 185.65.134.70:32500", TUNNEL, ("185.65.134.1", "-")),
     "not-claimed": World("open", "unknown"),

@@ -264,6 +264,19 @@ def unclear_on_the_server() -> SiteView:
     return view.with_snapshot(replace(view.of(SERVER), box=box))
 
 
+def plex_tv_blocked(*answer: str) -> SiteView:
+    """The home whose resolver filters plex.tv: Plex can announce nothing, and drops off plex.tv's list."""
+    view = with_facts(
+        unprobed(healthy()),
+        PLEX_ROLE,
+        plex__mapping_error="myplexgone",
+        plex__public_address="",
+        plex__public_port=0,
+    )
+    view = with_facts(view, SERVER, host__plex_tv=answer, host__resolvers=("192.168.1.21",))
+    return with_facts(view, OUTSIDE, account__online=False)
+
+
 FAILS, UNKNOWN = Outcome.FAILS, Outcome.UNKNOWN
 HOMES = (
     Home("all in order", healthy, "in-order", Outcome.IN_ORDER),
@@ -297,6 +310,9 @@ HOMES = (
     Home("a rule of the router is not understood", unclear_on_the_router, "router-other-filter", FAILS, decided=False),
     Home("a rule of the server is not understood", unclear_on_the_server, "host-other-filter", FAILS, decided=False),
     Home("another program has the port", port_taken, "port-taken", FAILS),
+    Home("plex.tv's names are filtered",
+         lambda: plex_tv_blocked("0.0.0.0"), "plex-tv-blocked", FAILS, never=("not-online", "sign-in-broken")),
+    Home("plex.tv's names do not exist at home", plex_tv_blocked, "plex-tv-blocked", FAILS, never=("not-online",)),
     Home("the proxy is not announced", proxy_not_announced, "proxy-not-announced", FAILS),
     Home("nothing is known", lambda: SiteView("home"), "unknown", UNKNOWN, decided=False),
     Home("a stale yes", stale_yes, "contradiction", UNKNOWN, decided=False),

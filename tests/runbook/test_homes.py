@@ -6,7 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from plexops.model.snapshot import FactValue, Kind
 from plexops.runbook.cause import Place
+from plexops.runbook.causes_server import plex_tv_blocked
 from plexops.runbook.situation import Situation
 from plexops.runbook.stops import State
 from plexops.runbook.verdict import Confidence, Verdict, judge
@@ -22,7 +24,8 @@ from tests.runbook.homes import (
     refused_at_once,
     silent,
 )
-from tests.unit.runbook.sound_case import ROUTER, SERVER
+from tests.runbook.homes import plex_tv_blocked as blocked_home
+from tests.unit.runbook.sound_case import OUTSIDE, ROUTER, SERVER, echo, with_entries, with_facts, without
 
 
 def first_of(verdict: Verdict) -> set[str]:
@@ -70,3 +73,40 @@ def test_every_stop_says_what_it_is() -> None:
     for stop in judge(Situation(healthy(), 32500)).stops:
         assert stop.says
         assert stop.state in (State.PASSES, State.NOT_HERE, State.NEVER), stop
+
+
+@pytest.mark.parametrize(
+    ("changed", "seen"),
+    [
+        ({}, "shown"),
+        ({"host__plex_tv": None}, "no"),
+        ({"host__plex_tv": ("0.0.0.0", "99.81.213.198")}, "no"),
+        # In a network of its own a container may ask another resolver.
+        ({"container__engine": "docker", "container__network": "bridge"}, "suspect"),
+    ],
+)
+def test_the_resolver_is_blamed_for_what_it_said_alone(
+    changed: dict[str, FactValue | None], seen: str
+) -> None:
+    view = with_facts(healthy(), SERVER, **{"host__plex_tv": ("0.0.0.0",), **changed})
+    view = with_facts(view, OUTSIDE, account__online=None)
+    found = plex_tv_blocked(Situation(view, 32500))
+    assert ("no" if found is None else "suspect" if found.suspect else "shown") == seen
+
+
+@pytest.mark.parametrize("source", ["198.51.100.80", "198.51.100.80:8080"])
+def test_who_was_asked_at_an_address_proves_nothing_of_names(source: str) -> None:
+    view = with_facts(without(blocked_home(), Kind.ECHO, OUTSIDE), OUTSIDE, outside__failure="")
+    assert plex_tv_blocked(Situation(with_entries(view, echo("203.0.113.20", source), role=OUTSIDE))) is None
+    by_name = with_entries(view, echo("203.0.113.20", "echo.example"), role=OUTSIDE)
+    sign = plex_tv_blocked(Situation(by_name))
+    assert sign is not None
+    assert "(192.168.1.21) does not find plex.tv" in sign.says
+
+
+def test_plex_tv_is_reached_where_its_name_is_found_or_it_sees_plex_online() -> None:
+    view = with_facts(healthy(), OUTSIDE, account__online=None)
+    found = with_facts(view, SERVER, host__plex_tv=("99.81.213.198",))
+    for home, state in ((view, State.UNREAD), (found, State.PASSES), (healthy(), State.PASSES)):
+        stops = judge(Situation(home, 32500)).stops
+        assert next(stop for stop in stops if stop.place is Place.REACHES_PLEX_TV).state is state

@@ -67,7 +67,7 @@ def test_an_audit_asks_nothing_of_it() -> None:
     plain = {read.id for read in next(ServerDriver().observe())}
     thorough = {read.id for read in next(ServerDriver(thorough=True).observe())}
     assert thorough - plain == {
-        *("time", "egress", "hop.2", "hop.3", "log"),
+        *("time", "egress", "resolver", "hop.2", "hop.3", "plex_tv", "log"),
         *("docker.ps", "docker.networks", "podman.ps", "podman.networks"),
     }
     assert plain < thorough
@@ -144,6 +144,44 @@ def test_a_ping_that_did_not_run_met_no_silent_hop(said: Said) -> None:
     snapshot = look({"hop.2": said, "hop.3": (1, SILENT)})
     assert "host.hops" not in snapshot.facts
     assert snapshot.reasons["host.hops"]
+
+
+#: As glibc 2.36 prints them: the name stands behind the first alone, and two blanks end the other lines.
+_KINDS = ("STREAM {}\n", "DGRAM  \n", "RAW    \n")
+FOUND = "".join(
+    f"{address:<15} {kind.format(name)}"
+    for address, name in (("99.81.213.198", "plex.tv"), ("3.250.241.18", ""))
+    for kind in _KINDS
+)
+
+
+@pytest.mark.parametrize(
+    ("said", "addresses"),
+    [
+        (FOUND, ("99.81.213.198", "3.250.241.18")),
+        ("0.0.0.0         STREAM plex.tv\n0.0.0.0         DGRAM  \n", ("0.0.0.0",)),
+        ((2, ""), ()),
+        # A name that was not found has no words with it; what failed otherwise has.
+        ((2, "", "sh: 1: Cannot fork"), None),
+        ((127, "", "sh: getent: not found"), None),
+        ((1, "", "Unknown database: ahostsv4"), None),
+        ("", None),
+        ("plex.tv is alive\n", None),
+        (Reply("plex_tv", None, FOUND, whole=False), None),
+    ],
+)
+def test_where_plex_tv_is_for_the_server(said: Said, addresses: tuple[str, ...] | None) -> None:
+    snapshot = look({"plex_tv": said, "resolver": "# made by hand\nsearch lan\n nameserver 192.168.1.21\n"})
+    fact = snapshot.facts.get("host.plex_tv")
+    assert (None if fact is None else fact.value) == addresses
+    assert (addresses is None) is ("host.plex_tv" in snapshot.reasons)
+    assert snapshot.facts["host.resolvers"].value == ("192.168.1.21",)
+
+
+def test_offline_no_name_is_looked_up() -> None:
+    driver = ServerDriver(firewall=NoFirewall(), thorough=True, offline=True)
+    assert "plex_tv" not in {read.id for read in next(driver.observe())}
+    assert observe(driver.observe(), {}).reasons["host.plex_tv"] == "no packet was to be sent to the internet"
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,8 @@ curl -s -S -4 --max-time 4 https://v4.plex.tv/pms/:/ip
 date +%Y-%m-%dT%H:%M:%S
 ip -j -4 route get 1.1.1.1
 ping -n -c 1 -W 1 -t 2 1.1.1.1
+getent ahostsv4 plex.tv
+cat /etc/resolv.conf
 grep -aE 'mapping state|\(WAN\)' '/var/lib/plexmediaserver/Library/Application Support/x.log' '/config/y.log'
 grep -aE 'x|y' '/config/y.log' | tail -c 1500000
 grep -aE x '/config/y.log' 2>/dev/null | tail -c 9
@@ -267,6 +269,12 @@ ping -b -c 1 192.168.1.255
 ping -c 1 host.example.net
 ping -c 1 1.1.1.1 2.2.2.2
 ping -n -c 1 -W 1 -t
+getent shadow
+getent passwd root
+getent ahostsv4
+getent ahostsv4 -s
+getent -s files hosts plex.tv
+getent hosts 'plex.tv;id'
 grep -af /etc/shadow /etc/hosts
 grep -aE x /etc/shadow
 grep -aE x
