@@ -224,6 +224,8 @@ class Seed:
     wan_prefix: int = 24
     wan_gateway: IPv4Address = WAN_GATEWAY
     second_way: WayOut | None = None
+    #: A host whose traffic a rule sends by a tunnel.
+    policy: tuple[IPv4Address, WayOut] | None = None
     #: Whether what is written into /etc/nftables.d is loaded when the router starts (Linux alone).
     loads_at_start: bool = True
     #: Whether the provider gives the home IPv6 as well.

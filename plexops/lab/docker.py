@@ -12,6 +12,8 @@ from plexops.lab.server_condition import CONTAINER_ADDRESS, Container
 from plexops.lab.shell import CommandFunction, Context, fail, say
 
 ID = "4f1d2c9a7be0"
+#: The container in whose network Plex's may be.
+OTHER_ID, _OTHER, _OTHER_IMAGE = "9c3e5a1708fd", "vpn", "qmcgaw/gluetun:v3.40.0"
 #: What the image says that it listens on, as `docker ps` shows where nothing is published.
 _EXPOSED = (
     "1900/udp", "8324/tcp", "32400/tcp", "32410/udp", "32412/udp", "32413/udp", "32414/udp", "32469/tcp",
@@ -29,9 +31,9 @@ def make_docker(container: Container) -> CommandFunction:
     def docker(argv: list[str], _stdin: BinaryIO, _context: Context) -> ExecResult:
         match argv[1:]:
             case ["ps", *rest]:
-                return _listed(rest, [_row(container)], _TABLE)
+                return _listed(rest, _rows(container), _TABLE)
             case ["container", "ls", *rest]:
-                return _listed(rest, [_row(container)], _TABLE)
+                return _listed(rest, _rows(container), _TABLE)
             case ["network", "ls", *rest]:
                 return _listed(rest, [_network(*row) for row in _NETWORKS], _NETWORK_TABLE)
             case ["inspect", *rest] | ["container", "inspect", *rest]:
@@ -65,6 +67,15 @@ def _ports(container: Container) -> str:
             address = f"[{row['HostIp']}]" if ":" in row["HostIp"] else row["HostIp"]
             shown.append(f"{address}:{row['HostPort']}->{port}")
     return ", ".join(shown)
+
+
+def _rows(container: Container) -> list[Mapping[str, str]]:
+    """Give what runs. A container in another one's network is listed without network and ports: they are that one's."""
+    plex = _row(container)
+    if container.network != "container":
+        return [plex]
+    other = {"ID": OTHER_ID, "Names": _OTHER, "Image": _OTHER_IMAGE, "Networks": "bridge"}
+    return [{**plex, "Networks": "", "Ports": ""}, {**plex, **other}]
 
 
 def _row(container: Container) -> Mapping[str, str]:
@@ -114,7 +125,7 @@ def _listed(
 
 
 def _details(container: Container) -> dict[str, Any]:
-    hosted = container.network == "host"
+    hosted, mode = container.network != "bridge", container.network
     network = {
         "IPAddress": "" if hosted else str(CONTAINER_ADDRESS),
         "Gateway": "" if hosted else "172.17.0.1",
@@ -122,10 +133,10 @@ def _details(container: Container) -> dict[str, Any]:
     return {
         "Id": ID, "Name": f"/{container.name}", "State": {"Status": "running", "Running": True, "Pid": 812},
         "Config": {"Image": container.image, "ExposedPorts": {port: {} for port in _EXPOSED}},
-        "HostConfig": {"NetworkMode": container.network},
+        "HostConfig": {"NetworkMode": f"container:{OTHER_ID}" if mode == "container" else mode},
         "Mounts": _mounts(container),
-        "NetworkSettings": {"Ports": _bindings(container), **network,
-                            "Networks": {container.network: network}},
+        "NetworkSettings": {"Ports": {} if hosted else _bindings(container), **network,
+                            "Networks": {} if mode == "container" else {mode: network}},
     }  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from plexops.lab.inventory import PLAYBOOK, Accounts, inventory_text
 from plexops.lab.isp import ISPS
 from plexops.lab.keys import KeyPair, new_key
 from plexops.lab.neighbours import settle
-from plexops.lab.network import Host, Listener, Network, Service
+from plexops.lab.network import Host, Listener, Network, Service, text_service
 from plexops.lab.outside import USER as OUTSIDE_USER
 from plexops.lab.outside import OutsideVantage
 from plexops.lab.plex import PlexSeed, PlexServer
@@ -27,7 +27,7 @@ from plexops.lab.scenario import OUTSIDE, PLEX_PORT, Scenario, Vantage
 from plexops.lab.scenarios import SCENARIOS
 from plexops.lab.server import MAC, PLEX_LOGS, DebianServer, Renewer, ServerHooks, ServerOptions
 from plexops.lab.server import USER as SERVER_USER
-from plexops.lab.server_condition import CONFIG_LOGS, CONTAINER_ADDRESS
+from plexops.lab.server_condition import CONFIG_LOGS, CONTAINER_ADDRESS, LAN
 from plexops.lab.shell import Shell
 from plexops.lab.ssh import Account, SshOptions, SshServer, Stream
 from plexops.lab.streams import Peeked, ServerForwarder
@@ -167,7 +167,8 @@ class RunningHome:
 
     def _make_server(self) -> DebianServer:
         condition = self.scenario.server
-        listening = {22: "sshd"} | ({PLEX_PORT: "Plex Media Serv"} if self.scenario.condition.running else {})
+        program = "Plex Media Serv" if self.scenario.plex_condition.running else condition.port_taken_by
+        listening = {22: "sshd"} | ({PLEX_PORT: program} if program else {})
         options = ServerOptions(
             sudo_password=self.options.sudo_password,
             ufw_installed=self.options.ufw_installed,
@@ -178,7 +179,7 @@ class RunningHome:
             machine_identifier=self.options.plex.machine_identifier,
             listening=listening,
             condition=condition,
-            plex_runs=self.scenario.condition.running,
+            plex_runs=self.scenario.plex_condition.running,
         )
         hooks = ServerHooks(
             log=self._logs["server"],
@@ -198,23 +199,28 @@ class RunningHome:
             MAC,
             self.scenario.address,
             firewall=self.server.admits,
-            answers=condition.answers,
+            # What the router sends elsewhere never comes back by the way that it came in.
+            answers=lambda source: (
+                condition.answers(source) and (source in LAN or not self.network.isp.policy)
+            ),
         )
         self.ways.host = host
         return self.network.add(host)
 
     def _make_plex(self) -> PlexServer:
         scenario = self.scenario
-        seed = self.options.plex.under(scenario.condition, scenario.plex, throttled=not scenario.outside)
+        seed = self.options.plex.under(scenario.plex_condition, scenario.plex, throttled=not scenario.outside)
 
         def address() -> str:
             return str(CONTAINER_ADDRESS if scenario.server.isolated else self.host.address)
 
         plex = PlexServer(self.ways, self._logs["plex"], seed, address=address, now=self.clock.time)
         service = Service(self._serve_plex, plex.handle, "both")
-        if scenario.condition.running:
+        if scenario.plex_condition.running:
             self.ways.plex = service
             self.host.services[PLEX_PORT] = service
+        elif scenario.server.port_taken_by:
+            self.host.services[PLEX_PORT] = text_service(lambda: "<h1>It works!</h1>\n", "text/html")
         files, container = self.server.files, scenario.server.container
         logs = PLEX_LOGS if container is None or not container.config else f"{container.config}{CONFIG_LOGS}"
         files.install_live(f"{logs}/{PLEX_LOG_NAME}", lambda: plex.log.text().encode(), owner="plex")
@@ -226,7 +232,7 @@ class RunningHome:
         scenario = self.scenario
         return PlexTv(
             self.plex,
-            self.options.plex.under(scenario.condition, scenario.plex),
+            self.options.plex.under(scenario.plex_condition, scenario.plex),
             scenario.listing,
             log=self._logs["plex_tv"],
             lan_address=lambda: str(self.host.address),

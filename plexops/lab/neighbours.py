@@ -28,7 +28,7 @@ def settle(scenario: Scenario, network: Network, tls: TlsFiles) -> None:
         network.own_names.add(OWN_NAME)
     for port in scenario.intercepted:
         network.intercepted[port] = _other_plex()
-    if scenario.isp == "double_nat":
+    if scenario.isp in ("double_nat", "passed_on"):
         page = text_service(lambda: _BOX_PAGE, "text/html; charset=utf-8")
         network.internet[str(network.isp.gateway)] = {80: page}
 

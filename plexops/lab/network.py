@@ -159,8 +159,7 @@ class Network:
         self, public: IPv4Address, port: int, source: IPv4Address = OUTSIDE_ADDRESS
     ) -> Service | Answer:
         """Follow a TCP connection from the Internet to a public address and port, to whatever listens."""
-        # The router's second way, where it has one, forwards nothing.
-        if public != self.wan_address or not self.isp.up or self.isp.shared is not None:
+        if not self.isp.up or not self.isp.leads_home(public):
             return "dropped"  # nobody upstream has a mapping for us
         if port in self.blocked_ports:
             return "dropped"

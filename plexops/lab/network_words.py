@@ -188,12 +188,14 @@ def interface_identifier(mac: str) -> int:
     return int.from_bytes(bytes([*octets[:3], 0xFF, 0xFE, *octets[3:]]))
 
 
-def rules(argv: Sequence[str]) -> str:
-    """Answer `ip rule show`."""
-    held = RULES[:2] if "-6" in argv else RULES
+def rules(argv: Sequence[str], policy: Sequence[tuple[str, str]] = ()) -> str:
+    """Answer `ip rule show`; `policy` are sources that have a table of their own."""
+    own = [] if "-6" in argv else [(100 + at, source, table) for at, (source, table) in enumerate(policy)]
+    usual = [(number, "all", table) for number, table in (RULES[:2] if "-6" in argv else RULES)]
+    held = [*usual[:1], *own, *usual[1:]]
     if "-j" in argv or "-json" in argv:
-        return dumped([{"priority": number, "src": "all", "table": table} for number, table in held])
-    return "".join(f"{number}:\tfrom all lookup {table}\n" for number, table in held)
+        return dumped([{"priority": number, "src": source, "table": table} for number, source, table in held])
+    return "".join(f"{number}:\tfrom {source} lookup {table}\n" for number, source, table in held)
 
 
 def dumped(value: object) -> str:

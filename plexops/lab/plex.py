@@ -69,6 +69,7 @@ class PlexServer:
             port=self._seed.port,
             history=self._condition.history,
             rotated=self._condition.rotated,
+            port_taken=self._condition.port_taken,
             now=now,
         )
         self._values: dict[str, Value] = {setting.id: setting.default for setting in SETTINGS}

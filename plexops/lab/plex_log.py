@@ -46,6 +46,7 @@ class PlexLog:
         port: int = 32400,
         history: Sequence[LogLine] = (),
         rotated: Sequence[LogLine] = (),
+        port_taken: bool = False,
         now: Callable[[], float] = time.time,
     ) -> None:
         self.debug = True
@@ -61,7 +62,11 @@ class PlexLog:
             f" - GMT {offset[:3]}:{offset[3:]}"
         )
         self._lines.append(_line(started, "INFO", banner))
-        self._lines.append(_line(started, "INFO", f"HttpServer: Listening on port {port}."))
+        if port_taken:
+            self._lines.append(_line(started, "ERROR", "HttpServer: Error binding acceptor: Address in use"))
+            self._lines.append(_line(started, "DEBUG", "Exiting due to bind address already in use"))
+        else:
+            self._lines.append(_line(started, "INFO", f"HttpServer: Listening on port {port}."))
         self._lines += [_line(opened - line.ago_seconds, line.level, line.text) for line in history]
 
     def info(self, text: str) -> None:

@@ -31,6 +31,8 @@ class PlexCondition:
     subscription: bool = True
     #: Whether the program runs at all.
     running: bool = True
+    #: Whether it found its port taken when it started.
+    port_taken: bool = False
     #: plex.tv answers 429 to the first announcement already: the server waits for ever.
     undecided: bool = False
     #: How many play through the relay, and how many directly in the LAN.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address
 from typing import Literal
 
@@ -163,10 +163,18 @@ class Scenario:
             wan_address=isp.wan,
             wan_gateway=isp.gateway,
             wan_prefix=isp.prefix,
-            second_way=isp.second,
+            second_way=None if isp.policy else isp.second,
+            policy=(self.address, isp.second) if isp.policy and isp.second else None,
             loads_at_start=self.loads_at_start,
             ipv6=self.server.ipv6,
         )
+
+    @property
+    def plex_condition(self) -> PlexCondition:
+        """What becomes of Plex: it ends where another program has its port."""
+        if not self.server.port_taken_by:
+            return self.condition
+        return replace(self.condition, running=False, port_taken=True)
 
     def server_rules(self) -> tuple[Rule, ...]:
         """Give the host firewall's rules."""

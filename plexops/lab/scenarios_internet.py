@@ -40,6 +40,18 @@ INTERNET = (
         routers=("linux", "openwrt"),
     ),
     Scenario(
+        "passed-on",
+        "all in order; the ISP's box is a router too, and sends every connection on to the home's own",
+        isp="passed_on",
+        condition=PlexCondition(router_address="192.168.178.20"),
+    ),
+    Scenario(
+        "server-by-vpn",
+        "the forward is right, but a rule of the router sends the Plex host's own traffic by a VPN",
+        isp="policy",
+        routers=("linux", "openwrt", "routeros", "opnsense"),
+    ),
+    Scenario(
         "documentation-address",
         "all in order; the ISP gives an address from a range that is meant for documentation",
         isp="documentation",

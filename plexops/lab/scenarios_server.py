@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address
+
 from plexops.lab.plex_log import LogLine
 from plexops.lab.plex_seed import PlexCondition
 from plexops.lab.scenario import EXTERNAL_PORT, PI, PLEX_PORT, PLEX_RULE, Scenario, lan
@@ -97,6 +99,23 @@ SERVER = (
         "plex-tv-not-found",
         "as before, but the filter says that there are no such names",
         server=ServerCondition(resolver=PI, filtered_names=("plex.tv",), filtered_answer=None),
+    ),
+    Scenario(
+        "port-taken",
+        "another program has 32400: Plex ended when it was started",
+        server=ServerCondition(port_taken_by="python3"),
+    ),
+    Scenario(
+        "container-in-vpn",
+        "Plex's container has the network of a VPN's, which publishes the port; the provider forwards none",
+        server=ServerCondition(
+            container=Container("container", Vpn(), (("0.0.0.0", PLEX_PORT, PLEX_PORT),))  # noqa: S104
+        ),
+    ),
+    Scenario(
+        "announces-other-way",
+        "the home's gateway sends what goes to plex.tv through a proxy, whose address Plex takes for its own",
+        server=ServerCondition(plex_tv_proxy=IPv4Address("198.51.100.140")),
     ),
     Scenario(
         "vpn-egress",

@@ -23,6 +23,12 @@ UPNP = (
         upnp="off",
     ),
     Scenario(
+        "automatic-unmapped",
+        "the router forwards 32500 by hand, and Plex was never told: it waits for a router that has UPnP off",
+        plex={**AUTOMATIC, "LastAutomaticMappedPort": 0},
+        upnp="off",
+    ),
+    Scenario(
         "no-igd",
         "Plex counts on UPnP, and the router has none",
         forwards=(),

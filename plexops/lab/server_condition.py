@@ -23,18 +23,6 @@ CONFIG_LOGS = "/Library/Application Support/Plex Media Server/Logs"
 
 
 @dataclass(frozen=True, slots=True)
-class Container:
-    """A container that Plex runs in. `published`: the host's address and port, and the container's port."""
-
-    network: Literal["host", "bridge"] = "bridge"
-    published: tuple[tuple[str, int, int], ...] = ()
-    name: str = "plex"
-    image: str = "plexinc/pms-docker:latest"
-    #: The host's folder that is mounted as /config; empty: a volume of Docker's own that nobody looks into.
-    config: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Vpn:
     """A tunnel to a VPN provider that all of the server's traffic to the Internet takes."""
 
@@ -44,6 +32,20 @@ class Vpn:
     interface: str = "tun0"
     #: Ports that the provider forwards to the same port's service on the server: outside → the server's.
     forwards: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A container that Plex runs in. `published`: the host's address and port, and the container's port."""
+
+    network: Literal["host", "bridge", "container"] = "bridge"
+    #: With `container`: the tunnel of that other one, by which Plex leaves then. What is published, that one publishes.
+    through: Vpn | None = None
+    published: tuple[tuple[str, int, int], ...] = ()
+    name: str = "plex"
+    image: str = "plexinc/pms-docker:latest"
+    #: The host's folder that is mounted as /config; empty: a volume of Docker's own that nobody looks into.
+    config: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,10 @@ class ServerCondition:
     filtered_names: tuple[str, ...] = ()
     filtered_answer: IPv4Address | None = NOWHERE
     vpn: Vpn | None = None
+    #: The proxy by which the home's gateway sends what goes to plex.tv, as plex.tv sees it.
+    plex_tv_proxy: IPv4Address | None = None
+    #: The program that has Plex's port, where that is not Plex.
+    port_taken_by: str = ""
     #: Where Plex's port is bound, when Plex runs on the host itself or in its network.
     listens: Literal["everywhere", "loopback", "nowhere"] = "everywhere"
     container: Container | None = None
@@ -89,6 +95,11 @@ class ServerCondition:
         """The container, where it has a network of its own."""
         return self.container if self.container and self.container.network != "host" else None
 
+    @property
+    def tunnel(self) -> Vpn | None:
+        """The tunnel by which Plex's own traffic leaves."""
+        return self.vpn or (self.container.through if self.container else None)
+
     def bindings(self, port: int) -> tuple[str, ...]:
         """Give the host's addresses on which a port leads to Plex, which listens on that port itself."""
         if self.isolated is not None:
@@ -97,4 +108,4 @@ class ServerCondition:
 
     def answers(self, source: IPv4Address) -> bool:
         """Tell whether an answer to that address goes back by the way that the question came."""
-        return source in LAN or (self.online and self.vpn is None)
+        return source in LAN or (self.online and self.tunnel is None)

@@ -76,7 +76,8 @@ class Ways:
         condition = self._scenario.server
         if not (self._network.isp.up and condition.online and PLEX_TV_ADDRESS in self.look_up(PLEX_TV_NAME)):
             return ""
-        return str(condition.vpn.public if condition.vpn else self._network.public_address)
+        tunnel = condition.tunnel
+        return str(tunnel.public if tunnel else condition.plex_tv_proxy or self._network.public_address)
 
     def look_up(self, name: str) -> tuple[IPv4Address, ...]:
         """Give the addresses that the server's resolver has for a name; none where it does not find it."""
@@ -93,12 +94,15 @@ class Ways:
 
     def inbound(self, public: IPv4Address, port: int, source: IPv4Address) -> Service | Answer:
         """Follow a connection from the Internet to a public address: the home's, or its VPN provider's."""
-        vpn = self._scenario.server.vpn
-        if vpn is None or public != vpn.public:
+        condition = self._scenario.server
+        tunnel = condition.tunnel
+        if tunnel is None or public != tunnel.public:
             return self._network.inbound(public, port, source)
-        inner = dict(vpn.forwards).get(port)
+        inner = dict(tunnel.forwards).get(port)
         if inner is None or self.host is None:
             return "dropped"
+        if condition.vpn is None:  # the container's own tunnel, which none of the host's rules sees
+            return self.plex if inner == PLEX_PORT and self.plex else "refused"
         verdict = self.host.firewall(source, inner)
         return self.host.services.get(inner, "refused") if verdict == "accepted" else verdict
 

@@ -80,14 +80,16 @@ def automatic_unmapped(situation: Situation) -> Sign | None:
 
 def announces_other_way(situation: Situation) -> Sign | None:
     """Does Plex believe in another address than the one that the router has and that others see?"""
-    believed, wan = ipv4(situation.plex.text("plex.public_address")), situation.router.text("wan.address")
+    believed, wan = ipv4(situation.believed), situation.router.text("wan.address")
     echoes = situation.view.of(Role.OUTSIDE).of(Kind.ECHO)
     others = {str(entry.values.address) for entry in echoes}
     if believed is None or wan is None or others != {wan} or str(believed) == wan:
         return None
     says = f"Plex believes that its address is {believed}; the router has {wan}, and the world sees that one"
-    shown = (situation.shows("plex.public_address"), *(entry.exhibit for entry in echoes))
-    return sign(says, *shown, suspect=True)
+    own = bool(situation.plex.text("plex.public_address"))
+    logged = situation.exhibit_of(situation.story.announced or situation.story.public_address)
+    shown = situation.shows("plex.public_address") if own else logged
+    return sign(says, shown, *(entry.exhibit for entry in echoes), suspect=True)
 
 
 def port_mismatch(situation: Situation) -> Sign | None:

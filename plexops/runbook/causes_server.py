@@ -158,6 +158,8 @@ def _published(situation: Situation) -> tuple[str, ...] | None:
     fact = situation.server.facts.get("container.published")
     if fact is None or not isinstance(fact.value, tuple) or not situation.contained:
         return None
+    if situation.server.text("container.network") == "container":
+        return None
     return tuple(text for text in fact.value if "->" in text)
 
 

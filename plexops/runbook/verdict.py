@@ -191,9 +191,18 @@ def _got_in(weighing: Weighing) -> Verdict:
         shows = sign(says, *(a.exhibit for a in observed.attempts))
         return _decided(weighing, Found(BY_ID["client-network"], shows), weighing.beside)
     if observed.plex_tv is PlexTv.NO and situation.view.access == "forward":
+        elsewhere = _announced_suspect(weighing)
+        if elsewhere is not None and elsewhere.cause.id in _TELLING:
+            return _decided(weighing, elsewhere, weighing.beside)
         says = f"{good.who} reached Plex at port {good.port}, and {observed.says}{_narrowed(situation)}"
         return _undecided(weighing, "checker-kept-out", sign(says, good.exhibit, *observed.exhibits), [])
     return _nothing_fails(weighing)
+
+
+def _announced_suspect(weighing: _Weighing) -> Found | None:
+    """Give what is suspected of what Plex has apps know."""
+    announced = (stop for stop in weighing.stops if stop.place.way is Way.ANNOUNCED)
+    return next((one for stop in announced for one in stop.suspects), None)
 
 
 def _narrowed(situation: Situation) -> str:
@@ -299,9 +308,7 @@ def _nothing_fails(weighing: Weighing) -> Verdict:
     """Judge a home of which no observation says that it fails."""
     situation, observed = weighing.situation, weighing.observed
     works = _works(weighing)
-    suspect = next(
-        (one for stop in weighing.stops if stop.place.way is Way.ANNOUNCED for one in stop.suspects), None
-    )
+    suspect = _announced_suspect(weighing)
     if suspect is not None and (works is not None or observed.claimed):
         return _decided(weighing, suspect, weighing.beside)
     if weighing.beside and (works is not None or weighing.beside[0].cause.weight is Weight.POLICY):

@@ -286,6 +286,53 @@ def server_offline(home: RunningHome) -> None:
     assert home.network.open(str(RESERVED), 32400) is not None
 
 
+def port_taken(home: RunningHome) -> None:
+    assert ss(home) == "*:32400"
+    assert "It works" in server(home, f"curl -s http://{RESERVED}:32400/identity")[0]
+    assert server(home, "pidof 'Plex Media Server'")[1] == 1
+    assert "ERROR - HttpServer: Error binding acceptor: Address in use" in log(home, "acceptor")
+    assert log(home, "Listening on port") == ""
+
+
+def container_in_vpn(home: RunningHome) -> None:
+    rows = server(home, "docker ps --format '{{.Names}}|{{.Networks}}|{{.Ports}}'")[0].splitlines()
+    assert rows[0] == "plex||"
+    assert rows[1].startswith("vpn|bridge|")
+    assert "0.0.0.0:32400->32400/tcp" in rows[1]
+    assert json.loads(server(home, INSPECT)[0].split(" ")[0]).startswith("container:")
+    assert json.loads(server(home, "ip -j -4 route get 1.1.1.1")[0])[0]["dev"] == "eth0", (
+        "the host goes direct"
+    )
+    assert "Got public IP from v4.plex.tv: 185.65.134.70" in log(home, "Got public IP")
+    # At home it answers, and outsiders' connections come to it: only the answers go elsewhere.
+    assert OURS in server(home, f"curl -s http://{RESERVED}:32400/identity")[0]
+    assert home.host.firewall(IPv4Address("198.51.100.77"), 32400) == "accepted"
+
+
+def announces_other_way(home: RunningHome) -> None:
+    assert "Got public IP from v4.plex.tv: 198.51.100.140" in log(home, "Got public IP")
+    assert "ip=198.51.100.140, port=32500)" in log(home, "Sending Server Info")
+
+
+def passed_on(home: RunningHome) -> None:
+    assert "192.168.178.20" in router(home, "ubus call network.interface.wan status")[0]
+    assert tried(home, port=32555) != "open", "what the own router does not forward stays closed"
+
+
+def server_by_vpn(home: RunningHome) -> None:
+    assert "100:\tfrom 192.168.1.50 lookup 100\n" in router(home, "ip rule show")[0]
+    assert router(home, "ip -4 route show default")[0] == "default via 62.155.240.1 dev wan0 \n"
+    url = "http://62.155.240.55:32500/identity"
+    done = home.vantages["outside"][1].shell.run(f"curl -s --max-time 8 {url}", b"", "probe")
+    assert done.status == 28, "the answer leaves by the tunnel"
+
+
+def automatic_unmapped(home: RunningHome) -> None:
+    assert "Mapping failed" in log(home, "Mapping failed")
+    assert home.plex.setting("ManualPortMappingMode") is False
+    assert tried(home) == "open", "the forward by hand is right"
+
+
 def plex_tv_blocked(home: RunningHome) -> None:
     assert "nameserver 192.168.1.21" in server(home, "cat /etc/resolv.conf")[0]
     assert server(home, "getent ahostsv4 plex.tv")[0].startswith("0.0.0.0         STREAM plex.tv\n")
@@ -513,6 +560,12 @@ CHECKS: Mapping[str, Callable[[RunningHome], None]] = {
     "docker-unpublished": docker_unpublished,
     "docker-loopback": docker_loopback,
     "server-offline": server_offline,
+    "port-taken": port_taken,
+    "container-in-vpn": container_in_vpn,
+    "announces-other-way": announces_other_way,
+    "passed-on": passed_on,
+    "server-by-vpn": server_by_vpn,
+    "automatic-unmapped": automatic_unmapped,
     "plex-tv-blocked": plex_tv_blocked,
     "plex-tv-not-found": plex_tv_not_found,
     "vpn-egress": vpn,

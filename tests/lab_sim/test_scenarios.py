@@ -58,6 +58,10 @@ WORLDS: Mapping[str, World] = {
     "wan-differs": shared("25.30.40.1", "-"),
     "isp-blocks": World("dropped", "mapped unreachable", hops=("62.155.240.1", "-")),
     "double-nat": shared("192.168.178.1"),
+    "passed-on": World("open", f"mapped {SHARED}:32500", (SHARED, SHARED), ("192.168.178.1", "62.154.6.94")),
+    "server-by-vpn": World(
+        "dropped", "mapped unreachable", ("185.65.134.80", "185.65.134.80"), ("10.9.0.1", "-")
+    ),
     "documentation-address": World(
         "open", "mapped 203.0.113.20:32500", ("203.0.113.20", "203.0.113.20"), ("203.0.113.1", "62.154.6.94")
     ),
@@ -86,6 +90,7 @@ WORLDS: Mapping[str, World] = {
     "plex-dmz": FINE,
     "ipv6-pinhole": FINE,
     "upnp-off": FAILED,
+    "automatic-unmapped": World("open", "failed"),
     "no-igd": FAILED,
     "upnp-stale": UNREACHABLE,
     "upnp-flushed": UNREACHABLE,
@@ -107,6 +112,9 @@ WORLDS: Mapping[str, World] = {
     "docker-loopback": REFUSED,
     "server-offline": World("dropped", "mapped myplexgone", ("7", "7"), ("host!", "host!")),
     "server-dns": World("open", "mapped myplexgone", ("6", "6")),
+    "port-taken": World("other", "unknown"),
+    "container-in-vpn": DROPPED,
+    "announces-other-way": World("open", "mapped unreachable"),
     "plex-tv-blocked": World("open", "mapped myplexgone"),
     "plex-tv-not-found": World("open", "mapped myplexgone"),
     "vpn-egress": World("dropped", "mapped unreachable", TUNNEL, ("185.65.134.1", "-")),
@@ -159,7 +167,7 @@ def test_a_scenario_is_what_it_says(tmp_path: Path, name: str) -> None:
         assert (hop(home, 2), hop(home, 3)) == wanted.hops
         # What the vantage sees and what Plex says follow from one and the same way of a packet.
         reached = home.network.inbound(home.network.public_address, 32500, PLEX_TV_ADDRESS)
-        assert (reached is home.host.services.get(32400)) == (wanted.outside == "open")
+        assert (reached is home.ways.plex) == (wanted.outside == "open")
         if name in CHECKS:
             CHECKS[name](home)
 

@@ -14,6 +14,8 @@ from plexops.lab.shell import Context, fail, say
 
 #: What the router calls its second way to the Internet, where it has one.
 SECOND_SIDE = "wan1"
+#: The tunnel, and the table of routes through it, where a rule sends a host there.
+_TUNNEL_SIDE, _TUNNEL_TABLE = "wg0", "100"
 _WAN_MAC, _SECOND_MAC, _SECOND_GATEWAY = "94:83:c4:2b:77:00", "94:83:c4:2b:77:02", "00:1e:49:7a:20:01"
 
 
@@ -36,7 +38,8 @@ class LinuxNetwork:
                  global6=PREFIX6[1] if seed.ipv6 else None),
         ]  # fmt: skip
         second = [] if way is None else [Link(6, SECOND_SIDE, _SECOND_MAC, way.address, way.prefix)]
-        return found + second
+        tunnel = () if seed.policy is None else (Link(7, _TUNNEL_SIDE, "", seed.policy[1].address, 32),)
+        return [*found, *second, *tunnel]
 
     def arp(self) -> str:
         """Give `/proc/net/arp`."""
@@ -52,7 +55,8 @@ class LinuxNetwork:
         words = [word for word in argv[1:] if not word.startswith("-")]
         what = words[0] if words else ""
         if what in ("rule", "ru"):
-            return say(network_words.rules(argv))
+            sent = [] if self._seed.policy is None else [(str(self._seed.policy[0]), _TUNNEL_TABLE)]
+            return say(network_words.rules(argv, sent))
         if what in ("address", "addr", "a"):
             named = "dev" in words or (len(words) > 2 and words[1] in ("show", "list"))
             name = words[-1] if named else ""
