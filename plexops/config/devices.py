@@ -56,10 +56,11 @@ class Devices:
             reader.need("address", "192.168.1.1")
         if profile == "manual":
             _refuse_logins(reader, *(("connection", "become") if ours else ()))
-        elif ours and connection is not Connection.LOCAL:
-            reason = "“become:” is for a router on which plexops runs: over SSH its login has all rights"
-            cure = "Take it out, or write “connection: local”."
-            _refuse(reader, "become", reason, cure)
+        else:
+            _refuse_by_hand(reader)
+            if ours and connection is not Connection.LOCAL:
+                reason = "“become:” is for a router on which plexops runs: over SSH its login has all rights"
+                _refuse(reader, "become", reason, "Take it out, or write “connection: local”.")
         via = jump_host(reader, self._via)
         address = reader.host("address")
         return RouterDevice(
@@ -77,6 +78,8 @@ class Devices:
                 places=reader.places(),
             ),
             params=reader.params("params"),
+            like=reader.text("like"),
+            port_share=reader.ports("port_share"),
             role=role,
             connection=connection,
             become=_become(reader),
@@ -177,6 +180,12 @@ def _connection(reader: Reader) -> Connection:
             reader, name, reason, f"Take “{name}:” out, or “connection: local” where it logs in over SSH."
         )
     return connection
+
+
+def _refuse_by_hand(reader: Reader) -> None:
+    if reader.has("like"):
+        reason = "“like:” names the box that a person sets, and this profile sets it itself"
+        _refuse(reader, "like", reason, "Say “profile: manual”, or take it out.")
 
 
 def _refuse_logins(reader: Reader, *more: str) -> None:

@@ -19,6 +19,7 @@ from plexops.config.templates import is_template
 from plexops.config.typed import Misfit
 from plexops.model.errors import Place
 from plexops.model.site import SecretReference, SecretSource
+from plexops.model.values import Ports
 
 Word = TypeVar("Word", bound=StrEnum)
 Found = TypeVar("Found")
@@ -86,6 +87,11 @@ class Reader:
         return (
             value if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 65535 else None
         )
+
+    def ports(self, name: str) -> Ports | None:
+        """Give ranges of ports, or None."""
+        text = self.text(name)
+        return self._judged(name, lambda: typed.ports(text)) if text else None
 
     def choice(self, name: str, words: type[Word], default: Word) -> Word:
         """Give one of some words."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
+from plexops.config.boxes import boxes_by_hand
 from plexops.model.site import (
     Access,
     AddressBy,
@@ -172,6 +173,17 @@ def _router(description: str, *, here: bool = False) -> Schema:
             "The certificate's public key, as `curl --pinnedpubkey` takes it.",
             "sha256//YhKJKSzoTt2b5FP18fvpHo7fJYqQCjAa3HWY3tvRMwE=",
             wants="tls pin",
+        ),
+        "like": leaf(
+            "With `profile: manual`: the box that it is. plexops then says where its page or app has each setting.",
+            "fritzbox",
+            enum=sorted(boxes_by_hand()),
+        ),
+        "port_share": leaf(
+            "The ports that arrive here, where the ISP shares one IPv4 address between homes and gives each a range (MAP-E, "
+            "Freebox, iliad). Default: all.",
+            "16384-32767",
+            wants="ports",
         ),
         "params": {
             "description": "What the profile lets you choose, such as the name of the WAN interface.",

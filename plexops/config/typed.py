@@ -57,7 +57,7 @@ def typed(kind: FieldType, value: Value) -> FieldValue:
         case FieldType.PORT:
             return port(value)
         case FieldType.PORTS:
-            return _ports(value)
+            return ports(value)
         case FieldType.FLAG:
             return flag(value)
         case _:
@@ -178,7 +178,8 @@ def _address_cure(text: str) -> str:
     return "Write four numbers from 0 to 255, such as 192.168.1.50."
 
 
-def _ports(value: str | int | bool) -> Ports:
+def ports(value: str | int | bool) -> Ports:
+    """Give one port, or ranges of ports. Raises Misfit."""
     if isinstance(value, int):
         return Ports.of(port(value))
     try:

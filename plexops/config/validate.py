@@ -33,6 +33,7 @@ _WORDS_FOR: Mapping[str, str] = {
     "play": "a table with “sites:” and “tasks:”",
     "task": "a table with one kind, such as “- port_forward: {external_port: 32500}”",
     "pattern": "a name, a group, a glob or all",
+    "ports": "ranges of ports, such as 16384-32767",
     "variable value": "a text, a number, true or false, or a table of these",
 }
 #: A value of one of these types is judged by the same function that later makes the typed value of it.

@@ -27,6 +27,7 @@ from plexops.model.site import ResolvedTask, State
 from plexops.model.snapshot import Entry, Kind, KindState, Role, Snapshot
 from plexops.runbook import conditions
 from plexops.runbook.conditions import Condition, Holds
+from plexops.runbook.guard_values import never_arrives
 from plexops.runbook.guards import Case, judge_on_paper
 from plexops.runbook.way_after import after_change
 
@@ -48,6 +49,10 @@ def _judge(given: Comparison, task: ResolvedTask) -> Finding:
     if task.kind in FORWARDING and wan.holds is Holds.NO and task.state is State.PRESENT:
         why = "not evaluated after a safe stop: nothing below that layer can fix it"
         return finding_of(task, FindingStatus.STOPPED, why=why, exhibits=wan.exhibits)
+    dead = _never_arrives(given, task)
+    if dead:
+        steps = ("choose an external port of the home's share, in the playbook or the inventory's vars",)
+        return finding_of(task, FindingStatus.STOPPED, why=dead, steps=steps)
     role = KINDS[task.kind].role
     if role is Role.ROUTER and given.drivers.router is None:
         return _by_hand(given, task)
@@ -56,6 +61,15 @@ def _judge(given: Comparison, task: ResolvedTask) -> Finding:
     if task.kind is Kind.FIREWALL_RULE:
         return _firewall_rule(given, task)
     return _resource(given, task)
+
+
+def _never_arrives(given: Comparison, task: ResolvedTask) -> str | None:
+    """Say that the wanted port is none that arrives at this home."""
+    if task.kind not in FORWARDING or task.state is not State.PRESENT or given.view.access != "forward":
+        return None
+    want = task.want
+    port = want.external_port.single if task.kind is Kind.PORT_FORWARD else want.manual_port
+    return None if port is None else never_arrives(port, given.view.port_share)
 
 
 def _condition(given: Comparison, task: ResolvedTask) -> Finding:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from plexops.config.boxes import boxes_by_hand
 from plexops.drivers.base import Driver, Unrenderable
 from plexops.engine.seen import Drivers
 from plexops.model.change import Action, Change
@@ -74,10 +75,20 @@ def steps_by_hand(given: Comparison, task: ResolvedTask) -> tuple[str, ...]:
     if given.profile is None:
         return ()
     values = {name: str(value) for name, value in task.values.items()}
-    lines = given.profile.steps.get(task.kind, ())
+    lines = _steps_like(given, task) or given.profile.steps.get(task.kind, ())
     for name, value in values.items():
         lines = tuple(line.replace("{" + name + "}", value) for line in lines)
     return lines
+
+
+def _steps_like(given: Comparison, task: ResolvedTask) -> tuple[str, ...]:
+    """Give the steps on the box that the inventory names with `like:`; none where it names none, or has no own ones."""
+    router = given.tasks.site.router
+    box = None if router is None else boxes_by_hand().get(router.like)
+    if box is None:
+        return ()
+    same = str(task.values.get("external_port")) == str(task.values.get("port"))
+    return box.lines(task.kind, same_port=same, share_known=given.view.port_share is not None)
 
 
 def unrenderable(driver: Driver, change: Change, snapshot: Snapshot) -> str:

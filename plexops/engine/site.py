@@ -24,6 +24,7 @@ from plexops.model.profile import Profile, Speaks
 from plexops.model.secret import Secret
 from plexops.model.site import AddressBy, ServerDevice, Site, SiteTasks, State
 from plexops.model.snapshot import Role
+from plexops.model.values import Ports
 from plexops.runbook.view import SiteView
 from plexops.transport.machine import can_be_asked
 from plexops.transport.ssh_config_file import SshConfigFile, read_ssh_config
@@ -191,11 +192,19 @@ def _view(site: Site, drivers: Drivers, profile: Profile | None, access: Access)
         server_is_static=server is not None and server.address_by is AddressBy.STATIC,
         plex_address=_plex_address(site),
         plex_port=32400 if plex is None else plex.port,
+        port_share=_port_share(site),
         wan_names=_interface_names(site, profile, "wan"),
         lan_names=_interface_names(site, profile, "lan"),
         asked=frozenset(role for role, wanted in asked.items() if wanted),
         management=MappingProxyType(management),
     )
+
+
+def _port_share(site: Site) -> Ports | None:
+    """Give the ports that arrive: the router's own word, else that of the box before it, which has the address."""
+    upstream = None if site.upstream is None else site.upstream.router.port_share
+    own = None if site.router is None else site.router.port_share
+    return own or upstream
 
 
 def _plex_address(site: Site) -> IPv4Address | None:

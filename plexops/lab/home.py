@@ -367,6 +367,9 @@ class RunningHome:
         if not self.scenario.router_login:
             return {"profile": "manual"}
         entry: dict[str, object] = {"profile": self.router_name, "address": str(self.network.lan_address)}
+        share = self.network.isp.share
+        if len(share) < 65536:
+            entry["port_share"] = f"{share[0]}-{share[-1]}"
         if self.router_name != "opnsense":
             return entry | {"username": self._router_user(), **self._trust("router")}
         for name in ("api_key", "api_secret"):

@@ -11,7 +11,7 @@ from plexops.lab.base import WAN_ADDRESS, WAN_GATEWAY, WayOut
 
 IspKind = Literal[
     "public", "cgnat", "double_nat", "passed_on", "isp_blocks", "ds_lite", "down", "differs", "documentation", "two_ways",
-    "policy",
+    "policy", "shared_ports",
 ]  # fmt: skip
 #: What the Internet sees where the ISP's own NAT, or its box, shares one public address.
 SHARED_PUBLIC_ADDRESS = IPv4Address("62.155.33.77")
@@ -33,6 +33,8 @@ class Isp:
     policy: bool = False
     #: Whether the ISP's box sends every connection to its public address on to the router.
     passes_on: bool = False
+    #: The ports that come to the router's address; others are other homes'.
+    share: range = range(65536)
     #: The hops after the router; None for one that answers nothing.
     beyond: tuple[IPv4Address | None, ...] = ()
 
@@ -41,8 +43,10 @@ class Isp:
         """The address that the Internet sees."""
         return self.shared or (self.wan if self.second is None else self.second.address)
 
-    def leads_home(self, public: IPv4Address) -> bool:
+    def leads_home(self, public: IPv4Address, port: int) -> bool:
         """Tell whether a connection to a public address comes to the router's WAN side. A second way forwards nothing."""
+        if port not in self.share:
+            return False
         if self.shared is not None and not self.policy:
             return self.passes_on and public == self.shared
         return public == self.wan
@@ -85,5 +89,6 @@ ISPS: Mapping[IspKind, Isp] = {
         policy=True,
         beyond=(_TUNNEL.gateway, None),
     ),
+    "shared_ports": replace(_OWN, share=range(49152, 65536)),
     "down": Isp(WAN_ADDRESS, WAN_GATEWAY, 24, up=False),
 }

@@ -159,7 +159,7 @@ class Network:
         self, public: IPv4Address, port: int, source: IPv4Address = OUTSIDE_ADDRESS
     ) -> Service | Answer:
         """Follow a TCP connection from the Internet to a public address and port, to whatever listens."""
-        if not self.isp.up or not self.isp.leads_home(public):
+        if not self.isp.up or not self.isp.leads_home(public, port):
             return "dropped"  # nobody upstream has a mapping for us
         if port in self.blocked_ports:
             return "dropped"

@@ -52,6 +52,11 @@ INTERNET = (
         routers=("linux", "openwrt", "routeros", "opnsense"),
     ),
     Scenario(
+        "port-outside-share",
+        "all in order at home, but four homes share the address, and 32500 is none of this one's ports",
+        isp="shared_ports",
+    ),
+    Scenario(
         "documentation-address",
         "all in order; the ISP gives an address from a range that is meant for documentation",
         isp="documentation",

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from plexops.model.errors import Place, Problem
 from plexops.model.fields import FieldValue
 from plexops.model.snapshot import Kind, Role
-from plexops.model.values import PLEX_PORT
+from plexops.model.values import PLEX_PORT, Ports
 
 #: A variable's value: what YAML and `-e` can say, without lists.
 Value = None | str | int | bool | Mapping[str, "Value"]
@@ -173,6 +173,10 @@ class RouterDevice:
     ssh: SshLogin
     http: HttpLogin
     params: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    #: With `manual`: the box whose steps are said.
+    like: str = ""
+    #: Which ports arrive at it, where it shares its address with other homes.
+    port_share: Ports | None = None
     role: Role = Role.ROUTER
     connection: Connection = Connection.SSH
     #: With `connection: local` alone: over SSH the login has the rights.

@@ -7,6 +7,7 @@ from plexops.runbook import conditions
 from plexops.runbook.cause import Sign, exhibits_of, of_fact, sign
 from plexops.runbook.causes_server import leaves_by_vpn
 from plexops.runbook.conditions import Holds, WanCause
+from plexops.runbook.guard_values import never_arrives
 from plexops.runbook.hops import leaves_elsewhere, next_hop, second_hop
 from plexops.runbook.situation import Situation
 
@@ -31,6 +32,18 @@ def carrier_nat(situation: Situation) -> Sign | None:
 def transition(situation: Situation) -> Sign | None:
     """Is there no IPv4 of one's own at all?"""
     return _wan(situation, WanCause.TRANSITION)
+
+
+def port_outside_share(situation: Situation) -> Sign | None:
+    """Is Plex's port none of those that the inventory says arrive at this home?
+
+    Where Plex does not tell which one it announces, it is the playbook's, and a suspicion.
+    """
+    why = None if situation.port is None else never_arrives(situation.port, situation.view.port_share)
+    if why is None:
+        return None
+    tried = (attempt.exhibit for attempt in situation.observed.attempts)
+    return sign(f"{why} (port_share)", situation.settings, *tried, suspect=situation.announced is None)
 
 
 def double_nat(situation: Situation) -> Sign | None:

@@ -8,7 +8,7 @@ from plexops.model.change import Change
 from plexops.model.resources.dhcp_reservation import Reservation
 from plexops.model.resources.port_forward import PortForward
 from plexops.model.snapshot import Kind, KindState, Role
-from plexops.model.values import Protocol
+from plexops.model.values import Ports, Protocol
 from plexops.runbook.case import Case, forwards, is_own, name_of
 from plexops.runbook.view import SiteView, ipv4
 
@@ -100,7 +100,7 @@ def _collides(view: SiteView, change: Change, want: Reservation) -> str | None:
 def sound_external_port(case: Case) -> str | None:
     """G7: the external port is 1024 to 65535, free, and no well-known service's."""
     for change, forward in forwards(case):
-        reason = _unsound_port(forward)
+        reason = _unsound_port(forward, case.after.port_share)
         if reason:
             return f"{change.id}: {reason}"
         taken = _taken_by(case.after, change, forward)
@@ -109,13 +109,22 @@ def sound_external_port(case: Case) -> str | None:
     return None
 
 
-def _unsound_port(forward: PortForward) -> str | None:
+def _unsound_port(forward: PortForward, share: Ports | None) -> str | None:
     port = forward.external_port.single
     if port is None:
         return f"{forward.external_port} is not one port"
     if not 1024 <= port <= 65535:
         return f"port {port} is not between 1024 and 65535"
-    return f"port {port} belongs to a well-known service" if port in WELL_KNOWN_PORTS else None
+    if port in WELL_KNOWN_PORTS:
+        return f"port {port} belongs to a well-known service"
+    return never_arrives(port, share)
+
+
+def never_arrives(port: int, share: Ports | None) -> str | None:
+    """Say that a port is none of the home's share of its address; None where it is, or the home has them all."""
+    if share is None or port in share:
+        return None
+    return f"port {port} never arrives here: of the address that this home shares it has {share}"
 
 
 def _taken_by(view: SiteView, change: Change, forward: PortForward) -> str | None:
@@ -204,6 +213,6 @@ def unsound_on_paper(case: Case) -> tuple[str, ...]:
     """Give what G7 and G8 refuse whatever the devices say."""
     found = []
     for change, forward in forwards(case):
-        reasons = (_unsound_port(forward), _aims_elsewhere(case.before, forward))
+        reasons = (_unsound_port(forward, case.before.port_share), _aims_elsewhere(case.before, forward))
         found += [f"{change.id}: {reason}" for reason in reasons if reason]
     return tuple(found)

@@ -134,8 +134,9 @@ def _upstream(situation: Situation) -> _Reading:
     return _not_read(situation, Role.ROUTER, "whether a second box translates before the router")
 
 
-def _isp_filter(_: Situation) -> _Reading:
-    return _Reading(State.NEVER, "the ISP's own filters: only an attempt from outside shows them")
+def _isp_filter(situation: Situation) -> _Reading:
+    but = frozenset() if situation.view.port_share is None else frozenset({"port-outside-share"})
+    return _Reading(State.NEVER, "the ISP's own filters: only an attempt from outside shows them", but=but)
 
 
 def _router_forward(situation: Situation) -> _Reading:

@@ -25,6 +25,7 @@ _LOOKS: Mapping[str, Look] = MappingProxyType(
         "wan-down": outside.wan_down,
         "carrier-nat": outside.carrier_nat,
         "ds-lite": outside.transition,
+        "port-outside-share": outside.port_outside_share,
         "double-nat": outside.double_nat,
         "vpn-egress": server.vpn_egress,
         "container-in-vpn": server.container_in_another,

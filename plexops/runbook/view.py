@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from plexops.model.snapshot import Kind, KindState, Role, Snapshot
+from plexops.model.values import Ports
 
 Access = Literal["forward", "relay", "vpn", "proxy"]
 
@@ -25,6 +26,8 @@ class SiteView:
     #: Where the router must send packets for Plex.
     plex_address: IPv4Address | None = None
     plex_port: int = 32400
+    #: The ports that arrive at the home, where it has only a share of an address. None: all.
+    port_share: Ports | None = None
     #: The router's interface names of the internet side, as its filter rules call them.
     wan_names: frozenset[str] = frozenset()
     #: Likewise of the home's side.

@@ -314,6 +314,13 @@ def announces_other_way(home: RunningHome) -> None:
     assert "ip=198.51.100.140, port=32500)" in log(home, "Sending Server Info")
 
 
+def port_outside_share(home: RunningHome) -> None:
+    assert not home.network.isp.leads_home(IPv4Address("62.155.240.55"), 49151)
+    assert home.network.isp.leads_home(IPv4Address("62.155.240.55"), 49152)
+    assert "62.155.240.55" in router(home, "ubus call network.interface.wan status")[0]
+    assert section(home)["router"]["port_share"] == "49152-65535"  # type: ignore[index]
+
+
 def passed_on(home: RunningHome) -> None:
     assert "192.168.178.20" in router(home, "ubus call network.interface.wan status")[0]
     assert tried(home, port=32555) != "open", "what the own router does not forward stays closed"
@@ -563,6 +570,7 @@ CHECKS: Mapping[str, Callable[[RunningHome], None]] = {
     "port-taken": port_taken,
     "container-in-vpn": container_in_vpn,
     "announces-other-way": announces_other_way,
+    "port-outside-share": port_outside_share,
     "passed-on": passed_on,
     "server-by-vpn": server_by_vpn,
     "automatic-unmapped": automatic_unmapped,

@@ -344,7 +344,8 @@ the folder of your inventory, or name the playbook. “plexops demo” shows a r
     _usage("PLX-C511", "A guard would refuse this", """\
 Some safety rules can be judged without any device: 32400 is never opened to the internet, the external port is one from
 1024 to 65535 that no well-known service uses, a forward goes to Plex and takes TCP alone, and the host's firewall admits
-nothing but Plex. “plexops apply” would refuse this with exit status 3, with any flag; “plexops check” says so before.
+nothing but Plex. Where the inventory has “port_share:”, the external port is one of these. “plexops apply” would refuse
+this with exit status 3, with any flag; “plexops check” says so before.
 
   port_forward: {external_port: 32500}"""),
     _usage("PLX-C512", "A text is too long for this router", """\

@@ -28,6 +28,7 @@ from plexops.model.site import (
     Inventory,
     SecretSource,
 )
+from plexops.model.values import Ports
 
 ROOT = Path(__file__).resolve().parents[3]
 BLOB = struct.pack(">I11sI32s", 11, b"ssh-ed25519", 32, bytes(range(32)))
@@ -47,14 +48,13 @@ def problems(text: str) -> tuple[Problem, ...]:
 def test_the_example_says_what_it_says() -> None:
     inventory = load_inventory(ROOT / "inventory.example.yaml")
     assert inventory.notes == ()
-    assert list(inventory.sites) == ["home", "cabin", "flat"]
-    home, cabin, flat = inventory.sites.values()
+    assert list(inventory.sites) == ["home", "cabin", "flat", "studio"]
+    home, cabin, flat, studio = inventory.sites.values()
 
     assert home.access is Access.FORWARD
     assert home.router is not None
     assert home.router.profile == "openwrt"
-    assert home.router.ssh.address == "192.168.1.1"
-    assert home.router.ssh.username == "root"
+    assert (home.router.ssh.address, home.router.ssh.username) == ("192.168.1.1", "root")
     assert home.router.ssh.port is None
     assert home.server is not None
     assert home.server.address == IPv4Address("192.168.1.50")
@@ -104,6 +104,9 @@ def test_the_example_says_what_it_says() -> None:
     assert flat.plex.via == flat.router.ssh.via
     assert flat.server is not None
     assert flat.server.login is None
+
+    assert studio.router is not None
+    assert (studio.router.like, studio.router.port_share) == ("freebox", Ports.of((16384, 32767)))
 
 
 def test_every_value_keeps_its_place() -> None:
@@ -243,7 +246,7 @@ def test_reading_all_files_opens_no_connection_and_resolves_no_secret(
     monkeypatch.delenv("CABIN_OPNSENSE_KEY", raising=False)
     inventory = load_inventory(ROOT / "inventory.example.yaml")
     playbooks = load_playbooks([ROOT / "playbooks", ROOT / "playbooks" / "optional"])
-    assert len(resolve(inventory, playbooks)) == 3
+    assert len(resolve(inventory, playbooks)) == 4
 
 
 def test_the_default_file_is_the_one_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -92,7 +92,7 @@ def test_the_shipped_playbook_at_the_example_home() -> None:
 def test_every_shipped_playbook_is_in_order() -> None:
     books = load_playbooks(sorted((ROOT / "playbooks").rglob("*.yaml")))
     assert {Path(book.file).name for book in books} >= {"plex-remote-access.yaml", "hardening.yaml"}
-    assert len(resolve(load_inventory(ROOT / "inventory.example.yaml"), books)) == 3
+    assert len(resolve(load_inventory(ROOT / "inventory.example.yaml"), books)) == 4
 
 
 @pytest.mark.parametrize(

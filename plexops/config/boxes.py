@@ -1,0 +1,96 @@
+"""What a person does on boxes without an API: the steps of `boxes.yaml`, for `router: {profile: manual, like: NAME}`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from importlib.resources import files
+from types import MappingProxyType
+from typing import Any
+
+import yaml
+
+from plexops.model.snapshot import Kind
+
+
+class Sure(StrEnum):
+    """How sure a step is: who says so."""
+
+    VENDOR = "vendor"
+    GUIDE = "guide"
+    FORMS = "forms"
+    OWNER = "owner"
+    UNCONFIRMED = "unconfirmed"
+
+    @property
+    def mark(self) -> str:
+        """What stands behind the step."""
+        return _MARKS[self]
+
+
+_MARKS: Mapping[Sure, str] = {
+    Sure.VENDOR: "the vendor's page",
+    Sure.GUIDE: "a guide",
+    Sure.FORMS: "the box's own forms",
+    Sure.OWNER: "an owner",
+    Sure.UNCONFIRMED: "unconfirmed",
+}
+_SHARED = (
+    "Look up first which ports this line has: of a shared address only those arrive. The outer port must be one of"
+    " them; say them as `port_share:` under `router:`. [the vendor's page]"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BoxByHand:
+    """One box. `one_port`: a forward has one number for outside and inside. `shared`: perhaps only some ports arrive."""
+
+    name: str
+    title: str
+    steps: Mapping[Kind, tuple[str, ...]]
+    ways_round: tuple[str, ...]
+    always: tuple[str, ...]
+    one_port: bool
+    shared: bool
+    sources: tuple[str, ...]
+
+    def lines(self, kind: Kind, *, same_port: bool, share_known: bool) -> tuple[str, ...]:
+        """Give the steps for a kind, each marked with how sure it is; none where the general ones hold.
+
+        `same_port`: outside and inside are one number. `share_known`: the inventory says which ports arrive.
+        """
+        found = self.steps.get(kind, ())
+        if kind is not Kind.PORT_FORWARD or not found:
+            return found
+        first = (_SHARED,) if self.shared and not share_known else ()
+        return (*first, *(self.ways_round if self.one_port and not same_port else ()), *found, *self.always)
+
+
+@cache
+def boxes_by_hand() -> Mapping[str, BoxByHand]:
+    """Give all boxes by name."""
+    text = files("plexops.config").joinpath("boxes.yaml").read_text(encoding="utf-8")
+    document: dict[str, Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text).get_single_data()
+    always = _marked(document["always"]["port_forward"])
+    ways_round = _marked(document["one-port"])
+    return MappingProxyType(
+        {
+            name: BoxByHand(
+                name=name,
+                title=row["title"],
+                steps=MappingProxyType({kind: _marked(row[kind]) for kind in Kind if kind in row}),
+                ways_round=ways_round,
+                always=always,
+                one_port=row.get("one-port", False),
+                shared=row.get("shared", False),
+                sources=tuple(row["sources"]),
+            )
+            for name, row in document["boxes"].items()
+        }
+    )
+
+
+def _marked(steps: Iterable[Mapping[str, str]]) -> tuple[str, ...]:
+    return tuple(f"{text} [{Sure(word).mark}]" for step in steps for word, text in step.items())

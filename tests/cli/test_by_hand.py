@@ -1,0 +1,56 @@
+"""A box that a person sets: its own steps, and a port that never arrives at a home with a share of an address."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.process import House, house
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[House]:
+    with house(tmp_path, "second-nat-by-log") as found:
+        yield found
+
+
+def audited(home: House, router: str) -> tuple[int, dict[str, Any]]:
+    path = home.home.inventory
+    old = path.read_text(encoding="utf-8")
+    path.write_text(
+        old.replace('router: {profile: "manual"}', f"router: {{profile: manual, {router}}}"), encoding="utf-8"
+    )
+    assert path.read_text(encoding="utf-8") != old
+    ended = home("audit", "--format", "json")
+    findings = json.loads(ended.out)["sites"][0]["findings"]
+    return ended.status, {finding["kind"]: finding for finding in findings}
+
+
+def test_the_steps_of_the_box_have_the_homes_own_values(home: House) -> None:
+    _, findings = audited(home, "like: netgear")
+    assert any(
+        "external 32500;" in step and "192.168.1.50" in step for step in findings["port_forward"]["steps"]
+    )
+    assert not any("{" in step for finding in findings.values() for step in finding["steps"])
+
+
+def test_a_kind_that_the_box_has_no_own_steps_for_has_the_general_ones(home: House) -> None:
+    _, findings = audited(home, "like: telstra")
+    reservation = findings["dhcp_reservation"]["steps"]
+    assert not reservation or reservation[0].startswith("Open the router's page")
+    assert any("Port sharing" in step for step in findings["port_forward"]["steps"])
+
+
+def test_a_port_that_never_arrives_is_not_to_be_forwarded(home: House) -> None:
+    status, findings = audited(home, "like: freebox, port_share: 0-16383")
+    assert status == 3
+    for kind in ("port_forward", "plex_remote_access"):
+        assert (findings[kind]["status"], "32500 never arrives" in findings[kind]["why"]) == ("stopped", True)
+    refused = home("check")
+    assert refused.status == 2
+    assert "PLX-C511" in refused.err + refused.out
+    assert "0-16383" in refused.err + refused.out
