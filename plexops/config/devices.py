@@ -183,9 +183,8 @@ def _connection(reader: Reader) -> Connection:
 
 
 def _refuse_by_hand(reader: Reader) -> None:
-    if reader.has("like"):
-        reason = "“like:” names the box that a person sets, and this profile sets it itself"
-        _refuse(reader, "like", reason, "Say “profile: manual”, or take it out.")
+    reason = "“like:” names the box that a person sets, and this profile sets it itself"
+    _refuse(reader, "like", reason, "Say “profile: manual”, or take it out.")
 
 
 def _refuse_logins(reader: Reader, *more: str) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import IPv4Address
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from plexops.model.errors import Place, Problem
@@ -15,9 +15,8 @@ from plexops.model.fields import FieldValue
 from plexops.model.snapshot import Kind, Role
 from plexops.model.values import PLEX_PORT, Ports
 
-#: A variable's value: what YAML and `-e` can say, without lists.
+#: What YAML and `-e` can say of a variable, without lists.
 Value = None | str | int | bool | Mapping[str, "Value"]
-
 
 #: Plex's own service: it lists an account's servers, and tells apps where to find them.
 PLEX_TV = "https://plex.tv"
@@ -190,7 +189,7 @@ class RouterDevice:
 
     @property
     def manual(self) -> bool:
-        """Whether a person does what plexops says: nothing is asked and nothing is sent."""
+        """Whether a person sets it: nothing is asked and nothing is sent."""
         return self.profile == "manual"
 
 
@@ -301,7 +300,7 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """All sites of one file. `notes` are no errors: what is allowed and looks odd."""
+    """All sites of one file; `notes` are what is allowed and looks odd."""
 
     file: str
     sites: Mapping[str, Site]
@@ -397,6 +396,5 @@ class SiteTasks:
         """The port that the tasks want open on the router, if any does."""
         for task in self.tasks:
             if task.kind is Kind.PORT_FORWARD and task.want is not None:
-                port: int | None = task.want.external_port.single
-                return port
+                return cast("int | None", task.want.external_port.single)
         return None

@@ -34,7 +34,19 @@ def render(report: MaskedReport, view: View) -> str:  # noqa: ARG001 - one signa
     if len(encoded) <= MOST_BYTES:
         return text
     kept = encoded[:MOST_BYTES].decode("utf-8", "ignore").rsplit("\n", 1)[0]
-    return f"{kept}\n\nThe rest was cut: this report is {len(encoded)} bytes long.\n"
+    return f"{kept}\n{_open_fence(kept)}\n\nThe rest was cut: this report is {len(encoded)} bytes long.\n"
+
+
+def _open_fence(text: str) -> str:
+    """Give the mark that closes the code block in which a text was cut; empty outside of one."""
+    mark = ""
+    for line in text.split("\n"):
+        run = re.match(r"`{3,}", line)
+        if mark:
+            mark = "" if line.strip() == mark else mark
+        elif run:
+            mark = run[0]
+    return mark
 
 
 def inline(text: str) -> str:

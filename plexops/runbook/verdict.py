@@ -199,7 +199,7 @@ def _got_in(weighing: Weighing) -> Verdict:
     return _nothing_fails(weighing)
 
 
-def _announced_suspect(weighing: _Weighing) -> Found | None:
+def _announced_suspect(weighing: Weighing) -> Found | None:
     """Give what is suspected of what Plex has apps know."""
     announced = (stop for stop in weighing.stops if stop.place.way is Way.ANNOUNCED)
     return next((one for stop in announced for one in stop.suspects), None)

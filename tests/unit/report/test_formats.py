@@ -251,3 +251,14 @@ def test_formats_are_imported_only_when_used() -> None:
     code = "import sys, plexops.report; print([m for m in sys.modules if m.startswith('plexops.report.')])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert set(re.findall(r"'([^']+)'", done.stdout)) == {"plexops.report.view", "plexops.report.terminal"}
+
+
+def test_a_report_that_is_cut_inside_a_code_block_closes_it() -> None:
+    """What says that it was cut would else be part of the block."""
+    closed = 0
+    for length in range(4_450, 4_800, 50):
+        payload = "x\n" * length
+        check_markdown(payload)
+        lines = FORMATS["markdown"].render(everywhere(payload), View()).splitlines()
+        closed += lines[-1].startswith("The rest was cut") and lines[-3].startswith("```")
+    assert closed, "some of them are cut inside of one"
