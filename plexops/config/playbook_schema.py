@@ -130,12 +130,14 @@ def playbook_schema() -> Schema:
 
 def rendered() -> Mapping[str, str]:
     """Give the schema files by name, as the repository keeps them."""
-    from plexops.config.profile_schema import profile_schema  # it is built from the helpers here
+    from plexops.config.profile_schema import profile_schema
+    from plexops.config.told_file import told_schema
 
     schemas = {
         "inventory.json": inventory_schema(),
         "playbook.json": playbook_schema(),
         "profile.json": profile_schema(),
+        "told.json": told_schema(),
     }
     return {name: json.dumps(schema, indent=2, ensure_ascii=False) + "\n" for name, schema in schemas.items()}
 

@@ -5,19 +5,22 @@ from __future__ import annotations
 import codecs
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
 from types import MappingProxyType
 
 from plexops.config.probe_file import read_probe_file
+from plexops.config.told_file import read_told_file
 from plexops.engine.exhibits import exhibit
+from plexops.engine.seen import Seen
+from plexops.model.answers import Answer
 from plexops.model.entries import LogEvent, Probe, ProbeAnswer
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.run import Exhibit
 from plexops.model.snapshot import SOMEBODY, Entry, Kind, KindState, Role, Snapshot
-from plexops.runbook.conditions import public_addresses
-from plexops.runbook.view import SiteView, ipv4
+from plexops.runbook.told import DAY, QUESTIONS, Heard, Unclear, hear, read
+from plexops.runbook.view import SiteView, ipv4, public_addresses
 
 #: What was tried longer ago says nothing about now: addresses, forwards and firewalls change.
 PROBE_LIMIT = timedelta(hours=1)
@@ -39,6 +42,9 @@ class Evidence:
     log: tuple[LogEvent, ...] | None = None
     #: The deciding lines of the log, word for word.
     excerpt: str = ""
+    #: What a person says, and the site that it is about.
+    told: tuple[Answer, ...] = ()
+    told_site: str = ""
 
     def exhibits(self) -> tuple[Exhibit, ...]:
         """Give what was brought as exhibits."""
@@ -52,7 +58,35 @@ class Evidence:
         ]
         if self.log is not None:
             shown.append(("given.log", "Plex's log, from a file", self.excerpt))
-        return tuple(exhibit(name, Role.OUTSIDE, source, text) for name, source, text in shown)
+        given = [exhibit(name, Role.OUTSIDE, source, text) for name, source, text in shown]
+        return (*given, *self.answers(datetime.now(UTC)))
+
+    def about(self, site: str) -> Evidence:
+        """Give the evidence for one site: what a person says is about one."""
+        return self if self.told_site in ("", site) else replace(self, told=())
+
+    def answers(self, now: datetime) -> tuple[Exhibit, ...]:
+        """Give what a person says as exhibits: when, about what, and word for word."""
+        found = []
+        for answer in self.told:
+            when = (
+                f"{answer.at:%H:%M} UTC"
+                if answer.at.date() == now.date()
+                else f"{answer.at:%Y-%m-%d %H:%M} UTC"
+            )
+            text = f"{QUESTIONS[answer.topic].about}: {answer.text}"
+            shown = exhibit(answer.exhibit, Role.OUTSIDE, f"told by you, {when}", text)
+            found.append(replace(shown, device="you"))
+        return tuple(found)
+
+    def current(self, now: datetime) -> tuple[Evidence, tuple[str, ...]]:
+        """Give the evidence without answers that are more than a day old, as an audit takes it; and say so of each."""
+        old = [answer for answer in self.told if (now - answer.at).total_seconds() > DAY]
+        said = (
+            f"your answer on {QUESTIONS[one.topic].about} of {one.at:%Y-%m-%d %H:%M} UTC: more than a day old, not counted"
+            for one in old
+        )
+        return replace(self, told=tuple(one for one in self.told if one not in old)), tuple(said)
 
 
 def current(view: SiteView, evidence: Evidence, now: datetime) -> tuple[Evidence, tuple[str, ...]]:
@@ -86,8 +120,11 @@ def _moment(text: str) -> datetime | None:
         return None
 
 
-def with_evidence(view: SiteView, evidence: Evidence) -> SiteView:
+def with_evidence(view: SiteView, evidence: Evidence, now: datetime) -> SiteView:
     """Put what a person brought beside what was asked. A log that was given stands for the server's own."""
+    if evidence.told:
+        aged = (replace(one, age=max(0.0, (now - one.at).total_seconds())) for one in evidence.told)
+        view = replace(view, told=tuple(aged))
     if evidence.probes:
         outside = view.of(Role.OUTSIDE)
         ours = _our_addresses(view)
@@ -115,6 +152,23 @@ def with_evidence(view: SiteView, evidence: Evidence) -> SiteView:
     return view
 
 
+def with_told(seen: Seen, evidence: Evidence, port: int | None) -> tuple[Seen, tuple[str, ...]]:
+    """Give what an audit saw with what a person says of it; and which answers do not count, and why."""
+    if not evidence.told:
+        return seen, ()
+    now = datetime.now(UTC)
+    current, too_old = evidence.current(now)
+    view = with_evidence(seen.view, current, now)
+    heard = hear(view, port)
+    seen = replace(seen, view=view, exhibits=(*seen.exhibits, *current.answers(now)))
+    return seen, (*too_old, *(not_counting(one) for one in heard if one.why_not))
+
+
+def not_counting(heard: Heard) -> str:
+    """Say why an answer does not count."""
+    return f"your answer on {QUESTIONS[heard.answer.topic].about}: {heard.why_not}"
+
+
 def bring(probe_files: Sequence[Path], logs: Path | None) -> Evidence:
     """Read what was brought. Raises PlexopsError for files that are not what they should be."""
     probes = tuple(read_probe_file(path) for path in probe_files)
@@ -126,6 +180,26 @@ def bring(probe_files: Sequence[Path], logs: Path | None) -> Evidence:
     texts = _log_texts(logs)
     shown = without_owner(excerpt("".join(texts), _EXCERPT_LINES))
     return Evidence(probes, merge_logs(texts), shown)
+
+
+def bring_answers(path: Path, sites: Sequence[str], now: datetime) -> Evidence:
+    """Read a file of answers for a run over some sites. Raises PlexopsError, also for an answer that is none."""
+    file = read_told_file(path, now)
+    problems = []
+    if file.site not in sites:
+        reason = f"{path} is about site {file.site}, and this run is about {', '.join(sites)}"
+        problems.append(Problem("PLX-C804", reason, "Name that site with -l, or correct “site:”."))
+    for answer, place in zip(file.answers, file.places, strict=True):
+        try:
+            read(answer.topic, answer.text)
+        except Unclear as unclear:
+            reason = f"this says nothing about {QUESTIONS[answer.topic].about}: {unclear}"
+            problems.append(
+                Problem("PLX-C803", reason, "Correct it, or leave it out.", place, str(answer.topic))
+            )
+    if problems:
+        raise PlexopsError(problems)
+    return Evidence(told=file.answers, told_site=file.site)
 
 
 def _log_texts(path: Path) -> list[str]:

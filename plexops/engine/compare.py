@@ -19,6 +19,7 @@ from plexops.engine.findings import (
 )
 from plexops.engine.passing import Impassable, not_met, passage_for, works_by
 from plexops.engine.unasked import unasked
+from plexops.model.answers import Topic
 from plexops.model.change import Action, Change
 from plexops.model.finding import Finding, FindingStatus
 from plexops.model.resources import KINDS, Claim
@@ -29,6 +30,7 @@ from plexops.runbook import conditions
 from plexops.runbook.conditions import Condition, Holds
 from plexops.runbook.guard_values import never_arrives
 from plexops.runbook.guards import Case, judge_on_paper
+from plexops.runbook.told import counting
 from plexops.runbook.way_after import after_change
 
 __all__ = ["Comparison", "compare"]
@@ -95,12 +97,17 @@ def _of_condition(task: ResolvedTask, found: Condition) -> Finding:
 
 
 def _by_hand(given: Comparison, task: ResolvedTask) -> Finding:
-    """Judge what a person set, by its effect: Plex's verdict and the vantages."""
+    """Judge what a person set: by its effect, as Plex's verdict and the vantages show it, else as you say."""
     if task.kind is Kind.PORT_FORWARD and task.state is State.PRESENT:
         found = conditions.reachability(given.view, given.tasks.external_port)
         if found.holds is Holds.YES:
             have = f"set by hand; its effect is seen: {found.says}"
             return finding_of(task, FindingStatus.OK, have=have, exhibits=found.exhibits)
+        word = counting(given.view, Topic.FORWARD)
+        if word is not None and word.answer.port in (None, given.tasks.external_port):
+            status = FindingStatus.OK if word.meaning.passes else FindingStatus.DRIFT
+            steps = () if word.meaning.passes else steps_by_hand(given, task)
+            return finding_of(task, status, have=word.says, exhibits=(word.answer.exhibit,), steps=steps)
     if task.kind is Kind.DHCP_RESERVATION and task.state is State.PRESENT:
         addresses = given.view.of(Role.SERVER).facts.get("host.addresses")
         want: Reservation = task.want

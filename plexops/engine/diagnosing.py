@@ -8,18 +8,20 @@ from datetime import UTC, datetime
 
 from plexops.drivers.account import NO_ACCESS
 from plexops.engine.advice import advised
-from plexops.engine.brought import Evidence, current, with_evidence
+from plexops.engine.brought import Evidence, current, not_counting, with_evidence
 from plexops.engine.reporting import STOPS, about
 from plexops.engine.seen import Seen
 from plexops.engine.site import Home
 from plexops.engine.site_reports import NO_VANTAGE, asked
 from plexops.model.errors import ExitStatus, worst
 from plexops.model.run import AlsoSeen, CandidateReport, Hop, Mark, SiteReport, Stop, VerdictReport, WayStop
-from plexops.model.snapshot import Role
-from plexops.runbook.cause import Layer, Weight
+from plexops.model.snapshot import Kind, Role
+from plexops.runbook.asking import next_check
+from plexops.runbook.cause import Layer, Place, Weight
 from plexops.runbook.conditions import Holds
 from plexops.runbook.situation import Situation
 from plexops.runbook.stops import Stop as WaysStop
+from plexops.runbook.told import by_word
 from plexops.runbook.verdict import Found, Outcome, Verdict, judge
 from plexops.runbook.view import looked_into
 
@@ -32,6 +34,8 @@ _LAYERS: dict[Layer, Stop] = {
     Layer.PLEX: "plex",
     Layer.ACCOUNT: "plex",
 }
+#: How steps by hand end: with what verifies their effect.
+_CHECK = "Then look again, and let plex.tv try the port: plexops diagnose --refresh."
 _WORDS: dict[Mark, str] = {"stop": "STOP", "unknown": "unknown"}
 _EXIT: dict[Outcome, ExitStatus] = {
     Outcome.IN_ORDER: ExitStatus.IN_ORDER,
@@ -45,10 +49,11 @@ def diagnosis(
     home: Home, seen: Seen, port: int | None, evidence: Evidence, not_asked: Sequence[str]
 ) -> SiteReport:
     """Give a site's part of the report."""
-    counting, aside = current(seen.view, evidence, datetime.now(UTC))
-    situation = Situation(with_evidence(seen.view, counting), port)
+    now = datetime.now(UTC)
+    counting, aside = current(seen.view, evidence, now)
+    situation = Situation(with_evidence(seen.view, counting, now), port)
     verdict = judge(situation)
-    shown = _report(verdict)
+    shown = _report(verdict, _contradictions(situation, verdict))
     status = _status(verdict, unreachable=bool(seen.problems))
     stop = f"{_stopping(verdict)}. Document this before paying for hardware." if verdict.stop else None
     return SiteReport(
@@ -61,9 +66,9 @@ def diagnosis(
         hops=_hops(situation, verdict),
         ways=tuple(_way_stop(stop) for stop in verdict.stops),
         exhibits=(*seen.exhibits, *evidence.exhibits()),
-        not_asked=_not_asked(seen, counting, not_asked),
+        not_asked=(*_not_asked(seen, counting, not_asked), *_not_counting(situation)),
         asked=asked(home, seen),
-        next_steps=advised(_steps(verdict), home, seen),
+        next_steps=advised(_steps(home, situation, verdict), home, seen),
         errors=seen.problems,
     )
 
@@ -72,10 +77,41 @@ def _stopping(verdict: Verdict) -> str:
     return verdict.says if verdict.decided else verdict.candidates[0].says
 
 
-def _steps(verdict: Verdict) -> tuple[str, ...]:
+def _contradictions(situation: Situation, verdict: Verdict) -> tuple[str, ...]:
+    """Give what you say that contradicts what was read: both are said."""
+    doubted = (not_counting(one) for one in situation.heard if one.contradicts)
+    differing = (one for one in verdict.stops if one.against)
+    return (*doubted, *(f"{one.place.label}: {one.says}; yet {one.against}" for one in differing))
+
+
+def _not_counting(situation: Situation) -> list[str]:
+    return [not_counting(one) for one in situation.heard if one.why_not and not one.contradicts]
+
+
+def _steps(home: Home, situation: Situation, verdict: Verdict) -> tuple[str, ...]:
     """Give what to do: for what is not decided, what may bring the next evidence; the likeliest cause's own steps after."""
-    steps = verdict.found.cause.action
+    decides, steps = next_check(situation, verdict), verdict.found.cause.action
+    if decides and decides not in steps:
+        steps = (decides, *steps)
+    if verdict.decided and verdict.outcome is Outcome.FAILS and by_word(verdict.found.sign.exhibits):
+        return (*_by_hand(home, situation, verdict), _CHECK)
     return (*steps, *verdict.leading.action) if verdict.stop and not verdict.decided else steps
+
+
+def _by_hand(home: Home, situation: Situation, verdict: Verdict) -> tuple[str, ...]:
+    """Give the steps for what rests on your word: plexops does not reach that device, so they are yours."""
+    found = verdict.found
+    heard = next((one for one in situation.heard if one.answer.exhibit in found.sign.exhibits), None)
+    if heard is not None and heard.do:
+        return (heard.do,)
+    lines = () if home.profile is None else home.profile.steps.get(Kind.PORT_FORWARD, ())
+    if found.cause.place is not Place.ROUTER_FORWARD or not lines:
+        return found.cause.action
+    view = situation.view
+    fields = {"external_port": situation.port, "address": view.plex_address, "port": view.plex_port}
+    for name, value in fields.items():
+        lines = tuple(line.replace("{" + name + "}", str(value)) for line in lines)
+    return lines
 
 
 def _way_stop(stop: WaysStop) -> WayStop:
@@ -96,12 +132,12 @@ def _status(verdict: Verdict, *, unreachable: bool) -> ExitStatus:
     return worst([found, ExitStatus.INCOMPLETE]) if incomplete else found
 
 
-def _report(verdict: Verdict) -> VerdictReport:
+def _report(verdict: Verdict, contradictions: Sequence[str]) -> VerdictReport:
     cause, sign = verdict.found.cause, verdict.found.sign
     return VerdictReport(
         layer=str(cause.layer),
         cause=cause.title,
-        because=(sign.says,),
+        because=(sign.says, *contradictions),
         exhibits=sign.exhibits,
         overturned_by=(cause.overturned_by,),
         id=cause.id,

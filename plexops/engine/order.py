@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from plexops.engine.brought import Evidence
+from plexops.model.answers import Answer
 from plexops.model.plan import Plan
 from plexops.model.run import Moment, RunCommand, SiteReport
 
 #: Asked before anything is sent: gets the report of the plan, gives leave or not.
 Approve = Callable[[SiteReport, Plan], bool]
+
+
+class Person(Protocol):
+    """Who answers: at a terminal, or by a script."""
+
+    def answer(self, question: str, complaint: str) -> str:
+        """Give an answer; empty to leave the question out. `complaint` says why the last one was none."""
+
+    def keep(self, site: str, answers: Sequence[Answer]) -> None:
+        """Take all answers so far, after each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +45,8 @@ class Order:
     target: str = ""
     #: Before a diagnosis plex.tv is asked once to try the port again.
     refresh: bool = False
+    #: Who is asked in a diagnosis what no device tells.
+    person: Person | None = None
     #: What a person brings along to a diagnosis.
     evidence: Evidence = field(default_factory=Evidence)
     #: The words that said which files, sites, tasks and passwords are meant: another command takes them again.

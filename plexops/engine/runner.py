@@ -14,6 +14,7 @@ from pathlib import Path
 
 from plexops import __version__
 from plexops.engine.apply import Applied, Applier, Workshop
+from plexops.engine.brought import with_told
 from plexops.engine.compare import Comparison, compare
 from plexops.engine.effect import EffectProver
 from plexops.engine.history import read_past, unsettled
@@ -40,6 +41,7 @@ from plexops.engine.site_reports import (
     problem_report,
     stale_report,
     status_of,
+    unfinished_finding,
 )
 from plexops.evidence.folder import RunFolder, SiteFolder, Store, new_run_id
 from plexops.evidence.journal import Journal
@@ -52,7 +54,6 @@ from plexops.model.finding import Finding, FindingStatus
 from plexops.model.plan import Plan
 from plexops.model.run import DRY_RUNS, MaskedReport, RunCommand, RunReport, SiteReport
 from plexops.model.secret import Secret
-from plexops.model.snapshot import Kind, Role
 from plexops.transport.machine import why_no_timer
 
 
@@ -163,13 +164,16 @@ def run_site(home: Home, order: Order, store: Store, run_id: str) -> SiteReport:
             report = _diagnosed(replace(home, view=replace(home.view, refreshed=fresh)), order, mine, log)
             return report if nudged is None else nudged.told_in(report)
         # An apply has a better moment for services outside: when the change is made.
-        seen = home.observer().look(home.tasks.external_port, outside=order.command == "audit")
+        port, evidence = home.tasks.external_port, order.evidence.about(home.view.name)
+        seen = home.observer().look(port, outside=order.command == "audit")
+        seen, not_counted = with_told(seen, evidence, port)
         findings = compare(_comparison(home, seen, order))
         if unfinished:
-            findings = (*findings, _unfinished(unfinished[0].id))
+            findings = (*findings, unfinished_finding(unfinished[0].id))
         _keep_snapshots(mine, home, seen)
         if order.command == "audit":
-            return audited_report(home, seen, findings, log, order)
+            report = audited_report(home, seen, findings, log, order)
+            return replace(report, not_asked=(*report.not_asked, *not_counted))
         planner = _backwards(home, folder, order, run_id) if order.undoing else _forwards(home, order)
         return _planned(home, seen, findings, order, planner, mine, journal, log)
 
@@ -177,10 +181,16 @@ def run_site(home: Home, order: Order, store: Store, run_id: str) -> SiteReport:
 def _diagnosed(home: Home, order: Order, folder: RunFolder, log: Log) -> SiteReport:
     seen = home.observer().look(home.tasks.external_port, thorough=True, outside=True)
     _keep_snapshots(folder, home, seen)
+    evidence = order.evidence.about(home.view.name)
+    if order.person is not None:
+        from plexops.engine.questioning import with_answers
+
+        log("ask what no device tells")
+        evidence = with_answers(seen.view, evidence, home.tasks.external_port, order.person)
     log("judge what was seen")
     from plexops.engine.diagnosing import diagnosis
 
-    report = diagnosis(home, seen, home.tasks.external_port, order.evidence, not_asked(home))
+    report = diagnosis(home, seen, home.tasks.external_port, evidence, not_asked(home))
     return replace(report, timeline=tuple(log.moments))
 
 
@@ -229,17 +239,6 @@ def _target(folder: SiteFolder, name: str, run_id: str) -> RunFolder:
 
 def _comparison(home: Home, seen: Seen, order: Order) -> Comparison:
     return Comparison(home.tasks, seen.view, home.drivers, home.profile, order.adopt)
-
-
-def _unfinished(run_id: str) -> Finding:
-    return Finding(
-        FindingStatus.NOTE,
-        Role.ROUTER,
-        Kind.PORT_FORWARD,
-        "",
-        "An interrupted run",
-        have=f"run {run_id} was interrupted: settle it with `plexops recover`",
-    )
 
 
 def _keep_snapshots(folder: RunFolder, home: Home, seen: Seen) -> None:

@@ -62,6 +62,18 @@ def site_report(home: Home, seen: Seen, findings: Sequence[Finding], log: Log) -
     )
 
 
+def unfinished_finding(run_id: str) -> Finding:
+    """Say that an interrupted run has to be settled first."""
+    return Finding(
+        FindingStatus.NOTE,
+        Role.ROUTER,
+        Kind.PORT_FORWARD,
+        "",
+        "An interrupted run",
+        have=f"run {run_id} was interrupted: settle it with `plexops recover`",
+    )
+
+
 def not_asked(home: Home) -> tuple[str, ...]:
     """Name the stops that the inventory gives no access to."""
     names = []

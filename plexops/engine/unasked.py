@@ -26,7 +26,7 @@ def unasked(given: Comparison, findings: Sequence[Finding]) -> list[Finding]:
     if (
         forwarding
         and Kind.WAN not in asked
-        and given.drivers.router is not None
+        and (given.drivers.router is not None or wan.holds is Holds.NO)
         and wan.holds is not Holds.YES
     ):
         status = FindingStatus.STOPPED if wan.holds is Holds.NO else FindingStatus.NOTE

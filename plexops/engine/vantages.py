@@ -15,8 +15,7 @@ from plexops.model.run import Exhibit
 from plexops.model.site import Vantage
 from plexops.model.snapshot import Kind, Role, Snapshot
 from plexops.model.values import Protocol
-from plexops.runbook.conditions import public_addresses
-from plexops.runbook.view import SiteView
+from plexops.runbook.view import SiteView, public_addresses
 
 #: A port that drops costs each vantage seconds.
 _MOST = 2

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from plexops.model.snapshot import Role
-from plexops.runbook import conditions
 from plexops.runbook.cause import Sign, exhibits_of, of_fact, sign
 from plexops.runbook.causes_server import leaves_by_vpn
 from plexops.runbook.conditions import Holds, WanCause
 from plexops.runbook.guard_values import never_arrives
-from plexops.runbook.hops import leaves_elsewhere, next_hop, second_hop
+from plexops.runbook.hops import leaves_elsewhere, next_hop
 from plexops.runbook.situation import Situation
+from plexops.runbook.view import public_addresses, second_hop
 
 
 def _wan(situation: Situation, cause: WanCause) -> Sign | None:
@@ -96,16 +96,14 @@ def other_way_out(situation: Situation) -> Sign | None:
     wan, address = situation.wan, situation.router.text("wan.address")
     if leaves_by_vpn(situation):
         return None
-    others = {public for public, _, _ in conditions.public_addresses(situation.view)}
+    others = {public for public, _, _ in public_addresses(situation.view)}
     if len(others) != 1 or str(next(iter(others))) == address:
         return None
     other = others.pop()
-    shown = exhibits_of(
-        (*wan.exhibits, *(exhibit for _, _, exhibit in conditions.public_addresses(situation.view)))
-    )
+    shown = exhibits_of((*wan.exhibits, *(exhibit for _, _, exhibit in public_addresses(situation.view))))
     if wan.cause is WanCause.DIFFERS and leaves_elsewhere(situation):
         says = (
-            f"the server's traffic goes on by {second_hop(situation)}, and the router's own next hop is"
+            f"the server's traffic goes on by {second_hop(situation.view)}, and the router's own next hop is"
             f" {next_hop(situation)}: the world sees it at {other}, and viewers come in at {address}"
         )
         return Sign(says, (*shown, of_fact(situation.server, "host.hops")), suspect=True)

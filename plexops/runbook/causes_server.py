@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from ipaddress import ip_address
 from typing import Literal
 
@@ -11,11 +10,8 @@ from plexops.model.values import is_public
 from plexops.runbook.cause import Sign, comes_back, of_fact, sign, unclear
 from plexops.runbook.observations import PlexTv
 from plexops.runbook.situation import Situation
-from plexops.runbook.view import ipv4
+from plexops.runbook.view import ipv4, tunnel
 from plexops.runbook.way_in import admits
-
-#: How tunnels are called on Linux, macOS and by the VPN programs that name their own.
-_TUNNEL = re.compile(r"(?:tun|tap|wg|utun|ppp|nordlynx|proton|mullvad|tailscale|gpd|ipsec)[\w.-]*")
 
 
 def nothing_listens(situation: Situation) -> Sign | None:
@@ -239,8 +235,7 @@ def plex_tv_blocked(situation: Situation) -> Sign | None:
 
 def leaves_by_vpn(situation: Situation) -> str | None:
     """Give the tunnel by which the server's traffic leaves; None where it does not, or that is not known."""
-    interface = situation.server.text("host.egress")
-    return interface if interface and _TUNNEL.fullmatch(interface) else None
+    return tunnel(situation.view)
 
 
 def vpn_egress(situation: Situation) -> Sign | None:

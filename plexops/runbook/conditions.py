@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from ipaddress import IPv4Address
 
-from plexops.model.entries import Echo, Probe, ProbeAnswer
+from plexops.model.answers import Topic
+from plexops.model.entries import Probe, ProbeAnswer
 from plexops.model.snapshot import Entry, Kind, Role
 from plexops.model.values import (
     CARRIER_NAT_NETWORKS,
@@ -15,7 +16,8 @@ from plexops.model.values import (
     TRANSITION_NETWORKS,
     UNUSABLE_NETWORKS,
 )
-from plexops.runbook.view import SiteView, ipv4
+from plexops.runbook.told import Heard, attempts, counting, wan_word
+from plexops.runbook.view import SiteView, ipv4, public_addresses
 from plexops.runbook.way_in import Exposure, exposures
 
 
@@ -74,10 +76,39 @@ def wan(view: SiteView) -> Condition:
     """Is the router's WAN address the public one? (runbook R2, R3, D1, D2, E1, M3)"""
     router = view.of(Role.ROUTER)
     address = ipv4(router.text("wan.address"))
-    if address is None:
-        return _without_wan_address(view)
-    shown = (router.facts["wan.address"].exhibit,)
-    seen = public_addresses(view)
+    if address is not None:
+        return _passed_on(view, _of_wan_address(view, address, (router.facts["wan.address"].exhibit,)))
+    word = wan_word(view)
+    return _without_wan_address(view) if word is None else _passed_on(view, _by_word(view, word))
+
+
+def _by_word(view: SiteView, word: Heard) -> Condition:
+    """Judge what the router's own page shows, as you say."""
+    shown, seen = (word.answer.exhibit,), public_addresses(view)
+    exhibits = (*shown, *(exhibit for _, _, exhibit in seen))
+    if word.said.address is not None:
+        found = _of_wan_address(view, word.said.address, shown)
+        return replace(found, says=f"{word.says}: {found.says}")
+    if word.said.kind == "down":
+        return Condition(
+            Holds.NO, word.says, shown, WanCause.DOWN, ("Bring the internet connection up first.",)
+        )
+    if word.said.kind == "none" and not seen:
+        return Condition(Holds.UNKNOWN, f"{word.says}, or it is down", shown, WanCause.UNPROVEN)
+    return Condition(Holds.NO, word.says, exhibits, WanCause.TRANSITION, CARRIER_NAT_OPTIONS)
+
+
+def _passed_on(view: SiteView, found: Condition) -> Condition:
+    """A second NAT stops nothing where it hands the port on to the router, as you say."""
+    word = counting(view, Topic.BOX_BEFORE) if found.cause is WanCause.SECOND_NAT else None
+    if word is None or not word.meaning.passes:
+        return found
+    says = f"{found.says}; {word.says}"
+    return Condition(Holds.UNKNOWN, says, (*found.exhibits, word.answer.exhibit), WanCause.SECOND_NAT)
+
+
+def _of_wan_address(view: SiteView, address: IPv4Address, shown: tuple[str, ...]) -> Condition:
+    router, seen = view.of(Role.ROUTER), public_addresses(view)
     ways = _ways_out(view)
     if ways > 1 and {public for public, _, _ in seen} != {address}:
         # Which of them the world sees is not known, so that neither address says anything about the other.
@@ -180,19 +211,6 @@ def _kind_of(address: IPv4Address) -> tuple[WanCause, str, tuple[str, ...]] | No
         text = "the WAN address is {address}: the router has no internet connection"
         return WanCause.DOWN, text, ("Bring the internet connection up first.",)
     return None
-
-
-def public_addresses(view: SiteView) -> list[tuple[IPv4Address, str, str]]:
-    """Give what others see as our address, asked from the home: address, source, exhibit."""
-    seen: list[tuple[IPv4Address, str, str]] = []
-    for entry in view.of(Role.OUTSIDE).of(Kind.ECHO):
-        echo: Echo = entry.values
-        seen.append((echo.address, echo.source, entry.exhibit))
-    plex = view.of(Role.PLEX)
-    address = ipv4(plex.text("plex.public_address"))
-    if address is not None:
-        seen.append((address, "Plex", plex.facts["plex.public_address"].exhibit))
-    return seen
 
 
 def dmz(view: SiteView) -> Condition:
@@ -323,7 +341,8 @@ def stands_inside(probe: Probe) -> str:
 
 
 def _probes(view: SiteView, port: int | None) -> tuple[Entry, ...]:
-    return tuple(e for e in view.of(Role.OUTSIDE).of(Kind.PROBE) if port in (None, e.values.port))
+    tried = (*view.of(Role.OUTSIDE).of(Kind.PROBE), *attempts(view, port))
+    return tuple(entry for entry in tried if port in (None, entry.values.port))
 
 
 def _why_none_counts(view: SiteView, port: int | None) -> str:
@@ -337,7 +356,7 @@ def plex_verdict(view: SiteView, port: int | None) -> Condition:
     plex = view.of(Role.PLEX)
     state = plex.text("plex.mapping_state")
     if state is None:
-        return Condition(Holds.UNKNOWN, "Plex was not asked, or did not say")
+        return _plex_web(view)
     exhibit = (plex.facts["plex.mapping_state"].exhibit,)
     error = plex.text("plex.mapping_error") or ""
     if state in ("waiting", "unknown"):
@@ -349,6 +368,15 @@ def plex_verdict(view: SiteView, port: int | None) -> Condition:
         return Condition(Holds.YES, f"plex.tv reached Plex at port {reached}", exhibit)
     why = f" ({error})" if error else ""
     return Condition(Holds.NO, f"plex.tv could not reach Plex: {state}{why}", exhibit)
+
+
+def _plex_web(view: SiteView) -> Condition:
+    """Where Plex itself did not say: what Plex Web shows, as you say."""
+    word = counting(view, Topic.PLEX_WEB)
+    if word is None or not word.meaning.plex_tv:
+        return Condition(Holds.UNKNOWN, "Plex was not asked, or did not say")
+    holds = Holds.YES if word.meaning.plex_tv == "yes" else Holds.NO
+    return Condition(holds, word.says, (word.answer.exhibit,))
 
 
 def _exhibits(entries: tuple[Entry, ...]) -> tuple[str, ...]:

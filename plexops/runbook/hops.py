@@ -1,16 +1,10 @@
-"""By which boxes the home's traffic leaves: the server's own hops, and the router's next hop."""
+"""By which boxes the home's traffic leaves: the router's next hop against the server's own hops."""
 
 from __future__ import annotations
 
 from plexops.model.snapshot import Role
 from plexops.runbook.situation import Situation
-
-
-def second_hop(situation: Situation) -> str:
-    """The box after the router on the server's own way to the internet; empty where it is not known."""
-    fact = situation.server.facts.get("host.hops")
-    hops = fact.value if fact is not None and isinstance(fact.value, tuple) else ()
-    return hops[0] if hops and hops[0] != "-" else ""
+from plexops.runbook.view import second_hop
 
 
 def next_hop(situation: Situation) -> str:
@@ -25,5 +19,5 @@ def next_hop(situation: Situation) -> str:
 
 def leaves_elsewhere(situation: Situation) -> bool:
     """Whether the server's traffic is known to go on by another box than the router's own next hop."""
-    hop, own = second_hop(situation), next_hop(situation)
+    hop, own = second_hop(situation.view), next_hop(situation)
     return bool(hop and own) and hop != own

@@ -5,7 +5,7 @@ from __future__ import annotations
 from plexops.model.snapshot import Kind, KindState, Role, Snapshot
 from plexops.packets.reach import AnswerKind
 from plexops.runbook import conditions
-from plexops.runbook.conditions import Holds
+from plexops.runbook.conditions import Holds, WanCause
 from plexops.runbook.situation import Situation
 from plexops.runbook.view import SiteView, looked_into
 
@@ -59,7 +59,9 @@ def unseen(situation: Situation) -> tuple[str, ...]:
     if unlisted is not None:
         found.append(f"plex.tv's list of the account's servers could not be read: {unlisted}")
     found += situation.observed.unanswered
-    if view.access == "forward" and Role.ROUTER in view.asked and situation.wan.holds is Holds.UNKNOWN:
+    passed_on = situation.wan.cause is WanCause.SECOND_NAT
+    unknown = situation.wan.holds is Holds.UNKNOWN and not passed_on
+    if view.access == "forward" and Role.ROUTER in view.asked and unknown:
         found.append(situation.wan.says)
     return tuple(dict.fromkeys(found))
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from plexops.model.answers import Topic
 from plexops.model.entries import Probe, ProbeAnswer
 from plexops.model.snapshot import Entry, Kind, Role
-from plexops.runbook import conditions
+from plexops.runbook import conditions, told
 from plexops.runbook.log_story import LogStory
 from plexops.runbook.view import SiteView
 
@@ -54,6 +55,10 @@ class PlexTv(StrEnum):
     NOT_ANNOUNCED = "was told of no address"
     #: Nothing was tried, or nothing is known of it.
     NOTHING = "said nothing"
+
+
+#: By what Plex Web shows, as you say.
+_PLEX_WEB = {"yes": PlexTv.YES, "no": PlexTv.NO, "nothing announced": PlexTv.NOT_ANNOUNCED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +160,7 @@ def _attempts(
     discarded: list[str] = []
     unanswered: list[str] = []
     identifier = view.of(Role.PLEX).text("plex.identifier")
-    for entry in view.of(Role.OUTSIDE).of(Kind.PROBE):
+    for entry in (*view.of(Role.OUTSIDE).of(Kind.PROBE), *told.attempts(view, door)):
         probe: Probe = entry.values
         reason = _says_nothing(probe, door, identifier)
         if probe.answer is ProbeAnswer.UNKNOWN and not probe.inside:
@@ -197,6 +202,9 @@ def _plex_tv(view: SiteView, door: int | None, story: LogStory) -> tuple[PlexTv,
     """Give plex.tv's word about the door that Plex has now; and why it says nothing, where it speaks of another."""
     plex = view.of(Role.PLEX)
     state, error = plex.text("plex.mapping_state"), plex.text("plex.mapping_error") or ""
+    word = told.counting(view, Topic.PLEX_WEB)
+    if word is not None and word.meaning.plex_tv:
+        return _PLEX_WEB[word.meaning.plex_tv], ""
     if state in (None, "waiting", "unknown"):
         return PlexTv.NOTHING, ""
     if error in _NOTHING_TRIED or (state == "failed" and error != "unreachable"):

@@ -19,6 +19,7 @@ from plexops.runbook import conditions
 from plexops.runbook.conditions import Condition, Holds
 from plexops.runbook.log_story import LogStory, Told, local_time, tell_story
 from plexops.runbook.observations import Observed, observe
+from plexops.runbook.told import Heard, hear, wan_word
 from plexops.runbook.view import SiteView, ipv4
 from plexops.runbook.way_in import (
     Exposure,
@@ -62,6 +63,18 @@ class Situation:
     def wan(self) -> Condition:
         """Is the WAN address the public one?"""
         return conditions.wan(self.view)
+
+    @property
+    def wan_address(self) -> str | None:
+        """The router's WAN address: by its own word, else as you say; None where neither is there."""
+        word = None if "wan.address" in self.router.facts else wan_word(self.view)
+        address = None if word is None else word.said.address
+        return self.router.text("wan.address") if address is None else str(address)
+
+    @cached_property
+    def heard(self) -> tuple[Heard, ...]:
+        """What your answers say, each once."""
+        return hear(self.view, self.port)
 
     @property
     def before_the_router(self) -> str:
@@ -152,22 +165,6 @@ class Situation:
         if self.remote_access.enabled and healthy:
             return "Fully accessible outside your network"
         return "Not available outside your network"
-
-    @property
-    def relayed(self) -> tuple[int, str]:
-        """How many sessions come through the relay now, and the exhibit that shows it."""
-        fact = self.plex.facts.get("plex.relayed_sessions")
-        count = fact.value if fact is not None and isinstance(fact.value, int) else 0
-        return count, self.shows("plex.relayed_sessions")
-
-    @property
-    def relay_alone(self) -> str:
-        """The exhibit that shows that plex.tv offers apps the relay and no direct way; empty where it does not."""
-        outside, values = self.view.of(Role.OUTSIDE), self.remote_access
-        direct = outside.facts.get("account.direct")
-        if direct is None or direct.value != () or values is None or not values.enabled:
-            return ""
-        return direct.exhibit if outside.flag("account.relay") is True else ""
 
     def shows(self, fact: str) -> str:
         """Give the exhibit of one of Plex's facts; empty where it is not known."""

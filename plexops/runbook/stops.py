@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -11,11 +11,12 @@ from plexops.model.snapshot import Role
 from plexops.runbook.cause import Cause, Place, Sign, Weight, of_fact
 from plexops.runbook.causes_server import finds_plex_tv
 from plexops.runbook.conditions import Holds, WanCause
-from plexops.runbook.hops import leaves_elsewhere, next_hop, second_hop
+from plexops.runbook.hops import leaves_elsewhere, next_hop
 from plexops.runbook.observations import PlexTv
 from plexops.runbook.situation import Situation
 from plexops.runbook.table import CAUSES
-from plexops.runbook.view import ipv4
+from plexops.runbook.told import Heard, by_word
+from plexops.runbook.view import ipv4, second_hop
 from plexops.runbook.way_in import WayIn, translation
 
 
@@ -56,6 +57,13 @@ class Stop:
     shown: tuple[Found, ...] = ()
     suspects: tuple[Found, ...] = ()
     hidden: tuple[Cause, ...] = ()
+    #: What you say of it, where that contradicts what was read.
+    against: str = ""
+
+    @property
+    def by_word(self) -> bool:
+        """Whether what is known of it rests on an answer of yours."""
+        return by_word(self.exhibits)
 
     @property
     def unread(self) -> bool:
@@ -80,7 +88,10 @@ def walk(situation: Situation) -> tuple[Stop, ...]:
     for place, read in _READERS.items():
         causes = [c for c in CAUSES if c.place is place and c.weight is Weight.CAUSE and access in c.access]
         if causes:
-            stops.append(_stop(place, causes, read(situation), situation))
+            stop = _stop(place, causes, read(situation), situation)
+            for heard in situation.heard:
+                stop = _with_word(stop, heard, causes)
+            stops.append(stop)
     return tuple(stops)
 
 
@@ -95,6 +106,33 @@ def _stop(place: Place, causes: list[Cause], reading: _Reading, situation: Situa
     says = found[0].sign.says if found else reading.says
     return Stop(
         place, state, says, found[0].sign.exhibits if found else reading.exhibits, shown, suspects, hidden
+    )
+
+
+def _with_word(stop: Stop, heard: Heard, causes: list[Cause]) -> Stop:
+    """Fill in what was not read with what you say. What was read stands, and where both differ, both are said."""
+    meaning = heard.meaning
+    here = {cause.id: cause for cause in causes}
+    passes, blamed = stop.place in meaning.passes, here.get(meaning.shows or meaning.suspects)
+    if heard.why_not or not (passes or blamed):
+        return stop
+    settled = all(one.cause.id == meaning.settles for one in stop.suspects)
+    if stop.shown or not (stop.unread or stop.suspects) or not (blamed or settled):
+        known = {one.cause.id for one in (*stop.shown, *stop.suspects)}
+        differs = blamed.id not in known if blamed else bool(known)
+        return replace(stop, against=heard.says) if differs else stop
+    shown = (heard.answer.exhibit,)
+    if blamed is None:
+        return replace(stop, state=State.PASSES, says=heard.says, exhibits=shown, suspects=(), hidden=())
+    found = Found(blamed, Sign(heard.says, shown, suspect=not meaning.shows))
+    if meaning.shows:
+        return replace(
+            stop, state=State.STOPS, says=heard.says, exhibits=shown, shown=(found,), suspects=(), hidden=()
+        )
+    hidden = tuple(cause for cause in stop.hidden if cause is not blamed)
+    suspects = (*(one for one in stop.suspects if one.cause is not blamed), found)
+    return replace(
+        stop, state=State.SUSPECT, says=heard.says, exhibits=shown, suspects=suspects, hidden=hidden
     )
 
 
@@ -118,7 +156,7 @@ def _isp_address(situation: Situation) -> _Reading:
         return _Reading(State.PASSES, wan.says, wan.exhibits)
     if wan.cause is WanCause.SECOND_NAT:
         return _Reading(State.PASSES, "the box before the router decides", wan.exhibits)
-    if ipv4(situation.router.text("wan.address")) is None:
+    if ipv4(situation.wan_address) is None:
         reading = _not_read(situation, Role.ROUTER, "the address on the internet side")
         return _Reading(reading.state, wan.says, wan.exhibits)
     # With several ways out, or another one for the server, another address is no sign of a box between.
@@ -129,7 +167,9 @@ def _isp_address(situation: Situation) -> _Reading:
 
 def _upstream(situation: Situation) -> _Reading:
     wan = situation.wan
-    if ipv4(situation.router.text("wan.address")) is not None or wan.holds is not Holds.UNKNOWN:
+    if wan.cause is WanCause.SECOND_NAT:
+        return _Reading(State.PASSES, wan.says, wan.exhibits)
+    if ipv4(situation.wan_address) is not None or wan.holds is not Holds.UNKNOWN:
         return _Reading(State.PASSES, "the router's address on the internet side is no private one")
     return _not_read(situation, Role.ROUTER, "whether a second box translates before the router")
 
@@ -175,6 +215,8 @@ def _rule_exhibits(way: WayIn) -> tuple[str, ...]:
 
 def _container(situation: Situation) -> _Reading:
     engine = situation.server.text("container.engine")
+    if engine is None and situation.answers_in_the_lan:
+        return _Reading(State.PASSES, "Plex answers at its address in the LAN")
     if engine is None:
         return _not_read(situation, Role.SERVER, "whether Plex runs in a container")
     if engine == "":
@@ -206,7 +248,7 @@ def _socket(situation: Situation) -> _Reading:
 
 
 def _believes_the_wan(situation: Situation) -> bool:
-    wan = situation.router.text("wan.address")
+    wan = situation.wan_address
     return wan is not None and situation.believed == wan
 
 
@@ -225,7 +267,7 @@ def _router_way_out(situation: Situation) -> _Reading:
     if situation.wan.holds is Holds.YES or _believes_the_wan(situation):
         says = "the world sees the home at the router's own address"
         return _Reading(State.PASSES, says, situation.wan.exhibits)
-    hop = second_hop(situation)
+    hop = second_hop(situation.view)
     if hop and hop == next_hop(situation):
         shown = (of_fact(situation.server, "host.hops"),)
         return _Reading(

@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from importlib.resources import files
 from types import MappingProxyType
 from typing import Any
-
-try:
-    from yaml import CSafeLoader as Loader
-except ImportError:  # PyYAML without libyaml
-    from yaml import SafeLoader as Loader  # type: ignore[assignment]
 
 from plexops.runbook import causes_account as account
 from plexops.runbook import causes_outside as outside
@@ -19,6 +13,7 @@ from plexops.runbook import causes_router as router
 from plexops.runbook import causes_server as server
 from plexops.runbook.cause import ANYTHING_BACK, Cause, Layer, Look, Place, Weight, by_observation
 from plexops.runbook.conditions import CARRIER_NAT_OPTIONS, PERSIST, SECOND_NAT_OPTIONS
+from plexops.runbook.data import table
 
 _LOOKS: Mapping[str, Look] = MappingProxyType(
     {
@@ -104,9 +99,7 @@ _EVERY_ACCESS = "forward relay vpn proxy"
 
 
 def _table() -> Iterator[Cause]:
-    text = files("plexops.runbook").joinpath("causes.yaml").read_text(encoding="utf-8")
-    document: dict[str, Any] = Loader(text).get_single_data()
-    for identifier, row in document["causes"].items():
+    for identifier, row in table("causes.yaml")["causes"].items():
         yield _cause(identifier, row, row["is"])
 
 

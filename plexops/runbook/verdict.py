@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from plexops.packets.reach import AnswerKind
 from plexops.runbook.cause import Cause, Place, Sign, Way, Weight, exhibits_of, sign
-from plexops.runbook.observations import Came, PlexTv
+from plexops.runbook.observations import Came, Observed, PlexTv
+from plexops.runbook.relay import relay_alone, relayed
 from plexops.runbook.situation import Situation
 from plexops.runbook.stops import Found, State, Stop
 from plexops.runbook.table import BY_ID, IN_ORDER
+from plexops.runbook.told import by_word
 from plexops.runbook.way_in import says as reason_says
 from plexops.runbook.weighing import Weighing, weigh
 
@@ -113,7 +115,17 @@ def judge(situation: Situation) -> Verdict:
 
     What was read on the ways shows causes; observations strike out what they refute. The outermost cause that is left
     is the verdict, unless an observation contradicts it or something unread may explain it: then nothing is decided.
+    Certain is only what is certain without your answers.
     """
+    verdict = _judge(situation)
+    if verdict.confidence is not Confidence.CERTAIN or not situation.view.told:
+        return verdict
+    alone = _judge(replace(situation, view=replace(situation.view, told=())))
+    same = (alone.id, alone.confidence) == (verdict.id, verdict.confidence)
+    return verdict if same else replace(verdict, confidence=Confidence.LIKELY)
+
+
+def _judge(situation: Situation) -> Verdict:
     weighing = weigh(situation)
     shown = weighing.shown
     if shown:
@@ -216,8 +228,8 @@ def _fails(weighing: Weighing) -> bool:
     situation, observed = weighing.situation, weighing.observed
     if situation.view.access not in ("forward", "proxy"):
         return False
-    relayed = situation.relayed[0] > 0 and not observed.claimed
-    return observed.fails or (relayed and situation.view.access == "forward")
+    by_relay = relayed(situation)[0] > 0 and not observed.claimed
+    return observed.fails or (by_relay and situation.view.access == "forward")
 
 
 def _fails_for(weighing: Weighing) -> Verdict:
@@ -227,11 +239,19 @@ def _fails_for(weighing: Weighing) -> Verdict:
     unread = [s for s in weighing.stops if s.unread and s.hidden and s.place.way is not Way.ANNOUNCED]
     contradicted = bool(observed.failed) and observed.claimed
     if not unread and not contradicted:
-        if len(suspects) == 1 and suspects[0].cause.id in _TELLING:
+        if len(suspects) == 1 and (
+            suspects[0].cause.id in _TELLING or _says_who_looked(suspects[0], observed)
+        ):
             return _decided(weighing, suspects[0], weighing.beside)
-        if not suspects and observed.silent > 1 and not observed.listens:
+        by_words = any(stop.by_word for stop in weighing.stops)
+        if not suspects and observed.silent > 1 and not observed.listens and not by_words:
             return _decided(weighing, _isp_blocks(weighing), weighing.beside)
     return _undecided(weighing, *_headline(weighing), suspects)
+
+
+def _says_who_looked(found: Found, observed: Observed) -> bool:
+    """Whether you say that a filter or VPN is on, and two observers got no answer: what was read is no such suspicion."""
+    return by_word(found.sign.exhibits) and observed.silent > 1
 
 
 def _isp_blocks(weighing: Weighing) -> Found:
@@ -261,11 +281,11 @@ def _headline(weighing: Weighing, first: Found | None = None) -> tuple[str, Sign
             return name, sign(
                 f"port {found[0].port} from outside: {came} ({who}){but}", *(a.exhibit for a in found)
             )
-    count, exhibit = situation.relayed
+    count, exhibit = relayed(situation)
     if count and not observed.claimed:
         says = f"{count} session{'s' if count != 1 else ''} come through Plex's relay, none directly{but}"
         return "relay-only", sign(says, exhibit, *observed.exhibits)
-    alone = situation.relay_alone
+    alone = relay_alone(situation)
     if alone and observed.plex_tv is PlexTv.NO:
         says = f"plex.tv offers apps Plex's addresses at home and the relay, and no direct way in{but}"
         return "no-direct-way", sign(says, alone, *observed.exhibits)

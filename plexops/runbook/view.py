@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address
 from types import MappingProxyType
 from typing import Literal
 
+from plexops.model.answers import Answer
+from plexops.model.entries import Echo
 from plexops.model.snapshot import Kind, KindState, Role, Snapshot
 from plexops.model.values import Ports
 
+#: How tunnels are called on Linux, macOS and by the VPN programs that name their own.
+_TUNNEL = re.compile(r"(?:tun|tap|wg|utun|ppp|nordlynx|proton|mullvad|tailscale|gpd|ipsec)[\w.-]*")
 Access = Literal["forward", "relay", "vpn", "proxy"]
 
 
@@ -45,6 +50,8 @@ class SiteView:
     refreshed: bool = False
     #: A run that was interrupted here and not settled yet.
     unfinished_run: str = ""
+    #: What a person answered about this home, the newest of each topic.
+    told: tuple[Answer, ...] = ()
 
     def of(self, role: Role) -> Snapshot:
         """Give a stop's snapshot; an empty one, in which everything is unknown, where there is none."""
@@ -68,6 +75,32 @@ class SiteView:
     def with_snapshot(self, snapshot: Snapshot) -> SiteView:
         """Give the view with one stop's snapshot replaced."""
         return replace(self, snapshots=MappingProxyType({**self.snapshots, snapshot.role: snapshot}))
+
+
+def public_addresses(view: SiteView) -> list[tuple[IPv4Address, str, str]]:
+    """Give what others see as our address, asked from the home: address, source, exhibit."""
+    seen: list[tuple[IPv4Address, str, str]] = []
+    for entry in view.of(Role.OUTSIDE).of(Kind.ECHO):
+        echo: Echo = entry.values
+        seen.append((echo.address, echo.source, entry.exhibit))
+    plex = view.of(Role.PLEX)
+    address = ipv4(plex.text("plex.public_address"))
+    if address is not None:
+        seen.append((address, "Plex", plex.facts["plex.public_address"].exhibit))
+    return seen
+
+
+def second_hop(view: SiteView) -> str:
+    """Give the box after the router on the server's own way to the internet; empty where it is not known."""
+    fact = view.of(Role.SERVER).facts.get("host.hops")
+    hops = fact.value if fact is not None and isinstance(fact.value, tuple) else ()
+    return hops[0] if hops and hops[0] != "-" else ""
+
+
+def tunnel(view: SiteView) -> str | None:
+    """Give the tunnel by which the server's traffic leaves; None where it does not, or that is not known."""
+    interface = view.of(Role.SERVER).text("host.egress")
+    return interface if interface and _TUNNEL.fullmatch(interface) else None
 
 
 def looked_into(snapshot: Snapshot) -> bool:

@@ -107,7 +107,7 @@ def _passes(stop: Stop, observed: Observed, met: bool) -> Stop:
     who = observed.met[0] if met else None
     says = f"{who.who} got through" if who is not None else "viewers do not come by here"
     shown = () if who is None else (who.exhibit,)
-    return Stop(stop.place, State.PASSES if met else State.NOT_HERE, says, shown)
+    return Stop(stop.place, State.PASSES if met else State.NOT_HERE, says, shown, against=stop.against)
 
 
 def _without(stop: Stop, ids: frozenset[str]) -> Stop:

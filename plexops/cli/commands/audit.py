@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from plexops.cli.options import given_words, with_files, with_run, with_task_list
+from plexops.cli.person import TOLD, answers_of
 from plexops.model.errors import ExitStatus
 
 _RETRY_EVERY = 15.0
@@ -18,6 +19,7 @@ _RETRY_EVERY = 15.0
 @with_files
 @with_run
 @with_task_list
+@TOLD
 @click.option("--record", type=click.Path(path_type=Path), help="Keep every exchange in this new folder.")
 @click.option(
     "--replay", type=click.Path(path_type=Path, exists=True), help="Answer from a recording; no network."
@@ -57,7 +59,10 @@ def command(**options: Any) -> int:
             replay=options["replay"],
         )
         order = Order(
-            "audit", given=given_words(options), names_site=len(homes) > 1 or bool(options["limit"])
+            "audit",
+            given=given_words(options),
+            names_site=len(homes) > 1 or bool(options["limit"]),
+            evidence=answers_of(options["told"], homes),
         )
         report, masked = run(homes, order, store, options["forks"])
         settled = report.exit_status != ExitStatus.INCOMPLETE

@@ -11,6 +11,7 @@ import click
 from click.core import ParameterSource
 
 from plexops.cli.options import PATH, with_files, with_run
+from plexops.cli.person import TOLD, answers_of, at_terminal
 
 if TYPE_CHECKING:
     from plexops.cli.session import Files
@@ -51,6 +52,10 @@ if TYPE_CHECKING:
     type=click.IntRange(1, 65535),
     help="With --quick --check-port: the port to try, where UPnP shows none.",
 )
+@TOLD
+@click.option(
+    "--ask", is_flag=True, help="Ask you what no device tells, one question at a time; Enter leaves one out."
+)
 @click.option("--record", type=PATH, help="Keep every exchange in this new folder.")
 @click.option(
     "--replay", type=click.Path(path_type=Path, exists=True), help="Answer from a recording; no network."
@@ -68,6 +73,7 @@ def command(**options: Any) -> int:
     if options["quick"]:
         _refuse_beside_quick()
         return _quick(options, checkers)
+    person = at_terminal(options["told"]) if options["ask"] else None
     from plexops.cli.output import parse_formats, write_reports
     from plexops.cli.session import files_from, open_homes, open_store
     from plexops.engine.brought import bring
@@ -88,9 +94,12 @@ def command(**options: Any) -> int:
         record=options["record"],
         replay=options["replay"],
     )
-    report, masked = run(
-        homes, Order("diagnose", evidence=evidence, refresh=options["refresh"]), store, options["forks"]
-    )
+    if person is not None and len(homes) > 1:
+        raise click.UsageError(f"--ask is about one home, and here are {len(homes)}: name one with -l.")
+    said = answers_of(options["told"], homes, may_be_new=options["ask"])
+    evidence = replace(evidence, told=said.told, told_site=said.told_site)
+    order = Order("diagnose", evidence=evidence, refresh=options["refresh"], person=person)
+    report, masked = run(homes, order, store, options["forks"])
     write_reports(report, masked, formats, options["verbose"])
     return report.exit_status
 
@@ -170,6 +179,8 @@ def _quick(options: dict[str, Any], checkers: tuple[Checker, ...]) -> int:
     from plexops.engine.quick import QuickSettings, look_quick
     from plexops.report.quick_text import quick_json, render_quick
 
+    if options["ask"] or options["told"]:
+        raise click.UsageError("--quick needs no inventory, and answers are about a home of one.")
     names = [name for name in options["formats"] if name not in ("text", "json")]
     if names:
         raise click.UsageError("--quick is shown as text or json.")

@@ -9,7 +9,7 @@ import click
 
 from plexops.model.errors import PRECEDENCE, ExitStatus
 
-NAMES = ("inventory", "playbook", "profile", "run", "exit-codes")
+NAMES = ("inventory", "playbook", "profile", "told", "run", "exit-codes")
 
 #: What each status means to who calls us. 130 and 143 are the shell's own way to say which signal ended a process.
 MEANINGS: tuple[tuple[int, str, str], ...] = (
@@ -47,11 +47,13 @@ def document(name: str) -> dict[str, Any]:
     from plexops.config.playbook_schema import playbook_schema
     from plexops.config.profile_schema import profile_schema
     from plexops.config.schemas import inventory_schema
+    from plexops.config.told_file import told_schema
 
     makers = {
         "inventory": inventory_schema,
         "playbook": playbook_schema,
         "profile": profile_schema,
+        "told": told_schema,
         "run": run_schema,
         "exit-codes": exit_codes,
     }

@@ -33,6 +33,22 @@ CODES: tuple[Code, ...] = (
         "verdict would rest on it, plexops takes none of it. Make it again with `plexops probe`.",
     ),
     Code(
+        "PLX-C803",
+        "An answer cannot be used",
+        ExitStatus.USAGE,
+        "A file of answers (--told FILE) says what a person knows of one home: each answer with the time, in UTC, at which "
+        "it was said. The one that is named is none that the question can have, or its time is no time or still to come. "
+        "Since a verdict would rest on it, plexops takes none of the file. docs/asking.md lists every answer; "
+        "`plexops schema told` gives the file's shape to an editor.",
+    ),
+    Code(
+        "PLX-C804",
+        "The answers are about another site",
+        ExitStatus.USAGE,
+        "A file of answers names the site of the inventory that it is about, and no other is judged by it: two homes have "
+        "two routers. Name that site with -l, or give the file that is about this one.",
+    ),
+    Code(
         "PLX-C811",
         "There is an inventory or playbook already",
         ExitStatus.USAGE,

@@ -11,6 +11,7 @@ from plexops.model.resources.plex_remote_access import RemoteAccess
 from plexops.model.snapshot import SOMEBODY, Entry, Fact, FactValue, Kind, KindState, Role, Snapshot
 from plexops.runbook.causes_account import not_online, stale_announcement
 from plexops.runbook.observations import PlexTv
+from plexops.runbook.relay import relay_alone
 from plexops.runbook.situation import Situation
 from plexops.runbook.view import SiteView, ipv4
 
@@ -131,4 +132,4 @@ def test_less_is_known_less_is_said() -> None:
 )
 def test_no_direct_way(plex: dict[str, FactValue], outside: dict[str, FactValue], seen: bool) -> None:
     home = situation({**PLEX, **plex}, {**LISTED, **outside})
-    assert (bool(home.relay_alone) and home.observed.plex_tv is PlexTv.NO) is seen
+    assert (bool(relay_alone(home)) and home.observed.plex_tv is PlexTv.NO) is seen

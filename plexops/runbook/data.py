@@ -1,0 +1,18 @@
+"""The runbook's tables lie beside its code as YAML; they are read once, when the module that holds one is loaded."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import Any
+
+try:  # libyaml, where PyYAML was built with it, is some forty times faster
+    from yaml import CSafeLoader as Loader
+except ImportError:
+    from yaml import SafeLoader as Loader  # type: ignore[assignment]
+
+
+def table(name: str) -> dict[str, Any]:
+    """Give a table of ours by its file's name."""
+    text = files("plexops.runbook").joinpath(name).read_text(encoding="utf-8")
+    found: dict[str, Any] = Loader(text).get_single_data()
+    return found
