@@ -96,7 +96,7 @@ class CheckerDriver:
 
     def unasked(self, reason: str, exhibit: str = "") -> Snapshot:
         """Give what is known where no answer was of use: why. It says nothing of the port."""
-        entry = self._entry(_Seen("", ProbeAnswer.UNKNOWN, f"PLX-D115: {reason}"), exhibit)
+        entry = self._entry(_Seen("", ProbeAnswer.UNKNOWN, f"PLX-D409: {reason}"), exhibit)
         return Snapshot(Role.OUTSIDE, {}, (entry,), {}, {})
 
     def _entry(self, seen: _Seen, exhibit: str) -> Entry:

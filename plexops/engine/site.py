@@ -144,7 +144,7 @@ def _require_room(tasks: SiteTasks, profile: Profile) -> None:
 
 
 def _require_shell(access: Access, *, live: bool) -> None:
-    """Raise PlexopsError PLX-D114 where a device is said to be this computer, and cannot be asked here."""
+    """Raise PlexopsError PLX-D408 where a device is said to be this computer, and cannot be asked here."""
     site = access.site
     problems: list[Problem] = []
     for role, device in ((Role.ROUTER, site.router), (Role.SERVER, site.server)):
@@ -160,7 +160,7 @@ def _require_shell(access: Access, *, live: bool) -> None:
             cure = f"Run plexops on the {role} itself, or name a login."
         if reason:
             place = device.places.get("connection")
-            problems.append(Problem("PLX-D114", reason, cure, place, f"{role}.connection"))
+            problems.append(Problem("PLX-D408", reason, cure, place, f"{role}.connection"))
     if problems:
         raise PlexopsError(problems)
 

@@ -176,9 +176,8 @@ def server_offline(situation: Situation) -> Sign | None:
     asked = any("outside.failure" in snapshot.facts for snapshot in situation.view.snapshots.values())
     if found is not None or asked or lost is None or not lost.fresh:
         return found
-    return sign(
-        f"Plex has no internet since {lost.event.time[:16]}, its log says", situation.exhibit_of(lost)
-    )
+    says = f"Plex has no internet since {lost.event.time[:16]}, its log says"
+    return sign(says, situation.exhibit_of(lost), suspect=True)
 
 
 def _cut_off(situation: Situation, failure: str, says: str) -> Sign | None:

@@ -163,7 +163,9 @@ def _attempts(
     for entry in (*view.of(Role.OUTSIDE).of(Kind.PROBE), *told.attempts(view, door)):
         probe: Probe = entry.values
         reason = _says_nothing(probe, door, identifier)
-        if probe.answer is ProbeAnswer.UNKNOWN and not probe.inside:
+        if probe.inside and not probe.made:
+            unanswered.append(conditions.stands_inside(probe))
+        elif probe.answer is ProbeAnswer.UNKNOWN and not probe.inside:
             unanswered.append(_why_unanswered(entry))
         elif reason:
             discarded.append(reason)

@@ -204,7 +204,7 @@ def _got_in(weighing: Weighing) -> Verdict:
         return _decided(weighing, Found(BY_ID["client-network"], shows), weighing.beside)
     if observed.plex_tv is PlexTv.NO and situation.view.access == "forward":
         elsewhere = _announced_suspect(weighing)
-        if elsewhere is not None and elsewhere.cause.id in _TELLING:
+        if elsewhere is not None:
             return _decided(weighing, elsewhere, weighing.beside)
         says = f"{good.who} reached Plex at port {good.port}, and {observed.says}{_narrowed(situation)}"
         return _undecided(weighing, "checker-kept-out", sign(says, good.exhibit, *observed.exhibits), [])
@@ -214,7 +214,7 @@ def _got_in(weighing: Weighing) -> Verdict:
 def _announced_suspect(weighing: Weighing) -> Found | None:
     """Give what is suspected of what Plex has apps know."""
     announced = (stop for stop in weighing.stops if stop.place.way is Way.ANNOUNCED)
-    return next((one for stop in announced for one in stop.suspects), None)
+    return next((one for stop in announced for one in stop.suspects if one.cause.id in _TELLING), None)
 
 
 def _narrowed(situation: Situation) -> str:

@@ -172,7 +172,7 @@ class _Lane:
     ) -> Reply:
         """Send a request and read its answer. `again`: a kept connection that was closed meanwhile is replaced.
 
-        `lines` are what is wanted of an archive. Raises PlexopsError PLX-D106, PLX-D107, PLX-D116 and all that
+        `lines` are what is wanted of an archive. Raises PlexopsError PLX-D106, PLX-D107, PLX-D114 and all that
         opening a connection raises.
         """
         before = self.opened
@@ -246,7 +246,7 @@ def _asks_for_tls(outcome: Reply | _Broken, settings: HttpSettings) -> bool:
 def _https_only(settings: HttpSettings) -> PlexopsError:
     url = settings.base_url.replace("http://", "https://", 1)
     return failure(
-        "PLX-D116",
+        "PLX-D114",
         f"{settings.device} speaks https only at port {settings.port}",
         f"write {url} as plex.url, then compare and pin its key: plexops trust {settings.device}",
         settings.where,

@@ -95,7 +95,7 @@ def test_a_service_that_fails_is_not_seen_and_says_why(healthy: House) -> None:
         ended = healthy("diagnose", "--check-port", f"portchecker={server.url()}", "--format", "json")
     assert site(ended)["errors"] == []
     (line,) = site(ended)["asked"]
-    assert line.endswith("PLX-D115: it does not want to be asked now (status 429)")
+    assert line.endswith("PLX-D409: it does not want to be asked now (status 429)")
     assert plexops("explain", "plx-d113", directory=healthy.directory).status == 0
 
 
@@ -145,4 +145,4 @@ def test_an_answer_about_another_address_is_no_witness(healthy: House) -> None:
     said = {"error": False, "msg": None, "host": "198.51.100.4", "check": [{"port": PORT, "status": False}]}
     with TcpStranger(lambda _: [js(said)]) as server:
         ended = healthy("diagnose", "--check-port", f"portchecker={server.url()}", "--format", "json")
-    assert "PLX-D115: it tried 198.51.100.4, and our address is" in site(ended)["asked"][0]
+    assert "PLX-D409: it tried 198.51.100.4, and our address is" in site(ended)["asked"][0]

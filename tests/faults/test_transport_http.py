@@ -615,7 +615,7 @@ def test_http_to_a_port_that_speaks_https_alone_says_so(router: Identity) -> Non
     with web_server(ok, router) as web:
         reads = tuple(replace(PREFS, id=f"r{n}") for n in range(4))
         (problem,) = refused(http(web, plain_login=True, login=TOKEN), *reads).problems
-        assert problem.code == "PLX-D116"
+        assert problem.code == "PLX-D114"
         assert problem.reason == f"home.plex speaks https only at port {web.listener.port}"
         assert f"write https://127.0.0.1:{web.listener.port} as plex.url" in problem.cure
         assert "plexops trust home.plex" in problem.cure
@@ -636,7 +636,7 @@ def test_a_proxy_that_says_that_it_wants_https_is_understood(says: bytes) -> Non
         connection.sendall(head + says)
 
     with web_server(reply) as web:
-        assert refused(http(web)).problems[0].code == "PLX-D116"
+        assert refused(http(web)).problems[0].code == "PLX-D114"
 
 
 def test_who_hangs_up_and_speaks_no_tls_either_is_not_said_to() -> None:

@@ -119,19 +119,19 @@ _REACH: tuple[Code, ...] = (
     ),
     Code(
         "PLX-D114",
-        "a device cannot be asked on this computer",
-        ExitStatus.USAGE,
-        "“connection: local” says that plexops runs on the device itself and asks its shell, without SSH. That takes a "
-        "POSIX shell here, so not Windows, and for a router a family that is read by one: RouterOS and OPNsense are not. "
-        "No device was contacted. Otherwise plexops reaches the device as from anywhere: take `connection: local` out and "
-        "name a login, or run plexops on the device.",
+        "a device speaks https only",
+        ExitStatus.INCOMPLETE,
+        "The URL begins with http://, and at its port somebody hangs up on plain requests and takes a TLS handshake, or "
+        "says so. Plex does that where secure connections are required, and so does a reverse proxy. Write https:// in "
+        "the URL. Plex's own certificate is for a name of plex.direct and not for an address: compare its fingerprint "
+        "once and pin it with `plexops trust`.",
     ),
 )
 
 #: Said where it happened, beside what was asked; no run ends by it.
 _OUTSIDE: tuple[Code, ...] = (
     Code(
-        "PLX-D115",
+        "PLX-D409",
         "a service that tries ports gave no answer of use",
         ExitStatus.INCOMPLETE,
         "A service that the inventory or --check-port names was asked to try the port, and what came back says nothing of "
@@ -143,15 +143,6 @@ _OUTSIDE: tuple[Code, ...] = (
 )
 
 _TRUST: tuple[Code, ...] = (
-    Code(
-        "PLX-D116",
-        "a device speaks https only",
-        ExitStatus.INCOMPLETE,
-        "The URL begins with http://, and at its port somebody hangs up on plain requests and takes a TLS handshake, or "
-        "says so. Plex does that where secure connections are required, and so does a reverse proxy. Write https:// in "
-        "the URL. Plex's own certificate is for a name of plex.direct and not for an address: compare its fingerprint "
-        "once and pin it with `plexops trust`.",
-    ),
     Code(
         "PLX-D201",
         "a device presented another key than the pinned one",
@@ -332,6 +323,15 @@ _PROFILES: tuple[Code, ...] = (
         "The language of the device quotes every value by its type, so a text never stands inside quotes or inside a "
         "word of the profile: a hostile name could break out there. Let the value stand alone, as in "
         "`uci set x.y={{ name }}`, and use only variables that the message names.",
+    ),
+    Code(
+        "PLX-D408",
+        "a device cannot be asked on this computer",
+        ExitStatus.USAGE,
+        "“connection: local” says that plexops runs on the device itself and asks its shell, without SSH. That takes a "
+        "POSIX shell here, so not Windows, and for a router a family that is read by one: RouterOS and OPNsense are not. "
+        "No device was contacted. Otherwise plexops reaches the device as from anywhere: take `connection: local` out and "
+        "name a login, or run plexops on the device.",
     ),
 )
 

@@ -94,7 +94,7 @@ def test_a_place_that_tells_nothing_of_use_is_no_witness(place: object, answer: 
 def test_a_check_of_no_use_says_why(body: object, why: str) -> None:
     (entry,) = entries(CHECK_HOST, body)
     assert (entry.values.vantage, entry.values.answer) == ("check-host.net", ProbeAnswer.UNKNOWN)
-    assert str(entry.raw["told"]).startswith("PLX-D115: ")
+    assert str(entry.raw["told"]).startswith("PLX-D409: ")
     assert why in str(entry.raw["told"])
 
 
@@ -154,11 +154,11 @@ def test_an_answer_of_no_use_says_why(checker: Checker, body: object, why: str) 
 
 def test_who_could_not_be_asked_says_why() -> None:
     slow = "curl: (28) Connection timed out after 8001 milliseconds"
-    assert entries(ECHOIP, "", status=28, stderr=slow)[0].raw["told"] == f"PLX-D115: {slow}"
+    assert entries(ECHOIP, "", status=28, stderr=slow)[0].raw["told"] == f"PLX-D409: {slow}"
     assert "curl: 7" in str(entries(ECHOIP, "", status=7)[0].raw["told"])
     driver = CheckerDriver(ECHOIP, OURS, 32500)
     cut = driver.understand(Reply("x", 0, "{}", whole=False))
-    assert cut.entries[0].raw["told"] == "PLX-D115: the answer was cut off"
+    assert cut.entries[0].raw["told"] == "PLX-D409: the answer was cut off"
     assert cut.state(Kind.PROBE) is not KindState.PRESENT
 
 

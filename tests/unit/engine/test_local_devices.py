@@ -70,7 +70,7 @@ def test_a_router_that_no_shell_reads_is_refused_with_its_place(profile: str, tm
         home_of(text, tmp_path)
     (problem,) = caught.value.problems
     assert (problem.code, str(problem.place), problem.cure != "") == (
-        "PLX-D114",
+        "PLX-D408",
         f"inventory.yaml:3:{37 + len(profile)}",
         True,
     )
@@ -83,8 +83,8 @@ def test_where_there_is_no_posix_shell_only_a_recording_can_be_asked(
     with pytest.raises(PlexopsError) as caught:
         home_of(LOCAL, tmp_path)
     assert [(p.code, p.path) for p in caught.value.problems] == [
-        ("PLX-D114", "router.connection"),
-        ("PLX-D114", "server.connection"),
+        ("PLX-D408", "router.connection"),
+        ("PLX-D408", "server.connection"),
     ]
     assert home_of(LOCAL, tmp_path, live=False).drivers.server is not None
 
