@@ -1,4 +1,4 @@
-"""Problem codes of transports, drivers and profiles. PLX-D1… reach, PLX-D2… trust and login, PLX-D3… recordings."""
+"""Problem codes of transports, drivers and profiles: PLX-D1… reach, D2… trust and login, D3… recordings, D4… profiles."""
 
 from __future__ import annotations
 
