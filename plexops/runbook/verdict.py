@@ -177,7 +177,7 @@ def _but(found: Iterable[Found], first: Found) -> tuple[Found, ...]:
 
 
 def _unread_before(weighing: Weighing, place: Place) -> tuple[Stop, ...]:
-    """Give the stops further out on the same way at which something may hide. The ISP's filters nobody can read."""
+    """Give the stops further out on the same way at which something is suspected, or may hide where nothing was read."""
     if place is Place.BESIDE:
         return ()
     found: list[Stop] = []
@@ -185,7 +185,7 @@ def _unread_before(weighing: Weighing, place: Place) -> tuple[Stop, ...]:
         if stop.place is place:
             break
         same = (stop.place.way is Way.ANNOUNCED) == (place.way is Way.ANNOUNCED)
-        if same and stop.unread and stop.hidden:
+        if same and ((stop.unread and stop.hidden) or stop.suspects):
             found.append(stop)
     return tuple(found)
 

@@ -37,6 +37,7 @@ AUTOMATIC: Mapping[str, bool | int | str] = MappingProxyType({"PublishServerOnPl
 READS = re.compile(
     r"nft -j list ruleset|ip6?tables(?:-legacy)?-save|ipset save|cat /proc/net/arp|"
     r"ip -j addr show|ip -j -[46] route show|ip -j -4 route get 1\.1\.1\.1|ss -Htln"
+    r"|getent ahostsv4 plex\.tv"
     r"|pidof [\w-]+|hostname|date \+%Y-%m-%dT%H:%M:%S|ping -n -c 1 -W 1 -t [23] 1\.1\.1\.1"
     r"|grep -(?:hs|Hr|aH?E) (?:-m 1000 )?(?:[\w.-]+|'[^']*')(?: (?:[\w/.-]+|'[^']*'(?:\*log)?))+(?: \| tail -c \d+)?"
     r"|cat (?:[\w/.-]+|'[^']*')"
@@ -59,7 +60,8 @@ class Trouble:
 
     `world` is what the Internet gets at ports of the public address: open, refused, timed out, or closed for either
     of the two. `met`: this Plex answers at the first of them. `mends` takes back what `put_back` cannot. `told`:
-    plex.tv has looked again since, else Plex still says what was true before. `also` must be among what else was seen.
+    plex.tv has looked again since, else Plex still says what was true before. `first`: it stays undecided, with this
+    cause named first.
     """
 
     name: str
@@ -70,7 +72,7 @@ class Trouble:
     world: Mapping[int, str] = field(default_factory=_closed)
     met: bool = False
     told: bool = True
-    also: frozenset[str] = frozenset()
+    first: str = ""
     mends: Breaks = nothing
 
 

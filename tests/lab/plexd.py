@@ -19,7 +19,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from plexops.lab.base import DeviceLog
 from plexops.lab.https import serve_http
@@ -65,19 +65,24 @@ class Surroundings:
         """Give the address that the world sees."""
         return self._public_address
 
-    def reachable(self, port: int) -> bool:
+    def reachable(self, port: int) -> bool | Literal["refused"]:
         """Ask for /identity from the Internet, as plex.tv does: this very server must answer."""
         answers: list[bytes] = []
+        refused: list[OSError] = []
 
         def visit() -> None:
             try:
                 with socket.create_connection((self._public_address, port), PATIENCE_SECONDS) as stream:
                     stream.sendall(b"GET /identity HTTP/1.1\r\nHost: plex\r\nConnection: close\r\n\r\n")
                     answers.extend(iter(lambda: stream.recv(65536), b""))
-            except OSError:
+            except TimeoutError:
                 return
+            except OSError as error:
+                refused.append(error)
 
         in_network(self._internet, visit)
+        if refused:
+            return "refused"
         return self._machine_identifier in b"".join(answers)
 
     def upnp_map(self, port: int) -> bool:

@@ -209,21 +209,22 @@ def test_the_box_before_the_router_has_a_name() -> None:
         home.start_program("isp", [sys.executable, "-I", "-c", PAGE, BEFORE])
         told = diagnose(home, "--record", "kept")
         verdict = told.site["verdict"]
-        assert (verdict["id"], told.status) == ("double-nat", 3)
-        (because,) = verdict["because"]
+        first = verdict["candidates"][0]
+        assert (first["causes"], told.status) == (["double-nat"], 3)
+        because = first["says"]
         assert because.endswith(f"stands between the router and the internet: Speedport [31m 4 at {BEFORE}")
         assert told.hop("isp")["detail"].endswith(f"before the router: Speedport [31m 4 at {BEFORE}")
         assert set(told.questions) == {
             f"udp {BEFORE}:1900 M-SEARCH * HTTP/1.1",
             f"tcp {BEFORE}:80 GET / HTTP/1.1",
         }
-        assert replayed(home, "kept")["verdict"]["because"] == [because]
+        assert replayed(home, "kept")["verdict"]["candidates"][0]["says"] == because
 
 
 def test_a_silent_box_before_the_router_still_has_its_address() -> None:
     with real_home("double", lease="reserved", plex_settings=ON_AIR) as home:
         seed_by_hand(home)
-        (because,) = diagnose(home).site["verdict"]["because"]
+        because = diagnose(home).site["verdict"]["candidates"][0]["says"]
         assert because.endswith(f"the internet: {BEFORE}")
 
 

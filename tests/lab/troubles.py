@@ -196,7 +196,6 @@ FORWARDS = (
         1,
         instead(KNOCK, f"{NAS}:80"),
         OPEN,
-        also=frozenset({"wrong-server"}),
     ),
     Trouble(
         "somebody's table first",
@@ -246,7 +245,6 @@ HOST = (
         1,
         firewall("prepend reject 32000:33000/tcp"),
         REFUSED,
-        also=frozenset({"refused"}),
     ),
     Trouble(
         "ufw stops IPv6",
@@ -312,8 +310,8 @@ BEYOND = (
     ),
     Trouble(
         "the vantage's network drops the port",
-        "unexplained",
-        "",
+        "contradiction",
+        "Plex",
         4,
         rules(f"insert rule inet isp forward ip saddr {OUTSIDE} {KNOCK} drop", node="isp"),
         OPEN,
@@ -418,17 +416,19 @@ OTHERS = (
 UNCLEAR = (
     Trouble(
         "the router drops by length",
-        "router-other-filter",
-        "router",
+        "no-direct-way",
+        "Plex",
         1,
         rules(*drops("early", "prerouting priority raw", f'ip length 20-1500 iifname "wan" {KNOCK}')),
+        first="router-other-filter",
     ),
     Trouble(
         "a table beside ufw drops by length",
-        "host-other-filter",
-        "server",
+        "no-direct-way",
+        "Plex",
         1,
         rules(*drops("beside", "input priority -5", f"ip length 20-1500 {VISITOR}"), node="server"),
+        first="host-other-filter",
     ),
 )
 UPNP = (
@@ -478,9 +478,11 @@ CARRIER = (
     Trouble("carrier NAT", "carrier-nat", "ISP", 3, nothing, CLOSED),
     Trouble("carrier NAT, and UPnP refused", "carrier-nat", "ISP", 3, plex_asks_upnp, CLOSED),
 )
+#: Where no hop answers, another way out stays possible.
 DOUBLE = (
-    Trouble("double NAT", "double-nat", "upstream gateway", 3, nothing, CLOSED),
-    Trouble("double NAT, and UPnP refused", "double-nat", "upstream gateway", 3, plex_asks_upnp, CLOSED),
+    Trouble("double NAT", "no-direct-way", "Plex", 3, nothing, CLOSED, first="double-nat"),
+    # The box before the router may pass the port on; that Plex announces nothing is certain.
+    Trouble("double NAT, and UPnP refused", "automatic-unmapped", "Plex", 1, plex_asks_upnp, CLOSED),
 )
 MOVED = (Trouble("four addresses", "four-addresses", "router", 1, nothing, CLOSED),)
 
