@@ -18,7 +18,7 @@ from plexops.model.answers import Answer
 from plexops.model.entries import LogEvent, Probe, ProbeAnswer
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.run import Exhibit
-from plexops.model.snapshot import SOMEBODY, Entry, Kind, KindState, Role, Snapshot
+from plexops.model.snapshot import SOMEBODY, Entry, Fact, Kind, KindState, Role, Snapshot
 from plexops.runbook.told import DAY, QUESTIONS, Heard, Unclear, hear, read
 from plexops.runbook.view import SiteView, ipv4, public_addresses
 
@@ -95,13 +95,13 @@ def current(view: SiteView, evidence: Evidence, now: datetime) -> tuple[Evidence
 
     old = {probe: reason for probe in evidence.probes if (reason := _not_of_now(probe, now))}
     told = [f"what {probe.vantage} tried does not count: {reason}" for probe, reason in old.items()]
-    log = evidence.log
+    log = evidence.log if view.asked else None  # a log alone is read as of its own end
     last = max((moment for event in log or () if (moment := _moment(event.time))), default=None)
     if last is not None and last < _their_time(view, log or (), now) - PUBLISHED_LIMIT:
         told.append(f"Plex's log from the file does not count: its last line is of {last:%Y-%m-%d %H:%M}")
         log = None
     probes = tuple(probe for probe in evidence.probes if probe not in old)
-    return replace(evidence, probes=probes, log=log), tuple(told)
+    return replace(evidence, probes=probes, log=log if view.asked else evidence.log), tuple(told)
 
 
 def _their_time(view: SiteView, log: Sequence[LogEvent], now: datetime) -> datetime:
@@ -148,8 +148,16 @@ def with_evidence(view: SiteView, evidence: Evidence, now: datetime) -> SiteView
             for place, event in enumerate(evidence.log)
         )
         kinds = MappingProxyType({**server.kinds, Kind.LOG_EVENT: KindState.PRESENT})
-        view = view.with_snapshot(replace(server, entries=(*server.entries, *told), kinds=kinds))
+        server = replace(server, entries=(*server.entries, *told), kinds=kinds)
+        view = view.with_snapshot(server if view.asked else _as_of_its_end(server, evidence.log))
     return view
+
+
+def _as_of_its_end(server: Snapshot, log: Sequence[LogEvent]) -> Snapshot:
+    """Where nobody else says what time it is there, a log is read as of its last line."""
+    last = max((event.time for event in log if _moment(event.time)), default="")
+    fact = Fact("host.time", last, "given.log")
+    return replace(server, facts=MappingProxyType({**server.facts, fact.name: fact})) if last else server
 
 
 def with_told(seen: Seen, evidence: Evidence, port: int | None) -> tuple[Seen, tuple[str, ...]]:

@@ -19,6 +19,7 @@ from plexops.model.snapshot import Kind, Role
 from plexops.runbook.asking import next_check
 from plexops.runbook.cause import Layer, Place, Weight
 from plexops.runbook.conditions import Holds
+from plexops.runbook.log_words import told_by_log
 from plexops.runbook.situation import Situation
 from plexops.runbook.stops import Stop as WaysStop
 from plexops.runbook.told import by_word
@@ -65,6 +66,7 @@ def diagnosis(
         verdict=replace(shown, missing=(*shown.missing, *aside)),
         hops=_hops(situation, verdict),
         ways=tuple(_way_stop(stop) for stop in verdict.stops),
+        log=told_by_log(situation.story),
         exhibits=(*seen.exhibits, *evidence.exhibits()),
         not_asked=(*_not_asked(seen, counting, not_asked), *_not_counting(situation)),
         asked=asked(home, seen),
@@ -157,7 +159,7 @@ def _report(verdict: Verdict, contradictions: Sequence[str]) -> VerdictReport:
             for one in verdict.candidates
         ),
         ignored=verdict.ignored,
-        before=tuple(f"{stop.place.label}: {stop.says}" for stop in verdict.before),
+        before=tuple(stop.place.label for stop in verdict.before),
     )
 
 
@@ -204,7 +206,7 @@ def _of_stop(situation: Situation, stop: Stop, role: Role | None) -> tuple[Mark,
     if stop == "isp":
         wan = situation.wan.holds
         return ("ok", "ok") if wan is Holds.YES else ("unknown", "unproven")
-    answered = role is not None and role in situation.view.snapshots
+    answered = role is not None and role in situation.view.snapshots and role in situation.view.asked
     if answered and looked_into(situation.view.of(role)):  # type: ignore[arg-type]
         return "ok", "ok"
     asked = role in situation.view.asked

@@ -8,7 +8,8 @@ from pathlib import Path
 from plexops.config.inventory import read_inventory
 from plexops.config.yaml import parse_yaml
 from plexops.engine.discovery import LOOPBACK, Reach, answers_here, mac_of, own_network, runs_here
-from plexops.model.site import Inventory
+from plexops.model.errors import Place
+from plexops.model.site import Inventory, Site
 
 #: What the site is called, in reports and in the folder of runs.
 SITE = "here"
@@ -23,6 +24,11 @@ class Host:
 
     inventory: Inventory | None
     answered: bool
+
+
+def home_of_a_log() -> Inventory:
+    """Give an inventory of one site that gives access to nothing."""
+    return Inventory("the log", {SITE: Site(SITE, Place("the log", 1, 1))})
 
 
 def look_at_host(reach: Reach, *, sudo: bool) -> Host:

@@ -208,6 +208,8 @@ class SiteReport:
     verdict: VerdictReport | None = None
     hops: tuple[Hop, ...] = ()
     ways: tuple[WayStop, ...] = ()
+    #: What Plex's log tells, line by line.
+    log: tuple[str, ...] = ()
     findings: tuple[FindingReport, ...] = ()
     changes: tuple[ChangeReport, ...] = ()
     guards: tuple[GuardReport, ...] = ()

@@ -44,6 +44,7 @@ def verdict(site: SiteReport, name: str) -> Html | None:
             items("Also seen", [f"{also.layer}: {also.says}" for also in found.also]),
             items("Not seen", found.missing),
             items("Says nothing", found.ignored),
+            items("What Plex's log tells", site.log),
             items("This would overturn it", found.overturned_by),
             tag("p", "Seen in ", references(found.exhibits, site, name)) if found.exhibits else None,
             tag("p", line(sure), class_="muted") if sure else None,

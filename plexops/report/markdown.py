@@ -94,6 +94,7 @@ def _site(report: RunReport, site: SiteReport) -> list[str]:
         lines += (
             _items("Not seen", site.verdict.missing)
             + _items("Says nothing", site.verdict.ignored)
+            + _items("Plex's log tells", site.log)
             + _items("Unless", site.verdict.overturned_by)
         )
         decided = basis(site.verdict)

@@ -67,6 +67,9 @@ def _site(report: RunReport, site: SiteReport, pen: Pen, width: int, view: View)
         lines += ["", *outcome_lines(site, pen, width, verbose=view.verbose)]
     if view.verbose and site.ways:
         lines += ["", *_ways(site, pen, width)]
+    if site.log and (view.verbose or not any(hop.mark == "ok" for hop in site.hops)):
+        lines += ["", pen.paint("what Plex's log tells", Style.STRONG)]
+        lines += [f"  {part}" for line in site.log for part in wrap(one_line(line), width - 2)]
     findings = _shown(report, site, verbose=view.verbose)
     if findings:
         lines += ["", *_findings(findings, pen, width)]
@@ -130,7 +133,7 @@ def _verdict(verdict: VerdictReport, steps: Sequence[str], pen: Pen, width: int)
     groups = (
         ("because", verdict.because),
         ("may be", [one_line(text) for text in candidates(verdict)]),
-        ("before it", [f"{one_line(text)}" for text in verdict.before]),
+        ("before it", [one_line(", ".join(verdict.before))] if verdict.before else []),
         ("do", steps),
         ("unless", verdict.overturned_by),
         ("also", also),

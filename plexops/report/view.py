@@ -22,6 +22,8 @@ class View:
 
 
 _TITLE_CHARACTERS = 120
+#: The state of stops that the inventory gives no access to.
+_NOT_ASKED = "not asked"
 #: The order of statuses in counts, and the words of a report. `stop` is how the runbook says it.
 STATUS_WORDS: tuple[tuple[FindingStatus, str], ...] = (
     (FindingStatus.OK, "ok"),
@@ -60,8 +62,11 @@ def basis(verdict: VerdictReport, *, exhibits: bool = True) -> str:
 
 
 def candidates(verdict: VerdictReport) -> list[str]:
-    """Give where the cause may be, stop by stop: never a list of thirty causes."""
-    return [f"{one.label}: {one.says} ({one.state})" for one in verdict.candidates]
+    """Give where the cause may be, stop by stop: never a list of thirty causes. What was not asked is one line."""
+    known = [one for one in verdict.candidates if one.state != _NOT_ASKED]
+    others = [one.label for one in verdict.candidates if one.state == _NOT_ASKED]
+    lines = [one.says if one.says.startswith(one.label) else f"{one.label}: {one.says}" for one in known]
+    return [*lines, *([f"{_NOT_ASKED}: {', '.join(others)}"] if others else [])]
 
 
 def ways(site: SiteReport) -> list[tuple[str, list[WayStop]]]:

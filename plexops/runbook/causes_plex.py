@@ -256,12 +256,23 @@ def mapping_failed(situation: Situation) -> Sign | None:
     """Does Plex say that it got no mapping? That stands also where the router is not asked: nothing is announced."""
     unread = situation.router.state(Kind.UPNP_MAPPING) is KindState.UNKNOWN
     failed = situation.automatic and situation.plex.text("plex.mapping_state") == "failed"
+    if situation.remote_access is None:
+        return _mapping_failed_by_log(situation)
     if not failed or (Role.ROUTER in situation.view.asked and (unread or not _needs_upnp(situation))):
         return None
     if situation.mappings:
         return None
     says = "Plex asked the router for a port by itself and got none"
     return sign(says, of_fact(situation.plex, "plex.mapping_state"), situation.settings)
+
+
+def _mapping_failed_by_log(situation: Situation) -> Sign | None:
+    """Did the mapping fail, so that Plex had no address to announce? With a manual port it would have had one."""
+    failed, announced = situation.story.mapping_failed, situation.story.announced
+    if failed is None or not failed.fresh or announced is None or not announced.fresh or announced.event.port:
+        return None
+    says = "no router mapped a port for Plex, and it had nothing to announce, its log says"
+    return sign(says, situation.exhibit_of(failed), situation.exhibit_of(announced))
 
 
 def _needs_upnp(situation: Situation) -> bool:

@@ -136,6 +136,7 @@ def observe(view: SiteView, door: int | None, story: LogStory, verdict_exhibit: 
     condition = conditions.plex_verdict(view, None)
     word, why_not = _plex_tv(view, door, story)
     wan, believed = view.of(Role.ROUTER).text("wan.address"), view.of(Role.PLEX).text("plex.public_address")
+    by_log = "plex.mapping_state" not in view.of(Role.PLEX).facts and word is not PlexTv.NOTHING
     shown = (
         *condition.exhibits,
         *([verdict_exhibit] if verdict_exhibit and word is not PlexTv.NOTHING else []),
@@ -148,7 +149,7 @@ def observe(view: SiteView, door: int | None, story: LogStory, verdict_exhibit: 
         plex_tv=word,
         answers=_answers(door, story) if word is PlexTv.NO else frozenset(),
         elsewhere=wan is not None and bool(believed) and believed != wan,
-        says=condition.says,
+        says=f"plex.tv {word}, Plex's log says" if by_log else condition.says,
         exhibits=shown,
     )
 
@@ -207,7 +208,9 @@ def _plex_tv(view: SiteView, door: int | None, story: LogStory) -> tuple[PlexTv,
     word = told.counting(view, Topic.PLEX_WEB)
     if word is not None and word.meaning.plex_tv:
         return _PLEX_WEB[word.meaning.plex_tv], ""
-    if state in (None, "waiting", "unknown"):
+    if state is None:
+        return _by_log(door, story), ""
+    if state in ("waiting", "unknown"):
         return PlexTv.NOTHING, ""
     if error in _NOTHING_TRIED or (state == "failed" and error != "unreachable"):
         return PlexTv.NOT_ANNOUNCED, ""
@@ -217,6 +220,20 @@ def _plex_tv(view: SiteView, door: int | None, story: LogStory) -> tuple[PlexTv,
     if port is not None and door is not None and port.value != door and view.access == "forward":
         return PlexTv.NOTHING, f"plex.tv speaks of port {port.value}, and viewers come by {door}"
     return (PlexTv.DATED_YES if view.refreshed or _dated(story, door) else PlexTv.YES), ""
+
+
+def _by_log(door: int | None, story: LogStory) -> PlexTv:
+    """Give plex.tv's word by the log alone: it counts where Plex itself does not answer."""
+    verdict, reachable, announced = story.verdict, story.reachable, story.announced
+    if announced is not None and announced.fresh and not announced.event.port:
+        return PlexTv.NOT_ANNOUNCED
+    if verdict is None or reachable is None or not verdict.event.port:
+        return PlexTv.NOTHING
+    if door is not None and verdict.event.port != door:
+        return PlexTv.NOTHING
+    if not reachable:
+        return PlexTv.NO
+    return PlexTv.DATED_YES if _dated(story, door) else PlexTv.YES
 
 
 def _dated(story: LogStory, door: int | None) -> bool:

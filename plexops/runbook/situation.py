@@ -104,9 +104,9 @@ class Situation:
     @property
     def announced(self) -> int | None:
         """The port that Plex tells plex.tv, where it is known: the manual one, or the last that was mapped."""
-        values = self.remote_access
+        values, logged = self.remote_access, self.story.announced
         if values is None:
-            return None
+            return (logged.event.port or None) if logged is not None and logged.fresh else None
         if values.manual:
             return values.manual_port
         return values.last_automatic_port or None

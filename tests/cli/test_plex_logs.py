@@ -35,6 +35,39 @@ def verdict(home: House, *words: str) -> str:
     return found
 
 
+# --- alone ------------------------------------------------------------------------------------------------
+
+LOGS = Path(__file__).parents[1] / "unit" / "parsers" / "plex_log_excerpts"
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "status"),
+    [
+        # Claimed a minute ago: the mapping failed, and the login is fine.
+        ("claimed-then-422-1.32", "no router mapped a port", 1),
+        ("never-claimed-1.41", "this Plex belongs to no account", 1),
+        ("bind-failed-1.41-windows", "could not open port 32400", 1),
+        ("sign-in-lost-1.33", "plex.tv does not accept this server's login", 1),
+        ("timeout-1.41", "plex.tv did not get in", 1),
+        ("offline-1.30", "Plex has no internet", 4),
+    ],
+)
+def test_a_log_alone_tells_what_it_tells(name: str, said: str, status: int, tmp_path: Path) -> None:
+    words = ("diagnose", "--plex-logs", str(LOGS / f"{name}.log"), "--format", "json")
+    ended = plexops(*words, directory=tmp_path, variables={"XDG_STATE_HOME": str(tmp_path / "state")})
+    assert ended.status == status, ended.said
+    told = site(ended)
+    texts = [*told["verdict"]["because"], *(one["says"] for one in told["verdict"]["candidates"])]
+    assert any(said in text for text in texts), told["verdict"]
+    assert told["verdict"]["confidence"] != "certain"
+    assert told["log"], "the report says what the log tells"
+    if name != "sign-in-lost-1.33":
+        assert "sign-in-broken" not in {
+            told["verdict"]["id"],
+            *(also["id"] for also in told["verdict"]["also"]),
+        }
+
+
 # --- from Plex itself --------------------------------------------------------------------------------
 
 

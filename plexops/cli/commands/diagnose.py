@@ -15,6 +15,7 @@ from plexops.cli.person import TOLD, answers_of, at_terminal
 
 if TYPE_CHECKING:
     from plexops.cli.session import Files
+    from plexops.engine.brought import Evidence
     from plexops.model.site import Checker
 
 
@@ -86,6 +87,7 @@ def command(**options: Any) -> int:
     files = replace(files_from(options), for_diagnosis=True, offline=options["offline"], checkers=checkers)
     if options["replay"] is None:
         files = _on_the_host(files, ask_become_pass=options["ask_become_pass"])
+        files = _log_alone(files, evidence)
     homes = open_homes(
         files,
         store,
@@ -130,6 +132,21 @@ def _on_the_host(files: Files, *, ask_become_pass: bool) -> Files:
             "tunnel, so that this computer is not taken for the Plex host"
         )
     return replace(files, stand_in=host.inventory)
+
+
+def _log_alone(files: Files, evidence: Evidence) -> Files:
+    """Where there is no inventory, and a log was brought, let that log stand for the home; and say so."""
+    from plexops.cli.output import note
+    from plexops.config.inventory import DEFAULT_FILE
+    from plexops.engine.on_the_host import home_of_a_log
+
+    named = files.inventory is not None or bool(files.playbooks) or os.path.lexists(DEFAULT_FILE)
+    if evidence.log is None or files.stand_in is not None or named:
+        return files
+    note(
+        f"there is no {DEFAULT_FILE} here: the log alone is read, as of its last line, and no device is asked"
+    )
+    return replace(files, stand_in=home_of_a_log())
 
 
 def _refuse_refresh(options: dict[str, Any]) -> None:
