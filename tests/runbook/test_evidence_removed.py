@@ -141,18 +141,33 @@ def is_right(verdict: Verdict, full: Verdict, row: Expected) -> bool:
     return not fails or bool(true & (candidates | seen)) or bool(verdict.missing)
 
 
-@pytest.mark.parametrize("row", table(), ids=[row.scenario for row in table()])
-def test_less_evidence_never_makes_a_wrong_verdict(row: Expected, workshop: Path) -> None:
+ROWS = [pytest.param(row, id=row.scenario) for row in table()]
+
+
+def judge_with_less(row: Expected, workshop: Path, examples: int, *, each: int) -> None:
+    """Lose whole devices, every `each`th answer by itself, and random sets of answers."""
     kept, full, losable = replayed(row.scenario, workshop / row.scenario)
     assert full.id == row.verdict, full
 
-    @settings(max_examples=12, suppress_health_check=list(HealthCheck), deadline=None)
+    @settings(max_examples=examples, suppress_health_check=list(HealthCheck), deadline=None)
     @given(lost=st.sets(st.sampled_from(losable), min_size=2))
     def holds(lost: set[str]) -> None:
         verdict = kept.judged(frozenset(lost), set())
         assert is_right(verdict, full, row), (verdict, lost)
 
     holds()
-    for single in losable:
+    answers = [name for name in losable if ":" in name][::each]
+    for single in (*(name for name in losable if ":" not in name), *answers):
         verdict = kept.judged(frozenset({single}), set())
         assert is_right(verdict, full, row), (single, verdict)
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_less_evidence_never_makes_a_wrong_verdict(row: Expected, workshop: Path) -> None:
+    judge_with_less(row, workshop, 3, each=5)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("row", ROWS)
+def test_no_answer_that_is_lost_makes_a_wrong_verdict(row: Expected, workshop: Path) -> None:
+    judge_with_less(row, workshop, 25, each=1)
