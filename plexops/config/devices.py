@@ -6,6 +6,7 @@ from ipaddress import IPv4Address
 from urllib.parse import SplitResult
 
 from plexops.config.reading import NOTHING, Reader
+from plexops.model.answers import Done
 from plexops.model.site import (
     AddressBy,
     Become,
@@ -79,6 +80,7 @@ class Devices:
             ),
             params=reader.params("params"),
             like=reader.text("like"),
+            done=_done(reader),
             port_share=reader.ports("port_share"),
             role=role,
             connection=connection,
@@ -183,8 +185,14 @@ def _connection(reader: Reader) -> Connection:
 
 
 def _refuse_by_hand(reader: Reader) -> None:
-    reason = "“like:” names the box that a person sets, and this profile sets it itself"
-    _refuse(reader, "like", reason, "Say “profile: manual”, or take it out.")
+    for name in ("like", "done"):
+        reason = f"“{name}:” is about a box that a person sets, and this profile sets it itself"
+        _refuse(reader, name, reason, "Say “profile: manual”, or take it out.")
+
+
+def _done(reader: Reader) -> Done | None:
+    own = reader.below("done")
+    return None if own is None else Done(own.text("by"), own.text("on"))
 
 
 def _refuse_logins(reader: Reader, *more: str) -> None:

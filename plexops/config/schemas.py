@@ -179,6 +179,16 @@ def _router(description: str, *, here: bool = False) -> Schema:
             "fritzbox",
             enum=sorted(boxes_by_hand()),
         ),
+        "done": table(
+            "With `profile: manual`: who took the steps and when. Each audit then looks for their effect.",
+            {"by": "Ann", "on": "2026-11-20"},
+            {
+                "by": leaf("Who set the box.", "Ann"),
+                "on": leaf("The day, as 2026-11-20.", "2026-11-20", pattern=r"^\d{4}-\d{2}-\d{2}$"),
+            },
+            "by",
+            "on",
+        ),
         "port_share": leaf(
             "The ports that arrive here, where the ISP shares one IPv4 address between homes and gives each a range (MAP-E, "
             "Freebox, iliad). Default: all.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from plexops.engine.admitting import admitted
+from plexops.engine.by_hand import by_hand
 from plexops.engine.findings import (
     FORWARDING,
     Comparison,
@@ -15,11 +16,11 @@ from plexops.engine.findings import (
     name_of,
     says,
     steps_by_hand,
+    texts_of,
     unrenderable,
 )
 from plexops.engine.passing import Impassable, not_met, passage_for, works_by
 from plexops.engine.unasked import unasked
-from plexops.model.answers import Topic
 from plexops.model.change import Action, Change
 from plexops.model.finding import Finding, FindingStatus
 from plexops.model.resources import KINDS, Claim
@@ -30,7 +31,6 @@ from plexops.runbook import conditions
 from plexops.runbook.conditions import Condition, Holds
 from plexops.runbook.guard_values import never_arrives
 from plexops.runbook.guards import Case, judge_on_paper
-from plexops.runbook.told import counting
 from plexops.runbook.way_after import after_change
 
 __all__ = ["Comparison", "compare"]
@@ -57,7 +57,7 @@ def _judge(given: Comparison, task: ResolvedTask) -> Finding:
         return finding_of(task, FindingStatus.STOPPED, why=dead, steps=steps)
     role = KINDS[task.kind].role
     if role is Role.ROUTER and given.drivers.router is None:
-        return _by_hand(given, task)
+        return by_hand(given, task)
     if role not in given.view.snapshots:
         return finding_of(task, FindingStatus.UNKNOWN, have=f"the {role} did not answer")
     if task.kind is Kind.FIREWALL_RULE:
@@ -94,32 +94,6 @@ def _of_condition(task: ResolvedTask, found: Condition) -> Finding:
     fails = FindingStatus.STOPPED if task.kind is Kind.WAN else FindingStatus.DRIFT
     status = {Holds.YES: FindingStatus.OK, Holds.NO: fails, Holds.UNKNOWN: FindingStatus.UNKNOWN}[found.holds]
     return finding_of(task, status, have=found.says, exhibits=found.exhibits, steps=found.stop)
-
-
-def _by_hand(given: Comparison, task: ResolvedTask) -> Finding:
-    """Judge what a person set: by its effect, as Plex's verdict and the vantages show it, else as you say."""
-    if task.kind is Kind.PORT_FORWARD and task.state is State.PRESENT:
-        found = conditions.reachability(given.view, given.tasks.external_port)
-        if found.holds is Holds.YES:
-            have = f"set by hand; its effect is seen: {found.says}"
-            return finding_of(task, FindingStatus.OK, have=have, exhibits=found.exhibits)
-        word = counting(given.view, Topic.FORWARD)
-        if word is not None and word.answer.port in (None, given.tasks.external_port):
-            status = FindingStatus.OK if word.meaning.passes else FindingStatus.DRIFT
-            steps = () if word.meaning.passes else steps_by_hand(given, task)
-            return finding_of(task, status, have=word.says, exhibits=(word.answer.exhibit,), steps=steps)
-    if task.kind is Kind.DHCP_RESERVATION and task.state is State.PRESENT:
-        addresses = given.view.of(Role.SERVER).facts.get("host.addresses")
-        want: Reservation = task.want
-        if addresses is not None and str(want.address) in tuple(str(a) for a in _texts(addresses.value)):
-            have = f"the server holds {want.address} now; whether it is reserved is not seen"
-            return finding_of(task, FindingStatus.UNSUPPORTED, have=have, steps=steps_by_hand(given, task))
-    have = "this router is set by hand: plexops does not ask it"
-    return finding_of(task, FindingStatus.UNSUPPORTED, have=have, steps=steps_by_hand(given, task))
-
-
-def _texts(value: object) -> tuple[str, ...]:
-    return tuple(str(item) for item in value) if isinstance(value, tuple) else (str(value),)
 
 
 def _resource(given: Comparison, task: ResolvedTask) -> Finding:
@@ -343,7 +317,7 @@ def _fine(given: Comparison, task: ResolvedTask, snapshot: Snapshot, entry: Entr
     if task.kind is Kind.DHCP_RESERVATION:
         renewal = _renewal(given, task)
         if renewal:
-            held = ", ".join(_texts(given.view.of(Role.SERVER).facts["host.addresses"].value))
+            held = ", ".join(texts_of(given.view.of(Role.SERVER).facts["host.addresses"].value))
             why = f"the reservation is right, but the host still holds {held}"
             return finding_of(
                 task,
@@ -361,7 +335,7 @@ def _renewal(given: Comparison, task: ResolvedTask) -> list[Change]:
     server = given.view.of(Role.SERVER)
     held = server.facts.get("host.addresses")
     want: Reservation = task.want
-    if held is None or str(want.address) in _texts(held.value) or given.drivers.server is None:
+    if held is None or str(want.address) in texts_of(held.value) or given.drivers.server is None:
         return []
     return [
         Change(

@@ -118,3 +118,8 @@ def name_of(entry: Entry) -> str:
 def exhibits_of(entries: Sequence[Entry]) -> tuple[str, ...]:
     """Give the exhibits that show these entries, each once."""
     return tuple(sorted({entry.exhibit for entry in entries if entry.exhibit}))
+
+
+def texts_of(value: object) -> tuple[str, ...]:
+    """Give a fact's values as texts."""
+    return tuple(str(item) for item in value) if isinstance(value, tuple) else (str(value),)

@@ -8,6 +8,14 @@ from enum import StrEnum
 from ipaddress import IPv4Address
 
 
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Who set a router by hand, and when (ISO date), as the inventory says."""
+
+    by: str
+    on: str
+
+
 class Topic(StrEnum):
     """What a question is about, in the order in which they are asked."""
 

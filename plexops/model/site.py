@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any, cast
 from urllib.parse import urlsplit
 
+from plexops.model.answers import Done
 from plexops.model.errors import Place, Problem
 from plexops.model.fields import FieldValue
 from plexops.model.snapshot import Kind, Role
@@ -172,13 +173,12 @@ class RouterDevice:
     ssh: SshLogin
     http: HttpLogin
     params: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    #: With `manual`: the box whose steps are said.
+    #: With `manual`: the box whose steps are said, and who took them.
     like: str = ""
-    #: Which ports arrive at it, where it shares its address with other homes.
+    done: Done | None = None
     port_share: Ports | None = None
     role: Role = Role.ROUTER
     connection: Connection = Connection.SSH
-    #: With `connection: local` alone: over SSH the login has the rights.
     become: Become | None = None
     places: Mapping[str, Place] = field(default_factory=_nowhere, compare=False)
 

@@ -54,3 +54,42 @@ def test_a_port_that_never_arrives_is_not_to_be_forwarded(home: House) -> None:
     assert refused.status == 2
     assert "PLX-C511" in refused.err + refused.out
     assert "0-16383" in refused.err + refused.out
+
+
+DONE = 'like: netgear, done: {by: Ann, on: "2026-11-20"}'
+
+
+def test_what_a_person_did_is_green_as_long_as_its_effect_is_seen(tmp_path: Path) -> None:
+    with house(tmp_path, "in-order") as home:
+        path = home.home.inventory
+        text = path.read_text(encoding="utf-8")
+        start, end = text.index("    router:"), text.index("    server:")
+        for extra, status in (("", "unsupported"), (f", {DONE}", "ok")):
+            path.write_text(
+                text[:start] + f"    router: {{profile: manual{extra}}}\n" + text[end:], encoding="utf-8"
+            )
+            ended = home("audit", "--format", "json")
+            findings = json.loads(ended.out)["sites"][0]["findings"]
+            found = {one["kind"]: one for one in findings if one["role"] == "router"}
+            assert found["port_forward"]["status"] == "ok", "its effect is seen either way"
+            assert found["dhcp_reservation"]["status"] == status, found["dhcp_reservation"]
+            if extra:
+                assert "set by Ann on 2026-11-20" in found["dhcp_reservation"]["have"]
+                assert ended.status == 0, ended.said
+
+
+def test_what_a_person_did_and_is_not_seen_is_drift(home: House) -> None:
+    status, findings = audited(home, DONE)
+    assert status != 0
+    assert findings["port_forward"]["status"] == "drift", findings["port_forward"]
+    assert "set by Ann on 2026-11-20" in findings["port_forward"]["have"]
+
+
+def test_done_is_said_of_boxes_that_a_person_sets_alone(tmp_path: Path) -> None:
+    with house(tmp_path, "in-order", "openwrt") as home:
+        path = home.home.inventory
+        old = path.read_text(encoding="utf-8")
+        new = old.replace('profile: "openwrt"', 'profile: "openwrt", done: {by: Ann, on: "2026-11-20"}', 1)
+        path.write_text(new, encoding="utf-8")
+        ended = home("check")
+        assert (ended.status, "PLX-C211" in ended.err + ended.out) == (2, True)
