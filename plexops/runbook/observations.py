@@ -136,7 +136,8 @@ def observe(view: SiteView, door: int | None, story: LogStory, verdict_exhibit: 
     condition = conditions.plex_verdict(view, None)
     word, why_not = _plex_tv(view, door, story)
     wan, believed = view.of(Role.ROUTER).text("wan.address"), view.of(Role.PLEX).text("plex.public_address")
-    by_log = "plex.mapping_state" not in view.of(Role.PLEX).facts and word is not PlexTv.NOTHING
+    silent = "plex.mapping_state" not in view.of(Role.PLEX).facts
+    by_log = silent and word is not PlexTv.NOTHING and told.counting(view, Topic.PLEX_WEB) is None
     shown = (
         *condition.exhibits,
         *([verdict_exhibit] if verdict_exhibit and word is not PlexTv.NOTHING else []),
