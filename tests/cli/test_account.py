@@ -75,9 +75,12 @@ def test_nothing_of_others_and_no_token_is_kept_or_shown(healthy: House) -> None
 
 
 def test_whom_it_concerns_nothing_it_is_not_asked(healthy: House) -> None:
-    """An audit, a diagnosis without the internet, and one without a token."""
+    """An apply, a diagnosis without the internet, and one without a token. An audit judges what apps are told."""
     before = asked(healthy)
     assert healthy("audit").status == 0
+    assert asked(healthy) == before + 1
+    before = asked(healthy)
+    assert healthy("apply", "--dry-run").status == 0
     assert UNREAD not in healthy("diagnose", "--offline", "--format", "json").out
     inventory(healthy, "alone.yaml", drop="echoes", put="    echoes: []")
     assert UNREAD not in healthy("diagnose", "-i", "alone.yaml").said

@@ -196,8 +196,6 @@ def _quick(options: dict[str, Any], checkers: tuple[Checker, ...]) -> int:
     from plexops.engine.quick import QuickSettings, look_quick
     from plexops.report.quick_text import quick_json, render_quick
 
-    if options["ask"] or options["told"]:
-        raise click.UsageError("--quick needs no inventory, and answers are about a home of one.")
     names = [name for name in options["formats"] if name not in ("text", "json")]
     if names:
         raise click.UsageError("--quick is shown as text or json.")

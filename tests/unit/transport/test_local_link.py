@@ -234,7 +234,7 @@ import sys
 from plexops.transport import local
 from plexops.transport.here import LocalSettings
 from plexops.model.exchange import Command, Read, Write
-from tests.unit.transport.test_local import authorized
+from tests.unit.transport.test_local_link import authorized
 local.in_container = lambda: False
 settings = LocalSettings("home/server")
 if sys.argv[1] == "read":
