@@ -50,6 +50,9 @@ LOGS = Path(__file__).parents[1] / "unit" / "parsers" / "plex_log_excerpts"
         ("sign-in-lost-1.33", "plex.tv does not accept this server's login", 1),
         ("timeout-1.41", "plex.tv did not get in", 1),
         ("offline-1.30", "Plex has no internet", 4),
+        ("windows-offline-1.41", "Plex has no internet", 4),
+        ("macos-refused-at-once-1.41", "plex.tv did not get in", 1),
+        ("unraid-conflict-now-1.43", "no router mapped a port", 1),
     ],
 )
 def test_a_log_alone_tells_what_it_tells(name: str, said: str, status: int, tmp_path: Path) -> None:

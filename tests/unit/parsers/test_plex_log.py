@@ -64,7 +64,7 @@ def story_of(name: str) -> LogStory:
 
 
 def test_there_are_excerpts_of_every_kind() -> None:
-    assert len(NAMES) >= 30
+    assert len(NAMES) >= 40
     words = {item.word for name in NAMES for item in merge_logs(texts(name))}
     assert words == set(LogWord)
 
