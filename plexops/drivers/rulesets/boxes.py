@@ -9,7 +9,6 @@ from types import MappingProxyType
 from typing import Any
 
 from plexops.drivers.answers import Answer
-from plexops.drivers.rulesets import pf, routeros, uci
 from plexops.drivers.rulesets.netfilter import NOT_INSTALLED, NetfilterAnswers, netfilter_box
 from plexops.drivers.rulesets.network import read_addresses, read_netifd, read_routes
 from plexops.model.intervals import intersect, show_addresses, show_ports
@@ -65,9 +64,11 @@ def build_box(plumbing: str, told: Told, configured: tuple[str, str] | None = No
     """
     box = _BUILDERS[plumbing](told)
     read, reader = configured or ("", "")
-    if told.value(read) is None:
+    if told.value(read) is None or reader != "uci":
         return box
-    off = _CONFIGURED[reader](told.value(read), told.value("network"), box.chains, f"{told.role}.{read}")
+    from plexops.drivers.rulesets import uci
+
+    off = uci.configured(told.value(read), told.value("network"), box.chains, f"{told.role}.{read}")
     return box if off is None else replace(box, chains=MappingProxyType({**box.chains, off.id: off}))
 
 
@@ -107,6 +108,10 @@ def _places(told: Told) -> tuple[tuple[LocalAddress, ...] | None, tuple[Route, .
 
 
 def _routeros(told: Told) -> Box:
+    from plexops.drivers.rulesets import (
+        routeros,  # each home has one family: the others' readers are not loaded
+    )
+
     given: dict[str, Any] = {"internet_side": told.internet_side, "version": told.value("version") or ""}
     for name in (item.name for item in fields(routeros.RouterOsAnswers) if item.name not in given):
         value = told.value(name)
@@ -119,6 +124,8 @@ def _routeros(told: Told) -> Box:
 
 
 def _pf(told: Told) -> Box:
+    from plexops.drivers.rulesets import pf
+
     rows: dict[str, Any] = {}
     for name in ("forwards", "filter_rules", "aliases", "interfaces", "arp"):
         value = told.value(name)
@@ -132,7 +139,6 @@ def _pf(told: Told) -> Box:
 _BUILDERS: Mapping[str, Callable[[Told], Box]] = MappingProxyType(
     {"netfilter": _netfilter, "routeros": _routeros, "pf": _pf}
 )
-_CONFIGURED = MappingProxyType({"uci": uci.configured})
 
 
 #: The stages at which destinations are translated.
