@@ -11,6 +11,7 @@ from plexops.model.finding import Finding, FindingStatus
 from plexops.model.resources import KINDS
 from plexops.model.snapshot import Kind, Role
 from plexops.runbook import conditions
+from plexops.runbook.cause import Weight
 from plexops.runbook.conditions import Holds
 from plexops.runbook.situation import Situation
 from plexops.runbook.verdict import Outcome, judge
@@ -71,10 +72,11 @@ def _three_ways(given: Comparison, findings: Sequence[Finding]) -> list[Finding]
     # That plex.tv's success bears no date, or that an audit asks less, is no finding.
     if verdict.outcome is Outcome.IN_ORDER or verdict.id in ("reachable", "unknown"):
         return []
-    found = verdict.found
-    have = f"{found.cause.title}: {found.sign.says}"
-    status = _WAYS[verdict.outcome]
-    return [_bare(Kind.REACHABILITY, status, have, found.sign.exhibits, found.cause.action)]
+    cause, sign = verdict.found.cause, verdict.found.sign
+    shown = _bare(Kind.REACHABILITY, _WAYS[verdict.outcome], sign.says, sign.exhibits, cause.action)
+    # What the runbook forbids, or will break, keeps no viewer out.
+    beside = cause.weight in (Weight.POLICY, Weight.WEAKNESS)
+    return [replace(shown, title=cause.title, want=f"not: {cause.title}" if beside else shown.want)]
 
 
 def _orphans(given: Comparison) -> list[Finding]:
