@@ -88,8 +88,12 @@ def killed_at_every(
     pytest.fail("the run never got through")
 
 
+#: One part in the run, every point nightly.
+EACH_PART = [0, *(pytest.param(part, marks=pytest.mark.nightly) for part in range(1, PARTS))]
+
+
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize("part", EACH_PART)
 def test_killed_after_any_record_the_home_is_old_or_new(homes: Homes, part: int) -> None:
     ends = []
     for point, bench, state, _ in killed_at_every(homes, "openwrt", count(part + 1, PARTS), before=False):
@@ -103,7 +107,7 @@ def test_killed_after_any_record_the_home_is_old_or_new(homes: Homes, part: int)
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize("part", EACH_PART)
 def test_killed_before_any_record_the_home_is_old_or_new(homes: Homes, part: int) -> None:
     ends = []
     for point, bench, state, _ in killed_at_every(homes, "openwrt", count(part + 1, PARTS), before=True):
@@ -156,7 +160,7 @@ def killed_recover(bench: Bench, point: int, old: dict[str, str]) -> bool:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("router", ["openwrt", "linux"])
+@pytest.mark.parametrize("router", ["openwrt", pytest.param("linux", marks=pytest.mark.nightly)])
 def test_killed_inside_recover(homes: Homes, router: RouterName) -> None:
     """Three times at the same record of its own work, counted anew each time; then it converges on the old state."""
     for point in range(1, FAR, 2):
