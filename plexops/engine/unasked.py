@@ -15,7 +15,6 @@ from plexops.runbook.cause import Weight
 from plexops.runbook.conditions import Holds
 from plexops.runbook.situation import Situation
 from plexops.runbook.verdict import Outcome, judge
-from plexops.runbook.way_in import exposures
 
 
 def unasked(given: Comparison, findings: Sequence[Finding]) -> list[Finding]:
@@ -32,13 +31,11 @@ def unasked(given: Comparison, findings: Sequence[Finding]) -> list[Finding]:
     ):
         status = FindingStatus.STOPPED if wan.holds is Holds.NO else FindingStatus.NOTE
         found.append(_bare(Kind.WAN, status, wan.says, wan.exhibits, wan.stop))
-    if Kind.DMZ not in asked and any(one.certain for one in exposures(given.view) or ()):
-        exposed = conditions.dmz(given.view)
+    if Kind.DMZ not in asked and (exposed := conditions.dmz(given.view)).holds is Holds.NO:
         found.append(_bare(Kind.DMZ, FindingStatus.CONFLICT, exposed.says, exposed.exhibits, exposed.stop))
     if Kind.HOST_FIREWALL not in asked and given.view.of(Role.SERVER).flag("firewall.active") is False:
         found.append(_bare(Kind.HOST_FIREWALL, FindingStatus.NOTE, conditions.host_firewall(given.view).says))
-    if forwarding and conditions.persists(given.view).holds is Holds.NO:
-        lost = conditions.persists(given.view)
+    if forwarding and (lost := conditions.persists(given.view)).holds is Holds.NO:
         found.append(_bare(Kind.PORT_FORWARD, FindingStatus.DRIFT, lost.says, lost.exhibits, lost.stop))
     found += _three_ways(given, [*findings, *found])
     found += _orphans(given)
