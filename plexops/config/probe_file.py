@@ -7,12 +7,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from ipaddress import AddressValueError, IPv4Address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import Any, TypeVar
 
 from plexops.model.entries import Probe, ProbeAnswer
 from plexops.model.errors import Place, PlexopsError, Problem
+from plexops.model.values import Endpoint
 
 _Value = TypeVar("_Value")
 
@@ -20,6 +21,7 @@ SCHEMA = "plexops/probe/1"
 #: A file has some 400 bytes.
 _LARGEST = 16 * 1024
 _VANTAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._ -]{0,39}")
+_HOST = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.?", re.ASCII)
 _IDENTIFIER = re.compile(r"[A-Za-z0-9-]{0,64}")
 _AGAIN = "Make it again: plexops probe HOST:PORT --out FILE"
 
@@ -30,7 +32,7 @@ def is_vantage(name: str) -> bool:
 
 
 def probe_document(probe: Probe, host: str, milliseconds: int, detail: str) -> str:
-    """Give a probe file's text. `host` is what was typed; it and the detail are for people."""
+    """Give a probe file's text. `host` is what was typed, a name or the address; the detail is for people."""
     document = {
         "schema": SCHEMA,
         "vantage": probe.vantage,
@@ -39,6 +41,7 @@ def probe_document(probe: Probe, host: str, milliseconds: int, detail: str) -> s
         "port": probe.port,
         "answer": str(probe.answer),
         "identifier": probe.identifier,
+        "status": probe.status,
         "inside": probe.inside,
         "made": probe.made,
         "milliseconds": milliseconds,
@@ -61,6 +64,8 @@ def read_probe_file(path: Path) -> Probe:
         identifier=reading.matching("identifier", _IDENTIFIER, "a machineIdentifier, or empty"),
         inside=reading.flag("inside"),
         made=reading.moment(),
+        name=reading.name(),
+        status=reading.status(),
     )
     if reading.problems:
         raise PlexopsError(reading.problems)
@@ -124,12 +129,26 @@ class _Reading:
             return value
         return self._wrong(name, wanted, "")
 
-    def address(self) -> IPv4Address:
+    def address(self) -> IPv4Address | IPv6Address:
         value = self.document.get("address")
         try:
-            return IPv4Address(value if isinstance(value, str) else "")
-        except AddressValueError:
-            return self._wrong("address", "an IPv4 address", IPv4Address(0))
+            return ip_address(value if isinstance(value, str) else "")
+        except ValueError:
+            return self._wrong("address", "an address", IPv4Address(0))
+
+    def name(self) -> str:
+        """Give the name that was asked for; empty for an address, and where the file is of a version without."""
+        value = self.document.get("host", "")
+        host = value if isinstance(value, str) else ""
+        if Endpoint(host, 1).address is not None or not host:
+            return ""
+        return host.lower() if _HOST.fullmatch(host) else self._wrong("host", "a name or an address", "")
+
+    def status(self) -> int:
+        value = self.document.get("status", 0)
+        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 999:
+            return value
+        return self._wrong("status", "an HTTP status, or 0", 0)
 
     def port(self) -> int:
         value = self.document.get("port")

@@ -15,6 +15,7 @@ from plexops.drivers.plex_said import flag, port
 from plexops.languages.plex_tv import RESOURCES
 from plexops.model.exchange import Only, Read, Reply
 from plexops.model.snapshot import Fact, FactValue, Role, Snapshot
+from plexops.model.values import Endpoint, is_public
 
 #: All that is wanted of this server's own row. The list names other people's servers too, with a token for each.
 _WANTED = frozenset(
@@ -87,6 +88,8 @@ def _of_row(row: Mapping[str, Any]) -> dict[str, FactValue]:
     facts: dict[str, FactValue] = {_LISTED: True}
     facts |= {name: _flag(row[member]) for name, member in _FLAGS.items() if member in row}
     facts["account.direct"] = tuple(one.door for one in connections if not (one.local or one.relay))
+    # One of IPv6 is every host's own: a viewer elsewhere comes by it, whatever plex.tv calls local.
+    facts["account.ipv6"] = tuple(one.door for one in connections if one.ipv6 and not one.relay)
     facts["account.relay"] = any(one.relay for one in connections)
     return facts
 
@@ -98,17 +101,20 @@ class _Connection:
     door: str
     local: bool
     relay: bool
+    #: Whether it is a public address of IPv6.
+    ipv6: bool
 
     @staticmethod
     def read(one: Mapping[str, Any]) -> _Connection:
         host, number = one["address"], port(str(one["port"]))
         if not isinstance(host, str) or not number:
             raise TypeError("no address and port")
+        ipv6 = ":" in host and is_public(IPv6Address(host))
         if ":" in host:
-            host = f"[{IPv6Address(host)}]"
+            host = str(IPv6Address(host))
         elif not _HOST.fullmatch(host):
             raise ValueError("no address")
-        return _Connection(f"{host}:{number}", _flag(one["local"]), _flag(one["relay"]))
+        return _Connection(str(Endpoint(host, number)), _flag(one["local"]), _flag(one["relay"]), ipv6)
 
 
 def _flag(value: object) -> bool:

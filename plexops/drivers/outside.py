@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import AddressValueError, IPv4Address
+from ipaddress import AddressValueError, IPv4Address, IPv6Address, ip_address
 
 from plexops.drivers.base import Observation
 from plexops.model.entries import Echo, Probe, ProbeAnswer
 from plexops.model.exchange import Command, Read, Reply
 from plexops.model.snapshot import SOMEBODY, Entry, Fact, Kind, KindState, Role, Snapshot
+from plexops.model.values import Endpoint
 from plexops.parsers.plex_identity import parse_identity
 
 #: What Plex itself asks, and two that answer with the plain address. All over IPv4.
@@ -28,10 +30,20 @@ ECHO_SECONDS = 4
 _NO_NAME = 6
 _REFUSED = 7
 _TIMED_OUT = 28
+_UNTRUSTED = 60
+#: It has no certificates of authorities to judge by.
+_NO_AUTHORITIES = 77
 _NO_PROGRAM = 127
 
 #: curl's words for why a connection did not come about (`-v`; without it, new versions no longer tell).
 _WHY = re.compile(r"^\* connect to .+ failed: (.+)$|: (Connection refused|No route to host)$", re.MULTILINE)
+#: Where it connected to; from 8.16 on in other words.
+_CONNECTED = re.compile(
+    r"^\* (?:Connected|Established connection) to \S+ \(([0-9A-Fa-f.:]+)(?:\)| port)", re.MULTILINE
+)
+_TRYING = re.compile(r"^\*\s+Trying \[?([0-9A-Fa-f.:]+?)\]?:[0-9]+\.\.\.", re.MULTILINE)
+_STATUS = re.compile(r"^< HTTP/[0-9.]+ ([0-9]{3})", re.MULTILINE)
+_NAME = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*", re.ASCII)
 _URL = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~:/-]*)?")
 
 
@@ -117,57 +129,81 @@ def _echo(url: str, reply: Reply, asked_from: str) -> Entry | None:
 
 @dataclass(frozen=True, slots=True)
 class ProbeDriver:
-    """Tries one port from one vantage and reads who answers.
+    """Tries one address or name from one vantage and reads who answers.
 
     `echo` is the address of a service that tells a public address: asked there, it shows a vantage that stands in the
-    home itself. `inside`: that is known already. `further`: the vantage tries another port too, with an exhibit each.
+    home itself, whose public address is `home`. `inside`: that is known already. `further`: the vantage tries something
+    else too; this tells their exhibits apart. `secure` is what a URL names: https or http; None: whatever answers.
     """
 
     vantage: str
-    address: IPv4Address
-    port: int
+    at: Endpoint
     identifier: str = ""
     echo: str = ""
+    home: IPv4Address | None = None
     inside: bool = False
-    further: bool = False
+    further: str = ""
+    secure: bool | None = None
 
     def observe(self) -> Observation:
-        """Ask over HTTP; where something listens but speaks no HTTP, over HTTPS."""
-        target = f"{self.address}:{self.port}/identity"
-        limits = f"--connect-timeout {PROBE_SECONDS} --max-time {PROBE_SECONDS + 3}"
-        name = f"probe.{self.vantage}" + (f".{self.port}" if self.further else "")
-        plain = Read(name, Command(f"curl -s -v {limits} http://{target}"), seconds=PROBE_SECONDS + 5)
+        """Ask over HTTP; where something listens but is no Plex there, over HTTPS."""
+        if self.at.address is None and not _NAME.fullmatch(self.at.host):
+            return self.unasked()
         where: tuple[Read, ...] = ()
         if _URL.fullmatch(self.echo):
             where = (Read(f"echo.{self.vantage}", _ask_echo(self.echo), seconds=ECHO_SECONDS + 2),)
-        reply, *others = yield (plain, *where)
+        reply, *others = yield (self._read(secure=self.secure is True), *where)
         # Who does not say where it stands may stand in the home itself, where success proves nothing.
-        inside = self.inside or any(_answer_of(other) in (None, self.address) for other in others)
-        if reply.whole and reply.status not in (0, _REFUSED, _TIMED_OUT, _NO_PROGRAM):
-            secure = Read(
-                name, Command(f"curl -s -v -k {limits} https://{target}"), seconds=PROBE_SECONDS + 5
-            )
-            (reply,) = yield (secure,)
-        entry = self._entry(reply, inside=inside)
+        inside = self.inside or any(_answer_of(other) in (None, self.home) for other in others)
+        untrusted = self.secure is True and reply.status == _UNTRUSTED
+        if untrusted or (self.secure is None and _may_be_secure(reply)):
+            (second,) = yield (self._read(secure=True, trusting=True),)
+            if untrusted or second.status == 0 or reply.status != 0:
+                reply = second
+        entry = self._entry(reply, inside=inside, untrusted=untrusted)
         return Snapshot(Role.OUTSIDE, {}, (entry,), {Kind.PROBE: KindState.PRESENT}, {})
 
     def unasked(self) -> Snapshot:
-        """Give what is known when the vantage itself could not be asked: that nobody knows."""
-        values = Probe(self.vantage, self.address, self.port, ProbeAnswer.UNKNOWN, inside=self.inside)
+        """Give what is known when the vantage itself could not be asked: nothing."""
+        values = self._probe(ProbeAnswer.UNKNOWN, inside=self.inside)
         entry = Entry(Kind.PROBE, values, {}, SOMEBODY, self.vantage, "")
         return Snapshot(Role.OUTSIDE, {}, (entry,), {Kind.PROBE: KindState.UNKNOWN}, {})
 
-    def _entry(self, reply: Reply, *, inside: bool) -> Entry:
+    def _read(self, *, secure: bool, trusting: bool = False) -> Read:
+        limits = f"--connect-timeout {PROBE_SECONDS} --max-time {PROBE_SECONDS + 3}"
+        # Without `-g` curl takes the brackets of an IPv6 address for a pattern.
+        flags = "-s -v" + (" -g" if self.at.over_ipv6 else "") + (" -k" if trusting else "")
+        url = shlex.quote(f"{'https' if secure else 'http'}://{self.at}/identity")
+        name = ".".join(part for part in ("probe", self.vantage, self.further) if part)
+        return Read(name, Command(f"curl {flags} {limits} {url}"), seconds=PROBE_SECONDS + 5)
+
+    def _probe(
+        self, answer: ProbeAnswer, who: str = "", *, inside: bool, reply: Reply | None = None
+    ) -> Probe:
+        address, name = self.at.address, ""
+        if address is None:
+            address, name = None if reply is None else _met(reply), self.at.host
+        told = _STATUS.findall(reply.stderr) if reply and answer is ProbeAnswer.WRONG_SERVER else ["0"]
+        status = int(told[-1]) if told else 0
+        return Probe(
+            self.vantage, address, self.at.port, answer, who, inside=inside, name=name, status=status
+        )
+
+    def _entry(self, reply: Reply, *, inside: bool, untrusted: bool) -> Entry:
         found = parse_identity(reply.body) if reply.whole else None
         who = found.identifier if found else ""
         answer = self._answer(reply, who)
-        values = Probe(self.vantage, self.address, self.port, answer, who, inside=inside)
+        if untrusted and answer is ProbeAnswer.OPEN:
+            answer = ProbeAnswer.UNTRUSTED
+        values = self._probe(answer, who, inside=inside, reply=reply)
         raw: Mapping[str, str] = {"status": str(reply.status)}
         return Entry(Kind.PROBE, values, raw, SOMEBODY, self.vantage, f"outside.{reply.id}")
 
     def _answer(self, reply: Reply, who: str) -> ProbeAnswer:
-        if not reply.whole or reply.status is None or reply.status == _NO_PROGRAM:
+        if not reply.whole or reply.status in (None, _NO_PROGRAM, _NO_AUTHORITIES):
             return ProbeAnswer.UNKNOWN
+        if reply.status == _NO_NAME:
+            return ProbeAnswer.NO_NAME
         if reply.status == _REFUSED:
             return _not_open(reply)
         if reply.status == _TIMED_OUT:
@@ -175,6 +211,21 @@ class ProbeDriver:
         if reply.status != 0 or not who or (self.identifier and who != self.identifier):
             return ProbeAnswer.WRONG_SERVER
         return ProbeAnswer.OPEN
+
+
+def _may_be_secure(reply: Reply) -> bool:
+    """Tell whether something listens that did not say over HTTP which Plex it is."""
+    ended = (_NO_NAME, _REFUSED, _TIMED_OUT, _NO_PROGRAM)
+    return reply.whole and reply.status not in ended and parse_identity(reply.body) is None
+
+
+def _met(reply: Reply) -> IPv4Address | IPv6Address | None:
+    """Give the address to which a name led; None where curl connected nowhere and tried none."""
+    found = _CONNECTED.findall(reply.stderr) or _TRYING.findall(reply.stderr)
+    try:
+        return ip_address(found[0]) if found else None
+    except ValueError:
+        return None
 
 
 def _not_open(reply: Reply) -> ProbeAnswer:

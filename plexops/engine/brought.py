@@ -6,7 +6,6 @@ import codecs
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from ipaddress import IPv4Address
 from pathlib import Path
 from types import MappingProxyType
 
@@ -19,6 +18,7 @@ from plexops.model.entries import LogEvent, Probe, ProbeAnswer
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.run import Exhibit
 from plexops.model.snapshot import SOMEBODY, Entry, Fact, Kind, KindState, Role, Snapshot
+from plexops.runbook.endpoints import proxy
 from plexops.runbook.told import DAY, QUESTIONS, Heard, Unclear, hear, read
 from plexops.runbook.view import SiteView, ipv4, public_addresses
 
@@ -127,9 +127,8 @@ def with_evidence(view: SiteView, evidence: Evidence, now: datetime) -> SiteView
         view = replace(view, told=tuple(aged))
     if evidence.probes:
         outside = view.of(Role.OUTSIDE)
-        ours = _our_addresses(view)
         counted = (
-            probe if probe.address in ours else replace(probe, answer=ProbeAnswer.UNKNOWN)
+            probe if _is_ours(view, probe) else replace(probe, answer=ProbeAnswer.UNKNOWN)
             for probe in evidence.probes
         )
         found = tuple(
@@ -263,11 +262,14 @@ def _without_log(snapshot: Snapshot) -> Snapshot:
     return replace(snapshot, entries=kept, kinds=MappingProxyType(kinds))
 
 
-def _our_addresses(view: SiteView) -> frozenset[IPv4Address]:
-    """Give the addresses at which the world may knock: what others see, and the router's own on the internet side."""
+def _is_ours(view: SiteView, probe: Probe) -> bool:
+    """Tell whether an attempt was where viewers may come in: an address of ours as others see it, or the proxy's name."""
     wan = ipv4(view.of(Role.ROUTER).text("wan.address"))
-    seen = {address for address, _, _ in public_addresses(view)}
-    return frozenset(seen | ({wan} if wan is not None else set()))
+    ours = {address for address, _, _ in public_addresses(view)} | ({wan} if wan is not None else set())
+    url = proxy(view)
+    if url is not None and probe.name:
+        return probe.asked == url.at
+    return probe.over_ipv6 or probe.address in ours
 
 
 def _not_of_now(probe: Probe, now: datetime) -> str:

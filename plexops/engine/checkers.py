@@ -20,6 +20,7 @@ from plexops.model.run import Exhibit
 from plexops.model.site import Checker
 from plexops.model.snapshot import Entry, Kind, Role, Snapshot
 from plexops.model.values import is_public
+from plexops.runbook.endpoints import proxy
 from plexops.runbook.view import SiteView
 from plexops.transport.here import HereSettings
 from plexops.transport.looking import HereLink
@@ -38,6 +39,10 @@ class Checkers:
     def ask(self, view: SiteView, port: int) -> tuple[list[Snapshot], list[Exhibit]]:
         """Let each of them try the port, once, all at the same time. Like vantages they are witnesses, and stop nothing."""
         checkers = self.access.site.checkers
+        url = proxy(view)
+        if url is not None:
+            why = f"it tries the home's own address, and viewers come by {url.at}"
+            return [Snapshot(Role.OUTSIDE, reasons={_key(one): why for one in checkers})], []
         address = address_outside(view)
         if not checkers or address is None or not is_public(address):
             return [], []

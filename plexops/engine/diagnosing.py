@@ -76,7 +76,7 @@ def diagnosis(
 
 
 def _stopping(verdict: Verdict) -> str:
-    return verdict.says if verdict.decided else verdict.candidates[0].says
+    return verdict.says if verdict.decided else verdict.candidates[0].stop.says
 
 
 def _contradictions(situation: Situation, verdict: Verdict) -> tuple[str, ...]:
@@ -153,7 +153,7 @@ def _report(verdict: Verdict, contradictions: Sequence[str]) -> VerdictReport:
                 str(one.stop.place),
                 one.stop.place.label,
                 str(one.stop.state),
-                one.says,
+                one.stop.says,
                 tuple(cause.id for cause in one.causes),
             )
             for one in verdict.candidates

@@ -13,7 +13,7 @@ from plexops.drivers.here import found_address
 from plexops.drivers.igd import Box, IgdDriver, Told, found_boxes, search
 from plexops.model.igd import SSDP_GROUP
 from plexops.model.quick import OwnNetwork, SeenGateway, SeenPlex
-from plexops.model.values import PLEX_PORT, parse_mac
+from plexops.model.values import PLEX_PORT, Endpoint, parse_mac
 from plexops.parsers.base import ParseError
 from plexops.parsers.plex_identity import parse_identity
 from plexops.parsers.proc_net import default_route, parse_proc_arp, parse_proc_route
@@ -179,7 +179,7 @@ def _on_this_computer(here: SeenPlex, address: IPv4Address, name: str) -> SeenPl
 
 def ask_plex(server: Announced, seconds: float) -> SeenPlex | None:
     """Ask one address for `/identity`; None where no Plex server answers there."""
-    answer = visit(str(server.address), server.port, seconds=seconds)
+    answer = visit(Endpoint(str(server.address), server.port), seconds=seconds)
     who = parse_identity(answer.text) if answer.outcome is None else None
     if who is None:
         return None

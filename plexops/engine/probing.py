@@ -6,9 +6,10 @@ import errno
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from ipaddress import IPv4Address
+from ipaddress import ip_address
 
 from plexops.model.entries import Probe, ProbeAnswer
+from plexops.model.values import Endpoint
 from plexops.parsers.plex_identity import PlexIdentity, parse_identity
 from plexops.transport.fetch import Outcome
 from plexops.transport.identity import Visit, visit
@@ -23,7 +24,7 @@ _ANSWERS: dict[Outcome, ProbeAnswer] = {
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """An attempt and what a person wants to know of it. `probe` is None where the name has no IPv4 address."""
+    """An attempt and what a person wants to know of it. `probe` is None where the name leads to no address."""
 
     probe: Probe | None
     detail: str
@@ -31,26 +32,28 @@ class Probed:
 
 
 def probe_once(
-    host: str, port: int, vantage: str, *, expected: str = "", inside: bool = False, seconds: float = 6.0
+    at: Endpoint, vantage: str, *, expected: str = "", inside: bool = False, seconds: float = 6.0
 ) -> Probed:
     """Try the port, and ask who answers. `expected`: the machineIdentifier that has to.
 
     A private address can only be tried from inside, so such an attempt is marked so.
     """
     made = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    answer = visit(host, port, seconds=seconds)
+    answer = visit(at, seconds=seconds)
     if not answer.address:
         return Probed(None, answer.detail)
     who = parse_identity(answer.text)
     word, detail = _judged(answer, who, expected)
     probe = Probe(
         vantage,
-        IPv4Address(answer.address),
-        port,
+        ip_address(answer.address),
+        at.port,
         word,
         who.identifier if who else "",
         inside or is_private(answer.address),
         made,
+        name="" if at.address else at.host.lower(),
+        status=answer.status if word is ProbeAnswer.WRONG_SERVER else 0,
     )
     return Probed(probe, detail, answer.milliseconds)
 
@@ -65,4 +68,9 @@ def _judged(answer: Visit, who: PlexIdentity | None, expected: str) -> tuple[Pro
     shown = f"Plex {who.version}".rstrip()
     if expected and who.identifier != expected:
         return ProbeAnswer.WRONG_SERVER, f"{shown} answers, but it is another one: {who.identifier}"
+    if answer.untrusted:
+        return (
+            ProbeAnswer.UNTRUSTED,
+            f"{shown} answers over https, with a certificate that does not hold for the name",
+        )
     return ProbeAnswer.OPEN, f"{shown} answers over {'https' if answer.secure else 'http'}: {who.identifier}"

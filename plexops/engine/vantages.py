@@ -14,7 +14,8 @@ from plexops.model.errors import PlexopsError
 from plexops.model.run import Exhibit
 from plexops.model.site import Vantage
 from plexops.model.snapshot import Kind, Role, Snapshot
-from plexops.model.values import Protocol
+from plexops.model.values import Endpoint, Protocol
+from plexops.runbook import endpoints
 from plexops.runbook.view import SiteView, public_addresses
 
 #: A port that drops costs each vantage seconds.
@@ -29,33 +30,39 @@ class Vantages:
     links: Links
 
     def ask(self, view: SiteView, ports: Sequence[int]) -> tuple[list[Snapshot], list[Exhibit]]:
-        """Try the ports from every vantage at once; a vantage that cannot be asked leaves its answer unknown."""
+        """Try where viewers come in from every vantage at once: the ports at the home's address, or the proxy's name.
+
+        What apps are told over IPv6 is tried as well. A vantage that cannot be asked leaves its answer unknown.
+        """
         vantages = self.access.site.vantages
-        address = address_outside(view)
-        if not vantages or address is None:
+        wanted = where_to_try(view, ports)
+        if not vantages or not wanted:
             return [], []
         with ThreadPoolExecutor(max_workers=len(vantages)) as pool:
-            parts = list(
-                pool.map(lambda vantage: self._from_vantage(vantage, view, address, ports), vantages)
-            )
+            parts = list(pool.map(lambda vantage: self._from_vantage(vantage, view, wanted), vantages))
         found = [part.snapshot for of_one in parts for part in of_one if part.snapshot is not None]
         return found, [exhibit for of_one in parts for part in of_one for exhibit in part.exhibits]
 
-    def _from_vantage(
-        self, vantage: Vantage, view: SiteView, address: IPv4Address, ports: Sequence[int]
-    ) -> list[Answered]:
-        """Try the ports at once, each over a connection of its own: one that drops costs seconds.
+    def _from_vantage(self, vantage: Vantage, view: SiteView, wanted: Sequence[Endpoint]) -> list[Answered]:
+        """Try all at once, each over a connection of its own: one that drops costs seconds.
 
         A vantage is a witness, not a stop: one that cannot be asked proves nothing, and stops nothing.
         """
-        identifier = view.of(Role.PLEX).text("plex.identifier") or ""
         first = ProbeDriver(
-            vantage.name, address, ports[0], identifier, inside=self._is_inside(vantage, view)
+            vantage.name,
+            wanted[0],
+            view.of(Role.PLEX).text("plex.identifier") or "",
+            home=address_outside(view),
+            inside=self._is_inside(vantage, view),
+            secure=_secure(view, wanted[0]),
         )
-        others = [replace(first, port=port, further=True) for port in ports[1:]]
+        others = [
+            replace(first, at=at, further="ipv6" if at.over_ipv6 else str(at.port), secure=_secure(view, at))
+            for at in wanted[1:]
+        ]
         # A vantage at home is known by what the world takes it for; asking once is enough.
         first = replace(first, echo=self._echo())
-        with ThreadPoolExecutor(max_workers=len(ports)) as pool:
+        with ThreadPoolExecutor(max_workers=len(wanted)) as pool:
             parts = list(pool.map(lambda driver: self._try(vantage, driver), (first, *others)))
         return [_as_inside(part) for part in parts] if any(map(_says_inside, parts)) else parts
 
@@ -77,6 +84,20 @@ class Vantages:
     def _echo(self) -> str:
         urls = self.access.site.echoes
         return next(iter(USUAL_ECHOES if urls is None else urls), "")
+
+
+def where_to_try(view: SiteView, ports: Sequence[int]) -> tuple[Endpoint, ...]:
+    """Give what a vantage tries: the proxy's name, else the ports at the home's address; and one address of IPv6."""
+    url, address = endpoints.proxy(view), address_outside(view)
+    if url is not None:
+        return (url.at,)
+    over_ipv4 = () if address is None else tuple(Endpoint(str(address), port) for port in ports)
+    return (*over_ipv4, *(endpoints.over_ipv6(view) or ())[:1])
+
+
+def _secure(view: SiteView, at: Endpoint) -> bool | None:
+    url = endpoints.proxy(view)
+    return url.secure if url is not None and url.at == at else None
 
 
 def ports_to_try(view: SiteView, wanted: int | None) -> tuple[int, ...]:

@@ -38,6 +38,8 @@ _READABLE_V4 = (
     *(IPv4Network(net) for net in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "198.18.0.0/15")),
     *(IPv4Network(net) for net in ("1.1.1.1", "1.0.0.1", "8.8.8.8", "8.8.4.4", "9.9.9.9")),
 )
+#: So many colons has a whole address of IPv6 with a port.
+_PORT_AFTER = 8
 _READABLE_V6 = tuple(
     IPv6Network(net) for net in ("::/127", "fe80::/10", "fc00::/7", "2001:db8::/32", "ff00::/8")
 )
@@ -248,6 +250,8 @@ class Masker:
     def _v6(self, text: str) -> str:
         # A colon after an address belongs to the sentence, not to it.
         core = text[:-1] if text.endswith(":") and not text.endswith("::") else text
+        if core.count(":") == _PORT_AFTER and "::" not in core:
+            core = core.rpartition(":")[0]  # old versions of curl write a port behind it, and no brackets
         try:
             address = IPv6Address(core)
         except AddressValueError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import BinaryIO, Literal
 from urllib.parse import urlsplit
 
@@ -13,6 +14,8 @@ from plexops.lab.shell import CommandFunction, Context, fail
 
 #: Where a connection leads; None is a name that does not resolve.
 Connect = Callable[[str, int], Service | Answer | None]
+#: The address to which a name leads; empty for one that does not resolve.
+LookUp = Callable[[str], str]
 
 _FLAGS = {
     "-s": "silent",
@@ -54,6 +57,7 @@ _VALUES = {
     "--interface": "interface",
     "--retry": "retry",
 }
+_TIMED_OUT = 28
 _MESSAGES = {
     6: "Could not resolve host: {host}",
     7: "Failed to connect to {host} port {port} after 0 ms: Couldn't connect to server",
@@ -82,8 +86,8 @@ class _Outcome:
     why: str = ""
 
 
-def make_curl(connect: Connect) -> CommandFunction:
-    """Make the command; `connect` decides where connections lead."""
+def make_curl(connect: Connect, look_up: LookUp = str) -> CommandFunction:
+    """Make the command; `connect` decides where connections lead, `look_up` what `-v` says of a name's address."""
 
     def curl(argv: list[str], _stdin: BinaryIO, context: Context) -> ExecResult:
         call = _read(argv[1:])
@@ -91,7 +95,7 @@ def make_curl(connect: Connect) -> CommandFunction:
             return fail(f"curl: option {call}: is unknown\ncurl: try 'curl --help' for more information", 2)
         if not call.url:
             return fail("curl: (2) no URL specified", 2)
-        return _answer(call, _perform(call, connect), context)
+        return _answer(call, _perform(call, connect, look_up), context)
 
     return curl
 
@@ -128,7 +132,7 @@ def _take(call: _Call, name: str, value: str) -> None:
         call.values[name] = value
 
 
-def _perform(call: _Call, connect: Connect) -> _Outcome:
+def _perform(call: _Call, connect: Connect, look_up: LookUp) -> _Outcome:
     url = urlsplit(call.url if "//" in call.url else f"http://{call.url}")
     host = url.hostname or ""
     port = url.port or (443 if url.scheme == "https" else 80)
@@ -136,17 +140,21 @@ def _perform(call: _Call, connect: Connect) -> _Outcome:
     codes: dict[str | None, int] = {None: 6, "unresolved": 6, "refused": 7, "unreachable": 7, "dropped": 28}
     if not isinstance(found, Service):
         whys = {"refused": "Connection refused", "unreachable": "No route to host"}
-        return _Outcome(codes[found], why=whys.get(found or "", ""))
+        why = (
+            "Network is unreachable" if found == "unreachable" and ":" in host else whys.get(found or "", "")
+        )
+        return _Outcome(codes[found], remote=look_up(host), why=why)
+    remote = look_up(host)
     if found.http is None:
-        return _Outcome(35 if url.scheme == "https" else 52, remote=host)
+        return _Outcome(35 if url.scheme == "https" else 52, remote=remote)
     problem = _tls_problem(url.scheme, found.tls, insecure="insecure" in call.flags)
     if problem:
-        return _Outcome(problem, remote=host)
+        return _Outcome(problem, remote=remote)
     headers = {"host": url.netloc, "user-agent": "curl/8.14.1", "accept": "*/*"} | call.headers
     request = HttpRequest(call.values.get("method", "GET"), url.path or "/", url.query, headers, b"")
     response = found.http(request)
     failed = "fail" in call.flags and response.status >= 400
-    return _Outcome(22 if failed else 0, response, host)
+    return _Outcome(22 if failed else 0, response, remote)
 
 
 def _tls_problem(scheme: str, tls: Literal["plain", "tls", "both", "known"], *, insecure: bool) -> int:
@@ -179,15 +187,19 @@ def _told(call: _Call, outcome: _Outcome) -> str:
         return ""
     url = urlsplit(call.url if "//" in call.url else f"http://{call.url}")
     port = url.port or 80
-    lines = [f"*   Trying {url.hostname}:{port}..."]
+    if not outcome.remote:
+        return f"* Could not resolve host: {url.hostname}\n"
+    lines = [f"*   Trying {outcome.remote}:{port}..."]
     if outcome.why:
-        lines.append(f"* connect to {url.hostname} port {port} failed: {outcome.why}")
+        lines.append(f"* connect to {outcome.remote} port {port} failed: {outcome.why}")
         lines.append(
             f"* Failed to connect to {url.hostname} port {port} after 0 ms: Couldn't connect to server"
         )
         lines.append("* Closing connection 0")
-    elif outcome.remote:
+    elif outcome.exit_code != _TIMED_OUT:
         lines.append(f"* Connected to {url.hostname} ({outcome.remote}) port {port} (#0)")
+    if outcome.response is not None:
+        lines.append(f"< HTTP/1.1 {outcome.response.status} {HTTPStatus(outcome.response.status).phrase}")
     return "".join(f"{line}\n" for line in lines)
 
 

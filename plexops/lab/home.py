@@ -28,6 +28,7 @@ from plexops.lab.scenarios import SCENARIOS
 from plexops.lab.server import MAC, PLEX_LOGS, DebianServer, Renewer, ServerHooks, ServerOptions
 from plexops.lab.server import USER as SERVER_USER
 from plexops.lab.server_condition import CONFIG_LOGS, CONTAINER_ADDRESS, LAN
+from plexops.lab.server_network import public_address6
 from plexops.lab.shell import Shell
 from plexops.lab.ssh import Account, SshOptions, SshServer, Stream
 from plexops.lab.streams import Peeked, ServerForwarder
@@ -237,6 +238,7 @@ class RunningHome:
             log=self._logs["plex_tv"],
             lan_address=lambda: str(self.host.address),
             public_address=self.ways.public_address,
+            address6=lambda: str(public_address6(scenario.server, MAC) or ""),
         )
 
     def _make_vantages(self) -> dict[Role, tuple[Vantage, OutsideVantage]]:
@@ -245,7 +247,10 @@ class RunningHome:
             vantage.role: (
                 vantage,
                 OutsideVantage(
-                    log=self._logs[vantage.role], clock=self.clock, connect=self.ways.from_vantage(vantage)
+                    log=self._logs[vantage.role],
+                    clock=self.clock,
+                    connect=self.ways.from_vantage(vantage),
+                    look_up=self.ways.address_of,
                 ),
             )
             for vantage in (OUTSIDE, *self.scenario.vantages)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from ipaddress import IPv4Address
 from typing import Literal
 
 from plexops.lab.base import HttpRequest, HttpResponse
@@ -22,15 +23,26 @@ def settle(scenario: Scenario, network: Network, tls: TlsFiles) -> None:
         network.add(Host(name, mac, address))
     network.hosts["nas"].services[443] = text_service(lambda: "<h1>NAS</h1>\n", "text/html", tls)
     if scenario.proxy_to is not None:
-        handler = proxy(network, scenario.proxy_to)
-        served = Service(lambda stream: serve_http(stream, handler, tls), handler, "tls")
-        network.hosts["pi"].services[443] = served
-        network.own_names.add(OWN_NAME)
+        _settle_proxy(scenario, scenario.proxy_to, network, tls)
     for port in scenario.intercepted:
         network.intercepted[port] = _other_plex()
     if scenario.isp in ("double_nat", "passed_on"):
         page = text_service(lambda: _BOX_PAGE, "text/html; charset=utf-8")
         network.internet[str(network.isp.gateway)] = {80: page}
+
+
+def _settle_proxy(scenario: Scenario, to: IPv4Address, network: Network, tls: TlsFiles) -> None:
+    """Put the proxy where it stands, and its name where everybody looks it up."""
+    elsewhere = scenario.proxy == "elsewhere"
+    handler = proxy(network, to, elsewhere=elsewhere)
+    kind: Literal["tls", "known"] = "known" if scenario.proxy_trusted else "tls"
+    served = {443: Service(lambda stream: serve_http(stream, handler, tls), handler, kind)}
+    if elsewhere:
+        network.internet[OWN_NAME] = served
+        return
+    network.hosts["pi"].services |= served
+    if scenario.proxy == "at home":
+        network.own_names.add(OWN_NAME)
 
 
 def _other_plex() -> Service:

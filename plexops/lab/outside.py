@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from plexops.lab.base import Clock, DeviceLog
-from plexops.lab.curl import Connect, make_curl
+from plexops.lab.curl import Connect, LookUp, make_curl
 from plexops.lab.filesystem import FileSystem
 from plexops.lab.shell import Shell
 
@@ -15,7 +15,7 @@ USER = "probe"
 class OutsideVantage:
     """A Debian host with curl and nothing else of interest."""
 
-    def __init__(self, *, log: DeviceLog, clock: Clock, connect: Connect) -> None:
+    def __init__(self, *, log: DeviceLog, clock: Clock, connect: Connect, look_up: LookUp) -> None:
         self.lock = threading.RLock()
         files = FileSystem()
         files.make_dir(f"/home/{USER}", parents=True)
@@ -23,7 +23,7 @@ class OutsideVantage:
         self.shell = Shell(
             files=files,
             commands={},
-            free={"curl": make_curl(connect)},
+            free={"curl": make_curl(connect, look_up)},
             log=log,
             clock=clock,
             lock=self.lock,

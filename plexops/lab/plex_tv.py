@@ -31,7 +31,10 @@ class Listing:
 
 
 class PlexTv:
-    """plex.tv, as far as it lists servers. `public_address` is what the internet sees of the server; empty: offline."""
+    """plex.tv, as far as it lists servers. `public_address` is what the internet sees of the server; empty: offline.
+
+    `address6` is its own public address of IPv6; empty: it has none.
+    """
 
     def __init__(
         self,
@@ -42,6 +45,7 @@ class PlexTv:
         log: DeviceLog,
         lan_address: Callable[[], str],
         public_address: Callable[[], str],
+        address6: Callable[[], str] = str,
     ) -> None:
         self._plex = plex
         self._seed = seed
@@ -49,6 +53,7 @@ class PlexTv:
         self._log = log
         self._lan_address = lan_address
         self._public_address = public_address
+        self._address6 = address6
 
     def handle(self, request: HttpRequest) -> HttpResponse:
         """Answer one request, as plex.tv does: without a name and a token nobody is told anything."""
@@ -77,6 +82,8 @@ class PlexTv:
             connections.append(_connection(public, listing.stale_port))
         elif verdict.public_port:
             connections.append(_connection(verdict.public_address, verdict.public_port))
+        if self._address6() and self._plex.setting("EnableIPv6") and published:
+            connections.append(_connection(self._address6(), seed.port, local=True))
         connections += [
             _custom(url) for url in str(self._plex.setting("customConnections")).split(",") if url
         ]
@@ -94,10 +101,10 @@ class PlexTv:
 
 
 def _connection(address: str, port: int, *, local: bool = False, relay: bool = False) -> dict[str, object]:
-    uri = f"https://{address.replace('.', '-')}.{_HASH}.plex.direct:{port}"
+    uri = f"https://{address.replace('.', '-').replace(':', '-')}.{_HASH}.plex.direct:{port}"
     return {
         "protocol": "https", "address": address, "port": port, "uri": uri, "local": local, "relay": relay,
-        "IPv6": False,
+        "IPv6": ":" in address,
     }  # fmt: skip
 
 

@@ -25,6 +25,8 @@ RESERVED = IPv4Address("192.168.1.50")
 OLD = IPv4Address("192.168.1.83")
 #: What the home calls itself where a reverse proxy leads in.
 OWN_NAME = "plex.example.net"
+#: Where a reverse proxy stands that is not at home.
+PROXY_ADDRESS = IPv4Address("198.51.100.200")
 Value = bool | int | str
 
 
@@ -141,8 +143,12 @@ class Scenario:
     vantages: tuple[Vantage, ...] = (OUTSIDE,)
     #: What an address echo answers instead of the public address.
     echoes: Mapping[str, str] = field(default_factory=dict)
-    #: To where the reverse proxy on the Pi passes on; none: there is no proxy.
+    #: To where the reverse proxy passes on; none: there is no proxy.
     proxy_to: IPv4Address | None = None
+    #: Where it stands: on the Pi, by the home's name, or by a name that is gone; or elsewhere, with a tunnel to the Pi.
+    proxy: Literal["at home", "no name", "elsewhere"] = "at home"
+    #: Whether everybody's authorities vouch for its certificate.
+    proxy_trusted: bool = True
     #: Ports that the ISP's box answers itself, with another Plex server.
     intercepted: frozenset[int] = frozenset()
 

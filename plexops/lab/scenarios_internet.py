@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from plexops.lab.base import PinholeSeed
 from plexops.lab.plex_seed import PlexCondition
-from plexops.lab.scenario import EXTERNAL_PORT, Scenario
+from plexops.lab.scenario import EXTERNAL_PORT, PLEX_PORT, Scenario
+from plexops.lab.server_condition import ServerCondition
 
 INTERNET = (
     Scenario("wan-down", "the router has no address on its internet side", isp="down"),
     Scenario("cgnat", "all in order at home, but the ISP shares one public address", isp="cgnat"),
+    Scenario(
+        "cgnat-over-ipv6",
+        "the ISP shares one public address; over IPv6 the router lets viewers in, and no vantage has IPv6",
+        isp="cgnat",
+        pinholes=(PinholeSeed("Plex over IPv6", PLEX_PORT),),
+        server=ServerCondition(ipv6=True),
+        routers=("openwrt", "linux", "routeros"),
+    ),
     Scenario("ds-lite", "all in order at home, but IPv4 comes through the ISP's tunnel", isp="ds_lite"),
     Scenario(
         "wan-differs",

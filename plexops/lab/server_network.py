@@ -174,10 +174,9 @@ class ServerNetwork:
 
     def _links(self) -> list[Link]:
         condition = self.condition
-        own6 = IPv6Address(int(PREFIX6[0]) | network_words.interface_identifier(self.mac))
         eth0 = Link(
             2, "eth0", self.mac, self.address(), 24, "fq_codel", condition.address_source == "dhcp", 1024,
-            own6 if condition.ipv6 else None, learned=True,
+            public_address6(condition, self.mac), learned=True,
         )  # fmt: skip
         found = [LOOPBACK, eth0]
         if condition.container is not None:
@@ -185,3 +184,9 @@ class ServerNetwork:
         if condition.vpn is not None:
             found.append(Link(4, condition.vpn.interface, "", condition.vpn.address, 24, "fq_codel"))
         return found
+
+
+def public_address6(condition: ServerCondition, mac: str) -> IPv6Address | None:
+    """Give the server's public address of IPv6, made of its hardware address; None where the home has no IPv6."""
+    own = IPv6Address(int(PREFIX6[0]) | network_words.interface_identifier(mac))
+    return own if condition.ipv6 else None

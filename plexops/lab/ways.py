@@ -12,7 +12,7 @@ from plexops.lab.base import HttpRequest, HttpResponse
 from plexops.lab.curl import Connect
 from plexops.lab.https import serve_http
 from plexops.lab.network import PLEX_TV_ADDRESS, Answer, Host, Network, Service, text_service
-from plexops.lab.scenario import PI, PLEX_PORT, Scenario, Vantage
+from plexops.lab.scenario import OWN_NAME, PI, PLEX_PORT, PROXY_ADDRESS, Scenario, Vantage
 from plexops.lab.server_condition import CONTAINER_ADDRESS, EVERYWHERE, LAN
 from plexops.lab.server_network import INTERNET
 
@@ -141,6 +141,17 @@ class Ways:
 
         return inside if vantage.role == "inside" else outside
 
+    def address_of(self, host: str) -> str:
+        """Give where a name leads that is asked for on the Internet; empty for one that leads nowhere."""
+        network = self._network
+        if ":" in host or _is_address(host):
+            return host
+        if host in network.own_names:
+            return str(network.public_address)
+        if host == OWN_NAME:
+            return str(PROXY_ADDRESS) if host in network.internet else ""
+        return str(PLEX_TV_ADDRESS) if host in (*network.internet, PLEX_TV_NAME) else ""
+
     def hops(self) -> Sequence[IPv4Address | None]:
         """Give what answers on the server's way to the Internet, up to the far end."""
         vpn, isp = self._scenario.server.vpn, self._network.isp
@@ -153,6 +164,8 @@ class Ways:
     def _from_internet(self, host: str, port: int, source: IPv4Address) -> Service | Answer | None:
         """Follow a connection by somebody whom the Internet sees as `source`."""
         network = self._network
+        if ":" in host:
+            return "unreachable"  # no vantage has IPv6
         if host in ECHOES:
             return self._echo(host, lambda: source).get(port, "refused")
         if host == PORT_ECHO:
@@ -173,11 +186,15 @@ class Ways:
         return self.host.services.get(port, "refused")
 
 
-def proxy(network: Network, to: IPv4Address) -> Callable[[HttpRequest], HttpResponse]:
-    """Make the handler of a reverse proxy on the Pi that passes everything on to Plex's port at `to`."""
+def proxy(network: Network, to: IPv4Address, *, elsewhere: bool) -> Callable[[HttpRequest], HttpResponse]:
+    """Make the handler of a reverse proxy that passes everything on to Plex's port at `to`.
+
+    It runs on the Pi, or `elsewhere`: then it gets to the Pi by a tunnel that the home's own line carries.
+    """
 
     def handle(request: HttpRequest) -> HttpResponse:
-        found = network.from_lan(PI, str(to), PLEX_PORT)
+        there = network.isp.up or not elsewhere
+        found = network.from_lan(PI, str(to), PLEX_PORT) if there else "unreachable"
         if isinstance(found, Service) and found.http is not None:
             return found.http(request)
         return HttpResponse(502, b"<html><h1>502 Bad Gateway</h1></html>\n", "text/html")

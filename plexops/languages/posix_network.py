@@ -59,7 +59,9 @@ def getent(arguments: Sequence[str]) -> str | None:
 
 
 #: A colon is a segment of Plex's own paths: `/pms/:/ip`.
-_URL = re.compile(r"https?://[A-Za-z0-9.-]{1,253}(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~:/-]*)?")
+_URL = re.compile(
+    r"https?://(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~:/-]*)?"
+)
 
 
 def curl(arguments: Sequence[str]) -> str | None:
@@ -79,7 +81,7 @@ def curl(arguments: Sequence[str]) -> str | None:
                 return f"{word} has a format that is not on the list"
         elif word.startswith("-"):
             if (
-                re.fullmatch(r"-[sSkfv46]{1,6}|--silent|--show-error|--insecure|--fail|--verbose", word)
+                re.fullmatch(r"-[sSkfgv46]{1,6}|--silent|--show-error|--insecure|--fail|--verbose", word)
                 is None
             ):
                 return f"the option {word!r} is not on the list"

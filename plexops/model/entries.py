@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 
-from plexops.model.values import Ports, Protocol
+from plexops.model.values import Endpoint, Ports, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class HostRule:
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """A listening TCP socket of the server. An empty address is all addresses."""
+    """A listening TCP socket of the server. `*` is all addresses of both families, `0.0.0.0` and `::` those of one."""
 
     address: str
     port: int
@@ -71,6 +71,10 @@ class ProbeAnswer(StrEnum):
     #: Somebody on the way answered that nobody gets there (ICMP host unreachable, or prohibited).
     UNREACHABLE = "unreachable"
     WRONG_SERVER = "wrong server"
+    #: The name by which it was asked leads to no address there.
+    NO_NAME = "no such name"
+    #: This Plex answers, with a certificate that does not hold for the name by which it was asked: apps turn away.
+    UNTRUSTED = "certificate not trusted"
     UNKNOWN = "unknown"
 
 
@@ -78,17 +82,35 @@ class ProbeAnswer(StrEnum):
 class Probe:
     """One attempt to reach Plex from a vantage. `identifier` is the machineIdentifier that answered.
 
-    `inside`: it was made in the home itself (hairpin), where success proves nothing. `made` is when, in UTC ISO; empty
-    for an attempt of this run.
+    `name`: it was asked by that name, which led to `address`; None where it led nowhere, or that is not known. `inside`:
+    it was made in the home itself (hairpin), where success proves nothing. `made` is when, in UTC ISO; empty for an
+    attempt of this run. `status` is the HTTP status of whoever answered and is no Plex; 0 where none was told.
     """
 
     vantage: str
-    address: IPv4Address
+    address: IPv4Address | IPv6Address | None
     port: int
     answer: ProbeAnswer
     identifier: str = ""
     inside: bool = False
     made: str = ""
+    name: str = ""
+    status: int = 0
+
+    @property
+    def asked(self) -> Endpoint:
+        """What was asked for: a name, or an address."""
+        return Endpoint(self.name or str(self.address), self.port)
+
+    @property
+    def tried(self) -> Endpoint:
+        """The address that was tried."""
+        return Endpoint(str(self.address), self.port)
+
+    @property
+    def over_ipv6(self) -> bool:
+        """Whether that is one of IPv6."""
+        return isinstance(self.address, IPv6Address)
 
 
 class LogWord(StrEnum):

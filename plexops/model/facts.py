@@ -151,6 +151,13 @@ _FACTS = (
         "where plex.tv tells apps to find it from outside, as 203.0.113.20:32500",
         live=True,
     ),
+    FactName(
+        "account.ipv6",
+        Role.OUTSIDE,
+        "texts",
+        "where plex.tv tells apps to find it over IPv6, as [2001:db8::50]:32400",
+        live=True,
+    ),
     FactName("account.relay", Role.OUTSIDE, "flag", "whether plex.tv offers apps the relay", live=True),
     FactName(
         "account.rebinding",

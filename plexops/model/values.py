@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 PLEX_PORT = 32400
 
@@ -27,14 +27,51 @@ UNUSABLE_NETWORKS: tuple[IPv4Network, ...] = (
 #: Nobody on the internet has such an address. Documentation ranges are not among them: they are the lab's internet.
 NOT_PUBLIC_NETWORKS = (*PRIVATE_NETWORKS, *CARRIER_NAT_NETWORKS, *TRANSITION_NETWORKS, *UNUSABLE_NETWORKS)
 
+#: Global unicast: all that is given out of IPv6 (RFC 4291).
+_PUBLIC_IPV6 = IPv6Network("2000::/3")
+
 _MAC = re.compile(r"^([0-9A-Fa-f]{2})[:-]([0-9A-Fa-f]{2})[:-]([0-9A-Fa-f]{2})[:-]([0-9A-Fa-f]{2})[:-]"
                   r"([0-9A-Fa-f]{2})[:-]([0-9A-Fa-f]{2})$")  # fmt: skip
 _KEY = re.compile(r"[a-z][a-z0-9_]{0,19}")
 
 
-def is_public(address: IPv4Address) -> bool:
-    """Tell whether an address can be somebody's on the internet."""
+def is_public(address: IPv4Address | IPv6Address) -> bool:
+    """Tell whether an address can be one on the internet."""
+    if isinstance(address, IPv6Address):
+        return address in _PUBLIC_IPV6
     return not any(address in network for network in NOT_PUBLIC_NETWORKS)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a connection goes: an address or a name, and a port."""
+
+    host: str
+    port: int
+
+    @property
+    def address(self) -> IPv4Address | IPv6Address | None:
+        """The address; None for a name."""
+        try:
+            return ip_address(self.host)
+        except ValueError:
+            return None
+
+    @property
+    def over_ipv6(self) -> bool:
+        """Whether it is an address of IPv6."""
+        return ":" in self.host
+
+    @classmethod
+    def parse(cls, text: str) -> Endpoint:
+        """Read `203.0.113.20:32500`, `[2001:db8::50]:32400` or `name:443`. ValueError: it is none."""
+        host, _, port = text.rpartition(":")
+        if not host or not port.isdecimal():
+            raise ValueError(f"{text!r} is no address and port")
+        return cls(host.removeprefix("[").removesuffix("]"), int(port))
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if self.over_ipv6 else f"{self.host}:{self.port}"
 
 
 def parse_mac(text: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from plexops.model.answers import Topic
 from plexops.model.snapshot import Role
 from plexops.runbook.cause import Place
+from plexops.runbook.ipv6 import over_ipv6
 from plexops.runbook.observations import PlexTv
 from plexops.runbook.situation import Situation
 from plexops.runbook.stops import State, Stop
@@ -86,5 +87,7 @@ def next_check(situation: Situation, verdict: Verdict) -> str:
     question = next_question(situation, verdict)
     if question is not None:
         return f"plexops diagnose --ask asks you what decides next: {asks(question, situation.view, situation.port)}"
+    if verdict.id == "open-over-ipv6":
+        return f"Try from a network that has IPv6: plexops probe '{over_ipv6(situation).at}' --out FILE"
     stale = situation.observed.claimed and situation.observed.plex_tv is not PlexTv.DATED_YES
     return _REFRESH if stale and not verdict.decided else ""

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from plexops.model.packets import Rule, Verdict
 from plexops.model.snapshot import Entry, Snapshot
-from plexops.runbook.observations import Came
+from plexops.runbook.attempts import Came
 from plexops.runbook.situation import Situation
 from plexops.runbook.way_in import WayIn, unclear_rule
 
@@ -27,16 +27,21 @@ class Layer(StrEnum):
 
 
 class Way(StrEnum):
-    """The three ways that must work: a viewer's connection in, Plex's answer back, and what Plex has apps know."""
+    """The three ways that must work: a viewer's connection in, Plex's answer back, and what Plex has apps know.
+
+    Over IPv6 there is another way in, which may be closed where the one over IPv4 is open.
+    """
 
     IN = "way in"
     BACK = "way back"
     ANNOUNCED = "announced"
+    IN_OVER_IPV6 = "way in over IPv6"
 
 
 class Place(StrEnum):
     """A stop: a place on one of the three ways."""
 
+    PROXY = "proxy"
     ISP_ADDRESS = "isp.address"
     UPSTREAM = "upstream"
     ISP_FILTER = "isp.filter"
@@ -53,6 +58,10 @@ class Place(StrEnum):
     REACHES_PLEX_TV = "plex.reaches-tv"
     CHECK = "tv.check"
     LIST = "tv.list"
+    IPV6_ADDRESS = "ipv6.address"
+    IPV6_ROUTER = "ipv6.router"
+    IPV6_SERVER = "ipv6.server"
+    IPV6_SOCKET = "ipv6.socket"
     #: No stop: what stands beside the ways.
     BESIDE = "beside"
 
@@ -66,11 +75,14 @@ class Place(StrEnum):
         """The way on which it lies."""
         if self in (Place.SERVER_WAY_OUT, Place.ROUTER_WAY_OUT):
             return Way.BACK
+        if self.value.startswith("ipv6."):
+            return Way.IN_OVER_IPV6
         announced = (Place.ACCOUNT, Place.SETTINGS, Place.ANNOUNCEMENT, Place.REACHES_PLEX_TV, Place.CHECK)
         return Way.ANNOUNCED if self in (*announced, Place.LIST) else Way.IN
 
 
 _TITLES = {
+    Place.PROXY: "the proxy",
     Place.ISP_ADDRESS: "the ISP's address",
     Place.UPSTREAM: "a box before the router",
     Place.ISP_FILTER: "the ISP's filters",
@@ -87,6 +99,10 @@ _TITLES = {
     Place.REACHES_PLEX_TV: "Plex's way to plex.tv",
     Place.CHECK: "plex.tv's check",
     Place.LIST: "plex.tv's list",
+    Place.IPV6_ADDRESS: "the address of IPv6",
+    Place.IPV6_ROUTER: "the router, over IPv6",
+    Place.IPV6_SERVER: "the server, over IPv6",
+    Place.IPV6_SOCKET: "Plex's port, over IPv6",
     Place.BESIDE: "beside the ways",
 }
 
@@ -163,6 +179,8 @@ ANYTHING_BACK: Mapping[str, Came] = MappingProxyType(
         "another": Came.ANOTHER,
     }
 )
+#: What only a proxy's name gives back.
+PROXY_BACK: Mapping[str, Came] = MappingProxyType({"no-name": Came.NO_NAME, "untrusted": Came.UNTRUSTED})
 
 
 def by_observation(_: Situation) -> Sign | None:

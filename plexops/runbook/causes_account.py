@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from ipaddress import AddressValueError, IPv4Address
-from urllib.parse import urlsplit
+from collections.abc import Collection
+from ipaddress import IPv4Address
 
 from plexops.model.snapshot import Fact, Role, Snapshot
-from plexops.model.values import is_public
+from plexops.model.values import Endpoint, is_public
 from plexops.runbook.cause import Sign, of_fact, sign
 from plexops.runbook.conditions import Holds
+from plexops.runbook.endpoints import custom_urls
 from plexops.runbook.situation import Situation
 
 
@@ -33,20 +34,21 @@ def not_online(situation: Situation) -> Sign | None:
 def stale_announcement(situation: Situation) -> Sign | None:
     """Does plex.tv send apps to addresses of which none is the way in?"""
     fact, values = _direct(situation), situation.remote_access
-    custom = situation.plex.text("plex.custom_connections")
+    known = "plex.custom_connections" in situation.plex.facts
     mapped = situation.plex.text("plex.mapping_state") == "mapped"
-    if fact is None or values is None or not values.enabled or custom is None or not mapped:
+    if fact is None or values is None or not values.enabled or not known or not mapped:
         return None
     address, port, shown = _right_door(situation)
-    offered = [door for door in fact.value if _is_ours(door, custom)]  # type: ignore[union-attr]
-    doors = [door.rpartition(":") for door in offered]
+    custom = [one.at for one in custom_urls(situation.view)]
+    listed = [Endpoint.parse(text) for text in fact.value]  # type: ignore[union-attr]
+    doors = [door for door in listed if _is_ours(door, custom)]
     if not doors or port is None:
         return None
-    if any(int(number) == port and address in (None, host) for host, _, number in doors):
+    if any(door.port == port and address in (None, door.host) for door in doors):
         return None
     right = f"port {port}" if address is None else f"{address}:{port}"
     return sign(
-        f"plex.tv sends apps to {', '.join(offered)}; the way in is {right}",
+        f"plex.tv sends apps to {', '.join(map(str, doors))}; the way in is {right}",
         fact.exhibit,
         situation.settings,
         *shown,
@@ -71,25 +73,10 @@ def _right_door(situation: Situation) -> tuple[str | None, int | None, tuple[str
     return address, situation.announced, () if address is None else wan.exhibits
 
 
-def _is_ours(door: str, custom: str) -> bool:
-    """Tell whether Plex itself announces it as its public IPv4 address; what a person had it announce is another's."""
-    host, _, port = door.rpartition(":")
-    try:
-        if not is_public(IPv4Address(host)):
-            return False
-    except AddressValueError:
-        return False
-    return (host, int(port)) not in {_place(text) for text in custom.split(",")}
-
-
-def _place(text: str) -> tuple[str, int]:
-    """Give host and port of a custom connection; what is none has neither."""
-    try:
-        parts = urlsplit(text.strip())
-        port = parts.port
-    except ValueError:
-        return "", 0
-    return parts.hostname or "", port or (443 if parts.scheme == "https" else 80)
+def _is_ours(door: Endpoint, custom: Collection[Endpoint]) -> bool:
+    """Tell whether Plex itself announces it as its public IPv4 address; what an owner had it announce is another's."""
+    address = door.address
+    return isinstance(address, IPv4Address) and is_public(address) and door not in custom
 
 
 def rebinding(situation: Situation) -> Sign | None:

@@ -342,7 +342,7 @@ def stands_inside(probe: Probe) -> str:
 
 def _probes(view: SiteView, port: int | None) -> tuple[Entry, ...]:
     tried = (*view.of(Role.OUTSIDE).of(Kind.PROBE), *attempts(view, port))
-    return tuple(entry for entry in tried if port in (None, entry.values.port))
+    return tuple(entry for entry in tried if port in (None, entry.values.port) and not entry.values.over_ipv6)
 
 
 def _why_none_counts(view: SiteView, port: int | None) -> str:

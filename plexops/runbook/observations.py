@@ -7,8 +7,9 @@ from enum import StrEnum
 
 from plexops.model.answers import Topic
 from plexops.model.entries import Probe, ProbeAnswer
-from plexops.model.snapshot import Entry, Kind, Role
+from plexops.model.snapshot import Kind, Role
 from plexops.runbook import conditions, told
+from plexops.runbook.attempts import TURNED_AWAY, Attempt, Came, attempts
 from plexops.runbook.log_story import LogStory
 from plexops.runbook.view import SiteView
 
@@ -18,30 +19,6 @@ _SILENCE_MILLISECONDS = 4500
 _DATED_SECONDS = 3600.0
 #: Errors with which Plex has announced nothing, so that nobody was asked to try.
 _NOTHING_TRIED = frozenset({"doublenat", "publisherror", "myplexgone", "badauth", "jumboframes"})
-
-
-class Came(StrEnum):
-    """What an attempt from outside got back."""
-
-    MET = "reached Plex"
-    ANOTHER = "another server answered"
-    REFUSED = "refused"
-    UNREACHABLE = "unreachable"
-    SILENCE = "no answer"
-    #: No connection came about, and who tried does not say whether anything answered.
-    CLOSED = "closed"
-
-
-#: An answer of any kind: packets arrive somewhere.
-TURNED_AWAY = frozenset({Came.ANOTHER, Came.REFUSED, Came.UNREACHABLE})
-
-_CAME = {
-    ProbeAnswer.REFUSED: Came.REFUSED,
-    ProbeAnswer.UNREACHABLE: Came.UNREACHABLE,
-    ProbeAnswer.TIMED_OUT: Came.SILENCE,
-    ProbeAnswer.WRONG_SERVER: Came.ANOTHER,
-    ProbeAnswer.CLOSED: Came.CLOSED,
-}
 
 
 class PlexTv(StrEnum):
@@ -62,24 +39,15 @@ _PLEX_WEB = {"yes": PlexTv.YES, "no": PlexTv.NO, "nothing announced": PlexTv.NOT
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
-    """One attempt from outside that counts: at the door that Plex has now, by somebody who stands outside."""
-
-    who: str
-    port: int
-    came: Came
-    exhibit: str
-
-
-@dataclass(frozen=True, slots=True)
 class Observed:
-    """All observations of a home. `discarded` says of each that does not count why; `unanswered` who was not asked.
+    """All observations of a home. `discarded` says of each that does not count why; `unanswered` who was asked in vain.
 
-    `answers` is what plex.tv's failure may have got back; empty where that is not known. `elsewhere`: plex.tv's word is
-    about another address than the router's. `silent` counts those who got no answer.
+    `attempts` are those that count over IPv4 or by the proxy's name. `answers` is what plex.tv's failure may have got
+    back; empty where that is not known. `elsewhere`: plex.tv's word is about another address than the router's.
     """
 
     attempts: tuple[Attempt, ...]
+    over_ipv6: tuple[Attempt, ...]
     discarded: tuple[str, ...]
     unanswered: tuple[str, ...]
     #: Something answered at the door, and it is not known what: packets do not vanish.
@@ -114,16 +82,19 @@ class Observed:
     def silent(self) -> int:
         """How many independent observers got no answer at all."""
         no_answer = self.plex_tv is PlexTv.NO and self.answers == {Came.SILENCE}
-        return (1 if any(a.came is Came.SILENCE for a in self.failed) else 0) + (1 if no_answer else 0)
+        return int(any(a.came is Came.SILENCE for a in self.failed)) + int(no_answer)
 
     def fits(self, possible: frozenset[Came]) -> bool:
         """Tell whether a cause after which an attempt gets one of `possible` back may explain every failure."""
         if self.listens and possible == {Came.SILENCE}:
             return False
-        attempts = all(a.came in possible or a.came is Came.CLOSED for a in self.failed)
-        return attempts and (
-            self.plex_tv is not PlexTv.NO or not self.answers or bool(self.answers & possible)
-        )
+        if not all(attempt.may_come_of(possible) for attempt in self.failed):
+            return False
+        return self.plex_tv is not PlexTv.NO or not self.answers or bool(self.answers & possible)
+
+    def fits_proxy(self, possible: frozenset[Came]) -> bool:
+        """As `fits`, for what stands at the proxy itself."""
+        return all(attempt.came in possible or attempt.came is Came.CLOSED for attempt in self.failed)
 
 
 def observe(view: SiteView, door: int | None, story: LogStory, verdict_exhibit: str) -> Observed:
@@ -131,7 +102,7 @@ def observe(view: SiteView, door: int | None, story: LogStory, verdict_exhibit: 
 
     `door` is the port at which viewers knock, None where it is not known; `verdict_exhibit` shows the log's verdict.
     """
-    attempts, discarded, unanswered = _attempts(view, door)
+    tried = attempts(view, door)
     probes: list[Probe] = [entry.values for entry in view.of(Role.OUTSIDE).of(Kind.PROBE)]
     condition = conditions.plex_verdict(view, None)
     word, why_not = _plex_tv(view, door, story)
@@ -143,9 +114,10 @@ def observe(view: SiteView, door: int | None, story: LogStory, verdict_exhibit: 
         *([verdict_exhibit] if verdict_exhibit and word is not PlexTv.NOTHING else []),
     )
     return Observed(
-        attempts=attempts,
-        discarded=(*discarded, *([why_not] if why_not else [])),
-        unanswered=unanswered,
+        attempts=tried.counting,
+        over_ipv6=tried.over_ipv6,
+        discarded=(*tried.discarded, *([why_not] if why_not else [])),
+        unanswered=tried.unanswered,
         listens=any(p.answer is ProbeAnswer.LISTENS and p.port == door and not p.inside for p in probes),
         plex_tv=word,
         answers=_answers(door, story) if word is PlexTv.NO else frozenset(),
@@ -153,53 +125,6 @@ def observe(view: SiteView, door: int | None, story: LogStory, verdict_exhibit: 
         says=f"plex.tv {word}, Plex's log says" if by_log else condition.says,
         exhibits=shown,
     )
-
-
-def _attempts(
-    view: SiteView, door: int | None
-) -> tuple[tuple[Attempt, ...], tuple[str, ...], tuple[str, ...]]:
-    counting: list[Attempt] = []
-    discarded: list[str] = []
-    unanswered: list[str] = []
-    identifier = view.of(Role.PLEX).text("plex.identifier")
-    for entry in (*view.of(Role.OUTSIDE).of(Kind.PROBE), *told.attempts(view, door)):
-        probe: Probe = entry.values
-        reason = _says_nothing(probe, door, identifier)
-        if probe.inside and not probe.made:
-            unanswered.append(conditions.stands_inside(probe))
-        elif probe.answer is ProbeAnswer.UNKNOWN and not probe.inside:
-            unanswered.append(_why_unanswered(entry))
-        elif reason:
-            discarded.append(reason)
-        else:
-            another = probe.answer is ProbeAnswer.OPEN and probe.identifier != identifier
-            came = Came.ANOTHER if another else _CAME.get(probe.answer, Came.MET)
-            counting.append(Attempt(probe.vantage, probe.port, came, entry.exhibit))
-    return tuple(counting), tuple(dict.fromkeys(discarded)), tuple(dict.fromkeys(unanswered))
-
-
-def _why_unanswered(entry: Entry) -> str:
-    probe: Probe = entry.values
-    told = entry.raw.get("told")
-    if told:
-        return f"{probe.vantage}: {told}"
-    if not probe.made:
-        return f"vantage {probe.vantage} could not be asked"
-    why = "it is more than an hour old, or was at another address"
-    return f"what {probe.vantage} tried does not count: {why}"
-
-
-def _says_nothing(probe: Probe, door: int | None, identifier: str | None) -> str:
-    """Say why an attempt does not count; empty where it does."""
-    if probe.inside:
-        return conditions.stands_inside(probe)
-    if door is not None and probe.port != door:
-        return f"{probe.vantage} tried port {probe.port}, and viewers come by {door}"
-    if probe.answer is ProbeAnswer.LISTENS:
-        return f"{probe.vantage} found that something listens at port {probe.port}, and does not know what"
-    if probe.answer is ProbeAnswer.OPEN and not (identifier and probe.identifier):
-        return f"{probe.vantage} found port {probe.port} open, and does not say which server answered"
-    return ""
 
 
 def _plex_tv(view: SiteView, door: int | None, story: LogStory) -> tuple[PlexTv, str]:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import IPv4Address
 from typing import Literal
-from urllib.parse import urlsplit
 
 from plexops.model.entries import Listener, LogEvent, UpnpMapping
 from plexops.model.resources.plex_remote_access import RemoteAccess
@@ -17,6 +16,7 @@ from plexops.packets.reach import AnswerKind
 from plexops.packets.why import Reason
 from plexops.runbook import conditions
 from plexops.runbook.conditions import Condition, Holds
+from plexops.runbook.endpoints import CustomUrl, proxy
 from plexops.runbook.log_story import LogStory, Told, local_time, tell_story
 from plexops.runbook.observations import Observed, observe
 from plexops.runbook.told import Heard, hear, wan_word
@@ -127,7 +127,9 @@ class Situation:
     @property
     def door(self) -> int | None:
         """The port at which outsiders knock: with `access: proxy` the proxy's."""
-        return self.proxy_port if self.view.access == "proxy" else self.port
+        if self.view.access != "proxy":
+            return self.port
+        return None if self.proxy is None else self.proxy.at.port
 
     @property
     def knows_the_door(self) -> bool:
@@ -135,16 +137,9 @@ class Situation:
         return self.view.access == "proxy" or self.announced is not None
 
     @cached_property
-    def proxy_port(self) -> int | None:
-        """The port of the first custom connection; None where Plex announces none."""
-        for text in (self.plex.text("plex.custom_connections") or "").split(","):
-            try:
-                parts = urlsplit(text.strip())
-                if parts.hostname:
-                    return parts.port or (443 if parts.scheme == "https" else 80)
-            except ValueError:
-                continue
-        return None
+    def proxy(self) -> CustomUrl | None:
+        """The proxy's URL, with `access: proxy`; None where Plex announces none."""
+        return proxy(self.view)
 
     # --- reaching it ---------------------------------------------------------------------------------
 

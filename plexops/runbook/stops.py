@@ -8,6 +8,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from plexops.model.snapshot import Role
+from plexops.runbook.attempts import Came
 from plexops.runbook.cause import Cause, Place, Sign, Weight, of_fact
 from plexops.runbook.causes_server import finds_plex_tv
 from plexops.runbook.conditions import Holds, WanCause
@@ -17,7 +18,7 @@ from plexops.runbook.situation import Situation
 from plexops.runbook.table import CAUSES
 from plexops.runbook.told import Heard, by_word
 from plexops.runbook.view import ipv4, second_hop
-from plexops.runbook.way_in import WayIn, translation
+from plexops.runbook.way_in import WayIn, rule_exhibits, translation
 
 
 class State(StrEnum):
@@ -150,6 +151,18 @@ def _not_read(situation: Situation, role: Role, what: str, but: frozenset[str] =
 _BY_ADDRESS = frozenset({"wan-down", "carrier-nat", "ds-lite"})
 
 
+def _proxy(situation: Situation) -> _Reading:
+    url = situation.proxy
+    if url is None:
+        return _Reading(State.NOT_HERE, "Plex announces no proxy")
+    silent = [one for one in situation.observed.failed if one.came in (Came.SILENCE, Came.CLOSED)]
+    if not silent:
+        return _Reading(State.NOT_ASKED, f"whether {url.at} leads to Plex: not tried from outside")
+    led = f" ({silent[0].probe.address})" if silent[0].probe.name else ""
+    says = f"{url.at}{led}: {silent[0].came} ({silent[0].who})"
+    return _Reading(State.UNREAD, says, tuple(one.exhibit for one in silent))
+
+
 def _isp_address(situation: Situation) -> _Reading:
     wan = situation.wan
     if wan.holds is Holds.YES:
@@ -200,17 +213,12 @@ def _router_filter(situation: Situation) -> _Reading:
         return _not_read(situation, Role.ROUTER, "this router's own filter rules")
     way = situation.way
     if way is not None and way.open:
-        return _Reading(State.PASSES, "the router's filters let it through", _rule_exhibits(way))
+        return _Reading(State.PASSES, "the router's filters let it through", rule_exhibits(way))
     return _not_read(situation, Role.ROUTER, _question(way) or "what the router's filters do with this port")
 
 
 def _question(way: WayIn | None) -> str:
     return "" if way is None or not way.answer.questions else str(way.answer.questions[0])
-
-
-def _rule_exhibits(way: WayIn) -> tuple[str, ...]:
-    found = (s.rule.exhibit for end in way.answer.reached for s in end.packet.trail if s.rule is not None)
-    return tuple(dict.fromkeys(exhibit for exhibit in found if exhibit))[:1]
 
 
 def _container(situation: Situation) -> _Reading:
@@ -231,7 +239,7 @@ def _container(situation: Situation) -> _Reading:
 def _server_filter(situation: Situation) -> _Reading:
     way = situation.host_way()
     if way is not None and way.open:
-        return _Reading(State.PASSES, "the server's filters let it in", _rule_exhibits(way))
+        return _Reading(State.PASSES, "the server's filters let it in", rule_exhibits(way))
     return _not_read(situation, Role.SERVER, _question(way) or "the server's filters")
 
 
@@ -322,6 +330,7 @@ def _list(situation: Situation) -> _Reading:
 
 _READERS: Mapping[Place, Callable[[Situation], _Reading]] = MappingProxyType(
     {
+        Place.PROXY: _proxy,
         Place.ISP_ADDRESS: _isp_address,
         Place.UPSTREAM: _upstream,
         Place.ISP_FILTER: _isp_filter,

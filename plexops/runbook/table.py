@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from plexops.runbook import causes_access as access
 from plexops.runbook import causes_account as account
 from plexops.runbook import causes_outside as outside
 from plexops.runbook import causes_plex as plex
 from plexops.runbook import causes_router as router
 from plexops.runbook import causes_server as server
-from plexops.runbook.cause import ANYTHING_BACK, Cause, Layer, Look, Place, Weight, by_observation
+from plexops.runbook.cause import ANYTHING_BACK, PROXY_BACK, Cause, Layer, Look, Place, Weight, by_observation
 from plexops.runbook.conditions import CARRIER_NAT_OPTIONS, PERSIST, SECOND_NAT_OPTIONS
 from plexops.runbook.data import table
 
@@ -64,8 +65,11 @@ _LOOKS: Mapping[str, Look] = MappingProxyType(
         "port-mismatch": plex.port_mismatch,
         "announces-other-way": plex.announces_other_way,
         "stale-announcement": account.stale_announcement,
-        "relay-off": plex.relay_off,
-        "proxy-not-announced": plex.proxy_not_announced,
+        "proxy-no-name": access.proxy_no_name,
+        "proxy-certificate": access.proxy_certificate,
+        "proxy-broken": access.proxy_broken,
+        "relay-off": access.relay_off,
+        "proxy-not-announced": access.proxy_not_announced,
         "exposed-32400": router.exposed,
         "plex-dmz": router.plex_dmz,
         "ipv6-pinhole": router.ipv6_pinhole,
@@ -80,9 +84,9 @@ _LOOKS: Mapping[str, Look] = MappingProxyType(
         "vpn-provider": server.vpn_provider,
         "host-firewall-not-as-said": server.firewall_not_as_said,
         "entitlement": plex.entitlement,
-        "relay-in-order": plex.relay_in_order,
-        "vpn-in-order": plex.vpn_in_order,
-        "proxy-in-order": plex.proxy_in_order,
+        "relay-in-order": access.relay_in_order,
+        "vpn-in-order": access.vpn_in_order,
+        "proxy-in-order": access.proxy_in_order,
         "dns-rebinding": account.rebinding,
     }
 )
@@ -95,6 +99,7 @@ _SHARED: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 _OPEN = "an attempt from outside that reaches Plex at this port"
+_BACK = {**ANYTHING_BACK, **PROXY_BACK}
 _EVERY_ACCESS = "forward relay vpn proxy"
 
 
@@ -104,7 +109,7 @@ def _table() -> Iterator[Cause]:
 
 
 def _cause(identifier: str, row: Mapping[str, Any], words: Mapping[str, Any]) -> Cause:
-    access = words.get("access", "forward")
+    ways_in = words.get("access", "forward")
     back = words.get("outside")
     return Cause(
         id=identifier,
@@ -121,8 +126,8 @@ def _cause(identifier: str, row: Mapping[str, Any], words: Mapping[str, Any]) ->
         current=words.get("current", False),
         covers=frozenset(words.get("covers", "").split()),
         follows=frozenset(words.get("follows", "").split()),
-        outside=frozenset(ANYTHING_BACK[word] for word in (back.split() if back else ANYTHING_BACK)),
-        access=frozenset((_EVERY_ACCESS if access == "all" else access).split()),
+        outside=frozenset(_BACK[word] for word in (back.split() if back else ANYTHING_BACK)),
+        access=frozenset((_EVERY_ACCESS if ways_in == "all" else ways_in).split()),
     )
 
 
@@ -130,4 +135,6 @@ def _cause(identifier: str, row: Mapping[str, Any], words: Mapping[str, Any]) ->
 CAUSES: tuple[Cause, ...] = tuple(_table())
 BY_ID: Mapping[str, Cause] = MappingProxyType({cause.id: cause for cause in CAUSES})
 #: What proves that the way in that is meant is open.
-IN_ORDER = frozenset({"in-order", "relay-in-order", "vpn-in-order", "proxy-in-order", "vpn-provider"})
+IN_ORDER = frozenset(
+    {"in-order", "in-order-over-ipv6", "relay-in-order", "vpn-in-order", "proxy-in-order", "vpn-provider"}
+)

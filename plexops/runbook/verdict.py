@@ -7,15 +7,16 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from plexops.packets.reach import AnswerKind
+from plexops.runbook.attempts import Came
 from plexops.runbook.cause import Cause, Place, Sign, Way, Weight, exhibits_of, sign
-from plexops.runbook.observations import Came, Observed, PlexTv
+from plexops.runbook.observations import Observed, PlexTv
 from plexops.runbook.relay import relay_alone, relayed
 from plexops.runbook.situation import Situation
 from plexops.runbook.stops import Found, State, Stop
 from plexops.runbook.table import BY_ID, IN_ORDER
 from plexops.runbook.told import by_word
 from plexops.runbook.way_in import says as reason_says
-from plexops.runbook.weighing import Weighing, weigh
+from plexops.runbook.weighing import OVER_IPV4, Weighing, weigh
 
 
 class Outcome(StrEnum):
@@ -45,11 +46,6 @@ class Candidate:
 
     stop: Stop
     causes: tuple[Cause, ...]
-
-    @property
-    def says(self) -> str:
-        """Put it into words."""
-        return self.stop.says
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +100,14 @@ class Verdict:
 
 
 #: Headlines after which it is not known whether anything fails.
-_NOT_KNOWN = frozenset({"contradiction", "no-verdict-yet", "reachable", "unknown"})
+_NOT_KNOWN = frozenset({"contradiction", "no-verdict-yet", "open-over-ipv6", "reachable", "unknown"})
 #: What a single suspicion decides where nothing else is left: no filter, whose condition may be harmless.
-_TELLING = frozenset({"double-nat", "wan-differs", "other-way-out", "announces-other-way", "vpn-egress"})
+_TELLING = frozenset(
+    {
+        *("double-nat", "wan-differs", "other-way-out", "announces-other-way", "vpn-egress"),
+        *("proxy-no-name", "proxy-broken"),
+    }
+)
 _FAILURES = {Came.ANOTHER: "wrong-server", Came.REFUSED: "refused", Came.UNREACHABLE: "unreachable"}
 
 
@@ -128,6 +129,8 @@ def judge(situation: Situation) -> Verdict:
 def _judge(situation: Situation) -> Verdict:
     weighing = weigh(situation)
     shown = weighing.shown
+    if weighing.over_ipv6.open and (closed := _closed_over_ipv4(weighing)) is not None:
+        return _open_over_ipv6(weighing, closed)
     if shown:
         return _of_shown(weighing, shown)
     if weighing.observed.met:
@@ -155,6 +158,29 @@ def _of_shown(weighing: Weighing, shown: Sequence[Found]) -> Verdict:
     return _decided(weighing, first, [*shown[1:], *weighing.beside])
 
 
+def _closed_over_ipv4(weighing: Weighing) -> Sign | None:
+    """Say why viewers do not come in over IPv4, where nothing is known to keep them out over IPv6 too."""
+    shown = weighing.shown
+    if shown:
+        return shown[0].sign if all(one.cause.place in OVER_IPV4 for one in shown) else None
+    unexplained = weighing.over_ipv6.met and not weighing.observed.met and _fails(weighing)
+    return _headline(weighing)[1] if unexplained else None
+
+
+def _open_over_ipv6(weighing: Weighing, closed: Sign) -> Verdict:
+    """Judge a home that IPv4 does not lead into, and IPv6 does, by what was read: only an attempt over it proves that."""
+    ipv6 = weighing.over_ipv6
+    if ipv6.met and not weighing.missing:
+        says = f"{ipv6.met[0].who} reached Plex at {ipv6.at}; over IPv4: {closed.says}"
+        works = Found(BY_ID["in-order-over-ipv6"], sign(says, ipv6.met[0].exhibit, *closed.exhibits))
+        first, *rest = (*weighing.beside, works)
+        return _decided(weighing, first, [*rest, *weighing.shown])
+    tried = "not everything could be read" if ipv6.met else "no attempt over it was made"
+    says = f"{closed.says}; over IPv6 apps are told {ipv6.at}, and what was read lets viewers in: {tried}"
+    exhibits = (exhibit for stop in ipv6.stops for exhibit in stop.exhibits)
+    return _undecided(weighing, "open-over-ipv6", sign(says, *closed.exhibits, *exhibits), weighing.shown[:1])
+
+
 def _decided(weighing: Weighing, first: Found, rest: Iterable[Found]) -> Verdict:
     before = _unread_before(weighing, first.cause.place)
     agreed = first.cause.weight is not Weight.CAUSE or first.cause.current or weighing.observed.fails
@@ -167,7 +193,7 @@ def _decided(weighing: Weighing, first: Found, rest: Iterable[Found]) -> Verdict
         also=_but(rest, first),
         missing=weighing.missing,
         before=before,
-        stops=weighing.stops,
+        stops=(*weighing.stops, *weighing.over_ipv6.stops),
         ignored=weighing.observed.discarded,
     )
 
@@ -270,10 +296,6 @@ def _headline(weighing: Weighing, first: Found | None = None) -> tuple[str, Sign
         who = ", ".join(f"{a.who}: {a.came}" for a in observed.failed)
         shown = (*(a.exhibit for a in observed.failed), *observed.exhibits)
         return "contradiction", sign(f"{who}; yet {observed.says}{but}", *shown)
-    if observed.failed and situation.view.access == "proxy":
-        bad = observed.failed[0]
-        shown = (*(a.exhibit for a in observed.failed), situation.shows("plex.custom_connections"))
-        return "proxy-broken", sign(f"the proxy at port {bad.port}: {bad.came} ({bad.who})", *shown)
     for came, name in _FAILURES.items():
         found = [a for a in observed.failed if a.came is came]
         if found and situation.knows_the_door:
@@ -311,7 +333,7 @@ def _undecided(weighing: Weighing, headline: str, shows: Sign, first: Sequence[F
         also=tuple(one for one in also if one.cause.id not in IN_ORDER),
         missing=weighing.missing,
         candidates=candidates,
-        stops=weighing.stops,
+        stops=(*weighing.stops, *weighing.over_ipv6.stops),
         ignored=weighing.observed.discarded,
     )
 

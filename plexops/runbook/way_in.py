@@ -10,7 +10,7 @@ from plexops.model.intervals import Numbers, intersect, normalise, show_ports, s
 from plexops.model.matches import Family, PortIn, Side
 from plexops.model.packets import Box, Rule, Verdict
 from plexops.model.snapshot import Entry, Kind, Role
-from plexops.model.values import PLEX_PORT
+from plexops.model.values import PLEX_PORT, Endpoint
 from plexops.packets.chains import End, EndKind
 from plexops.packets.listed import listed_box
 from plexops.packets.packet import Leg
@@ -79,6 +79,15 @@ def through_router_to(
     return _way([box], asked, Target.at(hosts, ((port, port),)))
 
 
+def router_over_ipv6(view: SiteView, at: Endpoint) -> WayIn | None:
+    """Ask who gets to an address of IPv6 at home, as far as the router goes. A list of forwards says nothing of that."""
+    box, address = router_box(view), at.address
+    if box is None or box.plumbing == "list" or not isinstance(address, IPv6Address):
+        return None
+    here, port = ((int(address), int(address)),), ((at.port, at.port),)
+    return _way([box], Asked(6, here, port), Target.at(here, port))
+
+
 def opened_server(view: SiteView, port: int, family: Family = 4) -> WayIn | None:
     """As `into_server`, with one rule of ours in the firewall that plexops changes there."""
     box = server_box(view)
@@ -101,6 +110,12 @@ def unclear_rule(way: WayIn | None) -> End | None:
     # nft names an extension of iptables alone: what the rule says was not read. That is a gap, and no cause.
     words = stopper.step.rule.words
     return None if "xt match" in words or "xt target" in words else stopper
+
+
+def rule_exhibits(way: WayIn) -> tuple[str, ...]:
+    """Give what shows the rule that lets a viewer's connection through."""
+    found = (s.rule.exhibit for end in way.answer.reached for s in end.packet.trail if s.rule is not None)
+    return tuple(dict.fromkeys(exhibit for exhibit in found if exhibit))[:1]
 
 
 def translation_of(way: WayIn) -> tuple[Rule, IPv4Address | None, int | None] | None:

@@ -7,12 +7,20 @@ from dataclasses import dataclass, replace
 
 from plexops.runbook.cause import Place, Way, Weight
 from plexops.runbook.causes_server import leaves_by_vpn
+from plexops.runbook.ipv6 import OverIpv6, over_ipv6
 from plexops.runbook.missing import unseen
 from plexops.runbook.observations import Observed, PlexTv
 from plexops.runbook.situation import Situation
 from plexops.runbook.stops import Found, State, Stop, walk
 from plexops.runbook.table import CAUSES
 
+#: What only a viewer over IPv4 meets.
+OVER_IPV4 = frozenset(
+    {
+        *(Place.ISP_ADDRESS, Place.UPSTREAM, Place.ISP_FILTER, Place.ROUTER_FORWARD, Place.ROUTER_FILTER),
+        *(Place.SERVER_FILTER, Place.ROUTER_WAY_OUT, Place.ANNOUNCEMENT),
+    }
+)
 #: With these the way in may work all the same.
 _BESIDE = (Weight.PARTS, Weight.POLICY, Weight.WEAKNESS)
 
@@ -28,6 +36,7 @@ class Weighing:
     beside: tuple[Found, ...]
     notes: tuple[Found, ...]
     missing: tuple[str, ...]
+    over_ipv6: OverIpv6
 
     @property
     def shown(self) -> tuple[Found, ...]:
@@ -55,7 +64,12 @@ def weigh(situation: Situation) -> Weighing:
     stops, struck = _strike(walk(situation), situation)
     beside = tuple(f for weight in _BESIDE for f in looked if f.cause.weight is weight)
     notes = tuple(f for f in looked if f.cause.weight is Weight.NOTE)
-    return Weighing(situation, observed, stops, struck, beside, notes, unseen(situation))
+    ipv6 = over_ipv6(situation)
+    if ipv6.met:
+        # The rule that lets viewers in over IPv6 is the home's way in where IPv4 is closed: known, and no exposure.
+        closed = [one for stop in stops for one in stop.shown if stop.place in OVER_IPV4]
+        beside = tuple(one for one in beside if not closed or one.cause.id != "ipv6-pinhole")
+    return Weighing(situation, observed, stops, struck, beside, notes, unseen(situation), ipv6)
 
 
 # --- what observations strike out -----------------------------------------------------------------------------------
@@ -70,7 +84,7 @@ def _strike(stops: Sequence[Stop], situation: Situation) -> tuple[tuple[Stop, ..
         on_the_way = stop.place.way is not Way.ANNOUNCED
         if on_the_way and (observed.met or _not_on_the_way(stop, situation)):
             struck += stop.shown
-            kept.append(_passes(stop, observed, bool(observed.met)))
+            kept.append(_passes(stop, observed))
         elif on_the_way and observed.plex_tv is PlexTv.DATED_YES and not observed.failed and _soft(stop):
             struck += stop.shown
             kept.append(
@@ -103,11 +117,11 @@ def _not_on_the_way(stop: Stop, situation: Situation) -> bool:
     )
 
 
-def _passes(stop: Stop, observed: Observed, met: bool) -> Stop:
-    who = observed.met[0] if met else None
-    says = f"{who.who} got through" if who is not None else "viewers do not come by here"
-    shown = () if who is None else (who.exhibit,)
-    return Stop(stop.place, State.PASSES if met else State.NOT_HERE, says, shown, against=stop.against)
+def _passes(stop: Stop, observed: Observed) -> Stop:
+    if not observed.met:
+        return Stop(stop.place, State.NOT_HERE, "viewers do not come by here", against=stop.against)
+    who = observed.met[0]
+    return Stop(stop.place, State.PASSES, f"{who.who} got through", (who.exhibit,), against=stop.against)
 
 
 def _without(stop: Stop, ids: frozenset[str]) -> Stop:
@@ -118,9 +132,10 @@ def _without(stop: Stop, ids: frozenset[str]) -> Stop:
 
 def _fitting(stop: Stop, observed: Observed) -> Stop:
     """Leave what may have given the answers that came back."""
-    shown = tuple(one for one in stop.shown if observed.fits(one.sign.outside or one.cause.outside))
-    suspects = tuple(one for one in stop.suspects if observed.fits(one.sign.outside or one.cause.outside))
-    hidden = tuple(cause for cause in stop.hidden if observed.fits(cause.outside))
+    fits = observed.fits_proxy if stop.place is Place.PROXY else observed.fits
+    shown = tuple(one for one in stop.shown if fits(one.sign.outside or one.cause.outside))
+    suspects = tuple(one for one in stop.suspects if fits(one.sign.outside or one.cause.outside))
+    hidden = tuple(cause for cause in stop.hidden if fits(cause.outside))
     return replace(stop, shown=shown, suspects=suspects, hidden=hidden)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import ipaddress
 import socket
@@ -61,10 +62,13 @@ class Ask:
     body: bytes | None = None
 
 
-def fetch(ask: Ask, seconds: float, *, limit: int = LIMIT, trust: Trust = "authorities") -> Fetched:
+def fetch(
+    ask: Ask, seconds: float, *, limit: int = LIMIT, trust: Trust = "authorities", at: str = ""
+) -> Fetched:
     """Ask over IPv4, in at most `seconds` altogether, for at most `limit` bytes. Redirects are given back as they are.
 
-    `trust` "nobody" takes any certificate: for questions whose answer is compared and that hold no secret.
+    `trust` "nobody" takes any certificate: for questions whose answer is compared and that hold no secret. `at` is the
+    address to which the URL's name leads, of either family, where that was looked up already.
     Raises FetchError, and ValueError for a URL that is no web address.
     """
     end = time.monotonic() + seconds
@@ -74,7 +78,7 @@ def fetch(ask: Ask, seconds: float, *, limit: int = LIMIT, trust: Trust = "autho
     if not printable or parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
         raise ValueError("a web address is http:// or https:// and a host")
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    address = resolve(parts.hostname, seconds)
+    address = at or resolve(parts.hostname, seconds)
     stream = connect(address, port, end - time.monotonic())
     try:
         if parts.scheme == "https":
@@ -111,24 +115,28 @@ def fetch_here(socket_path: str, target: str, seconds: float, *, limit: int = LI
             raise FetchError("unreachable", f"{socket_path}: {error.strerror}") from None
 
 
-def resolve(host: str, seconds: float) -> str:
-    """Give the first IPv4 address of a host in at most `seconds`. Raises FetchError."""
+def resolve(host: str, seconds: float, *, ipv6: bool = False) -> str:
+    """Give the first IPv4 address of a host in at most `seconds`; with `ipv6` one of IPv6 where there is no other.
+
+    Raises FetchError.
+    """
+    with contextlib.suppress(ValueError):
+        return str(ipaddress.ip_address(host) if ipv6 else ipaddress.IPv4Address(host))
+    family = socket.AF_UNSPEC if ipv6 else socket.AF_INET
     try:
-        return str(ipaddress.IPv4Address(host))
-    except ValueError:
-        pass
-    try:
-        found = within(seconds, lambda: socket.getaddrinfo(host, None, socket.AF_INET, socket.SOCK_STREAM))
+        found = within(seconds, lambda: socket.getaddrinfo(host, None, family, socket.SOCK_STREAM))
     except TimeoutError:
         raise FetchError("unreachable", f"the resolver did not answer for {host}") from None
     except (OSError, UnicodeError):
-        raise FetchError("unreachable", f"the name {host} has no IPv4 address") from None
-    return str(found[0][4][0])
+        kind = "address" if ipv6 else "IPv4 address"
+        raise FetchError("unreachable", f"the name {host} has no {kind}") from None
+    first = min(found, key=lambda one: one[0] is not socket.AF_INET)
+    return str(first[4][0])
 
 
 def connect(address: str, port: int, seconds: float) -> socket.socket:
-    """Open a TCP connection to an IPv4 address in at most `seconds`. Raises FetchError."""
-    stream = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    """Open a TCP connection to an address in at most `seconds`. Raises FetchError."""
+    stream = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
     try:
         stream.settimeout(max(seconds, 0.05))
         stream.connect((address, port))

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from plexops.transport.fetch import Ask, FetchError, Outcome, fetch
+from plexops.model.values import Endpoint
+from plexops.transport.fetch import Ask, FetchError, Outcome, Trust, fetch
 
 _LIMIT = 16 * 1024
+#: How a certificate that does not hold begins in a `FetchError`.
+_CERTIFICATE = "certificate:"
 
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """What came of it. `outcome` is empty where somebody accepted the connection: `text` then is what they said.
+    """What came of it. `outcome` is empty where the connection was accepted: `text` then is what was said.
 
-    `address` is the IPv4 address that was tried, empty where the name has none; `milliseconds` is how long the
-    deciding attempt took.
+    `address` is what was tried, empty where the name leads to none; `milliseconds` is how long the deciding attempt
+    took. `untrusted`: asked by name, it shows a certificate that does not hold for that name.
     """
 
     address: str
@@ -24,32 +27,37 @@ class Visit:
     text: str = ""
     secure: bool = False
     milliseconds: int = 0
+    status: int = 0
+    untrusted: bool = False
 
 
-def visit(host: str, port: int, *, seconds: float = 6.0) -> Visit:
-    """Try http, and https where somebody listens but does not answer that. No name in a certificate is checked."""
+def visit(at: Endpoint, *, seconds: float = 6.0) -> Visit:
+    """Try http, and https where something listens but is no Plex there. Only a name is held against a certificate."""
     from plexops.transport.fetch import resolve
 
     try:
-        address = resolve(host, seconds)
+        address = resolve(at.host, seconds, ipv6=True)
     except FetchError as error:
         return Visit("", "unreachable", error.detail)
-    plain = _try(address, port, seconds, secure=False)
+    plain = _try(at, address, seconds, secure=False, trust="nobody")
     if plain.outcome is not None or "machineIdentifier" in plain.text:
         return plain
-    secure = _try(address, port, seconds, secure=True)
+    secure = _try(at, address, seconds, secure=True, trust="nobody" if at.address else "authorities")
+    if secure.detail.startswith(_CERTIFICATE):
+        secure = replace(_try(at, address, seconds, secure=True, trust="nobody"), untrusted=True)
     return secure if secure.outcome is None and secure.text else plain
 
 
-def _try(address: str, port: int, seconds: float, *, secure: bool) -> Visit:
+def _try(at: Endpoint, address: str, seconds: float, *, secure: bool, trust: Trust) -> Visit:
     begin = time.monotonic()
-    url = f"{'https' if secure else 'http'}://{address}:{port}/identity"
+    ask = Ask(f"{'https' if secure else 'http'}://{at}/identity")
     try:
-        answer = fetch(Ask(url), seconds, limit=_LIMIT, trust="nobody")
+        answer = fetch(ask, seconds, limit=_LIMIT, trust=trust, at=address)
     except FetchError as error:
         outcome = None if error.connected else error.outcome
         return Visit(address, outcome, error.detail, "", secure, _since(begin))
-    return Visit(address, None, f"status {answer.status}", answer.text, secure, _since(begin))
+    took = _since(begin)
+    return Visit(address, None, f"status {answer.status}", answer.text, secure, took, answer.status)
 
 
 def _since(begin: float) -> int:

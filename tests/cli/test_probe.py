@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
@@ -79,7 +80,10 @@ def test_a_name_without_an_address_is_unknown_and_leaves_no_file(tmp_path: Path)
         ("127.0.0.1:0",),
         ("127.0.0.1:70000",),
         ("http://127.0.0.1:32400",),
-        ("[::1]:32400",),
+        ("[::1]:0",),
+        ("[::1:32400",),
+        ("[1.2.3.4]:x",),
+        ("::1:32400",),
         ("-x:1",),
         ("a b:1",),
         ("127.0.0.1:1", "--as", "a/b"),
@@ -122,7 +126,7 @@ def test_a_good_file_is_read(tmp_path: Path) -> None:
     path.write_text(json.dumps(GOOD))
     made = "2026-01-31T18:30:00Z"
     expected = Probe("cafe", IPv4Address("203.0.113.20"), 32500, ProbeAnswer.TIMED_OUT, "", False, made)
-    assert read_probe_file(path) == expected
+    assert read_probe_file(path) == replace(expected, name="home.example.net")
 
 
 @pytest.mark.parametrize(
@@ -131,12 +135,14 @@ def test_a_good_file_is_read(tmp_path: Path) -> None:
         *(("vantage", value) for value in ("", "a\nb", "../x", "x" * 41, 7, None)),
         *(
             ("address", value)
-            for value in ("", "::1", "home.example.net", 3405803796, None, "203.0.113.20\n")
+            for value in ("", "[::1]", "home.example.net", 3405803796, None, "203.0.113.20\n")
         ),
         *(("port", value) for value in (0, 65536, "32500", True, 1.5, None)),
         *(("answer", value) for value in ("", "OPEN", "fine", None, ["open"])),
         *(("identifier", value) for value in ("<x>", "a" * 65, None)),
         *(("inside", value) for value in ("no", 0, None)),
+        *(("host", value) for value in ("<x>", "a b", "a/b", "x" * 254)),
+        *(("status", value) for value in ("200", -1, 1000, True)),
         *(
             ("made", value)
             for value in ("", "2026-01-31", "2026-13-31T18:30:00Z", "2026-01-31T18:30:00", 5, None)

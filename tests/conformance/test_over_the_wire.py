@@ -7,7 +7,6 @@ from base64 import b64decode
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
@@ -30,6 +29,7 @@ from plexops.model.finding import FindingStatus
 from plexops.model.plan import GUARD_NAMES, GuardVerdict, Step, authorize
 from plexops.model.secret import Secret
 from plexops.model.snapshot import Kind, KindState, Role, Snapshot
+from plexops.model.values import Endpoint
 from plexops.transport.http_settings import BasicLogin, HttpSettings, Pinned
 from plexops.transport.link import LinkSettings, only_reads
 from plexops.transport.opening import open_read, open_write
@@ -281,7 +281,7 @@ def test_every_read_of_the_drivers_in_python_is_let_through() -> None:
     drivers = (
         ServerDriver(firewall=Ufw()),
         EchoDriver(USUAL_ECHOES, "server"),
-        ProbeDriver("vps", IPv4Address("198.51.100.7"), 32500),
+        ProbeDriver("vps", Endpoint("198.51.100.7", 32500)),
     )
     for driver in drivers:
         only_reads(tuple(next(driver.observe())), "posix")
@@ -289,4 +289,5 @@ def test_every_read_of_the_drivers_in_python_is_let_through() -> None:
     next(probe)
     # Something listens and speaks no HTTP: it is asked over HTTPS.
     only_reads(tuple(probe.send((Reply("probe.vps", 52, ""),))), "posix")
+    only_reads(tuple(next(ProbeDriver("vps", Endpoint("2001:db8::50", 32400)).observe())), "posix")
     only_reads(tuple(next(PlexDriver().observe())), "json")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 
 from plexops.model.entries import Listener, LogEvent, LogWord, Probe, ProbeAnswer
-from plexops.model.packets import Chain
+from plexops.model.intervals import ALL_V4, ALL_V6
+from plexops.model.packets import Chain, LocalAddress, Route
 from plexops.model.resources.dhcp_reservation import Reservation
 from plexops.model.resources.plex_remote_access import RemoteAccess
 from plexops.model.resources.port_forward import PortForward
@@ -25,6 +26,7 @@ from tests.packets.handmade import (
     destination,
     dnat,
     dport,
+    number,
     other,
     router,
     rule,
@@ -277,6 +279,39 @@ def plex_tv_blocked(*answer: str) -> SiteView:
     return with_facts(view, OUTSIDE, account__online=False)
 
 
+PLEX_6 = "2001:db8:a::50"
+AT_6 = f"[{PLEX_6}]:32400"
+
+
+def behind_carrier_nat(*, told: str = AT_6, closed: bool = False, listens: str = "*") -> SiteView:
+    """Carrier NAT; the host has IPv6 as well, and plex.tv tells apps of `told`. `closed`: the router keeps it shut."""
+    shut = base("forward", rule(arrives("wan0"), DROP, words="no viewer"), families=frozenset({6}))
+    view = with_facts(
+        unprobed(healthy(DNAT, *([shut] if closed else []))), ROUTER, wan__address="100.72.13.5"
+    )
+    box = view.of(ROUTER).box
+    assert box is not None
+    assert box.addresses is not None
+    own = (replace(box.addresses[0], number=int(IPv4Address("100.72.13.5"))), *box.addresses[1:])
+    view = view.with_snapshot(replace(view.of(ROUTER), box=replace(box, addresses=own)))
+    over_6 = server(
+        addresses=(LocalAddress(4, number(str(PLEX)), "eth0"), LocalAddress(6, number(PLEX_6), "eth0")),
+        routes=(Route(4, ALL_V4, 0, "eth0", "192.168.1.1"), Route(6, ALL_V6, 0, "eth0", "fe80::1")),
+    )
+    view = view.with_snapshot(replace(view.of(SERVER), box=over_6))
+    view = with_entries(
+        without(view, Kind.LISTENER, SERVER), entry(Kind.LISTENER, Listener(listens, 32400)), role=SERVER
+    )
+    view = with_facts(view, PLEX_ROLE, **FAILED)
+    return with_facts(view, OUTSIDE, account__ipv6=(told,) if told else (), account__direct=())
+
+
+def tried_over_ipv6(answer: ProbeAnswer, at: str = PLEX_6) -> Entry:
+    identifier = IDENTIFIER if answer is ProbeAnswer.OPEN else ""
+    values = Probe("vps", IPv6Address(at), 32400, answer, identifier)
+    return Entry(Kind.PROBE, values, {}, SOMEBODY, "vps", "outside.probe.vps.ipv6")
+
+
 FAILS, UNKNOWN = Outcome.FAILS, Outcome.UNKNOWN
 HOMES = (
     Home("all in order", healthy, "in-order", Outcome.IN_ORDER),
@@ -314,6 +349,25 @@ HOMES = (
          lambda: plex_tv_blocked("0.0.0.0"), "plex-tv-blocked", FAILS, never=("not-online", "sign-in-broken")),
     Home("plex.tv's names do not exist at home", plex_tv_blocked, "plex-tv-blocked", FAILS, never=("not-online",)),
     Home("the proxy is not announced", proxy_not_announced, "proxy-not-announced", FAILS),
+    Home("carrier NAT, and a vantage gets in over IPv6",
+         lambda: unprobed(behind_carrier_nat(), tried_over_ipv6(ProbeAnswer.OPEN)),
+         "in-order-over-ipv6", Outcome.IN_ORDER),
+    Home("carrier NAT, open over IPv6, not tried",
+         behind_carrier_nat, "open-over-ipv6", UNKNOWN, decided=False),
+    Home("carrier NAT, and a vantage is refused over IPv6",
+         lambda: unprobed(behind_carrier_nat(), tried_over_ipv6(ProbeAnswer.REFUSED)), "carrier-nat", Outcome.STOP),
+    Home("carrier NAT, and a vantage tried an old address of IPv6",
+         lambda: unprobed(behind_carrier_nat(), tried_over_ipv6(ProbeAnswer.OPEN, "2001:db8:a::99")),
+         "open-over-ipv6", UNKNOWN, decided=False),
+    Home("carrier NAT, the router closed over IPv6",
+         lambda: behind_carrier_nat(closed=True), "carrier-nat", Outcome.STOP),
+    Home("carrier NAT, Plex not listening over IPv6",
+         lambda: behind_carrier_nat(listens="0.0.0.0"), "carrier-nat", Outcome.STOP),
+    Home("carrier NAT, apps told of an address of IPv6 that is gone",
+         lambda: behind_carrier_nat(told="[2001:db8:b::50]:32400"), "carrier-nat", Outcome.STOP),
+    Home("carrier NAT, no IPv6", lambda: behind_carrier_nat(told=""), "carrier-nat", Outcome.STOP),
+    Home("carrier NAT, no IPv6 of the router's read",
+         lambda: not_asked(behind_carrier_nat(), SERVER), "carrier-nat", Outcome.STOP),
     Home("nothing is known", lambda: SiteView("home"), "unknown", UNKNOWN, decided=False),
     Home("a stale yes", stale_yes, "contradiction", UNKNOWN, decided=False),
 )  # fmt: skip

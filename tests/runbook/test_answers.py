@@ -11,9 +11,10 @@ from plexops.model.answers import Answer, Topic
 from plexops.model.entries import ProbeAnswer
 from plexops.model.snapshot import Kind
 from plexops.runbook.asking import next_check, next_question
+from plexops.runbook.attempts import Came
 from plexops.runbook.cause import Place
 from plexops.runbook.conditions import Holds, WanCause, reachability, wan
-from plexops.runbook.observations import Came, PlexTv
+from plexops.runbook.observations import PlexTv
 from plexops.runbook.situation import Situation
 from plexops.runbook.stops import State, Stop, walk
 from plexops.runbook.table import BY_ID

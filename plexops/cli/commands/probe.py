@@ -13,8 +13,9 @@ from plexops.cli.options import PATH
 
 if TYPE_CHECKING:
     from plexops.engine.probing import Probed
+    from plexops.model.values import Endpoint
 
-_TARGET = re.compile(r"([A-Za-z0-9][A-Za-z0-9.-]{0,252}):([0-9]{1,5})")
+_TARGET = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9.-]{0,252}|\[[0-9A-Fa-f:.]{2,45}\]):[0-9]{1,5}")
 
 
 @click.command("probe")
@@ -30,12 +31,13 @@ _TARGET = re.compile(r"([A-Za-z0-9][A-Za-z0-9.-]{0,252}):([0-9]{1,5})")
 def command(target: str, vantage: str | None, out: Path | None, expect: str | None, inside: bool) -> int:
     """Try from this computer whether Plex answers at an address, as somebody outside would.
 
+    HOST is an address ([2001:db8::50] for IPv6) or a name; the name of a proxy is asked as apps ask, certificate and all.
     Needs no inventory and no login: run it on a laptop on a phone's hotspot, or at a friend's, and carry the file
     home. It opens a TCP connection and asks for /identity, which every Plex server tells to anybody.
 
     Exit status: 0 Plex answered, 1 it did not, 2 a mistake on the command line.
     """
-    host, port = _target(target)
+    at = _target(target)
     name = _vantage(vantage)
     if expect is not None and not re.fullmatch(r"[A-Za-z0-9-]{1,64}", expect):
         raise click.BadParameter("a machineIdentifier is letters and digits", param_hint="--expect")
@@ -43,20 +45,22 @@ def command(target: str, vantage: str | None, out: Path | None, expect: str | No
     from plexops.engine.probing import probe_once
     from plexops.model.entries import ProbeAnswer
 
-    probed = probe_once(host, port, name, expected=expect or "", inside=inside)
+    probed = probe_once(at, name, expected=expect or "", inside=inside)
     emit(_line(target, probed))
     if out is not None:
-        _write(out, host, probed)
+        _write(out, at.host, probed)
     return 0 if probed.probe is not None and probed.probe.answer is ProbeAnswer.OPEN else 1
 
 
-def _target(text: str) -> tuple[str, int]:
-    match = _TARGET.fullmatch(text)
-    if match is None or not 1 <= int(match[2]) <= 65535:
-        raise click.BadParameter(
-            f"{text!r} is no HOST:PORT, such as 203.0.113.20:32500", param_hint="HOST:PORT"
-        )
-    return match[1], int(match[2])
+def _target(text: str) -> Endpoint:
+    from plexops.model.values import Endpoint
+
+    if _TARGET.fullmatch(text):
+        at = Endpoint.parse(text)
+        if 1 <= at.port <= 65535 and (at.address is not None or not text.startswith("[")):
+            return at
+    wanted = "such as 203.0.113.20:32500 or [2001:db8::50]:32400"
+    raise click.BadParameter(f"{text!r} is no HOST:PORT, {wanted}", param_hint="HOST:PORT")
 
 
 def _vantage(given: str | None) -> str:

@@ -66,6 +66,7 @@ def test_what_the_list_says_of_one_server() -> None:
         "online": True,
         "rebinding": False,
         "direct": ("203.0.113.20:32500", "[2001:db8::50]:32400"),
+        "ipv6": ("[2001:db8::50]:32400",),
         "relay": True,
     }
 
@@ -84,7 +85,7 @@ def test_what_is_not_said_is_not_known() -> None:
     silent = {
         name: value for name, value in ROW.items() if name not in ("presence", "dnsRebindingProtection")
     }
-    assert set(facts(silent)) == {"listed", "direct", "relay"}
+    assert set(facts(silent)) == {"listed", "direct", "ipv6", "relay"}
 
 
 @pytest.mark.parametrize(

@@ -15,11 +15,12 @@ from plexops.model.exchange import Command, Reply
 from plexops.model.resources.plex_remote_access import RemoteAccess
 from plexops.model.resources.port_forward import PortForward
 from plexops.model.snapshot import SOMEBODY, Entry, Fact, Kind, KindState, Role, Snapshot
-from plexops.model.values import Ports, Protocol
+from plexops.model.values import Endpoint, Ports, Protocol
 from plexops.runbook.view import SiteView
 from tests.unit.drivers.driver_bench import Said, observe
 
 PUBLIC = IPv4Address("203.0.113.7")
+AT = Endpoint(str(PUBLIC), 32500)
 PLEX = IPv4Address("192.168.1.50")
 URLS = ("https://a.example/ip", "https://b.example/ip")
 SLOW = "curl: (28) Connection timed out after 4001 milliseconds"
@@ -81,7 +82,7 @@ FOUND = '<MediaContainer machineIdentifier="abc"/>'
 
 
 def probe(said: dict[str, Said], echo: str = URLS[0]) -> Entry:
-    driver = ProbeDriver("vps", PUBLIC, 32500, "abc", echo)
+    driver = ProbeDriver("vps", AT, "abc", echo, home=PUBLIC)
     (entry,) = observe(driver.observe(), said).of(Kind.PROBE)
     return entry
 
@@ -97,7 +98,7 @@ def test_a_vantage_that_the_world_takes_for_us_stands_at_home() -> None:
 
 
 def test_an_audit_only_tries_the_port() -> None:
-    (read,) = next(ProbeDriver("vps", PUBLIC, 32500).observe())
+    (read,) = next(ProbeDriver("vps", AT).observe())
     assert isinstance(read.ask, Command)
     assert (read.id, "/identity" in read.ask.text) == ("probe.vps", True)
 
@@ -128,7 +129,7 @@ def test_a_refusal_is_told_from_a_word_that_nobody_gets_there(words: str, answer
 
 
 def test_a_further_port_has_an_exhibit_of_its_own() -> None:
-    driver = ProbeDriver("vps", PUBLIC, 32555, "abc", further=True)
+    driver = ProbeDriver("vps", replace(AT, port=32555), "abc", further="32555")
     (entry,) = observe(driver.observe(), {"probe.vps.32555": (28, "")}).of(Kind.PROBE)
     assert (entry.exhibit, entry.values.answer) == ("outside.probe.vps.32555", ProbeAnswer.TIMED_OUT)
 

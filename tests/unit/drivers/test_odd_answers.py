@@ -21,6 +21,7 @@ from plexops.drivers.server import ServerDriver
 from plexops.model.entries import ProbeAnswer
 from plexops.model.exchange import Reply
 from plexops.model.snapshot import Entry, Kind, KindState, Snapshot
+from plexops.model.values import Endpoint
 from plexops.transport.hiding import hidden
 from tests.unit.drivers.driver_bench import Said, observe
 from tests.unit.drivers.test_driver_account import OURS, ROW
@@ -198,7 +199,8 @@ def test_an_odd_echo_tells_no_address_and_an_odd_probe_proves_nothing() -> None:
             }
             assert observe(here, said).entries == ()
             (probe,) = observe(
-                ProbeDriver("vps", ADDRESS, 32500, "abc").observe(), {"probe.vps": (status, body)}
+                ProbeDriver("vps", Endpoint(str(ADDRESS), 32500), "abc").observe(),
+                {"probe.vps": (status, body)},
             ).entries
             assert probe.values.answer is not ProbeAnswer.OPEN
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from plexops.model.values import Endpoint
 from plexops.parsers.plex_identity import PlexIdentity, parse_identity
 from plexops.transport.gdm import Announced, find_servers, read_answer
 from plexops.transport.identity import visit
@@ -84,7 +85,7 @@ def test_what_is_no_identity_is_none(text: str) -> None:
 
 def test_a_visit_over_http() -> None:
     with TcpStranger(lambda _: [page(IDENTITY)]) as plex:
-        seen = visit("127.0.0.1", plex.port, seconds=2)
+        seen = visit(Endpoint("127.0.0.1", plex.port), seconds=2)
     assert (seen.outcome, seen.secure, seen.address) == (None, False, "127.0.0.1")
     assert parse_identity(seen.text) is not None
     assert plex.requests[0].startswith(b"GET /identity HTTP/1.1\r\n")
@@ -92,18 +93,18 @@ def test_a_visit_over_http() -> None:
 
 def test_https_is_tried_where_http_is_not_understood(tmp_path: Path) -> None:
     with lab_https(tmp_path) as port:
-        seen = visit("127.0.0.1", port, seconds=5)
+        seen = visit(Endpoint("127.0.0.1", port), seconds=5)
     assert (seen.outcome, seen.secure, seen.text) == (None, True, "81.2.69.142")
 
 
 def test_somebody_who_listens_and_says_nothing_was_reached() -> None:
     with TcpStranger(lambda _: [0.5]) as silent:
-        seen = visit("127.0.0.1", silent.port, seconds=0.2)
+        seen = visit(Endpoint("127.0.0.1", silent.port), seconds=0.2)
     assert (seen.outcome, seen.text) == (None, "")
 
 
 def test_nobody_there() -> None:
     with TcpStranger(lambda _: []) as gone:
         port = gone.port
-    assert visit("127.0.0.1", port, seconds=1).outcome == "refused"
-    assert visit("nobody.invalid", port, seconds=1).address == ""
+    assert visit(Endpoint("127.0.0.1", port), seconds=1).outcome == "refused"
+    assert visit(Endpoint("nobody.invalid", port), seconds=1).address == ""

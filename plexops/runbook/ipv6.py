@@ -1,0 +1,118 @@
+"""The way in over IPv6: the same stops without a translation. A home needs it to be open only where IPv4 is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from ipaddress import IPv6Address
+
+from plexops.model.snapshot import Role
+from plexops.model.values import Endpoint, is_public
+from plexops.packets.reach import AnswerKind
+from plexops.runbook import endpoints
+from plexops.runbook.attempts import Attempt, Came
+from plexops.runbook.cause import Place, of_fact
+from plexops.runbook.situation import Situation
+from plexops.runbook.stops import State, Stop
+from plexops.runbook.way_in import WayIn, router_box, router_over_ipv6, rule_exhibits, server_box, stopping
+
+
+@dataclass(frozen=True, slots=True)
+class OverIpv6:
+    """The way in over IPv6, from the outside in, as far as it goes: after a stop nothing more is read."""
+
+    stops: tuple[Stop, ...] = ()
+    at: Endpoint | None = None
+    met: tuple[Attempt, ...] = ()
+    failed: tuple[Attempt, ...] = ()
+
+    @property
+    def open(self) -> bool:
+        """Whether apps are told of it, every stop lets viewers in, and no attempt says otherwise."""
+        return self.at is not None and not self.failed and all(s.state is State.PASSES for s in self.stops)
+
+
+def over_ipv6(situation: Situation) -> OverIpv6:
+    """Follow it to the address that plex.tv tells apps. With another access than a forward it is no way of its own."""
+    if situation.view.access != "forward":
+        return OverIpv6()
+    tried = situation.observed.over_ipv6
+    met = tuple(attempt for attempt in tried if attempt.came is Came.MET)
+    failed = tuple(attempt for attempt in tried if attempt.came is not Came.MET)
+    at, first = _told_to_apps(situation)
+    if at is None or first.state is not State.PASSES:
+        return OverIpv6((first,), None, met, failed)
+    if met:
+        return OverIpv6((first, *_got_through(met[0])), at, met, failed)
+    return OverIpv6((first, *(read(situation, at) for read in _READERS)), at, met, failed)
+
+
+def _got_through(attempt: Attempt) -> Iterator[Stop]:
+    says = f"{attempt.who} got through"
+    for place in (Place.IPV6_ROUTER, Place.IPV6_SERVER, Place.IPV6_SOCKET):
+        yield Stop(place, State.PASSES, says, (attempt.exhibit,))
+
+
+def _told_to_apps(situation: Situation) -> tuple[Endpoint | None, Stop]:
+    """Give the address that apps are told, with the stop that says so: it must be the server's own of now."""
+    found, place, held = endpoints.over_ipv6(situation.view), Place.IPV6_ADDRESS, _held(situation)
+    if found is None and held is not None and not held:
+        return None, Stop(place, State.NOT_HERE, "the server has no public address of IPv6")
+    if found is None:
+        return None, Stop(place, State.NOT_ASKED, "whether apps are told an address of IPv6: not asked")
+    shown = (of_fact(situation.view.of(Role.OUTSIDE), "account.ipv6"),)
+    if not found:
+        return None, Stop(place, State.NOT_HERE, "plex.tv tells apps no address of IPv6", shown)
+    now = [one for one in found if held is None or one.address in held]
+    if not now:
+        says = f"plex.tv tells apps {found[0].host}, which the server does not have now"
+        return found[0], Stop(place, State.STOPS, says, shown)
+    return now[0], Stop(place, State.PASSES, f"plex.tv tells apps {now[0]}", shown)
+
+
+def _held(situation: Situation) -> frozenset[IPv6Address] | None:
+    """Give the server's public addresses of IPv6; None where they were not read, or Plex has a network of its own."""
+    box = server_box(situation.view)
+    if box is None or box.addresses is None or situation.contained:
+        return None
+    own = (IPv6Address(one.number) for one in box.addresses if one.family == 6)
+    return frozenset(address for address in own if is_public(address))
+
+
+def _router(situation: Situation, at: Endpoint) -> Stop:
+    way = router_over_ipv6(situation.view, at) if router_box(situation.view) is not None else None
+    return _of_way(situation, Place.IPV6_ROUTER, Role.ROUTER, way, "the router's filters over IPv6")
+
+
+def _server(situation: Situation, at: Endpoint) -> Stop:
+    way = situation.host_way(6) if at.port == situation.view.plex_port else None
+    return _of_way(situation, Place.IPV6_SERVER, Role.SERVER, way, "the server's filters over IPv6")
+
+
+def _of_way(situation: Situation, place: Place, role: Role, way: WayIn | None, what: str) -> Stop:
+    asked = role in situation.view.asked
+    if way is None or way.answer.kind is AnswerKind.UNKNOWN:
+        return Stop(
+            place,
+            State.UNREAD if asked else State.NOT_ASKED,
+            f"{what}: {'not read' if asked else 'not asked'}",
+        )
+    if way.open:
+        return Stop(place, State.PASSES, f"{what} let it through", rule_exhibits(way))
+    stopped = stopping(way)
+    by = f" ({stopped.called})" if stopped is not None else ""
+    return Stop(place, State.STOPS, f"{what} stop it{by}")
+
+
+def _socket(situation: Situation, at: Endpoint) -> Stop:
+    if situation.listeners is None:
+        asked = Role.SERVER in situation.view.asked
+        says = f"what listens over IPv6: {'not read' if asked else 'not asked'}"
+        return Stop(Place.IPV6_SOCKET, State.UNREAD if asked else State.NOT_ASKED, says)
+    there = [one for one in situation.listeners if one.values.address in ("*", "::", at.host)]
+    if not there:
+        return Stop(Place.IPV6_SOCKET, State.STOPS, f"nothing listens at port {at.port} over IPv6")
+    return Stop(Place.IPV6_SOCKET, State.PASSES, f"Plex listens at {at.port} over IPv6", (there[0].exhibit,))
+
+
+_READERS: tuple[Callable[[Situation, Endpoint], Stop], ...] = (_router, _server, _socket)
