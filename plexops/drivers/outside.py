@@ -43,7 +43,7 @@ _CONNECTED = re.compile(
 )
 _TRYING = re.compile(r"^\*\s+Trying \[?([0-9A-Fa-f.:]+?)\]?:[0-9]+\.\.\.", re.MULTILINE)
 _STATUS = re.compile(r"^< HTTP/[0-9.]+ ([0-9]{3})", re.MULTILINE)
-_NAME = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*", re.ASCII)
+_NAME = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9][A-Za-z0-9-]*(?:\.[A-Za-z0-9-]+)*", re.ASCII)
 _URL = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~:/-]*)?")
 
 

@@ -39,17 +39,17 @@ def over_ipv6(situation: Situation) -> OverIpv6:
     tried = situation.observed.over_ipv6
     met = tuple(attempt for attempt in tried if attempt.came is Came.MET)
     failed = tuple(attempt for attempt in tried if attempt.came is not Came.MET)
+    if met:
+        return OverIpv6(tuple(_got_through(met[0])), met[0].probe.tried, met, failed)
     at, first = _told_to_apps(situation)
     if at is None or first.state is not State.PASSES:
         return OverIpv6((first,), None, met, failed)
-    if met:
-        return OverIpv6((first, *_got_through(met[0])), at, met, failed)
     return OverIpv6((first, *(read(situation, at) for read in _READERS)), at, met, failed)
 
 
 def _got_through(attempt: Attempt) -> Iterator[Stop]:
     says = f"{attempt.who} got through"
-    for place in (Place.IPV6_ROUTER, Place.IPV6_SERVER, Place.IPV6_SOCKET):
+    for place in (Place.IPV6_ADDRESS, Place.IPV6_ROUTER, Place.IPV6_SERVER, Place.IPV6_SOCKET):
         yield Stop(place, State.PASSES, says, (attempt.exhibit,))
 
 

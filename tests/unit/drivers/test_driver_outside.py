@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address
 from typing import Any
 
 import pytest
 
 from plexops.drivers.outside import EchoDriver, ProbeDriver, merge
 from plexops.engine.vantages import is_inside, ports_to_try
-from plexops.model.entries import Lease, ProbeAnswer
+from plexops.model.entries import Lease, Probe, ProbeAnswer
 from plexops.model.exchange import Command, Reply
 from plexops.model.resources.plex_remote_access import RemoteAccess
 from plexops.model.resources.port_forward import PortForward
 from plexops.model.snapshot import SOMEBODY, Entry, Fact, Kind, KindState, Role, Snapshot
 from plexops.model.values import Endpoint, Ports, Protocol
 from plexops.runbook.view import SiteView
-from tests.unit.drivers.driver_bench import Said, observe
+from tests.unit.drivers.driver_bench import Said, answer, observe
 
 PUBLIC = IPv4Address("203.0.113.7")
 AT = Endpoint(str(PUBLIC), 32500)
@@ -132,6 +132,104 @@ def test_a_further_port_has_an_exhibit_of_its_own() -> None:
     driver = ProbeDriver("vps", replace(AT, port=32555), "abc", further="32555")
     (entry,) = observe(driver.observe(), {"probe.vps.32555": (28, "")}).of(Kind.PROBE)
     assert (entry.exhibit, entry.values.answer) == ("outside.probe.vps.32555", ProbeAnswer.TIMED_OUT)
+
+
+# --- an address of IPv6, and a proxy's name -----------------------------------------------------------
+
+NAME = Endpoint("plex.example.net", 443)
+#: curl 7.88, and 8.16 and later, in their own words.
+CONNECTED = (
+    "*   Trying 198.51.100.200:443...\n* Connected to plex.example.net (198.51.100.200) port 443 (#0)\n"
+)
+ESTABLISHED = (
+    "* Established connection to plex.example.net (198.51.100.200 port 443) from 10.0.0.2 port 50122 \n"
+)
+BAD_GATEWAY = (0, "<h1>502 Bad Gateway</h1>", CONNECTED + "< HTTP/1.1 502 Bad Gateway\n")
+
+
+def asked(driver: ProbeDriver) -> str:
+    (read,) = next(driver.observe())
+    assert isinstance(read.ask, Command)
+    return read.ask.text
+
+
+def by_name(*said: Said) -> Probe:
+    """What comes of an https URL, with the answers one after the other."""
+    driver = ProbeDriver("vps", NAME, "abc", secure=True)
+    asking = driver.observe()
+    reads = next(asking)
+    try:
+        for one in said:
+            reads = asking.send([answer(reads[0], one, 127)])
+    except StopIteration as done:
+        (entry,) = done.value.of(Kind.PROBE)
+        values: Probe = entry.values
+        return values
+    raise AssertionError("it asks on")
+
+
+def test_an_address_of_ipv6_is_asked_in_brackets_that_neither_the_shell_nor_curl_expands() -> None:
+    driver = ProbeDriver("vps", Endpoint("2001:db8::50", 32400), further="ipv6")
+    assert asked(driver).endswith(" 'http://[2001:db8::50]:32400/identity'")
+    assert " -g " in asked(driver)
+    (entry,) = observe(driver.observe(), {"probe.vps.ipv6": FOUND}).of(Kind.PROBE)
+    assert (entry.values.address, entry.values.over_ipv6) == (IPv6Address("2001:db8::50"), True)
+    no_way = (7, "", "* Immediate connect fail for 2001:db8::50: Network is unreachable\n")
+    (entry,) = observe(driver.observe(), {"probe.vps.ipv6": no_way}).of(Kind.PROBE)
+    assert entry.values.answer is ProbeAnswer.UNKNOWN
+
+
+def test_a_name_is_asked_as_apps_ask_by_its_own_scheme_certificate_and_all() -> None:
+    assert asked(ProbeDriver("vps", NAME, secure=True)).endswith(" https://plex.example.net:443/identity")
+    assert " -k " not in asked(ProbeDriver("vps", NAME, secure=True))
+    assert asked(ProbeDriver("vps", NAME, secure=False)).endswith(" http://plex.example.net:443/identity")
+
+
+@pytest.mark.parametrize("words", [CONNECTED, ESTABLISHED])
+def test_where_a_name_led_is_told(words: str) -> None:
+    probe = by_name((0, FOUND, words))
+    assert (probe.answer, str(probe.address), probe.name) == (
+        ProbeAnswer.OPEN, "198.51.100.200", "plex.example.net",
+    )  # fmt: skip
+
+
+def test_a_name_that_leads_nowhere() -> None:
+    probe = by_name((6, "", "* Could not resolve host: plex.example.net\n"))
+    assert (probe.answer, probe.address) == (ProbeAnswer.NO_NAME, None)
+
+
+def test_a_proxy_that_reaches_nothing_tells_its_status() -> None:
+    probe = by_name(BAD_GATEWAY)
+    assert (probe.answer, probe.status) == (ProbeAnswer.WRONG_SERVER, 502)
+
+
+def test_a_certificate_that_does_not_hold_is_told_from_another_server() -> None:
+    refused = (60, "", CONNECTED)
+    assert by_name(refused, (0, FOUND, CONNECTED)).answer is ProbeAnswer.UNTRUSTED
+    assert by_name(refused, BAD_GATEWAY).answer is ProbeAnswer.WRONG_SERVER
+    assert by_name((77, "", "")).answer is ProbeAnswer.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "host", ["-oProxy", "a b", "x;reboot", "$(reboot)", "pléx.example", "a" * 254, ".", "a..b"]
+)
+def test_what_is_no_name_is_not_asked(host: str) -> None:
+    with pytest.raises(StopIteration) as done:
+        next(ProbeDriver("vps", Endpoint(host, 443), secure=True).observe())
+    assert done.value.value.of(Kind.PROBE)[0].values.answer is ProbeAnswer.UNKNOWN
+
+
+def test_a_web_server_in_plain_words_before_tls_is_asked_again() -> None:
+    """nginx answers HTTP at a TLS port with a page (400), not with a closed connection."""
+    driver = ProbeDriver("vps", AT, "abc")
+    asking = driver.observe()
+    (first,) = next(asking)
+    (second,) = asking.send([answer(first, (0, "<h1>400 Bad Request</h1>"), 127)])
+    assert isinstance(second.ask, Command)
+    assert " -k " in second.ask.text
+    with pytest.raises(StopIteration) as done:
+        asking.send([answer(second, FOUND, 127)])
+    assert done.value.value.of(Kind.PROBE)[0].values.answer is ProbeAnswer.OPEN
 
 
 def forward(external: str, address: str = "192.168.1.50", **others: Any) -> Entry:
