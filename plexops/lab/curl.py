@@ -186,7 +186,7 @@ def _told(call: _Call, outcome: _Outcome) -> str:
     if "verbose" not in call.flags:
         return ""
     url = urlsplit(call.url if "//" in call.url else f"http://{call.url}")
-    port = url.port or 80
+    port = url.port or (443 if url.scheme == "https" else 80)
     if not outcome.remote:
         return f"* Could not resolve host: {url.hostname}\n"
     lines = [f"*   Trying {outcome.remote}:{port}..."]

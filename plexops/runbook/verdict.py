@@ -6,16 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from plexops.packets.reach import AnswerKind
-from plexops.runbook.attempts import Came
 from plexops.runbook.cause import Cause, Place, Sign, Way, Weight, exhibits_of, sign
+from plexops.runbook.headline import fails, headline, narrowed
 from plexops.runbook.observations import Observed, PlexTv
-from plexops.runbook.relay import relay_alone, relayed
 from plexops.runbook.situation import Situation
 from plexops.runbook.stops import Found, State, Stop
 from plexops.runbook.table import BY_ID, IN_ORDER
 from plexops.runbook.told import by_word
-from plexops.runbook.way_in import says as reason_says
 from plexops.runbook.weighing import OVER_IPV4, Weighing, weigh
 
 
@@ -108,7 +105,6 @@ _TELLING = frozenset(
         *("proxy-no-name", "proxy-broken"),
     }
 )
-_FAILURES = {Came.ANOTHER: "wrong-server", Came.REFUSED: "refused", Came.UNREACHABLE: "unreachable"}
 
 
 def judge(situation: Situation) -> Verdict:
@@ -135,7 +131,7 @@ def _judge(situation: Situation) -> Verdict:
         return _of_shown(weighing, shown)
     if weighing.observed.met:
         return _got_in(weighing)
-    if _fails(weighing):
+    if fails(weighing.situation):
         return _fails_for(weighing)
     return _nothing_fails(weighing)
 
@@ -154,7 +150,7 @@ def _of_shown(weighing: Weighing, shown: Sequence[Found]) -> Verdict:
     explained = first.cause.follows & weighing.possible
     soft = (first.cause.soft or first.sign.soft) and not observed.fails
     if explained or soft:
-        return _undecided(weighing, *_headline(weighing, first), [first])
+        return _undecided(weighing, *headline(weighing.situation, first.sign), [first])
     return _decided(weighing, first, [*shown[1:], *weighing.beside])
 
 
@@ -163,8 +159,8 @@ def _closed_over_ipv4(weighing: Weighing) -> Sign | None:
     shown = weighing.shown
     if shown:
         return shown[0].sign if all(one.cause.place in OVER_IPV4 for one in shown) else None
-    unexplained = weighing.over_ipv6.met and not weighing.observed.met and _fails(weighing)
-    return _headline(weighing)[1] if unexplained else None
+    unexplained = weighing.over_ipv6.met and not weighing.observed.met and fails(weighing.situation)
+    return headline(weighing.situation)[1] if unexplained else None
 
 
 def _open_over_ipv6(weighing: Weighing, closed: Sign) -> Verdict:
@@ -232,7 +228,7 @@ def _got_in(weighing: Weighing) -> Verdict:
         elsewhere = _announced_suspect(weighing)
         if elsewhere is not None:
             return _decided(weighing, elsewhere, weighing.beside)
-        says = f"{good.who} reached Plex at port {good.port}, and {observed.says}{_narrowed(situation)}"
+        says = f"{good.who} reached Plex at port {good.port}, and {observed.says}{narrowed(situation)}"
         return _undecided(weighing, "checker-kept-out", sign(says, good.exhibit, *observed.exhibits), [])
     return _nothing_fails(weighing)
 
@@ -241,21 +237,6 @@ def _announced_suspect(weighing: Weighing) -> Found | None:
     """Give what is suspected of what Plex has apps know."""
     announced = (stop for stop in weighing.stops if stop.place.way is Way.ANNOUNCED)
     return next((one for stop in announced for one in stop.suspects if one.cause.id in _TELLING), None)
-
-
-def _narrowed(situation: Situation) -> str:
-    """Name what keeps some senders out, where a rule that was read does."""
-    ways = [way for way in (situation.way, situation.host_way()) if way is not None]
-    reason = next((way.first for way in ways if way.answer.kind is AnswerKind.SOME and way.first), None)
-    return "" if reason is None else f"; {reason_says(reason)}"
-
-
-def _fails(weighing: Weighing) -> bool:
-    situation, observed = weighing.situation, weighing.observed
-    if situation.view.access not in ("forward", "proxy"):
-        return False
-    by_relay = relayed(situation)[0] > 0 and not observed.claimed
-    return observed.fails or (by_relay and situation.view.access == "forward")
 
 
 def _fails_for(weighing: Weighing) -> Verdict:
@@ -272,7 +253,7 @@ def _fails_for(weighing: Weighing) -> Verdict:
         by_words = any(stop.by_word for stop in weighing.stops)
         if not suspects and observed.silent > 1 and not observed.listens and not by_words:
             return _decided(weighing, _isp_blocks(weighing), weighing.beside)
-    return _undecided(weighing, *_headline(weighing), suspects)
+    return _undecided(weighing, *headline(weighing.situation), suspects)
 
 
 def _says_who_looked(found: Found, observed: Observed) -> bool:
@@ -288,39 +269,7 @@ def _isp_blocks(weighing: Weighing) -> Found:
     return Found(BY_ID["isp-blocks"], shows)
 
 
-def _headline(weighing: Weighing, first: Found | None = None) -> tuple[str, Sign]:
-    """Say what was observed."""
-    situation, observed = weighing.situation, weighing.observed
-    but = f"; {first.sign.says}" if first is not None else ""
-    if observed.failed and observed.claimed:
-        who = ", ".join(f"{a.who}: {a.came}" for a in observed.failed)
-        shown = (*(a.exhibit for a in observed.failed), *observed.exhibits)
-        return "contradiction", sign(f"{who}; yet {observed.says}{but}", *shown)
-    for came, name in _FAILURES.items():
-        found = [a for a in observed.failed if a.came is came]
-        if found and situation.knows_the_door:
-            who = ", ".join(a.who for a in found)
-            return name, sign(
-                f"port {found[0].port} from outside: {came} ({who}){but}", *(a.exhibit for a in found)
-            )
-    count, exhibit = relayed(situation)
-    if count and not observed.claimed:
-        says = f"{count} session{'s' if count != 1 else ''} come through Plex's relay, none directly{but}"
-        return "relay-only", sign(says, exhibit, *observed.exhibits)
-    alone = relay_alone(situation)
-    if alone and observed.plex_tv is PlexTv.NO:
-        says = f"plex.tv offers apps Plex's addresses at home and the relay, and no direct way in{but}"
-        return "no-direct-way", sign(says, alone, *observed.exhibits)
-    if observed.fails:
-        parts = [f"{a.who}: {a.came}" for a in observed.failed]
-        parts += [observed.says] if observed.plex_tv in (PlexTv.NO, PlexTv.NOT_ANNOUNCED) else []
-        shown = (*(a.exhibit for a in observed.failed), *observed.exhibits)
-        return "unexplained", sign("; ".join(parts) + but, *shown)
-    says = f"whether viewers get in is not known{but}"
-    return "unknown", sign(says, *(() if first is None else first.sign.exhibits))
-
-
-def _undecided(weighing: Weighing, headline: str, shows: Sign, first: Sequence[Found]) -> Verdict:
+def _undecided(weighing: Weighing, name: str, shows: Sign, first: Sequence[Found]) -> Verdict:
     """Give the headline with the candidates: what shows or is suspected first, then what may hide, by stop."""
     named = {one.cause.id for one in first}
     stops = sorted(weighing.stops, key=lambda stop: not any(c.id in named for c in _causes_of(stop)))
@@ -328,7 +277,7 @@ def _undecided(weighing: Weighing, headline: str, shows: Sign, first: Sequence[F
     also = [*(one for stop in weighing.stops for one in stop.shown), *weighing.struck, *weighing.beside]
     also += weighing.notes
     return Verdict(
-        found=Found(BY_ID[headline], shows),
+        found=Found(BY_ID[name], shows),
         confidence=Confidence.NONE,
         also=tuple(one for one in also if one.cause.id not in IN_ORDER),
         missing=weighing.missing,
@@ -375,7 +324,7 @@ def _nothing_fails(weighing: Weighing) -> Verdict:
     ):
         shows = sign(f"plex.tv has given no verdict yet ({state})", situation.shows("plex.mapping_state"))
         return _undecided(weighing, "no-verdict-yet", shows, [])
-    return _undecided(weighing, *_headline(weighing), [])
+    return _undecided(weighing, *headline(weighing.situation), [])
 
 
 def _works(weighing: Weighing) -> Found | None:

@@ -516,6 +516,26 @@ def proxy_broken(home: RunningHome) -> None:
     assert done.stdout == b"502"
 
 
+def by_the_name(status: str, words: str = "") -> Callable[[RunningHome], None]:
+    """Look at what a vantage gets by the proxy's name, certificate and all: curl's exit status, and words of `-v`."""
+
+    def check(home: RunningHome) -> None:
+        done = home.vantages["outside"][1].shell.run(
+            "curl -sv https://plex.example.net/identity", b"", "probe"
+        )
+        assert (str(done.status), words in done.stderr.decode()) == (status, True)
+
+    return check
+
+
+def cgnat_over_ipv6(home: RunningHome) -> None:
+    row = listed(home)
+    assert row is not None
+    (own,) = (one for one in row["connections"] if one["IPv6"])
+    assert own["address"] in server(home, "ip -j -6 addr show")[0]
+    assert (own["port"], own["relay"]) == (32400, False)
+
+
 def entitlement(home: RunningHome) -> None:
     assert 'subscriptionActive="0"' in plex_says(home, "/myplex/account")
 
@@ -599,5 +619,11 @@ CHECKS: Mapping[str, Callable[[RunningHome], None]] = {
     "vpn-in-order": vpn_in_order,
     "proxy-in-order": proxy_in_order,
     "proxy-broken": proxy_broken,
+    "proxy-elsewhere": by_the_name("0", "(198.51.100.200)"),
+    "proxy-elsewhere-broken": by_the_name("0", "< HTTP/1.1 502 Bad Gateway"),
+    "proxy-no-name": by_the_name("6"),
+    "proxy-certificate": by_the_name("60"),
+    "proxy-not-forwarded": by_the_name("7", "62.155.240.55 port 443 failed: Connection refused"),
+    "cgnat-over-ipv6": cgnat_over_ipv6,
     "entitlement": entitlement,
 }

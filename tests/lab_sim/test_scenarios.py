@@ -54,6 +54,7 @@ WORLDS: Mapping[str, World] = {
     "outside-cut": FAILED,
     "wan-down": World("dropped", "mapped myplexgone", ("6", "6"), ("net!", "net!")),
     "cgnat": shared("100.72.0.1"),
+    "cgnat-over-ipv6": shared("100.72.0.1"),
     "ds-lite": shared("192.0.0.1"),
     "wan-differs": shared("25.30.40.1", "-"),
     "isp-blocks": World("dropped", "mapped unreachable", hops=("62.155.240.1", "-")),
@@ -148,6 +149,11 @@ WORLDS: Mapping[str, World] = {
     "vpn-in-order": OFF,
     "proxy-in-order": OFF,
     "proxy-broken": OFF,
+    "proxy-elsewhere": shared("100.72.0.1", plex="unknown"),
+    "proxy-elsewhere-broken": shared("100.72.0.1", plex="unknown"),
+    "proxy-no-name": OFF,
+    "proxy-certificate": OFF,
+    "proxy-not-forwarded": OFF,
 }
 
 

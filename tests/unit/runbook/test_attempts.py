@@ -13,8 +13,17 @@ from plexops.runbook.attempts import Came, attempts
 from plexops.runbook.situation import Situation
 from plexops.runbook.verdict import judge
 from plexops.runbook.view import SiteView
-from tests.runbook.homes import PLEX_6, healthy, unprobed, with_facts
-from tests.unit.runbook.sound_case import IDENTIFIER, OUTSIDE, PLEX_ROLE, SERVER, echo, with_entries, without
+from tests.runbook.homes import PLEX_6, healthy, unprobed
+from tests.unit.runbook.sound_case import (
+    IDENTIFIER,
+    OUTSIDE,
+    PLEX_ROLE,
+    SERVER,
+    echo,
+    with_entries,
+    with_facts,
+    without,
+)
 
 NAME = "plex.example.net"
 HOME, ELSEWHERE = "203.0.113.20", "198.51.100.200"

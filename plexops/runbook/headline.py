@@ -1,0 +1,74 @@
+"""What is said of a home where nothing is decided: what was observed, and no cause."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from plexops.packets.reach import AnswerKind
+from plexops.runbook.attempts import Came
+from plexops.runbook.cause import Sign, sign
+from plexops.runbook.observations import Observed, PlexTv
+from plexops.runbook.relay import relay_alone, relayed
+from plexops.runbook.situation import Situation
+from plexops.runbook.way_in import says as reason_says
+
+_TURNED_AWAY = {Came.ANOTHER: "wrong-server", Came.REFUSED: "refused", Came.UNREACHABLE: "unreachable"}
+Headline = tuple[str, Sign]
+
+
+def fails(situation: Situation) -> bool:
+    """Whether an observation says that viewers do not get in by the way that is meant."""
+    observed, access = situation.observed, situation.view.access
+    if access not in ("forward", "proxy"):
+        return False
+    by_relay = relayed(situation)[0] > 0 and not observed.claimed
+    return observed.fails or (by_relay and access == "forward")
+
+
+def headline(situation: Situation, shown: Sign | None = None) -> Headline:
+    """Give the headline's id and what was observed. `shown`: a cause that shows, and is not what decides."""
+    but = f"; {shown.says}" if shown is not None else ""
+    name, found = next(_observed(situation))
+    return name, sign(
+        f"{found.says}{but}", *found.exhibits, *(shown.exhibits if shown and name == "unknown" else ())
+    )
+
+
+def _observed(situation: Situation) -> Iterator[Headline]:
+    """Give what was observed, what says most first."""
+    observed = situation.observed
+    attempts = tuple(attempt.exhibit for attempt in observed.failed)
+    each = [f"{attempt.who}: {attempt.came}" for attempt in observed.failed]
+    if observed.failed and observed.claimed:
+        yield "contradiction", sign(f"{', '.join(each)}; yet {observed.says}", *attempts, *observed.exhibits)
+    if situation.knows_the_door:
+        yield from _turned_away(observed)
+    count, exhibit = relayed(situation)
+    if count and not observed.claimed:
+        says = f"{count} session{'s' if count != 1 else ''} come through Plex's relay, none directly"
+        yield "relay-only", sign(says, exhibit, *observed.exhibits)
+    alone = relay_alone(situation)
+    if alone and observed.plex_tv is PlexTv.NO:
+        says = "plex.tv offers apps Plex's addresses at home and the relay, and no direct way in"
+        yield "no-direct-way", sign(says, alone, *observed.exhibits)
+    if observed.fails:
+        spoke = observed.plex_tv in (PlexTv.NO, PlexTv.NOT_ANNOUNCED)
+        says = "; ".join([*each, *([observed.says] if spoke else [])])
+        yield "unexplained", sign(says, *attempts, *observed.exhibits)
+    yield "unknown", sign("whether viewers get in is not known")
+
+
+def _turned_away(observed: Observed) -> Iterator[Headline]:
+    for came, name in _TURNED_AWAY.items():
+        found = [attempt for attempt in observed.failed if attempt.came is came]
+        if found:
+            who = ", ".join(attempt.who for attempt in found)
+            says = f"port {found[0].port} from outside: {came} ({who})"
+            yield name, sign(says, *(attempt.exhibit for attempt in found))
+
+
+def narrowed(situation: Situation) -> str:
+    """Name what keeps some senders out, where a rule that was read does."""
+    ways = [way for way in (situation.way, situation.host_way()) if way is not None]
+    reason = next((way.first for way in ways if way.answer.kind is AnswerKind.SOME and way.first), None)
+    return "" if reason is None else f"; {reason_says(reason)}"
