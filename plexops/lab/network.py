@@ -66,15 +66,17 @@ class Host:
 
 
 class Listener:
-    """A port, of the loopback where nothing else is said; each connection is served on a thread of its own."""
+    """A port, of the loopback where nothing else is said (`::`: both families); each connection has a thread of its own."""
 
     def __init__(
         self, serve: Callable[[Stream], None], name: str, at: tuple[str, int] = ("127.0.0.1", 0)
     ) -> None:
         self._serve = serve
         self._name = name
-        self._socket = socket.create_server(at, backlog=64)
-        self.address: tuple[str, int] = self._socket.getsockname()
+        both = ":" in at[0]
+        family = socket.AF_INET6 if both else socket.AF_INET
+        self._socket = socket.create_server(at, family=family, backlog=64, dualstack_ipv6=both)
+        self.address: tuple[str, int] = self._socket.getsockname()[:2]
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)

@@ -48,6 +48,26 @@ UPLINKS: Mapping[Wan, Uplink] = {
 }
 
 
+#: The server's own address where the household has IPv6.
+SERVER_6 = "2001:db8:1::50"
+#: A household that has IPv6: prefixes of its own, and routers that find each other. By node, commands of a shell.
+IPV6: Mapping[str, str] = {
+    "isp": """
+        sysctl -qw net.ipv6.conf.all.forwarding=1
+        ip addr add 2001:db8:2::1/64 dev net0 nodad; ip addr add 2001:db8:3::1/64 dev home0 nodad
+        ip addr add 2001:db8:4::1/64 dev net1 nodad
+        ip -6 route add 2001:db8:1::/64 via 2001:db8:3::2""",
+    "inet": "ip addr add 2001:db8:2::5/64 dev eth0 nodad; ip -6 route add default via 2001:db8:2::1",
+    "outside": "ip addr add 2001:db8:4::77/64 dev eth0 nodad; ip -6 route add default via 2001:db8:4::1",
+    "router": """
+        echo 1 > /proc/sys/net/ipv6/conf/all/forwarding
+        ip addr add 2001:db8:3::2/64 dev wan nodad; ip addr add 2001:db8:1::1/64 dev br-lan nodad
+        ip -6 route add default via 2001:db8:3::1
+        nft add rule inet filter input meta l4proto ipv6-icmp accept""",
+    "server": f"ip addr add {SERVER_6}/64 dev eth0 nodad; ip -6 route add default via 2001:db8:1::1",
+}
+
+
 def wire(nodes: Mapping[str, Node], uplink: Uplink) -> None:
     """Lay the cables between the nodes and give them their addresses."""
     pid = {name: node.pid for name, node in nodes.items()}
@@ -120,7 +140,7 @@ def isp_rules(uplink: Uplink, *, drops_port: int = 0, outside_cut: bool = False)
         forward.append(f"ip saddr {OUTSIDE} drop")
         forward.append(f"ip daddr {OUTSIDE} drop")
     if uplink.translated:
-        forward.append('iifname { "net0", "net1" } oifname "home0" drop')
+        forward.append('meta nfproto ipv4 iifname { "net0", "net1" } oifname "home0" drop')
     # Only what its customer sends: the vantage is on the Internet itself.
     snat = f"ip saddr {uplink.router} snat ip to {uplink.public}" if uplink.translated else ""
     block = "\n\t\t".join(forward)

@@ -2,7 +2,8 @@
 
 Its checks from outside are real too: it opens a connection from the Internet's network to the home's public
 address, which crosses the ISP, the router's translation and filter and the server's own firewall.
-Run with one argument, JSON: listen (an address), port, public_address, token, machine_identifier, throttled,
+Run with one argument, JSON: listen (an address; `::` is both families), port, public_address, address6 (as plex.tv
+lists it), token, machine_identifier, throttled,
 settings, igd_address, log and requests (paths of its own log and of a list of all requests), `internet` and `owner`,
 open files of network namespaces, and `plex_tv`, the port at the owner's computer at which plex.tv lists the server.
 """
@@ -137,6 +138,7 @@ def main() -> None:
             log=DeviceLog(),
             lan_address=lambda: "192.168.1.50",
             public_address=around.public_address,
+            address6=lambda: settings["address6"],
         )
         in_network(settings["owner"], lambda: list_servers(plex_tv, settings["plex_tv"]))
         print("ready", flush=True)  # noqa: T201 (this is a program of its own)

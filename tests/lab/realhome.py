@@ -205,11 +205,12 @@ class RealHome:
         listen: str = "0.0.0.0",
         throttled: bool = False,
         igd_address: str = "",
+        address6: str = "",
     ) -> None:
         """Start Plex, with a way to try ports from the Internet as plex.tv does; one that runs is ended first.
 
         `settings` are those that differ from its defaults; `igd_address` is what its log shows as the address that a
-        router told it by UPnP.
+        router told it by UPnP; `address6` its own address of IPv6, which plex.tv lists.
         """
         self.stop_plex()
         outside, owner = (
@@ -225,6 +226,7 @@ class RealHome:
             "throttled": throttled,
             "settings": dict(settings),
             "igd_address": igd_address,
+            "address6": address6,
             "log": f"{files}{daemons.PLEX_HOME}/Logs/Plex Media Server.log",
             "requests": f"{files}{PLEX_REQUESTS}",
             "internet": outside,

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from .diagnosed import PASSAGE, Breaks, keep, nft, nothing, put_back
+from .links import IPV6, SERVER_6
 from .owner import mark, plexops, state_of, without_vantage, writes_since
 from .realhome import RealHome, real_home, why_not
 from .troubles import IGD, rules, script
@@ -25,22 +26,8 @@ pytestmark = [
     pytest.mark.timeout(300),
 ]
 
-PLEX, PLEX_6 = "192.168.1.50", "2001:db8:1::50"
+PLEX = "192.168.1.50"
 CURL_REFUSED, CURL_TIMED_OUT = 7, 28
-#: A household that has IPv6: prefixes of its own, and routers that find each other.
-IPV6: Mapping[str, str] = {
-    "isp": """
-        sysctl -qw net.ipv6.conf.all.forwarding=1
-        ip addr add 2001:db8:2::1/64 dev net0 nodad; ip addr add 2001:db8:3::1/64 dev home0 nodad
-        ip -6 route add 2001:db8:1::/64 via 2001:db8:3::2""",
-    "inet": "ip addr add 2001:db8:2::5/64 dev eth0 nodad; ip -6 route add default via 2001:db8:2::1",
-    "router": """
-        echo 1 > /proc/sys/net/ipv6/conf/all/forwarding
-        ip addr add 2001:db8:3::2/64 dev wan nodad; ip addr add 2001:db8:1::1/64 dev br-lan nodad
-        ip -6 route add default via 2001:db8:3::1
-        nft add rule inet filter input meta l4proto ipv6-icmp accept""",
-    "server": f"ip addr add {PLEX_6}/64 dev eth0 nodad; ip -6 route add default via 2001:db8:1::1",
-}
 
 
 def by_hand(*texts: str) -> Breaks:
@@ -68,7 +55,7 @@ def over_ipv4(home: RealHome) -> bool:
 
 def over_ipv6(home: RealHome) -> bool:
     """Tell whether one gets to the host by the host's own address. Plex listens to IPv4 here: then the host refuses."""
-    asked = home.exec("inet", ["curl", "-s", "-m", "0.7", f"http://[{PLEX_6}]:32400/identity"])
+    asked = home.exec("inet", ["curl", "-s", "-m", "0.7", f"http://[{SERVER_6}]:32400/identity"])
     assert asked.returncode in (CURL_REFUSED, CURL_TIMED_OUT), asked.stderr
     return asked.returncode == CURL_REFUSED
 
@@ -122,7 +109,7 @@ OLD_IPTABLES = Trap(
 )
 PINHOLE = Trap(
     "over IPv6",
-    rules(f'add rule inet filter forward ip6 daddr {PLEX_6} tcp dport 32400 accept comment "hole"'),
+    rules(f'add rule inet filter forward ip6 daddr {SERVER_6} tcp dport 32400 accept comment "hole"'),
     "“hole” lets in over IPv6",
     arrives=over_ipv6,
 )
