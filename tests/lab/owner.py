@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from typing import Any
 
+from .node import NODE_PATH
 from .realhome import REPOSITORY, RealHome
 
 PLAYBOOK = REPOSITORY / "playbooks/plex-remote-access.yaml"
 PORT = 32500
 #: The stops that can be changed over SSH.
 MACHINES = ("router", "server")
+#: What differs from one look to the next.
+MOVING = ("host.time",)
 
 #: What the tool may ask when it only looks, read by a person. Everything else counts as a write.
 READ = re.compile(
@@ -35,6 +41,31 @@ def plexops(
         playbooks.mkdir()
         shutil.copy(PLAYBOOK, playbooks)
     return home.run(["plexops", *command.split(), *words], timeout=timeout)
+
+
+def on_the_machine(home: RealHome, node: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run plexops as root on one of the machines themselves, with that machine's files, in its /srv."""
+    return subprocess.run(
+        home.nodes[node].enter([sys.executable, "-m", "plexops", *words], directory="/srv"),
+        env={
+            "PATH": NODE_PATH,
+            "PYTHONPATH": str(REPOSITORY),
+            "HOME": "/root",
+            "PYTHONDONTWRITEBYTECODE": "1",
+        },
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+
+
+def snapshot_of(text: str) -> Any:
+    """Read what a run kept of a device, without what differs from one look to the next."""
+    snapshot = json.loads(text)
+    snapshot["facts"] = {name: fact for name, fact in snapshot["facts"].items() if name not in MOVING}
+    return snapshot
 
 
 def without_vantage(home: RealHome) -> RealHome:

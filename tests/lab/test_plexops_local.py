@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
-import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from . import links
-from .node import NODE_PATH
-from .owner import armed_windows, mark, plexops, requests_since, state_of, without_vantage
-from .realhome import PLEX_PORT, REPOSITORY, RealHome, real_home, why_not
+from .owner import (
+    armed_windows,
+    mark,
+    on_the_machine,
+    plexops,
+    requests_since,
+    snapshot_of,
+    state_of,
+    without_vantage,
+)
+from .realhome import PLEX_PORT, RealHome, real_home, why_not
 
 pytestmark = [pytest.mark.namespaces, pytest.mark.skipif(bool(why_not()), reason=why_not() or "can run here")]
 
@@ -25,8 +31,6 @@ INVENTORY = f"""sites:
     echoes: []
 """
 PLAYBOOK = "- {name: Plex, sites: all, tasks: [{name: The firewall lets Plex in, firewall_rule: {}}]}\n"
-#: What differs from one look to the next.
-MOVING = ("host.time",)
 
 
 @pytest.fixture
@@ -36,21 +40,7 @@ def home() -> Iterator[RealHome]:
 
 
 def on_the_server(home: RealHome, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run plexops as root on the machine that Plex runs on, with that machine's files."""
-    return subprocess.run(
-        home.nodes["server"].enter([sys.executable, "-m", "plexops", *words], directory="/srv"),
-        env={
-            "PATH": NODE_PATH,
-            "PYTHONPATH": str(REPOSITORY),
-            "HOME": "/root",
-            "PYTHONDONTWRITEBYTECODE": "1",
-        },
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
+    return on_the_machine(home, "server", *words)
 
 
 def described(home: RealHome) -> None:
@@ -61,13 +51,7 @@ def looked(home: RealHome, site: str) -> Any:
     """Give what the newest run on the server kept of the server, without what moves."""
     folder = f"/root/.local/state/plexops/{site}/runs"
     newest = home.nodes["server"].sh(f"ls {folder}").split()[-1]
-    return told(home.read("server", f"{folder}/{newest}/private/server.json"))
-
-
-def told(text: str) -> Any:
-    snapshot = json.loads(text)
-    snapshot["facts"] = {name: fact for name, fact in snapshot["facts"].items() if name not in MOVING}
-    return snapshot
+    return snapshot_of(home.read("server", f"{folder}/{newest}/private/server.json"))
 
 
 def test_the_plex_host_tells_itself_what_it_tells_over_ssh(home: RealHome) -> None:
@@ -78,7 +62,7 @@ def test_the_plex_host_tells_itself_what_it_tells_over_ssh(home: RealHome) -> No
     done = on_the_server(home, "diagnose", "--offline")
     assert done.returncode in (0, 1, 3, 4), done.stdout + done.stderr
     assert requests_since(home, marked)["server"] == []
-    here, over_ssh = looked(home, "home"), told(kept.read_text())
+    here, over_ssh = looked(home, "home"), snapshot_of(kept.read_text())
     assert here["facts"].keys() >= {"host.addresses", "firewall.active", "firewall.kind", "host.renew"}
     assert here == over_ssh
 
