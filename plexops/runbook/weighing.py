@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from plexops.runbook.cause import Place, Way, Weight
 from plexops.runbook.causes_server import leaves_by_vpn
+from plexops.runbook.conditions import WanCause
 from plexops.runbook.ipv6 import OverIpv6, over_ipv6
 from plexops.runbook.missing import unseen
 from plexops.runbook.observations import Observed, PlexTv
@@ -23,6 +24,7 @@ OVER_IPV4 = frozenset(
 )
 #: With these the way in may work all the same.
 _BESIDE = (Weight.PARTS, Weight.POLICY, Weight.WEAKNESS)
+_TRANSLATED = (WanCause.CARRIER_NAT, WanCause.TRANSITION, WanCause.SECOND_NAT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +111,13 @@ def _soft(stop: Stop) -> bool:
 
 
 def _not_on_the_way(stop: Stop, situation: Situation) -> bool:
-    """Whether viewers do not come by the router: plex.tv got in at the address of the server's tunnel."""
+    """Whether viewers do not come by the router: plex.tv got in at the address of the server's tunnel.
+
+    Where the router's own address is none of the internet's, plex.tv sees another one whichever way viewers come.
+    """
     home = (Place.CONTAINER, Place.SERVER_FILTER, Place.SOCKET, Place.SERVER_WAY_OUT)
-    round_it = leaves_by_vpn(situation) is not None or situation.observed.elsewhere
+    elsewhere = situation.observed.elsewhere and situation.wan.cause not in _TRANSLATED
+    round_it = leaves_by_vpn(situation) is not None or elsewhere
     return (
         stop.place not in home and round_it and situation.observed.claimed and not situation.observed.failed
     )
