@@ -25,15 +25,12 @@ def relay_off(situation: Situation) -> Sign | None:
 
 def vpn_in_order(situation: Situation) -> Sign | None:
     """`access: vpn`: does Plex answer where the VPN leads, and listen to more than itself?"""
-    if (
-        situation.view.access != "vpn"
-        or not situation.listeners
-        or not situation.plex.text("plex.identifier")
-    ):
+    listens = situation.listeners or situation.answers_in_the_lan
+    if situation.view.access != "vpn" or not listens or not situation.plex.text("plex.identifier"):
         return None
     return sign(
         "Plex answers at home; whoever is in the VPN reaches it there",
-        situation.listeners[0],
+        *(situation.listeners or ())[:1],
         of_fact(situation.plex, "plex.identifier"),
     )
 

@@ -353,8 +353,10 @@ class Situation:
 
     @cached_property
     def listeners(self) -> tuple[Entry, ...] | None:
-        """What listens at Plex's port; None where that is unknown."""
-        if self.server.state(Kind.LISTENER) is not KindState.PRESENT:
+        """What listens at Plex's port; None where that is unknown: the host's sockets say nothing of an address not its."""
+        own = self.view.plex_address
+        apart = own is not None and own != self.view.server_address and own not in self.held
+        if apart or self.server.state(Kind.LISTENER) is not KindState.PRESENT:
             return None
         return tuple(e for e in self.server.of(Kind.LISTENER) if self._at_plex_port(e.values))
 
