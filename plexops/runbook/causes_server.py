@@ -150,11 +150,11 @@ def docker_loopback(situation: Situation) -> Sign | None:
 
 
 def _published(situation: Situation) -> tuple[str, ...] | None:
-    """Give what a container publishes; None where none runs, it needs none, or it is not known."""
+    """Give what a container publishes; None where none runs, it needs none, or it or its network is not known."""
     fact = situation.server.facts.get("container.published")
     if fact is None or not isinstance(fact.value, tuple) or not situation.contained:
         return None
-    if situation.server.text("container.network") == "container":
+    if situation.server.text("container.network") in (None, "container"):
         return None
     return tuple(text for text in fact.value if "->" in text)
 

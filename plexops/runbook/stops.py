@@ -200,7 +200,9 @@ def _router_forward(situation: Situation) -> _Reading:
         return _not_read(situation, Role.ROUTER, f"where the router sends port {situation.port or 'of Plex'}")
     if situation.router_stops is not None and not situation.router_stops.translated:
         return _Reading(State.NOT_HERE, "a filter of the router stops the port before it", ())
-    if way.open or any(end.packet.dnat for end in way.answer.ends):
+    # Where a question about the rule itself is open, some packets may go past it.
+    past = any(end.packet.answers and not end.packet.dnat for end in way.answer.ends)
+    if way.open or (any(end.packet.dnat for end in way.answer.ends) and not past):
         rule = translation(way)
         called = "" if rule is None else f" by {rule.called}"
         shown = () if rule is None or not rule.exhibit else (rule.exhibit,)
@@ -231,7 +233,8 @@ def _container(situation: Situation) -> _Reading:
         return _Reading(
             State.NOT_HERE, "Plex runs in no container", (of_fact(situation.server, "container.engine"),)
         )
-    if situation.contained and "container.published" not in situation.server.facts:
+    facts = situation.server.facts
+    if situation.contained and not {"container.published", "container.network"} <= facts.keys():
         return _not_read(situation, Role.SERVER, "what the container publishes")
     return _Reading(State.PASSES, f"Plex runs in {engine}", (of_fact(situation.server, "container.engine"),))
 
