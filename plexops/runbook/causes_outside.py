@@ -47,10 +47,10 @@ def port_outside_share(situation: Situation) -> Sign | None:
 
 
 def double_nat(situation: Situation) -> Sign | None:
-    """Does another router stand before this one: by the router's own address, or by what it told Plex?"""
+    """Does another router stand before this one: by the router's own address, by what it told Plex, or as Plex says?"""
     found = _wan(situation, WanCause.SECOND_NAT)
     if found is None:
-        return _private_by_log(situation)
+        return _private_by_log(situation) or _double_by_plex(situation)
     upstream = situation.view.of(Role.UPSTREAM)
     shown = (of_fact(upstream, "upstream.address"), of_fact(upstream, "upstream.title"))
     box = situation.before_the_router
@@ -77,6 +77,15 @@ def _private_by_log(situation: Situation) -> Sign | None:
         of_fact(situation.server, "host.gateway"),
     )
     return sign(says, *shown, suspect=True)
+
+
+def _double_by_plex(situation: Situation) -> Sign | None:
+    """Does Plex itself say so (`doublenat`), and did the router not tell its own address?"""
+    known = "wan.address" in situation.router.facts or situation.wan.holds is not Holds.UNKNOWN
+    if known or situation.plex.text("plex.mapping_error") != "doublenat":
+        return None
+    says = "Plex found more than one router between it and the internet (doublenat)"
+    return sign(says, situation.shows("plex.mapping_error"), suspect=True)
 
 
 def wan_differs(situation: Situation) -> Sign | None:
