@@ -72,7 +72,8 @@ def scored(verdict: Verdict, truth: Truth) -> Score:
     candidates = [{cause.id for cause in one.causes} for one in verdict.candidates]
     if verdict.id in truth.headlines or truth.ids & set().union(*candidates[:1]):
         return Score.NAMED
-    if not truth.fails and verdict.outcome in (Outcome.FAILS, Outcome.STOP):
+    # To wait while a second NAT is suspected costs nothing; to say that it fails does.
+    if not truth.fails and verdict.outcome is Outcome.FAILS:
         return Score.WRONG
     seen = {one.cause.id for one in verdict.also}
     if truth.ids & seen.union(*candidates):
