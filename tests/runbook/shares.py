@@ -147,12 +147,10 @@ def of_recorded(rows: Iterable[tuple[Expected, RouterName]], less: bool = True) 
 def _add(lost: Lost, row: Expected, router: RouterName, kept: Replayed, less: bool) -> None:
     where, truth = f"{row.scenario} on {router}", truth_of(row, kept.full)
     expected = {row.verdict, TOLD_LESS.get((row.scenario, router), row.verdict)}
-    if kept.full.id in expected:
-        lost.none.add(where, kept.full, truth)
-    else:
+    if kept.full.id not in expected:
         # It is not right by itself: only what a person expects is.
         truth = Truth(frozenset(expected | set(row.truth)), frozenset(), truth.fails)
-        lost.none.add(where, kept.full, truth)
+    lost.none.add(where, kept.full, truth)
     if not less:
         return
     for name in kept.losable:

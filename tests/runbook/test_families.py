@@ -11,15 +11,9 @@ from plexops.lab.routers import RouterName
 from plexops.lab.scenarios import SCENARIOS
 from tests.cli.process import house
 from tests.runbook.recorded import Expected, table
+from tests.runbook.shares import TOLD_LESS
 
 HOMES = [(row, router) for row in table() for router in SCENARIOS[row.scenario].routers]
-#: What a family tells less of: Linux has no forward that is switched off and no switch of UPnP; OPNsense tells none.
-TOLD_LESS = {
-    ("forward-disabled", "linux"): "no-forward",
-    ("upnp-off", "linux"): "no-igd",
-    ("upnp-off", "opnsense"): "mapping-failed",
-    ("no-igd", "opnsense"): "mapping-failed",
-}
 #: Where the server answers at none of its addresses on this family, nothing is decided.
 SILENT = {("four-addresses", "routeros")}
 #: What an audit does not ask: where Plex says that it is at home needs to know whether it runs in a container.
