@@ -361,6 +361,8 @@ def plex_verdict(view: SiteView, port: int | None) -> Condition:
     error = plex.text("plex.mapping_error") or ""
     if state in ("waiting", "unknown"):
         return Condition(Holds.UNKNOWN, f"Plex has no verdict yet ({state})", exhibit)
+    if state == "mapped" and not error and "plex.public_address" not in plex.facts:
+        return Condition(Holds.UNKNOWN, "Plex did not say at which address plex.tv sees it", exhibit)
     if state == "mapped" and not error and plex.text("plex.public_address"):
         reached = plex.text("plex.public_port") or "unknown"
         if port is not None and reached != str(port):

@@ -140,8 +140,10 @@ def _plex_tv(view: SiteView, door: int | None, story: LogStory) -> tuple[PlexTv,
         return PlexTv.NOTHING, ""
     if error in _NOTHING_TRIED or (state == "failed" and error != "unreachable"):
         return PlexTv.NOT_ANNOUNCED, ""
-    if error or not plex.text("plex.public_address"):
+    if error or plex.text("plex.public_address") == "":
         return PlexTv.NO, ""
+    if "plex.public_address" not in plex.facts:
+        return PlexTv.NOTHING, ""
     port = plex.facts.get("plex.public_port")
     if port is not None and door is not None and port.value != door and view.access == "forward":
         return PlexTv.NOTHING, f"plex.tv speaks of port {port.value}, and viewers come by {door}"

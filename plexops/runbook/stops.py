@@ -265,10 +265,12 @@ def _believes_the_wan(situation: Situation) -> bool:
 
 def _server_way_out(situation: Situation) -> _Reading:
     egress = situation.server.text("host.egress")
-    container = situation.server.text("container.engine")
+    # In another container's network it would leave by that one's way.
+    engine, network = (situation.server.text(f"container.{name}") for name in ("engine", "network"))
+    known = engine == "" or (engine is not None and network is not None)
     if _believes_the_wan(situation):
         return _Reading(State.PASSES, "plex.tv sees Plex at the router's own address")
-    if egress is not None and container is not None:
+    if egress is not None and known:
         shown = (of_fact(situation.server, "host.egress"),)
         return _Reading(State.PASSES, f"the server answers by {egress}", shown)
     return _not_read(situation, Role.SERVER, "by which way the server answers")
@@ -307,6 +309,8 @@ def _settings(situation: Situation) -> _Reading:
 def _announcement(situation: Situation) -> _Reading:
     if situation.announced is None:
         return _not_read(situation, Role.PLEX, "which port Plex announces")
+    if not situation.believed and "plex.public_address" not in situation.plex.facts:
+        return _not_read(situation, Role.PLEX, "which address Plex announces")
     shown = () if situation.settings is None else (situation.settings.exhibit,)
     return _Reading(State.PASSES, f"Plex announces port {situation.announced}", shown)
 

@@ -73,9 +73,16 @@ def test_not_online_is_not_blamed_while_the_line_may_be_down() -> None:
     assert verdict_of(with_facts(found, OUTSIDE, account__online=False)).id == "not-online"
 
 
-@pytest.mark.parametrize("unread", ["host__egress", "container__engine"])
+@pytest.mark.parametrize("unread", ["host__egress", "container__engine", "container__network"])
 def test_no_cause_of_the_router_is_blamed_while_the_server_may_leave_by_a_vpn(unread: str) -> None:
     view = without(silent(unforwarded()), Kind.ECHO, OUTSIDE)
+    view = with_facts(
+        view,
+        SERVER,
+        container__engine="docker",
+        container__network="bridge",
+        container__published=("32400->32400/tcp",),
+    )
     assert verdict_of(view).id == "no-forward"
     assert not verdict_of(with_facts(view, SERVER, **{unread: None})).decided
 
@@ -111,6 +118,15 @@ def test_in_order_needs_an_answer_of_every_device_that_was_asked_what_it_exposes
     assert verdict_of(not_asked(view, ROUTER)).id == "in-order", (
         "a router that was never asked hinders nothing"
     )
+
+
+def test_plex_tv_s_list_is_not_called_stale_while_the_address_that_plex_believes_in_is_unread() -> None:
+    view = with_facts(unprobed(healthy()), OUTSIDE, account__direct=("198.51.100.77:32500",))
+    view = without(view, Kind.LOG_EVENT, SERVER)
+    assert verdict_of(plex_tv(view, **FAILED)).id == "stale-announcement"
+    unread = plex_tv(view, plex__public_address=None)
+    assert stop_at(unread, Place.ANNOUNCEMENT).state is State.UNREAD
+    assert not verdict_of(unread).decided
 
 
 def test_an_old_believed_address_is_never_more_than_likely() -> None:

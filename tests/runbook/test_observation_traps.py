@@ -245,9 +245,12 @@ def test_settings_of_one_port_and_a_yes_for_another_are_two_doors() -> None:
     assert verdict_of(view).outcome is Outcome.UNKNOWN
 
 
-def test_mapped_with_an_empty_address_is_a_no() -> None:
+def test_mapped_with_an_empty_address_is_a_no_and_without_any_says_nothing() -> None:
     view = unprobed(plex_tv(healthy(), plex__public_address="", plex__public_port=0))
     assert Situation(view, PORT).observed.plex_tv is PlexTv.NO
+    unsaid = plex_tv(healthy(), plex__public_address=None)
+    assert Situation(unsaid, PORT).observed.plex_tv is PlexTv.NOTHING
+    assert verdict_of(unsaid).outcome is Outcome.UNKNOWN
 
 
 @pytest.mark.parametrize("error", ["doublenat", "publisherror", "myplexgone", "badauth", "jumboframes"])

@@ -364,7 +364,12 @@ REACH: tuple[tuple[str, SiteView, Holds, str], ...] = (
     ("not from inside, and Plex is mapped", reach(INSIDE_OUT, state="mapped"), Y, "plex.tv reached Plex"),
     ("Plex is mapped", reach(state="mapped"), Y, "plex.tv reached Plex at port 32500"),
     ("mapped with an error", reach(state="mapped", error="unreachable"), N, "unreachable"),
-    ("mapped without a public address", reach(state="mapped", public=None), N, "mapped"),
+    (
+        "mapped, and its address was not read",
+        reach(state="mapped", public=None),
+        U,
+        "did not say at which address",
+    ),
     ("mapped with an empty one", reach(state="mapped", public=""), N, "mapped"),
     ("Plex is waiting", reach(state="waiting"), U, "no verdict yet"),
     ("Plex does not know", reach(state="unknown"), U, "no verdict yet"),
