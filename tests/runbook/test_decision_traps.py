@@ -1,4 +1,8 @@
-"""What leads a verdict astray although every observation was read right: one test a trap."""
+"""What leads a verdict astray although every observation was read right: one test a trap.
+
+Rules that are not understood, a stream proxy and an address of its own are homes in `homes.py`; guards that count a doubt as
+open are in `test_guards_walk.py`, and that an effect is proven by what came after the write in `test_engine_devices.py`.
+"""
 
 from __future__ import annotations
 

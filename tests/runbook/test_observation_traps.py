@@ -1,4 +1,8 @@
-"""What each observation may strike out, and what it never proves: one test a trap."""
+"""What each observation may strike out, and what it never proves: one test a trap.
+
+Of an attempt's age and address `tests/cli/test_diagnose.py` has the tests, of a router's word over UPnP
+`test_plex_addresses.py`, of echoes `test_conditions.py`, of what a person answers `test_answers.py`.
+"""
 
 from __future__ import annotations
 
