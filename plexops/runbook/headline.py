@@ -13,13 +13,15 @@ from plexops.runbook.situation import Situation
 from plexops.runbook.way_in import says as reason_says
 
 _TURNED_AWAY = {Came.ANOTHER: "wrong-server", Came.REFUSED: "refused", Came.UNREACHABLE: "unreachable"}
+#: Accesses of which attempts from outside speak: the relay and a VPN have no door on the internet.
+_BY_A_DOOR = ("forward", "proxy")
 Headline = tuple[str, Sign]
 
 
 def fails(situation: Situation) -> bool:
     """Whether an observation says that viewers do not get in by the way that is meant."""
     observed, access = situation.observed, situation.view.access
-    if access not in ("forward", "proxy"):
+    if access not in _BY_A_DOOR:
         return False
     by_relay = relayed(situation)[0] > 0 and not observed.claimed
     return observed.fails or (by_relay and access == "forward")
@@ -37,6 +39,8 @@ def headline(situation: Situation, shown: Sign | None = None) -> Headline:
 def _observed(situation: Situation) -> Iterator[Headline]:
     """Give what was observed, what says most first."""
     observed = situation.observed
+    if situation.view.access not in _BY_A_DOOR:
+        yield "unknown", sign("whether viewers get in is not known")
     attempts = tuple(attempt.exhibit for attempt in observed.failed)
     each = [f"{attempt.who}: {attempt.came}" for attempt in observed.failed]
     if observed.failed and observed.claimed:

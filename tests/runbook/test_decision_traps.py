@@ -166,6 +166,16 @@ def test_stops_of_the_internet_side_are_not_on_the_way_of_the_relay_and_of_a_vpn
     assert not {"carrier-nat", "no-forward"} & possible(view)
 
 
+@pytest.mark.parametrize("access", ["relay", "vpn"])
+def test_what_comes_by_the_relay_or_fails_at_a_door_is_no_failure_of_a_relay_or_a_vpn(access: Access) -> None:
+    view = plex_tv(
+        unprobed(healthy()), **FAILED, plex__relayed_sessions=1, plex__relay=None, plex__identifier=None
+    )
+    assert verdict_of(view).id == "relay-only"
+    unread = verdict_of(replace(view, access=access))
+    assert (unread.id, unread.outcome) == ("unknown", Outcome.UNKNOWN)
+
+
 def test_over_a_vpn_the_socket_and_the_server_s_filter_are_on_the_way() -> None:
     dropped = server(base("input", rule(TCP, dport(32400), DROP, words="no Plex")))
     view = replace(unprobed(plex_tv(healthy(), **FAILED)), access="vpn")
