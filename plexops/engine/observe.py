@@ -24,6 +24,7 @@ from plexops.model.run import Exhibit
 from plexops.model.secret import Secret
 from plexops.model.site import AddressBy, ServerDevice
 from plexops.model.snapshot import Kind, KindState, Role, Snapshot
+from plexops.runbook.endpoints import proxy
 from plexops.runbook.view import SiteView
 from plexops.transport.here import holds_address
 from plexops.transport.loading import load_http
@@ -128,10 +129,11 @@ class Observer:
 
     def _tried(self, seen: Seen, ports: Sequence[int], *, checkers: bool = False) -> Seen:
         """Have the ports tried by the vantages, and by the services only the first: the one at which outsiders knock."""
-        if not ports:
+        if not ports and proxy(seen.view) is None:
             return seen
         tried = _with_outside(seen, *self._vantages().ask(seen.view, ports))
-        return self.ask_checkers(tried, ports[0]) if checkers and self._access.site.checkers else tried
+        first = ports[0] if ports else 0
+        return self.ask_checkers(tried, first) if checkers and self._access.site.checkers else tried
 
     def moved_to(self, address: str) -> bool:
         """Tell whether the server answers at an address now, with its own host key; or, being this one, has it."""

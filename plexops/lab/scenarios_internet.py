@@ -16,7 +16,7 @@ INTERNET = (
         isp="cgnat",
         pinholes=(PinholeSeed("Plex over IPv6", PLEX_PORT),),
         server=ServerCondition(ipv6=True),
-        routers=("openwrt", "linux", "routeros"),
+        routers=("openwrt", "linux"),
     ),
     Scenario("ds-lite", "all in order at home, but IPv4 comes through the ISP's tunnel", isp="ds_lite"),
     Scenario(

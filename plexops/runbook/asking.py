@@ -73,9 +73,9 @@ def _shown(verdict: Verdict) -> Stop | None:
 
 def _left(verdict: Verdict) -> list[Stop]:
     """Give the stops that are left: where a cause shows, only those from which it may follow."""
-    if verdict.id == "reachable":
-        return []  # nothing fails: only an attempt says more
     shown = _shown(verdict)
+    if shown is None and verdict.id == "reachable":
+        return []  # nothing fails: only an attempt says more
     if shown is None:
         return [one.stop for one in verdict.candidates if one.stop.place is not Place.ISP_FILTER]
     follows = {name for one in shown.shown for name in one.cause.follows}

@@ -59,6 +59,9 @@ def _observed(situation: Situation) -> Iterator[Headline]:
         spoke = observed.plex_tv in (PlexTv.NO, PlexTv.NOT_ANNOUNCED)
         says = "; ".join([*each, *([observed.says] if spoke else [])])
         yield "unexplained", sign(says, *attempts, *observed.exhibits)
+    if observed.met:
+        first = observed.met[0]
+        yield "reachable", sign(f"{first.who} reached Plex at port {first.port}", first.exhibit)
     yield "unknown", sign("whether viewers get in is not known")
 
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from plexops.model.snapshot import Role
+from plexops.model.values import is_public
 from plexops.runbook.attempts import Came
 from plexops.runbook.cause import Cause, Place, Sign, Weight, of_fact
 from plexops.runbook.causes_server import finds_plex_tv
@@ -17,7 +18,7 @@ from plexops.runbook.observations import PlexTv
 from plexops.runbook.situation import Situation
 from plexops.runbook.table import CAUSES
 from plexops.runbook.told import Heard, by_word
-from plexops.runbook.view import ipv4, second_hop
+from plexops.runbook.view import ipv4, second_hop, tunnel
 from plexops.runbook.way_in import WayIn, rule_exhibits, translation
 
 
@@ -184,6 +185,11 @@ def _upstream(situation: Situation) -> _Reading:
         return _Reading(State.PASSES, wan.says, wan.exhibits)
     if ipv4(situation.wan_address) is not None or wan.holds is not Holds.UNKNOWN:
         return _Reading(State.PASSES, "the router's address on the internet side is no private one")
+    hop = ipv4(second_hop(situation.view))
+    direct = situation.server.text("host.egress") is not None and tunnel(situation.view) is None
+    if hop is not None and is_public(hop) and direct:
+        shown = (of_fact(situation.server, "host.hops"),)
+        return _Reading(State.PASSES, f"the box after the router, {hop}, is on the internet itself", shown)
     return _not_read(situation, Role.ROUTER, "whether a second box translates before the router")
 
 
