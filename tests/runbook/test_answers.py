@@ -186,7 +186,7 @@ WORDS = (
 
 @pytest.mark.parametrize(("text", "plex_tv", "cause"), WORDS, ids=[row[0][:40] for row in WORDS])
 def test_the_words_of_plex_web_are_known_as_they_are_pasted(text: str, plex_tv: PlexTv, cause: str) -> None:
-    unread = without(UNREAD, Kind.LOG_EVENT, SERVER)
+    unread = with_facts(without(UNREAD, Kind.LOG_EVENT, SERVER), SERVER, host__hops=None)
     situation = Situation(told(unread, answer(Topic.PLEX_WEB, text, port=None)), PORT)
     assert situation.observed.plex_tv is plex_tv
     found = {one.cause.id for stop in walk(situation) for one in (*stop.shown, *stop.suspects)}
