@@ -28,6 +28,7 @@ from plexops.runbook.view import looked_into
 
 _LAYERS: dict[Layer, Stop] = {
     Layer.CLIENT: "internet",
+    Layer.PROXY: "internet",
     Layer.ISP: "isp",
     Layer.UPSTREAM: "isp",
     Layer.ROUTER: "router",

@@ -18,6 +18,7 @@ class Layer(StrEnum):
     """Where on the way a cause is, from the outside in."""
 
     CLIENT = "viewer's network"
+    PROXY = "proxy"
     ISP = "ISP"
     UPSTREAM = "upstream gateway"
     ROUTER = "router"
