@@ -13,6 +13,7 @@ from functools import cache
 
 #: Names whose values are secret, in the words of UCI, nvram, RouterOS, VyOS, OPNsense, UniFi, TR-064 and Plex.
 CONFIDENTIAL_NAMES = (
+    r"(?=[aceimprstuvw])"  # how they begin: where a text has another letter, none of them is tried
     r"(?:pass(?:w(?:or)?d|phrase|code)|passwd|pwd|(?<![a-z])pass(?![a-z])|secret|psk(?![a-z])|wpa\d?_?key"
     r"|pre-?shared[-_]?(?:key|secret)|private[-_]?key|(?:api|auth(?:entication)?|enc(?:ryption)?|mgmt|radius|wep|"
     r"session|sae|wl[\d.]*)[-_]?key|token|credential|cookie|authorization|sysauth|ubus_rpc_session|phpsessid|csrf"
@@ -51,9 +52,9 @@ _WORDS = r"(?:[A-Za-z0-9]{1,20} ){0,2}"
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """One way of writing a value beside its name.
+    """One way of writing a value beside its name, or of a value that its shape gives away.
 
-    Groups of the expression: `lead`, `open` (a quote), `value` or `bare`.
+    Groups of the expression beside a name: `lead`, `open` (a quote), `value` or `bare`.
     """
 
     source: str
@@ -62,15 +63,20 @@ class Context:
 
     def may_find(self, text: str) -> bool:
         """Tell whether a text holds what the expression cannot do without."""
-        if not self.signs:
-            return True
         folded = text.casefold()
-        return any(sign in folded for sign in self.signs)
+        for sign in self.signs:
+            if sign in folded:
+                return True
+        return not self.signs
 
     @property
     def pattern(self) -> re.Pattern[str]:
         """The expression, compiled at its first use."""
         return _compiled(self.source)
+
+    def replaced(self, text: str, by: str | Callable[[re.Match[str]], str]) -> str:
+        """Give the text with everything that the expression finds replaced."""
+        return self.pattern.sub(by, text) if self.may_find(text) else text
 
 
 @cache
@@ -112,13 +118,13 @@ def contexts(names: str) -> tuple[Context, ...]:
 
 
 @cache
-def _compiled(source: str) -> re.Pattern[str]:
-    return re.compile(source, re.IGNORECASE | re.MULTILINE)
+def _compiled(source: str, flags: re.RegexFlag = re.IGNORECASE | re.MULTILINE) -> re.Pattern[str]:
+    return re.compile(source, flags)
 
 
 def mentions(text: str, names: str) -> bool:
-    """Tell whether any of the names is in a text at all."""
-    return _compiled(names).search(text) is not None
+    """Tell whether any of the names is in a text at all. To search small letters is quicker than to ignore case."""
+    return _compiled(names, re.MULTILINE).search(text.lower()) is not None
 
 
 @cache
@@ -153,6 +159,5 @@ def replace_values(text: str, found_by: Iterable[Context], give: Callable[[str],
         return f"{groups['lead']}{quote}{give(value[: len(value) - len(tail)])}{tail}"
 
     for context in found_by:
-        if context.may_find(text):
-            text = context.pattern.sub(put, text)
+        text = context.replaced(text, put)
     return text

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import NewType
 
 from plexops.evidence import contexts
+from plexops.evidence.contexts import Context
 from plexops.evidence.files import open_file, read_file, sync_folder, unwritable, write_all
 from plexops.evidence.scrub import REMOVED, Scrubber
 from plexops.model.errors import PlexopsError, Problem
@@ -44,72 +45,68 @@ _READABLE_V6 = tuple(
     IPv6Network(net) for net in ("::/127", "fe80::/10", "fc00::/7", "2001:db8::/32", "ff00::/8")
 )
 
-_PEM = re.compile(
-    r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]{0,40}-----|\Z)", re.DOTALL
-)
-_HEADER = re.compile(
-    r"^(?P<lead>[ \t]*(?:[<>*] ?)?(?:set-cookie|cookie|authorization|proxy-authorization|x-plex-token|x-auth-token"
-    r"|x-csrf-token|x-api-key)[ \t]*:[ \t]*)(?P<value>[^\n]+)",
-    re.IGNORECASE | re.MULTILINE,
-)
-#: Secrets that their own shape gives away: bearer and basic logins, JSON web tokens, Plex claims, crypt hashes.
-_SHAPES = (
-    re.compile(r"(?P<lead>\b(?:Bearer|Basic|Digest) )(?!realm=)[A-Za-z0-9+/=._~-]{6,}"),
-    re.compile(r"(?P<lead>)\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{2,}(?:\.[A-Za-z0-9_-]*)?"),
-    re.compile(r"(?P<lead>)\bclaim-[A-Za-z0-9_-]{10,}"),
-    re.compile(r"(?P<lead>)\$(?:1|2[abxy]?|5|6|7|y|gy|sha1|apr1)\$[A-Za-z0-9./$=,+-]{8,}"),
-    re.compile(
-        r"(?P<lead>\b[a-z][a-z0-9+.-]{1,20}://)[^\s/@:\"'<>]{0,200}:[^\s/@\"'<>]{1,200}(?=@)", re.IGNORECASE
+#: Secrets that their own shape gives away: keys, headers, bearer and basic logins, JSON web tokens, Plex claims, crypt
+#: hashes. As with all expressions here, what begins with a lookahead is only there to be quick.
+_SECRETS = (
+    Context(
+        r"(?s-i:(?P<lead>)-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]{0,40}-----|\Z))",
+        ("-----begin",),
     ),
-    re.compile(
-        r"(?P<lead>\bsid(?:\\?[\"'])?\s?[=:>]\s?(?:\\?[\"'])?)[0-9a-f]{16}(?![0-9a-f])", re.IGNORECASE
+    Context(
+        r"^(?P<lead>[ \t]*(?:[<>*] ?)?(?:set-cookie|cookie|authorization|proxy-authorization|x-plex-token|x-auth-token"
+        r"|x-csrf-token|x-api-key)[ \t]*:[ \t]*)[^\n]+",
+        ("cookie", "authorization", "x-"),
     ),
+    Context(
+        r"(?-i:(?P<lead>\b(?:Bearer|Basic|Digest) )(?!realm=)[A-Za-z0-9+/=._~-]{6,})",
+        ("bearer ", "basic ", "digest "),
+    ),
+    Context(r"(?-i:(?P<lead>)\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{2,}(?:\.[A-Za-z0-9_-]*)?)", ("eyj",)),
+    Context(r"(?-i:(?P<lead>)\bclaim-[A-Za-z0-9_-]{10,})", ("claim-",)),
+    Context(r"(?-i:(?P<lead>)\$(?:1|2[abxy]?|5|6|7|y|gy|sha1|apr1)\$[A-Za-z0-9./$=,+-]{8,})", ("$",)),
+    Context(r"(?P<lead>\b[a-z][a-z0-9+.-]{1,20}://)[^\s/@:\"'<>]{0,200}:[^\s/@\"'<>]{1,200}(?=@)", ("://",)),
+    Context(r"(?P<lead>\bsid(?:\\?[\"'])?\s?[=:>]\s?(?:\\?[\"'])?)[0-9a-f]{16}(?![0-9a-f])", ("sid",)),
 )
 
-_PLEX_DIRECT = re.compile(
-    r"(?<![\w-])(?<!\w\.)[a-z0-9-]{1,120}(?:\.[a-z0-9-]{1,64}){0,3}\.plex\.direct\b", re.IGNORECASE
+_PLEX_DIRECT = Context(
+    r"(?<![\w-])(?<!\w\.)[a-z0-9-]{1,120}(?:\.[a-z0-9-]{1,64}){0,3}\.plex\.direct\b", (".plex.direct",)
 )
-_EMAIL = re.compile(
-    r"(?<![\w.+%-])[\w.+%-]{1,64}@(?:[a-z0-9-]{1,63}\.){1,5}[a-z]{2,24}(?![a-z0-9-])", re.IGNORECASE
+_EMAIL = Context(r"(?<![\w.+%-])[\w.+%-]{1,64}@(?:[a-z0-9-]{1,63}\.){1,5}[a-z]{2,24}(?![a-z0-9-])", ("@",))
+_UUID = Context(r"(?<![\w-])[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?![\w-])", ("-",))
+_MACHINE = Context(r"(?<![0-9a-z])[0-9a-f]{40}(?![0-9a-z])")
+_OCTETS = Context(
+    r"(?<![\w:])[0-9a-f]{2}(?:(?::[0-9a-f]{2}){5,19}|(?:-[0-9a-f]{2}){5})(?![\w:]|-[0-9a-f])", (":", "-")
 )
-_UUID = re.compile(
-    r"(?<![\w-])[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?![\w-])", re.IGNORECASE
-)
-_MACHINE = re.compile(r"(?<![0-9a-z])[0-9a-f]{40}(?![0-9a-z])", re.IGNORECASE)
-_OCTETS = re.compile(
-    r"(?<![\w:])[0-9a-f]{2}(?:(?::[0-9a-f]{2}){5,19}|(?:-[0-9a-f]{2}){5})(?![\w:]|-[0-9a-f])", re.IGNORECASE
-)
-_CISCO_MAC = re.compile(r"(?<![\w.])[0-9a-f]{4}\.[0-9a-f]{4}\.[0-9a-f]{4}(?![\w.])", re.IGNORECASE)
-_BARE_MAC = re.compile(
+_CISCO_MAC = Context(r"(?<![\w.])[0-9a-f]{4}\.[0-9a-f]{4}\.[0-9a-f]{4}(?![\w.])", (".",))
+_BARE_MAC = Context(
     r"(?P<lead>mac(?:[-_]?addr(?:ess)?)?(?:\\?[\"'])?\s?[=:>]\s?(?:\\?[\"'])?)(?P<mac>[0-9a-f]{12})(?![0-9a-f])",
-    re.IGNORECASE,
+    ("mac",),
 )
-_V6 = re.compile(
-    r"(?<![\w:.])(?:[0-9a-f]{0,4}:){2,7}(?:\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}|[0-9a-f]{1,4})?(?![0-9a-z:]|\.\d)",
-    re.IGNORECASE,
+_V6 = Context(
+    r"(?=[0-9a-f:])(?<![\w:.])(?:[0-9a-f]{0,4}:){2,7}"
+    r"(?:\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}|[0-9a-f]{1,4})?(?![0-9a-z:]|\.\d)",
+    (":",),
 )
-_V4 = re.compile(
-    r"(?<![\w.])(?<!version )(?<!version=)(?<!version=[\"'])(?:\d{1,3}\.){3}\d{1,3}(?!\w|\.\d)", re.IGNORECASE
+_V4 = Context(
+    r"(?=\d)(?<![\w.])(?<!version )(?<!version=)(?<!version=[\"'])(?:\d{1,3}\.){3}\d{1,3}(?!\w|\.\d)", (".",)
 )
-_REVERSE = re.compile(
-    r"(?<![\w.])(?:\d{1,3}\.){4}(?=in-addr\.arpa)|(?<![\w.])(?:[0-9a-f]\.){32}(?=ip6\.arpa)", re.IGNORECASE
+_REVERSE = Context(
+    r"(?<![\w.])(?:\d{1,3}\.){4}(?=in-addr\.arpa)|(?<![\w.])(?:[0-9a-f]\.){32}(?=ip6\.arpa)", (".arpa",)
 )
-_DASHED_V4 = re.compile(r"(?<!\d)(?<!\d[-.])\d{1,3}(?:-\d{1,3}){3}(?=[.-][a-z])", re.IGNORECASE)
-_PLACE = re.compile(
+_DASHED_V4 = Context(r"(?=\d)(?<!\d)(?<!\d[-.])\d{1,3}(?:-\d{1,3}){3}(?=[.-][a-z])", ("-",))
+_PLACE = Context(
     r"(?P<lead>(?<![a-z])(?:latitude|longitude|lat|lng|lon)(?:\\?[\"'])?\s?[=:>]\s?(?:\\?[\"'])?)-?\d{1,3}\.\d+",
-    re.IGNORECASE,
+    ("lat", "lng", "lon"),
 )
 _PPPOE_LINE = (
-    contexts.Context(
-        r"(?P<lead>pppoe-client[^\n]{0,300}?\buser=)(?P<open>\"?)(?P<value>[^\s\"]+)", ("pppoe",)
-    ),
+    Context(r"(?P<lead>pppoe-client[^\n]{0,300}?\buser=)(?P<open>\"?)(?P<value>[^\s\"]+)", ("pppoe",)),
 )
 _MASKED = re.compile(r"[\w.:@-]*··[·.:@-]*(?:\.plex\.direct)?#[a-z2-7]{4}")
 _SWITCH = re.compile(r"true|false|yes|no|on|off|enabled|disabled|[01]?", re.IGNORECASE)
 
 
 #: The kinds of identifier that only their name gives away; the expressions besides those by name.
-_NAMED: tuple[tuple[str, str, tuple[contexts.Context, ...]], ...] = (
+_NAMED: tuple[tuple[str, str, tuple[Context, ...]], ...] = (
     ("ssid", contexts.SSID_NAMES, ()),
     ("serial", contexts.SERIAL_NAMES, ()),
     ("person", contexts.PERSON_NAMES, _PPPOE_LINE),
@@ -177,10 +174,8 @@ class Masker:
 
     def _without_secrets(self, text: str) -> str:
         text = self._secrets.scrub(text)
-        text = _PEM.sub(REMOVED, text)
-        text = _HEADER.sub(rf"\g<lead>{REMOVED}", text)
-        for shape in _SHAPES:
-            text = shape.sub(rf"\g<lead>{REMOVED}", text)
+        for secret in _SECRETS:
+            text = secret.replaced(text, rf"\g<lead>{REMOVED}")
         text = contexts.replace_values(text, contexts.nameless_keys(), lambda _: REMOVED)
         if contexts.mentions(text, contexts.CONFIDENTIAL_NAMES):
             patterns = contexts.contexts(contexts.CONFIDENTIAL_NAMES)
@@ -188,18 +183,20 @@ class Masker:
         return text
 
     def _identifiers(self, text: str) -> str:
-        text = _PLEX_DIRECT.sub(lambda m: f"····.plex.direct{self._tag('plex.direct', m[0].lower())}", text)
-        text = _EMAIL.sub(lambda m: f"····@····{self._tag('email', m[0].lower())}", text)
-        text = _UUID.sub(lambda m: f"····{self._tag('uuid', m[0].lower())}", text)
-        text = _MACHINE.sub(lambda m: f"····{self._tag('machine', m[0].lower())}", text)
-        text = _OCTETS.sub(lambda m: self._octets(m[0]), text)
-        text = _CISCO_MAC.sub(lambda m: self._mac(m[0]), text)
-        text = _BARE_MAC.sub(lambda m: m["lead"] + self._mac(m["mac"]), text)
-        text = _REVERSE.sub(lambda m: f"····{self._tag('reverse', m[0].lower())}.", text)
-        text = _V6.sub(lambda m: self._v6(m[0]), text)
-        text = _V4.sub(lambda m: self._v4(m[0], "."), text)
-        text = _DASHED_V4.sub(lambda m: self._v4(m[0], "-"), text)
-        text = _PLACE.sub(r"\g<lead>··.··", text)
+        text = _PLEX_DIRECT.replaced(
+            text, lambda m: f"····.plex.direct{self._tag('plex.direct', m[0].lower())}"
+        )
+        text = _EMAIL.replaced(text, lambda m: f"····@····{self._tag('email', m[0].lower())}")
+        text = _UUID.replaced(text, lambda m: f"····{self._tag('uuid', m[0].lower())}")
+        text = _MACHINE.replaced(text, lambda m: f"····{self._tag('machine', m[0].lower())}")
+        text = _OCTETS.replaced(text, lambda m: self._octets(m[0]))
+        text = _CISCO_MAC.replaced(text, lambda m: self._mac(m[0]))
+        text = _BARE_MAC.replaced(text, lambda m: m["lead"] + self._mac(m["mac"]))
+        text = _REVERSE.replaced(text, lambda m: f"····{self._tag('reverse', m[0].lower())}.")
+        text = _V6.replaced(text, lambda m: self._v6(m[0]))
+        text = _V4.replaced(text, lambda m: self._v4(m[0], "."))
+        text = _DASHED_V4.replaced(text, lambda m: self._v4(m[0], "-"))
+        text = _PLACE.replaced(text, r"\g<lead>··.··")
         for kind, names, others in _NAMED:
             give = partial(self._pseudonym, kind)
             text = contexts.replace_values(text, others, give)

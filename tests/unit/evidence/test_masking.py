@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from plexops.evidence import contexts
+from plexops.evidence import contexts, masking
 from plexops.evidence.masking import Masker, load_key, mask_report
 from plexops.evidence.scrub import REMOVED, Scrubber
 from plexops.model.errors import Place, PlexopsError
@@ -209,16 +209,22 @@ def test_damaged_or_linked_key_is_refused(tmp_path: Path) -> None:
     assert caught.value.problems[0].code == "PLX-R105"
 
 
-@pytest.mark.parametrize(
-    "names",
-    [
-        contexts.CONFIDENTIAL_NAMES,
-        contexts.SSID_NAMES,
-        contexts.SERIAL_NAMES,
-        contexts.PERSON_NAMES,
-        contexts.IDENTITY_NAMES,
-    ],
+_NAMES = (
+    contexts.CONFIDENTIAL_NAMES,
+    contexts.SSID_NAMES,
+    contexts.SERIAL_NAMES,
+    contexts.PERSON_NAMES,
+    contexts.IDENTITY_NAMES,
 )
+#: What a shape gives away, and what stands beside a name.
+_SHAPES = (
+    *masking._SECRETS,
+    *(context for context in vars(masking).values() if isinstance(context, contexts.Context)),
+    *contexts.contexts(r"(?:ssid|token)"),
+)
+
+
+@pytest.mark.parametrize("names", _NAMES)
 def test_no_expression_could_find_what_the_look_for_names_misses(names: str) -> None:
     found = contexts.contexts(names)
     assert len(found) == 9
@@ -227,10 +233,18 @@ def test_no_expression_could_find_what_the_look_for_names_misses(names: str) -> 
         assert context.pattern.flags & (re.IGNORECASE | re.MULTILINE) == re.IGNORECASE | re.MULTILINE
 
 
-@pytest.mark.parametrize("place", range(9))
+@pytest.mark.parametrize("names", _NAMES)
 @given(data=st.data())
 @settings(suppress_health_check=list(HealthCheck))
-def test_no_expression_could_find_what_its_signs_miss(place: int, data: st.DataObject) -> None:
-    context = contexts.contexts(r"(?:ssid|token)")[place]
+def test_the_look_for_names_is_the_same_in_capitals(names: str, data: st.DataObject) -> None:
+    pattern = re.compile(names, re.IGNORECASE)
+    text = data.draw(st.from_regex(pattern, alphabet=st.characters(codec="ascii")))
+    assert contexts.mentions(text, names)
+
+
+@pytest.mark.parametrize("context", _SHAPES)
+@given(data=st.data())
+@settings(suppress_health_check=list(HealthCheck))
+def test_no_expression_could_find_what_its_signs_miss(context: contexts.Context, data: st.DataObject) -> None:
     text = data.draw(st.from_regex(context.pattern))
     assert context.may_find(text)
