@@ -22,7 +22,8 @@ def unasked(given: Comparison, findings: Sequence[Finding]) -> list[Finding]:
     asked = {finding.kind for finding in findings}
     found: list[Finding] = []
     forwarding = [task for task in given.tasks.tasks if task.kind in FORWARDING and not task.not_applicable]
-    wan = conditions.wan(given.view)
+    situation = Situation(given.view, given.tasks.external_port)
+    wan = situation.wan
     if (
         forwarding
         and Kind.WAN not in asked
@@ -31,13 +32,14 @@ def unasked(given: Comparison, findings: Sequence[Finding]) -> list[Finding]:
     ):
         status = FindingStatus.STOPPED if wan.holds is Holds.NO else FindingStatus.NOTE
         found.append(_bare(Kind.WAN, status, wan.says, wan.exhibits, wan.stop))
-    if Kind.DMZ not in asked and (exposed := conditions.dmz(given.view)).holds is Holds.NO:
+    exposed = conditions.dmz_by(given.view, situation.exposures)
+    if Kind.DMZ not in asked and exposed.holds is Holds.NO:
         found.append(_bare(Kind.DMZ, FindingStatus.CONFLICT, exposed.says, exposed.exhibits, exposed.stop))
     if Kind.HOST_FIREWALL not in asked and given.view.of(Role.SERVER).flag("firewall.active") is False:
         found.append(_bare(Kind.HOST_FIREWALL, FindingStatus.NOTE, conditions.host_firewall(given.view).says))
     if forwarding and (lost := conditions.persists(given.view)).holds is Holds.NO:
         found.append(_bare(Kind.PORT_FORWARD, FindingStatus.DRIFT, lost.says, lost.exhibits, lost.stop))
-    found += _three_ways(given, [*findings, *found])
+    found += _three_ways(situation, [*findings, *found])
     found += _orphans(given)
     users = sorted(
         {str(e.values.address) for e in given.view.of(Role.ROUTER).of(Kind.UPNP_MAPPING) if e.values}
@@ -59,13 +61,13 @@ _WAYS: Mapping[Outcome, FindingStatus] = MappingProxyType(
 )
 
 
-def _three_ways(given: Comparison, findings: Sequence[Finding]) -> list[Finding]:
+def _three_ways(situation: Situation, findings: Sequence[Finding]) -> list[Finding]:
     """Everything is set as wanted: say what a diagnosis would say of the ways in and back, and of what is announced."""
     fine = (FindingStatus.OK, FindingStatus.NOT_APPLICABLE, FindingStatus.NOTE)
     forwards = any(finding.kind is Kind.PORT_FORWARD for finding in findings)
     if not forwards or any(f.status not in fine for f in findings):
         return []
-    verdict = judge(Situation(given.view, given.tasks.external_port))
+    verdict = judge(situation)
     # That plex.tv's success bears no date, or that an audit asks less, is no finding.
     if verdict.outcome is Outcome.IN_ORDER or verdict.id in ("reachable", "unknown"):
         return []

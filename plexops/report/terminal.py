@@ -9,6 +9,7 @@ from enum import StrEnum
 from itertools import takewhile
 
 #: Marks that stack on one letter: languages use two or three, vandals hundreds.
+_MARKS = frozenset({"Mn", "Me"})
 _MARKS_PER_LETTER = 4
 #: Controls, format characters (direction, zero width), lone surrogates, line and paragraph separators.
 _ACTING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
@@ -55,13 +56,13 @@ def safe_term(text: str, keep: str = "") -> str:
     Controls (C0, DEL, C1) become `\xNN`; direction overrides, zero-width and other format characters, line separators
     and lone surrogates become `\uNNNN`. `keep` names controls that stay, such as a newline.
     """
-    if text.isascii() and text.isprintable():
+    if all(char.isprintable() and unicodedata.category(char) not in _MARKS for char in {*text} - {*keep}):
         return text
     shown: list[str] = []
     marks = 0
     for char in text:
         category = unicodedata.category(char)
-        marks = marks + 1 if category in {"Mn", "Me"} else 0
+        marks = marks + 1 if category in _MARKS else 0
         visible = category not in _ACTING and marks <= _MARKS_PER_LETTER and not _is_noncharacter(char)
         shown.append(char if visible or char in keep else _escape(char))
     return "".join(shown)

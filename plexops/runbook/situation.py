@@ -343,6 +343,8 @@ class Situation:
     def firewall_stops(self, family: Literal[4, 6] = 4) -> Reason | None:
         """What stops it on the server where one rule in the firewall that plexops changes would let it in."""
         stopped = self.host_stops(family)
+        if stopped is None:
+            return None
         opened = opened_server(self.view, self.view.plex_port, family)
         return stopped if opened is not None and opened.open else None
 
