@@ -11,16 +11,19 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 
+#: No letter stands before, behind. A set of letters of which the case is ignored takes longest to compile.
+_BEFORE, _BEHIND = r"(?<!(?-i:[A-Za-z]))", r"(?!(?-i:[A-Za-z]))"
 #: Names whose values are secret, in the words of UCI, nvram, RouterOS, VyOS, OPNsense, UniFi, TR-064 and Plex.
 CONFIDENTIAL_NAMES = (
-    r"(?=[aceimprstuvw])"  # how they begin: where a text has another letter, none of them is tried
-    r"(?:pass(?:w(?:or)?d|phrase|code)|passwd|pwd|(?<![a-z])pass(?![a-z])|secret|psk(?![a-z])|wpa\d?_?key"
+    rf"(?:pass(?:w(?:or)?d|phrase|code)|passwd|pwd|{_BEFORE}pass{_BEHIND}|secret|psk{_BEHIND}|wpa\d?_?key"
     r"|pre-?shared[-_]?(?:key|secret)|private[-_]?key|(?:api|auth(?:entication)?|enc(?:ryption)?|mgmt|radius|wep|"
     r"session|sae|wl[\d.]*)[-_]?key|token|credential|cookie|authorization|sysauth|ubus_rpc_session|phpsessid|csrf"
-    r"|(?<![a-z])wps[-_]?(?:device[-_]?)?pin|phrase_x|acc_list|pptpd_clientlist|vpn_serverx?_clientlist"
-    r"|ipsec_client_list|(?<![a-z])(?:snmp[-_]?)?community(?![a-z])|(?<![a-z])challenge(?![a-z])"
+    rf"|{_BEFORE}wps[-_]?(?:device[-_]?)?pin|phrase_x|acc_list|pptpd_clientlist|vpn_serverx?_clientlist"
+    rf"|ipsec_client_list|{_BEFORE}(?:snmp[-_]?)?community{_BEHIND}|{_BEFORE}challenge{_BEHIND}"
     r"|(?<![a-z-])response(?==))"
 )
+#: What to look for first: where a text has a letter with which none of them begins, none of them is tried.
+ANY_CONFIDENTIAL = rf"(?=[aceimprstuvw]){CONFIDENTIAL_NAMES}"
 #: Names of a wireless network.
 SSID_NAMES = r"(?:(?<![a-z])(?<!hide[-_])(?<!hidden[-_])(?<!broadcast_)(?:new|e|wl[\d.]*_)?ssid(?!\w))"
 #: Names of a serial number.

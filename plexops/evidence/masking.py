@@ -177,7 +177,7 @@ class Masker:
         for secret in _SECRETS:
             text = secret.replaced(text, rf"\g<lead>{REMOVED}")
         text = contexts.replace_values(text, contexts.nameless_keys(), lambda _: REMOVED)
-        if contexts.mentions(text, contexts.CONFIDENTIAL_NAMES):
+        if contexts.mentions(text, contexts.ANY_CONFIDENTIAL):
             patterns = contexts.contexts(contexts.CONFIDENTIAL_NAMES)
             text = contexts.replace_values(text, patterns, lambda _: REMOVED)
         return text

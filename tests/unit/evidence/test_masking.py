@@ -240,6 +240,7 @@ def test_the_look_for_names_is_the_same_in_capitals(names: str, data: st.DataObj
     pattern = re.compile(names, re.IGNORECASE)
     text = data.draw(st.from_regex(pattern, alphabet=st.characters(codec="ascii")))
     assert contexts.mentions(text, names)
+    assert names != contexts.CONFIDENTIAL_NAMES or contexts.mentions(text, contexts.ANY_CONFIDENTIAL)
 
 
 @pytest.mark.parametrize("context", _SHAPES)
