@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 
 from plexops.model.matches import Family
@@ -12,6 +12,7 @@ from plexops.model.matches import Family
 #: iptables quotes with `"` only; a backslash in quotes takes the next character as it is.
 _WORD = re.compile(r'(?:"((?:[^"\\]|\\.)*)"(?=\s|$)|([^\s"]+))\s*')
 _ESCAPE = re.compile(r"\\(.)")
+_OPTION = re.compile(r"-[a-zA-Z]|--[a-z][a-z0-9-]*")
 #: Options that no module owns: they may stand anywhere on a line. Old spellings are those of people's scripts.
 _HEAD = MappingProxyType(
     dict.fromkeys(("-s", "--source", "--src"), "-s")
@@ -161,7 +162,7 @@ def _options(words: list[tuple[str, bool]]) -> tuple[list[Option], str]:
     for (word, quoted), following in zip(words, [*words[1:], ("", True)], strict=False):
         last = options[-1] if options else None
         if last is not None and last.name in _TEXT and not last.values:
-            options[-1] = replace(last, values=(word,))
+            options[-1] = Option(last.name, (word,), last.negated)
         elif word == "!" and not quoted:
             if _is_option(*following) or last is None or last.values:
                 negated = True
@@ -173,9 +174,9 @@ def _options(words: list[tuple[str, bool]]) -> tuple[list[Option], str]:
         elif last is None or negated:
             odd.append(word)
         else:
-            options[-1] = replace(last, values=(*last.values, word))
+            options[-1] = Option(last.name, (*last.values, word), last.negated)
     return options, " ".join([*odd, "!"] if negated else odd)
 
 
 def _is_option(word: str, quoted: bool) -> bool:
-    return not quoted and re.fullmatch(r"-[a-zA-Z]|--[a-z][a-z0-9-]*", word) is not None
+    return not quoted and _OPTION.fullmatch(word) is not None

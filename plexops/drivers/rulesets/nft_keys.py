@@ -281,7 +281,8 @@ def key_of(left: Json, table: str) -> Key:
         key = _key(left, table)
     except UNREADABLE:
         return Key()
-    return replace(key, needs=tuple(test for test in key.needs if test != OF_FAMILY.get(table)))
+    needs = tuple(test for test in key.needs if test != OF_FAMILY.get(table))
+    return key if needs == key.needs else replace(key, needs=needs)
 
 
 def _key(left: Json, table: str) -> Key:

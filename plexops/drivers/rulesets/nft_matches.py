@@ -114,10 +114,10 @@ class MatchReader:
         """Give words that say of which rule they are."""
         return f"{words} # handle {self.handle}"
 
-    def read(self, statement: Json) -> list[Match]:
-        """Read one statement that a packet may fail."""
+    def read(self, statement: Json, words: str = "") -> list[Match]:
+        """Read one statement that a packet may fail. `words` are the statement's, where they are there already."""
         kind, body = one_member(statement)
-        found, words = members(body), show_statement(statement, MOST_SHOWN)
+        found, words = members(body), words or show_statement(statement, MOST_SHOWN)
         try:
             match kind:
                 case "match":

@@ -97,13 +97,14 @@ class _RuleReader:
                     self._do(done, branch, choice.statement)
                     done += self.read(statements[place + 1 :], branch)
                 return done
-            draft.said.append(show_statement(statement, MOST_SHOWN))
+            words = show_statement(statement, MOST_SHOWN)
+            draft.said.append(words)
             if isinstance(statement, str) and "notrack" in statement:
                 perhaps = draft.copy()
                 perhaps.matches.append(self.matches.unknown(statement))
                 done.append(replace(perhaps, effects=[NoTracking()]))
             if one_member(statement)[0] in ASKING:
-                _ask(done, draft, self.matches.read(statement))
+                _ask(done, draft, self.matches.read(statement, words))
             else:
                 self._do(done, draft, statement)
         return [*done, draft]

@@ -15,7 +15,7 @@ _ALL = 1 << 30
 
 def listed(value: Json) -> Sequence[Json]:
     """Give a JSON list; anything else is one element."""
-    return value if isinstance(value, Sequence) and not isinstance(value, str) else (value,)
+    return value if isinstance(value, (list, Sequence)) and not isinstance(value, str) else (value,)
 
 
 def members(value: Json) -> Mapping[str, Json]:
