@@ -10,8 +10,7 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import Any
 
-import yaml
-
+from plexops.config.yaml import yaml_loader
 from plexops.model.snapshot import Kind
 
 
@@ -72,7 +71,7 @@ class BoxByHand:
 def boxes_by_hand() -> Mapping[str, BoxByHand]:
     """Give all boxes by name."""
     text = files("plexops.config").joinpath("boxes.yaml").read_text(encoding="utf-8")
-    document: dict[str, Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text).get_single_data()
+    document: dict[str, Any] = yaml_loader()(text).get_single_data()
     always = _marked(document["always"]["port_forward"])
     ways_round = _marked(document["one-port"])
     return MappingProxyType(

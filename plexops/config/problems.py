@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import replace
-from difflib import get_close_matches
 
 from plexops.model.codes.config import HIDES_SOURCE
 from plexops.model.errors import Place, PlexopsError, Problem
@@ -24,6 +23,8 @@ MAX_DETAILS = 10
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """Give the known word that looks most like this one, or an empty text if none does."""
+    from difflib import get_close_matches  # only what is misspelt asks for it
+
     found = get_close_matches(word[:100], list(known), n=1, cutoff=0.6)
     return found[0] if found else ""
 

@@ -94,6 +94,13 @@ def parse_yaml(text: str, file: str) -> Node:
     return _Builder(text, file).document()
 
 
+def yaml_loader() -> Any:
+    """Give PyYAML's safe loader. That of libyaml, where PyYAML was built with it, is some forty times faster."""
+    import yaml
+
+    return getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
 def scalar_value(text: str) -> bool | int | str | None:
     """Give what an unquoted word means: null, true, false, a decimal integer, or itself."""
     if text in _NULLS:
@@ -120,9 +127,7 @@ class _Builder:
     def document(self) -> Node:
         import yaml
 
-        # libyaml, where PyYAML was built with it, is some forty times faster; its events are the same.
-        loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        self._events = yaml.parse(self._text, Loader=loader)
+        self._events = yaml.parse(self._text, Loader=yaml_loader())
         root: Node | None = None
         try:
             root = self._first()

@@ -19,7 +19,7 @@ from plexops.model.errors import PlexopsError, Problem
 from plexops.model.run import Exhibit
 from plexops.model.snapshot import SOMEBODY, Entry, Fact, Kind, KindState, Role, Snapshot
 from plexops.runbook.endpoints import proxy
-from plexops.runbook.told import DAY, QUESTIONS, Heard, Unclear, hear, read
+from plexops.runbook.told import DAY, Heard, Unclear, hear, questions, read
 from plexops.runbook.view import SiteView, ipv4, public_addresses
 
 #: What was tried longer ago says nothing about now: addresses, forwards and firewalls change.
@@ -74,7 +74,7 @@ class Evidence:
                 if answer.at.date() == now.date()
                 else f"{answer.at:%Y-%m-%d %H:%M} UTC"
             )
-            text = f"{QUESTIONS[answer.topic].about}: {answer.text}"
+            text = f"{questions()[answer.topic].about}: {answer.text}"
             shown = exhibit(answer.exhibit, Role.OUTSIDE, f"told by you, {when}", text)
             found.append(replace(shown, device="you"))
         return tuple(found)
@@ -83,7 +83,7 @@ class Evidence:
         """Give the evidence without answers that are more than a day old, as an audit takes it; and say so of each."""
         old = [answer for answer in self.told if (now - answer.at).total_seconds() > DAY]
         said = (
-            f"your answer on {QUESTIONS[one.topic].about} of {one.at:%Y-%m-%d %H:%M} UTC: more than a day old, not counted"
+            f"your answer on {questions()[one.topic].about} of {one.at:%Y-%m-%d %H:%M} UTC: more than a day old, not counted"
             for one in old
         )
         return replace(self, told=tuple(one for one in self.told if one not in old)), tuple(said)
@@ -173,7 +173,7 @@ def with_told(seen: Seen, evidence: Evidence, port: int | None) -> tuple[Seen, t
 
 def not_counting(heard: Heard) -> str:
     """Say why an answer does not count."""
-    return f"your answer on {QUESTIONS[heard.answer.topic].about}: {heard.why_not}"
+    return f"your answer on {questions()[heard.answer.topic].about}: {heard.why_not}"
 
 
 def bring(probe_files: Sequence[Path], logs: Path | None) -> Evidence:
@@ -200,7 +200,7 @@ def bring_answers(path: Path, sites: Sequence[str], now: datetime) -> Evidence:
         try:
             read(answer.topic, answer.text)
         except Unclear as unclear:
-            reason = f"this says nothing about {QUESTIONS[answer.topic].about}: {unclear}"
+            reason = f"this says nothing about {questions()[answer.topic].about}: {unclear}"
             problems.append(
                 Problem("PLX-C803", reason, "Correct it, or leave it out.", place, str(answer.topic))
             )

@@ -11,7 +11,7 @@ from plexops.runbook.ipv6 import over_ipv6
 from plexops.runbook.observations import PlexTv
 from plexops.runbook.situation import Situation
 from plexops.runbook.stops import State, Stop
-from plexops.runbook.told import DAY, QUESTIONS, Heard, Question, asks, door_address
+from plexops.runbook.told import DAY, Heard, Question, asks, door_address, questions
 from plexops.runbook.verdict import Verdict
 from plexops.runbook.view import looked_into
 
@@ -26,7 +26,7 @@ def next_question(situation: Situation, verdict: Verdict, skipped: Collection[To
     if verdict.decided or situation.view.access != "forward":
         return None
     answered = {heard.answer.topic for heard in situation.heard if _stands(heard)}
-    for topic, question in QUESTIONS.items():
+    for topic, question in questions().items():
         if topic not in answered and topic not in skipped and _parts(question, situation, verdict):
             return question
     return None

@@ -1,4 +1,4 @@
-"""The runbook's tables lie beside its code as YAML; they are read once, when the module that holds one is loaded."""
+"""The runbook's tables lie beside its code as YAML; each is read once."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
 from types import MappingProxyType
 
@@ -27,6 +28,7 @@ _ATTEMPT_SECONDS = 3_600.0
 _ADDRESS = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])")
 _IPV6 = re.compile(r"[0-9a-f]{0,4}:[0-9a-f]{0,4}:[0-9a-f:]*", re.IGNORECASE)
 _IDENTIFIER = re.compile(r"(?:machineidentifier\W{1,3})?([0-9a-f][0-9a-f-]{7,63})", re.IGNORECASE)
+_QUOTES = str.maketrans({"“": '"', "”": '"', "„": '"', "’": "'", "‘": "'"})
 _LABEL, _WEAKEST = "label", "unavailable"
 
 
@@ -111,14 +113,14 @@ def _meaning(name: str, row: Mapping[str, str]) -> Meaning:
 
 def _plain(text: str) -> str:
     """Give a text without what people change when they paste: case, spaces, quotes, a full stop."""
-    quotes = str.maketrans({"“": '"', "”": '"', "„": '"', "’": "'", "‘": "'"})
-    return " ".join(unicodedata.normalize("NFKC", text).translate(quotes).casefold().split()).strip(' ".')
+    return " ".join(unicodedata.normalize("NFKC", text).translate(_QUOTES).casefold().split()).strip(' ".')
 
 
-#: In the order in which they are asked.
-QUESTIONS: Mapping[Topic, Question] = MappingProxyType(
-    {Topic(name): _question(Topic(name), row) for name, row in table("questions.yaml")["questions"].items()}
-)
+@cache
+def questions() -> Mapping[Topic, Question]:
+    """Give all questions, in the order in which they are asked. Most runs have no answer, and need none."""
+    rows = table("questions.yaml")["questions"]
+    return MappingProxyType({Topic(name): _question(Topic(name), row) for name, row in rows.items()})
 
 
 def asks(question: Question, view: SiteView, port: int | None) -> str:
@@ -141,7 +143,7 @@ def door_address(view: SiteView) -> IPv4Address | None:
 
 def read(topic: Topic, text: str) -> Said:
     """Read an answer. Raises Unclear where it is none; an unknown phrase of Plex Web is one that says nothing."""
-    question, plain = QUESTIONS[topic], _plain(text)
+    question, plain = questions()[topic], _plain(text)
     if topic is Topic.PLEX_WEB:
         return Said(_phrase(question, plain))
     kind = next((kind for kind, meaning in question.kinds.items() if plain in meaning.words), "")
@@ -218,7 +220,7 @@ def hear(view: SiteView, port: int | None) -> tuple[Heard, ...]:
 
 
 def _hear(view: SiteView, answer: Answer, port: int | None) -> Heard:
-    question = QUESTIONS[answer.topic]
+    question = questions()[answer.topic]
     try:
         said = read(answer.topic, answer.text)
     except Unclear as unclear:

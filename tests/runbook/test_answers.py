@@ -18,7 +18,7 @@ from plexops.runbook.observations import PlexTv
 from plexops.runbook.situation import Situation
 from plexops.runbook.stops import State, Stop, walk
 from plexops.runbook.table import BY_ID
-from plexops.runbook.told import DAY, QUESTIONS, Unclear, attempts, hear, read
+from plexops.runbook.told import DAY, Unclear, attempts, hear, questions, read
 from plexops.runbook.verdict import Confidence, judge
 from plexops.runbook.view import SiteView
 from tests.packets.handmade import WAN
@@ -39,8 +39,8 @@ def stop_of(view: SiteView, place: Place) -> Stop:
 
 
 def test_the_table_of_questions_names_what_there_is() -> None:
-    assert list(QUESTIONS) == list(Topic)
-    for question in QUESTIONS.values():
+    assert list(questions()) == list(Topic)
+    for question in questions().values():
         assert {Place(place) for place in question.places}
         for name, meaning in question.kinds.items():
             assert isinstance(name, str), "yes, no and off are truth values without quotes"
@@ -208,7 +208,7 @@ def test_one_network_in_and_one_out_is_the_viewers_network() -> None:
     question = next_question(
         Situation(view, PORT), judge(Situation(view, PORT)), set(Topic) - {Topic.OTHER_NETWORK}
     )
-    assert question is QUESTIONS[Topic.OTHER_NETWORK]
+    assert question is questions()[Topic.OTHER_NETWORK]
     assert judge(Situation(told(view, answer(Topic.OTHER_NETWORK, "yes")), PORT)).id == "client-network"
 
 
@@ -260,7 +260,7 @@ def test_an_address_at_home_is_no_wan_address(text: str) -> None:
     assert "an address at home" in heard.why_not
     assert wan(view).holds is Holds.UNKNOWN
     question = next_question(Situation(view, PORT), judge(Situation(view, PORT)))
-    assert question is QUESTIONS[Topic.WAN_ADDRESS], "it is asked again"
+    assert question is questions()[Topic.WAN_ADDRESS], "it is asked again"
 
 
 def test_a_private_address_against_a_public_hop_is_a_contradiction() -> None:
