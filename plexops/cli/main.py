@@ -43,7 +43,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
 
 
 #: With Python's own 700 it looks for garbage a hundred times while libraries load.
-_OBJECTS_BETWEEN_COLLECTIONS = 50_000
+_OBJECTS_BETWEEN_COLLECTIONS = 200_000
 #: With Python's own 5 ms every message of a handshake waits that long for a thread that imports a library.
 _SWITCH_SECONDS = 0.0005
 
