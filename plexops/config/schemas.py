@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-from plexops.config.boxes import boxes_by_hand
+from plexops.config.boxes import BOXES
 from plexops.model.site import (
     Access,
     AddressBy,
@@ -177,7 +177,7 @@ def _router(description: str, *, here: bool = False) -> Schema:
         "like": leaf(
             "With `profile: manual`: the box that it is. plexops then says where its page or app has each setting.",
             "fritzbox",
-            enum=sorted(boxes_by_hand()),
+            enum=list(BOXES),
         ),
         "done": table(
             "With `profile: manual`: who took the steps and when. Each audit then looks for their effect.",
