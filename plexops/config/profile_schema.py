@@ -103,7 +103,7 @@ def profile_schema() -> Schema:
 
 
 def _mapped_kinds() -> tuple[Kind, ...]:
-    read_only = (Kind.LEASE, Kind.UPNP_MAPPING)
+    read_only = (Kind.LEASE, Kind.NEIGHBOUR, Kind.UPNP_MAPPING)
     return (*(kind for kind, resource in KINDS.items() if not resource.is_condition), *read_only)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from ipaddress import IPv4Address
 from typing import Any
 
-from plexops.model.entries import Lease, UpnpMapping
+from plexops.model.entries import Lease, Neighbour, UpnpMapping
 from plexops.model.fields import FieldType, FieldValue
 from plexops.model.profile import FieldMap, ResourceSpec
 from plexops.model.resources import KINDS
@@ -222,11 +222,20 @@ def _address(word: Word) -> IPv4Address:
     return value
 
 
-def _lease(words: Mapping[str, Word]) -> Lease:
-    macs = typed(FieldType.MAC, words.get("mac"))
+def _mac(word: Word) -> str:
+    macs = typed(FieldType.MAC, word)
     if not isinstance(macs, tuple):
         raise NotUnderstood("it has no MAC address")
-    return Lease(mac=macs[0], address=_address(words.get("address")), name=text_of(words.get("name")))
+    return macs[0]
+
+
+def _lease(words: Mapping[str, Word]) -> Lease:
+    return Lease(_mac(words.get("mac")), _address(words.get("address")), text_of(words.get("name")))
+
+
+def _neighbour(words: Mapping[str, Word]) -> Neighbour:
+    current = flag(words.get("current")) is True
+    return Neighbour(_mac(words.get("mac")), _address(words.get("address")), current)
 
 
 def _upnp_mapping(words: Mapping[str, Word]) -> UpnpMapping:
@@ -243,11 +252,13 @@ def _upnp_mapping(words: Mapping[str, Word]) -> UpnpMapping:
 #: What is read and never made has its own small builders.
 _READERS: Mapping[Kind, Callable[[Mapping[str, Word]], Any]] = {
     Kind.LEASE: _lease,
+    Kind.NEIGHBOUR: _neighbour,
     Kind.UPNP_MAPPING: _upnp_mapping,
 }
 
 #: The fields that a profile may map for them.
 READ_FIELDS: Mapping[Kind, tuple[str, ...]] = {
     Kind.LEASE: ("mac", "address", "name"),
+    Kind.NEIGHBOUR: ("mac", "address", "current"),
     Kind.UPNP_MAPPING: ("external_port", "address", "port", "protocol", "name"),
 }

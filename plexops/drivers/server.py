@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address
 from types import MappingProxyType
@@ -23,7 +24,7 @@ from plexops.model.fields import FieldType, Typed
 from plexops.model.packets import Box
 from plexops.model.site import Container
 from plexops.model.snapshot import SOMEBODY, Entry, Fact, FactValue, Kind, KindState, Role, Snapshot
-from plexops.model.values import is_key
+from plexops.model.values import is_key, parse_mac
 from plexops.parsers import PARSERS, ParseError
 
 #: How long the server's own undo waits, in seconds.
@@ -193,8 +194,10 @@ _LEAVE_NO_LIFETIME = frozenset({"dhclient", "udhcpc"})
 def _facts(replies: Mapping[str, Reply]) -> tuple[dict[str, Fact], dict[str, str]]:
     reasons: dict[str, str] = {}
     found: dict[str, tuple[FactValue, str]] = {}
-    addresses = _addresses(_json(replies["addresses"]))
+    links = _json(replies["addresses"])
+    addresses = _addresses(links)
     if addresses is not None:
+        found["host.macs"] = (_macs(links), "server.addresses")
         local = tuple(str(info["local"]) for link, info in addresses if link.get("ifname") != "lo")
         found["host.addresses"] = (local, "server.addresses")
     listed = _json(replies["routes"])
@@ -235,6 +238,17 @@ def _addresses(listed: Any) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]
     except (AttributeError, TypeError, LookupError, ValueError):
         return None
     return inet if len(known) == len(inet) else None
+
+
+def _macs(links: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Give the MAC addresses of all interfaces, those that a bond covers too, each with the IPv4 addresses there."""
+    found: list[str] = []
+    for link in links:
+        held = [str(info["local"]) for info in link.get("addr_info", ()) if info.get("family") == "inet"]
+        for name, addresses in (("address", held), ("permaddr", [])):
+            with suppress(ValueError):
+                found.append(" ".join([parse_mac(str(link.get(name, ""))), *addresses]))
+    return tuple(dict.fromkeys(found))
 
 
 def _address_source(

@@ -91,8 +91,8 @@ class Router(Protocol):
     def pool(self) -> tuple[IPv4Address, IPv4Address]:
         """Give the first and last address of the dynamic pool."""
 
-    def set_leases(self, leases: tuple[Lease, ...]) -> None:
-        """Let the router's lease file or table show these."""
+    def set_leases(self, leases: tuple[Lease, ...], answering: tuple[Lease, ...] | None = None) -> None:
+        """Let the router's lease file or table show these; `answering` are its neighbours, where others answer."""
 
     def export(self) -> str:
         """Give the whole configuration as the vendor's own export, without counters, times and leases."""

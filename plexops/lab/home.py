@@ -204,6 +204,7 @@ class RunningHome:
             answers=lambda source: (
                 condition.answers(source) and (source in LAN or not self.network.isp.policy)
             ),
+            leased=self.scenario.earlier_lease,
         )
         self.ways.host = host
         return self.network.add(host)

@@ -21,6 +21,9 @@ def settle(scenario: Scenario, network: Network, tls: TlsFiles) -> None:
     """Put everybody else into the home, and what the scenario has at the ISP."""
     for name, (mac, address) in NEIGHBOURS.items():
         network.add(Host(name, mac, address))
+    rival = scenario.rival
+    if rival is not None:
+        network.add(Host(rival.name, rival.mac, scenario.address, by_hand=rival.by_hand))
     network.hosts["nas"].services[443] = text_service(lambda: "<h1>NAS</h1>\n", "text/html", tls)
     if scenario.proxy_to is not None:
         _settle_proxy(scenario, scenario.proxy_to, network, tls)

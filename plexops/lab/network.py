@@ -63,6 +63,10 @@ class Host:
     firewall: Callable[[IPv4Address, int], Admission] = _open_firewall
     #: Whether its answers find their way back to an address: not where its way out leads elsewhere.
     answers: Callable[[IPv4Address], bool] = _answers_everybody
+    #: Its address was set on the host itself: the DHCP server knows nothing of it.
+    by_hand: bool = False
+    #: What the DHCP server still has for it from before.
+    leased: IPv4Address | None = None
 
 
 class Listener:
@@ -153,7 +157,12 @@ class Network:
         return host
 
     def at(self, address: IPv4Address) -> Host | None:
-        """Give the host that has this address now."""
+        """Give the host that has this address now; of two, the one that the others at home know."""
+        with self._lock:
+            return next((h for h in reversed(self.hosts.values()) if h.address == address), None)
+
+    def before_the_router(self, address: IPv4Address) -> Host | None:
+        """Give the host that answers the router at an address: of two, the one that was there first."""
         with self._lock:
             return next((h for h in self.hosts.values() if h.address == address), None)
 
@@ -170,11 +179,11 @@ class Network:
         carried = self.router.inbound(Packet(source, self.wan_address, port))
         if isinstance(carried, str):
             return carried
-        host = self.at(carried.destination)
+        host = self.before_the_router(carried.destination)
         if host is not None and not host.answers(source):
             return "dropped"
         at_home = host is not None or carried.destination == self.lan_address
-        return self._deliver(carried) if at_home else "dropped"
+        return self._deliver(carried, host) if at_home else "dropped"
 
     def from_lan(self, source: IPv4Address, host: str, port: int) -> Service | Answer:
         """Follow a connection from a LAN address to a LAN address, a name or an Internet address."""
@@ -190,7 +199,7 @@ class Network:
             return "unresolved"
         if address in (self.wan_address, self.public_address):
             return self._hairpin(source, port)
-        return self._deliver(Packet(source, address, port))
+        return self._deliver(Packet(source, address, port), self.at(address))
 
     def at_gateway(self, host: str) -> bool:
         """Tell whether an address is the box's right behind the router."""
@@ -203,7 +212,7 @@ class Network:
         carried = self.router.reflect(Packet(source, self.wan_address, port))
         if isinstance(carried, str) or carried.destination == self.lan_address:
             return "dropped"
-        return self._deliver(carried)
+        return self._deliver(carried, self.before_the_router(carried.destination))
 
     def open(self, host: str, port: int) -> Callable[[Stream], None] | None:
         """Give what serves a connection from the jump host to there; None when none comes about."""
@@ -237,10 +246,9 @@ class Network:
         for address in list(self._streams):
             self._break(address)
 
-    def _deliver(self, packet: Packet) -> Service | Answer:
+    def _deliver(self, packet: Packet, host: Host | None) -> Service | Answer:
         if packet.destination == self.lan_address:
             return self.router_services.get(packet.port, "refused")
-        host = self.at(packet.destination)
         if host is None:
             return "unreachable"
         verdict = host.firewall(packet.source, packet.port)
@@ -259,10 +267,11 @@ class Network:
         return next((address for address in _between(first, last) if address not in taken), None)
 
     def _tell_leases(self) -> None:
-        leases = [
-            Lease(h.mac.lower(), h.address, h.name) for h in self.hosts.values() if h.address is not None
-        ]
-        self.router.set_leases(tuple(leases))
+        given = [(h, h.leased or (None if h.by_hand else h.address)) for h in self.hosts.values()]
+        leases = [Lease(h.mac.lower(), address, h.name) for h, address in given if address is not None]
+        answering = {h.address: h for h in reversed(self.hosts.values()) if h.address is not None}
+        neighbours = [Lease(h.mac.lower(), address, h.name) for address, h in reversed(answering.items())]
+        self.router.set_leases(tuple(leases), tuple(neighbours))
 
     def _tracked(self, host: str, service: Service, stream: Stream) -> None:
         try:

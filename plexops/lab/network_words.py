@@ -209,3 +209,11 @@ def arp(neighbours: Iterable[tuple[str, str, str]]) -> str:
         f"{address:<16} 0x1         0x{2 if mac else 0}         {mac or '00:00:00:00:00:00'}     *        {device}\n"
         for address, mac, device in neighbours
     )
+
+
+def neighbours(found: Iterable[tuple[str, str, str]], numbers: str = "") -> str:
+    """Write `ip -4 neigh show`, in the order of `arp`; busybox tells `numbers` as well."""
+    return "".join(
+        f"{address} dev {device} {f'lladdr {mac} ' if mac else ' '}{numbers}{'REACHABLE' if mac else 'FAILED'} \n"
+        for address, mac, device in found
+    )

@@ -100,6 +100,15 @@ INSIDE = Vantage("inside", PI)
 
 
 @dataclass(frozen=True, slots=True)
+class Rival:
+    """Another host with the server's address; it answers the router first. `by_hand`: it was set on the host itself."""
+
+    name: str
+    mac: str
+    by_hand: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Scenario:
     """One state. `in-order` is the default of every field."""
 
@@ -151,6 +160,9 @@ class Scenario:
     proxy_trusted: bool = True
     #: Ports that the ISP's box answers itself, with another Plex server.
     intercepted: frozenset[int] = frozenset()
+    rival: Rival | None = None
+    #: What the DHCP server still has for the server, whose address has since been set on the server itself.
+    earlier_lease: IPv4Address | None = None
 
     def seed(self) -> Seed:
         """Give how the router starts."""

@@ -13,12 +13,14 @@ from plexops.lab.scenario import (
     PLEX_PORT,
     RESERVATION,
     RESERVED,
+    Rival,
     Scenario,
     lan,
 )
 from plexops.lab.server import MAC
 from plexops.lab.server_condition import ServerCondition
 
+_PRINTER = "3c:2a:f4:0d:0e:0f"
 _STALE = ForwardSeed("Plex", str(EXTERNAL_PORT), OLD, str(PLEX_PORT), "tcp")
 _WEB_CAM = ForwardSeed("Web cam", str(EXTERNAL_PORT), NAS, "443", "tcp")
 _EXPOSED = ForwardSeed("Plex direct", str(PLEX_PORT), RESERVED, str(PLEX_PORT), "tcp")
@@ -84,6 +86,19 @@ ROUTER = (
         "the reservation says .60, the host has .83, and the forward leads to .50",
         address=OLD,
         reservations=(ReservationSeed("media", (MAC,), lan(60)),),
+    ),
+    Scenario(
+        "address-conflict",
+        "the server's address was set on it by hand, and is since given to a printer, for which the router reserves it",
+        reservations=(ReservationSeed("printer", (_PRINTER,), RESERVED),),
+        server=ServerCondition(address_source="static"),
+        earlier_lease=OLD,
+        rival=Rival("printer", _PRINTER),
+    ),
+    Scenario(
+        "address-conflict-by-hand",
+        "a printer was given the server's reserved address by hand",
+        rival=Rival("printer", _PRINTER, by_hand=True),
     ),
     Scenario(
         "two-reservations",

@@ -19,6 +19,15 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True)
+class Neighbour:
+    """Who answered the router at an address of the LAN. `current`: within the last minute; else it may be long ago."""
+
+    mac: str
+    address: IPv4Address
+    current: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class UpnpMapping:
     """A mapping that some host asked the router for."""
 

@@ -43,6 +43,9 @@ _FACTS = (
     FactName("pending", Role.ROUTER, "text", "edits that somebody staged and did not apply", live=True),
     FactName("persists", Role.ROUTER, "flag", "whether what is written is there again after a restart"),
     FactName("host.addresses", Role.SERVER, "texts", "the server's own IPv4 addresses", live=True),
+    FactName(
+        "host.macs", Role.SERVER, "texts", "its MAC addresses, each with the IPv4 addresses there", live=True
+    ),
     FactName("host.interface", Role.SERVER, "text", "the interface of its default route", live=True),
     FactName("host.gateway", Role.SERVER, "address", "its default gateway", live=True),
     FactName(

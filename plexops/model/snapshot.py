@@ -37,6 +37,8 @@ class Kind(StrEnum):
     REACHABILITY = "reachability"
     PASSAGE = "passage"
     LEASE = "lease"
+    #: What the router's neighbour table holds: which MAC address answered at which address of the LAN.
+    NEIGHBOUR = "neighbour"
     UPNP_MAPPING = "upnp_mapping"
     #: A line of the host firewall's own file.
     HOST_RULE = "host_rule"

@@ -11,6 +11,7 @@ from plexops.parsers.dnsmasq import parse_dnsmasq, parse_dnsmasq_leases
 from plexops.parsers.miniupnpd import parse_miniupnpd_leases
 from plexops.parsers.plain import (
     parse_ip_json,
+    parse_ip_neigh,
     parse_json,
     parse_keyvalue,
     parse_lines,
@@ -34,6 +35,7 @@ PARSERS: Mapping[str, Callable[[str], Json]] = MappingProxyType(
         "dnsmasq": parse_dnsmasq,
         "dnsmasq_leases": parse_dnsmasq_leases,
         "ip_addr": parse_ip_json,
+        "ip_neigh": parse_ip_neigh,
         "ip_route": parse_ip_json,
         "json": parse_json,
         "keyvalue": parse_keyvalue,

@@ -92,6 +92,29 @@ def _unquoted(value: str) -> str:
     return "".join(parts)
 
 
+_NEIGHBOUR = re.compile(
+    r"(\S+) dev (\S+)(?: +lladdr (\S+))?(?: .*)? "
+    r"(REACHABLE|STALE|DELAY|PROBE|PERMANENT|NOARP|FAILED|INCOMPLETE|NONE)(?: proto \S+)? *"
+)
+
+
+def parse_ip_neigh(text: str) -> list[Row]:
+    """Read `ip neigh show` of iproute2 and of busybox, which tells more numbers in between.
+
+    Rows: address, interface, mac (empty where nobody answers), state. REACHABLE: it has answered within
+    `base_reachable_time`, half a minute; a STALE one may be days old (arp(7)).
+    """
+    rows: list[Row] = []
+    for line in lines_of(text):
+        match = _NEIGHBOUR.fullmatch(line)
+        if match is None and line.strip():
+            raise ParseError("no neighbour", line)
+        if match is not None:
+            address, interface, mac, state = match.groups(default="")
+            rows.append({"address": address, "interface": interface, "mac": mac, "state": state})
+    return rows
+
+
 _SOCKET = re.compile(
     r"(?:(tcp|udp)\s+)?([A-Z][A-Z0-9-]+)\s+\d+\s+\d+\s+(\S+):(\S+)\s+(\S+):(\S+)(?:\s+(.*))?"
 )

@@ -48,6 +48,7 @@ class Place(StrEnum):
     ISP_FILTER = "isp.filter"
     ROUTER_FORWARD = "router.nat"
     ROUTER_FILTER = "router.filter"
+    LAN = "lan"
     CONTAINER = "container"
     SERVER_FILTER = "server.filter"
     SOCKET = "socket"
@@ -89,6 +90,7 @@ _TITLES = {
     Place.ISP_FILTER: "the ISP's filters",
     Place.ROUTER_FORWARD: "the router's forward",
     Place.ROUTER_FILTER: "the router's filters",
+    Place.LAN: "who holds Plex's address",
     Place.CONTAINER: "Plex's container",
     Place.SERVER_FILTER: "the server's filters",
     Place.SOCKET: "Plex's port on the server",
@@ -149,7 +151,7 @@ class Cause:
 
     `covers` are causes that only follow from this one, where both show. `follows` are causes elsewhere from which this
     one may follow: while one of them is possible nothing is decided. `soft`: packets go on to another host or port,
-    which may pass them on to Plex. `current`: the account says so now, which no older success refutes. `outside` is what
+    which may pass them on to Plex. `current`: the account or devices say so now, which no success refutes. `outside` is what
     an attempt from outside may get back. `access` are the ways in that it concerns.
     """
 

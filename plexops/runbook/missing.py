@@ -36,6 +36,7 @@ _KINDS: dict[Role, dict[Kind, str]] = {
         Kind.PORT_FORWARD: "the router's forwards",
         Kind.DHCP_RESERVATION: "the router's reservations",
         Kind.LEASE: "the router's leases",
+        Kind.NEIGHBOUR: "the router's neighbour table",
         Kind.UPNP: "the router's UPnP switch",
         Kind.UPNP_MAPPING: "the router's UPnP table",
     },

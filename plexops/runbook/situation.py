@@ -193,10 +193,11 @@ class Situation:
 
     @property
     def targets(self) -> frozenset[IPv4Address]:
-        """Where packets for Plex may rightly be sent: the addresses that the host has, or its container's own."""
-        own = self.view.plex_address
+        """Where packets for Plex may rightly be sent: what the host has, its container's own, and where Plex answers."""
+        own, at = self.view.plex_address, self.view.plex_answered_at
         apart = own is not None and own != self.view.server_address
-        return self.held | ({own} if apart and own is not None else set())
+        met = ipv4(at[0]) if at is not None and self.answers_in_the_lan else None
+        return self.held | {address for address in (own if apart else None, met) if address is not None}
 
     @property
     def answers_in_the_lan(self) -> bool:

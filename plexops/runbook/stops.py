@@ -11,6 +11,7 @@ from plexops.model.snapshot import Role
 from plexops.model.values import is_public
 from plexops.runbook.attempts import Came
 from plexops.runbook.cause import Cause, Place, Sign, Weight, of_fact
+from plexops.runbook.causes_lan import who_holds
 from plexops.runbook.causes_server import finds_plex_tv
 from plexops.runbook.conditions import Holds, WanCause
 from plexops.runbook.hops import leaves_elsewhere, next_hop
@@ -229,6 +230,15 @@ def _question(way: WayIn | None) -> str:
     return "" if way is None or not way.answer.questions else str(way.answer.questions[0])
 
 
+def _lan(situation: Situation) -> _Reading:
+    if Role.ROUTER not in situation.view.asked:
+        return _Reading(State.NEVER, "whether another device holds Plex's address: no router tells")
+    held = who_holds(situation)
+    if held is None:
+        return _not_read(situation, Role.ROUTER, "which MAC addresses hold Plex's address")
+    return _Reading(State.PASSES if held.one else State.UNREAD, held.says, held.exhibits)
+
+
 def _container(situation: Situation) -> _Reading:
     engine = situation.server.text("container.engine")
     if engine is None and situation.answers_in_the_lan:
@@ -351,6 +361,7 @@ _READERS: Mapping[Place, Callable[[Situation], _Reading]] = MappingProxyType(
         Place.ROUTER_WAY_OUT: _router_way_out,
         Place.ROUTER_FORWARD: _router_forward,
         Place.ROUTER_FILTER: _router_filter,
+        Place.LAN: _lan,
         Place.CONTAINER: _container,
         Place.SERVER_FILTER: _server_filter,
         Place.SOCKET: _socket,

@@ -8,6 +8,7 @@ from typing import Any
 
 from plexops.runbook import causes_access as access
 from plexops.runbook import causes_account as account
+from plexops.runbook import causes_lan as lan
 from plexops.runbook import causes_outside as outside
 from plexops.runbook import causes_plex as plex
 from plexops.runbook import causes_router as router
@@ -45,6 +46,7 @@ _LOOKS: Mapping[str, Look] = MappingProxyType(
         "forward-wrong-port": router.forward_wrong_port,
         "router-filter": router.router_filter,
         "router-other-filter": router.other_filter_of_router,
+        "address-conflict": lan.address_conflict,
         "plex-tv-blocked": server.plex_tv_blocked,
         "server-dns": server.server_dns,
         "server-offline": server.server_offline,

@@ -101,7 +101,7 @@ _NOT_KNOWN = frozenset({"contradiction", "no-verdict-yet", "open-over-ipv6", "re
 #: What a single suspicion decides where nothing else is left: no filter, whose condition may be harmless.
 _TELLING = frozenset(
     {
-        *("double-nat", "wan-differs", "other-way-out", "announces-other-way", "vpn-egress"),
+        *("double-nat", "wan-differs", "other-way-out", "announces-other-way", "vpn-egress", "address-conflict"),
         *("proxy-no-name", "proxy-broken"),
     }
 )
@@ -143,7 +143,7 @@ def _of_shown(weighing: Weighing, shown: Sequence[Found]) -> Verdict:
     """Decide for the outermost cause that shows, unless something contradicts it or may explain it."""
     observed, first = weighing.observed, shown[0]
     on_the_way = first.cause.place.way is not Way.ANNOUNCED or first.cause.id == "port-mismatch"
-    if on_the_way and observed.claimed and not observed.failed:
+    if on_the_way and not first.cause.current and observed.claimed and not observed.failed:
         says = f"{first.sign.says}; yet {observed.says}: that is older, or there is a way that was not read"
         shows = sign(says, *first.sign.exhibits, *observed.exhibits)
         return _undecided(weighing, "contradiction", shows, [first])

@@ -85,8 +85,11 @@ def _strike(stops: Sequence[Stop], situation: Situation) -> tuple[tuple[Stop, ..
     for stop in stops:
         on_the_way = stop.place.way is not Way.ANNOUNCED
         if on_the_way and (observed.met or _not_on_the_way(stop, situation)):
-            struck += stop.shown
-            kept.append(_passes(stop, observed))
+            # One connection that got in says nothing of the next, where devices say so now.
+            stays = tuple(one for one in stop.shown if one.cause.current and observed.met)
+            struck += [one for one in stop.shown if one not in stays]
+            passed = _passes(stop, observed)
+            kept.append(replace(stop, shown=stays, suspects=(), hidden=()) if stays else passed)
         elif on_the_way and observed.plex_tv is PlexTv.DATED_YES and not observed.failed and _soft(stop):
             struck += stop.shown
             kept.append(

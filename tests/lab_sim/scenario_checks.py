@@ -115,6 +115,24 @@ def four_addresses(home: RunningHome) -> None:
     assert home.network.renew("media") == IPv4Address("192.168.1.60")
 
 
+def address_conflict(home: RunningHome) -> None:
+    shown = router(home, "ip -4 neigh show")[0]
+    assert "192.168.1.50 dev br-lan lladdr 3c:2a:f4:0d:0e:0f " in shown
+    assert "52:54:00:12:34:56" not in shown
+    leases = router(home, "cat /tmp/dhcp.leases")[0]
+    assert "3c:2a:f4:0d:0e:0f 192.168.1.50 printer" in leases
+    assert "52:54:00:12:34:56 192.168.1.83" in leases
+    assert '"dynamic"' not in server(home, "ip -j -4 addr show dev eth0")[0], "set by hand"
+    assert "192.168.1.50" in server(home, "ip -j -4 addr show dev eth0")[0]
+
+
+def address_conflict_by_hand(home: RunningHome) -> None:
+    assert "lladdr 3c:2a:f4:0d:0e:0f " in router(home, "ip -4 neigh show")[0]
+    leases = router(home, "cat /tmp/dhcp.leases")[0]
+    assert "52:54:00:12:34:56 192.168.1.50" in leases
+    assert "3c:2a:f4:0d:0e:0f" not in leases
+
+
 def two_reservations(home: RunningHome) -> None:
     shown = router(home, "uci show dhcp")[0]
     assert shown.count("52:54:00:12:34:56") == 2
@@ -558,6 +576,8 @@ CHECKS: Mapping[str, Callable[[RunningHome], None]] = {
     "router-other-filter": router_other_filter,
     "router-other-filter-unclear": router_other_filter,
     "four-addresses": four_addresses,
+    "address-conflict": address_conflict,
+    "address-conflict-by-hand": address_conflict_by_hand,
     "two-reservations": two_reservations,
     "no-reservation": no_reservation,
     "not-persistent": not_persistent,

@@ -85,6 +85,8 @@ WORLDS: Mapping[str, World] = {
     "router-other-filter": DROPPED,
     "router-other-filter-unclear": DROPPED,
     "four-addresses": DROPPED,
+    "address-conflict": REFUSED,
+    "address-conflict-by-hand": REFUSED,
     "two-reservations": FINE,
     "no-reservation": FINE,
     "not-persistent": FINE,

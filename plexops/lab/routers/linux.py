@@ -119,9 +119,9 @@ class LinuxRouter:
         with self.lock:
             return self._dhcp.pool or (self._seed.pool_first, self._seed.pool_last)
 
-    def set_leases(self, leases: tuple[Lease, ...]) -> None:
-        """Write dnsmasq's lease file."""
-        self._network.leases = leases
+    def set_leases(self, leases: tuple[Lease, ...], answering: tuple[Lease, ...] | None = None) -> None:
+        """Write dnsmasq's lease file, and take note of the neighbours."""
+        self._network.answering = leases if answering is None else answering
         expiry = int(self._clock.time()) + LEASE_SECONDS
         lines = [f"{expiry} {x.mac} {x.address} {x.hostname or '*'} 01:{x.mac}\n" for x in leases]
         self.files.install({LEASES: "".join(lines)})

@@ -20,12 +20,12 @@ _WAN_MAC, _SECOND_MAC, _SECOND_GATEWAY = "94:83:c4:2b:77:00", "94:83:c4:2b:77:02
 
 
 class LinuxNetwork:
-    """The router's interfaces. `leases` are the hosts that it has met."""
+    """The router's interfaces. `answering` are the hosts that it has met."""
 
     def __init__(self, seed: Seed, sides: Interfaces) -> None:
         self._seed = seed
         self._sides = sides
-        self.leases: tuple[Lease, ...] = ()
+        self.answering: tuple[Lease, ...] = ()
 
     def links(self) -> list[Link]:
         """Give the interfaces."""
@@ -43,12 +43,15 @@ class LinuxNetwork:
 
     def arp(self) -> str:
         """Give `/proc/net/arp`."""
+        return network_words.arp(self._neighbours())
+
+    def _neighbours(self) -> list[tuple[str, str, str]]:
         seed = self._seed
         gateways = [(str(seed.wan_gateway), GATEWAY_MAC, self._sides.wan)] if seed.wan_up else []
         if seed.second_way is not None:
             gateways.append((str(seed.second_way.gateway), _SECOND_GATEWAY, SECOND_SIDE))
-        hosts = [(str(lease.address), lease.mac, self._sides.lan) for lease in self.leases]
-        return network_words.arp([*gateways, *hosts])
+        hosts = [(str(host.address), host.mac, self._sides.lan) for host in self.answering]
+        return [*gateways, *hosts]
 
     def ip(self, argv: list[str], _stdin: BinaryIO, _context: Context) -> ExecResult:
         """Answer `ip addr`, `ip route` and `ip rule`."""
@@ -57,6 +60,8 @@ class LinuxNetwork:
         if what in ("rule", "ru"):
             sent = [] if self._seed.policy is None else [(str(self._seed.policy[0]), _TUNNEL_TABLE)]
             return say(network_words.rules(argv, sent))
+        if what in ("neighbour", "neigh", "n"):
+            return say(network_words.neighbours(self._neighbours()))
         if what in ("address", "addr", "a"):
             named = "dev" in words or (len(words) > 2 and words[1] in ("show", "list"))
             name = words[-1] if named else ""

@@ -54,6 +54,7 @@ class OpenWrtRouter:
         self._enabled = set(services)
         self._running = set(services) if seed.upnp else {"dnsmasq", "firewall"}
         self._mappings = list(seed.mappings)
+        self._neighbours: tuple[tuple[str, str, str], ...] = ()
         self._live: dict[str, Package] = {}
         self._kernel = KernelTables(
             self.files, lambda: networks(openwrt_status.interfaces(seed)), upnp=seed.upnp_installed
@@ -122,11 +123,12 @@ class OpenWrtRouter:
             first = IPv4Address(start) if "." in start else network.network_address + int(start)
             return first, first + limit - 1
 
-    def set_leases(self, leases: tuple[Lease, ...]) -> None:
-        """Write /tmp/dhcp.leases."""
+    def set_leases(self, leases: tuple[Lease, ...], answering: tuple[Lease, ...] | None = None) -> None:
+        """Write /tmp/dhcp.leases and /proc/net/arp."""
         gateway = [(str(self._seed.wan_gateway), GATEWAY_MAC, WAN)] if self._seed.wan_up else []
-        hosts = [(str(lease.address), lease.mac, LAN) for lease in leases]
-        self.files.install({"/proc/net/arp": network_words.arp([*gateway, *hosts])})
+        hosts = [(str(x.address), x.mac, LAN) for x in (leases if answering is None else answering)]
+        self._neighbours = (*gateway, *hosts)
+        self.files.install({"/proc/net/arp": network_words.arp(self._neighbours)})
         expiry = int(self._clock.time()) + LEASE_SECONDS
         lines = [f"{expiry} {x.mac} {x.address} {x.hostname or '*'} 01:{x.mac}\n" for x in leases]
         self.files.install({LEASE_FILE: "".join(lines)})
@@ -280,8 +282,10 @@ class OpenWrtRouter:
         seed = self._seed
         wan = IPv4Network((int(seed.wan_address), seed.wan_prefix), strict=False)
         lan = IPv4Network((int(seed.lan_address), seed.lan_prefix), strict=False)
+        if "neigh" in argv:
+            return say(network_words.neighbours(self._neighbours, "used 0/0/0 probes 4 "))
         if "route" not in argv and "r" not in argv:
-            return fail("ip: only `ip route` is simulated", 1)
+            return fail("ip: only `ip route` and `ip neigh` are simulated", 1)
         outer = (
             f"default via {seed.wan_gateway} dev eth1  src {seed.wan_address} \n"
             f"{wan} dev eth1 scope link  src {seed.wan_address} \n"

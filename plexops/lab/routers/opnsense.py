@@ -72,6 +72,7 @@ class OpnSenseRouter:
         self._upnp = seed.upnp
         self._mappings = list(seed.mappings) if seed.upnp else []
         self._leases: tuple[Lease, ...] = ()
+        self._answering: tuple[Lease, ...] = ()
         self._config = Configuration(seed, dhcp_backend)
         self._config.hosts.check = check_host
         self._config.reservations.check = self._check_reservation
@@ -83,7 +84,7 @@ class OpnSenseRouter:
             "firewall/d_nat": self._destination_nat,
             "firewall/filter": lambda call: filter_rules(call, self._config.rules.rows.values()),
             "firewall/alias": aliases,
-            "diagnostics/interface": lambda call: arp(call, self._seed, self._leases),
+            "diagnostics/interface": lambda call: arp(call, self._seed, self._answering),
             "dnsmasq/settings": self._dnsmasq_settings,
             "dnsmasq/leases": self._dnsmasq_leases,
             "dnsmasq/service": self._dnsmasq_service,
@@ -151,10 +152,11 @@ class OpnSenseRouter:
             row = next(row for row in ranges if ":" not in row["start_addr"])
             return IPv4Address(row["start_addr"]), IPv4Address(row["end_addr"])
 
-    def set_leases(self, leases: tuple[Lease, ...]) -> None:
-        """Show who has an address."""
+    def set_leases(self, leases: tuple[Lease, ...], answering: tuple[Lease, ...] | None = None) -> None:
+        """Show who has an address, and who answers there."""
         with self.lock:
             self._leases = leases
+            self._answering = leases if answering is None else answering
 
     def export(self) -> str:
         """Give the configuration as canonical JSON, without what only the device chooses: uuids and times.

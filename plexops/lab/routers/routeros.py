@@ -39,6 +39,7 @@ from plexops.lab.routers.routeros_seed import (
     WAN,
     configuration,
     dynamic_items,
+    neighbour,
     singles,
 )
 from plexops.lab.routers.routeros_show import (
@@ -125,9 +126,13 @@ class RouterOsRouter:
             first, _, last = ranges.split(",")[0].partition("-")
             return IPv4Address(first), IPv4Address(last or first)
 
-    def set_leases(self, leases: tuple[Lease, ...]) -> None:
-        """Show who has an address: static leases as bound, the others as dynamic items."""
+    def set_leases(self, leases: tuple[Lease, ...], answering: tuple[Lease, ...] | None = None) -> None:
+        """Show who has an address: static leases as bound, the others as dynamic items; and the neighbours."""
         with self.lock:
+            arp = self._tables.by_path["ip", "arp"]
+            arp.items = [item for item in arp.items if item.values.get("interface") == WAN]
+            for host in leases if answering is None else answering:
+                arp.append(neighbour(host.address, host.mac, LAN, self._major), dynamic=True)
             table = self._tables.by_path[LEASE]
             table.items = [item for item in table.items if not item.dynamic]
             for item in table.items:

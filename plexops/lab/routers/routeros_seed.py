@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 
 from plexops.lab.base import GATEWAY_MAC, ROUTER_MAC, ForwardSeed, MappingSeed, Seed
 from plexops.lab.routers.routeros_syntax import Path, as_console_text
@@ -202,14 +202,17 @@ def dynamic_items(seed: Seed, major: int) -> Iterator[tuple[Path, Values]]:
         )  # fmt: skip
         yield ROUTE, _route(major, "0.0.0.0/0", WAN, str(seed.wan_gateway))
         yield ROUTE, _route(major, str(wan), WAN)
-        yield (
-            ("ip", "arp"),
-            {"address": str(seed.wan_gateway), "mac-address": GATEWAY_MAC.upper(), "interface": WAN, ".flags": "DC"},
-        )  # fmt: skip
+        yield ("ip", "arp"), neighbour(seed.wan_gateway, GATEWAY_MAC, WAN, major)
     yield ROUTE, _route(major, str(lan), LAN)
     if seed.upnp:
         for mapping in seed.mappings:
             yield NAT, mapping_rule(seed, mapping)
+
+
+def neighbour(address: IPv4Address, mac: str, interface: str, major: int) -> Values:
+    """Give who answered at an address; version 6 tells no state."""
+    values = {"address": str(address), "mac-address": mac.upper(), "interface": interface, ".flags": "DC"}
+    return values if major == 6 else values | {"status": "reachable"}
 
 
 def _route(major: int, destination: str, interface: str, gateway: str = "") -> Values:

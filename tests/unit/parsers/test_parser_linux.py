@@ -279,3 +279,22 @@ def test_json_and_ip() -> None:
 def test_text_and_lines() -> None:
     assert PARSERS["text"](" 7.16.1 \r\n") == "7.16.1"
     assert PARSERS["lines"]("a \r\n\r\n b\x0cc\u2028d\n") == ["a", " b\x0cc\u2028d"]
+
+
+def test_neighbours_as_iproute2_and_busybox_print_them() -> None:
+    # iproute2 6.1 and busybox 1.36, of the same table; what BusyBox says where nobody answers stands in the third line.
+    printed = (
+        "192.0.2.1 dev eth0 lladdr 02:fc:00:00:00:05 STALE \n"
+        "192.0.2.1 dev eth0 lladdr 02:fc:00:00:00:05 used 0/0/0 probes 4 STALE\n"
+        "192.0.2.9 dev eth0  used 0/0/0 probes 6 FAILED\n"
+        "192.168.1.50 dev br-lan lladdr 3c:2a:f4:0d:0e:0f extern_learn REACHABLE proto zebra \n"
+    )
+    rows = [(row["address"], row["mac"], row["state"]) for row in PARSERS["ip_neigh"](printed)]  # type: ignore[index, union-attr, call-overload]
+    assert rows == [
+        ("192.0.2.1", "02:fc:00:00:00:05", "STALE"),
+        ("192.0.2.1", "02:fc:00:00:00:05", "STALE"),
+        ("192.0.2.9", "", "FAILED"),
+        ("192.168.1.50", "3c:2a:f4:0d:0e:0f", "REACHABLE"),
+    ]
+    with pytest.raises(ParseError):
+        PARSERS["ip_neigh"]("ip: invalid argument 'neigh' to 'ip'")

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from plexops.model.change import Action, Change
-from plexops.model.entries import Echo, Lease, Probe, ProbeAnswer, UpnpMapping
+from plexops.model.entries import Echo, Lease, Neighbour, Probe, ProbeAnswer, UpnpMapping
 from plexops.model.resources import KINDS
 from plexops.model.resources.dhcp_reservation import Reservation
 from plexops.model.resources.firewall_rule import FirewallRule
@@ -63,6 +63,11 @@ def lease(mac: str, address: IPv4Address) -> Entry:
     return entry(Kind.LEASE, Lease(mac, address), handle=f"lease {mac}")
 
 
+def neighbour(mac: str, address: IPv4Address, *, current: bool = True) -> Entry:
+    """Who answered the router at an address."""
+    return entry(Kind.NEIGHBOUR, Neighbour(mac, address, current), handle=f"neighbour {mac}")
+
+
 def echo(address: str, source: str = "echo.example") -> Entry:
     """What a service outside says our public address is."""
     values = Echo(source, IPv4Address(address), "server")
@@ -107,6 +112,7 @@ def sound_view() -> SiteView:
             entry(Kind.UPNP, Upnp(enabled=True), handle="upnp"),
             lease(NAS_MAC, NAS),
             lease(MAC, PLEX),
+            neighbour(MAC, PLEX),
         ),
         dict.fromkeys(
             (
@@ -114,6 +120,7 @@ def sound_view() -> SiteView:
                 Kind.PORT_FORWARD,
                 Kind.UPNP,
                 Kind.LEASE,
+                Kind.NEIGHBOUR,
                 Kind.UPNP_MAPPING,
                 Kind.PASSAGE,
             ),
@@ -122,7 +129,13 @@ def sound_view() -> SiteView:
     )
     server = Snapshot(
         SERVER,
-        facts(SERVER, host__addresses=("192.168.1.50",), firewall__kind="ufw", firewall__active=True),
+        facts(
+            SERVER,
+            host__addresses=("192.168.1.50",),
+            host__macs=(f"{MAC} {PLEX}",),
+            firewall__kind="ufw",
+            firewall__active=True,
+        ),
         (),
         {Kind.FIREWALL_RULE: KindState.PRESENT, Kind.HOST_RULE: KindState.PRESENT},
     )
