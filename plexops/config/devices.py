@@ -46,7 +46,9 @@ class Devices:
     def upstream(self) -> UpstreamDevice | None:
         """Give the gateway before the router, if the site has one."""
         reader = self._site.below("upstream")
-        return None if reader is None else UpstreamDevice(self._router(reader, Role.UPSTREAM))
+        if reader is None:
+            return None
+        return UpstreamDevice(self._router(reader, Role.UPSTREAM), passes_on=reader.flag("passes_on"))
 
     def _router(self, reader: Reader, role: Role) -> RouterDevice:
         profile = reader.text("profile")

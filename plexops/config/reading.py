@@ -93,6 +93,11 @@ class Reader:
         text = self.text(name)
         return self._judged(name, lambda: typed.ports(text)) if text else None
 
+    def flag(self, name: str) -> bool:
+        """Tell whether a switch is on; one that is not there is off."""
+        node = self.node(name)
+        return isinstance(node, Scalar) and node.value is True
+
     def choice(self, name: str, words: type[Word], default: Word) -> Word:
         """Give one of some words."""
         text = self.text(name)

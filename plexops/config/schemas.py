@@ -146,6 +146,12 @@ def _become(description: str) -> Schema:
 
 
 def _router(description: str, *, here: bool = False) -> Schema:
+    passes_on = leaf(
+        "Whether it hands the external port, or everything, on to the router (as its DMZ host). Only you know: plexops then "
+        "makes the router's own forward behind it, and believes nothing but what gets in.",
+        True,
+        wants="flag",
+    )
     local = {
         "connection": _connection(),
         "become": _become(
@@ -209,7 +215,7 @@ def _router(description: str, *, here: bool = False) -> Schema:
             ),
         },
         "via": _via(),
-        **(local if here else {}),
+        **(local if here else {"passes_on": passes_on}),
     }
     return table(
         description, {"profile": "openwrt", "address": "192.168.1.1", "username": "root"}, properties

@@ -6,7 +6,8 @@ from plexops.engine.compare import Comparison, compare
 from plexops.engine.planning import make_plan
 from plexops.engine.seen import Seen
 from plexops.engine.site import Home
-from plexops.model.finding import Finding
+from plexops.model.finding import Finding, FindingStatus
+from plexops.model.snapshot import Kind
 
 _APPLY = "plexops apply"
 
@@ -25,16 +26,22 @@ def advised(steps: tuple[str, ...], home: Home, seen: Seen) -> tuple[str, ...]:
     others = [step.partition(f": {_APPLY}")[0] for step in steps if not step.startswith(_APPLY)]
     if plan.refused:
         guard = plan.refused[0]
-        instead = f"plexops apply would refuse it now ({guard.guard}): {guard.reason}"
+        instead: tuple[str, ...] = (f"plexops apply would refuse it now ({guard.guard}): {guard.reason}",)
     else:
         instead = _without_plan(home, findings)
-    return tuple(dict.fromkeys([*others, instead]))
+    return tuple(dict.fromkeys([*others, *instead]))
 
 
-def _without_plan(home: Home, findings: tuple[Finding, ...]) -> str:
+def _without_plan(home: Home, findings: tuple[Finding, ...]) -> tuple[str, ...]:
+    stopped = next((f for f in findings if f.status is FindingStatus.STOPPED and f.kind is Kind.WAN), None)
+    if stopped is not None:
+        return (f"plexops apply stops before it: {stopped.have}.", *stopped.steps)
     adoptable = next((finding.adopt_id for finding in findings if finding.adopt_id), "")
     if adoptable:
-        return f"plexops apply --dry-run --adopt {adoptable} shows what it would do with the entry that is there."
+        return (
+            f"plexops apply --dry-run --adopt {adoptable} shows what it would do with the entry that is there.",
+        )
     if not home.tasks.tasks:
-        return "No playbook says what shall be there: plexops init writes one, and plexops apply --dry-run shows the rest."
-    return "No task of your playbooks changes it: do it by hand."
+        rest = "plexops init writes one, and plexops apply --dry-run shows the rest."
+        return (f"No playbook says what shall be there: {rest}",)
+    return ("No task of your playbooks changes it: do it by hand.",)

@@ -28,7 +28,7 @@ from plexops.engine.reporting import (
     snapshot_json,
 )
 from plexops.engine.rollback import changes_back
-from plexops.engine.seen import Seen
+from plexops.engine.seen import Seen, with_attempts
 from plexops.engine.sending import Recorder
 from plexops.engine.site import Home
 from plexops.engine.site_reports import (
@@ -282,7 +282,7 @@ def _planned(
     if order.approve is not None and not order.approve(report, plan):
         return replace(report, exit_status=ExitStatus.SAFE_STOP, outcome="not approved: nothing was sent")
     # An approval may take hours: what is carried out rests on this look, not on the one that was shown.
-    fresh = planner(home.observer().look(None))
+    fresh = planner(with_attempts(home.observer().look(None), seen))
     since = _moved(plan, fresh.plan)
     if since:
         return stale_report(report, since)

@@ -14,7 +14,7 @@ from plexops.drivers.server import ServerDriver
 from plexops.model.errors import Problem
 from plexops.model.run import Exhibit
 from plexops.model.secret import Secret
-from plexops.model.snapshot import Role
+from plexops.model.snapshot import Kind, Role
 from plexops.runbook.view import SiteView
 
 
@@ -68,3 +68,11 @@ def with_exhibits(old: Sequence[Exhibit], new: Sequence[Exhibit]) -> tuple[Exhib
     """Put newer exhibits in the place of older ones with the same id."""
     fresh = {exhibit.id for exhibit in new}
     return (*(exhibit for exhibit in old if exhibit.id not in fresh), *new)
+
+
+def with_attempts(now: Seen, before: Seen) -> Seen:
+    """Give a look with what was tried from outside in an earlier one of the same run, which is not tried again."""
+    outside = now.view.of(Role.OUTSIDE)
+    tried = before.view.of(Role.OUTSIDE).of(Kind.PROBE)
+    view = now.view.with_snapshot(replace(outside, entries=(*outside.entries, *tried)))
+    return replace(now, view=view)

@@ -193,6 +193,7 @@ def _view(site: Site, drivers: Drivers, profile: Profile | None, access: Access)
         plex_address=_plex_address(site),
         plex_port=32400 if plex is None else plex.port,
         port_share=_port_share(site),
+        upstream_passes_on=site.upstream is not None and site.upstream.passes_on,
         wan_names=_interface_names(site, profile, "wan"),
         lan_names=_interface_names(site, profile, "lan"),
         asked=frozenset(role for role, wanted in asked.items() if wanted),

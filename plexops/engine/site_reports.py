@@ -190,7 +190,7 @@ def _ending(applied: Applied, planned: Planned) -> tuple[ExitStatus, str]:
         )
     outcome = {
         ExitStatus.IN_ORDER: "applied, read back and proven" if applied.proofs else "applied and read back",
-        ExitStatus.INCOMPLETE: "applied and read back; whether it helps is unknown, so it is kept",
+        ExitStatus.INCOMPLETE: "applied and read back, not proven: whether it helps is unknown, so it is kept",
         ExitStatus.UNDONE: f"undone, and the old state was read back: {applied.reason}",
         ExitStatus.SAFE_STOP: f"nothing was sent: {applied.reason}",
         ExitStatus.UNDO_UNPROVEN: f"the undo could not be verified, a person must look: {applied.reason}",

@@ -353,8 +353,9 @@ class RunningHome:
         )
         static = self.scenario.server.address_source == "static"
         text = inventory_text(
-            accounts, access=self.scenario.access, static=static, plex_tv=self.listen("plex_tv")
-        )
+            accounts, access=self.scenario.access, static=static, passes_on=self.scenario.upstream_told,
+            plex_tv=self.listen("plex_tv"),
+        )  # fmt: skip
         self.inventory.write_text(text, encoding="utf-8")
 
     def _token_file(self) -> dict[str, object]:

@@ -38,9 +38,12 @@ class Accounts:
     vantages: Sequence[tuple[Vantage, Entry]]
 
 
-def inventory_text(accounts: Accounts, *, access: str, static: bool, plex_tv: tuple[str, int]) -> str:
+def inventory_text(
+    accounts: Accounts, *, access: str, static: bool, passes_on: bool, plex_tv: tuple[str, int]
+) -> str:
     """Write the inventory of one home; `plex_tv` is where its plex.tv listens."""
     site: dict[str, object] = {} if access == "forward" else {"access": access}
+    site |= {"upstream": {"profile": "manual", "passes_on": True}} if passes_on else {}
     site |= {
         "vars": {"external_port": EXTERNAL_PORT},
         "via": accounts.via,

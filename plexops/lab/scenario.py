@@ -160,6 +160,8 @@ class Scenario:
     proxy_trusted: bool = True
     #: Ports that the ISP's box answers itself, with another Plex server.
     intercepted: frozenset[int] = frozenset()
+    #: Whether the inventory says that the box before the router passes on.
+    upstream_told: bool = False
     rival: Rival | None = None
     #: What the DHCP server still has for the server, whose address has since been set on the server itself.
     earlier_lease: IPv4Address | None = None

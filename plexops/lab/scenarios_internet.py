@@ -56,6 +56,14 @@ INTERNET = (
         condition=PlexCondition(router_address="192.168.178.20"),
     ),
     Scenario(
+        "passed-on-no-forward",
+        "as passed-on, by the inventory's word, and the home's own router has no forward yet",
+        isp="passed_on",
+        forwards=(),
+        upstream_told=True,
+        condition=PlexCondition(router_address="192.168.178.20"),
+    ),
+    Scenario(
         "server-by-vpn",
         "the forward is right, but a rule of the router sends the Plex host's own traffic by a VPN",
         isp="policy",

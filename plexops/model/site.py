@@ -195,9 +195,13 @@ class RouterDevice:
 
 @dataclass(frozen=True, slots=True)
 class UpstreamDevice:
-    """The gateway between the router and the internet, where there is one: the second NAT, or a modem."""
+    """The gateway between the router and the internet, where there is one: the second NAT, or a modem.
+
+    `passes_on`: it hands viewers' port, or everything, on to the router, as a person says.
+    """
 
     router: RouterDevice
+    passes_on: bool = False
 
 
 @dataclass(frozen=True, slots=True)

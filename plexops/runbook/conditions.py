@@ -68,6 +68,7 @@ PERSIST = (
 SECOND_NAT_OPTIONS = (
     "Put the ISP's gateway into bridge mode, so that it no longer translates.",
     "Or make your own router, never the Plex host, the gateway's DMZ host.",
+    "Where it passes the port, or everything, on already, say so: `upstream: {profile: manual, passes_on: true}`.",
     "If the box is not yours and can't be changed, treat it as carrier NAT and ask the ISP.",
 )
 
@@ -99,8 +100,17 @@ def _by_word(view: SiteView, word: Heard) -> Condition:
 
 
 def _passed_on(view: SiteView, found: Condition) -> Condition:
-    """A second NAT stops nothing where it hands the port on to the router, as you say."""
-    word = counting(view, Topic.BOX_BEFORE) if found.cause is WanCause.SECOND_NAT else None
+    """A second NAT stops nothing where it hands the port on to the router: by an attempt that got in, or as you say."""
+    if found.cause is not WanCause.SECOND_NAT:
+        return found
+    tried = from_vantages(view, None)
+    if tried.holds is Holds.YES:
+        says, shown = f"{found.says}, and passes on: {tried.says}", (*found.exhibits, *tried.exhibits)
+        return Condition(Holds.YES, says, shown, WanCause.SECOND_NAT)
+    word = counting(view, Topic.BOX_BEFORE)
+    if word is None and view.upstream_passes_on:
+        says = f"{found.says}; the inventory says that it passes on (`upstream: {{passes_on: true}}`)"
+        return Condition(Holds.UNKNOWN, says, found.exhibits, WanCause.SECOND_NAT)
     if word is None or not word.meaning.passes:
         return found
     says = f"{found.says}; {word.says}"

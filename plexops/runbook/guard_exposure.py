@@ -148,9 +148,11 @@ def public_address_proven(case: Case) -> str | None:
 
 
 def no_second_nat(case: Case) -> str | None:
-    """G5: no forward through a second NAT."""
+    """G5: no forward through a second NAT, unless it passes on: by an attempt that got in, or by the inventory's word."""
     condition = _wan_of_what_opens(case)
-    return condition.says if condition is not None and condition.cause is WanCause.SECOND_NAT else None
+    if condition is None or condition.cause is not WanCause.SECOND_NAT or condition.holds is not Holds.NO:
+        return None
+    return f"{condition.says} (where it passes on: `upstream: {{passes_on: true}}` in the inventory)"
 
 
 def _wan_of_what_opens(case: Case) -> Condition | None:

@@ -115,9 +115,10 @@ def judge(situation: Situation) -> Verdict:
     Certain is only what is certain without your answers.
     """
     verdict = _judge(situation)
-    if verdict.confidence is not Confidence.CERTAIN or not situation.view.told:
+    view = situation.view
+    if verdict.confidence is not Confidence.CERTAIN or not (view.told or view.upstream_passes_on):
         return verdict
-    alone = _judge(replace(situation, view=replace(situation.view, told=())))
+    alone = _judge(replace(situation, view=replace(view, told=(), upstream_passes_on=False)))
     same = (alone.id, alone.confidence) == (verdict.id, verdict.confidence)
     return verdict if same else replace(verdict, confidence=Confidence.LIKELY)
 

@@ -33,6 +33,8 @@ class SiteView:
     plex_port: int = 32400
     #: The ports that arrive at the home, where it has only a share of an address. None: all.
     port_share: Ports | None = None
+    #: What is before the router hands viewers' port on to it, as the inventory says.
+    upstream_passes_on: bool = False
     #: The router's interface names of the internet side, as its filter rules call them.
     wan_names: frozenset[str] = frozenset()
     #: Likewise of the home's side.

@@ -344,6 +344,11 @@ def passed_on(home: RunningHome) -> None:
     assert tried(home, port=32555) != "open", "what the own router does not forward stays closed"
 
 
+def passed_on_no_forward(home: RunningHome) -> None:
+    assert section(home)["upstream"] == {"profile": "manual", "passes_on": True}
+    assert "32500" not in router(home, "uci show firewall")[0]
+
+
 def server_by_vpn(home: RunningHome) -> None:
     assert "100:\tfrom 192.168.1.50 lookup 100\n" in router(home, "ip rule show")[0]
     assert router(home, "ip -4 route show default")[0] == "default via 62.155.240.1 dev wan0 \n"
@@ -612,6 +617,7 @@ CHECKS: Mapping[str, Callable[[RunningHome], None]] = {
     "announces-other-way": announces_other_way,
     "port-outside-share": port_outside_share,
     "passed-on": passed_on,
+    "passed-on-no-forward": passed_on_no_forward,
     "server-by-vpn": server_by_vpn,
     "automatic-unmapped": automatic_unmapped,
     "plex-tv-blocked": plex_tv_blocked,

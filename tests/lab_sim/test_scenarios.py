@@ -60,6 +60,9 @@ WORLDS: Mapping[str, World] = {
     "isp-blocks": World("dropped", "mapped unreachable", hops=("62.155.240.1", "-")),
     "double-nat": shared("192.168.178.1"),
     "passed-on": World("open", f"mapped {SHARED}:32500", (SHARED, SHARED), ("192.168.178.1", "62.154.6.94")),
+    "passed-on-no-forward": World(
+        "closed", "mapped unreachable", (SHARED, SHARED), ("192.168.178.1", "62.154.6.94")
+    ),
     "port-outside-share": DROPPED,
     "server-by-vpn": World(
         "dropped", "mapped unreachable", ("185.65.134.80", "185.65.134.80"), ("10.9.0.1", "-")

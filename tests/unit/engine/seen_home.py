@@ -17,8 +17,9 @@ from plexops.engine.compare import Comparison, compare
 from plexops.engine.planning import Planned, make_plan
 from plexops.engine.seen import Seen
 from plexops.engine.site import Home, Setting, open_home
-from plexops.lab.home import RunningHome, start_home
+from plexops.lab.home import HomeOptions, RunningHome
 from plexops.lab.routers import RouterName
+from plexops.lab.scenarios import SCENARIOS, Scenario
 from plexops.model.change import Action
 from plexops.model.snapshot import Role, Snapshot
 from plexops.transport.trust_store import TrustStore
@@ -52,9 +53,10 @@ class Looked:
 
 
 @contextmanager
-def looked_at(router: RouterName, scenario: str, directory: Path) -> Iterator[Looked]:
+def looked_at(router: RouterName, scenario: str | Scenario, directory: Path) -> Iterator[Looked]:
     """Start a home, look at it, and keep it running: nothing is ever written to it."""
-    with start_home(router, scenario, directory=directory) as running:
+    chosen = SCENARIOS[scenario] if isinstance(scenario, str) else scenario
+    with RunningHome(router, chosen, directory, HomeOptions()) as running:
         inventory = load_inventory(running.inventory)
         (tasks,) = resolve(inventory, load_playbooks(tuple(sorted(running.playbook_dir.glob("*.yaml")))))
         setting = Setting(

@@ -10,6 +10,7 @@ from types import MappingProxyType
 import pytest
 
 from plexops.model.change import Action, Change, inverse
+from plexops.model.entries import ProbeAnswer
 from plexops.model.exchange import Command, Script, Write
 from plexops.model.plan import GuardVerdict, Step, authorize
 from plexops.model.resources.dhcp_reservation import Reservation
@@ -17,7 +18,7 @@ from plexops.model.resources.firewall_rule import FirewallRule
 from plexops.model.resources.passage import Passage
 from plexops.model.resources.plex_remote_access import RemoteAccess
 from plexops.model.resources.upnp import Upnp
-from plexops.model.snapshot import Kind, KindState, Role
+from plexops.model.snapshot import Entry, Kind, KindState, Role
 from plexops.model.values import PLEX_PORT, Protocol
 from plexops.runbook.guards import GUARDS, Case, judge
 from plexops.runbook.view import SiteView
@@ -25,6 +26,7 @@ from tests.unit.runbook.sound_case import (
     ADMIT,
     ANNOUNCE,
     FORWARD,
+    IDENTIFIER,
     MAC,
     NAS,
     NAS_MAC,
@@ -46,6 +48,7 @@ from tests.unit.runbook.sound_case import (
     forward,
     lease,
     mapping,
+    probe,
     sound_view,
     with_entries,
     with_facts,
@@ -84,6 +87,15 @@ def wan(address: str, *public: str) -> Case:
     view = with_facts(view, PLEX_ROLE, plex__public_address=None)
     seen = [echo(text, f"echo{number}.example") for number, text in enumerate(public)]
     return case_of(with_entries(view, *seen, role=OUTSIDE))
+
+
+def told_passed_on(address: str, *public: str) -> Case:
+    case = wan(address, *public)
+    return case_of(replace(case.before, upstream_passes_on=True))
+
+
+def passed_on(address: str, attempt: Entry) -> Case:
+    return case_of(with_entries(wan(address).before, attempt, role=OUTSIDE))
 
 
 def home(alter: Callable[[SiteView], SiteView], changes: tuple[Change, ...] = WHOLE_PLAN) -> Case:
@@ -265,6 +277,26 @@ ALONE: tuple[tuple[str, str, Make, str], ...] = (
         "carrier NAT",
     ),
     ("G5", "10/8", lambda: wan("10.0.0.2", str(PUBLIC)), "second NAT"),
+    ("G4", "no word lifts carrier NAT", lambda: told_passed_on("100.72.13.5", str(PUBLIC)), "carrier NAT"),
+    (
+        "G4",
+        "no attempt lifts carrier NAT",
+        lambda: passed_on("100.72.13.5", probe(ProbeAnswer.OPEN, identifier=IDENTIFIER)),
+        "carrier NAT",
+    ),
+    ("G5", "it names the inventory's key", lambda: wan("10.0.0.2"), "upstream: {passes_on: true}"),
+    (
+        "G5",
+        "an attempt from inside gets in anywhere",
+        lambda: passed_on("10.0.0.2", probe(ProbeAnswer.OPEN, identifier=IDENTIFIER, inside=True)),
+        "second NAT",
+    ),
+    (
+        "G5",
+        "another Plex answered",
+        lambda: passed_on("10.0.0.2", probe(ProbeAnswer.OPEN, identifier="f" * 40)),
+        "second NAT",
+    ),
     ("G5", "172.16/12", lambda: wan("172.31.255.254"), "second NAT"),
     ("G5", "192.168/16", lambda: wan("192.168.178.20", str(PUBLIC)), "second NAT"),
     ("G6", "outside the LAN", lambda: reserving("192.168.2.50"), "not in the LAN"),
@@ -862,6 +894,12 @@ FINE: tuple[tuple[str, str, Make], ...] = (
         "G4",
         "two ways to the internet, and this one is what the world sees",
         lambda: home(lambda view: with_facts(view, ROUTER, wan__ways=("0 wan", "0 lte"))),
+    ),
+    ("G5", "the inventory says that the box before it passes on", lambda: told_passed_on("192.168.178.20")),
+    (
+        "G5",
+        "somebody outside got in through it",
+        lambda: passed_on("192.168.178.20", probe(ProbeAnswer.OPEN, identifier=IDENTIFIER)),
     ),
     ("G5", "a host rule behind a second NAT", lambda: replace(wan("10.0.0.2"), changes=(ADMIT,))),
     ("G5", "just above 172.16/12", lambda: wan("172.32.0.1", "172.32.0.1")),
