@@ -12,7 +12,7 @@ from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from plexops.drivers.answers import failed
-from plexops.drivers.containers import log_folders, mounts_read, plex_container
+from plexops.drivers.containers import container_reads, log_folders, mounts_read, plex_container
 from plexops.drivers.plex_said import refusal
 from plexops.languages import LANGUAGES
 from plexops.model.entries import LogEvent, LogWord
@@ -75,11 +75,12 @@ Texts = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class LogFound:
-    """What a log came to: its events as entries; or why there are none."""
+    """What a log came to: its events as entries, and the lines of its files as they stand; or why there are none."""
 
     entries: tuple[Entry, ...] = ()
     state: KindState = KindState.PRESENT
     reason: str = ""
+    text: str = ""
 
 
 def log_excerpt(body: str) -> str:
@@ -89,7 +90,12 @@ def log_excerpt(body: str) -> str:
         return body
     folder, texts = found
     names = ", ".join(f"{folder}{name}" for name in texts)
-    return f"{names}\n" + without_owner(excerpt("".join(texts.values()), _EXCERPT_LINES))
+    return f"{names}\n" + lines_that_decide("".join(texts.values()))
+
+
+def lines_that_decide(text: str) -> str:
+    """Give the newest lines that decide, a bounded number, without the owner's name."""
+    return without_owner(excerpt(text, _EXCERPT_LINES))
 
 
 def without_owner(text: str) -> str:
@@ -98,6 +104,12 @@ def without_owner(text: str) -> str:
 
 
 # --- over SSH ----------------------------------------------------------------------------------------
+
+
+def ask_log(container: Container) -> Generator[Sequence[Read], Sequence[Reply], LogFound]:
+    """Ask a server for the log alone: in the usual folders, then in those of the container that Plex runs in."""
+    replies = {reply.id: reply for reply in (yield (LOG_READ, *container_reads(container)))}
+    return (yield from follow_log(replies, container))
 
 
 def follow_log(
@@ -264,7 +276,8 @@ def _found(reply: Reply, texts: Texts, older: Reply | None, role: str) -> LogFou
         exhibit = reply.id if older is None or event in shown else older.id
         return Entry(Kind.LOG_EVENT, event, {}, SOMEBODY, str(at), f"{role}.{exhibit}", at, str(event.word))
 
-    return LogFound(tuple(entry(at, event) for at, event in enumerate(events)))
+    entries = tuple(entry(at, event) for at, event in enumerate(events))
+    return LogFound(entries, text="".join(texts.values()))
 
 
 def _without_gap(older: Reply) -> Texts:

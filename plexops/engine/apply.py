@@ -19,7 +19,7 @@ from plexops.model.change_json import change_to_json
 from plexops.model.errors import ExitStatus, PlexopsError
 from plexops.model.plan import Authorized, Plan, Step, authorize, shown
 from plexops.model.resources import KINDS
-from plexops.model.run import Proof
+from plexops.model.run import Exhibit, Proof
 from plexops.model.snapshot import Kind, Role
 from plexops.runbook.guards import Case, judge
 from plexops.runbook.way_after import after_change
@@ -61,6 +61,8 @@ class Applied:
     seen: Seen
     proofs: tuple[Proof, ...] = ()
     reason: str = ""
+    #: What Plex's log said before the first write, and after it.
+    log: tuple[Exhibit, ...] = ()
 
 
 class Stopped(Exception):

@@ -370,8 +370,11 @@ def carry_out(
         order.undoing,
     )
     record("plan", {"digest": planned.plan.digest, "steps": [step.change.id for step in planned.plan.steps]})
+    from plexops.engine.log_kept import KeptLog
+
     with terminable():
-        return Applier(shop, planned.plan, planned.seen).run(prover)
+        kept = KeptLog(shop.access, shop.drivers, shop.links, planned.seen)
+        return kept.told_in(Applier(shop, planned.plan, planned.seen).run(prover), log)
 
 
 def _recorder(journal: Journal) -> Recorder:

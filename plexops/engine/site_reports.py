@@ -175,7 +175,7 @@ def applied_report(
         changes=tuple(change_report(carried.step, carried) for carried in applied.carried),
         proofs=applied.proofs,
         asked=asked(home, applied.seen, "nobody needed it"),
-        exhibits=applied.seen.exhibits,
+        exhibits=(*applied.seen.exhibits, *applied.log),
         timeline=tuple(log.moments),
         before_after=device_diffs(before, applied),
         next_steps=() if status is ExitStatus.IN_ORDER else report.next_steps[1:],
