@@ -103,18 +103,24 @@ def _passed_on(view: SiteView, found: Condition) -> Condition:
     """A second NAT stops nothing where it hands the port on to the router: by an attempt that got in, or as you say."""
     if found.cause is not WanCause.SECOND_NAT:
         return found
-    tried = from_vantages(view, None)
-    if tried.holds is Holds.YES:
-        says, shown = f"{found.says}, and passes on: {tried.says}", (*found.exhibits, *tried.exhibits)
-        return Condition(Holds.YES, says, shown, WanCause.SECOND_NAT)
-    word = counting(view, Topic.BOX_BEFORE)
-    if word is None and view.upstream_passes_on:
-        says = f"{found.says}; the inventory says that it passes on (`upstream: {{passes_on: true}}`)"
-        return Condition(Holds.UNKNOWN, says, found.exhibits, WanCause.SECOND_NAT)
-    if word is None or not word.meaning.passes:
-        return found
-    says = f"{found.says}; {word.says}"
-    return Condition(Holds.UNKNOWN, says, (*found.exhibits, word.answer.exhibit), WanCause.SECOND_NAT)
+    came = _came_through(view)
+    if came is not None:
+        says = f"{found.says}, and passes on: {came.values.vantage} reached Plex at port {came.values.port}"
+        return Condition(Holds.YES, says, (*found.exhibits, came.exhibit), WanCause.SECOND_NAT)
+    word, told = counting(view, Topic.BOX_BEFORE), ""
+    if word is not None and word.meaning.passes:
+        told = word.says
+    elif word is None and view.upstream_passes_on:
+        told = "the inventory says that it passes on (`upstream: {passes_on: true}`)"
+    shown = found.exhibits if word is None else (*found.exhibits, word.answer.exhibit)
+    return Condition(Holds.UNKNOWN, f"{found.says}; {told}", shown, found.cause) if told else found
+
+
+def _came_through(view: SiteView) -> Entry | None:
+    """Give an attempt that met this Plex at the home's own public address: by a name it may have come another way."""
+    own, public = view.of(Role.PLEX).text("plex.identifier"), {one for one, _, _ in public_addresses(view)}
+    ours = (e for e in counting_probes(view, None) if own and e.values.identifier == own)
+    return next((e for e in ours if e.values.address in public and not e.values.name), None)
 
 
 def _of_wan_address(view: SiteView, address: IPv4Address, shown: tuple[str, ...]) -> Condition:

@@ -101,7 +101,14 @@ _NOT_KNOWN = frozenset({"contradiction", "no-verdict-yet", "open-over-ipv6", "re
 #: What a single suspicion decides where nothing else is left: no filter, whose condition may be harmless.
 _TELLING = frozenset(
     {
-        *("double-nat", "wan-differs", "other-way-out", "announces-other-way", "vpn-egress", "address-conflict"),
+        *(
+            "double-nat",
+            "wan-differs",
+            "other-way-out",
+            "announces-other-way",
+            "vpn-egress",
+            "address-conflict",
+        ),
         *("proxy-no-name", "proxy-broken"),
     }
 )

@@ -19,7 +19,7 @@ from plexops.runbook.table import CAUSES
 OVER_IPV4 = frozenset(
     {
         *(Place.ISP_ADDRESS, Place.UPSTREAM, Place.ISP_FILTER, Place.ROUTER_FORWARD, Place.ROUTER_FILTER),
-        *(Place.SERVER_FILTER, Place.ROUTER_WAY_OUT, Place.ANNOUNCEMENT),
+        *(Place.LAN, Place.SERVER_FILTER, Place.ROUTER_WAY_OUT, Place.ANNOUNCEMENT),
     }
 )
 #: With these the way in may work all the same.

@@ -94,8 +94,12 @@ def told_passed_on(address: str, *public: str) -> Case:
     return case_of(replace(case.before, upstream_passes_on=True))
 
 
+def named(attempt: Entry) -> Entry:
+    return replace(attempt, values=replace(attempt.values, name="plex.example.net"))
+
+
 def passed_on(address: str, attempt: Entry) -> Case:
-    return case_of(with_entries(wan(address).before, attempt, role=OUTSIDE))
+    return case_of(with_entries(wan(address, str(PUBLIC)).before, attempt, role=OUTSIDE))
 
 
 def home(alter: Callable[[SiteView], SiteView], changes: tuple[Change, ...] = WHOLE_PLAN) -> Case:
@@ -289,6 +293,24 @@ ALONE: tuple[tuple[str, str, Make, str], ...] = (
         "G5",
         "an attempt from inside gets in anywhere",
         lambda: passed_on("10.0.0.2", probe(ProbeAnswer.OPEN, identifier=IDENTIFIER, inside=True)),
+        "second NAT",
+    ),
+    (
+        "G5",
+        "by a name viewers may come another way",
+        lambda: passed_on("10.0.0.2", named(probe(ProbeAnswer.OPEN, identifier=IDENTIFIER))),
+        "second NAT",
+    ),
+    (
+        "G5",
+        "it got in at an address that is not the home's",
+        lambda: case_of(
+            with_entries(
+                wan("10.0.0.2", "198.51.100.9").before,
+                probe(ProbeAnswer.OPEN, identifier=IDENTIFIER),
+                role=OUTSIDE,
+            )
+        ),
         "second NAT",
     ),
     (
