@@ -21,10 +21,7 @@ Value = None | str | int | bool | Mapping[str, "Value"]
 
 #: Plex's own service: it lists an account's servers, and tells apps where to find them.
 PLEX_TV = "https://plex.tv"
-
-
-def _nowhere() -> Mapping[str, Place]:
-    return MappingProxyType({})
+_NOWHERE: Mapping[str, Place] = MappingProxyType({})
 
 
 class CheckerName(StrEnum):
@@ -136,7 +133,7 @@ class SshLogin:
     key: SecretReference | None = None
     host_key: str = ""
     via: SshLogin | None = None
-    places: Mapping[str, Place] = field(default_factory=_nowhere, compare=False)
+    places: Mapping[str, Place] = field(default_factory=lambda: _NOWHERE, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +151,7 @@ class HttpLogin:
     api_secret: SecretReference | None = None
     tls_pin: str = ""
     via: SshLogin | None = None
-    places: Mapping[str, Place] = field(default_factory=_nowhere, compare=False)
+    places: Mapping[str, Place] = field(default_factory=lambda: _NOWHERE, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +177,7 @@ class RouterDevice:
     role: Role = Role.ROUTER
     connection: Connection = Connection.SSH
     become: Become | None = None
-    places: Mapping[str, Place] = field(default_factory=_nowhere, compare=False)
+    places: Mapping[str, Place] = field(default_factory=lambda: _NOWHERE, compare=False)
 
     @property
     def address(self) -> str:
@@ -195,12 +192,10 @@ class RouterDevice:
 
 @dataclass(frozen=True, slots=True)
 class UpstreamDevice:
-    """The gateway between the router and the internet, where there is one: the second NAT, or a modem.
-
-    `passes_on`: it hands viewers' port, or everything, on to the router, as a person says.
-    """
+    """The gateway between the router and the internet, where there is one: the second NAT, or a modem."""
 
     router: RouterDevice
+    #: Whether it hands viewers' port, or everything, on to the router, as you say.
     passes_on: bool = False
 
 
@@ -219,7 +214,7 @@ class ServerDevice:
     firewall: HostFirewall = HostFirewall.AUTO
     container: Container = Container.AUTO
     connection: Connection = Connection.SSH
-    places: Mapping[str, Place] = field(default_factory=_nowhere, compare=False)
+    places: Mapping[str, Place] = field(default_factory=lambda: _NOWHERE, compare=False)
 
     @property
     def asked(self) -> bool:
@@ -240,7 +235,7 @@ class PlexDevice:
     port: int = PLEX_PORT
     tls_pin: str = ""
     via: SshLogin | None = None
-    places: Mapping[str, Place] = field(default_factory=_nowhere, compare=False)
+    places: Mapping[str, Place] = field(default_factory=lambda: _NOWHERE, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,7 +294,7 @@ class Site:
     checkers: tuple[Checker, ...] = ()
     echoes: tuple[str, ...] | None = None
     plex_tv: str = ""
-    places: Mapping[str, Place] = field(default_factory=_nowhere, compare=False)
+    places: Mapping[str, Place] = field(default_factory=lambda: _NOWHERE, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -385,7 +380,7 @@ class ResolvedTask:
     adopt: bool = False
     tags: frozenset[str] = frozenset()
     not_applicable: str = ""
-    places: Mapping[str, Place] = field(default_factory=_nowhere, compare=False)
+    places: Mapping[str, Place] = field(default_factory=lambda: _NOWHERE, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,9 +91,8 @@ def _by_word(view: SiteView, word: Heard) -> Condition:
         found = _of_wan_address(view, word.said.address, shown)
         return replace(found, says=f"{word.says}: {found.says}")
     if word.said.kind == "down":
-        return Condition(
-            Holds.NO, word.says, shown, WanCause.DOWN, ("Bring the internet connection up first.",)
-        )
+        first = ("Bring the internet connection up first.",)
+        return Condition(Holds.NO, word.says, shown, WanCause.DOWN, first)
     if word.said.kind == "none" and not seen:
         return Condition(Holds.UNKNOWN, f"{word.says}, or it is down", shown, WanCause.UNPROVEN)
     return Condition(Holds.NO, word.says, exhibits, WanCause.TRANSITION, CARRIER_NAT_OPTIONS)
@@ -119,8 +118,8 @@ def _passed_on(view: SiteView, found: Condition) -> Condition:
 def _came_through(view: SiteView) -> Entry | None:
     """Give an attempt that met this Plex at the home's own public address: by a name it may have come another way."""
     own, public = view.of(Role.PLEX).text("plex.identifier"), {one for one, _, _ in public_addresses(view)}
-    ours = (e for e in counting_probes(view, None) if own and e.values.identifier == own)
-    return next((e for e in ours if e.values.address in public and not e.values.name), None)
+    direct = (e for e in counting_probes(view, None) if e.values.address in public and not e.values.name)
+    return next((e for e in direct if own and e.values.identifier == own), None)
 
 
 def _of_wan_address(view: SiteView, address: IPv4Address, shown: tuple[str, ...]) -> Condition:

@@ -232,6 +232,7 @@ def filtered(view: SiteView) -> SiteView:
 
 
 def two_nats_by_log(view: SiteView) -> SiteView:
+    view = with_facts(view, SERVER, host__hops=("192.168.178.1", NEXT_HOP))
     view = logged(
         filtered(view), LogWord.ROUTER_ADDRESS, "2026-11-22T19:50:01", address="192.168.178.20", text="UPnP"
     )

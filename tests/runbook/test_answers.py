@@ -22,7 +22,16 @@ from plexops.runbook.told import DAY, Unclear, attempts, hear, questions, read
 from plexops.runbook.verdict import Confidence, judge
 from plexops.runbook.view import SiteView
 from tests.packets.handmade import WAN
-from tests.runbook.homes import FAILED, HOMES, filtered, healthy, manual_box, not_asked, two_nats_by_log
+from tests.runbook.homes import (
+    FAILED,
+    HOMES,
+    filtered,
+    healthy,
+    manual_box,
+    not_asked,
+    two_nats_by_log,
+    unprobed,
+)
 from tests.runbook.told_homes import BOXES, PORT, RUNS, Boxed, answer, asked, told, works
 from tests.unit.runbook.sound_case import IDENTIFIER, OUTSIDE, PLEX_ROLE, ROUTER, SERVER, with_facts, without
 
@@ -124,7 +133,7 @@ def test_the_box_before_the_router_decides_about_a_second_nat(text: str, state: 
     logged = manual_box(two_nats_by_log)
     assert stop_of(logged, Place.UPSTREAM).state is State.SUSPECT
     assert stop_of(told(logged, answer(Topic.BOX_BEFORE, text)), Place.UPSTREAM).state is state
-    private = with_facts(healthy(), ROUTER, wan__address="192.168.178.20")
+    private = with_facts(unprobed(healthy()), ROUTER, wan__address="192.168.178.20")
     private = told(with_facts(private, SERVER, host__hops=None), answer(Topic.BOX_BEFORE, text))
     assert stop_of(private, Place.UPSTREAM).state is (state if text == "no" else State.PASSES)
     assert wan(private).holds is (Holds.NO if text == "no" else Holds.UNKNOWN)
