@@ -1,24 +1,27 @@
-"""plexops as a person starts it: a process of its own, in the folder of a simulated home."""
+"""plexops in a process of its own, in the folder of a simulated home."""
 
 from __future__ import annotations
 
+import atexit
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from plexops.cli.homes import LabHome, pin_keys
 from plexops.lab.home import HomeOptions, RunningHome
 from plexops.lab.routers import RouterName
 from plexops.lab.scenarios import SCENARIOS, Scenario
+from tests.forking import CHECKOUT, Forker, forker
 
 PLEXOPS = (sys.executable, "-m", "plexops")
-_CHECKOUT = Path(__file__).resolve().parents[2]
 #: Compiled once for all processes of all tests, also where the environment forbids to write beside the sources.
-_COMPILED = _CHECKOUT / ".pytest_cache" / "compiled"
+_COMPILED = CHECKOUT / ".pytest_cache" / "compiled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +41,47 @@ class Ended:
 def environment(**more: str) -> dict[str, str]:
     """Give the environment of a child; the repository need not be installed for it."""
     inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    return {**inherited, "PYTHONPYCACHEPREFIX": str(_COMPILED), "PYTHONPATH": str(_CHECKOUT), **more}
+    return {**inherited, "PYTHONPYCACHEPREFIX": str(_COMPILED), "PYTHONPATH": str(CHECKOUT), **more}
 
 
 def plexops(
     *words: str, directory: Path, variables: Mapping[str, str] | None = None, stdin: str = ""
 ) -> Ended:
-    """Run plexops to its end."""
+    """Run plexops to its end, in a process of its own.
+
+    It is forked from one that has the libraries loaded, unless a variable is for the interpreter's own start. As a
+    person starts it, it runs where a test starts `PLEXOPS` itself, and in tests/docs.
+    """
+    child = environment(**(variables or {}))
+    if any(name.startswith("PYTHON") for name in variables or {}):
+        return _started(words, directory, child, stdin)
+    forking = _forking()
+    with tempfile.TemporaryDirectory() as folder:
+        streams = [Path(folder) / name for name in ("in", "out", "err")]
+        streams[0].write_text(stdin, encoding="utf-8")
+        order = {"argv": words, "cwd": str(directory), "env": child, "streams": [str(one) for one in streams]}
+        forking.start(order)
+        try:
+            status = forking.wait()
+        finally:
+            forking.tidy()
+        out, err = (one.read_bytes().decode() for one in streams[1:])
+    return Ended(status, out, err)
+
+
+@cache
+def _forking() -> Forker:
+    """Start the process that forks, once for all tests of this one."""
+    ending = ExitStack()
+    atexit.register(ending.close)
+    return ending.enter_context(forker("tests.forked", environment()))
+
+
+def _started(words: Sequence[str], directory: Path, variables: Mapping[str, str], stdin: str) -> Ended:
     done = subprocess.run(
         [*PLEXOPS, *words],
         cwd=directory,
-        env=environment(**(variables or {})),
+        env=variables,
         input=stdin,
         capture_output=True,
         encoding="utf-8",

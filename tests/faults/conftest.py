@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.engine_bench import Forker, Homes, forker
+from tests.faults.engine_bench import ENGINE_CHILD, Homes
+from tests.forking import Forker, forker
 
 
 @pytest.fixture(scope="session")
 def forking() -> Iterator[Forker]:
     """One process for all tests: it has plexops loaded and forks a child for every command."""
-    with forker() as process:
+    with forker(ENGINE_CHILD) as process:
         yield process
 
 

@@ -6,10 +6,8 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 from base64 import b64decode
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,9 +20,10 @@ from plexops.lab.network import OUTSIDE_ADDRESS, Service
 from plexops.lab.routers import RouterName
 from plexops.transport.trust import OfferedKey, fingerprint
 from plexops.transport.trust_store import TrustStore
+from tests.forking import Forker
 
 KILLED = -signal.SIGKILL
-CHECKOUT = Path(__file__).resolve().parents[2]
+ENGINE_CHILD = "tests.faults.engine_child"
 DEVICES: tuple[Role, ...] = ("router", "server", "plex")
 
 
@@ -44,53 +43,6 @@ class Ended:
 
     def __str__(self) -> str:
         return f"exit {self.status}\n{self.out}{self.err}"
-
-
-@dataclass(slots=True)
-class Forker:
-    """The process that forks a child for every command."""
-
-    process: subprocess.Popen[str]
-    #: The command under way; 0: none.
-    child: int = 0
-
-    def start(self, order: Mapping[str, Any]) -> int:
-        """Start one command and give its process id; `wait` before the next one."""
-        assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps(order) + "\n")
-        self.process.stdin.flush()
-        self.child = int(self._line()["pid"])
-        return self.child
-
-    def wait(self) -> int:
-        """Give how the command ended."""
-        status = int(self._line()["status"])
-        self.child = 0
-        return status
-
-    def tidy(self) -> None:
-        """End a command that a failed test left behind."""
-        if self.child:
-            os.kill(self.child, signal.SIGKILL)
-            self.wait()
-
-    def _line(self) -> dict[str, Any]:
-        assert self.process.stdout is not None
-        found: dict[str, Any] = json.loads(self.process.stdout.readline())
-        return found
-
-
-@contextmanager
-def forker() -> Iterator[Forker]:
-    """Start the forking process, and end it."""
-    command = [sys.executable, "-m", "tests.faults.engine_child"]
-    with subprocess.Popen(
-        command, cwd=CHECKOUT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        yield Forker(process)
-        assert process.stdin is not None
-        process.stdin.close()
-        process.wait(10)
 
 
 @dataclass(slots=True)
@@ -119,8 +71,7 @@ class Bench:
             "argv": argv,
             "cwd": str(self.directory),
             "env": self._environment(),
-            "stdout": str(self._output("out")),
-            "stderr": str(self._output("err")),
+            "streams": [os.devnull, str(self._output("out")), str(self._output("err"))],
             "effect_seconds": self.effect_seconds,
             "arrival_seconds": self.arrival_seconds,
             "window_seconds": self.window_seconds,

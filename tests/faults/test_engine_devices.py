@@ -18,7 +18,8 @@ from plexops.lab.keys import new_key
 from plexops.lab.plex import PlexSeed
 from plexops.lab.routers import RouterName
 from plexops.lab.routers.openwrt import OpenWrtRouter
-from tests.faults.engine_bench import Bench, Ended, Homes, forker
+from tests.faults.engine_bench import ENGINE_CHILD, Bench, Ended, Homes
+from tests.forking import forker
 
 OK = ExecResult(b"", b"", 0)
 PUT = "uci set firewall.plexops_plex=redirect"
@@ -311,7 +312,7 @@ def test_somebody_edits_our_rule_inside_the_window(homes: Homes) -> None:
 
 
 def test_a_second_run_on_the_same_site(homes: Homes) -> None:
-    with homes(options=HomeOptions(plex=PlexSeed(delay_seconds=1.5))) as bench, forker() as other:
+    with homes(options=HomeOptions(plex=PlexSeed(delay_seconds=1.5))) as bench, forker(ENGINE_CHILD) as other:
         bench.home.network.blocked_ports |= {32500}
         second = replace(bench, forker=other, _count=100)
         bench.start("apply", "--yes")
