@@ -10,14 +10,13 @@ from plexops.cli.session import Files, open_homes
 from plexops.engine.access import Links, ReplayedLinks
 from plexops.engine.site import Home
 from plexops.evidence.folder import Store
-from plexops.lab.routers import RouterName
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.exchange import Read, Reply
 from plexops.model.plan import Authorized
 from plexops.runbook.situation import Situation
 from plexops.runbook.verdict import Verdict, judge
 from plexops.transport.link import LinkSettings, ReadLink, ReadSettings, WriteLink
-from tests.runbook.recorded import RECORDING, diagnose
+from tests.runbook.recorded import RECORDING, Diagnosed
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +99,10 @@ class Replayed:
         return _judged(self.home, self.recording, self.port, lost, set())
 
 
-def replayed(scenario: str, directory: Path, router: RouterName | None = None) -> Replayed:
-    """Diagnose a scenario once, and judge the recording with all evidence."""
-    done = diagnose(scenario, directory, router)
-    files = Files(directory / "inventory.yaml", (directory / "playbooks",), for_diagnosis=True)
-    store = Store.open(directory / "replayed")
+def replayed(done: Diagnosed) -> Replayed:
+    """Judge the recording of a diagnosed scenario with all evidence."""
+    files = Files(done.directory / "inventory.yaml", (done.directory / "playbooks",), for_diagnosis=True)
+    store = Store.open(done.directory / "replayed")
     recording = done.directory / RECORDING
     (home,) = open_homes(files, store, replay=recording)
     asked: set[str] = set()

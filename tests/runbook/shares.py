@@ -18,7 +18,7 @@ from plexops.runbook.table import BY_ID, IN_ORDER
 from plexops.runbook.verdict import Outcome, Verdict, judge
 from tests.runbook.holes import Replayed, replayed
 from tests.runbook.homes import HOMES, Home
-from tests.runbook.recorded import Expected
+from tests.runbook.recorded import Expected, diagnose
 
 #: So many random sets of answers are lost in each home, others each day.
 SUBSETS = 15
@@ -139,7 +139,7 @@ def of_recorded(rows: Iterable[tuple[Expected, RouterName]], less: bool = True) 
     lost = Lost()
     with tempfile.TemporaryDirectory(prefix="shares-") as folder:
         for number, (row, router) in enumerate(rows):
-            kept = replayed(row.scenario, Path(folder) / str(number), router)
+            kept = replayed(diagnose(row.scenario, Path(folder) / str(number), router))
             _add(lost, row, router, kept, less)
     return lost
 

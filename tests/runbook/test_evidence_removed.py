@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.runbook.holes import replayed
-from tests.runbook.recorded import Expected, router_for, table
+from tests.runbook.recorded import Diagnosed, Expected, router_for, table
 from tests.runbook.shares import Score, of_homes, of_recorded, scored, truth_of
 
 #: Of every so many answers one is lost by itself here; all of them nightly.
 _EACH = 5
 
 
-@pytest.mark.parametrize("row", [pytest.param(row, id=row.scenario) for row in table()])
-def test_less_evidence_never_makes_a_wrong_verdict(row: Expected, tmp_path: Path) -> None:
+def test_less_evidence_never_makes_a_wrong_verdict(row: Expected, diagnosed: Diagnosed) -> None:
     """Lose whole devices, some answers by themselves, and random sets of answers."""
-    kept = replayed(row.scenario, tmp_path)
+    kept = replayed(diagnosed)
     assert kept.full.id == row.verdict, kept.full
     truth = truth_of(row, kept.full)
 

@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
-
 from plexops.runbook.situation import Situation
 from plexops.runbook.table import CAUSES
 from plexops.runbook.verdict import judge
 from tests.runbook.homes import HOMES
-from tests.runbook.recorded import Diagnosed, Expected, diagnose, table
+from tests.runbook.recorded import Diagnosed, Expected, table
 
 ROWS = table()
-
-
-@pytest.fixture(scope="module", params=ROWS, ids=[row.scenario for row in ROWS])
-def row(request: pytest.FixtureRequest) -> Expected:
-    expected: Expected = request.param
-    return expected
-
-
-@pytest.fixture(scope="module")
-def diagnosed(row: Expected, tmp_path_factory: pytest.TempPathFactory) -> Diagnosed:
-    return diagnose(row.scenario, tmp_path_factory.mktemp(row.scenario))
 
 
 def test_the_verdict_is_right(row: Expected, diagnosed: Diagnosed) -> None:
