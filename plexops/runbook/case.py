@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from plexops.model.change import Change
+from plexops.model.intervals import subtract
 from plexops.model.resources.passage import Passage
 from plexops.model.resources.port_forward import PortForward
 from plexops.model.snapshot import Entry, Kind, Role
 from plexops.runbook.view import SiteView
+from plexops.runbook.way_in import Exposure, exposures
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Case:
     """What guards judge: a site before and after, and the changes between.
 
@@ -25,6 +28,32 @@ class Case:
     changes: tuple[Change, ...]
     adopted: frozenset[str] = frozenset()
     undoing: bool = False
+
+    @cached_property
+    def exposed_after(self) -> tuple[Exposure, ...]:
+        """Every way to the Plex host after the changes that the runbook forbids."""
+        return exposures(self.after) or ()
+
+    @cached_property
+    def newly_exposed(self) -> tuple[Exposure, ...]:
+        """What is exposed after the changes, whichever of them did it, and is not there yet."""
+        if self.undoing or self.after is self.before:
+            return ()
+        there = exposures(self.before) or ()
+        return tuple(one for one in self.exposed_after if not _is_among(one, there))
+
+
+def _is_among(one: Exposure, there: Sequence[Exposure]) -> bool:
+    """Tell whether an exposure was there, for all of its ports and senders, and as surely.
+
+    A forward of ours takes its one port out of somebody's DMZ: what is left of that is nothing new.
+    """
+    external, senders = one.external, one.senders
+    for old in there:
+        same = (old.family, old.address, old.rule) == (one.family, one.address, one.rule)
+        if same and (old.certain or not one.certain):
+            external, senders = subtract(external, old.external), subtract(senders, old.senders)
+    return not external and not senders
 
 
 #: A guard gives the reason why it refuses, or None.

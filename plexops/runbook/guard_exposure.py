@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from ipaddress import IPv4Address
 
 from plexops.model.change import Change
-from plexops.model.intervals import subtract
 from plexops.model.resources.dhcp_reservation import Reservation
 from plexops.model.snapshot import Kind, Role
 from plexops.model.values import PLEX_PORT
 from plexops.runbook.case import Case, forwards, passages
 from plexops.runbook.conditions import Condition, Holds, WanCause, wan
 from plexops.runbook.view import SiteView
-from plexops.runbook.way_in import A_HOST, Exposure, exposures
+from plexops.runbook.way_in import A_HOST, Exposure
 
 _FILTERS = (Kind.FIREWALL_RULE, Kind.PASSAGE)
 #: What gives the Plex host an address: a reservation, and the lease that it asks for again.
@@ -25,7 +23,7 @@ def no_external_32400(case: Case) -> str | None:
     for change, forward in forwards(case):
         if PLEX_PORT in forward.external_port:
             return f"{change.id} would open 32400 itself to the internet"
-    for one in _new_exposures(case):
+    for one in case.newly_exposed:
         if not one.every_port:
             return _would(one, f"{one.called} would open 32400 itself to the internet")
     for change in case.changes:
@@ -39,27 +37,6 @@ def _would(one: Exposure, text: str) -> str:
     if one.family == 6:
         text = f"{text} over IPv6"
     return text if one.certain else f"{text}: plexops does not know that rule well enough"
-
-
-def _new_exposures(case: Case) -> list[Exposure]:
-    """Give what would be exposed after the changes, whichever of them did it, and is not there yet."""
-    if case.undoing:
-        return []
-    there = exposures(case.before) or ()
-    return [one for one in exposures(case.after) or () if not _is_among(one, there)]
-
-
-def _is_among(one: Exposure, there: Sequence[Exposure]) -> bool:
-    """Tell whether an exposure was there, for all of its ports and senders, and as surely.
-
-    A forward of ours takes its one port out of somebody's DMZ: what is left of that is nothing new.
-    """
-    external, senders = one.external, one.senders
-    for old in there:
-        same = (old.family, old.address, old.rule) == (one.family, one.address, one.rule)
-        if same and (old.certain or not one.certain):
-            external, senders = subtract(external, old.external), subtract(senders, old.senders)
-    return not external and not senders
 
 
 def _announces(change: Change) -> str | None:
@@ -77,7 +54,7 @@ def _lets_exposure_in(case: Case, change: Change) -> str | None:
     if change.want is None or change.kind not in (*_FILTERS, *_ADDRESSES):
         return None
     at = _brings_to(case.before, change)
-    for one in exposures(case.after) or ():
+    for one in case.exposed_after:
         perhaps = "" if one.certain else ", perhaps"
         if change.kind in _ADDRESSES:
             if at is not None and one.family == 4 and one.address in (str(at), A_HOST):
@@ -110,7 +87,7 @@ def no_dmz(case: Case) -> str | None:
     for change, forward in forwards(case):
         if forward.is_dmz and forward.address in case.before.plex_host:
             return f"{change.id} would hand every port to the Plex host"
-    for one in _new_exposures(case):
+    for one in case.newly_exposed:
         if one.every_port:
             return _would(one, f"{one.called} would hand every port to the Plex host")
     return None
