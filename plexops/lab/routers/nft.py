@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -31,7 +30,7 @@ NAT_HOOKS = {
 }
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Rule:
     """One rule, with the handle that the kernel gave it."""
 
@@ -85,7 +84,7 @@ class Ruleset:
 
     def run(self, commands: Sequence[Command], *, check: bool = False) -> list[NftError]:
         """Apply a batch: all of it or, after complaints, none. `check` applies nothing."""
-        work = copy.deepcopy(self)
+        work = self._copy()
         complaints: list[NftError] = []
         for command in commands:
             try:
@@ -97,6 +96,18 @@ class Ruleset:
         else:
             self._spend(work)
         return complaints
+
+    def _copy(self) -> Ruleset:
+        """Copy all that a batch changes: rules are never changed, only put in and taken out."""
+        tables = {
+            key: replace(
+                table,
+                chains={name: replace(chain, rules=[*chain.rules]) for name, chain in table.chains.items()},
+                things={**table.things},
+            )
+            for key, table in self.tables.items()
+        }
+        return Ruleset(tables, self.last_table)
 
     def _spend(self, work: Ruleset) -> None:
         """Keep the handles that a batch used up, though nothing came of it: the kernel does not reuse them."""

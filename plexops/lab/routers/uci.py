@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from plexops.lab.filesystem import FileError, FileSystem
 
@@ -118,12 +119,13 @@ def parse(name: str, text: str) -> Package:
     return package
 
 
-def statements(text: str) -> list[list[str]]:
-    """Give the words of each line; a quoted value may span lines.
+@lru_cache(maxsize=32)
+def statements(text: str) -> tuple[tuple[str, ...], ...]:
+    """Give the words of each line; a quoted value may span lines. A device reads its few files again and again.
 
     Raises UciError.
     """
-    found: list[list[str]] = []
+    found: list[tuple[str, ...]] = []
     pending = ""
     for line in text.split("\n"):
         pending += line
@@ -134,10 +136,10 @@ def statements(text: str) -> list[list[str]]:
             continue
         pending = ""
         if words:
-            found.append(words)
+            found.append(tuple(words))
     if pending:
         raise UciError("Parse error")
-    return found
+    return tuple(found)
 
 
 def render(package: Package, *, header: bool = False) -> str:

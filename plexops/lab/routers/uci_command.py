@@ -98,7 +98,7 @@ class UciCommand:
         for words in statements(text):
             if words[0] == "exit":
                 return 0
-            if self._dispatch(words, batch=True) == 255:
+            if self._dispatch([*words], batch=True) == 255:
                 self._errors.append("Unknown command\n")
         return 0
 
