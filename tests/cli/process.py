@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
+import pty
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -72,7 +73,7 @@ def plexops(
 @cache
 def _forking() -> Forker:
     """Start the process that forks, once for all tests of this one."""
-    ending = ExitStack()
+    ending = contextlib.ExitStack()
     atexit.register(ending.close)
     return ending.enter_context(forker("tests.forked", environment()))
 
@@ -89,6 +90,40 @@ def _started(words: Sequence[str], directory: Path, variables: Mapping[str, str]
         check=False,
     )
     return Ended(done.returncode, done.stdout, done.stderr)
+
+
+def at_a_terminal(
+    argv: Sequence[str],
+    directory: Path,
+    variables: Mapping[str, str],
+    prompt: str,
+    lines: Sequence[str],
+    report: int | None = None,
+) -> tuple[int, str]:
+    """Run a command as a person does, at a terminal; give its status and what stood there.
+
+    Each time that the prompt appears the next line is the answer, as long as there are any. `report`: where standard
+    output goes instead (a file's descriptor).
+    """
+    master, slave = pty.openpty()
+    child = subprocess.Popen(
+        argv,
+        cwd=directory,
+        env=environment(TERM="dumb", COLUMNS="100", **variables),
+        stdin=slave,
+        stdout=slave if report is None else report,
+        stderr=slave,
+    )
+    os.close(slave)
+    said, answered = b"", 0
+    with contextlib.suppress(OSError):  # the terminal is gone when the command has ended
+        while chunk := os.read(master, 65536):
+            said += chunk
+            while answered < min(said.count(prompt.encode()), len(lines)):
+                os.write(master, f"{lines[answered]}\n".encode())
+                answered += 1
+    os.close(master)
+    return child.wait(timeout=60), said.decode(errors="replace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +168,7 @@ class House:
         path.write_text(text.replace(old, new, 1), encoding="utf-8")
 
 
-@contextmanager
+@contextlib.contextmanager
 def house(
     directory: Path,
     scenario: str | Scenario = "drifted",

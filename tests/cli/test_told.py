@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import re
 import stat
-import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,7 +15,7 @@ import pytest
 from plexops.config.told_file import told_document
 from plexops.lab.scenarios import EXTERNAL_PORT
 from plexops.model.answers import Answer, Topic
-from tests.cli.process import PLEXOPS, House, environment, house
+from tests.cli.process import PLEXOPS, House, at_a_terminal, house
 
 FORWARD = Answer(Topic.FORWARD, "tcp 192.168.1.83:32400", datetime.now(UTC), EXTERNAL_PORT)
 
@@ -40,33 +37,15 @@ def write(home: House, *answers: Answer, site: str = "home") -> str:
     return "told.yaml"
 
 
-def at_a_terminal(home: House, words: list[str], lines: list[str]) -> tuple[int, str, str]:
+def asked(home: House, words: list[str], lines: list[str]) -> tuple[int, str, str]:
     """Run plexops with a terminal for questions and a file for the report; answer each prompt with the next line."""
-    master, slave = pty.openpty()
+    state = {"XDG_STATE_HOME": str(home.directory / "state")}
     report = home.directory / "report"
     with report.open("wb") as out:
-        child = subprocess.Popen(
-            [*PLEXOPS, *words],
-            cwd=home.directory,
-            env=environment(XDG_STATE_HOME=str(home.directory / "state"), TERM="dumb", COLUMNS="100"),
-            stdin=slave,
-            stdout=out,
-            stderr=slave,
+        status, said = at_a_terminal(
+            [*PLEXOPS, *words], home.directory, state, "(Enter: leave out)", lines, out.fileno()
         )
-    os.close(slave)
-    said, waiting = b"", list(lines)
-    while True:
-        try:
-            chunk = os.read(master, 65536)
-        except OSError:  # the terminal is gone when the command has ended
-            break
-        if not chunk:
-            break
-        said += chunk
-        while waiting and said.count(b"(Enter: leave out)") > len(lines) - len(waiting):
-            os.write(master, f"{waiting.pop(0)}\n".encode())
-    os.close(master)
-    return child.wait(timeout=60), report.read_text(encoding="utf-8"), said.decode(errors="replace")
+    return status, report.read_text(encoding="utf-8"), said
 
 
 def test_what_you_say_leads_to_a_likely_cause(by_hand: House) -> None:
@@ -105,9 +84,7 @@ def test_questions_come_at_the_terminal_and_answers_are_kept(by_hand: House) -> 
     file = by_hand.directory / "answers.yaml"
     file.unlink(missing_ok=True)
     words = ["diagnose", "--ask", "--told", file.name, "--format", "json"]
-    status, out, said = at_a_terminal(
-        by_hand, words, ["192.168.1.1", "62.155.240.55", "tcp 192.168.1.83:32400"]
-    )
+    status, out, said = asked(by_hand, words, ["192.168.1.1", "62.155.240.55", "tcp 192.168.1.83:32400"])
     assert status == 1, said
     assert "192.168.1.1 is an address at home" in said
     site: Any = json.loads(out)["sites"][0]
@@ -118,12 +95,12 @@ def test_questions_come_at_the_terminal_and_answers_are_kept(by_hand: House) -> 
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     kept = file.read_text(encoding="utf-8")
     assert 'answer: "tcp 192.168.1.83:32400"' in kept
-    again, _, asked = at_a_terminal(by_hand, words, [])
-    assert (again, "Enter: leave out" in asked) == (1, False), "what was answered is not asked again"
+    again, _, shown_again = asked(by_hand, words, [])
+    assert (again, "Enter: leave out" in shown_again) == (1, False), "what was answered is not asked again"
 
 
 def test_enter_leaves_all_out(by_hand: House) -> None:
-    status, out, said = at_a_terminal(by_hand, ["diagnose", "--ask"], [""] * 9)
+    status, out, said = asked(by_hand, ["diagnose", "--ask"], [""] * 9)
     assert (status, "Verdict" in out) == (1, True), said
     assert said.count("(Enter: leave out)") < 9
 

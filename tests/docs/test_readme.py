@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pty
 import re
 import shutil
 import subprocess
@@ -18,6 +17,7 @@ import pytest
 from plexops.config.probe_file import probe_document
 from plexops.lab.home import RunningHome, start_home
 from plexops.model.entries import Probe, ProbeAnswer
+from tests.cli.process import PLEXOPS, at_a_terminal
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -74,45 +74,13 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHome]:
 
 def _run(command: str, home: RunningHome) -> tuple[int, str]:
     """Run a command in the folder of a home."""
-    return _at_a_terminal([sys.executable, "-m", "plexops", *command.split()[1:]], home.directory)
+    return _answered([*PLEXOPS, *command.split()[1:]], home.directory)
 
 
-def _at_a_terminal(arguments: Sequence[str], directory: Path) -> tuple[int, str]:
+def _answered(arguments: Sequence[str], directory: Path) -> tuple[int, str]:
     """Run a command as a person does: at a terminal, answering yes where it asks."""
-    environment = {
-        **os.environ,
-        "HOME": str(directory),
-        "XDG_STATE_HOME": str(directory / "state"),
-        "PYTHONPATH": str(ROOT),
-        "TERM": "dumb",
-        "COLUMNS": "100",
-    }
-    master, slave = pty.openpty()
-    child = subprocess.Popen(
-        arguments,
-        cwd=directory,
-        env=environment,
-        stdin=slave,
-        stdout=slave,
-        stderr=slave,
-        close_fds=True,
-    )
-    os.close(slave)
-    said = b""
-    answered = False
-    while True:
-        try:
-            chunk = os.read(master, 65536)
-        except OSError:  # the terminal is gone when the command has ended
-            break
-        if not chunk:
-            break
-        said += chunk
-        if not answered and b"[y/N]" in said:
-            os.write(master, b"y\n")
-            answered = True
-    os.close(master)
-    return child.wait(timeout=60), said.decode(errors="replace")
+    own = {"HOME": str(directory), "XDG_STATE_HOME": str(directory / "state")}
+    return at_a_terminal(arguments, directory, own, "[y/N]", ["y"])
 
 
 def test_each_command_of_the_readme_is_known_here() -> None:
@@ -157,9 +125,9 @@ def test_a_diagnosis_shows_what_the_readme_shows(tmp_path: Path) -> None:
 @pytest.mark.parametrize("command", ALONE)
 def test_a_look_around_where_there_is_no_network(command: str, tmp_path: Path) -> None:
     """They are understood, end as they say, and leave nothing that was not seen."""
-    words = " ".join([sys.executable, "-m", "plexops", *command.split()[1:]])
+    words = " ".join([*PLEXOPS, *command.split()[1:]])
     enclosed = ["unshare", "-n", "sh", "-c", f"ip link set lo up; exec {words}"]
-    status, said = _at_a_terminal(enclosed, tmp_path)
+    status, said = _answered(enclosed, tmp_path)
     assert status == ALONE[command], said
     assert list(tmp_path.glob("*.yaml")) == []
 
