@@ -1,47 +1,33 @@
-"""What a diagnosis advises is what a plan would do: “plexops apply makes it” is said where a plan holds the change."""
+"""What a diagnosis advises is what a plan would do: the plan is made in memory, from what the diagnosis saw."""
 
 from __future__ import annotations
 
 from plexops.engine.compare import Comparison, compare
 from plexops.engine.planning import make_plan
+from plexops.engine.promises import kept, promises
 from plexops.engine.seen import Seen
 from plexops.engine.site import Home
-from plexops.model.finding import Finding, FindingStatus
+from plexops.model.finding import FindingStatus
 from plexops.model.snapshot import Kind
+from plexops.runbook.cause import Cause
 
-_APPLY = "plexops apply"
+_NO_PLAYBOOK = "No playbook says what shall be there: plexops init writes one, and plexops apply --dry-run shows the rest."
 
 
-def advised(steps: tuple[str, ...], home: Home, seen: Seen) -> tuple[str, ...]:
-    """Give the steps; what says that apply makes a change is exchanged where no plan, made in memory, would.
-
-    Nothing is asked and nothing sent: the plan rests on what the diagnosis saw.
-    """
-    if not any(_APPLY in step for step in steps):
+def advised(steps: tuple[str, ...], cause: Cause, home: Home, seen: Seen) -> tuple[str, ...]:
+    """Give the steps against a cause, without promises that a plan made now would not keep. Nothing is asked or sent."""
+    if not any("plexops apply" in step for step in steps):
         return steps
     findings = compare(Comparison(home.tasks, seen.view, home.drivers, home.profile))
     plan = make_plan(seen, home.drivers, findings, home.tasks, home.profile, adopted=frozenset()).plan
-    if plan.steps and not plan.refused:
-        return steps
-    others = [step.partition(f": {_APPLY}")[0] for step in steps if not step.startswith(_APPLY)]
+    stopped = next((f for f in findings if f.status is FindingStatus.STOPPED and f.kind is Kind.WAN), None)
+    refused, instead = "", ()
     if plan.refused:
         guard = plan.refused[0]
-        instead: tuple[str, ...] = (f"plexops apply would refuse it now ({guard.guard}): {guard.reason}",)
-    else:
-        instead = _without_plan(home, findings)
-    return tuple(dict.fromkeys([*others, *instead]))
-
-
-def _without_plan(home: Home, findings: tuple[Finding, ...]) -> tuple[str, ...]:
-    stopped = next((f for f in findings if f.status is FindingStatus.STOPPED and f.kind is Kind.WAN), None)
-    if stopped is not None:
-        return (f"plexops apply stops before it: {stopped.have}.", *stopped.steps)
-    adoptable = next((finding.adopt_id for finding in findings if finding.adopt_id), "")
-    if adoptable:
-        return (
-            f"plexops apply --dry-run --adopt {adoptable} shows what it would do with the entry that is there.",
-        )
-    if not home.tasks.tasks:
-        rest = "plexops init writes one, and plexops apply --dry-run shows the rest."
-        return (f"No playbook says what shall be there: {rest}",)
-    return ("No task of your playbooks changes it: do it by hand.",)
+        refused = f"plexops apply would refuse it now ({guard.guard}): {guard.reason}"
+    elif stopped is not None:
+        refused, instead = f"plexops apply stops before it: {stopped.have}.", stopped.steps
+    elif not home.tasks.tasks and any(promises(step) for step in steps):
+        refused = _NO_PLAYBOOK
+    planned = frozenset(step.change.kind for step in plan.steps)
+    return tuple(dict.fromkeys((*kept(steps, cause, planned, findings, refused), *instead)))

@@ -71,7 +71,7 @@ def diagnosis(
         exhibits=(*seen.exhibits, *evidence.exhibits()),
         not_asked=(*_not_asked(seen, counting, not_asked), *_not_counting(situation)),
         asked=asked(home, seen),
-        next_steps=advised(_steps(home, situation, verdict), home, seen),
+        next_steps=advised(_steps(home, situation, verdict), verdict.leading, home, seen),
         errors=seen.problems,
     )
 

@@ -7,11 +7,12 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from plexops.engine.findings import FORWARDING, Comparison, says
+from plexops.engine.promises import kept
 from plexops.model.finding import Finding, FindingStatus
 from plexops.model.resources import KINDS
 from plexops.model.snapshot import Kind, Role
 from plexops.runbook import conditions
-from plexops.runbook.cause import Weight
+from plexops.runbook.cause import Layer, Weight
 from plexops.runbook.conditions import Holds
 from plexops.runbook.situation import Situation
 from plexops.runbook.verdict import Outcome, judge
@@ -59,6 +60,14 @@ _WAYS: Mapping[Outcome, FindingStatus] = MappingProxyType(
         Outcome.UNKNOWN: FindingStatus.UNKNOWN,
     }
 )
+_ROLES: Mapping[Layer, Role] = MappingProxyType(
+    {
+        Layer.ROUTER: Role.ROUTER,
+        Layer.SERVER: Role.SERVER,
+        Layer.PLEX: Role.PLEX,
+        Layer.ACCOUNT: Role.PLEX,
+    }
+)
 
 
 def _three_ways(situation: Situation, findings: Sequence[Finding]) -> list[Finding]:
@@ -68,14 +77,25 @@ def _three_ways(situation: Situation, findings: Sequence[Finding]) -> list[Findi
     if not forwards or any(f.status not in fine for f in findings):
         return []
     verdict = judge(situation)
-    # That plex.tv's success bears no date, or that an audit asks less, is no finding.
-    if verdict.outcome is Outcome.IN_ORDER or verdict.id in ("reachable", "unknown"):
+    faulty = next((one for stop in verdict.stops for one in stop.shown), None)
+    # That plex.tv's success bears no date, or that an audit asks less, is no finding; a fault that shows is one.
+    quiet = verdict.id in ("reachable", "unknown") and faulty is None
+    if verdict.outcome is Outcome.IN_ORDER or quiet:
         return []
     cause, sign = verdict.found.cause, verdict.found.sign
-    shown = _bare(Kind.REACHABILITY, _WAYS[verdict.outcome], sign.says, sign.exhibits, cause.action)
+    status = _WAYS[verdict.outcome]
+    if not verdict.decided and faulty is not None and faulty.cause.current:
+        # The account says so now, wherever the cause of that lies.
+        cause, sign, status = faulty.cause, faulty.sign, FindingStatus.DRIFT
+    # All is set as the playbooks say: no plan changes anything.
+    steps = kept(cause.action, cause, frozenset(), findings)
+    shown = _bare(Kind.REACHABILITY, status, sign.says, sign.exhibits, steps)
     # What the runbook forbids, or will break, keeps no viewer out.
     beside = cause.weight in (Weight.POLICY, Weight.WEAKNESS)
-    return [replace(shown, title=cause.title, want=f"not: {cause.title}" if beside else shown.want)]
+    want = f"not: {cause.title}" if beside else shown.want
+    # The picture marks the stop to which it belongs; what is not decided belongs to none.
+    role = shown.role if cause.weight is Weight.HEADLINE else _ROLES.get(cause.layer, shown.role)
+    return [replace(shown, role=role, title=cause.title, want=want)]
 
 
 def _orphans(given: Comparison) -> list[Finding]:
