@@ -56,6 +56,16 @@ ACCOUNT: Mapping[str, tuple[str, Reader]] = MappingProxyType(
         "plex.private_address": ("privateAddress", _address),
     }
 )
+#: What was asked, by the read.
+_PATHS: Mapping[str, str] = MappingProxyType(
+    {
+        "identity": "/identity",
+        "root": "/",
+        "prefs": "/:/prefs",
+        "account": "/myplex/account",
+        "sessions": "/status/sessions",
+    }
+)
 
 
 def refusal(status: int | None, *, token: bool) -> str:
@@ -69,19 +79,20 @@ def refusal(status: int | None, *, token: bool) -> str:
 
 def document(reply: Reply, tag: str, *, token: bool) -> ET.Element | str:
     """Give an answer's root element, or why there is none. Documents with a DOCTYPE are refused."""
+    asked = f"GET {_PATHS.get(reply.id, reply.id)}"
     if not reply.whole:
-        return f"the answer to {reply.id} was cut off"
+        return f"the answer to {asked} was cut off"
     if refused := refusal(reply.status, token=token):
         return refused
     if reply.status != 200:
-        return f"Plex answered {reply.id} with status {reply.status}"
+        return f"Plex answered {asked} with status {reply.status}"
     if "<!DOCTYPE" in reply.body or "<!ENTITY" in reply.body:
-        return f"the answer to {reply.id} is not Plex's"
+        return f"the answer to {asked} is not Plex's"
     try:
         root = ET.fromstring(reply.body)  # noqa: S314 - no DOCTYPE, and at most 2 MB
     except (ET.ParseError, ValueError, LookupError) as reason:
-        return f"the answer to {reply.id} is not understood: {reason}"
-    return root if root.tag == tag else f"the answer to {reply.id} is not Plex's"
+        return f"the answer to {asked} is not understood: {reason}"
+    return root if root.tag == tag else f"the answer to {asked} is not Plex's"
 
 
 def read_words(

@@ -59,10 +59,17 @@ def _judge(given: Comparison, task: ResolvedTask) -> Finding:
     if role is Role.ROUTER and given.drivers.router is None:
         return by_hand(given, task)
     if role not in given.view.snapshots:
-        return finding_of(task, FindingStatus.UNKNOWN, have=f"the {role} did not answer")
+        return finding_of(task, FindingStatus.UNKNOWN, have=_silent(given, role))
     if task.kind is Kind.FIREWALL_RULE:
         return _firewall_rule(given, task)
     return _resource(given, task)
+
+
+def _silent(given: Comparison, role: Role) -> str:
+    who = "Plex" if role is Role.PLEX else f"the {role}"
+    if role in given.view.asked:
+        return f"{who} did not answer"
+    return f"{who} was not asked: the inventory gives no access to it"
 
 
 def _never_arrives(given: Comparison, task: ResolvedTask) -> str | None:

@@ -366,6 +366,10 @@ def _why_none_counts(view: SiteView, port: int | None) -> str:
     return "; ".join(["no vantage outside answered" if probes else "no vantage outside", *inside])
 
 
+#: Errors with which Plex has announced nothing, so that plex.tv was not asked to try.
+NOTHING_TRIED = frozenset({"doublenat", "publisherror", "myplexgone", "badauth", "jumboframes"})
+
+
 def plex_verdict(view: SiteView, port: int | None) -> Condition:
     """Healthy is: mapped, no error, and a public address that is not empty (`facts` of python-plexapi's tests)."""
     plex = view.of(Role.PLEX)
@@ -377,21 +381,28 @@ def plex_verdict(view: SiteView, port: int | None) -> Condition:
     if state in ("waiting", "unknown"):
         return Condition(Holds.UNKNOWN, f"Plex has no verdict yet ({state})", exhibit)
     if state == "mapped" and not error and "plex.public_address" not in plex.facts:
-        return Condition(Holds.UNKNOWN, "Plex did not say at which address plex.tv sees it", exhibit)
+        why = plex.reasons.get("plex.public_address", "Plex did not say at which address plex.tv sees it")
+        return Condition(
+            Holds.UNKNOWN, f"Plex is mapped, and whether plex.tv got in is not known: {why}", exhibit
+        )
     if state == "mapped" and not error and plex.text("plex.public_address"):
-        reached = plex.text("plex.public_port") or "unknown"
-        if port is not None and reached != str(port):
-            return Condition(Holds.UNKNOWN, f"Plex is reachable at port {reached}, not {port}", exhibit)
-        return Condition(Holds.YES, f"plex.tv reached Plex at port {reached}", exhibit)
-    why = f" ({error})" if error else ""
-    return Condition(Holds.NO, f"plex.tv could not reach Plex: {state}{why}", exhibit)
+        known = plex.text("plex.public_port")
+        reached = f"port {known}" if known else "a port that it does not tell"
+        if port is not None and known != str(port):
+            return Condition(Holds.UNKNOWN, f"Plex is reachable at {reached}, not {port}", exhibit)
+        return Condition(Holds.YES, f"plex.tv reached Plex at {reached}", exhibit)
+    why = f"{state} ({error})" if error else state
+    if error in NOTHING_TRIED or (state == "failed" and error != "unreachable"):
+        return Condition(Holds.NO, f"Plex has nothing that plex.tv could try: {why}", exhibit)
+    return Condition(Holds.NO, f"plex.tv could not reach Plex: {why}", exhibit)
 
 
 def _plex_web(view: SiteView) -> Condition:
     """Where Plex itself did not say: what Plex Web shows, as you say."""
     word = counting(view, Topic.PLEX_WEB)
     if word is None or not word.meaning.plex_tv:
-        return Condition(Holds.UNKNOWN, "Plex was not asked, or did not say")
+        why = view.of(Role.PLEX).reasons.get("plex.mapping_state", "Plex was not asked, or did not say")
+        return Condition(Holds.UNKNOWN, why)
     holds = Holds.YES if word.meaning.plex_tv == "yes" else Holds.NO
     return Condition(holds, word.says, (word.answer.exhibit,))
 

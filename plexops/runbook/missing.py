@@ -48,6 +48,17 @@ _KINDS: dict[Role, dict[Kind, str]] = {
     Role.PLEX: {Kind.PLEX_REMOTE_ACCESS: "Plex's settings"},
     Role.OUTSIDE: {Kind.ECHO: "our public address, as others see it"},
 }
+#: What Plex need not say, and may say so that it is not understood.
+_ODD: dict[str, str] = {
+    "plex.public_address": "the address that Plex announces",
+    "plex.public_port": "the port that Plex announces",
+}
+#: What stands in the same answer as something else: what keeps that back keeps this back.
+_BESIDE: dict[str, str] = {
+    "plex.relay": Kind.PLEX_REMOTE_ACCESS,
+    "plex.custom_connections": Kind.PLEX_REMOTE_ACCESS,
+    "plex.subscription": "plex.mapping_state",
+}
 
 
 def unseen(situation: Situation) -> tuple[str, ...]:
@@ -107,16 +118,31 @@ def _heard_only(router: Snapshot) -> bool:
 
 
 def _unseen_of(snapshot: Snapshot, told: frozenset[Kind] = frozenset()) -> list[str]:
-    """Name what a stop did not tell; `told` are kinds that another one told."""
-    facts = [words for name, words in _FACTS.get(snapshot.role, {}).items() if name not in snapshot.facts]
-    kinds = [
-        words
-        for kind, words in _KINDS.get(snapshot.role, {}).items()
+    """Name what a stop did not tell, and why, where it says why; `told` are kinds that another one told."""
+    kinds = _KINDS.get(snapshot.role, {})
+    found: list[tuple[str, str]] = [
+        (words, _reason(snapshot, name))
+        for name, words in _FACTS.get(snapshot.role, {}).items()
+        if name not in snapshot.facts
+    ]
+    found += [(words, snapshot.reasons[name]) for name, words in _ODD.items() if name in snapshot.reasons]
+    found += [
+        (words, _reason(snapshot, kind))
+        for kind, words in kinds.items()
         if snapshot.state(kind) is KindState.UNKNOWN and kind not in told
     ]
-    unread = [
-        f"one of {words}"
-        for kind, words in _KINDS.get(snapshot.role, {}).items()
-        if any(entry.values is None for entry in snapshot.of(kind))
+    unread = (kind for kind in kinds if any(entry.values is None for entry in snapshot.of(kind)))
+    found += [(f"one of {kinds[kind]}", "") for kind in unread]
+    by_reason: dict[str, list[str]] = {}
+    for words, reason in dict.fromkeys(found):
+        # What has no reason stands alone, what has the same one stands together.
+        by_reason.setdefault(reason or words, []).append(words)
+    return [
+        f"{', '.join(dict.fromkeys(words))} could not be read{f': {key}' if key not in words else ''}"
+        for key, words in by_reason.items()
     ]
-    return [f"{words} could not be read" for words in dict.fromkeys([*facts, *kinds, *unread])]
+
+
+def _reason(snapshot: Snapshot, name: str) -> str:
+    """Say why something is not known; empty where no reason is."""
+    return snapshot.reasons.get(name) or snapshot.reasons.get(_BESIDE.get(name, ""), "")

@@ -17,8 +17,6 @@ from plexops.runbook.view import SiteView
 _SILENCE_MILLISECONDS = 4500
 #: So old may plex.tv's success be that it still says something about now, in seconds.
 _DATED_SECONDS = 3600.0
-#: Errors with which Plex has announced nothing, so that nobody was asked to try.
-_NOTHING_TRIED = frozenset({"doublenat", "publisherror", "myplexgone", "badauth", "jumboframes"})
 
 
 class PlexTv(StrEnum):
@@ -138,7 +136,7 @@ def _plex_tv(view: SiteView, door: int | None, story: LogStory) -> tuple[PlexTv,
         return _by_log(door, story), ""
     if state in ("waiting", "unknown"):
         return PlexTv.NOTHING, ""
-    if error in _NOTHING_TRIED or (state == "failed" and error != "unreachable"):
+    if error in conditions.NOTHING_TRIED or (state == "failed" and error != "unreachable"):
         return PlexTv.NOT_ANNOUNCED, ""
     if error or plex.text("plex.public_address") == "":
         return PlexTv.NO, ""

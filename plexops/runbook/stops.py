@@ -196,7 +196,7 @@ def _upstream(situation: Situation) -> _Reading:
 
 def _isp_filter(situation: Situation) -> _Reading:
     but = frozenset() if situation.view.port_share is None else frozenset({"port-outside-share"})
-    return _Reading(State.NEVER, "the ISP's own filters: only an attempt from outside shows them", but=but)
+    return _Reading(State.NEVER, "only an attempt from outside shows them", but=but)
 
 
 def _router_forward(situation: Situation) -> _Reading:

@@ -332,6 +332,13 @@ def reach(
     return with_entries(with_facts(sound_view(), PLEX_ROLE, **values), *probes, role=OUTSIDE)
 
 
+def odd_address() -> SiteView:
+    """Plex says an address that is none."""
+    view = reach(state="mapped", public=None)
+    reasons = {"plex.public_address": "Plex says publicAddress='x', which is not understood"}
+    return view.with_snapshot(replace(view.of(PLEX_ROLE), reasons=reasons))
+
+
 OPEN = probe(ProbeAnswer.OPEN, identifier=IDENTIFIER)
 REFUSED = probe(ProbeAnswer.REFUSED, vantage="phone")
 INSIDE_OPEN = probe(ProbeAnswer.OPEN, identifier=IDENTIFIER, vantage="pi", inside=True)
@@ -360,7 +367,7 @@ REACH: tuple[tuple[str, SiteView, Holds, str], ...] = (
         "port 32500 from outside: phone: refused",
     ),
     ("from inside, and reached from outside", reach(INSIDE_OUT, OPEN), Y, "vps reached Plex"),
-    ("from inside, and Plex failed", reach(INSIDE_OPEN, state="failed"), N, "plex.tv could not reach Plex"),
+    ("from inside, and Plex failed", reach(INSIDE_OPEN, state="failed"), N, "nothing that plex.tv could try"),
     ("not from inside, and Plex is mapped", reach(INSIDE_OUT, state="mapped"), Y, "plex.tv reached Plex"),
     ("Plex is mapped", reach(state="mapped"), Y, "plex.tv reached Plex at port 32500"),
     ("mapped with an error", reach(state="mapped", error="unreachable"), N, "unreachable"),
@@ -375,13 +382,26 @@ REACH: tuple[tuple[str, SiteView, Holds, str], ...] = (
     ("Plex does not know", reach(state="unknown"), U, "no verdict yet"),
     ("Plex failed", reach(state="failed", error="conflict"), N, "conflict"),
     ("mapped at another port", reach(state="mapped", port=18444), U, "18444, not 32500"),
-    ("mapped at a port that nobody names", reach(state="mapped", port=None), U, "unknown, not 32500"),
+    (
+        "mapped at a port that nobody names",
+        reach(state="mapped", port=None),
+        U,
+        "a port that it does not tell",
+    ),
+    (
+        "nothing could be announced",
+        reach(state="mapped", error="publisherror"),
+        N,
+        "Plex has nothing that plex.tv could try: mapped (publisherror)",
+    ),
+    ("unreachable", reach(state="failed", error="unreachable"), N, "plex.tv could not reach Plex: failed"),
+    ("mapped at what is no address", odd_address(), U, "publicAddress='x', which is not understood"),
     ("Plex waits, a vantage was refused", reach(REFUSED, state="waiting"), N, "refused"),
     (
         "Plex failed, a vantage reached it",
         reach(OPEN, state="failed"),
         N,
-        "; yet plex.tv could not reach Plex",
+        "; yet Plex has nothing that plex.tv could try: failed",
     ),
     (
         "Plex failed, the vantage does not know",
