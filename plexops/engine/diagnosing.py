@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from plexops.drivers.account import NO_ACCESS
 from plexops.engine.advice import advised
 from plexops.engine.brought import Evidence, current, not_counting, with_evidence
+from plexops.engine.plex_web import plex_web
 from plexops.engine.reporting import STOPS, about
 from plexops.engine.seen import Seen
 from plexops.engine.site import Home
@@ -67,6 +68,7 @@ def diagnosis(
         verdict=replace(shown, missing=(*shown.missing, *aside)),
         hops=_hops(situation, verdict),
         ways=tuple(_way_stop(stop) for stop in verdict.stops),
+        plex_web=plex_web(situation),
         log=told_by_log(situation.story),
         exhibits=(*seen.exhibits, *evidence.exhibits()),
         not_asked=(*_not_asked(seen, counting, not_asked), *_not_counting(situation)),
@@ -190,14 +192,7 @@ def _detail(situation: Situation, stop: Stop, role: Role | None) -> str:
     if stop == "isp":
         box = situation.before_the_router
         return "; ".join(text for text in (situation.wan.says, box and f"before the router: {box}") if text)
-    if role is None:
-        return ""
-    shown = situation.plex_web_says if role is Role.PLEX else ""
-    return "; ".join(
-        text
-        for text in (about(situation.view.of(role), role), shown and f"Plex Web shows, by its state: {shown}")
-        if text
-    )
+    return "" if role is None else about(situation.view.of(role), role)
 
 
 def _of_stop(situation: Situation, stop: Stop, role: Role | None) -> tuple[Mark, str]:

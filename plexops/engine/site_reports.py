@@ -11,6 +11,7 @@ from plexops.engine.apply import Applied
 from plexops.engine.compare import Comparison, compare
 from plexops.engine.order import Log, Order
 from plexops.engine.planning import Planned
+from plexops.engine.plex_web import plex_web
 from plexops.engine.reporting import (
     change_report,
     device_diffs,
@@ -25,6 +26,7 @@ from plexops.model.finding import FINDING_EXIT, Finding, FindingStatus
 from plexops.model.run import SiteReport
 from plexops.model.snapshot import Kind, Role
 from plexops.runbook import conditions
+from plexops.runbook.situation import Situation
 
 NO_VANTAGE = "no vantage outside"
 _LATER = "it is asked once, by an apply that made its changes, where nobody else proves them"
@@ -54,6 +56,7 @@ def site_report(home: Home, seen: Seen, findings: Sequence[Finding], log: Log) -
         safe_stop=safe_stop,
         hops=hops(findings, seen),
         findings=tuple(finding_report(f) for f in findings),
+        plex_web=plex_web(Situation(seen.view, home.tasks.external_port)),
         exhibits=seen.exhibits,
         timeline=tuple(log.moments),
         not_asked=not_asked(home),
@@ -172,6 +175,7 @@ def applied_report(
         outcome=outcome,
         findings=shown,
         hops=hops(after, applied.seen),
+        plex_web=plex_web(Situation(applied.seen.view, home.tasks.external_port)),
         changes=tuple(change_report(carried.step, carried) for carried in applied.carried),
         proofs=applied.proofs,
         asked=asked(home, applied.seen, "nobody needed it"),

@@ -208,6 +208,8 @@ class SiteReport:
     verdict: VerdictReport | None = None
     hops: tuple[Hop, ...] = ()
     ways: tuple[WayStop, ...] = ()
+    #: What Plex Web shows under Remote Access, word for word, and whether that is told or inferred.
+    plex_web: str = ""
     #: What Plex's log tells, line by line.
     log: tuple[str, ...] = ()
     findings: tuple[FindingReport, ...] = ()

@@ -50,7 +50,9 @@ def _suite(report: RunReport, site: SiteReport) -> ET.Element:
         ET.SubElement(properties, "property", name=name, value=value)
     suite.extend(cases)
     notes = [_flat(f.title) for f in site.findings if f.status is FindingStatus.NOTE]
-    output = "\n".join([site.outcome, *([site.safe_stop] if site.safe_stop is not None else []), *notes])
+    shown = [f"Plex Web shows: {site.plex_web}"] if site.plex_web else []
+    stop = [site.safe_stop] if site.safe_stop is not None else []
+    output = "\n".join([site.outcome, *stop, *shown, *notes])
     ET.SubElement(suite, "system-out").text = output[:_OUTPUT_CHARACTERS]
     return suite
 

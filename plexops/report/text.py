@@ -57,7 +57,7 @@ def render(report: RunReport, view: View) -> str:
 def _site(report: RunReport, site: SiteReport, pen: Pen, width: int, view: View) -> list[str]:
     lines = [*_title(report, site, pen, width), *_path(site, pen, width)]
     if site.verdict is not None:
-        lines += ["", *_verdict(site.verdict, site.next_steps, pen, width)]
+        lines += ["", *_verdict(site.verdict, site, pen, width)]
         lines += _deciding(site.verdict, site.exhibits, pen, width, verbose=view.verbose)
     elif report.command in {"apply", "rollback", "recover"} or site.safe_stop is not None:
         lines += ["", *wrap(one_line(site.outcome), width)]
@@ -79,10 +79,10 @@ def _site(report: RunReport, site: SiteReport, pen: Pen, width: int, view: View)
         lines += ["", *render_problem(problem, None, view).split("\n")]
     if site.safe_stop is not None:
         lines += ["", *labelled(pen, "Safe stop.", Style.STOP, [site.safe_stop], width, _LABELS)]
-    for told in site.asked:
-        lines += labelled(pen, "asked", Style.FAINT, [told], width, _LABELS)
-    for reason in site.not_asked:
-        lines += labelled(pen, "not asked", Style.FAINT, [reason], width, _LABELS)
+    shown = (site.plex_web,) if site.plex_web and site.verdict is None else ()
+    for label, texts in (("Plex Web", shown), ("asked", site.asked), ("not asked", site.not_asked)):
+        for told in texts:
+            lines += labelled(pen, label, Style.FAINT, [told], width, _LABELS)
     return lines
 
 
@@ -123,7 +123,7 @@ def _hop(hop: Hop, pen: Pen) -> tuple[str, str]:
     return f"{label} {word}", f"{label} {pen.paint(word, MARK_STYLES[hop.mark])}"
 
 
-def _verdict(verdict: VerdictReport, steps: Sequence[str], pen: Pen, width: int) -> list[str]:
+def _verdict(verdict: VerdictReport, site: SiteReport, pen: Pen, width: int) -> list[str]:
     lead = f"{one_line(verdict.layer)}: " if verdict.layer else ""
     head = f"{pen.paint('Verdict', MARK_STYLES[verdict.mark])}  {lead}"
     indent = 9
@@ -132,9 +132,10 @@ def _verdict(verdict: VerdictReport, steps: Sequence[str], pen: Pen, width: int)
     also = [f"{one_line(seen.layer)}: {one_line(seen.says)}" for seen in verdict.also]
     groups = (
         ("because", verdict.because),
+        ("Plex Web", [one_line(site.plex_web)] if site.plex_web else []),
         ("may be", [one_line(text) for text in candidates(verdict)]),
         ("before it", [one_line(", ".join(verdict.before))] if verdict.before else []),
-        ("do", steps),
+        ("do", site.next_steps),
         ("unless", verdict.overturned_by),
         ("also", also),
         ("not seen", verdict.missing),

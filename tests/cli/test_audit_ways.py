@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from tests.cli.process import house
+from tests.cli.process import House, house
 
 PLAYBOOK = "playbooks/plex-remote-access.yaml"
 
@@ -48,3 +49,33 @@ def test_a_plan_that_holds_something_else_is_no_cure(tmp_path: Path) -> None:
     assert diagnosed.status == 1
     assert "plexops apply" not in diagnosed.said
     assert "No task of your playbooks changes it" in diagnosed.said
+
+
+FORMATS = ("text", "json", "junit", "github", "html", "markdown")
+GREEN = "Fully accessible outside your network"
+TOLD = """\
+schema: plexops/told/1
+site: home
+answers:
+  plex-web: {{answer: "Not available outside your network", at: {at}}}
+"""
+
+
+@pytest.mark.parametrize("command", ["audit", "diagnose"])
+def test_plex_web_s_own_words_are_in_every_format(command: str, drifted: House) -> None:
+    """Runbook M1: the exact words are the anchor, and whether they were told or inferred is said."""
+    ended = drifted(command, *(f"--format={name}:words.{name}" for name in FORMATS))
+    assert ended.status == 1, ended.said
+    for name in FORMATS:
+        shown = " ".join((drifted.directory / f"words.{name}").read_text(encoding="utf-8").split())
+        assert "Not available outside your network" in shown, name
+        assert "inferred from Plex" in shown, name
+
+
+def test_words_that_you_read_there_are_said_as_yours(tmp_path: Path) -> None:
+    told = tmp_path / "told.yaml"
+    told.write_text(TOLD.format(at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")), encoding="utf-8")
+    with house(tmp_path / "home", "in-order") as home:
+        ended = home("audit", "--told", str(told))
+    assert "“Not available outside your network”, as you read there" in ended.said
+    assert f"“{GREEN}”, inferred from Plex's own state" in ended.said
