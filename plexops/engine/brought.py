@@ -31,6 +31,11 @@ _ZONES = timedelta(hours=12)
 #: Plex keeps at most six files of 10 MB each.
 _EXCERPT_LINES = 120
 _LOG_BYTES = 64 * 1024 * 1024
+#: What is said of a file without one line that counts.
+_TELLS_NOTHING = (
+    "no line of the log from the file tells of the way in: is it Plex's, and was “Enable Plex Media Server debug "
+    "logging” on (Settings, General)?"
+)
 _ZIP = b"PK\x03\x04"
 
 
@@ -95,7 +100,9 @@ def current(view: SiteView, evidence: Evidence, now: datetime) -> tuple[Evidence
 
     old = {probe: reason for probe in evidence.probes if (reason := _not_of_now(probe, now))}
     told = [f"what {probe.vantage} tried does not count: {reason}" for probe, reason in old.items()]
-    log = evidence.log if view.asked else None  # a log alone is read as of its own end
+    log = (evidence.log or None) if view.asked else None  # a log alone is read as of its own end
+    if evidence.log == ():
+        told.append(_TELLS_NOTHING)
     last = max((moment for event in log or () if (moment := _moment(event.time))), default=None)
     if last is not None and last < _their_time(view, log or (), now) - PUBLISHED_LIMIT:
         told.append(f"Plex's log from the file does not count: its last line is of {last:%Y-%m-%d %H:%M}")

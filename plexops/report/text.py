@@ -278,12 +278,13 @@ def _last(report: RunReport, pen: Pen, width: int, view: View) -> list[str]:
         lines.append(f"evidence: {one_line(view.evidence)}")
     total = "" if report.command == "diagnose" else counts(report.sites)
     end = f"exit {report.exit_status}"
-    next_step = f"next: {steps[0]}" if len(steps) == 1 else ""
+    steps = [f"next: {step}" if step.startswith("plexops ") else f"do: {step}" for step in steps]
+    next_step = steps[0] if len(steps) == 1 else ""
     middle = f"       {next_step}" if next_step else ""
     if width_of(total + middle) + 2 + width_of(end) <= width:
         gap = " " * (width - width_of(total + middle) - width_of(end))
         return [*lines, f"{total}{middle}{gap}{pen.paint(end, _end_style(report))}"]
-    lines += [f"next: {step}" for step in steps]
+    lines += steps
     gap = " " * max(2, width - width_of(total) - width_of(end))
     return [*lines, f"{total}{gap}{pen.paint(end, _end_style(report))}"]
 

@@ -74,6 +74,20 @@ def test_a_log_alone_tells_what_it_tells(name: str, said: str, status: int, tmp_
 # --- from Plex itself --------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    "data", [b"", b"\xff\xfe\x00\x01", b"Jan 1 sshd: started\n" * 3], ids=["empty", "odd", "other"]
+)
+def test_a_file_without_a_line_of_plex_s_says_so(data: bytes, tmp_path: Path) -> None:
+    (tmp_path / "some.log").write_bytes(data)
+    ended = plexops(
+        "diagnose", "--plex-logs", "some.log", directory=tmp_path,
+        variables={"XDG_STATE_HOME": str(tmp_path / "state")},
+    )  # fmt: skip
+    assert ended.status == 4, ended.said
+    assert "no line of the log from the file tells of the way in: is it Plex's" in ended.said
+    assert "debug logging" in ended.said
+
+
 def test_without_a_login_to_the_server_plex_gives_its_log(tmp_path: Path) -> None:
     with house(tmp_path, "log-over-http") as home:
         before = home.exports()

@@ -236,5 +236,6 @@ def test_a_wish_that_guards_refuse_is_no_drift_that_apply_could_cure(drifted: Ho
     assert ended.status == 3
     assert "router STOP" in ended.said
     assert "would open 32400 itself to the internet" in ended.said
-    assert "next: change the playbook" in ended.said
+    assert "do: change the playbook" in ended.said
+    assert "next:" not in ended.said, "what is next is a command"
     assert "apply --dry-run" not in ended.said

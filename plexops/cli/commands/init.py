@@ -186,8 +186,8 @@ def _checked(folder: Path, proposal: Proposal) -> int:
         Files(folder / _INVENTORY, (folder / "playbooks" / _PLAYBOOK,)).tasks()
     except PlexopsError as error:
         show_problems(error.problems)
-        note("next: fill that in, then plexops check")
+        note("fill that in; next: plexops check")
         return 1
-    trust = [f"plexops trust {shown.device}" for shown in proposal.keys]
-    note(f"next: {', '.join([*trust, 'plexops diagnose'])}")
+    for step in [*(f"plexops trust {shown.device}" for shown in proposal.keys), "plexops diagnose"]:
+        note(f"next: {step}")
     return 0
