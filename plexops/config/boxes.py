@@ -50,7 +50,10 @@ _SHARED = (
 
 @dataclass(frozen=True, slots=True)
 class BoxByHand:
-    """One box. `one_port`: a forward has one number for outside and inside. `shared`: perhaps only some ports arrive."""
+    """One box. `one_port`: a forward has one number for outside and inside. `shared`: perhaps only some ports arrive.
+
+    `forwards`: it has forwards at all; else its step says what else there is.
+    """
 
     name: str
     title: str
@@ -59,6 +62,7 @@ class BoxByHand:
     always: tuple[str, ...]
     one_port: bool
     shared: bool
+    forwards: bool
     sources: tuple[str, ...]
 
     def lines(self, kind: Kind, *, same_port: bool, share_known: bool) -> tuple[str, ...]:
@@ -70,7 +74,8 @@ class BoxByHand:
         if kind is not Kind.PORT_FORWARD or not found:
             return found
         first = (_SHARED,) if self.shared and not share_known else ()
-        return (*first, *(self.ways_round if self.one_port and not same_port else ()), *found, *self.always)
+        round_it = self.ways_round if self.one_port and not same_port else ()
+        return (*first, *round_it, *found, *(self.always if self.forwards else ()))
 
 
 @cache
@@ -90,6 +95,7 @@ def boxes_by_hand() -> Mapping[str, BoxByHand]:
                 always=always,
                 one_port=row.get("one-port", False),
                 shared=row.get("shared", False),
+                forwards=row.get("forwards", True),
                 sources=tuple(row["sources"]),
             )
             for name, row in document["boxes"].items()

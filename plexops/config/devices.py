@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime
 from ipaddress import IPv4Address
 from urllib.parse import SplitResult
 
@@ -194,7 +195,22 @@ def _refuse_by_hand(reader: Reader) -> None:
 
 def _done(reader: Reader) -> Done | None:
     own = reader.below("done")
-    return None if own is None else Done(own.text("by"), own.text("on"))
+    if own is None:
+        return None
+    day, node = own.text("on"), own.node("on")
+    try:
+        reason = (
+            "this day is still to come"
+            if date.fromisoformat(day) > datetime.now().astimezone().date()
+            else ""
+        )
+    except ValueError:
+        reason = f"{day} is no day of the calendar"
+    if reason and node is not None:
+        own.problems.add(
+            "PLX-C104", node.place, f"{own.path}.on", reason, "Write the day on which it was done."
+        )
+    return Done(own.text("by"), day)
 
 
 def _refuse_logins(reader: Reader, *more: str) -> None:

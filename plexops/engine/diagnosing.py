@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from plexops.drivers.account import NO_ACCESS
 from plexops.engine.advice import advised
 from plexops.engine.brought import Evidence, current, not_counting, with_evidence
+from plexops.engine.findings import lines_by_hand
 from plexops.engine.plex_web import plex_web
 from plexops.engine.reporting import STOPS, about
 from plexops.engine.seen import Seen
@@ -109,14 +110,10 @@ def _by_hand(home: Home, situation: Situation, verdict: Verdict) -> tuple[str, .
     heard = next((one for one in situation.heard if one.answer.exhibit in found.sign.exhibits), None)
     if heard is not None and heard.do:
         return (heard.do,)
-    lines = () if home.profile is None else home.profile.steps.get(Kind.PORT_FORWARD, ())
-    if found.cause.place is not Place.ROUTER_FORWARD or not lines:
-        return found.cause.action
     view = situation.view
     fields = {"external_port": situation.port, "address": view.plex_address, "port": view.plex_port}
-    for name, value in fields.items():
-        lines = tuple(line.replace("{" + name + "}", str(value)) for line in lines)
-    return lines
+    lines = lines_by_hand(home.tasks.site, home.profile, view, Kind.PORT_FORWARD, fields)
+    return lines if found.cause.place is Place.ROUTER_FORWARD and lines else found.cause.action
 
 
 def _way_stop(stop: WaysStop) -> WayStop:

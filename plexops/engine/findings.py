@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from plexops.config.boxes import boxes_by_hand
@@ -12,12 +12,14 @@ from plexops.model.change import Action, Change
 from plexops.model.finding import Finding, FindingStatus
 from plexops.model.profile import Profile
 from plexops.model.resources import KINDS, Claim
-from plexops.model.site import ResolvedTask, SiteTasks, State
+from plexops.model.site import ResolvedTask, Site, SiteTasks, State
 from plexops.model.snapshot import Entry, Kind, Snapshot
 from plexops.runbook.view import SiteView
 
 #: Kinds that a way in over a forward needs, and that no other way in does.
 FORWARDING = frozenset({Kind.PORT_FORWARD, Kind.PLEX_REMOTE_ACCESS})
+#: The runbook's other way to an address that stays (R4).
+_STATIC = "Where the router has no reservations: give the server the static address {address}, outside its DHCP range."
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,23 +74,24 @@ def change_of(
 
 def steps_by_hand(given: Comparison, task: ResolvedTask) -> tuple[str, ...]:
     """Give the steps that a person takes on this router, with the values filled in."""
-    if given.profile is None:
+    return lines_by_hand(given.tasks.site, given.profile, given.view, task.kind, task.values)
+
+
+def lines_by_hand(
+    site: Site, profile: Profile | None, view: SiteView, kind: Kind, values: Mapping[str, object]
+) -> tuple[str, ...]:
+    """Give the steps on the box that the inventory names with `like:`, else the profile's, with the values filled in."""
+    if profile is None:
         return ()
-    values = {name: str(value) for name, value in task.values.items()}
-    lines = _steps_like(given, task) or given.profile.steps.get(task.kind, ())
+    box = None if site.router is None else boxes_by_hand().get(site.router.like)
+    same = str(values.get("external_port")) == str(values.get("port"))
+    own = () if box is None else box.lines(kind, same_port=same, share_known=view.port_share is not None)
+    lines = own or profile.steps.get(kind, ())
+    if kind is Kind.DHCP_RESERVATION and lines:
+        lines = (*lines, _STATIC)
     for name, value in values.items():
-        lines = tuple(line.replace("{" + name + "}", value) for line in lines)
+        lines = tuple(line.replace("{" + name + "}", str(value)) for line in lines)
     return lines
-
-
-def _steps_like(given: Comparison, task: ResolvedTask) -> tuple[str, ...]:
-    """Give the steps on the box that the inventory names with `like:`; none where it names none, or has no own ones."""
-    router = given.tasks.site.router
-    box = None if router is None else boxes_by_hand().get(router.like)
-    if box is None:
-        return ()
-    same = str(task.values.get("external_port")) == str(task.values.get("port"))
-    return box.lines(task.kind, same_port=same, share_known=given.view.port_share is not None)
 
 
 def unrenderable(driver: Driver, change: Change, snapshot: Snapshot) -> str:

@@ -126,8 +126,12 @@ def questions() -> Mapping[Topic, Question]:
 def asks(question: Question, view: SiteView, port: int | None) -> str:
     """Give a question in words."""
     public = door_address(view)
-    fields = {"port": port or "of Plex", "public": public or "your public address"}
+    fields = {"port": port or "PORT", "door": _door(port), "public": public or "your public address"}
     return question.asks.format(**fields, plex=view.plex_address or "address", plex_port=view.plex_port)
+
+
+def _door(port: int | None) -> str:
+    return f"port {port}" if port else "Plex's port"
 
 
 def door_address(view: SiteView) -> IPv4Address | None:
@@ -177,7 +181,10 @@ def _wan_address(plain: str) -> Said:
                 "this is an IPv6 address: write the IPv4 one beside it, or “none” where there is none"
             )
         raise Unclear("one IPv4 address is wanted, as 203.0.113.20, or none, ds-lite, down")
-    return Said("address", _ipv4(found[0]))
+    address = _ipv4(found[0])
+    if address.is_loopback or int(address) >> 29 == 0b111:  # 224.0.0.0 and above
+        raise Unclear(f"no router has {address} on the internet side")
+    return Said("address", address)
 
 
 def _ipv4(text: str) -> IPv4Address:
@@ -229,7 +236,7 @@ def _hear(view: SiteView, answer: Answer, port: int | None) -> Heard:
     meaning = question.kinds.get(said.kind, Meaning())
     fields = {
         "answer": answer.text,
-        "port": answer.port or port or "of Plex",
+        "door": _door(answer.port or port),
         "address": said.address,
         "inner": said.inner,
         "plex": view.plex_address,
@@ -303,6 +310,8 @@ def _phone_doubt(view: SiteView, heard: Heard) -> tuple[str, bool]:
     seen = {address for address, _, _ in public_addresses(view)}
     if heard.answer.age > _ATTEMPT_SECONDS:
         return "it is more than an hour old", False
+    if heard.answer.address is not None and not is_public(heard.answer.address):
+        return f"it was at {heard.answer.address}, which is no address on the internet", False
     if heard.answer.address is not None and seen and heard.answer.address not in seen:
         return (
             f"it was at {heard.answer.address}, and the home is at {', '.join(map(str, sorted(seen)))}",

@@ -42,6 +42,9 @@ def test_a_kind_that_the_box_has_no_own_steps_for_has_the_general_ones(home: Hou
     _, findings = audited(home, "like: telstra")
     reservation = findings["dhcp_reservation"]["steps"]
     assert not reservation or reservation[0].startswith("Open the router's page")
+    assert not reservation or reservation[-1].endswith(
+        "the static address 192.168.1.50, outside its DHCP range."
+    )
     assert any("Port sharing" in step for step in findings["port_forward"]["steps"])
 
 

@@ -230,6 +230,9 @@ NONE = (
     (Topic.WAN_ADDRESS, "203.0.113.20 and 192.168.1.1", "one IPv4 address"),
     (Topic.WAN_ADDRESS, "300.1.1.1", "no IPv4"),
     (Topic.WAN_ADDRESS, "yes", "one IPv4 address"),
+    (Topic.WAN_ADDRESS, "127.0.0.1", "no router has 127.0.0.1"),
+    (Topic.WAN_ADDRESS, "224.0.0.1", "no router has 224.0.0.1"),
+    (Topic.WAN_ADDRESS, "255.255.255.255", "no router has"),
     (Topic.FORWARD, "yes", "TCP or UDP"),
     (Topic.FORWARD, "192.168.1.50:32400", "TCP or UDP"),
     (Topic.FORWARD, "tcp 192.168.1.50", "port to which"),
@@ -284,6 +287,13 @@ def test_an_old_answer_is_marked_and_one_about_another_port_does_not_count() -> 
     assert stop_of(told(BOX, old), Place.ROUTER_FORWARD).says.endswith("(your answer is 2 days old)")
     assert stop_of(told(BOX, other), Place.ROUTER_FORWARD).state is State.NOT_ASKED
     assert hear(told(BOX, other), PORT)[0].why_not == "it is about port 32600, and viewers come by 32500"
+
+
+def test_a_phone_that_tried_an_address_at_home_was_not_outside() -> None:
+    tried = replace(answer(Topic.PHONE, "refused"), address=IPv4Address("10.0.0.1"))
+    (heard,) = hear(told(BOX, tried), PORT)
+    assert heard.why_not == "it was at 10.0.0.1, which is no address on the internet"
+    assert attempts(told(BOX, tried), PORT) == ()
 
 
 def test_by_answers_alone_the_isp_is_never_blamed() -> None:

@@ -47,12 +47,25 @@ def test_an_inventory_may_name_every_box() -> None:
 def test_the_steps_of_a_box(box: BoxByHand) -> None:
     assert set(box.steps) <= {Kind.DHCP_RESERVATION, FORWARD, Kind.UPNP}
     lines = box.lines(FORWARD, same_port=False, share_known=False)
-    assert lines[-1].startswith("Forward TCP alone"), "that 32400 stays closed is said last"
+    last = "Forward TCP alone" if box.forwards else ""
+    assert lines[-1].startswith(last), "that 32400 stays closed is said last"
     for line in (*lines, *box.lines(Kind.DHCP_RESERVATION, same_port=False, share_known=False)):
         assert any(line.endswith(f" [{sure.mark}]") for sure in Sure), line
         assert set(re.findall(r"\{(\w+)\}", line)) <= {"address", "mac", "external_port", "port"}
         assert not FORBIDDEN.search(line)
     assert not any("http" in source or "/" in source for source in box.sources), "titles of documents"
+
+
+@pytest.mark.parametrize("name", ["starlink", "tmobile-5g"])
+def test_where_nothing_can_be_forwarded_no_step_speaks_of_a_forward(name: str) -> None:
+    lines = boxes_by_hand()[name].lines(FORWARD, same_port=False, share_known=False)
+    assert lines[0].startswith("There is nothing to set")
+    assert not any("Forward TCP" in line for line in lines)
+
+
+@pytest.mark.parametrize("day", ["2999-01-01", "2026-02-30", "2026-99-99"])
+def test_a_day_on_which_nothing_can_have_been_done(day: str) -> None:
+    assert refused(f'profile: manual, done: {{by: Ann, on: "{day}"}}')[0] == "PLX-C104"
 
 
 @pytest.mark.parametrize("name", ["eero", "xfinity"])
