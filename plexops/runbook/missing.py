@@ -114,7 +114,7 @@ def _unread_start(situation: Situation) -> list[str]:
 
 
 def _heard_only(router: Snapshot) -> bool:
-    return bool(router.kinds) and not looked_into(router)
+    return bool(router.kinds) and not looked_into(router) and "lan.address" in router.facts
 
 
 def _unseen_of(snapshot: Snapshot, told: frozenset[Kind] = frozenset()) -> list[str]:

@@ -106,9 +106,12 @@ def tunnel(view: SiteView) -> str | None:
 
 
 def looked_into(snapshot: Snapshot) -> bool:
-    """Tell whether a stop was looked into. UPnP's table alone is what a router tells anybody, without a login."""
+    """Tell whether a stop was looked into: something was read there. What its family has no way to tell is no reading.
+
+    UPnP's table alone is what a router tells anybody, without a login.
+    """
     return any(
-        state is not KindState.UNKNOWN
+        state in (KindState.PRESENT, KindState.ABSENT)
         for kind, state in snapshot.kinds.items()
         if kind is not Kind.UPNP_MAPPING
     )

@@ -12,7 +12,7 @@ from plexops.runbook.cause import Place
 from plexops.runbook.missing import unseen
 from plexops.runbook.situation import Situation
 from plexops.runbook.verdict import judge
-from plexops.runbook.view import SiteView
+from plexops.runbook.view import SiteView, looked_into
 from tests.unit.runbook.sound_case import (
     PLEX,
     PLEX_ROLE,
@@ -69,6 +69,14 @@ def test_a_right_that_a_router_s_login_lacks_is_named() -> None:
     assert f"the router's forwards could not be read: {reason}" in unseen(Situation(view, 32500))
 
 
+def test_a_router_that_refused_all_was_not_looked_into() -> None:
+    """What its family has no way to tell is no reading either."""
+    view = sound_view()
+    kinds = {Kind.PORT_FORWARD: KindState.UNKNOWN, Kind.UPNP: KindState.UNSUPPORTED}
+    assert not looked_into(replace(view.of(ROUTER), kinds=kinds))
+    assert looked_into(replace(view.of(ROUTER), kinds={**kinds, Kind.LEASE: KindState.ABSENT}))
+
+
 @pytest.mark.parametrize("name", ["plex.public_address", "plex.public_port"])
 def test_an_odd_word_of_plex_is_named(name: str) -> None:
     view = sound_view()
@@ -89,7 +97,7 @@ def test_plex_s_word_of_a_second_nat_names_it_first() -> None:
     assert not verdict.decided
     first = verdict.candidates[0]
     assert (first.stop.place, first.causes[0].id) == (Place.UPSTREAM, "double-nat")
-    assert "doublenat" in first.says
+    assert "doublenat" in first.stop.says
 
 
 def test_a_router_that_tells_a_public_address_outweighs_that_word() -> None:
