@@ -168,7 +168,7 @@ class Applier:
             raise Stopped("the Plex server that this was planned for does not answer any more")
         now = foreign(self._seen.view.of(change.role), change.role, [s.change for s in self._plan.steps])
         if now != self._foreign[change.role]:
-            raise Stopped(f"somebody changed the {change.role} while this run was under way")
+            raise Stopped(f"the {change.role} was changed while this run was under way")
 
     def _render(self, step: Step) -> Step:
         driver = self._shop.drivers.of(step.change.role)

@@ -83,7 +83,7 @@ def _never_arrives(given: Comparison, task: ResolvedTask) -> str | None:
 
 def _condition(given: Comparison, task: ResolvedTask) -> Finding:
     if task.kind is Kind.WAN and given.view.access != "forward":
-        why = f"`access: {given.view.access}`: nobody means to come in by a forward"
+        why = f"`access: {given.view.access}`: viewers are not meant to come in by a forward"
         return finding_of(task, FindingStatus.NOT_APPLICABLE, why=why)
     judges = {
         Kind.WAN: conditions.wan,
@@ -158,7 +158,7 @@ def _present(given: Comparison, task: ResolvedTask, snapshot: Snapshot) -> Findi
             task,
             FindingStatus.CONFLICT,
             have=have,
-            why="plexops never takes what somebody uses: choose another port or address, or remove it by hand",
+            why="plexops never takes what is in use: choose another port or address, or remove it by hand",
             exhibits=exhibits_of((blocking,)),
         )
     if len(same) > 1:

@@ -85,7 +85,7 @@ def outside_says(view: SiteView, port: int) -> Condition:
         return found
     others = [f"{e.values.vantage}: {answer}" for e, answer in seen if answer is not ProbeAnswer.LISTENS]
     who = ", ".join(entry.values.vantage for entry in listens)
-    says = f"something listens at port {port} ({who}), and which server it is, nobody asked"
+    says = f"something listens at port {port} ({who}), and which server it is was not asked"
     shown = tuple(dict.fromkeys(entry.exhibit for entry in listens))
     return Condition(Holds.UNKNOWN, "; ".join([says, *others]), shown)
 

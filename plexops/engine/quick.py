@@ -121,7 +121,7 @@ def _tried_from_outside(draft: QuickReport, settings: QuickSettings) -> QuickRep
 
 def _ask_outside(settings: QuickSettings) -> _Outside:
     if settings.offline:
-        return _Outside((), "our public address: nobody on the internet was asked (--offline)")
+        return _Outside((), "our public address: no service on the internet was asked (--offline)")
     driver = OwnViewDriver(settings.echoes, settings.stun, settings.echo_seconds)
     said = driver.understand(HereLink(HereSettings("here")).ask(driver.reads()))
     echoes = tuple(Echo(one.source, one.address, "controller") for one in said if one.address is not None)
@@ -198,7 +198,7 @@ def _without_wan(report: QuickReport) -> QuickVerdict:
     """Judge a gateway that says that it has no address on the internet side, by whether the internet answers."""
     says = "the gateway says by UPnP that it has no address on the internet side"
     if not report.echoes:
-        cause = f"not decided: {says}, and nobody on the internet answered"
+        cause = f"not decided: {says}, and no service on the internet answered"
         do = ("Look on the router's own page whether it has an internet connection", *_NEXT)
         return QuickVerdict("undecided", False, "ISP", cause, (), do)
     cause = f"carrier NAT or a second NAT is likely: {says}, yet the internet answers. That is no proof"
@@ -262,7 +262,7 @@ def _way_in(report: QuickReport, condition: Condition) -> QuickVerdict:
         cause = f"a UPnP mapping leads {_arrow(strays[0])}, where this look found no Plex"
         return QuickVerdict("upnp-old-address", False, "router", cause, because, _NEXT)
     if router is not None and mappings is not None and router.whole:
-        cause = "no UPnP mapping leads to Plex: unless a forward was made by hand, nobody comes in"
+        cause = "no UPnP mapping leads to Plex: unless a forward was made by hand, no viewer comes in"
         return QuickVerdict("no-mapping", False, "router", cause, because, _NEXT)
     cause = "so far nothing stands in the way. That is no proof"
     return QuickVerdict("nothing-found", False, "", cause, because, _NEXT)

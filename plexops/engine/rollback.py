@@ -25,7 +25,7 @@ def changes_back(past: PastRun, seen: Seen, run_id: str) -> tuple[Change, ...]:
         if way is None or is_undone(change, now):
             continue
         if not is_done(change, now):
-            reason = f"{change.id} is not as run {run_id} left it: somebody changed it since"
+            reason = f"{change.id} is not as run {run_id} left it: it was changed since"
             cure = "Put it back by hand, or make it so with the playbook: plexops apply --dry-run"
             problems.append(Problem("PLX-R220", reason, cure, where=str(change.role)))
             continue

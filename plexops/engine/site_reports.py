@@ -29,7 +29,7 @@ from plexops.runbook import conditions
 from plexops.runbook.situation import Situation
 
 NO_VANTAGE = "no vantage outside"
-_LATER = "it is asked once, by an apply that made its changes, where nobody else proves them"
+_LATER = "it is asked once, by an apply that made its changes, where nothing else proves them"
 
 
 def status_of(findings: Sequence[Finding], problems: Sequence[Problem], view_unfinished: str) -> ExitStatus:
@@ -178,7 +178,7 @@ def applied_report(
         plex_web=plex_web(Situation(applied.seen.view, home.tasks.external_port)),
         changes=tuple(change_report(carried.step, carried) for carried in applied.carried),
         proofs=applied.proofs,
-        asked=asked(home, applied.seen, "nobody needed it"),
+        asked=asked(home, applied.seen, "it was not needed"),
         exhibits=(*applied.seen.exhibits, *applied.log),
         timeline=tuple(log.moments),
         before_after=device_diffs(before, applied),

@@ -40,7 +40,7 @@ _FACTS = (
     FactName("pool.first", Role.ROUTER, "address", "the first address that DHCP gives by itself"),
     FactName("pool.last", Role.ROUTER, "address", "the last address that DHCP gives by itself"),
     FactName("firmware", Role.ROUTER, "text", "what the router runs", live=True),
-    FactName("pending", Role.ROUTER, "text", "edits that somebody staged and did not apply", live=True),
+    FactName("pending", Role.ROUTER, "text", "edits that are staged and not applied", live=True),
     FactName("persists", Role.ROUTER, "flag", "whether what is written is there again after a restart"),
     FactName("host.addresses", Role.SERVER, "texts", "the server's own IPv4 addresses", live=True),
     FactName(

@@ -153,7 +153,7 @@ def no_login(situation: Situation) -> Sign | None:
     found = [part for part in re.split(r"[,;\s]+", text) if part and _reaches_the_internet(part)]
     if not found:
         return None
-    says = f"Plex asks nobody from {', '.join(found)} for a login: that is no network at home"
+    says = f"Plex asks for no login from {', '.join(found)}: that is no network at home"
     return sign(says, of_fact(situation.plex, "plex.allowed_networks"))
 
 

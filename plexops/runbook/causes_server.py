@@ -31,7 +31,7 @@ def loopback_only(situation: Situation) -> Sign | None:
     ):
         return None
     where = ", ".join(entry.values.address for entry in found)
-    return sign(f"Plex listens on {where} only: nobody but the server itself reaches it", *found)
+    return sign(f"Plex listens on {where} only: the server itself alone reaches it", *found)
 
 
 def port_taken(situation: Situation) -> Sign | None:

@@ -137,7 +137,7 @@ def _of_wan_address(view: SiteView, address: IPv4Address, shown: tuple[str, ...]
     if not answers:
         return Condition(
             Holds.UNKNOWN,
-            f"the WAN address is {address}; nobody outside said what our public address is",
+            f"the WAN address is {address}; no service outside told our public address",
             exhibits,
             WanCause.UNPROVEN,
         )

@@ -17,7 +17,7 @@ def fresh_evidence(case: Case) -> str | None:
         if role not in case.before.snapshots:
             return f"the {role} did not answer"
         if age is None:
-            return f"nobody knows how old that is which the {role} said"
+            return f"how old what the {role} said is, is not known"
         if not age <= FRESH_SECONDS:
             return f"what the {role} said is {age / 60:.0f} minutes old"
     return None
@@ -64,20 +64,20 @@ def nothing_of_others(case: Case) -> str | None:
 
 
 def nothing_pending(case: Case) -> str | None:
-    """G12: nobody else's change is under way."""
+    """G12: no other change is under way."""
     if case.before.unfinished_run:
         return f"run {case.before.unfinished_run} was interrupted: settle it first with `plexops recover`"
     if all(change.role is not Role.ROUTER for change in case.changes):
         return None
     router = case.before.of(Role.ROUTER)
     if "pending" in router.reasons and "pending" not in router.facts:
-        return f"whether somebody staged edits on the router is unknown: {router.reasons['pending']}"
+        return f"whether edits are staged on the router is unknown: {router.reasons['pending']}"
     staged = [line for line in (router.text("pending") or "").splitlines() if line.strip()]
     if case.undoing:
         # A script of ours that died half-way leaves edits which bear our tag: those are what is undone.
         staged = [line for line in staged if "plexops" not in line]
     if staged:
-        return f"somebody staged edits on the router and did not apply them: {staged[0].strip()}"
+        return f"edits are staged on the router and not applied: {staged[0].strip()}"
     return None
 
 
@@ -93,6 +93,6 @@ def upnp_last(case: Case) -> str | None:
             return "who uses UPnP is unknown: the router's mappings could not be read"
         for entry in router.of(Kind.UPNP_MAPPING):
             if entry.values is None or entry.values.address not in case.before.plex_host:
-                who = "somebody" if entry.values is None else str(entry.values.address)
+                who = "another device" if entry.values is None else str(entry.values.address)
                 return f"{who} has a UPnP mapping ({name_of(entry)})"
     return None

@@ -40,7 +40,7 @@ WELL_KNOWN_PORTS: frozenset[int] = frozenset(
 
 
 def sound_reservation(case: Case) -> str | None:
-    """G6: a reservation lies in the LAN, collides with nobody, and a MAC has one."""
+    """G6: a reservation lies in the LAN, collides with no other, and a MAC has one."""
     for change in case.changes:
         if change.kind is Kind.DHCP_RESERVATION and change.want is not None and not case.undoing:
             reason = _misplaced(case.after, change.want) or _collides(case.after, change, change.want)
@@ -78,7 +78,7 @@ def _collides(view: SiteView, change: Change, want: Reservation) -> str | None:
     if router.state(Kind.DHCP_RESERVATION) is not KindState.PRESENT:
         return "the router's reservations could not be read"
     if router.state(Kind.LEASE) is KindState.UNKNOWN:
-        return "the router's leases could not be read: somebody may hold the address"
+        return "the router's leases could not be read: another device may hold the address"
     for entry in router.of(Kind.DHCP_RESERVATION):
         if is_own(change, entry):
             continue
@@ -130,9 +130,9 @@ def never_arrives(port: int, share: Ports | None) -> str | None:
 def _taken_by(view: SiteView, change: Change, forward: PortForward) -> str | None:
     router = view.of(Role.ROUTER)
     if router.state(Kind.PORT_FORWARD) is not KindState.PRESENT:
-        return "nobody knows whom: the router's forwards could not be read"
+        return "by whom is not known: the router's forwards could not be read"
     if router.state(Kind.UPNP_MAPPING) is KindState.UNKNOWN:
-        return "nobody knows whom: the router's UPnP mappings could not be read"
+        return "by whom is not known: the router's UPnP mappings could not be read"
     for entry in router.of(Kind.PORT_FORWARD):
         if is_own(change, entry):
             continue
@@ -205,7 +205,7 @@ def _would_move(view: SiteView) -> str | None:
         and last is not None
         and first <= address <= last
     ):
-        return f"{address} is not the server's own, and the router's DHCP may give it to somebody else"
+        return f"{address} is not the server's own, and the router's DHCP may give it to another device"
     return None
 
 

@@ -41,7 +41,7 @@ GUARDS: tuple[tuple[str, str, Guard], ...] = (
     ("G9", "fresh evidence of every stop", fresh_evidence),
     ("G10", "the way in for plexops stays", no_lock_out),
     ("G11", "nothing of others without adoption", nothing_of_others),
-    ("G12", "nobody else's change is under way", nothing_pending),
+    ("G12", "no other change is under way", nothing_pending),
     ("G13", "UPnP goes last", upnp_last),
 )
 

@@ -67,7 +67,7 @@ def test_version(tmp_path: Path) -> None:
         (("audit", "--format", "json", "--format", "text"), "Give one of them a file"),
         (("audit", "--format", "html:/nowhere/x.html"), "/nowhere/x.html cannot be written"),
         (("apply", "--dry-run", "--out", "/nowhere/p.json"), "/nowhere/p.json cannot be written"),
-        (("apply",), "nobody is here to ask: review with --dry-run, then give --approve DIGEST"),
+        (("apply",), "there is no terminal to ask at: review with --dry-run, then give --approve DIGEST"),
         (("apply", "--yes", "--exit-code"), "--out and --exit-code belong to --dry-run"),
         (("apply", "--dry-run", "--yes"), "--dry-run sends nothing"),
         (("apply", "--approve", "12ab"), "--approve takes at least 12 hexadecimal digits"),

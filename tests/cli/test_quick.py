@@ -104,7 +104,9 @@ def test_a_home_is_seen_without_inventory_or_login(tmp_path: Path) -> None:
     text = " ".join(render_quick(report, View(width=100)).split())
     assert "81.2.69.142, as the gateway says by UPnP" in text
     assert "not seen - forwards made by hand" in text
-    assert "Verdict no UPnP mapping leads to Plex: unless a forward was made by hand, nobody comes in" in text
+    assert (
+        "Verdict no UPnP mapping leads to Plex: unless a forward was made by hand, no viewer comes in" in text
+    )
 
 
 def test_offline_nobody_on_the_internet_is_asked(tmp_path: Path) -> None:

@@ -287,7 +287,7 @@ def test_somebody_edits_their_forward_while_we_run(homes: Homes) -> None:
         lie(bench.home, "server", ("ufw prepend", also(lambda: router(bench, edit))))
         ended = apply(bench)
         assert ended.status == 5, ended
-        assert "somebody changed the router" in ended.document["outcome"]
+        assert "the router was changed while" in ended.document["outcome"]
         now = bench.state()
         assert now["router"] == old["router"].replace("'old web server; do not use'", "'theirs'")
         assert (now["server"], now["plex"]) == (old["server"], old["plex"])

@@ -98,7 +98,7 @@ def require_approver(options: dict[str, Any]) -> None:
     """Raise click.UsageError where nothing and nobody could approve a plan."""
     if not (options["approve"] or options["yes"] or sys.stdin.isatty()):
         raise click.UsageError(
-            "nobody is here to ask: review with --dry-run, then give --approve DIGEST (or --yes)."
+            "there is no terminal to ask at: review with --dry-run, then give --approve DIGEST (or --yes)."
         )
 
 

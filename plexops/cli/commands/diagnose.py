@@ -153,8 +153,8 @@ def _refuse_refresh(options: dict[str, Any]) -> None:
     """Say with what `--refresh` makes no sense. Raises UsageError."""
     reasons = {
         "quick": "--quick logs in nowhere, and only the owner may ask Plex for --refresh.",
-        "offline": "--offline asks nobody on the internet, and --refresh lets plex.tv try the port.",
-        "replay": "--replay asks nobody at all, and --refresh asks Plex.",
+        "offline": "--offline asks nothing of the internet, and --refresh lets plex.tv try the port.",
+        "replay": "--replay asks no device, and --refresh asks Plex.",
     }
     for name, reason in reasons.items():
         if options[name]:
@@ -169,7 +169,7 @@ def _checkers(options: dict[str, Any]) -> tuple[Checker, ...]:
     if options["port"] is not None and not (options["quick"] and options["checkers"]):
         raise click.UsageError("--port goes with --quick --check-port: else Plex says which port it is.")
     if options["checkers"] and options["offline"]:
-        raise click.UsageError("--offline asks nobody on the internet, and --check-port does.")
+        raise click.UsageError("--offline asks nothing of the internet, and --check-port does.")
     try:
         return tuple(named(word) for word in options["checkers"])
     except Misfit as misfit:

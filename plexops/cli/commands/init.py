@@ -39,7 +39,7 @@ def command(folder: Path, yes: bool, site: str, router: str | None, plex: str | 
     Exit status: 0 written and in order, 1 not written or something is left to do, 2 a mistake, 4 nothing was found.
     """
     if not yes and not sys.stdin.isatty():
-        raise click.UsageError("nobody is here to ask: give --yes to write without asking.")
+        raise click.UsageError("there is no terminal to ask at: give --yes to write without asking.")
     if not _SITE.fullmatch(site) or site == "all":
         raise click.BadParameter("letters, digits, _ and -, and not “all”", param_hint="--site")
     given_router, given_plex = _address("--router", router), _address("--plex", plex)

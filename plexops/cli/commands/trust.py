@@ -51,7 +51,7 @@ def command(**options: Any) -> int:
         return _remove(store, given)
     if options["fingerprint"] is None and not sys.stdin.isatty():
         raise click.UsageError(
-            "nobody is here to compare the key: give --fingerprint FP, read on the device itself."
+            "there is no terminal at which to compare the key: give --fingerprint FP, read on the device itself."
         )
     site, role = find_device(given, options["inventory"])
     settings = way_to(site, role, store, options["inventory"])

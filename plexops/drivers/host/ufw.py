@@ -81,7 +81,7 @@ class Ufw:
         stranger = _same_target(now, source.port)
         if stranger is not None:
             raise Unrenderable(
-                f"somebody's rule “{stranger.label}” has exactly this target, and ufw would overwrite it: "
+                f"a rule of yours, “{stranger.label}”, has exactly this target, and ufw would overwrite it: "
                 f"remove it by hand (sudo ufw status numbered; sudo ufw delete NUMBER)"
             )
         comment = _quote(FieldType.TEXT, f"{_TAG}{change.key}")

@@ -9,7 +9,7 @@ _REACH: tuple[Code, ...] = (
         "PLX-D101",
         "the name of a device does not resolve",
         ExitStatus.INCOMPLETE,
-        "The name in the inventory could not be turned into an address, so nobody was asked. "
+        "The name in the inventory could not be turned into an address, so no device was asked. "
         "Names of home devices usually live in the router's own DNS: a computer that uses another resolver "
         "(a VPN, a hosted CI runner) does not see them. Write the address instead of the name, or run plexops "
         "from inside the home network or through a jump host (`via:`).",
