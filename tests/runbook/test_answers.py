@@ -133,7 +133,9 @@ def test_the_box_before_the_router_decides_about_a_second_nat(text: str, state: 
     logged = manual_box(two_nats_by_log)
     assert stop_of(logged, Place.UPSTREAM).state is State.SUSPECT
     assert stop_of(told(logged, answer(Topic.BOX_BEFORE, text)), Place.UPSTREAM).state is state
-    private = with_facts(unprobed(healthy()), ROUTER, wan__address="192.168.178.20")
+    seen = with_facts(healthy(), ROUTER, wan__address="192.168.178.20")
+    assert wan(told(seen, answer(Topic.BOX_BEFORE, text))).holds is Holds.YES, "who got in beats what you say"
+    private = unprobed(seen)
     private = told(with_facts(private, SERVER, host__hops=None), answer(Topic.BOX_BEFORE, text))
     assert stop_of(private, Place.UPSTREAM).state is (state if text == "no" else State.PASSES)
     assert wan(private).holds is (Holds.NO if text == "no" else Holds.UNKNOWN)
