@@ -21,13 +21,12 @@ def advised(steps: tuple[str, ...], cause: Cause, home: Home, seen: Seen) -> tup
     findings = compare(Comparison(home.tasks, seen.view, home.drivers, home.profile))
     plan = make_plan(seen, home.drivers, findings, home.tasks, home.profile, adopted=frozenset()).plan
     stopped = next((f for f in findings if f.status is FindingStatus.STOPPED and f.kind is Kind.WAN), None)
-    refused, instead = "", ()
+    refused = "" if stopped is None else f"plexops apply stops before it: {stopped.have}."
     if plan.refused:
         guard = plan.refused[0]
         refused = f"plexops apply would refuse it now ({guard.guard}): {guard.reason}"
-    elif stopped is not None:
-        refused, instead = f"plexops apply stops before it: {stopped.have}.", stopped.steps
-    elif not home.tasks.tasks and any(promises(step) for step in steps):
+    elif stopped is None and not home.tasks.tasks and any(promises(step) for step in steps):
         refused = _NO_PLAYBOOK
     planned = frozenset(step.change.kind for step in plan.steps)
-    return tuple(dict.fromkeys((*kept(steps, cause, planned, findings, refused), *instead)))
+    advice = kept(steps, cause, planned, findings, refused)
+    return advice if plan.refused or stopped is None else tuple(dict.fromkeys((*advice, *stopped.steps)))

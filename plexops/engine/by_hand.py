@@ -9,7 +9,7 @@ from plexops.model.resources.dhcp_reservation import Reservation
 from plexops.model.site import ResolvedTask, State
 from plexops.model.snapshot import Kind, Role
 from plexops.runbook import conditions
-from plexops.runbook.conditions import Holds
+from plexops.runbook.condition import Holds
 from plexops.runbook.told import counting
 
 

@@ -28,7 +28,7 @@ from plexops.model.resources.dhcp_reservation import Reservation
 from plexops.model.site import ResolvedTask, State
 from plexops.model.snapshot import Entry, Kind, KindState, Role, Snapshot
 from plexops.runbook import conditions
-from plexops.runbook.conditions import Condition, Holds
+from plexops.runbook.condition import Condition, Holds
 from plexops.runbook.guard_values import never_arrives
 from plexops.runbook.guards import Case, judge_on_paper
 from plexops.runbook.way_after import after_change

@@ -20,7 +20,7 @@ from plexops.model.run import AlsoSeen, CandidateReport, Hop, Mark, SiteReport, 
 from plexops.model.snapshot import Kind, Role
 from plexops.runbook.asking import next_check
 from plexops.runbook.cause import Layer, Place, Weight
-from plexops.runbook.conditions import Holds
+from plexops.runbook.condition import Holds
 from plexops.runbook.log_words import told_by_log
 from plexops.runbook.situation import Situation
 from plexops.runbook.stops import Stop as WaysStop

@@ -17,7 +17,7 @@ from plexops.model.plan import Step
 from plexops.model.run import Proof
 from plexops.model.snapshot import Kind, Role
 from plexops.runbook import conditions
-from plexops.runbook.conditions import Condition, Holds
+from plexops.runbook.condition import Condition, Holds
 from plexops.runbook.view import SiteView
 
 #: How long Plex may take to give its verdict, in seconds: up to 35 s were seen in real logs.

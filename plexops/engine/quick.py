@@ -16,7 +16,8 @@ from plexops.model.entries import Echo, ProbeAnswer, UpnpMapping
 from plexops.model.quick import QuickReport, QuickVerdict, SeenGateway, SeenPlex
 from plexops.model.site import Checker
 from plexops.model.snapshot import SOMEBODY, Entry, Fact, Kind, KindState, Role, Snapshot
-from plexops.runbook.conditions import Condition, Holds, WanCause, wan
+from plexops.runbook.condition import Condition, Holds, WanCause
+from plexops.runbook.conditions import wan
 from plexops.runbook.view import SiteView
 from plexops.runbook.way_in import entry_of, exposures
 from plexops.transport.here import SOMEWHERE, HereSettings, address_towards

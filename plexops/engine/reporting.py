@@ -30,7 +30,7 @@ from plexops.model.run import (
 )
 from plexops.model.snapshot import Entry, Kind, Role, Snapshot, canonical
 from plexops.runbook import conditions
-from plexops.runbook.conditions import Holds
+from plexops.runbook.condition import Holds
 
 _SYMBOLS: Mapping[Action, Symbol] = {
     Action.CREATE: "+",

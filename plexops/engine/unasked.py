@@ -13,7 +13,7 @@ from plexops.model.resources import KINDS
 from plexops.model.snapshot import Kind, Role
 from plexops.runbook import conditions
 from plexops.runbook.cause import Layer, Weight
-from plexops.runbook.conditions import Holds
+from plexops.runbook.condition import Holds
 from plexops.runbook.situation import Situation
 from plexops.runbook.verdict import Outcome, judge
 

@@ -8,7 +8,7 @@ from ipaddress import IPv4Address
 from plexops.model.snapshot import Fact, Role, Snapshot
 from plexops.model.values import Endpoint, is_public
 from plexops.runbook.cause import Sign, of_fact, sign
-from plexops.runbook.conditions import Holds
+from plexops.runbook.condition import Holds
 from plexops.runbook.endpoints import custom_urls
 from plexops.runbook.situation import Situation
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from plexops.model.snapshot import Role
 from plexops.runbook.cause import Sign, exhibits_of, of_fact, sign
 from plexops.runbook.causes_server import leaves_by_vpn
-from plexops.runbook.conditions import Holds, WanCause
+from plexops.runbook.condition import Holds, WanCause
 from plexops.runbook.guard_values import never_arrives
 from plexops.runbook.hops import leaves_elsewhere, next_hop
 from plexops.runbook.situation import Situation

@@ -8,7 +8,7 @@ from plexops.packets.reach import AnswerKind
 from plexops.packets.why import Reason, Why
 from plexops.runbook import conditions
 from plexops.runbook.cause import Sign, comes_back, named, of_fact, sign, unclear
-from plexops.runbook.conditions import Holds
+from plexops.runbook.condition import Holds
 from plexops.runbook.situation import Situation
 from plexops.runbook.way_in import Exposure, entry_of, says, translation
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 from ipaddress import IPv4Address
 
 from plexops.model.answers import Topic
@@ -16,42 +15,10 @@ from plexops.model.values import (
     TRANSITION_NETWORKS,
     UNUSABLE_NETWORKS,
 )
+from plexops.runbook.condition import Condition, Holds, WanCause
 from plexops.runbook.told import Heard, attempts, counting, wan_word
 from plexops.runbook.view import SiteView, ipv4, public_addresses
 from plexops.runbook.way_in import Exposure, exposures
-
-
-class Holds(StrEnum):
-    """What is known about a condition."""
-
-    YES = "holds"
-    NO = "fails"
-    UNKNOWN = "unknown"
-
-
-class WanCause(StrEnum):
-    """Why the WAN address is not, or not known to be, the public one."""
-
-    NONE = ""
-    CARRIER_NAT = "carrier NAT"
-    TRANSITION = "DS-Lite or 464XLAT"
-    SECOND_NAT = "second NAT"
-    DOWN = "no internet"
-    DIFFERS = "differs"
-    SEVERAL = "several ways out"
-    UNPROVEN = "unproven"
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """One condition with what decided it. `stop` is the runbook's safe stop: what to do instead of going on."""
-
-    holds: Holds
-    says: str
-    exhibits: tuple[str, ...] = ()
-    cause: WanCause = WanCause.NONE
-    stop: tuple[str, ...] = ()
-
 
 #: R2's three ways on, cheapest first. Hardware is no way while the ISP is the limit.
 CARRIER_NAT_OPTIONS = (

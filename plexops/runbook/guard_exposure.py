@@ -9,7 +9,8 @@ from plexops.model.resources.dhcp_reservation import Reservation
 from plexops.model.snapshot import Kind, Role
 from plexops.model.values import PLEX_PORT
 from plexops.runbook.case import Case, forwards, passages
-from plexops.runbook.conditions import Condition, Holds, WanCause, wan
+from plexops.runbook.condition import Condition, Holds, WanCause
+from plexops.runbook.conditions import wan
 from plexops.runbook.view import SiteView
 from plexops.runbook.way_in import A_HOST, Exposure
 

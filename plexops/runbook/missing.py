@@ -5,7 +5,7 @@ from __future__ import annotations
 from plexops.model.snapshot import Kind, KindState, Role, Snapshot
 from plexops.packets.reach import AnswerKind
 from plexops.runbook import conditions
-from plexops.runbook.conditions import Holds, WanCause
+from plexops.runbook.condition import Holds, WanCause
 from plexops.runbook.situation import Situation
 from plexops.runbook.view import SiteView, looked_into
 

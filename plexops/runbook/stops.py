@@ -13,7 +13,7 @@ from plexops.runbook.attempts import Came
 from plexops.runbook.cause import Cause, Place, Sign, Weight, of_fact
 from plexops.runbook.causes_lan import who_holds
 from plexops.runbook.causes_server import finds_plex_tv
-from plexops.runbook.conditions import Holds, WanCause
+from plexops.runbook.condition import Holds, WanCause
 from plexops.runbook.hops import leaves_elsewhere, next_hop
 from plexops.runbook.observations import PlexTv
 from plexops.runbook.situation import Situation

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from plexops.runbook.cause import Place, Way, Weight
 from plexops.runbook.causes_server import leaves_by_vpn
-from plexops.runbook.conditions import WanCause
+from plexops.runbook.condition import WanCause
 from plexops.runbook.ipv6 import OverIpv6, over_ipv6
 from plexops.runbook.missing import unseen
 from plexops.runbook.observations import Observed, PlexTv

@@ -30,7 +30,8 @@ from plexops.model.resources.upnp import Upnp
 from plexops.model.snapshot import SOMEBODY, Entry, Fact, Kind, KindState, Owner, Role, Snapshot
 from plexops.model.values import PLEX_PORT, Ports, Protocol
 from plexops.packets.reach import AnswerKind, Asked, Target, who_reaches
-from plexops.runbook.conditions import Holds, dmz, reachability, wan
+from plexops.runbook.condition import Holds
+from plexops.runbook.conditions import dmz, reachability, wan
 from plexops.runbook.guards import Case, judge, judge_on_paper
 from plexops.runbook.view import SiteView
 from plexops.runbook.way_in import router_box

@@ -13,7 +13,8 @@ from plexops.model.snapshot import Kind
 from plexops.runbook.asking import next_check, next_question
 from plexops.runbook.attempts import Came
 from plexops.runbook.cause import Place
-from plexops.runbook.conditions import Holds, WanCause, reachability, wan
+from plexops.runbook.condition import Holds, WanCause
+from plexops.runbook.conditions import reachability, wan
 from plexops.runbook.observations import PlexTv
 from plexops.runbook.situation import Situation
 from plexops.runbook.stops import State, Stop, walk

@@ -20,7 +20,7 @@ from plexops.model.exchange import Look, LookKind, Read, Reply
 from plexops.model.igd import MOST_MAPPINGS
 from plexops.model.snapshot import SOMEBODY, Entry, Kind, KindState, Role, Snapshot
 from plexops.runbook import conditions
-from plexops.runbook.conditions import Holds, WanCause
+from plexops.runbook.condition import Holds, WanCause
 from plexops.runbook.view import SiteView
 from plexops.transport.here import HereSettings
 from plexops.transport.looking import HereLink

@@ -18,7 +18,7 @@ from plexops.model.entries import Probe, ProbeAnswer
 from plexops.model.run import RunCommand, SiteReport
 from plexops.model.site import Checker
 from plexops.model.snapshot import Kind, Role, Snapshot
-from plexops.runbook.conditions import Holds
+from plexops.runbook.condition import Holds
 from plexops.runbook.view import SiteView
 from tests.unit.engine.seen_home import Looked, looked_at
 from tests.unit.runbook.sound_case import probe

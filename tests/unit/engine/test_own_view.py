@@ -17,7 +17,7 @@ from plexops.model.exchange import Look, LookKind, Read, Reply
 from plexops.model.site import ServerDevice
 from plexops.model.snapshot import Fact, Kind, Role
 from plexops.runbook import conditions
-from plexops.runbook.conditions import Holds
+from plexops.runbook.condition import Holds
 from plexops.transport.link import ReadLink, ReadSettings
 from tests.unit.engine.seen_home import Looked, looked_at
 

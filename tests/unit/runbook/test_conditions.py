@@ -11,7 +11,7 @@ from plexops.model.entries import ProbeAnswer
 from plexops.model.snapshot import Entry, FactValue, Kind, KindState
 from plexops.model.values import PLEX_PORT
 from plexops.runbook import conditions
-from plexops.runbook.conditions import Holds, WanCause
+from plexops.runbook.condition import Holds, WanCause
 from plexops.runbook.view import SiteView
 from tests.unit.runbook.sound_case import (
     IDENTIFIER,
