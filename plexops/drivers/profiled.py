@@ -185,7 +185,7 @@ class ProfiledDriver:
         adopting = change.action in (Action.ADOPT, Action.RESTORE)
         if adopting and not resource.adopt:
             raise Unrenderable(
-                f"{self.profile.profile.title}: a {change.kind} of others cannot be changed from here"
+                f"{self.profile.profile.title}: a {change.kind} that is not ours cannot be changed from here"
             )
         found = find(change, now)
         if change.action is not Action.CREATE and len(found) != 1:

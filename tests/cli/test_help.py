@@ -78,7 +78,7 @@ def test_version(tmp_path: Path) -> None:
         (("schema", "inventry"), "'inventry' is not one of"),
         (("explain", "PLX-C999"), "Did you mean PLX-C099"),
         (("trust",), "name a device, such as home/router"),
-        (("trust", "home/router"), "nobody is here to compare the key"),
+        (("trust", "home/router"), "there is no terminal at which to compare the key"),
         (("report", "nothing"), "no site has a run 'nothing'"),
         (("evidence", "prune"), "Missing option '--keep'"),
         (("evidence", "list", "--site", "cabin"), "there are no runs of a site 'cabin'"),

@@ -16,7 +16,7 @@ def test_somebodys_deny_of_exactly_this_port_is_named_and_stays() -> None:
         before, marked = state_of(home), mark(home)
         applied = plexops(home, "apply --yes")
         assert applied.returncode in (3, 5), applied.stdout + applied.stderr
-        assert "a rule of yours, “not from outside” has exactly this target" in applied.stdout
+        assert "a rule of yours, “not from outside”, has exactly this target" in applied.stdout
         assert "server" not in writes_since(home, marked)
         assert state_of(home).differs(before) == []
         assert home.connect_from_outside(PORT) == "timed out"

@@ -29,11 +29,11 @@ _TARGET = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9.-]{0,252}|\[[0-9A-Fa-f:.]{2,45}\
     "--inside", is_flag=True, help="This computer is in the home itself: success then proves nothing."
 )
 def command(target: str, vantage: str | None, out: Path | None, expect: str | None, inside: bool) -> int:
-    """Try from this computer whether Plex answers at an address, as somebody outside would.
+    """Try from this computer whether Plex answers at an address, as an app outside would.
 
     HOST is an address ([2001:db8::50] for IPv6) or a name; the name of a proxy is asked as apps ask, certificate and all.
     Needs no inventory and no login: run it on a laptop on a phone's hotspot, or at a friend's, and carry the file
-    home. It opens a TCP connection and asks for /identity, which every Plex server tells to anybody.
+    home. It opens a TCP connection and asks for /identity, which every Plex server tells.
 
     Exit status: 0 Plex answered, 1 it did not, 2 a mistake on the command line.
     """

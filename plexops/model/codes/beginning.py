@@ -29,7 +29,7 @@ CODES: tuple[Code, ...] = (
         "A value of a probe file cannot be used",
         ExitStatus.USAGE,
         "The file is a probe file, but one of its values is missing, of another type, or impossible: an address that is "
-        "no IPv4 address, a port beyond 65535, an answer that nobody gives, a time that is no time in UTC. Since a "
+        "no address, a port beyond 65535, an answer that is none, a time that is no time in UTC. Since a "
         "verdict would rest on it, plexops takes none of it. Make it again with `plexops probe`.",
     ),
     Code(

@@ -100,11 +100,17 @@ def test_the_range_of_the_wan_address_decides(address: str, holds: Holds, cause:
 
 
 SOURCES: tuple[tuple[str, SiteView, Holds, WanCause, str], ...] = (
-    ("nobody", home(str(PUBLIC)), U, WanCause.UNPROVEN, "nobody outside said"),
+    ("nobody", home(str(PUBLIC)), U, WanCause.UNPROVEN, "no service outside told"),
     ("one that agrees", home(str(PUBLIC), str(PUBLIC)), Y, WanCause.NONE, "1 of 1"),
     ("two that agree", home(str(PUBLIC), str(PUBLIC), str(PUBLIC)), Y, WanCause.NONE, "2 of 2"),
     ("only Plex", home(str(PUBLIC), plex=str(PUBLIC)), Y, WanCause.NONE, "1 of 1"),
-    ("only Plex, with IPv6", home(str(PUBLIC), plex="2001:db8::7"), U, WanCause.UNPROVEN, "nobody outside"),
+    (
+        "only Plex, with IPv6",
+        home(str(PUBLIC), plex="2001:db8::7"),
+        U,
+        WanCause.UNPROVEN,
+        "no service outside",
+    ),
     ("two that disagree", home(str(PUBLIC), str(PUBLIC), "198.51.100.9"), U, WanCause.UNPROVEN, "disagree"),
     (
         "Plex disagrees",

@@ -245,7 +245,7 @@ ALONE: tuple[tuple[str, str, Make, str], ...] = (
     ("G4", "carrier NAT", lambda: wan("100.64.0.1", "203.0.113.7"), "carrier NAT"),
     ("G4", "DS-Lite", lambda: wan("192.0.0.2", "203.0.113.7"), "192.0.0.0/29"),
     ("G4", "no internet", lambda: wan("169.254.3.4"), "no internet"),
-    ("G4", "nobody outside was heard", lambda: wan(str(PUBLIC)), "nobody outside"),
+    ("G4", "nobody outside was heard", lambda: wan(str(PUBLIC)), "no service outside"),
     ("G4", "the world sees another address", lambda: wan(str(PUBLIC), "198.51.100.9"), "198.51.100.9"),
     ("G4", "two echoes disagree", lambda: wan(str(PUBLIC), str(PUBLIC), "198.51.100.9"), "disagree"),
     (
@@ -534,7 +534,7 @@ ALONE: tuple[tuple[str, str, Make, str], ...] = (
     ("G9", "the router was read too long ago", lambda: aged(ROUTER, 601.0), "10 minutes old"),
     ("G9", "Plex was read too long ago", lambda: aged(PLEX_ROLE, 3600.0), "60 minutes old"),
     ("G9", "an age that is no number", lambda: aged(SERVER, float("nan")), "minutes old"),
-    ("G9", "nobody knows how old it is", lambda: aged(SERVER, None), "nobody knows how old"),
+    ("G9", "nobody knows how old it is", lambda: aged(SERVER, None), "is not known"),
     (
         "G10",
         "the forward takes the port of our own login from outside",
@@ -648,7 +648,7 @@ ALONE: tuple[tuple[str, str, Make, str], ...] = (
         lambda: home(
             lambda view: with_entries(view, entry(Kind.UPNP_MAPPING, None, label="odd")), (UPNP_OFF,)
         ),
-        "somebody",
+        "another device",
     ),
     (
         "G13",

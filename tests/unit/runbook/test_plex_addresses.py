@@ -119,7 +119,7 @@ def test_a_container_has_addresses_of_its_own(server: dict[str, FactValue | None
 )
 def test_who_needs_no_login(text: str, named: str) -> None:
     found = no_login(Situation(home(plex__allowed_networks=text)))
-    assert ("" if found is None else found.says.split(" from ")[1].split(" for ")[0]) == named
+    assert ("" if found is None else found.says.split(" from ")[1].split(": ")[0]) == named
 
 
 # --- two ways out, and a second NAT by the log -------------------------------------------------------
