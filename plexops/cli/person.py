@@ -15,8 +15,8 @@ from plexops.cli.options import PATH
 from plexops.cli.output import note, require_writable, view_for
 
 if TYPE_CHECKING:
-    from plexops.engine.brought import Evidence
     from plexops.engine.site import Home
+    from plexops.engine.supplied import Evidence
     from plexops.model.answers import Answer
 
 TOLD = click.option(
@@ -65,7 +65,7 @@ def at_terminal(file: Path | None) -> AtTerminal:
 
 def answers_of(file: Path | None, homes: Sequence[Home], *, may_be_new: bool = False) -> Evidence:
     """Read the file of answers for a run. Raises PlexopsError; nothing is contacted."""
-    from plexops.engine.brought import Evidence, bring_answers
+    from plexops.engine.supplied import Evidence, bring_answers
 
     if file is None or (may_be_new and not file.exists()):
         return Evidence()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from plexops.engine.compare import Comparison, compare
 from plexops.engine.planning import make_plan
 from plexops.engine.promises import kept, promises
-from plexops.engine.seen import Seen
 from plexops.engine.site import Home
+from plexops.engine.site_state import SiteState
 from plexops.model.finding import FindingStatus
 from plexops.model.snapshot import Kind
 from plexops.runbook.cause import Cause
@@ -14,7 +14,7 @@ from plexops.runbook.cause import Cause
 _NO_PLAYBOOK = "No playbook says what shall be there: plexops init writes one, and plexops apply --dry-run shows the rest."
 
 
-def advised(steps: tuple[str, ...], cause: Cause, home: Home, seen: Seen) -> tuple[str, ...]:
+def advised(steps: tuple[str, ...], cause: Cause, home: Home, seen: SiteState) -> tuple[str, ...]:
     """Give the steps against a cause, without promises that a plan made now would not keep. Nothing is asked or sent."""
     if not any("plexops apply" in step for step in steps):
         return steps

@@ -11,8 +11,8 @@ from plexops.drivers.base import Unrenderable
 from plexops.engine.access import Access, Links
 from plexops.engine.observe import Observer
 from plexops.engine.planning import foreign
-from plexops.engine.seen import Drivers, Seen
 from plexops.engine.sending import Recorder, Sender, Unanswered, UnexpectedReply
+from plexops.engine.site_state import Drivers, SiteState
 from plexops.engine.undo import Undoer
 from plexops.model.change import Action, Change, inverse, is_done
 from plexops.model.change_json import change_to_json
@@ -58,7 +58,7 @@ class Applied:
 
     status: ExitStatus
     carried: tuple[Carried, ...]
-    seen: Seen
+    seen: SiteState
     proofs: tuple[Proof, ...] = ()
     reason: str = ""
     #: What Plex's log said before the first write, and after it.
@@ -84,13 +84,13 @@ class Workshop:
 
 
 #: Judges the effect: gives the final state, what proves it, and whether it is proven, refuted or unknown.
-Prover = Callable[[Workshop, Seen, Seen, Sequence[Step]], tuple[Seen, tuple[Proof, ...], str]]
+Prover = Callable[[Workshop, SiteState, SiteState, Sequence[Step]], tuple[SiteState, tuple[Proof, ...], str]]
 
 
 class Applier:
     """Carries out one plan for one site."""
 
-    def __init__(self, workshop: Workshop, plan: Plan, seen: Seen) -> None:
+    def __init__(self, workshop: Workshop, plan: Plan, seen: SiteState) -> None:
         self._shop = workshop
         self._plan = plan
         self._start = seen
@@ -258,5 +258,5 @@ class Applier:
         return Applied(status, self._carried, self._seen, reason=reason)
 
 
-def _which_plex(seen: Seen) -> str:
+def _which_plex(seen: SiteState) -> str:
     return seen.view.of(Role.PLEX).text("plex.identifier") or ""

@@ -9,8 +9,8 @@ from plexops.model.resources.dhcp_reservation import Reservation
 from plexops.model.site import ResolvedTask, State
 from plexops.model.snapshot import Kind, Role
 from plexops.runbook import conditions
+from plexops.runbook.answers import counting
 from plexops.runbook.condition import Holds
-from plexops.runbook.told import counting
 
 
 def by_hand(given: Comparison, task: ResolvedTask) -> Finding:

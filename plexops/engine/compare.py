@@ -19,8 +19,8 @@ from plexops.engine.findings import (
     texts_of,
     unrenderable,
 )
-from plexops.engine.passing import Impassable, not_met, passage_for, works_by
-from plexops.engine.unasked import unasked
+from plexops.engine.forwarding import Impassable, not_met, passage_for, works_by
+from plexops.engine.unmanaged import unmanaged
 from plexops.model.change import Action, Change
 from plexops.model.finding import Finding, FindingStatus
 from plexops.model.resources import KINDS, Claim
@@ -39,7 +39,7 @@ __all__ = ["Comparison", "compare"]
 def compare(given: Comparison) -> tuple[Finding, ...]:
     """Judge every task, then what no task asked for and nobody should miss."""
     findings = [_judge(given, task) for task in given.tasks.tasks]
-    return (*findings, *unasked(given, findings))
+    return (*findings, *unmanaged(given, findings))
 
 
 def _judge(given: Comparison, task: ResolvedTask) -> Finding:

@@ -8,23 +8,23 @@ from datetime import UTC, datetime
 
 from plexops.drivers.account import NO_ACCESS
 from plexops.engine.advice import advised
-from plexops.engine.brought import Evidence, current, not_counting, with_evidence
 from plexops.engine.findings import lines_by_hand
 from plexops.engine.plex_web import plex_web
 from plexops.engine.reporting import STOPS, about
-from plexops.engine.seen import Seen
 from plexops.engine.site import Home
 from plexops.engine.site_reports import NO_VANTAGE, asked
+from plexops.engine.site_state import SiteState
+from plexops.engine.supplied import Evidence, current, not_counting, with_evidence
 from plexops.model.errors import ExitStatus, worst
 from plexops.model.run import AlsoSeen, CandidateReport, Hop, Mark, SiteReport, Stop, VerdictReport, WayStop
 from plexops.model.snapshot import Kind, Role
+from plexops.runbook.answers import by_word
 from plexops.runbook.asking import next_check
 from plexops.runbook.cause import Layer, Place, Weight
 from plexops.runbook.condition import Holds
 from plexops.runbook.log_words import told_by_log
 from plexops.runbook.situation import Situation
 from plexops.runbook.stops import Stop as WaysStop
-from plexops.runbook.told import by_word
 from plexops.runbook.verdict import Found, Outcome, Verdict, judge
 from plexops.runbook.view import looked_into
 
@@ -50,7 +50,7 @@ _EXIT: dict[Outcome, ExitStatus] = {
 
 
 def diagnosis(
-    home: Home, seen: Seen, port: int | None, evidence: Evidence, not_asked: Sequence[str]
+    home: Home, seen: SiteState, port: int | None, evidence: Evidence, not_asked: Sequence[str]
 ) -> SiteReport:
     """Give a site's part of the report."""
     now = datetime.now(UTC)
@@ -122,7 +122,7 @@ def _way_stop(stop: WaysStop) -> WayStop:
     )
 
 
-def _not_asked(seen: Seen, evidence: Evidence, names: Sequence[str]) -> tuple[str, ...]:
+def _not_asked(seen: SiteState, evidence: Evidence, names: Sequence[str]) -> tuple[str, ...]:
     kept = [name for name in names if name != NO_VANTAGE or not evidence.probes]
     no_access = seen.view.of(Role.OUTSIDE).reasons.get(NO_ACCESS)
     return (*kept, *([] if no_access is None else [f"plex.tv's list of the account's servers: {no_access}"]))

@@ -10,7 +10,7 @@ from plexops.drivers.checkers import CHECK_SECONDS
 from plexops.drivers.plex import REFRESH
 from plexops.engine.apply import Workshop
 from plexops.engine.nudge import send_nudge, verdict_of
-from plexops.engine.seen import Seen
+from plexops.engine.site_state import SiteState
 from plexops.model.entries import ProbeAnswer
 from plexops.model.errors import PlexopsError
 from plexops.model.plan import Step
@@ -34,8 +34,8 @@ class EffectProver:
     seconds: float = VERDICT_SECONDS
 
     def __call__(
-        self, shop: Workshop, before: Seen, now: Seen, steps: Sequence[Step]
-    ) -> tuple[Seen, tuple[Proof, ...], str]:
+        self, shop: Workshop, before: SiteState, now: SiteState, steps: Sequence[Step]
+    ) -> tuple[SiteState, tuple[Proof, ...], str]:
         """Give the last state, the proofs, and `proven`, `refuted` or `unknown`."""
         changed = {step.change.kind for step in steps}
         # A verdict that is older than the forward counts as none, so that a change is looked for.
@@ -90,7 +90,7 @@ def outside_says(view: SiteView, port: int) -> Condition:
     return Condition(Holds.UNKNOWN, "; ".join([says, *others]), shown)
 
 
-def _ask_checkers(shop: Workshop, now: Seen, port: int) -> Seen:
+def _ask_checkers(shop: Workshop, now: SiteState, port: int) -> SiteState:
     from plexops.engine.checkers import account_of
 
     now = shop.observer.ask_checkers(now, port)
@@ -107,7 +107,7 @@ def _stale() -> Condition:
     return Condition(Holds.UNKNOWN, "Plex's verdict is older than the change")
 
 
-def _ask_plex(shop: Workshop, now: Seen) -> Seen:
+def _ask_plex(shop: Workshop, now: SiteState) -> SiteState:
     if shop.drivers.plex is None:
         return now
     try:
@@ -116,7 +116,7 @@ def _ask_plex(shop: Workshop, now: Seen) -> Seen:
         return now
 
 
-def _nudge(shop: Workshop, now: Seen) -> None:
+def _nudge(shop: Workshop, now: SiteState) -> None:
     """Ask Plex to look again, once. A refusal to look ("too soon") is silent, and the verdict then stays unknown."""
     if shop.drivers.plex is None:
         return

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from plexops.config.boxes import boxes_by_hand
 from plexops.drivers.base import Driver, Unrenderable
-from plexops.engine.seen import Drivers
+from plexops.engine.site_state import Drivers
 from plexops.model.change import Action, Change
 from plexops.model.finding import Finding, FindingStatus
 from plexops.model.profile import Profile

@@ -16,7 +16,7 @@ from plexops.drivers.plex_log import (
 from plexops.engine.access import Access, Links
 from plexops.engine.apply import Applied
 from plexops.engine.exhibits import exhibit
-from plexops.engine.seen import Drivers, Seen
+from plexops.engine.site_state import Drivers, SiteState
 from plexops.model.errors import PlexopsError
 from plexops.model.exchange import Read, Reply, shown
 from plexops.model.run import Exhibit
@@ -39,7 +39,7 @@ class _Lines:
 class KeptLog:
     """Reads the log over the server's SSH, else over Plex's HTTP, when it is made and once more: no failure of it raises."""
 
-    def __init__(self, access: Access, drivers: Drivers, links: Links, seen: Seen) -> None:
+    def __init__(self, access: Access, drivers: Drivers, links: Links, seen: SiteState) -> None:
         self._access = access
         self._drivers = drivers
         self._links = links

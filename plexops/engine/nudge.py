@@ -10,9 +10,9 @@ from plexops.drivers.plex import REFRESH
 from plexops.engine.access import Access, Links, LiveLinks
 from plexops.engine.exhibits import exhibit
 from plexops.engine.observe import Observer
-from plexops.engine.seen import Seen
 from plexops.engine.sending import Recorder, settings_for, unexpected
 from plexops.engine.site import Home
+from plexops.engine.site_state import SiteState
 from plexops.model.change import Action, Change
 from plexops.model.errors import PlexopsError
 from plexops.model.exchange import Script
@@ -28,7 +28,7 @@ _LOOK_EVERY = 0.5
 _STEP = Step(Change(Role.PLEX, Kind.PLEX_REMOTE_ACCESS, "nudge", Action.RENEW), Script((REFRESH,)))
 
 
-def send_nudge(access: Access, links: Links, seen: Seen) -> str:
+def send_nudge(access: Access, links: Links, seen: SiteState) -> str:
     """Ask Plex to let plex.tv try again; give the reason why that was not done, empty where it was.
 
     A refusal to try ("too soon") is silent: Plex answers 200 all the same.
@@ -91,7 +91,7 @@ def freshen(home: Home, seconds: float, record: Recorder, moment: Callable[[str]
     return Nudged(exhibit("plex.nudge", Role.PLEX, REFRESH.shows, text), doubt)
 
 
-def _useless(seen: Seen) -> str:
+def _useless(seen: SiteState) -> str:
     """Say why a nudge would come to nothing; empty where it would not."""
     plex = seen.view.of(Role.PLEX)
     settings = plex.of(Kind.PLEX_REMOTE_ACCESS)
@@ -102,7 +102,7 @@ def _useless(seen: Seen) -> str:
     return "" if settings[0].values.enabled else "remote access is switched off in Plex"
 
 
-def _settled(observer: Observer, before: Seen, seconds: float) -> tuple[Seen, str]:
+def _settled(observer: Observer, before: SiteState, seconds: float) -> tuple[SiteState, str]:
     """Read Plex's verdict until it is a new one, or until the time is over; give why it may be old."""
     old, now = verdict_of(before.view), before
     begin, stirred = time.monotonic(), False

@@ -16,7 +16,7 @@ from plexops.drivers.outside import USUAL_ECHOES, EchoDriver, merge
 from plexops.drivers.plex import PlexDriver, load_plexapi
 from plexops.engine.access import Access, Links
 from plexops.engine.asking import TOKEN_READ, Answered, ask_all
-from plexops.engine.seen import Drivers, Seen, with_exhibits
+from plexops.engine.site_state import Drivers, SiteState, with_exhibits
 from plexops.engine.vantages import Vantages, ports_to_try
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.exchange import Command, Read
@@ -58,7 +58,7 @@ class Observer:
         #: What the inventory says; snapshots are filled in.
         self._blank = view
 
-    def look(self, probe_port: int | None, *, thorough: bool = False, outside: bool = False) -> Seen:
+    def look(self, probe_port: int | None, *, thorough: bool = False, outside: bool = False) -> SiteState:
         """Ask every stop in parallel, then the vantages for `probe_port`.
 
         With `outside` also plex.tv's list of the account's servers, and the services that try ports.
@@ -97,7 +97,7 @@ class Observer:
         )
         return Observer(self._access, drivers, self._links, self._blank, thorough=True)
 
-    def again(self, seen: Seen, role: Role) -> Seen:
+    def again(self, seen: SiteState, role: Role) -> SiteState:
         """Ask one stop again, over a new connection. Raises PlexopsError where it does not answer."""
         asked = time.monotonic()
         part = Answered()
@@ -113,21 +113,21 @@ class Observer:
         fresh = replace(seen, taken=MappingProxyType({**seen.taken, role: asked}))
         return _renewed(fresh, role, part, "" if plex is None else plex.url)
 
-    def probe(self, seen: Seen, port: int) -> Seen:
+    def probe(self, seen: SiteState, port: int) -> SiteState:
         """Try the port again from every vantage. What a service outside told stays: it is asked once a run."""
         old = seen.view.of(Role.OUTSIDE)
         kept = tuple(e for e in old.entries if e.kind is not Kind.PROBE or BY in e.raw)
         seen = replace(seen, view=seen.view.with_snapshot(replace(old, entries=kept)))
         return self._tried(seen, (port,))
 
-    def ask_checkers(self, seen: Seen, port: int) -> Seen:
+    def ask_checkers(self, seen: SiteState, port: int) -> SiteState:
         """Let the services outside try the port."""
         from plexops.engine.checkers import Checkers
 
         asked = Checkers(self._access, self._links, seen.server_address)
         return _with_outside(seen, *asked.ask(seen.view, port))
 
-    def _tried(self, seen: Seen, ports: Sequence[int], *, checkers: bool = False) -> Seen:
+    def _tried(self, seen: SiteState, ports: Sequence[int], *, checkers: bool = False) -> SiteState:
         """Have the ports tried by the vantages, and by the services only the first: the one at which outsiders knock."""
         if not ports and proxy(seen.view) is None:
             return seen
@@ -312,7 +312,7 @@ class Observer:
         link = self._links.read(device, lambda: self._access.plex(token, address, inside=inside))
         return ask_all(driver.observe(), link, Role.PLEX)
 
-    def _put_together(self, parts: Mapping[Role, Answered], asked: float) -> Seen:
+    def _put_together(self, parts: Mapping[Role, Answered], asked: float) -> SiteState:
         snapshots = {role: part.snapshot for role, part in parts.items() if part.snapshot is not None}
         snapshots[Role.OUTSIDE] = parts[Role.SERVER].outside or Snapshot(Role.OUTSIDE)
         view = replace(
@@ -321,7 +321,7 @@ class Observer:
             ages=MappingProxyType(dict.fromkeys(snapshots, time.monotonic() - asked)),
             plex_answered_at=self._plex_answered_at(parts[Role.PLEX]),
         )
-        return Seen(
+        return SiteState(
             view=view,
             exhibits=tuple(exhibit for part in parts.values() for exhibit in part.exhibits),
             identities=MappingProxyType(
@@ -341,13 +341,13 @@ class Observer:
         return _answered_at(part, plex.url, plex.port)
 
 
-def _with_outside(seen: Seen, found: Sequence[Snapshot], exhibits: Sequence[Exhibit]) -> Seen:
+def _with_outside(seen: SiteState, found: Sequence[Snapshot], exhibits: Sequence[Exhibit]) -> SiteState:
     """Put what was seen outside beside what is known from there."""
     view = seen.view.with_snapshot(merge([seen.view.of(Role.OUTSIDE), *found]))
     return replace(seen, view=view, exhibits=with_exhibits(seen.exhibits, exhibits))
 
 
-def _renewed(seen: Seen, role: Role, part: Answered, url: str) -> Seen:
+def _renewed(seen: SiteState, role: Role, part: Answered, url: str) -> SiteState:
     snapshot = part.snapshot
     if snapshot is None:
         return seen

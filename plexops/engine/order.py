@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from plexops.engine.brought import Evidence
+from plexops.engine.supplied import Evidence
 from plexops.model.answers import Answer
 from plexops.model.plan import Plan
 from plexops.model.run import Moment, RunCommand, SiteReport

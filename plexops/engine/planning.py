@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from plexops import __version__
 from plexops.drivers.base import Unrenderable
-from plexops.engine.seen import Drivers, Seen
+from plexops.engine.site_state import Drivers, SiteState
 from plexops.model.change import Action, Change, find
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.facts import CONFIGURATION_FACTS
@@ -59,7 +59,7 @@ class Planned:
     """A plan with the state that it was made on, and what has to wait for another run."""
 
     plan: Plan
-    seen: Seen
+    seen: SiteState
     waiting: tuple[Change, ...] = ()
 
 
@@ -69,7 +69,7 @@ def in_order(changes: Sequence[Change]) -> tuple[Change, ...]:
 
 
 def make_plan(
-    seen: Seen,
+    seen: SiteState,
     drivers: Drivers,
     findings: Sequence[Finding],
     tasks: SiteTasks,
@@ -96,7 +96,7 @@ def make_plan(
 
 
 def _until_the_lease(
-    changes: tuple[Change, ...], seen: Seen, drivers: Drivers
+    changes: tuple[Change, ...], seen: SiteState, drivers: Drivers
 ) -> tuple[tuple[Change, ...], tuple[Change, ...]]:
     """Where the host cannot be made to take its new address, nothing that needs it there is planned."""
     renewal = next((c for c in changes if c.action is Action.RENEW), None)
@@ -137,7 +137,7 @@ def _render(changes: Sequence[Change], view: SiteView, drivers: Drivers) -> tupl
 
 
 def basis(
-    seen: Seen, tasks: SiteTasks, profile: Profile | None, adopted: frozenset[str], undoing: bool
+    seen: SiteState, tasks: SiteTasks, profile: Profile | None, adopted: frozenset[str], undoing: bool
 ) -> Mapping[str, str]:
     """Give the parts that a plan rests on, each with its digest: a stale plan names those that moved."""
     parts = {

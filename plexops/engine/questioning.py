@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from plexops.engine.brought import Evidence, with_evidence
 from plexops.engine.order import Person
+from plexops.engine.supplied import Evidence, with_evidence
 from plexops.model.answers import Answer, Topic
+from plexops.runbook.answers import Question, Unclear, asks, door_address, hear, read
 from plexops.runbook.asking import next_question
 from plexops.runbook.situation import Situation
-from plexops.runbook.told import Question, Unclear, asks, door_address, hear, read
 from plexops.runbook.verdict import judge
 from plexops.runbook.view import SiteView
 

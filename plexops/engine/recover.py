@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from plexops.drivers.base import Unrenderable
 from plexops.engine.history import PastRun, PastStep, read_past, unsettled
 from plexops.engine.observe import Observer
-from plexops.engine.seen import Seen
 from plexops.engine.sending import Recorder, Sender
 from plexops.engine.site import Home
+from plexops.engine.site_state import SiteState
 from plexops.engine.undo import Undoer, is_undone
 from plexops.evidence.folder import RunFolder, SiteFolder, Store
 from plexops.evidence.journal import Journal
@@ -80,13 +80,15 @@ def _from_devices(home: Home, past: PastRun, steps: list[PastStep], journal: Jou
     return _undo_all(home, steps, seen, observer, sender, record, run_id)
 
 
-def _all_done(steps: list[PastStep], seen: Seen) -> bool:
+def _all_done(steps: list[PastStep], seen: SiteState) -> bool:
     """Tell whether the devices show every change; a host's renewed lease is shown by nothing that was configured."""
     lasting = [step.change for step in steps if step.change.action is not Action.RENEW]
     return all(is_done(change, seen.view.of(change.role)) for change in lasting)
 
 
-def _end_windows(home: Home, steps: list[PastStep], seen: Seen, sender: Sender, observer: Observer) -> Seen:
+def _end_windows(
+    home: Home, steps: list[PastStep], seen: SiteState, sender: Sender, observer: Observer
+) -> SiteState:
     """The effect had been judged: end the windows that still stand, and look again, as one may have fired."""
     for past in steps:
         step = _step(home, past, seen)
@@ -102,7 +104,7 @@ def _end_windows(home: Home, steps: list[PastStep], seen: Seen, sender: Sender, 
 def _undo_all(
     home: Home,
     steps: list[PastStep],
-    seen: Seen,
+    seen: SiteState,
     observer: Observer,
     sender: Sender,
     record: Recorder,
@@ -125,7 +127,7 @@ def _undo_all(
     return Settled(run_id, ExitStatus.IN_ORDER, "undone: the old state, read back", tuple(reports))
 
 
-def _step(home: Home, past: PastStep, seen: Seen) -> Step:
+def _step(home: Home, past: PastStep, seen: SiteState) -> Step:
     """Render the step anew for its window; a change whose script cannot be rendered any more has none."""
     change = past.change
     try:

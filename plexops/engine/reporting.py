@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from plexops.engine.apply import Applied, Carried
-from plexops.engine.seen import Seen
+from plexops.engine.site_state import SiteState
 from plexops.model.change import Action, Change
 from plexops.model.exchange import Window, WindowKind, Write
 from plexops.model.finding import Finding, FindingStatus
@@ -81,7 +81,7 @@ def finding_report(finding: Finding) -> FindingReport:
     )
 
 
-def hops(findings: Sequence[Finding], seen: Seen) -> tuple[Hop, ...]:
+def hops(findings: Sequence[Finding], seen: SiteState) -> tuple[Hop, ...]:
     """Draw the path: Internet → ISP → router → server → Plex, a mark and a word at each."""
     wan = conditions.wan(seen.view)
     isp: tuple[Mark, str] = {
@@ -248,7 +248,7 @@ def sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def device_diffs(before: Seen, applied: Applied | None) -> tuple[DeviceDiff, ...]:
+def device_diffs(before: SiteState, applied: Applied | None) -> tuple[DeviceDiff, ...]:
     """Give each changed stop's entries before and after, a line each."""
     if applied is None:
         return ()

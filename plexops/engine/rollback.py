@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from plexops.engine.history import PastRun
-from plexops.engine.seen import Seen
+from plexops.engine.site_state import SiteState
 from plexops.engine.undo import is_undone
 from plexops.model.change import Change, find, inverse, is_done
 from plexops.model.errors import PlexopsError, Problem
 
 
-def changes_back(past: PastRun, seen: Seen, run_id: str) -> tuple[Change, ...]:
+def changes_back(past: PastRun, seen: SiteState, run_id: str) -> tuple[Change, ...]:
     """Give the changes that put a run back, last one first.
 
     What is back already needs none. Raises PlexopsError PLX-R220 where somebody changed since what the run left.

@@ -14,7 +14,6 @@ from pathlib import Path
 
 from plexops import __version__
 from plexops.engine.apply import Applied, Applier, Workshop
-from plexops.engine.brought import with_told
 from plexops.engine.compare import Comparison, compare
 from plexops.engine.effect import EffectProver
 from plexops.engine.history import read_past, unsettled
@@ -28,7 +27,6 @@ from plexops.engine.reporting import (
     snapshot_json,
 )
 from plexops.engine.rollback import changes_back
-from plexops.engine.seen import Seen, with_attempts
 from plexops.engine.sending import Recorder
 from plexops.engine.site import Home
 from plexops.engine.site_reports import (
@@ -43,6 +41,8 @@ from plexops.engine.site_reports import (
     status_of,
     unfinished_finding,
 )
+from plexops.engine.site_state import SiteState, with_attempts
+from plexops.engine.supplied import with_told
 from plexops.evidence.folder import RunFolder, SiteFolder, Store, new_run_id
 from plexops.evidence.journal import Journal
 from plexops.evidence.lock import site_lock
@@ -195,11 +195,11 @@ def _diagnosed(home: Home, order: Order, folder: RunFolder, log: Log) -> SiteRep
 
 
 #: Makes the plan of a run from a look at the site: once to show it, and once more right before it is sent.
-Planner = Callable[[Seen], Planned]
+Planner = Callable[[SiteState], Planned]
 
 
 def _forwards(home: Home, order: Order) -> Planner:
-    def plan(seen: Seen) -> Planned:
+    def plan(seen: SiteState) -> Planned:
         findings = compare(_comparison(home, seen, order))
         adopted = _adopted(findings, order)
         return make_plan(seen, home.drivers, findings, home.tasks, home.profile, adopted=adopted)
@@ -211,7 +211,7 @@ def _backwards(home: Home, folder: SiteFolder, order: Order, run_id: str) -> Pla
     target = _target(folder, order.target, run_id)
     past = read_past(target.journal(), target.id)
 
-    def plan(seen: Seen) -> Planned:
+    def plan(seen: SiteState) -> Planned:
         changes = changes_back(past, seen, target.id)
         return make_plan(
             seen,
@@ -237,11 +237,11 @@ def _target(folder: SiteFolder, name: str, run_id: str) -> RunFolder:
     raise PlexopsError(Problem("PLX-R103", f"no run of site {folder.name} has changed anything"))
 
 
-def _comparison(home: Home, seen: Seen, order: Order) -> Comparison:
+def _comparison(home: Home, seen: SiteState, order: Order) -> Comparison:
     return Comparison(home.tasks, seen.view, home.drivers, home.profile, order.adopt)
 
 
-def _keep_snapshots(folder: RunFolder, home: Home, seen: Seen) -> None:
+def _keep_snapshots(folder: RunFolder, home: Home, seen: SiteState) -> None:
     for role, snapshot in seen.view.snapshots.items():
         folder.write(f"private/{role}.json", snapshot_json(snapshot))
     if home.profile is not None:
@@ -250,7 +250,7 @@ def _keep_snapshots(folder: RunFolder, home: Home, seen: Seen) -> None:
 
 def _planned(
     home: Home,
-    seen: Seen,
+    seen: SiteState,
     findings: Sequence[Finding],
     order: Order,
     planner: Planner,
@@ -309,7 +309,7 @@ def _adopted(findings: Sequence[Finding], order: Order) -> frozenset[str]:
     return frozenset(tasks | set(order.adopt))
 
 
-def _blocked(findings: Sequence[Finding], seen: Seen, planned: Planned) -> tuple[ExitStatus, str] | None:
+def _blocked(findings: Sequence[Finding], seen: SiteState, planned: Planned) -> tuple[ExitStatus, str] | None:
     """Give why nothing may be sent: a safe stop, a guard, or a stop that did not answer."""
     if any(f.status is FindingStatus.STOPPED for f in findings):
         return ExitStatus.SAFE_STOP, "a safe stop: nothing was sent"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from plexops.engine.access import Access, Links
-from plexops.engine.seen import Seen
+from plexops.engine.site_state import SiteState
 from plexops.model.errors import PlexopsError
 from plexops.model.exchange import Expect, Read, Reply, Write
 from plexops.model.plan import Authorized, Step
@@ -30,7 +30,7 @@ class Unanswered(Exception):
     """The last request of a script got no whole answer: it may have been carried out. The state decides, not this."""
 
 
-def settings_for(access: Access, seen: Seen, role: Role) -> LinkSettings:
+def settings_for(access: Access, seen: SiteState, role: Role) -> LinkSettings:
     """Give the way to a stop, where it answered last."""
     if role is Role.ROUTER:
         return access.router()
@@ -47,7 +47,7 @@ class Sender:
         self._links = links
         self._record = record
 
-    def send(self, step: Step, authorized: Authorized, seen: Seen, index: int) -> None:
+    def send(self, step: Step, authorized: Authorized, seen: SiteState, index: int) -> None:
         """Open the window, read back that it stands, and send the writes in order.
 
         Raises UnexpectedReply, Unanswered, or PlexopsError where nothing was sent.
@@ -77,7 +77,7 @@ class Sender:
             raise Unanswered(lost)
         raise UnexpectedReply(f"request {number + 1} was not answered, and the rest was not sent: {lost}")
 
-    def confirm(self, step: Step, authorized: Authorized, seen: Seen, index: int) -> bool:
+    def confirm(self, step: Step, authorized: Authorized, seen: SiteState, index: int) -> bool:
         """End the window. False: it had fired already, or nobody knows; then a fresh read decides."""
         if not step.script.window.confirm:
             return True
@@ -92,7 +92,7 @@ class Sender:
         self._record("confirmed", {"step": index})
         return True
 
-    def armed(self, step: Step, authorized: Authorized, seen: Seen) -> bool:
+    def armed(self, step: Step, authorized: Authorized, seen: SiteState) -> bool:
         """Tell whether the window of a step still stands."""
         read = step.script.window.armed
         if read is None:
@@ -103,7 +103,7 @@ class Sender:
         finally:
             link.close()
 
-    def _open(self, step: Step, authorized: Authorized, seen: Seen) -> WriteLink:
+    def _open(self, step: Step, authorized: Authorized, seen: SiteState) -> WriteLink:
         return self._links.write(settings_for(self._access, seen, step.change.role), authorized)
 
     def _arm(self, link: WriteLink, step: Step, index: int) -> None:

@@ -18,7 +18,7 @@ from plexops.drivers.profiled import ProfiledDriver
 from plexops.drivers.server import ServerDriver, firewall_named
 from plexops.engine.access import Access, Links
 from plexops.engine.observe import Observer
-from plexops.engine.seen import Drivers
+from plexops.engine.site_state import Drivers
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.profile import Profile, Speaks
 from plexops.model.secret import Secret

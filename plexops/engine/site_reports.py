@@ -19,8 +19,8 @@ from plexops.engine.reporting import (
     guard_report,
     hops,
 )
-from plexops.engine.seen import Seen
 from plexops.engine.site import Home
+from plexops.engine.site_state import SiteState
 from plexops.model.errors import ExitStatus, PlexopsError, Problem, worst
 from plexops.model.finding import FINDING_EXIT, Finding, FindingStatus
 from plexops.model.run import SiteReport
@@ -42,7 +42,7 @@ def status_of(findings: Sequence[Finding], problems: Sequence[Problem], view_unf
     return worst(statuses)
 
 
-def site_report(home: Home, seen: Seen, findings: Sequence[Finding], log: Log) -> SiteReport:
+def site_report(home: Home, seen: SiteState, findings: Sequence[Finding], log: Log) -> SiteReport:
     """Give what every part of a report has: the path, the findings, the exhibits."""
     stop = next((f for f in findings if f.status is FindingStatus.STOPPED and f.kind is Kind.WAN), None)
     wan = conditions.wan(seen.view)
@@ -91,7 +91,7 @@ def not_asked(home: Home) -> tuple[str, ...]:
     return tuple(names)
 
 
-def asked(home: Home, seen: Seen, unasked: str = "") -> tuple[str, ...]:
+def asked(home: Home, seen: SiteState, unasked: str = "") -> tuple[str, ...]:
     """Say what the services outside were asked and told. `unasked`: why one was not asked, where that is known here."""
     if not home.access.site.checkers:
         return ()
@@ -100,7 +100,9 @@ def asked(home: Home, seen: Seen, unasked: str = "") -> tuple[str, ...]:
     return account_of(home.access.site.checkers, seen.view.of(Role.OUTSIDE), unasked)
 
 
-def audited_report(home: Home, seen: Seen, findings: Sequence[Finding], log: Log, order: Order) -> SiteReport:
+def audited_report(
+    home: Home, seen: SiteState, findings: Sequence[Finding], log: Log, order: Order
+) -> SiteReport:
     """Give the part of an audit."""
     status = status_of(findings, seen.problems, home.view.unfinished_run)
     report = site_report(home, seen, findings, log)
@@ -118,7 +120,7 @@ def audited_report(home: Home, seen: Seen, findings: Sequence[Finding], log: Log
 
 
 def plan_report(
-    home: Home, seen: Seen, findings: Sequence[Finding], planned: Planned, log: Log, order: Order | None
+    home: Home, seen: SiteState, findings: Sequence[Finding], planned: Planned, log: Log, order: Order | None
 ) -> SiteReport:
     """Give the part that shows a plan, whatever becomes of it. `order` None: it cannot be approved as it stands."""
     plan = planned.plan
@@ -162,7 +164,7 @@ def stale_report(report: SiteReport, parts: Sequence[str]) -> SiteReport:
 
 
 def applied_report(
-    home: Home, before: Seen, report: SiteReport, applied: Applied, planned: Planned, log: Log
+    home: Home, before: SiteState, report: SiteReport, applied: Applied, planned: Planned, log: Log
 ) -> SiteReport:
     """Give the report of what was done."""
     status, outcome = _ending(applied, planned)

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from plexops.drivers.base import Unrenderable
 from plexops.engine.observe import Observer
-from plexops.engine.seen import Drivers, Seen
 from plexops.engine.sending import Recorder, Sender, Unanswered, UnexpectedReply
+from plexops.engine.site_state import Drivers, SiteState
 from plexops.model.change import Action, Change, find, inverse
 from plexops.model.errors import PlexopsError
 from plexops.model.exchange import Script
@@ -46,7 +46,7 @@ class Undoer:
         self._sender = sender
         self._record = record
 
-    def undo(self, step: Step, seen: Seen, index: int, *, window_open: bool) -> tuple[Seen, bool]:
+    def undo(self, step: Step, seen: SiteState, index: int, *, window_open: bool) -> tuple[SiteState, bool]:
         """Undo one step; give the state after, and whether the old state was read back."""
         change = step.change
         if change.action is Action.RENEW:
@@ -70,7 +70,7 @@ class Undoer:
         self._record("undone" if proven else "undo failed", {"step": index})
         return seen, proven
 
-    def _reach(self, seen: Seen, change: Change) -> Seen:
+    def _reach(self, seen: SiteState, change: Change) -> SiteState:
         """Read the stop; a link that is down for a moment is no reason to leave a change where it is."""
         deadline = time.monotonic() + _RETURN_SECONDS
         while True:
@@ -81,7 +81,7 @@ class Undoer:
                     raise
                 time.sleep(_TRY_EVERY)
 
-    def _send_back(self, change: Change, seen: Seen, index: int) -> Seen:
+    def _send_back(self, change: Change, seen: SiteState, index: int) -> SiteState:
         back = inverse(change)
         now = seen.view.of(change.role)
         if back is None:
@@ -98,7 +98,7 @@ class Undoer:
             self._record("unanswered", {"step": index, "reason": str(reason)})
         return self._reach(seen, change)
 
-    def _authorize(self, step: Step, seen: Seen) -> Authorized:
+    def _authorize(self, step: Step, seen: SiteState) -> Authorized:
         now = seen.view.of(step.change.role)
         after = seen.view.with_snapshot(after_change(now, step.change))
         # The way back is judged with fresh ages: it is about what this very run did.
@@ -109,7 +109,7 @@ class Undoer:
             raise UnexpectedReply("; ".join(f"{v.guard}: {v.reason}" for v in verdicts if not v.holds))
         return leave
 
-    def _await(self, change: Change, seen: Seen) -> tuple[Seen, bool]:
+    def _await(self, change: Change, seen: SiteState) -> tuple[SiteState, bool]:
         deadline = time.monotonic() + KINDS[change.kind].settle
         while True:
             seen = self._observer.again(seen, change.role)
@@ -119,14 +119,16 @@ class Undoer:
                 return seen, False
             time.sleep(_LOOK_EVERY)
 
-    def _end_window(self, step: Step, seen: Seen, index: int) -> None:
+    def _end_window(self, step: Step, seen: SiteState, index: int) -> None:
         # Ending it changes nothing that guards judge; they have to agree all the same.
         quiet = replace(seen.view, unfinished_run="", asked=frozenset())
         leave = authorize(seen.view.name, step, judge(Case(quiet, quiet, (), undoing=True)))
         if leave and self._sender.armed(step, leave, seen):
             self._sender.confirm(step, leave, seen, index)
 
-    def _wait_for_window(self, step: Step, seen: Seen, index: int, *, window_open: bool) -> tuple[Seen, bool]:
+    def _wait_for_window(
+        self, step: Step, seen: SiteState, index: int, *, window_open: bool
+    ) -> tuple[SiteState, bool]:
         """Where we cannot undo, the device may: wait until its window has closed, and read."""
         if not window_open:
             return seen, False

@@ -6,12 +6,12 @@ from collections.abc import Collection
 
 from plexops.model.answers import Topic
 from plexops.model.snapshot import Role
+from plexops.runbook.answers import DAY, Heard, Question, asks, door_address, questions
 from plexops.runbook.cause import Place
 from plexops.runbook.ipv6 import over_ipv6
 from plexops.runbook.observations import PlexTv
 from plexops.runbook.situation import Situation
 from plexops.runbook.stops import State, Stop
-from plexops.runbook.told import DAY, Heard, Question, asks, door_address, questions
 from plexops.runbook.verdict import Verdict
 from plexops.runbook.view import looked_into
 

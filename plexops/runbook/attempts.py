@@ -9,7 +9,7 @@ from enum import StrEnum
 from plexops.model.entries import Probe, ProbeAnswer
 from plexops.model.snapshot import Entry, Kind, Role
 from plexops.model.values import Endpoint
-from plexops.runbook import conditions, endpoints, told
+from plexops.runbook import answers, conditions, endpoints
 from plexops.runbook.view import SiteView, public_addresses
 
 
@@ -85,7 +85,7 @@ class Attempts:
 
 def attempts(view: SiteView, port: int | None) -> Attempts:
     """Sort what was tried. `port` is where viewers come in over IPv4, or by the proxy; None where that is not known."""
-    entries = (*view.of(Role.OUTSIDE).of(Kind.PROBE), *told.attempts(view, port))
+    entries = (*view.of(Role.OUTSIDE).of(Kind.PROBE), *answers.attempts(view, port))
     sorting = _Sorting(view, port, tuple(entry.values for entry in entries))
     counting: list[Attempt] = []
     over_ipv6: list[Attempt] = []

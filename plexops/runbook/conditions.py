@@ -15,8 +15,8 @@ from plexops.model.values import (
     TRANSITION_NETWORKS,
     UNUSABLE_NETWORKS,
 )
+from plexops.runbook.answers import Heard, attempts, counting, wan_word
 from plexops.runbook.condition import Condition, Holds, WanCause
-from plexops.runbook.told import Heard, attempts, counting, wan_word
 from plexops.runbook.view import SiteView, ipv4, public_addresses
 from plexops.runbook.way_in import Exposure, exposures
 

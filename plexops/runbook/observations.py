@@ -8,7 +8,7 @@ from enum import StrEnum
 from plexops.model.answers import Topic
 from plexops.model.entries import Probe, ProbeAnswer
 from plexops.model.snapshot import Kind, Role
-from plexops.runbook import conditions, told
+from plexops.runbook import answers, conditions
 from plexops.runbook.attempts import TURNED_AWAY, Attempt, Came, attempts
 from plexops.runbook.log_story import LogStory
 from plexops.runbook.view import SiteView
@@ -106,7 +106,7 @@ def observe(view: SiteView, door: int | None, story: LogStory, verdict_exhibit: 
     word, why_not = _plex_tv(view, door, story)
     wan, believed = view.of(Role.ROUTER).text("wan.address"), view.of(Role.PLEX).text("plex.public_address")
     silent = "plex.mapping_state" not in view.of(Role.PLEX).facts
-    by_log = silent and word is not PlexTv.NOTHING and told.counting(view, Topic.PLEX_WEB) is None
+    by_log = silent and word is not PlexTv.NOTHING and answers.counting(view, Topic.PLEX_WEB) is None
     shown = (
         *condition.exhibits,
         *([verdict_exhibit] if verdict_exhibit and word is not PlexTv.NOTHING else []),
@@ -129,7 +129,7 @@ def _plex_tv(view: SiteView, door: int | None, story: LogStory) -> tuple[PlexTv,
     """Give plex.tv's word about the door that Plex has now; and why it says nothing, where it speaks of another."""
     plex = view.of(Role.PLEX)
     state, error = plex.text("plex.mapping_state"), plex.text("plex.mapping_error") or ""
-    word = told.counting(view, Topic.PLEX_WEB)
+    word = answers.counting(view, Topic.PLEX_WEB)
     if word is not None and word.meaning.plex_tv:
         return _PLEX_WEB[word.meaning.plex_tv], ""
     if state is None:

@@ -15,11 +15,11 @@ from plexops.model.values import Ports, Protocol
 from plexops.packets.reach import AnswerKind
 from plexops.packets.why import Reason
 from plexops.runbook import conditions
+from plexops.runbook.answers import Heard, hear, wan_word
 from plexops.runbook.condition import Condition, Holds
 from plexops.runbook.endpoints import CustomUrl, proxy
 from plexops.runbook.log_story import LogStory, Told, local_time, tell_story
 from plexops.runbook.observations import Observed, observe
-from plexops.runbook.told import Heard, hear, wan_word
 from plexops.runbook.view import SiteView, ipv4
 from plexops.runbook.way_in import (
     Exposure,

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from plexops.model.snapshot import Role
 from plexops.model.values import is_public
+from plexops.runbook.answers import Heard, by_word
 from plexops.runbook.attempts import Came
 from plexops.runbook.cause import Cause, Place, Sign, Weight, of_fact
 from plexops.runbook.causes_lan import who_holds
@@ -18,7 +19,6 @@ from plexops.runbook.hops import leaves_elsewhere, next_hop
 from plexops.runbook.observations import PlexTv
 from plexops.runbook.situation import Situation
 from plexops.runbook.table import CAUSES
-from plexops.runbook.told import Heard, by_word
 from plexops.runbook.view import ipv4, second_hop, tunnel
 from plexops.runbook.way_in import WayIn, rule_exhibits, translation
 

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from plexops.runbook.answers import by_word
 from plexops.runbook.cause import Cause, Place, Sign, Way, Weight, exhibits_of, sign
 from plexops.runbook.headline import fails, headline, narrowed
 from plexops.runbook.observations import Observed, PlexTv
 from plexops.runbook.situation import Situation
 from plexops.runbook.stops import Found, State, Stop
 from plexops.runbook.table import BY_ID, IN_ORDER
-from plexops.runbook.told import by_word
 from plexops.runbook.weighing import OVER_IPV4, Weighing, weigh
 
 

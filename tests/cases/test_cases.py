@@ -31,7 +31,7 @@ from plexops.drivers.plex import PlexDriver
 from plexops.drivers.profiled import ProfiledDriver
 from plexops.drivers.server import ServerDriver
 from plexops.engine.compare import Comparison, compare
-from plexops.engine.seen import Drivers
+from plexops.engine.site_state import Drivers
 from plexops.model.entries import HostRule
 from plexops.model.errors import Place
 from plexops.model.exchange import Command, Script

@@ -19,8 +19,8 @@ from plexops.drivers.base import Observation
 from plexops.drivers.compile import CompiledProfile, compile_profile
 from plexops.drivers.profiled import ProfiledDriver
 from plexops.engine.compare import Comparison, compare
-from plexops.engine.seen import Drivers
 from plexops.engine.sending import unexpected
+from plexops.engine.site_state import Drivers
 from plexops.lab.base import DeviceLog, HttpRequest, Router, RouterHooks, Seed
 from plexops.lab.clock import ScaledClock
 from plexops.lab.routers.linux import LinuxRouter

@@ -18,8 +18,8 @@ from plexops.drivers.host.ufw import Ufw
 from plexops.drivers.server import ServerDriver
 from plexops.engine.compare import Comparison, compare
 from plexops.engine.planning import foreign
-from plexops.engine.seen import Drivers
 from plexops.engine.sending import unexpected
+from plexops.engine.site_state import Drivers
 from plexops.lab.base import DeviceLog
 from plexops.lab.clock import ScaledClock
 from plexops.lab.server import OWN_RULES, DebianServer, ServerHooks, ServerOptions

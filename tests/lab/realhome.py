@@ -39,7 +39,7 @@ MACHINE_IDENTIFIER = "4f8a1c0de5b64fd2a1f09c7be21d7a5310c4e9aa"
 #: `lucky`: holds 192.168.1.50 by chance, nothing reserves it. `moved`: holds 192.168.1.104.
 #: `reserved`: the household reserved .50.
 LeaseState = Literal["lucky", "moved", "reserved"]
-Seen = Literal["open", "refused", "timed out"]
+PortState = Literal["open", "refused", "timed out"]
 
 #: What the household had before: nobody may lose or change any of it.
 HOUSEHOLD = Seed(
@@ -173,7 +173,7 @@ class RealHome:
         rows = [line.split() for line in self.read("router", "/var/lib/misc/dnsmasq.leases").splitlines()]
         return {row[1]: row[2] for row in rows if len(row) == 5}
 
-    def connect_from_outside(self, port: int, timeout: float = 1.0) -> Seen:
+    def connect_from_outside(self, port: int, timeout: float = 1.0) -> PortState:
         """Try a TCP connection from the Internet to the home's public address. Host unreachable is a refusal."""
         with self.nodes["inet"].socket() as tried:
             tried.settimeout(timeout)

@@ -24,7 +24,7 @@ from .owner import (
     state_of,
     writes_since,
 )
-from .realhome import RealHome, Seen, real_home, why_not
+from .realhome import RealHome, PortState, real_home, why_not
 
 pytestmark = [pytest.mark.namespaces, pytest.mark.skipif(bool(why_not()), reason=why_not() or "can run here")]
 
@@ -36,7 +36,7 @@ class Unwitnessed:
     """What an apply came to whose effect nobody could judge."""
 
     done: Done
-    outside: Seen
+    outside: PortState
     identity: str | None
     machine_identifier: str
     windows: list[str]
@@ -65,7 +65,7 @@ class Chapter:
     """One command, and what the world looked like after it."""
 
     done: Done
-    outside: Seen
+    outside: PortState
     identity: str | None
     address: str | None
     leases: dict[str, str]

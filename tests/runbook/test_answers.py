@@ -10,6 +10,7 @@ import pytest
 from plexops.model.answers import Answer, Topic
 from plexops.model.entries import ProbeAnswer
 from plexops.model.snapshot import Kind
+from plexops.runbook.answers import DAY, Unclear, attempts, hear, questions, read
 from plexops.runbook.asking import next_check, next_question
 from plexops.runbook.attempts import Came
 from plexops.runbook.cause import Place
@@ -19,7 +20,6 @@ from plexops.runbook.observations import PlexTv
 from plexops.runbook.situation import Situation
 from plexops.runbook.stops import State, Stop, walk
 from plexops.runbook.table import BY_ID
-from plexops.runbook.told import DAY, Unclear, attempts, hear, questions, read
 from plexops.runbook.verdict import Confidence, judge
 from plexops.runbook.view import SiteView
 from tests.packets.handmade import WAN

@@ -9,9 +9,9 @@ from itertools import product
 
 from plexops.model.answers import Answer, Topic
 from plexops.model.entries import ProbeAnswer
+from plexops.runbook.answers import Question, door_address
 from plexops.runbook.asking import next_question
 from plexops.runbook.situation import Situation
-from plexops.runbook.told import Question, door_address
 from plexops.runbook.verdict import Outcome, Verdict, judge
 from plexops.runbook.view import SiteView
 from tests.packets.handmade import WAN

@@ -15,7 +15,7 @@ from plexops.cli.person import TOLD, answers_of, at_terminal
 
 if TYPE_CHECKING:
     from plexops.cli.session import Files
-    from plexops.engine.brought import Evidence
+    from plexops.engine.supplied import Evidence
     from plexops.model.site import Checker
 
 
@@ -77,9 +77,9 @@ def command(**options: Any) -> int:
     person = at_terminal(options["told"]) if options["ask"] else None
     from plexops.cli.output import parse_formats, write_reports
     from plexops.cli.session import files_from, open_homes, open_store
-    from plexops.engine.brought import bring
     from plexops.engine.order import Order
     from plexops.engine.runner import run
+    from plexops.engine.supplied import bring
 
     formats = parse_formats(options["formats"])
     evidence = bring(options["probes"], options["plex_logs"])

@@ -13,7 +13,7 @@ import pytest
 from plexops.config.nodes import plain
 from plexops.config.told_file import read_told_file, told_document, told_schema
 from plexops.config.yaml import parse_yaml
-from plexops.engine.brought import bring_answers
+from plexops.engine.supplied import bring_answers
 from plexops.model.answers import Answer, Topic
 from plexops.model.errors import PlexopsError
 

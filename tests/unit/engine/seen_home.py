@@ -15,8 +15,8 @@ from plexops.config.secrets import Secrets
 from plexops.engine.access import LiveLinks
 from plexops.engine.compare import Comparison, compare
 from plexops.engine.planning import Planned, make_plan
-from plexops.engine.seen import Seen
 from plexops.engine.site import Home, Setting, open_home
+from plexops.engine.site_state import SiteState
 from plexops.lab.home import HomeOptions, RunningHome
 from plexops.lab.routers import RouterName
 from plexops.lab.scenarios import SCENARIOS, Scenario
@@ -30,10 +30,10 @@ class Looked:
     """A home and what one look at it came to."""
 
     home: Home
-    seen: Seen
+    seen: SiteState
     running: RunningHome
 
-    def plan(self, seen: Seen | None = None, *, adopt: frozenset[str] = frozenset()) -> Planned:
+    def plan(self, seen: SiteState | None = None, *, adopt: frozenset[str] = frozenset()) -> Planned:
         """Compare and plan, on what was seen or on something altered."""
         now = seen or self.seen
         given = Comparison(self.home.tasks, now.view, self.home.drivers, self.home.profile, adopt)
@@ -43,7 +43,7 @@ class Looked:
             now, self.home.drivers, findings, self.home.tasks, self.home.profile, adopted=adopted
         )
 
-    def altered(self, snapshot: Snapshot) -> Seen:
+    def altered(self, snapshot: Snapshot) -> SiteState:
         """What was seen, with another snapshot of one stop."""
         return replace(self.seen, view=self.seen.view.with_snapshot(snapshot))
 

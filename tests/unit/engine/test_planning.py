@@ -11,7 +11,7 @@ from types import MappingProxyType
 import pytest
 
 from plexops.engine.planning import ORDER, basis, foreign, in_order, moved
-from plexops.engine.seen import Seen
+from plexops.engine.site_state import SiteState
 from plexops.model.change import Action, Change, project
 from plexops.model.entries import Lease
 from plexops.model.packets import Rule, Verdict
@@ -91,7 +91,7 @@ def at_another_address(router: Snapshot, address: str) -> Snapshot:
 
 
 #: What may differ between two looks at one home, and is no reason to plan anew.
-LIVE: tuple[tuple[str, Callable[[Looked], Seen]], ...] = (
+LIVE: tuple[tuple[str, Callable[[Looked], SiteState]], ...] = (
     (
         "handles",
         lambda home: home.altered(mapped(home.snapshot(ROUTER), lambda e: replace(e, handle=e.handle + "x"))),
@@ -128,7 +128,7 @@ LIVE: tuple[tuple[str, Callable[[Looked], Seen]], ...] = (
 
 @pytest.mark.parametrize("alter", [pytest.param(alter, id=name) for name, alter in LIVE])
 def test_the_basis_does_not_rest_on_what_moves_by_itself(
-    drifted: Looked, alter: Callable[[Looked], Seen]
+    drifted: Looked, alter: Callable[[Looked], SiteState]
 ) -> None:
     home = drifted.home
     old = basis(drifted.seen, home.tasks, home.profile, frozenset(), False)
@@ -162,7 +162,7 @@ def with_rule(router: Snapshot, name: str) -> Snapshot:
 
 
 #: What a plan rests on: the part that has to be named when it moved.
-RESTS: tuple[tuple[str, str, Callable[[Looked], Seen]], ...] = (
+RESTS: tuple[tuple[str, str, Callable[[Looked], SiteState]], ...] = (
     (
         "somebody's new forward",
         "router configuration",
@@ -221,7 +221,7 @@ RESTS: tuple[tuple[str, str, Callable[[Looked], Seen]], ...] = (
 @pytest.mark.parametrize(
     ("part", "alter"), [pytest.param(part, alter, id=name) for name, part, alter in RESTS]
 )
-def test_what_moved_is_named(drifted: Looked, part: str, alter: Callable[[Looked], Seen]) -> None:
+def test_what_moved_is_named(drifted: Looked, part: str, alter: Callable[[Looked], SiteState]) -> None:
     home = drifted.home
     old = basis(drifted.seen, home.tasks, home.profile, frozenset(), False)
     new = basis(alter(drifted), home.tasks, home.profile, frozenset(), False)

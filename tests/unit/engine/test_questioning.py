@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from plexops.engine.brought import Evidence, with_evidence, with_told
 from plexops.engine.questioning import with_answers
-from plexops.engine.seen import Seen
+from plexops.engine.site_state import SiteState
+from plexops.engine.supplied import Evidence, with_evidence, with_told
 from plexops.model.answers import Answer, Topic
 from plexops.runbook.situation import Situation
 from plexops.runbook.verdict import judge
@@ -106,7 +106,7 @@ def test_an_audit_takes_no_answer_of_yesterday_and_says_so() -> None:
         Answer(Topic.FORWARD, RIGHT, now - timedelta(hours=23), 32500),
         Answer(Topic.BOX_BEFORE, "yes", now, 32600),
     )
-    seen, said = with_told(Seen(BOX), Evidence(told=told, told_site="home"), 32500)
+    seen, said = with_told(SiteState(BOX), Evidence(told=told, told_site="home"), 32500)
     assert [one.topic for one in seen.view.told] == [Topic.FORWARD, Topic.BOX_BEFORE]
     assert "the router's WAN address" in said[0]
     assert said[0].endswith("more than a day old, not counted")

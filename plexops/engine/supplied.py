@@ -1,4 +1,4 @@
-"""What a person brings along to a diagnosis: attempts from other networks, and Plex's log from a file or folder."""
+"""What you supply to a diagnosis: attempts from other networks, Plex's log from a file or folder, and answers."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from types import MappingProxyType
 from plexops.config.probe_file import read_probe_file
 from plexops.config.told_file import read_told_file
 from plexops.engine.exhibits import exhibit
-from plexops.engine.seen import Seen
+from plexops.engine.site_state import SiteState
 from plexops.model.answers import Answer
 from plexops.model.entries import LogEvent, Probe, ProbeAnswer
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.run import Exhibit
 from plexops.model.snapshot import SOMEBODY, Entry, Fact, Kind, KindState, Role, Snapshot
+from plexops.runbook.answers import DAY, Heard, Unclear, hear, questions, read
 from plexops.runbook.endpoints import proxy
-from plexops.runbook.told import DAY, Heard, Unclear, hear, questions, read
 from plexops.runbook.view import SiteView, ipv4, public_addresses
 
 #: What was tried longer ago says nothing about now: addresses, forwards and firewalls change.
@@ -166,7 +166,7 @@ def _as_of_its_end(server: Snapshot, log: Sequence[LogEvent]) -> Snapshot:
     return replace(server, facts=MappingProxyType({**server.facts, fact.name: fact})) if last else server
 
 
-def with_told(seen: Seen, evidence: Evidence, port: int | None) -> tuple[Seen, tuple[str, ...]]:
+def with_told(seen: SiteState, evidence: Evidence, port: int | None) -> tuple[SiteState, tuple[str, ...]]:
     """Give what an audit saw with what a person says of it; and which answers do not count, and why."""
     if not evidence.told:
         return seen, ()

@@ -40,7 +40,7 @@ class Drivers:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class SiteState:
     """What one look at a site came to."""
 
     view: SiteView
@@ -70,7 +70,7 @@ def with_exhibits(old: Sequence[Exhibit], new: Sequence[Exhibit]) -> tuple[Exhib
     return (*(exhibit for exhibit in old if exhibit.id not in fresh), *new)
 
 
-def with_attempts(now: Seen, before: Seen) -> Seen:
+def with_attempts(now: SiteState, before: SiteState) -> SiteState:
     """Give a look with what was tried from outside in an earlier one of the same run, which is not tried again."""
     outside = now.view.of(Role.OUTSIDE)
     tried = before.view.of(Role.OUTSIDE).of(Kind.PROBE)

@@ -1,4 +1,4 @@
-"""What no task asked for and nobody should miss: a safe stop, an exposure, orphans of ours, UPnP's users."""
+"""What no task asked for and you should not miss: a safe stop, an exposure, orphans of ours, UPnP's users."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from plexops.runbook.situation import Situation
 from plexops.runbook.verdict import Outcome, judge
 
 
-def unasked(given: Comparison, findings: Sequence[Finding]) -> list[Finding]:
+def unmanaged(given: Comparison, findings: Sequence[Finding]) -> list[Finding]:
     """Say what no task asked for: a safe stop, an exposure, what is ours and wanted by nobody, UPnP's users."""
     asked = {finding.kind for finding in findings}
     found: list[Finding] = []
