@@ -24,7 +24,7 @@ from .owner import (
     state_of,
     writes_since,
 )
-from .realhome import RealHome, PortState, real_home, why_not
+from .realhome import PortState, RealHome, real_home, why_not
 
 pytestmark = [pytest.mark.namespaces, pytest.mark.skipif(bool(why_not()), reason=why_not() or "can run here")]
 

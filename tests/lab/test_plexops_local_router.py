@@ -24,7 +24,7 @@ from .owner import (
     state_of,
     without_vantage,
 )
-from .realhome import RealHome, SiteState, real_home, why_not
+from .realhome import PortState, RealHome, real_home, why_not
 
 pytestmark = [pytest.mark.namespaces, pytest.mark.skipif(bool(why_not()), reason=why_not() or "can run here")]
 
@@ -48,7 +48,7 @@ class Applied:
     done: Done
     requests: list[str]
     state: State
-    outside: SiteState
+    outside: PortState
     identity: str
     windows: list[str]
     back: State
