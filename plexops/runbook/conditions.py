@@ -26,6 +26,7 @@ CARRIER_NAT_OPTIONS = (
     "Keep Plex Relay (about 1 Mbit/s, 2 Mbit/s with Plex Pass): `access: relay`.",
     "Reach home over Tailscale or WireGuard: `access: vpn`.",
 )
+_WHICH = "plexops diagnose tells a VPN, or another way out of the home, from a NAT of the ISP's."
 #: What makes that the router loads at its start what plexops writes.
 PERSIST = (
     'Add the line include "/etc/nftables.d/*.nft" at the end of the router\'s /etc/nftables.conf, and see to it that'
@@ -131,7 +132,7 @@ def _of_wan_address(view: SiteView, address: IPv4Address, shown: tuple[str, ...]
         f"the WAN address is {address} but the world sees {other}: a NAT, VPN or proxy stands between",
         exhibits,
         WanCause.DIFFERS,
-        CARRIER_NAT_OPTIONS,
+        (_WHICH, *CARRIER_NAT_OPTIONS),
     )
 
 

@@ -232,7 +232,7 @@ def _question(way: WayIn | None) -> str:
 
 def _lan(situation: Situation) -> _Reading:
     if Role.ROUTER not in situation.view.asked:
-        return _Reading(State.NEVER, "whether another device holds Plex's address: no router tells")
+        return _Reading(State.NEVER, "no router tells whether another device does")
     held = who_holds(situation)
     if held is None:
         return _not_read(situation, Role.ROUTER, "which MAC addresses hold Plex's address")
