@@ -88,6 +88,8 @@ class PlexServer:
         self._thread.start()
         if self._condition.running:
             self._publish()
+            # A home that starts stands for one that has run for long: that was no request of a moment ago.
+            self._checked_at = -1e9
 
     # --- what tests and the home ask -----------------------------------------------------------------
 

@@ -151,7 +151,9 @@ def test_a_verdict_follows_the_home_only_when_asked_again(start: Start) -> None:
 def test_a_refresh_too_soon_is_skipped_and_answered_200(start: Start) -> None:
     home = Home()
     served = start(home, MANUAL, refresh_window_seconds=60.0)
-    served.server.settle()
+    assert served.call("PUT", "/myplex/refreshReachability").status_code == 200
+    assert served.server.settle().error == "unreachable"
+    assert "too soon" not in served.server.log.text()
     home.open_ports.add(32500)
     assert served.call("PUT", "/myplex/refreshReachability").status_code == 200
     assert served.server.settle().error == "unreachable"
