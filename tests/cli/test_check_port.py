@@ -128,7 +128,7 @@ def test_it_is_recorded_and_replayed(healthy: House) -> None:
         (("--check-port", "checkhost"), "Did you mean check-host?"),
         (("--check-port", "echoip"), "whose to ask"),
         (("--check-port", "echoip=http://ifconfig.co"), "is not encrypted"),
-        (("--check-port", "check-host", "--offline"), "--offline asks nobody"),
+        (("--check-port", "check-host", "--offline"), "--offline asks nothing"),
         (("--check-port", "check-host", "--port", "32500"), "--port goes with --quick"),
         (("--quick", "--port", "32500"), "--port goes with --quick --check-port"),
     ],

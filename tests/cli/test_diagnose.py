@@ -83,15 +83,17 @@ def test_a_cause_as_text(blocked: House) -> None:
     assert re.fullmatch(r"plexops diagnose {20,}home · read-only · \d+\.\d s", shown[0])
     assert shown[1].split("  ")[0] == "Internet ── ISP ok ── router HERE ── server ok ── Plex ok"
     assert shown[1].endswith("meant: forward")
-    assert shown[3:9] == [
+    assert shown[3:11] == [
         "Verdict  router: The forward leads to an address that Plex does not have",
         "because  “Plex” leads to 192.168.1.83; the Plex host is at 192.168.1.50",
+        "Plex Web “Not available outside your network” “Your server is signed in to Plex, but is not",
+        "         reachable from outside your network.”, inferred from Plex's own state",
         "do       plexops apply --dry-run --adopt router/port_forward/plex shows what it would do with the",
         "         entry that is there.",
         "unless   an attempt from outside that reaches Plex at this port",
         "see      certain · runbook R4, R5",
     ]
-    assert shown[9:11] == [
+    assert shown[11:13] == [
         "         E1  router: uci show firewall",
         "         E2  server: ip -j addr show",
     ]

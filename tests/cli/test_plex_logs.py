@@ -193,7 +193,7 @@ def test_an_old_conflict_decides_nothing(tmp_path: Path) -> None:
     )
     with house(tmp_path, scenario, options=HomeOptions()) as home:
         said = site(home("diagnose", "--format", "json"))
-        assert said["verdict"]["id"] == "in-order"
+        assert said["verdict"]["id"] == "in-order", said["verdict"]
         assert "upnp-conflict" not in {also["id"] for also in said["verdict"]["also"]}
 
 

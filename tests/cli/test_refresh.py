@@ -92,8 +92,8 @@ def test_a_stop_that_keeps_silent_does_not_keep_plex_tv_from_trying(tmp_path: Pa
     ("words", "says"),
     [
         (("--quick",), "--quick logs in nowhere"),
-        (("--offline",), "--offline asks nobody on the internet"),
-        (("--replay", "."), "--replay asks nobody at all"),
+        (("--offline",), "--offline asks nothing of the internet"),
+        (("--replay", "."), "--replay asks no device"),
     ],
 )
 def test_with_what_it_makes_no_sense(tmp_path: Path, words: tuple[str, ...], says: str) -> None:

@@ -173,7 +173,7 @@ def test_what_a_family_cannot_adopt_says_so_and_changes_nothing(family: Family, 
         before = at.export()
         finding = at.finding(task(kind, WANTED[kind], adopt=True))
         assert (finding.status, finding.changes) == (FindingStatus.CONFLICT, ())
-        assert f"somebody's {kind} cannot be changed from here" in finding.why
+        assert f"a {kind} that is not ours cannot be changed from here" in finding.why
         assert (at.sent, at.export()) == ([], before)
 
 
