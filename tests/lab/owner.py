@@ -32,6 +32,12 @@ READ = re.compile(
 #: With one of these a line of shell could do more than its first word says.
 DOING_MORE = re.compile(r"[;&|<>`$\n]|-o |-X ")
 
+#: Plex's log, of before and after an apply, and where a container keeps it: whole requests that only look.
+LOG = re.compile(
+    r"grep -aH?E (?:-m 1000 )?'[^']*'(?: '[^']*'(?:\*log)?)+(?: \| tail -c \d+)?"
+    r"|(?:docker|podman) (?:(?:ps|network ls) --format '[^']*'|inspect --type container --format '[^']*' [\w.-]+)"
+)
+
 
 def plexops(
     home: RealHome, command: str, *words: str, timeout: float = 110
@@ -171,7 +177,7 @@ def writes_since(home: RealHome, marked: dict[str, int]) -> dict[str, list[str]]
     sent = requests_since(home, marked)
     assert any(sent.values()), "nothing at all arrived: the sorting has nothing to sort"
     found = {
-        name: [r for r in requests if not READ.match(r) or DOING_MORE.search(r)]
+        name: [r for r in requests if not LOG.fullmatch(r) and (not READ.match(r) or DOING_MORE.search(r))]
         for name, requests in sent.items()
     }
     return {name: requests for name, requests in found.items() if requests}
