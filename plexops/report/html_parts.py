@@ -107,7 +107,7 @@ def findings(site: SiteReport, name: str) -> Html | None:
     if not site.findings:
         return None
     rows = [_finding(finding, site, name) for finding in site.findings]
-    return table(("", "Check", "Shall be", "Is", "SiteState in"), rows, "checks")
+    return table(("", "Check", "Shall be", "Is", "Seen in"), rows, "checks")
 
 
 def _finding(finding: FindingReport, site: SiteReport, name: str) -> Html:
@@ -138,7 +138,7 @@ def _finding(finding: FindingReport, site: SiteReport, name: str) -> Html:
             tag("small", adopt) if adopt else None,
             data_label="Is",
         ),
-        tag("td", references(finding.exhibits, site, name), data_label="SiteState in"),
+        tag("td", references(finding.exhibits, site, name), data_label="Seen in"),
         class_=f"row-{kind}",
     )
 

@@ -19,12 +19,12 @@ def three_ways(site: SiteReport, name: str) -> Html | None:
             tag("td", line(stop.label), data_label="Stop"),
             tag("td", line(stop.state), data_label="State"),
             tag("td", line(stop.says), data_label="Read"),
-            tag("td", references(stop.exhibits, site, name), data_label="SiteState in"),
+            tag("td", references(stop.exhibits, site, name), data_label="Seen in"),
         )
         for way, stops in ways(site)
         for stop in stops
     ]
-    return table(("Way", "Stop", "State", "What was read", "SiteState in"), rows, "checks")
+    return table(("Way", "Stop", "State", "What was read", "Seen in"), rows, "checks")
 
 
 def verdict(site: SiteReport, name: str) -> Html | None:
@@ -46,7 +46,7 @@ def verdict(site: SiteReport, name: str) -> Html | None:
             items("Says nothing", found.ignored),
             items("What Plex's log tells", site.log),
             items("This would overturn it", found.overturned_by),
-            tag("p", "SiteState in ", references(found.exhibits, site, name)) if found.exhibits else None,
+            tag("p", "Seen in ", references(found.exhibits, site, name)) if found.exhibits else None,
             tag("p", line(sure), class_="muted") if sure else None,
         )
     )

@@ -1,6 +1,6 @@
 """ufw, read from its own files: `ufw status` starts Python and costs twenty times as much.
 
-SiteState with ufw 0.36.2. `prepend` is the only way to put a rule before a wider deny; `insert` skips an existing rule
+Seen with ufw 0.36.2. `prepend` is the only way to put a rule before a wider deny; `insert` skips an existing rule
 without moving it, and refuses a number behind the last rule. It counts as /etc/ufw/user.rules does, with rules for
 outgoing and forwarded packets. A rule with the very same target, whatever its action, is altered in place by
 `allow`: somebody's deny of exactly this port is therefore a conflict and not overwritten.

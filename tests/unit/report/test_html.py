@@ -147,6 +147,11 @@ def test_content() -> None:
     assert "ask the ISP for a public IPv4 address (sometimes free)" in stopped
 
 
+def test_the_checks_have_heads_that_a_person_reads() -> None:
+    heads = ("Check", "Shall be", "Is", "Seen in")
+    assert tuple(text for text in Page(render(DRIFT, View())).texts if text in heads)[:4] == heads
+
+
 def test_several_sites_have_one_heading_and_links_of_their_own() -> None:
     other = replace(CGNAT.sites[0], name="grandma")
     both = MaskedReport(replace(DRIFT, sites=(*DRIFT.sites, other)))
