@@ -183,7 +183,7 @@ class ProbeDriver:
         address, name = self.at.address, ""
         if address is None:
             address, name = None if reply is None else _met(reply), self.at.host
-        told = _STATUS.findall(reply.stderr) if reply and answer is ProbeAnswer.WRONG_SERVER else ["0"]
+        told = _STATUS.findall(reply.stderr) if reply and answer is ProbeAnswer.WRONG_SERVER else []
         status = int(told[-1]) if told else 0
         return Probe(
             self.vantage, address, self.at.port, answer, who, inside=inside, name=name, status=status

@@ -57,7 +57,7 @@ class Evidence:
             (
                 f"given.probe.{p.vantage}",
                 f"plexops probe by {p.vantage}",
-                f"{p.made} {p.address}:{p.port} {p.answer}",
+                f"{p.made} {p.tried} {p.answer}",
             )
             for p in self.probes
         ]

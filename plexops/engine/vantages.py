@@ -48,17 +48,17 @@ class Vantages:
 
         A vantage is a witness, not a stop: one that cannot be asked proves nothing, and stops nothing.
         """
+        url = endpoints.proxy(view)  # it is then all that is tried
         first = ProbeDriver(
             vantage.name,
             wanted[0],
             view.of(Role.PLEX).text("plex.identifier") or "",
             home=address_outside(view),
             inside=self._is_inside(vantage, view),
-            secure=_secure(view, wanted[0]),
+            secure=None if url is None else url.secure,
         )
         others = [
-            replace(first, at=at, further="ipv6" if at.over_ipv6 else str(at.port), secure=_secure(view, at))
-            for at in wanted[1:]
+            replace(first, at=at, further="ipv6" if at.over_ipv6 else str(at.port)) for at in wanted[1:]
         ]
         # A vantage at home is known by what the world takes it for; asking once is enough.
         first = replace(first, echo=self._echo())
@@ -93,11 +93,6 @@ def where_to_try(view: SiteView, ports: Sequence[int]) -> tuple[Endpoint, ...]:
         return (url.at,)
     over_ipv4 = () if address is None else tuple(Endpoint(str(address), port) for port in ports)
     return (*over_ipv4, *(endpoints.over_ipv6(view) or ())[:1])
-
-
-def _secure(view: SiteView, at: Endpoint) -> bool | None:
-    url = endpoints.proxy(view)
-    return url.secure if url is not None and url.at == at else None
 
 
 def ports_to_try(view: SiteView, wanted: int | None) -> tuple[int, ...]:

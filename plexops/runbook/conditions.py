@@ -335,7 +335,12 @@ def _why_none_counts(view: SiteView, port: int | None) -> str:
 
 
 #: Errors with which Plex has announced nothing, so that plex.tv was not asked to try.
-NOTHING_TRIED = frozenset({"doublenat", "publisherror", "myplexgone", "badauth", "jumboframes"})
+_NOTHING_TRIED = frozenset({"doublenat", "publisherror", "myplexgone", "badauth", "jumboframes"})
+
+
+def nothing_tried(state: str, error: str) -> bool:
+    """Tell by Plex's mapping state and error whether it announced nothing, so that there was nothing to try."""
+    return error in _NOTHING_TRIED or (state == "failed" and error != "unreachable")
 
 
 def plex_verdict(view: SiteView, port: int | None) -> Condition:
@@ -360,7 +365,7 @@ def plex_verdict(view: SiteView, port: int | None) -> Condition:
             return Condition(Holds.UNKNOWN, f"Plex is reachable at {reached}, not {port}", exhibit)
         return Condition(Holds.YES, f"plex.tv reached Plex at {reached}", exhibit)
     why = f"{state} ({error})" if error else state
-    if error in NOTHING_TRIED or (state == "failed" and error != "unreachable"):
+    if nothing_tried(state, error):
         return Condition(Holds.NO, f"Plex has nothing that plex.tv could try: {why}", exhibit)
     return Condition(Holds.NO, f"plex.tv could not reach Plex: {why}", exhibit)
 

@@ -13,7 +13,7 @@ from plexops.runbook import endpoints
 from plexops.runbook.attempts import Attempt, Came
 from plexops.runbook.cause import Place, of_fact
 from plexops.runbook.situation import Situation
-from plexops.runbook.stops import State, Stop
+from plexops.runbook.stops import State, Stop, not_read
 from plexops.runbook.way_in import WayIn, router_box, router_over_ipv6, rule_exhibits, server_box, stopping
 
 
@@ -90,13 +90,8 @@ def _server(situation: Situation, at: Endpoint) -> Stop:
 
 
 def _of_way(situation: Situation, place: Place, role: Role, way: WayIn | None, what: str) -> Stop:
-    asked = role in situation.view.asked
     if way is None or way.answer.kind is AnswerKind.UNKNOWN:
-        return Stop(
-            place,
-            State.UNREAD if asked else State.NOT_ASKED,
-            f"{what}: {'not read' if asked else 'not asked'}",
-        )
+        return Stop(place, *not_read(situation, role, what))
     if way.open:
         return Stop(place, State.PASSES, f"{what} let it through", rule_exhibits(way))
     stopped = stopping(way)
@@ -106,9 +101,7 @@ def _of_way(situation: Situation, place: Place, role: Role, way: WayIn | None, w
 
 def _socket(situation: Situation, at: Endpoint) -> Stop:
     if situation.listeners is None:
-        asked = Role.SERVER in situation.view.asked
-        says = f"what listens over IPv6: {'not read' if asked else 'not asked'}"
-        return Stop(Place.IPV6_SOCKET, State.UNREAD if asked else State.NOT_ASKED, says)
+        return Stop(Place.IPV6_SOCKET, *not_read(situation, Role.SERVER, "what listens over IPv6"))
     there = [one for one in situation.listeners if one.values.address in ("*", "::", at.host)]
     if not there:
         return Stop(Place.IPV6_SOCKET, State.STOPS, f"nothing listens at port {at.port} over IPv6")

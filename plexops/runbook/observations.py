@@ -136,7 +136,7 @@ def _plex_tv(view: SiteView, door: int | None, story: LogStory) -> tuple[PlexTv,
         return _by_log(door, story), ""
     if state in ("waiting", "unknown"):
         return PlexTv.NOTHING, ""
-    if error in conditions.NOTHING_TRIED or (state == "failed" and error != "unreachable"):
+    if conditions.nothing_tried(state, error):
         return PlexTv.NOT_ANNOUNCED, ""
     if error or plex.text("plex.public_address") == "":
         return PlexTv.NO, ""

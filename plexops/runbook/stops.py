@@ -139,12 +139,14 @@ def _with_word(stop: Stop, heard: Heard, causes: list[Cause]) -> Stop:
     )
 
 
-def _not_read(situation: Situation, role: Role, what: str, but: frozenset[str] = frozenset()) -> _Reading:
-    """Say that a device did not tell, or was not asked."""
-    asked = role in situation.view.asked
-    return _Reading(
-        State.UNREAD if asked else State.NOT_ASKED, f"{what}: {'not read' if asked else 'not asked'}", but=but
-    )
+def not_read(situation: Situation, role: Role, what: str) -> tuple[State, str]:
+    """Say that a device did not tell, or was not asked: the state of a stop, and the words."""
+    state = State.UNREAD if role in situation.view.asked else State.NOT_ASKED
+    return state, f"{what}: {state}"
+
+
+def _not_read(situation: Situation, role: Role, what: str) -> _Reading:
+    return _Reading(*not_read(situation, role, what))
 
 
 # --- the way in -----------------------------------------------------------------------------------------------------

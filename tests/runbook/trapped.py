@@ -41,9 +41,8 @@ def stop_at(view: SiteView, place: Place) -> Stop:
 
 def possible(view: SiteView) -> set[str]:
     """What may be wrong at all: shown, suspected or hidden, after observations struck out what they refute."""
-    stops = weigh(Situation(view, PORT)).stops
-    shown = {one.cause.id for stop in stops for one in stop.shown}
-    return shown | weigh(Situation(view, PORT)).possible
+    weighing = weigh(Situation(view, PORT))
+    return {one.cause.id for stop in weighing.stops for one in stop.shown} | weighing.possible
 
 
 def beside(verdict: Verdict) -> set[str]:
