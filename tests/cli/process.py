@@ -182,4 +182,6 @@ def house(
     with RunningHome(router, chosen, directory, options or HomeOptions()) as home:
         if pinned:
             pin_keys(LabHome(home, directory))
+        # A command may be quicker than plex.tv's first check, and would then tell of a home that has no word of it yet.
+        home.plex.settle()
         yield House(home)
