@@ -24,11 +24,13 @@ find_python() {
 	return 1
 }
 
-# make_environment GROUP: `dev` installs what the tests need as well, `run` only plexops.
+# make_environment GROUP: `run` installs only plexops, `dev` what the tests need as well, `nightly` what those of the night do.
 make_environment() {
 	[ -f pyproject.toml ] || die "there is no pyproject.toml here: run this from a checkout"
 	wanted=$(cksum <pyproject.toml)
-	for stamp in ".venv/.installed-$1" .venv/.installed-dev; do
+	for group in "$1" dev nightly; do
+		[ "$group" != dev ] || [ "$1" != nightly ] || continue
+		stamp=".venv/.installed-$group"
 		if [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && .venv/bin/python -c 'import plexops' 2>/dev/null; then
 			return
 		fi
@@ -45,10 +47,10 @@ install_with_uv() {
 		# Without a Python of this machine uv fetches one.
 		uv venv --quiet --python "$(find_python || echo 3.12)" .venv || return 1
 	fi
-	if [ "$1" = dev ]; then
-		uv pip install --quiet --python .venv/bin/python --editable . --group dev
-	else
+	if [ "$1" = run ]; then
 		uv pip install --quiet --python .venv/bin/python --editable .
+	else
+		uv pip install --quiet --python .venv/bin/python --editable . --group "$1"
 	fi
 }
 
@@ -66,10 +68,10 @@ install_with_pip() {
 		fi
 	fi
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip
-	if [ "$1" = dev ]; then
-		.venv/bin/python -m pip install --quiet --editable . --group dev
-	else
+	if [ "$1" = run ]; then
 		.venv/bin/python -m pip install --quiet --editable .
+	else
+		.venv/bin/python -m pip install --quiet --editable . --group "$1"
 	fi
 }
 
