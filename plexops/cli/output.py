@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TextIO
 
 from plexops.model.errors import PlexopsError, Problem
+from plexops.model.paths import from_home
 from plexops.model.run import MaskedReport, RunReport
 from plexops.report.terminal import safe_term
 from plexops.report.view import View
@@ -87,7 +88,7 @@ def parse_formats(given: Sequence[str]) -> tuple[tuple[str, Path | None], ...]:
             close = nearest(name, tuple(FORMATS))
             cure = f"Did you mean {close}?" if close else f"There are {', '.join(FORMATS)}."
             raise PlexopsError(Problem("PLX-C701", f"there is no report format {name!r}", cure))
-        found.append((name, Path(path).expanduser() if path else None))
+        found.append((name, from_home(path) if path else None))
     if sum(path is None for _, path in found) > 1:
         raise PlexopsError(
             Problem("PLX-C702", "two formats want to be printed", "Give one of them a file: html:report.html")

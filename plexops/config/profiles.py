@@ -13,6 +13,7 @@ from plexops.config.profile import build_profile
 from plexops.config.profile_schema import check_profile
 from plexops.config.yaml import load_yaml_document
 from plexops.model.errors import Place, PlexopsError, Problem
+from plexops.model.paths import from_home
 from plexops.model.profile import Profile
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -33,7 +34,7 @@ def profile_names() -> tuple[str, ...]:
 def profile_path(name: str, directory: Path, place: Place | None = None) -> Path:
     """Find a profile: a name, or a path (with a slash) that starts at the inventory. Raises PlexopsError PLX-C601."""
     if "/" in name or name.endswith(".yaml"):
-        return directory / Path(name).expanduser()
+        return directory / from_home(name)
     path = shipped("router_profiles") / f"{name}.yaml"
     if path.is_file():
         return path

@@ -18,6 +18,7 @@ from plexops.config.problems import Problems, misspelt, shown
 from plexops.config.templates import is_template
 from plexops.config.typed import Misfit
 from plexops.model.errors import Place
+from plexops.model.paths import from_home
 from plexops.model.site import SecretReference, SecretSource
 from plexops.model.values import Ports
 
@@ -131,7 +132,7 @@ class Reader:
     def file(self, name: str) -> str:
         """Give an absolute path; a relative one starts at the inventory. Empty where there is none."""
         text = self.text(name)
-        return str(Path(self.directory, Path(text).expanduser())) if text else ""
+        return str(Path(self.directory, from_home(text))) if text else ""
 
     def secret(self, name: str) -> SecretReference | None:
         """Give a reference to a secret, or None. The secret itself is not looked at."""

@@ -10,6 +10,7 @@ from threading import Lock
 
 from plexops.config.problems import shown
 from plexops.model.errors import Place, PlexopsError, Problem
+from plexops.model.paths import from_home
 from plexops.model.secret import Secret
 from plexops.model.site import SecretReference, SecretSource
 
@@ -101,7 +102,7 @@ def _from_person(reference: SecretReference, ask: Ask | None) -> str:
 
 
 def _from_file(reference: SecretReference) -> str:
-    path = Path(reference.directory, Path(reference.name).expanduser())
+    path = Path(reference.directory, from_home(reference.name))
     try:
         # A pipe in place of the file must not hold the run up.
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from base64 import b64decode
 from dataclasses import replace
-from pathlib import Path
 
 from plexops.config.secrets import Secrets
 from plexops.model.errors import Place
+from plexops.model.paths import from_home
 from plexops.model.secret import Secret
 from plexops.model.site import SecretReference, Site, SshLogin
 from plexops.transport.ssh_settings import SshSettings
@@ -30,7 +30,7 @@ def plain(
         port=login.port,
         username=login.username,
         password=override or secret(login.password),
-        key_files=(Path(login.key_file).expanduser(),) if login.key_file else (),
+        key_files=(from_home(login.key_file),) if login.key_file else (),
         key_text=secret(login.key),
         use_agent=not login.key_file,
         use_default_keys=not login.key_file,

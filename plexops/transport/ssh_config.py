@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from plexops.model.errors import PlexopsError
+from plexops.model.paths import from_home
 from plexops.transport.problems import failure, quoted
 from plexops.transport.ssh_config_file import SshConfigFile, UnusableConfigError, expanded
 from plexops.transport.ssh_settings import SSH_PORT, SshSettings
@@ -70,7 +71,7 @@ def _filled(settings: SshSettings, said: _Said, known: Known, via: SshSettings |
 def _files(said: _Said, tokens: Mapping[str, str]) -> list[Path]:
     """Give the key files that are there; ssh passes over the others too."""
     names = [expanded(name, tokens) for name in said.get("identityfile", ()) if name.lower() != "none"]
-    return [path for path in (Path(name).expanduser() for name in names) if path.is_file()]
+    return [path for path in (from_home(name) for name in names) if path.is_file()]
 
 
 def _lookup(config: SshConfigFile | None, settings: SshSettings) -> _Said:

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from plexops.model.paths import from_home
 from plexops.transport.problems import failure, quoted
 
 #: What plexops takes from the file.
@@ -142,7 +143,7 @@ def _read(path: Path, folder: Path, under: tuple[Line, ...], depth: int) -> Iter
 
 def _meant(folder: Path, pattern: str) -> list[Path]:
     """Give the files of an Include, in the order of their names; none is no mistake."""
-    whole = folder / Path(pattern).expanduser()
+    whole = folder / from_home(pattern)
     found = whole.parents[-1].glob(str(whole.relative_to(whole.anchor)))
     return sorted(path for path in found if path.is_file())
 

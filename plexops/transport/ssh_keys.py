@@ -13,6 +13,7 @@ import paramiko
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
+from plexops.model.paths import from_home
 from plexops.model.secret import Secret
 from plexops.transport.net import within
 from plexops.transport.problems import failure
@@ -150,7 +151,7 @@ def _from_default_files(passed: Passed) -> Generator[tuple[str, paramiko.PKey], 
 
 
 def _read(path: Path) -> bytes:
-    with path.expanduser().open("rb") as file:
+    with from_home(path).open("rb") as file:
         return file.read(_MAX_KEY_BYTES)
 
 
