@@ -12,6 +12,7 @@ import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from glob import glob
 from pathlib import Path
 
 from plexops.model.paths import from_home
@@ -98,7 +99,7 @@ def read_ssh_config(path: Path) -> SshConfigFile | None:
         if not path.is_file():
             return None
         return SshConfigFile(path, tuple(_read(path, path.parent, (), 0)))
-    except (UnusableConfigError, OSError) as error:
+    except (UnusableConfigError, OSError, ValueError) as error:  # ValueError: a null byte in a path
         why = str(error.strerror) if isinstance(error, OSError) else str(error)
         raise failure(
             "PLX-D112",
@@ -143,8 +144,7 @@ def _read(path: Path, folder: Path, under: tuple[Line, ...], depth: int) -> Iter
 
 def _meant(folder: Path, pattern: str) -> list[Path]:
     """Give the files of an Include, in the order of their names; none is no mistake."""
-    whole = folder / from_home(pattern)
-    found = whole.parents[-1].glob(str(whole.relative_to(whole.anchor)))
+    found = map(Path, glob(str(folder / from_home(pattern))))
     return sorted(path for path in found if path.is_file())
 
 
