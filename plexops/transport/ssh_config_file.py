@@ -144,7 +144,7 @@ def _read(path: Path, folder: Path, under: tuple[Line, ...], depth: int) -> Iter
 
 def _meant(folder: Path, pattern: str) -> list[Path]:
     """Give the files of an Include, in the order of their names; none is no mistake."""
-    found = map(Path, glob(str(folder / from_home(pattern))))
+    found = map(Path, glob(str(folder / from_home(pattern))))  # noqa: PTH207 - Path.glob takes no absolute pattern
     return sorted(path for path in found if path.is_file())
 
 
