@@ -38,6 +38,7 @@ def profile_schema() -> Schema:
         ["Forward TCP, external port {external_port}, to {address}."],
         leaf("One step. {fields} of the kind are filled in.", "Forward TCP, port {external_port}."),
     )
+    by_hand = {str(kind): {"$ref": "#/definitions/steps"} for kind in KINDS}
     properties: Schema = {
         "profile": leaf(
             "The family's short name, the same as the file's.",
@@ -75,7 +76,7 @@ def profile_schema() -> Schema:
         "resources": table("How the device keeps each kind.", {}, kinds),
         "packets": _packets(),
         "window": _window(),
-        "steps": _named("What a person does by hand, by kind.", {"upnp": ["Switch UPnP off."]}, steps),
+        "steps": table("What a person does by hand, by kind.", {"upnp": ["Switch UPnP off."]}, by_hand),
         "verified": listing(
             "On what it was seen to work.",
             [{"firmware": "23.05", "on": "a Belkin RT3200", "how": "real"}],
@@ -98,7 +99,7 @@ def profile_schema() -> Schema:
         "$schema": DRAFT,
         "title": "plexops router profile",
         **table("One router family, as data.", example, properties, "profile", "title", "speaks", "verified"),
-        "definitions": {"kind": _kind(), "backend": _backend(), "request": _request()},
+        "definitions": {"kind": _kind(), "backend": _backend(), "request": _request(), "steps": steps},
     }
 
 
