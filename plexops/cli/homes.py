@@ -98,6 +98,7 @@ def pin_keys(home: LabHome) -> None:
 
     from plexops.cli.session import pinned_store
     from plexops.evidence.folder import Store
+    from plexops.lab.scenario import PLEX_PORT, RESERVED
 
     running = home.running
     root = Store.open(home.state / "plexops").root
@@ -111,7 +112,11 @@ def pin_keys(home: LabHome) -> None:
     else:
         keys[f"{SITE}/router"] = running.keys["router"].public
         pins = {}
-    pinned_store(root, keys, pins, datetime.now(UTC).date()).save()
+    host, port = running.listen("plex_tv")
+    origins = {f"{SITE}/account": f"http://{host}:{port}"}
+    if not running.scenario.server_login:  # else the server itself proves that it is Plex's host
+        origins[f"{SITE}/plex"] = f"http://{RESERVED}:{PLEX_PORT}"
+    pinned_store(root, keys, pins, origins, datetime.now(UTC).date()).save()
 
 
 def _outside() -> str:

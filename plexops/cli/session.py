@@ -25,7 +25,7 @@ from plexops.model.errors import PlexopsError, Problem
 from plexops.model.secret import Secret
 from plexops.model.site import Checker, Inventory, SecretReference, SecretSource, SiteTasks
 from plexops.transport.trust import OfferedKey, fingerprint
-from plexops.transport.trust_store import TrustStore
+from plexops.transport.trust_store import ORIGIN, TrustStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,13 +184,15 @@ def _prompt(what: str, *, wanted: bool, interactive: bool) -> Secret | None:
 
 
 def pinned_store(
-    root: Path, host_keys: Mapping[str, str], pins: Mapping[str, str], today: date
+    root: Path, host_keys: Mapping[str, str], pins: Mapping[str, str], origins: Mapping[str, str], today: date
 ) -> TrustStore:
-    """Give a store in which devices have these SSH host keys (`ssh-ed25519 AAAA…`) and TLS pins."""
+    """Give a store in which devices have these SSH host keys (`ssh-ed25519 AAAA…`), TLS pins and approved origins."""
     store = TrustStore.load(root)
     for device, key in host_keys.items():
         kind, encoded = key.split()[:2]
         store = store.pin(device, OfferedKey(kind, fingerprint(b64decode(encoded))), today)
     for device, pin in pins.items():
         store = store.pin(device, OfferedKey("tls", pin), today)
+    for device, origin in origins.items():
+        store = store.pin(device, OfferedKey(ORIGIN, origin), today)
     return store

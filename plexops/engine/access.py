@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -28,15 +29,18 @@ from plexops.model.site import (
     Vantage,
 )
 from plexops.model.snapshot import Role
-from plexops.transport.here import HereSettings, LocalSettings
+from plexops.transport.here import HereSettings, LocalSettings, holds_address
 from plexops.transport.http_settings import BasicLogin, HeaderLogin, HttpSettings, Pinned
 from plexops.transport.link import LinkSettings, ReadLink, ReadSettings, WriteLink
+from plexops.transport.secret_way import pinned_outside, same_way
 from plexops.transport.ssh_config import resolve
 from plexops.transport.ssh_config_file import SshConfigFile
 from plexops.transport.ssh_settings import SSH_PORT, SshSettings
 from plexops.transport.ssh_settings import Become as Rights
 from plexops.transport.trust import Source, TrustedKey, TrustedKeys
 from plexops.transport.trust_store import TrustStore, ssh_trust, tls_trust
+
+_LOOPBACK = "127.0.0.1"
 
 
 class Links(Protocol):
@@ -144,17 +148,23 @@ class Access:
         secret = token or (None if plex is None else self._plex_token(plex))
         if secret is None:
             raise ValueError("no token is known")
+        return self._approved(replace(self.plex_tv(), login=HeaderLogin("X-Plex-Token", secret)))
+
+    def plex_tv(self) -> HttpSettings:
+        """Give the way to plex.tv without a token."""
         url = self.plex_tv_url()
         return HttpSettings(
             self.device("account"),
             url,
-            login=HeaderLogin("X-Plex-Token", secret),
             plain_login=url != PLEX_TV,
             constant_address=url == PLEX_TV,
             headers=(("X-Plex-Client-Identifier", "plexops"),),
             connect_seconds=5.0,
             read_seconds=10.0,
         )
+
+    def _approved(self, settings: HttpSettings) -> HttpSettings:
+        return replace(settings, approved=self.store.approves(settings.device, settings.origin))
 
     def knows_token(self, token: Secret | None) -> bool:
         """Whether a token is at hand for plex.tv: the one that the server told, or one that is kept elsewhere."""
@@ -198,11 +208,13 @@ class Access:
         """Give the way to one vantage."""
         return self._ssh(vantage.ssh, self.device(f"vantage {vantage.name}"))
 
-    def plex(self, token: Secret | None, address: str = "", *, inside: bool = False) -> HttpSettings:
+    def plex(
+        self, token: Secret | None, address: str = "", *, inside: bool = False, beside: bool = False
+    ) -> HttpSettings:
         """Give the way to Plex; `address` is where it is now, when that is not where it shall be.
 
         `inside` goes to the server's loopback, through its own SSH session where it is not this computer: the host
-        firewall may stop all else.
+        firewall may stop all else. `beside`: the server itself has answered in this run, at that address.
         """
         plex = self.site.plex
         if plex is None:
@@ -211,11 +223,14 @@ class Access:
         device = self.device(Role.PLEX)
         settings = HttpSettings(
             device,
-            moved_url(plex.url, "127.0.0.1" if inside else address),
+            moved_url(plex.url, _LOOPBACK if inside else address),
             login=None if secret is None else HeaderLogin("X-Plex-Token", secret),
             via=self._inside(address) if inside else self._plex_via(plex),
             plain_login=True,
         )
+        settings = self._approved(settings)
+        if inside or beside:
+            settings = replace(settings, proven=self._proven(address, settings.via, inside=inside))
         if settings.secure and (plex.tls_pin or self.store.keys(device, tls=True)):
             return replace(settings, tls=Pinned(self._tls(device, plex.tls_pin, plex.places)))
         return settings
@@ -223,6 +238,25 @@ class Access:
     def _inside(self, address: str) -> SshSettings | None:
         server = self.server(address)
         return server if isinstance(server, SshSettings) else None
+
+    def _proven(self, address: str, via: SshSettings | None, *, inside: bool) -> frozenset[str]:
+        """Give the addresses at which, on this way, the server answers: one whose key is pinned outside, or this one.
+
+        Its own loopback, where the way is its SSH session.
+        """
+        server = self.server(address)
+        if isinstance(server, LocalSettings):
+            return frozenset() if via is not None else self._own_addresses(address)
+        if not pinned_outside(server):
+            return frozenset()
+        if inside:
+            return frozenset({_LOOPBACK})
+        return frozenset({server.host} if same_way(server.via, via) else ())
+
+    def _own_addresses(self, address: str) -> frozenset[str]:
+        named = None if self.site.server is None else self.site.server.address
+        lan = IPv4Address(address) if address else named
+        return frozenset({_LOOPBACK, "::1", *([str(lan)] if lan is not None and holds_address(lan) else [])})
 
     def _plex_via(self, plex: PlexDevice) -> SshSettings | None:
         return None if plex.via is None else self._ssh(plex.via, self.device("via"))
@@ -323,6 +357,7 @@ class Access:
             login=basic,
             via=None if login.via is None else self._ssh(login.via, self.device("via")),
         )
+        settings = self._approved(settings)
         if login.tls_pin or self.store.keys(device, tls=True):
             return replace(settings, tls=Pinned(self._tls(device, login.tls_pin, login.places)))
         return settings

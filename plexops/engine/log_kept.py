@@ -16,6 +16,7 @@ from plexops.drivers.plex_log import (
 from plexops.engine.access import Access, Links
 from plexops.engine.apply import Applied
 from plexops.engine.exhibits import exhibit
+from plexops.engine.sending import settings_for
 from plexops.engine.site_state import Drivers, SiteState
 from plexops.model.errors import PlexopsError
 from plexops.model.exchange import Read, Reply, shown
@@ -88,9 +89,7 @@ class KeptLog:
             return None
         seen, access = self._seen, self._access
         device = access.device(Role.PLEX) + (" from inside" if seen.plex_inside else "")
-        link = self._links.read(
-            device, lambda: access.plex(seen.token, seen.server_address, inside=seen.plex_inside)
-        )
+        link = self._links.read(device, lambda: settings_for(access, seen, Role.PLEX))
         try:
             (reply,) = link.ask((LOGS_READ,))
         finally:

@@ -106,7 +106,7 @@ class Observer:
         elif role is Role.SERVER:
             part = self._ask_server(seen.server_address)
         elif role is Role.PLEX:
-            part = self._ask_plex(seen.token, seen.server_address)
+            part = self._ask_plex(seen.token, seen.server_address, host_told=Role.SERVER in seen.identities)
         if part.snapshot is None:
             raise PlexopsError(part.problems or Problem("PLX-D101", f"the {role} did not answer"))
         plex = self._access.site.plex
@@ -265,7 +265,7 @@ class Observer:
         return self._ask_plex(
             host.token,
             address,
-            server_answers=host.snapshot is not None,
+            host_told=host.snapshot is not None,
             logs=self._asks_everything and not _told_log(host.snapshot),
         )
 
@@ -276,25 +276,23 @@ class Observer:
             return ""
         return _leased_address(router.result(), device)
 
-    def _ask_plex(
-        self, token: Secret | None, moved: str, *, server_answers: bool = True, logs: bool = False
-    ) -> Answered:
+    def _ask_plex(self, token: Secret | None, moved: str, *, host_told: bool, logs: bool = False) -> Answered:
         """Ask Plex where it is; where nothing gets through to it, from inside the server. `logs`: for its log as well."""
         driver = None
         if self._drivers.plex is not None:
-            driver = replace(self._drivers.plex, logs=logs, token=self._sends_token(token, server_answers))
+            driver = replace(self._drivers.plex, logs=logs, token=self._sends_token(token, host_told))
         plex, server = self._access.site.plex, self._access.site.server
         if driver is None or plex is None:
             return Answered()
         same_host = server is not None and urlsplit(plex.url).hostname == str(server.address)
         address = moved if same_host else ""
         try:
-            part = self._ask_plex_at(driver, token, address, inside=False)
+            part = self._ask_plex_at(driver, token, address, inside=False, beside=host_told)
         except PlexopsError as error:
             asked = server is not None and server.asked
-            if not _nobody(error) or not same_host or not asked or not server_answers:
+            if not _nobody(error) or not same_host or not asked or not host_told:
                 raise
-            part = self._ask_plex_at(driver, token, address, inside=True)
+            part = self._ask_plex_at(driver, token, address, inside=True, beside=True)
             part.inside = True
         part.address = address
         part.token = token
@@ -306,10 +304,12 @@ class Observer:
         return told or self._access.knows_token(token)
 
     def _ask_plex_at(
-        self, driver: PlexDriver, token: Secret | None, address: str, *, inside: bool
+        self, driver: PlexDriver, token: Secret | None, address: str, *, inside: bool, beside: bool
     ) -> Answered:
         device = self._access.device(Role.PLEX) + (" from inside" if inside else "")
-        link = self._links.read(device, lambda: self._access.plex(token, address, inside=inside))
+        link = self._links.read(
+            device, lambda: self._access.plex(token, address, inside=inside, beside=beside)
+        )
         return ask_all(driver.observe(), link, Role.PLEX)
 
     def _put_together(self, parts: Mapping[Role, Answered], asked: float) -> SiteState:

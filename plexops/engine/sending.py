@@ -36,7 +36,8 @@ def settings_for(access: Access, seen: SiteState, role: Role) -> LinkSettings:
         return access.router()
     if role is Role.SERVER:
         return access.server(seen.server_address)
-    return access.plex(seen.token, seen.server_address, inside=seen.plex_inside)
+    beside = Role.SERVER in seen.identities
+    return access.plex(seen.token, seen.server_address, inside=seen.plex_inside, beside=beside)
 
 
 class Sender:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from plexops.model.errors import PlexopsError
 from plexops.transport.http_settings import Authorities, HttpSettings, Pinned
-from plexops.transport.net import cut, dial, is_private
+from plexops.transport.net import cut, dial
 from plexops.transport.problems import failure, quoted
+from plexops.transport.secret_way import require_over_http
 from plexops.transport.spki import pin_of
-from plexops.transport.trust import OfferedKey, Trust, require_known, require_outside
+from plexops.transport.trust import OfferedKey, require_known, require_outside
 
 if TYPE_CHECKING:
     from plexops.transport.ssh_session import SshSession
@@ -128,21 +129,9 @@ class Dialer:
     def _may_log_in(self, stream: socket.socket) -> None:
         """Refuse to send a login where it could be read, or to whom only the repository vouches for."""
         settings = self._settings
-        if settings.login is None or (settings.secure and isinstance(settings.tls, Pinned)):
-            return
         # Through a jump host the peer's address is not seen: only an address in the URL itself counts then.
         peer = settings.host if settings.via is not None else str(stream.getpeername()[0])
-        if settings.secure:
-            if not settings.constant_address and not is_private(peer):
-                require_outside(Trust.PINNED_INSIDE, "the login", settings.device, settings.where)
-            return
-        if not (settings.plain_login and is_private(peer)):
-            raise failure(
-                "PLX-D212",
-                f"the login of {settings.device} was not sent: {settings.base_url} is not encrypted",
-                "use https://, or reach the device by its private address or through a jump host",
-                settings.where,
-            )
+        require_over_http(settings, peer)
 
     def _untrusted(self, error: ssl.SSLCertVerificationError) -> PlexopsError:
         settings = self._settings
@@ -174,6 +163,20 @@ def speaks_tls(settings: HttpSettings) -> bool:
         scan(settings)
     except PlexopsError:
         return False
+    return True
+
+
+def publicly_trusted(settings: HttpSettings) -> bool:
+    """Tell whether a device shows a certificate of a public authority for its name. Nothing is sent."""
+    dialer = Dialer(settings)
+    try:
+        dialer.open().close()
+    except PlexopsError as error:
+        if any(problem.code == "PLX-D210" for problem in error.problems):
+            return False
+        raise
+    finally:
+        dialer.close()
     return True
 
 

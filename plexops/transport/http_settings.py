@@ -46,6 +46,8 @@ class HttpSettings:
     """One device's HTTP. `base_url` is scheme, host and port; a path in it goes before every request's.
 
     `plain_login` lets the login go over plain http, to private addresses only: for Plex, whose own clients do so.
+    `approved` says that a person approved this origin outside the repository; `proven` are addresses at which, on this
+    way, a host answered that is pinned there. Without one of them a login takes a pinned certificate.
     `constant_address` says that the address is plexops' own and not the inventory's (plex.tv): its login may go to a
     public address, once the certificate is verified. `headers` are constants that every request carries.
     Times are in seconds; `connect_seconds` includes TLS.
@@ -57,6 +59,8 @@ class HttpSettings:
     tls: Authorities | Pinned = Authorities()
     via: SshSettings | None = None
     plain_login: bool = False
+    approved: bool = False
+    proven: frozenset[str] = frozenset()
     constant_address: bool = False
     headers: tuple[tuple[str, str], ...] = ()
     connect_seconds: float = 10.0
@@ -84,6 +88,12 @@ class HttpSettings:
     def port(self) -> int:
         """The port, by default the scheme's."""
         return urlsplit(self.base_url).port or (443 if self.secure else 80)
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port: where a login may be approved to go. Raises ValueError as `host` does."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{urlsplit(self.base_url).scheme}://{host}:{self.port}"
 
     @property
     def where(self) -> str:

@@ -8,9 +8,10 @@ from plexops.model.errors import PlexopsError
 from plexops.transport.answer import Answer, Ending
 from plexops.transport.loading import load_paramiko
 from plexops.transport.net import dial
+from plexops.transport.secret_way import require_over_ssh
 from plexops.transport.shell import MAX_EXEC_BYTES, ShellReadLink, ShellWriteLink, as_exec
 from plexops.transport.ssh_settings import SSH_PORT, SshSettings
-from plexops.transport.trust import OfferedKey, require_outside
+from plexops.transport.trust import OfferedKey
 
 if TYPE_CHECKING:
     from socket import socket
@@ -54,7 +55,7 @@ class _Way:
         request = as_exec(script, self._settings)
         session = self._connected()
         if request.stdin:  # only ever sudo's password
-            require_outside(session.verdict, "the sudo password", self._settings.device, self._settings.where)
+            require_over_ssh(self._settings, session.verdict, "the sudo password")
         answer = session.run(request.text, request.stdin, idle, overall, MAX_EXEC_BYTES)
         if answer.ending is not Ending.DONE:
             self.close()  # what still comes belongs to nobody

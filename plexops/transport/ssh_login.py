@@ -13,9 +13,10 @@ import paramiko
 from plexops.model.errors import PlexopsError
 from plexops.model.secret import Secret
 from plexops.transport.problems import failure, quoted
+from plexops.transport.secret_way import require_over_ssh
 from plexops.transport.ssh_keys import Passed, candidates
 from plexops.transport.ssh_settings import SshSettings
-from plexops.transport.trust import Trust, require_outside
+from plexops.transport.trust import Trust
 
 _PASSWORD = "password"  # noqa: S105  the name of a login method (RFC 4252)
 _INTERACTIVE = "keyboard-interactive"
@@ -69,7 +70,7 @@ def _with_keys(login: _Login) -> bool:
 
 
 def _with_password(login: _Login, password: Secret) -> bool:
-    require_outside(login.verdict, "the password", login.settings.device, login.settings.where)
+    require_over_ssh(login.settings, login.verdict, "the password")
 
     def plain(attempt: _Login) -> Sequence[str]:
         return attempt.transport.auth_password(attempt.username, password.reveal(), fallback=False)

@@ -21,11 +21,13 @@ from plexops.transport.trust import OfferedKey, Source, TrustedKey, TrustedKeys
 
 _SCHEMA = "plexops.trust/1"
 _FILE = "trusted_keys.json"
+#: The type of what is no key: where a device's login may go (`http://192.168.1.50:32400`).
+ORIGIN = "origin"
 
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """One pinned key of a device and the day on which the user pinned it."""
+    """One pinned key of a device, or its approved origin (type `origin`), and the day on which the user said so."""
 
     type: str
     fingerprint: str
@@ -104,8 +106,12 @@ class TrustStore:
         return tuple(
             TrustedKey(p.fingerprint, Source.STORE, f"plexops trust, since {p.since}", p.type)
             for p in self.pins.get(device, ())
-            if (p.type == "tls") == tls
+            if p.type != ORIGIN and (p.type == "tls") == tls
         )
+
+    def approves(self, device: str, origin: str) -> bool:
+        """Tell whether a device's login may go to this scheme, host and port."""
+        return any((p.type, p.fingerprint) == (ORIGIN, origin) for p in self.pins.get(device, ()))
 
 
 def ssh_trust(

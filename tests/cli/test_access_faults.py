@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from plexops.cli.homes import LabHome, pin_keys
 from plexops.evidence.folder import Store
 from plexops.lab.home import HomeOptions
 from plexops.lab.keys import new_key
@@ -67,6 +68,11 @@ def test_a_password_goes_only_to_a_key_that_is_pinned_outside_the_files(tmp_path
         assert home.home.commands("router") == []
         pinned = home("trust", "router", "--fingerprint", key_of(home))
         assert pinned.status == 0
+        assert (
+            "the key of home/via is pinned in the repository only"
+            in home("audit", ROUTER_PASSWORD=options.router_password).said
+        )
+        pin_keys(LabHome(home.home, home.directory))
         assert home("audit", ROUTER_PASSWORD=options.router_password).status == 1
 
 

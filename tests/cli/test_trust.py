@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.process import House, house
+from tests.cli.process import PLEXOPS, House, at_a_terminal, house
 from tests.cli.test_access_faults import key_of, offered
 
 
@@ -81,8 +81,8 @@ def test_the_right_fingerprint_is_pinned_by_a_handshake_alone(name: str, role: s
     [
         ("home/ruoter", "Did you mean home/router?"),
         ("cabin/router", "there is no site 'cabin'. Sites: home."),
-        ("home/plex", "home/plex speaks plain http: it has no key to pin"),
-        ("home/vantage nowhere", "There are: router, server, via, vantage 198.51.100.77."),
+        ("home/plex", "home/plex speaks plain http: it has no key. Give --origin URL."),
+        ("home/vantage nowhere", "There are: router, server, plex, account, via, vantage 198.51.100.77."),
     ],
 )
 def test_a_name_that_is_none(name: str, hint: str, unpinned: House) -> None:
@@ -100,4 +100,35 @@ def test_a_certificate_is_pinned_by_its_public_key(tmp_path: Path) -> None:
         ended = home("trust", "router", "--fingerprint", home.home.tls.pin)
         assert (ended.status, ended.out) == (0, f"home/router: pinned {home.home.tls.pin}\n")
         assert home.home.commands("router") == []
+        # Its key and secret go through the jump host, and Plex's token to where the server answers.
+        for device, role in (("via", "jump"), ("server", "server")):
+            wanted = offered(home.home.keys[role].public).fingerprint  # type: ignore[index]
+            home.edit("inventory.yaml", "192.168.1.50", "192.168.1.83")
+            assert home("trust", device, "--fingerprint", wanted).status == 0
+            home.edit("inventory.yaml", "192.168.1.83", "192.168.1.50")
         assert home("audit").status == 1
+
+
+def test_where_a_token_goes_in_clear_is_approved_by_a_person(unpinned: House) -> None:
+    origin = "http://192.168.1.50:32400"
+    before = unpinned.home.log("plex")
+    other = unpinned("trust", "plex", "--origin", "http://192.168.1.51:32400")
+    assert other.status == 4
+    assert f"the inventory says {origin}" in other.said
+    assert "home/plex" not in pins(unpinned)
+    said = [unpinned("trust", "plex", "--origin", f"{origin}{slash}").out for slash in ("/", "")]
+    assert said == [f"home/plex: approved {origin}\n", f"home/plex: {origin} is approved already\n"]
+    assert pins(unpinned)["home/plex"] == [origin]
+    assert unpinned("trust", "router", "--origin", origin).status == 2
+    assert unpinned("trust", "--remove", "home/plex").status == 0
+    assert unpinned.home.log("plex") == before
+
+
+def test_at_a_terminal_it_shows_where_the_token_goes_and_asks(unpinned: House) -> None:
+    asked = (*PLEXOPS, "trust", "plex")
+    variables = {"XDG_STATE_HOME": str(unpinned.directory / "state")}
+    for answer, status in (("n", 1), ("y", 0)):
+        ended = at_a_terminal(asked, unpinned.directory, variables, "[y/N]", [answer])
+        assert ended[0] == status
+        assert "home/plex is at http://192.168.1.50:32400, unencrypted" in " ".join(ended[1].split())
+    assert pins(unpinned)["home/plex"] == ["http://192.168.1.50:32400"]

@@ -19,7 +19,7 @@ from plexops.lab.home import HomeOptions, Role, RunningHome, start_home
 from plexops.lab.network import OUTSIDE_ADDRESS, Service
 from plexops.lab.routers import RouterName
 from plexops.transport.trust import OfferedKey, fingerprint
-from plexops.transport.trust_store import TrustStore
+from plexops.transport.trust_store import ORIGIN, TrustStore
 from tests.forking import Forker
 
 KILLED = -signal.SIGKILL
@@ -191,6 +191,7 @@ def bench(
     with start_home(router, scenario, directory=directory, options=options) as home:
         made = Bench(home, forking, directory)
         trust_router(made)
+        trust_plex(made)
         yield made
 
 
@@ -200,10 +201,18 @@ def trust_router(made: Bench) -> None:
         _pin(made, "home/router", OfferedKey("tls", made.home.tls.pin))
 
 
-def trust_ssh(made: Bench, role: Role) -> None:
+def trust_plex(made: Bench) -> None:
+    """Pin the way to the server and approve where plex.tv is simulated: the token goes there."""
+    trust_ssh(made, "jump", "via")
+    trust_ssh(made, "server")
+    host, port = made.home.listen("plex_tv")
+    _pin(made, "home/account", OfferedKey(ORIGIN, f"http://{host}:{port}"))
+
+
+def trust_ssh(made: Bench, role: Role, name: str = "") -> None:
     """Pin a device's host key outside of the inventory: a password goes there."""
     kind, blob = made.home.keys[role].public.split()[:2]
-    _pin(made, f"home/{role}", OfferedKey(kind, fingerprint(b64decode(blob))))
+    _pin(made, f"home/{name or role}", OfferedKey(kind, fingerprint(b64decode(blob))))
 
 
 def _pin(made: Bench, device: str, key: OfferedKey) -> None:

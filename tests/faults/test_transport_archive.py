@@ -57,6 +57,7 @@ def asked(answer: bytes, record: Path | None = None, after: Callable[[], None] =
             f"http://127.0.0.1:{web.listener.port}",
             login=TOKEN,
             plain_login=True,
+            approved=True,
             read_seconds=3.0,
         )
         link = open_read(settings)

@@ -174,7 +174,10 @@ def test_a_token_goes_over_plain_http_only_where_that_was_asked_for_and_inside_t
     with web_server(ok) as web:
         assert refused(http(web, login=TOKEN)).problems[0].code == "PLX-D212"
         assert web.requests == []
-        asked(http(web, login=TOKEN, plain_login=True))
+        unapproved = http(web, login=TOKEN, plain_login=True)
+        assert refused(unapproved).problems[0].code == "PLX-D215"
+        assert web.requests == []
+        asked(replace(unapproved, proven=frozenset({"127.0.0.1"})))
         assert "X-Plex-Token: t0ken-of-the-owner" in web.requests[0]
         assert "t0ken" not in web.requests[0].splitlines()[0]  # never in the URL
 
@@ -182,21 +185,20 @@ def test_a_token_goes_over_plain_http_only_where_that_was_asked_for_and_inside_t
 def test_a_token_does_not_go_to_a_public_address_in_clear(monkeypatch: pytest.MonkeyPatch) -> None:
     with web_server(ok) as web:
         # 127.0.0.1 plays a public address: what counts is the address of the peer, not what the URL says.
-        monkeypatch.setattr("plexops.transport.http_dial.is_private", lambda address: address != "127.0.0.1")
-        assert refused(http(web, login=TOKEN, plain_login=True)).problems[0].code == "PLX-D212"
+        monkeypatch.setattr("plexops.transport.secret_way.is_private", lambda address: address != "127.0.0.1")
+        assert refused(http(web, login=TOKEN, plain_login=True, approved=True)).problems[0].code == "PLX-D212"
         assert web.requests == []
         assert asked(http(web))[0].status == 200
 
 
-def test_a_login_over_a_verified_name_goes_only_inside_the_home_or_to_a_constant_address(
-    router: Identity, monkeypatch: pytest.MonkeyPatch
+def test_a_login_over_a_verified_name_goes_only_where_it_was_approved_or_to_a_constant_address(
+    router: Identity,
 ) -> None:
     with web_server(ok, router) as web:
         verified = https(web, tls=Authorities(router.certificate), login=TOKEN)
-        assert asked(verified)[0].status == 200
-        monkeypatch.setattr("plexops.transport.http_dial.is_private", lambda _: False)
-        assert refused(verified).problems[0].code == "PLX-D203"
-        assert len(web.requests) == 1
+        assert refused(verified).problems[0].code == "PLX-D215"
+        assert web.requests == []
+        assert asked(replace(verified, approved=True))[0].status == 200
         assert asked(replace(verified, constant_address=True))[0].status == 200
 
 
@@ -245,7 +247,7 @@ def test_a_redirect_is_an_answer_and_is_not_followed() -> None:
             connection.sendall(plain_answer(b"moved", "302 Found", place))
 
         with web_server(away) as web:
-            (reply,) = asked(http(web, login=TOKEN, plain_login=True))
+            (reply,) = asked(http(web, login=TOKEN, plain_login=True, approved=True))
     assert (reply.status, reply.body, reply.whole) == (302, "moved", True)
     assert target.requests == []
 
@@ -614,7 +616,7 @@ def test_a_path_in_the_base_url_goes_before_every_request() -> None:
 def test_http_to_a_port_that_speaks_https_alone_says_so(router: Identity) -> None:
     with web_server(ok, router) as web:
         reads = tuple(replace(PREFS, id=f"r{n}") for n in range(4))
-        (problem,) = refused(http(web, plain_login=True, login=TOKEN), *reads).problems
+        (problem,) = refused(http(web, plain_login=True, login=TOKEN, approved=True), *reads).problems
         assert problem.code == "PLX-D114"
         assert problem.reason == f"home.plex speaks https only at port {web.listener.port}"
         assert f"write https://127.0.0.1:{web.listener.port} as plex.url" in problem.cure

@@ -15,11 +15,13 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from ipaddress import IPv4Address
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
+from plexops.cli.session import pinned_store
 from plexops.lab.base import ForwardSeed, ReservationSeed, Seed
 from plexops.lab.routers.linux_files import Interfaces, router_files
 
@@ -378,6 +380,10 @@ def _start_machines(home: RealHome, seed: Seed, lease: LeaseState) -> None:
     }
     server.write({daemons.PREFERENCES: daemons.preferences_xml(preferences)}, mode=0o600)
     home.inventory.write_text(_inventory(keys))
+    # As `plexops trust` did once: outside the repository, where a pull request does not get.
+    state = home.directory / "owner" / "state" / "plexops"
+    origins = {"home/account": f"http://127.0.0.1:{PLEX_TV_PORT}"}
+    pinned_store(state, {"home/server": keys["server"].public}, {}, origins, datetime.now(UTC).date()).save()
 
 
 def _inventory(keys: Mapping[str, daemons.Identity]) -> str:

@@ -6,7 +6,7 @@ import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import click
 
@@ -15,6 +15,7 @@ from plexops.cli.options import INVENTORY
 if TYPE_CHECKING:
     from plexops.engine.access import Access
     from plexops.model.site import Site
+    from plexops.transport.http_settings import HttpSettings
     from plexops.transport.link import LinkSettings, RemoteSettings
     from plexops.transport.trust import OfferedKey, TrustedKeys
     from plexops.transport.trust_store import TrustStore
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
     metavar="FP",
     help="Pin exactly this key, if the device shows it; for where nobody is to ask.",
 )
+@click.option(
+    "--origin",
+    metavar="URL",
+    help="Approve that Plex's token goes to exactly this scheme, host and port; for where nobody is to ask.",
+)
 @click.option("--remove", is_flag=True, help="Forget what is pinned for the device.")
 @click.option("--list", "listing", is_flag=True, help="List everything that is pinned.")
 def command(**options: Any) -> int:
@@ -37,6 +43,9 @@ def command(**options: Any) -> int:
     host of ~/.ssh/config, or home/vantage NAME; the role alone where there is one site. Only a handshake is made: no
     user name, no password, no request.
     Compare what is shown on the device itself before you say yes.
+
+    home/plex over http has no key: what is approved is where the token may go, scheme, host and port. So it is over
+    https too, where the certificate is a public authority's.
     """
     from plexops.cli.session import open_store
     from plexops.transport.trust_store import TrustStore
@@ -49,12 +58,15 @@ def command(**options: Any) -> int:
     given = " ".join(options["device"])
     if options["remove"]:
         return _remove(store, given)
-    if options["fingerprint"] is None and not sys.stdin.isatty():
+    if options["fingerprint"] is None and options["origin"] is None and not sys.stdin.isatty():
         raise click.UsageError(
-            "there is no terminal at which to compare the key: give --fingerprint FP, read on the device itself."
+            "there is no terminal at which to compare the key: give --fingerprint FP, read on the device itself, or "
+            "--origin URL for what has none."
         )
     site, role = find_device(given, options["inventory"])
     settings = way_to(site, role, store, options["inventory"])
+    if _by_origin(settings, role, options):
+        return _approve(store, settings, options["origin"])
     return _pin(store, settings, options["fingerprint"])
 
 
@@ -72,8 +84,6 @@ def find_device(given: str, inventory: Path | None) -> tuple[Site, str]:
     if name not in sites:
         raise click.UsageError(f"there is no site {name!r}. Sites: {', '.join(sites)}.")
     known = _roles(sites[name])
-    if role == "plex" and role not in known and sites[name].plex is not None:
-        raise click.UsageError(f"{name}/plex speaks plain http: it has no key to pin.")
     if role not in known and not role.startswith("via "):
         close = nearest(role, known)
         hint = f"Did you mean {name}/{close}?" if close else f"There are: {', '.join(known)}."
@@ -85,7 +95,8 @@ def _roles(site: Site) -> list[str]:
     found = {
         "router": site.router is not None and not site.router.manual,
         "server": site.server is not None and site.server.asked,
-        "plex": site.plex is not None and site.plex.url.startswith("https:"),
+        "plex": site.plex is not None,
+        "account": bool(site.plex_tv),
     }
     return [
         *(name for name, there in found.items() if there),
@@ -129,6 +140,8 @@ def _way(access: Access, role: str) -> LinkSettings:
         return access.server()
     if role == "plex":
         return access.plex(None)
+    if role == "account":
+        return access.plex_tv()
     if role == "via":
         jump = access.jump_host()
         if jump is None:
@@ -149,6 +162,46 @@ def _jump_of_config(access: Access, role: str) -> RemoteSettings:
             f"Jump hosts there: {there}."
         )
     return found[access.device(role)]
+
+
+def _by_origin(settings: RemoteSettings, role: str, options: dict[str, Any]) -> TypeGuard[HttpSettings]:
+    """Tell whether it is approved where a login goes, because there is no key that stays the same."""
+    from plexops.transport.http_dial import publicly_trusted
+    from plexops.transport.http_settings import HttpSettings, Pinned
+
+    if role not in ("plex", "account") or not isinstance(settings, HttpSettings):
+        if options["origin"] is not None:
+            raise click.UsageError(f"{settings.device} has a key: pin that one.")
+        return False
+    if not settings.secure and options["fingerprint"] is not None:
+        raise click.UsageError(f"{settings.device} speaks plain http: it has no key. Give --origin URL.")
+    if not settings.secure or options["origin"] is not None:
+        return True
+    return (
+        options["fingerprint"] is None and not isinstance(settings.tls, Pinned) and publicly_trusted(settings)
+    )
+
+
+def _approve(store: TrustStore, settings: HttpSettings, wanted: str | None) -> int:
+    from plexops.cli.output import emit, note
+    from plexops.transport.trust import OfferedKey
+    from plexops.transport.trust_store import ORIGIN
+
+    device, origin = settings.device, settings.origin
+    note(f"{device} is at {origin}{'' if settings.secure else ', unencrypted'}")
+    if settings.via is not None:
+        note(f"through {settings.via.device}, {settings.via.address}")
+    if wanted is not None and wanted.rstrip("/") != origin:
+        raise _other_key(device, f"the inventory says {origin}, not {wanted}", settings.where)
+    if store.approves(device, origin):
+        emit(f"{device}: {origin} is approved already\n")
+        return 0
+    if wanted is None and not click.confirm(f"May the owner's Plex token go to {origin}?", err=True):
+        emit(f"{device}: nothing was approved\n")
+        return 1
+    store.pin(device, OfferedKey(ORIGIN, origin), datetime.now(UTC).date()).save()
+    emit(f"{device}: approved {origin}\n")
+    return 0
 
 
 def _pin(store: TrustStore, settings: RemoteSettings, wanted: str | None) -> int:

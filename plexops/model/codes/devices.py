@@ -167,8 +167,8 @@ _TRUST: tuple[Code, ...] = (
         ExitStatus.INCOMPLETE,
         "The device's key stands in the inventory only. Whoever can change the repository could change address and "
         "key together and so collect the password, the sudo password or the token. So a secret is only sent when "
-        "the key is also pinned outside the repository, by `plexops trust` or in ~/.ssh/known_hosts, or when a "
-        "publicly trusted certificate answers at a private address. Login by SSH key needs none of this.",
+        "the key is also pinned outside the repository, by `plexops trust` or in ~/.ssh/known_hosts; that of every jump "
+        "host on the way too. Login by SSH key needs none of this.",
     ),
     Code(
         "PLX-D204",
@@ -246,7 +246,17 @@ _TRUST: tuple[Code, ...] = (
         ExitStatus.INCOMPLETE,
         "`plexops trust DEVICE --fingerprint FP` pins exactly the key that you compared. The device shows a different "
         "one, so nothing was pinned. Compare once more on the device itself: it may have several host keys, or "
-        "somebody sits between.",
+        "somebody sits between. With `--origin URL`, the inventory says another address than the one to be approved.",
+    ),
+    Code(
+        "PLX-D215",
+        "a login is not sent where only the repository says it goes",
+        ExitStatus.INCOMPLETE,
+        "Plain http and a public certificate say nothing of whose device answers, and the address stands in the "
+        "inventory: whoever can change the repository could have Plex's token or the router's API key sent elsewhere. "
+        "Nothing was sent. It needs no step where the server itself answered at this address, by the same jump hosts, "
+        "with a key pinned outside the repository. Elsewhere `plexops trust home/plex` shows scheme, host and port and "
+        "asks; the answer is kept outside the repository. If you did not change the address, look who did.",
     ),
 )
 
