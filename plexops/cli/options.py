@@ -37,7 +37,13 @@ def with_files(command: Command) -> Command:
 
 def given_words(options: Mapping[str, Any]) -> tuple[str, ...]:
     """Give the words of `with_files` and `with_run` that another command needs again, but the sites."""
-    lists = (("-t", "tags"), ("--skip-tags", "skip_tags"), ("-e", "extra_vars"), ("--adopt", "adopt"))
+    lists = (
+        ("-t", "tags"),
+        ("--skip-tags", "skip_tags"),
+        ("-e", "extra_vars"),
+        ("--adopt", "adopt"),
+        ("--allow-profile", "allow_profile"),
+    )
     words = [*map(str, options["playbooks"])]
     words += [] if options["inventory"] is None else ["-i", str(options["inventory"])]
     for flag, name in lists:
@@ -74,6 +80,14 @@ def with_formats(command: Command) -> Command:
     return command
 
 
+def _digests(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
+    """Take whole digests alone: another profile with the same beginning could be looked for."""
+    for text in given:
+        if len(text) != 64 or set(text.lower()) - set("0123456789abcdef"):
+            raise click.BadParameter("give all 64 hexadecimal digits of the SHA-256 of the profile's text.")
+    return tuple(text.lower() for text in given)
+
+
 def with_run(command: Command) -> Command:
     """Add what says how devices are reached and how the result is shown."""
     command = with_formats(command)
@@ -81,6 +95,13 @@ def with_run(command: Command) -> Command:
         (
             click.option("-k", "--ask-pass", is_flag=True, help="Ask once for the login password."),
             click.option("-K", "--ask-become-pass", is_flag=True, help="Ask once for the sudo password."),
+            click.option(
+                "--allow-profile",
+                multiple=True,
+                metavar="DIGEST",
+                callback=_digests,
+                help="Let a profile that does not come with plexops say what is sent: the SHA-256 of its text.",
+            ),
             click.option(
                 "-f",
                 "--forks",

@@ -101,11 +101,14 @@ def open_homes(
     ask_become_pass: bool = False,
     record: Path | None = None,
     replay: Path | None = None,
+    sends: str = "",
+    allowed_profiles: Sequence[str] = (),
 ) -> tuple[Home, ...]:
     """Make every site ready. Raises PlexopsError; nothing is contacted.
 
     Every secret that may be needed is taken from its place now: one that is missing is told before the first device
-    is asked, and a person is asked for all of them at once. A replay needs none.
+    is asked, and a person is asked for all of them at once. A replay needs none. `sends` is the command, where it may
+    write: then a profile that does not come with plexops is one of `allowed_profiles`, or refused.
     """
     tasks = files.tasks()
     interactive = sys.stdin.isatty()
@@ -116,6 +119,8 @@ def open_homes(
         links=ReplayedLinks(replay) if replay is not None else LiveLinks(record),
         known_hosts=known_hosts_files(os.environ),
         ssh_config=ssh_config_file(os.environ) if replay is None else None,
+        sends=sends,
+        allowed_profiles=frozenset(allowed_profiles),
         login_password=_prompt("login password", wanted=ask_pass, interactive=interactive),
         sudo_password=_prompt("sudo password", wanted=ask_become_pass, interactive=interactive),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -11,7 +12,7 @@ from plexops.config.nodes import Entry, Listing, Node, Scalar, Table, plain
 from plexops.config.problems import nearest
 from plexops.config.profile import build_profile
 from plexops.config.profile_schema import check_profile
-from plexops.config.yaml import load_yaml_document
+from plexops.config.yaml import parse_yaml, read_text
 from plexops.model.errors import Place, PlexopsError, Problem
 from plexops.model.paths import from_home
 from plexops.model.profile import Profile
@@ -28,7 +29,11 @@ def shipped(folder: str) -> Path:
 
 def profile_names() -> tuple[str, ...]:
     """Give the names of the profiles that come with plexops."""
-    return tuple(sorted(path.stem for path in shipped("router_profiles").glob("*.yaml")))
+    return tuple(path.stem for path in _shipped_files())
+
+
+def _shipped_files() -> list[Path]:
+    return sorted(shipped("router_profiles").glob("*.yaml"))
 
 
 def profile_path(name: str, directory: Path, place: Place | None = None) -> Path:
@@ -49,7 +54,8 @@ def load_profile(
 ) -> Profile:
     """Load one profile and fill in the router's params. Raises PlexopsError with all problems of the file."""
     path = profile_path(name, directory, place)
-    document = load_yaml_document(path)
+    text = read_text(path, str(path))
+    document = parse_yaml(text, str(path))
     check_profile(document)
     content: Any = plain(document)
     unknown = sorted(set(params) - set(content.get("params", {})))
@@ -57,7 +63,10 @@ def load_profile(
         known = ", ".join(content.get("params", {})) or "none"
         reason = f"the profile {name} has no param {unknown[0]!r}"
         raise PlexopsError(Problem("PLX-C602", reason, f"It has: {known}.", place, "router.params"))
-    return build_profile(content, path.read_text(encoding="utf-8"), _Places(document), params)
+    profile = build_profile(content, text, _Places(document), params)
+    return replace(
+        profile, shipped=any(text == known.read_text(encoding="utf-8") for known in _shipped_files())
+    )
 
 
 class _Places:

@@ -114,7 +114,7 @@ def _document(
         seconds=round(time.monotonic() - begin, 3),
         version=__version__,
         exit_status=worst(ExitStatus(site.exit_status) for site in sites),
-        sites=tuple(sites),
+        sites=tuple(replace(site, taught=home.taught) for home, site in zip(homes, sites, strict=False)),
     )
     return report, mask_report(report, Masker(load_key(store.root), Scrubber(_secrets(homes))))
 

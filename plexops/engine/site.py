@@ -43,6 +43,10 @@ class Setting:
     known_hosts: tuple[Path, ...] = ()
     #: None where there is none, and for a replay: nobody is really asked.
     ssh_config: SshConfigFile | None = None
+    #: The command that is going to send, where one is; empty where devices are only asked.
+    sends: str = ""
+    #: Digests of profiles that do not come with plexops, and by which it may write all the same.
+    allowed_profiles: frozenset[str] = frozenset()
     login_password: Secret | None = None
     sudo_password: Secret | None = None
 
@@ -61,6 +65,16 @@ class Home:
     def observer(self) -> Observer:
         """Give somebody who looks."""
         return Observer(self.access, self.drivers, self.links, self.view)
+
+    @property
+    def taught(self) -> str:
+        """Name the profile, where it does not come with plexops, with the digest of its text."""
+        router = self.tasks.site.router
+        if self.profile is None or router is None or self.profile.shipped:
+            return ""
+        return (
+            f"{router.profile} does not come with plexops; the SHA-256 of its text is {self.profile.digest}"
+        )
 
 
 def known_hosts_files(environment: Mapping[str, str]) -> tuple[Path, ...]:
@@ -109,6 +123,7 @@ def open_home(tasks: SiteTasks, setting: Setting) -> Home:
     )
     access.require_ways()
     if profile is not None:
+        _require_allowed(profile.profile, access, setting)
         _require_room(tasks, profile.profile)
     _require_shell(access, live=setting.links.live)
     asked_router = profile is not None and speaks is not Speaks.NOTHING
@@ -119,6 +134,24 @@ def open_home(tasks: SiteTasks, setting: Setting) -> Home:
     )
     plain = None if profile is None else profile.profile
     return Home(tasks, access, drivers, plain, _view(site, drivers, plain, access), setting.links)
+
+
+def _require_allowed(profile: Profile, access: Access, setting: Setting) -> None:
+    """Raise PlexopsError PLX-D410 where a profile that does not come with plexops would have a say in what is sent.
+
+    On a router that is this computer it may not even ask: its reads choose files of this computer.
+    """
+    local = access.is_local(Role.ROUTER) and setting.links.live
+    if profile.shipped or profile.digest in setting.allowed_profiles or not (setting.sends or local):
+        return
+    router = access.site.router
+    named = profile.name if router is None else router.profile
+    does = "nothing is sent as it says" if setting.sends else "it reads nothing on this computer"
+    reason = f"the profile {named} does not come with plexops, and {does}; the SHA-256 of its text is {profile.digest}"
+    command = setting.sends or "audit"
+    cure = f"Read it, above all what it sends. Then: plexops {command} --allow-profile {profile.digest}"
+    place = None if router is None else router.places.get("profile")
+    raise PlexopsError(Problem("PLX-D410", reason, cure, place, "router.profile"))
 
 
 def _require_room(tasks: SiteTasks, profile: Profile) -> None:

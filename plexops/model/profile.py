@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -204,3 +205,10 @@ class Profile:
     steps: Mapping[Kind, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
     verified: tuple[Verified, ...] = ()
     place: Place | None = None
+    #: Whether it comes with plexops, word for word: any other one stands where a pull request may change it.
+    shipped: bool = False
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of its text, in hexadecimal."""
+        return hashlib.sha256(self.text.encode()).hexdigest()

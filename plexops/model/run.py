@@ -223,6 +223,8 @@ class SiteReport:
     asked: tuple[str, ...] = ()
     next_steps: tuple[str, ...] = ()
     plan_digest: str = ""
+    #: Which profile that does not come with plexops taught it the router, with the digest of its text.
+    taught: str = ""
     errors: tuple[Problem, ...] = ()
     before_after: tuple[DeviceDiff, ...] = ()
 

@@ -61,6 +61,7 @@ def _site(site: run.SiteReport) -> Object:
         "asked": list(site.asked),
         "next_steps": list(site.next_steps),
         "plan_digest": site.plan_digest,
+        "taught": site.taught,
         "errors": [_problem(one) for one in site.errors],
         "before_after": [_plain(diff) for diff in site.before_after],
     }
@@ -275,6 +276,7 @@ def _read_site(reader: _Reader) -> run.SiteReport:
         asked=reader.texts("asked"),
         next_steps=reader.texts("next_steps"),
         plan_digest=reader.text("plan_digest"),
+        taught=reader.text("taught"),
         errors=reader.many("errors", _read_problem),
         before_after=reader.many("before_after", _read_diff),
     )

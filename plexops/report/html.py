@@ -119,6 +119,7 @@ def _site(site: SiteReport, name: str, *, several: bool) -> Html:
 def _banner(site: SiteReport, title: Html) -> Html:
     kind, word = parts.standing(site)
     aside = [f"Plex Web shows: {parts.line(site.plex_web)}"] if site.plex_web else []
+    aside += [f"Profile: {parts.line(site.taught)}"] if site.taught else []
     aside += [f"Asked: {parts.line(told)}" for told in site.asked]
     aside += [f"Not asked: {parts.line(reason)}" for reason in site.not_asked]
     return tag(

@@ -80,7 +80,13 @@ def _site(report: RunReport, site: SiteReport, pen: Pen, width: int, view: View)
     if site.safe_stop is not None:
         lines += ["", *labelled(pen, "Safe stop.", Style.STOP, [site.safe_stop], width, _LABELS)]
     shown = (site.plex_web,) if site.plex_web and site.verdict is None else ()
-    for label, texts in (("Plex Web", shown), ("asked", site.asked), ("not asked", site.not_asked)):
+    taught = (site.taught,) if site.taught else ()
+    for label, texts in (
+        ("profile", taught),
+        ("Plex Web", shown),
+        ("asked", site.asked),
+        ("not asked", site.not_asked),
+    ):
         for told in texts:
             lines += labelled(pen, label, Style.FAINT, [told], width, _LABELS)
     return lines

@@ -62,7 +62,12 @@ def command(**options: Any) -> int:
         require_writable(options["out"])
     store = open_store()
     homes = open_homes(
-        files_from(options), store, ask_pass=options["ask_pass"], ask_become_pass=options["ask_become_pass"]
+        files_from(options),
+        store,
+        ask_pass=options["ask_pass"],
+        ask_become_pass=options["ask_become_pass"],
+        sends="" if options["dry_run"] else "apply",
+        allowed_profiles=options["allow_profile"],
     )
     if len(homes) > 1 and not options["dry_run"] and not options["approve"]:
         raise click.UsageError("several sites: name one with --limit, or give --approve DIGEST.")

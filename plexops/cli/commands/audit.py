@@ -57,6 +57,7 @@ def command(**options: Any) -> int:
             ask_become_pass=options["ask_become_pass"],
             record=options["record"],
             replay=options["replay"],
+            allowed_profiles=options["allow_profile"],
         )
         order = Order(
             "audit",

@@ -95,6 +95,7 @@ def command(**options: Any) -> int:
         ask_become_pass=options["ask_become_pass"],
         record=options["record"],
         replay=options["replay"],
+        allowed_profiles=options["allow_profile"],
     )
     if person is not None and len(homes) > 1:
         raise click.UsageError(f"--ask is about one home, and here are {len(homes)}: name one with -l.")

@@ -24,7 +24,12 @@ def command(**options: Any) -> int:
     formats = parse_formats(options["formats"])
     store = open_store()
     homes = open_homes(
-        files_from(options), store, ask_pass=options["ask_pass"], ask_become_pass=options["ask_become_pass"]
+        files_from(options),
+        store,
+        ask_pass=options["ask_pass"],
+        ask_become_pass=options["ask_become_pass"],
+        sends="recover",
+        allowed_profiles=options["allow_profile"],
     )
     report, masked = recover(homes, store)
     write_reports(report, masked, formats, options["verbose"])

@@ -39,7 +39,12 @@ def command(**options: Any) -> int:
     formats = parse_formats(options["formats"])
     store = open_store()
     homes = open_homes(
-        files_from(options), store, ask_pass=options["ask_pass"], ask_become_pass=options["ask_become_pass"]
+        files_from(options),
+        store,
+        ask_pass=options["ask_pass"],
+        ask_become_pass=options["ask_become_pass"],
+        sends="" if options["dry_run"] else f"rollback {options['run_name']}",
+        allowed_profiles=options["allow_profile"],
     )
     if len(homes) > 1:
         raise click.UsageError("several sites: name the one to put back with --limit.")

@@ -343,6 +343,16 @@ _PROFILES: tuple[Code, ...] = (
         "No device was contacted. Otherwise plexops reaches the device as from anywhere: take `connection: local` out and "
         "name a login, or run plexops on the device.",
     ),
+    Code(
+        "PLX-D410",
+        "a profile that does not come with plexops is not allowed to send",
+        ExitStatus.SAFE_STOP,
+        "A profile says which commands a router gets, those of its own undo included, and one in the repository can be "
+        "changed by whoever changes the repository. With one that is not word for word one of those that come with plexops, "
+        "audit, diagnose and apply --dry-run work, and say so with its SHA-256. Nothing is sent before you allowed exactly "
+        "this text: `--allow-profile DIGEST`. A router that is this computer (`connection: local`) is not even asked, as a "
+        "read names files of it. No device was contacted.",
+    ),
 )
 
 CODES: tuple[Code, ...] = (*_REACH, *_OUTSIDE, *_TRUST, *_RECORDINGS, *_PROFILES)
