@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from plexops.config.allowed import allowed_by
 from plexops.config.inventory import load_inventory
 from plexops.config.playbook import DEFAULT_FOLDER, load_playbooks
 from plexops.config.resolve import resolve
@@ -136,7 +137,7 @@ def open_homes(
 
 def secrets_here() -> Secrets:
     """Give what takes secrets from this process's environment, from files, and from a person if one is here."""
-    return Secrets(os.environ, _ask if sys.stdin.isatty() else None)
+    return Secrets(os.environ, _ask if sys.stdin.isatty() else None, allowed_by(os.environ))
 
 
 def _take_secrets(homes: Sequence[Home], setting: Setting) -> None:

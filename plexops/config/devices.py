@@ -157,6 +157,7 @@ def ssh_login(reader: Reader, via: SshLogin | None, *, address: str, username: s
         key=reader.secret("key"),
         host_key=reader.host_key("host_key"),
         via=via,
+        directory=reader.directory,
         places=reader.places(),
     )
 

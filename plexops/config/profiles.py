@@ -36,9 +36,14 @@ def _shipped_files() -> list[Path]:
     return sorted(shipped("router_profiles").glob("*.yaml"))
 
 
+def is_path(name: str) -> bool:
+    """Tell whether a profile is a user's own file."""
+    return "/" in name or name.endswith(".yaml")
+
+
 def profile_path(name: str, directory: Path, place: Place | None = None) -> Path:
     """Find a profile: a name, or a path (with a slash) that starts at the inventory. Raises PlexopsError PLX-C601."""
-    if "/" in name or name.endswith(".yaml"):
+    if is_path(name):
         return directory / from_home(name)
     path = shipped("router_profiles") / f"{name}.yaml"
     if path.is_file():

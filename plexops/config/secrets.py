@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from threading import Lock
 
+from plexops.config.allowed import NO_MORE, Allowed
 from plexops.config.problems import shown
 from plexops.model.errors import Place, PlexopsError, Problem
 from plexops.model.paths import from_home
@@ -23,7 +24,8 @@ Ask = Callable[[str], str]
 class Secrets:
     """All secrets of one run. Each reference is resolved once, so a person is asked once. Safe between threads."""
 
-    def __init__(self, environment: Mapping[str, str], ask: Ask | None) -> None:
+    def __init__(self, environment: Mapping[str, str], ask: Ask | None, allowed: Allowed = NO_MORE) -> None:
+        self.allowed = allowed
         self._environment = environment
         self._ask = ask
         self._found: dict[tuple[str, Place], Secret] = {}
@@ -39,7 +41,7 @@ class Secrets:
             # The place tells `{ask: true}` of two devices apart; one in `defaults:` is one question for all.
             identity = (reference.label, reference.place)
             if identity not in self._found:
-                self._found[identity] = resolve(reference, self._environment, self._ask)
+                self._found[identity] = resolve(reference, self._environment, self._ask, self.allowed)
             return self._found[identity]
 
     def learn(self, secret: Secret) -> None:
@@ -53,8 +55,13 @@ class Secrets:
             return (*self._found.values(), *self._learnt)
 
 
-def resolve(reference: SecretReference, environment: Mapping[str, str], ask: Ask | None) -> Secret:
+def resolve(
+    reference: SecretReference, environment: Mapping[str, str], ask: Ask | None, allowed: Allowed = NO_MORE
+) -> Secret:
     """Give one secret, asking anew each time. Raises as `Secrets.resolve` does."""
+    refused = allowed.refusal(reference)
+    if refused is not None:
+        raise PlexopsError(refused)
     match reference.source:
         case SecretSource.ENVIRONMENT:
             text = _from_environment(reference, environment)
@@ -104,9 +111,10 @@ def _from_person(reference: SecretReference, ask: Ask | None) -> str:
 def _from_file(reference: SecretReference) -> str:
     path = Path(reference.directory, from_home(reference.name))
     try:
-        # A pipe in place of the file must not hold the run up.
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-    except (OSError, ValueError) as error:
+        # A pipe in place of the file must not hold the run up. Links were followed when it was judged, and not again.
+        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0)
+        descriptor = os.open(path.resolve(), flags)
+    except (OSError, RuntimeError, ValueError) as error:
         cause = error.strerror if isinstance(error, OSError) and error.strerror else "not a path"
         reason = f"the file {shown(reference.name)} cannot be read: {cause}"
         cure = f"It was looked for at {path}. Relative paths start at the inventory."

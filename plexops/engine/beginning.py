@@ -209,8 +209,8 @@ def _router_lines(proposal: Proposal) -> list[str]:
             "      # params: {wan: eth0, lan: br-lan} # to do: its interfaces, if they are not called wan and lan",
         ],
         "opnsense": [
-            "      api_key: {env: OPNSENSE_KEY} # to do: made under System: Access: Users",
-            "      api_secret: {env: OPNSENSE_SECRET}",
+            "      api_key: {env: PLEXOPS_OPNSENSE_KEY} # to do: made under System: Access: Users",
+            "      api_secret: {env: PLEXOPS_OPNSENSE_SECRET}",
         ],
     }
     return [*lines, *logins.get(family.profile, [])]

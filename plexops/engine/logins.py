@@ -6,7 +6,7 @@ from base64 import b64decode
 from dataclasses import replace
 
 from plexops.config.secrets import Secrets
-from plexops.model.errors import Place
+from plexops.model.errors import Place, PlexopsError
 from plexops.model.paths import from_home
 from plexops.model.secret import Secret
 from plexops.model.site import SecretReference, Site, SshLogin
@@ -24,6 +24,8 @@ def plain(
             return None
         return Secret("", reference.label) if secrets is None else secrets.resolve(reference)
 
+    if secrets is not None:
+        _require_allowed(login, device, secrets)
     return SshSettings(
         device=device,
         host=login.address,
@@ -37,6 +39,16 @@ def plain(
         host_keys=TrustedKeys(_inventory_key(login.host_key, login.places.get("host_key"))),
         via=None if login.via is None else plain(login.via, via, via, secrets, override),
     )
+
+
+def _require_allowed(login: SshLogin, device: str, secrets: Secrets) -> None:
+    """Raise PlexopsError PLX-C307 where the inventory names a key file that it may not."""
+    if login.key_file:
+        place = login.places.get("key_file")
+        path = from_home(login.key_file)
+        refused = secrets.allowed.file(path, login.directory, place, f"{device} key_file", key=True)
+        if refused is not None:
+            raise PlexopsError(refused)
 
 
 def _inventory_key(host_key: str, place: Place | None) -> tuple[TrustedKey, ...]:

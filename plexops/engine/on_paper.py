@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from plexops.config.allowed import NO_MORE, Allowed
 from plexops.config.secrets import Secrets
 from plexops.engine.access import ReplayedLinks
 from plexops.engine.site import Home, Setting, open_home
@@ -16,11 +17,13 @@ from plexops.transport.ssh_config_file import SshConfigFile
 from plexops.transport.trust_store import TrustStore
 
 
-def open_on_paper(tasks: SiteTasks, directory: Path, ssh_config: SshConfigFile | None = None) -> Home:
+def open_on_paper(
+    tasks: SiteTasks, directory: Path, ssh_config: SshConfigFile | None = None, allowed: Allowed = NO_MORE
+) -> Home:
     """Make a site ready without secrets, pins and a network. Raises PlexopsError where its profile or ~/.ssh/config is."""
     nobody = Setting(
         directory=directory,
-        secrets=Secrets({}, None),
+        secrets=Secrets({}, None, allowed),
         store=TrustStore(directory / "nowhere", {}),
         links=ReplayedLinks(directory / "nowhere"),
         ssh_config=ssh_config,
@@ -29,11 +32,11 @@ def open_on_paper(tasks: SiteTasks, directory: Path, ssh_config: SshConfigFile |
 
 
 def problems_on_paper(
-    tasks: SiteTasks, directory: Path, ssh_config: SshConfigFile | None = None
+    tasks: SiteTasks, directory: Path, ssh_config: SshConfigFile | None = None, allowed: Allowed = NO_MORE
 ) -> tuple[Problem, ...]:
     """Give every problem of a site that no device has to be asked about."""
     try:
-        home = open_on_paper(tasks, directory, ssh_config)
+        home = open_on_paper(tasks, directory, ssh_config, allowed)
     except PlexopsError as error:
         return error.problems
     found: list[Problem] = []

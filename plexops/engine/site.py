@@ -10,7 +10,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
-from plexops.config.profiles import load_profile
+from plexops.config.allowed import Allowed
+from plexops.config.profiles import is_path, load_profile, profile_path
 from plexops.config.secrets import Secrets
 from plexops.drivers.compile import CompiledProfile, compile_profile
 from plexops.drivers.plex import PlexDriver
@@ -97,19 +98,24 @@ def _ssh_folder(environment: Mapping[str, str]) -> Path:
     return Path(environment.get("HOME", "") or os.path.expanduser("~")) / ".ssh"  # noqa: PTH111 - HOME may be unset
 
 
-def compiled_profile(site: Site, directory: Path) -> CompiledProfile | None:
-    """Load and check a site's router profile. Raises PlexopsError."""
+def compiled_profile(site: Site, directory: Path, allowed: Allowed) -> CompiledProfile | None:
+    """Load and check a site's router profile. Raises PlexopsError; PLX-C307 for a file that may not be named."""
     router = site.router
     if router is None:
         return None
     place = router.places.get("profile")
+    if is_path(router.profile):
+        path = profile_path(router.profile, directory)
+        refused = allowed.file(path, str(directory), place, "router.profile")
+        if refused is not None:
+            raise PlexopsError(refused)
     return compile_profile(load_profile(router.profile, directory, place, router.params))
 
 
 def open_home(tasks: SiteTasks, setting: Setting) -> Home:
     """Make a site ready. Nothing is contacted. Raises PlexopsError."""
     site = tasks.site
-    profile = compiled_profile(site, setting.directory)
+    profile = compiled_profile(site, setting.directory, setting.secrets.allowed)
     speaks = Speaks.NOTHING if profile is None else profile.profile.speaks
     access = Access(
         site=site,

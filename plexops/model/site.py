@@ -122,7 +122,7 @@ class SshLogin:
     """How a device is reached over SSH. What is empty or None, `~/.ssh/config`, the agent and the defaults answer.
 
     `via` is the jump host. `key` is a private key's text, `key_file` an absolute path to one. `host_key` is a public
-    key as `known_hosts` has it (`ssh-ed25519 AAAA…`).
+    key as `known_hosts` has it (`ssh-ed25519 AAAA…`). `directory` is the inventory's: its files may be named.
     """
 
     address: str
@@ -133,6 +133,7 @@ class SshLogin:
     key: SecretReference | None = None
     host_key: str = ""
     via: SshLogin | None = None
+    directory: str = ""
     places: Mapping[str, Place] = field(default_factory=lambda: _NOWHERE, compare=False)
 
 

@@ -43,22 +43,22 @@ def test_a_router_that_cannot_be_reached(tmp_path: Path) -> None:
 
 def test_a_wrong_password(tmp_path: Path) -> None:
     with house(tmp_path, options=HomeOptions(password_only=frozenset({"router"}))) as home:
-        home.edit(INVENTORY, 'username: "root"', 'username: "root", password: {env: ROUTER_PASSWORD}')
+        home.edit(INVENTORY, 'username: "root"', 'username: "root", password: {env: PLEXOPS_ROUTER_PASSWORD}')
         judge(
-            home("audit", ROUTER_PASSWORD=PASSWORD),
+            home("audit", PLEXOPS_ROUTER_PASSWORD=PASSWORD),
             "PLX-D204",
             "home/router refused the login as root",
             "check the user name",
         )
         assert home.home.commands("router") == []
-        assert home("audit", ROUTER_PASSWORD=home.home.options.router_password).status == 1
+        assert home("audit", PLEXOPS_ROUTER_PASSWORD=home.home.options.router_password).status == 1
 
 
 def test_a_password_goes_only_to_a_key_that_is_pinned_outside_the_files(tmp_path: Path) -> None:
     options = HomeOptions(password_only=frozenset({"router"}))
     with house(tmp_path, options=options, pinned=False) as home:
-        home.edit(INVENTORY, 'username: "root"', 'username: "root", password: {env: ROUTER_PASSWORD}')
-        ended = home("audit", ROUTER_PASSWORD=options.router_password)
+        home.edit(INVENTORY, 'username: "root"', 'username: "root", password: {env: PLEXOPS_ROUTER_PASSWORD}')
+        ended = home("audit", PLEXOPS_ROUTER_PASSWORD=options.router_password)
         judge(
             ended,
             "PLX-D203",
@@ -70,10 +70,10 @@ def test_a_password_goes_only_to_a_key_that_is_pinned_outside_the_files(tmp_path
         assert pinned.status == 0
         assert (
             "the key of home/via is pinned in the repository only"
-            in home("audit", ROUTER_PASSWORD=options.router_password).said
+            in home("audit", PLEXOPS_ROUTER_PASSWORD=options.router_password).said
         )
         pin_keys(LabHome(home.home, home.directory))
-        assert home("audit", ROUTER_PASSWORD=options.router_password).status == 1
+        assert home("audit", PLEXOPS_ROUTER_PASSWORD=options.router_password).status == 1
 
 
 def test_a_sudo_that_wants_a_password(tmp_path: Path) -> None:
@@ -89,9 +89,11 @@ def test_a_sudo_that_wants_a_password(tmp_path: Path) -> None:
         assert home("apply", "--yes").status in (3, 4)
         assert home.exports() == before
         home.edit(
-            INVENTORY, 'become: {method: "sudo"}', "become: {method: sudo, password: {env: SUDO_PASSWORD}}"
+            INVENTORY,
+            'become: {method: "sudo"}',
+            "become: {method: sudo, password: {env: PLEXOPS_SUDO_PASSWORD}}",
         )
-        given = home("audit", SUDO_PASSWORD=PASSWORD)
+        given = home("audit", PLEXOPS_SUDO_PASSWORD=PASSWORD)
         assert given.status == 1
         assert PASSWORD not in "".join(home.home.log("server"))
 

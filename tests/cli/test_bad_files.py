@@ -129,13 +129,13 @@ ON_PAPER = {
 #: What is only known when a secret is taken from its place, which `check` never does.
 SECRETS = {
     "a variable of the environment that is not set": Bad(
-        INVENTORY, TOKEN, "token: {env: NO_SUCH_TOKEN}", "PLX-C301",
-        f"{INVENTORY}:7:54", "NO_SUCH_TOKEN is not set",
-        "export NO_SUCH_TOKEN",
+        INVENTORY, TOKEN, "token: {env: PLEX_NO_SUCH_TOKEN}", "PLX-C301",
+        f"{INVENTORY}:7:54", "PLEX_NO_SUCH_TOKEN is not set",
+        "export PLEX_NO_SUCH_TOKEN",
     ),
     "a claim token in the environment": Bad(
-        INVENTORY, TOKEN, "token: {env: MY_TOKEN}", "PLX-C207",
-        f"{INVENTORY}:7:54", "holds a claim token", "{from: server}", variables={"MY_TOKEN": CLAIM},
+        INVENTORY, TOKEN, "token: {env: PLEX_MY_TOKEN}", "PLX-C207",
+        f"{INVENTORY}:7:54", "holds a claim token", "{from: server}", variables={"PLEX_MY_TOKEN": CLAIM},
     ),
     "a secret's file that is not there": Bad(
         INVENTORY, TOKEN, "token: {file: nowhere/token}", "PLX-C302",

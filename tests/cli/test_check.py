@@ -30,7 +30,7 @@ def test_no_socket_no_process_no_secret(bare: Path) -> None:
     inventory.write_text(
         text.replace("username: root", "username: root\n      password: {file: the-password-9471}")
         .replace("username: media", "username: media\n      become: {method: sudo, password: {ask: true}}")
-        .replace("token: {from: server}", "token: {env: NOT_SET_ANYWHERE}")
+        .replace("token: {from: server}", "token: {env: PLEXOPS_NOT_SET_ANYWHERE}")
     )
     done = subprocess.run(
         [sys.executable, "-c", DENIES, "check"],

@@ -268,8 +268,8 @@ def test_a_cause_behind_a_router_that_does_not_answer_is_likely_at_most(tmp_path
 
 def test_a_wrong_password_is_4_and_is_not_repeated_anywhere(tmp_path: Path) -> None:
     with house(tmp_path, "stale-forward", options=HomeOptions(password_only=frozenset({"router"}))) as home:
-        home.edit(INVENTORY, 'username: "root"', 'username: "root", password: {env: ROUTER_PASSWORD}')
-        ended = home("diagnose", ROUTER_PASSWORD=PASSWORD)
+        home.edit(INVENTORY, 'username: "root"', 'username: "root", password: {env: PLEXOPS_ROUTER_PASSWORD}')
+        ended = home("diagnose", PLEXOPS_ROUTER_PASSWORD=PASSWORD)
         assert ended.status == 4
         assert "error[PLX-D204]" in ended.out
         assert "home/router refused the login as root" in ended.said
@@ -277,7 +277,7 @@ def test_a_wrong_password_is_4_and_is_not_repeated_anywhere(tmp_path: Path) -> N
         assert not [
             path for path in _files(home.directory / "state") if PASSWORD.encode() in path.read_bytes()
         ]
-        assert home("diagnose", ROUTER_PASSWORD=home.home.options.router_password).status == 1
+        assert home("diagnose", PLEXOPS_ROUTER_PASSWORD=home.home.options.router_password).status == 1
 
 
 # --- files -------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from tests.cli.test_access_faults import key_of, offered
 def unpinned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """A home of which nothing is pinned outside its files; the router's token is a secret that is not there."""
     with house(tmp_path_factory.mktemp("unpinned"), pinned=False) as home:
-        home.edit("inventory.yaml", 'username: "root"', 'username: "root", password: {env: NOT_SET}')
+        home.edit("inventory.yaml", 'username: "root"', 'username: "root", password: {env: PLEXOPS_NOT_SET}')
         yield home
 
 

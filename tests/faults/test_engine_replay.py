@@ -67,8 +67,8 @@ def test_a_refused_login_is_replayed_too(homes: Homes, device: str) -> None:
 def test_a_recording_is_for_its_owner_alone_and_holds_no_secret(homes: Homes) -> None:
     for router in ROUTERS:
         with homes(router, "drifted", HomeOptions(sudo_password="correct horse")) as bench:
-            bench.inventory_with(become="{method: sudo, password: {env: SUDO}}")
-            bench.environment["SUDO"] = "correct horse"
+            bench.inventory_with(become="{method: sudo, password: {env: PLEXOPS_SUDO}}")
+            bench.environment["PLEXOPS_SUDO"] = "correct horse"
             trust_ssh(bench, "server")
             recording = bench.directory / "recording"
             assert bench("audit", "--record", str(recording)).status == 1

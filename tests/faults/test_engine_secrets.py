@@ -49,8 +49,8 @@ def everything_written(bench: Bench) -> Iterator[tuple[str, bytes]]:
 
 def ask_for_sudo(bench: Bench) -> None:
     """Give sudo's password through the environment, to a host that was trusted by hand."""
-    bench.inventory_with(become="{method: sudo, password: {env: SUDO}}")
-    bench.environment["SUDO"] = SUDO
+    bench.inventory_with(become="{method: sudo, password: {env: PLEXOPS_SUDO}}")
+    bench.environment["PLEXOPS_SUDO"] = SUDO
     trust_ssh(bench, "server")
 
 
@@ -114,10 +114,10 @@ def test_a_wrong_token_is_said_without_the_token(homes: Homes, router: RouterNam
     with homes(router, "in-order") as bench:
         wrong = "WrongTokenWrongToken"
         text = bench.home.inventory.read_text("utf-8").replace(
-            'token: {from: "server"}', "token: {env: TOKEN}"
+            'token: {from: "server"}', "token: {env: PLEX_TOKEN}"
         )
         bench.home.inventory.write_text(text, "utf-8")
-        bench.environment["TOKEN"] = wrong
+        bench.environment["PLEX_TOKEN"] = wrong
         ended = bench("audit", *every_format(bench))
         assert ended.status == 4, ended
         assert "token" in ended.out + ended.err

@@ -12,6 +12,9 @@ import click
 from plexops.cli.options import with_files, with_task_list
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from plexops.config.allowed import Allowed
     from plexops.config.problems import Problems
     from plexops.model.errors import Problem
     from plexops.model.site import SiteTasks
@@ -98,11 +101,20 @@ def _check_profiles(paths: list[Path], problems: Problems) -> int:
     return len(paths)
 
 
+def _refused_here(sites: Sequence[SiteTasks], allowed: Allowed) -> tuple[Problem, ...]:
+    """Give what an audit on this machine would refuse to take. It is no mistake: a check may run elsewhere."""
+    from plexops.cli.session import references
+
+    found = [allowed.refusal(reference) for site in sites for reference in references(site.site)]
+    return tuple(dict.fromkeys(problem for problem in found if problem is not None))
+
+
 def _check_sites(
     files: Sorted, options: dict[str, Any], problems: Problems
 ) -> tuple[tuple[SiteTasks, ...], tuple[Problem, ...]]:
     """Check inventory and playbooks, and only when both can be read what comes of them together."""
     from plexops.cli.session import Files
+    from plexops.config.allowed import NO_MORE, allowed_by
     from plexops.config.inventory import load_inventory
     from plexops.config.playbook import load_playbooks
     from plexops.config.resolve import resolve
@@ -131,11 +143,15 @@ def _check_sites(
         extra=extra_variables(options["extra_vars"]),
     )
     directory = Files(files.inventory, ()).directory
+    ssh_config, allowed = None, NO_MORE
     try:
         ssh_config = ssh_config_file(os.environ)
     except PlexopsError as error:
         problems.keep(error.problems)
-        ssh_config = None
+    try:
+        allowed = allowed_by(os.environ)
+    except PlexopsError as error:
+        problems.keep(error.problems)
     for site in sites:
-        problems.keep(problems_on_paper(site, directory, ssh_config))
-    return sites, inventory.notes
+        problems.keep(problems_on_paper(site, directory, ssh_config, allowed))
+    return sites, (*inventory.notes, *_refused_here(sites, allowed))

@@ -9,7 +9,7 @@ import click
 
 from plexops.model.errors import PRECEDENCE, ExitStatus
 
-NAMES = ("inventory", "playbook", "profile", "told", "run", "exit-codes")
+NAMES = ("inventory", "playbook", "profile", "told", "config", "run", "exit-codes")
 
 #: What each status means to who calls us. 130 and 143 are the shell's own way to say which signal ended a process.
 MEANINGS: tuple[tuple[int, str, str], ...] = (
@@ -44,6 +44,7 @@ def command(name: str) -> int:
 def document(name: str) -> dict[str, Any]:
     """Give one of the documents."""
     from plexops.cli.run_schema import run_schema
+    from plexops.config.allowed import config_schema
     from plexops.config.playbook_schema import playbook_schema
     from plexops.config.profile_schema import profile_schema
     from plexops.config.schemas import inventory_schema
@@ -54,6 +55,7 @@ def document(name: str) -> dict[str, Any]:
         "playbook": playbook_schema,
         "profile": profile_schema,
         "told": told_schema,
+        "config": config_schema,
         "run": run_schema,
         "exit-codes": exit_codes,
     }

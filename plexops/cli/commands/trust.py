@@ -118,10 +118,15 @@ def way_to(site: Site, role: str, store: TrustStore, inventory: Path | None) -> 
     from plexops.transport.here import LocalSettings
 
     directory = (inventory or Path("inventory.yaml")).absolute().parent
-    profile = compiled_profile(site, directory) if role == "router" or role.startswith("via ") else None
+    secrets = secrets_here()
+    profile = (
+        compiled_profile(site, directory, secrets.allowed)
+        if role == "router" or role.startswith("via ")
+        else None
+    )
     access = Access(
         site=without_secrets(site),
-        secrets=secrets_here(),
+        secrets=secrets,
         store=store,
         known_hosts=known_hosts_files(os.environ),
         speaks=Speaks.NOTHING if profile is None else profile.profile.speaks,

@@ -1,7 +1,7 @@
 """Problem codes of files that a user writes, and the command line. PLX-C…
 
-C0 files and YAML, C1 shapes and words, C2 values of the inventory, C3 secrets, C4 variables, C5 playbooks,
-C6 profiles and firewalls, C7 output.
+C0 files and YAML, C1 shapes and words, C2 values of the inventory, C4 variables, C5 playbooks,
+C6 profiles and firewalls, C7 output. C3, secrets, stands beside this file.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ Inventories and playbooks live in repositories, where a change can come from som
 to run, web addresses to be told about runs, folders for plexops's own state, or whom to trust: whoever could change the
 file could then run programs on your machine or collect your passwords. Such things are said on the command line.
 
-  password: {env: ROUTER_PASSWORD}      # in place of password_command: …"""),
+  password: {env: PLEXOPS_ROUTER_PASSWORD}      # in place of password_command: …"""),
     _usage("PLX-C107", "A template stands where none is read", """\
 {{ … }} is read in the fields of tasks and in variables. Elsewhere values are written out: a reviewer shall see at a
 glance which address a password goes to. What many sites share goes under “defaults:”.
@@ -175,7 +175,7 @@ Inventories are shared, copied and kept in git for ever. So a password, key or t
 says where it is. plexops does not repeat the text in its message, and you should treat the secret as known: change it.
 
   password: {ask: true}                       # asked for once per run
-  password: {env: ROUTER_PASSWORD}            # from the environment, for CI
+  password: {env: PLEXOPS_ROUTER_PASSWORD}            # from the environment, for CI
   password: {file: ~/.config/plexops/router}  # a file that only you may read"""),
     _usage("PLX-C207", "A claim token in place of an access token", """\
 Plex knows two things called token. A claim token starts with “claim-”, comes from plex.tv/claim, lives about four minutes
@@ -187,7 +187,7 @@ keeps in its Preferences. plexops can read it there itself when it can log in on
 A reference names exactly one source: {env: NAME}, {file: PATH} or {ask: true}; for Plex's token also {from: server}. The
 name of an environment variable has letters, digits and underscores: it is the name that is wanted, not the secret itself.
 
-  password: {env: ROUTER_PASSWORD}"""),
+  password: {env: PLEXOPS_ROUTER_PASSWORD}"""),
     _usage("PLX-C209", "A group that no site is in", """\
 Variables were given to a group, and no site names that group. Mostly one of the two is misspelt, and the variables would
 silently reach nobody. Groups are named by the sites that are in them.
@@ -219,34 +219,6 @@ that per Wi-Fi network (“private Wi-Fi address”, “random hardware addresse
 the reservation would then no longer fit. Addresses of virtual machines that start with 52:54:00 are not noted.
 
   ip link      # shows the address of the network card"""),
-)  # fmt: skip
-
-_SECRETS: tuple[Code, ...] = (
-    _usage("PLX-C301", "An environment variable is not set", """\
-The inventory takes a secret from the environment, and the variable is not there. In CI, check that the secret is passed
-on to this step; jobs for pull requests from forks get none, on purpose. “plexops check” needs no secrets.
-
-  read -rs ROUTER_PASSWORD; export ROUTER_PASSWORD; plexops audit"""),
-    _usage("PLX-C302", "A secret's file cannot be used", """\
-The file is not there, is not a file, is not text, or has more than 8 KB. It holds the secret and nothing else; one line
-end at its end does not count. A relative path starts at the folder of the inventory.
-
-  password: {file: ~/.config/plexops/router}"""),
-    _usage("PLX-C303", "A secret's file is open to others", """\
-Other users of this machine may read or write the file, so the secret is not one. plexops does not use it until only you
-may read it. If others could read it for long, change the secret.
-
-  chmod 600 ~/.config/plexops/router"""),
-    _usage("PLX-C304", "There is nobody to ask", """\
-The inventory says {ask: true}, and plexops does not run on a terminal: in CI, in a timer, or in a pipe. Give the secret in
-another way for such runs.
-
-  password: {env: ROUTER_PASSWORD}"""),
-    _usage("PLX-C305", "A secret is empty or has several lines", """\
-The source of the secret was found, and what it gave cannot be one: nothing, or several lines, or control characters. Only
-the text of a private key has several lines. A common cause is a file with a comment in it, or a variable set to nothing.
-
-  printf %s 'the secret' > ~/.config/plexops/router"""),
 )  # fmt: skip
 
 _VARIABLES: tuple[Code, ...] = (
@@ -285,7 +257,7 @@ Names that the site itself answers (site, plex, server, router) and words that m
 to variables. Names that look like secrets are refused because variables appear in plans, reports and evidence: a secret
 is given at the device that needs it, as a reference.
 
-  router: {password: {env: ROUTER_PASSWORD}}"""),
+  router: {password: {env: PLEXOPS_ROUTER_PASSWORD}}"""),
 )  # fmt: skip
 
 _PLAYBOOKS: tuple[Code, ...] = (
@@ -395,5 +367,5 @@ report of any format can be made of it later, without asking a device again.
 )  # fmt: skip
 
 CODES: tuple[Code, ...] = (
-    *_FILES, *_SHAPES, *_VALUES, *_SECRETS, *_VARIABLES, *_PLAYBOOKS, *_PROFILES, *_OUTPUT,
+    *_FILES, *_SHAPES, *_VALUES, *_VARIABLES, *_PLAYBOOKS, *_PROFILES, *_OUTPUT,
 )  # fmt: skip

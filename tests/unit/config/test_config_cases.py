@@ -105,7 +105,7 @@ def test_no_source_line_with_a_secret_may_be_shown() -> None:
         ('  plex: {"token": hunter2}', True),
         ("  url: http://me:hunter2@nas:32400", True),
         ("  api_secret: hunter2", True),
-        ("  password: {env: ROUTER_PASSWORD}", False),
+        ("  password: {env: PLEXOPS_ROUTER_PASSWORD}", False),
         ("  token: {from: server}", False),
         ("  key_file: ~/.ssh/id_ed25519", False),
         ("  port_forward: {key: second}", True),

@@ -78,7 +78,7 @@ def test_the_example_says_what_it_says() -> None:
 
     assert cabin.router is not None
     assert cabin.router.http.api_key is not None
-    assert cabin.router.http.api_key.label == "env:CABIN_OPNSENSE_KEY"
+    assert cabin.router.http.api_key.label == "env:PLEXOPS_CABIN_KEY"
     assert cabin.router.http.tls_pin.startswith("sha256//")
     assert cabin.upstream is not None
     assert cabin.upstream.router.manual
@@ -243,7 +243,7 @@ def test_reading_all_files_opens_no_connection_and_resolves_no_secret(
     monkeypatch.setattr(socket, "socket", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     monkeypatch.setattr(socket, "create_connection", refuse)
-    monkeypatch.delenv("CABIN_OPNSENSE_KEY", raising=False)
+    monkeypatch.delenv("PLEXOPS_CABIN_KEY", raising=False)
     inventory = load_inventory(ROOT / "inventory.example.yaml")
     playbooks = load_playbooks([ROOT / "playbooks", ROOT / "playbooks" / "optional"])
     assert len(resolve(inventory, playbooks)) == 4

@@ -19,10 +19,13 @@ from plexops.config.profile_schema import check_profile, profile_schema
 from plexops.config.schemas import inventory_schema
 from plexops.config.yaml import load_yaml_document, parse_yaml
 from plexops.model.codes.beginning import CODES as BEGINNING
-from plexops.model.codes.config import CODES, HIDES_SOURCE
+from plexops.model.codes.config import CODES as CONFIG
+from plexops.model.codes.config import HIDES_SOURCE
+from plexops.model.codes.secrets import CODES as SECRETS
 from plexops.model.errors import PlexopsError
 from plexops.model.resources import RESOURCES
 
+CODES = (*CONFIG, *SECRETS)
 ROOT = Path(__file__).resolve().parents[3]
 PLAYBOOKS = ["playbooks/plex-remote-access.yaml", "playbooks/optional/hardening.yaml"]
 SCHEMAS = {"inventory": inventory_schema(), "playbook": playbook_schema(), "profile": profile_schema()}

@@ -22,7 +22,7 @@ ROUTER = "sites.home.router.password"
 def reference(
     source: SecretSource, name: str = "", wanted: str = ROUTER, folder: str = ""
 ) -> SecretReference:
-    return SecretReference(source, name, PLACE, wanted, folder)
+    return SecretReference(source, name, PLACE, wanted, folder or str(Path(name).parent))
 
 
 def refused(ref: SecretReference, environment: dict[str, str] | None = None) -> Problem:
@@ -36,21 +36,21 @@ def refused(ref: SecretReference, environment: dict[str, str] | None = None) -> 
 
 def test_from_the_environment() -> None:
     secret = resolve(
-        reference(SecretSource.ENVIRONMENT, "ROUTER_PASSWORD"), {"ROUTER_PASSWORD": "hunter2 "}, None
+        reference(SecretSource.ENVIRONMENT, "PLEXOPS_ROUTER"), {"PLEXOPS_ROUTER": "hunter2 "}, None
     )
     assert secret.reveal() == "hunter2 "
-    assert repr(secret) == "Secret(env:ROUTER_PASSWORD)"
+    assert repr(secret) == "Secret(env:PLEXOPS_ROUTER)"
 
 
 def test_a_variable_that_is_not_set_names_itself_and_where_it_is_wanted() -> None:
-    problem = refused(reference(SecretSource.ENVIRONMENT, "ROUTER_PASSWORD"), {"OTHER": "x"})
+    problem = refused(reference(SecretSource.ENVIRONMENT, "PLEXOPS_ROUTER"), {"OTHER": "x"})
     assert problem.code == "PLX-C301"
-    assert "ROUTER_PASSWORD" in problem.reason
+    assert "PLEXOPS_ROUTER" in problem.reason
     assert "sites.home.router.password" in problem.reason
 
 
 def test_an_empty_variable_is_no_secret() -> None:
-    assert refused(reference(SecretSource.ENVIRONMENT, "X"), {"X": ""}).code == "PLX-C305"
+    assert refused(reference(SecretSource.ENVIRONMENT, "PLEX_X"), {"PLEX_X": ""}).code == "PLX-C305"
 
 
 @pytest.mark.parametrize(

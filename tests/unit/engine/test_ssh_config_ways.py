@@ -29,7 +29,7 @@ INVENTORY = """\
 sites:
   home:
     router: {profile: openwrt, address: attic}
-    server: {address: 192.168.1.50, mac: "52:54:00:12:34:56", username: media, password: {env: NOT_SET}}
+    server: {address: 192.168.1.50, mac: "52:54:00:12:34:56", username: media, password: {env: PLEXOPS_NOT_SET}}
     plex: {url: "http://192.168.1.50:32400"}
     vantages: [{ssh: me@pi}, {ssh: me@far}]
     echoes: []

@@ -1,0 +1,133 @@
+"""Which places of secrets and which files an inventory may name. Whoever may edit it must not choose among all of yours.
+
+More than that is allowed by the user, outside the repository: `~/.config/plexops/config.yaml`, PLEXOPS_ALLOW_ENV.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, cast
+
+from plexops.config.nodes import Node, plain
+from plexops.config.problems import Problems, shown
+from plexops.config.schemas import DRAFT, Schema, leaf, listing, table
+from plexops.config.validate import SchemaCheck
+from plexops.config.yaml import load_yaml_document
+from plexops.model.errors import Place, PlexopsError, Problem
+from plexops.model.paths import from_home
+from plexops.model.site import SecretReference, SecretSource
+
+#: Variables that are for plexops by their name.
+OURS = ("PLEX_*", "PLEXOPS_*")
+_VARIABLE = "PLEXOPS_ALLOW_ENV"
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """What the user allows. `variables` and `files` are globs; `folders` hold files that any inventory may name.
+
+    `keys` is the folder of private keys: a login's key may lie there, and no other secret.
+    """
+
+    variables: tuple[str, ...] = OURS
+    files: tuple[str, ...] = ()
+    folders: tuple[Path, ...] = ()
+    keys: Path | None = None
+
+    def refusal(self, reference: SecretReference) -> Problem | None:
+        """Tell why a reference is not followed; nothing is opened for it."""
+        wanted, place = reference.wanted, reference.place
+        if reference.source is SecretSource.ENVIRONMENT:
+            if any(fnmatchcase(reference.name, pattern) for pattern in self.variables):
+                return None
+            reason = f"the environment variable {reference.name} is not one that an inventory may name"
+            cure = (
+                f"Call it PLEXOPS_…, or allow it outside the repository: export {_VARIABLE}={reference.name}"
+            )
+            return Problem("PLX-C306", f"{reason}; it is wanted for {wanted}", cure, place, wanted)
+        if reference.source is not SecretSource.FILE:
+            return None
+        path = Path(reference.directory, from_home(reference.name))
+        return self.file(path, reference.directory, place, wanted, key=wanted.rpartition(".")[2] == "key")
+
+    def file(
+        self, path: Path, directory: str, place: Place | None, wanted: str, *, key: bool = False
+    ) -> Problem | None:
+        """Tell why a file that an inventory in `directory` names is not opened. Links are followed first."""
+        try:
+            real = path.resolve()
+            folders = [Path(directory).resolve(), *(folder.resolve() for folder in self.folders)]
+        except (OSError, RuntimeError, ValueError):
+            return None  # a loop of links, or no path: opening it says so
+        folders += [self.keys.resolve()] if key and self.keys is not None else []
+        if any(real.is_relative_to(folder) for folder in folders):
+            return None
+        if any(fnmatchcase(str(real), str(from_home(pattern))) for pattern in self.files):
+            return None
+        leads = "" if real == path else f", which leads to {shown(str(real))},"
+        reason = f"the file {shown(str(path))}{leads} is not one that an inventory may name"
+        cure = (
+            "Put it beside the inventory or into ~/.config/plexops/, or allow it in ~/.config/plexops/config.yaml: "
+            "allow: {files: [PATH]}"
+        )
+        return Problem("PLX-C307", f"{reason}; it is wanted for {wanted}", cure, place, wanted)
+
+
+#: What holds where the user allows nothing of his own.
+NO_MORE = Allowed()
+
+
+def allowed_by(environment: Mapping[str, str]) -> Allowed:
+    """Read what the user of this process allows. Raises PlexopsError PLX-C308, or with what is wrong in the file."""
+    home = Path(environment.get("HOME") or Path.home())
+    named = environment.get("XDG_CONFIG_HOME", "")
+    folder = (Path(named) if Path(named).is_absolute() else home / ".config") / "plexops"
+    own = _read(folder / "config.yaml").get("allow", {})
+    more = (name.strip() for name in environment.get(_VARIABLE, "").split(","))
+    variables = (*OURS, *own.get("env", ()), *(name for name in more if name))
+    return Allowed(variables, tuple(own.get("files", ())), (folder,), home / ".ssh")
+
+
+def config_schema() -> Schema:
+    """Give the schema of the user's own file."""
+    variables = leaf("A name, or a glob of names.", "OPNSENSE_*", pattern=r"^[A-Za-z_][A-Za-z0-9_]*\*?$")
+    files = leaf("A path, or a glob of paths.", "~/secrets/*", pattern=r"^(?:~?/).")
+    allow = table(
+        "What an inventory may name, besides PLEX_… and PLEXOPS_… and files beside it.",
+        {"env": ["OPNSENSE_*"]},
+        {
+            "env": listing("Environment variables.", ["OPNSENSE_*"], variables),
+            "files": listing("Files outside the inventory's folder.", ["~/secrets/*"], files),
+        },
+    )
+    example = {"allow": {"env": ["OPNSENSE_*"], "files": ["~/secrets/*"]}}
+    own = table("What you allow on this machine.", example, {"allow": allow})
+    return {"$schema": DRAFT, "title": "plexops user configuration", **own}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except OSError as error:
+        raise _unusable(path, str(error.strerror)) from None
+    if hasattr(os, "getuid") and status.st_uid != os.getuid():
+        raise _unusable(path, "it belongs to another user")
+    if os.name == "posix" and stat.S_IMODE(status.st_mode) & 0o022:
+        raise _unusable(path, "others may write to it")
+    document: Node = load_yaml_document(path)
+    problems = Problems()
+    SchemaCheck(config_schema(), {}).problems(document, problems)
+    problems.raise_if_any()
+    return cast("dict[str, Any]", plain(document))
+
+
+def _unusable(path: Path, why: str) -> PlexopsError:
+    cure = f"chmod go-w {path}, or correct its owner: it says which secrets a repository may use."
+    return PlexopsError(Problem("PLX-C308", f"{path} cannot be used: {why}", cure, Place(str(path), 1, 1)))
