@@ -13,11 +13,11 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, cast
 
-from plexops.config.nodes import Node, plain
+from plexops.config.nodes import plain
 from plexops.config.problems import Problems, shown
 from plexops.config.schemas import DRAFT, Schema, leaf, listing, table
 from plexops.config.validate import SchemaCheck
-from plexops.config.yaml import load_yaml_document
+from plexops.config.yaml import parse_yaml, read_text
 from plexops.model.errors import Place, PlexopsError, Problem
 from plexops.model.paths import from_home
 from plexops.model.site import SecretReference, SecretSource
@@ -121,7 +121,7 @@ def _read(path: Path) -> dict[str, Any]:
         raise _unusable(path, "it belongs to another user")
     if os.name == "posix" and stat.S_IMODE(status.st_mode) & 0o022:
         raise _unusable(path, "others may write to it")
-    document: Node = load_yaml_document(path)
+    document = parse_yaml(read_text(path, str(path)), str(path))
     problems = Problems()
     SchemaCheck(config_schema(), {}).problems(document, problems)
     problems.raise_if_any()

@@ -38,10 +38,28 @@ _UNSEEN = re.compile(
 def load_yaml_document(path: Path, name: str | None = None) -> Node:
     """Read a file's only document. `name` is what places call the file (default: the path as given).
 
-    Raises PlexopsError with all problems found; nothing else, whatever the file holds.
+    Raises PlexopsError with all problems found; nothing else, whatever the file holds. PLX-C307 for a link that leads
+    out of its folder: a repository could have any file of this machine shown, by what is wrong in it.
     """
     file = name if name is not None else str(path)
+    if _leads_out(path):
+        cure = "Name the file itself, or put a copy in place of the link."
+        raise PlexopsError(
+            Problem("PLX-C307", "this is a link that leads elsewhere", cure, Place(file, 1, 1))
+        )
     return parse_yaml(read_text(path, file), file)
+
+
+def _leads_out(path: Path) -> bool:
+    """Tell whether a link leads out: of the folder in which plexops runs, for a path that starts there, else of its own."""
+    if path.is_relative_to("/dev"):  # /dev/stdin, and what a shell makes of <(…)
+        return False
+    whole = path.is_absolute() or ".." in path.parts
+    try:
+        inside = (path.parent if whole else Path()).resolve()
+        return path.is_file() and not path.resolve().is_relative_to(inside)
+    except (OSError, RuntimeError, ValueError):
+        return False  # reading it says what is wrong
 
 
 def read_text(path: Path, file: str) -> str:

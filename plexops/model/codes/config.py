@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from plexops.model.errors import Code, ExitStatus
 
-#: The source line of these must not be shown: it may hold a secret.
-HIDES_SOURCE: frozenset[str] = frozenset({"PLX-C206", "PLX-C207", "PLX-C208"})
+#: The source line of these must not be shown: it may hold a secret, or be another file's.
+HIDES_SOURCE: frozenset[str] = frozenset({"PLX-C206", "PLX-C207", "PLX-C208", "PLX-C307"})
 
 
 def _usage(code: str, title: str, explanation: str) -> Code:

@@ -45,7 +45,7 @@ looked at.
     _usage("PLX-C307", "A file that an inventory may not name", """\
 An inventory may name files in its own folder and in ~/.config/plexops/, and for a login's private key in ~/.ssh/; links are
 followed before that is judged. Others you allow outside the repository, in ~/.config/plexops/config.yaml. The file was not
-opened. The same holds for a router profile's path.
+opened. The same holds for a router profile's path, and for an inventory or a playbook that is a link out of its folder.
 
   allow: {files: ["~/secrets/*"]}"""),
     _usage("PLX-C308", "Your own configuration cannot be used", """\
