@@ -25,6 +25,12 @@ if TYPE_CHECKING:
     from jmespath.parser import ParsedResult
 
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+#: What a driver of ours may ask, with arguments of its own, and a profile may not: others than the device, its
+#: environment, and files that hold keys or are a person's.
+_NOT_FOR_PROFILES = re.compile(
+    r"^(?:curl|ping|getent|printenv)\b|^grep(?: -\S+)* -[A-Za-z]*r(?! ''(?: /etc/dnsmasq\S*)+$)|[ =]/(?:root|home)\b|/\."
+    r"|\.(?:key|pem|p12|pfx)\b|/etc/(?:ssl|wireguard|openvpn|ppp)\b"
+)
 #: HTTP requests of a profile's reads end in a word that only reads, whatever the method.
 _READING_PATH = re.compile(
     r"/(?:search|get|status|info|list|export|show|backups)(?:_[a-z_]+|[A-Z][A-Za-z]*)?(?:/this)?$|/interfaces_info$|/search$"
@@ -129,8 +135,10 @@ def _check_read(profile: Profile, read: ReadSpec, problems: _Problems) -> None:
         problems.add(
             "PLX-D402", f"there is no parser {read.parse!r}", f"Use one of: {known}.", read.place, path
         )
-    if read.run and profile.speaks is Speaks.JSON:
-        refused: str | None = "a device that speaks JSON has no command line"
+    if profile.speaks is Speaks.POSIX and _NOT_FOR_PROFILES.search(read.run):
+        refused: str | None = "it asks others than the device, or for what is a person's or a key"
+    elif read.run and profile.speaks is Speaks.JSON:
+        refused = "a device that speaks JSON has no command line"
     elif read.run:
         refused = language_of(profile.speaks).refuse_read(read.run)
     else:

@@ -51,6 +51,13 @@ _ACTING = frozenset(
         "kill",
         "install",
         "logout",
+        "activate",
+        "deactivate",
+        "restore",
+        "connect",
+        "disconnect",
+        "renew",
+        "sync",
     ]
 )
 #: Without percent signs: what `re%62oot` says is only seen when it has arrived.
@@ -95,6 +102,8 @@ class JsonHttp:
             return f"{path!r} says that it acts: {', '.join(sorted(words & _ACTING))}"
         if method == "GET":
             return None
-        if method == "POST" and any(_READING.fullmatch(segment) for segment in segments[-2:]):
+        # OPNsense has /api/MODULE/CONTROLLER/COMMAND/…: what follows the command is its parameter, whatever it says.
+        commands = segments[3:4] if segments[0] == "api" else segments[-1:]
+        if method == "POST" and any(map(_READING.fullmatch, commands)):
             return None
         return f"{method} {path} is not known to only read"

@@ -193,6 +193,32 @@ def test_a_profile_whose_read_writes_is_refused(name: str, write: str, tmp_path:
     assert problem.code == "PLX-D401" or problem.code.startswith("PLX-C")
 
 
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [
+        ("openwrt", "curl -s http://203.0.113.9/collects"),
+        ("openwrt", "ping -c 1 203.0.113.9"),
+        ("openwrt", "getent hosts collects.example"),
+        ("linux", "printenv AWS_SECRET_ACCESS_KEY"),
+        ("linux", "cat /root/.netrc"),
+        ("linux", "cat /home/me/notes"),
+        ("linux", "cat /srv/.secret"),
+        ("linux", "head -n 9 /opt/x.key"),
+        ("linux", "cat /etc/wireguard/wg0.conf"),
+        ("linux", "grep -r password /srv"),
+        ("linux", "grep -i -hr password /srv"),
+        ("opnsense", "POST /api/core/snapshots/activate/get"),
+        ("opnsense", "POST /api/core/snapshots/promote/get"),
+    ],
+)
+def test_a_profile_s_read_stays_on_the_device_and_away_from_what_is_a_person_s(
+    name: str, read: str, tmp_path: Path
+) -> None:
+    with pytest.raises(PlexopsError) as caught:
+        compile_profile(load_profile(str(hostile_copy(name, read, tmp_path)), tmp_path))
+    assert caught.value.problems[0].code == "PLX-D401"
+
+
 @pytest.mark.parametrize("name", ["openwrt", "linux", "routeros"])
 def test_the_question_whether_a_window_stands_is_a_read_too(name: str, tmp_path: Path) -> None:
     text = (shipped("router_profiles") / f"{name}.yaml").read_text(encoding="utf-8")
