@@ -29,3 +29,6 @@ class Driver(Protocol):
 
     def script(self, change: Change, now: Snapshot) -> Script:
         """Render a change on a snapshot that is seconds old when it counts. Raises Unrenderable."""
+
+    def look_by_hand(self, kind: Kind) -> str:
+        """Give what a person asks the device to see the entries of a kind."""

@@ -151,6 +151,11 @@ class PlexDriver:
             reasons=MappingProxyType({**snapshot.reasons, **reasons}),
         )
 
+    def look_by_hand(self, kind: Kind) -> str:
+        """Name where a person sees it."""
+        del kind
+        return "GET /:/prefs, or Plex Web: Settings > Remote Access"
+
     def script(self, change: Change, now: Snapshot) -> Script:
         """Render one PUT with all the keys that differ. Raises Unrenderable."""
         found = now.of(Kind.PLEX_REMOTE_ACCESS)

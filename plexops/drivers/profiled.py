@@ -15,6 +15,7 @@ from plexops.drivers.rows import Word, entry_of, matches, text_of
 from plexops.drivers.rulesets.boxes import Told, announced_address, build_box, rows_of, unread_forwards
 from plexops.model.change import Action, Change, find, inverse, project
 from plexops.model.exchange import Call, Command, Read, Reply, Script, Window, Write
+from plexops.model.exchange import shown as asked_of
 from plexops.model.facts import FACTS
 from plexops.model.fields import FieldType, FieldValue, Typed
 from plexops.model.packets import Box
@@ -160,6 +161,13 @@ class ProfiledDriver:
             if isinstance(row, Mapping) and matches(spec, row)
         ]
         return KindState.PRESENT, found, ""
+
+    def look_by_hand(self, kind: Kind) -> str:
+        """Give the questions that show a kind's entries."""
+        reads = self.profile.profile.reads
+        names = [spec.spec.read for spec in self.profile.resources.get(kind, ())]
+        asked = dict.fromkeys("nft" if name == PACKETS else name for name in names)
+        return " ; ".join(asked_of(_read(reads[name]).ask) for name in asked if name in reads)
 
     def script(self, change: Change, now: Snapshot) -> Script:
         """Render the requests of a change, its window, and for people the way back."""

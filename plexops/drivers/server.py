@@ -19,7 +19,7 @@ from plexops.drivers.rulesets.boxes import Told, build_box
 from plexops.languages import LANGUAGES
 from plexops.model.change import Action, Change, inverse
 from plexops.model.entries import Listener
-from plexops.model.exchange import Command, Read, Reply, Script, Window, WindowKind, Write
+from plexops.model.exchange import Command, Read, Reply, Script, Window, WindowKind, Write, shown
 from plexops.model.fields import FieldType, Typed
 from plexops.model.packets import Box
 from plexops.model.site import Container
@@ -149,6 +149,12 @@ class ServerDriver:
         from plexops.drivers.server_extra import thorough_reads
 
         return thorough_reads(self.container, hops=not self.offline)
+
+    def look_by_hand(self, kind: Kind) -> str:
+        """Give the commands that show the firewall's rules, or the host's addresses."""
+        asked = self.candidates if self.firewall is None else (self.firewall,)
+        rules = " ; ".join(shown(firewall.reads()[-1].ask) for firewall in asked if firewall.reads())
+        return "ip addr show" if kind is Kind.LEASE else rules
 
     def script(self, change: Change, now: Snapshot) -> Script:
         """Render a firewall rule, with a timer of the server's own that takes it back; or a renewal."""

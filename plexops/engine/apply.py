@@ -9,12 +9,13 @@ from enum import StrEnum
 
 from plexops.drivers.base import Unrenderable
 from plexops.engine.access import Access, Links
+from plexops.engine.by_hand_card import card
 from plexops.engine.observe import Observer
 from plexops.engine.planning import foreign
 from plexops.engine.sending import Recorder, Sender, Unanswered, UnexpectedReply
 from plexops.engine.site_state import Drivers, SiteState
 from plexops.engine.undo import Undoer
-from plexops.model.change import Action, Change, inverse, is_done
+from plexops.model.change import Action, Change, Shown, beside, inverse, is_done
 from plexops.model.change_json import change_to_json
 from plexops.model.errors import ExitStatus, PlexopsError
 from plexops.model.plan import Authorized, Plan, Step, authorize, shown
@@ -50,6 +51,8 @@ class Carried:
     detail: str = ""
     authorized: Authorized | None = None
     window_open: bool = False
+    #: What stood beside it before: a look that has lost that says nothing of ours either.
+    stood: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,8 @@ class Applied:
     seen: SiteState
     proofs: tuple[Proof, ...] = ()
     reason: str = ""
+    #: What a person has to look at, where an undo was not seen.
+    by_hand: tuple[str, ...] = ()
     #: What Plex's log said before the first write, and after it.
     log: tuple[Exhibit, ...] = ()
 
@@ -131,6 +136,7 @@ class Applier:
         step = self._render(carried.step)
         carried.step = step
         carried.authorized = self._authorize(step)
+        carried.stood = beside(change, self._seen.view.of(change.role))
         back = inverse(change)
         self._shop.record(
             "intent",
@@ -138,6 +144,7 @@ class Applier:
                 "step": index,
                 "change": change_to_json(change),
                 "undo": None if back is None else change_to_json(back),
+                "beside": list(carried.stood),
                 "requests": [write.shows or shown(write) for write in step.script.writes],
             },
         )
@@ -194,10 +201,14 @@ class Applier:
         deadline = time.monotonic() + KINDS[change.kind].settle
         while True:
             self._seen = self._shop.observer.again(self._seen, change.role)
-            if is_done(change, self._seen.view.of(change.role)):
+            shown = is_done(change, self._seen.view.of(change.role), carried.stood)
+            if shown:
                 return
             if time.monotonic() >= deadline:
-                carried.detail = complaint or "it was sent, and the device does not show it"
+                missed = (
+                    "it could not be read back" if shown is Shown.NOT_KNOWN else "the device does not show it"
+                )
+                carried.detail = complaint or f"it was sent, and {missed}"
                 raise Stopped(f"{change.id}: {carried.detail}")
             time.sleep(LOOK_EVERY)
 
@@ -234,6 +245,7 @@ class Applier:
         """End the windows that stayed open for the effect."""
         try:
             for index, carried in enumerate(self._carried):
+                self._still_stands(carried)
                 self._close_window(index, carried)
         except Stopped as reason:
             return self._give_back(str(reason))
@@ -242,18 +254,35 @@ class Applier:
                 carried.outcome = StepOutcome.KEPT
         return Applied(status, self._carried, self._seen, proofs)
 
+    def _still_stands(self, carried: Carried) -> None:
+        """A window that stood open while the effect was judged may have fired: look before it is ended."""
+        change = carried.step.change
+        if not carried.window_open:
+            return
+        try:
+            self._seen = self._shop.observer.again(self._seen, change.role)
+        except PlexopsError as error:
+            raise Stopped(f"{change.id}: {error}") from None
+        if not is_done(change, self._seen.view.of(change.role), carried.stood):
+            raise Stopped(f"{change.id}: it was not seen any more before its undo was to be ended")
+
     def _give_back(self, reason: str) -> Applied:
         """Undo in reverse what was made, and read again."""
         self._shop.moment(f"undo: {reason}")
         undoer = Undoer(self._shop.drivers, self._shop.observer, self._sender, self._shop.record)
         begun = [(i, c) for i, c in enumerate(self._carried) if c.outcome is not StepOutcome.NOT_SENT]
-        failed = False
+        by_hand: list[str] = []
         for index, carried in reversed(begun):
-            self._seen, proven = undoer.undo(carried.step, self._seen, index, window_open=carried.window_open)
-            carried.outcome = StepOutcome.UNDONE if proven else StepOutcome.UNDO_FAILED
-            failed = failed or not proven
-        if failed:
-            return Applied(ExitStatus.UNDO_UNPROVEN, self._carried, self._seen, reason=reason)
+            self._seen, shown = undoer.undo(
+                carried.step, self._seen, index, window_open=carried.window_open, stood=carried.stood
+            )
+            carried.outcome = StepOutcome.UNDONE if shown else StepOutcome.UNDO_FAILED
+            if not shown:
+                by_hand.append(card(carried.step, shown, self._shop.drivers))
+        if by_hand:
+            return Applied(
+                ExitStatus.UNDO_UNPROVEN, self._carried, self._seen, reason=reason, by_hand=tuple(by_hand)
+            )
         status = ExitStatus.UNDONE if begun else ExitStatus.SAFE_STOP
         return Applied(status, self._carried, self._seen, reason=reason)
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from plexops.evidence.folder import RunFolder, SiteFolder
 from plexops.evidence.journal import JournalText
-from plexops.model.change import Change
+from plexops.model.change import Change, beside
 from plexops.model.change_json import change_from_json
 from plexops.model.errors import PlexopsError, Problem
+from plexops.model.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,16 @@ class PastStep:
     undone: bool = False
     #: It may stand: it was never seen to be ended. Whether it does is for the device to say.
     window_open: bool = False
+    #: What stood beside it before, by `beside`.
+    stood: tuple[str, ...] = ()
+
+    def stood_lately(self, now: Snapshot) -> tuple[str, ...]:
+        """Give what later looks have to show besides: what stands there now, if that is some of what stood then.
+
+        Between a run and its recovery people go on: what they took away meanwhile is no reason to doubt a look.
+        """
+        seen = beside(self.change, now)
+        return seen if set(seen) & set(self.stood) or not self.stood else self.stood
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +72,7 @@ def read_past(journal: JournalText, run_id: str) -> PastRun:
     """Read a verified journal. Raises PlexopsError PLX-R105 for records that this version cannot understand."""
     changes: dict[int, Change] = {}
     kinds: dict[int, set[str]] = {}
+    stood: dict[int, tuple[str, ...]] = {}
     verdict = ""
     for record in journal.records:
         if record.kind == "effect":
@@ -71,6 +83,7 @@ def read_past(journal: JournalText, run_id: str) -> PastRun:
         kinds.setdefault(index, set()).add(record.kind)
         if record.kind == "intent":
             changes[index] = _change(record.data["change"], run_id)
+            stood[index] = _texts(record.data.get("beside"))
     steps = tuple(
         PastStep(
             index=index,
@@ -78,10 +91,15 @@ def read_past(journal: JournalText, run_id: str) -> PastRun:
             done="done" in kinds[index],
             undone="undone" in kinds[index],
             window_open="confirmed" not in kinds[index],
+            stood=stood[index],
         )
         for index, change in sorted(changes.items())
     )
     return PastRun(steps, verdict)
+
+
+def _texts(listed: object) -> tuple[str, ...]:
+    return tuple(str(item) for item in listed) if isinstance(listed, list) else ()
 
 
 def _change(document: object, run_id: str) -> Change:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from plexops.drivers.base import Unrenderable
+from plexops.engine.by_hand_card import card
 from plexops.engine.history import PastRun, PastStep, read_past, unsettled
 from plexops.engine.observe import Observer
-from plexops.engine.sending import Recorder, Sender
+from plexops.engine.sending import Sender
 from plexops.engine.site import Home
 from plexops.engine.site_state import SiteState
-from plexops.engine.undo import Undoer, is_undone
+from plexops.engine.undo import Undoer
 from plexops.evidence.folder import RunFolder, SiteFolder, Store
 from plexops.evidence.journal import Journal
 from plexops.evidence.lock import site_lock
-from plexops.model.change import Action, is_done
+from plexops.model.change import Action, Shown, is_done
 from plexops.model.errors import ExitStatus
 from plexops.model.exchange import Script
 from plexops.model.plan import Step, authorize
@@ -31,6 +32,7 @@ class Settled:
     status: ExitStatus
     says: str
     changes: tuple[ChangeReport, ...] = ()
+    by_hand: tuple[str, ...] = ()
 
 
 def recover_site(home: Home, store: Store) -> SiteReport:
@@ -41,7 +43,10 @@ def recover_site(home: Home, store: Store) -> SiteReport:
     status = next((s.status for s in settled if s.status is not ExitStatus.IN_ORDER), ExitStatus.IN_ORDER)
     outcome = "; ".join(f"run {s.run_id}: {s.says}" for s in settled) or "nothing to do"
     changes = tuple(change for s in settled for change in s.changes)
-    return SiteReport(home.view.name, home.view.access, outcome, exit_status=status, changes=changes)
+    by_hand = tuple(line for s in settled for line in s.by_hand)
+    return SiteReport(
+        home.view.name, home.view.access, outcome, exit_status=status, changes=changes, next_steps=by_hand
+    )
 
 
 def _settle(home: Home, folder: SiteFolder, run: RunFolder) -> Settled:
@@ -71,19 +76,37 @@ def _from_devices(home: Home, past: PastRun, steps: list[PastStep], journal: Jou
         says = f"the {', '.join(missing)} did not answer: nothing was decided, run it again"
         return Settled(run_id, ExitStatus.INCOMPLETE, says)
     sender = Sender(home.access, home.links, record)
-    if past.kept and _all_done(steps, seen):
+    steps = [replace(step, stood=step.stood_lately(seen.view.of(step.change.role))) for step in steps]
+    if past.kept and all(_stands(step, seen) for step in steps):
         seen = _end_windows(home, steps, seen, sender, observer)
-        if _all_done(steps, seen):
+    if past.kept:
+        unseen = [step for step in steps if _stands(step, seen) is Shown.NOT_KNOWN]
+        if unseen:
+            return _unseen(home, unseen, seen, run_id)
+        if all(_stands(step, seen) for step in steps):
             how = "it had been proven" if past.verdict == "proven" else "whether it helps was unknown"
             changes = tuple(_change_report(step, "done") for step in steps)
             return Settled(run_id, ExitStatus.IN_ORDER, f"{how}: the new state stays", changes)
-    return _undo_all(home, steps, seen, observer, sender, record, run_id)
+    return _undo_all(home, steps, seen, Undoer(home.drivers, observer, sender, record), run_id)
 
 
-def _all_done(steps: list[PastStep], seen: SiteState) -> bool:
-    """Tell whether the devices show every change; a host's renewed lease is shown by nothing that was configured."""
-    lasting = [step.change for step in steps if step.change.action is not Action.RENEW]
-    return all(is_done(change, seen.view.of(change.role)) for change in lasting)
+def _stands(past: PastStep, seen: SiteState) -> Shown:
+    """Tell whether the device shows a change; a host's renewed lease is shown by nothing that was configured."""
+    change = past.change
+    if change.action is Action.RENEW:
+        return Shown.YES
+    return is_done(change, seen.view.of(change.role), past.stood)
+
+
+def _unseen(
+    home: Home, unseen: list[PastStep], seen: SiteState, run_id: str, reports: Sequence[ChangeReport] = ()
+) -> Settled:
+    """Silence decides nothing: the run stays open."""
+    roles = ", ".join(sorted({str(step.change.role) for step in unseen}))
+    says = f"the {roles} did not show what it holds: nothing more was decided, run it again"
+    changes = tuple(reports) or tuple(_change_report(step, "undo-failed") for step in unseen)
+    by_hand = tuple(card(_step(home, step, seen), Shown.NOT_KNOWN, home.drivers) for step in unseen)
+    return Settled(run_id, ExitStatus.INCOMPLETE, says, changes, by_hand)
 
 
 def _end_windows(
@@ -94,6 +117,8 @@ def _end_windows(
         step = _step(home, past, seen)
         if not past.window_open or step.script.window.armed is None:
             continue
+        if not _stands(past, seen):
+            return seen
         leave = authorize(home.view.name, step, judge(Case(seen.view, seen.view, ())))
         if leave and sender.armed(step, leave, seen):
             sender.confirm(step, leave, seen, past.index)
@@ -101,29 +126,30 @@ def _end_windows(
     return seen
 
 
-def _undo_all(
-    home: Home,
-    steps: list[PastStep],
-    seen: SiteState,
-    observer: Observer,
-    sender: Sender,
-    record: Recorder,
-    run_id: str,
-) -> Settled:
-    undoer = Undoer(home.drivers, observer, sender, record)
+def _undo_all(home: Home, steps: list[PastStep], seen: SiteState, undoer: Undoer, run_id: str) -> Settled:
     reports: list[ChangeReport] = []
-    failed = False
+    by_hand: list[str] = []
+    unseen: list[PastStep] = []
     for past in reversed(steps):
-        was_old = past.change.action is not Action.RENEW and is_undone(
-            past.change, seen.view.of(past.change.role)
-        )
-        seen, proven = undoer.undo(_step(home, past, seen), seen, past.index, window_open=past.window_open)
-        failed = failed or not proven
-        detail = "the device showed the old state: nothing had to be sent back" if was_old else ""
-        reports.append(_change_report(past, "undone" if proven else "undo-failed", detail))
-    if failed:
+        seen, was = undoer.look(past.change, seen, past.stood)
+        if was is Shown.NOT_KNOWN:
+            # Its own undo is left to fire; the next recover sees what became of it.
+            unseen.append(past)
+            reports.append(_change_report(past, "undo-failed", "it was not seen whether it stands"))
+            continue
+        step = _step(home, past, seen)
+        seen, shown = undoer.undo(step, seen, past.index, window_open=past.window_open, stood=past.stood)
+        detail = "the device showed the old state: nothing had to be sent back" if was else ""
+        reports.append(_change_report(past, "undone" if shown else "undo-failed", detail))
+        if shown is Shown.NOT_KNOWN:
+            unseen.append(past)
+        elif not shown:
+            by_hand.append(card(step, shown, home.drivers))
+    if unseen:
+        return _unseen(home, unseen, seen, run_id, reports)
+    if by_hand:
         says = "the undo could not be verified: a person must look"
-        return Settled(run_id, ExitStatus.UNDO_UNPROVEN, says, tuple(reports))
+        return Settled(run_id, ExitStatus.UNDO_UNPROVEN, says, tuple(reports), tuple(by_hand))
     return Settled(run_id, ExitStatus.IN_ORDER, "undone: the old state, read back", tuple(reports))
 
 

@@ -6,15 +6,15 @@ from dataclasses import replace
 
 from plexops.engine.history import PastRun
 from plexops.engine.site_state import SiteState
-from plexops.engine.undo import is_undone
-from plexops.model.change import Change, find, inverse, is_done
+from plexops.model.change import Change, Shown, find, inverse, is_done, is_undone
 from plexops.model.errors import PlexopsError, Problem
 
 
 def changes_back(past: PastRun, seen: SiteState, run_id: str) -> tuple[Change, ...]:
     """Give the changes that put a run back, last one first.
 
-    What is back already needs none. Raises PlexopsError PLX-R220 where somebody changed since what the run left.
+    What is back already needs none. Raises PlexopsError PLX-R220 where what the run left was changed since, and
+    PLX-R221 where the device did not show what it holds.
     """
     back: list[Change] = []
     problems: list[Problem] = []
@@ -22,9 +22,16 @@ def changes_back(past: PastRun, seen: SiteState, run_id: str) -> tuple[Change, .
         change = step.change
         way = inverse(change)
         now = seen.view.of(change.role)
-        if way is None or is_undone(change, now):
+        if way is None:
             continue
-        if not is_done(change, now):
+        stood = step.stood_lately(now)
+        back_already = is_undone(change, now, stood)
+        if back_already:
+            continue
+        if back_already is Shown.NOT_KNOWN:
+            problems.append(_unseen(change, now.reasons.get(change.kind, "")))
+            continue
+        if not is_done(change, now, stood):
             reason = f"{change.id} is not as run {run_id} left it: it was changed since"
             cure = "Put it back by hand, or make it so with the playbook: plexops apply --dry-run"
             problems.append(Problem("PLX-R220", reason, cure, where=str(change.role)))
@@ -35,3 +42,9 @@ def changes_back(past: PastRun, seen: SiteState, run_id: str) -> tuple[Change, .
     if problems:
         raise PlexopsError(problems)
     return tuple(back)
+
+
+def _unseen(change: Change, why: str) -> Problem:
+    reason = f"whether {change.id} is back already is not known: the {change.role} did not show what it holds"
+    cure = "Nothing was sent. Look at it and run it again: plexops audit"
+    return Problem("PLX-R221", f"{reason} ({why})" if why else reason, cure, where=str(change.role))

@@ -184,7 +184,7 @@ def applied_report(
         exhibits=(*applied.seen.exhibits, *applied.log),
         timeline=tuple(log.moments),
         before_after=device_diffs(before, applied),
-        next_steps=() if status is ExitStatus.IN_ORDER else report.next_steps[1:],
+        next_steps=applied.by_hand or (() if status is ExitStatus.IN_ORDER else report.next_steps[1:]),
     )
 
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from dataclasses import replace
 
 from plexops.drivers.base import Unrenderable
 from plexops.engine.observe import Observer
 from plexops.engine.sending import Recorder, Sender, Unanswered, UnexpectedReply
 from plexops.engine.site_state import Drivers, SiteState
-from plexops.model.change import Action, Change, find, inverse
+from plexops.model.change import Action, Change, Shown, find, inverse, is_undone
 from plexops.model.errors import PlexopsError
 from plexops.model.exchange import Script
 from plexops.model.plan import Authorized, Step, authorize
 from plexops.model.resources import KINDS
-from plexops.model.snapshot import Snapshot
 from plexops.runbook.guards import Case, judge
 from plexops.runbook.way_after import after_change
 
@@ -24,17 +24,7 @@ _WINDOW_SLACK = 5.0
 #: How long a device that does not answer is tried again before its undo counts as failed, in seconds.
 _RETURN_SECONDS = 20.0
 _TRY_EVERY = 2.0
-
-
-def is_undone(change: Change, now: Snapshot) -> bool:
-    """Tell whether a snapshot shows what was there before a change, in the device's own words."""
-    entries = find(change, now)
-    if change.before is None:
-        return not entries
-    if len(entries) != 1:
-        return False
-    had, has = dict(change.before.raw), dict(entries[0].raw)
-    return had == has if had else entries[0].values == change.before.values
+_KNOWN = (Shown.YES, Shown.NO)
 
 
 class Undoer:
@@ -46,29 +36,51 @@ class Undoer:
         self._sender = sender
         self._record = record
 
-    def undo(self, step: Step, seen: SiteState, index: int, *, window_open: bool) -> tuple[SiteState, bool]:
-        """Undo one step; give the state after, and whether the old state was read back."""
+    def look(self, change: Change, seen: SiteState, stood: Collection[str]) -> tuple[SiteState, Shown]:
+        """Tell whether a change is undone by what was seen last; where that does not tell, look again for a while."""
+        if change.action is Action.RENEW:
+            return seen, Shown.NO
+        try:
+            return self._until(change, seen, stood, _KNOWN)
+        except PlexopsError:
+            return seen, Shown.NOT_KNOWN
+
+    def undo(
+        self, step: Step, seen: SiteState, index: int, *, window_open: bool, stood: Collection[str]
+    ) -> tuple[SiteState, Shown]:
+        """Undo one step; give the state after, and whether the old state was read back. `stood`: see `is_undone`.
+
+        What cannot be seen is not called undone, and the device's own undo is then left to fire.
+        """
         change = step.change
         if change.action is Action.RENEW:
             # The host follows the router: there is no configuration to put back.
-            return seen, True
+            return seen, Shown.YES
         self._record("undo", {"step": index, "id": change.id})
+        reason = ""
         try:
-            seen = self._reach(seen, change)
-            if not is_undone(change, seen.view.of(change.role)):
-                seen = self._send_back(change, seen, index)
-            seen, proven = self._await(change, seen)
-            if window_open and not proven:
-                # It says yes and does not do it: its own undo is the last that is left.
-                return self._wait_for_window(step, seen, index, window_open=True)
-            if window_open:
+            seen, shown = self._until(change, self._reach(seen, change), stood, _KNOWN)
+            if shown is Shown.NO:
+                seen, shown = self._until(change, self._send_back(change, seen, index), stood)
+            if shown and window_open:
                 self._end_window(step, seen, index)
-                seen, proven = self._await(change, seen)
-        except (PlexopsError, UnexpectedReply, Unrenderable) as reason:
-            self._record("undo failed", {"step": index, "reason": str(reason)})
-            return self._wait_for_window(step, seen, index, window_open=window_open)
-        self._record("undone" if proven else "undo failed", {"step": index})
-        return seen, proven
+                seen, shown = self._until(change, self._reach(seen, change), stood)
+        except (PlexopsError, UnexpectedReply, Unrenderable) as error:
+            reason, shown = str(error), Shown.NOT_KNOWN
+        if shown:
+            self._record("undone", {"step": index})
+            return seen, shown
+        self._record("undo failed", {"step": index, "reason": reason or "it does not show the old state"})
+        # It says yes and does not do it, or says nothing: its own undo is the last that is left.
+        seen, shown = self._after_window(step, seen, stood, window_open=window_open)
+        if shown and reason and not window_open:
+            # An error is an error, also when the entry is gone: perhaps it acts on.
+            return seen, Shown.NOT_KNOWN
+        if shown:
+            self._record(
+                "undone", {"step": index, "by": "the device's own undo"} if window_open else {"step": index}
+            )
+        return seen, shown
 
     def _reach(self, seen: SiteState, change: Change) -> SiteState:
         """Read the stop; a link that is down for a moment is no reason to leave a change where it is."""
@@ -109,15 +121,21 @@ class Undoer:
             raise UnexpectedReply("; ".join(f"{v.guard}: {v.reason}" for v in verdicts if not v.holds))
         return leave
 
-    def _await(self, change: Change, seen: SiteState) -> tuple[SiteState, bool]:
+    def _until(
+        self,
+        change: Change,
+        seen: SiteState,
+        stood: Collection[str],
+        wanted: tuple[Shown, ...] = (Shown.YES,),
+    ) -> tuple[SiteState, Shown]:
+        """From a fresh look on, look until it is so, at most the kind's settling time."""
         deadline = time.monotonic() + KINDS[change.kind].settle
         while True:
-            seen = self._observer.again(seen, change.role)
-            if is_undone(change, seen.view.of(change.role)):
-                return seen, True
-            if time.monotonic() >= deadline:
-                return seen, False
+            shown = is_undone(change, seen.view.of(change.role), stood)
+            if shown in wanted or time.monotonic() >= deadline:
+                return seen, shown
             time.sleep(_LOOK_EVERY)
+            seen = self._observer.again(seen, change.role)
 
     def _end_window(self, step: Step, seen: SiteState, index: int) -> None:
         # Ending it changes nothing that guards judge; they have to agree all the same.
@@ -126,19 +144,19 @@ class Undoer:
         if leave and self._sender.armed(step, leave, seen):
             self._sender.confirm(step, leave, seen, index)
 
-    def _wait_for_window(
-        self, step: Step, seen: SiteState, index: int, *, window_open: bool
-    ) -> tuple[SiteState, bool]:
+    def _after_window(
+        self, step: Step, seen: SiteState, stood: Collection[str], *, window_open: bool
+    ) -> tuple[SiteState, Shown]:
         """Where we cannot undo, the device may: wait until its window has closed, and read."""
-        if not window_open:
-            return seen, False
-        time.sleep(step.script.window.seconds + _WINDOW_SLACK)
+        if window_open:
+            time.sleep(step.script.window.seconds + _WINDOW_SLACK)
         try:
-            seen, proven = self._await(step.change, seen)
+            fresh = self._observer.again(seen, step.change.role)
+            if window_open:
+                return self._until(step.change, fresh, stood)
         except PlexopsError:
-            return seen, False
-        self._record("undone" if proven else "undo failed", {"step": index, "by": "the device's own undo"})
-        return seen, proven
+            return seen, Shown.NOT_KNOWN
+        return fresh, is_undone(step.change, fresh.view.of(step.change.role), stood)
 
 
 def replace_window(script: Script) -> Script:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+import json
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
@@ -10,7 +12,7 @@ from typing import Any
 
 from plexops.model.errors import Place
 from plexops.model.resources import KINDS
-from plexops.model.snapshot import SOMEBODY, Entry, Kind, Owner, Role, Snapshot
+from plexops.model.snapshot import SOMEBODY, Entry, Kind, KindState, Owner, Role, Snapshot, canonical
 
 
 class Action(StrEnum):
@@ -114,16 +116,73 @@ def find(change: Change, now: Snapshot) -> tuple[Entry, ...]:
     return tuple(e for e in now.of(change.kind) if e.owner.key == change.key)
 
 
-def is_done(change: Change, now: Snapshot) -> bool:
-    """Tell whether a snapshot shows the change as made: exactly one entry, with the wanted values; or none."""
+class Shown(StrEnum):
+    """Whether a device was seen to be so. Only `YES` counts as true: what was not seen proves nothing."""
+
+    YES = "yes"
+    NO = "no"
+    NOT_KNOWN = "not known"
+
+    def __bool__(self) -> bool:
+        return self is Shown.YES
+
+
+def _shown(holds: bool) -> Shown:
+    return Shown.YES if holds else Shown.NO
+
+
+def beside(change: Change, now: Snapshot) -> tuple[str, ...]:
+    """Give a short hash of every other entry of a change's kind: a later look that lost them lost ours as well."""
+    own = {id(entry) for entry in find(change, now)}
+    rest = (entry for entry in now.of(change.kind) if id(entry) not in own)
+    texts = (
+        json.dumps([canonical(e.values), canonical(dict(e.raw)), e.owner.key], sort_keys=True) for e in rest
+    )
+    return tuple(sorted(hashlib.sha256(text.encode()).hexdigest()[:12] for text in texts))
+
+
+def _looks_whole(change: Change, now: Snapshot, stood: Collection[str]) -> bool:
+    """Tell whether a snapshot may say that an entry is not there: its kind was read, and no less than stood beside.
+
+    A kind that is absent as a whole says so only where nothing stood beside.
+    """
+    state = now.state(change.kind)
+    if state is KindState.ABSENT:
+        return not stood and not KINDS[change.kind].singleton
+    return state is KindState.PRESENT and len(beside(change, now)) >= len(stood)
+
+
+def _unseen(change: Change, now: Snapshot, stood: Collection[str], *, wanted: bool) -> Shown:
+    return _shown(wanted) if _looks_whole(change, now, stood) else Shown.NOT_KNOWN
+
+
+def is_done(change: Change, now: Snapshot, stood: Collection[str] = ()) -> Shown:
+    """Tell whether a snapshot shows the change as made: exactly one entry, with the wanted values; or none.
+
+    `stood` is what `beside` gave before the change.
+    """
     entries = find(change, now)
-    if change.want is None:
-        return not entries
-    if len(entries) != 1 or entries[0].values is None:
-        return False
+    if not entries:
+        return _unseen(change, now, stood, wanted=change.want is None)
+    if change.want is None or len(entries) != 1 or entries[0].values is None:
+        return Shown.NO
     if change.action is Action.RESTORE:
-        return all(entries[0].raw.get(name) == old for name, old in change.raw.items())
-    return not KINDS[change.kind].differs(change.want, entries[0].values)
+        return _shown(all(entries[0].raw.get(name) == old for name, old in change.raw.items()))
+    return _shown(not KINDS[change.kind].differs(change.want, entries[0].values))
+
+
+def is_undone(change: Change, now: Snapshot, stood: Collection[str] = ()) -> Shown:
+    """Tell whether a snapshot shows what was there before a change, in the device's own words.
+
+    `stood` is what `beside` gave before the change.
+    """
+    entries = find(change, now)
+    if not entries:
+        return _unseen(change, now, stood, wanted=change.before is None)
+    if change.before is None or len(entries) != 1:
+        return Shown.NO
+    had, has = dict(change.before.raw), dict(entries[0].raw)
+    return _shown(had == has if had else entries[0].values == change.before.values)
 
 
 def project(now: Snapshot, change: Change) -> Snapshot:

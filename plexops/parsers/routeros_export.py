@@ -24,11 +24,14 @@ def parse_routeros_export(text: str) -> list[Row]:
 
     Rows: `.path` (`/ip firewall nat`), `.verb` (`add`, `set`), `.target` (what a `set` names: `[ find default=yes ]`,
     `ether1`; absent otherwise), and each argument as text. Long lines end in a backslash and go on, indented, in the
-    next one. Raises ParseError for any other line, and for an export that says that it is incomplete.
+    next one. Raises ParseError for any other line, for nothing, and for an export that says that it is incomplete.
     """
     rows: list[Row] = []
     path = ""
     at = 0
+    if not text.strip():
+        # An empty menu's export still bears its head: the date, the version, the software id.
+        raise ParseError("nothing at all was printed")
     while at < len(text):
         if text[at] in " \t\r\n":
             at += 1

@@ -22,8 +22,8 @@ def parse_uci(text: str) -> list[Row]:
 
     Keys: `.config`, `.type`, `.name` (`plexops_plex`, `@redirect[0]`, or `cfg04fe63` with `-X`), `.anonymous`
     (`1` when the section has no name of its own), and each option as text, or as a list where uci prints several
-    values (a list with one element looks like an option). Raises ParseError for anything else, uci's own messages
-    and options without their section included.
+    values (a list with one element looks like an option). Raises ParseError for anything else: for nothing, for uci's own
+    messages and for options without their section.
     """
     sections: dict[tuple[str, str], Row] = {}
     text = text.replace("\r\n", "\n")
@@ -44,6 +44,9 @@ def parse_uci(text: str) -> list[Row]:
             if row is None or option in row:
                 raise ParseError("an option without its section, or twice", head[0])
             row[option] = one_or_many(values)
+    if not sections:
+        # A configuration that is there has a section: its defaults, its zones.
+        raise ParseError("nothing at all was printed")
     return list(sections.values())
 
 

@@ -9,11 +9,11 @@ from ipaddress import IPv4Address
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plexops.model.change import Action, Change, find, inverse, is_done, project
+from plexops.model.change import Action, Change, Shown, beside, find, inverse, is_done, is_undone, project
 from plexops.model.change_json import change_from_json, change_to_json
 from plexops.model.resources import KINDS
 from plexops.model.resources.dhcp_reservation import Reservation
-from plexops.model.snapshot import SOMEBODY, Entry, Kind, Owner, Role, Snapshot
+from plexops.model.snapshot import SOMEBODY, Entry, Kind, KindState, Owner, Role, Snapshot
 from tests.property.test_guards_property import FORWARDS, MAC_SETS, VALUES
 
 RAW = st.dictionaries(
@@ -43,6 +43,11 @@ def wanted(kind: Kind) -> st.SearchStrategy[object]:
     return values.filter(lambda want: bool(want.macs)) if kind is Kind.DHCP_RESERVATION else values
 
 
+def seen(role: Role, *entries: Entry, state: KindState = KindState.PRESENT) -> Snapshot:
+    """A stop that said all that it holds."""
+    return Snapshot(role, {}, entries, dict.fromkeys(RESOURCE_KINDS, state))
+
+
 @st.composite
 def homes(draw: st.DrawFn, actions: tuple[Action, ...] = ENTRY_ACTIONS) -> tuple[Snapshot, Change]:
     """A stop with entries of ours and of others, and one change that fits it."""
@@ -51,7 +56,7 @@ def homes(draw: st.DrawFn, actions: tuple[Action, ...] = ENTRY_ACTIONS) -> tuple
     others = [draw(held(k, "", f"o{n}")) for n, k in enumerate(draw(st.lists(st.just(kind), max_size=2)))]
     if kind in SINGLE:
         (only,) = [draw(held(kind, "", "only"))]
-        now = Snapshot(role, {}, (only,))
+        now = seen(role, only)
         return now, Change(role, kind, "plex", Action.UPDATE, only, draw(wanted(kind)))
     ours = draw(held(kind, "plex", "ours"))
     neighbour = draw(held(kind, "other", "neighbour"))
@@ -59,14 +64,12 @@ def homes(draw: st.DrawFn, actions: tuple[Action, ...] = ENTRY_ACTIONS) -> tuple
     want = draw(wanted(kind))
     entries = [*others, neighbour]
     if action is Action.CREATE:
-        return Snapshot(role, {}, tuple(entries)), Change(role, kind, "plex", action, None, want)
+        return seen(role, *entries), Change(role, kind, "plex", action, None, want)
     if action is Action.ADOPT:
         theirs = draw(held(kind, "", "theirs"))
-        return Snapshot(role, {}, (*entries, theirs)), Change(
-            role, kind, "plex", action, theirs, want, ("address",)
-        )
+        return seen(role, *entries, theirs), Change(role, kind, "plex", action, theirs, want, ("address",))
     want = want if action is Action.UPDATE else None
-    return Snapshot(role, {}, (*entries, ours)), Change(role, kind, "plex", action, ours, want)
+    return seen(role, *entries, ours), Change(role, kind, "plex", action, ours, want)
 
 
 def contents(now: Snapshot) -> list[tuple[str, str, object]]:
@@ -145,7 +148,46 @@ def test_nothing_is_done_before_it_is_done(home: tuple[Snapshot, Change]) -> Non
         and change.want is not None
         and not KINDS[change.kind].differs(change.want, entry.values)
     )
-    assert is_done(change, now) is as_wanted
+    assert bool(is_done(change, now)) is as_wanted
+    assert is_done(change, now) is not Shown.NOT_KNOWN
+
+
+@given(homes())
+def test_undone_is_what_was_seen_before(home: tuple[Snapshot, Change]) -> None:
+    now, change = home
+    stood = beside(change, now)
+    assert is_undone(change, now, stood)
+    if change.before is None or change.want is None:
+        assert is_undone(change, project(now, change), stood) is Shown.NO
+
+
+@given(homes(), st.sampled_from([KindState.UNKNOWN, KindState.UNSUPPORTED, KindState.ABSENT]))
+def test_silence_proves_nothing(home: tuple[Snapshot, Change], state: KindState) -> None:
+    """Nothing was read, or what stood beside is said not to be there at all: neither made nor undone."""
+    now, change = home
+    stood = beside(change, now)
+    silent = seen(now.role, state=state)
+    assert is_done(change, silent, stood) is Shown.NOT_KNOWN
+    assert is_undone(change, silent, stood) is Shown.NOT_KNOWN
+
+
+@given(homes())
+def test_a_look_that_lost_the_neighbours_lost_ours_as_well(home: tuple[Snapshot, Change]) -> None:
+    now, change = home
+    stood = beside(change, now)
+    lost = seen(now.role)
+    sure = not stood
+    assert (is_done(change, lost, stood) is not Shown.NOT_KNOWN) is sure
+    assert (is_undone(change, lost, stood) is not Shown.NOT_KNOWN) is sure
+
+
+@given(homes())
+def test_what_is_seen_is_seen_whatever_else_was_lost(home: tuple[Snapshot, Change]) -> None:
+    now, change = home
+    stood = beside(change, now)
+    alone = replace(project(now, change), entries=find(change, project(now, change)))
+    if change.want is not None:
+        assert is_done(change, alone, stood)
 
 
 @given(homes(), st.booleans())

@@ -47,6 +47,9 @@ def read_nft(document: Json, saved: Mapping[str, Sequence[Rule]], exhibit: str) 
     objects = members(document).get("nftables")
     if not isinstance(objects, Sequence) or isinstance(objects, str):
         raise ParseError("no answer of `nft -j`", str(document))
+    if not objects:
+        # Without any table it still tells its own version.
+        raise ParseError("nft listed nothing at all")
     chains: list[Chain] = []
     sets: dict[str, NamedSet] = {}
     outside: list[str] = []

@@ -109,6 +109,13 @@ CODES: tuple[Code, ...] = (
         "was sent. Put that entry back by hand, or let the playbook say what shall be.",
     ),
     Code(
+        "PLX-R221",
+        "what a run left is not seen",
+        ExitStatus.INCOMPLETE,
+        "A device failed to say what it holds, said it in part, or said nothing where it always says something. What is not "
+        "seen counts neither as back nor as standing. Nothing was sent: look at the device, and run it again.",
+    ),
+    Code(
         "PLX-X001",
         "a bug of plexops",
         ExitStatus.BUG,

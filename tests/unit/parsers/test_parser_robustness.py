@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from plexops.parsers import PARSERS, ParseError
 
 ROWS_FOR_NOTHING = [
-    "dnsmasq", "dnsmasq_leases", "ip_addr", "ip_route", "lines", "miniupnpd_leases", "routeros_export", "routeros_ids",
-    "routeros_print", "routeros_terse", "ss", "uci", "uci_changes", "ufw_rules",
+    "dnsmasq", "dnsmasq_leases", "ip_addr", "ip_route", "lines", "miniupnpd_leases", "routeros_ids",
+    "routeros_print", "routeros_terse", "ss", "uci_changes", "ufw_rules",
 ]  # fmt: skip
 
 
@@ -21,6 +21,14 @@ ROWS_FOR_NOTHING = [
 @pytest.mark.parametrize("text", ["", "\n", "\r\n\r\n"])
 def test_nothing_is_no_rows(name: str, text: str) -> None:
     assert PARSERS[name](text) == []
+
+
+@pytest.mark.parametrize("name", ["routeros_export", "uci"])
+@pytest.mark.parametrize("text", ["", "\n", "\r\n\r\n"])
+def test_nothing_is_no_answer_where_something_always_comes(name: str, text: str) -> None:
+    """`uci show` of a configuration has its defaults, and an export its head."""
+    with pytest.raises(ParseError):
+        PARSERS[name](text)
 
 
 FRAGMENTS = st.sampled_from(

@@ -1,0 +1,27 @@
+"""What a person does where plexops did not see that a change was undone: look, compare, put back."""
+
+from __future__ import annotations
+
+from plexops.engine.site_state import Drivers
+from plexops.model.change import Change, Shown
+from plexops.model.plan import Step
+from plexops.model.resources import KINDS
+
+
+def card(step: Step, shown: Shown, drivers: Drivers) -> str:
+    """Give one line: device, what stands perhaps, how to look, what shall be seen, and what puts it back."""
+    change = step.change
+    stands = "still stands" if shown is Shown.NO else "may still stand"
+    back = " ; ".join(step.script.undo) or "put back by hand what is not so"
+    look = drivers.of(change.role).look_by_hand(change.kind)
+    return (
+        f"on the {change.role}: {change.id} {stands}. Look: {look}. Shall be: {_shall_be(change)}. "
+        f"Where it is not so: {back}. Then: plexops audit"
+    )
+
+
+def _shall_be(change: Change) -> str:
+    before = change.before
+    if before is None:
+        return f"no {KINDS[change.kind].title.lower()} that bears “plexops” and “{change.key}”"
+    return KINDS[change.kind].says(before.values) if before.values is not None else "as it was before"
