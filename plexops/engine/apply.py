@@ -9,12 +9,13 @@ from enum import StrEnum
 
 from plexops.drivers.base import Unrenderable
 from plexops.engine.access import Access, Links
-from plexops.engine.by_hand_card import card
+from plexops.engine.by_hand_card import card, stays_text
 from plexops.engine.observe import Observer
 from plexops.engine.planning import foreign
 from plexops.engine.sending import Recorder, Sender, Unanswered, UnexpectedReply
 from plexops.engine.site_state import Drivers, SiteState
 from plexops.engine.undo import Undoer
+from plexops.engine.way_back import with_way_back
 from plexops.model.change import Action, Change, Shown, beside, inverse, is_done
 from plexops.model.change_json import change_to_json
 from plexops.model.errors import ExitStatus, PlexopsError
@@ -40,6 +41,7 @@ class StepOutcome(StrEnum):
     FAILED = "failed"
     UNDONE = "undone"
     UNDO_FAILED = "undo-failed"
+    STAYS = "stays"
 
 
 @dataclass(slots=True)
@@ -179,7 +181,8 @@ class Applier:
 
     def _render(self, step: Step) -> Step:
         driver = self._shop.drivers.of(step.change.role)
-        return Step(step.change, driver.script(step.change, self._seen.view.of(step.change.role)))
+        script = driver.script(step.change, self._seen.view.of(step.change.role))
+        return with_way_back(step.change, script, self._seen.view)
 
     def _authorize(self, step: Step) -> Authorized:
         view = self._seen.aged()
@@ -273,12 +276,19 @@ class Applier:
         begun = [(i, c) for i, c in enumerate(self._carried) if c.outcome is not StepOutcome.NOT_SENT]
         by_hand: list[str] = []
         for index, carried in reversed(begun):
-            self._seen, shown = undoer.undo(
+            ended = undoer.undo(
                 carried.step, self._seen, index, window_open=carried.window_open, stood=carried.stood
             )
-            carried.outcome = StepOutcome.UNDONE if shown else StepOutcome.UNDO_FAILED
-            if not shown:
-                by_hand.append(card(carried.step, shown, self._shop.drivers))
+            self._seen = ended.seen
+            if ended.stays:
+                carried.outcome, carried.detail = (
+                    StepOutcome.STAYS,
+                    stays_text(carried.step.change, ended.stays),
+                )
+                continue
+            carried.outcome = StepOutcome.UNDONE if ended.shown else StepOutcome.UNDO_FAILED
+            if not ended.shown:
+                by_hand.append(card(carried.step, ended.shown, self._shop.drivers))
         if by_hand:
             return Applied(
                 ExitStatus.UNDO_UNPROVEN, self._carried, self._seen, reason=reason, by_hand=tuple(by_hand)

@@ -6,6 +6,7 @@ from plexops.engine.site_state import Drivers
 from plexops.model.change import Change, Shown
 from plexops.model.plan import Step
 from plexops.model.resources import KINDS
+from plexops.model.snapshot import Kind
 
 
 def card(step: Step, shown: Shown, drivers: Drivers) -> str:
@@ -18,6 +19,12 @@ def card(step: Step, shown: Shown, drivers: Drivers) -> str:
         f"on the {change.role}: {change.id} {stands}. Look: {look}. Shall be: {_shall_be(change)}. "
         f"Where it is not so: {back}. Then: plexops audit"
     )
+
+
+def stays_text(change: Change, why: str) -> str:
+    """Say that a change is not put back, since guards refuse the old state."""
+    closed = change.kind in (Kind.PORT_FORWARD, Kind.PASSAGE, Kind.FIREWALL_RULE, Kind.UPNP)
+    return f"{'stays closed' if closed else 'stays as it is'}: {why}"
 
 
 def _shall_be(change: Change) -> str:

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from plexops import __version__
 from plexops.drivers.base import Unrenderable
 from plexops.engine.site_state import Drivers, SiteState
+from plexops.engine.way_back import refused, with_way_back
 from plexops.model.change import Action, Change, find
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.facts import CONFIGURATION_FACTS
@@ -61,6 +62,8 @@ class Planned:
     plan: Plan
     seen: SiteState
     waiting: tuple[Change, ...] = ()
+    #: Of a rollback: what stays as it is, since guards refuse the old state, and why.
+    stays: tuple[tuple[Change, str], ...] = ()
 
 
 def in_order(changes: Sequence[Change]) -> tuple[Change, ...]:
@@ -81,7 +84,12 @@ def make_plan(
 ) -> Planned:
     """Render and judge the changes of the findings (or the given ones, for a rollback)."""
     wanted = in_order([c for f in findings for c in f.changes]) if changes is None else tuple(changes)
-    now, waiting = _until_the_lease(wanted, seen, drivers) if not undoing else (wanted, ())
+    stays: tuple[tuple[Change, str], ...] = ()
+    waiting: tuple[Change, ...] = ()
+    if undoing:
+        now, stays = _let_back(wanted, seen.view)
+    else:
+        now, waiting = _until_the_lease(wanted, seen, drivers)
     view = _arrived(seen.view, now)
     steps, after = _render(now, view, drivers)
     case = Case(before=view, after=after, changes=now, adopted=adopted, undoing=undoing)
@@ -92,7 +100,23 @@ def make_plan(
         verdicts=verdicts,
         basis=basis(seen, tasks, profile, adopted, undoing),
     )
-    return Planned(plan, seen, waiting)
+    return Planned(plan, seen, waiting, stays)
+
+
+def _let_back(
+    changes: Sequence[Change], view: SiteView
+) -> tuple[tuple[Change, ...], tuple[tuple[Change, str], ...]]:
+    """Part the changes back into those that guards let, each on the state that those before leave, and the others."""
+    kept: list[Change] = []
+    stays: list[tuple[Change, str]] = []
+    for change in changes:
+        why = refused(view, change, restoring=False)
+        if why:
+            stays.append((change, why))
+            continue
+        kept.append(change)
+        view = view.with_snapshot(after_change(view.of(change.role), change))
+    return tuple(kept), tuple(stays)
 
 
 def _until_the_lease(
@@ -131,7 +155,7 @@ def _render(changes: Sequence[Change], view: SiteView, drivers: Drivers) -> tupl
         except Unrenderable as reason:
             problem = Problem("PLX-R201", f"{change.id} cannot be rendered: {reason}", where=str(change.role))
             raise PlexopsError(problem) from None
-        steps.append(Step(change, script))
+        steps.append(with_way_back(change, script, view))
         view = view.with_snapshot(after_change(now, change))
     return tuple(steps), view
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from plexops.drivers.base import Unrenderable
-from plexops.engine.by_hand_card import card
+from plexops.engine.by_hand_card import card, stays_text
 from plexops.engine.history import PastRun, PastStep, read_past, unsettled
 from plexops.engine.observe import Observer
 from plexops.engine.sending import Sender
@@ -138,18 +138,26 @@ def _undo_all(home: Home, steps: list[PastStep], seen: SiteState, undoer: Undoer
             reports.append(_change_report(past, "undo-failed", "it was not seen whether it stands"))
             continue
         step = _step(home, past, seen)
-        seen, shown = undoer.undo(step, seen, past.index, window_open=past.window_open, stood=past.stood)
+        ended = undoer.undo(step, seen, past.index, window_open=past.window_open, stood=past.stood)
+        seen = ended.seen
+        if ended.stays:
+            reports.append(_change_report(past, "stays", stays_text(past.change, ended.stays)))
+            continue
         detail = "the device showed the old state: nothing had to be sent back" if was else ""
-        reports.append(_change_report(past, "undone" if shown else "undo-failed", detail))
-        if shown is Shown.NOT_KNOWN:
+        reports.append(_change_report(past, "undone" if ended.shown else "undo-failed", detail))
+        if ended.shown is Shown.NOT_KNOWN:
             unseen.append(past)
-        elif not shown:
-            by_hand.append(card(step, shown, home.drivers))
+        elif not ended.shown:
+            by_hand.append(card(step, ended.shown, home.drivers))
     if unseen:
         return _unseen(home, unseen, seen, run_id, reports)
     if by_hand:
         says = "the undo could not be verified: a person must look"
         return Settled(run_id, ExitStatus.UNDO_UNPROVEN, says, tuple(reports), tuple(by_hand))
+    stays = [f"{report.id} {report.detail}" for report in reports if report.outcome == "stays"]
+    if stays:
+        says = f"the old state was read back, but for what guards refuse: {'; '.join(stays)}"
+        return Settled(run_id, ExitStatus.UNDONE, says, tuple(reports))
     return Settled(run_id, ExitStatus.IN_ORDER, "undone: the old state, read back", tuple(reports))
 
 
@@ -157,7 +165,8 @@ def _step(home: Home, past: PastStep, seen: SiteState) -> Step:
     """Render the step anew for its window; a change whose script cannot be rendered any more has none."""
     change = past.change
     try:
-        return Step(change, home.drivers.of(change.role).script(change, seen.view.of(change.role)))
+        script = home.drivers.of(change.role).script(change, seen.view.of(change.role))
+        return Step(change, script)
     except Unrenderable:
         return Step(change, Script(()))
 

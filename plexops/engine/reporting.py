@@ -11,7 +11,7 @@ from typing import Any
 from plexops.engine.apply import Applied, Carried
 from plexops.engine.site_state import SiteState
 from plexops.model.change import Action, Change
-from plexops.model.exchange import Window, WindowKind, Write
+from plexops.model.exchange import WindowKind, Write
 from plexops.model.finding import Finding, FindingStatus
 from plexops.model.plan import GuardVerdict, Step, shown
 from plexops.model.resources import KINDS
@@ -143,7 +143,6 @@ def guard_report(verdict: GuardVerdict) -> GuardReport:
 def change_report(step: Step, carried: Carried | None = None) -> ChangeReport:
     """Give one change with every request, and what became of it."""
     change = step.change
-    window = step.script.window
     outcome: ChangeOutcome = "planned" if carried is None else str(carried.outcome)  # type: ignore[assignment]
     return ChangeReport(
         id=change.id,
@@ -156,7 +155,7 @@ def change_report(step: Step, carried: Carried | None = None) -> ChangeReport:
         fields=_fields(change),
         commands=tuple(_text(write) for write in step.script.writes),
         undo=step.script.undo,
-        window=_window_text(change, window),
+        window=_window_text(step),
         exposure="opens a port to the internet" if _opens(change) else None,
         outcome=outcome,
         place=change.place,
@@ -164,7 +163,10 @@ def change_report(step: Step, carried: Carried | None = None) -> ChangeReport:
     )
 
 
-def _window_text(change: Change, window: Window) -> str:
+def _window_text(step: Step) -> str:
+    change, window = step.change, step.script.window
+    if step.no_way_back:
+        return f"none. No way back: {step.no_way_back}"
     if change.action is Action.RENEW:
         return ""
     if window.kind is WindowKind.NONE:

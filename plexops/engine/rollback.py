@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from plexops.engine.history import PastRun
+from plexops.engine.planning import in_order
 from plexops.engine.site_state import SiteState
-from plexops.model.change import Change, Shown, find, inverse, is_done, is_undone
+from plexops.model.change import Action, Change, Shown, find, inverse, is_done, is_undone
 from plexops.model.errors import PlexopsError, Problem
 
 
@@ -41,7 +42,11 @@ def changes_back(past: PastRun, seen: SiteState, run_id: str) -> tuple[Change, .
         back.append(replace(way, before=before, task=f"back from run {run_id}"))
     if problems:
         raise PlexopsError(problems)
-    return tuple(back)
+    gone = [change for change in back if change.want is None]
+    # What is made anew needs what a plan's order gives it: its reservation before its forward.
+    created = in_order([change for change in back if change.action is Action.CREATE])
+    rest = [change for change in back if change.want is not None and change.action is not Action.CREATE]
+    return (*gone, *rest, *created)
 
 
 def _unseen(change: Change, why: str) -> Problem:

@@ -39,6 +39,7 @@ from plexops.engine.site_reports import (
     problem_report,
     stale_report,
     status_of,
+    staying,
     unfinished_finding,
 )
 from plexops.engine.site_state import SiteState, with_attempts
@@ -271,6 +272,9 @@ def _planned(
         return dry_run_report(report, planned, blocked, order)
     if blocked is not None:
         return replace(report, exit_status=blocked[0], outcome=blocked[1])
+    if not plan.steps and planned.stays:
+        outcome = f"nothing is put back: {staying(planned.stays)}"
+        return replace(report, exit_status=ExitStatus.SAFE_STOP, outcome=outcome)
     if not plan.steps:
         status = status_of(() if undoing else findings, seen.problems, home.view.unfinished_run)
         outcome = "nothing to change" if status is ExitStatus.IN_ORDER else "nothing that plexops can change"

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from plexops.engine.apply import Applied
+from plexops.engine.apply import Applied, StepOutcome
+from plexops.engine.by_hand_card import stays_text
 from plexops.engine.compare import Comparison, compare
 from plexops.engine.order import Log, Order
 from plexops.engine.planning import Planned
@@ -21,9 +22,12 @@ from plexops.engine.reporting import (
 )
 from plexops.engine.site import Home
 from plexops.engine.site_state import SiteState
+from plexops.model.change import Change
 from plexops.model.errors import ExitStatus, PlexopsError, Problem, worst
+from plexops.model.exchange import Script
 from plexops.model.finding import FINDING_EXIT, Finding, FindingStatus
-from plexops.model.run import SiteReport
+from plexops.model.plan import Step
+from plexops.model.run import ChangeReport, SiteReport
 from plexops.model.snapshot import Kind, Role
 from plexops.runbook import conditions
 from plexops.runbook.situation import Situation
@@ -135,7 +139,7 @@ def plan_report(
         )
     return replace(
         site_report(home, seen, findings, log),
-        changes=tuple(change_report(step) for step in plan.steps),
+        changes=(*(change_report(step) for step in plan.steps), *_staying(planned)),
         guards=tuple(guard_report(verdict) for verdict in plan.verdicts),
         plan_digest=digest,
         asked=asked(home, seen, _LATER),
@@ -154,6 +158,9 @@ def dry_run_report(
     outcome = (
         f"{count} change{'s' if count != 1 else ''} planned, nothing sent" if count else "nothing to change"
     )
+    if planned.stays:
+        outcome = f"{outcome}; {staying(planned.stays)}"
+        status = status if count else ExitStatus.SAFE_STOP
     return replace(report, exit_status=status, outcome=outcome)
 
 
@@ -178,7 +185,7 @@ def applied_report(
         findings=shown,
         hops=hops(after, applied.seen),
         plex_web=plex_web(Situation(applied.seen.view, home.tasks.external_port)),
-        changes=tuple(change_report(carried.step, carried) for carried in applied.carried),
+        changes=(*(change_report(carried.step, carried) for carried in applied.carried), *_staying(planned)),
         proofs=applied.proofs,
         asked=asked(home, applied.seen, "it was not needed"),
         exhibits=(*applied.seen.exhibits, *applied.log),
@@ -188,7 +195,30 @@ def applied_report(
     )
 
 
+def _staying(planned: Planned) -> tuple[ChangeReport, ...]:
+    """Give what a rollback leaves as it is."""
+    return tuple(
+        replace(
+            change_report(Step(change, Script(()))),
+            window="",
+            outcome="stays",
+            detail=stays_text(change, why),
+        )
+        for change, why in planned.stays
+    )
+
+
+def staying(changes: Sequence[tuple[Change, str]]) -> str:
+    """Say in one line what stays as it is, and why."""
+    return "; ".join(f"{change.id} {stays_text(change, why)}" for change, why in changes)
+
+
 def _ending(applied: Applied, planned: Planned) -> tuple[ExitStatus, str]:
+    kept = [f"{c.step.change.id} {c.detail}" for c in applied.carried if c.outcome is StepOutcome.STAYS]
+    if applied.status is ExitStatus.UNDONE and kept:
+        return applied.status, f"put back but for what guards refuse ({'; '.join(kept)}): {applied.reason}"
+    if applied.status is ExitStatus.IN_ORDER and planned.stays:
+        return ExitStatus.INCOMPLETE, f"put back and read back, but for this: {staying(planned.stays)}"
     if applied.status is ExitStatus.IN_ORDER and planned.waiting:
         return (
             ExitStatus.FINDINGS,

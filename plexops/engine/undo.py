@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from plexops.drivers.base import Unrenderable
 from plexops.engine.observe import Observer
 from plexops.engine.sending import Recorder, Sender, Unanswered, UnexpectedReply
 from plexops.engine.site_state import Drivers, SiteState
+from plexops.engine.way_back import refused
 from plexops.model.change import Action, Change, Shown, find, inverse, is_undone
 from plexops.model.errors import PlexopsError
 from plexops.model.exchange import Script
@@ -25,6 +26,19 @@ _WINDOW_SLACK = 5.0
 _RETURN_SECONDS = 20.0
 _TRY_EVERY = 2.0
 _KNOWN = (Shown.YES, Shown.NO)
+
+
+class Refused(Exception):
+    """Guards refuse the old state: the change stays as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What undoing one step came to: the state after, whether the old one was seen, and why it stays, where it does."""
+
+    seen: SiteState
+    shown: Shown
+    stays: str = ""
 
 
 class Undoer:
@@ -47,15 +61,15 @@ class Undoer:
 
     def undo(
         self, step: Step, seen: SiteState, index: int, *, window_open: bool, stood: Collection[str]
-    ) -> tuple[SiteState, Shown]:
-        """Undo one step; give the state after, and whether the old state was read back. `stood`: see `is_undone`.
+    ) -> Ended:
+        """Undo one step. `stood`: see `is_undone`.
 
         What cannot be seen is not called undone, and the device's own undo is then left to fire.
         """
         change = step.change
         if change.action is Action.RENEW:
             # The host follows the router: there is no configuration to put back.
-            return seen, Shown.YES
+            return Ended(seen, Shown.YES)
         self._record("undo", {"step": index, "id": change.id})
         reason = ""
         try:
@@ -65,22 +79,33 @@ class Undoer:
             if shown and window_open:
                 self._end_window(step, seen, index)
                 seen, shown = self._until(change, self._reach(seen, change), stood)
+        except Refused as refusal:
+            return self._stays(step, seen, index, str(refusal), window_open=window_open)
         except (PlexopsError, UnexpectedReply, Unrenderable) as error:
             reason, shown = str(error), Shown.NOT_KNOWN
         if shown:
             self._record("undone", {"step": index})
-            return seen, shown
+            return Ended(seen, shown)
         self._record("undo failed", {"step": index, "reason": reason or "it does not show the old state"})
         # It says yes and does not do it, or says nothing: its own undo is the last that is left.
         seen, shown = self._after_window(step, seen, stood, window_open=window_open)
         if shown and reason and not window_open:
             # An error is an error, also when the entry is gone: perhaps it acts on.
-            return seen, Shown.NOT_KNOWN
+            return Ended(seen, Shown.NOT_KNOWN)
         if shown:
             self._record(
                 "undone", {"step": index, "by": "the device's own undo"} if window_open else {"step": index}
             )
-        return seen, shown
+        return Ended(seen, shown)
+
+    def _stays(self, step: Step, seen: SiteState, index: int, why: str, *, window_open: bool) -> Ended:
+        """Leave a change as it is. The device must not bring the old state back by itself either."""
+        self._record("stays", {"step": index, "reason": why})
+        try:
+            ended = not window_open or self._end_window(step, seen, index)
+        except PlexopsError:
+            ended = False
+        return Ended(seen, Shown.NO, why if ended else "")
 
     def _reach(self, seen: SiteState, change: Change) -> SiteState:
         """Read the stop; a link that is down for a moment is no reason to leave a change where it is."""
@@ -101,6 +126,9 @@ class Undoer:
         found = find(change, now)
         if back.action in (Action.DELETE, Action.UPDATE, Action.RESTORE) and len(found) == 1:
             back = replace(back, before=found[0])
+        why = refused(seen.view, back, restoring=True)
+        if why:
+            raise Refused(why)
         step = Step(back, replace_window(self._drivers.of(change.role).script(back, now)))
         leave = self._authorize(step, seen)
         try:
@@ -115,7 +143,7 @@ class Undoer:
         after = seen.view.with_snapshot(after_change(now, step.change))
         # The way back is judged with fresh ages: it is about what this very run did.
         before = replace(seen.view, unfinished_run="", asked=frozenset())
-        verdicts = judge(Case(before, after, (step.change,), undoing=True))
+        verdicts = judge(Case(before, after, (step.change,), undoing=True, restoring=True))
         leave = authorize(seen.view.name, step, verdicts)
         if not leave:
             raise UnexpectedReply("; ".join(f"{v.guard}: {v.reason}" for v in verdicts if not v.holds))
@@ -137,12 +165,14 @@ class Undoer:
             time.sleep(_LOOK_EVERY)
             seen = self._observer.again(seen, change.role)
 
-    def _end_window(self, step: Step, seen: SiteState, index: int) -> None:
+    def _end_window(self, step: Step, seen: SiteState, index: int) -> bool:
+        """End the device's own undo, if it stands; tell whether it does not any more."""
         # Ending it changes nothing that guards judge; they have to agree all the same.
         quiet = replace(seen.view, unfinished_run="", asked=frozenset())
         leave = authorize(seen.view.name, step, judge(Case(quiet, quiet, (), undoing=True)))
-        if leave and self._sender.armed(step, leave, seen):
-            self._sender.confirm(step, leave, seen, index)
+        if not leave:
+            return False
+        return not self._sender.armed(step, leave, seen) or self._sender.confirm(step, leave, seen, index)
 
     def _after_window(
         self, step: Step, seen: SiteState, stood: Collection[str], *, window_open: bool

@@ -21,10 +21,14 @@ PLAN_LIFETIME = 24 * 3600
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One change with its exact requests, rendered on the state that the steps before it leave."""
+    """One change with its exact requests, rendered on the state that the steps before it leave.
+
+    `no_way_back` says why it will not be undone: guards would refuse the old state.
+    """
 
     change: Change
     script: Script
+    no_way_back: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ DRY_RUNS: Mapping[RunCommand, str] = MappingProxyType(
 Stop = Literal["internet", "isp", "upstream", "router", "server", "plex", "outside"]
 Mark = Literal["ok", "drift", "stop", "unknown", "changed", "not-asked"]
 Symbol = Literal["+", "~", "-"]
-ChangeOutcome = Literal["planned", "done", "undone", "failed", "kept", "not-sent", "undo-failed"]
+ChangeOutcome = Literal["planned", "done", "undone", "failed", "kept", "not-sent", "undo-failed", "stays"]
 GuardVerdict = Literal["holds", "refuses", "not-applicable"]
 ProofMark = Literal["proven", "refuted", "unknown"]
 

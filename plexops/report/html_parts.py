@@ -43,6 +43,7 @@ _OUTCOME_MARKS: dict[str, Mark] = {
     "not-sent": "not-asked",
     "failed": "stop",
     "undo-failed": "stop",
+    "stays": "drift",
 }
 _PROOF_MARKS: dict[str, Mark] = {"proven": "ok", "refuted": "stop", "unknown": "unknown"}
 _GUARD_MARKS: dict[str, Mark] = {"holds": "ok", "refuses": "stop", "not-applicable": "not-asked"}

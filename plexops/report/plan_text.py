@@ -15,6 +15,7 @@ _OUTCOME_STYLES = {
     "not-sent": Style.FAINT,
     "failed": Style.STOP,
     "undo-failed": Style.STOP,
+    "stays": Style.DRIFT,
 }
 _PROOF_STYLES = {"proven": Style.OK, "refuted": Style.STOP, "unknown": Style.UNKNOWN}
 _SYMBOL_STYLES = {"+": Style.OK, "~": Style.DRIFT, "-": Style.STOP}

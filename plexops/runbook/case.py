@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from plexops.model.change import Change
+from plexops.model.change import Action, Change
 from plexops.model.intervals import subtract
 from plexops.model.resources.passage import Passage
 from plexops.model.resources.port_forward import PortForward
@@ -19,8 +19,9 @@ from plexops.runbook.way_in import Exposure, exposures
 class Case:
     """What guards judge: a site before and after, and the changes between.
 
-    `adopted` are the ids of changes whose adoption a person allowed. `undoing` is set while changes are put back:
-    nothing that merely restores what was there is held to what only new things must meet.
+    `adopted` are the ids of changes whose adoption a person allowed. Going back is judged as any change is; `undoing` says
+    that adopted entries get their old words back. `restoring` is a run's own undo: it puts back what that very run found,
+    so that only what exposes is refused, and not what merely could not be made anew.
     """
 
     before: SiteView
@@ -28,6 +29,7 @@ class Case:
     changes: tuple[Change, ...]
     adopted: frozenset[str] = frozenset()
     undoing: bool = False
+    restoring: bool = False
 
     @cached_property
     def exposed_after(self) -> tuple[Exposure, ...]:
@@ -37,21 +39,24 @@ class Case:
     @cached_property
     def newly_exposed(self) -> tuple[Exposure, ...]:
         """What is exposed after the changes, whichever of them did it, and is not there yet."""
-        if self.undoing or self.after is self.before:
+        if self.after is self.before:
             return ()
         there = exposures(self.before) or ()
-        return tuple(one for one in self.exposed_after if not _is_among(one, there))
+        return tuple(one for one in self.exposed_after if not _is_among(one, there, uncovered=self.undoing))
 
 
-def _is_among(one: Exposure, there: Sequence[Exposure]) -> bool:
+def _is_among(one: Exposure, there: Sequence[Exposure], *, uncovered: bool) -> bool:
     """Tell whether an exposure was there, for all of its ports and senders, and as surely.
 
-    A forward of ours takes its one port out of somebody's DMZ: what is left of that is nothing new.
+    A forward of ours takes its one port out of somebody's DMZ: what is left of that is nothing new. `uncovered`: nor is it
+    new that the DMZ has that port again when ours goes.
     """
     external, senders = one.external, one.senders
     for old in there:
         same = (old.family, old.address, old.rule) == (one.family, one.address, one.rule)
         if same and (old.certain or not one.certain):
+            if uncovered:
+                return True
             external, senders = subtract(external, old.external), subtract(senders, old.senders)
     return not external and not senders
 
@@ -67,7 +72,7 @@ def forwards(case: Case) -> Iterator[tuple[Change, PortForward]]:
     """
     wan_address = case.before.of(Role.ROUTER).text("wan.address")
     for change in case.changes:
-        if change.kind is not Kind.PORT_FORWARD or change.want is None or case.undoing:
+        if change.kind is not Kind.PORT_FORWARD or change.want is None:
             continue
         to_the_router = change.role is Role.UPSTREAM and str(change.want.address) == wan_address
         if change.want.enabled and not to_the_router:
@@ -77,8 +82,13 @@ def forwards(case: Case) -> Iterator[tuple[Change, PortForward]]:
 def passages(case: Case) -> Iterator[tuple[Change, Passage]]:
     """Give the passages that a plan makes or alters: they open what was forwarded and dropped so far."""
     for change in case.changes:
-        if change.kind is Kind.PASSAGE and change.want is not None and not case.undoing:
+        if change.kind is Kind.PASSAGE and change.want is not None:
             yield change, change.want
+
+
+def is_given_back(case: Case, change: Change) -> bool:
+    """Tell whether an entry of others, once adopted, gets its own old words: how sound those are is their affair."""
+    return case.undoing and change.action is Action.RESTORE
 
 
 def is_own(change: Change, entry: Entry) -> bool:

@@ -84,7 +84,7 @@ def nothing_pending(case: Case) -> str | None:
 def upnp_last(case: Case) -> str | None:
     """G13: UPnP is switched off last, and only when no other host uses it."""
     for position, change in enumerate(case.changes):
-        if change.kind is not Kind.UPNP or change.want is None or change.want.enabled or case.undoing:
+        if change.kind is not Kind.UPNP or change.want is None or change.want.enabled:
             continue
         if position != len(case.changes) - 1:
             return "UPnP would be switched off before the rest is proven"

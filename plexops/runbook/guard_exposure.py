@@ -28,7 +28,7 @@ def no_external_32400(case: Case) -> str | None:
         if not one.every_port:
             return _would(one, f"{one.called} would open 32400 itself to the internet")
     for change in case.changes:
-        reason = None if case.undoing else _announces(change) or _lets_exposure_in(case, change)
+        reason = _announces(case, change) or _lets_exposure_in(case, change)
         if reason:
             return reason
     return None
@@ -40,7 +40,10 @@ def _would(one: Exposure, text: str) -> str:
     return text if one.certain else f"{text}: plexops does not know that rule well enough"
 
 
-def _announces(change: Change) -> str | None:
+def _announces(case: Case, change: Change) -> str | None:
+    """A setting of Plex opens no port by itself: what a run found there it may give back."""
+    if case.restoring:
+        return None
     if change.kind is not Kind.PLEX_REMOTE_ACCESS or change.want is None or not change.want.enabled:
         return None
     if not change.want.manual:
@@ -99,7 +102,7 @@ def no_loosened_firewall(case: Case) -> str | None:
     for change in case.changes:
         if change.kind in (Kind.HOST_FIREWALL, Kind.HOST_RULE):
             return f"{change.id} would change a firewall as a whole"
-        reason = None if case.undoing or change.want is None else _loosens(case, change)
+        reason = None if change.want is None else _loosens(case, change)
         if reason:
             return reason
     was, is_ = (view.of(Role.SERVER).flag("firewall.active") for view in (case.before, case.after))

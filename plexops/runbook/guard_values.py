@@ -9,7 +9,7 @@ from plexops.model.resources.dhcp_reservation import Reservation
 from plexops.model.resources.port_forward import PortForward
 from plexops.model.snapshot import Kind, KindState, Role
 from plexops.model.values import Ports, Protocol
-from plexops.runbook.case import Case, forwards, is_own, name_of
+from plexops.runbook.case import Case, forwards, is_given_back, is_own, name_of
 from plexops.runbook.view import SiteView, ipv4
 
 #: Ports above 1023 that belong to well-known services or to routers' own management.
@@ -42,7 +42,7 @@ WELL_KNOWN_PORTS: frozenset[int] = frozenset(
 def sound_reservation(case: Case) -> str | None:
     """G6: a reservation lies in the LAN, collides with no other, and a MAC has one."""
     for change in case.changes:
-        if change.kind is Kind.DHCP_RESERVATION and change.want is not None and not case.undoing:
+        if change.kind is Kind.DHCP_RESERVATION and change.want is not None:
             reason = _misplaced(case.after, change.want) or _collides(case.after, change, change.want)
             if reason:
                 return f"{change.id}: {reason}"
@@ -100,6 +100,8 @@ def _collides(view: SiteView, change: Change, want: Reservation) -> str | None:
 def sound_external_port(case: Case) -> str | None:
     """G7: the external port is 1024 to 65535, free, and no well-known service's."""
     for change, forward in forwards(case):
+        if is_given_back(case, change):
+            continue
         reason = _unsound_port(forward, case.after.port_share)
         if reason:
             return f"{change.id}: {reason}"
@@ -156,7 +158,7 @@ def _meets(other: PortForward, forward: PortForward) -> bool:
 def forward_reaches_plex(case: Case) -> str | None:
     """G8: a forward goes to the Plex host's fixed address, TCP, to the port where Plex itself answered."""
     for change, forward in forwards(case):
-        reason = _misses(case, forward)
+        reason = None if is_given_back(case, change) else _misses(case, forward)
         if reason:
             return f"{change.id}: {reason}"
     return None

@@ -814,14 +814,6 @@ FINE: tuple[tuple[str, str, Make], ...] = (
     ),
     (
         "G1",
-        "putting back what was there",
-        lambda: undo(
-            change(Kind.PORT_FORWARD, Action.ADOPT, forward(), before=DIRECT),
-            view=with_entries(sound_view(), replace(DIRECT, values=forward())),
-        ),
-    ),
-    (
-        "G1",
         "32400 inside, another port outside",
         lambda: case_of(sound_view(), forwarding(external=32401)),
     ),
@@ -870,33 +862,6 @@ FINE: tuple[tuple[str, str, Make], ...] = (
         "G3",
         "a firewall that was off stays off",
         lambda: home(lambda view: with_facts(view, SERVER, firewall__active=False)),
-    ),
-    (
-        "G3",
-        "undoing a rule's new port",
-        lambda: undo(
-            replace(
-                ADMIT,
-                action=Action.UPDATE,
-                before=entry(Kind.FIREWALL_RULE, FirewallRule(32401), key="plex", handle="rule"),
-            )
-        ),
-    ),
-    (
-        "G3",
-        "undoing a passage's new target",
-        lambda: undo(
-            replace(
-                PASS,
-                action=Action.UPDATE,
-                before=entry(Kind.PASSAGE, Passage(OLD, 32400, "forward"), key="plex", handle="p"),
-            )
-        ),
-    ),
-    (
-        "G3",
-        "putting UPnP back on",
-        lambda: undo(replace(UPNP_OFF, before=entry(Kind.UPNP, Upnp(enabled=True), handle="upnp"))),
     ),
     ("G4", "documentation addresses are public ones", lambda: wan("198.51.100.9", "198.51.100.9")),
     ("G4", "one source that agrees is enough", lambda: wan(str(PUBLIC), str(PUBLIC))),
@@ -1154,3 +1119,70 @@ def test_while_undoing_others_edits_still_count() -> None:
 def test_while_undoing_a_firewall_is_still_never_switched_off() -> None:
     case = case_of(sound_view(), [change(Kind.HOST_FIREWALL, Action.UPDATE, key="ufw")], undoing=True)
     assert refusing(case) == {"G3"}
+
+
+#: The old state is one that a guard refuses: it does not come back, in a rollback as in a run's own undo.
+NOT_AGAIN: tuple[tuple[str, str, Make], ...] = (
+    (
+        "G1",
+        "putting back what was there",
+        lambda: undo(
+            change(Kind.PORT_FORWARD, Action.ADOPT, forward(), before=DIRECT),
+            view=with_entries(sound_view(), replace(DIRECT, values=forward())),
+        ),
+    ),
+    (
+        "G3",
+        "undoing a rule's new port",
+        lambda: undo(
+            replace(
+                ADMIT,
+                action=Action.UPDATE,
+                before=entry(Kind.FIREWALL_RULE, FirewallRule(32401), key="plex", handle="rule"),
+            )
+        ),
+    ),
+    (
+        "G3",
+        "undoing a passage's new target",
+        lambda: undo(
+            replace(
+                PASS,
+                action=Action.UPDATE,
+                before=entry(Kind.PASSAGE, Passage(OLD, 32400, "forward"), key="plex", handle="p"),
+            )
+        ),
+    ),
+    (
+        "G3",
+        "putting UPnP back on",
+        lambda: undo(replace(UPNP_OFF, before=entry(Kind.UPNP, Upnp(enabled=True), handle="upnp"))),
+    ),
+)
+
+
+@pytest.mark.parametrize("restoring", [False, True])
+@pytest.mark.parametrize(("guard", "make"), [pytest.param(g, m, id=f"{g} {t}") for g, t, m in NOT_AGAIN])
+def test_going_back_is_judged_as_any_change_is(guard: str, make: Make, restoring: bool) -> None:
+    assert guard in refusing(replace(make(), restoring=restoring))
+
+
+def test_a_run_s_own_undo_asks_for_no_proof_of_what_it_found_itself() -> None:
+    """Our forward goes back though nobody tells the public address just then; a later rollback has to know it."""
+    gone = change(
+        Kind.PORT_FORWARD, Action.DELETE, None, before=entry(Kind.PORT_FORWARD, forward(), key="plex")
+    )
+    unproven = replace(
+        sound_view(), snapshots={r: s for r, s in sound_view().snapshots.items() if r is not OUTSIDE}
+    )
+    unproven = static(with_facts(unproven, PLEX_ROLE, plex__public_address=None))
+    assert refusing(undo(gone, view=unproven)) == {"G4"}
+    assert refusing(replace(undo(gone, view=unproven), restoring=True)) == set()
+
+
+def test_a_run_s_own_undo_gives_plex_its_own_settings_back() -> None:
+    """They open nothing by themselves; a rollback does not let Plex choose a port again."""
+    automatic = entry(Kind.PLEX_REMOTE_ACCESS, RemoteAccess(True, False, 0), handle="p")
+    made = replace(ANNOUNCE, before=automatic)
+    assert refusing(undo(made)) == {"G1"}
+    assert refusing(replace(undo(made), restoring=True)) == set()
