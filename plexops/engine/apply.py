@@ -137,7 +137,7 @@ class Applier:
         self._look_again(change)
         step = self._render(carried.step)
         carried.step = step
-        carried.authorized = self._authorize(step)
+        carried.authorized = self._authorize(index, step)
         carried.stood = beside(change, self._seen.view.of(change.role))
         back = inverse(change)
         self._shop.record(
@@ -184,10 +184,16 @@ class Applier:
         script = driver.script(step.change, self._seen.view.of(step.change.role))
         return with_way_back(step.change, script, self._seen.view)
 
-    def _authorize(self, step: Step) -> Authorized:
+    def _authorize(self, index: int, step: Step) -> Authorized:
         view = self._seen.aged()
         after = view.with_snapshot(after_change(view.of(step.change.role), step.change))
-        case = Case(view, after, (step.change,), self._shop.adopted, self._shop.undoing)
+        in_the_end = after
+        for later in self._plan.steps[index + 1 :]:
+            now = in_the_end.of(later.change.role)
+            in_the_end = in_the_end.with_snapshot(after_change(now, later.change))
+        case = Case(
+            view, after, (step.change,), self._shop.adopted, self._shop.undoing, in_the_end=in_the_end
+        )
         verdicts = judge(case)
         leave = authorize(self._plan.site, step, verdicts)
         if not leave:
@@ -275,7 +281,9 @@ class Applier:
         undoer = Undoer(self._shop.drivers, self._shop.observer, self._sender, self._shop.record)
         begun = [(i, c) for i, c in enumerate(self._carried) if c.outcome is not StepOutcome.NOT_SENT]
         by_hand: list[str] = []
-        for index, carried in reversed(begun):
+        # The host asks again when its reservation is as it was.
+        last = sorted(begun, key=lambda pair: (pair[1].step.change.action is Action.RENEW, -pair[0]))
+        for index, carried in last:
             ended = undoer.undo(
                 carried.step, self._seen, index, window_open=carried.window_open, stood=carried.stood
             )
@@ -288,7 +296,7 @@ class Applier:
                 continue
             carried.outcome = StepOutcome.UNDONE if ended.shown else StepOutcome.UNDO_FAILED
             if not ended.shown:
-                by_hand.append(card(carried.step, ended.shown, self._shop.drivers))
+                by_hand.append(card(carried.step, ended.shown, self._shop.drivers, ended.seen))
         if by_hand:
             return Applied(
                 ExitStatus.UNDO_UNPROVEN, self._carried, self._seen, reason=reason, by_hand=tuple(by_hand)

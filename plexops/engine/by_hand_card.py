@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
-from plexops.engine.site_state import Drivers
-from plexops.model.change import Change, Shown
+from plexops.engine.site_state import Drivers, SiteState
+from plexops.model.change import Action, Change, Shown
 from plexops.model.plan import Step
 from plexops.model.resources import KINDS
-from plexops.model.snapshot import Kind
+from plexops.model.snapshot import Kind, Role
 
 
-def card(step: Step, shown: Shown, drivers: Drivers) -> str:
+def card(step: Step, shown: Shown, drivers: Drivers, seen: SiteState) -> str:
     """Give one line: device, what stands perhaps, how to look, what shall be seen, and what puts it back."""
     change = step.change
+    if change.action is Action.RENEW:
+        return _moved(change, seen)
     stands = "still stands" if shown is Shown.NO else "may still stand"
     back = " ; ".join(step.script.undo) or "put back by hand what is not so"
     look = drivers.of(change.role).look_by_hand(change.kind)
     return (
         f"on the {change.role}: {change.id} {stands}. Look: {look}. Shall be: {_shall_be(change)}. "
         f"Where it is not so: {back}. Then: plexops audit"
+    )
+
+
+def _moved(change: Change, seen: SiteState) -> str:
+    """Say where the host is, where it was, and what leads where."""
+    held = change.raw.get("held")
+    fact = seen.view.of(Role.SERVER).facts.get("host.addresses")
+    now = ", ".join(fact.value) if fact is not None and isinstance(fact.value, tuple) else "not known"
+    forwards = [e for e in seen.view.of(Role.ROUTER).of(Kind.PORT_FORWARD) if e.values is not None]
+    leads = "; ".join(
+        f"“{e.label or e.handle}” leads to {e.values.address}" for e in forwards if e.values.enabled
+    )
+    return (
+        f"on the server: the host is not back where it was ({', '.join(held) if isinstance(held, tuple) else 'not known'}); "
+        f"it holds {now}. {leads or 'No forward is known'}. Look: ip addr show. "
+        "Renew its lease by hand, or reserve the old address for it on the router. Then: plexops audit"
     )
 
 

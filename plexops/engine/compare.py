@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import MappingProxyType
 
 from plexops.engine.admitting import admitted
 from plexops.engine.by_hand import by_hand
@@ -31,6 +32,7 @@ from plexops.runbook import conditions
 from plexops.runbook.condition import Condition, Holds
 from plexops.runbook.guard_values import never_arrives
 from plexops.runbook.guards import Case, judge_on_paper
+from plexops.runbook.moving import brings_to, left_behind, ways_out
 from plexops.runbook.way_after import after_change
 
 __all__ = ["Comparison", "compare"]
@@ -280,6 +282,7 @@ def _drift(
     why = ""
     if task.kind is Kind.DHCP_RESERVATION and task.state is State.PRESENT:
         changes += _renewal(given, task)
+        why = _would_leave_behind(given, change)
     if task.kind is Kind.PORT_FORWARD and task.state is State.PRESENT:
         passage = passage_for(given, task, after_change(snapshot, change))
         if isinstance(passage, Impassable):
@@ -326,6 +329,8 @@ def _fine(given: Comparison, task: ResolvedTask, snapshot: Snapshot, entry: Entr
         if renewal:
             held = ", ".join(texts_of(given.view.of(Role.SERVER).facts["host.addresses"].value))
             why = f"the reservation is right, but the host still holds {held}"
+            behind = _would_leave_behind(given, renewal[0])
+            why = f"{why}. {behind}" if behind else why
             return finding_of(
                 task,
                 FindingStatus.DRIFT,
@@ -351,10 +356,23 @@ def _renewal(given: Comparison, task: ResolvedTask) -> list[Change]:
             key=task.key,
             action=Action.RENEW,
             want=want.address,
+            raw=MappingProxyType({"held": texts_of(held.value)}),
             place=task.place,
             task="the host asks for its address again",
         )
     ]
+
+
+def _would_leave_behind(given: Comparison, change: Change) -> str:
+    """Say which forward of others leads to the address that the host would leave; ours, and what is adopted, moves along."""
+    moves = [t for t in given.tasks.tasks if t.kind is Kind.PORT_FORWARD and t.adopt]
+    to = brings_to(given.view, change)
+    if to is None or moves or any("port_forward" in name for name in given.adopt):
+        return ""
+    router = given.view.of(Role.ROUTER)
+    rest = replace(router, entries=tuple(e for e in router.entries if not e.owner.ours), box=None)
+    address, name = left_behind(given.view, given.view.with_snapshot(rest), to)
+    return ways_out(address, name) if name else ""
 
 
 def _firewall_rule(given: Comparison, task: ResolvedTask) -> Finding:

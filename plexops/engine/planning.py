@@ -13,7 +13,7 @@ from plexops.engine.way_back import refused, with_way_back
 from plexops.model.change import Action, Change, find
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.facts import CONFIGURATION_FACTS
-from plexops.model.finding import Finding
+from plexops.model.finding import Finding, FindingStatus
 from plexops.model.packets import TranslateDestination, TranslateSource
 from plexops.model.plan import Plan, Step, sha256
 from plexops.model.profile import Profile
@@ -32,16 +32,19 @@ from plexops.runbook.way_in import (
     through_router,
 )
 
-#: Reservation → the host holds the address → host firewall → forward and passage → Plex → UPnP off.
+#: Reservation → host firewall → the host holds the address → forward and passage → Plex → UPnP off. The renewal comes as
+#: late as it can: it alone cannot be undone for sure.
 ORDER: tuple[Kind, ...] = (
     Kind.DHCP_RESERVATION,
-    Kind.LEASE,
     Kind.FIREWALL_RULE,
+    Kind.LEASE,
     Kind.PORT_FORWARD,
     Kind.PASSAGE,
     Kind.PLEX_REMOTE_ACCESS,
     Kind.UPNP,
 )
+#: Findings on a forward with which it is right, or will be.
+_SETTLED = frozenset({FindingStatus.OK, FindingStatus.DRIFT, FindingStatus.NOT_APPLICABLE})
 #: What waits until the host holds its address.
 _AFTER_THE_LEASE = frozenset({Kind.PORT_FORWARD, Kind.PASSAGE, Kind.PLEX_REMOTE_ACCESS, Kind.UPNP})
 
@@ -83,7 +86,7 @@ def make_plan(
     changes: Sequence[Change] | None = None,
 ) -> Planned:
     """Render and judge the changes of the findings (or the given ones, for a rollback)."""
-    wanted = in_order([c for f in findings for c in f.changes]) if changes is None else tuple(changes)
+    wanted = _of_findings(findings) if changes is None else tuple(changes)
     stays: tuple[tuple[Change, str], ...] = ()
     waiting: tuple[Change, ...] = ()
     if undoing:
@@ -101,6 +104,13 @@ def make_plan(
         basis=basis(seen, tasks, profile, adopted, undoing),
     )
     return Planned(plan, seen, waiting, stays)
+
+
+def _of_findings(findings: Sequence[Finding]) -> tuple[Change, ...]:
+    """Give what the findings call for, in order. No host is moved for a forward that will not lead to it."""
+    settled = all(f.status in _SETTLED for f in findings if f.kind is Kind.PORT_FORWARD)
+    found = in_order([change for finding in findings for change in finding.changes])
+    return tuple(change for change in found if settled or change.action is not Action.RENEW)
 
 
 def _let_back(

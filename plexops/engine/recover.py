@@ -105,7 +105,7 @@ def _unseen(
     roles = ", ".join(sorted({str(step.change.role) for step in unseen}))
     says = f"the {roles} did not show what it holds: nothing more was decided, run it again"
     changes = tuple(reports) or tuple(_change_report(step, "undo-failed") for step in unseen)
-    by_hand = tuple(card(_step(home, step, seen), Shown.NOT_KNOWN, home.drivers) for step in unseen)
+    by_hand = tuple(card(_step(home, step, seen), Shown.NOT_KNOWN, home.drivers, seen) for step in unseen)
     return Settled(run_id, ExitStatus.INCOMPLETE, says, changes, by_hand)
 
 
@@ -130,7 +130,7 @@ def _undo_all(home: Home, steps: list[PastStep], seen: SiteState, undoer: Undoer
     reports: list[ChangeReport] = []
     by_hand: list[str] = []
     unseen: list[PastStep] = []
-    for past in reversed(steps):
+    for past in sorted(steps, key=lambda step: (step.change.action is Action.RENEW, -step.index)):
         seen, was = undoer.look(past.change, seen, past.stood)
         if was is Shown.NOT_KNOWN:
             # Its own undo is left to fire; the next recover sees what became of it.
@@ -148,11 +148,15 @@ def _undo_all(home: Home, steps: list[PastStep], seen: SiteState, undoer: Undoer
         if ended.shown is Shown.NOT_KNOWN:
             unseen.append(past)
         elif not ended.shown:
-            by_hand.append(card(step, ended.shown, home.drivers))
+            by_hand.append(card(step, ended.shown, home.drivers, seen))
     if unseen:
         return _unseen(home, unseen, seen, run_id, reports)
     if by_hand:
         says = "the undo could not be verified: a person must look"
+        if all(r.outcome != "undo-failed" or r.action == Action.RENEW for r in reports):
+            says = (
+                "the old state was read back, but the host is not back at its old address: a person must look"
+            )
         return Settled(run_id, ExitStatus.UNDO_UNPROVEN, says, tuple(reports), tuple(by_hand))
     stays = [f"{report.id} {report.detail}" for report in reports if report.outcome == "stays"]
     if stays:

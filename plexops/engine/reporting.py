@@ -168,7 +168,7 @@ def _window_text(step: Step) -> str:
     if step.no_way_back:
         return f"none. No way back: {step.no_way_back}"
     if change.action is Action.RENEW:
-        return ""
+        return "none: it cannot be undone for sure, the DHCP server decides which address the host gets"
     if window.kind is WindowKind.NONE:
         return "none: this device does not undo by itself, only plexops does"
     return f"{window.kind}, {window.seconds} s"

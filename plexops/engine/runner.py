@@ -21,11 +21,7 @@ from plexops.engine.order import Log, Order
 from plexops.engine.plan_file import plan_json
 from plexops.engine.planning import Planned, make_plan, moved
 from plexops.engine.recover import recover_site
-from plexops.engine.reporting import (
-    finished,
-    guard_report,
-    snapshot_json,
-)
+from plexops.engine.reporting import finished, guard_report, snapshot_json
 from plexops.engine.rollback import changes_back
 from plexops.engine.sending import Recorder
 from plexops.engine.site import Home

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from ipaddress import IPv4Address
 
 from plexops.drivers.base import Unrenderable
 from plexops.engine.observe import Observer
@@ -12,10 +13,11 @@ from plexops.engine.sending import Recorder, Sender, Unanswered, UnexpectedReply
 from plexops.engine.site_state import Drivers, SiteState
 from plexops.engine.way_back import refused
 from plexops.model.change import Action, Change, Shown, find, inverse, is_undone
-from plexops.model.errors import PlexopsError
+from plexops.model.errors import PlexopsError, Problem
 from plexops.model.exchange import Script
 from plexops.model.plan import Authorized, Step, authorize
 from plexops.model.resources import KINDS
+from plexops.model.snapshot import Role
 from plexops.runbook.guards import Case, judge
 from plexops.runbook.way_after import after_change
 
@@ -25,6 +27,8 @@ _WINDOW_SLACK = 5.0
 #: How long a device that does not answer is tried again before its undo counts as failed, in seconds.
 _RETURN_SECONDS = 20.0
 _TRY_EVERY = 2.0
+#: How long a host may take to be back where it was, in seconds.
+RENEWED_SECONDS = 20.0
 _KNOWN = (Shown.YES, Shown.NO)
 
 
@@ -67,10 +71,9 @@ class Undoer:
         What cannot be seen is not called undone, and the device's own undo is then left to fire.
         """
         change = step.change
-        if change.action is Action.RENEW:
-            # The host follows the router: there is no configuration to put back.
-            return Ended(seen, Shown.YES)
         self._record("undo", {"step": index, "id": change.id})
+        if change.action is Action.RENEW:
+            return self._renew_back(step, seen, index)
         reason = ""
         try:
             seen, shown = self._until(change, self._reach(seen, change), stood, _KNOWN)
@@ -97,6 +100,61 @@ class Undoer:
                 "undone", {"step": index, "by": "the device's own undo"} if window_open else {"step": index}
             )
         return Ended(seen, shown)
+
+    def _renew_back(self, step: Step, seen: SiteState, index: int) -> Ended:
+        """Let the host ask again, all else being as it was, and see whether it is where it was."""
+        held = step.change.raw.get("held")
+        addresses = held if isinstance(held, tuple) else ()
+        shown = Shown.NOT_KNOWN
+        try:
+            seen = self._wherever(seen, (seen.server_address, str(step.change.want), *addresses))
+            shown = _holds(seen, addresses)
+            if shown is Shown.NO:
+                seen, shown = self._ask_again(step.change, seen, index, addresses)
+        except Refused as refusal:
+            return self._stays(step, seen, index, str(refusal), window_open=False)
+        except (PlexopsError, UnexpectedReply, Unrenderable) as error:
+            shown = Shown.NOT_KNOWN
+            self._record("undo failed", {"step": index, "reason": str(error)})
+        if shown:
+            self._record("undone", {"step": index})
+        return Ended(seen, shown)
+
+    def _wherever(self, seen: SiteState, addresses: Sequence[str]) -> SiteState:
+        """Read the server at the first of these addresses where it answers with its own key."""
+        for address in dict.fromkeys(addresses):
+            if not address or self._observer.moved_to(address):
+                try:
+                    return self._observer.again(replace(seen, server_address=address), Role.SERVER)
+                except PlexopsError:
+                    continue
+        raise PlexopsError(Problem("PLX-D101", "the server answers at none of its addresses"))
+
+    def _ask_again(
+        self, change: Change, seen: SiteState, index: int, held: tuple[str, ...]
+    ) -> tuple[SiteState, Shown]:
+        now = seen.view.of(Role.SERVER)
+        lost = next(address for address in held if address not in _addresses(seen))
+        back = replace(change, want=IPv4Address(lost))
+        why = refused(seen.view, back, restoring=True)
+        if why:
+            raise Refused(why)
+        step = Step(back, self._drivers.of(Role.SERVER).script(back, now))
+        try:
+            self._sender.send(step, self._authorize(step, seen), seen, index)
+        except Unanswered as reason:
+            self._record("unanswered", {"step": index, "reason": str(reason)})
+        deadline = time.monotonic() + RENEWED_SECONDS
+        shown = Shown.NOT_KNOWN
+        while True:
+            try:
+                seen = self._wherever(seen, (lost, str(change.want)))
+                shown = _holds(seen, held)
+            except PlexopsError:
+                shown = Shown.NOT_KNOWN  # it is on its way
+            if shown or time.monotonic() >= deadline:
+                return seen, shown
+            time.sleep(_TRY_EVERY)
 
     def _stays(self, step: Step, seen: SiteState, index: int, why: str, *, window_open: bool) -> Ended:
         """Leave a change as it is. The device must not bring the old state back by itself either."""
@@ -187,6 +245,19 @@ class Undoer:
         except PlexopsError:
             return seen, Shown.NOT_KNOWN
         return fresh, is_undone(step.change, fresh.view.of(step.change.role), stood)
+
+
+def _addresses(seen: SiteState) -> tuple[str, ...]:
+    fact = seen.view.of(Role.SERVER).facts.get("host.addresses")
+    return fact.value if fact is not None and isinstance(fact.value, tuple) else ()
+
+
+def _holds(seen: SiteState, held: tuple[str, ...]) -> Shown:
+    """Tell whether the host holds all that it held."""
+    now = _addresses(seen)
+    if not now or not held:
+        return Shown.NOT_KNOWN
+    return Shown.YES if set(held) <= set(now) else Shown.NO
 
 
 def replace_window(script: Script) -> Script:

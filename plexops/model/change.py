@@ -25,7 +25,7 @@ class Action(StrEnum):
     ADOPT = "adopt"
     #: The way back of an adoption: the raw old values.
     RESTORE = "restore"
-    #: The host asks for its address again. It changes no configuration and has no way back.
+    #: The host asks for its address again. It changes no configuration; `raw` says which addresses the host `held`.
     RENEW = "renew"
 
 
@@ -57,7 +57,7 @@ class Change:
 
 
 def inverse(change: Change) -> Change | None:
-    """Give the change back to what was seen; None where nothing has to be undone (a renewed lease)."""
+    """Give the change back to what was seen; None for a renewed lease, which no configuration gives back."""
     match change.action:
         case Action.CREATE:
             made = _made(change)

@@ -30,6 +30,8 @@ class Case:
     adopted: frozenset[str] = frozenset()
     undoing: bool = False
     restoring: bool = False
+    #: The site when the whole plan is done, where these changes are a part of one. None: as `after`.
+    in_the_end: SiteView | None = None
 
     @cached_property
     def exposed_after(self) -> tuple[Exposure, ...]:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address
-
 from plexops.model.change import Change
-from plexops.model.resources.dhcp_reservation import Reservation
 from plexops.model.snapshot import Kind, Role
 from plexops.model.values import PLEX_PORT
 from plexops.runbook.case import Case, forwards, passages
 from plexops.runbook.condition import Condition, Holds, WanCause
 from plexops.runbook.conditions import wan
-from plexops.runbook.view import SiteView
+from plexops.runbook.moving import brings_to
 from plexops.runbook.way_in import A_HOST, Exposure
 
 _FILTERS = (Kind.FIREWALL_RULE, Kind.PASSAGE)
@@ -57,7 +54,7 @@ def _lets_exposure_in(case: Case, change: Change) -> str | None:
     """A filter, or the host's other address, may be all that still keeps the internet from what leads to 32400 already."""
     if change.want is None or change.kind not in (*_FILTERS, *_ADDRESSES):
         return None
-    at = _brings_to(case.before, change)
+    at = brings_to(case.before, change)
     for one in case.exposed_after:
         perhaps = "" if one.certain else ", perhaps"
         if change.kind in _ADDRESSES:
@@ -68,22 +65,6 @@ def _lets_exposure_in(case: Case, change: Change) -> str | None:
             what = "lets in over IPv6" if one.family == 6 else "forwards from 32400"
             return f"{change.id} would let in what {one.called} {what}{perhaps}: remove that first"
     return None
-
-
-def _brings_to(view: SiteView, change: Change) -> IPv4Address | None:
-    """Give the address that the Plex host will have and does not hold yet; None where a change moves it nowhere."""
-    if change.kind is Kind.LEASE:
-        address: IPv4Address = change.want
-        return address
-    if change.kind is not Kind.DHCP_RESERVATION:
-        return None
-    want: Reservation = change.want
-    held = view.of(Role.SERVER).facts.get("host.addresses")
-    if held is not None and isinstance(held.value, tuple) and view.server_mac in want.macs:
-        return None if str(want.address) in held.value else want.address
-    leases = (entry.values for entry in view.of(Role.ROUTER).of(Kind.LEASE) if entry.values is not None)
-    holds = any(lease.mac in want.macs and lease.address == want.address for lease in leases)
-    return None if holds else want.address
 
 
 def no_dmz(case: Case) -> str | None:

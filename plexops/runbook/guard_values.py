@@ -10,6 +10,7 @@ from plexops.model.resources.port_forward import PortForward
 from plexops.model.snapshot import Kind, KindState, Role
 from plexops.model.values import Ports, Protocol
 from plexops.runbook.case import Case, forwards, is_given_back, is_own, name_of
+from plexops.runbook.moving import brings_to, left_behind, ways_out
 from plexops.runbook.view import SiteView, ipv4
 
 #: Ports above 1023 that belong to well-known services or to routers' own management.
@@ -161,6 +162,17 @@ def forward_reaches_plex(case: Case) -> str | None:
         reason = None if is_given_back(case, change) else _misses(case, forward)
         if reason:
             return f"{change.id}: {reason}"
+    return _leaves_behind(case)
+
+
+def _leaves_behind(case: Case) -> str | None:
+    """What leads to Plex keeps leading there: a host is not moved away from what leads to it."""
+    for change in case.changes:
+        to = None if change.want is None else brings_to(case.before, change)
+        if to is not None:
+            address, name = left_behind(case.before, case.in_the_end or case.after, to)
+            if name:
+                return f"{change.id} would bring the host to {to}: {ways_out(address, name)}"
     return None
 
 

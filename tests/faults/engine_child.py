@@ -22,6 +22,7 @@ def prepare(order: Mapping[str, Any]) -> None:
     vars(apply)["ARRIVAL_SECONDS"] = order["arrival_seconds"]
     vars(undo)["_RETURN_SECONDS"] = 4.0
     vars(undo)["_TRY_EVERY"] = 0.5
+    vars(undo)["RENEWED_SECONDS"] = 1.5
     if order["window_seconds"]:
         vars(profiled)["WINDOW_SECONDS"] = order["window_seconds"]
         vars(profiled)["FORWARD_WINDOW_SECONDS"] = order["window_seconds"]

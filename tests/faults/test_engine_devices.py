@@ -83,6 +83,12 @@ def outcomes(ended: Ended) -> dict[str, str]:
     return {change["kind"]: change["outcome"] for change in ended.document["changes"]}
 
 
+def put_back(ended: Ended) -> bool:
+    """Tell whether all was undone; but for the lease, where the home's DHCP server lets a host keep what it holds."""
+    failed = {kind for kind, outcome in outcomes(ended).items() if outcome == "undo-failed"}
+    return failed <= {"lease"} and ended.status == (6 if failed else 5)
+
+
 def apply(bench: Bench) -> Ended:
     """Apply; the document goes to standard output."""
     return bench("apply", "--yes", "--format", "json")
@@ -101,10 +107,11 @@ def test_says_yes_and_does_nothing(homes: Homes) -> None:
         old = bench.state()
         liar = lie(bench.home, "router", (PUT, says_yes))
         ended = apply(bench)
-        assert ended.status == 5, ended
+        assert put_back(ended), ended
         assert liar.met == 1, "a write is never repeated blindly"
         assert bench.state() == old
-        assert set(outcomes(ended).values()) <= {"undone", "not-sent"}
+        others = {kind: outcome for kind, outcome in outcomes(ended).items() if kind != "lease"}
+        assert set(others.values()) <= {"undone", "not-sent"}
         assert "does not show it" in ended.document["outcome"]
 
 
@@ -116,7 +123,7 @@ def test_does_it_and_says_no(homes: Homes, what: str) -> None:
         bench.window_seconds = 6
         lie(bench.home, "router", (what, does_it_and_says_no))
         ended = apply(bench)
-        assert ended.status == 5, ended
+        assert put_back(ended), ended
         assert "I/O error" in ended.document["outcome"]
         assert bench.state() == old
 
@@ -135,7 +142,7 @@ def test_half_of_it_is_undone(homes: Homes) -> None:
         lie(bench.home, "router", (PUT, half))
         ended = apply(bench)
         assert shorter == [True]
-        assert ended.status == 5, ended
+        assert put_back(ended), ended
         assert "does not show it" in ended.document["outcome"]
         assert bench.state() == old
 
@@ -150,7 +157,7 @@ def test_plex_says_yes_and_keeps_its_settings(homes: Homes) -> None:
 
         bench.home.plex._put_settings = put  # type: ignore[assignment,method-assign]
         ended = apply(bench)
-        assert ended.status == 5, ended
+        assert put_back(ended), ended
         assert bench.state() == old
         assert outcomes(ended)["plex_remote_access"] == "undone"
 
@@ -162,7 +169,7 @@ def test_the_undo_lies_too_and_the_devices_own_undo_does_it(homes: Homes) -> Non
         bench.home.network.blocked_ports |= {32500}
         lie(bench.home, "router", (DELETE, says_yes))
         ended = apply(bench)
-        assert ended.status == 5, ended
+        assert put_back(ended), ended
         assert bench.state() == old
 
 
@@ -186,7 +193,7 @@ def test_a_window_that_does_not_stand_means_no_write(homes: Homes) -> None:
         old = bench.state()
         lie(bench.home, "router", (ARM, says_yes))
         ended = apply(bench)
-        assert ended.status == 5, ended
+        assert put_back(ended), ended
         assert not any(line.startswith(f"{{ {PUT}") for line in bench.home.commands("router"))
         assert bench.state() == old
 
@@ -213,7 +220,7 @@ def test_cut_between_two_requests_is_not_done(homes: Homes) -> None:
         old = bench.state()
         bench.home.ssh["router"].options.cut_after = PUT
         ended = apply(bench)
-        assert ended.status == 5, ended
+        assert put_back(ended), ended
         assert "the rest was not sent" in ended.document["outcome"]
         assert bench.state() == old
 
@@ -243,7 +250,7 @@ def test_the_router_is_gone_right_after_the_write(homes: Homes, for_ever: bool) 
             assert outcomes(ended)["port_forward"] == "undo-failed"
             assert "32500" not in bench.home.export("router")
         else:
-            assert ended.status == 5, ended
+            assert put_back(ended), ended
             assert bench.state() == old
 
 
@@ -286,7 +293,7 @@ def test_somebody_edits_their_forward_while_we_run(homes: Homes) -> None:
         edit = "uci set firewall.@redirect[-1].name=theirs; uci commit firewall; /etc/init.d/firewall reload"
         lie(bench.home, "server", ("ufw prepend", also(lambda: router(bench, edit))))
         ended = apply(bench)
-        assert ended.status == 5, ended
+        assert put_back(ended), ended
         assert "the router was changed while" in ended.document["outcome"]
         now = bench.state()
         assert now["router"] == old["router"].replace("'old web server; do not use'", "'theirs'")
@@ -307,7 +314,7 @@ def test_somebody_edits_our_rule_inside_the_window(homes: Homes) -> None:
 
         bench.home.plex._put_settings = put  # type: ignore[method-assign]
         ended = apply(bench)
-        assert ended.status == 5, ended
+        assert put_back(ended), ended
         assert bench.state() == old
 
 
@@ -321,7 +328,7 @@ def test_a_second_run_on_the_same_site(homes: Homes) -> None:
         assert refused.status == 7, refused
         assert "is held by" in refused.err
         assert second("recover").status == 7
-        assert bench.wait().status == 5
+        assert put_back(bench.wait())
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -334,7 +341,7 @@ def test_interrupted_it_puts_back_what_it_made(homes: Homes, number: signal.Sign
         time.sleep(0.5)
         os.kill(process, number)
         ended = bench.wait()
-        assert ended.status == 5, ended
+        assert put_back(ended), ended
         assert "interrupted" in ended.document["outcome"]
         assert bench.state() == old
         assert bench("recover", "--format", "json").document["outcome"].lower() == "nothing to do"
@@ -364,7 +371,7 @@ def test_the_wan_goes_behind_carrier_nat_while_we_run(homes: Homes) -> None:
 
         lie(bench.home, "server", ("ufw prepend", also(flip)))
         ended = apply(bench)
-        assert ended.status == 5, ended
+        assert put_back(ended), ended
         assert "carrier NAT" in ended.document["outcome"]
         assert not any(PUT in line and "setsid" not in line for line in bench.home.commands("router"))
         assert bench.state() == old
@@ -409,7 +416,7 @@ def test_a_refuted_effect_is_undone(homes: Homes) -> None:
         old = bench.state()
         bench.home.network.blocked_ports |= {32500}
         ended = apply(bench)
-        assert ended.status == 5, ended
+        assert put_back(ended), ended
         assert bench.state() == old
         assert "proven" not in {p["mark"] for p in ended.document["proofs"]}
 

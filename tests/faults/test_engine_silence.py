@@ -13,7 +13,7 @@ from plexops.lab.routers import RouterName
 from plexops.lab.routers.opnsense import OpnSenseRouter
 from plexops.lab.routers.opnsense_api import NotFoundError
 from tests.faults.engine_bench import KILLED, Bench, Homes
-from tests.faults.test_engine_devices import apply, outcomes
+from tests.faults.test_engine_devices import apply, outcomes, put_back
 
 Way = Literal["fails", "empty", "cut"]
 WAYS: tuple[Way, ...] = ("fails", "empty", "cut")
@@ -174,5 +174,5 @@ def test_a_window_that_fired_unseen_is_not_ended_as_if_it_stood(homes: Homes) ->
             bench.home.ssh["outside"].options, refuse_connections=True
         )
         ended = apply(bench)
-        assert ended.status == 5, ended
+        assert put_back(ended), ended
         assert bench.state() == old

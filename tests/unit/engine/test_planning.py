@@ -37,7 +37,7 @@ def stale(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Looked]:
 
 
 def test_changes_are_applied_from_the_host_outwards() -> None:
-    right = (RESERVE, RENEW, ADMIT, FORWARD, PASS, ANNOUNCE, UPNP_OFF)
+    right = (RESERVE, ADMIT, RENEW, FORWARD, PASS, ANNOUNCE, UPNP_OFF)
     assert tuple(change.kind for change in right) == ORDER
     for count, mixed in enumerate(permutations(right)):
         if count % 97 == 0:
@@ -53,8 +53,8 @@ def test_a_drifted_home_is_planned_in_order_and_every_guard_holds(drifted: Looke
     plan = drifted.plan().plan
     assert [step.change.id for step in plan.steps] == [
         "router/dhcp_reservation/plex",
-        "server/lease/plex",
         "server/firewall_rule/plex",
+        "server/lease/plex",
         "router/port_forward/plex",
         "plex/plex_remote_access/plex",
     ]
