@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from plexops.evidence.folder import RunFolder, SiteFolder
+from plexops.evidence.folder import SiteFolder
 from plexops.evidence.journal import JournalText
+from plexops.evidence.run_folder import RunFolder
 from plexops.model.change import Change, beside
 from plexops.model.change_json import change_from_json
 from plexops.model.errors import PlexopsError, Problem

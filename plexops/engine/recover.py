@@ -13,9 +13,10 @@ from plexops.engine.sending import Sender
 from plexops.engine.site import Home
 from plexops.engine.site_state import SiteState
 from plexops.engine.undo import Undoer
-from plexops.evidence.folder import RunFolder, SiteFolder, Store
+from plexops.evidence.folder import SiteFolder, Store
 from plexops.evidence.journal import Journal
 from plexops.evidence.lock import site_lock
+from plexops.evidence.run_folder import RunFolder
 from plexops.model.change import Action, Shown, is_done
 from plexops.model.errors import ExitStatus
 from plexops.model.exchange import Script

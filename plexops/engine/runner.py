@@ -40,10 +40,11 @@ from plexops.engine.site_reports import (
 )
 from plexops.engine.site_state import SiteState, with_attempts
 from plexops.engine.supplied import with_told
-from plexops.evidence.folder import RunFolder, SiteFolder, Store, new_run_id
+from plexops.evidence.folder import SiteFolder, Store, new_run_id
 from plexops.evidence.journal import Journal
 from plexops.evidence.lock import site_lock
 from plexops.evidence.masking import Masker, load_key, mask_report
+from plexops.evidence.run_folder import RunFolder
 from plexops.evidence.scrub import Scrubber
 from plexops.model.errors import ExitStatus, PlexopsError, Problem, worst
 from plexops.model.exchange import WindowKind
@@ -143,6 +144,7 @@ def run_site(home: Home, order: Order, store: Store, run_id: str) -> SiteReport:
     with ExitStack() as stack:
         if order.command in ("apply", "rollback", "rollback-dry-run", "recover") or order.refresh:
             stack.enter_context(site_lock(folder.lock_path, folder.name, order.command))
+        folder.complete()
         unfinished = unsettled(folder)
         if unfinished:
             # A look is allowed, and says so; nothing is changed before the old run is settled.

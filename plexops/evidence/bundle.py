@@ -9,8 +9,8 @@ import zipfile
 from collections.abc import Mapping
 from typing import Any
 
-from plexops.evidence.folder import EXHIBITS, JOURNAL, PLAN, RESULT, RunFolder
 from plexops.evidence.masking import Masker
+from plexops.evidence.run_folder import EXHIBITS, JOURNAL, PLAN, RESULT, RunFolder
 
 #: The earliest time that a ZIP can hold: two bundles of one run are the same bytes.
 _EPOCH = (1980, 1, 1, 0, 0, 0)

@@ -7,6 +7,7 @@ may be writable by others, so nobody but the owner and the administrator can exc
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import stat
@@ -19,6 +20,8 @@ _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _BINARY = getattr(os, "O_BINARY", 0)
 #: Else opening a named pipe that somebody put there would wait for ever.
 _NO_WAIT = getattr(os, "O_NONBLOCK", 0)
+#: What a link, a file, a missing part and foreign rights say; all else is the disk's.
+_OTHERS_DOING = (errno.ELOOP, errno.ENOTDIR, errno.ENOENT, errno.EACCES, errno.EPERM)
 _POSIX = os.name == "posix"
 
 
@@ -44,6 +47,17 @@ def unwritable(path: Path, error: OSError) -> PlexopsError:
     )
 
 
+def unreadable(path: Path, error: OSError) -> PlexopsError:
+    """Give the failure to read evidence: the disk's, not anybody's doing."""
+    return PlexopsError(
+        Problem(
+            "PLX-R108",
+            f"{path} could not be read: {error.strerror or error}",
+            cure="see the disk's health and the file's rights; nothing was decided from it",
+        )
+    )
+
+
 def make_folder(path: Path) -> None:
     """Make one folder with mode 0700, or check the one that is there.
 
@@ -51,6 +65,7 @@ def make_folder(path: Path) -> None:
     """
     try:
         path.mkdir(mode=0o700)
+        sync_folder(path.parent)
     except FileExistsError:
         pass
     except OSError as error:
@@ -67,6 +82,8 @@ def check_folder(path: Path) -> None:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | _NO_FOLLOW)
     except OSError as error:
+        if error.errno not in _OTHERS_DOING:
+            raise unreadable(path, error) from error
         raise unsafe(path, "is not a real folder (a symbolic link, a file, or not readable)") from error
     try:
         state = os.fstat(descriptor)
@@ -76,6 +93,8 @@ def check_folder(path: Path) -> None:
             raise unsafe(path, f"can be written by others (mode {stat.S_IMODE(state.st_mode):04o})")
         if state.st_mode & 0o077:
             os.fchmod(descriptor, 0o700)
+    except OSError as error:
+        raise unwritable(path, error) from error
     finally:
         os.close(descriptor)
 
@@ -118,9 +137,14 @@ def _check_file(path: Path, state: os.stat_result) -> None:
 
 
 def read_file(path: Path) -> bytes:
-    """Read a file of ours. Raises FileNotFoundError, and PlexopsError PLX-R101 as `open_file`."""
-    with os.fdopen(open_file(path, os.O_RDONLY), "rb") as file:
-        return file.read()
+    """Read a file of ours. Raises FileNotFoundError, and PlexopsError PLX-R101 as `open_file`, PLX-R108."""
+    try:
+        with os.fdopen(open_file(path, os.O_RDONLY), "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise unreadable(path, error) from error
 
 
 def write_file(path: Path, content: bytes) -> None:

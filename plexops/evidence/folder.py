@@ -8,32 +8,37 @@ references to secrets, never secrets, and addresses in clear: recovering needs t
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, unquote
 
-from plexops.evidence.files import check_folder, check_parent, make_folder, read_file, unwritable, write_file
-from plexops.evidence.journal import FINISH, Journal, JournalText, read_journal, unchanged, utc_now
+from plexops.evidence.chain import ENDED, ENDING, PRUNED, Chain, Noted, noted
+from plexops.evidence.files import (
+    check_folder,
+    check_parent,
+    make_folder,
+    sync_folder,
+    unreadable,
+    unwritable,
+)
+from plexops.evidence.journal import FINISH, Journal, JournalText
+from plexops.evidence.run_folder import EXHIBITS, JOURNAL, PRIVATE, RunFolder
 from plexops.model.errors import PlexopsError, Problem
-from plexops.model.run import MaskedReport, RunReport
-from plexops.model.run_json import report_from_json, report_to_json
 
-JOURNAL = "journal.jsonl"
-RESULT = "result.json"
-PLAN = "plan.json"
-PRIVATE = "private"
-EXHIBITS = "exhibits"
 CHAIN = "chain.jsonl"
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _RUN_ID = re.compile(r"[0-9a-hjkmnp-tv-z]{26}")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+#: What the name of a pruned run's folder ends with until all of it is deleted.
+_PRUNED = ".pruned"
+#: So often chain and journal are read until they stand still.
+_LOOKS = 5
 
 
 def state_root(environ: Mapping[str, str], platform: str) -> Path:
@@ -60,90 +65,6 @@ def new_run_id(now: datetime) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class RunFolder:
-    """One run of one site. Names are relative to it: `plan.json`, `private/router.txt`."""
-
-    path: Path
-
-    @property
-    def id(self) -> str:
-        """The run's id."""
-        return self.path.name
-
-    def write(self, name: str, content: str | bytes) -> None:
-        """Write one file atomically. ValueError for a name that is not ours to use."""
-        target = self._target(name)
-        make_folder(target.parent)
-        write_file(target, content.encode() if isinstance(content, str) else content)
-
-    def read(self, name: str) -> bytes:
-        """Read one file. Raises PlexopsError PLX-R105 if it is not there."""
-        try:
-            return read_file(self._target(name))
-        except FileNotFoundError as error:
-            raise _damaged(self.path / name, "is missing") from error
-
-    @property
-    def has_result(self) -> bool:
-        """Whether the run came so far that it has a report."""
-        return (self.path / RESULT).exists()
-
-    def names(self) -> tuple[str, ...]:
-        """Give all files of the run, sorted; half-written temporary ones don't count."""
-        found = (item.relative_to(self.path).as_posix() for item in self.path.rglob("*") if not item.is_dir())
-        return tuple(sorted(name for name in found if not Path(name).name.startswith(".")))
-
-    def write_result(self, report: RunReport, masked: MaskedReport) -> None:
-        """Keep the run's document: masked as `result.json`, in clear under `private/`."""
-        self.write(RESULT, _document(masked))
-        self.write(f"{PRIVATE}/{RESULT}", _document(report))
-
-    def result(self) -> MaskedReport:
-        """Read the masked document. Raises PlexopsError PLX-R105 or PLX-R106."""
-        return MaskedReport(self._report(RESULT))
-
-    def private_result(self) -> RunReport:
-        """Read the document in clear: for a terminal only."""
-        return self._report(f"{PRIVATE}/{RESULT}")
-
-    def start_journal(
-        self,
-        version: str,
-        *,
-        scrub: Callable[[str], str] = unchanged,
-        now: Callable[[], datetime] = utc_now,
-    ) -> Journal:
-        """Begin the run's journal."""
-        return Journal.create(self.path / JOURNAL, self.id, version, scrub=scrub, now=now)
-
-    def resume_journal(
-        self, *, scrub: Callable[[str], str] = unchanged, now: Callable[[], datetime] = utc_now
-    ) -> tuple[Journal, JournalText]:
-        """Go on with the run's journal, as `recover` does."""
-        return Journal.resume(self.path / JOURNAL, self.id, scrub=scrub, now=now)
-
-    def journal(self) -> JournalText:
-        """Read and verify the journal; an empty one if the run died before it began."""
-        try:
-            return read_journal(self.path / JOURNAL, self.id)
-        except FileNotFoundError:
-            return JournalText(())
-
-    def _report(self, name: str) -> RunReport:
-        try:
-            document = json.loads(self.read(name))
-        except (ValueError, RecursionError) as error:
-            raise _damaged(self.path / name, "is not JSON") from error
-        return report_from_json(document)
-
-    def _target(self, name: str) -> Path:
-        parts = name.split("/")
-        if len(parts) > 2 or not all(_NAME.fullmatch(part) for part in parts):
-            raise ValueError(f"{name!r} is no name for a file of a run")
-        return self.path.joinpath(*parts)
-
-
-@dataclass(frozen=True, slots=True)
 class SiteFolder:
     """All runs of one site, its lock and its chain of finished runs."""
 
@@ -162,6 +83,7 @@ class SiteFolder:
         folder = self._runs / run_id
         try:
             folder.mkdir(mode=0o700)
+            sync_folder(self._runs)
         except OSError as error:
             raise unwritable(folder, error) from error
         for part in (folder, folder / PRIVATE, folder / EXHIBITS):
@@ -170,7 +92,10 @@ class SiteFolder:
 
     def runs(self) -> tuple[RunFolder, ...]:
         """Give all runs, the oldest first."""
-        ids = sorted(item.name for item in self._runs.iterdir() if _RUN_ID.fullmatch(item.name))
+        try:
+            ids = sorted(item.name for item in self._runs.iterdir() if _RUN_ID.fullmatch(item.name))
+        except OSError as error:
+            raise unreadable(self._runs, error) from error
         return tuple(RunFolder(self._runs / run_id) for run_id in ids)
 
     def find(self, name: str) -> RunFolder:
@@ -206,30 +131,60 @@ class SiteFolder:
         return tuple(run for run in self.runs() if run.id not in known and not _finished(run))
 
     def finish(self, run: RunFolder, journal: Journal, exit_status: int) -> None:
-        """Close a run: its journal gets the hashes of its files, and the site's chain the journal's last hash."""
+        """Close a run: its journal gets the hashes of its files, and the site's chain the journal's last hash.
+
+        Killed at any point of it, the run is as it was or `complete` ends it.
+        """
         files = {name: _sha256(run.read(name)) for name in run.names() if name != JOURNAL}
-        head = journal.append(FINISH, {"exit_status": exit_status, "files": files})
-        journal.close()
-        self._append_chain("run", {"run": run.id, "head": head, "records": journal.records})
+        end = {"exit_status": exit_status, "files": files}
+        with self._chain.held() as chain:
+            stands = {"run": run.id, "head": journal.head, "records": journal.records}
+            chain.append(ENDING, {**stands, FINISH: end})
+            _end(run, journal, end, chain)
+
+    def complete(self) -> tuple[str, ...]:
+        """Complete what a crash broke off, and give the runs' ids: their last records, and what pruning left.
+
+        A chain or journal that cannot be trusted is left as it is: `verify` says so. Raises PlexopsError PLX-R102.
+        """
+        for left in self._runs.glob(f".*{_PRUNED}"):
+            _remove(left)
+        try:
+            if not self._broken_off():
+                return ()
+        except PlexopsError:
+            return ()
+        with self._chain.held() as chain:
+            half = self._broken_off()  # once more: who held it may have been at work
+            for run, known in half:
+                if known.pruned:
+                    self._put_away(run)
+                else:
+                    _complete(run, known, chain)
+        return tuple(run.id for run, _ in half)
+
+    def broke_off(self, run: RunFolder) -> bool:
+        """Tell whether a run was killed while it ended: what it did and found is whole, its last record is missing."""
+        chain, text = self._steady(run)
+        return noted(chain).get(run.id, Noted()).broke_off(text)
 
     def verify(self, run: RunFolder) -> tuple[Problem, ...]:
-        """Check one run against its journal, the journal against the chain. Empty means: it is what it was."""
+        """Check one run against its journal, the journal against the chain. Empty means: it is what it was.
+
+        A run that was killed, also in the midst of its end, is what it was.
+        """
         try:
-            text = run.journal()
-            chain = self._chain()
+            chain, text = self._steady(run)
         except PlexopsError as error:
             return error.problems
-        noted = [
-            record.data
-            for record in chain.records
-            if record.kind == "run" and record.data.get("run") == run.id
-        ]
-        if noted and noted[-1]["head"] != text.head:
-            records = f"{len(text.records)} records, {noted[-1]['records']} when it ended"
+        known = noted(chain).get(run.id, Noted())
+        if not known.fits(text):
+            ended = known.ended or known.endings[-1]
+            records = f"{len(text.records)} records, {ended.data.get('records')} when it ended"
             return (_changed(run, f"its journal's end was cut off or replaced ({records})"),)
         if not text.finished:
             return ()
-        if not noted:
+        if known.ended is None and not known.broke_off(text):
             return (_changed(run, "the site's chain does not know it"),)
         return _changed_files(run, text.records[-1].data["files"])
 
@@ -237,14 +192,11 @@ class SiteFolder:
         """Check every run, and that none is missing that was not pruned."""
         runs = self.runs()
         try:
-            chain = self._chain()
+            chain = self._chain.read()
         except PlexopsError as error:
             return error.problems
-        pruned = {record.data.get("run") for record in chain.records if record.kind == "pruned"}
-        present = {run.id for run in runs} | pruned
-        missing = [
-            r.data.get("run") for r in chain.records if r.kind == "run" and r.data.get("run") not in present
-        ]
+        present = {run.id for run in runs}
+        missing = [run for run, known in noted(chain).items() if run not in present and not known.pruned]
         gone = [
             Problem("PLX-R111", f"run {run}: its folder was deleted", where=str(self.path)) for run in missing
         ]
@@ -254,34 +206,60 @@ class SiteFolder:
         """Delete finished runs but the newest `keep`, and give their ids. Unfinished runs stay: undoing needs them."""
         if keep < 0:
             raise ValueError("keep is a count")
+        self.complete()
         finished = [run for run in self.runs() if _finished(run)]
         old = finished[: max(0, len(finished) - keep)]
         for run in old:
-            self._append_chain("pruned", {"run": run.id})
-            shutil.rmtree(run.path)
+            with self._chain.held() as chain:
+                chain.append(PRUNED, {"run": run.id})
+                self._put_away(run)
+            _remove(self._away(run))
         return tuple(run.id for run in old)
 
     @property
     def _runs(self) -> Path:
         return self.path / "runs"
 
-    def _chain(self) -> JournalText:
-        try:
-            return read_journal(self.path / CHAIN, f"chain of {self.name}")
-        except FileNotFoundError:
-            return JournalText(())
+    @property
+    def _chain(self) -> Chain:
+        return Chain(self.path / CHAIN, f"chain of {self.name}")
 
-    def _taken_in(self) -> frozenset[object]:
+    def _taken_in(self) -> frozenset[str]:
         try:
-            return frozenset(r.data.get("run") for r in self._chain().records if r.kind == "run")
+            return frozenset(run for run, known in noted(self._chain.read()).items() if known.ended)
         except PlexopsError:
             return frozenset()
 
-    def _append_chain(self, kind: str, data: Mapping[str, object]) -> None:
-        path, subject = self.path / CHAIN, f"chain of {self.name}"
-        chain = Journal.resume(path, subject)[0] if path.exists() else Journal.create(path, subject, "")
-        with chain:
-            chain.append(kind, data)
+    def _steady(self, run: RunFolder) -> tuple[JournalText, JournalText]:
+        """Read chain and journal as they were at one moment: the run may be ending right now."""
+        before, text, chain = None, run.journal(), self._chain.read()
+        for _ in range(_LOOKS):
+            if before == (chain.head, text.head):
+                break
+            before, text, chain = (chain.head, text.head), run.journal(), self._chain.read()
+        return chain, text
+
+    def _broken_off(self) -> list[tuple[RunFolder, Noted]]:
+        """Find the runs whose end or pruning was begun and not completed."""
+        half = []
+        for run_id, known in noted(self._chain.read()).items():
+            run = RunFolder(self._runs / run_id)
+            if (known.ended is not None and not known.pruned) or not _RUN_ID.fullmatch(run_id):
+                continue
+            if run.path.is_dir() and (known.pruned or _broke_off(run, known)):
+                half.append((run, known))
+        return half
+
+    def _away(self, run: RunFolder) -> Path:
+        return self._runs / f".{run.id}{_PRUNED}"
+
+    def _put_away(self, run: RunFolder) -> None:
+        """Take a pruned run out of sight at once: deleting its files takes many steps."""
+        try:
+            run.path.rename(self._away(run))
+            sync_folder(self._runs)
+        except OSError as error:
+            raise unwritable(run.path, error) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,8 +300,37 @@ def _finished(run: RunFolder) -> bool:
         return False
 
 
-def _document(report: RunReport) -> str:
-    return json.dumps(report_to_json(report), indent=1, ensure_ascii=True) + "\n"
+def _broke_off(run: RunFolder, known: Noted) -> bool:
+    try:
+        return known.broke_off(run.journal())
+    except PlexopsError:
+        return False
+
+
+def _complete(run: RunFolder, known: Noted, chain: Journal) -> None:
+    journal, text = run.resume_journal()
+    with journal:
+        if text.finished:
+            _note_end(run, journal, chain)
+        else:
+            _end(run, journal, known.endings[-1].data[FINISH], chain)
+
+
+def _end(run: RunFolder, journal: Journal, end: Mapping[str, Any], chain: Journal) -> None:
+    journal.append(FINISH, end)
+    _note_end(run, journal, chain)
+    journal.close()
+
+
+def _note_end(run: RunFolder, journal: Journal, chain: Journal) -> None:
+    chain.append(ENDED, {"run": run.id, "head": journal.head, "records": journal.records})
+
+
+def _remove(folder: Path) -> None:
+    try:
+        shutil.rmtree(folder)
+    except OSError as error:
+        raise unwritable(folder, error) from error
 
 
 def _sha256(content: bytes) -> str:
@@ -347,7 +354,3 @@ def _changed_files(run: RunFolder, files: Mapping[str, str]) -> tuple[Problem, .
 
 def _changed(run: RunFolder, reason: str) -> Problem:
     return Problem("PLX-R111", f"run {run.id}: {reason}", where=str(run.path))
-
-
-def _damaged(path: Path, reason: str) -> PlexopsError:
-    return PlexopsError(Problem("PLX-R105", f"{path} {reason}", where=str(path)))

@@ -176,15 +176,15 @@ class Journal:
         """
         try:
             descriptor = open_file(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND)
-            sync_folder(path.parent)
         except OSError as error:
             raise unwritable(path, error) from error
-        journal = cls(path, descriptor, records=0, head=_root(subject), scrub=scrub, now=now)
         try:
-            journal._begin(subject, version)
-        except PlexopsError:
-            journal.close()
-            raise
+            sync_folder(path.parent)
+        except OSError as error:
+            os.close(descriptor)
+            raise unwritable(path, error) from error
+        journal = cls(path, descriptor, records=0, head=_root(subject), scrub=scrub, now=now)
+        journal._begin(subject, version)
         return journal
 
     @classmethod
@@ -201,20 +201,29 @@ class Journal:
         text = read_journal(path, subject)
         try:
             descriptor = open_file(path, os.O_WRONLY | os.O_APPEND)
-            if text.torn:
-                os.ftruncate(descriptor, os.fstat(descriptor).st_size - text.torn)
-                os.fsync(descriptor)
         except OSError as error:
             raise unwritable(path, error) from error
         head = text.head or _root(subject)
         journal = cls(path, descriptor, records=len(text.records), head=head, scrub=scrub, now=now)
+        try:
+            if text.torn:
+                os.ftruncate(descriptor, os.fstat(descriptor).st_size - text.torn)
+            # What was read is on the disk before anything follows it: whoever wrote it may have died before that.
+            os.fsync(descriptor)
+        except OSError as error:
+            journal.close()
+            raise unwritable(path, error) from error
         if not text.records:
             # A crash came between making the file and its first record: begin as `create` would have.
             journal._begin(subject, version)
         return journal, text
 
     def _begin(self, subject: str, version: str) -> None:
-        self.append(START, {"format": JOURNAL_FORMAT, "subject": subject, "version": version})
+        try:
+            self.append(START, {"format": JOURNAL_FORMAT, "subject": subject, "version": version})
+        except PlexopsError:
+            self.close()
+            raise
 
     @property
     def head(self) -> str:

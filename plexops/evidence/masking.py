@@ -11,7 +11,6 @@ import hashlib
 import hmac
 import os
 import re
-import time
 from dataclasses import replace
 from functools import partial
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network
@@ -20,7 +19,8 @@ from typing import NewType
 
 from plexops.evidence import contexts
 from plexops.evidence.contexts import Context
-from plexops.evidence.files import open_file, read_file, sync_folder, unwritable, write_all
+from plexops.evidence.files import read_file, write_file
+from plexops.evidence.lock import short_lock
 from plexops.evidence.scrub import REMOVED, Scrubber
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.run import FieldChange, MaskedReport, RunReport, map_texts
@@ -115,40 +115,32 @@ _NAMED: tuple[tuple[str, str, tuple[Context, ...]], ...] = (
 
 
 def load_key(root: Path) -> bytes:
-    """Give the key of this machine's pseudonyms; it is made on first use, with mode 0600."""
+    """Give the key of this machine's pseudonyms; it is made on first use, with mode 0600.
+
+    Raises PlexopsError PLX-R102 if it cannot be written, PLX-R105 for what is longer than a key ever was.
+    """
     path = root / _KEY_FILE
-    try:
-        descriptor = open_file(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
-    except FileExistsError:
-        return _existing_key(path)
-    except OSError as error:
-        raise unwritable(path, error) from error
-    key = os.urandom(_KEY_BYTES)
-    try:
-        write_all(descriptor, key)
-        os.fsync(descriptor)
-        sync_folder(root)
-    except OSError as error:
-        raise unwritable(path, error) from error
-    finally:
-        os.close(descriptor)
+    key = _key_there(path)
+    if key is not None:
+        return key
+    with short_lock(root / "mask.lock", "key of the pseudonyms"):
+        key = _key_there(path)  # once more: who held it may have made one
+        if key is None:
+            key = os.urandom(_KEY_BYTES)
+            write_file(path, key)
     return key
 
 
-def _existing_key(path: Path) -> bytes:
-    """Read the key; another process may have created the file a moment ago and not written it yet."""
-    for _ in range(50):
+def _key_there(path: Path) -> bytes | None:
+    """Read the key. One that is too short was never used: its maker was killed or the disk was full."""
+    try:
         key = read_file(path)
-        if len(key) == _KEY_BYTES:
-            return key
-        time.sleep(0.01)
-    raise PlexopsError(
-        Problem(
-            "PLX-R105",
-            f"{path} is not a key of {_KEY_BYTES} bytes",
-            cure="delete it: a new one is made; old tags end",
-        )
-    )
+    except FileNotFoundError:
+        return None
+    if len(key) > _KEY_BYTES:
+        reason = f"{path} is not a key of {_KEY_BYTES} bytes"
+        raise PlexopsError(Problem("PLX-R105", reason, cure="delete it: a new one is made; old tags end"))
+    return key if len(key) == _KEY_BYTES else None
 
 
 class Masker:

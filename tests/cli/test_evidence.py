@@ -138,3 +138,26 @@ def test_a_run_that_was_deleted_by_hand_is_missed(tmp_path: Path) -> None:
         ended = home("evidence", "verify")
         assert ended.status == 8
         assert f"run {run}: its folder was deleted" in ended.err
+
+
+@pytest.mark.parametrize("last", ["journal", "chain"])
+@pytest.mark.parametrize("by", ["recover", "the next run"])
+def test_a_run_killed_while_it_ended_is_shown_and_completed(tmp_path: Path, last: str, by: str) -> None:
+    """What SIGKILL leaves between the journal's last record and the chain's, or right before both: a crash, no edit."""
+    with house(tmp_path) as home:
+        assert home("audit").status == 1
+        chain = home.state / "home" / "chain.jsonl"
+        journal = home.state / "home" / "runs" / run_ids(home)[0] / "journal.jsonl"
+        for path in (chain, journal) if last == "journal" else (chain,):
+            path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
+        for words in (("evidence", "verify"), ("report",)):
+            shown = home(*words)
+            assert shown.status == 0, shown
+            assert "was killed while it ended" in shown.said
+        done = home("recover") if by == "recover" else home("audit")
+        assert done.status == (0 if by == "recover" else 1)
+        assert ("its record is complete now" in done.said) == (by == "recover")
+        assert json.loads(journal.read_bytes().splitlines()[-1])["kind"] == "finish"
+        shown = home("evidence", "verify")
+        assert shown.status == 0
+        assert "killed" not in shown.said

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from plexops.cli.commands.report import find_runs, merged, require_sound
+from plexops.cli.commands.report import find_runs, merged, note_broken_off, require_sound
 from plexops.cli.options import PATH
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from plexops.evidence.folder import RunFolder, SiteFolder
+    from plexops.evidence.folder import SiteFolder
+    from plexops.evidence.run_folder import RunFolder
 
 _SITE = click.option("-s", "--site", help="Only this site's runs.")
 
@@ -61,6 +62,7 @@ def verify(run_name: str | None, every: bool, site: str | None) -> int:
     problems = [problem for folder in sites for problem in folder.verify_all()]
     if problems:
         raise PlexopsError(problems)
+    note_broken_off([(folder, run) for folder in sites for run in folder.runs()])
     runs = sum(len(folder.runs()) for folder in sites)
     emit(f"{count(runs, 'run')} of {count(len(sites), 'site')}: in order\n")
     return 0

@@ -12,7 +12,8 @@ import click
 from plexops.cli.options import with_formats
 
 if TYPE_CHECKING:
-    from plexops.evidence.folder import RunFolder, SiteFolder
+    from plexops.evidence.folder import SiteFolder
+    from plexops.evidence.run_folder import RunFolder
     from plexops.model.run import RunReport
 
 
@@ -75,6 +76,19 @@ def require_sound(found: Sequence[tuple[SiteFolder, RunFolder]]) -> None:
     problems = [problem for site, run in found for problem in site.verify(run)]
     if problems:
         raise PlexopsError(problems)
+    note_broken_off(found)
+
+
+def note_broken_off(found: Sequence[tuple[SiteFolder, RunFolder]]) -> None:
+    """Say which runs were killed while they ended: a crash is no tampering, and is told all the same."""
+    from plexops.cli.output import note
+
+    for site, run in found:
+        if site.broke_off(run):
+            note(
+                f"run {run.id} was killed while it ended: all that it did and found is here. The next run of site "
+                f"{site.name}, or `plexops recover`, completes its record."
+            )
 
 
 def merged(parts: Sequence[RunReport]) -> RunReport:

@@ -59,7 +59,9 @@ CODES: tuple[Code, ...] = (
         "a finished run is not what it was",
         ExitStatus.TAMPERED,
         "The site's chain.jsonl holds, for each finished run, the hash of its last journal record and of its files. "
-        "This run's folder differs from that: records at the end were removed, or a file was edited or deleted.",
+        "This run's folder differs from that: records at the end were removed, or a file was edited or deleted. A run that "
+        "was killed while it ended is something else: the chain knows that it was about to end, and the next run of the "
+        "site, or `plexops recover`, completes it.",
     ),
     Code(
         "PLX-R120",
@@ -74,6 +76,13 @@ CODES: tuple[Code, ...] = (
         ExitStatus.BUSY,
         "The run was interrupted before it could write its report, or it is still at work. `plexops recover` settles an "
         "interrupted run by what the devices say.",
+    ),
+    Code(
+        "PLX-R108",
+        "evidence could not be read",
+        ExitStatus.INCOMPLETE,
+        "An input/output error or a file's rights kept plexops from reading what an earlier run left. Nothing says that it "
+        "was changed. See the disk's health; what plexops cannot read it does not decide from.",
     ),
     Code(
         "PLX-R201",

@@ -202,7 +202,7 @@ def test_damaged_or_linked_key_is_refused(tmp_path: Path) -> None:
         load_key(tmp_path)
     assert caught.value.problems[0].code == "PLX-R101"
     (tmp_path / "mask.key").unlink()
-    (tmp_path / "mask.key").write_bytes(b"short")
+    (tmp_path / "mask.key").write_bytes(b"longer than any key of ours ever was")
     (tmp_path / "mask.key").chmod(0o600)
     with pytest.raises(PlexopsError) as caught:
         load_key(tmp_path)
