@@ -115,7 +115,7 @@ def _egress(reply: Reply) -> str | Unknown:
     try:
         routes: Any = json.loads(reply.body)
         device = routes[0].get("dev")
-    except (ValueError, LookupError, TypeError, AttributeError):
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         device = None
     return str(device) if device else Unknown("the answer to egress names no interface")
 

@@ -150,7 +150,7 @@ def _unexpected_value(expect: Expect, reply: Reply) -> str:
 
     try:
         found = jmespath.search(expect.path, json.loads(reply.body))
-    except (ValueError, JMESPathError):
+    except (ValueError, RecursionError, JMESPathError):
         return f"the answer is not understood: {reply.body[:120]}"
     word = str(found).lower() if isinstance(found, bool) else str(found)
     return "" if word == expect.equals else f"{expect.path} is {word!r}: {reply.body[:160]}"

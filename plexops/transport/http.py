@@ -148,6 +148,7 @@ class _Broken(Enum):
     """Why an exchange gave no answer."""
 
     CLOSED = auto()
+    GARBLED = auto()
     TIMED_OUT = auto()
 
 
@@ -187,6 +188,9 @@ class _Lane:
         where = f"{settings.where}: {request.method} {request.path_url}"
         if outcome is _Broken.TIMED_OUT:
             raise failure("PLX-D107", f"{settings.device} did not answer in time", "look at its load", where)
+        if outcome is _Broken.GARBLED:
+            reason, cure = f"{settings.device} answered with what is no HTTP", "look whether this is its port"
+            raise failure("PLX-D106", reason, cure, where)
         raise failure(
             "PLX-D106", f"{settings.device} closed the connection without an answer", "try again", where
         )
@@ -232,6 +236,10 @@ class _Lane:
             return _Broken.TIMED_OUT
         except (requests.RequestException, OSError):
             return _Broken.TIMED_OUT if expired.is_set() else _Broken.CLOSED
+        except PlexopsError:
+            raise
+        except Exception:  # noqa: BLE001 - whatever reading an answer raises is about that answer
+            return _Broken.TIMED_OUT if expired.is_set() else _Broken.GARBLED
         finally:
             timer.cancel()
 
@@ -290,7 +298,7 @@ def _body(response: Response, limit: int) -> tuple[bytes, bool]:
             if not data:
                 break
             body += data
-    except (HTTPError, OSError):
+    except (HTTPError, OSError, ValueError):  # urllib3 hands on what Python's reader of chunks raises
         whole = False
     if not whole or len(body) > limit:
         whole = False

@@ -34,10 +34,20 @@ class QuickAckSocket(socket.socket):
     an ordinary socket.
     """
 
+    #: So many more bytes are taken; None: as many as come.
+    allowance: int | None = None
+
     def recv(self, size: int, flags: int = 0, /) -> bytes:
-        """Receive as a socket does, then ask for the next acknowledgement without delay."""
+        """Receive as a socket does, then ask for the next acknowledgement without delay.
+
+        Raises ConnectionAbortedError when more came than the allowance.
+        """
         data = super().recv(size, flags)
         self.acknowledge_at_once()
+        if self.allowance is not None:
+            self.allowance -= len(data)
+            if self.allowance < 0:
+                raise ConnectionAbortedError("it sent far more than belongs there")
         return data
 
     def acknowledge_at_once(self) -> None:

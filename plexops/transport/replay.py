@@ -82,7 +82,7 @@ def _load(folder: Path, device: str) -> tuple[str, dict[str, deque[_Outcome]]]:
             results = exchange["replies"] if "replies" in exchange else _failed(exchange)
             for key, result in zip(exchange["reads"], results, strict=True):
                 outcomes.setdefault(_key(key), deque()).append(result)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise failure(
             "PLX-D302",
             f"{folder} is no recording that can be read ({type(error).__name__})",

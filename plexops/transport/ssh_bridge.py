@@ -10,8 +10,9 @@ import paramiko
 
 from plexops.transport.net import cut
 
-#: What paramiko raises when its connection goes away under a channel.
-GONE = (OSError, EOFError, paramiko.SSHException)
+#: What paramiko raises when its connection goes away, or when the device sends bytes that are no SSH: its own thread
+#: reads them, and hands on whatever reading them raised (UnicodeDecodeError, struct.error, IndexError …).
+GONE: tuple[type[Exception], ...] = (Exception,)
 
 
 def hang_up(channel: paramiko.Channel) -> None:

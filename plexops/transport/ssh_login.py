@@ -14,6 +14,7 @@ from plexops.model.errors import PlexopsError
 from plexops.model.secret import Secret
 from plexops.transport.problems import failure, quoted
 from plexops.transport.secret_way import require_over_ssh
+from plexops.transport.ssh_bridge import GONE
 from plexops.transport.ssh_keys import Passed, candidates
 from plexops.transport.ssh_settings import SshSettings
 from plexops.transport.trust import Trust
@@ -141,7 +142,7 @@ def _try(login: _Login, label: str, attempt: _Attempt) -> bool:
             raise _closed(login, label) from None
         login.refused.append(label)
         return False
-    except (paramiko.SSHException, OSError, EOFError):
+    except GONE:
         raise _closed(login, label) from None
     if further:
         login.accepts = tuple(further)

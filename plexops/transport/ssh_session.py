@@ -12,7 +12,7 @@ from paramiko.ssh_exception import IncompatiblePeer
 
 from plexops.model.errors import PlexopsError
 from plexops.transport.answer import GRACE_SECONDS, Answer, Ending
-from plexops.transport.net import dial
+from plexops.transport.net import QuickAckSocket, dial
 from plexops.transport.problems import failure, quoted
 from plexops.transport.ssh_bridge import GONE, hang_up
 from plexops.transport.ssh_login import log_in
@@ -27,7 +27,11 @@ if TYPE_CHECKING:
 
 _BANNER_SECONDS = 15.0
 _KEEPALIVE_SECONDS = 10
+#: More than any server says before its key is known: a banner without an end must not fill our memory.
+_HANDSHAKE_BYTES = 1024 * 1024
 _MAX_OTHER_KEYS = 3
+#: Their texts say what happened; those of other errors need their names.
+_CLEAR = (paramiko.SSHException, OSError, EOFError)
 _CURVE25519 = "curve25519-sha256@libssh.org"
 _WEAK = ("3des", "-cbc", "arcfour", "blowfish", "md5", "sha1-96", "ssh-rsa", "ssh-dss")
 
@@ -168,11 +172,9 @@ def scan(settings: SshSettings) -> OfferedKey:
     """
     jump = connect(settings.via) if settings.via is not None else None
     try:
-        transport = _handshake(settings, jump, settings.host_keys.types)
-        try:
-            return _offered(transport)
-        finally:
-            _end(transport)
+        transport, offered = _handshake(settings, jump, settings.host_keys.types)
+        _end(transport)
+        return offered
     finally:
         if jump is not None:
             jump.close()
@@ -186,14 +188,12 @@ def _verified(
     A pin without a type may be of any of a device's keys, so the others are asked for before it counts as changed.
     """
     trusted = settings.host_keys
-    transport = _handshake(settings, jump, trusted.types, dialled)
-    first = _offered(transport)
+    transport, first = _handshake(settings, jump, trusted.types, dialled)
     if judge(trusted, first) is Trust.CHANGED and any(not key.type for key in trusted.keys):
         _end(transport)
         for kind in _other_kinds(settings, jump, first.type):
             with contextlib.suppress(PlexopsError):  # offered, but not understood here
-                transport = _handshake(settings, jump, (kind,))
-                offered = _offered(transport)
+                transport, offered = _handshake(settings, jump, (kind,))
                 if judge(trusted, offered) is not Trust.CHANGED:
                     return transport, offered, _judged(settings, transport, offered)
                 _end(transport)
@@ -233,16 +233,20 @@ def _stream(settings: SshSettings, jump: SshSession | None) -> socket | paramiko
 
 def _handshake(
     settings: SshSettings, jump: SshSession | None, first: Iterable[str], dialled: socket | None = None
-) -> paramiko.Transport:
+) -> tuple[paramiko.Transport, OfferedKey]:
     """Connect and exchange keys. `first` names the host key types to ask for before others."""
     stream = _stream(settings, jump) if dialled is None else dialled
     transport = paramiko.Transport(stream)
     try:
+        if isinstance(stream, QuickAckSocket):
+            stream.allowance = _HANDSHAKE_BYTES
         transport.set_log_channel(_LOG.name)
         transport.banner_timeout = transport.handshake_timeout = _BANNER_SECONDS
         _restrict(transport, tuple(first), legacy=settings.legacy)
         transport.start_client(timeout=_BANNER_SECONDS)
-        transport.get_remote_server_key()  # raises when the time is over and there is none yet
+        offered = _offered(transport)  # raises when the time is over and there is none yet
+        if isinstance(stream, QuickAckSocket):
+            stream.allowance = None
     except BaseException as error:
         _end(transport)
         stream.close()
@@ -251,7 +255,7 @@ def _handshake(
         if isinstance(error, GONE):
             raise _no_handshake(settings, error) from None
         raise
-    return transport
+    return transport, offered
 
 
 def _no_handshake(settings: SshSettings, error: Exception) -> PlexopsError:
@@ -260,7 +264,7 @@ def _no_handshake(settings: SshSettings, error: Exception) -> PlexopsError:
         f"{settings.address} did not complete an SSH handshake",
         "look whether this is the SSH port, and whether the device turns this computer away",
         settings.where,
-        *((quoted(str(error)),) if str(error) else ()),
+        quoted(str(error) if isinstance(error, _CLEAR) else f"{type(error).__name__}: {error}"),
     )
 
 
