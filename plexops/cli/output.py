@@ -192,4 +192,4 @@ def _unwritable(path: Path | str, error: OSError) -> PlexopsError:
 
 def note(text: str) -> None:
     """Tell a person something that is no result."""
-    print(safe_term(text, keep="\n"), file=sys.stderr)
+    print(safe_term(text, keep="\n"), file=sys.stderr, flush=True)

@@ -102,6 +102,7 @@ class Applier:
         self._plan = plan
         self._start = seen
         self._seen = seen
+        self._going_back = False
         self._carried = tuple(Carried(step) for step in plan.steps)
         self._sender = Sender(workshop.access, workshop.links, workshop.record)
         self._foreign = {
@@ -110,20 +111,23 @@ class Applier:
         }
 
     def run(self, prove: Prover | None) -> Applied:
-        """Make every change, then judge the effect. Never raises for what a device does."""
+        """Make every change, then judge the effect. Never raises for what a device does, or for a full disk."""
         try:
-            for index, carried in enumerate(self._carried):
-                self._make(index, carried)
-        except (Stopped, UnexpectedReply, PlexopsError, Unrenderable) as reason:
-            return self._give_back(str(reason))
+            return self._go(prove)
+        except (Stopped, UnexpectedReply, PlexopsError, Unrenderable) as error:
+            reason = str(error)
         except KeyboardInterrupt:
-            return self._give_back("it was interrupted")
+            if self._going_back:  # the second time: what still stands was told
+                raise
+            reason = "it was interrupted"
+        return self._give_back(reason)
+
+    def _go(self, prove: Prover | None) -> Applied:
+        for index, carried in enumerate(self._carried):
+            self._make(index, carried)
         if prove is None:
             return self._keep(ExitStatus.IN_ORDER, ())
-        try:
-            self._seen, proofs, verdict = prove(self._shop, self._start, self._seen, self._plan.steps)
-        except KeyboardInterrupt:
-            return self._give_back("it was interrupted before the effect was known")
+        self._seen, proofs, verdict = prove(self._shop, self._start, self._seen, self._plan.steps)
         self._shop.record("effect", {"verdict": verdict})
         if verdict == "refuted":
             return replace(self._give_back("the effect was refuted"), proofs=proofs)
@@ -277,6 +281,7 @@ class Applier:
 
     def _give_back(self, reason: str) -> Applied:
         """Undo in reverse what was made, and read again."""
+        self._going_back = True
         self._shop.moment(f"undo: {reason}")
         undoer = Undoer(self._shop.drivers, self._shop.observer, self._sender, self._shop.record)
         begun = [(i, c) for i, c in enumerate(self._carried) if c.outcome is not StepOutcome.NOT_SENT]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
@@ -17,6 +16,7 @@ from plexops.transport.banners import ssh_version, web_title
 from plexops.transport.fetch import FetchError, fetch_here
 from plexops.transport.ssh_settings import SshSettings
 from plexops.transport.trust import OfferedKey
+from plexops.transport.workers import workers
 
 DOCKER_SOCKET = "/var/run/docker.sock"
 FIRST_PORT = 32500
@@ -83,7 +83,7 @@ def propose(
     box = next((box for box in around.gateways if box.address == router), None)
     here = plex is not None and runs_here(plex, reach)
     hosts = [("router", router), ("server", None if plex is None or here else plex.address)]
-    with ThreadPoolExecutor(4, "plexops-init") as pool:
+    with workers(4, "plexops-init") as pool:
         family = pool.submit(guess_family, router, box, reach.answer_seconds)
         container = pool.submit(_container, docker, local=plex is not None and plex.local)
         keys = [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from types import MappingProxyType
@@ -24,6 +23,7 @@ from plexops.runbook.endpoints import proxy
 from plexops.runbook.view import SiteView
 from plexops.transport.here import HereSettings
 from plexops.transport.looking import HereLink
+from plexops.transport.workers import workers
 
 _NO_PORT = "no public address of ours, or no port to try, is known"
 
@@ -46,7 +46,7 @@ class Checkers:
         address = address_outside(view)
         if not checkers or address is None or not is_public(address):
             return [], []
-        with ThreadPoolExecutor(max_workers=len(checkers)) as pool:
+        with workers(len(checkers)) as pool:
             parts = list(pool.map(lambda checker: self._ask(checker, address, port), checkers))
         found = [part.snapshot for part in parts if part.snapshot is not None]
         return found, [exhibit for part in parts for exhibit in part.exhibits]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -23,6 +22,7 @@ from plexops.transport.here import HereSettings, address_towards, mac_of_interfa
 from plexops.transport.identity import visit
 from plexops.transport.looking import HereLink
 from plexops.transport.machine import plex_runs
+from plexops.transport.workers import workers
 
 LOOPBACK = IPv4Address("127.0.0.1")
 _MOST_SERVERS = 8
@@ -58,7 +58,7 @@ def look_around(reach: Reach) -> Surroundings:
     """Look for the gateway, for boxes that speak UPnP and for Plex, all at once."""
     network = own_network(reach)
     interface = None if network is None else network.address
-    with ThreadPoolExecutor(2, "plexops-look") as pool:
+    with workers(2, "plexops-look") as pool:
         gateways = pool.submit(_gateways, network, reach)
         plex = pool.submit(find_plex, interface, reach)
         return Surroundings(network, gateways.result(), plex.result())
@@ -96,7 +96,7 @@ def _gateways(network: OwnNetwork | None, reach: Reach) -> tuple[SeenGateway, ..
     found = found_boxes(reply)
     seen: list[SeenGateway] = []
     if found:
-        with ThreadPoolExecutor(len(found), "plexops-igd") as pool:
+        with workers(len(found), "plexops-igd") as pool:
             seen += pool.map(lambda box: read_gateway(box, reach.answer_seconds), found)
     return tuple(seen) if gateway is None else _with_pmp(gateway, seen, reach)
 
@@ -139,7 +139,7 @@ def _here() -> HereLink:
 
 def find_plex(interface: IPv4Address | None, reach: Reach) -> tuple[SeenPlex, ...]:
     """Find Plex servers: on this computer, and those that answer a search of the LAN. Each has answered `/identity`."""
-    with ThreadPoolExecutor(2, "plexops-gdm") as pool:
+    with workers(2, "plexops-gdm") as pool:
         local = pool.submit(ask_plex, Announced(LOOPBACK, reach.plex_port), reach.answer_seconds)
         search = min(reach.search_seconds, 1.5)
         announced = find_servers(interface, seconds=search, group=reach.gdm_group)[:_MOST_SERVERS]

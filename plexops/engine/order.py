@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from plexops.engine.standing import Tell, silent
 from plexops.engine.supplied import Evidence
 from plexops.model.answers import Answer
 from plexops.model.plan import Plan
@@ -53,6 +54,10 @@ class Order:
     given: tuple[str, ...] = ()
     #: Whether another command has to name the one site that it is for.
     names_site: bool = False
+    #: Tells a person what is under way and matters.
+    tell: Tell = silent
+    #: Tells whoever watches what begins.
+    watch: Tell = silent
 
     @property
     def undoing(self) -> bool:
@@ -72,7 +77,9 @@ class Log:
 
     started: float = field(default_factory=time.monotonic)
     moments: list[Moment] = field(default_factory=list)
+    tell: Tell = silent
 
     def __call__(self, text: str) -> None:
         """Note a moment."""
         self.moments.append(Moment(round(time.monotonic() - self.started, 3), text))
+        self.tell(text)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address
 from types import MappingProxyType
@@ -22,6 +21,7 @@ from plexops.runbook.view import SiteView
 from plexops.runbook.way_in import entry_of, exposures
 from plexops.transport.here import SOMEWHERE, HereSettings, address_towards
 from plexops.transport.looking import HereLink
+from plexops.transport.workers import workers
 
 _CAUSES: Mapping[WanCause, tuple[str, str]] = MappingProxyType(
     {
@@ -74,7 +74,7 @@ class _Outside:
 def look_quick(settings: QuickSettings) -> QuickReport:
     """Look from this computer, in some seconds, and judge as far as that goes. Changes nothing, logs in nowhere."""
     begin = time.monotonic()
-    with ThreadPoolExecutor(1, "plexops-outside") as pool:
+    with workers(1, "plexops-outside") as pool:
         outside = pool.submit(_ask_outside, settings)
         around = look_around(settings.reach)
         world = outside.result()

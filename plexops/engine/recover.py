@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from plexops.drivers.base import Unrenderable
 from plexops.engine.by_hand_card import card, stays_text
 from plexops.engine.history import PastRun, PastStep, read_past, unsettled
 from plexops.engine.observe import Observer
-from plexops.engine.sending import Sender
+from plexops.engine.sending import Recorder, Sender
 from plexops.engine.site import Home
 from plexops.engine.site_state import SiteState
+from plexops.engine.standing import Standing, Tell, silent
 from plexops.engine.undo import Undoer
 from plexops.evidence.folder import SiteFolder, Store
-from plexops.evidence.journal import Journal
 from plexops.evidence.lock import site_lock
 from plexops.evidence.run_folder import RunFolder
 from plexops.model.change import Action, Shown, is_done
@@ -36,11 +36,11 @@ class Settled:
     by_hand: tuple[str, ...] = ()
 
 
-def recover_site(home: Home, store: Store) -> SiteReport:
+def recover_site(home: Home, store: Store, tell: Tell = silent) -> SiteReport:
     """Settle every interrupted run of a site, the newest first. A second call finds nothing to do."""
     folder = store.site(home.view.name)
     with site_lock(folder.lock_path, folder.name, "recover"):
-        settled = [_settle(home, folder, run) for run in reversed(unsettled(folder))]
+        settled = [_settle(home, folder, run, tell) for run in reversed(unsettled(folder))]
     status = next((s.status for s in settled if s.status is not ExitStatus.IN_ORDER), ExitStatus.IN_ORDER)
     outcome = "; ".join(f"run {s.run_id}: {s.says}" for s in settled) or "nothing to do"
     changes = tuple(change for s in settled for change in s.changes)
@@ -50,26 +50,23 @@ def recover_site(home: Home, store: Store) -> SiteReport:
     )
 
 
-def _settle(home: Home, folder: SiteFolder, run: RunFolder) -> Settled:
+def _settle(home: Home, folder: SiteFolder, run: RunFolder, tell: Tell) -> Settled:
     journal, text = run.resume_journal()
+    tell(f"settling run {run.id} of site {folder.name}: looking at every stop")
     with journal:
         past = read_past(text, run.id)
         open_steps = [step for step in past.steps if not step.undone]
         if not open_steps:
             folder.finish(run, journal, ExitStatus.IN_ORDER)
             return Settled(run.id, ExitStatus.IN_ORDER, "it had put everything back: the old state")
-        settled = _from_devices(home, past, open_steps, journal, run.id)
+        settled = _from_devices(home, past, open_steps, Standing(journal.append, tell, text.records), run.id)
         if settled.status is not ExitStatus.INCOMPLETE:
             folder.finish(run, journal, settled.status)
         return settled
 
 
-def _from_devices(home: Home, past: PastRun, steps: list[PastStep], journal: Journal, run_id: str) -> Settled:
+def _from_devices(home: Home, past: PastRun, steps: list[PastStep], record: Recorder, run_id: str) -> Settled:
     """Look, then either finish what was proven or put everything back."""
-
-    def record(kind: str, data: Mapping[str, object]) -> None:
-        journal.append(kind, data)
-
     observer = home.observer()
     seen = observer.look(None)
     missing = sorted({str(s.change.role) for s in steps if s.change.role not in seen.view.snapshots})

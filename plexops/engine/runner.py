@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from concurrent.futures import wait
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,13 +15,13 @@ from plexops.engine.apply import Applied, Applier, Workshop
 from plexops.engine.compare import Comparison, compare
 from plexops.engine.effect import EffectProver
 from plexops.engine.history import read_past, unsettled
+from plexops.engine.keeping import keep_results, missing_part, unkept
 from plexops.engine.order import Log, Order
 from plexops.engine.plan_file import plan_json
 from plexops.engine.planning import Planned, make_plan, moved
 from plexops.engine.recover import recover_site
 from plexops.engine.reporting import finished, guard_report, snapshot_json
 from plexops.engine.rollback import changes_back
-from plexops.engine.sending import Recorder
 from plexops.engine.site import Home
 from plexops.engine.site_reports import (
     applied_report,
@@ -39,6 +37,7 @@ from plexops.engine.site_reports import (
     unfinished_finding,
 )
 from plexops.engine.site_state import SiteState, with_attempts
+from plexops.engine.standing import Standing, Tell, interruptible, silent
 from plexops.engine.supplied import with_told
 from plexops.evidence.folder import SiteFolder, Store, new_run_id
 from plexops.evidence.journal import Journal
@@ -53,12 +52,28 @@ from plexops.model.plan import Plan
 from plexops.model.run import DRY_RUNS, MaskedReport, RunCommand, RunReport, SiteReport
 from plexops.model.secret import Secret
 from plexops.transport.machine import why_no_timer
+from plexops.transport.workers import workers
+
+
+class Interrupted(KeyboardInterrupt):
+    """A person interrupted a look at several sites: what was seen until then."""
+
+    def __init__(self, report: RunReport, masked: MaskedReport) -> None:
+        self.report = report
+        self.masked = masked
+        super().__init__()
 
 
 def run(homes: Sequence[Home], order: Order, store: Store, forks: int = 8) -> tuple[RunReport, MaskedReport]:
-    """Carry out an order over all sites and keep the evidence. Gives the report, and the one that may leave."""
+    """Carry out an order over all sites and keep the evidence. Gives the report, and the one that may leave.
+
+    Evidence that cannot be kept any more is a problem in the report: what became of the devices is in it too. Raises
+    Interrupted with the sites that were done.
+    """
     started, begin, run_id = datetime.now(UTC), time.monotonic(), new_run_id(datetime.now(UTC))
+    load_key(store.root)  # before any device is asked: without it there is no report that may leave
     writing = order.command in ("apply", "rollback", "rollback-dry-run", "recover")
+    whole = True
     if writing or len(homes) == 1:
         sites = []
         for home in homes:
@@ -66,13 +81,33 @@ def run(homes: Sequence[Home], order: Order, store: Store, forks: int = 8) -> tu
             if writing and sites[-1].exit_status != ExitStatus.IN_ORDER:
                 break
     else:
-        with ThreadPoolExecutor(max_workers=max(1, forks)) as pool:
-            sites = list(pool.map(lambda home: _one_of(homes, home, order, store, run_id), homes))
+        sites, whole = _all_at_once(homes, order, store, run_id, forks)
     report, masked = _document(order.command, run_id, started, begin, sites, homes, store)
-    for home, site in zip(homes, sites, strict=False):
-        if site.hops:  # a site whose part was not begun has no picture, and no folder of this run
-            _keep_result(store.site(home.view.name), run_id, report, masked)
+    failed = keep_results(report, masked, store)
+    if failed:
+        sites = [unkept(site, failed[site.name]) if site.name in failed else site for site in sites]
+        report, masked = _document(order.command, run_id, started, begin, sites, homes, store)
+    if not whole:
+        raise Interrupted(report, masked)
     return report, masked
+
+
+def _all_at_once(
+    homes: Sequence[Home], order: Order, store: Store, run_id: str, forks: int
+) -> tuple[list[SiteReport], bool]:
+    """Look at many sites. False: a person interrupted, and the sites that were not done say so."""
+    try:
+        with workers(max(1, forks)) as pool:
+            looks = [pool.submit(_one_of, homes, home, order, store, run_id) for home in homes]
+            wait(looks)
+    except KeyboardInterrupt:
+        done = [look.result() if look.done() and not look.cancelled() else None for look in looks]
+        parts = [
+            part or missing_part(home.view.name, home.view.access)
+            for home, part in zip(homes, done, strict=True)
+        ]
+        return parts, False
+    return [look.result() for look in looks], True
 
 
 def _one_of(homes: Sequence[Home], home: Home, order: Order, store: Store, run_id: str) -> SiteReport:
@@ -89,10 +124,10 @@ def _one_of(homes: Sequence[Home], home: Home, order: Order, store: Store, run_i
         return finished(problem_report(PlexopsError(bug_problem(bug)), home))
 
 
-def recover(homes: Sequence[Home], store: Store) -> tuple[RunReport, MaskedReport]:
+def recover(homes: Sequence[Home], store: Store, tell: Tell = silent) -> tuple[RunReport, MaskedReport]:
     """Settle every interrupted run of these sites."""
     started, begin = datetime.now(UTC), time.monotonic()
-    sites = [finished(recover_site(home, store)) for home in homes]
+    sites = [finished(recover_site(home, store, tell)) for home in homes]
     return _document("recover", "", started, begin, sites, homes, store)
 
 
@@ -121,23 +156,6 @@ def _secrets(homes: Sequence[Home]) -> list[Secret]:
     return [secret for home in homes for secret in home.access.secrets.known()]
 
 
-def _keep_result(folder: SiteFolder, run_id: str, report: RunReport, masked: MaskedReport) -> None:
-    mine = folder.find(run_id)
-    own = replace(report, sites=tuple(s for s in report.sites if s.name == folder.name))
-    own_masked = MaskedReport(replace(masked, sites=tuple(s for s in masked.sites if s.name == folder.name)))
-    mine.write_result(own, own_masked)
-    for site in own_masked.sites:
-        for exhibit in site.exhibits:
-            mine.write(f"exhibits/{_file(exhibit.id)}.txt", exhibit.text + "\n")
-    journal, _ = mine.resume_journal()
-    with journal:
-        folder.finish(mine, journal, own.exit_status)
-
-
-def _file(name: str) -> str:
-    return "".join(c if c.isalnum() or c in "._-" else "_" for c in name)
-
-
 def run_site(home: Home, order: Order, store: Store, run_id: str) -> SiteReport:
     """Carry out an order at one site. Expected failures become part of the report."""
     folder = store.site(home.view.name)
@@ -151,12 +169,12 @@ def run_site(home: Home, order: Order, store: Store, run_id: str) -> SiteReport:
             home = replace(home, view=replace(home.view, unfinished_run=unfinished[0].id))
         mine = folder.new_run(run_id)
         journal = stack.enter_context(mine.start_journal(__version__))
-        log = Log()
+        log = Log(tell=order.watch)
         nudged = None
         if order.refresh:
             from plexops.engine.nudge import freshen
 
-            nudged = freshen(home, order.effect_seconds, _recorder(journal), log)
+            nudged = freshen(home, order.effect_seconds, Standing(journal.append), log)
         log("look at every stop")
         if order.command == "diagnose":
             fresh = nudged is not None and not nudged.doubt
@@ -360,7 +378,7 @@ def carry_out(
     prover: EffectProver | None,
 ) -> Applied:
     """Send a plan."""
-    record = _recorder(journal)
+    record = Standing(journal.append, order.tell)
     shop = Workshop(
         home.access,
         home.drivers,
@@ -374,26 +392,6 @@ def carry_out(
     record("plan", {"digest": planned.plan.digest, "steps": [step.change.id for step in planned.plan.steps]})
     from plexops.engine.log_kept import KeptLog
 
-    with terminable():
+    with interruptible(record, order.tell):
         kept = KeptLog(shop.access, shop.drivers, shop.links, planned.seen)
         return kept.told_in(Applier(shop, planned.plan, planned.seen).run(prover), log)
-
-
-def _recorder(journal: Journal) -> Recorder:
-    def record(kind: str, data: Mapping[str, object]) -> None:
-        journal.append(kind, data)
-
-    return record
-
-
-@contextmanager
-def terminable() -> Iterator[None]:
-    """Let SIGTERM (a service that is stopped) interrupt as Ctrl-C does: what was made is put back first."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

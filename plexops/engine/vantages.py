@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
 
@@ -17,6 +16,7 @@ from plexops.model.snapshot import Kind, Role, Snapshot
 from plexops.model.values import Endpoint, Protocol
 from plexops.runbook import endpoints
 from plexops.runbook.view import SiteView, public_addresses
+from plexops.transport.workers import workers
 
 #: A port that drops costs each vantage seconds.
 _MOST = 2
@@ -38,7 +38,7 @@ class Vantages:
         wanted = where_to_try(view, ports)
         if not vantages or not wanted:
             return [], []
-        with ThreadPoolExecutor(max_workers=len(vantages)) as pool:
+        with workers(len(vantages)) as pool:
             parts = list(pool.map(lambda vantage: self._from_vantage(vantage, view, wanted), vantages))
         found = [part.snapshot for of_one in parts for part in of_one if part.snapshot is not None]
         return found, [exhibit for of_one in parts for part in of_one for exhibit in part.exhibits]
@@ -62,7 +62,7 @@ class Vantages:
         ]
         # A vantage at home is known by what the world takes it for; asking once is enough.
         first = replace(first, echo=self._echo())
-        with ThreadPoolExecutor(max_workers=len(wanted)) as pool:
+        with workers(len(wanted)) as pool:
             parts = list(pool.map(lambda driver: self._try(vantage, driver), (first, *others)))
         return [_as_inside(part) for part in parts] if any(map(_says_inside, parts)) else parts
 

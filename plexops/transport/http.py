@@ -8,7 +8,6 @@ import re
 import socket
 import threading
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from enum import Enum, auto
 from typing import TYPE_CHECKING
@@ -21,6 +20,7 @@ from plexops.transport.http_settings import HttpSettings
 from plexops.transport.link import only_reads
 from plexops.transport.net import cut
 from plexops.transport.problems import failure
+from plexops.transport.workers import workers
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response
@@ -66,8 +66,8 @@ class HttpReadLink:
         if len(reads) == 1:
             outcomes = [ask_one(reads[0])]
         else:
-            with ThreadPoolExecutor(max_workers=min(_PARALLEL, len(reads))) as workers:
-                outcomes = list(workers.map(ask_one, reads))
+            with workers(min(_PARALLEL, len(reads))) as pool:
+                outcomes = list(pool.map(ask_one, reads))
         errors = [outcome for outcome in outcomes if isinstance(outcome, PlexopsError)]
         decisive = [error for error in errors if not _passing(error)]
         if decisive or len(errors) == len(outcomes):

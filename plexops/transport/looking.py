@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from types import MappingProxyType
@@ -22,6 +21,7 @@ from plexops.transport.natpmp import PMP_PORT
 from plexops.transport.net import is_private
 from plexops.transport.ssdp import SSDP_PORT, find_gateways
 from plexops.transport.stun import STUN_PORT, ask_stun
+from plexops.transport.workers import workers
 
 #: So many are waited for at once.
 _MOST = 16
@@ -59,7 +59,7 @@ class HereLink:
         looks = [(read, _look_of(read)) for read in reads]
         if not looks:
             return ()
-        with ThreadPoolExecutor(min(_MOST, len(looks)), "plexops-here") as pool:
+        with workers(min(_MOST, len(looks)), "plexops-here") as pool:
             found = list(pool.map(lambda pair: _found(pair[1], pair[0].seconds), looks))
         return tuple(
             Reply(read.id, 1 if one.failure else one.status, one.text, one.failure)

@@ -12,6 +12,7 @@ import click
 from plexops.cli.options import given_words, with_files, with_run, with_task_list
 
 if TYPE_CHECKING:
+    from plexops.cli.progress import Progress
     from plexops.model.plan import Plan
     from plexops.model.run import SiteReport
 
@@ -46,6 +47,7 @@ def command(**options: Any) -> int:
     fits is refused. Exit status: 0 proven, 3 refused, 4 kept but unproven, 5 undone, 6 the undo failed.
     """
     from plexops.cli.output import emit, parse_formats, require_writable, write_reports
+    from plexops.cli.progress import Progress
     from plexops.cli.session import files_from, open_homes, open_store
     from plexops.engine.order import Order
     from plexops.engine.runner import run
@@ -71,10 +73,13 @@ def command(**options: Any) -> int:
     )
     if len(homes) > 1 and not options["dry_run"] and not options["approve"]:
         raise click.UsageError("several sites: name one with --limit, or give --approve DIGEST.")
+    progress = Progress()
     order = Order(
+        tell=progress,
+        watch=progress.at_a_terminal,
         command="dry-run" if options["dry_run"] else "apply",
         adopt=frozenset(options["adopt"]),
-        approve=None if options["dry_run"] else approval(options),
+        approve=None if options["dry_run"] else approval(options, progress),
         exit_code_for_changes=options["exit_code"],
         saved=None if saved is None else saved["basis"],
         save_plan=options["out"],
@@ -82,6 +87,7 @@ def command(**options: Any) -> int:
         names_site=len(homes) > 1 or bool(options["limit"]),
     )
     report, masked = run(homes, order, store, options["forks"])
+    progress.pause()
     write_reports(report, masked, formats, options["verbose"])
     return report.exit_status
 
@@ -125,7 +131,7 @@ def take_plan_file(options: dict[str, Any]) -> dict[str, Any] | None:
     return read_plan_file(plans[0], options["approve"][0])
 
 
-def approval(options: dict[str, Any]) -> Callable[[SiteReport, Plan], bool]:
+def approval(options: dict[str, Any], progress: Progress) -> Callable[[SiteReport, Plan], bool]:
     """Give what decides whether a plan is sent: the digest, --yes, or a person at the terminal."""
 
     def decide(report: SiteReport, plan: Plan) -> bool:
@@ -136,6 +142,7 @@ def approval(options: dict[str, Any]) -> Callable[[SiteReport, Plan], bool]:
             return True
         if not sys.stdin.isatty():
             return False
+        progress.pause()
         _show(report)
         return bool(click.confirm("Send these changes?", default=False, err=True))
 

@@ -35,7 +35,7 @@ def command(**options: Any) -> int:
     from plexops.cli.output import emit, note, parse_formats, write_reports
     from plexops.cli.session import files_from, open_homes, open_store
     from plexops.engine.order import Order
-    from plexops.engine.runner import run
+    from plexops.engine.runner import Interrupted, run
 
     if options["list_tasks"]:
         from plexops.cli.listing import task_list
@@ -65,7 +65,11 @@ def command(**options: Any) -> int:
             names_site=len(homes) > 1 or bool(options["limit"]),
             evidence=answers_of(options["told"], homes),
         )
-        report, masked = run(homes, order, store, options["forks"])
+        try:
+            report, masked = run(homes, order, store, options["forks"])
+        except Interrupted as stop:
+            write_reports(stop.report, stop.masked, formats, options["verbose"])
+            raise
         settled = report.exit_status != ExitStatus.INCOMPLETE
         if settled or time.monotonic() + _RETRY_EVERY > until:
             write_reports(report, masked, formats, options["verbose"])

@@ -78,7 +78,7 @@ def command(**options: Any) -> int:
     from plexops.cli.output import parse_formats, write_reports
     from plexops.cli.session import files_from, open_homes, open_store
     from plexops.engine.order import Order
-    from plexops.engine.runner import run
+    from plexops.engine.runner import Interrupted, run
     from plexops.engine.supplied import bring
 
     formats = parse_formats(options["formats"])
@@ -102,7 +102,11 @@ def command(**options: Any) -> int:
     said = answers_of(options["told"], homes, may_be_new=options["ask"])
     evidence = replace(evidence, told=said.told, told_site=said.told_site)
     order = Order("diagnose", evidence=evidence, refresh=options["refresh"], person=person)
-    report, masked = run(homes, order, store, options["forks"])
+    try:
+        report, masked = run(homes, order, store, options["forks"])
+    except Interrupted as stop:
+        write_reports(stop.report, stop.masked, formats, options["verbose"])
+        raise
     write_reports(report, masked, formats, options["verbose"])
     return report.exit_status
 

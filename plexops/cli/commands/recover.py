@@ -18,6 +18,7 @@ def command(**options: Any) -> int:
     What the devices say decides. Exit status: 0 settled, 4 a device did not answer, 6 a person must look.
     """
     from plexops.cli.output import note, parse_formats, write_reports
+    from plexops.cli.progress import Progress
     from plexops.cli.session import files_from, open_homes, open_store
     from plexops.engine.runner import recover
 
@@ -34,6 +35,8 @@ def command(**options: Any) -> int:
     for home in homes:
         for run in store.site(home.view.name).complete():
             note(f"run {run} was killed while it ended: its record is complete now")
-    report, masked = recover(homes, store)
+    progress = Progress()
+    report, masked = recover(homes, store, progress)
+    progress.pause()
     write_reports(report, masked, formats, options["verbose"])
     return report.exit_status

@@ -28,6 +28,7 @@ def command(**options: Any) -> int:
     A plan like any other: it is shown, guarded, approved, sent and read back.
     """
     from plexops.cli.output import parse_formats, write_reports
+    from plexops.cli.progress import Progress
     from plexops.cli.session import files_from, open_homes, open_store
     from plexops.engine.order import Order
     from plexops.engine.runner import run
@@ -48,13 +49,17 @@ def command(**options: Any) -> int:
     )
     if len(homes) > 1:
         raise click.UsageError("several sites: name the one to put back with --limit.")
+    progress = Progress()
     order = Order(
+        tell=progress,
+        watch=progress.at_a_terminal,
         command="rollback-dry-run" if options["dry_run"] else "rollback",
         target=options["run_name"],
-        approve=approval(options),
+        approve=approval(options, progress),
         given=given_words(options),
         names_site=bool(options["limit"]),
     )
     report, masked = run(homes, order, store, options["forks"])
+    progress.pause()
     write_reports(report, masked, formats, options["verbose"])
     return report.exit_status

@@ -85,6 +85,13 @@ CODES: tuple[Code, ...] = (
         "was changed. See the disk's health; what plexops cannot read it does not decide from.",
     ),
     Code(
+        "PLX-R109",
+        "a site had not answered when it was interrupted",
+        ExitStatus.INCOMPLETE,
+        "Ctrl-C or SIGTERM ended a look at several sites. Those that had answered are in the report; nothing is said of "
+        "this one. A look changes nothing.",
+    ),
+    Code(
         "PLX-R201",
         "a change cannot be written for this device",
         ExitStatus.SAFE_STOP,
