@@ -60,12 +60,14 @@ def show_problems(problems: Sequence[Problem]) -> None:
 
 def source_line(problem: Problem, problems: Sequence[Problem]) -> str | None:
     """Give the line that a problem is about; None where it cannot be read, or may hold a secret in clear."""
+    from plexops.config.files import read_regular
     from plexops.config.problems import shows_secret
+    from plexops.config.yaml import MAX_BYTES
 
     if problem.place is None:
         return None
     try:
-        text = Path(problem.place.file).read_text(encoding="utf-8", errors="replace")
+        text = read_regular(Path(problem.place.file), MAX_BYTES).decode("utf-8", "replace")
     except (OSError, ValueError):
         return None
     lines = text.split("\n")  # as YAML counts them: a form feed or U+2028 ends no line there

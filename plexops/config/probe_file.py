@@ -11,6 +11,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import Any, TypeVar
 
+from plexops.config.files import read_regular
 from plexops.model.entries import Probe, ProbeAnswer
 from plexops.model.errors import Place, PlexopsError, Problem
 from plexops.model.values import Endpoint
@@ -74,8 +75,7 @@ def read_probe_file(path: Path) -> Probe:
 
 def _text(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            data = file.read(_LARGEST + 1)
+        data = read_regular(path, _LARGEST + 1)
     except OSError as error:
         reason = f"{path} cannot be read: {error.strerror}"
         raise PlexopsError(Problem("PLX-C001", reason, _AGAIN)) from None

@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from plexops.config.files import read_regular
 from plexops.config.nodes import Entry, Listing, Node, Scalar, Table
 from plexops.config.problems import SHOWN, Problems, ascii_safe, shown
 from plexops.model.errors import Place, PlexopsError, Problem
@@ -65,8 +66,7 @@ def _leads_out(path: Path) -> bool:
 def read_text(path: Path, file: str) -> str:
     """Read a file as UTF-8 with Unix or Windows line ends. Raises PlexopsError."""
     try:
-        with path.open("rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
+        data = read_regular(path, MAX_BYTES + 1)
     except OSError as error:
         reason, cure = _unreadable(error)
         raise PlexopsError(Problem("PLX-C001", reason, cure, Place(file, 1, 1))) from error

@@ -7,12 +7,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from plexops.config.files import read_regular
 from plexops.engine.reporting import change_report
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.plan import PLAN_LIFETIME, PLAN_SCHEMA, Plan, sha256
 
 #: What the file's own checksum covers.
 _COVERED = ("schema", "site", "digest", "made", "basis", "steps")
+
+#: Far more bytes than any plan has.
+_LARGEST = 4 * 1024 * 1024
 
 
 def plan_json(plan: Plan) -> str:
@@ -44,7 +48,7 @@ def read_plan_file(path: Path, approved: str) -> dict[str, Any]:
     PLX-R211 for one that is too old, PLX-R212 where the approved digest is another one.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_regular(path, _LARGEST).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         cause = error.strerror if isinstance(error, OSError) else "it is no text"
         reason = f"the plan {path} cannot be read: {cause}"

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
 
+from plexops.config.files import read_regular
 from plexops.config.probe_file import read_probe_file
 from plexops.config.told_file import read_told_file
 from plexops.engine.exhibits import exhibit
@@ -226,8 +227,7 @@ def _log_texts(path: Path) -> list[str]:
     texts: list[str] = []
     for file in files:
         try:
-            with file.open("rb") as opened:
-                data = opened.read(_LOG_BYTES)
+            data = read_regular(file, _LOG_BYTES)
         except OSError as error:
             problem = Problem("PLX-C704", f"{file} cannot be read: {error.strerror}", "Look who may read it.")
             raise PlexopsError(problem) from None
