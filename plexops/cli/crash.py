@@ -21,9 +21,15 @@ def report_crash(bug: Exception) -> int:
         f"{type(bug).__module__}.{type(bug).__qualname__}",
         *(f"  {Path(f.filename).name}:{f.lineno} in {f.name}" for f in frames),
     ]
-    with tempfile.NamedTemporaryFile("w", prefix="plexops-crash-", suffix=".txt", delete=False) as file:
-        file.write("\n".join(lines) + "\n")
     print(f"error[PLX-X001]: plexops has a bug: {type(bug).__name__}", file=sys.stderr)
-    print(f"   A report without your data is in {file.name}; please attach it to an issue.", file=sys.stderr)
+    try:
+        with tempfile.NamedTemporaryFile("w", prefix="plexops-crash-", suffix=".txt", delete=False) as file:
+            file.write("\n".join(lines) + "\n")
+    except OSError:  # no room for it, or no such folder
+        print("   A report without your data, for an issue:", *lines, sep="\n   ", file=sys.stderr)
+    else:
+        print(
+            f"   A report without your data is in {file.name}; please attach it to an issue.", file=sys.stderr
+        )
     print("   If a change was under way: plexops recover", file=sys.stderr)
     return int(ExitStatus.BUG)

@@ -447,6 +447,7 @@ def test_an_effect_that_only_the_home_itself_sees_is_not_proven(name: str, homes
 
 @pytest.mark.parametrize("role", ["router", "server"])
 def test_endless_output_is_an_unknown_and_no_end_of_memory(homes: Homes, role: str) -> None:
+    """F29: an answer without an end is cut off, and a problem of that device."""
     with homes(scenario="in-order") as bench:
         flood = ExecResult(b"x" * 12_000_000, b"", 0)
         lie(bench.home, role, ("", lambda _run, _command: flood))
@@ -456,6 +457,7 @@ def test_endless_output_is_an_unknown_and_no_end_of_memory(homes: Homes, role: s
 
 
 def test_escape_sequences_of_a_device_reach_no_terminal(homes: Homes) -> None:
+    """F30: what a device calls something is shown, and steers nothing."""
     with homes(scenario="stale-forward") as bench:
         router(
             bench,
