@@ -19,6 +19,7 @@ from plexops.model.profile import (
     Request,
     ResourceSpec,
     Room,
+    Serving,
     Speaks,
     Verified,
     WindowSpec,
@@ -116,7 +117,7 @@ def _words(spec: Mapping[str, Any]) -> Mapping[str, tuple[str, ...]]:
 def _fact(name: str, spec: Mapping[str, Any], place: Place | None) -> FactSpec:
     return FactSpec(
         name=name,
-        read=spec["from"],
+        reads=(spec["from"], *spec.get("with", ())),
         take=spec["take"],
         values=_words(spec.get("values", {})),
         default=spec.get("default"),
@@ -177,6 +178,7 @@ def _resource(
         adopt_unset=requests("adopt_unset"),
         backend=backend,
         active=MappingProxyType({name: str(value) for name, value in spec.get("active", {}).items()}),
+        serves=Serving(**spec["serves"]) if "serves" in spec else None,
         place=place_of(path),
     )
 

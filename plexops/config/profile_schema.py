@@ -147,10 +147,11 @@ def _read() -> Schema:
 
 def _fact() -> Schema:
     return table(
-        "One fact: a JMESPath expression over one read.",
+        "One fact: a JMESPath expression over a read, or over several, each under its own name.",
         {"from": "release", "take": "DISTRIB_DESCRIPTION"},
         {
             "from": leaf("The read's id.", "release"),
+            "with": listing("Further reads that it takes.", ["processes"], leaf("One.", "processes")),
             "take": leaf("A JMESPath expression.", "DISTRIB_DESCRIPTION"),
             "values": _words_by_word("Our words by the device's.", {"true": ["yes"]}),
             "default": leaf("What an answer without the value means.", "absent"),
@@ -240,8 +241,17 @@ def _mapping() -> Schema:
         "ignores": listing(
             "Fields without meaning for us; any other makes a row not understood.", ["log"], field
         ),
+        "serves": _serves(),
         **writes,
     }
+
+
+def _serves() -> Schema:
+    facts = {
+        "fact": leaf("The fact that is `yes`, or says why it does not.", "x.serves"),
+        "ranges": leaf("The fact in which the addresses stand that it is for.", "x.ranges"),
+    }
+    return table("What must serve the home network for entries to act.", {"fact": "x.serves"}, facts, "fact")
 
 
 def _request() -> Schema:

@@ -174,8 +174,8 @@ def _fact(profile: Profile, spec: FactSpec, problems: _Problems) -> CompiledFact
             spec.place,
             path,
         )
-    if spec.read not in profile.reads:
-        problems.add("PLX-D404", f"there is no read {spec.read!r}", "Name one of `reads`.", spec.place, path)
+    for read in (read for read in spec.reads if read not in profile.reads):
+        problems.add("PLX-D404", f"there is no read {read!r}", "Name one of `reads`.", spec.place, path)
     take = _expression(spec.take, spec.place, path, problems)
     return None if take is None else CompiledFact(spec, take)
 
@@ -232,6 +232,11 @@ def _resource(profile: Profile, spec: ResourceSpec, problems: _Problems) -> Comp
             problems.add(
                 "PLX-D406", f"{spec.kind} has no field {name!r}", f"Its fields: {fields}.", spec.place, path
             )
+    facts = {fact.name for fact in profile.facts}
+    serving = () if spec.serves is None else (spec.serves.fact, spec.serves.ranges)
+    for name in (name for name in serving if name and name not in facts):
+        reason = f"{spec.kind} is served by a fact {name!r} that there is not"
+        problems.add("PLX-D403", reason, "Name one of `facts`.", spec.place, path)
     variables = _variables(spec)
     private = {fact_variable(fact.name): fact.name for fact in profile.facts if fact.name.startswith("x.")}
     variables |= dict.fromkeys(private, FieldType.HANDLE)

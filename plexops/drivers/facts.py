@@ -22,13 +22,13 @@ def take_facts(
     found: dict[str, Fact] = {}
     reasons: dict[str, str] = {}
     for fact in facts:
-        name = fact.spec.name
-        answer = answers.get(fact.spec.read)
+        name, reads = fact.spec.name, fact.spec.reads
+        answer = _answer(reads, answers)
         if answer is None:
             continue
         if answer.problem or answer.absent:
             if fact.spec.default is None or answer.problem:
-                reasons[name] = answer.problem or f"the device has no {fact.spec.read}"
+                reasons[name] = answer.problem or f"the device has no {reads[0]}"
                 continue
             taken: Any = fact.spec.default
         else:
@@ -41,10 +41,23 @@ def take_facts(
             else read_fact(_word(fact, taken), kind, None if lan is None else str(lan.value))
         )
         if value is None:
-            reasons[name] = f"the answer to {fact.spec.read} does not say it"
+            reasons[name] = f"the answer to {' and '.join(reads)} does not say it"
         else:
-            found[name] = Fact(name, value, f"{role}.{fact.spec.read}")
+            found[name] = Fact(name, value, f"{role}.{reads[0]}")
     return MappingProxyType(found), reasons
+
+
+def _answer(reads: Sequence[str], answers: Mapping[str, Answer]) -> Answer | None:
+    """Give the answer that a fact is taken of; of several one object, in which what the device has not is null."""
+    told = [answers.get(read) for read in reads]
+    known = [answer for answer in told if answer is not None]
+    if len(known) < len(reads) or len(reads) == 1:
+        return told[0] if len(reads) == 1 else None
+    failed = next((answer for answer in known if answer.problem), None)
+    together = {
+        read: None if answer.absent else answer.value for read, answer in zip(reads, known, strict=True)
+    }
+    return failed or Answer(together)
 
 
 def _take(fact: CompiledFact, value: Any) -> Any:

@@ -13,6 +13,7 @@ from plexops.drivers.compile import CompiledProfile, CompiledResource, fact_vari
 from plexops.drivers.facts import take_facts
 from plexops.drivers.rows import Word, entry_of, matches, text_of
 from plexops.drivers.rulesets.boxes import Told, announced_address, build_box, rows_of, unread_forwards
+from plexops.drivers.serving import not_serving
 from plexops.model.change import Action, Change, find, inverse, project
 from plexops.model.exchange import Call, Command, Read, Reply, Script, Window, Write
 from plexops.model.exchange import shown as asked_of
@@ -80,6 +81,9 @@ class ProfiledDriver:
                 continue
             own = snapshot.text("wan.address") or ""
             states[kind], found, reason = self._entries(active, answers, own)
+            silent = "" if active.spec.serves is None else not_serving(active.spec.serves, snapshot)
+            if silent and states[kind] is KindState.PRESENT:
+                states[kind], reason = KindState.UNKNOWN, silent
             entries += found
             if reason:
                 why[kind] = reason

@@ -230,6 +230,8 @@ class Seed:
     loads_at_start: bool = True
     #: Whether the provider gives the home IPv6 as well.
     ipv6: bool = False
+    #: Whether the router gives the home its addresses; else another DHCP server in the LAN does.
+    serves_dhcp: bool = True
     lan_address: IPv4Address = LAN_ADDRESS
     lan_prefix: int = 24
     pool_first: IPv4Address = POOL_FIRST

@@ -156,6 +156,11 @@ def _unseen(change: Change, now: Snapshot, stood: Collection[str], *, wanted: bo
     return _shown(wanted) if _looks_whole(change, now, stood) else Shown.NOT_KNOWN
 
 
+def _acts(change: Change, now: Snapshot, holds: bool) -> Shown:
+    """An entry may stand there that nothing serves, or that is saved and not applied: its kind is then unknown."""
+    return Shown.NOT_KNOWN if holds and now.state(change.kind) is KindState.UNKNOWN else _shown(holds)
+
+
 def is_done(change: Change, now: Snapshot, stood: Collection[str] = ()) -> Shown:
     """Tell whether a snapshot shows the change as made: exactly one entry, with the wanted values; or none.
 
@@ -167,8 +172,8 @@ def is_done(change: Change, now: Snapshot, stood: Collection[str] = ()) -> Shown
     if change.want is None or len(entries) != 1 or entries[0].values is None:
         return Shown.NO
     if change.action is Action.RESTORE:
-        return _shown(all(entries[0].raw.get(name) == old for name, old in change.raw.items()))
-    return _shown(not KINDS[change.kind].differs(change.want, entries[0].values))
+        return _acts(change, now, all(entries[0].raw.get(name) == old for name, old in change.raw.items()))
+    return _acts(change, now, not KINDS[change.kind].differs(change.want, entries[0].values))
 
 
 def is_undone(change: Change, now: Snapshot, stood: Collection[str] = ()) -> Shown:
@@ -182,7 +187,7 @@ def is_undone(change: Change, now: Snapshot, stood: Collection[str] = ()) -> Sho
     if change.before is None or len(entries) != 1:
         return Shown.NO
     had, has = dict(change.before.raw), dict(entries[0].raw)
-    return _shown(had == has if had else entries[0].values == change.before.values)
+    return _acts(change, now, had == has if had else entries[0].values == change.before.values)
 
 
 def project(now: Snapshot, change: Change) -> Snapshot:

@@ -49,10 +49,10 @@ class ReadSpec:
 
 @dataclass(frozen=True, slots=True)
 class FactSpec:
-    """Where a fact is: a JMESPath expression over one parsed read."""
+    """Where a fact is: a JMESPath expression over a parsed read, or over several, each under its own name."""
 
     name: str
-    read: str
+    reads: tuple[str, ...]
     take: str
     #: The fact's words by the device's words, where they differ.
     values: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
@@ -110,6 +110,17 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class Serving:
+    """What must be so for entries of a kind to act: a service is up, and is meant for the home network.
+
+    `fact` is `yes`, or says why it is not so. `ranges` is a fact in which the addresses stand that the service is for.
+    """
+
+    fact: str
+    ranges: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ResourceSpec:
     """How one kind is kept on the device; with `backends` there are several, of which one is active."""
 
@@ -137,6 +148,7 @@ class ResourceSpec:
     adopt_unset: tuple[Request, ...] = ()
     backend: str = ""
     active: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    serves: Serving | None = None
     place: Place | None = None
 
 

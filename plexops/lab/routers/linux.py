@@ -43,6 +43,8 @@ class LinuxRouter:
 
     def __init__(self, seed: Seed, hooks: RouterHooks, sides: Interfaces | None = None) -> None:
         self.lock = threading.RLock()
+        #: A fault: it starts once more, and ends at once, which systemd does not see.
+        self.dnsmasq_dies = False
         self._seed = seed
         self._sides = sides or Interfaces()
         self._network = LinuxNetwork(seed, self._sides)
@@ -68,6 +70,7 @@ class LinuxRouter:
                 "systemctl": self._systemctl,
                 "ip": self._network.ip,
                 "pidof": self._pidof,
+                "ss": self._ss,
                 "uname": self._uname,
                 "logger": lambda _argv, _stdin, _context: DONE,
                 **{f"/etc/init.d/{name}": self._init for name in ("dnsmasq", "miniupnpd")},
@@ -112,7 +115,8 @@ class LinuxRouter:
     def reservations(self) -> Mapping[str, IPv4Address]:
         """Give what dnsmasq read when it last started; nothing while it is down."""
         with self.lock:
-            return dict(self._dhcp.reservations) if "dnsmasq" in self._running else {}
+            serves = "dnsmasq" in self._running and self._sides.lan not in self._dhcp.silent
+            return dict(self._dhcp.reservations) if serves else {}
 
     def pool(self) -> tuple[IPv4Address, IPv4Address]:
         """Give the dynamic pool of the running dnsmasq."""
@@ -245,6 +249,9 @@ class LinuxRouter:
         if name == "dnsmasq":
             # systemd has stopped the old process by the time that the new one refuses its files.
             self._running.discard(name)
+            if self.dnsmasq_dies:
+                self.dnsmasq_dies = False
+                return DONE
             try:
                 self._dhcp = linux_dnsmasq.read(self.files, DNSMASQ_CONF)
             except linux_dnsmasq.DnsmasqError:
@@ -257,6 +264,12 @@ class LinuxRouter:
     def _pidof(self, argv: list[str], _stdin: BinaryIO, _context: Context) -> ExecResult:
         pids = [str(PIDS[name]) for name in argv[1:] if name in PIDS and name in self._running]
         return say(" ".join(pids) + "\n") if pids else ExecResult(b"", b"", 1)
+
+    def _ss(self, _argv: list[str], _stdin: BinaryIO, _context: Context) -> ExecResult:
+        """Answer `ss -Hulnp`."""
+        users = f'users:(("dnsmasq",pid={PIDS["dnsmasq"]},fd=4))'
+        socket = f"UNCONN 0      0      0.0.0.0%{self._sides.lan}:67         0.0.0.0:*    {users}\n"
+        return say(socket if "dnsmasq" in self._running else "")
 
     def _uname(self, argv: list[str], _stdin: BinaryIO, _context: Context) -> ExecResult:
         texts = {"-r": "6.1.0-28-amd64", "-m": "x86_64", "-n": self._seed.hostname}

@@ -16,7 +16,7 @@ _LEASE = re.compile(r"infinite|\d+[smhdw]?")
 _OPTIONS = frozenset({
     "port", "interface", "bind-dynamic", "bind-interfaces", "no-ping", "dhcp-authoritative", "dhcp-range",
     "dhcp-option", "dhcp-host", "dhcp-leasefile", "pid-file", "user", "conf-dir", "log-dhcp", "no-resolv",
-    "no-hosts", "domain", "dhcp-hostsfile", "server", "address", "expand-hosts", "log-facility",
+    "no-dhcp-interface", "no-hosts", "domain", "dhcp-hostsfile", "server", "address", "expand-hosts", "log-facility",
 })  # fmt: skip
 _WITHOUT_VALUE = frozenset(
     {"bind-dynamic", "bind-interfaces", "no-ping", "dhcp-authoritative", "log-dhcp", "no-resolv", "no-hosts"}
@@ -33,6 +33,8 @@ class Configuration:
 
     reservations: Mapping[str, IPv4Address]
     pool: tuple[IPv4Address, IPv4Address] | None
+    #: Interfaces on which it gives no addresses.
+    silent: frozenset[str] = frozenset()
 
 
 def read(files: FileSystem, path: str) -> Configuration:
@@ -42,11 +44,14 @@ def read(files: FileSystem, path: str) -> Configuration:
     """
     reserved: dict[str, IPv4Address] = {}
     taken: set[IPv4Address] = set()
+    silent: set[str] = set()
     pool: tuple[IPv4Address, IPv4Address] | None = None
     for option, value, where in _lines(files, path):
         _check(option, value, where)
         if option == "dhcp-range":
             pool = _pool(value) or pool
+        elif option == "no-dhcp-interface":
+            silent |= set(value.split(","))
         elif option == "dhcp-host":
             macs, address = _host(value, where)
             if address is None:
@@ -56,7 +61,7 @@ def read(files: FileSystem, path: str) -> Configuration:
             taken.add(address)
             for mac in macs:
                 reserved.setdefault(mac, address)
-    return Configuration(reserved, pool)
+    return Configuration(reserved, pool, frozenset(silent))
 
 
 def _lines(files: FileSystem, path: str) -> Iterator[tuple[str, str, str]]:

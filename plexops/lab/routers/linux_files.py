@@ -226,7 +226,7 @@ port=0
 interface={sides.lan}
 bind-dynamic
 no-ping
-dhcp-authoritative
+dhcp-authoritative{"" if seed.serves_dhcp else f"{chr(10)}no-dhcp-interface={sides.lan}"}
 dhcp-range={seed.pool_first},{seed.pool_last},{mask},12h
 dhcp-option=option:router,{seed.lan_address}
 #dhcp-host=11:22:33:44:55:66,192.168.0.60

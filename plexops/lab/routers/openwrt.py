@@ -27,8 +27,9 @@ from plexops.lab.filesystem import FileSystem
 from plexops.lab.routers import openwrt_config, openwrt_status
 from plexops.lab.routers.fw4 import enabled
 from plexops.lab.routers.nft_tokens import NftError
+from plexops.lab.routers.openwrt_dnsmasq import DNSMASQ_CONF, OWN_DNSMASQ, generated, refuses, reserved
 from plexops.lab.routers.openwrt_filters import LAN, OWNERS_FILE, WAN, KernelTables, networks, owners_chains
-from plexops.lab.routers.uci import Package, Section, Uci, UciError, quoted, render
+from plexops.lab.routers.uci import Package, Uci, UciError, quoted, render
 from plexops.lab.routers.uci_command import UciCommand
 from plexops.lab.shell import DONE, Context, Shell, fail, say
 
@@ -72,6 +73,7 @@ class OpenWrtRouter:
                 "nft": self._kernel.nft,
                 "reload_config": self._reload_config,
                 "ip": self._ip,
+                "pidof": self._pidof,
                 "uname": self._uname,
                 "logger": lambda _argv, _stdin, _context: DONE,
                 **{f"/etc/init.d/{name}": self._init for name in services},
@@ -105,11 +107,11 @@ class OpenWrtRouter:
     def reservations(self) -> Mapping[str, IPv4Address]:
         """Give what dnsmasq, as last reloaded, would hand out."""
         with self.lock:
-            if "dnsmasq" not in self._running:
+            if not self._serves():
                 return {}
             found: dict[str, IPv4Address] = {}
             for host in self._live["dhcp"].of("host"):
-                for mac, address in _reserved(host):
+                for mac, address in reserved(host):
                     found.setdefault(mac, address)
             return found
 
@@ -150,6 +152,10 @@ class OpenWrtRouter:
         )
         limit = int(seed.pool_last) - int(seed.pool_first) + 1
         dhcp = openwrt_config.DHCP.format(start=start, limit=limit)
+        if not seed.serves_dhcp:
+            dhcp = dhcp.replace(
+                "\toption leasetime '12h'\n", "\toption leasetime '12h'\n\toption ignore '1'\n"
+            )
         expiry = int(self._clock.time()) + LEASE_SECONDS
         self.files.install(
             {
@@ -183,6 +189,8 @@ class OpenWrtRouter:
             if complaints:
                 return complaints
         self._live[package] = committed
+        if service == "dnsmasq":
+            self._start_dnsmasq(committed)
         if service == "miniupnpd":
             section = committed.find("config")
             if section is None or not enabled(section) or service not in self._running:
@@ -192,6 +200,20 @@ class OpenWrtRouter:
             # Loading the firewall empties miniupnpd's chains: it is started again, and reads its leases.
             self._kernel.map(self._mappings if "miniupnpd" in self._running else ())
         return []
+
+    def _start_dnsmasq(self, committed: Package) -> None:
+        own = self.files.read(OWN_DNSMASQ).decode() if self.files.exists(OWN_DNSMASQ) else ""
+        text = generated(committed, self.pool())
+        self.files.install({DNSMASQ_CONF: text})
+        if refuses(f"{text}{own}"):
+            self._running.discard("dnsmasq")
+
+    def _serves(self) -> bool:
+        return "dnsmasq" in self._running and b"dhcp-range=" in self.files.read(DNSMASQ_CONF)
+
+    def _pidof(self, argv: list[str], _stdin: BinaryIO, _context: Context) -> ExecResult:
+        there = [name for name in argv[1:] if name in self._running]
+        return say("1437\n") if there else ExecResult(b"", b"", 1)
 
     def _uci(self, argv: list[str], stdin: BinaryIO, _context: Context) -> ExecResult:
         return UciCommand(self.uci, stdin).run(argv)
@@ -295,16 +317,6 @@ class OpenWrtRouter:
     def _uname(self, argv: list[str], _stdin: BinaryIO, _context: Context) -> ExecResult:
         texts = {"-r": "6.6.93", "-m": "x86_64", "-n": self._seed.hostname}
         return say(texts.get(argv[1] if len(argv) > 1 else "", "Linux") + "\n")
-
-
-def _reserved(host: Section) -> list[tuple[str, IPv4Address]]:
-    if not enabled(host, "enable"):
-        return []
-    try:
-        address = IPv4Address(host.text("ip"))
-    except ValueError:
-        return []
-    return [(mac.lower(), address) for mac in host.text("mac").split()]
 
 
 def _option(name: str, value: str | list[str]) -> str:

@@ -128,6 +128,8 @@ class OpnSenseRouter:
     def reservations(self) -> Mapping[str, IPv4Address]:
         """Give what the DHCP server in use took at its last reconfiguring."""
         with self.lock:
+            if not self._seed.serves_dhcp:
+                return {}
             if self._backend == "kea":
                 rows = self._config.reservations.live.values()
                 return {
@@ -253,11 +255,16 @@ class OpnSenseRouter:
         return {
             "enable": str(int(self._backend == "dnsmasq")), "regdhcp": "0", "regdhcpstatic": "0",
             "dhcpfirst": "0", "interface": lan_only, "port": "53053", "dns_port": "53053",
-            "dhcp": {"fqdn": "1", "domain": "", "local": "1", "lease_max": "", "authoritative": "0",
-                     "default_fw_rules": "1", "enable_ra": "1", "nosync": "0", "%domain": "internal"},
+            "dhcp": {"no_interface": self._silent(), "fqdn": "1", "domain": "", "local": "1", "lease_max": "",
+                     "authoritative": "0", "default_fw_rules": "1", "enable_ra": "1", "nosync": "0", "%domain": "internal"},
             "hosts": trees(config.hosts), "domainoverrides": [], "dhcp_tags": [],
             "dhcp_ranges": trees(config.ranges), "dhcp_options": [], "dhcp_boot": [],
         }  # fmt: skip
+
+    def _silent(self) -> dict[str, object]:
+        """Give the interfaces on which dnsmasq answers names alone."""
+        off = "" if self._seed.serves_dhcp else "lan"
+        return {name: {"value": name.upper(), "selected": int(name == off)} for name in ("lan", "wan")}
 
     def _dnsmasq_leases(self, call: Call) -> Answer:
         if call.action != "search":
@@ -292,7 +299,8 @@ class OpnSenseRouter:
         if call.action == "get":
             general = {"enabled": str(int(self._backend == "kea")), "manual_config": "0", "valid_lifetime": "4000",
                        "fwrules": "1", "interfaces": {
-                           "lan": {"value": "LAN", "selected": 1}, "wan": {"value": "WAN", "selected": 0}}}  # fmt: skip
+                           "lan": {"value": "LAN", "selected": int(self._seed.serves_dhcp)},
+                           "wan": {"value": "WAN", "selected": 0}}}  # fmt: skip
             subnets = {"subnet4": trees(config.subnets)}
             reservations = {"reservation": trees(config.reservations)}
             return {"dhcpv4": {"general": general, "subnets": subnets, "reservations": reservations}}

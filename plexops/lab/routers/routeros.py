@@ -114,7 +114,10 @@ class RouterOsRouter:
             return {
                 item.values["mac-address"].lower(): IPv4Address(item.values["address"])
                 for item in self._tables.by_path[LEASE].items
-                if not item.dynamic and item.enabled and {"mac-address", "address"} <= item.values.keys()
+                if self._seed.serves_dhcp
+                and not item.dynamic
+                and item.enabled
+                and {"mac-address", "address"} <= item.values.keys()
             }
 
     def pool(self) -> tuple[IPv4Address, IPv4Address]:

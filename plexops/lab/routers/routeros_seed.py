@@ -141,7 +141,10 @@ def configuration(seed: Seed, *, strict_forward: bool) -> Iterator[tuple[Path, V
     yield ("interface", "list", "member"), {"list": "LAN", "interface": LAN, "comment": "defconf"}
     yield ("interface", "list", "member"), {"list": "WAN", "interface": WAN, "comment": "defconf"}
     yield ("ip", "pool"), {"name": "default-dhcp", "ranges": f"{seed.pool_first}-{seed.pool_last}"}
-    yield ("ip", "dhcp-server"), {"name": "defconf", "interface": LAN, "address-pool": "default-dhcp"}
+    yield ("ip", "dhcp-server"), {
+        "name": "defconf", "interface": LAN, "address-pool": "default-dhcp",
+        "disabled": "no" if seed.serves_dhcp else "yes",
+    }  # fmt: skip
     yield (
         ("ip", "address"),
         {"address": f"{seed.lan_address}/{seed.lan_prefix}", "network": str(lan.network_address),
