@@ -16,6 +16,7 @@ from plexops.drivers.host.base import HostFirewallDriver
 from plexops.drivers.host.none import NoFirewall
 from plexops.drivers.host.ufw import Ufw
 from plexops.drivers.rulesets.boxes import Told, build_box
+from plexops.drivers.server_lease import LEASE_READS, lease_server
 from plexops.languages import LANGUAGES
 from plexops.model.change import Action, Change, inverse
 from plexops.model.entries import Listener
@@ -47,6 +48,7 @@ _READS: tuple[Read, ...] = (
     Read("routes", Command("ip -j -4 route show")),
     Read("listeners", Command("ss -Htln")),
     *(Read(f"pid.{name}", Command(f"pidof {name}"), absent=frozenset({1})) for name in _RENEWALS),
+    *LEASE_READS,
 )
 
 
@@ -219,6 +221,10 @@ def _facts(replies: Mapping[str, Reply]) -> tuple[dict[str, Fact], dict[str, str
             break
     interface = found.get("host.interface", ("",))[0]
     source = _address_source(addresses, interface, _renewer(replies, found))
+    number = next((link.get("ifindex") for link, _ in addresses or () if link.get("ifname") == interface), 0)
+    giver = lease_server(replies, str(found.get("host.renew", ("",))[0]), str(interface), str(number))
+    if giver is not None and source != "static":
+        found["host.dhcp_server"] = (giver, "server.leases")
     if source in ("dhcp", "static"):
         found["host.address_source"] = (source, "server.addresses")
     else:

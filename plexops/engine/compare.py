@@ -21,6 +21,7 @@ from plexops.engine.findings import (
     unrenderable,
 )
 from plexops.engine.forwarding import Impassable, not_met, passage_for, works_by
+from plexops.engine.serving import served_elsewhere
 from plexops.engine.unmanaged import unmanaged
 from plexops.model.change import Action, Change
 from plexops.model.finding import Finding, FindingStatus
@@ -110,6 +111,10 @@ def _resource(given: Comparison, task: ResolvedTask) -> Finding:
     snapshot = given.view.of(kind.role)
     state = snapshot.state(task.kind)
     reason = snapshot.reasons.get(task.kind, "")
+    other = served_elsewhere(given.view) if task.kind is Kind.DHCP_RESERVATION else ""
+    if other and task.state is State.PRESENT:
+        exhibit = given.view.of(Role.SERVER).facts["host.dhcp_server"].exhibit
+        return finding_of(task, FindingStatus.UNKNOWN, have=other, why=reason, exhibits=(exhibit,))
     if state is KindState.UNKNOWN:
         return finding_of(task, FindingStatus.UNKNOWN, have=reason or "it could not be read")
     if state is KindState.ABSENT:

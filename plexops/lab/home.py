@@ -180,6 +180,7 @@ class RunningHome:
             machine_identifier=self.options.plex.machine_identifier,
             listening=listening,
             condition=condition,
+            dhcp_server=self.scenario.dhcp_server or self.scenario.seed().lan_address,
             plex_runs=self.scenario.plex_condition.running,
         )
         hooks = ServerHooks(

@@ -163,6 +163,8 @@ class Scenario:
     #: Whether the inventory says that the box before the router passes on.
     upstream_told: bool = False
     rival: Rival | None = None
+    #: Another DHCP server in the LAN: it gives the server its address, and the router is silent.
+    dhcp_server: IPv4Address | None = None
     #: What the DHCP server still has for the server, whose address has since been set on the server itself.
     earlier_lease: IPv4Address | None = None
 
@@ -187,6 +189,7 @@ class Scenario:
             policy=(self.address, isp.second) if isp.policy and isp.second else None,
             loads_at_start=self.loads_at_start,
             ipv6=self.server.ipv6,
+            serves_dhcp=self.dhcp_server is None,
         )
 
     @property

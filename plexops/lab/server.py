@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import BinaryIO, Literal
 
-from plexops.lab.base import Admission, Clock, DeviceLog, ExecResult, Packet
+from plexops.lab.base import LAN_ADDRESS, Admission, Clock, DeviceLog, ExecResult, Packet
 from plexops.lab.curl import Connect, make_curl
 from plexops.lab.docker import make_docker
 from plexops.lab.filesystem import FileSystem
@@ -56,6 +56,8 @@ class ServerOptions:
     #: Ports that something listens on, with the program's name.
     listening: dict[int, str] = field(default_factory=lambda: {22: "sshd", 32400: "Plex Media Serv"})
     condition: ServerCondition = field(default_factory=ServerCondition)
+    #: Who gave it its address, as its DHCP client wrote down.
+    dhcp_server: IPv4Address = LAN_ADDRESS
     #: Whether Plex runs, wherever it listens.
     plex_runs: bool = True
 
@@ -176,6 +178,12 @@ class DebianServer:
             f'{online}LogVerbose="0"/>\n'
         )
         self.files.install({PREFERENCES: preferences}, owner="plex", mode=0o600)
+        giver = options.dhcp_server
+        if options.renewer == "networkctl":
+            self.files.install({"/run/systemd/netif/leases/2": f"ADDRESS=0.0.0.0\nSERVER_ADDRESS={giver}\n"})
+        elif options.renewer == "dhclient":
+            lease = f'lease {{\n  interface "eth0";\n  option dhcp-server-identifier {giver};\n}}\n'
+            self.files.install({"/var/lib/dhcp/dhclient.eth0.leases": lease})
         self.files.make_dir(f"/home/{USER}", parents=True)
         self.files.stat(f"/home/{USER}").owner = USER
 

@@ -310,6 +310,7 @@ def _version(arguments: Sequence[str]) -> str | None:
     return None if list(arguments) in (["--version"], ["-v"]) else "only --version is on the list"
 
 
+_NMCLI = ["-t", "-f", "GENERAL.DEVICE,DHCP4", "device", "show"]
 _SS_FILTER = re.compile(r"(?!-)[A-Za-z0-9=:.,*()\[\]/ _-]+")
 
 #: Every command that may be read with. A command that is not here is refused.
@@ -340,6 +341,9 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
         "ipset": lambda words: None if list(words) == ["save"] else "only save reads",
         "ls": _with_paths("1adlnhiRrtSA", 0),
         "nft": _nft,
+        "nmcli": lambda words: (
+            None if list(words) == _NMCLI else f"only `nmcli {' '.join(_NMCLI)}` is on the list"
+        ),
         "nvram": lambda words: (
             None
             if list(words) == ["show"]

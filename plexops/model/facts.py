@@ -59,6 +59,9 @@ _FACTS = (
         "host.address_source", Role.SERVER, "text", "how it came by its address: dhcp or static", live=True
     ),
     FactName(
+        "host.dhcp_server", Role.SERVER, "address", "the DHCP server that gave it its address", live=True
+    ),
+    FactName(
         "host.time",
         Role.SERVER,
         "text",

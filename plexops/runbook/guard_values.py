@@ -203,7 +203,8 @@ def _would_move(view: SiteView) -> str | None:
     """A static server keeps its address; what has an address of its own beside the server's (a container) may not."""
     router, address = view.of(Role.ROUTER), view.plex_address
     separate = address != view.server_address
-    for entry in router.of(Kind.DHCP_RESERVATION):
+    served = router.state(Kind.DHCP_RESERVATION) is KindState.PRESENT
+    for entry in router.of(Kind.DHCP_RESERVATION) if served else ():
         if entry.values is None or not entry.values.enabled or entry.values.address != address:
             continue
         if separate or not view.server_mac or view.server_mac in entry.values.macs:

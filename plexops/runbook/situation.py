@@ -188,6 +188,8 @@ class Situation:
     def reservations(self) -> tuple[Entry, ...]:
         """The router's reservations for the Plex host."""
         mac = self.view.server_mac
+        if self.router.state(Kind.DHCP_RESERVATION) is not KindState.PRESENT:
+            return ()  # What is written there and not served keeps no address.
         found = (e for e in self.router.of(Kind.DHCP_RESERVATION) if e.values is not None and mac)
         return tuple(e for e in found if mac in e.values.macs)
 

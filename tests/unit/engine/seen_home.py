@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from plexops.cli.homes import LabHome, pin_keys
 from plexops.config.inventory import load_inventory
 from plexops.config.playbook import load_playbooks
 from plexops.config.resolve import resolve
@@ -57,6 +58,7 @@ def looked_at(router: RouterName, scenario: str | Scenario, directory: Path) -> 
     """Start a home, look at it, and keep it running: nothing is ever written to it."""
     chosen = SCENARIOS[scenario] if isinstance(scenario, str) else scenario
     with RunningHome(router, chosen, directory, HomeOptions()) as running:
+        pin_keys(LabHome(running, directory))
         inventory = load_inventory(running.inventory)
         (tasks,) = resolve(inventory, load_playbooks(tuple(sorted(running.playbook_dir.glob("*.yaml")))))
         setting = Setting(
