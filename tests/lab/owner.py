@@ -26,7 +26,7 @@ MOVING = ("host.time",)
 #: What the tool may ask when it only looks, read by a person. Everything else counts as a write.
 READ = re.compile(
     r"(nft -j list ruleset|ip6?tables(-legacy)?-save$|ipset save$|ip -j (-[46] )?(addr|route) show\b"
-    r"|ip -4 neigh show$|ss -Htln|pidof \w"
+    r"|ip -4 neigh show$|ss -H(tln|ulnp)$|nmcli -t -f GENERAL.DEVICE,DHCP4 device show$|pidof \w"
     r"|hostname$|ls /run/plexops_|grep -|cat ['/]|curl -s )"
 )
 #: With one of these a line of shell could do more than its first word says.
