@@ -179,6 +179,10 @@ def _resource(
         backend=backend,
         active=MappingProxyType({name: str(value) for name, value in spec.get("active", {}).items()}),
         serves=Serving(**spec["serves"]) if "serves" in spec else None,
+        apply=requests("apply"),
+        in_force=(spec["in_force"]["read"], spec["in_force"]["as"]) if "in_force" in spec else None,
+        order=spec.get("order", ""),
+        again=requests("again"),
         place=place_of(path),
     )
 

@@ -10,7 +10,7 @@ from plexops.config.problems import Problems
 from plexops.config.schemas import DRAFT, WANTS, Schema, leaf, listing, table
 from plexops.config.validate import SchemaCheck
 from plexops.model.exchange import WindowKind
-from plexops.model.profile import CONFIGURED_NAMES, PLUMBING_NAMES, Speaks
+from plexops.model.profile import CONFIGURED_NAMES, IN_FORCE_NAMES, PLUMBING_NAMES, Speaks
 from plexops.model.resources import KINDS
 from plexops.model.snapshot import Kind
 
@@ -223,6 +223,8 @@ def _mapping() -> Schema:
             ("delete", "Removes ours."),
             ("adopt", "Changes one field of somebody's entry."),
             ("adopt_unset", "Takes one field out of somebody's entry."),
+            ("apply", "Makes what is saved take effect, after each of these."),
+            ("again", "Makes a deleted one again, where it stood: {{ place }}, or before {{ next }}."),
         )
     }
     return {
@@ -242,6 +244,8 @@ def _mapping() -> Schema:
             "Fields without meaning for us; any other makes a row not understood.", ["log"], field
         ),
         "serves": _serves(),
+        "in_force": _in_force(),
+        "order": leaf("The field whose word is an entry's place among the others.", "sequence"),
         **writes,
     }
 
@@ -252,6 +256,15 @@ def _serves() -> Schema:
         "ranges": leaf("The fact in which the addresses stand that it is for.", "x.ranges"),
     }
     return table("What must serve the home network for entries to act.", {"fact": "x.serves"}, facts, "fact")
+
+
+def _in_force() -> Schema:
+    told = {
+        "read": leaf("The read's id.", "pf"),
+        "as": leaf("Whose list it is.", "pf", enum=list(IN_FORCE_NAMES)),
+    }
+    example = {"read": "pf", "as": "pf"}
+    return table("What tells what the device acts by, beside what it has saved.", example, told, "read", "as")
 
 
 def _request() -> Schema:

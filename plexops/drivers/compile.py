@@ -34,6 +34,7 @@ _NOT_FOR_PROFILES = re.compile(
 #: HTTP requests of a profile's reads end in a word that only reads, whatever the method.
 _READING_PATH = re.compile(
     r"/(?:search|get|status|info|list|export|show|backups)(?:_[a-z_]+|[A-Z][A-Za-z]*)?(?:/this)?$|/interfaces_info$|/search$"
+    r"|/pf_statistics/rules$"
 )
 
 
@@ -59,6 +60,8 @@ class CompiledResource:
     delete: tuple[CompiledRequest, ...] = ()
     adopt: tuple[CompiledRequest, ...] = ()
     adopt_unset: tuple[CompiledRequest, ...] = ()
+    apply: tuple[CompiledRequest, ...] = ()
+    again: tuple[CompiledRequest, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +202,7 @@ def fact_variable(name: str) -> str:
 
 def _variables(spec: ResourceSpec) -> dict[str, FieldType]:
     """Give the variables of a resource's templates; a field with words of its own is bare where they all are."""
-    variables = {"key": FieldType.KEY, "tag": FieldType.HANDLE, "handle": FieldType.HANDLE}
+    variables = {"key": FieldType.KEY, **dict.fromkeys(("tag", "handle", "place"), FieldType.HANDLE)}
     resource = KINDS.get(spec.kind)
     for item in () if resource is None else resource.fields:
         mapped = spec.fields.get(item.name)
@@ -222,7 +225,7 @@ _ADOPTION = {
 
 def _resource(profile: Profile, spec: ResourceSpec, problems: _Problems) -> CompiledResource:
     path = f"resources.{spec.kind}" + (f".backends.{spec.backend}" if spec.backend else "")
-    for read in filter(None, (spec.read, spec.ids)):
+    for read in filter(None, (spec.read, spec.ids, spec.in_force[0] if spec.in_force else "")):
         if read not in profile.reads and not (read == PACKETS and profile.packets is not None):
             problems.add("PLX-D404", f"there is no read {read!r}", "Name one of `reads`.", spec.place, path)
     known = READ_FIELDS.get(spec.kind) or tuple(f.name for f in KINDS[spec.kind].fields)
@@ -259,6 +262,8 @@ def _resource(profile: Profile, spec: ResourceSpec, problems: _Problems) -> Comp
         delete=compiled(spec.delete, variables),
         adopt=compiled(spec.adopt, _ADOPTION),
         adopt_unset=compiled(spec.adopt_unset, _ADOPTION),
+        apply=compiled(spec.apply, {}),
+        again=compiled(spec.again, {**variables, "next": FieldType.HANDLE}),
     )
 
 

@@ -11,6 +11,7 @@ from plexops.drivers.answers import PACKETS, Answer, understand
 from plexops.drivers.base import Observation, Unrenderable
 from plexops.drivers.compile import CompiledProfile, CompiledResource, fact_variable
 from plexops.drivers.facts import take_facts
+from plexops.drivers.in_force import is_only_applied, made_again, next_handle, place_of, with_what_acts
 from plexops.drivers.rows import Word, entry_of, matches, text_of
 from plexops.drivers.rulesets.boxes import Told, announced_address, build_box, rows_of, unread_forwards
 from plexops.drivers.serving import not_serving
@@ -87,7 +88,7 @@ class ProfiledDriver:
             entries += found
             if reason:
                 why[kind] = reason
-        return Snapshot(
+        seen = Snapshot(
             self.role,
             facts,
             tuple(self._placed(entries, box)),
@@ -95,6 +96,7 @@ class ProfiledDriver:
             MappingProxyType(why),
             box,
         )
+        return with_what_acts(seen, self.profile.resources, answers, box)
 
     def _box(self, answers: Mapping[str, Answer], facts: Mapping[str, Fact]) -> Box | None:
         """Put together what decides about packets; None for a family of which nothing tells that."""
@@ -120,7 +122,7 @@ class ProfiledDriver:
         placed = []
         for entry in entries:
             if entry.kind is Kind.PASSAGE and entry.values is not None:
-                after = _next_handle(box, entry)
+                after = next_handle(box, entry)
                 entry = replace(entry, values=replace(entry.values, before=after))  # noqa: PLW2901
             placed.append(entry)
         return placed
@@ -200,13 +202,18 @@ class ProfiledDriver:
                 f"{self.profile.profile.title}: a {change.kind} that is not ours cannot be changed from here"
             )
         found = find(change, now)
-        if change.action is not Action.CREATE and len(found) != 1:
+        gone = change.action is Action.DELETE and is_only_applied(resource, change, now, found)
+        if change.action is not Action.CREATE and len(found) != 1 and not gone:
             raise Unrenderable(f"{len(found)} entries answer to {change.id}, not one")
         entry = found[0] if found else None
         try:
             if adopting:
                 return self._adoption(resource, change, entry)
             values = self._values(resource, change, entry, now)
+            if is_only_applied(resource, change, now, found):
+                return tuple(request.render({}) for request in resource.apply)
+            if again := made_again(resource, change, now):
+                return tuple(r.render({**values, **again}) for r in (*resource.again, *resource.apply))
             requests = {
                 Action.CREATE: resource.create,
                 Action.UPDATE: resource.update,
@@ -215,7 +222,7 @@ class ProfiledDriver:
             if not requests:
                 raise Unrenderable(f"{self.profile.profile.title} cannot {change.action} a {change.kind}")
             self._refuse_unwritable(resource, change)
-            return tuple(request.render(values) for request in requests)
+            return tuple(request.render(values) for request in (*requests, *resource.apply))
         except ValueError as reason:
             raise Unrenderable(str(reason)) from None
 
@@ -236,6 +243,7 @@ class ProfiledDriver:
             "key": Typed(FieldType.KEY, change.key),
             "tag": Typed(FieldType.HANDLE, resource.spec.owner_like.replace("{key}", change.key)),
         }
+        values["place"] = place_of(change, entry)
         if entry is not None:
             values["handle"] = Typed(FieldType.HANDLE, entry.handle)
         for name in resource.facts:
@@ -290,7 +298,7 @@ class ProfiledDriver:
             # The last request of each list makes it take effect: once, after the last field.
             last = index == len(names) - 1
             writes += [r.render(values) for r in (requests if last or len(requests) == 1 else requests[:-1])]
-        return tuple(writes)
+        return (*writes, *(request.render({}) for request in resource.apply))
 
     def _adopted_word(self, resource: CompiledResource, change: Change, name: str, theirs: str) -> Word:
         if change.action is Action.RESTORE:
@@ -338,14 +346,6 @@ class ProfiledDriver:
             armed=Read("armed", Command(spec.armed.render(values))),
             seconds=seconds,
         )
-
-
-def _next_handle(box: Box, entry: Entry) -> str:
-    """Give the handle of the rule of the same chain that follows an entry; empty where it is the last."""
-    chain = box.chains.get(entry.values.chain)
-    handles = [] if chain is None else [rule.handle for rule in chain.rules]
-    at = handles.index(entry.handle) + 1 if entry.handle in handles else len(handles)
-    return handles[at] if at < len(handles) else ""
 
 
 def _active(backends: Sequence[CompiledResource], now: Snapshot) -> CompiledResource | str:

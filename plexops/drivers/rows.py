@@ -134,7 +134,7 @@ def entry_of(spec: ResourceSpec, row: Row, position: int, exhibit: str, own: str
         values = _build(spec, words, row, own)
     except NotUnderstood:
         values = None
-    names = {spec.owner_field, *(f.name for f in spec.fields.values()), *spec.limits} - {""}
+    names = {spec.owner_field, spec.order, *(f.name for f in spec.fields.values()), *spec.limits} - {""}
     return Entry(
         kind=spec.kind,
         values=values,
@@ -144,6 +144,7 @@ def entry_of(spec: ResourceSpec, row: Row, position: int, exhibit: str, own: str
         exhibit=exhibit,
         position=position,
         label=text_of(raw_word(row, spec.label)) if spec.label else "",
+        placed=spec.kind is Kind.PORT_FORWARD and not spec.order,
     )
 
 

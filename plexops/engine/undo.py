@@ -77,7 +77,8 @@ class Undoer:
         reason = ""
         try:
             seen, shown = self._until(change, self._reach(seen, change), stood, _KNOWN)
-            if shown is Shown.NO:
+            # What is saved may not be what acts: it is applied once more.
+            if shown is Shown.NO or change.kind in seen.view.of(change.role).saved_only:
                 seen, shown = self._until(change, self._send_back(change, seen, index), stood)
             if shown and window_open:
                 self._end_window(step, seen, index)

@@ -64,7 +64,10 @@ def inverse(change: Change) -> Change | None:
             return replace(change, action=Action.DELETE, before=made, want=None, fields=(), at=None)
         case Action.DELETE:
             at = None if change.before is None else change.before.position
-            return replace(change, action=Action.CREATE, before=None, want=_values(change.before), at=at)
+            raw = {} if change.before is None else change.before.raw
+            return replace(
+                change, action=Action.CREATE, before=None, want=_values(change.before), at=at, raw=raw
+            )
         case Action.UPDATE:
             return replace(change, before=_made(change), want=_values(change.before))
         case Action.ADOPT:
@@ -153,11 +156,15 @@ def _looks_whole(change: Change, now: Snapshot, stood: Collection[str]) -> bool:
 
 
 def _unseen(change: Change, now: Snapshot, stood: Collection[str], *, wanted: bool) -> Shown:
+    if change.kind in now.unapplied:
+        return Shown.NO
     return _shown(wanted) if _looks_whole(change, now, stood) else Shown.NOT_KNOWN
 
 
 def _acts(change: Change, now: Snapshot, holds: bool) -> Shown:
     """An entry may stand there that nothing serves, or that is saved and not applied: its kind is then unknown."""
+    if change.kind in now.unapplied:
+        return Shown.NO
     return Shown.NOT_KNOWN if holds and now.state(change.kind) is KindState.UNKNOWN else _shown(holds)
 
 
@@ -187,6 +194,8 @@ def is_undone(change: Change, now: Snapshot, stood: Collection[str] = ()) -> Sho
     if change.before is None or len(entries) != 1:
         return Shown.NO
     had, has = dict(change.before.raw), dict(entries[0].raw)
+    if change.want is None and change.before.placed and entries[0].position != change.before.position:
+        return Shown.NO
     return _acts(change, now, had == has if had else entries[0].values == change.before.values)
 
 

@@ -59,6 +59,7 @@ def _entry_to_json(entry: Entry) -> dict[str, Any]:
         "handle": entry.handle,
         "label": entry.label,
         "position": entry.position,
+        "placed": entry.placed,
     }
 
 
@@ -73,6 +74,7 @@ def _entry_from_json(document: Mapping[str, Any]) -> Entry:
         exhibit="",
         position=document["position"],
         label=document["label"],
+        placed=bool(document.get("placed")),
     )
 
 

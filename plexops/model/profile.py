@@ -149,6 +149,14 @@ class ResourceSpec:
     backend: str = ""
     active: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     serves: Serving | None = None
+    #: Makes what is saved take effect, after every write; alone where that did not come about.
+    apply: tuple[Request, ...] = ()
+    #: The read that tells what the device acts by, where that is not what it has saved, and what reads it.
+    in_force: tuple[str, str] | None = None
+    #: The field whose word is an entry's place among the others.
+    order: str = ""
+    #: Makes an entry that was deleted again, where it stood: `place` is its place, `next` the handle of what follows it.
+    again: tuple[Request, ...] = ()
     place: Place | None = None
 
 
@@ -180,6 +188,8 @@ class Verified:
 PLUMBING_NAMES = ("netfilter", "routeros", "pf")
 #: What reads a configuration for what of it is not in force.
 CONFIGURED_NAMES = ("uci",)
+#: What reads of a device what it acts by.
+IN_FORCE_NAMES = ("pf",)
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,6 +103,8 @@ class Entry:
     position: int = 0
     #: What a person would call it: its name, comment or section.
     label: str = ""
+    #: Whether its position is part of what it does.
+    placed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,10 @@ class Snapshot:
     reasons: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     #: What decides about packets there; None where it was not read.
     box: Box | None = None
+    #: Kinds of which something is saved and not applied, or applied and not saved: they are unknown, and not done.
+    unapplied: frozenset[Kind] = frozenset()
+    #: Kinds of which the device tells what is saved, and not whether it acts by it.
+    saved_only: frozenset[Kind] = frozenset()
 
     def of(self, kind: Kind) -> tuple[Entry, ...]:
         """Give the entries of one kind in the device's order."""

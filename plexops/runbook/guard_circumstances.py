@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from plexops.model.change import Action, Change
+from plexops.model.resources.port_forward import PortForward
 from plexops.model.snapshot import Kind, KindState, Role
 from plexops.runbook.case import Case, forwards, name_of
 
@@ -75,10 +76,17 @@ def nothing_pending(case: Case) -> str | None:
     staged = [line for line in (router.text("pending") or "").splitlines() if line.strip()]
     if case.undoing:
         # A script of ours that died half-way leaves edits which bear our tag: those are what is undone.
-        staged = [line for line in staged if "plexops" not in line]
+        staged = [line for line in staged if "plexops" not in line and not _is_of(case, line)]
     if staged:
         return f"edits are staged on the router and not applied: {staged[0].strip()}"
     return None
+
+
+def _is_of(case: Case, line: str) -> bool:
+    """Tell whether a staged edit is about a forward that is put back: what a router goes by bears no tag."""
+    found = [v for c in case.changes for v in (c.want, c.before and c.before.values) if v is not None]
+    forwards = (v for v in found if isinstance(v, PortForward))
+    return any(str(f.address) in line and str(f.external_port) in line for f in forwards)
 
 
 def upnp_last(case: Case) -> str | None:

@@ -18,7 +18,9 @@ pytestmark = [
 ]
 OFF = "/etc/dnsmasq.d/off.conf"
 #: A second DHCP server, on the Plex host itself, which is a machine of the LAN as good as any.
-SECOND = "dnsmasq -C /dev/null -p 0 -i eth0 --bind-interfaces -F 192.168.1.60,192.168.1.70 -x /run/second.pid -l /run/second.leases"
+ANOTHER = "dnsmasq -C /dev/null -p 0 -x /run/another.pid -l /run/another.leases"
+SECOND = f"{ANOTHER} -i eth0 --bind-interfaces -F 192.168.1.60,192.168.1.70"
+VIRTUAL = f"{ANOTHER} -i virbr0 --bind-dynamic -F 10.7.0.2,10.7.0.9"
 
 
 @pytest.fixture(scope="module")
@@ -44,16 +46,10 @@ def test_the_running_server_serves(home: RealHome) -> None:
 
 def test_a_server_that_ended_serves_nothing(home: RealHome) -> None:
     """A dnsmasq for another purpose runs on, as a virtual machine's network has one."""
-    _router(
-        home,
-        "service dnsmasq stop; ip link add virbr0 type bridge; ip addr add 10.7.0.1/24 dev virbr0; ip link set virbr0 up",
-    )
-    _router(
-        home,
-        "dnsmasq -C /dev/null -p 0 -i virbr0 --bind-dynamic -F 10.7.0.2,10.7.0.9 -x /run/other.pid -l /run/other.leases",
-    )
+    _router(home, "service dnsmasq stop; ip link add virbr0 type bridge; ip link set virbr0 up")
+    _router(home, f"ip addr add 10.7.0.1/24 dev virbr0; {VIRTUAL}")
     status, found = _reservation(home)
-    _router(home, "kill $(cat /run/other.pid); ip link del virbr0; service dnsmasq start")
+    _router(home, "kill $(cat /run/another.pid); ip link del virbr0; service dnsmasq start")
     assert (status, found["status"]) == (4, "unknown"), found
     assert "dnsmasq does not run" in found["have"]
 
@@ -65,7 +61,7 @@ def test_switched_off_in_the_lan_while_another_one_serves(home: RealHome) -> Non
     files = home.dnsmasq_files()
     status, found = _reservation(home)
     applied = plexops(home, "apply --yes")
-    home.nodes["server"].sh("kill $(cat /run/second.pid)")
+    home.nodes["server"].sh("kill $(cat /run/another.pid)")
     assert (status, found["status"]) == (4, "unknown"), found
     assert "br-lan" in found["have"]
     assert home.dnsmasq_files() == files, applied.stdout

@@ -44,6 +44,7 @@ from plexops.lab.routers.opnsense_api import (
 )
 from plexops.lab.routers.opnsense_filter import aliases, arp, filter_rules
 from plexops.lab.routers.opnsense_model import Collection, Row, Validations
+from plexops.lab.routers.opnsense_pf import loaded_rules
 from plexops.lab.routers.opnsense_rules import Interfaces, carry
 from plexops.lab.routers.opnsense_seed import Backend, Configuration
 
@@ -84,6 +85,7 @@ class OpnSenseRouter:
             "firewall/d_nat": self._destination_nat,
             "firewall/filter": lambda call: filter_rules(call, self._config.rules.rows.values()),
             "firewall/alias": aliases,
+            "diagnostics/firewall": lambda call: loaded_rules(call, self._config.rules.live.values()),
             "diagnostics/interface": lambda call: arp(call, self._seed, self._answering),
             "dnsmasq/settings": self._dnsmasq_settings,
             "dnsmasq/leases": self._dnsmasq_leases,
@@ -169,7 +171,9 @@ class OpnSenseRouter:
             subnets = {key: row["subnet"] for key, row in self._config.subnets.rows.items()}
             parts: dict[str, object] = {"upnp": self._upnp}
             for name, collection in self._collections().items():
-                rows = [by_name(row, subnets) for row in collection.rows.values()]
+                # In which order rules are stored means nothing.
+                stored = sorted(collection.rows.values(), key=lambda row: int(row.get("sequence", "0")))
+                rows = [by_name(row, subnets) for row in stored]
                 parts[name] = {"rows": rows, "applied": collection.rows == collection.live}
             return json.dumps(parts, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
@@ -205,15 +209,11 @@ class OpnSenseRouter:
         if call.action not in {"interfaces_info", "export"}:
             raise NotFoundError
         seed = self._seed
+        address = f"{seed.wan_address}/{seed.wan_prefix}" if seed.wan_up else ""
+        gateways = (str(seed.wan_gateway),) if seed.wan_up else ()
         rows = [
             interface_row("lan", "igb0", f"{seed.lan_address}/{seed.lan_prefix}", "static", ()),
-            interface_row(
-                "wan",
-                "igb1",
-                f"{seed.wan_address}/{seed.wan_prefix}" if seed.wan_up else "",
-                "dhcp",
-                (str(seed.wan_gateway),) if seed.wan_up else (),
-            ),
+            interface_row("wan", "igb1", address, "dhcp", gateways),
         ]
         return {"total": len(rows), "rowCount": len(rows), "current": 1, "rows": rows}
 

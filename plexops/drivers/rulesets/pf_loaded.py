@@ -1,0 +1,160 @@
+"""Whether what OPNsense has saved of destination NAT is what pf holds: the API shows the one, pf's own list the other.
+
+Sources: OPNsense core 26.7 (`FirewallController::pfStatisticsAction`, `pfstatistics.py`: the lines of `pfctl -vvsnat`
+with their counters; `ForwardRule.php` and `Rule.php`: what text a row becomes), pfctl(8) and FreeBSD's
+`pfctl_parser.c`: `(igb1:1)` is an interface with its number of addresses, `<name:2>` a table with its entries, and a
+port may be told by its service's name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise, product
+from typing import Any
+
+from plexops.drivers.rulesets.pf_words import Row, Rows, listed, on, text
+
+_LINE = re.compile(
+    r"@(\d+) rdr(?P<passes> pass)?(?: log(?: \([^)]*\))?)?(?: on (?P<side>(?:! )?\S+))?(?: (?P<family>inet6?))?"
+    r"(?: proto (?P<protocol>\S+))?(?: all| from (?P<source>(?:! )?\S+)(?: port .+?)? to (?P<to>(?:! )?\S+)"
+    r"(?: port (?P<port>= \S+|\d+:\d+|\S+ .+?))?)(?: tag \S+)?(?: tagged \S+)?"
+    r"(?: -> (?P<target>\S+|\{.+?\})(?: port (?P<inner>\S+))?(?: .*)?)?"
+)
+_ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}(?:/\d+)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """One `rdr` of pf's, in its own words; a field that it does not name is empty."""
+
+    words: str
+    side: str
+    family: str
+    protocol: str
+    source: str
+    port: str
+    target: str
+    inner: str
+    passes: bool
+
+
+def not_in_force(rows: Rows, interfaces: Rows, told: Any, wan: str) -> tuple[str, ...]:
+    """Say what is saved and not in force, and what is in force and not saved; empty where they agree.
+
+    `told` is the answer of pf's own list, `wan` OPNsense's word for the internet side. What stands behind an alias or a
+    service's name is taken to agree. Raises ValueError where pf's list is none.
+    """
+    loaded = list(_loaded(told))
+    devices = {text(row, "identifier"): text(row, "device") for row in interfaces}
+    enabled = [row for row in rows if not on(row, "disabled")]
+    explained: dict[str, list[Row]] = {
+        one.words: [r for r in enabled if _agrees(r, one, devices)] for one in loaded
+    }
+    found = [
+        f"“{text(row, 'descr') or text(row, 'uuid')}” is saved and not applied: {_says(row)}"
+        for row in enabled
+        if not on(row, "nordr")
+        and not on(row, "is_automatic")
+        and _is_plain(row, devices)
+        and not all(any(_agrees(part, one, devices) for one in loaded) for part in _parts(row))
+    ]
+    found += [
+        f"pf goes by what is not saved: {one.words}"
+        for one in loaded
+        if one.side in ("", devices.get(wan, wan)) and one.family != "inet6" and not explained[one.words]
+    ]
+    alone = [explained[one.words][0] for one in loaded if len(explained[one.words]) == 1]
+    order = [int(number) for row in alone if (number := text(row, "sequence")).isdigit()]
+    if not found and any(after < before for before, after in pairwise(order)):
+        found.append("the rules are saved in another order than pf goes by")
+    return tuple(found)
+
+
+def _loaded(told: Any) -> Iterator[Loaded]:
+    lines = told.get("rules", {}).get("nat rules") if isinstance(told, Mapping) else None
+    if not isinstance(lines, Mapping) or not lines:
+        # Even without a forward there is `no rdr proto carp`, and the anchors.
+        raise ValueError("pf did not list its rules")
+    for line in lines:
+        if not re.match(r"@\d+ rdr(?!-)", str(line)):
+            continue
+        match = _LINE.fullmatch(str(line))
+        if match is None:
+            raise ValueError(f"a rule of pf is not understood: {line}")
+        part = {name: value or "" for name, value in match.groupdict().items()}
+        yield Loaded(
+            words=str(line).partition(" ")[2],
+            side=part["side"],
+            family=part["family"],
+            protocol=part["protocol"],
+            source=part["source"] or "any",
+            port=part["port"].removeprefix("= "),
+            target=part["target"],
+            inner=part["inner"],
+            passes=bool(part["passes"]),
+        )
+
+
+def _parts(row: Row) -> Iterator[Row]:
+    """Take a row apart as OPNsense and pf do: a rule each for every interface and protocol."""
+    sides = listed(text(row, "interface")) or [""]
+    for side, protocol in product(sides, text(row, "protocol").lower().split("/")):
+        yield {**row, "interface": side, "protocol": protocol}
+
+
+def _is_plain(row: Row, devices: Mapping[str, str]) -> bool:
+    """Tell whether a row must be in pf's list: one with an alias that is not there is not, and that is not seen here."""
+    words = (text(row, "destination.port"), text(row, "local-port"))
+    return (
+        _ADDRESS.fullmatch(text(row, "target")) is not None
+        and all(re.fullmatch(r"[\d-]*", word) for word in words)
+        and text(row, "ipprotocol") != "inet6"
+        and all(devices.get(side) for side in listed(text(row, "interface")))
+        and all(_ADDRESS.fullmatch(word) or word in ("", "any") for word in [text(row, "source.network")])
+    )
+
+
+def _agrees(row: Row, one: Loaded, devices: Mapping[str, str]) -> bool:
+    """Tell whether a row may have become this rule. What is no number and no address is not compared."""
+    if on(row, "nordr"):
+        return False
+    if on(row, "is_automatic"):
+        return True
+    sides = [devices.get(side, one.side) for side in listed(text(row, "interface"))]
+    return (
+        (one.side in sides if sides else not one.side)
+        and one.family
+        in ({"inet46": ["inet", "inet6"]}.get(text(row, "ipprotocol"), [text(row, "ipprotocol"), ""]))
+        and one.protocol in text(row, "protocol").lower().split("/")
+        and _same(text(row, "source.network") or "any", one.source, negated=on(row, "source.not"))
+        and _same_ports(text(row, "destination.port"), one.port)
+        and _same(text(row, "target"), one.target)
+        and _same_ports(_inner(row), one.inner)
+        and one.passes is (text(row, "pass") not in ("", "rule"))
+    )
+
+
+def _same(saved: str, held: str, *, negated: bool = False) -> bool:
+    if saved != "any" and _ADDRESS.fullmatch(saved) is None:
+        return True
+    return held == (f"! {saved}" if negated else saved).removesuffix("/32")
+
+
+def _same_ports(saved: str, held: str) -> bool:
+    if re.fullmatch(r"[\d-]*", saved) is None or re.fullmatch(r"[\d:]*", held) is None:
+        return True
+    return saved.replace("-", ":") == held
+
+
+def _inner(row: Row) -> str:
+    """Give the port behind, as pf has it: behind a range it is a range as long."""
+    inner, (first, dash, last) = text(row, "local-port"), text(row, "destination.port").partition("-")
+    if not dash or not inner.isdigit() or not (first + last).isdigit():
+        return inner
+    return f"{inner}-{int(inner) + int(last) - int(first)}"
+
+
+def _says(row: Row) -> str:
+    return f"{text(row, 'destination.port')} → {text(row, 'target')}:{text(row, 'local-port')}"
