@@ -57,6 +57,7 @@ def build_profile(
         text=text,
         params=MappingProxyType(declared),
         login=filled.get("login", ""),
+        functions=filled.get("functions", ""),
         errors=tuple(filled.get("errors", ())),
         reads=MappingProxyType(
             {
@@ -213,13 +214,17 @@ def _expect(spec: Mapping[str, Any]) -> Expect:
 
 
 def _window(spec: Mapping[str, Any], place_of: PlaceOf) -> WindowSpec:
+    def requests(part: str) -> tuple[Request, ...]:
+        return tuple(
+            _request(item, place_of(("window", part, at))) for at, item in enumerate(spec.get(part, ()))
+        )
+
     return WindowSpec(
         kind=WindowKind(spec["kind"]),
-        open=tuple(_request(item, place_of(("window", "open", i))) for i, item in enumerate(spec["open"])),
-        confirm=tuple(
-            _request(item, place_of(("window", "confirm", i))) for i, item in enumerate(spec["confirm"])
-        ),
-        armed=spec["armed"],
+        directory=spec.get("directory", ""),
+        open=requests("open"),
+        confirm=requests("confirm"),
+        armed=spec.get("armed", ""),
         last=spec.get("last", ""),
         place=place_of(("window",)),
     )

@@ -50,6 +50,10 @@ def profile_schema() -> Schema:
             "The language of the device: quoting and framing.", "posix", enum=[str(s) for s in Speaks]
         ),
         "login": leaf("How HTTP logins go.", "basic"),
+        "functions": leaf(
+            "Functions of the shell, on one line, that stand before every write and the way back.",
+            "lives() { pidof $1 >/dev/null; };",
+        ),
         "params": _named(
             "What differs between two routers of the family.",
             {"wan": {"default": "wan", "means": "WAN zone"}},
@@ -328,18 +332,24 @@ def _window() -> Schema:
     kinds = [str(kind) for kind in WindowKind if kind is not WindowKind.NONE]
     return table(
         "The device's own undo.",
-        {"kind": "timer", "open": [{"run": "…"}], "confirm": [{"run": "…"}], "armed": "ls /tmp/armed"},
+        {"kind": "timer", "directory": "/run"},
         {
             "kind": leaf("Who fires it.", "timer", enum=kinds),
+            "directory": leaf(
+                "Where a shell's timer keeps its state: a directory that a restart empties.",
+                "/run",
+                pattern="^(?:/[A-Za-z0-9_-]+)+$",
+            ),
             "open": {**requests, "description": "Arms it."},
             "confirm": {**requests, "description": "Takes it away."},
-            "armed": leaf("A read that tells whether it still stands.", "ls /tmp/plexops_{{ name }}.armed"),
+            "armed": leaf(
+                "A read that tells whether it still stands, and is ours.",
+                ":put [/system scheduler find where name=plexops_{{ name }} interval={{ seconds }}s]",
+            ),
             "last": leaf(
                 "What the undo does last.", "/system scheduler remove [find where name=plexops_{{ name }}]"
             ),
         },
         "kind",
-        "open",
-        "confirm",
-        "armed",
+        oneOf=[{"required": ["directory"]}, {"required": ["open", "confirm", "armed"]}],
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 from plexops.drivers.answers import PACKETS
 from plexops.drivers.requests import CompiledRequest, compile_request, language_of
 from plexops.drivers.rows import READ_FIELDS
+from plexops.drivers.windows import CompiledWindow, compile_window
 from plexops.languages.posix_reads import loses_status
-from plexops.languages.template import Template, TemplateProblem, compile_template
+from plexops.languages.template import TemplateProblem
 from plexops.model.errors import Place, PlexopsError, Problem
 from plexops.model.facts import FACTS
-from plexops.model.fields import FieldType, Typed
-from plexops.model.profile import FactSpec, Profile, ReadSpec, Request, ResourceSpec, Speaks, WindowSpec
+from plexops.model.fields import FieldType
+from plexops.model.profile import FactSpec, Profile, ReadSpec, Request, ResourceSpec, Speaks
 from plexops.model.resources import KINDS
 from plexops.model.snapshot import Kind
 from plexops.parsers import PARSERS
@@ -65,25 +66,6 @@ class CompiledResource:
 
 
 @dataclass(frozen=True, slots=True)
-class CompiledWindow:
-    """The device's own undo with its templates ready."""
-
-    spec: WindowSpec
-    speaks: Speaks
-    open: tuple[CompiledRequest, ...]
-    confirm: tuple[CompiledRequest, ...]
-    armed: Template
-    last: Template | None
-
-    def join(self, undo: Sequence[str], values: Mapping[str, Typed]) -> str:
-        """Make one text of the requests of the way back, and of what the timer does to end itself."""
-        if self.speaks is Speaks.POSIX:
-            return " && ".join(f"( {text} )" for text in undo)
-        tail = [] if self.last is None else [self.last.render(values)]
-        return "; ".join([*undo, *tail])
-
-
-@dataclass(frozen=True, slots=True)
 class CompiledProfile:
     """A profile that was found to be sound."""
 
@@ -115,7 +97,10 @@ def compile_profile(profile: Profile) -> CompiledProfile:
         kind: tuple(_resource(profile, spec, problems) for spec in specs)
         for kind, specs in profile.resources.items()
     }
-    window = None if profile.window is None else _window(profile, profile.window, problems)
+    window: CompiledWindow | None = None
+    if profile.window is not None:
+        window, unsound = compile_window(profile, profile.window)
+        problems.found += unsound
     packets = profile.packets
     name = "" if packets is None or packets.configured is None else packets.configured[0]
     if packets is not None and name and name not in profile.reads:
@@ -202,7 +187,11 @@ def fact_variable(name: str) -> str:
 
 def _variables(spec: ResourceSpec) -> dict[str, FieldType]:
     """Give the variables of a resource's templates; a field with words of its own is bare where they all are."""
-    variables = {"key": FieldType.KEY, **dict.fromkeys(("tag", "handle", "place"), FieldType.HANDLE)}
+    variables = {
+        "key": FieldType.KEY,
+        "window": FieldType.WORD,
+        **dict.fromkeys(("tag", "handle", "place"), FieldType.HANDLE),
+    }
     resource = KINDS.get(spec.kind)
     for item in () if resource is None else resource.fields:
         mapped = spec.fields.get(item.name)
@@ -216,6 +205,7 @@ def _variables(spec: ResourceSpec) -> dict[str, FieldType]:
 
 
 _ADOPTION = {
+    "window": FieldType.WORD,
     "handle": FieldType.HANDLE,
     "field": FieldType.WORD,
     "value": FieldType.TEXT,
@@ -277,27 +267,3 @@ def _request(
             "PLX-D407", str(reason), "A value stands alone: the language quotes it.", request.place, path
         )
         return None
-
-
-def _window(profile: Profile, spec: WindowSpec, problems: _Problems) -> CompiledWindow | None:
-    names = {"name": FieldType.WORD, "seconds": FieldType.NUMBER, "undo": FieldType.TEXT}
-    language = language_of(profile.speaks)
-    opening = [_request(profile, request, names, "window.open", problems) for request in spec.open]
-    confirming = [_request(profile, request, names, "window.confirm", problems) for request in spec.confirm]
-    refused = language.refuse_read(spec.armed.replace("{{ name }}", "name"))
-    if refused:
-        problems.add("PLX-D401", f"this read could write: {refused}", "", spec.place, "window.armed")
-    try:
-        armed = compile_template(spec.armed, language, names, "window.armed")
-        last = compile_template(spec.last, language, names, "window.last") if spec.last else None
-    except TemplateProblem as reason:
-        problems.add("PLX-D407", str(reason), "", spec.place, "window")
-        return None
-    return CompiledWindow(
-        spec=spec,
-        speaks=profile.speaks,
-        open=tuple(r for r in opening if r is not None),
-        confirm=tuple(r for r in confirming if r is not None),
-        armed=armed,
-        last=last,
-    )

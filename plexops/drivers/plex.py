@@ -19,6 +19,7 @@ from plexops.drivers.base import Observation, Unrenderable
 from plexops.drivers.plex_said import ACCOUNT, IDENTITY, Reader, document, flag, port, read_words
 from plexops.model.change import Change, inverse
 from plexops.model.exchange import Call, Expect, Read, Reply, Script, Write
+from plexops.model.plan import shown
 from plexops.model.resources.plex_remote_access import RemoteAccess
 from plexops.model.snapshot import SOMEBODY, Entry, Fact, FactValue, Kind, KindState, Role, Snapshot
 
@@ -58,8 +59,8 @@ _PUT_SECONDS = 60.0
 REFRESH = Write(
     Call("PUT", "/myplex/refreshReachability", accept="any"),
     Expect(statuses=frozenset({200})),
-    shows="PUT /myplex/refreshReachability (a nudge: it changes no setting)",
 )
+REFRESH_WORDS = "PUT /myplex/refreshReachability (a nudge: it changes no setting)"
 
 _READS: tuple[Read, ...] = (
     Read("identity", Call("GET", "/identity", accept="xml")),
@@ -164,7 +165,7 @@ class PlexDriver:
         back = inverse(change)
         have: RemoteAccess = found[0].values
         undo = () if back is None else _put(_keys(back.want, change.want))
-        return Script(writes=_put(_keys(change.want, have)), undo=tuple(write.shows for write in undo))
+        return Script(writes=_put(_keys(change.want, have)), undo=tuple(shown(write) for write in undo))
 
 
 def _snapshot(
@@ -302,11 +303,8 @@ def _put(keys: Mapping[str, bool | int]) -> tuple[Write, ...]:
     if not keys:
         return ()
     query = tuple((name, str(int(value))) for name, value in keys.items())
-    shown = "&".join(f"{name}={value}" for name, value in query)
     call = Call("PUT", "/:/prefs", query=query, accept="any")
-    return (
-        Write(call, Expect(statuses=frozenset({200})), shows=f"PUT /:/prefs?{shown}", seconds=_PUT_SECONDS),
-    )
+    return (Write(call, Expect(statuses=frozenset({200})), seconds=_PUT_SECONDS),)
 
 
 class _Answered:

@@ -184,10 +184,17 @@ class ProfiledDriver:
         back = inverse(change)
         undo = () if back is None else self._writes(resource, back, self._after(resource, now, change))
         return Script(
-            writes=writes,
+            writes=tuple(self._with_functions(write) for write in writes),
             window=self._window(change, undo),
-            undo=tuple(shown(write) for write in undo),
+            undo=tuple(shown(self._with_functions(write)) for write in undo),
         )
+
+    def _with_functions(self, write: Write) -> Write:
+        """Put the family's own functions before a command of its shell."""
+        functions = self.profile.profile.functions
+        if not functions or not isinstance(write.ask, Command):
+            return write
+        return replace(write, ask=Command(f"{functions} {write.ask.text}"))
 
     def _resource(self, kind: Kind, now: Snapshot) -> CompiledResource:
         active = _active(self.profile.resources.get(kind, ()), now)
@@ -241,6 +248,7 @@ class ProfiledDriver:
     ) -> dict[str, Typed]:
         values: dict[str, Typed] = {
             "key": Typed(FieldType.KEY, change.key),
+            "window": _window_name(change),
             "tag": Typed(FieldType.HANDLE, resource.spec.owner_like.replace("{key}", change.key)),
         }
         values["place"] = place_of(change, entry)
@@ -284,6 +292,7 @@ class ProfiledDriver:
             if isinstance(before, tuple) or isinstance(value, tuple):
                 raise Unrenderable(f"{theirs} is a list on the router: change it by hand")
             values = {
+                "window": _window_name(change),
                 "handle": Typed(FieldType.HANDLE, entry.handle),
                 "field": Typed(FieldType.WORD, theirs),
                 "before": Typed(FieldType.TEXT, text_of(before)),
@@ -330,22 +339,13 @@ class ProfiledDriver:
         if spec is None or not undo or not all(isinstance(write.ask, Command) for write in undo):
             return Window()
         seconds = FORWARD_WINDOW_SECONDS if change.kind is Kind.PORT_FORWARD else WINDOW_SECONDS
-        name = Typed(FieldType.WORD, f"{change.kind}_{change.key}")
-        undo_text = spec.join([shown(write) for write in undo], {"name": name})
-        values = {
-            "name": name,
-            "seconds": Typed(FieldType.NUMBER, seconds),
-            "undo": Typed(FieldType.TEXT, undo_text),
-        }
-        return Window(
-            kind=spec.spec.kind,
-            open=tuple(
-                replace(r.render(values), shows=f"arm the router's own undo, {seconds} s") for r in spec.open
-            ),
-            confirm=tuple(replace(r.render(values), shows="end the router's own undo") for r in spec.confirm),
-            armed=Read("armed", Command(spec.armed.render(values))),
-            seconds=seconds,
+        return spec.of(
+            _window_name(change), seconds, [shown(write) for write in undo], self.profile.profile.functions
         )
+
+
+def _window_name(change: Change) -> Typed:
+    return Typed(FieldType.WORD, f"{change.kind}_{change.key}")
 
 
 def _active(backends: Sequence[CompiledResource], now: Snapshot) -> CompiledResource | str:

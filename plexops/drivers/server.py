@@ -17,10 +17,11 @@ from plexops.drivers.host.none import NoFirewall
 from plexops.drivers.host.ufw import Ufw
 from plexops.drivers.rulesets.boxes import Told, build_box
 from plexops.drivers.server_lease import LEASE_READS, lease_server
+from plexops.drivers.windows import timer
 from plexops.languages import LANGUAGES
 from plexops.model.change import Action, Change, inverse
 from plexops.model.entries import Listener
-from plexops.model.exchange import Command, Read, Reply, Script, Window, WindowKind, Write, shown
+from plexops.model.exchange import Command, Read, Reply, Script, Window, Write, shown
 from plexops.model.fields import FieldType, Typed
 from plexops.model.packets import Box
 from plexops.model.site import Container
@@ -332,32 +333,9 @@ def _renewal(now: Snapshot) -> Write:
     quoted = LANGUAGES["posix"].quote(Typed(FieldType.WORD, interface))
     script = LANGUAGES["posix"].quote(Typed(FieldType.TEXT, _RENEWALS[client].format(interface=quoted)))
     text = f"( setsid sh -c {script} >/dev/null 2>&1 </dev/null & )"
-    return Write(Command(text), shows=f"{_RENEWALS[client].format(interface=interface)} (detached)")
+    return Write(Command(text))
 
 
 def _window(change: Change, undo: list[str]) -> Window:
-    """A detached timer; `mv` makes sure that only one of timer and confirmation wins.
-
-    A timer sleeps on after its confirmation: the number in the mark keeps it from firing for a later window.
-    """
-    if not undo:
-        return Window()
-    quote = LANGUAGES["posix"].quote
-    path = f"/run/plexops_{change.kind}_{quote(Typed(FieldType.KEY, change.key))}"
-    text = quote(Typed(FieldType.TEXT, " && ".join(f"( {line} )" for line in undo)))
-    timer = 'sleep "$1"; [ "$(cat "$2.armed")" = "$4" ] && mv "$2.armed" "$2.fired" && exec sh -c "$3"'
-    return Window(
-        kind=WindowKind.TIMER,
-        open=(
-            Write(
-                Command(
-                    f"echo $$ > {path}.armed && ( setsid sh -c '{timer}' plexops {WINDOW_SECONDS} {path} {text} "
-                    f"$$ >/dev/null 2>&1 </dev/null & )"
-                ),
-                shows=f"arm the server's own undo, {WINDOW_SECONDS} s",
-            ),
-        ),
-        confirm=(Write(Command(f"rm {path}.armed"), shows="end the server's own undo"),),
-        armed=Read("armed", Command(f"ls {path}.armed")),
-        seconds=WINDOW_SECONDS,
-    )
+    """Give the server's own undo: a timer of its shell."""
+    return timer(f"/run/plexops_{change.kind}_{change.key}", WINDOW_SECONDS, undo) if undo else Window()

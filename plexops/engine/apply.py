@@ -151,7 +151,7 @@ class Applier:
                 "change": change_to_json(change),
                 "undo": None if back is None else change_to_json(back),
                 "beside": list(carried.stood),
-                "requests": [write.shows or shown(write) for write in step.script.writes],
+                "requests": [shown(write) for write in step.script.writes],
             },
         )
         carried.outcome, carried.window_open = StepOutcome.FAILED, bool(step.script.window.open)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from plexops.drivers.checkers import CHECK_SECONDS
-from plexops.drivers.plex import REFRESH
+from plexops.drivers.plex import REFRESH_WORDS
 from plexops.engine.apply import Workshop
 from plexops.engine.nudge import send_nudge, verdict_of
 from plexops.engine.site_state import SiteState
@@ -121,7 +121,7 @@ def _nudge(shop: Workshop, now: SiteState) -> None:
     if shop.drivers.plex is None:
         return
     complaint = send_nudge(shop.access, shop.links, now)
-    shop.record("nudge", {"request": REFRESH.shows, "complaint": complaint})
+    shop.record("nudge", {"request": REFRESH_WORDS, "complaint": complaint})
     shop.moment(f"Plex was not asked to look again: {complaint}" if complaint else "asked Plex to look again")
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from plexops.drivers.plex import REFRESH
+from plexops.drivers.plex import REFRESH, REFRESH_WORDS
 from plexops.engine.access import Access, Links, LiveLinks
 from plexops.engine.exhibits import exhibit
 from plexops.engine.observe import Observer
@@ -79,16 +79,16 @@ def freshen(home: Home, seconds: float, record: Recorder, moment: Callable[[str]
     # It rests on what Plex said alone: a router that keeps silent is no reason to let plex.tv not try.
     alone = replace(seen, view=replace(seen.view, asked=frozenset({Role.PLEX})))
     complaint = _useless(seen) or send_nudge(home.access, links, alone)
-    record("nudge", {"request": REFRESH.shows, "complaint": complaint})
+    record("nudge", {"request": REFRESH_WORDS, "complaint": complaint})
     if complaint:
         text = f"plex.tv was not asked to try again: {complaint}"
         moment(text)
-        return Nudged(exhibit("plex.nudge", Role.PLEX, REFRESH.shows, text), text)
-    moment(f"asked plex.tv to try again: {REFRESH.shows}")
+        return Nudged(exhibit("plex.nudge", Role.PLEX, REFRESH_WORDS, text), text)
+    moment(f"asked plex.tv to try again: {REFRESH_WORDS}")
     after, doubt = _settled(observer, seen, seconds)
     moment(doubt or "plex.tv's verdict is new")
     text = f"before: {_shown(seen.view)}\nafter: {_shown(after.view)}\n{doubt or 'the verdict is new'}"
-    return Nudged(exhibit("plex.nudge", Role.PLEX, REFRESH.shows, text), doubt)
+    return Nudged(exhibit("plex.nudge", Role.PLEX, REFRESH_WORDS, text), doubt)
 
 
 def _useless(seen: SiteState) -> str:

@@ -11,9 +11,9 @@ from typing import Any
 from plexops.engine.apply import Applied, Carried
 from plexops.engine.site_state import SiteState
 from plexops.model.change import Action, Change
-from plexops.model.exchange import WindowKind, Write
+from plexops.model.exchange import WindowKind
 from plexops.model.finding import Finding, FindingStatus
-from plexops.model.plan import GuardVerdict, Step, shown
+from plexops.model.plan import GuardVerdict, Step, shown, window_requests
 from plexops.model.resources import KINDS
 from plexops.model.run import (
     ChangeOutcome,
@@ -153,9 +153,10 @@ def change_report(step: Step, carried: Carried | None = None) -> ChangeReport:
         symbol=_SYMBOLS[change.action],
         title=_title(change),
         fields=_fields(change),
-        commands=tuple(_text(write) for write in step.script.writes),
+        commands=tuple(shown(write) for write in step.script.writes),
         undo=step.script.undo,
         window=_window_text(step),
+        window_commands=window_requests(step.script.window),
         exposure="opens a port to the internet" if _opens(change) else None,
         outcome=outcome,
         place=change.place,
@@ -171,12 +172,7 @@ def _window_text(step: Step) -> str:
         return "none: it cannot be undone for sure, the DHCP server decides which address the host gets"
     if window.kind is WindowKind.NONE:
         return "none: this device does not undo by itself, only plexops does"
-    return f"{window.kind}, {window.seconds} s"
-
-
-def _text(write: Write) -> str:
-    text = shown(write)
-    return text if not write.shows or write.shows == text else write.shows
+    return f"{window.kind}, {window.seconds} s; {window.kind.survives}"
 
 
 def _opens(change: Change) -> bool:

@@ -9,7 +9,7 @@ from typing import Protocol
 from plexops.engine.access import Access, Links
 from plexops.engine.site_state import SiteState
 from plexops.model.errors import PlexopsError
-from plexops.model.exchange import Expect, Read, Reply, Write
+from plexops.model.exchange import Expect, Reply, Write
 from plexops.model.plan import Authorized, Step
 from plexops.model.snapshot import Role
 from plexops.transport.link import LinkSettings, WriteLink
@@ -79,13 +79,19 @@ class Sender:
         raise UnexpectedReply(f"request {number + 1} was not answered, and the rest was not sent: {lost}")
 
     def confirm(self, step: Step, authorized: Authorized, seen: SiteState, index: int) -> bool:
-        """End the window. False: it had fired already, or nobody knows; then a fresh read decides."""
-        if not step.script.window.confirm:
+        """End the window, and read that it is gone. False: it had fired already, or that is unknown; then a fresh read
+        decides."""
+        window = step.script.window
+        if not window.confirm:
             return True
         link = self._open(step, authorized, seen)
         try:
-            for write in step.script.window.confirm:
+            for write in window.confirm:
                 _demand(write, link.send(write))
+            if window.armed is not None:
+                left = link.ask((window.armed,))[0]
+                if not left.whole or _stands(left):
+                    return False
         except (UnexpectedReply, PlexopsError):
             return False
         finally:
@@ -100,7 +106,7 @@ class Sender:
             return False
         link = self._open(step, authorized, seen)
         try:
-            return _stands(read, link.ask((read,))[0])
+            return _stands(link.ask((read,))[0])
         finally:
             link.close()
 
@@ -113,13 +119,16 @@ class Sender:
             _demand(write, link.send(write))
         if window.armed is None:
             return
-        if not _stands(window.armed, link.ask((window.armed,))[0]):
-            raise UnexpectedReply("the device's own undo was armed and does not stand")
+        answer = link.ask((window.armed,))[0]
+        if not _stands(answer):
+            said = f" ({answer.body.strip()[:40]})" if answer.body.strip() else ""
+            raise UnexpectedReply(
+                f"the device's own undo was armed and does not stand{said}: nothing was written"
+            )
         self._record("armed", {"step": index, "seconds": window.seconds})
 
 
-def _stands(read: Read, reply: Reply) -> bool:
-    del read
+def _stands(reply: Reply) -> bool:
     return reply.whole and reply.status in (None, 0) and bool(reply.body.strip())
 
 

@@ -170,6 +170,7 @@ def _mktemp(argv: list[str], _stdin: BinaryIO, context: Context) -> ExecResult:
     path = context.path(template.replace("XXXXXX", "".join(letters)))
     if "d" in given:
         context.files.make_dir(path, context.user)
+        context.files.stat(path).mode = 0o700
     else:
         context.files.write(path, b"", context.user, mode=0o600)
     return say(path + "\n")
@@ -201,6 +202,23 @@ def _stat(argv: list[str], _stdin: BinaryIO, context: Context) -> ExecResult:
     return say(form + "\n")
 
 
+def _cmp(argv: list[str], _stdin: BinaryIO, context: Context) -> ExecResult:
+    names = options(argv)[1]
+    try:
+        one, other = (context.files.read(context.path(name), context.user) for name in names)
+    except FileError as error:
+        return fail(f"cmp: {names[0]}: {error}", 2)
+    return ExecResult(b"", b"", int(one != other))
+
+
+def _df(argv: list[str], _stdin: BinaryIO, context: Context) -> ExecResult:
+    """Show the file system of one path, as `df -Pk` does."""
+    path = context.path(options(argv)[1][0])
+    free = next((f for d, f in context.files.free.items() if f"{path}/".startswith(f"{d}/")), 8 << 20) // 1024
+    head = "Filesystem           1024-blocks    Used Available Capacity Mounted on\n"
+    return say(f"{head}overlayfs:/overlay         {free + 1024}    1024     {free}  50% /\n")
+
+
 FILE_UTILITIES: Mapping[str, CommandFunction] = {
     "rm": _rm,
     "mv": _mv,
@@ -213,4 +231,6 @@ FILE_UTILITIES: Mapping[str, CommandFunction] = {
     "mktemp": _mktemp,
     "tee": _tee,
     "stat": _stat,
+    "cmp": _cmp,
+    "df": _df,
 }

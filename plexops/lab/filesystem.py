@@ -44,6 +44,8 @@ class FileSystem:
         self.lock = threading.RLock()
         self._nodes: dict[str, File | Directory] = {"/": Directory()}
         self._watch = watch
+        #: Bytes that are still free below a directory; elsewhere there is no end.
+        self.free: dict[str, int] = {}
         for path, mode in (("/tmp", 0o1777), ("/dev", 0o755), ("/root", 0o700), ("/run", 0o755)):  # noqa: S108
             self._nodes[path] = Directory(mode)
 
@@ -97,12 +99,23 @@ class FileSystem:
                 raise FileError("Is a directory")
             if node is None:
                 self._allow_change(path, user)
-                self._nodes[path] = File(content, mode, user)
-            else:
-                if not _allows(node, user, 2):
-                    raise FileError("Permission denied")
-                node.content = node.content + content if append else content
+                node = self._nodes[path] = File(b"", mode, user)
+            elif not _allows(node, user, 2):
+                raise FileError("Permission denied")
+            elif not append:
+                self._take(path, -len(node.content))
+                node.content = b""
+            self._take(path, len(content))
+            node.content += content
         self._tell(path)
+
+    def _take(self, path: str, size: int) -> None:
+        """Use room; raises FileError where it is not there."""
+        for directory, free in self.free.items():
+            if path.startswith(directory + "/"):
+                if size > free:
+                    raise FileError("No space left on device")
+                self.free[directory] = free - size
 
     def remove(self, path: str, user: str = "root") -> None:
         """Unlink a file.

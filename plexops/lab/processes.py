@@ -6,6 +6,8 @@ import itertools
 import threading
 from dataclasses import dataclass, field
 
+from plexops.lab.filesystem import FileSystem
+
 
 class KilledError(Exception):
     """The process that was running got a signal, or the home stopped."""
@@ -23,9 +25,10 @@ class Process:
 
 
 class ProcessTable:
-    """All that run on one device."""
+    """All that run on one device, with what its /proc says of each."""
 
-    def __init__(self) -> None:
+    def __init__(self, files: FileSystem) -> None:
+        self._files = files
         self._numbers = itertools.count(1203)
         self._running: dict[int, Process] = {}
         self._lock = threading.Lock()
@@ -36,12 +39,14 @@ class ProcessTable:
             pid = next(self._numbers)
             process = Process(pid, group if group is not None else pid, words)
             self._running[pid] = process
+            self._files.install({f"/proc/{pid}/cmdline": words.replace(" ", "\0")})
             return process
 
     def finish(self, process: Process) -> None:
         """Take it out."""
         with self._lock:
-            self._running.pop(process.pid, None)
+            if self._running.pop(process.pid, None) is not None:
+                self._files.remove_tree(f"/proc/{process.pid}")
         process.finished.set()
 
     def find(self, pid: int) -> list[Process]:

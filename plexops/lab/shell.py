@@ -83,7 +83,9 @@ class Shell:
         self.clock = clock
         self.hostname = hostname
         self.flavour = flavour
-        self.processes = ProcessTable()
+        self.processes = ProcessTable(files)
+        #: Programs that this device does not have after all: what a busybox was built without.
+        self.lacking: frozenset[str] = frozenset()
         self._lock = lock
         self._sbin = sbin
         self._locked = dict(commands)
@@ -192,6 +194,8 @@ class Shell:
     def find(self, name: str, state: State) -> CommandFunction | None:
         """Give the command of that name, or of that path."""
         short = posixpath.basename(name) if posixpath.dirname(name) in BIN else name
+        if short in self.lacking:
+            return None
         if short == name and name in self._sbin and "sbin" not in state.variables.get("PATH", ""):
             return None
         return self._locked.get(short) or self._free.get(short)
@@ -283,7 +287,8 @@ class Shell:
     def _background(self, item: AndOr, state: State, streams: Streams) -> None:
         child = state.copy()
         child.errexit = False
-        process = self.processes.start(_describe(item), state.process.group)
+        words = _describe(item) or state.process.words  # a subshell shows the command line of its parent
+        process = self.processes.start(words, state.process.group)
         child.process = process
         child.shell_pid = state.shell_pid or state.process.pid
         child.exec_position = len(item.items) == 1 and len(item.items[0][1].commands) == 1
@@ -547,7 +552,7 @@ class _Scope:
 
 def _describe(item: AndOr) -> str:
     command = item.items[0][1].commands[0]
-    return " ".join(command.words)[:ARGUMENT_PREVIEW] if isinstance(command, Simple) else "sh"
+    return " ".join(command.words)[:ARGUMENT_PREVIEW] if isinstance(command, Simple) else ""
 
 
 def _holds_output(item: AndOr, streams: Streams) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from plexops.languages import posix_timer
 from plexops.languages.posix_commands import CHECKS, VARIABLE_FREE
 
 _BARE = re.compile(r"[A-Za-z0-9_.:,=/@%+*?\[\]!^-]+")
@@ -20,8 +21,10 @@ def refuse_read(text: str) -> str | None:
     """Tell why this is not one simple command that is known to only read; None when it is.
 
     One trailing `2>/dev/null` is allowed, and behind it one `| tail -c NUMBER`, which keeps the end of what was
-    printed; nothing else that is not a plain or quoted word.
+    printed; nothing else that is not a plain or quoted word. The question for a timer of ours is a text of ours.
     """
+    if posix_timer.only_asks(text):
+        return None
     try:
         words = _words(_IGNORED_ERRORS.sub("", _SHORTENED.sub("", text, count=1), count=1))
     except ValueError as error:

@@ -164,11 +164,10 @@ class Expect:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One request that changes something, with what success looks like. `shows` is what a plan prints."""
+    """One request that changes something, with what success looks like."""
 
     ask: Ask
     expect: Expect = field(default_factory=Expect)
-    shows: str = ""
     seconds: float = 60.0
 
 
@@ -176,15 +175,27 @@ class WindowKind(StrEnum):
     """Who undoes a change if plexops dies in the middle of it."""
 
     NONE = "none"
-    TIMER = "timer"  # a detached process on the device; lost when the device restarts
-    SCHEDULER = "scheduler"  # an entry of the device's own scheduler; survives a restart
+    TIMER = "timer"  # a process of its own on the device
+    SCHEDULER = "scheduler"  # an entry of the device's own scheduler
+
+    @property
+    def survives(self) -> str:
+        """What the window outlives, and what it does not, for people."""
+        match self:
+            case WindowKind.NONE:
+                return ""
+            case WindowKind.TIMER:
+                return "survives the end of plexops and a cut line, not a restart of the device"
+            case WindowKind.SCHEDULER:
+                return "survives the end of plexops, a cut line and a restart of the device"
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
     """The device's own undo, from `open` until `confirm`; empty lists mean that there is none.
 
-    `armed` asks whether it still stands (status 0 or a non-empty answer: it does). `seconds` is its length.
+    `armed` asks whether what will undo is there and alive (it is: a status of 0, or none, and a text). `seconds` is its
+    length.
     """
 
     kind: WindowKind = WindowKind.NONE

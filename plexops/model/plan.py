@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from plexops.model.change import Change
-from plexops.model.exchange import Call, Script, Write
+from plexops.model.exchange import Call, Script, Window, Write
 from plexops.model.snapshot import Role, canonical
 
 PLAN_SCHEMA = "plexops.plan/1"
@@ -77,17 +77,27 @@ def canonical_step(step: Step) -> dict[str, Any]:
         "action": change.action,
         "want": canonical(change.want),
         "before": canonical(change.before.values) if change.before is not None else None,
-        "requests": [write.shows or shown(write) for write in step.script.writes],
-        "window": [write.shows or shown(write) for write in step.script.window.open],
+        "requests": [shown(write) for write in step.script.writes],
+        "window": list(window_requests(step.script.window)),
+        "undo": list(step.script.undo),
     }
 
 
 def shown(write: Write) -> str:
-    """Put a request into words where the driver gave none."""
+    """Give a request as it is sent: a plan shows nothing else, and nothing else is sent."""
     if isinstance(write.ask, Call):
+        query = "&".join(f"{name}={value}" for name, value in write.ask.query)
         body = "" if write.ask.body is None else " " + json.dumps(write.ask.body, ensure_ascii=False)
-        return f"{write.ask.method} {write.ask.path}{body}"
+        return f"{write.ask.method} {write.ask.path}{'?' if query else ''}{query}{body}"
     return write.ask.text
+
+
+def window_requests(window: Window) -> tuple[str, ...]:
+    """Give what is sent for a window, as it is sent: to arm it, to ask whether it stands, to end it."""
+    asks = [write.ask for write in window.open]
+    asks += [] if window.armed is None else [window.armed.ask]  # type: ignore[list-item]  # no window is a look around
+    asks += [write.ask for write in window.confirm]
+    return tuple(shown(Write(ask)) for ask in asks)
 
 
 _AUTHORIZED = object()

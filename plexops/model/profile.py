@@ -162,15 +162,17 @@ class ResourceSpec:
 
 @dataclass(frozen=True, slots=True)
 class WindowSpec:
-    """The device's own undo. Templates know `name`, `seconds` and `undo`, the requests of the way back as one text.
+    """The device's own undo.
 
-    `last` is appended to the undo: what the timer does to remove itself.
+    A timer of a shell needs only a `directory` of its memory. Otherwise templates know `name`, `seconds` and `undo`, the
+    requests of the way back as one text; `last` is appended to it: how what undoes removes itself.
     """
 
     kind: WindowKind
-    open: tuple[Request, ...]
-    confirm: tuple[Request, ...]
-    armed: str
+    directory: str = ""
+    open: tuple[Request, ...] = ()
+    confirm: tuple[Request, ...] = ()
+    armed: str = ""
     last: str = ""
     place: Place | None = None
 
@@ -217,6 +219,8 @@ class Profile:
     text: str
     params: Mapping[str, Param] = field(default_factory=lambda: MappingProxyType({}))
     login: str = ""
+    #: Functions of the shell that every write and the way back may use.
+    functions: str = ""
     errors: tuple[str, ...] = ()
     reads: Mapping[str, ReadSpec] = field(default_factory=lambda: MappingProxyType({}))
     facts: tuple[FactSpec, ...] = ()

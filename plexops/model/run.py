@@ -83,6 +83,8 @@ class ChangeReport:
     commands: tuple[str, ...] = ()
     undo: tuple[str, ...] = ()
     window: str = ""
+    #: What is sent to arm the window, to ask whether it stands and to end it.
+    window_commands: tuple[str, ...] = ()
     exposure: str | None = None
     outcome: ChangeOutcome = "planned"
     place: Place | None = None

@@ -178,6 +178,7 @@ def _change(change: ChangeReport) -> Html:
     ]
     requests = [tag("pre", command) for command in change.commands]
     undo = [tag("pre", command) for command in change.undo]
+    window = [tag("pre", command) for command in change.window_commands]
     return tag(
         "article",
         tag(
@@ -192,6 +193,9 @@ def _change(change: ChangeReport) -> Html:
         tag("p", tag("strong", "Window: "), line(change.window), class_="muted") if change.window else None,
         _fold(f"Exact requests ({len(requests)})", *requests) if requests else None,
         _fold(f"What undoes it ({len(undo)})", *undo) if undo else None,
+        _fold(f"The device's own undo: armed, asked about, ended ({len(window)})", *window)
+        if window
+        else None,
         tag("p", tag("code", str(change.place)), class_="muted") if change.place is not None else None,
         class_="change",
     )

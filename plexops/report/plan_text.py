@@ -97,6 +97,8 @@ def _detail(change: ChangeReport, pen: Pen, width: int) -> list[str]:
         lines += _request("send", command, pen)
     for command in change.undo:
         lines += _request("undo", command, pen)
+    for command in change.window_commands:
+        lines += _request("window", command, pen)
     if change.window:
         lines += _hang(pen.paint("     window", Style.FAINT), "     window", 15, change.window, width)
     if change.exposure is not None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from plexops.model.errors import PlexopsError
 from plexops.model.exchange import MAX_REPLY_BYTES, Call, Json, Lines, Read, Reply, Write
+from plexops.model.plan import shown
 from plexops.transport.hiding import hidden
 from plexops.transport.http_dial import Dialer, speaks_tls
 from plexops.transport.http_settings import HttpSettings
@@ -139,7 +140,7 @@ class HttpWriteLink(HttpReadLink):
             "PLX-D109",
             f"it is unknown whether {settings.device} carried out a write",
             "plexops reads the device again and decides by what it says",
-            f"{settings.where}: {write.shows}",
+            f"{settings.where}: {shown(write)}",
             why,
         )
 

@@ -13,6 +13,7 @@ from plexops.languages import CONSOLES
 from plexops.languages.posix_frame import PATH
 from plexops.model.errors import PlexopsError
 from plexops.model.exchange import MAX_REPLY_BYTES, Command, Read, Reply, Write
+from plexops.model.plan import shown
 from plexops.transport.answer import Answer, Ending
 from plexops.transport.hiding import hidden
 from plexops.transport.link import only_reads
@@ -248,7 +249,7 @@ def _outcome(answer: Answer, nonce: str, write: Write, settings: ShellSettings) 
             "PLX-D109",
             f"it is unknown whether {settings.device} carried out a write: {how}",
             "plexops reads the device again and decides by what it says",
-            f"{settings.where}: {quoted(write.shows)}",
+            f"{settings.where}: {quoted(shown(write))}",
         )
     status = answer.status if with_status else None
     return _capped(Reply("write", status, stdout, stderr, whole=answer.ending is Ending.DONE))

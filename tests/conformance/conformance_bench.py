@@ -219,7 +219,7 @@ def findings_of(
 
 
 @contextmanager
-def bench(family: Family, seed: Seed = HOUSEHOLD, *, scale: float = 1.0) -> Iterator[Bench]:
+def bench(family: Family, seed: Seed = HOUSEHOLD, *, scale: float = 20.0) -> Iterator[Bench]:
     """Start one device; it ends with the context."""
     log, clock = DeviceLog(), ScaledClock(scale)
     hooks = RouterHooks(log, clock)

@@ -219,10 +219,10 @@ def test_a_profile_s_read_stays_on_the_device_and_away_from_what_is_a_person_s(
     assert caught.value.problems[0].code == "PLX-D401"
 
 
-@pytest.mark.parametrize("name", ["openwrt", "linux", "routeros"])
-def test_the_question_whether_a_window_stands_is_a_read_too(name: str, tmp_path: Path) -> None:
+def test_the_question_whether_a_window_stands_is_a_read_too(tmp_path: Path) -> None:
+    name = "routeros"
     text = (shipped("router_profiles") / f"{name}.yaml").read_text(encoding="utf-8")
-    changed = re.sub(r"\n  armed: .*", "\n  armed: rm /tmp/plexops_{{ name }}.armed", text)
+    changed = re.sub(r"\n  armed: .*", "\n  armed: /system scheduler remove plexops_{{ name }}", text)
     assert changed != text
     copy = tmp_path / f"{name}.yaml"
     copy.write_text(changed, encoding="utf-8")

@@ -10,6 +10,9 @@ from typing import Any
 
 import pytest
 
+from plexops.lab.routers.linux import LinuxRouter
+from plexops.lab.routers.openwrt import OpenWrtRouter
+from plexops.lab.shell import Shell
 from plexops.model.change import Change, is_done
 from plexops.model.exchange import Script, WindowKind
 from plexops.model.resources.upnp import Upnp
@@ -20,6 +23,7 @@ from tests.conformance.conformance_bench import (
     HOUSEHOLD,
     NEW,
     RESERVATION,
+    SHELLS,
     Bench,
     Family,
     bench,
@@ -107,11 +111,28 @@ def ready(family: Family, way: Way) -> Iterator[tuple[Bench, Change]]:
         yield at, changes[way.index]
 
 
+def shell(at: Bench) -> Shell:
+    """Give the shell of a simulated router."""
+    assert isinstance(at.router, OpenWrtRouter | LinuxRouter)
+    return at.router.shell
+
+
+def mark(at: Bench, change: Change) -> str:
+    """Give where the mark of a change's timer is."""
+    return f"{'/tmp' if at.family == 'openwrt' else '/run'}/plexops_{change.kind}_{change.key}/armed"
+
+
 def stands(at: Bench, script: Script) -> bool:
     """Ask the device whether the window still stands."""
     assert script.window.armed is not None
     reply = at.ask([script.window.armed])[0]
     return reply.whole and reply.status in (None, 0) and bool(reply.body.strip())
+
+
+def word(at: Bench, script: Script) -> str:
+    """Give what a shell says of its timer."""
+    assert script.window.armed is not None
+    return at.ask([script.window.armed])[0].body.strip()
 
 
 def until(condition: Callable[[], bool]) -> bool:
@@ -122,6 +143,89 @@ def until(condition: Callable[[], bool]) -> bool:
             return True
         time.sleep(0.05)
     return condition()
+
+
+@pytest.mark.parametrize("family", SHELLS)
+def test_a_shell_without_setsid_has_a_window_all_the_same(family: Family) -> None:
+    """OpenWrt 21.02 to 23.05: there a window was armed that could not fire, and counted as standing."""
+    with ready(family, WAYS[3]) as (at, change):
+        shell(at).lacking = frozenset({"setsid", "start-stop-daemon", "nohup", "at", "timeout"})
+        before = at.export()
+        script = at.script(change)
+        at.send_all(script.window.open)
+        at.send_all(script.writes)
+        assert stands(at, script)
+        at.clock.scale = FAST
+        assert until(lambda: word(at, script).startswith("undone"))
+        assert at.export() == before
+
+
+@pytest.mark.parametrize("family", SHELLS)
+def test_a_timer_that_died_does_not_stand_though_its_mark_does(family: Family) -> None:
+    with ready(family, WAYS[3]) as (at, change):
+        script = at.script(change)
+        at.send_all(script.window.open)
+        number = at.run(f"cat {mark(at, change)}").split()[0]
+        assert (stands(at, script), word(at, script)) == (True, "armed alive")
+        at.run(f"kill {number}")
+        assert until(lambda: word(at, script) == "armed dead")
+        assert not stands(at, script)
+        at.run(f"sleep 600 >/dev/null 2>&1 & echo $! 1 > {mark(at, change)}")
+        assert not stands(at, script), "another process has its number now"
+
+
+@pytest.mark.parametrize("family", SHELLS)
+def test_a_timer_whose_way_back_fails_says_that_it_is_not_through(family: Family) -> None:
+    with ready(family, WAYS[3]) as (at, change):
+        script = at.script(change)
+        at.send_all(script.window.open)
+        at.send_all(script.writes)
+        shell(at).lacking = frozenset({"uci", "nft"})
+        at.clock.scale = FAST
+        assert until(lambda: word(at, script) == "fired dead")
+        assert not stands(at, script)
+        assert at.send(script.window.confirm[0]).status != 0
+
+
+@pytest.mark.parametrize("family", SHELLS)
+def test_a_mark_that_is_gone_or_anothers_ends_the_timer(family: Family) -> None:
+    with ready(family, WAYS[3]) as (at, change):
+        script = at.script(change)
+        at.send_all(script.window.open)
+        number = at.run(f"cat {mark(at, change)}").split()[0]
+        at.send_all(script.window.open)
+        after = at.export()
+        at.clock.scale = 20.0
+        assert until(lambda: not shell(at).processes.find(int(number)))
+        assert (stands(at, script), at.export()) == (True, after)
+
+
+@pytest.mark.parametrize("family", WINDOWED)
+def test_each_kind_of_window_says_what_it_survives(family: Family) -> None:
+    assert KINDS[family].survives.startswith("survives the end of plexops")
+    assert ("not a restart" in KINDS[family].survives) == (KINDS[family] is WindowKind.TIMER)
+
+
+def test_routeros_knows_an_entry_of_that_name_that_is_not_ours_or_does_nothing() -> None:
+    with ready("routeros", WAYS[3]) as (at, change):
+        script = at.script(change)
+        entry = "[find where name=plexops_port_forward_plex]"
+        for harm in ("on-event=beep", "interval=1d", "disabled=yes"):
+            at.send_all(script.window.open)
+            assert stands(at, script)
+            at.run(f"/system scheduler set {entry} {harm}")
+            assert not stands(at, script), harm
+            at.send_all(script.window.confirm)
+
+
+def test_routeros_never_fires_a_second_time_though_its_way_back_failed() -> None:
+    with ready("routeros", WAYS[4]) as (at, change):
+        script = at.script(change)
+        at.send_all(script.window.open)
+        at.run('/ip firewall nat remove [find where comment~"plexops"]')
+        at.clock.scale = FAST
+        assert until(lambda: not stands(at, script))
+        assert "plexops_port_forward" not in at.export()
 
 
 @pytest.mark.parametrize(("family", "way"), CASES)

@@ -22,9 +22,9 @@ from tests.faults.engine_bench import ENGINE_CHILD, Bench, Ended, Homes
 from tests.forking import forker
 
 OK = ExecResult(b"", b"", 0)
-PUT = "uci set firewall.plexops_plex=redirect"
-ARM = "plexops_port_forward_plex.armed && ("
-DELETE = "uci delete firewall.plexops_plex"
+PUT = "u set plexops.plexops_plex=redirect"
+ARM = "w=/tmp/plexops_port_forward_plex; rm -rf $w; mkdir"
+DELETE = "u delete plexops.plexops_plex"
 
 
 @dataclass
@@ -40,7 +40,7 @@ class Liar:
             return self.real(text, stdin, user)
 
         # The window's own text holds the inverse of what follows: it is no place for a trick on the change itself.
-        arming = "setsid" in command
+        arming = "$w/mark" in command
         for text, trick in self.tricks:
             if text in command and (not arming or text == ARM):
                 self.met += 1
@@ -115,7 +115,7 @@ def test_says_yes_and_does_nothing(homes: Homes) -> None:
         assert "does not show it" in ended.document["outcome"]
 
 
-@pytest.mark.parametrize("what", [PUT, "uci set dhcp.plexops_plex=host", "/etc/init.d/firewall reload"])
+@pytest.mark.parametrize("what", [PUT, "u set plexops.plexops_plex=host", "/etc/init.d/firewall reload"])
 def test_does_it_and_says_no(homes: Homes, what: str) -> None:
     """An error is an error, also when the entry stands: perhaps it does not act."""
     with homes() as bench:
@@ -132,7 +132,7 @@ def test_half_of_it_is_undone(homes: Homes) -> None:
     with homes() as bench:
         old = bench.state()
         bench.window_seconds = 6
-        part = " && uci set firewall.plexops_plex.dest_port=32400"
+        part = " && u set plexops.plexops_plex.dest_port=32400"
         shorter: list[bool] = []
 
         def half(run: Callable[[str], ExecResult], command: str) -> ExecResult:
@@ -178,8 +178,9 @@ def test_nothing_undoes_it_and_a_person_must_look(homes: Homes) -> None:
     with homes() as bench:
         bench.window_seconds = 6
         bench.home.network.blocked_ports |= {32500}
-        touch = "touch /tmp/plexops_port_forward_plex.armed"
-        lie(bench.home, "router", (DELETE, says_yes), (ARM, lambda run, _command: run(touch)))
+        sleeper = "( sleep 600 ) >/dev/null 2>&1 & echo $! 1 > $w/armed"
+        dead = f"w=/tmp/plexops_port_forward_plex; mkdir $w; {sleeper}"
+        lie(bench.home, "router", (DELETE, says_yes), (ARM, lambda run, _command: run(dead)))
         ended = apply(bench)
         assert ended.status == 6, ended
         assert outcomes(ended)["port_forward"] == "undo-failed"
@@ -194,7 +195,7 @@ def test_a_window_that_does_not_stand_means_no_write(homes: Homes) -> None:
         lie(bench.home, "router", (ARM, says_yes))
         ended = apply(bench)
         assert put_back(ended), ended
-        assert not any(line.startswith(f"{{ {PUT}") for line in bench.home.commands("router"))
+        assert not any(PUT in line and "$w/mark" not in line for line in bench.home.commands("router"))
         assert bench.state() == old
 
 
@@ -204,7 +205,7 @@ def test_a_window_that_does_not_stand_means_no_write(homes: Homes) -> None:
 def test_the_answer_is_lost_but_not_the_request(homes: Homes) -> None:
     """Read and decide: it stands, so it goes on, and nothing is sent twice."""
     with homes("linux") as bench:
-        bench.home.ssh["router"].options.cut_after = "nft -f /run/plexops_plex.nft"
+        bench.home.ssh["router"].options.cut_after = "rules plexops_plex port_forward_plex"
         ended = apply(bench)
         assert ended.status == 0, ended
         sent = [
@@ -267,7 +268,7 @@ def test_another_host_key_in_the_middle_of_a_run(homes: Homes) -> None:
         assert ended.status == 6, ended
         assert outcomes(ended)["dhcp_reservation"] == "undo-failed"
         assert outcomes(ended)["port_forward"] in ("not-sent", "failed")
-        assert not any("redirect" in line and "uci set" in line for line in bench.home.commands("router"))
+        assert not any("=redirect" in line for line in bench.home.commands("router"))
         assert "plexops_plex" in bench.home.export("router")
 
 
@@ -373,7 +374,7 @@ def test_the_wan_goes_behind_carrier_nat_while_we_run(homes: Homes) -> None:
         ended = apply(bench)
         assert put_back(ended), ended
         assert "carrier NAT" in ended.document["outcome"]
-        assert not any(PUT in line and "setsid" not in line for line in bench.home.commands("router"))
+        assert not any(PUT in line and "$w/mark" not in line for line in bench.home.commands("router"))
         assert bench.state() == old
 
 

@@ -19,8 +19,8 @@ Way = Literal["fails", "empty", "cut"]
 WAYS: tuple[Way, ...] = ("fails", "empty", "cut")
 #: The request that makes the forward, and the read that shows it.
 FORWARD: dict[RouterName, tuple[str, str]] = {
-    "openwrt": ("uci set firewall.plexops_plex=redirect", "uci show firewall"),
-    "linux": ("nft -f /run/plexops_plex.nft", "nft -j list ruleset"),
+    "openwrt": ("u set plexops.plexops_plex=redirect", "uci show firewall"),
+    "linux": ("rules plexops_plex port_forward_plex", "nft -j list ruleset"),
     "routeros": ("/ip firewall nat add", "/ip firewall nat export terse"),
     "opnsense": ("add_rule", "search_rule"),
 }
@@ -65,7 +65,9 @@ class Deaf:
         if self.on:
             command = command.replace(self.read, self.words)
         result = self._run(command, stdin, user)
-        self.on = self.on or (self.made in command and "setsid" not in command and "scheduler" not in command)
+        self.on = self.on or (
+            self.made in command and "$w/mark" not in command and "scheduler" not in command
+        )
         return result
 
     def call(self, call: Any) -> Any:

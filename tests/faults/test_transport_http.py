@@ -539,9 +539,7 @@ def authorized(*writes: Write) -> Authorized:
     return leave
 
 
-WRITE = Write(
-    Call("PUT", "/:/prefs", query=(("ManualPortMappingPort", "32500"),)), shows="PUT /:/prefs", seconds=0.5
-)
+WRITE = Write(Call("PUT", "/:/prefs", query=(("ManualPortMappingPort", "32500"),)), seconds=0.5)
 
 
 def test_a_read_link_cannot_write_and_a_write_link_sends_what_was_authorized() -> None:

@@ -438,7 +438,7 @@ def test_a_read_link_cannot_write_and_a_write_link_needs_an_authorization() -> N
 
 def test_a_write_runs_once_with_its_own_status_and_only_if_it_was_authorized(tmp_path: Path) -> None:
     mark = tmp_path / "mark"
-    write = Write(Command(f"echo x >> {mark}; echo done; echo careful >&2; exit 4"), shows="mark it")
+    write = Write(Command(f"echo x >> {mark}; echo done; echo careful >&2; exit 4"))
     with device() as (behaviour, settings):
         link = open_write(settings, authorized(write))
         with pytest.raises(ValueError, match="authorized"):
@@ -485,7 +485,7 @@ def test_a_write_whose_answer_is_missing_has_an_unknown_outcome_and_is_not_repea
         elif how == "hangs":
             ended.wait(20)
 
-    write = Write(Command("uci commit firewall"), shows="uci commit firewall", seconds=0.5)
+    write = Write(Command("uci commit firewall"), seconds=0.5)
     with device(execute=execute) as (behaviour, settings):
         link = open_write(settings, authorized(write))
         assert isinstance(link, SshWriteLink)

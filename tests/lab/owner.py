@@ -184,8 +184,8 @@ def writes_since(home: RealHome, marked: dict[str, int]) -> dict[str, list[str]]
 
 
 def armed_windows(home: RealHome) -> list[str]:
-    """Give the marks of windows on the devices: armed ones and those that fired."""
-    script = "find /run -maxdepth 1 -name 'plexops_*'"
+    """Give what windows have left on the devices: their marks, of armed ones and of those that fired, and copies."""
+    script = "find /run -path '/run/plexops_*' -type f"
     return [f"{name} {path}" for name in MACHINES for path in home.nodes[name].sh(script).split()]
 
 

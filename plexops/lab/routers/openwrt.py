@@ -24,7 +24,7 @@ from plexops.lab.base import (
     Seed,
 )
 from plexops.lab.filesystem import FileSystem
-from plexops.lab.routers import openwrt_config, openwrt_status
+from plexops.lab.routers import openwrt_config, openwrt_dnsmasq, openwrt_status
 from plexops.lab.routers.fw4 import enabled
 from plexops.lab.routers.nft_tokens import NftError
 from plexops.lab.routers.openwrt_dnsmasq import DNSMASQ_CONF, OWN_DNSMASQ, generated, refuses, reserved
@@ -74,6 +74,7 @@ class OpenWrtRouter:
                 "reload_config": self._reload_config,
                 "ip": self._ip,
                 "pidof": self._pidof,
+                "dnsmasq": openwrt_dnsmasq.run,
                 "uname": self._uname,
                 "logger": lambda _argv, _stdin, _context: DONE,
                 **{f"/etc/init.d/{name}": self._init for name in services},

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from ipaddress import IPv4Address
+from typing import BinaryIO
 
+from plexops.lab.base import ExecResult
 from plexops.lab.routers.fw4 import enabled
 from plexops.lab.routers.uci import Package, Section
+from plexops.lab.shell import Context, fail
 
 #: What `/etc/init.d/dnsmasq` writes, and what the owner adds by hand.
 DNSMASQ_CONF = "/var/etc/dnsmasq.conf.cfg01411c"
@@ -38,3 +41,12 @@ def reserved(host: Section) -> list[tuple[str, IPv4Address]]:
     except ValueError:
         return []
     return [(mac.lower(), address) for mac in host.text("mac").split()]
+
+
+def run(argv: list[str], _stdin: BinaryIO, context: Context) -> ExecResult:
+    """Answer `dnsmasq --test -C FILE`."""
+    if "--test" not in argv or argv[-2] != "-C":
+        return fail("dnsmasq: only `dnsmasq --test -C FILE` is simulated")
+    if refuses(context.files.read(argv[-1]).decode()):
+        return fail(f"\ndnsmasq: duplicate dhcp-host IP address at line 9 of {argv[-1]}")
+    return ExecResult(b"", b"dnsmasq: syntax check OK.\n", 0)

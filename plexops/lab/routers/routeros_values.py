@@ -64,12 +64,15 @@ def is_true(value: Value) -> bool:
 
 
 def equal(left: Value, right: Value) -> bool:
-    """Compare as the console does: by what is shown, with yes and true as one."""
+    """Compare as the console does: by what is shown, with yes and true as one, and 180s and 3m."""
     if isinstance(left, bool) or isinstance(right, bool):
         words = {"yes": "true", "no": "false"}
         shown = [to_text(value) for value in (left, right)]
         return words.get(shown[0], shown[0]) == words.get(shown[1], shown[1])
-    return to_text(left) == to_text(right)
+    texts = to_text(left), to_text(right)
+    if all(re.fullmatch(r"(?:\d+[wdhms])+", text) for text in texts):
+        return duration_seconds(texts[0]) == duration_seconds(texts[1])
+    return texts[0] == texts[1]
 
 
 def as_list(value: Value) -> list[Value]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -61,6 +62,8 @@ class Package:
     name: str
     sections: list[Section] = field(default_factory=list)
     staged: list[Change] = field(default_factory=list)
+    #: What is staged in the place that uci always reads, when it was called with another one.
+    brought: list[Change] = field(default_factory=list)
     count: int = 0
 
     def find(self, name: str) -> Section | None:
@@ -175,19 +178,27 @@ class Target:
 
 
 class Uci:
-    """The configuration of one device: files under /etc/config, staged changes under /tmp/.uci."""
+    """The configuration of one device: files under /etc/config, staged changes under /tmp/.uci.
 
-    def __init__(self, files: FileSystem) -> None:
-        self._files = files
+    Another place to stage (`-t`) is read beside that one and not instead of it, by `commit` too (seen with the real
+    program of 2026: libuci keeps /tmp/.uci in its list of places, and moves the other behind it).
+    """
 
-    def load(self, name: str, staging: str = STAGED) -> Package:
+    def __init__(self, files: FileSystem, config: str = CONFIG, staging: str = STAGED) -> None:
+        self.files = files
+        self._config = config
+        self._staging = staging
+
+    def load(self, name: str) -> Package:
         """Read a package and lay the staged changes over it.
 
         Raises UciError when there is no such file or it cannot be parsed.
         """
         package = self.committed(name)
-        for change in self.staged(name, staging):
-            package.staged.append(change)
+        if self._staging != STAGED:
+            package.brought = self.staged(name, STAGED)
+        package.staged = self.staged(name, self._staging)
+        for change in (*package.brought, *package.staged):
             _replay(package, change)
         return package
 
@@ -197,19 +208,19 @@ class Uci:
         Raises UciError.
         """
         try:
-            text = self._files.read(f"{CONFIG}/{name}").decode("utf-8", "surrogateescape")
+            text = self.files.read(f"{self._config}/{name}").decode("utf-8", "surrogateescape")
         except FileError as error:
             raise UciError(NOT_FOUND) from error
         return parse(name, text)
 
     def names(self) -> list[str]:
         """Give the names of all packages."""
-        return self._files.names(CONFIG)
+        return [name for name in self.files.names(self._config) if not name.startswith(".")]
 
-    def staged(self, name: str, staging: str = STAGED) -> list[Change]:
+    def staged(self, name: str, staging: str) -> list[Change]:
         """Give the staged changes of a package."""
         try:
-            text = self._files.read(f"{staging}/{name}").decode("utf-8", "surrogateescape")
+            text = self.files.read(f"{staging}/{name}").decode("utf-8", "surrogateescape")
         except FileError:
             return []
         pattern = re.compile(
@@ -222,30 +233,37 @@ class Uci:
                 changes.append(Change(match[1], match[2], match[3], match[4]))
         return changes
 
-    def stage(self, name: str, changes: list[Change], staging: str = STAGED) -> None:
+    def stage(self, name: str, changes: list[Change]) -> None:
         """Write the staged changes of a package."""
-        if not self._files.is_dir(staging):
-            self._files.make_dir(staging, parents=True)
-        path = f"{staging}/{name}"
+        if not self.files.is_dir(self._staging):
+            self.files.make_dir(self._staging, parents=True)
+        path = f"{self._staging}/{name}"
         if not changes:
-            if self._files.exists(path):
-                self._files.write(path, b"")
+            if self.files.exists(path):
+                self.files.write(path, b"")
             return
         lines = []
         for change in changes:
             option = f".{change.option}" if change.option else ""
             value = "" if change.value is None else "=" + quoted(change.value)
             lines.append(f"{change.mark}{name}.{change.section}{option}{value}\n")
-        self._files.write(path, "".join(lines).encode("utf-8", "surrogateescape"))
+        self.files.write(path, "".join(lines).encode("utf-8", "surrogateescape"))
 
-    def commit(self, name: str, staging: str = STAGED) -> None:
-        """Write a package with its staged changes into its file; do nothing when none are staged."""
-        package = self.load(name, staging)
-        if package.staged:
-            self._files.write(f"{CONFIG}/{name}", render(package).encode("utf-8", "surrogateescape"))
-            self.stage(name, [], staging)
+    def commit(self, name: str) -> None:
+        """Write a package with its staged changes into its file; do nothing when none are staged.
 
-    def target(self, text: str, staging: str = STAGED) -> Target:
+        It goes by a file beside, and where no room is left an empty one is renamed: nothing is checked (libuci's file.c).
+        """
+        package = self.load(name)
+        if package.staged or package.brought:
+            text = render(package).encode("utf-8", "surrogateescape")
+            beside = f"{self._config}/.{name}.uci"
+            with suppress(FileError):
+                self.files.write(beside, text)
+            self.files.move(beside, f"{self._config}/{name}")
+            self.stage(name, [])
+
+    def target(self, text: str) -> Target:
         """Resolve a tuple.
 
         Raises UciError.
@@ -256,7 +274,7 @@ class Uci:
         name, section_name, option, value = match.groups()
         if option is not None and not NAME.fullmatch(option):
             raise UciError(INVALID)
-        package = self.load(name, staging)
+        package = self.load(name)
         section: Section | None = None
         if section_name is not None:
             if NAME.fullmatch(section_name):

@@ -7,6 +7,7 @@ from typing import BinaryIO
 
 from plexops.lab.base import ExecResult
 from plexops.lab.routers.uci import (
+    CONFIG,
     INVALID,
     NAME,
     NOT_FOUND,
@@ -37,7 +38,7 @@ class UciCommand:
         self._internal_names = False
         self._no_commit = False
         self._delimiter = " "
-        self._staging = STAGED
+        self._config, self._staging = CONFIG, STAGED
 
     def run(self, argv: list[str]) -> ExecResult:
         """Run it with its whole argument list."""
@@ -50,6 +51,7 @@ class UciCommand:
                     break
                 self._quiet |= letter == "q"
                 self._internal_names |= letter == "X"
+        self._uci = Uci(self._uci.files, self._config, self._staging)
         status = self._dispatch(words) if words else 255
         if status == 255:
             self._errors.append("Usage: uci [<options>] <command> [<arguments>]\n")
@@ -60,6 +62,8 @@ class UciCommand:
     def _option(self, letter: str, value: str) -> None:
         if letter == "d":
             self._delimiter = value
+        elif letter == "c":
+            self._config = value
         elif letter in "tP":
             self._staging = value
             # -P silently turns `commit` into nothing (seen with the real program).
@@ -112,12 +116,14 @@ class UciCommand:
         return self._one_package(command, arguments[0])
 
     def _one_package(self, command: str, text: str) -> int:
-        target = self._uci.target(text, self._staging)
+        target = self._uci.target(text)
         package = target.package
         if command == "changes":
-            self._out += [_shown_change(package.name, change) for change in package.staged]
+            self._out += [
+                _shown_change(package.name, change) for change in (*package.brought, *package.staged)
+            ]
         elif command == "commit" and not self._no_commit:
-            self._uci.commit(package.name, self._staging)
+            self._uci.commit(package.name)
         elif command == "export":
             self._out.append(render(package, header=True))
         elif command == "show":
@@ -155,16 +161,16 @@ class UciCommand:
         if len(arguments) != 2:
             return 255
         name, kind = arguments
-        package = self._uci.load(name, self._staging)
+        package = self._uci.load(name)
         section = package.add(kind)
-        self._uci.stage(name, [*package.staged, Change("+", section.name, None, kind)], self._staging)
+        self._uci.stage(name, [*package.staged, Change("+", section.name, None, kind)])
         self._out.append(section.name + "\n")
         return 0
 
     def _section_command(self, command: str, arguments: list[str]) -> int:
         if len(arguments) != 1:
             return 255
-        target = self._uci.target(arguments[0], self._staging)
+        target = self._uci.target(arguments[0])
         if command == "get":
             return self._get(target)
         if command == "revert":
@@ -174,7 +180,7 @@ class UciCommand:
             raise UciError(INVALID)
         changes = _staged_by(command, target)
         if changes:
-            self._uci.stage(target.package.name, [*target.package.staged, *changes], self._staging)
+            self._uci.stage(target.package.name, [*target.package.staged, *changes])
         return 0
 
     def _get(self, target: Target) -> int:
@@ -202,7 +208,7 @@ class UciCommand:
             if (target.section_name is not None and change.section != target.section_name)
             or (target.option is not None and change.option != target.option)
         ]
-        self._uci.stage(target.package.name, kept, self._staging)
+        self._uci.stage(target.package.name, kept)
 
 
 def _staged_by(command: str, target: Target) -> list[Change]:

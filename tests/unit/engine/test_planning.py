@@ -14,6 +14,7 @@ from plexops.engine.planning import ORDER, basis, foreign, in_order, moved
 from plexops.engine.site_state import SiteState
 from plexops.model.change import Action, Change, project
 from plexops.model.entries import Lease
+from plexops.model.exchange import Command
 from plexops.model.packets import Rule, Verdict
 from plexops.model.plan import authorize
 from plexops.model.snapshot import SOMEBODY, Entry, Fact, Kind, Role, Snapshot
@@ -250,7 +251,7 @@ def test_the_digest_binds_every_request_and_every_part(drifted: Looked) -> None:
     for name in plan.basis:
         digests.add(replace(plan, basis={**plan.basis, name: "other"}).digest)
     for index, step in enumerate(plan.steps):
-        write = replace(step.script.writes[0], shows="something else")
+        write = replace(step.script.writes[0], ask=Command("something else"))
         altered = replace(step, script=replace(step.script, writes=(write, *step.script.writes[1:])))
         digests.add(replace(plan, steps=(*plan.steps[:index], altered, *plan.steps[index + 1 :])).digest)
     assert len(digests) == 3 + len(plan.basis) + len(plan.steps)
