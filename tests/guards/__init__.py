@@ -1,0 +1,1 @@
+"""Tests of the guards by what packets do, over plans and homes that no example suggested."""
