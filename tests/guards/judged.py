@@ -8,24 +8,54 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from ipaddress import IPv4Address
+from typing import Any, Protocol
 
 from plexops.drivers.base import Unrenderable
+from plexops.engine.compare import Comparison, compare
+from plexops.engine.planning import make_plan
 from plexops.engine.sending import unexpected
+from plexops.engine.site_state import Drivers, SiteState
 from plexops.lab.base import Seed
 from plexops.model.change import Action, Change, is_done, project
 from plexops.model.errors import PlexopsError
-from plexops.model.exchange import Write
+from plexops.model.exchange import Reply, Write
 from plexops.model.plan import Plan, Step, authorize, shown
-from plexops.model.snapshot import Role
+from plexops.model.site import Site, SiteTasks
+from plexops.model.snapshot import Role, Snapshot
 from plexops.runbook.guards import Case, judge
+from plexops.runbook.view import SiteView
 from plexops.runbook.way_after import after_change
-from tests.conformance.conformance_bench import FAMILIES, Family
+from tests.conformance.conformance_bench import FAMILIES, HERE, Family
 from tests.guards.homes import Home, home
-from tests.guards.simulated import OVER_IPV6, Running, Way, running
+from tests.guards.simulated import Way, running
 
 #: Without a second backend of one family: its rules are the same.
 ROUTERS: tuple[Family, ...] = tuple(family for family in FAMILIES if not family.endswith("-kea"))
+
+
+class Place(Protocol):
+    """A home in which plans are carried out, simulated or real."""
+
+    home: Home
+    drivers: Drivers
+    plex: Snapshot
+
+    @property
+    def address(self) -> IPv4Address:
+        """Where the host is now."""
+
+    def view(self) -> SiteView:
+        """Look at everything."""
+
+    def snapshot(self, role: Role) -> Snapshot:
+        """Look at one stop."""
+
+    def send(self, change: Change, write: Write) -> Reply:
+        """Send one write."""
+
+    def reached(self) -> frozenset[Way]:
+        """Tell what gets to any port of the Plex host."""
 
 
 @dataclass(slots=True)
@@ -81,32 +111,43 @@ def judged(made: Home) -> Judged:
     """Plan for one home, and carry the plan out where every guard holds."""
     one = Judged(made)
     with running(made) as at:
-        try:
-            planned, adopted = at.plan()
-        except PlexopsError as reason:
-            one.ended = f"no plan ({reason.problems[0].code})"
-            return one
-        plan = planned.plan
-        one.changes = tuple(
-            f"{step.change.action} {step.change.id} {step.change.want}" for step in plan.steps
-        )
-        if not plan.steps:
-            return one
-        if plan.refused:
-            one.ended = "refused"
-            one.refused = tuple(f"{verdict.guard}: {verdict.reason}" for verdict in plan.refused)
-            leaves = [step.change.id for step in plan.steps if authorize("home", step, plan.verdicts)]
-            one.violations += [f"{name} is refused and may be sent" for name in leaves]
-            return one
-        one.ended = "allowed"
-        before = at.reached()
-        _carry_out(at, plan, adopted, one, before)
-        new = at.reached() - before
-        one.works = any(_is_named(made, way) for way in new)
+        carry_out(at, one)
     return one
 
 
-def _carry_out(at: Running, plan: Plan, adopted: frozenset[str], one: Judged, before: frozenset[Way]) -> None:
+def carry_out(at: Place, one: Judged) -> None:
+    """Plan, and make the changes one after the other, as the engine does."""
+    try:
+        plan, adopted = plan_for(at)
+    except PlexopsError as reason:
+        one.ended = f"no plan ({reason.problems[0].code})"
+        return
+    one.changes = tuple(f"{s.change.action} {s.change.id} {s.change.want}" for s in plan.steps)
+    if not plan.steps:
+        return
+    if plan.refused:
+        one.ended = "refused"
+        one.refused = tuple(f"{verdict.guard}: {verdict.reason}" for verdict in plan.refused)
+        leaves = [step.change.id for step in plan.steps if authorize("home", step, plan.verdicts)]
+        one.violations += [f"{name} is refused and may be sent" for name in leaves]
+        return
+    one.ended = "allowed"
+    before = at.reached()
+    _carry_out(at, plan, adopted, one, before)
+    one.works = any(_is_named(at.home, way) for way in at.reached() - before)
+
+
+def plan_for(at: Place) -> tuple[Plan, frozenset[str]]:
+    """Compare and plan as the product does; and give what was adopted."""
+    assert at.drivers.router is not None
+    tasks, profile = SiteTasks(Site("home", HERE), at.home.tasks), at.drivers.router.profile.profile
+    seen = SiteState(at.view())
+    findings = compare(Comparison(tasks, seen.view, at.drivers, profile))
+    adopted = frozenset(c.id for f in findings for c in f.changes if c.action is Action.ADOPT)
+    return make_plan(seen, at.drivers, findings, tasks, profile, adopted=adopted).plan, adopted
+
+
+def _carry_out(at: Place, plan: Plan, adopted: frozenset[str], one: Judged, before: frozenset[Way]) -> None:
     for step in plan.steps:
         change = step.change
         try:
@@ -134,7 +175,7 @@ def _carry_out(at: Running, plan: Plan, adopted: frozenset[str], one: Judged, be
             return
 
 
-def _authorized(at: Running, change: Change, adopted: frozenset[str], one: Judged) -> Iterator[Write]:
+def _authorized(at: Place, change: Change, adopted: frozenset[str], one: Judged) -> Iterator[Write]:
     """Judge a step once more on what is there now, as the engine does right before it is sent."""
     view = at.view()
     now = view.of(change.role)
@@ -152,10 +193,10 @@ def _is_named(made: Home, way: Way) -> bool:
     """The plan's own port; or one that an earlier plan named: the forward of ours is still there."""
     viewer, external, port = way
     ours = {int(forward.external) for forward in made.seed.forwards if forward.ours}
-    return viewer != OVER_IPV6 and external in ours | {made.named} and port == made.port
+    return ":" not in viewer and external in ours | {made.named} and port == made.port
 
 
-def _compare(at: Running, one: Judged, before: frozenset[Way]) -> None:
+def _compare(at: Place, one: Judged, before: frozenset[Way]) -> None:
     for way in sorted(at.reached() - before):
         if not _is_named(one.home, way):
             viewer, external, port = way

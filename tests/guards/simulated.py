@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv6Address
@@ -12,9 +12,7 @@ from types import MappingProxyType
 
 from plexops.drivers.plex import PlexDriver
 from plexops.drivers.server import ServerDriver
-from plexops.engine.compare import Comparison, compare
-from plexops.engine.planning import Planned, make_plan
-from plexops.engine.site_state import Drivers, SiteState
+from plexops.engine.site_state import Drivers
 from plexops.lab.base import DeviceLog, Packet
 from plexops.lab.clock import ScaledClock
 from plexops.lab.isp import ISPS
@@ -28,11 +26,10 @@ from plexops.model.change import Action, Change
 from plexops.model.entries import Echo
 from plexops.model.exchange import Command, Read, Reply, Write
 from plexops.model.resources.plex_remote_access import RemoteAccess
-from plexops.model.site import Site, SiteTasks
 from plexops.model.snapshot import SOMEBODY, Entry, Fact, Kind, KindState, Role, Snapshot
 from plexops.packets.reach import AnswerKind, Asked, Target, who_reaches
 from plexops.runbook.view import SiteView
-from tests.conformance.conformance_bench import HERE, PLEX, Bench, bench
+from tests.conformance.conformance_bench import PLEX, Bench, bench
 from tests.conformance.test_ufw_rules import Host
 from tests.guards.homes import SECOND, Home
 
@@ -41,7 +38,7 @@ VIEWERS = (IPv4Address("198.51.100.77"), IPv4Address("93.184.216.9"))
 IDENTIFIER = "4f8a1c0de5b64fd2a1f09c7be21d7a5310c4e9aa"
 #: Ports that are tried whatever a home names.
 USUAL = (1, 2, 22, 80, 443, 445, 8443, 32399, 32400, 32401, 32500, 40000, 60001)
-OVER_IPV6 = "over IPv6"
+OVER_IPV6 = "::"
 #: A viewer, the external port (or the port at the host itself, over IPv6), and the host's port that it gets to.
 Way = tuple[str, int, int]
 
@@ -90,40 +87,13 @@ class Running:
 
     def view(self) -> SiteView:
         """Look at everything."""
-        home, profile = self.home, self.router.driver.profile.profile
-        names = {side: frozenset(p.default for n, p in profile.params.items() if n.startswith(side))
-                 for side in ("wan", "lan")}  # fmt: skip
-        asked = frozenset({Role.ROUTER, Role.SERVER, Role.PLEX})
-        shots = {role: self.snapshot(role) for role in asked} | {Role.OUTSIDE: _outside(home.echoes)}
-        return SiteView(
-            name="home",
-            server_mac=MAC,
-            server_address=PLEX,
-            server_is_static=home.static,
-            plex_address=PLEX,
-            plex_port=home.told,
-            wan_names=names["wan"],
-            lan_names=names["lan"],
-            snapshots=MappingProxyType(shots),
-            ages=MappingProxyType(dict.fromkeys(asked, 3.0)),
-            asked=asked,
-            management=MappingProxyType({Role.ROUTER: ("192.168.1.1", 22), Role.SERVER: (str(PLEX), 22)}),
-            plex_answered_at=self._plex_answers_at(),
-        )
+        shots = {role: self.snapshot(role) for role in (Role.ROUTER, Role.SERVER, Role.PLEX)}
+        return view_of(self.home, self.drivers, shots, self._plex_answers_at())
 
     def _plex_answers_at(self) -> tuple[str, int]:
         """Where Plex answers a computer at home; only inside the host, where its firewall lets nobody there in."""
         admitted = self.host.server.admits(JUMP_ADDRESS, self.home.port) == "accepted"
         return (str(self.address), self.home.port) if admitted else ("127.0.0.1", self.home.told)
-
-    def plan(self) -> tuple[Planned, frozenset[str]]:
-        """Compare and plan as the product does; and what was adopted."""
-        tasks = SiteTasks(Site("home", HERE), self.home.tasks)
-        profile = self.router.driver.profile.profile
-        seen = SiteState(self.view())
-        findings = compare(Comparison(tasks, seen.view, self.drivers, profile))
-        adopted = frozenset(c.id for f in findings for c in f.changes if c.action is Action.ADOPT)
-        return make_plan(seen, self.drivers, findings, tasks, profile, adopted=adopted), adopted
 
     def ports(self) -> tuple[int, ...]:
         """Every port that says anything: those that the home names, and their neighbours."""
@@ -162,13 +132,37 @@ class Running:
                 yield OVER_IPV6, port, port
 
 
+def view_of(
+    home: Home, drivers: Drivers, shots: Mapping[Role, Snapshot], answered: tuple[str, int]
+) -> SiteView:
+    """Put together what the inventory says and what every stop said, as the product does."""
+    assert drivers.router is not None
+    params = drivers.router.profile.profile.params
+    wan, lan = (frozenset(p.default for n, p in params.items() if n.startswith(s)) for s in ("wan", "lan"))
+    return SiteView(
+        name="home",
+        server_mac=MAC,
+        server_address=PLEX,
+        server_is_static=home.static,
+        plex_address=PLEX,
+        plex_port=home.told,
+        wan_names=wan,
+        lan_names=lan,
+        snapshots=MappingProxyType({**shots, Role.OUTSIDE: _outside(home.echoes)}),
+        ages=MappingProxyType(dict.fromkeys(shots, 3.0)),
+        asked=frozenset(shots),
+        management=MappingProxyType({Role.ROUTER: ("192.168.1.1", 22), Role.SERVER: (str(PLEX), 22)}),
+        plex_answered_at=answered,
+    )
+
+
 def _outside(echoes: Sequence[str]) -> Snapshot:
     said = [Echo(f"echo{n}.example", IPv4Address(text), "server") for n, text in enumerate(echoes)]
     entries = tuple(Entry(Kind.ECHO, one, {}, SOMEBODY, one.source, f"outside.{one.source}") for one in said)
     return Snapshot(Role.OUTSIDE, MappingProxyType({}), entries, {Kind.ECHO: KindState.PRESENT})
 
 
-def _plex() -> Snapshot:
+def new_plex() -> Snapshot:
     settings = RemoteAccess(enabled=True, manual=False, manual_port=32400, last_automatic_port=0)
     facts = {"plex.identifier": Fact("plex.identifier", IDENTIFIER, "plex.identity")}
     entry = Entry(Kind.PLEX_REMOTE_ACCESS, settings, {}, SOMEBODY, "prefs", "plex.prefs")
@@ -223,7 +217,7 @@ def running(home: Home) -> Iterator[Running]:
             host.distort = _second_address
         try:
             drivers = Drivers(router.driver, driver, PlexDriver())
-            yield Running(home, router, host, network, _plex(), drivers, renewed)
+            yield Running(home, router, host, network, new_plex(), drivers, renewed)
         finally:
             server.stop()
             network.stop()

@@ -262,9 +262,9 @@ def _start_agent(node: Node) -> Agent:
 
 
 @contextmanager
-def world() -> Iterator[World]:
-    """Make the network, and end it whatever happens."""
-    nodes = start_nodes(dict(NODES))
+def world(*full: str) -> Iterator[World]:
+    """Make the network, and end it whatever happens. `full`: more nodes that have files of their own."""
+    nodes = start_nodes({**dict(NODES), **dict.fromkeys(full, "full")})
     agents: dict[str, Agent] = {}
     try:
         _wire(nodes)

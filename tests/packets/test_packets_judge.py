@@ -16,14 +16,14 @@ from tests.packets.judge import KINDS, Figures, run
 PROGRAMS = ("nft", "iptables-nft", "iptables-legacy", "ipset", "ip", "conntrack", "ufw", "nsenter")
 
 
-def _missing() -> str:
+def why_not() -> str:
     if sys.platform != "linux" or os.geteuid() != 0:
         return "the judge needs root on Linux, for network namespaces"
     missing = [name for name in PROGRAMS if shutil.which(name, path=NODE_PATH) is None]
     return f"the judge needs {', '.join(missing)}" if missing else ""
 
 
-pytestmark = [pytest.mark.namespaces, pytest.mark.skipif(bool(_missing()), reason=_missing())]
+pytestmark = [pytest.mark.namespaces, pytest.mark.skipif(bool(why_not()), reason=why_not())]
 
 #: How many rule sets of each kind; ufw takes a second for each.
 SHARES = {"nft": 115, "iptables": 55, "legacy": 36, "both": 15, "docker": 50, "pair": 28, "ufw": 6}
