@@ -150,7 +150,8 @@ def _changes(node: ast.AST) -> list[tuple[str, str]]:
 
 
 def _is_none(value: ast.expr) -> bool:
-    return isinstance(value, ast.Constant) and value.value is None
+    """Tell what is None, or as good as None to whoever asks."""
+    return isinstance(value, ast.Constant) and not value.value
 
 
 _STRICT: dict[type[ast.cmpop], type[ast.cmpop]] = {
