@@ -30,18 +30,23 @@ LIBRARIES = (
 )
 
 
-def serve(prepare: Callable[[Mapping[str, Any]], None]) -> None:
-    """Serve commands until standard input ends. `prepare` gets each order, in the child that carries it out."""
+def load() -> None:
+    """Load all that a command may load, once for all children."""
     modules = (found.name for found in walk_packages(plexops.__path__, "plexops."))
     for name in (*LIBRARIES, *modules):
         if not name.endswith(".__main__"):
             import_module(name)
     gc.freeze()
+
+
+def serve(prepare: Callable[[Mapping[str, Any]], None]) -> None:
+    """Serve commands until standard input ends. `prepare` gets each order, in the child that carries it out."""
+    load()
     for line in sys.stdin:
         order = json.loads(line)
         child = os.fork()
         if child == 0:
-            _become(order, prepare)
+            become(order, prepare)
         _say({"pid": child})
         _say({"status": os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])})
 
@@ -51,7 +56,7 @@ def _say(what: Mapping[str, int]) -> None:
     sys.stdout.flush()
 
 
-def _become(order: Mapping[str, Any], prepare: Callable[[Mapping[str, Any]], None]) -> None:
+def become(order: Mapping[str, Any], prepare: Callable[[Mapping[str, Any]], None]) -> None:
     """Run one command as its own process would, and never return."""
     try:
         os.chdir(order["cwd"])
