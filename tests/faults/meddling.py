@@ -198,7 +198,9 @@ def the_window_fires_right_after(scene: Scene) -> Told:
 
 def flash_is_full(scene: Scene) -> Told:
     """From here on nothing can be written any more."""
-    shell = getattr(scene.board.home.server if scene.role == "server" else scene.board.home.router, "shell", None)
+    shell = getattr(
+        scene.board.home.server if scene.role == "server" else scene.board.home.router, "shell", None
+    )
     if scene.role not in ("router", "server") or not isinstance(shell, Shell):
         return _no(scene) if scene.ask.writes else scene.do(scene.ask)
     if scene.first:
@@ -225,7 +227,9 @@ def reset_after(scene: Scene) -> Told:
 
 def half_an_answer_then_reset(scene: Scene) -> Told:
     told = scene.do(scene.ask)
-    return replace(told, stdout=told.stdout[: len(told.stdout) // 2], ending="closed") if scene.first else told
+    return (
+        replace(told, stdout=told.stdout[: len(told.stdout) // 2], ending="closed") if scene.first else told
+    )
 
 
 def silent_before(scene: Scene) -> Told:

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from multiprocessing.connection import Client
 from urllib.parse import urlsplit
 
 from requests import PreparedRequest
@@ -74,7 +75,7 @@ class Wired:
         wire.call(self.address, self.run, Pass(seconds))
 
     def _send_and_die(self, ask: Ask) -> None:
-        connection = wire.Client(self.address, family="AF_UNIX")
+        connection = Client(self.address, family="AF_UNIX")
         connection.send((self.run, ask))
         os.kill(os.getpid(), signal.SIGKILL)
 
@@ -129,7 +130,9 @@ def _over_the_wire(line: Wired) -> None:
             )
             told = line.exchange(_device(settings.device), ask)
             if told.ending == "refused":
-                raise failure("PLX-D102", f"{settings.device} refuses the connection", "try again", parts.netloc)
+                raise failure(
+                    "PLX-D102", f"{settings.device} refuses the connection", "try again", parts.netloc
+                )
             self.opened += 1
             if told.ending == "timed-out":
                 line.wait(min(seconds, settings.read_seconds))
@@ -172,9 +175,7 @@ class _Way:
         """Run one script, as `plexops.transport.shell.Way` wants it."""
         settings, request = self._settings, as_exec(script, self._settings)
         port = settings.port or SSH_PORT
-        ask = Ask(
-            settings.host, port, request.text, request.stdin or b"", settings.username, writes=changes
-        )
+        ask = Ask(settings.host, port, request.text, request.stdin or b"", settings.username, writes=changes)
         told = self._line.exchange(_device(settings.device), ask)
         if told.ending == "refused":
             raise failure(
