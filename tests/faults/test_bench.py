@@ -44,7 +44,8 @@ def test_some_of_all_cases(bench: Bench, tmp_path: Path, router: RouterName) -> 
     found, _ = bench(tmp_path, router=router, operation="create", share=SHARE)
     more, _ = bench(tmp_path, router=router, operation=another(router), share=SHARE // 2)
     assert len(found) > 5
-    assert wrong([*found, *more]) == []
+    failed = wrong([*found, *more])
+    assert not failed, "\n".join(failed)
 
 
 @pytest.mark.nightly
@@ -53,7 +54,8 @@ def test_some_of_all_cases(bench: Bench, tmp_path: Path, router: RouterName) -> 
 @pytest.mark.parametrize("router", ROUTERS)
 def test_all_cases(bench: Bench, tmp_path: Path, router: RouterName, operation: str) -> None:
     found, _ = bench(tmp_path, router=router, operation=operation, seed=DAY)
-    assert wrong(found) == [], f"seed {DAY}"
+    failed = wrong(found)
+    assert not failed, "\n".join([f"seed {DAY}", *failed])
 
 
 def test_points_are_spread_over_all_kinds() -> None:
