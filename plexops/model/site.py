@@ -395,6 +395,7 @@ class SiteTasks:
     def external_port(self) -> int | None:
         """The port that the tasks want open on the router, if any does."""
         for task in self.tasks:
-            if task.kind is Kind.PORT_FORWARD and task.want is not None:
+            wanted = task.kind is Kind.PORT_FORWARD and task.state is State.PRESENT
+            if wanted and task.want is not None:
                 return cast("int | None", task.want.external_port.single)
         return None
