@@ -88,7 +88,7 @@ def _works_on(case: Case, operation: Operation, known: Known, verdict: Verdict) 
     verdict.hold(ended.status == 0, f"the next run: {ended}")
     since = len(case.board.exchanges)
     ended = case(*operation.again)
-    verdict.hold(ended.status == 0, f"the run after it: {ended}")
+    verdict.hold(ended.status in operation.rests, f"the run after it: {ended}")
     sent = case.writes(since)
     verdict.hold(not sent, f"a second apply sends {sent[:2]}")
 
@@ -119,6 +119,10 @@ def _false_claims(known: Known, ended: Ended, writes: Sequence[str], now: World)
         yield f"nothing should have been left changed, and {differs}"
     if ended.status in (2, 3, 7) and writes:
         yield f"it says that nothing was sent, and sent {writes[:2]}"
-    undone = {c["outcome"] for c in ended.site.get("changes", ())} <= {"undone", "not-sent", "planned"}
+    outcomes = {c["outcome"] for c in ended.site.get("changes", ())}
+    unlike = is_as_after(known, now)
+    if ended.status in (0, 4) and outcomes and outcomes <= {"done", "kept"} and unlike:
+        yield f"every change is called {' or '.join(sorted(outcomes))}, and {unlike}"
+    undone = outcomes <= {"undone", "not-sent", "planned"}
     if ended.status == _UNSURE and undone and differs:
         yield f"every change is called undone, and {differs}"

@@ -1,7 +1,8 @@
 """The bench of faults: the devices' own state judges every claim, at every point, for every family.
 
 Cases are made out of what a run passes where nothing goes wrong, so that a new family, or a new request of an old one,
-is under it at once. In an ordinary run one case in twenty is run; all of them nightly.
+is under it at once. In an ordinary run one case in sixteen is run, and one in eight of a second operation; nightly all
+of them, with several machines at once on one home.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from plexops.lab.routers import ROUTERS, RouterName
+from tests.faults.bench_child import SORTS
 from tests.faults.bench_run import Bench, bench_process, wrong
 from tests.faults.generate import hashed, spread
 from tests.faults.operations import OPERATIONS
@@ -20,7 +22,7 @@ from tests.faults.together import two_writers
 from tests.faults.wire import Exchange
 
 #: One case in so many is run each time.
-SHARE = 20
+SHARE = 16
 #: What the day's random kills and rounds are drawn from; a failed case is named so that it can be run again.
 DAY = int(time.time()) // 86400
 
@@ -41,9 +43,11 @@ def another(router: RouterName) -> str:
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("router", ROUTERS)
 def test_some_of_all_cases(bench: Bench, tmp_path: Path, router: RouterName) -> None:
-    found, _ = bench(tmp_path, router=router, operation="create", share=SHARE)
+    sorts = [sort for sort in SORTS if sort != "machines"]
+    found, _ = bench(tmp_path, router=router, operation="create", share=SHARE, sorts=sorts)
     more, _ = bench(tmp_path, router=router, operation=another(router), share=SHARE // 2)
     assert len(found) > 5
+    assert not all(outcome.missed for outcome in found)
     failed = wrong([*found, *more])
     assert not failed, "\n".join(failed)
 

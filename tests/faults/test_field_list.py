@@ -23,8 +23,8 @@ from tests.forking import CHECKOUT
 #: Number → what happens, and the test. Several are also points or faults of the bench (test_bench.py), on every family.
 FIELD_LIST: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
-        "F01": ("killed after it wrote down what it will send", "engine_kill.killed_after_any_record_the_home_is_old_or_new"),
-        "F02": ("killed after it was sent, before it was read", "engine_kill.killed_before_any_record_the_home_is_old_or_new"),
+        "F01": ("killed after it wrote down what to send", "engine_kill.killed_after_any_record_the_home_is_old_or_new"),
+        "F02": ("killed after it was sent, and not read", "engine_kill.killed_before_any_record_the_home_is_old_or_new"),
         "F03": ("killed, and the router's own undo acts", "engine_kill.the_devices_own_undo_fires_before_recover"),
         "F04": ("killed three times inside recover", "engine_kill.killed_inside_recover"),
         "F09": ("the link goes down right after the write", "engine_devices.the_router_is_gone_right_after_the_write"),
