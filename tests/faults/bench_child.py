@@ -145,7 +145,7 @@ def carry_out(order: Mapping[str, Any]) -> list[Outcome]:
     """Run what one order asks for."""
     bounds, sorts = Bounds(order["share"], order["seed"]), order["sorts"]
     stage = set_up(order["router"], order["operation"], Path(order["folder"]))
-    if stage.known.ended.status != 0:
+    if stage.known.ended.status not in stage.operation.ends:
         offered = operations.writes_of(stage.known.points)
         return [Outcome(stage.title, [f"without any fault: {stage.known.ended}"])] if offered else []
     found = kills(stage, bounds) if "kill" in sorts else []

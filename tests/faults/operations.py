@@ -27,7 +27,8 @@ class Operation:
     scenario: str = "drifted"
     before: Sequence[Sequence[str]] = ()
     again: Sequence[str] = APPLY
-    #: How it ends once all is as it shall be.
+    #: How it ends where nothing goes wrong, and how `again` ends once all is as it shall be.
+    ends: frozenset[int] = frozenset({0})
     rests: frozenset[int] = frozenset({0})
     broken_off: float = 0.0
 
@@ -39,7 +40,8 @@ OPERATIONS: Mapping[str, Operation] = MappingProxyType(
         "adopt": Operation(_ADOPT, "stale-forward", again=_ADOPT),
         # Nobody is reached through a forward that is gone: whether that is meant, only its owner knows.
         "close": Operation(_CLOSE, before=(APPLY,), again=_CLOSE, rests=frozenset({0, 4})),
-        "rollback": Operation(_BACK, before=(APPLY,)),
+        # What an apply closed may stay closed: then the rest is put back, and that is said (4).
+        "rollback": Operation(_BACK, before=(APPLY,), ends=frozenset({0, 4})),
         "recover at the first write": Operation(RECOVER, before=(APPLY,), broken_off=0.01),
         "recover half way": Operation(RECOVER, before=(APPLY,), broken_off=0.5),
         "recover late": Operation(RECOVER, before=(APPLY,), broken_off=0.75),
