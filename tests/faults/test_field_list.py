@@ -39,6 +39,10 @@ FIELD_LIST: Mapping[str, tuple[str, str]] = MappingProxyType(
             "no room for what is written down",
             "unit/evidence/journal.full_disk_stops_the_run_for_good_and_leaves_a_readable_journal",
         ),
+        "F06": (
+            "no record can be written after a window was armed",
+            "engine_interrupted.a_disk_that_fills_after_the_change_is_made",
+        ),
         "F07": (
             "the journal's last line is torn",
             "unit/evidence/journal.every_torn_tail_reads_as_the_records_before_it",
@@ -111,21 +115,22 @@ FIELD_LIST: Mapping[str, tuple[str, str]] = MappingProxyType(
             "the state folder is a link, or others may write",
             "unit/evidence/folder.unsafe_folders_are_refused",
         ),
+        "F32": ("no temporary folder", "cli/fault_list.f32_no_temporary_folder_is_used"),
         "F33": ("a service that is stopped", "engine_devices.interrupted_it_puts_back_what_it_made"),
         "F34": ("the laptop sleeps inside the window", "field_list.asleep_until_the_window_has_fired"),
         "F36": (
             "a journal of a newer version",
             "unit/evidence/journal.journal_of_a_newer_version_is_named_and_left_alone",
         ),
+        "F37": ("killed while a page is rendered", "cli/fault_list.f37_killed_while_a_page_is_rendered"),
         "F39": ("an odd time zone", "field_list.an_odd_time_zone_changes_nothing"),
         "F40": ("applied twice, then audited", "engine_devices.a_second_apply_sends_nothing"),
     }
 )
 #: What cannot happen to plexops: it has no batch of RouterOS that a history undoes, and calls no hook.
 NOT_OURS = frozenset({"F16", "F35"})
-#: What nothing tries yet: fsync fails right after a window was armed; an odd TMPDIR; two sites that share one router;
-#: the process ends while a page is rendered.
-OPEN = frozenset({"F06", "F32", "F37", "F38"})
+#: What nothing tries yet: two sites that share one router.
+OPEN = frozenset({"F38"})
 PUT = "uci set firewall.plexops_plex=redirect"
 
 
