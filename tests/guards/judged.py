@@ -152,7 +152,7 @@ def _carry_out(at: Place, plan: Plan, adopted: frozenset[str], one: Judged, befo
         change = step.change
         try:
             for write in _authorized(at, change, adopted, one):
-                one.sent.append(write.shows or shown(write))
+                one.sent.append(shown(write))
                 complaint = unexpected(write.expect, at.send(change, write))
                 _compare(at, one, before)
                 if one.violations:
