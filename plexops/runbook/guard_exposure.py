@@ -38,10 +38,12 @@ def _would(one: Exposure, text: str) -> str:
 
 
 def _announces(case: Case, change: Change) -> str | None:
-    """A setting of Plex opens no port by itself: what a run found there it may give back."""
+    """Plex's settings open no port by themselves: going back, it gets what it had, unless that was 32400 for all we know."""
     if case.restoring:
         return None
     if change.kind is not Kind.PLEX_REMOTE_ACCESS or change.want is None or not change.want.enabled:
+        return None
+    if not change.want.manual and case.undoing and change.want.last_automatic_port != PLEX_PORT:
         return None
     if not change.want.manual:
         return f"{change.id} would have Plex choose a port by itself, 32400 perhaps"

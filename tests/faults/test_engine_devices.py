@@ -323,7 +323,7 @@ def test_a_second_run_on_the_same_site(homes: Homes) -> None:
     with homes(options=HomeOptions(plex=PlexSeed(delay_seconds=1.5))) as bench, forker(ENGINE_CHILD) as other:
         bench.home.network.blocked_ports |= {32500}
         second = replace(bench, forker=other, _count=100)
-        bench.start("apply", "--yes")
+        bench.start("apply", "--yes", "--format", "json")
         wait_until(lambda: any(PUT in line for line in bench.home.commands("router")))
         refused = second("apply", "--yes")
         assert refused.status == 7, refused

@@ -1181,8 +1181,9 @@ def test_a_run_s_own_undo_asks_for_no_proof_of_what_it_found_itself() -> None:
 
 
 def test_a_run_s_own_undo_gives_plex_its_own_settings_back() -> None:
-    """They open nothing by themselves; a rollback does not let Plex choose a port again."""
-    automatic = entry(Kind.PLEX_REMOTE_ACCESS, RemoteAccess(True, False, 0), handle="p")
-    made = replace(ANNOUNCE, before=automatic)
-    assert refusing(undo(made)) == {"G1"}
-    assert refusing(replace(undo(made), restoring=True)) == set()
+    """They open nothing by themselves; a rollback does not let Plex choose a port again where that was 32400."""
+    for last, refuses in ((0, set()), (18444, set()), (32400, {"G1"})):
+        automatic = entry(Kind.PLEX_REMOTE_ACCESS, RemoteAccess(True, False, 0, last), handle="p")
+        made = replace(ANNOUNCE, before=automatic)
+        assert refusing(undo(made)) == refuses
+        assert refusing(replace(undo(made), restoring=True)) == set()
