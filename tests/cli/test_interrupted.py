@@ -18,7 +18,7 @@ from tests.cli.process import PLEXOPS, environment
 SITE = """\
   {name}:
     vars: {{external_port: 32500}}
-    router: {{profile: openwrt, address: 127.0.0.1, username: root, port: {port}, password: {{env: PASSWORD}}}}
+    router: {{profile: openwrt, address: 127.0.0.1, username: root, port: {port}, password: {{env: PLEXOPS_PASSWORD}}}}
 """
 
 
@@ -50,7 +50,7 @@ def test_ctrl_c_does_not_wait_for_dead_homes(bare: Path, command: str) -> None:
         process = subprocess.Popen(
             [*PLEXOPS, command, *(["--offline"] if command == "diagnose" else [])],
             cwd=bare,
-            env=environment(XDG_STATE_HOME=str(bare / "state"), PASSWORD="x"),
+            env=environment(XDG_STATE_HOME=str(bare / "state"), PLEXOPS_PASSWORD="x"),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             encoding="utf-8",

@@ -48,9 +48,12 @@ def nothing_left_to_settle(bench: Bench, state: dict[str, str]) -> None:
 
 
 def is_unsettled(bench: Bench) -> bool:
-    """Tell whether the killed run had begun a change, by its journal, and did not finish."""
+    """Tell whether the killed run had begun a change and did not come to its end, by its journal and the site's chain."""
     kinds = [record["kind"] for record in bench.journal()]
-    return "intent" in kinds and "finish" not in kinds
+    chain = bench.folder / "home" / "chain.jsonl"
+    last = chain.read_text("utf-8").splitlines()[-1:] if chain.exists() else []
+    ended = any('"kind":"ending"' in line and bench.runs()[-1].name in line for line in last)
+    return "intent" in kinds and "finish" not in kinds and not ended
 
 
 def refuses_until_settled(bench: Bench) -> None:
