@@ -92,7 +92,7 @@ def _replace_playbooks(running: RunningHome, playbooks: Sequence[Path]) -> None:
         shutil.copy(path, running.playbook_dir / f"{path.stem}.yaml")
 
 
-def pin_keys(home: LabHome) -> None:
+def pin_keys(home: LabHome, site: str = SITE) -> None:
     """Pin the home's keys in its own state folder: a secret goes only to a key that is pinned outside the files."""
     from datetime import UTC, datetime
 
@@ -103,19 +103,19 @@ def pin_keys(home: LabHome) -> None:
     running = home.running
     root = Store.open(home.state / "plexops").root
     keys = {
-        f"{SITE}/via": running.keys["jump"].public,
-        f"{SITE}/server": running.keys["server"].public,
-        f"{SITE}/vantage {_outside()}": running.keys["outside"].public,
+        f"{site}/via": running.keys["jump"].public,
+        f"{site}/server": running.keys["server"].public,
+        f"{site}/vantage {_outside()}": running.keys["outside"].public,
     }
     if running.router_name == "opnsense":
-        pins = {f"{SITE}/router": running.tls.pin}
+        pins = {f"{site}/router": running.tls.pin}
     else:
-        keys[f"{SITE}/router"] = running.keys["router"].public
+        keys[f"{site}/router"] = running.keys["router"].public
         pins = {}
     host, port = running.listen("plex_tv")
-    origins = {f"{SITE}/account": f"http://{host}:{port}"}
+    origins = {f"{site}/account": f"http://{host}:{port}"}
     if not running.scenario.server_login:  # else the server itself proves that it is Plex's host
-        origins[f"{SITE}/plex"] = f"http://{RESERVED}:{PLEX_PORT}"
+        origins[f"{site}/plex"] = f"http://{RESERVED}:{PLEX_PORT}"
     pinned_store(root, keys, pins, origins, datetime.now(UTC).date()).save()
 
 

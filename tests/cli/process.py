@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import os
 import pty
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -166,6 +167,17 @@ class House:
         text = path.read_text(encoding="utf-8")
         assert old in text, f"{old!r} is not in {name}"
         path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def describe_as_well(home: House, other: House, name: str) -> None:
+    """Write another home's site into a home's inventory, with its keys beside it, and pin who is there."""
+    keys = home.directory / f"{name}-keys"
+    shutil.copytree(other.directory / "keys", keys)
+    text = (other.directory / "inventory.yaml").read_text(encoding="utf-8")
+    text = text.replace(str(other.directory / "keys"), str(keys)).replace("sites:\n  home:", f"  {name}:")
+    with (home.directory / "inventory.yaml").open("a", encoding="utf-8") as file:
+        file.write(text)
+    pin_keys(LabHome(other.home, home.directory), name)
 
 
 @contextlib.contextmanager

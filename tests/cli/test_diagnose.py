@@ -17,7 +17,7 @@ from plexops.lab.home import HomeOptions
 from plexops.lab.plex_seed import PlexSeed
 from plexops.lab.scenarios import EXTERNAL_PORT
 from plexops.report import FORMATS
-from tests.cli.process import Ended, House, house
+from tests.cli.process import Ended, House, describe_as_well, house
 
 INVENTORY = "inventory.yaml"
 PASSWORD = "not-the-password-7731"
@@ -294,9 +294,7 @@ def test_no_playbook_is_needed(tmp_path: Path) -> None:
 
 def test_two_homes_in_one_inventory_have_a_verdict_each(tmp_path: Path) -> None:
     with house(tmp_path / "one", "in-order") as home, house(tmp_path / "two", "cgnat") as cabin:
-        theirs = (cabin.directory / INVENTORY).read_text(encoding="utf-8")
-        with (home.directory / INVENTORY).open("a", encoding="utf-8") as file:
-            file.write(theirs.replace("sites:\n  home:", "  cabin:"))
+        describe_as_well(home, cabin, "cabin")
         ended = home("diagnose", "--format", "json", "--format", "html:page.html")
         assert ended.status == 3
         found = {one["name"]: one for one in json.loads(ended.out)["sites"]}

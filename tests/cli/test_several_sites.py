@@ -9,16 +9,14 @@ from typing import Any
 
 import pytest
 
-from tests.cli.process import Ended, House, house
+from tests.cli.process import Ended, House, describe_as_well, house
 
 
 @pytest.fixture
 def two(tmp_path: Path) -> Iterator[tuple[House, House]]:
     """A home and a cabin; the home's inventory knows both."""
     with house(tmp_path / "one") as home, house(tmp_path / "two") as cabin:
-        theirs = (cabin.directory / "inventory.yaml").read_text(encoding="utf-8")
-        with (home.directory / "inventory.yaml").open("a", encoding="utf-8") as file:
-            file.write(theirs.replace("sites:\n  home:", "  cabin:"))
+        describe_as_well(home, cabin, "cabin")
         yield home, cabin
 
 
