@@ -13,7 +13,7 @@ def card(step: Step, shown: Shown, drivers: Drivers, seen: SiteState) -> str:
     """Give one line: device, what stands perhaps, how to look, what shall be seen, and what puts it back."""
     change = step.change
     if change.action is Action.RENEW:
-        return _moved(change, seen)
+        return _moved(change, shown, seen)
     stands = "still stands" if shown is Shown.NO else "may still stand"
     back = " ; ".join(step.script.undo) or "put back by hand what is not so"
     look = drivers.of(change.role).look_by_hand(change.kind)
@@ -23,17 +23,20 @@ def card(step: Step, shown: Shown, drivers: Drivers, seen: SiteState) -> str:
     )
 
 
-def _moved(change: Change, seen: SiteState) -> str:
+def _moved(change: Change, shown: Shown, seen: SiteState) -> str:
     """Say where the host is, where it was, and what leads where."""
     held = change.raw.get("held")
+    was = ", ".join(held) if isinstance(held, tuple) else "not known"
     fact = seen.view.of(Role.SERVER).facts.get("host.addresses")
-    now = ", ".join(fact.value) if fact is not None and isinstance(fact.value, tuple) else "not known"
+    now = "an address that is not known"
+    if shown is Shown.NO and fact is not None and isinstance(fact.value, tuple):
+        now = ", ".join(fact.value)
     forwards = [e for e in seen.view.of(Role.ROUTER).of(Kind.PORT_FORWARD) if e.values is not None]
     leads = "; ".join(
         f"“{e.label or e.handle}” leads to {e.values.address}" for e in forwards if e.values.enabled
     )
     return (
-        f"on the server: the host is not back where it was ({', '.join(held) if isinstance(held, tuple) else 'not known'}); "
+        f"on the server: the host was not seen back where it was ({was}); "
         f"it holds {now}. {leads or 'No forward is known'}. Look: ip addr show. "
         "Renew its lease by hand, or reserve the old address for it on the router. Then: plexops audit"
     )

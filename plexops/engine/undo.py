@@ -17,7 +17,7 @@ from plexops.model.errors import PlexopsError, Problem
 from plexops.model.exchange import Script
 from plexops.model.plan import Authorized, Step, authorize
 from plexops.model.resources import KINDS
-from plexops.model.snapshot import Role
+from plexops.model.snapshot import Kind, Role
 from plexops.runbook.guards import Case, judge
 from plexops.runbook.way_after import after_change
 
@@ -149,11 +149,14 @@ class Undoer:
         shown = Shown.NOT_KNOWN
         while True:
             try:
-                seen = self._wherever(seen, (lost, str(change.want)))
+                # Without its reservation it may get a third address: the router's leases tell.
+                seen = self._observer.again(seen, Role.ROUTER)
+                seen = self._wherever(seen, (lost, *_leased(seen), str(change.want)))
                 shown = _holds(seen, held)
             except PlexopsError:
                 shown = Shown.NOT_KNOWN  # it is on its way
-            if shown or time.monotonic() >= deadline:
+            late = time.monotonic() - deadline
+            if shown or late >= (0 if shown is Shown.NO else _RETURN_SECONDS):
                 return seen, shown
             time.sleep(_TRY_EVERY)
 
@@ -251,6 +254,11 @@ class Undoer:
 def _addresses(seen: SiteState) -> tuple[str, ...]:
     fact = seen.view.of(Role.SERVER).facts.get("host.addresses")
     return fact.value if fact is not None and isinstance(fact.value, tuple) else ()
+
+
+def _leased(seen: SiteState) -> tuple[str, ...]:
+    leases = (e.values for e in seen.view.of(Role.ROUTER).of(Kind.LEASE) if e.values is not None)
+    return tuple(str(lease.address) for lease in leases if lease.mac == seen.view.server_mac)
 
 
 def _holds(seen: SiteState, held: tuple[str, ...]) -> Shown:
