@@ -32,8 +32,12 @@ def begun(bench: Bench) -> int:
     """Start an apply that has forwarded and cannot find out whether it helps; give its process."""
     bench.home.ssh["outside"].options.refuse_connections = True
     process = bench.start("apply", "--yes")
-    wait_until(lambda: "ManualPortMappingMode=True" in bench.home.export("plex"))
-    time.sleep(0.3)
+    runs = bench.folder / "home" / "runs"
+    wait_until(
+        lambda: runs.is_dir() and any('"kind":"sent"' in j.read_text() for j in runs.glob("*/journal.jsonl"))
+    )
+    wait_until(lambda: "32500" in bench.home.export("router"))
+    time.sleep(0.5)
     return process
 
 
@@ -54,7 +58,7 @@ def test_the_first_time_it_says_at_once_what_it_puts_back(
     homes: Homes, router: RouterName, number: signal.Signals
 ) -> None:
     """F33: a service that is stopped with ten seconds of grace, or Ctrl-C: undone, and the message says what."""
-    with homes(router, options=UNDECIDED) as bench:
+    with homes(router, "no-forward", options=UNDECIDED) as bench:
         old = bench.state()
         process = begun(bench)
         os.kill(process, number)
@@ -75,7 +79,7 @@ def test_the_first_time_it_says_at_once_what_it_puts_back(
 @pytest.mark.parametrize("router", ["openwrt", "linux"])
 def test_the_second_time_it_says_what_stands_and_until_when(homes: Homes, router: RouterName) -> None:
     """The router hangs while it is put back: Ctrl-C once more ends at once, with what the router does by itself."""
-    with homes(router, options=UNDECIDED) as bench:
+    with homes(router, "no-forward", options=UNDECIDED) as bench:
         old = bench.state()
         process = begun(bench)
         with bench.home.router.lock:
@@ -100,7 +104,7 @@ def test_the_second_time_it_says_what_stands_and_until_when(homes: Homes, router
 @pytest.mark.parametrize("router", ROUTERS)
 def test_a_disk_that_fills_after_the_change_is_made(homes: Homes, router: RouterName) -> None:
     """F06: no record can be written any more. What was made is put back, the report is printed and says both."""
-    with homes(router, options=UNDECIDED) as bench:
+    with homes(router, "no-forward", options=UNDECIDED) as bench:
         old = bench.state()
         process = begun(bench)
         no_more_room(process, bench.runs()[-1])
