@@ -394,8 +394,6 @@ class SiteTasks:
     @property
     def external_port(self) -> int | None:
         """The port that the tasks want open on the router, if any does."""
-        for task in self.tasks:
-            wanted = task.kind is Kind.PORT_FORWARD and task.state is State.PRESENT
-            if wanted and task.want is not None:
-                return cast("int | None", task.want.external_port.single)
-        return None
+        forwards = (t for t in self.tasks if t.kind is Kind.PORT_FORWARD and t.state is State.PRESENT)
+        wanted = next((task.want for task in forwards if task.want is not None), None)
+        return None if wanted is None else cast("int | None", wanted.external_port.single)

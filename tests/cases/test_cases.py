@@ -130,7 +130,7 @@ def test_there_are_cases_of_every_kind_and_their_words_are_known() -> None:
 @pytest.mark.parametrize(("kind", "case"), CASES)
 def test_case(kind: Kind, case: Case) -> None:
     expect = case["expect"]
-    finding, scripts = judge(kind, case)
+    finding, scripts, functions = judge(kind, case)
     assert str(finding.status) == expect["status"], finding
     first = finding.changes[0] if finding.changes else None
     if "changes" in expect:
@@ -146,13 +146,13 @@ def test_case(kind: Kind, case: Case) -> None:
         assert expect.get(name, "") in getattr(finding, name), getattr(finding, name)
     assert expect.get("steps", "") in "\n".join(finding.steps)
     if "script" in expect:
-        assert [shown(write) for write in scripts[0].writes] == expect["script"]
+        assert [shown(write).removeprefix(functions) for write in scripts[0].writes] == expect["script"]
     if "undo" in expect:
-        assert list(scripts[0].undo) == expect["undo"]
+        assert [text.removeprefix(functions) for text in scripts[0].undo] == expect["undo"]
 
 
-def judge(kind: Kind, case: Case) -> tuple[Finding, tuple[Script, ...]]:
-    """Compare a case's task with its snapshot; give the finding and the scripts of its changes."""
+def judge(kind: Kind, case: Case) -> tuple[Finding, tuple[Script, ...], str]:
+    """Compare a case's task with its snapshot; give the finding, the scripts of its changes, and what begins them all."""
     router = ProfiledDriver(compile_profile(load_profile(case.get("family", "openwrt"), Path())))
     drivers = Drivers(router, ServerDriver(), PlexDriver())
     state = State(case.get("state", "present"))
@@ -179,7 +179,8 @@ def judge(kind: Kind, case: Case) -> tuple[Finding, tuple[Script, ...]]:
         frozenset(filter(None, [case.get("allow", "")])),
     )
     finding = compare(given)[0]
-    return finding, tuple(drivers.of(c.role).script(c, snapshot) for c in finding.changes[:1])
+    scripts = tuple(drivers.of(c.role).script(c, snapshot) for c in finding.changes[:1])
+    return finding, scripts, f"{router.profile.profile.functions} "
 
 
 #: The values that a case leaves out.

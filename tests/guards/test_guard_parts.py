@@ -90,7 +90,6 @@ FINE: dict[str, Make] = {
     "G12: a router that stages nothing": lambda: staged(None),
     "G12: nothing is staged, whatever else was not answered": lambda: staged("", "one of two did not answer"),
     "G12: our own edits while undoing": lambda: staged("dhcp.plexops_plex=host", undoing=True),
-    "G13: switched off among others while undoing": lambda: upnp(False, RESERVE, undoing=True),
 }
 REFUSED: dict[str, tuple[str, Make]] = {
     "the WAN address's own login port": (

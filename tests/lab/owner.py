@@ -29,6 +29,8 @@ READ = re.compile(
     r"|ip -4 neigh show$|ss -H(tln|ulnp)$|nmcli -t -f GENERAL.DEVICE,DHCP4 device show$|pidof \w"
     r"|hostname$|ls /run/plexops_|grep -|cat ['/]|curl -s )"
 )
+#: Who gave this host its address: its pattern has bars of its own, and nothing but files of leases is read.
+LEASE = re.compile(r"grep -EHrs '[^']*'(?: /(?:run|var)/[\w/]+)+")
 #: With one of these a line of shell could do more than its first word says.
 DOING_MORE = re.compile(r"[;&|<>`$\n]|-o |-X ")
 
@@ -177,7 +179,11 @@ def writes_since(home: RealHome, marked: dict[str, int]) -> dict[str, list[str]]
     sent = requests_since(home, marked)
     assert any(sent.values()), "nothing at all arrived: the sorting has nothing to sort"
     found = {
-        name: [r for r in requests if not LOG.fullmatch(r) and (not READ.match(r) or DOING_MORE.search(r))]
+        name: [
+            r
+            for r in requests
+            if not (LOG.fullmatch(r) or LEASE.fullmatch(r)) and (not READ.match(r) or DOING_MORE.search(r))
+        ]
         for name, requests in sent.items()
     }
     return {name: requests for name, requests in found.items() if requests}

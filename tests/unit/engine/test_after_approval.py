@@ -84,7 +84,7 @@ def test_another_plex_that_answers_since_makes_the_plan_stale(tmp_path: Path) ->
 def test_another_plex_that_answers_under_way_stops_the_run_before_anything_leads_to_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with looked_at("openwrt", "drifted", tmp_path / "home") as looked:
+    with looked_at("openwrt", "no-forward", tmp_path / "home") as looked:
         before = looked.running.export("router")
         send = Sender.send
 

@@ -24,7 +24,10 @@ def execs(log: list[str]) -> int:
 def test_it_costs_no_exec_more_and_an_audit_asks_none_of_it(tmp_path: Path) -> None:
     with looked_at("openwrt", "in-order", tmp_path) as at:
         audit = at.running.log("server")
-        assert [line for line in audit if line.split()[0] in ONLY_THEN] == []
+        more = [
+            line for line in audit if line.split()[0] in ONLY_THEN and "dhcp-server-identifier" not in line
+        ]
+        assert more == []
         assert "user6" not in "".join(audit)
         assert at.snapshot(Role.SERVER).state(Kind.LOG_EVENT) is KindState.UNSUPPORTED
         mark, plex = len(audit), len(at.running.log("plex"))

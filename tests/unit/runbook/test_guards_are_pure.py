@@ -88,7 +88,8 @@ def test_there_are_thirteen_guards_and_each_takes_the_case_alone() -> None:
 
 
 def test_a_case_holds_no_setting() -> None:
-    assert [field.name for field in fields(Case)] == ["before", "after", "changes", "adopted", "undoing"]
+    states = ["before", "after", "changes", "adopted", "undoing", "restoring", "in_the_end"]
+    assert [field.name for field in fields(Case)] == states
 
 
 def test_only_authorize_gives_leave() -> None:
