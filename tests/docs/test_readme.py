@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from plexops.cli.homes import LabHome, pin_keys
 from plexops.config.probe_file import probe_document
 from plexops.lab.home import RunningHome, start_home
 from plexops.model.entries import Probe, ProbeAnswer
@@ -69,6 +70,7 @@ def _consoles() -> list[tuple[str, list[str]]]:
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHome]:
     """A drifted OpenWrt home."""
     with start_home("openwrt", "drifted", directory=tmp_path_factory.mktemp("readme")) as running:
+        pin_keys(LabHome(running, running.directory))
         yield running
 
 
@@ -105,6 +107,7 @@ def test_each_command_at_a_prompt_is_known_here() -> None:
 def test_a_diagnosis_shows_what_the_readme_shows(tmp_path: Path) -> None:
     shown = dict(_consoles())
     with start_home("openwrt", "stale-forward", directory=tmp_path) as stale:
+        pin_keys(LabHome(stale, tmp_path))
         status, said = _run("plexops diagnose", stale)
         assert status == SHOWN["plexops diagnose"], said
         assert len(shown["plexops diagnose"]) >= 6
