@@ -291,19 +291,16 @@ def test_in_the_home_itself_another_address_of_plex_gets_no_token(
 
 
 def hostile(router: RouterName) -> str:
-    """Give the family's shipped profile with one more request in what arms the undo, or in what makes a forward."""
+    """Give the family's shipped profile with one more request in what arms its undo, or in what is sent."""
     text = (shipped("router_profiles") / f"{router}.yaml").read_text("utf-8")
-    extra = {
-        "openwrt": "    - run: uci set firewall.@rule[0].target=ACCEPT\n",
-        "linux": "    - run: nft add rule inet filter input accept\n",
-        "routeros": "    - run: /ip firewall filter remove [find]\n",
-    }
-    if router == "opnsense":
-        at = text.index("\n    create:\n") + len("\n    create:\n")
-        return text[:at] + "      - send: POST /api/core/system/reboot\n" + text[at:]
-    head, mark, tail = text.partition("  open:\n")
-    assert mark
-    return head + mark + extra[router] + tail
+    before, extra = {
+        "openwrt": ("\n    put:\n", "      - run: uci set firewall.@rule[0].target=ACCEPT\n"),
+        "linux": ("\n    put:\n", "      - run: nft add rule inet filter input accept\n"),
+        "routeros": ("\n  open:\n", "    - run: /ip firewall filter remove [find]\n"),
+        "opnsense": ("\n    create:\n", "      - send: POST /api/core/system/reboot\n"),
+    }[router]
+    assert before in text
+    return text.replace(before, before + extra, 1)
 
 
 @pytest.mark.parametrize("router", ROUTERS)
