@@ -148,10 +148,10 @@ def plan_for(at: Place) -> tuple[Plan, frozenset[str]]:
 
 
 def _carry_out(at: Place, plan: Plan, adopted: frozenset[str], one: Judged, before: frozenset[Way]) -> None:
-    for step in plan.steps:
-        change = step.change
+    for place, step in enumerate(plan.steps):
+        change, later = step.change, [behind.change for behind in plan.steps[place + 1 :]]
         try:
-            for write in _authorized(at, change, adopted, one):
+            for write in _authorized(at, change, later, adopted, one):
                 one.sent.append(shown(write))
                 complaint = unexpected(write.expect, at.send(change, write))
                 _compare(at, one, before)
@@ -175,12 +175,17 @@ def _carry_out(at: Place, plan: Plan, adopted: frozenset[str], one: Judged, befo
             return
 
 
-def _authorized(at: Place, change: Change, adopted: frozenset[str], one: Judged) -> Iterator[Write]:
+def _authorized(
+    at: Place, change: Change, later: Sequence[Change], adopted: frozenset[str], one: Judged
+) -> Iterator[Write]:
     """Judge a step once more on what is there now, as the engine does right before it is sent."""
     view = at.view()
     now = view.of(change.role)
     step = Step(change, at.drivers.of(change.role).script(change, now))
-    case = Case(view, view.with_snapshot(after_change(now, change)), (change,), adopted)
+    after = in_the_end = view.with_snapshot(after_change(now, change))
+    for each in later:
+        in_the_end = in_the_end.with_snapshot(after_change(in_the_end.of(each.role), each))
+    case = Case(view, after, (change,), adopted, in_the_end=in_the_end)
     verdicts = judge(case)
     if not authorize("home", step, verdicts):
         one.ended = "given back (refused on the way)"

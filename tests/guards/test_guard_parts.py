@@ -69,10 +69,10 @@ def staged(text: str | None, reason: str = "", *, undoing: bool = False) -> Case
     return case_of(view, [RESERVE], undoing=undoing)
 
 
-def upnp(enabled: bool, *behind: Change, undoing: bool = False) -> Case:
+def upnp(enabled: bool, *behind: Change) -> Case:
     (had,) = sound_view().of(ROUTER).of(Kind.UPNP)
     switched = change(Kind.UPNP, Action.UPDATE, Upnp(enabled=enabled), before=had)
-    return case_of(sound_view(), [switched, *behind], undoing=undoing)
+    return case_of(sound_view(), [switched, *behind])
 
 
 LOGIN = FirewallRule(22)
