@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from os.path import commonprefix
 
 from plexops.model.run import ChangeReport, GuardReport, SiteReport
 from plexops.report.terminal import Pen, Style, one_line, width_of, wrap
@@ -18,6 +19,8 @@ _OUTCOME_STYLES = {
     "stays": Style.DRIFT,
 }
 _PROOF_STYLES = {"proven": Style.OK, "refuted": Style.STOP, "unknown": Style.UNKNOWN}
+#: In place of a long beginning that several requests share.
+_BEGINS, _LONG = "[…] ", 200
 _SYMBOL_STYLES = {"+": Style.OK, "~": Style.DRIFT, "-": Style.STOP}
 
 
@@ -29,9 +32,28 @@ def change_lines(site: SiteReport, pen: Pen, width: int) -> list[str]:
     lines = _hang(
         pen.paint(head, Style.STRONG), head, 0, f"· {number}, in this order; nothing was sent", width
     )
+    begins = _shared_beginning(site.changes)
     for index, change in enumerate(site.changes, 1):
-        lines += ["", *_head((f"{index:>3}  ", 5), change, 0, pen, width), *_detail(change, pen, width)]
+        detail = _detail(change, pen, width, begins)
+        lines += ["", *_head((f"{index:>3}  ", 5), change, 0, pen, width), *detail]
+    if begins:
+        lines += [
+            "",
+            f"{_BEGINS.strip()}, in the requests above, stands for what they all begin with:",
+            f"     {begins}",
+        ]
     return lines
+
+
+def _shared_beginning(changes: Sequence[ChangeReport]) -> str:
+    """Give the shell functions with which requests of one router begin: people read them once."""
+    requests = [text for change in changes for text in (*change.commands, *change.undo)]
+    for first in requests:
+        alike = [text for text in requests if text.startswith(first[:_LONG])]
+        common = commonprefix(alike)  # noqa: RUF071 - character by character is meant
+        if len(alike) > 1 and len(common) > _LONG and "; " in common:
+            return common[: common.rindex("; ") + 2]
+    return ""
 
 
 def outcome_lines(site: SiteReport, pen: Pen, width: int, *, verbose: bool) -> list[str]:
@@ -45,7 +67,7 @@ def outcome_lines(site: SiteReport, pen: Pen, width: int, *, verbose: bool) -> l
         lead = pen.paint(word, _OUTCOME_STYLES[change.outcome]) + " " * (column - width_of(word))
         lines += _head((lead, column), change, roles, pen, width)
         if verbose:
-            lines += _detail(change, pen, width)
+            lines += _detail(change, pen, width, "")
     for proof in site.proofs:
         text = f"{one_line(proof.source)}: {one_line(proof.text)}"
         lines += _hang(pen.paint(proof.mark, _PROOF_STYLES[proof.mark]), proof.mark, column, text, width)
@@ -91,14 +113,12 @@ def _head(lead: tuple[str, int], change: ChangeReport, roles: int, pen: Pen, wid
     return lines
 
 
-def _detail(change: ChangeReport, pen: Pen, width: int) -> list[str]:
+def _detail(change: ChangeReport, pen: Pen, width: int, begins: str) -> list[str]:
     lines = _fields(change, width)
-    for command in change.commands:
-        lines += _request("send", command, pen)
-    for command in change.undo:
-        lines += _request("undo", command, pen)
-    for command in change.window_commands:
-        lines += _request("window", command, pen)
+    named = (("send", change.commands), ("undo", change.undo), ("window", change.window_commands))
+    for label, commands in named:
+        for command in commands:
+            lines += _request(label, command.replace(begins, _BEGINS) if begins else command, pen)
     if change.window:
         lines += _hang(pen.paint("     window", Style.FAINT), "     window", 15, change.window, width)
     if change.exposure is not None:

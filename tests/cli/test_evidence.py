@@ -101,7 +101,7 @@ def test_export_holds_what_is_masked_and_nothing_private(asked_nothing: House) -
     assert MAC in private.read_text().lower()
     plan = json.loads(files["masked-plan.json"])
     assert any(
-        "dhcp.plexops_plex.mac=52:54:00:··" in request
+        "plexops.plexops_plex.mac=52:54:00:··" in request
         for step in plan["steps"]
         for request in step["requests"]
     )

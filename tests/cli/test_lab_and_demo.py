@@ -101,7 +101,7 @@ def test_demo_ends_as_it_tells(router: str, tmp_path: Path) -> None:
     ended = plexops("demo", "--router", router, "--keep", "home", directory=tmp_path)
     assert ended.err == ""
     assert ended.status == 0
-    statuses = re.findall(r"exit (\d)$", ended.out, re.MULTILINE)
+    statuses = re.findall(r" {2,}exit (\d)$", ended.out, re.MULTILINE)
     assert statuses == ["1", "0", "0", "0", "0"]
     assert re.findall(r"^\$ (.*)$", ended.out, re.MULTILINE) == [
         "plexops audit",
