@@ -37,6 +37,8 @@ class Answered:
     address: str = ""
     token: Secret | None = None
     inside: bool = False
+    #: The address and port at which this very Plex was met.
+    met: tuple[str, int] | None = None
 
     def add_outside(self, other: Answered) -> None:
         """Put what services outside told this computer beside what they told the server."""

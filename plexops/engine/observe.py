@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from ipaddress import IPv4Address
 from types import MappingProxyType
-from urllib.parse import urlsplit
 
 from plexops.drivers.checkers import BY
 from plexops.drivers.outside import USUAL_ECHOES, EchoDriver, merge
-from plexops.drivers.plex import PlexDriver, load_plexapi
+from plexops.drivers.plex import load_plexapi
 from plexops.engine.access import Access, Links
 from plexops.engine.asking import TOKEN_READ, Answered, ask_all
+from plexops.engine.asking_plex import AskingPlex, nobody_answers
 from plexops.engine.site_state import Drivers, SiteState, with_exhibits
 from plexops.engine.vantages import Vantages, ports_to_try
 from plexops.model.errors import PlexopsError, Problem
@@ -28,9 +28,6 @@ from plexops.runbook.endpoints import proxy
 from plexops.runbook.view import SiteView
 from plexops.transport.here import holds_address
 from plexops.transport.loading import load_http
-
-#: The problems that mean "nobody answers there": the host may have another address now.
-_NOBODY = frozenset({"PLX-D102", "PLX-D103", "PLX-D104", "PLX-D108"})
 
 
 @contextmanager
@@ -109,9 +106,8 @@ class Observer:
             part = self._ask_plex(seen.token, seen.server_address, host_told=Role.SERVER in seen.identities)
         if part.snapshot is None:
             raise PlexopsError(part.problems or Problem("PLX-D101", f"the {role} did not answer"))
-        plex = self._access.site.plex
         fresh = replace(seen, taken=MappingProxyType({**seen.taken, role: asked}))
-        return _renewed(fresh, role, part, "" if plex is None else plex.url)
+        return _renewed(fresh, role, part)
 
     def probe(self, seen: SiteState, port: int) -> SiteState:
         """Try the port again from every vantage. What a service outside told stays: it is asked once a run."""
@@ -218,7 +214,7 @@ class Observer:
         try:
             part = self._ask_server("")
         except PlexopsError as error:
-            if not _nobody(error):
+            if not nobody_answers(error):
                 raise
             address = _leased_address(router.result(), server)
             if not address:
@@ -277,40 +273,10 @@ class Observer:
         return _leased_address(router.result(), device)
 
     def _ask_plex(self, token: Secret | None, moved: str, *, host_told: bool, logs: bool = False) -> Answered:
-        """Ask Plex where it is; where nothing gets through to it, from inside the server. `logs`: for its log as well."""
-        driver = None
-        if self._drivers.plex is not None:
-            driver = replace(self._drivers.plex, logs=logs, token=self._sends_token(token, host_told))
-        plex, server = self._access.site.plex, self._access.site.server
-        if driver is None or plex is None:
+        driver = self._drivers.plex
+        if driver is None:
             return Answered()
-        same_host = server is not None and urlsplit(plex.url).hostname == str(server.address)
-        address = moved if same_host else ""
-        try:
-            part = self._ask_plex_at(driver, token, address, inside=False, beside=host_told)
-        except PlexopsError as error:
-            asked = server is not None and server.asked
-            if not _nobody(error) or not same_host or not asked or not host_told:
-                raise
-            part = self._ask_plex_at(driver, token, address, inside=True, beside=True)
-            part.inside = True
-        part.address = address
-        part.token = token
-        return part
-
-    def _sends_token(self, token: Secret | None, server_answers: bool) -> bool:
-        """Tell whether Plex is asked with a token. A recording does not hold the one that the server told."""
-        told = not self._links.live and server_answers and self._access.wants_token_from_server()
-        return told or self._access.knows_token(token)
-
-    def _ask_plex_at(
-        self, driver: PlexDriver, token: Secret | None, address: str, *, inside: bool, beside: bool
-    ) -> Answered:
-        device = self._access.device(Role.PLEX) + (" from inside" if inside else "")
-        link = self._links.read(
-            device, lambda: self._access.plex(token, address, inside=inside, beside=beside)
-        )
-        return ask_all(driver.observe(), link, Role.PLEX)
+        return AskingPlex(self._access, self._links, driver, logs).ask(token, moved, host_told=host_told)
 
     def _put_together(self, parts: Mapping[Role, Answered], asked: float) -> SiteState:
         snapshots = {role: part.snapshot for role, part in parts.items() if part.snapshot is not None}
@@ -319,7 +285,7 @@ class Observer:
             self._blank,
             snapshots=MappingProxyType(snapshots),
             ages=MappingProxyType(dict.fromkeys(snapshots, time.monotonic() - asked)),
-            plex_answered_at=self._plex_answered_at(parts[Role.PLEX]),
+            plex_answered_at=parts[Role.PLEX].met,
         )
         return SiteState(
             view=view,
@@ -334,12 +300,6 @@ class Observer:
             taken=MappingProxyType(dict.fromkeys(snapshots, asked)),
         )
 
-    def _plex_answered_at(self, part: Answered) -> tuple[str, int] | None:
-        plex = self._access.site.plex
-        if part.snapshot is None or plex is None:
-            return None
-        return _answered_at(part, plex.url, plex.port)
-
 
 def _with_outside(seen: SiteState, found: Sequence[Snapshot], exhibits: Sequence[Exhibit]) -> SiteState:
     """Put what was seen outside beside what is known from there."""
@@ -347,31 +307,20 @@ def _with_outside(seen: SiteState, found: Sequence[Snapshot], exhibits: Sequence
     return replace(seen, view=view, exhibits=with_exhibits(seen.exhibits, exhibits))
 
 
-def _renewed(seen: SiteState, role: Role, part: Answered, url: str) -> SiteState:
+def _renewed(seen: SiteState, role: Role, part: Answered) -> SiteState:
     snapshot = part.snapshot
     if snapshot is None:
         return seen
     view = seen.view.with_snapshot(snapshot)
     if role is Role.PLEX:
-        view = replace(view, plex_answered_at=_answered_at(part, url, view.plex_port))
+        view = replace(view, plex_answered_at=part.met)
         seen = replace(seen, plex_inside=part.inside)
     return replace(seen, view=view, exhibits=with_exhibits(seen.exhibits, part.exhibits))
-
-
-def _answered_at(part: Answered, url: str, port: int) -> tuple[str, int]:
-    """Give where Plex answered; what only the server itself can reach counts as its loopback."""
-    if part.inside:
-        return "127.0.0.1", port
-    return part.address or urlsplit(url).hostname or "", urlsplit(url).port or port
 
 
 def _told_log(server: Snapshot | None) -> bool:
     """Tell whether the server itself gave Plex's log."""
     return server is not None and server.state(Kind.LOG_EVENT) is KindState.PRESENT
-
-
-def _nobody(error: PlexopsError) -> bool:
-    return any(problem.code in _NOBODY for problem in error.problems)
 
 
 def _moved_here(part: Answered, router: Future[Answered], server: ServerDevice) -> str:

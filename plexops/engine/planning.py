@@ -22,7 +22,7 @@ from plexops.model.site import SiteTasks
 from plexops.model.snapshot import Entry, Kind, Role, Snapshot, canonical
 from plexops.packets.projection import lets_translated
 from plexops.runbook.guards import Case, judge
-from plexops.runbook.view import SiteView
+from plexops.runbook.view import SiteView, ipv4
 from plexops.runbook.way_after import after_change
 from plexops.runbook.way_in import (
     WayIn,
@@ -150,9 +150,11 @@ def _arrived(view: SiteView, changes: Sequence[Change]) -> SiteView:
     Guards look again, at the real state, right before the forward is written.
     """
     moves = any(change.action is Action.RENEW or change.kind is Kind.FIREWALL_RULE for change in changes)
-    if not moves or view.plex_answered_at is None:
+    met = view.plex_answered_at
+    at = None if met is None else ipv4(met[0])
+    if not moves or met is None or at is None or not (at.is_loopback or at in view.plex_host):
         return view
-    return replace(view, plex_answered_at=(str(view.plex_address), view.plex_answered_at[1]))
+    return replace(view, plex_answered_at=(str(view.plex_address), met[1]))
 
 
 def _render(changes: Sequence[Change], view: SiteView, drivers: Drivers) -> tuple[tuple[Step, ...], SiteView]:

@@ -9,7 +9,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from plexops.model.errors import PlexopsError
-from plexops.transport.http_settings import Authorities, HttpSettings, Pinned
+from plexops.transport.http_settings import Authorities, HttpSettings, Pinned, Whoever
 from plexops.transport.net import cut, dial
 from plexops.transport.problems import failure, quoted
 from plexops.transport.secret_way import require_over_http
@@ -129,6 +129,8 @@ class Dialer:
     def _may_log_in(self, stream: socket.socket) -> None:
         """Refuse to send a login where it could be read, or to whom only the repository vouches for."""
         settings = self._settings
+        if settings.login is not None and isinstance(settings.tls, Whoever):
+            raise TypeError("a login goes to nobody whose certificate is not judged")
         # Through a jump host the peer's address is not seen: only an address in the URL itself counts then.
         peer = settings.host if settings.via is not None else str(stream.getpeername()[0])
         require_over_http(settings, peer)
@@ -208,10 +210,10 @@ class _Scan(Dialer):
 
 
 def _context(settings: HttpSettings) -> ssl.SSLContext:
-    if isinstance(settings.tls, Pinned):
+    if not isinstance(settings.tls, Authorities):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE  # the pin is compared instead, before anything is sent
+        context.verify_mode = ssl.CERT_NONE  # a pin is compared instead, before anything is sent
         return context
     return _authorities(settings, settings.tls)
 

@@ -42,6 +42,11 @@ class Pinned:
 
 
 @dataclass(frozen=True, slots=True)
+class Whoever:
+    """No certificate is judged: for what is public, and asked without a login."""
+
+
+@dataclass(frozen=True, slots=True)
 class HttpSettings:
     """One device's HTTP. `base_url` is scheme, host and port; a path in it goes before every request's.
 
@@ -56,7 +61,7 @@ class HttpSettings:
     device: str
     base_url: str
     login: BasicLogin | HeaderLogin | None = None
-    tls: Authorities | Pinned = Authorities()
+    tls: Authorities | Pinned | Whoever = Authorities()
     via: SshSettings | None = None
     plain_login: bool = False
     approved: bool = False
