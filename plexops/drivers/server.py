@@ -143,7 +143,7 @@ class ServerDriver:
             tuple(entries),
             MappingProxyType(kinds),
             MappingProxyType(reasons),
-            replace(box, inserts=MappingProxyType({"firewall_rule": chains})),
+            replace(box, inserts=MappingProxyType(_places(chains))),
         )
 
     def _more(self) -> tuple[Read, ...]:
@@ -294,6 +294,15 @@ def _box(replies: Mapping[str, Reply], facts: Mapping[str, Fact]) -> Box:
     }
     side = facts.get("host.interface")
     return build_box("netfilter", Told(told, "server", "" if side is None else str(side.value)))
+
+
+def _places(chains: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """Part the chains in which rules of a host firewall stand by the family of their packets."""
+    six = tuple(name for name in chains if name.startswith("ip6 "))
+    return {
+        "firewall_rule": tuple(name for name in chains if name not in six),
+        "firewall_rule over IPv6": six,
+    }
 
 
 def _ufw_is_loaded(box: Box) -> bool | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from plexops.engine.findings import Comparison, change_of, exhibits_of, finding_of
 from plexops.model.change import Action, Change
 from plexops.model.finding import Finding, FindingStatus
+from plexops.model.resources import KINDS
 from plexops.model.site import ResolvedTask
 from plexops.model.snapshot import Kind, KindState, Snapshot
 from plexops.packets.reach import AnswerKind
@@ -16,7 +17,7 @@ from plexops.runbook.way_in import WayIn, into_server, says
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """Viewers are stopped, in words, and the change that would let them in."""
+    """Viewers are stopped, or more are let in than viewers, in words; and the change that mends it."""
 
     have: str
     change: Change
@@ -50,6 +51,10 @@ def admitted(given: Comparison, task: ResolvedTask, snapshot: Snapshot) -> Findi
     if way is None:
         have = "what the server's filters do could not be read"
         return finding_of(task, FindingStatus.UNKNOWN, have=have, exhibits=exhibits)
+    if ours and ours[0].values.over_ipv6:
+        change = change_of(task, Action.UPDATE, ours[0], KINDS[task.kind].differs(task.want, ours[0].values))
+        have = f"our rule lets tcp {ours[0].values.port} in over IPv6 too, where no forward is"
+        return Stopped(have, change, exhibits)
     if way.open:
         some = "" if kind is AnswerKind.EVERYBODY else f", but for some: {says(way.reasons[0])}"
         have = f"tcp {task.want.port} is admitted{some}"

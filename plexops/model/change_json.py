@@ -116,11 +116,12 @@ def _remote_access(d: Mapping[str, Any]) -> RemoteAccess:
     return RemoteAccess(d["enabled"], d["manual"], d["manual_port"], d["last_automatic_port"])
 
 
+#: Journals of version 1 do not say `over_ipv6`: its rules were for both families.
 _BUILDERS: Mapping[Kind, Callable[[Any], Any]] = {
     Kind.DHCP_RESERVATION: _reservation,
     Kind.PORT_FORWARD: _forward,
     Kind.PASSAGE: _passage,
-    Kind.FIREWALL_RULE: lambda d: FirewallRule(d["port"]),
+    Kind.FIREWALL_RULE: lambda d: FirewallRule(d["port"], d.get("over_ipv6", True)),
     Kind.PLEX_REMOTE_ACCESS: _remote_access,
     Kind.UPNP: lambda d: Upnp(d["enabled"]),
     Kind.LEASE: IPv4Address,

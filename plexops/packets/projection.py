@@ -9,6 +9,7 @@ from types import MappingProxyType
 from plexops.model.intervals import Numbers
 from plexops.model.matches import (
     AddressIn,
+    Family,
     FamilyIs,
     InterfaceIs,
     Match,
@@ -117,9 +118,9 @@ def with_accept(
     return _inserted(box, found, rule, before=at)
 
 
-def with_host_accept(box: Box, port: int, name: str) -> Box:
-    """Put in the host firewall's accept for TCP to one port, wherever that firewall puts it."""
-    for chain in box.inserts.get("firewall_rule", ()):
+def with_host_accept(box: Box, port: int, name: str, family: Family = 4) -> Box:
+    """Put in the host firewall's accept for TCP to one port, wherever that firewall puts it; ours is of IPv4 alone."""
+    for chain in box.inserts.get("firewall_rule" if family == 4 else "firewall_rule over IPv6", ()):
         box = with_accept(box, chain, "", None, port, name)
     return box
 

@@ -146,6 +146,69 @@ def test_create_admits_plex_and_leaves_the_other_rules() -> None:
         assert changed("linux", before, at.export())[0] == []
 
 
+def rules6_of(at: Host) -> str:
+    return at.server.files.read("/etc/ufw/user6.rules").decode()
+
+
+def test_our_rule_is_for_ipv4_alone() -> None:
+    """A forward is of IPv4: who is let in over IPv6 is none of its business."""
+    with host() as at:
+        before = rules6_of(at)
+        made = carry_out(at, at.finding(WANTED))
+        assert rules6_of(at) == before
+        at.undo(made)
+        assert rules6_of(at) == before
+
+
+BOTH = "ufw prepend allow in proto tcp from any to any port 32400 comment plexops:plex"
+
+
+def test_what_an_earlier_version_made_for_both_is_narrowed_and_given_back() -> None:
+    with host() as at:
+        six = rules6_of(at)
+        at.run(BOTH)
+        before = at.export()
+        finding = at.finding(WANTED)
+        assert finding.status is FindingStatus.DRIFT
+        assert "over IPv6 too" in finding.have
+        four = rules_of(at)
+        change = carry_out(at, finding)
+        assert (rules6_of(at), rules_of(at)) == (six, four)
+        assert at.admits() == "accepted"
+        assert at.finding(WANTED).status is FindingStatus.OK
+        at.undo(change_from_json(json.loads(json.dumps(change_to_json(change)))))
+        assert at.export() == before
+
+
+@pytest.mark.parametrize("wanted", [OTHER, ABSENT])
+def test_what_an_earlier_version_made_is_moved_or_taken_away_whole(wanted: ResolvedTask) -> None:
+    with host() as at:
+        six = rules6_of(at)
+        at.run(BOTH)
+        before = at.export()
+        change = carry_out(at, at.finding(wanted))
+        assert rules6_of(at) == six
+        at.undo(change)
+        assert at.export() == before
+
+
+def test_a_twin_that_stands_behind_others_is_not_taken_without_a_way_back() -> None:
+    with host() as at:
+        at.run(BOTH)
+        at.run("ufw prepend deny proto tcp from any to ::/0 port 9000")
+        before = at.export()
+        finding = at.finding(WANTED)
+        assert (finding.status, finding.changes) == (FindingStatus.UNSUPPORTED, ())
+        assert "its place could not be put back" in finding.why
+        assert at.export() == before
+
+
+def test_a_rule_of_others_for_both_is_left_as_it_is() -> None:
+    with host() as at:
+        at.run("ufw allow 32400/tcp comment mine")
+        assert at.finding(WANTED).status is FindingStatus.OK
+
+
 def test_a_second_apply_has_nothing_to_do() -> None:
     with host() as at:
         carry_out(at, at.finding(WANTED))
@@ -357,7 +420,7 @@ DISTORTED: dict[str, Callable[[Read, Reply], Reply]] = {
 
 
 @pytest.mark.parametrize("name", DISTORTED)
-@pytest.mark.parametrize("read", ["ufw.conf", "ufw.default", "ufw.rules"])
+@pytest.mark.parametrize("read", ["ufw.conf", "ufw.default", "ufw.rules", "ufw.rules6"])
 def test_what_is_no_answer_is_unknown_with_a_reason(read: str, name: str) -> None:
     if (read, name) in (("ufw.conf", "half a rule"), ("ufw.default", "half a rule")):
         name = "garbage"
@@ -435,7 +498,7 @@ def test_hostile_comments_of_others_are_read_and_left_alone() -> None:
         change = carry_out(at, at.finding(WANTED))
         assert changed("linux", before, at.export())[0] == []
         ran = [line for line in at.log.lines[mark:] if line.startswith("ufw ")]
-        assert ran == ["ufw prepend allow in proto tcp from any to any port 32400 comment plexops:plex"]
+        assert ran == ["ufw prepend allow in proto tcp from any to 0.0.0.0/0 port 32400 comment plexops:plex"]
         at.undo(change)
         assert at.export() == before
 

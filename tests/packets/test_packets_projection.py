@@ -182,7 +182,10 @@ def test_the_hosts_accept_is_put_wherever_its_firewall_puts_it() -> None:
         base("input", ESTABLISHED, rule(jump("user")), policy=DROP, name="input"),
         sub("user", rule(TCP, dport(22), ACCEPT)),
     )
-    host = replace(server(*chains), inserts=MappingProxyType({"firewall_rule": ("user", "user6")}))
+    host = replace(
+        server(*chains),
+        inserts=MappingProxyType({"firewall_rule": ("user",), "firewall_rule over IPv6": ("user6",)}),
+    )
 
     def reached(box: Box) -> AnswerKind:
         return who_reaches([box], asked(32400, at=PLEX), plex()).kind

@@ -15,8 +15,11 @@ HEAD = "*filter\n### RULES ###\n\n"
 ANY = "0.0.0.0/0"
 
 
-def look(rules: Said, default: Said = 'IPV6=yes\nDEFAULT_INPUT_POLICY="DROP"\n') -> Snapshot:
-    said: dict[str, Said] = {"ufw.conf": "ENABLED=yes\n", "ufw.default": default, "ufw.rules": rules}
+def look(
+    rules: Said, default: Said = 'IPV6=yes\nDEFAULT_INPUT_POLICY="DROP"\n', *, rules6: Said = HEAD
+) -> Snapshot:
+    said: dict[str, Said] = {"ufw.conf": "ENABLED=yes\n", "ufw.default": default}
+    said |= {"ufw.rules": rules, "ufw.rules6": rules6}
     return observe(ServerDriver(firewall=Ufw()).observe(), said)
 
 
