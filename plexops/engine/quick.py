@@ -17,8 +17,9 @@ from plexops.model.site import Checker
 from plexops.model.snapshot import SOMEBODY, Entry, Fact, Kind, KindState, Role, Snapshot
 from plexops.runbook.condition import Condition, Holds, WanCause
 from plexops.runbook.conditions import wan
+from plexops.runbook.exposures import exposures
 from plexops.runbook.view import SiteView
-from plexops.runbook.way_in import entry_of, exposures
+from plexops.runbook.way_in import entry_of
 from plexops.transport.here import SOMEWHERE, HereSettings, address_towards
 from plexops.transport.looking import HereLink
 from plexops.transport.workers import workers

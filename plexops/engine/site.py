@@ -24,7 +24,7 @@ from plexops.model.errors import PlexopsError, Problem
 from plexops.model.profile import Profile, Speaks
 from plexops.model.secret import Secret
 from plexops.model.site import AddressBy, ServerDevice, Site, SiteTasks, State
-from plexops.model.snapshot import Role
+from plexops.model.snapshot import Kind, Role
 from plexops.model.values import Ports
 from plexops.runbook.view import SiteView
 from plexops.transport.machine import can_be_asked
@@ -139,7 +139,7 @@ def open_home(tasks: SiteTasks, setting: Setting) -> Home:
         plex=None if site.plex is None else PlexDriver(),
     )
     plain = None if profile is None else profile.profile
-    return Home(tasks, access, drivers, plain, _view(site, drivers, plain, access), setting.links)
+    return Home(tasks, access, drivers, plain, _view(tasks, drivers, plain, access), setting.links)
 
 
 def _require_allowed(profile: Profile, access: Access, setting: Setting) -> None:
@@ -210,7 +210,8 @@ def _server_driver(server: ServerDevice | None) -> ServerDriver | None:
     return ServerDriver(firewall=firewall_named(server.firewall), container=server.container)
 
 
-def _view(site: Site, drivers: Drivers, profile: Profile | None, access: Access) -> SiteView:
+def _view(tasks: SiteTasks, drivers: Drivers, profile: Profile | None, access: Access) -> SiteView:
+    site = tasks.site
     server, plex, router = site.server, site.plex, site.router
     asked = {
         Role.ROUTER: drivers.router is not None,
@@ -231,6 +232,7 @@ def _view(site: Site, drivers: Drivers, profile: Profile | None, access: Access)
         server_is_static=server is not None and server.address_by is AddressBy.STATIC,
         plex_address=_plex_address(site),
         plex_port=32400 if plex is None else plex.port,
+        named_ports=_named_ports(tasks),
         port_share=_port_share(site),
         upstream_passes_on=site.upstream is not None and site.upstream.passes_on,
         wan_names=_interface_names(site, profile, "wan"),
@@ -238,6 +240,12 @@ def _view(site: Site, drivers: Drivers, profile: Profile | None, access: Access)
         asked=frozenset(role for role, wanted in asked.items() if wanted),
         management=MappingProxyType(management),
     )
+
+
+def _named_ports(tasks: SiteTasks) -> frozenset[int]:
+    """Give the external ports that the tasks name for Plex: the one that is forwarded, and those that Plex announces."""
+    announced = (t.want.manual_port for t in tasks.tasks if t.kind is Kind.PLEX_REMOTE_ACCESS and t.want)
+    return frozenset(port for port in (tasks.external_port, *announced) if port)
 
 
 def _port_share(site: Site) -> Ports | None:

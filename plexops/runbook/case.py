@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from ipaddress import IPv4Address
 
 from plexops.model.change import Action, Change
-from plexops.model.intervals import subtract
+from plexops.model.intervals import normalise, subtract
 from plexops.model.resources.passage import Passage
 from plexops.model.resources.port_forward import PortForward
 from plexops.model.snapshot import Entry, Kind, Role
+from plexops.model.values import PLEX_PORT
+from plexops.runbook.exposures import Exposure, arrivals
+from plexops.runbook.moving import brings_to
 from plexops.runbook.view import SiteView
-from plexops.runbook.way_in import Exposure, exposures
 
 
 @dataclass(frozen=True)
@@ -34,17 +37,30 @@ class Case:
     in_the_end: SiteView | None = None
 
     @cached_property
-    def exposed_after(self) -> tuple[Exposure, ...]:
-        """Every way to the Plex host after the changes that the runbook forbids."""
-        return exposures(self.after) or ()
+    def brought(self) -> frozenset[IPv4Address]:
+        """The addresses that the changes bring the Plex host to."""
+        found = (brings_to(self.before, change) for change in self.changes if change.want is not None)
+        return frozenset(address for address in found if address is not None)
 
     @cached_property
-    def newly_exposed(self) -> tuple[Exposure, ...]:
-        """What is exposed after the changes, whichever of them did it, and is not there yet."""
+    def arriving(self) -> tuple[Exposure, ...] | None:
+        """Every way to the Plex host after the changes, but what the plan is for. None: the router was not read."""
+        wanted = [(forward.external_port.ranges, forward.port.ranges) for _, forward in forwards(self)]
+        port = self.after.plex_port
+        named = normalise((one, one) for one in self.after.named_ports - {PLEX_PORT})
+        return arrivals(self.after, self._hosts, (*wanted, (named, ((port, port),))))
+
+    @cached_property
+    def newly_arriving(self) -> tuple[Exposure, ...]:
+        """What gets there after the changes, whichever of them did it, and did not get there before."""
         if self.after is self.before:
             return ()
-        there = exposures(self.before) or ()
-        return tuple(one for one in self.exposed_after if not _is_among(one, there, uncovered=self.undoing))
+        there = arrivals(self.before, self._hosts - self.brought) or ()
+        return tuple(one for one in self.arriving or () if not _is_among(one, there, uncovered=self.undoing))
+
+    @property
+    def _hosts(self) -> frozenset[IPv4Address]:
+        return self.before.plex_host | self.brought
 
 
 def _is_among(one: Exposure, there: Sequence[Exposure], *, uncovered: bool) -> bool:

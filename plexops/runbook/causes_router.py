@@ -9,8 +9,9 @@ from plexops.packets.why import Reason, Why
 from plexops.runbook import conditions
 from plexops.runbook.cause import Sign, comes_back, named, of_fact, sign, unclear
 from plexops.runbook.condition import Holds
+from plexops.runbook.exposures import Exposure
 from plexops.runbook.situation import Situation
-from plexops.runbook.way_in import Exposure, entry_of, says, translation
+from plexops.runbook.way_in import entry_of, says, translation
 
 
 def no_forward(situation: Situation) -> Sign | None:

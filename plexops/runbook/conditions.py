@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from ipaddress import IPv4Address
 
@@ -17,8 +18,8 @@ from plexops.model.values import (
 )
 from plexops.runbook.answers import Heard, attempts, counting, wan_word
 from plexops.runbook.condition import Condition, Holds, WanCause
-from plexops.runbook.view import SiteView, ipv4, public_addresses
-from plexops.runbook.way_in import Exposure, exposures
+from plexops.runbook.exposures import Exposure, exposures
+from plexops.runbook.view import SiteView, ipv4, operator_of, public_addresses
 
 #: R2's three ways on, cheapest first. Hardware is no way while the ISP is the limit.
 CARRIER_NAT_OPTIONS = (
@@ -27,6 +28,8 @@ CARRIER_NAT_OPTIONS = (
     "Reach home over Tailscale or WireGuard: `access: vpn`.",
 )
 _WHICH = "plexops diagnose tells a VPN, or another way out of the home, from a NAT of the ISP's."
+#: What would decide where one source alone was heard.
+_SECOND = "a second source would decide, of another operator (`echoes:` in the inventory), or an attempt from outside"
 #: What makes that the router loads at its start what plexops writes.
 PERSIST = (
     'Add the line include "/etc/nftables.d/*.nft" at the end of the router\'s /etc/nftables.conf, and see to it that'
@@ -103,26 +106,20 @@ def _of_wan_address(view: SiteView, address: IPv4Address, shown: tuple[str, ...]
     exhibits = (*shown, *(exhibit for _, _, exhibit in seen))
     answers = {public for public, _, _ in seen}
     if not answers:
-        return Condition(
-            Holds.UNKNOWN,
-            f"the WAN address is {address}; no service outside told our public address",
-            exhibits,
-            WanCause.UNPROVEN,
-        )
+        says = f"the WAN address is {address}; no service outside told our public address"
+        return Condition(Holds.UNKNOWN, says, exhibits, WanCause.UNPROVEN)
+    operators = sorted({operator_of(source) for _, source, _ in seen})
     if answers == {address}:
-        agree = f"{len(seen)} of {len(seen)} sources agree"
-        return Condition(Holds.YES, f"WAN address = public address ({agree})", exhibits)
+        return _agreed(view, address, operators, exhibits)
     if len(answers) > 1:
         said = ", ".join(f"{source}: {public}" for public, source, _ in seen)
-        return Condition(
-            Holds.UNKNOWN,
-            f"the sources disagree about our public address ({said})",
-            exhibits,
-            WanCause.UNPROVEN,
-        )
+        says = f"the sources disagree about our public address ({said})"
+        return Condition(Holds.UNKNOWN, says, exhibits, WanCause.UNPROVEN)
     other = answers.pop()
-    if len(seen) < 2:
-        says = f"the WAN address is {address}; {seen[0][1]} alone says that the world sees {other}"
+    if len(operators) < 2:
+        says = (
+            f"the WAN address is {address}; {operators[0]} alone says that the world sees {other}: {_SECOND}"
+        )
         return Condition(Holds.UNKNOWN, says, exhibits, WanCause.UNPROVEN)
     if "wan.ways" in router.reasons:
         says = f"the WAN address is {address}, the world sees {other}, and how many ways out the router has was not read"
@@ -134,6 +131,21 @@ def _of_wan_address(view: SiteView, address: IPv4Address, shown: tuple[str, ...]
         WanCause.DIFFERS,
         (_WHICH, *CARRIER_NAT_OPTIONS),
     )
+
+
+def _agreed(
+    view: SiteView, address: IPv4Address, operators: Sequence[str], exhibits: tuple[str, ...]
+) -> Condition:
+    """Two operators that say the same prove it, and so does an attempt that met this very Plex there; one alone does not."""
+    if len(operators) > 1:
+        agree = f"{', '.join(operators)} agree"
+        return Condition(Holds.YES, f"WAN address = public address ({agree})", exhibits)
+    came = _came_through(view)
+    if came is not None and came.values.address == address:
+        says = f"WAN address = public address ({came.values.vantage} reached Plex there)"
+        return Condition(Holds.YES, says, (*exhibits, came.exhibit))
+    says = f"{operators[0]} alone says that the WAN address {address} is the public one: {_SECOND}"
+    return Condition(Holds.UNKNOWN, says, exhibits, WanCause.UNPROVEN)
 
 
 def _ways_out(view: SiteView) -> int:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address
+
 from plexops.model.change import Change
+from plexops.model.intervals import intersect, show_ports
 from plexops.model.snapshot import Kind, Role
 from plexops.model.values import PLEX_PORT
+from plexops.packets.reach import AnswerKind
 from plexops.runbook.case import Case, forwards, passages
 from plexops.runbook.condition import Condition, Holds, WanCause
 from plexops.runbook.conditions import wan
+from plexops.runbook.exposures import A_HOST, Exposure, admitted_ports, forbidden
 from plexops.runbook.moving import brings_to
-from plexops.runbook.way_in import A_HOST, Exposure
+from plexops.runbook.view import SiteView, held_by_server, ipv4
+from plexops.runbook.way_in import into_server
 
 _FILTERS = (Kind.FIREWALL_RULE, Kind.PASSAGE)
 #: What gives the Plex host an address: a reservation, and the lease that it asks for again.
@@ -17,18 +23,42 @@ _ADDRESSES = (Kind.DHCP_RESERVATION, Kind.LEASE)
 
 
 def no_external_32400(case: Case) -> str | None:
-    """G1: 32400 itself is never open to the internet: as a port, in a range, by UPnP, over IPv6, or perhaps."""
+    """G1: 32400 itself is never open to the internet, and nothing is that the plan does not name: by whatever door."""
     for change, forward in forwards(case):
         if PLEX_PORT in forward.external_port:
             return f"{change.id} would open 32400 itself to the internet"
-    for one in case.newly_exposed:
-        if not one.every_port:
-            return _would(one, f"{one.called} would open 32400 itself to the internet")
+    for one in case.newly_arriving:
+        reason = None if _is_dmz(one) or _is_brought(case, one) else _newly(case, one)
+        if reason:
+            return reason
     for change in case.changes:
-        reason = _announces(case, change) or _lets_exposure_in(case, change)
+        reason = _announces(case, change) or _lets_in(case, change)
         if reason:
             return reason
     return None
+
+
+def _is_dmz(one: Exposure) -> bool:
+    return one.every_port and one.family == 4
+
+
+def _newly(case: Case, one: Exposure) -> str | None:
+    if forbidden(one) is not None:
+        return _would(one, f"{one.called} would open 32400 itself to the internet")
+    if not _gets_in(case, one):
+        return None
+    return _would(
+        one, f"{one.called} would open port {show_ports(one.external)}, which the plan does not name"
+    )
+
+
+def _gets_in(case: Case, one: Exposure) -> bool:
+    """Tell whether the server's own filters let a way in, perhaps; where they were not read, they let in all."""
+    return one.inner is None or bool(intersect(one.inner, admitted_ports(case.after, one.family)))
+
+
+def _is_brought(case: Case, one: Exposure) -> bool:
+    return one.family == 4 and one.address in (*map(str, case.brought), A_HOST) and bool(case.brought)
 
 
 def _would(one: Exposure, text: str) -> str:
@@ -52,21 +82,54 @@ def _announces(case: Case, change: Change) -> str | None:
     return None
 
 
-def _lets_exposure_in(case: Case, change: Change) -> str | None:
-    """A filter, or the host's other address, may be all that still keeps the internet from what leads to 32400 already."""
+def _lets_in(case: Case, change: Change) -> str | None:
+    """A filter, or the host's other address, may be all that still keeps the internet from what leads there already."""
     if change.want is None or change.kind not in (*_FILTERS, *_ADDRESSES):
         return None
     at = brings_to(case.before, change)
-    for one in case.exposed_after:
-        perhaps = "" if one.certain else ", perhaps"
-        if change.kind in _ADDRESSES:
-            if at is not None and one.family == 4 and one.address in (str(at), A_HOST):
-                there = f"{at}, where {one.called} forwards 32400{perhaps}"
-                return f"{change.id} would bring the Plex host to {there}: remove that first"
-        elif change.kind is Kind.FIREWALL_RULE or one.address in (str(change.want.address), A_HOST):
-            what = "lets in over IPv6" if one.family == 6 else "forwards from 32400"
-            return f"{change.id} would let in what {one.called} {what}{perhaps}: remove that first"
+    if change.kind in _ADDRESSES and at is None:
+        return None
+    if _only_narrows(case.before, change):
+        return None
+    if case.arriving is None:
+        return _not_read(case.before, change)
+    over_ipv6 = change.kind is Kind.FIREWALL_RULE and change.want.over_ipv6
+    for one in case.arriving:
+        reason = None if one.family == 6 and not over_ipv6 else _lets_this_in(case, change, one, at)
+        if reason:
+            return f"{change.id} would {reason}{'' if one.certain else ', perhaps'}: remove that first"
     return None
+
+
+def _lets_this_in(case: Case, change: Change, one: Exposure, at: IPv4Address | None) -> str | None:
+    """Say what a change would let in of one way that is there already; None: nothing."""
+    bad = forbidden(one) is not None
+    ports = "32400" if bad else f"port {show_ports(one.external)}, which the plan does not name"
+    if at is not None:
+        if one.address in (str(at), A_HOST) and (bad or _gets_in(case, one)):
+            return f"bring the Plex host to {at}, where {one.called} forwards {ports}"
+        return None
+    there = change.kind is Kind.FIREWALL_RULE or one.address in (str(change.want.address), A_HOST)
+    leads = one.inner is None or bool(intersect(one.inner, ((change.want.port, change.want.port),)))
+    return f"let in what {one.called} forwards from {ports}" if there and (bad or leads) else None
+
+
+def _only_narrows(view: SiteView, change: Change) -> bool:
+    """Tell whether a rule of ours stays for the port at which everybody gets in by it already, with less beside it."""
+    had = None if change.before is None else change.before.values
+    if change.kind is not Kind.FIREWALL_RULE or had is None or had.port != change.want.port:
+        return False
+    way = into_server(view, change.want.port)
+    return way is not None and way.answer.kind is AnswerKind.EVERYBODY and not change.want.over_ipv6
+
+
+def _not_read(view: SiteView, change: Change) -> str | None:
+    """What leads to the host is not known. A router that plexops gets no access to is yours to look at: the plan says so."""
+    router = view.of(Role.ROUTER)
+    if Role.ROUTER not in view.asked:
+        return None
+    why = router.reasons.get("packets") or router.reasons.get(Kind.PORT_FORWARD) or "it was not read"
+    return f"{change.id} may let in what the router forwards already, and what that is is not known: {why}"
 
 
 def no_dmz(case: Case) -> str | None:
@@ -74,14 +137,19 @@ def no_dmz(case: Case) -> str | None:
     for change, forward in forwards(case):
         if forward.is_dmz and forward.address in case.before.plex_host:
             return f"{change.id} would hand every port to the Plex host"
-    for one in case.newly_exposed:
-        if one.every_port:
+    for one in case.newly_arriving:
+        if _is_dmz(one) and not _is_brought(case, one):
             return _would(one, f"{one.called} would hand every port to the Plex host")
     return None
 
 
 def no_loosened_firewall(case: Case) -> str | None:
-    """G3: firewalls stay on, and get one allow rule at most: TCP, to the Plex port."""
+    """G3: firewalls stay on, and get one allow rule at most: TCP, to the port at which this Plex was met."""
+    return loosened_on_paper(case) or (None if case.restoring else _opens_what_is_not_plex(case))
+
+
+def loosened_on_paper(case: Case) -> str | None:
+    """What G3 refuses whatever the devices say."""
     for change in case.changes:
         if change.kind in (Kind.HOST_FIREWALL, Kind.HOST_RULE):
             return f"{change.id} would change a firewall as a whole"
@@ -100,6 +168,27 @@ def _loosens(case: Case, change: Change) -> str | None:
         return f"{change.id} would let packets pass to {change.want.address}:{change.want.port}, which is not Plex"
     if change.kind is Kind.UPNP and change.want.enabled:
         return f"{change.id} would let every host in the LAN open ports by itself"
+    return None
+
+
+def _opens_what_is_not_plex(case: Case) -> str | None:
+    """What a filter lets in is where this very Plex was met in this run: which port is Plex's the inventory only claims."""
+    view, met = case.before, case.before.plex_answered_at
+    known = view.of(Role.PLEX).text("plex.identifier")
+    renewed = {change.want for change in case.changes if change.kind is Kind.LEASE}
+    own = held_by_server(view) | renewed
+    for change in case.changes:
+        if change.want is None or change.kind not in _FILTERS:
+            continue
+        opens = f"{change.id} would open port {change.want.port}"
+        if met is None or not known:
+            return f"{opens}, and no Plex server answered"
+        at = ipv4(met[0])
+        # What answered at the server's loopback is at each of its addresses, once its firewall lets in.
+        places = own if at is not None and at.is_loopback else {at}
+        wanted = {change.want.address} if change.kind is Kind.PASSAGE else own
+        if met[1] != change.want.port or not places & wanted:
+            return f"{opens}, and Plex answered at {met[0] or 'a loopback'}:{met[1]}"
     return None
 
 

@@ -15,6 +15,7 @@ from plexops.runbook.guard_circumstances import (
     upnp_last,
 )
 from plexops.runbook.guard_exposure import (
+    loosened_on_paper,
     no_dmz,
     no_external_32400,
     no_loosened_firewall,
@@ -59,7 +60,7 @@ def judge(case: Case) -> tuple[GuardVerdict, ...]:
 
 def judge_on_paper(case: Case) -> tuple[str, ...]:
     """Give what would be refused whatever the devices say: all that guards can know before anything was read."""
-    reasons = [guard(case) for guard in (no_external_32400, no_dmz, no_loosened_firewall)]
+    reasons = [guard(case) for guard in (no_external_32400, no_dmz, loosened_on_paper)]
     return (*(reason for reason in reasons if reason), *unsound_on_paper(case))
 
 

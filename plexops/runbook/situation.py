@@ -18,14 +18,13 @@ from plexops.runbook import conditions
 from plexops.runbook.answers import Heard, hear, wan_word
 from plexops.runbook.condition import Condition, Holds
 from plexops.runbook.endpoints import CustomUrl, proxy
+from plexops.runbook.exposures import Exposure, exposures
 from plexops.runbook.log_story import LogStory, Told, local_time, tell_story
 from plexops.runbook.observations import Observed, observe
 from plexops.runbook.view import SiteView, ipv4
 from plexops.runbook.way_in import (
-    Exposure,
     WayIn,
     entry_of,
-    exposures,
     into_server,
     opened_server,
     stopping,

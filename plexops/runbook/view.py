@@ -31,6 +31,8 @@ class SiteView:
     #: Where the router must send packets for Plex.
     plex_address: IPv4Address | None = None
     plex_port: int = 32400
+    #: The external ports that the playbook names for Plex.
+    named_ports: frozenset[int] = frozenset()
     #: The ports that arrive at the home, where it has only a share of an address. None: all.
     port_share: Ports | None = None
     #: What is before the router hands viewers' port on to it, as the inventory says.
@@ -46,7 +48,8 @@ class SiteView:
     asked: frozenset[Role] = frozenset()
     #: Where plexops itself logs in, by role: the path that no change may touch.
     management: Mapping[Role, tuple[str, int]] = field(default_factory=lambda: MappingProxyType({}))
-    #: The address and port at which the Plex snapshot was taken.
+    #: Where this very Plex was met: where the router shall send packets, if it answered there with its own
+    #: machineIdentifier, else where the URL leads. 127.0.0.1 is the server's own loopback.
     plex_answered_at: tuple[str, int] | None = None
     #: plex.tv was asked in this run to try again, and Plex's verdict is the one that came of it.
     refreshed: bool = False
@@ -66,9 +69,7 @@ class SiteView:
         From the inventory, from the host itself, and from the router's leases for its MAC address.
         """
         found = {address for address in (self.plex_address, self.server_address) if address is not None}
-        held = self.of(Role.SERVER).facts.get("host.addresses")
-        if held is not None and isinstance(held.value, tuple):
-            found |= {address for text in held.value if (address := ipv4(text)) is not None}
+        found |= held_by_server(self)
         for entry in self.of(Role.ROUTER).of(Kind.LEASE):
             if entry.values is not None and self.server_mac and entry.values.mac == self.server_mac:
                 found.add(entry.values.address)
@@ -77,6 +78,14 @@ class SiteView:
     def with_snapshot(self, snapshot: Snapshot) -> SiteView:
         """Give the view with one stop's snapshot replaced."""
         return replace(self, snapshots=MappingProxyType({**self.snapshots, snapshot.role: snapshot}))
+
+
+def held_by_server(view: SiteView) -> frozenset[IPv4Address]:
+    """Give the addresses that the server itself says it holds; where it says nothing, what the inventory does."""
+    fact = view.of(Role.SERVER).facts.get("host.addresses")
+    if fact is None or not isinstance(fact.value, tuple):
+        return frozenset() if view.server_address is None else frozenset({view.server_address})
+    return frozenset(address for text in fact.value if (address := ipv4(text)) is not None)
 
 
 def public_addresses(view: SiteView) -> list[tuple[IPv4Address, str, str]]:
@@ -90,6 +99,22 @@ def public_addresses(view: SiteView) -> list[tuple[IPv4Address, str, str]]:
     if address is not None:
         seen.append((address, "Plex", plex.facts["plex.public_address"].exhibit))
     return seen
+
+
+def operator_of(source: str) -> str:
+    """Give who stands behind a source of our public address: two of one operator's are one witness.
+
+    Plex's own word is plex.tv's, which v4.plex.tv gives as well. Of a name it is the part that somebody registered: its
+    last two labels, or three where the second last is a registry's (`co.uk`).
+    """
+    if source == "Plex":
+        return "plex.tv"
+    host = source.partition(":")[0].lower().rstrip(".")
+    labels = host.split(".")
+    if ipv4(host) is not None or len(labels) < 3:
+        return host
+    shared = len(labels[-1]) == 2 and len(labels[-2]) <= 3
+    return ".".join(labels[-3 if shared else -2 :])
 
 
 def second_hop(view: SiteView) -> str:

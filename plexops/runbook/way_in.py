@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
-from plexops.model.intervals import Numbers, intersect, normalise, show_ports, single, size, subtract, unite
+from plexops.model.intervals import Numbers, intersect, normalise, single, size
 from plexops.model.matches import Family, PortIn, Side
 from plexops.model.packets import Box, Rule, Verdict
 from plexops.model.snapshot import Entry, Kind, Role
 from plexops.model.values import PLEX_PORT, Endpoint
-from plexops.packets.chains import End, EndKind
+from plexops.packets.chains import End
 from plexops.packets.listed import listed_box
-from plexops.packets.packet import Leg
 from plexops.packets.projection import with_host_accept
 from plexops.packets.reach import PUBLIC_V4, PUBLIC_V6, Answer, AnswerKind, Asked, Target, who_reaches
 from plexops.packets.why import Reason, Why, translated_by, why_not
 from plexops.runbook.view import SiteView, ipv4
-
-#: Port 0 is never on the wire.
-_EVERY_PORT: Numbers = ((1, 65535),)
-#: From so many external ports on an entry is one for every port: a DMZ, an exposed host, one-to-one NAT.
-_EVERY = 60_000
-#: How an exposure calls the Plex host where it may be one of several addresses.
-A_HOST = "a host at home"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +53,7 @@ def through_router(
     None where the router's filter, or its WAN address, is not known. `box`: the router as it will be.
     """
     box = box if box is not None else router_box(view)
-    asked = _asked(view, ((external, external),))
+    asked = asked_at_wan(view, ((external, external),))
     if box is None or asked is None:
         return None
     target = Target.at(((int(address), int(address)),), ((port, port),))
@@ -72,7 +64,7 @@ def through_router_to(
     view: SiteView, external: int, addresses: Collection[IPv4Address], port: int
 ) -> WayIn | None:
     """As `through_router`, to any of several addresses."""
-    box, asked = router_box(view), _asked(view, ((external, external),))
+    box, asked = router_box(view), asked_at_wan(view, ((external, external),))
     if box is None or asked is None:
         return None
     hosts = normalise((int(address), int(address)) for address in addresses)
@@ -91,7 +83,9 @@ def router_over_ipv6(view: SiteView, at: Endpoint) -> WayIn | None:
 def opened_server(view: SiteView, port: int, family: Family = 4) -> WayIn | None:
     """As `into_server`, with one rule of ours in the firewall that plexops changes there."""
     box = server_box(view)
-    return None if box is None else into_server(view, port, family, with_host_accept(box, port, "plex"))
+    return (
+        None if box is None else into_server(view, port, family, with_host_accept(box, port, "plex", family))
+    )
 
 
 def stopping(way: WayIn) -> Reason | None:
@@ -131,18 +125,17 @@ def translation_of(way: WayIn) -> tuple[Rule, IPv4Address | None, int | None] | 
 def into_server(view: SiteView, port: int, family: Family = 4, box: Box | None = None) -> WayIn | None:
     """Ask who gets from the LAN side of the server to Plex, or to the container in which it is. None: not known."""
     box = box if box is not None else server_box(view)
-    if box is None or box.addresses is None:
+    asked = None if box is None else asked_at_server(view, box, ((port, port),), family)
+    if box is None or asked is None:
         return None
-    at = _server_addresses(view, box, family)
-    if not at:
-        return None
-    asked = Asked(
-        family,
-        at,
-        ((port, port),),
-        entered=_interface(box, at) or view.of(Role.SERVER).text("host.interface"),
-    )
-    return _way([box], asked, Target(((at, ((port, port),)), *_containers(box, family))))
+    return _way([box], asked, Target(((asked.addresses, ((port, port),)), *_containers(box, family))))
+
+
+def asked_at_server(view: SiteView, box: Box, ports: Numbers, family: Family) -> Asked | None:
+    """Give a viewer's connection as it comes to the server; None where its addresses are not known."""
+    at = () if box.addresses is None else _server_addresses(view, box, family)
+    entered = _interface(box, at) or view.of(Role.SERVER).text("host.interface")
+    return Asked(family, at, ports, entered=entered) if at else None
 
 
 def _way(path: Sequence[Box], asked: Asked, target: Target) -> WayIn:
@@ -153,7 +146,8 @@ def _way(path: Sequence[Box], asked: Asked, target: Target) -> WayIn:
     return WayIn(answer, why_not(path, asked, target, answer), open_)
 
 
-def _asked(view: SiteView, ports: Numbers) -> Asked | None:
+def asked_at_wan(view: SiteView, ports: Numbers) -> Asked | None:
+    """Give a viewer's connection to these ports of the WAN address; None where that is not known."""
     address = ipv4(view.of(Role.ROUTER).text("wan.address"))
     return None if address is None else Asked(4, ((int(address), int(address)),), ports)
 
@@ -187,149 +181,10 @@ def _containers(box: Box, family: Family) -> tuple[tuple[Numbers, Numbers], ...]
     return ((behind, ((PLEX_PORT, PLEX_PORT),)),) if behind else ()
 
 
-# --- what is exposed ------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Exposure:
-    """A way by which somebody outside gets to the Plex host that the runbook forbids.
-
-    `external` are the ports at which one knocks, `rule` what lets it through or translates it, or `words` of what was
-    not read. `certain` is False where that hangs on a question.
-    """
-
-    family: Family
-    external: Numbers
-    address: str
-    rule: Rule | None
-    certain: bool
-    senders: Numbers
-    words: str = ""
-
-    @property
-    def every_port(self) -> bool:
-        """Whether it is no single port: a DMZ, an exposed host."""
-        return sum(last - first + 1 for first, last in self.external) >= _EVERY
-
-    @property
-    def called(self) -> str:
-        """How texts name what does it."""
-        unnamed = f"“{self.words}”" if self.words else "a rule of the router"
-        return unnamed if self.rule is None else self.rule.called
-
-    @property
-    def exhibit(self) -> str:
-        """What shows it."""
-        return "" if self.rule is None else self.rule.exhibit
-
-    def says(self) -> str:
-        """Put it into words."""
-        if self.family == 6:
-            return f"{self.called} lets the internet in to {self.address} at port {PLEX_PORT} over IPv6"
-        what = (
-            "every port is handed to"
-            if self.every_port
-            else f"{show_ports(self.external)} itself is forwarded to"
-        )
-        return f"{what} {self.address} by {self.called}"
-
-
-def exposures(view: SiteView) -> tuple[Exposure, ...] | None:
-    """Give every way to the Plex host at 32400, or at every port, over IPv4 and IPv6. None: the router was not read."""
-    box = router_box(view)
-    if box is None:
-        return None
-    # Where the WAN address is not known, what is for one address only is for it, perhaps.
-    asked = _asked(view, _EVERY_PORT) or Asked(4, PUBLIC_V4, _EVERY_PORT)
-    return tuple(_joined([*_exposed_v4(view, box, asked), *_exposed_v6(view, box)]))
-
-
-def _exposed_v4(view: SiteView, box: Box, asked: Asked) -> Iterator[Exposure]:
-    hosts = normalise((int(a), int(a)) for a in view.plex_host)
-    target = Target.at(hosts, ((0, 65535),))
-    answer = who_reaches([box], asked, target)
-    for end in (*answer.reached, *(e for e in answer.missed if e.kind is EndKind.NOT_KNOWN)):
-        exposed = _forbidden(end)
-        if exposed:
-            address = _shown(end, hosts)
-            certain = not _doubtful(end) and end.packet.asked == asked.addresses
-            yield Exposure(4, exposed, address, _rule(end), certain, end.packet.viewers, _unread(end))
-
-
-def _forbidden(end: End) -> Numbers:
-    """Give the external ports of an end that expose: all of very many, else 32400 itself."""
-    ports = end.packet.asked_ports
-    if sum(last - first + 1 for first, last in ports) >= _EVERY:
-        return ports
-    return intersect(ports, ((PLEX_PORT, PLEX_PORT),))
-
-
-def _exposed_v6(view: SiteView, box: Box) -> Iterator[Exposure]:
-    if box.plumbing == "list":
-        return  # a list of forwards is about IPv4: nothing was told of the other
-    server = server_box(view)
-    own = box.addresses or ()
-    low, high = PUBLIC_V6[0]
-    if server is not None and server.addresses is not None:
-        at = normalise(
-            (a.number, a.number) for a in server.addresses if a.family == 6 and low <= a.number <= high
-        )
-    elif box.addresses is None or any(a.family == 6 and low <= a.number <= high for a in own):
-        at = subtract(PUBLIC_V6, normalise((a.number, a.number) for a in own if a.family == 6))
-    else:
-        return
-    if not at:
-        return
-    target = Target.at(at, ((PLEX_PORT, PLEX_PORT),))
-    answer = who_reaches([box], Asked(6, at, ((PLEX_PORT, PLEX_PORT),)), target)
-    for end in (*answer.reached, *(e for e in answer.missed if e.kind is EndKind.NOT_KNOWN)):
-        address, certain = _shown(end, at), not _doubtful(end)
-        external = end.packet.asked_ports
-        yield Exposure(6, external, address, _rule(end), certain, end.packet.viewers, _unread(end))
-
-
-def _doubtful(end: End) -> bool:
-    return bool(end.packet.answers) or end.kind is EndKind.NOT_KNOWN
-
-
-def _unread(end: End) -> str:
-    return end.step.words if end.kind is EndKind.NOT_KNOWN else ""
-
-
-def _shown(end: End, hosts: Numbers) -> str:
-    number = single(intersect(end.packet.numbers(end.packet.destination), hosts))
-    if number is None:
-        return A_HOST
-    return str(IPv4Address(number) if end.packet.family == 4 else IPv6Address(number))
-
-
 def translation(way: WayIn) -> Rule | None:
     """Give the rule by which packets get to the target; None where none translates them."""
     steps = (translated_by(end.packet.trail) for end in way.answer.reached)
     return next((step.rule for step in steps if step is not None), None)
-
-
-def _rule(end: End) -> Rule | None:
-    """Give what translated a packet, else what let the connection's first one through last."""
-    if end.kind is EndKind.NOT_KNOWN:
-        return end.step.rule
-    step = translated_by(end.packet.trail) if end.packet.dnat else None
-    if step is not None:
-        return step.rule
-    in_ = (step.rule for step in reversed(end.packet.trail) if step.leg is Leg.SYN)
-    return next((rule for rule in in_ if rule is not None), None)
-
-
-def _joined(found: Sequence[Exposure]) -> Iterator[Exposure]:
-    """Unite what one rule does to one address: parts of one entry are one exposure."""
-    by_rule: dict[tuple[object, ...], Exposure] = {}
-    for one in found:
-        known = by_rule.setdefault((one.family, one.address, one.rule, one.certain, one.words), one)
-        external, senders = unite(known.external, one.external), unite(known.senders, one.senders)
-        by_rule[one.family, one.address, one.rule, one.certain, one.words] = replace(
-            known, external=external, senders=senders
-        )
-    yield from by_rule.values()
 
 
 # --- rules and entries ----------------------------------------------------------------------------------------------

@@ -11,8 +11,8 @@ from plexops.drivers.host.ufw import Ufw
 from plexops.drivers.plex import PlexDriver
 from plexops.drivers.server import ServerDriver
 from plexops.model.exchange import Read, Reply
+from plexops.runbook.exposures import exposures
 from plexops.runbook.view import SiteView
-from plexops.runbook.way_in import exposures
 from tests.conformance.conformance_bench import FAMILIES, MAC, PLEX, Family, bench, observed
 from tests.fuzz.targets import MAX_LENGTH, Target
 

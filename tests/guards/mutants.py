@@ -21,7 +21,15 @@ from types import CodeType, FrameType, FunctionType, ModuleType
 import pytest
 
 from plexops.model import plan
-from plexops.runbook import case, conditions, guard_circumstances, guard_exposure, guard_values, way_in
+from plexops.runbook import (
+    case,
+    conditions,
+    exposures,
+    guard_circumstances,
+    guard_exposure,
+    guard_values,
+    view,
+)
 
 #: What is mutated: a module, and the functions of it that guards are made of (none named: all).
 PARTS: tuple[tuple[ModuleType, tuple[str, ...]], ...] = (
@@ -30,12 +38,14 @@ PARTS: tuple[tuple[ModuleType, tuple[str, ...]], ...] = (
     (guard_circumstances, ()),
     (case, ()),
     (plan, ("authorize",)),
-    (way_in, ("exposures", "_exposed_v4", "_exposed_v6", "_forbidden", "_doubtful", "every_port")),
-    (conditions, ("wan", "_of_wan_address", "_passed_on", "_came_through", "_kind_of")),
+    (exposures, ()),
+    (view, ("operator_of", "held_by_server")),
+    (conditions, ("wan", "_of_wan_address", "_agreed", "_passed_on", "_came_through", "_kind_of")),
 )
 #: The tests that have to see it, the quickest first.
 TESTS = (
     "tests/unit/runbook/test_guards.py",
+    "tests/unit/runbook/test_guards_doors.py",
     "tests/unit/runbook/test_guards_walk.py",
     "tests/guards/test_guard_parts.py",
     "tests/unit/runbook/test_conditions.py",

@@ -9,7 +9,7 @@ import pytest
 from plexops.model.entries import ProbeAnswer
 from plexops.model.facts import FACTS
 from plexops.model.snapshot import FactValue, Kind, KindState, Role
-from plexops.runbook.way_in import exposures
+from plexops.runbook.exposures import exposures
 from tests.unit.engine.seen_home import looked_at
 
 #: Programs that only a diagnosis runs.

@@ -152,6 +152,7 @@ def sound_view() -> SiteView:
         server_mac=MAC,
         server_address=PLEX,
         plex_address=PLEX,
+        named_ports=frozenset({32500}),
         wan_names=frozenset({"wan"}),
         lan_names=frozenset({"lan"}),
         snapshots=MappingProxyType({ROUTER: router, SERVER: server, PLEX_ROLE: plex, OUTSIDE: outside}),

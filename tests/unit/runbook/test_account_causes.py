@@ -47,11 +47,14 @@ def situation(
     prefs = Entry(Kind.PLEX_REMOTE_ACCESS, settings, {}, SOMEBODY, "prefs", "plex.prefs")
     public = ipv4(PUBLIC)
     assert public is not None
-    echo = Entry(Kind.ECHO, Echo("echo.example", public, "server"), {}, SOMEBODY, "echo", "outside.echo")
+    echoes = [
+        Entry(Kind.ECHO, Echo(name, public, "server"), {}, SOMEBODY, name, f"outside.{name}")
+        for name in ("echo.example", "other.example")
+    ]
     snapshots = {
         Role.ROUTER: snapshot(Role.ROUTER, {"wan.address": wan}),
         Role.PLEX: snapshot(Role.PLEX, plex, prefs),
-        Role.OUTSIDE: snapshot(Role.OUTSIDE, outside, echo),
+        Role.OUTSIDE: snapshot(Role.OUTSIDE, outside, *echoes),
     }
     return Situation(SiteView("home", snapshots=snapshots))
 

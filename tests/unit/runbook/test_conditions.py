@@ -93,17 +93,63 @@ RANGES: tuple[tuple[str, Holds, WanCause], ...] = (
 
 @pytest.mark.parametrize(("address", "holds", "cause"), RANGES)
 def test_the_range_of_the_wan_address_decides(address: str, holds: Holds, cause: WanCause) -> None:
-    found = conditions.wan(home(address, address))
+    found = conditions.wan(home(address, address, address))
     assert (found.holds, found.cause) == (holds, cause)
     assert (found.stop == ()) is (holds is Y)
     assert found.exhibits
 
 
+def named(address: object, *sources: str, plex: object = None) -> SiteView:
+    """A home whose WAN address is PUBLIC, and these sources, by name, all say the same."""
+    view = home(str(PUBLIC), plex=None if plex is None else str(plex))
+    return with_entries(view, *(echo(str(address), source) for source in sources), role=OUTSIDE)
+
+
 SOURCES: tuple[tuple[str, SiteView, Holds, WanCause, str], ...] = (
     ("nobody", home(str(PUBLIC)), U, WanCause.UNPROVEN, "no service outside told"),
-    ("one that agrees", home(str(PUBLIC), str(PUBLIC)), Y, WanCause.NONE, "1 of 1"),
-    ("two that agree", home(str(PUBLIC), str(PUBLIC), str(PUBLIC)), Y, WanCause.NONE, "2 of 2"),
-    ("only Plex", home(str(PUBLIC), plex=str(PUBLIC)), Y, WanCause.NONE, "1 of 1"),
+    ("one that agrees", home(str(PUBLIC), str(PUBLIC)), U, WanCause.UNPROVEN, "echo0.example alone"),
+    ("two that agree", home(str(PUBLIC), str(PUBLIC), str(PUBLIC)), Y, WanCause.NONE, "echo0.example, echo1"),
+    ("only Plex", home(str(PUBLIC), plex=str(PUBLIC)), U, WanCause.UNPROVEN, "plex.tv alone"),
+    ("Plex and one", home(str(PUBLIC), str(PUBLIC), plex=str(PUBLIC)), Y, WanCause.NONE, "plex.tv agree"),
+    ("Plex by two doors", named(PUBLIC, "v4.plex.tv", plex=PUBLIC), U, WanCause.UNPROVEN, "plex.tv alone"),
+    ("one by two names", named(PUBLIC, "a.echo.net", "b.echo.net"), U, WanCause.UNPROVEN, "echo.net alone"),
+    ("one by two ports", named(PUBLIC, "echo.net", "echo.net:8080"), U, WanCause.UNPROVEN, "echo.net alone"),
+    ("one in capitals", named(PUBLIC, "Echo.net", "ip.ECHO.net."), U, WanCause.UNPROVEN, "echo.net alone"),
+    ("two of one registry", named(PUBLIC, "ip.a.co.uk", "ip.b.co.uk"), Y, WanCause.NONE, "a.co.uk, b.co.uk"),
+    ("one of a registry", named(PUBLIC, "ip.a.co.uk", "me.a.co.uk"), U, WanCause.UNPROVEN, "a.co.uk alone"),
+    ("the usual ones", named(PUBLIC, "api.ipify.org", "checkip.amazonaws.com"), Y, WanCause.NONE, "agree"),
+    (
+        "one that differs by two names",
+        named("198.51.100.9", "a.echo.net", "b.echo.net"),
+        U,
+        WanCause.UNPROVEN,
+        "echo.net alone",
+    ),
+    (
+        "one and an attempt that met this Plex",
+        with_entries(named(PUBLIC, "echo.net"), probe(ProbeAnswer.OPEN, identifier=IDENTIFIER), role=OUTSIDE),
+        Y,
+        WanCause.NONE,
+        "vps reached Plex there",
+    ),
+    (
+        "one and an attempt that met another Plex",
+        with_entries(named(PUBLIC, "echo.net"), probe(ProbeAnswer.OPEN, identifier="f" * 40), role=OUTSIDE),
+        U,
+        WanCause.UNPROVEN,
+        "echo.net alone",
+    ),
+    (
+        "one and an attempt from inside",
+        with_entries(
+            named(PUBLIC, "echo.net"),
+            probe(ProbeAnswer.OPEN, identifier=IDENTIFIER, inside=True),
+            role=OUTSIDE,
+        ),
+        U,
+        WanCause.UNPROVEN,
+        "echo.net alone",
+    ),
     (
         "only Plex, with IPv6",
         home(str(PUBLIC), plex="2001:db8::7"),
@@ -200,7 +246,7 @@ SOURCES: tuple[tuple[str, SiteView, Holds, WanCause, str], ...] = (
     ),
     (
         "two ways out, and this is the one that is seen",
-        two_ways(str(PUBLIC), str(PUBLIC), ways=("0 wan", "0 lte")),
+        two_ways(str(PUBLIC), str(PUBLIC), str(PUBLIC), ways=("0 wan", "0 lte")),
         Y,
         WanCause.NONE,
         "agree",

@@ -36,6 +36,7 @@ from tests.unit.runbook.sound_case import (
     PLEX,
     PLEX_ROLE,
     PUBLIC,
+    RENEW,
     RESERVE,
     ROUTER,
     SERVER,
@@ -79,7 +80,8 @@ def forwarding(**how: object) -> tuple[Change, ...]:
 
 def reserving(address: str, *macs: str) -> Case:
     want = Reservation(macs or (MAC,), IPv4Address(address))
-    return case_of(sound_view(), [replace(RESERVE, want=want)])
+    # What is forwarded to that address already is G1's business.
+    return case_of(without(sound_view(), Kind.PORT_FORWARD), [replace(RESERVE, want=want)])
 
 
 def wan(address: str, *public: str) -> Case:
@@ -136,6 +138,11 @@ def appeared(external: int | tuple[int, int], address: IPv4Address, port: int | 
     case = case_of(with_facts(sound_view(), SERVER, host__addresses=(str(PLEX), str(OLD))), [RESERVE])
     stray = entry(Kind.PORT_FORWARD, forward(external, address, port), handle="stray")
     return replace(case, after=with_entries(case.after, stray))
+
+
+def at_another_port(opens: Change) -> Case:
+    """The inventory claims 445, and this Plex was met at 32400."""
+    return case_of(replace(sound_view(), plex_port=445), [opens])
 
 
 def container(answered: str = "192.168.1.60") -> SiteView:
@@ -217,6 +224,53 @@ ALONE: tuple[tuple[str, str, Make, str], ...] = (
     ),
     (
         "G3",
+        "a rule for the port that the inventory claims, and Plex is at another",
+        lambda: at_another_port(replace(ADMIT, want=FirewallRule(445))),
+        "192.168.1.50:32400",
+    ),
+    (
+        "G3",
+        "a passage to the port that the inventory claims, and Plex is at another",
+        lambda: at_another_port(replace(PASS, want=Passage(PLEX, 445, "forward"))),
+        "port 445, and Plex answered at 192.168.1.50:32400",
+    ),
+    (
+        "G3",
+        "a rule, and no Plex server answered",
+        lambda: home(lambda view: replace(view, plex_answered_at=None), (ADMIT,)),
+        "no Plex server answered",
+    ),
+    (
+        "G3",
+        "a rule, and who answered did not say who it is",
+        lambda: home(lambda view: with_facts(view, PLEX_ROLE, plex__identifier=None), (ADMIT,)),
+        "no Plex server answered",
+    ),
+    (
+        "G3",
+        "a rule on the server, and Plex is at another host",
+        lambda: home(lambda view: replace(view, plex_answered_at=(str(NAS), 32400)), (ADMIT,)),
+        "192.168.1.20:32400",
+    ),
+    (
+        "G3",
+        "a rule, and Plex was met behind somebody's tunnel alone",
+        lambda: home(lambda view: replace(view, plex_answered_at=("", 32400)), (ADMIT,)),
+        "a loopback:32400",
+    ),
+    (
+        "G3",
+        "a passage, and Plex was met at the loopback of a server that has another address",
+        lambda: home(
+            lambda view: replace(
+                with_facts(view, SERVER, host__addresses=(str(OLD),)), plex_answered_at=("127.0.0.1", 32400)
+            ),
+            (PASS,),
+        ),
+        "127.0.0.1:32400",
+    ),
+    (
+        "G3",
         "the host firewall as a whole",
         lambda: case_of(sound_view(), [change(Kind.HOST_FIREWALL, Action.UPDATE, key="ufw")]),
         "as a whole",
@@ -247,6 +301,13 @@ ALONE: tuple[tuple[str, str, Make, str], ...] = (
     ("G4", "no internet", lambda: wan("169.254.3.4"), "no internet"),
     ("G4", "nobody outside was heard", lambda: wan(str(PUBLIC)), "no service outside"),
     ("G4", "the world sees another address", lambda: wan(str(PUBLIC), "198.51.100.9"), "198.51.100.9"),
+    ("G4", "one source alone says so", lambda: wan(str(PUBLIC), str(PUBLIC)), "echo0.example alone"),
+    (
+        "G4",
+        "only Plex was heard",
+        lambda: home(lambda view: without(view, Kind.ECHO, OUTSIDE)),
+        "plex.tv alone says",
+    ),
     ("G4", "two echoes disagree", lambda: wan(str(PUBLIC), str(PUBLIC), "198.51.100.9"), "disagree"),
     (
         "G4",
@@ -488,25 +549,25 @@ ALONE: tuple[tuple[str, str, Make, str], ...] = (
     (
         "G8",
         "no Plex server answered",
-        lambda: home(lambda view: with_facts(view, PLEX_ROLE, plex__identifier=None)),
+        lambda: home(lambda view: with_facts(view, PLEX_ROLE, plex__identifier=None), OPENS_NO_FILTER),
         "no Plex server answered",
     ),
     (
         "G8",
         "nobody knows where Plex answered",
-        lambda: home(lambda view: replace(view, plex_answered_at=None)),
+        lambda: home(lambda view: replace(view, plex_answered_at=None), OPENS_NO_FILTER),
         "no Plex server answered",
     ),
     (
         "G8",
         "Plex answered at the host's old address",
-        lambda: home(lambda view: replace(view, plex_answered_at=(str(OLD), 32400))),
+        lambda: home(lambda view: replace(view, plex_answered_at=(str(OLD), 32400)), OPENS_NO_FILTER),
         "192.168.1.83:32400",
     ),
     (
         "G8",
         "Plex answered at another port",
-        lambda: home(lambda view: replace(view, plex_answered_at=(str(PLEX), 32401))),
+        lambda: home(lambda view: replace(view, plex_answered_at=(str(PLEX), 32401)), OPENS_NO_FILTER),
         ":32401",
     ),
     (
@@ -860,18 +921,24 @@ FINE: tuple[tuple[str, str, Make], ...] = (
     ),
     (
         "G3",
+        "Plex answers inside the server alone, as its firewall lets nothing in",
+        lambda: home(lambda view: replace(view, plex_answered_at=("127.0.0.1", 32400)), (ADMIT, PASS)),
+    ),
+    (
+        "G3",
+        "the server takes its address in the same plan",
+        lambda: home(
+            lambda view: with_facts(view, SERVER, host__addresses=(str(OLD),)), (RESERVE, RENEW, ADMIT)
+        ),
+    ),
+    (
+        "G3",
         "a firewall that was off stays off",
         lambda: home(lambda view: with_facts(view, SERVER, firewall__active=False)),
     ),
-    ("G4", "documentation addresses are public ones", lambda: wan("198.51.100.9", "198.51.100.9")),
-    ("G4", "one source that agrees is enough", lambda: wan(str(PUBLIC), str(PUBLIC))),
-    (
-        "G4",
-        "only Plex was heard, and it agrees",
-        lambda: home(lambda view: without(view, Kind.ECHO, OUTSIDE)),
-    ),
-    ("G4", "just below carrier NAT", lambda: wan("100.63.255.255", "100.63.255.255")),
-    ("G4", "just above carrier NAT", lambda: wan("100.128.0.0", "100.128.0.0")),
+    ("G4", "documentation addresses are public ones", lambda: wan("198.51.100.9", *["198.51.100.9"] * 2)),
+    ("G4", "just below carrier NAT", lambda: wan("100.63.255.255", *["100.63.255.255"] * 2)),
+    ("G4", "just above carrier NAT", lambda: wan("100.128.0.0", *["100.128.0.0"] * 2)),
     (
         "G4",
         "a reservation behind carrier NAT",
@@ -889,7 +956,7 @@ FINE: tuple[tuple[str, str, Make], ...] = (
         lambda: passed_on("192.168.178.20", probe(ProbeAnswer.OPEN, identifier=IDENTIFIER)),
     ),
     ("G5", "a host rule behind a second NAT", lambda: replace(wan("10.0.0.2"), changes=(ADMIT,))),
-    ("G5", "just above 172.16/12", lambda: wan("172.32.0.1", "172.32.0.1")),
+    ("G5", "just above 172.16/12", lambda: wan("172.32.0.1", *["172.32.0.1"] * 2)),
     (
         "G6",
         "x.255 inside a /23",

@@ -1,0 +1,193 @@
+"""G1 to G3 by what newly gets in: ports that no plan names, barriers that are the last, lists that say more than rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from plexops.model.change import Action, Change
+from plexops.model.matches import State
+from plexops.model.packets import Chain
+from plexops.model.resources.firewall_rule import FirewallRule
+from plexops.model.snapshot import Kind, KindState
+from plexops.runbook.guards import Case
+from plexops.runbook.view import SiteView
+from tests.packets.handmade import ACCEPT, DROP, TCP, base, dnat, dport, rule, server, state
+from tests.unit.runbook.sound_case import (
+    ADMIT,
+    NAS,
+    OLD,
+    PASS,
+    PLEX,
+    RENEW,
+    RESERVE,
+    ROUTER,
+    SERVER,
+    case_of,
+    change,
+    entry,
+    forward,
+    mapping,
+    sound_view,
+    with_entries,
+    with_facts,
+    with_state,
+)
+from tests.unit.runbook.test_guards_walk import home, netfilter, pinhole, refusing
+
+SHUT = base("input", rule(state(State.ESTABLISHED), ACCEPT), policy=DROP)
+WEB_ALONE = base("input", rule(state(State.ESTABLISHED), ACCEPT), rule(TCP, dport(443), ACCEPT), policy=DROP)
+
+
+def old_forward(external: int, address: object = PLEX, port: int = 32400) -> SiteView:
+    made = entry(Kind.PORT_FORWARD, forward(external, address, port), handle="old", label="of old")  # type: ignore[arg-type]
+    return with_entries(sound_view(), made)
+
+
+def filtered(view: SiteView, *chains: Chain) -> SiteView:
+    """The home with these filters on its server."""
+    return view.with_snapshot(replace(view.of(SERVER), box=server(*chains)))
+
+
+def elsewhere(view: SiteView) -> SiteView:
+    """The host holds another address than the one that it shall get."""
+    return with_facts(view, SERVER, host__addresses=(str(OLD),))
+
+
+def refused(view: SiteView, *changes: Change) -> str:
+    """Give what G1 says, which alone may refuse."""
+    found = refusing(case_of(view, changes))
+    assert set(found) <= {"G1"}, found
+    return found.get("G1", "")
+
+
+# --- the last barrier ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("opening", [ADMIT, PASS])
+def test_a_port_that_the_plan_does_not_name_is_not_let_in(opening: Change) -> None:
+    assert "forwards from port 41000, which the plan does not name" in refused(old_forward(41000), opening)
+    assert "forwards from 32400:" in refused(old_forward(32400), opening)
+    assert "forwards from 32400:" in refused(old_forward(32400, port=443), opening), "it may be opened next"
+    assert refused(old_forward(41000, port=443), opening) == "", "the rule lets nothing in at 443"
+    assert refused(old_forward(41000, NAS), opening) == "", "another host's"
+    assert refused(old_forward(32400, NAS), opening) == ""
+    assert refused(old_forward(32500), opening) == "", "the port that the playbook names"
+    assert refused(replace(old_forward(32500), named_ports=frozenset()), opening) != ""
+    assert refused(replace(old_forward(32400), named_ports=frozenset({32400})), opening) != ""
+
+
+def test_nothing_is_opened_while_it_is_not_known_what_leads_there() -> None:
+    blind = with_state(
+        with_state(sound_view(), Kind.PORT_FORWARD, KindState.UNKNOWN), Kind.UPNP_MAPPING, KindState.UNKNOWN
+    )
+    told = blind.with_snapshot(replace(blind.of(ROUTER), reasons={Kind.PORT_FORWARD: "permission denied"}))
+    model = blind.with_snapshot(replace(blind.of(ROUTER), reasons={"packets": "no such program"}))
+    assert "not known: permission denied" in refused(told, ADMIT)
+    assert "not known: no such program" in refused(model, ADMIT)
+    assert "not known: it was not read" in refused(blind, ADMIT)
+    assert "not known" in refused(elsewhere(blind), RENEW)
+    by_hand = replace(blind, asked=blind.asked - {ROUTER})
+    assert refused(by_hand, ADMIT) == "", "a router by hand is yours to look at"
+
+
+def test_the_host_is_not_brought_to_a_port_at_which_it_lets_strangers_in() -> None:
+    view = elsewhere(old_forward(2200, port=22))
+    words = "would bring the Plex host to 192.168.1.50, where “of old” forwards port 2200"
+    for moving in (RESERVE, RENEW):
+        assert words in refused(view, moving)
+        assert refused(filtered(view, SHUT), moving) == "", "its own firewall drops it"
+        assert words in refused(filtered(elsewhere(old_forward(2200, port=443)), WEB_ALONE), moving)
+        assert "forwards 32400" in refused(filtered(elsewhere(old_forward(32400)), SHUT), moving)
+        assert refused(elsewhere(old_forward(2200, NAS)), moving) == ""
+    assert refused(old_forward(2200, port=22), RESERVE) == "", "it is there already"
+
+
+def test_what_newly_gets_in_is_refused_whoever_makes_it() -> None:
+    def after(view: SiteView, external: int, port: int) -> dict[str, str]:
+        stray = entry(Kind.PORT_FORWARD, forward(external, PLEX, port), handle="stray", label="stray")
+        return refusing(Case(view, with_entries(view, stray), (RESERVE,)))
+
+    view = sound_view()
+    assert "stray” would open port 41000, which the plan does not name" in after(view, 41000, 443)["G1"]
+    assert "would open 32400 itself" in after(view, 32400, 443)["G1"]
+    assert after(filtered(view, SHUT), 41000, 443) == {}
+    assert "G1" in after(filtered(view, WEB_ALONE), 41000, 443)
+    assert "G1" in after(filtered(view, SHUT), 32400, 443), "32400 is forbidden though it is shut"
+    assert after(view, 32500, 32400) == {}
+    assert "would open port 32500" in after(view, 32500, 443)["G1"], (
+        "the port that is named, to another of the host's"
+    )
+
+
+# --- UPnP's list beside the rules -----------------------------------------------------------------------------------
+
+
+LISTED: tuple[tuple[str, Callable[[SiteView], SiteView], bool], ...] = (
+    ("for 32400", lambda view: with_entries(view, mapping(32400, PLEX)), True),
+    ("that cannot be read", lambda view: with_entries(view, entry(Kind.UPNP_MAPPING, None)), True),
+    ("for another host", lambda view: with_entries(view, mapping(32400, NAS)), False),
+    ("for another port of the host", lambda view: with_entries(view, mapping(41000, PLEX)), False),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("alter", "stops"), [pytest.param(*one[1:], id=one[0]) for one in LISTED])
+def test_a_mapping_that_the_list_alone_shows_is_there_perhaps(
+    alter: Callable[[SiteView], SiteView], stops: bool
+) -> None:
+    said = refused(alter(home(netfilter())), ADMIT)
+    assert bool(said) is stops
+    assert ("perhaps" in said) is stops
+
+
+def test_a_mapping_that_the_rules_show_too_is_there_for_sure() -> None:
+    view = with_entries(home(netfilter(rule(TCP, dport(32400), dnat()))), mapping(32400, PLEX))
+    said = refused(view, ADMIT)
+    assert said
+    assert "perhaps" not in said
+
+
+# --- a rule of ours that lost its IPv6 ------------------------------------------------------------------------------
+
+WIDE = entry(Kind.FIREWALL_RULE, FirewallRule(32400, over_ipv6=True), key="plex", handle="0")
+NARROW = change(Kind.FIREWALL_RULE, Action.UPDATE, FirewallRule(32400), before=WIDE)
+WIDEN = change(
+    Kind.FIREWALL_RULE, Action.UPDATE, FirewallRule(32400, over_ipv6=True),
+    before=replace(WIDE, values=FirewallRule(32400)),
+)  # fmt: skip
+HOLE = rule(TCP, dport(32400), ACCEPT)
+
+
+def test_less_may_always_be_let_in() -> None:
+    """That 32400 is forwarded is a finding; the rule lets its packets in already, and closing IPv6 opens nothing."""
+    assert refused(filtered(old_forward(32400)), NARROW) == ""
+    assert refused(filtered(old_forward(32400), SHUT), NARROW) != "", "it stood behind a deny and is moved up"
+    other = replace(NARROW, before=replace(WIDE, values=FirewallRule(32401, over_ipv6=True)))
+    assert refused(filtered(old_forward(32400)), other) != ""
+    assert refused(old_forward(32400), NARROW) != "", "what the server's filters do is not known"
+
+
+def test_ipv6_is_given_back_only_where_no_pinhole_waits() -> None:
+    assert "over IPv6" not in refused(home(netfilter()), WIDEN)
+    assert "would let in what" in refused(home(pinhole(HOLE)), WIDEN)
+    assert refused(home(pinhole(HOLE)), NARROW) == ""
+
+
+def test_a_runs_own_undo_needs_no_plex_that_answers() -> None:
+    silent = replace(sound_view(), plex_answered_at=None)
+    case = case_of(silent, [ADMIT])
+    assert "G3" in refusing(case)
+    assert "G3" not in refusing(replace(case, undoing=True, restoring=True))
+
+
+def test_the_operators_of_addresses_and_of_registries() -> None:
+    from plexops.runbook.view import operator_of
+
+    found = {
+        "Plex": "plex.tv", "v4.plex.tv": "plex.tv", "api.ipify.org": "ipify.org", "11.22.44.5": "11.22.44.5",
+        "ip.a.co.uk": "a.co.uk", "ip.a.com.au": "a.com.au", "ip.some.uk": "some.uk", "a.b.com": "b.com", "co.uk": "co.uk",
+        "localhost": "localhost", "IP.Echo.NET.:8080": "echo.net",
+    }  # fmt: skip
+    assert {name: operator_of(name) for name in found} == found
