@@ -4,23 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from ipaddress import IPv4Address
 from types import MappingProxyType
 
 import pytest
 
 from plexops.model.change import Action, Change
+from plexops.model.resources.dhcp_reservation import Reservation
 from plexops.model.resources.firewall_rule import FirewallRule
 from plexops.model.resources.port_forward import PortForward
 from plexops.model.resources.upnp import Upnp
-from plexops.model.snapshot import Kind, Role
-from plexops.runbook.guards import Case, judge
+from plexops.model.snapshot import Kind, KindState, Role
+from plexops.model.values import Ports
+from plexops.runbook.guards import Case, judge, judge_on_paper
 from plexops.runbook.view import SiteView
 from tests.unit.runbook.sound_case import (
     FORWARD,
+    MAC,
+    NAS,
+    NAS_MAC,
+    OLD,
     PLEX,
     PUBLIC,
+    RENEW,
     RESERVE,
     ROUTER,
+    SERVER,
     UPNP_OFF,
     case_of,
     change,
@@ -75,8 +84,81 @@ def upnp(enabled: bool, *behind: Change) -> Case:
     return case_of(sound_view(), [switched, *behind])
 
 
+def going_back(line: str) -> Case:
+    """A router goes by addresses and ports, not by tags; one forward of ours is undone."""
+    view = with_facts(sound_view(), ROUTER, pending=line)
+    made = entry(Kind.PORT_FORWARD, forward(), key="plex", handle="f-plex")
+    back = change(Kind.PORT_FORWARD, Action.DELETE, before=made)
+    return case_of(with_entries(view, made), [back, RESERVE], undoing=True)
+
+
+def restored(external: int, *, undoing: bool = True) -> Case:
+    """A forward of another person's, once adopted, gets its own old words back."""
+    theirs = entry(Kind.PORT_FORWARD, forward(external), handle="f-theirs", label="theirs")
+    made = change(Kind.PORT_FORWARD, Action.RESTORE, forward(external, NAS, 22), before=theirs)
+    return case_of(with_entries(sound_view(), theirs), [RESERVE, made], undoing=undoing)
+
+
+def shared(*ports: int | tuple[int, int]) -> Case:
+    return case_of(replace(sound_view(), port_share=Ports.of(*ports)), [RESERVE, FORWARD])
+
+
+def moving(leads: PortForward, *then: Change) -> Case:
+    """The host is asked to another address than the one where a forward leads to it."""
+    view = with_facts(sound_view(), SERVER, host__addresses=(str(OLD),))
+    led = entry(Kind.PORT_FORWARD, leads, handle="f-led", label="led")
+    view = with_entries(view, led)
+    case = case_of(view, [RESERVE, RENEW])
+    return replace(case, in_the_end=case_of(view, [RESERVE, RENEW, *then]).after)
+
+
+def fixed(
+    at: IPv4Address = PLEX, *, own: bool = True, pool: bool = True, reserved: tuple[str, ...] = ()
+) -> Case:
+    """A server with a static address, or Plex with one of its own beside it."""
+    view = replace(
+        sound_view(), plex_address=at, server_is_static=not reserved, plex_answered_at=(str(at), 32400)
+    )
+    view = replace(view, server_address=at if own else NAS)
+    ends = (
+        {"pool__first": "192.168.1.40", "pool__last": str(PLEX)}
+        if pool
+        else {"pool__first": None, "pool__last": None}
+    )
+    view = with_facts(view, ROUTER, **ends)
+    if reserved:
+        view = with_entries(view, entry(Kind.DHCP_RESERVATION, Reservation(reserved, at), handle="r"))
+    return case_of(view, [change(Kind.PORT_FORWARD, Action.CREATE, forward(address=at))])
+
+
+def silent_dhcp() -> Case:
+    """There is a reservation, of a DHCP server that does not serve."""
+    case = fixed(reserved=(MAC,))
+    router = case.before.of(ROUTER)
+    off = replace(router, kinds={**router.kinds, Kind.DHCP_RESERVATION: KindState.ABSENT})
+    return case_of(case.before.with_snapshot(off), case.changes)
+
+
+def gone(kind: Kind, values: object) -> Case:
+    """One entry of ours goes."""
+    made = entry(kind, values, key="plex", handle="x")
+    return case_of(with_entries(sound_view(), made), [change(kind, Action.DELETE, before=made)])
+
+
+LED = forward(40000, OLD)
 LOGIN = FirewallRule(22)
 FINE: dict[str, Make] = {
+    "G6: a reservation goes": lambda: gone(Kind.DHCP_RESERVATION, Reservation((MAC,), PLEX)),
+    "G7: a forward of others gets its old words, whatever they are": lambda: restored(443),
+    "G7: a port of the home's share": lambda: shared((32000, 33000)),
+    "G8: a forward of others gets its old words, wherever it leads": lambda: restored(40000),
+    "G8: a reservation goes, and moves nothing": lambda: gone(
+        Kind.DHCP_RESERVATION, Reservation((MAC,), PLEX)
+    ),
+    "G8: nothing leads where the host was": lambda: moving(forward(40000, NAS)),
+    "G8: a server has its static address, in the pool or not": fixed,
+    "G8: no pool is known": lambda: fixed(own=False, pool=False),
+    "G8: an address of its own, outside the pool": lambda: fixed(IPv4Address("192.168.1.51"), own=False),
     "G10: nobody logs in to the router": lambda: case_of(managed(server=(str(PLEX), 22)), [FORWARD]),
     "G10: another port of the WAN address": lambda: case_of(managed(router=(str(PUBLIC), 22)), [FORWARD]),
     "G10: nobody logs in to the server": lambda: case_of(managed(), [rule_of_ours(LOGIN, None)]),
@@ -89,9 +171,17 @@ FINE: dict[str, Make] = {
     "G11: put back while undoing": lambda: forward_of_others(Action.RESTORE, undoing=True),
     "G12: a router that stages nothing": lambda: staged(None),
     "G12: nothing is staged, whatever else was not answered": lambda: staged("", "one of two did not answer"),
+    "G12: what a router goes by, of a forward that goes": lambda: going_back(f"+ dnat 32500 to {PLEX}"),
     "G12: our own edits while undoing": lambda: staged("dhcp.plexops_plex=host", undoing=True),
 }
 REFUSED: dict[str, tuple[str, Make]] = {
+    "a port that never arrives": ("G7", lambda: shared((40000, 50000), 32400)),
+    "the host leaves what leads to it": ("G8", lambda: moving(LED)),
+    "the last address of the pool": ("G8", lambda: fixed(own=False)),
+    "a reservation that is not served": ("G8", silent_dhcp),
+    "reserved for another host": ("G8", lambda: fixed(reserved=(NAS_MAC,))),
+    "an edit at the same address": ("G12", lambda: going_back(f"+ dnat 8443 to {PLEX}")),
+    "an edit at the same port": ("G12", lambda: going_back(f"+ dnat 32500 to {NAS}")),
     "the WAN address's own login port": (
         "G10",
         lambda: case_of(managed(router=(str(PUBLIC), 32500)), [RESERVE, FORWARD]),
@@ -109,6 +199,34 @@ REFUSED: dict[str, tuple[str, Make]] = {
     "UPnP goes before the rest": ("G13", lambda: case_of(sound_view(), [UPNP_OFF, RESERVE])),
     "UPnP is switched on, first": ("G3", lambda: upnp(True, RESERVE)),
 }
+
+
+def test_without_its_own_address_a_reservation_is_refused() -> None:
+    made = change(Kind.DHCP_RESERVATION, Action.CREATE, Reservation((MAC,), None))
+    (refused,) = (
+        verdict for verdict in judge(Case(sound_view(), sound_view(), (made,))) if not verdict.holds
+    )
+    assert (refused.guard, refused.reason) == ("G6", f"{made.id}: the router's LAN is unknown")
+
+
+def test_a_reservation_is_for_whomever_where_the_hosts_hardware_is_not_known() -> None:
+    case = fixed(reserved=(NAS_MAC,))
+    view = replace(case.before, server_mac="")
+    assert "G8" not in refusing(case_of(view, case.changes))
+
+
+def test_what_changes_in_the_end_is_not_left_behind() -> None:
+    led = entry(Kind.PORT_FORWARD, LED, handle="f-led", label="led")
+    assert "G8" not in refusing(moving(LED, change(Kind.PORT_FORWARD, Action.DELETE, before=led)))
+
+
+def test_on_paper_a_sound_forward_is_fine_and_an_unsound_one_is_not() -> None:
+    assert judge_on_paper(case_of(sound_view(), [FORWARD])) == ()
+    unsound = change(Kind.PORT_FORWARD, Action.CREATE, forward(443, NAS))
+    assert judge_on_paper(case_of(sound_view(), [unsound])) == (
+        f"{unsound.id}: port 443 is not between 1024 and 65535",
+        f"{unsound.id}: {NAS}:32400 is not where Plex is ({PLEX}:32400)",
+    )
 
 
 @pytest.mark.parametrize("name", FINE)
