@@ -90,12 +90,11 @@ def next_lines(ended: Ended) -> list[list[str]]:
 
 def moved(home: House) -> tuple[str, ...]:
     """Give the files other names, so that a command finds them only where they are named."""
-    folder = home.directory / "my files"
-    folder.mkdir()
-    (home.directory / "inventory.yaml").rename(folder / "homes.yaml")
-    (home.directory / "playbooks").rename(folder / "plays")
-    play = next((folder / "plays").glob("*.yaml"))
-    return (str(play), "-i", str(folder / "homes.yaml"), "-e", "note=two words", "-l", "home")
+    homes, plays = home.directory / "my homes.yaml", home.directory / "my plays"
+    (home.directory / "inventory.yaml").rename(homes)
+    (home.directory / "playbooks").rename(plays)
+    play = next(plays.glob("*.yaml"))
+    return (str(play), "-i", str(homes), "-e", "note=two words", "-l", "home")
 
 
 def test_what_is_next_works_as_it_is_printed(tmp_path: Path) -> None:
