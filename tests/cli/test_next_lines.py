@@ -120,12 +120,13 @@ def test_what_is_next_works_as_it_is_printed(tmp_path: Path) -> None:
 
 
 def test_what_would_be_refused_is_not_offered(tmp_path: Path) -> None:
-    """The plan is whole, and a stop that did not answer keeps it from being sent."""
+    """The plan is whole, and that no Plex answered where its port shall be opened keeps it from being sent."""
     with house(tmp_path, "host-firewall") as home:
         assert "--approve" in home("apply", "--dry-run").said
         home.edit("inventory.yaml", ":32400", ":32401")
         ended = home("apply", "--dry-run", "--format", "json", "--format", "text:plan.txt")
-        assert ended.status == 4
+        assert ended.status == 3
         (site,) = json.loads(ended.out)["sites"]
+        assert {guard["id"] for guard in site["guards"] if guard["verdict"] == "refuses"} >= {"G9"}
         assert site["changes"]
         assert "--approve" not in (home.directory / "plan.txt").read_text(encoding="utf-8")
