@@ -47,8 +47,13 @@ class Case:
         """Every way to the Plex host after the changes, but what the plan is for. None: the router was not read."""
         wanted = [(forward.external_port.ranges, forward.port.ranges) for _, forward in forwards(self)]
         port = self.after.plex_port
-        named = normalise((one, one) for one in self.after.named_ports - {PLEX_PORT})
-        return arrivals(self.after, self._hosts, (*wanted, (named, ((port, port),))))
+        # What bears our tag an earlier plan named.
+        made = (
+            e.values for e in self.after.of(Role.ROUTER).of(Kind.PORT_FORWARD) if e.owner.ours and e.values
+        )
+        named = self.after.named_ports | {one.external_port.single for one in made}
+        own = normalise((one, one) for one in named - {PLEX_PORT, None})
+        return arrivals(self.after, self._hosts, (*wanted, (own, ((port, port),))))
 
     @cached_property
     def newly_arriving(self) -> tuple[Exposure, ...]:

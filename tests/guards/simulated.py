@@ -146,6 +146,7 @@ def view_of(
         server_is_static=home.static,
         plex_address=PLEX,
         plex_port=home.told,
+        named_ports=frozenset() if home.named is None else frozenset({home.named}),
         wan_names=wan,
         lan_names=lan,
         snapshots=MappingProxyType({**shots, Role.OUTSIDE: _outside(home.echoes)}),

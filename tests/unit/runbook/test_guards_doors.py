@@ -75,7 +75,12 @@ def test_a_port_that_the_plan_does_not_name_is_not_let_in(opening: Change) -> No
     assert refused(old_forward(41000, NAS), opening) == "", "another host's"
     assert refused(old_forward(32400, NAS), opening) == ""
     assert refused(old_forward(32500), opening) == "", "the port that the playbook names"
+    unnamed = replace(sound_view(), named_ports=frozenset())
     assert refused(replace(old_forward(32500), named_ports=frozenset()), opening) != ""
+    ours = entry(Kind.PORT_FORWARD, forward(32500), key="plex", handle="ours")
+    assert refused(with_entries(unnamed, ours), opening) == "", "an earlier plan named it"
+    at_32400 = entry(Kind.PORT_FORWARD, forward(32400), key="plex", handle="ours")
+    assert refused(with_entries(unnamed, at_32400), opening) != ""
     assert refused(replace(old_forward(32400), named_ports=frozenset({32400})), opening) != ""
 
 
