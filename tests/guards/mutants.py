@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property, partial
+from pathlib import Path
 from types import CodeType, FrameType, FunctionType, ModuleType
 
 import pytest
@@ -44,11 +45,17 @@ PARTS: tuple[tuple[ModuleType, tuple[str, ...]], ...] = (
 )
 #: The tests that have to see it, the quickest first.
 TESTS = (
-    "tests/unit/runbook/test_guards.py",
-    "tests/unit/runbook/test_guards_doors.py",
-    "tests/unit/runbook/test_guards_walk.py",
+    *sorted(map(str, Path("tests/unit/runbook").glob("test_guards*.py"))),
     "tests/guards/test_guard_parts.py",
     "tests/unit/runbook/test_conditions.py",
+    "tests/runbook/test_answers.py",
+)
+#: Changed, and yet the same: what stands behind each catches what it lets through.
+SAME = frozenset(
+    {
+        ("_network", "if text is None", "if False"),
+        ("_is_of", "… if v is not None", "… if True"),
+    }
 )
 #: How long a mutant may take until it counts as seen: it may never end.
 SECONDS = 60.0
@@ -112,6 +119,8 @@ def mutants() -> Iterator[Mutant]:
 def _of_function(module: ModuleType, tree: ast.Module, function: ast.FunctionDef) -> Iterator[Mutant]:
     for place, node in enumerate(ast.walk(function)):
         for number, (was, became) in enumerate(_changes(node)):
+            if (function.name, was, became) in SAME:
+                continue
             changed = deepcopy(tree)
             twin = next(
                 one
@@ -270,8 +279,7 @@ class Hunt:
 def hunt(wanted: Sequence[Mutant], say: Callable[[str], object] = lambda _text: None) -> list[Mutant]:
     """Give the mutants that no test sees."""
     hunting = Hunt(wanted, say)
-    tests = [name for name in TESTS if os.path.exists(name)]  # noqa: PTH110
-    options = ["-o", "addopts=", "-p", "no:cacheprovider", "-p", "no:terminal", *tests]
+    options = ["-o", "addopts=", "-p", "no:cacheprovider", "-p", "no:terminal", *TESTS]
     if pytest.main(options, [hunting]) != pytest.ExitCode.OK:
         raise RuntimeError("the tests of the guards could not be collected")
     return hunting.survivors

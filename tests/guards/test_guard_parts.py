@@ -10,8 +10,11 @@ from types import MappingProxyType
 import pytest
 
 from plexops.model.change import Action, Change
+from plexops.model.exchange import Script
+from plexops.model.plan import Authorized, Step, authorize
 from plexops.model.resources.dhcp_reservation import Reservation
 from plexops.model.resources.firewall_rule import FirewallRule
+from plexops.model.resources.passage import Passage
 from plexops.model.resources.port_forward import PortForward
 from plexops.model.resources.upnp import Upnp
 from plexops.model.snapshot import Kind, KindState, Role
@@ -113,19 +116,21 @@ def moving(leads: PortForward, *then: Change) -> Case:
 
 
 def fixed(
-    at: IPv4Address = PLEX, *, own: bool = True, pool: bool = True, reserved: tuple[str, ...] = ()
+    at: IPv4Address | None = PLEX,
+    pool: tuple[str | None, str | None] = ("192.168.1.40", "192.168.1.50"),
+    *,
+    own: bool = True,
+    reserved: tuple[str, ...] = (),
 ) -> Case:
     """A server with a static address, or Plex with one of its own beside it."""
     view = replace(
-        sound_view(), plex_address=at, server_is_static=not reserved, plex_answered_at=(str(at), 32400)
+        sound_view(),
+        plex_address=at,
+        server_address=at if own else NAS,
+        server_is_static=not reserved,
+        plex_answered_at=(str(at), 32400),
     )
-    view = replace(view, server_address=at if own else NAS)
-    ends = (
-        {"pool__first": "192.168.1.40", "pool__last": str(PLEX)}
-        if pool
-        else {"pool__first": None, "pool__last": None}
-    )
-    view = with_facts(view, ROUTER, **ends)
+    view = with_facts(view, ROUTER, pool__first=pool[0], pool__last=pool[1])
     if reserved:
         view = with_entries(view, entry(Kind.DHCP_RESERVATION, Reservation(reserved, at), handle="r"))
     return case_of(view, [change(Kind.PORT_FORWARD, Action.CREATE, forward(address=at))])
@@ -145,11 +150,28 @@ def gone(kind: Kind, values: object) -> Case:
     return case_of(with_entries(sound_view(), made), [change(kind, Action.DELETE, before=made)])
 
 
+def at_the_gateway(to: IPv4Address, role: Role = Role.UPSTREAM) -> Case:
+    """The box before the router hands a port on."""
+    made = replace(change(Kind.PORT_FORWARD, Action.CREATE, forward(443, to)), role=role)
+    return case_of(sound_view(), [RESERVE, made])
+
+
+def beside(handle: str, *, ours: bool) -> Case:
+    """A forward is changed while another one, of another person's, has the port that it shall get."""
+    had = entry(Kind.PORT_FORWARD, forward(40000), key="plex" if ours else "", handle="f1", label="one")
+    theirs = entry(Kind.PORT_FORWARD, forward(32500, NAS, 22), handle=handle, label="other")
+    made = change(Kind.PORT_FORWARD, Action.UPDATE if ours else Action.ADOPT, forward(), before=had)
+    return case_of(with_entries(sound_view(), had, theirs), [RESERVE, made], adopted=[made.id])
+
+
 LED = forward(40000, OLD)
 LOGIN = FirewallRule(22)
 FINE: dict[str, Make] = {
     "G6: a reservation goes": lambda: gone(Kind.DHCP_RESERVATION, Reservation((MAC,), PLEX)),
     "G7: a forward of others gets its old words, whatever they are": lambda: restored(443),
+    "G7: what the gateway hands to the router": lambda: at_the_gateway(PUBLIC),
+    "G8: what the gateway hands to the router": lambda: at_the_gateway(PUBLIC),
+    "G4: a passage goes": lambda: gone(Kind.PASSAGE, Passage(PLEX, 32400, "inet filter forward")),
     "G7: a port of the home's share": lambda: shared((32000, 33000)),
     "G8: a forward of others gets its old words, wherever it leads": lambda: restored(40000),
     "G8: a reservation goes, and moves nothing": lambda: gone(
@@ -157,7 +179,11 @@ FINE: dict[str, Make] = {
     ),
     "G8: nothing leads where the host was": lambda: moving(forward(40000, NAS)),
     "G8: a server has its static address, in the pool or not": fixed,
-    "G8: no pool is known": lambda: fixed(own=False, pool=False),
+    "G8: no pool is known": lambda: fixed(pool=(None, None), own=False),
+    "G8: of the pool only the end is known": lambda: fixed(pool=(None, str(PLEX)), own=False),
+    "G8: of the pool only the start is known": lambda: fixed(pool=(str(PLEX), None), own=False),
+    "G8: no address is known": lambda: fixed(None, own=False),
+    "G13: UPnP's entry itself goes": lambda: gone(Kind.UPNP, Upnp(enabled=True)),
     "G8: an address of its own, outside the pool": lambda: fixed(IPv4Address("192.168.1.51"), own=False),
     "G10: nobody logs in to the router": lambda: case_of(managed(server=(str(PLEX), 22)), [FORWARD]),
     "G10: another port of the WAN address": lambda: case_of(managed(router=(str(PUBLIC), 22)), [FORWARD]),
@@ -176,8 +202,11 @@ FINE: dict[str, Make] = {
 }
 REFUSED: dict[str, tuple[str, Make]] = {
     "a port that never arrives": ("G7", lambda: shared((40000, 50000), 32400)),
+    "another forward has the port, beside one that is adopted": ("G7", lambda: beside("f2", ours=False)),
+    "another forward has the port, and the handle of ours": ("G7", lambda: beside("f1", ours=True)),
     "the host leaves what leads to it": ("G8", lambda: moving(LED)),
     "the last address of the pool": ("G8", lambda: fixed(own=False)),
+    "the first address of the pool": ("G8", lambda: fixed(pool=(str(PLEX), "192.168.1.99"), own=False)),
     "a reservation that is not served": ("G8", silent_dhcp),
     "reserved for another host": ("G8", lambda: fixed(reserved=(NAS_MAC,))),
     "an edit at the same address": ("G12", lambda: going_back(f"+ dnat 8443 to {PLEX}")),
@@ -199,6 +228,27 @@ REFUSED: dict[str, tuple[str, Make]] = {
     "UPnP goes before the rest": ("G13", lambda: case_of(sound_view(), [UPNP_OFF, RESERVE])),
     "UPnP is switched on, first": ("G3", lambda: upnp(True, RESERVE)),
 }
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        restored(443, undoing=False),
+        replace(
+            restored(443), changes=tuple(replace(c, action=Action.UPDATE) for c in restored(443).changes)
+        ),
+        at_the_gateway(NAS),
+        at_the_gateway(PUBLIC, Role.ROUTER),
+    ],
+    ids=["nothing is undone", "no old words", "past the router", "the router itself"],
+)
+def test_what_only_looks_given_back_or_handed_on_is_judged(case: Case) -> None:
+    assert {"G7", "G8"} <= set(refusing(case))
+
+
+def test_leave_is_given_where_all_hold() -> None:
+    step = Step(RESERVE, Script(()))
+    assert isinstance(authorize("home", step, judge(case_of(sound_view()))), Authorized)
 
 
 def test_without_its_own_address_a_reservation_is_refused() -> None:
