@@ -17,7 +17,7 @@ from plexops.engine.site_state import Drivers, SiteState
 from plexops.engine.undo import Undoer
 from plexops.engine.way_back import with_way_back
 from plexops.model.change import Action, Change, Shown, beside, inverse, is_done
-from plexops.model.change_json import change_to_json
+from plexops.model.change_json import change_to_json, window_to_json
 from plexops.model.errors import ExitStatus, PlexopsError
 from plexops.model.plan import Authorized, Plan, Step, authorize, shown
 from plexops.model.resources import KINDS
@@ -151,6 +151,7 @@ class Applier:
                 "change": change_to_json(change),
                 "undo": None if back is None else change_to_json(back),
                 "beside": list(carried.stood),
+                "window": window_to_json(step.script.window),
                 "requests": [shown(write) for write in step.script.writes],
             },
         )

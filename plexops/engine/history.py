@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from plexops.evidence.folder import SiteFolder
 from plexops.evidence.journal import JournalText
 from plexops.evidence.run_folder import RunFolder
 from plexops.model.change import Change, beside
-from plexops.model.change_json import change_from_json
+from plexops.model.change_json import change_from_json, window_from_json
 from plexops.model.errors import PlexopsError, Problem
+from plexops.model.exchange import Window
 from plexops.model.snapshot import Snapshot
+
+_Read = TypeVar("_Read")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +30,8 @@ class PastStep:
     window_open: bool = False
     #: What stood beside it before, by `beside`.
     stood: tuple[str, ...] = ()
+    #: What asks its window and ends it, whatever can be rendered by now; None: the journal does not tell.
+    window: Window | None = None
 
     def stood_lately(self, now: Snapshot) -> tuple[str, ...]:
         """Give what later looks have to show besides: what stands there now, if that is some of what stood then.
@@ -74,6 +81,7 @@ def read_past(journal: JournalText, run_id: str) -> PastRun:
     changes: dict[int, Change] = {}
     kinds: dict[int, set[str]] = {}
     stood: dict[int, tuple[str, ...]] = {}
+    windows: dict[int, Window | None] = {}
     verdict = ""
     for record in journal.records:
         if record.kind == "effect":
@@ -83,7 +91,9 @@ def read_past(journal: JournalText, run_id: str) -> PastRun:
             continue
         kinds.setdefault(index, set()).add(record.kind)
         if record.kind == "intent":
-            changes[index] = _change(record.data["change"], run_id)
+            changes[index] = _read(change_from_json, record.data["change"], run_id)
+            window = record.data.get("window")
+            windows[index] = None if window is None else _read(window_from_json, window, run_id)
             stood[index] = _texts(record.data.get("beside"))
     steps = tuple(
         PastStep(
@@ -93,6 +103,7 @@ def read_past(journal: JournalText, run_id: str) -> PastRun:
             undone="undone" in kinds[index],
             window_open="confirmed" not in kinds[index],
             stood=stood[index],
+            window=windows[index],
         )
         for index, change in sorted(changes.items())
     )
@@ -103,9 +114,9 @@ def _texts(listed: object) -> tuple[str, ...]:
     return tuple(str(item) for item in listed) if isinstance(listed, list) else ()
 
 
-def _change(document: object, run_id: str) -> Change:
+def _read(reader: Callable[[Mapping[str, Any]], _Read], document: object, run_id: str) -> _Read:
     try:
-        return change_from_json(document)  # type: ignore[arg-type]
+        return reader(document)  # type: ignore[arg-type]
     except (ValueError, KeyError, TypeError) as error:
         reason = f"run {run_id} holds a change that this version cannot read ({type(error).__name__})"
         raise PlexopsError(Problem("PLX-R105", reason, "Use the version of plexops that made it.")) from None

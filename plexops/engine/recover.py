@@ -9,7 +9,7 @@ from plexops.drivers.base import Unrenderable
 from plexops.engine.by_hand_card import card, stays_text
 from plexops.engine.history import PastRun, PastStep, read_past, unsettled
 from plexops.engine.observe import Observer
-from plexops.engine.sending import Recorder, Sender
+from plexops.engine.sending import Sender, UnexpectedReply
 from plexops.engine.site import Home
 from plexops.engine.site_state import SiteState
 from plexops.engine.standing import Standing, Tell, silent
@@ -18,11 +18,10 @@ from plexops.evidence.folder import SiteFolder, Store
 from plexops.evidence.lock import site_lock
 from plexops.evidence.run_folder import RunFolder
 from plexops.model.change import Action, Shown, is_done
-from plexops.model.errors import ExitStatus
+from plexops.model.errors import ExitStatus, PlexopsError
 from plexops.model.exchange import Script
-from plexops.model.plan import Step, authorize
+from plexops.model.plan import Step
 from plexops.model.run import ChangeReport, SiteReport
-from plexops.runbook.guards import Case, judge
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +64,7 @@ def _settle(home: Home, folder: SiteFolder, run: RunFolder, tell: Tell) -> Settl
         return settled
 
 
-def _from_devices(home: Home, past: PastRun, steps: list[PastStep], record: Recorder, run_id: str) -> Settled:
+def _from_devices(home: Home, past: PastRun, steps: list[PastStep], record: Standing, run_id: str) -> Settled:
     """Look, then either finish what was proven or put everything back."""
     observer = home.observer()
     seen = observer.look(None)
@@ -73,10 +72,12 @@ def _from_devices(home: Home, past: PastRun, steps: list[PastStep], record: Reco
     if missing:
         says = f"the {', '.join(missing)} did not answer: nothing was decided, run it again"
         return Settled(run_id, ExitStatus.INCOMPLETE, says)
-    sender = Sender(home.access, home.links, record)
+    undoer = Undoer(home.drivers, observer, Sender(home.access, home.links, record), record)
     steps = [replace(step, stood=step.stood_lately(seen.view.of(step.change.role))) for step in steps]
     if past.kept and all(_stands(step, seen) for step in steps):
-        seen = _end_windows(home, steps, seen, sender, observer)
+        seen, armed = _end_windows(home, steps, seen, undoer, observer)
+        if armed:
+            return _still_armed(armed, record, run_id)
     if past.kept:
         unseen = [step for step in steps if _stands(step, seen) is Shown.NOT_KNOWN]
         if unseen:
@@ -85,7 +86,7 @@ def _from_devices(home: Home, past: PastRun, steps: list[PastStep], record: Reco
             how = "it had been proven" if past.verdict == "proven" else "whether it helps was unknown"
             changes = tuple(_change_report(step, "done") for step in steps)
             return Settled(run_id, ExitStatus.IN_ORDER, f"{how}: the new state stays", changes)
-    return _undo_all(home, steps, seen, Undoer(home.drivers, observer, sender, record), run_id)
+    return _undo_all(home, steps, seen, undoer, run_id)
 
 
 def _stands(past: PastStep, seen: SiteState) -> Shown:
@@ -108,20 +109,35 @@ def _unseen(
 
 
 def _end_windows(
-    home: Home, steps: list[PastStep], seen: SiteState, sender: Sender, observer: Observer
-) -> SiteState:
-    """The effect had been judged: end the windows that still stand, and look again, as one may have fired."""
+    home: Home, steps: list[PastStep], seen: SiteState, undoer: Undoer, observer: Observer
+) -> tuple[SiteState, list[PastStep]]:
+    """The effect had been judged: end the windows that still stand, and look again, as one may have fired.
+
+    Gives those that were not seen to end, too.
+    """
+    armed: list[PastStep] = []
     for past in steps:
         step = _step(home, past, seen)
         if not past.window_open or step.script.window.armed is None:
             continue
         if not _stands(past, seen):
-            return seen
-        leave = authorize(home.view.name, step, judge(Case(seen.view, seen.view, ())))
-        if leave and sender.armed(step, leave, seen):
-            sender.confirm(step, leave, seen, past.index)
+            return seen, armed
+        try:
+            ended = undoer.end_window(step, seen, past.index)
+        except (PlexopsError, UnexpectedReply):
+            ended = False
+        if not ended:
+            armed.append(past)
         seen = observer.again(seen, past.change.role)
-    return seen
+    return seen, armed
+
+
+def _still_armed(armed: list[PastStep], record: Standing, run_id: str) -> Settled:
+    """What acts later by itself leaves nothing settled."""
+    until = "; ".join(f"{past.change.id}: {record.until(past.index)}" for past in armed)
+    says = f"the device's own undo was not seen to end ({until}): nothing more was decided, run it again"
+    changes = tuple(_change_report(past, "undo-failed") for past in armed)
+    return Settled(run_id, ExitStatus.INCOMPLETE, says, changes)
 
 
 def _undo_all(home: Home, steps: list[PastStep], seen: SiteState, undoer: Undoer, run_id: str) -> Settled:
@@ -164,13 +180,13 @@ def _undo_all(home: Home, steps: list[PastStep], seen: SiteState, undoer: Undoer
 
 
 def _step(home: Home, past: PastStep, seen: SiteState) -> Step:
-    """Render the step anew for its window; a change whose script cannot be rendered any more has none."""
+    """Render the step anew for its undo in words. Its window is the one that the journal holds, if it holds one."""
     change = past.change
     try:
         script = home.drivers.of(change.role).script(change, seen.view.of(change.role))
-        return Step(change, script)
     except Unrenderable:
-        return Step(change, Script(()))
+        script = Script(())
+    return Step(change, script if past.window is None else replace(script, window=past.window))
 
 
 def _change_report(past: PastStep, outcome: str, detail: str = "") -> ChangeReport:

@@ -100,13 +100,16 @@ class Sender:
         return True
 
     def armed(self, step: Step, authorized: Authorized, seen: SiteState) -> bool:
-        """Tell whether the window of a step still stands."""
+        """Tell whether the window of a step still stands. Raises UnexpectedReply where the device does not say."""
         read = step.script.window.armed
         if read is None:
             return False
         link = self._open(step, authorized, seen)
         try:
-            return _stands(link.ask((read,))[0])
+            reply = link.ask((read,))[0]
+            if not reply.whole:
+                raise UnexpectedReply("whether its own undo still stands was not heard to the end")
+            return _stands(reply)
         finally:
             link.close()
 

@@ -69,10 +69,11 @@ class Standing:
 
     def second(self) -> str:
         """What stands when it is stopped without putting back."""
-        said = [f"{self._names[step]}: {self._until(step)}" for step in sorted(self._names)]
+        said = [f"{self._names[step]}: {self.until(step)}" for step in sorted(self._names)]
         return f"stopped. Not put back: {'; '.join(said) or 'nothing'}. Settle it: plexops recover"
 
-    def _until(self, step: int) -> str:
+    def until(self, step: int) -> str:
+        """When the device puts a step back by itself, in words."""
         if step not in self._fires:
             return "nothing on the device puts it back by itself"
         return f"the device puts it back by itself at {self._fires[step].astimezone():%H:%M:%S} at the latest"
@@ -99,7 +100,7 @@ class Standing:
             self._tell(f"putting back {self._names[step]}")
         elif kind == "undo failed":
             waiting = "waiting for that" if step in self._fires else "looking once more"
-            self._tell(f"{self._names[step]} was not seen put back; {self._until(step)}: {waiting}")
+            self._tell(f"{self._names[step]} was not seen put back; {self.until(step)}: {waiting}")
 
 
 @contextmanager

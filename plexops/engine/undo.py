@@ -15,7 +15,7 @@ from plexops.engine.way_back import refused
 from plexops.model.change import Action, Change, Shown, find, inverse, is_undone
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.exchange import Script
-from plexops.model.plan import Authorized, Step, authorize
+from plexops.model.plan import Authorized, Step, authorize, authorize_end
 from plexops.model.resources import KINDS
 from plexops.model.snapshot import Kind, Role
 from plexops.runbook.guards import Case, judge
@@ -81,7 +81,8 @@ class Undoer:
             if shown is Shown.NO or change.kind in seen.view.of(change.role).saved_only:
                 seen, shown = self._until(change, self._send_back(change, seen, index), stood)
             if shown and window_open:
-                self._end_window(step, seen, index)
+                if not self.end_window(step, seen, index):
+                    raise UnexpectedReply("the device's own undo still stands and could not be ended")
                 seen, shown = self._until(change, self._reach(seen, change), stood)
         except Refused as refusal:
             return self._stays(step, seen, index, str(refusal), window_open=window_open)
@@ -164,8 +165,8 @@ class Undoer:
         """Leave a change as it is. The device must not bring the old state back by itself either."""
         self._record("stays", {"step": index, "reason": why})
         try:
-            ended = not window_open or self._end_window(step, seen, index)
-        except PlexopsError:
+            ended = not window_open or self.end_window(step, seen, index)
+        except (PlexopsError, UnexpectedReply):
             ended = False
         return Ended(seen, Shown.NO, why if ended else "")
 
@@ -227,14 +228,15 @@ class Undoer:
             time.sleep(_LOOK_EVERY)
             seen = self._observer.again(seen, change.role)
 
-    def _end_window(self, step: Step, seen: SiteState, index: int) -> bool:
-        """End the device's own undo, if it stands; tell whether it does not any more."""
-        # Ending it changes nothing that guards judge; they have to agree all the same.
-        quiet = replace(seen.view, unfinished_run="", asked=frozenset())
-        leave = authorize(seen.view.name, step, judge(Case(quiet, quiet, (), undoing=True)))
-        if not leave:
-            return False
-        return not self._sender.armed(step, leave, seen) or self._sender.confirm(step, leave, seen, index)
+    def end_window(self, step: Step, seen: SiteState, index: int) -> bool:
+        """End the device's own undo, if it stands; tell whether it was seen not to stand any more.
+
+        Raises PlexopsError or UnexpectedReply where the device does not say.
+        """
+        leave = authorize_end(seen.view.name, step)
+        if not self._sender.armed(step, leave, seen) or self._sender.confirm(step, leave, seen, index):
+            return True
+        return not self._sender.armed(step, leave, seen)
 
     def _after_window(
         self, step: Step, seen: SiteState, stood: Collection[str], *, window_open: bool
@@ -245,8 +247,10 @@ class Undoer:
         try:
             fresh = self._observer.again(seen, step.change.role)
             if window_open:
+                if self._sender.armed(step, authorize_end(seen.view.name, step), fresh):
+                    return fresh, Shown.NOT_KNOWN
                 return self._until(step.change, fresh, stood)
-        except PlexopsError:
+        except (PlexopsError, UnexpectedReply):
             return seen, Shown.NOT_KNOWN
         return fresh, is_undone(step.change, fresh.view.of(step.change.role), stood)
 

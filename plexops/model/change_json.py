@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from plexops.model.change import Action, Change
+from plexops.model.exchange import Command, Expect, Read, Window, Write
 from plexops.model.resources.dhcp_reservation import Reservation
 from plexops.model.resources.firewall_rule import FirewallRule
 from plexops.model.resources.passage import Passage
@@ -48,6 +49,44 @@ def change_from_json(document: Mapping[str, Any]) -> Change:
         raw=_raw(document["raw"]),
         at=document.get("at"),
     )
+
+
+def window_to_json(window: Window) -> dict[str, Any]:
+    """Give what a window is asked and ended with; it is never opened again."""
+    return {
+        "armed": None if window.armed is None else _text(window.armed.ask),
+        "confirm": [
+            {
+                "run": _text(write.ask),
+                "statuses": sorted(write.expect.statuses),
+                "silent": write.expect.silent,
+            }
+            for write in window.confirm
+        ],
+        "seconds": window.seconds,
+    }
+
+
+def window_from_json(document: Mapping[str, Any]) -> Window:
+    """Give back what asks a window and ends it. Raises ValueError, KeyError or TypeError for what is none."""
+    armed = document["armed"]
+    return Window(
+        confirm=tuple(
+            Write(
+                Command(str(one["run"])),
+                Expect(statuses=frozenset(map(int, one["statuses"])), silent=bool(one["silent"])),
+            )
+            for one in document["confirm"]
+        ),
+        armed=None if armed is None else Read("armed", Command(str(armed))),
+        seconds=int(document["seconds"]),
+    )
+
+
+def _text(ask: object) -> str:
+    if not isinstance(ask, Command):
+        raise TypeError("a window is a device's own command line")
+    return ask.text
 
 
 def _entry_to_json(entry: Entry) -> dict[str, Any]:

@@ -104,7 +104,7 @@ _AUTHORIZED = object()
 
 
 class Authorized:
-    """Leave to send one step to one device. Only `authorize` makes it, after every guard held."""
+    """Leave to send one step to one device. Only `authorize` makes it, after every guard held, and `authorize_end`."""
 
     __slots__ = ("role", "script", "site")
 
@@ -127,3 +127,12 @@ def authorize(site: str, step: Step, verdicts: tuple[GuardVerdict, ...]) -> Auth
     if heard != GUARD_NAMES or any(not verdict.holds for verdict in verdicts):
         return False
     return Authorized(_AUTHORIZED, site, step.change.role, step.script)
+
+
+def authorize_end(site: str, step: Step) -> Authorized:
+    """Give leave to end the window of a step that a plan showed, and for nothing else.
+
+    It changes nothing that guards judge, and a device that acts later by itself makes no home safer.
+    """
+    window = Window(confirm=step.script.window.confirm, armed=step.script.window.armed)
+    return Authorized(_AUTHORIZED, site, step.change.role, Script((), window))

@@ -217,6 +217,32 @@ def test_the_devices_own_undo_fires_before_recover(homes: Homes, router: RouterN
         works_to_the_end(bench)
 
 
+@pytest.mark.parametrize("router", ["openwrt", "linux", "routeros", "opnsense"])
+def test_the_window_of_an_entry_that_is_gone_is_ended(homes: Homes, router: RouterName) -> None:
+    """Nothing is there from which the deletion could be rendered anew: its window is known from the journal."""
+    with homes(router) as bench:
+        assert bench("apply", "--yes").status == 0
+        assert bench("rollback", "last", "--yes").status == 0
+        records = bench.journal()
+        gone = [r["data"]["step"] for r in records if r["kind"] == "intent" and deletes_at_router(r["data"])]
+        sent = [int(r["n"]) for r in records if r["kind"] == "sent" and r["data"]["step"] == gone[0]]
+    with homes(router) as bench:
+        assert bench("apply", "--yes").status == 0
+        made = bench.state()
+        assert bench("rollback", "last", "--yes", die_at=1 + sent[-1]).status == KILLED
+        assert bench.journal()[-1]["kind"] == "sent"
+        assert settle(bench, made) == "old"
+        bench.home.clock.scale = 1000.0
+        time.sleep(1.0)
+        assert bench.state() == made
+
+
+def deletes_at_router(intent: dict[str, Any]) -> bool:
+    """Tell whether a step takes an entry of the router away."""
+    change = intent["change"]
+    return change["role"] == "router" and change["action"] == "delete"
+
+
 def record_of(homes: Homes, router: RouterName, kind: str) -> int:
     """Give the number of the last record of that kind that the forward's step has in a whole run, counted from 1."""
     with homes(router) as bench:
