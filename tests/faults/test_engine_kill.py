@@ -240,7 +240,7 @@ def test_the_window_of_an_entry_that_is_gone_is_ended(homes: Homes, router: Rout
 def deletes_at_router(intent: dict[str, Any]) -> bool:
     """Tell whether a step takes an entry of the router away."""
     change = intent["change"]
-    return change["role"] == "router" and change["action"] == "delete"
+    return (change["role"], change["action"]) == ("router", "delete")
 
 
 def record_of(homes: Homes, router: RouterName, kind: str) -> int:

@@ -14,7 +14,9 @@ from plexops.model.plan import Step, authorize_end
 from plexops.model.snapshot import Kind, Role
 
 END = Write(Command("end it"), Expect(statuses=frozenset(), silent=True))
-WINDOW = Window(WindowKind.SCHEDULER, (Write(Command("arm it")),), (END,), Read("armed", Command("ask it")), 180)
+WINDOW = Window(
+    WindowKind.SCHEDULER, (Write(Command("arm it")),), (END,), Read("armed", Command("ask it")), 180
+)
 
 
 @pytest.mark.parametrize("window", [WINDOW, Window()])
