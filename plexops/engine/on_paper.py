@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from plexops.config.allowed import NO_MORE, Allowed
@@ -39,11 +40,13 @@ def problems_on_paper(
         home = open_on_paper(tasks, directory, ssh_config, allowed)
     except PlexopsError as error:
         return error.problems
+    # Nobody is asked: what was not read is no reason here.
+    view = replace(home.view, asked=frozenset())
     found: list[Problem] = []
     for task in tasks.tasks:
         if task.want is None or task.state is State.ABSENT or task.not_applicable:
             continue
-        case = Case(home.view, home.view, (_change(task),))
+        case = Case(view, view, (_change(task),))
         found += [_refused(tasks, task, reason) for reason in judge_on_paper(case)]
     return tuple(found)
 
