@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import difflib
 import json
+import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -202,7 +203,7 @@ class Bench:
 def _name_of(line: str) -> str:
     """Name one simple command: the program, and for programs of many verbs what it does."""
     if line.startswith("# write "):
-        return line
+        return re.sub(r"/tmp/tmp\.\w+", "/tmp/tmp", line)
     words = shlex.split(line)
     return " ".join(words[:2]) if words[0] in ("uci", "nft", "service", "ufw", "dnsmasq") else words[0]
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from plexops.engine.sending import unexpected
 from plexops.lab.routers.linux import LinuxRouter
 from plexops.lab.routers.openwrt import OpenWrtRouter
 from plexops.lab.routers.openwrt_dnsmasq import OWN_DNSMASQ
@@ -128,7 +129,9 @@ def test_a_server_that_died_of_a_write_does_not_show_it_as_made(family: Family) 
     with bench(family) as device:
         break_at_the_next_start(device)
         create = change(Action.CREATE, Kind.DHCP_RESERVATION, RESERVATION)
-        after = device.make(create)
+        complaints = [unexpected(write.expect, device.send(write)) for write in device.script(create).writes]
+        after = device.look()
+        assert any(complaints), "the write itself says that its server did not stay up"
         assert not device.router.reservations()
         assert any(MAC in entry.values.macs for entry in after.of(Kind.DHCP_RESERVATION) if entry.values)
         assert after.state(Kind.DHCP_RESERVATION) is KindState.UNKNOWN
