@@ -59,7 +59,8 @@ ARP = " 0 DC address=62.155.240.1 mac-address=00:0C:42:28:79:45 interface=ether1
 
 def rows(text: str, parser: str = "routeros_rows") -> Rows:
     """Read what a device printed."""
-    found = PARSERS[parser](text)
+    head = "# by RouterOS 7.16\n" if parser == "routeros_export" else ""
+    found = PARSERS[parser](head + text)
     assert isinstance(found, list)
     return Rows(
         tuple({key: str(value) for key, value in row.items()} for row in found if isinstance(row, dict))

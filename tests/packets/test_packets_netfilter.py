@@ -41,7 +41,7 @@ def without(*names: str) -> dict[str, str]:
 
 
 def listing(*items: Any) -> dict[str, Any]:
-    return {"nftables": list(items)}
+    return {"nftables": [{"metainfo": {"json_schema_version": 1}}, *items]}
 
 
 def at(here: Box, port: int = 32400, to: str = HERE) -> AnswerKind:

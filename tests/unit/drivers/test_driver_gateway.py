@@ -144,8 +144,11 @@ def test_what_it_tells_is_proven_by_the_world() -> None:
 
 
 def _view(router: Snapshot) -> SiteView:
-    echo = Entry(Kind.ECHO, Echo("a.example", PUBLIC, "server"), {}, SOMEBODY, "a", "outside.a")
-    outside = Snapshot(Role.OUTSIDE, {}, (echo,), {Kind.ECHO: KindState.PRESENT})
+    echoes = tuple(
+        Entry(Kind.ECHO, Echo(f"{name}.example", PUBLIC, "server"), {}, SOMEBODY, name, f"outside.{name}")
+        for name in ("a", "b")
+    )
+    outside = Snapshot(Role.OUTSIDE, {}, echoes, {Kind.ECHO: KindState.PRESENT})
     return SiteView("home", snapshots=MappingProxyType({Role.ROUTER: router, Role.OUTSIDE: outside}))
 
 
