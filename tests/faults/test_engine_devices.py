@@ -24,7 +24,7 @@ from tests.forking import forker
 OK = ExecResult(b"", b"", 0)
 PUT = "u set plexops.plexops_plex=redirect"
 ARM = "w=/tmp/plexops_port_forward_plex; rm -rf $w; mkdir"
-DELETE = "u delete plexops.plexops_plex"
+DELETE = "u delete plexops.plexops_plex ; }; edit firewall"
 
 
 @dataclass
@@ -60,6 +60,11 @@ def lie(home: RunningHome, role: str, *tricks: tuple[str, Callable[..., ExecResu
 def says_yes(_run: Callable[[str], ExecResult], _command: str) -> ExecResult:
     """Answer as success looks like, and do nothing."""
     return OK
+
+
+def arms_and_else_says_yes(run: Callable[[str], ExecResult], command: str) -> ExecResult:
+    """Arm the way back, which holds the very same words, and answer all else without doing it."""
+    return run(command) if ARM in command else OK
 
 
 def does_it_and_says_no(run: Callable[[str], ExecResult], command: str) -> ExecResult:
@@ -120,7 +125,7 @@ def test_does_it_and_says_no(homes: Homes, what: str) -> None:
     """An error is an error, also when the entry stands: perhaps it does not act."""
     with homes() as bench:
         old = bench.state()
-        bench.window_seconds = 6
+        bench.window_seconds = 5
         lie(bench.home, "router", (what, does_it_and_says_no))
         ended = apply(bench)
         assert put_back(ended), ended
@@ -131,7 +136,7 @@ def test_does_it_and_says_no(homes: Homes, what: str) -> None:
 def test_half_of_it_is_undone(homes: Homes) -> None:
     with homes() as bench:
         old = bench.state()
-        bench.window_seconds = 6
+        bench.window_seconds = 5
         part = " && u set plexops.plexops_plex.dest_port=32400"
         shorter: list[bool] = []
 
@@ -165,9 +170,9 @@ def test_plex_says_yes_and_keeps_its_settings(homes: Homes) -> None:
 def test_the_undo_lies_too_and_the_devices_own_undo_does_it(homes: Homes) -> None:
     with homes() as bench:
         old = bench.state()
-        bench.window_seconds = 6
+        bench.window_seconds = 5
         bench.home.network.blocked_ports |= {32500}
-        lie(bench.home, "router", (DELETE, says_yes))
+        lie(bench.home, "router", (DELETE, arms_and_else_says_yes))
         ended = apply(bench)
         assert put_back(ended), ended
         assert bench.state() == old
@@ -176,11 +181,11 @@ def test_the_undo_lies_too_and_the_devices_own_undo_does_it(homes: Homes) -> Non
 def test_nothing_undoes_it_and_a_person_must_look(homes: Homes) -> None:
     """Every way back lies: the report says so, and does not say that the old state is there."""
     with homes() as bench:
-        bench.window_seconds = 6
+        bench.window_seconds = 5
         bench.home.network.blocked_ports |= {32500}
         sleeper = "( sleep 600 ) >/dev/null 2>&1 & echo $! 1 > $w/armed"
         dead = f"w=/tmp/plexops_port_forward_plex; mkdir $w; {sleeper}"
-        lie(bench.home, "router", (DELETE, says_yes), (ARM, lambda run, _command: run(dead)))
+        lie(bench.home, "router", (ARM, lambda run, _command: run(dead)), (DELETE, says_yes))
         ended = apply(bench)
         assert ended.status == 6, ended
         assert outcomes(ended)["port_forward"] == "undo-failed"
@@ -216,10 +221,10 @@ def test_the_answer_is_lost_but_not_the_request(homes: Homes) -> None:
 
 
 def test_cut_between_two_requests_is_not_done(homes: Homes) -> None:
-    """The entry stands, but what makes it act was never sent."""
-    with homes() as bench:
+    """What is written is prepared, but what makes it act was never sent."""
+    with homes("linux") as bench:
         old = bench.state()
-        bench.home.ssh["router"].options.cut_after = PUT
+        bench.home.ssh["router"].options.cut_after = "dhcp-host="
         ended = apply(bench)
         assert put_back(ended), ended
         assert "the rest was not sent" in ended.document["outcome"]

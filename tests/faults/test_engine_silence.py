@@ -89,6 +89,7 @@ def has_window(name: RouterName) -> bool:
     return name != "opnsense"
 
 
+@pytest.mark.timeout(300)
 @silences
 def test_an_undo_that_nobody_saw_is_not_called_one(homes: Homes, name: RouterName, way: Way) -> None:
     """Its own undo is left to fire; what a person has to look at is said."""
@@ -106,6 +107,7 @@ def test_an_undo_that_nobody_saw_is_not_called_one(homes: Homes, name: RouterNam
         assert not any(r["kind"] == "undone" and r["data"]["step"] == 3 for r in bench.journal())
 
 
+@pytest.mark.timeout(300)
 @silences
 def test_recover_decides_nothing_by_silence(homes: Homes, name: RouterName, way: Way) -> None:
     with homes(name) as bench:
@@ -124,7 +126,10 @@ def test_recover_decides_nothing_by_silence(homes: Homes, name: RouterName, way:
         deaf.on = False
         deaf.made = "nothing"
         again = bench("recover", "--format", "json")
-        assert again.status == 0, again
+        # The simulated DHCP server lets a host keep the address that it asked for: then a person is told.
+        failed = {kind for kind, outcome in outcomes(again).items() if outcome == "undo-failed"}
+        assert failed <= {"lease"}, again
+        assert again.status == (6 if failed else 0), again
         assert bench.state() == old
 
 
