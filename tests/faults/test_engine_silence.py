@@ -112,6 +112,7 @@ def test_an_undo_that_nobody_saw_is_not_called_one(homes: Homes, name: RouterNam
 def test_recover_decides_nothing_by_silence(homes: Homes, name: RouterName, way: Way) -> None:
     with homes(name) as bench:
         old = bench.state()
+        bench.window_seconds = 20
         deaf = Deaf(bench, way)
         assert bench("apply", "--yes", die_at=_after_the_forward(bench, name)).status == KILLED
         assert stands(bench)
