@@ -94,8 +94,7 @@ def home(number: int, family: Family) -> Home:
     seed = Seed(
         forwards=(*FOREIGN_FORWARDS, *_forwards(rng)),
         reservations=(*FOREIGN_RESERVATIONS, *_reservations(rng)),
-        # OPNsense tells nobody what was mapped by UPnP: docs/safety.md says so.
-        mappings=() if family == "opnsense" else _mappings(rng),
+        mappings=_mappings(rng),
         upnp=rng.random() < 0.8,
         pinholes=_pinholes(rng) if ipv6 else (),
         strict_filter=rng.random() < 0.3,
