@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
 from ipaddress import IPv4Address
 from types import MappingProxyType
@@ -28,18 +27,7 @@ from plexops.runbook.endpoints import proxy
 from plexops.runbook.view import SiteView
 from plexops.transport.here import holds_address
 from plexops.transport.loading import load_http
-
-
-@contextmanager
-def _pool(workers: int) -> Iterator[ThreadPoolExecutor]:
-    """Give threads that a person who interrupts does not wait for: a silent device may take its whole time limit."""
-    pool = ThreadPoolExecutor(max_workers=workers)
-    try:
-        yield pool
-    except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
-        raise
-    pool.shutdown()
+from plexops.transport.workers import workers
 
 
 class Observer:
@@ -66,7 +54,7 @@ class Observer:
         if thorough:
             return self._thorough().look(probe_port, outside=outside)
         asked = time.monotonic()
-        with _pool(6) as pool:
+        with workers(6) as pool:
             router = pool.submit(self._guarded, self._router)
             server = pool.submit(self._guarded, self._server, router)
             plex = pool.submit(self._guarded, self._plex, router, server)
