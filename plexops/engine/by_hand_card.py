@@ -7,6 +7,7 @@ from plexops.model.change import Action, Change, Shown
 from plexops.model.plan import Step
 from plexops.model.resources import KINDS
 from plexops.model.snapshot import Kind, Role
+from plexops.runbook.view import told_by_server
 
 
 def card(step: Step, shown: Shown, drivers: Drivers, seen: SiteState) -> str:
@@ -27,10 +28,8 @@ def _moved(change: Change, shown: Shown, seen: SiteState) -> str:
     """Say where the host is, where it was, and what leads where."""
     held = change.raw.get("held")
     was = ", ".join(held) if isinstance(held, tuple) else "not known"
-    fact = seen.view.of(Role.SERVER).facts.get("host.addresses")
-    now = "an address that is not known"
-    if shown is Shown.NO and fact is not None and isinstance(fact.value, tuple):
-        now = ", ".join(fact.value)
+    told = told_by_server(seen.view)
+    now = "an address that is not known" if shown is not Shown.NO or told is None else ", ".join(told)
     forwards = [e for e in seen.view.of(Role.ROUTER).of(Kind.PORT_FORWARD) if e.values is not None]
     leads = "; ".join(
         f"“{e.label or e.handle}” leads to {e.values.address}" for e in forwards if e.values.enabled

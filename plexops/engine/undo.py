@@ -17,8 +17,9 @@ from plexops.model.errors import PlexopsError, Problem
 from plexops.model.exchange import Script
 from plexops.model.plan import Authorized, Step, authorize, authorize_end
 from plexops.model.resources import KINDS
-from plexops.model.snapshot import Kind, Role
+from plexops.model.snapshot import Role
 from plexops.runbook.guards import Case, judge
+from plexops.runbook.view import leased_to_server, told_by_server
 from plexops.runbook.way_after import after_change
 
 _LOOK_EVERY = 0.3
@@ -136,7 +137,8 @@ class Undoer:
         self, change: Change, seen: SiteState, index: int, held: tuple[str, ...]
     ) -> tuple[SiteState, Shown]:
         now = seen.view.of(Role.SERVER)
-        lost = next(address for address in held if address not in _addresses(seen))
+        told = told_by_server(seen.view) or ()
+        lost = next(address for address in held if address not in told)
         back = replace(change, want=IPv4Address(lost))
         why = refused(seen.view, back, restoring=True)
         if why:
@@ -152,7 +154,7 @@ class Undoer:
             try:
                 # Without its reservation it may get a third address: the router's leases tell.
                 seen = self._observer.again(seen, Role.ROUTER)
-                seen = self._wherever(seen, (lost, *_leased(seen), str(change.want)))
+                seen = self._wherever(seen, (lost, *map(str, leased_to_server(seen.view)), str(change.want)))
                 shown = _holds(seen, held)
             except PlexopsError:
                 shown = Shown.NOT_KNOWN  # it is on its way
@@ -255,19 +257,9 @@ class Undoer:
         return fresh, is_undone(step.change, fresh.view.of(step.change.role), stood)
 
 
-def _addresses(seen: SiteState) -> tuple[str, ...]:
-    fact = seen.view.of(Role.SERVER).facts.get("host.addresses")
-    return fact.value if fact is not None and isinstance(fact.value, tuple) else ()
-
-
-def _leased(seen: SiteState) -> tuple[str, ...]:
-    leases = (e.values for e in seen.view.of(Role.ROUTER).of(Kind.LEASE) if e.values is not None)
-    return tuple(str(lease.address) for lease in leases if lease.mac == seen.view.server_mac)
-
-
 def _holds(seen: SiteState, held: tuple[str, ...]) -> Shown:
     """Tell whether the host holds all that it held."""
-    now = _addresses(seen)
+    now = told_by_server(seen.view)
     if not now or not held:
         return Shown.NOT_KNOWN
     return Shown.YES if set(held) <= set(now) else Shown.NO

@@ -9,7 +9,7 @@ from plexops.model.change import Change
 from plexops.model.packets import Box, TranslateDestination
 from plexops.model.resources.dhcp_reservation import Reservation
 from plexops.model.snapshot import Entry, Kind, Role
-from plexops.runbook.view import SiteView, ipv4
+from plexops.runbook.view import SiteView, ipv4, leased_to_server, told_by_server
 
 
 def brings_to(view: SiteView, change: Change) -> IPv4Address | None:
@@ -20,9 +20,9 @@ def brings_to(view: SiteView, change: Change) -> IPv4Address | None:
     if change.kind is not Kind.DHCP_RESERVATION:
         return None
     want: Reservation = change.want
-    held = view.of(Role.SERVER).facts.get("host.addresses")
-    if held is not None and isinstance(held.value, tuple) and view.server_mac in want.macs:
-        return None if str(want.address) in held.value else want.address
+    held = told_by_server(view)
+    if held is not None and view.server_mac in want.macs:
+        return None if str(want.address) in held else want.address
     leases = (entry.values for entry in view.of(Role.ROUTER).of(Kind.LEASE) if entry.values is not None)
     holds = any(lease.mac in want.macs and lease.address == want.address for lease in leases)
     return None if holds else want.address
@@ -46,14 +46,9 @@ def ways_out(address: str, name: str) -> str:
 
 
 def _held(view: SiteView) -> Sequence[IPv4Address]:
-    fact = view.of(Role.SERVER).facts.get("host.addresses")
-    texts = fact.value if fact is not None and isinstance(fact.value, tuple) else ()
-    leased = [
-        entry.values.address
-        for entry in view.of(Role.ROUTER).of(Kind.LEASE)
-        if not texts and entry.values is not None and entry.values.mac == view.server_mac
-    ]
-    found = [*(address for text in texts if (address := ipv4(text)) is not None), *leased]
+    texts = told_by_server(view)
+    told = [address for text in texts or () if (address := ipv4(text)) is not None]
+    found = told if texts else leased_to_server(view)
     return [address for address in found if not address.is_loopback]
 
 

@@ -70,9 +70,7 @@ class SiteView:
         """
         found = {address for address in (self.plex_address, self.server_address) if address is not None}
         found |= held_by_server(self)
-        for entry in self.of(Role.ROUTER).of(Kind.LEASE):
-            if entry.values is not None and self.server_mac and entry.values.mac == self.server_mac:
-                found.add(entry.values.address)
+        found |= {*leased_to_server(self)}
         return frozenset(address for address in found if not address.is_loopback)
 
     def with_snapshot(self, snapshot: Snapshot) -> SiteView:
@@ -80,12 +78,24 @@ class SiteView:
         return replace(self, snapshots=MappingProxyType({**self.snapshots, snapshot.role: snapshot}))
 
 
+def told_by_server(view: SiteView) -> tuple[str, ...] | None:
+    """Give the addresses that the server itself says it holds, as it writes them; None where it says nothing."""
+    fact = view.of(Role.SERVER).facts.get("host.addresses")
+    return fact.value if fact is not None and isinstance(fact.value, tuple) else None
+
+
 def held_by_server(view: SiteView) -> frozenset[IPv4Address]:
     """Give the addresses that the server itself says it holds; where it says nothing, what the inventory does."""
-    fact = view.of(Role.SERVER).facts.get("host.addresses")
-    if fact is None or not isinstance(fact.value, tuple):
+    told = told_by_server(view)
+    if told is None:
         return frozenset() if view.server_address is None else frozenset({view.server_address})
-    return frozenset(address for text in fact.value if (address := ipv4(text)) is not None)
+    return frozenset(address for text in told if (address := ipv4(text)) is not None)
+
+
+def leased_to_server(view: SiteView) -> tuple[IPv4Address, ...]:
+    """Give the addresses that the router's leases have for the server's MAC address."""
+    leases = (entry.values for entry in view.of(Role.ROUTER).of(Kind.LEASE) if entry.values is not None)
+    return tuple(lease.address for lease in leases if view.server_mac and lease.mac == view.server_mac)
 
 
 def public_addresses(view: SiteView) -> list[tuple[IPv4Address, str, str]]:
