@@ -14,7 +14,7 @@ from plexops.engine.observe import Observer
 from plexops.engine.planning import foreign
 from plexops.engine.sending import Recorder, Sender, Unanswered, UnexpectedReply
 from plexops.engine.site_state import Drivers, SiteState
-from plexops.engine.undo import Undoer
+from plexops.engine.undo import Undoer, last_first
 from plexops.engine.way_back import with_way_back
 from plexops.model.change import Action, Change, Shown, beside, inverse, is_done
 from plexops.model.change_json import change_to_json, window_to_json
@@ -287,9 +287,7 @@ class Applier:
         undoer = Undoer(self._shop.drivers, self._shop.observer, self._sender, self._shop.record)
         begun = [(i, c) for i, c in enumerate(self._carried) if c.outcome is not StepOutcome.NOT_SENT]
         by_hand: list[str] = []
-        # The host asks again when its reservation is as it was.
-        last = sorted(begun, key=lambda pair: (pair[1].step.change.action is Action.RENEW, -pair[0]))
-        for index, carried in last:
+        for index, carried in sorted(begun, key=lambda pair: last_first(pair[1].step.change, pair[0])):
             ended = undoer.undo(
                 carried.step, self._seen, index, window_open=carried.window_open, stood=carried.stood
             )

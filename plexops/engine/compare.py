@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from plexops.engine.admitting import admitted
 from plexops.engine.by_hand import by_hand
+from plexops.engine.dhcp_server import served_elsewhere
 from plexops.engine.findings import (
     FORWARDING,
     Comparison,
@@ -21,7 +22,6 @@ from plexops.engine.findings import (
     unrenderable,
 )
 from plexops.engine.forwarding import Impassable, not_met, passage_for, works_by
-from plexops.engine.serving import served_elsewhere
 from plexops.engine.unmanaged import unmanaged
 from plexops.model.change import Action, Change
 from plexops.model.finding import Finding, FindingStatus

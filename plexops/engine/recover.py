@@ -13,7 +13,7 @@ from plexops.engine.sending import Sender, UnexpectedReply
 from plexops.engine.site import Home
 from plexops.engine.site_state import SiteState
 from plexops.engine.standing import Standing, Tell, silent
-from plexops.engine.undo import Undoer
+from plexops.engine.undo import Undoer, last_first
 from plexops.evidence.folder import SiteFolder, Store
 from plexops.evidence.lock import site_lock
 from plexops.evidence.run_folder import RunFolder
@@ -144,7 +144,7 @@ def _undo_all(home: Home, steps: list[PastStep], seen: SiteState, undoer: Undoer
     reports: list[ChangeReport] = []
     by_hand: list[str] = []
     unseen: list[PastStep] = []
-    for past in sorted(steps, key=lambda step: (step.change.action is Action.RENEW, -step.index)):
+    for past in sorted(steps, key=lambda step: last_first(step.change, step.index)):
         seen, was = undoer.look(past.change, seen, past.stood)
         if was is Shown.NOT_KNOWN:
             # Its own undo is left to fire; the next recover sees what became of it.

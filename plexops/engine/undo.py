@@ -11,16 +11,14 @@ from plexops.drivers.base import Unrenderable
 from plexops.engine.observe import Observer
 from plexops.engine.sending import Recorder, Sender, Unanswered, UnexpectedReply
 from plexops.engine.site_state import Drivers, SiteState
-from plexops.engine.way_back import refused
+from plexops.engine.way_back import judged_back, refusal
 from plexops.model.change import Action, Change, Shown, find, inverse, is_undone
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.exchange import Script
-from plexops.model.plan import Authorized, Step, authorize, authorize_end
+from plexops.model.plan import Authorized, GuardVerdict, Step, authorize, authorize_end
 from plexops.model.resources import KINDS
 from plexops.model.snapshot import Role
-from plexops.runbook.guards import Case, judge
 from plexops.runbook.view import leased_to_server, told_by_server
-from plexops.runbook.way_after import after_change
 
 _LOOK_EVERY = 0.3
 #: Beyond the window's own length, until the device is read again.
@@ -44,6 +42,11 @@ class Ended:
     seen: SiteState
     shown: Shown
     stays: str = ""
+
+
+def last_first(change: Change, index: int) -> tuple[bool, int]:
+    """Sort by this to undo: the last change first, but a host asks again when its reservation is as it was."""
+    return change.action is Action.RENEW, -index
 
 
 class Undoer:
@@ -140,12 +143,10 @@ class Undoer:
         told = told_by_server(seen.view) or ()
         lost = next(address for address in held if address not in told)
         back = replace(change, want=IPv4Address(lost))
-        why = refused(seen.view, back, restoring=True)
-        if why:
-            raise Refused(why)
+        verdicts = _require_let(seen, back)
         step = Step(back, self._drivers.of(Role.SERVER).script(back, now))
         try:
-            self._sender.send(step, self._authorize(step, seen), seen, index)
+            self._sender.send(step, _leave(step, seen, verdicts), seen, index)
         except Unanswered as reason:
             self._record("unanswered", {"step": index, "reason": str(reason)})
         deadline = time.monotonic() + RENEWED_SECONDS
@@ -191,28 +192,15 @@ class Undoer:
         found = find(change, now)
         if back.action in (Action.DELETE, Action.UPDATE, Action.RESTORE) and len(found) == 1:
             back = replace(back, before=found[0])
-        why = refused(seen.view, back, restoring=True)
-        if why:
-            raise Refused(why)
+        verdicts = _require_let(seen, back)
         step = Step(back, replace_window(self._drivers.of(change.role).script(back, now)))
-        leave = self._authorize(step, seen)
+        leave = _leave(step, seen, verdicts)
         try:
             self._sender.send(step, leave, seen, index)
         except Unanswered as reason:
             # The answer was lost, perhaps not the request: what the device shows decides.
             self._record("unanswered", {"step": index, "reason": str(reason)})
         return self._reach(seen, change)
-
-    def _authorize(self, step: Step, seen: SiteState) -> Authorized:
-        now = seen.view.of(step.change.role)
-        after = seen.view.with_snapshot(after_change(now, step.change))
-        # The way back is judged with fresh ages: it is about what this very run did.
-        before = replace(seen.view, unfinished_run="", asked=frozenset())
-        verdicts = judge(Case(before, after, (step.change,), undoing=True, restoring=True))
-        leave = authorize(seen.view.name, step, verdicts)
-        if not leave:
-            raise UnexpectedReply("; ".join(f"{v.guard}: {v.reason}" for v in verdicts if not v.holds))
-        return leave
 
     def _until(
         self,
@@ -255,6 +243,23 @@ class Undoer:
         except (PlexopsError, UnexpectedReply):
             return seen, Shown.NOT_KNOWN
         return fresh, is_undone(step.change, fresh.view.of(step.change.role), stood)
+
+
+def _require_let(seen: SiteState, back: Change) -> tuple[GuardVerdict, ...]:
+    """Ask the guards about the way back, once. Raises Refused where they refuse the old state."""
+    verdicts = judged_back(seen.view, back, restoring=True)
+    why = refusal(verdicts)
+    if why:
+        raise Refused(why)
+    return verdicts
+
+
+def _leave(step: Step, seen: SiteState, verdicts: tuple[GuardVerdict, ...]) -> Authorized:
+    """Give leave to send the way back. Raises UnexpectedReply where a guard of the moment stops it."""
+    leave = authorize(seen.view.name, step, verdicts)
+    if not leave:
+        raise UnexpectedReply("; ".join(f"{v.guard}: {v.reason}" for v in verdicts if not v.holds))
+    return leave
 
 
 def _holds(seen: SiteState, held: tuple[str, ...]) -> Shown:

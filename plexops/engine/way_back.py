@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from plexops.model.change import Change, inverse
 from plexops.model.exchange import Script, Window
-from plexops.model.plan import Step
+from plexops.model.plan import GuardVerdict, Step
 from plexops.runbook.guards import Case, judge
 from plexops.runbook.view import SiteView
 from plexops.runbook.way_after import after_change
@@ -15,14 +16,26 @@ from plexops.runbook.way_after import after_change
 _OF_THE_MOMENT = frozenset({"G9", "G12"})
 
 
-def refused(view: SiteView, back: Change, *, restoring: bool) -> str:
-    """Give why guards refuse a change back, by itself; empty where they let it. `restoring`: a run's own undo."""
+def judged_back(view: SiteView, back: Change, *, restoring: bool) -> tuple[GuardVerdict, ...]:
+    """Ask the guards about a change back, by itself. `restoring`: a run's own undo.
+
+    With fresh ages, and whatever run is unfinished: it is about what that very run did.
+    """
     quiet = replace(view, unfinished_run="", asked=frozenset())
     after = quiet.with_snapshot(after_change(quiet.of(back.role), back))
-    verdicts = judge(Case(quiet, after, (back,), undoing=True, restoring=restoring))
+    return judge(Case(quiet, after, (back,), undoing=True, restoring=restoring))
+
+
+def refusal(verdicts: Sequence[GuardVerdict]) -> str:
+    """Give why guards refuse a change back; empty where they let it."""
     return "; ".join(
         f"{v.guard} {v.reason}" for v in verdicts if not v.holds and v.guard not in _OF_THE_MOMENT
     )
+
+
+def refused(view: SiteView, back: Change, *, restoring: bool) -> str:
+    """Give why guards refuse a change back, by itself; empty where they let it."""
+    return refusal(judged_back(view, back, restoring=restoring))
 
 
 def with_way_back(change: Change, script: Script, view: SiteView) -> Step:
