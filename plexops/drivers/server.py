@@ -156,8 +156,8 @@ class ServerDriver:
     def look_by_hand(self, kind: Kind) -> str:
         """Give the commands that show the firewall's rules, or the host's addresses."""
         asked = self.candidates if self.firewall is None else (self.firewall,)
-        rules = " ; ".join(shown(firewall.reads()[-1].ask) for firewall in asked if firewall.reads())
-        return "ip addr show" if kind is Kind.LEASE else rules
+        rules = (read for firewall in asked for read in firewall.reads() if "rules" in read.id)
+        return "ip addr show" if kind is Kind.LEASE else " ; ".join(shown(read.ask) for read in rules)
 
     def script(self, change: Change, now: Snapshot) -> Script:
         """Render a firewall rule, with a timer of the server's own that takes it back; or a renewal."""

@@ -84,3 +84,8 @@ def test_a_file_that_was_not_read_is_unknown(said: Said) -> None:
         assert snapshot.state(kind) is KindState.UNKNOWN
     assert snapshot.reasons[Kind.FIREWALL_RULE]
     assert look(HEAD, default="IPV6=yes\n").state(Kind.HOST_RULE) is KindState.UNKNOWN
+
+
+def test_a_person_is_shown_where_the_rules_of_both_families_are() -> None:
+    shown = ServerDriver(firewall=Ufw()).look_by_hand(Kind.FIREWALL_RULE)
+    assert shown == "cat /etc/ufw/user.rules ; cat /etc/ufw/user6.rules"
