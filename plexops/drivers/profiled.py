@@ -209,15 +209,15 @@ class ProfiledDriver:
                 f"{self.profile.profile.title}: a {change.kind} that is not ours cannot be changed from here"
             )
         found = find(change, now)
-        gone = change.action is Action.DELETE and is_only_applied(resource, change, now, found)
-        if change.action is not Action.CREATE and len(found) != 1 and not gone:
+        only_applied = is_only_applied(resource, change, now, found)
+        if change.action is not Action.CREATE and len(found) != 1 and not only_applied:
             raise Unrenderable(f"{len(found)} entries answer to {change.id}, not one")
         entry = found[0] if found else None
         try:
             if adopting:
                 return self._adoption(resource, change, entry)
             values = self._values(resource, change, entry, now)
-            if is_only_applied(resource, change, now, found):
+            if only_applied:
                 return tuple(request.render({}) for request in resource.apply)
             if again := made_again(resource, change, now):
                 return tuple(r.render({**values, **again}) for r in (*resource.again, *resource.apply))

@@ -191,12 +191,11 @@ def _entries(rows: Sequence[Any], twins: Sequence[Any]) -> tuple[Entry, ...]:
 
 def _twin(row: Mapping[str, Any], port: int, twins: Sequence[Any]) -> int | None:
     """Give the place of the rule of IPv6 that does the same and bears the same comment; None where there is none."""
-    like = [row.get(name) for name in ("action", "direction", "route", "comment")]
+    alike = ("action", "direction", "route", "comment")
     places = (
         place
         for place, twin in enumerate(twins)
-        if like == [twin.get(name) for name in ("action", "direction", "route", "comment")]
-        and _port_for_everybody(twin) == port
+        if all(row.get(name) == twin.get(name) for name in alike) and _port_for_everybody(twin) == port
     )
     return next(places, None)
 
