@@ -46,6 +46,22 @@ def environment(**more: str) -> dict[str, str]:
     return {**inherited, "PYTHONPYCACHEPREFIX": str(_COMPILED), "PYTHONPATH": str(CHECKOUT), **more}
 
 
+def python(
+    text: str, *words: str, directory: Path | None = None, timeout: float = 60, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a text of Python's to its end, in a process of its own: plexops with something in its place."""
+    return subprocess.run(
+        [sys.executable, "-c", text, *words],
+        cwd=directory,
+        env=environment(**variables),
+        capture_output=True,
+        encoding="utf-8",
+        stdin=subprocess.DEVNULL,
+        timeout=timeout,
+        check=False,
+    )
+
+
 def plexops(
     *words: str, directory: Path, variables: Mapping[str, str] | None = None, stdin: str = ""
 ) -> Ended:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.cli.process import environment, plexops
+from tests.cli.process import plexops, python
 
 #: Ends the process where it makes a socket, starts another process, or opens a file that holds a secret.
 DENIES = """
@@ -32,31 +30,13 @@ def test_no_socket_no_process_no_secret(bare: Path) -> None:
         .replace("username: media", "username: media\n      become: {method: sudo, password: {ask: true}}")
         .replace("token: {from: server}", "token: {env: PLEXOPS_NOT_SET_ANYWHERE}")
     )
-    done = subprocess.run(
-        [sys.executable, "-c", DENIES, "check"],
-        cwd=bare,
-        env=environment(),
-        capture_output=True,
-        encoding="utf-8",
-        stdin=subprocess.DEVNULL,
-        timeout=60,
-        check=False,
-    )
+    done = python(DENIES, "check", directory=bare)
     assert (done.returncode, done.stdout, done.stderr) == (0, "1 site, 2 tasks, 1 profile: in order\n", "")
 
 
 def test_the_denial_would_be_noticed(bare: Path) -> None:
     (bare / "state").mkdir()
-    done = subprocess.run(
-        [sys.executable, "-c", DENIES, "audit"],
-        cwd=bare,
-        env=environment(XDG_STATE_HOME=str(bare / "state")),
-        capture_output=True,
-        encoding="utf-8",
-        stdin=subprocess.DEVNULL,
-        timeout=60,
-        check=False,
-    )
+    done = python(DENIES, "audit", directory=bare, XDG_STATE_HOME=str(bare / "state"))
     assert "denied: " in done.stderr
 
 

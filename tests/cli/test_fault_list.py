@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.cli.process import House, environment, house
+from tests.cli.process import House, house, python
 
 
 def interrupted(home: House) -> Path:
@@ -115,14 +113,7 @@ except ZeroDivisionError as bug:
 
 
 def test_f32_a_bug_without_a_temporary_folder_is_told_all_the_same() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", BUG],
-        env=environment(),
-        capture_output=True,
-        encoding="utf-8",
-        timeout=30,
-        check=False,
-    )
+    done = python(BUG, timeout=30)
     assert done.returncode == 70
     assert "ZeroDivisionError" in done.stderr
     assert "Traceback" not in done.stderr
@@ -141,13 +132,8 @@ main(["audit", "-o", "html:page.html"])
 def test_f37_killed_while_a_page_is_rendered(tmp_path: Path) -> None:
     """The evidence was kept before: it is whole, and the report can be shown later."""
     with house(tmp_path) as home:
-        done = subprocess.run(
-            [sys.executable, "-c", KILLED_WHILE_RENDERING],
-            cwd=home.directory,
-            env=environment(XDG_STATE_HOME=str(home.directory / "state")),
-            capture_output=True,
-            timeout=60,
-            check=False,
+        done = python(
+            KILLED_WHILE_RENDERING, directory=home.directory, XDG_STATE_HOME=str(home.directory / "state")
         )
         assert done.returncode == -9, done
         assert home("evidence", "verify").status == 0

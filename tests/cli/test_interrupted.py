@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.process import PLEXOPS, environment
+from tests.cli.process import PLEXOPS, environment, python
 
 SITE = """\
   {name}:
@@ -100,12 +100,6 @@ def test_a_long_wait_says_at_a_terminal_that_it_goes_on() -> None:
 
 
 def test_elsewhere_a_long_wait_is_one_line() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", WAITS],
-        env=environment(),
-        capture_output=True,
-        encoding="utf-8",
-        timeout=20,
-        check=True,
-    )
+    done = python(WAITS, timeout=20)
+    done.check_returncode()
     assert done.stderr == "waiting for the device's own undo\n"

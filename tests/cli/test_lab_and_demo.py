@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from plexops.lab.scenarios import SCENARIOS
-from tests.cli.process import PLEXOPS, environment, plexops
+from tests.cli.process import PLEXOPS, environment, plexops, python
 
 ROUTERS = ("openwrt", "linux", "routeros", "opnsense")
 
@@ -126,14 +125,6 @@ main(["demo", "--keep", "home"])
 
 
 def test_a_demo_that_does_not_end_as_told_says_so(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", LAME],
-        cwd=tmp_path,
-        env=environment(),
-        capture_output=True,
-        encoding="utf-8",
-        timeout=60,
-        check=False,
-    )
+    done = python(LAME, directory=tmp_path)
     assert done.returncode == 1
     assert "This did not end as told: no device was changed." in done.stdout

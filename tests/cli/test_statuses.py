@@ -6,7 +6,6 @@ import json
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,7 +18,7 @@ from plexops.evidence.lock import site_lock
 from plexops.lab.scenario import FORWARD
 from plexops.lab.scenarios import EXTERNAL_PORT, SCENARIOS
 from plexops.report import FORMATS
-from tests.cli.process import PLEXOPS, House, environment, house, plexops
+from tests.cli.process import PLEXOPS, House, environment, house, plexops, python
 
 #: A way of showing each: as text, and every format on stdout or into a file.
 SHOWN = (
@@ -144,16 +143,7 @@ main(["audit"])
 
 def program(home: House, text: str, *words: str) -> subprocess.CompletedProcess[str]:
     """Run plexops with something in the engine's place."""
-    return subprocess.run(
-        [sys.executable, "-c", text, *words],
-        cwd=home.directory,
-        env=environment(XDG_STATE_HOME=str(home.directory / "state")),
-        capture_output=True,
-        encoding="utf-8",
-        stdin=subprocess.DEVNULL,
-        timeout=60,
-        check=False,
-    )
+    return python(text, *words, directory=home.directory, XDG_STATE_HOME=str(home.directory / "state"))
 
 
 @pytest.mark.parametrize("shown", [("--format=text",), SHOWN[-1]], ids=["text", "four at once"])

@@ -16,8 +16,9 @@ from typing import Any, Literal
 
 from plexops.lab.routers import RouterName
 from tests.faults import operations
-from tests.faults.case import KILLED, Case, World, open_case
+from tests.faults.case import Case, World, open_case
 from tests.faults.copies import Judge, Outcome, in_a_copy
+from tests.faults.engine_bench import KILLED
 from tests.faults.generate import Bounds, at_random, hashed, spread
 from tests.faults.meddling import DEVICE_FAULTS, NETWORK_FAULTS, Act, Meddling
 from tests.faults.operations import OPERATIONS, RECOVER, Known, Operation

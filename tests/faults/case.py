@@ -17,16 +17,16 @@ from pathlib import Path
 from typing import Any
 
 from plexops.lab.base import Packet
-from plexops.lab.home import HomeOptions, Role, start_home
+from plexops.lab.home import HomeOptions, start_home
 from plexops.lab.network import OUTSIDE_ADDRESS, Service
 from plexops.lab.routers import RouterName
 from plexops.lab.scenario import EXTERNAL_PORT, FOREIGN_FORWARDS, PLEX_PORT
+from tests.faults import engine_bench
+from tests.faults.engine_bench import DEVICES
 from tests.faults.wire import Switchboard
 from tests.faults.wired import Wired, plug_in
 from tests.forked import become
 
-KILLED = -9
-DEVICES: tuple[Role, ...] = ("router", "server", "plex")
 #: The port that an update moves ours to, and one at which nobody ever answers.
 OTHER_PORT, UNUSED = 32600, 41000
 _PORTS = (EXTERNAL_PORT, OTHER_PORT, PLEX_PORT, UNUSED)
@@ -34,12 +34,8 @@ JSON = ("--format", "json")
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """How a plexops process ended."""
-
-    status: int
-    out: str
-    err: str
+class Ended(engine_bench.Ended):
+    """How a plexops process ended, in few words."""
 
     @property
     def site(self) -> Mapping[str, Any]:

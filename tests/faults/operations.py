@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from tests.faults.case import JSON, KILLED, OTHER_PORT, Case, Ended, World
+from tests.faults.case import JSON, OTHER_PORT, Case, Ended, World
+from tests.faults.engine_bench import KILLED
 
 APPLY = ("apply", "--yes", "playbooks", *JSON)
 _MOVE = ("apply", "--yes", "-e", f"external_port={OTHER_PORT}", "playbooks", *JSON)
