@@ -207,7 +207,8 @@ class Seed:
 
     forwards: tuple[ForwardSeed, ...] = ()
     reservations: tuple[ReservationSeed, ...] = ()
-    upnp: bool = True
+    #: None: as the vendor delivers it, on where it is a part of the router, and off where it is put in by its owner.
+    upnp: bool | None = None
     #: Whether the router has a UPnP service at all, be it on or off.
     upnp_installed: bool = True
     mappings: tuple[MappingSeed, ...] = ()

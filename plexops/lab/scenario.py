@@ -135,7 +135,8 @@ class Scenario:
     early_filter: tuple[str, ...] = ()
     #: Whether a Linux router loads /etc/nftables.d when it starts.
     loads_at_start: bool = True
-    upnp: Literal["on", "off", "none"] = "on"
+    #: `usual`: as the router is delivered.
+    upnp: Literal["usual", "on", "off", "none"] = "usual"
     mappings: tuple[MappingSeed, ...] = MAPPINGS
     #: Whether the router's packet filter was loaded anew since, without the rules for them.
     mappings_flushed: bool = False
@@ -174,9 +175,9 @@ class Scenario:
         return Seed(
             forwards=self.earlier + FOREIGN_FORWARDS + self.forwards,
             reservations=FOREIGN_RESERVATIONS + self.reservations,
-            upnp=self.upnp == "on",
+            upnp=None if self.upnp == "usual" else self.upnp == "on",
             upnp_installed=self.upnp != "none",
-            mappings=self.mappings if self.upnp == "on" else (),
+            mappings=self.mappings if self.upnp in ("on", "usual") else (),
             mappings_flushed=self.mappings_flushed,
             pinholes=self.pinholes,
             strict_filter=self.strict_filter,

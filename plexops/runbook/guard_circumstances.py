@@ -97,7 +97,7 @@ def upnp_last(case: Case) -> str | None:
         if position != len(case.changes) - 1:
             return "UPnP would be switched off before the rest is proven"
         router = case.before.of(Role.ROUTER)
-        if router.state(Kind.UPNP_MAPPING) is KindState.UNKNOWN:
+        if router.state(Kind.UPNP_MAPPING) in (KindState.UNKNOWN, KindState.UNSUPPORTED):
             return "who uses UPnP is unknown: the router's mappings could not be read"
         for entry in router.of(Kind.UPNP_MAPPING):
             if entry.values is None or entry.values.address not in case.before.plex_host:

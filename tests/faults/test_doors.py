@@ -11,15 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from plexops.config.profiles import load_profile
 from plexops.lab.base import ForwardSeed, MappingSeed, PinholeSeed
 from plexops.lab.home import HomeOptions, RunningHome
 from plexops.lab.network import OUTSIDE_ADDRESS, Service
 from plexops.lab.routers import ROUTERS, RouterName
-from plexops.lab.scenario import AUTOMATIC, FORWARD, MAPPINGS, OLD, RESERVATION, RESERVED, Scenario
+from plexops.lab.scenario import AUTOMATIC, FORWARD, OLD, RESERVATION, RESERVED, Scenario
 from plexops.lab.scenarios import SCENARIOS
 from plexops.lab.ufw import Rule
-from plexops.model.snapshot import Kind
 from tests.faults.engine_bench import Bench, Ended, trust_plex, trust_router
 from tests.forking import Forker
 
@@ -36,7 +34,7 @@ def forwarded(external: str, port: str = "32400", protocol: str = "tcp") -> Scen
 def mapped(external: int, *, flushed: bool = False) -> Scenario:
     """A mapping that some program asked for by UPnP, for Plex's port."""
     made = MappingSeed(external, RESERVED, 32400, "tcp", "some program")
-    return replace(SCENARIOS["in-order"], mappings=(made,), mappings_flushed=flushed)
+    return replace(SCENARIOS["in-order"], upnp="on", mappings=(made,), mappings_flushed=flushed)
 
 
 DOORS: dict[str, Scenario] = {
@@ -48,13 +46,6 @@ DOORS: dict[str, Scenario] = {
     "a UPnP mapping of 32400 that the filter lost and the list did not": mapped(32400, flushed=True),
     "another port is forwarded to Plex": forwarded("41000"),
 }
-
-
-def skip_what_is_not_told(router: RouterName, scenario: Scenario) -> None:
-    """What a family does not tell no guard can see: then docs say so, and a test cannot."""
-    told = Kind.UPNP_MAPPING in load_profile(router, Path()).resources
-    if scenario.mappings != MAPPINGS and not told:
-        pytest.skip("this family has no way to tell what was mapped by UPnP")
 
 
 @contextmanager
@@ -93,7 +84,6 @@ def test_the_host_firewall_is_not_opened_to(
     forking: Forker, tmp_path: Path, router: RouterName, door: str
 ) -> None:
     """The server's own firewall is the last barrier, and one rule of ours would take it away."""
-    skip_what_is_not_told(router, DOORS[door])
     with home(forking, tmp_path, router, replace(DOORS[door], rules=())) as bench:
         assert reached(bench) == set()
         ended = refused(bench)
@@ -117,7 +107,7 @@ ELSEWHERE = replace(
     rules=(Rule("allow", "tcp", "32400", "any", "any"), Rule("allow", "tcp", "22", "any", "any")),
 )
 INTO: dict[str, Scenario] = {
-    **{name: replace(ELSEWHERE, earlier=one.earlier, mappings=one.mappings,
+    **{name: replace(ELSEWHERE, earlier=one.earlier, mappings=one.mappings, upnp=one.upnp,
                      mappings_flushed=one.mappings_flushed) for name, one in DOORS.items()},
     "another service of the host is forwarded": replace(
         ELSEWHERE, earlier=(ForwardSeed("of the last tenant", "2200", RESERVED, "22"),)
@@ -133,7 +123,6 @@ def test_the_host_is_not_brought_to(
 ) -> None:
     """The host's other address is the last barrier; it asks for the new one itself sooner or later, or by our hand."""
     scenario = INTO[door]
-    skip_what_is_not_told(router, scenario)
     if way == "by a lease":
         scenario = replace(scenario, reservations=(RESERVATION,))
     with home(forking, tmp_path, router, scenario) as bench:

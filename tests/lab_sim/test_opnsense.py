@@ -54,6 +54,7 @@ LIVED_IN = Seed(
         ReservationSeed("laptop", ("aa:21:e7:a7:28:e4", "5C:E9:1E:22:33:44"), host(11)),
         *(ReservationSeed(f"host{n}", (f"00:11:32:aa:bb:{n:02x}",), host(n)) for n in (20, 21, 22, 30)),
     ),
+    upnp=True,
     mappings=(MappingSeed(3074, host(83), 3074, "udp", "Xbox"),),
 )
 RULE = {

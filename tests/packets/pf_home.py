@@ -100,12 +100,18 @@ AUTOMATIC: list[Row] = [
 ]  # fmt: skip
 
 
+#: pf's own list as it is without anchors and one-to-one NAT.
+LOADED: dict[str, Any] = {
+    "rules": {"nat rules": {"@0 no rdr proto carp all": {}}, "filter rules": {"@0 scrub in all": {}}}
+}
+
+
 def box(
     *forwards: Row, filters: list[Row] | None = None, aliases: list[Row] | None = None, **read: Any
 ) -> Box:
     """Give the box; its filter is what OPNsense makes by itself, and `filters`. `read` replaces whole answers."""
     rows = [*AUTOMATIC, *(filters or [])]
-    given: dict[str, Any] = {"filters": rows, "aliases": aliases, "interfaces": INTERFACES}
+    given: dict[str, Any] = {"filters": rows, "aliases": aliases, "interfaces": INTERFACES, "loaded": LOADED}
     return pf_box(PfAnswers(**({"forwards": list(forwards)} | given | read)))
 
 

@@ -15,6 +15,7 @@ from tests.packets.handmade import EVERYBODY, NOBODY, SOME, UNKNOWN, n
 from tests.packets.pf_home import (
     AUTOMATIC,
     INTERFACES,
+    LOADED,
     NAS,
     PLEX,
     Row,
@@ -254,7 +255,7 @@ def test_unread_is_not_empty() -> None:
 def _without(row: Row, **read: Any) -> Any:
     from plexops.drivers.rulesets.pf import PfAnswers, pf_box
 
-    given: dict[str, Any] = {"filters": AUTOMATIC, "interfaces": INTERFACES} | read
+    given: dict[str, Any] = {"filters": AUTOMATIC, "interfaces": INTERFACES, "loaded": LOADED} | read
     return pf_box(PfAnswers([row], **given))
 
 
@@ -295,3 +296,54 @@ def test_a_rule_bears_the_words_of_the_device() -> None:
         "rdr pass on wan inet proto tcp from ! 198.51.100.0/24 to wanip port 32500 -> 192.168.1.50 port 32400"
     )
     assert (one.name, one.handle, one.exhibit) == ("TV", "u-1", "0007")
+
+
+def loaded(*nat: str, filters: tuple[str, ...] = ("scrub in all",)) -> dict[str, Any]:
+    """Give pf's own list, as `pfctl -vvsnat` and `-vvsrules` number it: each kind of rules by itself."""
+    numbered = (
+        {f"@{at} {line}": {"packets": 1} for at, line in enumerate(lines)} for lines in (nat, filters)
+    )
+    return {"rules": dict(zip(("nat rules", "filter rules"), numbered, strict=True))}
+
+
+def test_what_stands_in_an_anchor_may_lead_anywhere() -> None:
+    """pf.conf(5): "anchors … can be filled with rules at a later time": UPnP's daemon writes there, and no list shows it."""
+    by_upnp = loaded('nat-anchor "miniupnpd" all', "no rdr proto carp all", 'rdr-anchor "miniupnpd" all')
+    assert ask(box(loaded=by_upnp)).kind is UNKNOWN
+    # It stands behind OPNsense's own rules, of which the first that matches decides (`filter.inc`: the tail).
+    assert ask(box(forward(), loaded=by_upnp)).kind is EVERYBODY
+    early = loaded('rdr-anchor "early" all', "no rdr proto carp all")
+    assert ask(box(forward(), loaded=early)).kind is UNKNOWN
+    assert (
+        ask(box(loaded=loaded('nat-anchor "of what goes out" all', "no rdr proto carp all"))).kind is NOBODY
+    )
+
+
+def test_an_anchor_of_the_filter_may_let_pass_what_its_policy_stops() -> None:
+    """pf.conf(5): the last match decides, and a rule in an anchor may be quick."""
+    row = forward(**{"pass": ""})
+    assert nat(row) is NOBODY
+    last = loaded("no rdr proto carp all", filters=("block drop in log inet all", 'anchor "x" all'))
+    assert ask(box(row, loaded=last)).kind is UNKNOWN
+    assert ask(box(row, filters=[rule()], loaded=last)).kind is EVERYBODY
+    first = loaded("no rdr proto carp all", filters=('anchor "x" all', "block drop in log inet all"))
+    assert ask(box(row, filters=[rule()], loaded=first)).kind is UNKNOWN
+
+
+def test_one_to_one_nat_is_asked_behind_the_forwards() -> None:
+    """`pf_get_translation`: of what comes in, `binat` is asked where no `rdr` matched; no row of the API shows it."""
+    to_plex = loaded("no rdr proto carp all", f"binat on vtnet1 inet from {PLEX} to any -> 203.0.113.20")
+    inside = rule(destination_port="")
+    assert ask(box(filters=[inside], loaded=to_plex), 32400).kind is EVERYBODY
+    assert ask(box(loaded=to_plex), 32400).kind is NOBODY
+    assert ask(box(forward(target=NAS), filters=[inside], loaded=to_plex), to=f"{PLEX} 32500").kind is NOBODY
+    to_nas = loaded("no rdr proto carp all", f"binat on vtnet1 inet from {NAS} to any -> 203.0.113.21")
+    assert ask(box(filters=[inside], loaded=to_nas), 32400).kind is NOBODY
+    of_a_network = loaded("@", "binat on vtnet1 inet from 192.168.1.0/29 to any -> 203.0.113.16/29")
+    assert ask(box(filters=[inside], loaded=of_a_network)).kind is UNKNOWN
+
+
+@pytest.mark.parametrize("told", [None, {}, {"rules": {"nat rules": {}}}, {"rules": []}])
+def test_without_pfs_own_list_there_may_be_rules_that_nobody_shows(told: Any) -> None:
+    assert ask(box(loaded=told)).kind is UNKNOWN
+    assert ask(box(forward(), loaded=told)).kind is EVERYBODY

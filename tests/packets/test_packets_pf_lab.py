@@ -43,12 +43,20 @@ PORTS = (8443, 27000, 27049, 8080, 51820, 2222, 51413, 51419, 9000, 32500, 32400
 
 
 def rows(router: OpnSenseRouter, path: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = answer(router, path)["rows"]
+    return found
+
+
+def answer(router: OpnSenseRouter, path: str) -> Any:
     key = base64.b64encode(f"{API_KEY}:{API_SECRET}".encode()).decode()
-    body = b"" if "overview" in path else json.dumps({"current": 1, "rowCount": -1, "show_all": "1"}).encode()
+    body = (
+        b""
+        if "overview" in path or "pf_" in path
+        else json.dumps({"current": 1, "rowCount": -1, "show_all": "1"}).encode()
+    )
     method = "POST" if body else "GET"
     request = HttpRequest(method, f"/api/{path}", "", {"authorization": f"Basic {key}"}, body)
-    answer: list[dict[str, Any]] = json.loads(router.handle(request).body)["rows"]
-    return answer
+    return json.loads(router.handle(request).body)
 
 
 def home() -> tuple[OpnSenseRouter, Box]:
@@ -60,6 +68,7 @@ def home() -> tuple[OpnSenseRouter, Box]:
         aliases=rows(router, "firewall/alias/search_item"),
         interfaces=rows(router, "interfaces/overview/interfaces_info"),
         arp=rows(router, "diagnostics/interface/search_arp"),
+        loaded=answer(router, "diagnostics/firewall/pf_statistics/rules"),
     )
     return router, pf_box(answers)
 

@@ -131,8 +131,13 @@ def _pf(told: Told) -> Box:
         value = told.value(name)
         rows[name] = value.get("rows") if isinstance(value, Mapping) else None
     rows["filters"] = rows.pop("filter_rules")
-    forwards, filters = f"{told.role}.forwards", f"{told.role}.filter_rules"
-    answers = pf.PfAnswers(**rows, forwards_exhibit=forwards, filters_exhibit=filters)
+    answers = pf.PfAnswers(
+        **rows,
+        loaded=told.value("pf"),
+        forwards_exhibit=f"{told.role}.forwards",
+        filters_exhibit=f"{told.role}.filter_rules",
+        loaded_exhibit=f"{told.role}.pf",
+    )
     return pf.pf_box(answers, told.internet_side)
 
 

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from plexops.drivers.rulesets import pf_words
+from plexops.drivers.rulesets.pf_beside import Beside, beside
 from plexops.drivers.rulesets.pf_filter import filter_chain, stops_what_leaves
 from plexops.drivers.rulesets.pf_match import WITH_PORTS, Shape, families_of, matches, tags_of, words_of
 from plexops.drivers.rulesets.pf_words import ByFamily, Names, Pairs, Row, Rows, listed, on, text
 from plexops.model import packets
+from plexops.model.exchange import Json
 from plexops.model.intervals import single
 from plexops.model.matches import Family, FamilyIs, Match
 from plexops.model.packets import (
@@ -40,24 +42,30 @@ _SHAPE = Shape(".", "network", frozenset(listed(_MODELLED + _HARMLESS)))
 
 @dataclass(frozen=True, slots=True)
 class PfAnswers:
-    """The rows of each read; None: it was not answered. An exhibit is the answer that shows a rule."""
+    """The rows of each read; None: it was not answered. An exhibit is the answer that shows a rule.
+
+    `loaded` is pf's own list of its rules (`pf_statistics/rules`).
+    """
 
     forwards: Rows | None
     filters: Rows | None = None
     aliases: Rows | None = None
     interfaces: Rows | None = None
     arp: Rows | None = None
+    loaded: Json = None
     forwards_exhibit: str = ""
     filters_exhibit: str = ""
+    loaded_exhibit: str = ""
 
 
 def pf_box(answers: PfAnswers, wan: str = "wan") -> Box:
     """Give the box. `wan` is OPNsense's own word for the interface on the internet side."""
     interfaces = pf_words.read_interfaces(answers.interfaces, wan)
     names = pf_words.read_names(answers.aliases, interfaces, answers.filters or ())
+    more = beside(answers.loaded, answers.loaded_exhibit)
     chains = (
-        _nat_chain(answers.forwards, names, answers.forwards_exhibit),
-        filter_chain(answers.filters, names, answers.filters_exhibit),
+        _nat_chain(answers, names, more),
+        filter_chain(answers.filters, names, answers.filters_exhibit, more),
     )
     return Box(
         plumbing="pf",
@@ -78,13 +86,16 @@ def _gateway_mac(answers: PfAnswers, wan: str) -> str | None:
     return found[0] if found else None
 
 
-def _nat_chain(rows: Rows | None, names: Names, exhibit: str) -> Chain:
-    hook = Hook("rdr", nat=True)
+def _nat_chain(answers: PfAnswers, names: Names, more: Beside) -> Chain:
+    hook, rows, exhibit = Hook("rdr", nat=True), answers.forwards, answers.forwards_exhibit
     if rows is None:
         return Chain("nat", hook=hook, unread="the rules for destination NAT were not read")
     # Automatic rules have no sequence and stand before all others (`filter.inc`: 300, 600).
     ordered = sorted(rows, key=lambda row: int(number) if (number := text(row, "sequence")).isdigit() else 0)
-    return Chain("nat", tuple(_nat_rule(row, names, exhibit) for row in ordered), hook)
+    own = (_nat_rule(row, names, exhibit) for row in ordered)
+    one_to_one = (_nat_rule(row, names, answers.loaded_exhibit) for row in more.one_to_one)
+    rules = (*more.before_forwards, *own, *more.behind_forwards, *one_to_one)
+    return Chain("nat", rules, hook)
 
 
 def _nat_rule(row: Row, names: Names, exhibit: str) -> Rule:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from plexops.drivers.rulesets.pf_beside import Beside
 from plexops.drivers.rulesets.pf_match import Shape, keys_of, matches, tags_of, words_of
 from plexops.drivers.rulesets.pf_words import Names, Row, Rows, listed, on, text
 from plexops.model.matches import ConnectionsWithin, FlagsAre, Match, RateWithin, TimeIs, other
@@ -43,14 +44,15 @@ _VERDICTS: Mapping[str, Verdict] = {
 _NO_INTERFACE = 600_000
 
 
-def filter_chain(rows: Rows | None, names: Names, exhibit: str) -> Chain:
+def filter_chain(rows: Rows | None, names: Names, exhibit: str, more: Beside) -> Chain:
     """Give the rules for packets that come in. Where they were not read, all is stopped or goes on."""
     hook = Hook("filter", policy=Verdict.DROP, last_match=True)
     why = "the filter's rules were not read" if rows is None else _missing(rows, names)
     if rows is None or why:
         return Chain("filter", (Rule((), (UnknownEffect(why),), why, quick=True),), hook)
     coming = (row for row in sorted(rows, key=_place) if text(row, "direction") in ("", "in", "any"))
-    return Chain("filter", tuple(rule for row in coming for rule in _rules(row, names, exhibit)), hook)
+    own = (rule for row in coming for rule in _rules(row, names, exhibit))
+    return Chain("filter", (*more.before_filter, *own, *more.behind_filter), hook)
 
 
 def _missing(rows: Rows, names: Names) -> str:

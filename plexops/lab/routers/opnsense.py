@@ -70,8 +70,9 @@ class OpnSenseRouter:
         self._seed = seed
         self._hooks = hooks
         self._backend = dhcp_backend
-        self._upnp = seed.upnp
-        self._mappings = list(seed.mappings) if seed.upnp else []
+        # A plugin, which its owner puts in.
+        self._upnp = seed.upnp is True
+        self._mappings = list(seed.mappings) if self._upnp else []
         self._leases: tuple[Lease, ...] = ()
         self._answering: tuple[Lease, ...] = ()
         self._config = Configuration(seed, dhcp_backend)
@@ -85,7 +86,9 @@ class OpnSenseRouter:
             "firewall/d_nat": self._destination_nat,
             "firewall/filter": lambda call: filter_rules(call, self._config.rules.rows.values()),
             "firewall/alias": aliases,
-            "diagnostics/firewall": lambda call: loaded_rules(call, self._config.rules.live.values()),
+            "diagnostics/firewall": lambda call: loaded_rules(
+                call, self._config.rules.live.values(), upnp=self._upnp
+            ),
             "diagnostics/interface": lambda call: arp(call, self._seed, self._answering),
             "dnsmasq/settings": self._dnsmasq_settings,
             "dnsmasq/leases": self._dnsmasq_leases,

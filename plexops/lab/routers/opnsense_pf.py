@@ -10,21 +10,28 @@ from plexops.lab.routers.opnsense_model import Row
 _DEVICES = {"lan": "igb0", "wan": "igb1"}
 _SERVICES = {"22": "ssh", "25": "smtp", "53": "domain", "80": "http", "143": "imap", "443": "https"}
 _HEAD = (
-    "no nat proto carp all", "nat on igb1 inet from <lan:2> to any -> (igb1:0) port 1024:65535",
-    "no rdr proto carp all", "no rdr on igb0 proto tcp from any to (igb0:1) port = https",
-    'rdr-anchor "miniupnpd" all',
-)  # fmt: skip
+    "no nat proto carp all",
+    "nat on igb1 inet from <lan:2> to any -> (igb1:0) port 1024:65535",
+    "no rdr proto carp all",
+    "no rdr on igb0 proto tcp from any to (igb0:1) port = https",
+)
+#: The plugin's own, last (`miniupnpd.inc` of OPNsense's plugins); without it there are none.
+_UPNP = ('rdr-anchor "miniupnpd" all', 'binat-anchor "miniupnpd" all')  # fmt: skip
 
 
-def loaded_rules(call: Call, live: Iterable[Row]) -> Answer:
+def loaded_rules(call: Call, live: Iterable[Row], *, upnp: bool) -> Answer:
     """Answer `pf_statistics/rules`: what was loaded last, whatever has been saved since."""
     if call.action != "pf_statistics" or call.arguments != ("rules",):
         raise NotFoundError
     rules = sorted(live, key=lambda row: int(row["sequence"]))
     lines = [*_HEAD, *(line for row in rules if row["disabled"] == "0" for line in _lines(row))]
+    lines = ['nat-anchor "miniupnpd" all', *lines, *_UPNP] if upnp else lines
+    filters = ["scrub in all fragment reassemble", "block drop in log inet all label \"02f4bab031b57d1e\"",
+               *(['anchor "miniupnpd" all'] if upnp else [])]  # fmt: skip
     counters = {"evaluations": 4102, "packets": 12, "bytes": 720, "states": 0, "inserted": "uid 0 pid 0"}
     listed = {f"@{number} {line}": counters for number, line in enumerate(lines)}
-    return {"rules": {"filter rules": {"@0 scrub in all fragment reassemble": counters}, "nat rules": listed}}
+    filtered = {f"@{number} {line}": counters for number, line in enumerate(filters)}
+    return {"rules": {"filter rules": filtered, "nat rules": listed}}
 
 
 def _lines(row: Row) -> Iterator[str]:
