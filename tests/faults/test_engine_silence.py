@@ -46,6 +46,7 @@ class Deaf:
     bench: Bench
     way: Way
     on: bool = False
+    over: bool = False
 
     def __post_init__(self) -> None:
         name = self.bench.home.router_name
@@ -61,18 +62,21 @@ class Deaf:
         self._run: Callable[[str, BinaryIO, str], ExecResult] = server.executor
         server.executor = self.run
 
+    def ends(self) -> None:
+        """Show everything again, from now on."""
+        self.on, self.over = False, True
+
     def run(self, command: str, stdin: BinaryIO, user: str) -> ExecResult:
         if self.on:
             command = command.replace(self.read, self.words)
         result = self._run(command, stdin, user)
-        self.on = self.on or (
-            self.made in command and "$w/mark" not in command and "scheduler" not in command
-        )
+        makes = self.made in command and "$w/mark" not in command and "scheduler" not in command
+        self.on = self.on or (makes and not self.over)
         return result
 
     def call(self, call: Any) -> Any:
         if not self.on or call.action != self.read:
-            self.on = self.on or call.action == self.made
+            self.on = self.on or (call.action == self.made and not self.over)
             return self._call(call)
         if self.way == "fails":
             raise NotFoundError
@@ -124,8 +128,7 @@ def test_recover_decides_nothing_by_silence(homes: Homes, name: RouterName, way:
         assert outcomes(ended)["port_forward"] == "undo-failed"
         assert any(FORWARD[name][1] in step for step in ended.document["next_steps"])
         assert "finish" not in [record["kind"] for record in bench.journal()], "it is not settled"
-        deaf.on = False
-        deaf.made = "nothing"
+        deaf.ends()
         again = bench("recover", "--format", "json")
         # The simulated DHCP server lets a host keep the address that it asked for: then a person is told.
         failed = {kind for kind, outcome in outcomes(again).items() if outcome == "undo-failed"}
@@ -158,7 +161,7 @@ def test_rollback_takes_silence_for_nothing(homes: Homes, name: RouterName, way:
         assert "PLX-R221" in ended.out + ended.err
         assert bench.writes() == sent
         assert bench.state() == new
-        deaf.on, deaf.made = False, "nothing"
+        deaf.ends()
         back = bench("rollback", "last", "--yes")
         assert back.status == 0, back
         assert not stands(bench)

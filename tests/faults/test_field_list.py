@@ -17,6 +17,7 @@ from plexops.lab.home import HomeOptions
 from plexops.lab.plex import PlexSeed
 from plexops.lab.shell import Shell
 from tests.faults.engine_bench import Bench, Ended, Homes
+from tests.faults.test_engine_devices import put_back
 from tests.forking import CHECKOUT
 
 #: Number → what happens, and the test. Several are also points or faults of the bench (test_bench.py), on every family.
@@ -258,7 +259,7 @@ def test_asleep_until_the_window_has_fired(homes: Homes) -> None:
         assert not bench.is_forwarded(32500)
         os.kill(process, signal.SIGCONT)
         ended = bench.wait()
-        assert ended.status == 5, ended
+        assert put_back(ended), ended
         assert bench.state() == old
 
 

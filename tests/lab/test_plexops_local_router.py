@@ -90,6 +90,9 @@ def _describe(home: RealHome) -> None:
     _, _, rest = rest.partition("      params:")
     text = f"{head}      connection: local\n      params:{rest}".replace(key, "/srv/key")
     assert "username: root" not in text
+    # `plexops trust` was said here as it was on the owner's computer.
+    (store,) = (path for path in (home.directory / "owner/state/plexops").iterdir() if path.is_file())
+    home.nodes["router"].write({f"/root/.local/state/plexops/{store.name}": store.read_text()})
     home.nodes["router"].write({"/srv/key": (home.directory / "owner_key").read_text()}, mode=0o600)
     home.nodes["router"].write(
         {"/srv/inventory.yaml": text, "/srv/playbooks/plex-remote-access.yaml": PLAYBOOK.read_text()}
