@@ -27,22 +27,26 @@ from plexops.model.snapshot import Entry, Kind, KindState, Snapshot
 from plexops.model.values import Ports, Protocol
 
 _CHAIN = "forwards"
+_KINDS = (Kind.PORT_FORWARD, Kind.UPNP_MAPPING)
 _TCP = frozenset({Protocol.TCP, Protocol.BOTH, Protocol.ANY})
 _V4 = Match(FamilyIs(frozenset({4})))
 
 
 def listed_box(snapshot: Snapshot) -> Box | None:
-    """Make a box of a router's entries. None where its forwards and mappings were not read.
+    """Make a box of a router's entries. None where its forwards and mappings were not read."""
+    read = any(snapshot.state(kind) is KindState.PRESENT for kind in _KINDS)
+    return box_of_list(snapshot) if read else None
+
+
+def box_of_list(snapshot: Snapshot) -> Box:
+    """Make a box of a router's entries, those that were read.
 
     An entry that cannot be read may do anything. A DMZ, whatever its place in the list, takes what is left.
     """
-    kinds = (Kind.PORT_FORWARD, Kind.UPNP_MAPPING)
-    if not any(snapshot.state(kind) is KindState.PRESENT for kind in kinds):
-        return None
-    entries = [entry for kind in kinds for entry in snapshot.of(kind)]
+    entries = [entry for kind in _KINDS for entry in snapshot.of(kind)]
     rules = sorted((_rule(entry) for entry in entries), key=_is_for_every_port)
     chains = {_CHAIN: Chain(_CHAIN, tuple(rules), Hook("forwards", nat=True))}
-    for kind, what in zip(kinds, ("forwards", "UPnP mappings"), strict=True):
+    for kind, what in zip(_KINDS, ("forwards", "UPnP mappings"), strict=True):
         state = snapshot.state(kind)
         # A router that has no UPnP, or is of a family of which it cannot be asked, has no mappings.
         if state is KindState.UNKNOWN or (kind is Kind.PORT_FORWARD and state is not KindState.PRESENT):

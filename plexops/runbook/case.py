@@ -58,8 +58,6 @@ class Case:
     @cached_property
     def newly_arriving(self) -> tuple[Exposure, ...]:
         """What gets there after the changes, whichever of them did it, and did not get there before."""
-        if self.after is self.before:
-            return ()
         there = arrivals(self.before, self._hosts - self.brought) or ()
         return tuple(one for one in self.arriving or () if not _is_among(one, there, uncovered=self.undoing))
 

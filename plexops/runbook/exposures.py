@@ -9,11 +9,11 @@ from types import MappingProxyType
 
 from plexops.model.intervals import Numbers, intersect, normalise, show_ports, single, subtract, unite
 from plexops.model.matches import Family
-from plexops.model.packets import Box, Rule
+from plexops.model.packets import Box, LocalAddress, Rule
 from plexops.model.snapshot import Kind, KindState, Role
 from plexops.model.values import PLEX_PORT
 from plexops.packets.chains import End, EndKind
-from plexops.packets.listed import listed_box
+from plexops.packets.listed import box_of_list
 from plexops.packets.packet import Leg
 from plexops.packets.reach import PUBLIC_V4, PUBLIC_V6, Asked, Target, who_reaches
 from plexops.packets.why import translated_by
@@ -115,8 +115,10 @@ def forbidden(one: Exposure) -> Exposure | None:
 def admitted_ports(view: SiteView, family: Family) -> Numbers:
     """Give the ports at which the server's own filters let a stranger in, perhaps; all of them where that is not known."""
     box = server_box(view)
-    asked = None if box is None else asked_at_server(view, box, EVERY_PORT, family)
-    if box is None or asked is None:
+    if box is None:
+        return EVERY_PORT
+    asked = asked_at_server(view, box, EVERY_PORT, family)
+    if asked is None:
         return EVERY_PORT
     answer = who_reaches([box], asked, Target.at(((0, (1 << 128) - 1),), ((0, 65535),)))
     let_in = (*answer.reached, *(end for end in answer.missed if end.kind is EndKind.NOT_KNOWN))
@@ -134,39 +136,35 @@ def _over_ipv4(view: SiteView, box: Box, addresses: Iterable[IPv4Address]) -> It
         for other in found:
             if other.address in (one.address, A_HOST):
                 known = unite(known, other.external)
-        external = subtract(one.external, known)
-        if external:
-            yield replace(one, external=external, certain=False)
+        yield replace(one, external=subtract(one.external, known), certain=False)
 
 
 def _ways_listed(view: SiteView, asked: Asked, hosts: Numbers) -> Iterator[Exposure]:
     """Give what the router's own table of UPnP mappings says: the rules that were read need not show all of it."""
     router = view.of(Role.ROUTER)
-    entries = router.of(Kind.UPNP_MAPPING)
-    if router.box is None or not entries:
-        return
     kinds = {Kind.PORT_FORWARD: KindState.PRESENT, Kind.UPNP_MAPPING: KindState.PRESENT}
-    box = listed_box(replace(router, entries=entries, kinds=MappingProxyType(kinds)))
-    if box is not None:
-        yield from _ways(box, asked, hosts)
+    mapped = replace(router, entries=router.of(Kind.UPNP_MAPPING), kinds=MappingProxyType(kinds))
+    yield from _ways(box_of_list(mapped), asked, hosts)
 
 
 def _over_ipv6(view: SiteView, box: Box, ports: Numbers) -> Iterator[Exposure]:
     if box.plumbing == "list":
         return  # a list of forwards is about IPv4: nothing was told of the other
     server = server_box(view)
-    own = box.addresses or ()
-    low, high = PUBLIC_V6[0]
+    own = _numbers(box.addresses or ())
     if server is not None and server.addresses is not None:
-        at = normalise(
-            (a.number, a.number) for a in server.addresses if a.family == 6 and low <= a.number <= high
-        )
-    elif box.addresses is None or any(a.family == 6 and low <= a.number <= high for a in own):
-        at = subtract(PUBLIC_V6, normalise((a.number, a.number) for a in own if a.family == 6))
+        at = intersect(PUBLIC_V6, _numbers(server.addresses))
+    elif box.addresses is None or intersect(PUBLIC_V6, own):
+        at = subtract(PUBLIC_V6, own)
     else:
         return
     if at:
         yield from _ways(box, Asked(6, at, ports), at)
+
+
+def _numbers(addresses: Iterable[LocalAddress]) -> Numbers:
+    """Give addresses as numbers: what is public of IPv6 is none of IPv4."""
+    return normalise((one.number, one.number) for one in addresses)
 
 
 def _ways(box: Box, asked: Asked, hosts: Numbers) -> Iterator[Exposure]:

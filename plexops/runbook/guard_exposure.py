@@ -73,13 +73,12 @@ def _announces(case: Case, change: Change) -> str | None:
         return None
     if change.kind is not Kind.PLEX_REMOTE_ACCESS or change.want is None or not change.want.enabled:
         return None
-    if not change.want.manual and case.undoing and change.want.last_automatic_port != PLEX_PORT:
+    if change.want.manual:
+        announced = change.want.manual_port == PLEX_PORT
+        return f"{change.id} would have Plex announce 32400 itself" if announced else None
+    if case.undoing and change.want.last_automatic_port != PLEX_PORT:
         return None
-    if not change.want.manual:
-        return f"{change.id} would have Plex choose a port by itself, 32400 perhaps"
-    if change.want.manual_port == PLEX_PORT:
-        return f"{change.id} would have Plex announce 32400 itself"
-    return None
+    return f"{change.id} would have Plex choose a port by itself, 32400 perhaps"
 
 
 def _lets_in(case: Case, change: Change) -> str | None:

@@ -14,10 +14,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
+from cProfile import Profile
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
-from types import CodeType, FrameType, FunctionType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 
 import pytest
 
@@ -203,10 +204,6 @@ def _replace(function: ast.FunctionDef, old: ast.AST, new: ast.expr) -> None:
     Replacing().visit(function)
 
 
-def _note(called: set[Place], frame: FrameType, _event: str, _argument: object) -> None:
-    called.add(_place(frame.f_code))
-
-
 def _run(item: pytest.Item) -> None:
     """Run one test: by itself where it takes nothing but its parameters, which is much quicker."""
     assert isinstance(item, pytest.Function)
@@ -230,12 +227,10 @@ class Hunt:
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Take the place of pytest's own loop. First all as it is, to learn which test runs which function."""
         for item in session.items:
-            self._runs[item] = called = set[Place]()
-            sys.setprofile(partial(_note, called))
-            try:
+            with Profile(builtins=False) as seen:
                 _run(item)
-            finally:
-                sys.setprofile(None)
+            called = (entry.code for entry in seen.getstats())
+            self._runs[item] = {_place(code) for code in called if isinstance(code, CodeType)}
         self._children = True
         for number, mutant in enumerate(self.wanted, 1):
             if not self._seen(session, mutant):

@@ -145,9 +145,10 @@ def silent_dhcp() -> Case:
 
 
 def gone(kind: Kind, values: object) -> Case:
-    """One entry of ours goes."""
+    """One entry of ours goes, behind carrier NAT."""
     made = entry(kind, values, key="plex", handle="x")
-    return case_of(with_entries(sound_view(), made), [change(kind, Action.DELETE, before=made)])
+    view = with_facts(sound_view(), ROUTER, wan__address="100.64.0.1")
+    return case_of(with_entries(view, made), [change(kind, Action.DELETE, before=made)])
 
 
 def at_the_gateway(to: IPv4Address, role: Role = Role.UPSTREAM) -> Case:
@@ -277,6 +278,15 @@ def test_on_paper_a_sound_forward_is_fine_and_an_unsound_one_is_not() -> None:
         f"{unsound.id}: port 443 is not between 1024 and 65535",
         f"{unsound.id}: {NAS}:32400 is not where Plex is ({PLEX}:32400)",
     )
+
+
+def test_on_paper_a_dmz_is_refused_though_no_router_was_read() -> None:
+    blind = replace(sound_view(), snapshots=MappingProxyType({}))
+    every = (1, 65535)
+    dmz, nas = (change(Kind.PORT_FORWARD, Action.CREATE, forward(every, at, every)) for at in (PLEX, NAS))
+    words = f"{dmz.id} would hand every port to the Plex host"
+    assert words in judge_on_paper(Case(blind, blind, (dmz,)))
+    assert words not in judge_on_paper(Case(blind, blind, (nas,)))
 
 
 @pytest.mark.parametrize("name", FINE)

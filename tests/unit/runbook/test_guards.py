@@ -633,7 +633,7 @@ ALONE: tuple[tuple[str, str, Make, str], ...] = (
                 )
             ),
         ),
-        "did not make",
+        "“theirs”, which plexops did not make",
     ),
     (
         "G11",
@@ -1254,3 +1254,5 @@ def test_a_run_s_own_undo_gives_plex_its_own_settings_back() -> None:
         made = replace(ANNOUNCE, before=automatic)
         assert refusing(undo(made)) == refuses
         assert refusing(replace(undo(made), restoring=True)) == set()
+    by_hand = entry(Kind.PLEX_REMOTE_ACCESS, RemoteAccess(True, True, PLEX_PORT, 18444), handle="p")
+    assert refusing(undo(replace(ANNOUNCE, before=by_hand))) == {"G1"}, "announced by hand, it would be again"

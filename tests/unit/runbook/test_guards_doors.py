@@ -9,12 +9,13 @@ import pytest
 
 from plexops.model.change import Action, Change
 from plexops.model.matches import State
-from plexops.model.packets import Chain
+from plexops.model.packets import Chain, Rule, UnknownEffect
 from plexops.model.resources.firewall_rule import FirewallRule
 from plexops.model.snapshot import Kind, KindState
+from plexops.runbook.exposures import exposures
 from plexops.runbook.guards import Case
 from plexops.runbook.view import SiteView
-from tests.packets.handmade import ACCEPT, DROP, TCP, base, dnat, dport, rule, server, state
+from tests.packets.handmade import ACCEPT, DROP, FRIENDS, TCP, base, dnat, dport, rule, server, source, state
 from tests.unit.runbook.sound_case import (
     ADMIT,
     NAS,
@@ -37,6 +38,7 @@ from tests.unit.runbook.sound_case import (
 )
 from tests.unit.runbook.test_guards_walk import home, netfilter, pinhole, refusing
 
+HOLE = rule(TCP, dport(32400), ACCEPT)
 SHUT = base("input", rule(state(State.ESTABLISHED), ACCEPT), policy=DROP)
 WEB_ALONE = base("input", rule(state(State.ESTABLISHED), ACCEPT), rule(TCP, dport(443), ACCEPT), policy=DROP)
 
@@ -127,6 +129,84 @@ def test_what_newly_gets_in_is_refused_whoever_makes_it() -> None:
     )
 
 
+def newly(before: SiteView, after: SiteView, *changes: Change, undoing: bool = False) -> str:
+    """Give what G1 says of what is there after changes that have nothing to do with it."""
+    return refusing(Case(before, after, changes or (RESERVE,), undoing=undoing)).get("G1", "")
+
+
+def test_a_rule_that_nobody_can_read_may_lead_to_any_port_of_the_host() -> None:
+    strange = home(netfilter(rule(TCP, dport(41000), UnknownEffect("queue"))))
+    assert "port 41000, which the plan does not name, perhaps" in refused(strange, ADMIT)
+    assert "port 41000, which the plan does not name, perhaps" in refused(elsewhere(strange), RENEW)
+    assert "does not know that rule well enough" in newly(home(netfilter()), strange)
+    ours = with_entries(sound_view(), entry(Kind.PORT_FORWARD, None, key="plex", handle="ours"))
+    assert "perhaps" in refused(ours, ADMIT), "it bears our tag, and where it leads is not known"
+
+
+def test_while_the_host_is_brought_to_an_address_what_appears_elsewhere_counts() -> None:
+    view = elsewhere(sound_view())
+    stray = entry(Kind.PORT_FORWARD, forward(41000, OLD), handle="stray", label="stray")
+    assert "stray” would open port 41000" in newly(view, with_entries(view, stray), RENEW)
+    shut, hole = (
+        (it := elsewhere(home(pinhole(*rules)))).with_snapshot(replace(it.of(SERVER), box=None))
+        for rules in ((), (HOLE,))
+    )
+    assert "would open 32400 itself to the internet over IPv6" in newly(shut, hole, RENEW)
+
+
+AT_41000 = rule(TCP, dport(41000), dnat(str(PLEX), 443))
+RANGE = rule(TCP, dport(41000, 41010), dnat(str(PLEX), None))
+UNCOVERED: dict[str, tuple[Rule, Rule]] = {
+    "a port": (rule(TCP, dport(41000), dnat(str(NAS))), RANGE),
+    "senders": (rule(source(FRIENDS), TCP, dport(41000), dnat(str(NAS))), AT_41000),
+}
+
+
+@pytest.mark.parametrize(("cover", "under"), UNCOVERED.values(), ids=UNCOVERED)
+def test_a_rule_that_gets_more_as_another_goes_is_new_but_where_ours_is_undone(
+    cover: Rule, under: Rule
+) -> None:
+    covered, bare = home(netfilter(cover, under)), home(netfilter(under))
+    assert "port 41000" in newly(covered, bare)
+    assert newly(bare, covered) == ""
+    assert newly(covered, bare, undoing=True) == ""
+    assert "port 41000" in newly(home(netfilter(cover)), bare, undoing=True), "it was not under ours"
+
+
+def test_that_a_port_led_there_is_no_leave_to_lead_it_elsewhere_on_the_host() -> None:
+    """Who let strangers in to a web server let nobody in to SSH."""
+    ssh = rule(TCP, dport(41000), dnat(str(PLEX), 22))
+    assert "port 41000" in newly(home(netfilter(AT_41000)), home(netfilter(ssh)))
+
+
+def test_where_the_router_was_not_read_before_all_that_is_there_is_new() -> None:
+    blind = with_state(
+        with_state(sound_view(), Kind.PORT_FORWARD, KindState.UNKNOWN), Kind.UPNP_MAPPING, KindState.UNKNOWN
+    )
+    assert "port 41000" in newly(blind, old_forward(41000))
+
+
+def test_the_plan_names_its_port_over_ipv4_alone() -> None:
+    shut, hole = (
+        replace(
+            home(pinhole(*rules)),
+            plex_port=41000,
+            plex_answered_at=(str(PLEX), 41000),
+            named_ports=frozenset({41000}),
+        )
+        for rules in ((), (rule(TCP, dport(41000), ACCEPT),))
+    )
+    assert "would open port 41000, which the plan does not name over IPv6" in newly(shut, hole)
+
+
+def test_a_firewall_of_a_host_whose_addresses_were_not_read_keeps_nothing_out() -> None:
+    shut = filtered(sound_view(), SHUT)
+    blind = shut.with_snapshot(replace(shut.of(SERVER), box=server(SHUT, addresses=None)))
+    stray = entry(Kind.PORT_FORWARD, forward(41000, PLEX, 443), handle="stray")
+    assert newly(shut, with_entries(shut, stray)) == ""
+    assert "port 41000" in newly(blind, with_entries(blind, stray))
+
+
 # --- UPnP's list beside the rules -----------------------------------------------------------------------------------
 
 
@@ -149,9 +229,19 @@ def test_a_mapping_that_the_list_alone_shows_is_there_perhaps(
 
 def test_a_mapping_that_the_rules_show_too_is_there_for_sure() -> None:
     view = with_entries(home(netfilter(rule(TCP, dport(32400), dnat()))), mapping(32400, PLEX))
+    (one,) = exposures(view) or ()
+    assert one.certain
     said = refused(view, ADMIT)
     assert said
     assert "perhaps" not in said
+
+
+def test_a_mapping_to_another_address_of_the_host_is_no_rule_s() -> None:
+    view = elsewhere(home(netfilter(rule(TCP, dport(32400), dnat(str(OLD))))))
+    assert "G1" not in refusing(case_of(view, [RENEW]))
+    said = refusing(case_of(with_entries(view, mapping(32400, PLEX)), [RENEW]))["G1"]
+    assert "bring the Plex host to 192.168.1.50" in said
+    assert "perhaps" in said
 
 
 # --- a rule of ours that lost its IPv6 ------------------------------------------------------------------------------
@@ -162,7 +252,6 @@ WIDEN = change(
     Kind.FIREWALL_RULE, Action.UPDATE, FirewallRule(32400, over_ipv6=True),
     before=replace(WIDE, values=FirewallRule(32400)),
 )  # fmt: skip
-HOLE = rule(TCP, dport(32400), ACCEPT)
 
 
 def test_less_may_always_be_let_in() -> None:
@@ -178,6 +267,20 @@ def test_ipv6_is_given_back_only_where_no_pinhole_waits() -> None:
     assert "over IPv6" not in refused(home(netfilter()), WIDEN)
     assert "would let in what" in refused(home(pinhole(HOLE)), WIDEN)
     assert refused(home(pinhole(HOLE)), NARROW) == ""
+
+
+def test_where_there_is_no_ipv6_no_rule_is_a_way_over_it() -> None:
+    """Neither one that nobody can read, nor one of a router that has no address of it, nor an odd row of a list."""
+    unread = home(pinhole(rule(UnknownEffect("queue"))))
+    v4_alone = unread.with_snapshot(replace(unread.of(SERVER), box=server()))
+    own = tuple(one for one in pinhole().addresses or () if one.family == 4)
+    hole = home(replace(pinhole(rule(TCP, dport(32400), ACCEPT)), addresses=own))
+    no_prefix = hole.with_snapshot(replace(hole.of(SERVER), box=None))
+    listed = with_entries(home(None), entry(Kind.PORT_FORWARD, None))
+    families = [
+        {one.family for one in exposures(view) or ()} for view in (unread, v4_alone, no_prefix, listed)
+    ]
+    assert families == [{6}, set(), set(), {4}]
 
 
 def test_a_runs_own_undo_needs_no_plex_that_answers() -> None:

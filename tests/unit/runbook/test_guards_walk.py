@@ -435,6 +435,8 @@ def test_over_ipv6_what_was_not_read_of_addresses_is_a_question() -> None:
     assert (one.family, one.address) == (6, "a host at home")
     neither = not_asked.with_snapshot(replace(view.of(ROUTER), box=replace(box, addresses=None)))
     assert {one.certain for one in exposures(neither) or () if one.family == 6} == {False}
+    not_told = view.with_snapshot(replace(view.of(SERVER), box=server(addresses=None)))
+    assert exposures(not_told) == exposures(not_asked)
 
 
 def test_a_translation_that_keeps_the_port_counts_by_the_port_that_is_knocked_at() -> None:
