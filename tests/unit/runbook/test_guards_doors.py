@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from ipaddress import IPv6Address
 
 import pytest
 
 from plexops.model.change import Action, Change
 from plexops.model.matches import State
-from plexops.model.packets import Chain, Rule, UnknownEffect
+from plexops.model.packets import Chain, LocalAddress, Rule, UnknownEffect
 from plexops.model.resources.firewall_rule import FirewallRule
 from plexops.model.snapshot import Kind, KindState
 from plexops.runbook.exposures import exposures
@@ -277,10 +278,11 @@ def test_where_there_is_no_ipv6_no_rule_is_a_way_over_it() -> None:
     hole = home(replace(pinhole(rule(TCP, dport(32400), ACCEPT)), addresses=own))
     no_prefix = hole.with_snapshot(replace(hole.of(SERVER), box=None))
     listed = with_entries(home(None), entry(Kind.PORT_FORWARD, None))
-    families = [
-        {one.family for one in exposures(view) or ()} for view in (unread, v4_alone, no_prefix, listed)
-    ]
-    assert families == [{6}, set(), set(), {4}]
+    inside = server(addresses=(LocalAddress(6, int(IPv6Address("fd00::50")), "eth0"),))
+    private = unread.with_snapshot(replace(unread.of(SERVER), box=inside))
+    homes = (unread, v4_alone, private, no_prefix, listed)
+    families = [{one.family for one in exposures(view) or ()} for view in homes]
+    assert families == [{6}, set(), set(), set(), {4}]
 
 
 def test_a_runs_own_undo_needs_no_plex_that_answers() -> None:
