@@ -16,7 +16,22 @@ from plexops.model.snapshot import Kind, KindState
 from plexops.runbook.exposures import exposures
 from plexops.runbook.guards import Case
 from plexops.runbook.view import SiteView
-from tests.packets.handmade import ACCEPT, DROP, FRIENDS, TCP, base, dnat, dport, rule, server, source, state
+from tests.packets.handmade import (
+    ACCEPT,
+    DROP,
+    FRIENDS,
+    TCP,
+    WAN,
+    base,
+    destination,
+    dnat,
+    dport,
+    router,
+    rule,
+    server,
+    source,
+    state,
+)
 from tests.unit.runbook.sound_case import (
     ADMIT,
     NAS,
@@ -37,7 +52,7 @@ from tests.unit.runbook.sound_case import (
     with_facts,
     with_state,
 )
-from tests.unit.runbook.test_guards_walk import home, netfilter, pinhole, refusing
+from tests.unit.runbook.test_guards_walk import PLEX_6, home, netfilter, pinhole, refusing
 
 HOLE = rule(TCP, dport(32400), ACCEPT)
 SHUT = base("input", rule(state(State.ESTABLISHED), ACCEPT), policy=DROP)
@@ -208,6 +223,16 @@ def test_a_firewall_of_a_host_whose_addresses_were_not_read_keeps_nothing_out() 
     assert "port 41000" in newly(blind, with_entries(blind, stray))
 
 
+@pytest.mark.parametrize("at_one", [True, False])
+def test_where_the_wan_address_is_not_known_a_rule_for_one_address_is_for_it_perhaps(at_one: bool) -> None:
+    narrow = (destination(WAN),) if at_one else ()
+    view = home(netfilter(rule(*narrow, TCP, dport(32400), dnat())))
+    assert "perhaps" not in refused(view, ADMIT)
+    said = refused(with_facts(view, ROUTER, wan__address=None), ADMIT)
+    assert "forwards from 32400" in said
+    assert ("perhaps" in said) is at_one
+
+
 # --- UPnP's list beside the rules -----------------------------------------------------------------------------------
 
 
@@ -270,9 +295,22 @@ def test_ipv6_is_given_back_only_where_no_pinhole_waits() -> None:
     assert refused(home(pinhole(HOLE)), NARROW) == ""
 
 
+def test_a_pinhole_for_one_of_the_hosts_addresses_is_there_for_sure() -> None:
+    view = home(pinhole(rule(destination(PLEX_6), TCP, dport(32400), ACCEPT)))
+    own = tuple(LocalAddress(6, int(IPv6Address(at)), "eth0") for at in (PLEX_6, "2001:db8:1::51"))
+    (one,) = exposures(view.with_snapshot(replace(view.of(SERVER), box=server(addresses=own)))) or ()
+    assert (one.address, one.certain) == (PLEX_6, True)
+
+
+def test_a_router_that_lets_all_of_ipv6_in_has_no_rule_to_name() -> None:
+    (one,) = exposures(home(router(base("forward", name="filter")))) or ()
+    assert one.says() == f"a rule of the router lets the internet in to {PLEX_6} at port 32400 over IPv6"
+    assert one.exhibit == ""
+
+
 def test_where_there_is_no_ipv6_no_rule_is_a_way_over_it() -> None:
     """Neither one that nobody can read, nor one of a router that has no address of it, nor an odd row of a list."""
-    unread = home(pinhole(rule(UnknownEffect("queue"))))
+    unread = home(netfilter(rule(UnknownEffect("queue"))))
     v4_alone = unread.with_snapshot(replace(unread.of(SERVER), box=server()))
     own = tuple(one for one in pinhole().addresses or () if one.family == 4)
     hole = home(replace(pinhole(rule(TCP, dport(32400), ACCEPT)), addresses=own))
@@ -282,7 +320,7 @@ def test_where_there_is_no_ipv6_no_rule_is_a_way_over_it() -> None:
     private = unread.with_snapshot(replace(unread.of(SERVER), box=inside))
     homes = (unread, v4_alone, private, no_prefix, listed)
     families = [{one.family for one in exposures(view) or ()} for view in homes]
-    assert families == [{6}, set(), set(), set(), {4}]
+    assert families == [{4, 6}, {4}, {4}, set(), {4}]
 
 
 def test_a_runs_own_undo_needs_no_plex_that_answers() -> None:
