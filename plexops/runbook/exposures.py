@@ -204,7 +204,7 @@ def _rule(end: End) -> Rule | None:
     """Give what translated a packet, else what let the connection's first one through last."""
     if end.kind is EndKind.NOT_KNOWN:
         return end.step.rule
-    step = translated_by(end.packet.trail) if end.packet.dnat else None
+    step = translated_by(end.packet.trail)
     if step is not None:
         return step.rule
     in_ = (step.rule for step in reversed(end.packet.trail) if step.leg is Leg.SYN)
@@ -213,12 +213,18 @@ def _rule(end: End) -> Rule | None:
 
 def _joined(found: Iterable[Exposure]) -> Iterator[Exposure]:
     """Unite what one rule does to one address: parts of one entry are one exposure."""
-    by_rule: dict[tuple[object, ...], Exposure] = {}
+    by_rule: dict[tuple[object, ...], list[Exposure]] = {}
     for one in found:
-        known = by_rule.setdefault((one.family, one.address, one.rule, one.certain, one.words), one)
-        external, senders = unite(known.external, one.external), unite(known.senders, one.senders)
-        inner = None if known.inner is None or one.inner is None else unite(known.inner, one.inner)
-        by_rule[one.family, one.address, one.rule, one.certain, one.words] = replace(
-            known, external=external, senders=senders, inner=inner
+        by_rule.setdefault((one.family, one.address, one.rule, one.certain, one.words), []).append(one)
+    for parts in by_rule.values():
+        inner = [one.inner for one in parts if one.inner is not None]
+        yield replace(
+            parts[0],
+            external=_all_of(one.external for one in parts),
+            senders=_all_of(one.senders for one in parts),
+            inner=_all_of(inner) if len(inner) == len(parts) else None,
         )
-    yield from by_rule.values()
+
+
+def _all_of(parts: Iterable[Numbers]) -> Numbers:
+    return normalise(pair for numbers in parts for pair in numbers)

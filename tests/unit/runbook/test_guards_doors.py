@@ -195,6 +195,13 @@ def test_that_a_port_led_there_is_no_leave_to_lead_it_elsewhere_on_the_host() ->
     assert "port 41000" in newly(home(netfilter(AT_41000)), home(netfilter(ssh)))
 
 
+@pytest.mark.parametrize(("ports", "guard"), [(60_000, "G2"), (59_999, "G1")])
+def test_so_many_ports_are_every_port(ports: int, guard: str) -> None:
+    view, wide = sound_view(), (3000, 3000 + ports - 1)
+    stray = entry(Kind.PORT_FORWARD, forward(wide, PLEX, wide), handle="stray")
+    assert set(refusing(Case(view, with_entries(view, stray), (RESERVE,)))) == {guard}
+
+
 def test_where_the_router_was_not_read_before_all_that_is_there_is_new() -> None:
     blind = with_state(
         with_state(sound_view(), Kind.PORT_FORWARD, KindState.UNKNOWN), Kind.UPNP_MAPPING, KindState.UNKNOWN
