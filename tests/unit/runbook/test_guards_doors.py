@@ -309,6 +309,12 @@ def test_a_pinhole_for_one_of_the_hosts_addresses_is_there_for_sure() -> None:
     assert (one.address, one.certain) == (PLEX_6, True)
 
 
+def test_what_leads_to_32400_is_named_and_shown() -> None:
+    (one,) = exposures(old_forward(32400)) or ()
+    assert one.says() == "32400 itself is forwarded to 192.168.1.50 by “of old”"
+    assert one.exhibit == "router.x"
+
+
 def test_a_router_that_lets_all_of_ipv6_in_has_no_rule_to_name() -> None:
     (one,) = exposures(home(router(base("forward", name="filter")))) or ()
     assert one.says() == f"a rule of the router lets the internet in to {PLEX_6} at port 32400 over IPv6"
