@@ -22,6 +22,7 @@ from plexops.model.values import Ports
 from plexops.runbook.guards import Case, judge, judge_on_paper
 from plexops.runbook.view import SiteView
 from tests.unit.runbook.sound_case import (
+    ADMIT,
     FORWARD,
     MAC,
     NAS,
@@ -168,6 +169,9 @@ def beside(handle: str, *, ours: bool) -> Case:
 LED = forward(40000, OLD)
 LOGIN = FirewallRule(22)
 FINE: dict[str, Make] = {
+    "G3: where the server is, the inventory alone says": lambda: case_of(
+        with_facts(sound_view(), SERVER, host__addresses=None), [ADMIT]
+    ),
     "G6: a reservation goes": lambda: gone(Kind.DHCP_RESERVATION, Reservation((MAC,), PLEX)),
     "G7: a forward of others gets its old words, whatever they are": lambda: restored(443),
     "G7: what the gateway hands to the router": lambda: at_the_gateway(PUBLIC),

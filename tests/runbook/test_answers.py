@@ -140,6 +140,9 @@ def test_the_box_before_the_router_decides_about_a_second_nat(text: str, state: 
     private = told(with_facts(private, SERVER, host__hops=None), answer(Topic.BOX_BEFORE, text))
     assert stop_of(private, Place.UPSTREAM).state is (state if text == "no" else State.PASSES)
     assert wan(private).holds is (Holds.NO if text == "no" else Holds.UNKNOWN)
+    assert ("told.box-before" in wan(private).exhibits) is (text != "no"), "what is shown is what decided"
+    claimed = replace(private, upstream_passes_on=True)
+    assert wan(claimed).holds is wan(private).holds, "what you say now beats what the inventory says"
 
 
 PHONE = (

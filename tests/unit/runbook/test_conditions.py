@@ -140,6 +140,17 @@ SOURCES: tuple[tuple[str, SiteView, Holds, WanCause, str], ...] = (
         "echo.net alone",
     ),
     (
+        "one and an attempt, and neither Plex says who it is",
+        with_facts(
+            with_entries(named(PUBLIC, "echo.net"), probe(ProbeAnswer.OPEN), role=OUTSIDE),
+            PLEX_ROLE,
+            plex__identifier="",
+        ),
+        U,
+        WanCause.UNPROVEN,
+        "echo.net alone",
+    ),
+    (
         "one and an attempt from inside",
         with_entries(
             named(PUBLIC, "echo.net"),

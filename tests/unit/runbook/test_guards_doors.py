@@ -349,6 +349,6 @@ def test_the_operators_of_addresses_and_of_registries() -> None:
     found = {
         "Plex": "plex.tv", "v4.plex.tv": "plex.tv", "api.ipify.org": "ipify.org", "11.22.44.5": "11.22.44.5",
         "ip.a.co.uk": "a.co.uk", "ip.a.com.au": "a.com.au", "ip.some.uk": "some.uk", "a.b.com": "b.com", "co.uk": "co.uk",
-        "localhost": "localhost", "IP.Echo.NET.:8080": "echo.net",
+        "localhost": "localhost", "nu": "nu", "IP.Echo.NET.:8080": "echo.net",
     }  # fmt: skip
     assert {name: operator_of(name) for name in found} == found
