@@ -141,7 +141,8 @@ def _agreed(
         agree = f"{', '.join(operators)} agree"
         return Condition(Holds.YES, f"WAN address = public address ({agree})", exhibits)
     came = _came_through(view)
-    if came is not None and came.values.address == address:
+    if came is not None:
+        # It met Plex at an address that a source named, and they all name this one.
         says = f"WAN address = public address ({came.values.vantage} reached Plex there)"
         return Condition(Holds.YES, says, (*exhibits, came.exhibit))
     says = f"{operators[0]} alone says that the WAN address {address} is the public one: {_SECOND}"
