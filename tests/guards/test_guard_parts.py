@@ -15,6 +15,7 @@ from plexops.model.plan import Authorized, Step, authorize
 from plexops.model.resources.dhcp_reservation import Reservation
 from plexops.model.resources.firewall_rule import FirewallRule
 from plexops.model.resources.passage import Passage
+from plexops.model.resources.plex_remote_access import RemoteAccess
 from plexops.model.resources.port_forward import PortForward
 from plexops.model.resources.upnp import Upnp
 from plexops.model.snapshot import Kind, KindState, Role
@@ -169,6 +170,7 @@ def beside(handle: str, *, ours: bool) -> Case:
 LED = forward(40000, OLD)
 LOGIN = FirewallRule(22)
 FINE: dict[str, Make] = {
+    "G1: Plex's own settings go": lambda: gone(Kind.PLEX_REMOTE_ACCESS, RemoteAccess(True, False, 0)),
     "G3: where the server is, the inventory alone says": lambda: case_of(
         with_facts(sound_view(), SERVER, host__addresses=None), [ADMIT]
     ),
