@@ -180,17 +180,13 @@ def _ways(box: Box, asked: Asked, hosts: Numbers) -> Iterator[Exposure]:
             _rule(end),
             certain,
             packet.viewers,
-            _unread(end),
+            end.step.words,  # of what gets there nothing says anything
             inner,
         )
 
 
 def _doubtful(end: End) -> bool:
     return bool(end.packet.answers) or end.kind is EndKind.NOT_KNOWN
-
-
-def _unread(end: End) -> str:
-    return end.step.words if end.kind is EndKind.NOT_KNOWN else ""
 
 
 def _shown(end: End, hosts: Numbers) -> str:
