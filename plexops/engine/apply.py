@@ -187,7 +187,7 @@ class Applier:
     def _render(self, step: Step) -> Step:
         driver = self._shop.drivers.of(step.change.role)
         script = driver.script(step.change, self._seen.view.of(step.change.role))
-        return with_way_back(step.change, script, self._seen.view)
+        return replace(with_way_back(step.change, script, self._seen.view), fence=step.fence)
 
     def _authorize(self, index: int, step: Step) -> Authorized:
         view = self._seen.aged()

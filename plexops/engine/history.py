@@ -13,7 +13,7 @@ from plexops.model.change import Change, beside
 from plexops.model.change_json import change_from_json, window_from_json
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.exchange import Window
-from plexops.model.snapshot import Snapshot
+from plexops.model.snapshot import Role, Snapshot
 
 _Read = TypeVar("_Read")
 
@@ -48,6 +48,8 @@ class PastRun:
 
     steps: tuple[PastStep, ...]
     verdict: str = ""
+    #: Where its marker may stand.
+    fenced: frozenset[Role] = frozenset()
 
     @property
     def kept(self) -> bool:
@@ -63,17 +65,18 @@ class PastRun:
 def unsettled(folder: SiteFolder) -> tuple[RunFolder, ...]:
     """Give the runs that began a change and never came to their end, or whose journal cannot be trusted.
 
-    Nothing is sent before its intent is on the disk: what ended earlier (a look, a plan that nobody approved) left
-    nothing to settle.
+    Nothing is sent before its intent is on the disk, but the marker that keeps others out: what ended earlier (a look, a
+    plan that nobody approved) left nothing to settle.
     """
     return tuple(run for run in folder.unfinished() if _began(run))
 
 
 def _began(run: RunFolder) -> bool:
     try:
-        return any(record.kind == "intent" for record in run.journal().records)
+        kinds = [record.kind for record in run.journal().records]
     except PlexopsError:
         return True
+    return "intent" in kinds or ("fence" in kinds and "fence dropped" not in kinds)
 
 
 def read_past(journal: JournalText, run_id: str) -> PastRun:
@@ -83,7 +86,10 @@ def read_past(journal: JournalText, run_id: str) -> PastRun:
     stood: dict[int, tuple[str, ...]] = {}
     windows: dict[int, Window | None] = {}
     verdict = ""
+    fenced: frozenset[Role] = frozenset()
     for record in journal.records:
+        if record.kind in ("fence", "fence dropped"):
+            fenced = frozenset(Role(role) for role in _texts(record.data.get("roles")))
         if record.kind == "effect":
             verdict = str(record.data.get("verdict"))
         index = record.data.get("step")
@@ -107,7 +113,7 @@ def read_past(journal: JournalText, run_id: str) -> PastRun:
         )
         for index, change in sorted(changes.items())
     )
-    return PastRun(steps, verdict)
+    return PastRun(steps, verdict, fenced)
 
 
 def _texts(listed: object) -> tuple[str, ...]:

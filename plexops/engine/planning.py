@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from plexops import __version__
 from plexops.drivers.base import Unrenderable
+from plexops.engine.fence import with_fences
 from plexops.engine.site_state import Drivers, SiteState
 from plexops.engine.way_back import refused, with_way_back
 from plexops.model.change import Action, Change, find
@@ -99,7 +100,7 @@ def make_plan(
     verdicts = judge(case)
     plan = Plan(
         site=tasks.site.name,
-        steps=steps,
+        steps=with_fences(steps, drivers),
         verdicts=verdicts,
         basis=basis(seen, tasks, profile, adopted, undoing),
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from plexops.drivers.base import Unrenderable
 from plexops.engine.by_hand_card import card, stays_text
+from plexops.engine.fence import Fencing, runs_of
 from plexops.engine.history import PastRun, PastStep, read_past, unsettled
 from plexops.engine.observe import Observer
 from plexops.engine.sending import Sender, UnexpectedReply
@@ -22,6 +23,10 @@ from plexops.model.errors import ExitStatus, PlexopsError
 from plexops.model.exchange import Script
 from plexops.model.plan import Step
 from plexops.model.run import ChangeReport, SiteReport
+from plexops.runbook.guards import Case, judge
+
+#: What ends a run; with any other status it stays open, for another recover.
+_SETTLED = (ExitStatus.IN_ORDER, ExitStatus.UNDONE, ExitStatus.UNDO_UNPROVEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,28 +55,52 @@ def recover_site(home: Home, store: Store, tell: Tell = silent) -> SiteReport:
 
 
 def _settle(home: Home, folder: SiteFolder, run: RunFolder, tell: Tell) -> Settled:
+    own = runs_of(folder)
     journal, text = run.resume_journal()
     tell(f"settling run {run.id} of site {folder.name}: looking at every stop")
     with journal:
         past = read_past(text, run.id)
         open_steps = [step for step in past.steps if not step.undone]
-        if not open_steps:
-            folder.finish(run, journal, ExitStatus.IN_ORDER)
-            return Settled(run.id, ExitStatus.IN_ORDER, "it had put everything back: the old state")
-        settled = _from_devices(home, past, open_steps, Standing(journal.append, tell, text.records), run.id)
-        if settled.status is not ExitStatus.INCOMPLETE:
+        record = Standing(journal.append, tell, text.records)
+        fencing = Fencing(home.access, home.links, home.drivers, record, run.id, own)
+        begun = open_steps or past.fenced
+        settled = _fenced(home, past, open_steps, fencing, record) if begun else _nothing_left(run.id)
+        if settled.status in _SETTLED:
             folder.finish(run, journal, settled.status)
         return settled
 
 
-def _from_devices(home: Home, past: PastRun, steps: list[PastStep], record: Standing, run_id: str) -> Settled:
-    """Look, then either finish what was proven or put everything back."""
-    observer = home.observer()
-    seen = observer.look(None)
-    missing = sorted({str(s.change.role) for s in steps if s.change.role not in seen.view.snapshots})
+def _nothing_left(run_id: str) -> Settled:
+    return Settled(run_id, ExitStatus.IN_ORDER, "it had put everything back: the old state")
+
+
+def _fenced(home: Home, past: PastRun, steps: list[PastStep], fencing: Fencing, record: Standing) -> Settled:
+    """Look, keep other runs out as the interrupted one did, and settle it; let them in where it is settled."""
+    seen, run_id = home.observer().look(None), fencing.run_id
+    roles = {step.change.role for step in steps} | past.fenced
+    missing = sorted(str(role) for role in roles if role not in seen.view.snapshots)
     if missing:
         says = f"the {', '.join(missing)} did not answer: nothing was decided, run it again"
         return Settled(run_id, ExitStatus.INCOMPLETE, says)
+    quiet = replace(seen.view, unfinished_run="", asked=frozenset())
+    try:
+        fencing.take(roles, seen, judge(Case(quiet, quiet, (), undoing=True)))
+    except PlexopsError as error:
+        by_hand = tuple(problem.cure for problem in error.problems)
+        return Settled(run_id, ExitStatus(error.status), str(error), by_hand=by_hand)
+    settled = _from_devices(home, past, steps, seen, record, run_id) if steps else _nothing_left(run_id)
+    if settled.status not in _SETTLED:
+        return settled
+    moved = any(step.change.action is Action.RENEW for step in steps)
+    left = fencing.drop(home.observer().look(None) if moved else seen)
+    return replace(settled, by_hand=(*settled.by_hand, *left))
+
+
+def _from_devices(
+    home: Home, past: PastRun, steps: list[PastStep], seen: SiteState, record: Standing, run_id: str
+) -> Settled:
+    """Either finish what was proven or put everything back."""
+    observer = home.observer()
     undoer = Undoer(home.drivers, observer, Sender(home.access, home.links, record), record)
     steps = [replace(step, stood=step.stood_lately(seen.view.of(step.change.role))) for step in steps]
     if past.kept and all(_stands(step, seen) for step in steps):

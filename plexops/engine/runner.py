@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import wait
 from contextlib import ExitStack
 from dataclasses import replace
@@ -11,20 +11,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from plexops import __version__
-from plexops.engine.apply import Applied, Applier, Workshop
+from plexops.engine.carrying import Planner, Sending, blocked_by
 from plexops.engine.compare import Comparison, compare
-from plexops.engine.effect import EffectProver
+from plexops.engine.fence import runs_of
 from plexops.engine.history import read_past, unsettled
 from plexops.engine.keeping import keep_results, missing_part, unkept
 from plexops.engine.order import Log, Order
 from plexops.engine.plan_file import plan_json
 from plexops.engine.planning import Planned, make_plan, moved
 from plexops.engine.recover import recover_site
-from plexops.engine.reporting import finished, guard_report, snapshot_json
+from plexops.engine.reporting import finished, snapshot_json
 from plexops.engine.rollback import changes_back
 from plexops.engine.site import Home
 from plexops.engine.site_reports import (
-    applied_report,
     audited_report,
     bug_problem,
     dry_run_report,
@@ -36,8 +35,8 @@ from plexops.engine.site_reports import (
     staying,
     unfinished_finding,
 )
-from plexops.engine.site_state import SiteState, with_attempts
-from plexops.engine.standing import Standing, Tell, interruptible, silent
+from plexops.engine.site_state import SiteState
+from plexops.engine.standing import Standing, Tell, silent
 from plexops.engine.supplied import with_told
 from plexops.evidence.folder import SiteFolder, Store, new_run_id
 from plexops.evidence.journal import Journal
@@ -47,7 +46,7 @@ from plexops.evidence.run_folder import RunFolder
 from plexops.evidence.scrub import Scrubber
 from plexops.model.errors import ExitStatus, PlexopsError, Problem, worst
 from plexops.model.exchange import WindowKind
-from plexops.model.finding import Finding, FindingStatus
+from plexops.model.finding import Finding
 from plexops.model.plan import Plan
 from plexops.model.run import DRY_RUNS, MaskedReport, RunCommand, RunReport, SiteReport
 from plexops.model.secret import Secret
@@ -192,7 +191,7 @@ def run_site(home: Home, order: Order, store: Store, run_id: str) -> SiteReport:
             report = audited_report(home, seen, findings, log, order)
             return replace(report, not_asked=(*report.not_asked, *not_counted))
         planner = _backwards(home, folder, order, run_id) if order.undoing else _forwards(home, order)
-        return _planned(home, seen, findings, order, planner, mine, journal, log)
+        return _planned(home, seen, findings, order, planner, mine, runs_of(folder), journal, log)
 
 
 def _diagnosed(home: Home, order: Order, folder: RunFolder, log: Log) -> SiteReport:
@@ -209,10 +208,6 @@ def _diagnosed(home: Home, order: Order, folder: RunFolder, log: Log) -> SiteRep
 
     report = diagnosis(home, seen, home.tasks.external_port, evidence, not_asked(home))
     return replace(report, timeline=tuple(log.moments))
-
-
-#: Makes the plan of a run from a look at the site: once to show it, and once more right before it is sent.
-Planner = Callable[[SiteState], Planned]
 
 
 def _forwards(home: Home, order: Order) -> Planner:
@@ -272,6 +267,7 @@ def _planned(
     order: Order,
     planner: Planner,
     folder: RunFolder,
+    own_runs: frozenset[str],
     journal: Journal,
     log: Log,
 ) -> SiteReport:
@@ -282,7 +278,7 @@ def _planned(
     if order.save_plan is not None:
         _save_plan(order.save_plan, text)
     undoing = order.undoing
-    blocked = _blocked(() if undoing else findings, seen, planned) or _without_undo(home, plan)
+    blocked = blocked_by(() if undoing else findings, seen, planned) or _without_undo(home, plan)
     report = plan_report(home, seen, findings, planned, log, None if blocked else order)
     if order.command in DRY_RUNS:
         return dry_run_report(report, planned, blocked, order)
@@ -301,19 +297,9 @@ def _planned(
         return stale_report(report, since)
     if order.approve is not None and not order.approve(report, plan):
         return replace(report, exit_status=ExitStatus.SAFE_STOP, outcome="not approved: nothing was sent")
-    # An approval may take hours: what is carried out rests on this look, not on the one that was shown.
-    fresh = planner(with_attempts(home.observer().look(None), seen))
-    since = _moved(plan, fresh.plan)
-    if since:
-        return stale_report(report, since)
-    blocked = _blocked((), fresh.seen, fresh)
-    if blocked is not None:
-        guards = tuple(guard_report(verdict) for verdict in fresh.plan.verdicts)
-        return replace(report, exit_status=blocked[0], outcome=blocked[1], guards=guards)
     adopted = frozenset() if undoing else _adopted(findings, order)
-    prover = None if undoing else _prover(home, order)
-    applied = carry_out(home, fresh, order, journal, log, adopted, prover)
-    return applied_report(home, seen, report, applied, fresh, log)
+    sending = Sending(home, order, planner, journal, log, adopted, folder.id, own_runs)
+    return sending.carry_out(seen, planned, report)
 
 
 def _save_plan(path: Path, text: str) -> None:
@@ -329,69 +315,8 @@ def _adopted(findings: Sequence[Finding], order: Order) -> frozenset[str]:
     return frozenset(tasks | set(order.adopt))
 
 
-def _blocked(findings: Sequence[Finding], seen: SiteState, planned: Planned) -> tuple[ExitStatus, str] | None:
-    """Give why nothing may be sent: a safe stop, a guard, or a stop that did not answer."""
-    if any(f.status is FindingStatus.STOPPED for f in findings):
-        return ExitStatus.SAFE_STOP, "a safe stop: nothing was sent"
-    refused = planned.plan.refused
-    if refused and planned.plan.steps:
-        names = ", ".join(v.guard for v in refused)
-        status = (
-            ExitStatus.INCOMPLETE
-            if seen.problems and {v.guard for v in refused} <= {"G9"}
-            else ExitStatus.SAFE_STOP
-        )
-        if any(v.guard == "G12" and "interrupted" in v.reason for v in refused):
-            status = ExitStatus.BUSY
-        return status, f"refused by {names}: nothing was sent"
-    if seen.problems:
-        return ExitStatus.INCOMPLETE, "a stop did not answer: nothing was sent"
-    return None
-
-
 def _without_undo(home: Home, plan: Plan) -> tuple[ExitStatus, str] | None:
     """Give why this computer's own undo, where a change here opens one, would not outlive us."""
     timers = {step.change.role for step in plan.steps if step.script.window.kind is WindowKind.TIMER}
     why = why_no_timer() if home.links.live and any(home.access.is_local(role) for role in timers) else ""
     return (ExitStatus.SAFE_STOP, f"{why}. Nothing was sent") if why else None
-
-
-def _moved(plan: Plan, fresh: Plan) -> tuple[str, ...]:
-    """Name what moved between the plan that was approved and the one that a new look makes."""
-    return moved(plan.basis, fresh.basis) or (() if fresh.digest == plan.digest else ("the requests",))
-
-
-def _prover(home: Home, order: Order) -> EffectProver | None:
-    port = home.tasks.external_port
-    if port is None or home.view.access != "forward":
-        return None
-    return EffectProver(port, order.effect_seconds)
-
-
-def carry_out(
-    home: Home,
-    planned: Planned,
-    order: Order,
-    journal: Journal,
-    log: Log,
-    adopted: frozenset[str],
-    prover: EffectProver | None,
-) -> Applied:
-    """Send a plan."""
-    record = Standing(journal.append, order.tell)
-    shop = Workshop(
-        home.access,
-        home.drivers,
-        home.links,
-        home.observer(),
-        record,
-        log,
-        adopted,
-        order.undoing,
-    )
-    record("plan", {"digest": planned.plan.digest, "steps": [step.change.id for step in planned.plan.steps]})
-    from plexops.engine.log_kept import KeptLog
-
-    with interruptible(record, order.tell):
-        kept = KeptLog(shop.access, shop.drivers, shop.links, planned.seen)
-        return kept.told_in(Applier(shop, planned.plan, planned.seen).run(prover), log)

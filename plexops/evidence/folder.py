@@ -13,7 +13,7 @@ import secrets
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
@@ -62,6 +62,14 @@ def new_run_id(now: datetime) -> str:
     """Give a new id: 48 bits of time in milliseconds and 80 random bits, so that ids sort by time (as ULIDs do)."""
     number = (int(now.timestamp() * 1000) << 80) | secrets.randbits(80)
     return "".join(_ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5))
+
+
+def began_at(run_id: str) -> datetime:
+    """Give when a run began, in UTC: its id says it."""
+    number = 0
+    for letter in run_id:
+        number = number << 5 | _ALPHABET.index(letter)
+    return datetime.fromtimestamp((number >> 80) / 1000, UTC)
 
 
 @dataclass(frozen=True, slots=True)

@@ -206,6 +206,20 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
+class Fence:
+    """A marker on a device that keeps other runs off it, wherever they come from.
+
+    `take` sets it and is allowed to fail; whoever is the only one whom `holders` then names, has it. `drop` takes away
+    what its own holder has set, and nothing else. `by_hand` is the command that ends it whoever has it.
+    """
+
+    take: Write
+    holders: Read
+    drop: Write
+    by_hand: str
+
+
+@dataclass(frozen=True, slots=True)
 class Script:
     """The exact requests of one change, in order. The first unexpected reply ends it."""
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from plexops.model.change import Change
-from plexops.model.exchange import Call, Script, Window, Write
+from plexops.model.exchange import Call, Fence, Script, Window, Write
 from plexops.model.snapshot import Role, canonical
 
 PLAN_SCHEMA = "plexops.plan/1"
@@ -23,12 +23,14 @@ PLAN_LIFETIME = 24 * 3600
 class Step:
     """One change with its exact requests, rendered on the state that the steps before it leave.
 
-    `no_way_back` says why it will not be undone: guards would refuse the old state.
+    `no_way_back` says why it will not be undone: guards would refuse the old state. `fence` is the marker that is set
+    before anything is sent to this device, of the first step there: `RUN` stands for the run, which no plan knows.
     """
 
     change: Change
     script: Script
     no_way_back: str = ""
+    fence: Fence | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ def canonical_step(step: Step) -> dict[str, Any]:
         "want": canonical(change.want),
         "before": canonical(change.before.values) if change.before is not None else None,
         "requests": [shown(write) for write in step.script.writes],
-        "window": list(window_requests(step.script.window)),
+        "window": list(window_requests(step)),
         "undo": list(step.script.undo),
     }
 
@@ -92,12 +94,16 @@ def shown(write: Write) -> str:
     return write.ask.text
 
 
-def window_requests(window: Window) -> tuple[str, ...]:
-    """Give what is sent for a window, as it is sent: to arm it, to ask whether it stands, to end it."""
-    asks = [write.ask for write in window.open]
-    asks += [] if window.armed is None else [window.armed.ask]  # type: ignore[list-item]  # no window is a look around
+def window_requests(step: Step) -> tuple[str, ...]:
+    """Give what is sent around a step, as it is sent: its marker, then to arm the window, to ask whether it stands, and to
+    end it."""
+    window, fence = step.script.window, step.fence
+    asks = [] if fence is None else [fence.take.ask, fence.holders.ask]
+    asks += [write.ask for write in window.open]
+    asks += [] if window.armed is None else [window.armed.ask]
     asks += [write.ask for write in window.confirm]
-    return tuple(shown(Write(ask)) for ask in asks)
+    asks += [] if fence is None else [fence.drop.ask]
+    return tuple(shown(Write(ask)) for ask in asks)  # type: ignore[arg-type]  # none of them is a look around
 
 
 _AUTHORIZED = object()
@@ -123,10 +129,20 @@ class Authorized:
 
 def authorize(site: str, step: Step, verdicts: tuple[GuardVerdict, ...]) -> Authorized | Literal[False]:
     """Give leave to send a step if every guard gave its verdict, in order, and holds; else False."""
+    return Authorized(_AUTHORIZED, site, step.change.role, step.script) if _all_hold(verdicts) else False
+
+
+def authorize_fence(
+    site: str, role: Role, fence: Fence, verdicts: tuple[GuardVerdict, ...]
+) -> Authorized | Literal[False]:
+    """Give leave to set and end a marker if every guard gave its verdict, in order, and holds; else False."""
+    script = Script((fence.take, fence.drop))
+    return Authorized(_AUTHORIZED, site, role, script) if _all_hold(verdicts) else False
+
+
+def _all_hold(verdicts: tuple[GuardVerdict, ...]) -> bool:
     heard = tuple(verdict.guard for verdict in verdicts)
-    if heard != GUARD_NAMES or any(not verdict.holds for verdict in verdicts):
-        return False
-    return Authorized(_AUTHORIZED, site, step.change.role, step.script)
+    return heard == GUARD_NAMES and all(verdict.holds for verdict in verdicts)
 
 
 def authorize_end(site: str, step: Step) -> Authorized:

@@ -201,18 +201,18 @@ def trust_router(made: Bench) -> None:
         _pin(made, "home/router", OfferedKey("tls", made.home.tls.pin))
 
 
-def trust_plex(made: Bench) -> None:
+def trust_plex(made: Bench, site: str = "home") -> None:
     """Pin the way to the server and approve where plex.tv is simulated: the token goes there."""
-    trust_ssh(made, "jump", "via")
-    trust_ssh(made, "server")
+    trust_ssh(made, "jump", "via", site)
+    trust_ssh(made, "server", site=site)
     host, port = made.home.listen("plex_tv")
-    _pin(made, "home/account", OfferedKey(ORIGIN, f"http://{host}:{port}"))
+    _pin(made, f"{site}/account", OfferedKey(ORIGIN, f"http://{host}:{port}"))
 
 
-def trust_ssh(made: Bench, role: Role, name: str = "") -> None:
+def trust_ssh(made: Bench, role: Role, name: str = "", site: str = "home") -> None:
     """Pin a device's host key outside of the inventory: a password goes there."""
     kind, blob = made.home.keys[role].public.split()[:2]
-    _pin(made, f"home/{name or role}", OfferedKey(kind, fingerprint(b64decode(blob))))
+    _pin(made, f"{site}/{name or role}", OfferedKey(kind, fingerprint(b64decode(blob))))
 
 
 def _pin(made: Bench, device: str, key: OfferedKey) -> None:

@@ -21,11 +21,12 @@ from tests.faults.test_engine_devices import put_back
 #: The one request that no plan can show: it asks Plex to look again, after everything was made, and changes nothing.
 NUDGE = ("PUT /myplex/refreshReachability", None)
 #: What a plan cannot say the same way: reports show of a MAC address its maker alone, and take OPNsense's word `pass` for a
-#: password; and what OPNsense will call a new entry is known after it was made.
+#: password; what OPNsense will call a new entry is known after it was made; and no plan knows which run it will be.
 _OTHERWISE = (
     (re.compile(r"52:54:00:(?:12:34:56|··:··:··#\w+)"), "MAC"),
     (re.compile(r'"pass": "(?:pass|\[removed\])"'), '"pass": ""'),
     (re.compile(r"/(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|plexops-plex|····#\w+)(?= |$)"), "/UUID"),
+    (re.compile(r"[0-9a-hjkmnp-tv-z]{26}\.[A-Za-z0-9-]+"), "RUN"),
 )
 _PARSED = re.compile(r'\[:parse "((?:[^"\\]|\\.)*)"\]')
 _FRAMED = re.compile(r"\( eval ('(?:[^']|'\\'')*') \)")

@@ -71,6 +71,24 @@ CODES: tuple[Code, ...] = (
         "that process, even if it is killed, so there is never a file to delete.",
     ),
     Code(
+        "PLX-R122",
+        "another run is at work on a device",
+        ExitStatus.BUSY,
+        "A run that writes to a router or a server leaves a marker there until it has ended or is put back, so that "
+        "plexops on another machine, or for another site with the same router, does not write at the same time. The "
+        "message names the run and its machine. Let it end; if it was interrupted, run `plexops recover` on that machine; "
+        "if that machine is gone for good, the message has the command that takes the marker away. On Linux and OpenWrt a "
+        "restart of the device takes it away, too.",
+    ),
+    Code(
+        "PLX-R123",
+        "a device does not take the marker of a run",
+        ExitStatus.SAFE_STOP,
+        "Before anything is written to a router or a server, a marker is set there that keeps other runs out "
+        "(`/tmp/plexops.run`, `/run/plexops.run`, or a disabled scheduler entry `plexops_run`). It could not be set or "
+        "not be read back, so nothing was changed. See whether the login may write there and whether memory is full.",
+    ),
+    Code(
         "PLX-R107",
         "a run has no result yet",
         ExitStatus.BUSY,
