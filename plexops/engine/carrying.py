@@ -12,7 +12,7 @@ from plexops.engine.order import Log, Order
 from plexops.engine.planning import Planned, moved
 from plexops.engine.reporting import guard_report
 from plexops.engine.site import Home
-from plexops.engine.site_reports import applied_report, stale_report
+from plexops.engine.site_reports import NOTHING_CHANGED, NOTHING_SENT, applied_report, stale_report
 from plexops.engine.site_state import SiteState, with_attempts
 from plexops.engine.standing import Standing, interruptible
 from plexops.evidence.journal import Journal
@@ -66,8 +66,9 @@ class Sending:
             fresh = self.planner(with_attempts(self.home.observer().look(None), seen))
         except PlexopsError as error:
             errors = (*report.errors, *error.problems)
-            nothing = "nothing was sent"
-            return replace(report, exit_status=error.status, outcome=nothing, errors=errors, next_steps=())
+            return replace(
+                report, exit_status=error.status, outcome=NOTHING_CHANGED, errors=errors, next_steps=()
+            )
         return _unfit(plan, fresh, report) or fresh
 
     def _send(self, planned: Planned, record: Standing) -> Applied:
@@ -96,8 +97,8 @@ def _unfit(plan: Plan, fresh: Planned, report: SiteReport) -> SiteReport | None:
     if not since and fresh.plan.digest != plan.digest:
         since = ("the requests",)
     if since:
-        return stale_report(report, since)
-    blocked = blocked_by((), fresh.seen, fresh)
+        return stale_report(report, since, NOTHING_CHANGED)
+    blocked = blocked_by((), fresh.seen, fresh, NOTHING_CHANGED)
     if blocked is None:
         return None
     guards = tuple(guard_report(verdict) for verdict in fresh.plan.verdicts)
@@ -112,11 +113,11 @@ def _prover(home: Home, order: Order) -> EffectProver | None:
 
 
 def blocked_by(
-    findings: Sequence[Finding], seen: SiteState, planned: Planned
+    findings: Sequence[Finding], seen: SiteState, planned: Planned, nothing: str = NOTHING_SENT
 ) -> tuple[ExitStatus, str] | None:
     """Give why nothing may be sent: a safe stop, a guard, or a stop that did not answer."""
     if any(f.status is FindingStatus.STOPPED for f in findings):
-        return ExitStatus.SAFE_STOP, "a safe stop: nothing was sent"
+        return ExitStatus.SAFE_STOP, f"a safe stop: {nothing}"
     refused = planned.plan.refused
     if refused and planned.plan.steps:
         names = ", ".join(v.guard for v in refused)
@@ -127,7 +128,7 @@ def blocked_by(
         )
         if any(v.guard == "G12" and "interrupted" in v.reason for v in refused):
             status = ExitStatus.BUSY
-        return status, f"refused by {names}: nothing was sent"
+        return status, f"refused by {names}: {nothing}"
     if seen.problems:
-        return ExitStatus.INCOMPLETE, "a stop did not answer: nothing was sent"
+        return ExitStatus.INCOMPLETE, f"a stop did not answer: {nothing}"
     return None

@@ -165,7 +165,7 @@ def _holders(link: WriteLink, fence: Fence, role: Role) -> dict[str, str]:
 
 def _held_by(role: Role, run: str, machine: str, fence: Fence) -> PlexopsError:
     since = began_at(run).isoformat(timespec="seconds")
-    reason = f"the {role} is held by run {run} of plexops on {machine}, since {since}: nothing was sent"
+    reason = f"the {role} is held by run {run} of plexops on {machine}, since {since}: nothing was changed"
     return PlexopsError(Problem("PLX-R122", reason, _cure(fence), where=str(role)))
 
 

@@ -35,6 +35,9 @@ from plexops.runbook.situation import Situation
 NO_VANTAGE = "no vantage outside"
 _LATER = "it is asked once, by an apply that made its changes, where nothing else proves them"
 
+#: Before the first request, and once another run might have been met: its marker came and went.
+NOTHING_SENT, NOTHING_CHANGED = "nothing was sent", "nothing was changed"
+
 
 def status_of(findings: Sequence[Finding], problems: Sequence[Problem], view_unfinished: str) -> ExitStatus:
     """Give the exit status of an audit."""
@@ -164,9 +167,9 @@ def dry_run_report(
     return replace(report, exit_status=status, outcome=outcome)
 
 
-def stale_report(report: SiteReport, parts: Sequence[str]) -> SiteReport:
-    """Give the part of a run whose plan no longer fits: nothing was sent."""
-    outcome = f"the plan is stale: {', '.join(parts)} moved since. Nothing was sent"
+def stale_report(report: SiteReport, parts: Sequence[str], nothing: str = NOTHING_SENT) -> SiteReport:
+    """Give the part of a run whose plan no longer fits."""
+    outcome = f"the plan is stale: {', '.join(parts)} moved since: {nothing}"
     return replace(report, exit_status=ExitStatus.SAFE_STOP, outcome=outcome)
 
 
@@ -228,7 +231,7 @@ def _ending(applied: Applied, planned: Planned) -> tuple[ExitStatus, str]:
         ExitStatus.IN_ORDER: "applied, read back and proven" if applied.proofs else "applied and read back",
         ExitStatus.INCOMPLETE: "applied and read back, not proven: whether it helps is unknown, so it is kept",
         ExitStatus.UNDONE: f"undone, and the old state was read back: {applied.reason}",
-        ExitStatus.SAFE_STOP: f"nothing was sent: {applied.reason}",
+        ExitStatus.SAFE_STOP: f"{NOTHING_CHANGED}: {applied.reason}",
         ExitStatus.UNDO_UNPROVEN: f"the undo could not be verified, a person must look: {applied.reason}",
     }[applied.status]
     return applied.status, outcome

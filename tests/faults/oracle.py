@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -10,6 +11,8 @@ from tests.faults.case import Case, Ended, World
 from tests.faults.operations import RECOVER, Known, Operation
 
 _CRASHED, _UNSURE = 70, 6
+#: What keeps another run out is no change: it comes and goes with the run.
+_MARKER = re.compile(r"plexops[._]run\b")
 
 
 @dataclass(slots=True)
@@ -119,7 +122,10 @@ def _false_claims(known: Known, ended: Ended, writes: Sequence[str], now: World)
         yield f"false “undone”: {differs}"
     if ended.status in (2, 3, 7) and differs:
         yield f"nothing should have been left changed, and {differs}"
-    if ended.status in (2, 3, 7) and writes:
+    changing = [write for write in writes if not _MARKER.search(write)]
+    if ended.status in (2, 3, 7) and changing:
+        yield f"it says that nothing was changed, and sent {changing[:2]}"
+    if "nothing was sent" in str(ended.site.get("outcome", "")).lower() and writes:
         yield f"it says that nothing was sent, and sent {writes[:2]}"
     outcomes = {c["outcome"] for c in ended.site.get("changes", ())}
     unlike = is_as_after(known, now)

@@ -124,7 +124,7 @@ def check_github(payload: str) -> None:
     assert not [
         line for line in lines[1:resume] if line.lstrip().startswith("::") or "##[" in line or "##vso" in line
     ]
-    assert not [line for line in lines if line.startswith("section_")]
+    assert not [line for line in lines if line.startswith(("section_start:", "section_end:"))]
     commands = [line for line in lines[resume + 1 :] if line]
     assert all(re.match(r"::(error|warning|notice) [^\n]*?::", line) for line in commands)
 
