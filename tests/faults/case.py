@@ -139,7 +139,7 @@ class Case:
 
     def writes(self, since: int = 0) -> list[str]:
         """Give what was sent to change something, by the devices' own account."""
-        return [f"{e.role}: {e.text[:160]}" for e in self.board.exchanges[since:] if e.writes]
+        return [f"{e.role}: {e.text}" for e in self.board.exchanges[since:] if e.writes]
 
     def later(self, seconds: float = 1000.0) -> str:
         """Say what the devices do by themselves when nobody asks them any more; empty: nothing."""

@@ -124,9 +124,9 @@ def _false_claims(known: Known, ended: Ended, writes: Sequence[str], now: World)
         yield f"nothing should have been left changed, and {differs}"
     changing = [write for write in writes if not _MARKER.search(write)]
     if ended.status in (2, 3, 7) and changing:
-        yield f"it says that nothing was changed, and sent {changing[:2]}"
+        yield f"it says that nothing was changed, and sent {changing[0]}"
     if "nothing was sent" in str(ended.site.get("outcome", "")).lower() and writes:
-        yield f"it says that nothing was sent, and sent {writes[:2]}"
+        yield f"it says that nothing was sent, and sent {writes[0]}"
     outcomes = {c["outcome"] for c in ended.site.get("changes", ())}
     unlike = is_as_after(known, now)
     if ended.status in (0, 4) and outcomes and outcomes <= {"done", "kept"} and unlike:
