@@ -144,7 +144,9 @@ def test_a_proven_effect_that_was_not_closed_stays(homes: Homes) -> None:
 @pytest.mark.parametrize("router", ["routeros", "opnsense", "linux"])
 def test_other_routers_killed_now_and_then(homes: Homes, router: RouterName, before: bool) -> None:
     ends = []
-    for point, bench, state, _ in killed_at_every(homes, router, count(3 if before else 4, SOME), before=before):
+    for point, bench, state, _ in killed_at_every(
+        homes, router, count(3 if before else 4, SOME), before=before
+    ):
         if is_unsettled(bench):
             ends.append(settle(bench, state))
         if point % 2:
