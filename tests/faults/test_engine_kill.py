@@ -15,9 +15,9 @@ from tests.faults.engine_bench import KILLED, Bench, Ended, Homes
 
 #: More than any run's journal and chain have records.
 FAR = 60
-PARTS = 6
+PARTS = 8
 #: One point in so many where the bench of faults has them all.
-SOME = 5
+SOME = 8
 
 
 def settle(bench: Bench, old: dict[str, str], new: dict[str, str] | None = None) -> str:
@@ -140,7 +140,9 @@ def test_a_proven_effect_that_was_not_closed_stays(homes: Homes) -> None:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
+@pytest.mark.parametrize(
+    "before", [pytest.param(True, marks=pytest.mark.nightly), False], ids=["before", "after"]
+)
 @pytest.mark.parametrize("router", ["routeros", "opnsense", "linux"])
 def test_other_routers_killed_now_and_then(homes: Homes, router: RouterName, before: bool) -> None:
     ends = []
@@ -151,7 +153,7 @@ def test_other_routers_killed_now_and_then(homes: Homes, router: RouterName, bef
             ends.append(settle(bench, state))
         if point % 2:
             works_to_the_end(bench)
-    assert len(ends) > 2
+    assert len(ends) > 1
 
 
 def killed_recover(bench: Bench, point: int, old: dict[str, str]) -> bool:
