@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 
 from tests.bench.document import document
-from tests.bench.measuring import execs_of, home_in_order, measure, own_commands, peer_commands
+from tests.bench.measuring import INSIDE, execs_of, home_in_order, measure, own_commands, peer_commands
 from tests.bench.walking import measure_walks
 from tests.lab.realhome import REPOSITORY, why_not
 
@@ -23,7 +23,7 @@ def main(rounds: int) -> int:
         print(f"cannot measure here: {reason}", file=sys.stderr)
         return 1
     with home_in_order() as home:
-        execs = execs_of(home, ["plexops", "audit", "-i", "inside.yaml"])
+        execs = execs_of(home, ["plexops", "audit", *INSIDE])
         found = measure(home, [*own_commands(home), *peer_commands()], rounds)
     page = document(found, measure_walks(rounds), execs, rounds)
     (REPOSITORY / "docs" / "bench.md").write_text(page, encoding="utf-8")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.bench.document import AGAIN, AUDIT, BUDGETS, NETWORK, PASS, document
-from tests.bench.measuring import execs_of, home_in_order, measure, own_commands
+from tests.bench.measuring import INSIDE, execs_of, home_in_order, measure, own_commands
 from tests.lab.realhome import why_not
 
 pytestmark = [
@@ -25,7 +25,7 @@ def test_one_round_on_a_home_that_is_in_order() -> None:
         # A second apply among them: nothing on any device has moved.
         assert home.nft("router") == rules
         assert (home.dnsmasq_files(), home.nftables_files(), home.ufw_files()) == files
-        execs = execs_of(home, ["plexops", "audit", "-i", "inside.yaml"])
+        execs = execs_of(home, ["plexops", "audit", *INSIDE])
     assert execs == (1, 1), "one connection and one exec per shell device"
     page = document(found, (), execs, 1)
     for budget in BUDGETS:
