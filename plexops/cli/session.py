@@ -184,7 +184,7 @@ def _prompt(what: str, *, wanted: bool, interactive: bool) -> Secret | None:
     if not wanted:
         return None
     if not interactive:
-        reason = f"the {what} is asked for, and there is nobody to ask here"
+        reason = f"the {what} is asked for, and there is no terminal to ask at"
         raise PlexopsError(Problem("PLX-C304", reason, "Use {env: NAME} or {file: PATH} in the inventory."))
     return Secret(_ask(what), what)
 

@@ -40,7 +40,7 @@ def read_checker(reader: Reader, table: Table) -> Checker | None:
     """Read `{checker: NAME, at: URL}`; None where it cannot be used, which was told then."""
     for key in table.entries:
         if key not in _KEYS:
-            reason = f"the key {shown(key)} is not known here: nobody logs in to a service"
+            reason = f"the key {shown(key)} is not known here: plexops does not log in to a service"
             cure = "Here one can write: checker, at."
             reader.problems.add("PLX-C101", table.key_place(key), f"{reader.path}.{key}", reason, cure)
     name = reader.text("checker")

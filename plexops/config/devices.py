@@ -219,7 +219,7 @@ def _refuse_logins(reader: Reader, *more: str) -> None:
         *("password", "key", "key_file", "api_key", "api_secret", "host_key", "tls_pin", "params"),
         *more,
     ):
-        reason = f"“{name}:” has no use with “profile: manual”: nobody logs in there"
+        reason = f"“{name}:” has no use with “profile: manual”: plexops does not log in there"
         _refuse(reader, name, reason, "Take it out, or name the family.")
 
 

@@ -99,7 +99,7 @@ def _task(table: Table, path: str, play_tags: frozenset[str], problems: Problems
     fields = body if isinstance(body, Table) else Table(MappingProxyType({}), table.place)
     adopt = table.get("adopt")
     if isinstance(adopt, Scalar) and adopt.value is True and (resource.is_condition or resource.singleton):
-        reason = f"{kind} cannot be adopted: it is nobody's entry"
+        reason = f"{kind} cannot be adopted: it is a setting, and no entry that another made"
         problems.add("PLX-C506", adopt.place, join(path, "adopt"), reason, "Take “adopt:” out.")
     return Task(
         name=_text(table.get("name")) or resource.title,

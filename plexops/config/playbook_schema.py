@@ -80,7 +80,10 @@ def task_schema() -> Schema:
         "name": leaf("What it is for, in your words.", "The router forwards our port"),
         "tags": _tags(),
         "adopt": leaf(
-            "Take over somebody's entry that differs only in its values.", True, wants="flag", default=False
+            "Take over an entry that another made and that differs only in its values.",
+            True,
+            wants="flag",
+            default=False,
         ),
     }
     properties |= {str(kind): kind_schema(resource) for kind, resource in RESOURCES.items()}

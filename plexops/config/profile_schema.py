@@ -225,8 +225,8 @@ def _mapping() -> Schema:
             ("create", "Makes it."),
             ("update", "Changes ours."),
             ("delete", "Removes ours."),
-            ("adopt", "Changes one field of somebody's entry."),
-            ("adopt_unset", "Takes one field out of somebody's entry."),
+            ("adopt", "Changes one field of an entry that another made."),
+            ("adopt_unset", "Takes one field out of an entry that another made."),
             ("apply", "Makes what is saved take effect, after each of these."),
             ("again", "Makes a deleted one again, where it stood: {{ place }}, or before {{ next }}."),
         )

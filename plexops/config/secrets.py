@@ -101,7 +101,9 @@ def _from_environment(reference: SecretReference, environment: Mapping[str, str]
 def _from_person(reference: SecretReference, ask: Ask | None) -> str:
     if ask is None:
         cure = "Run it on a terminal, or use {env: NAME} or {file: PATH} in the inventory."
-        raise _error(reference, "PLX-C304", "this secret is asked for, and there is nobody to ask here", cure)
+        raise _error(
+            reference, "PLX-C304", "this secret is asked for, and there is no terminal to ask at", cure
+        )
     text = ask(f"{reference.wanted} ({reference.place})")
     if not text:
         raise _error(reference, "PLX-C305", "nothing was typed", "Run it again and type the secret.")

@@ -50,11 +50,11 @@ class AccountDriver:
             return Snapshot(Role.OUTSIDE, reasons=MappingProxyType({NO_ACCESS: reason}))
         found = _facts(reply)
         if isinstance(found, str):
-            return self.unasked(found)
+            return self.not_asked(found)
         facts = {name: Fact(name, value, f"outside.{reply.id}") for name, value in found.items()}
         return Snapshot(Role.OUTSIDE, MappingProxyType(facts))
 
-    def unasked(self, reason: str) -> Snapshot:
+    def not_asked(self, reason: str) -> Snapshot:
         """Give what is known where the list could not be read: why."""
         return Snapshot(Role.OUTSIDE, reasons=MappingProxyType({_LISTED: reason}))
 

@@ -90,11 +90,11 @@ class CheckerDriver:
         try:
             seen = _READERS[self.checker.name](_document(reply), self)
         except _Useless as reason:
-            return self.unasked(str(reason), f"outside.{reply.id}")
+            return self.not_asked(str(reason), f"outside.{reply.id}")
         entries = tuple(self._entry(one, f"outside.{reply.id}") for one in seen)
         return Snapshot(Role.OUTSIDE, {}, entries, {Kind.PROBE: KindState.PRESENT}, {})
 
-    def unasked(self, reason: str, exhibit: str = "") -> Snapshot:
+    def not_asked(self, reason: str, exhibit: str = "") -> Snapshot:
         """Give what is known where no answer was of use: why. It says nothing of the port."""
         entry = self._entry(_Seen("", ProbeAnswer.UNKNOWN, f"PLX-D409: {reason}"), exhibit)
         return Snapshot(Role.OUTSIDE, {}, (entry,), {}, {})

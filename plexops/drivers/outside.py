@@ -148,7 +148,7 @@ class ProbeDriver:
     def observe(self) -> Observation:
         """Ask over HTTP; where something listens but is no Plex there, over HTTPS."""
         if self.at.address is None and not _NAME.fullmatch(self.at.host):
-            return self.unasked()
+            return self.not_asked()
         where: tuple[Read, ...] = ()
         if _URL.fullmatch(self.echo):
             where = (Read(f"echo.{self.vantage}", _ask_echo(self.echo), seconds=ECHO_SECONDS + 2),)
@@ -163,7 +163,7 @@ class ProbeDriver:
         entry = self._entry(reply, inside=inside, untrusted=untrusted)
         return Snapshot(Role.OUTSIDE, {}, (entry,), {Kind.PROBE: KindState.PRESENT}, {})
 
-    def unasked(self) -> Snapshot:
+    def not_asked(self) -> Snapshot:
         """Give what is known when the vantage itself could not be asked: nothing."""
         values = self._probe(ProbeAnswer.UNKNOWN, inside=self.inside)
         entry = Entry(Kind.PROBE, values, {}, SOMEBODY, self.vantage, "")

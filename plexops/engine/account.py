@@ -41,7 +41,7 @@ class PlexTv:
         except PlexopsError as error:
             if all(problem.code in _NOT_RECORDED for problem in error.problems):
                 return Answered()
-            return Answered(outside=driver.unasked(error.problems[0].reason))
+            return Answered(outside=driver.not_asked(error.problems[0].reason))
         source = f"GET {self.access.plex_tv_url()}{RESOURCES.path}"
         exhibits = [replace(exhibit, source=source) for exhibit in part.exhibits]
         return Answered(outside=part.snapshot, exhibits=exhibits)

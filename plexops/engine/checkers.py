@@ -66,7 +66,7 @@ class Checkers:
             )
             return ask_all(driver.observe(), link, Role.OUTSIDE)
         except PlexopsError as error:
-            return Answered(snapshot=driver.unasked(error.problems[0].reason))
+            return Answered(snapshot=driver.not_asked(error.problems[0].reason))
 
 
 def ask_from_here(checkers: Sequence[Checker], address: IPv4Address, port: int) -> Snapshot:
@@ -82,15 +82,15 @@ def is_told(entry: Entry) -> bool:
     return entry.kind is Kind.PROBE and BY in entry.raw
 
 
-def account_of(checkers: Sequence[Checker], outside: Snapshot, unasked: str = "") -> tuple[str, ...]:
+def account_of(checkers: Sequence[Checker], outside: Snapshot, not_asked: str = "") -> tuple[str, ...]:
     """Say of each service what it was asked and what it told, or why it was not asked."""
-    return tuple(_account(checker, outside, unasked) for checker in checkers)
+    return tuple(_account(checker, outside, not_asked) for checker in checkers)
 
 
-def _account(checker: Checker, outside: Snapshot, unasked: str) -> str:
+def _account(checker: Checker, outside: Snapshot, not_asked: str) -> str:
     told = [entry for entry in outside.entries if is_told(entry) and entry.raw[BY] == checker.where]
     if not told:
-        return f"{checker.where} was not asked: {outside.reasons.get(_key(checker)) or unasked or _NO_PORT}"
+        return f"{checker.where} was not asked: {outside.reasons.get(_key(checker)) or not_asked or _NO_PORT}"
     first: Probe = told[0].values
     said = ", ".join(_said(entry, checker) for entry in told)
     return f"{checker.where} was asked about {first.address}:{first.port}: {said}"

@@ -98,13 +98,13 @@ def not_asked(home: Home) -> tuple[str, ...]:
     return tuple(names)
 
 
-def asked(home: Home, seen: SiteState, unasked: str = "") -> tuple[str, ...]:
-    """Say what the services outside were asked and told. `unasked`: why one was not asked, where that is known here."""
+def asked(home: Home, seen: SiteState, not_asked: str = "") -> tuple[str, ...]:
+    """Say what the services outside were asked and told. `not_asked`: why one was not asked, where that is known here."""
     if not home.access.site.checkers:
         return ()
     from plexops.engine.checkers import account_of
 
-    return account_of(home.access.site.checkers, seen.view.of(Role.OUTSIDE), unasked)
+    return account_of(home.access.site.checkers, seen.view.of(Role.OUTSIDE), not_asked)
 
 
 def audited_report(

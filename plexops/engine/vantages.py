@@ -73,7 +73,7 @@ class Vantages:
             link = self.links.read(device, lambda: self.access.vantage(vantage))
             return ask_all(driver.observe(), link, Role.OUTSIDE)
         except PlexopsError:
-            return Answered(snapshot=driver.unasked())
+            return Answered(snapshot=driver.not_asked())
 
     def _is_inside(self, vantage: Vantage, view: SiteView) -> bool:
         try:

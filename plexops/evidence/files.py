@@ -131,7 +131,7 @@ def _check_file(path: Path, state: os.stat_result) -> None:
     if not stat.S_ISREG(state.st_mode):
         raise unsafe(path, "is not a regular file")
     if _POSIX and (state.st_uid != os.geteuid() or state.st_mode & 0o022):
-        raise unsafe(path, "belongs to or can be written by somebody else")
+        raise unsafe(path, "belongs to or can be written by another user")
     if _POSIX and state.st_nlink > 1:
         raise unsafe(path, "has a second name (hard link)")
 

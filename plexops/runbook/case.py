@@ -37,8 +37,8 @@ class Case:
     in_the_end: SiteView | None = None
 
     @cached_property
-    def brought(self) -> frozenset[IPv4Address]:
-        """The addresses that the changes bring the Plex host to."""
+    def new_addresses(self) -> frozenset[IPv4Address]:
+        """The addresses that the Plex host will hold after the changes, and does not hold yet."""
         found = (brings_to(self.before, change) for change in self.changes if change.want is not None)
         return frozenset(address for address in found if address is not None)
 
@@ -58,12 +58,12 @@ class Case:
     @cached_property
     def newly_arriving(self) -> tuple[Exposure, ...]:
         """What gets there after the changes, whichever of them did it, and did not get there before."""
-        there = arrivals(self.before, self._hosts - self.brought) or ()
+        there = arrivals(self.before, self._hosts - self.new_addresses) or ()
         return tuple(one for one in self.arriving or () if not _is_among(one, there, uncovered=self.undoing))
 
     @property
     def _hosts(self) -> frozenset[IPv4Address]:
-        return self.before.plex_host | self.brought
+        return self.before.plex_host | self.new_addresses
 
 
 def _is_among(one: Exposure, there: Sequence[Exposure], *, uncovered: bool) -> bool:

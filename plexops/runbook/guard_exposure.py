@@ -28,7 +28,7 @@ def no_external_32400(case: Case) -> str | None:
         if PLEX_PORT in forward.external_port:
             return f"{change.id} would open 32400 itself to the internet"
     for one in case.newly_arriving:
-        reason = None if _is_dmz(one) or _is_brought(case, one) else _newly(case, one)
+        reason = None if _is_dmz(one) or _is_at_new_address(case, one) else _newly(case, one)
         if reason:
             return reason
     for change in case.changes:
@@ -57,8 +57,12 @@ def _gets_in(case: Case, one: Exposure) -> bool:
     return one.inner is None or bool(intersect(one.inner, admitted_ports(case.after, one.family)))
 
 
-def _is_brought(case: Case, one: Exposure) -> bool:
-    return one.family == 4 and one.address in (*map(str, case.brought), A_HOST) and bool(case.brought)
+def _is_at_new_address(case: Case, one: Exposure) -> bool:
+    return (
+        one.family == 4
+        and one.address in (*map(str, case.new_addresses), A_HOST)
+        and bool(case.new_addresses)
+    )
 
 
 def _would(one: Exposure, text: str) -> str:
@@ -137,7 +141,7 @@ def no_dmz(case: Case) -> str | None:
         if forward.is_dmz and forward.address in case.before.plex_host:
             return f"{change.id} would hand every port to the Plex host"
     for one in case.newly_arriving:
-        if _is_dmz(one) and not _is_brought(case, one):
+        if _is_dmz(one) and not _is_at_new_address(case, one):
             return _would(one, f"{one.called} would hand every port to the Plex host")
     return None
 

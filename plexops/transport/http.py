@@ -70,7 +70,7 @@ class HttpReadLink:
             with workers(min(_PARALLEL, len(reads))) as pool:
                 outcomes = list(pool.map(ask_one, reads))
         errors = [outcome for outcome in outcomes if isinstance(outcome, PlexopsError)]
-        decisive = [error for error in errors if not _passing(error)]
+        decisive = [error for error in errors if not _concerns_one_request(error)]
         if decisive or len(errors) == len(outcomes):
             raise (decisive or errors)[0]
         return tuple(
@@ -97,7 +97,7 @@ class HttpReadLink:
         try:
             return hidden(read, lane.exchange(read.id, request, read.seconds, again=True, lines=call.lines))
         except PlexopsError as error:
-            if not _passing(error):
+            if not _concerns_one_request(error):
                 down.append(error)
             return error
         finally:
@@ -343,6 +343,6 @@ def _call(ask: object) -> Call:
     return ask
 
 
-def _passing(error: PlexopsError) -> bool:
+def _concerns_one_request(error: PlexopsError) -> bool:
     """Tell whether an error may concern one request alone."""
     return all(problem.code in ("PLX-D106", "PLX-D107") for problem in error.problems)

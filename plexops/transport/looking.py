@@ -113,7 +113,7 @@ def _ssdp(look: Look, seconds: float) -> _Found:
     interface = None if asked.is_multicast else address_towards(asked)
     boxes = find_gateways(interface, seconds=seconds, group=(host, port), also=also)
     if not boxes:
-        return _Found(failure="nobody answered")
+        return _Found(failure="no device answered")
     return _Found("".join(f"{box.address} {box.location} {box.server}".rstrip() + "\n" for box in boxes))
 
 

@@ -143,7 +143,7 @@ SECRETS = {
     ),
     "a secret that nobody is here to type": Bad(
         INVENTORY, TOKEN, "token: {ask: true}", "PLX-C304",
-        f"{INVENTORY}:7:54", "there is nobody to ask here", "{env: NAME}",
+        f"{INVENTORY}:7:54", "there is no terminal to ask at", "{env: NAME}",
     ),
 }  # fmt: skip
 

@@ -38,7 +38,7 @@ SHORTEST_DIGEST = 12
     "-D", "--diff", is_flag=True, hidden=True, help="Changes are always shown; for Ansible's fingers."
 )
 @click.option(
-    "--adopt", multiple=True, metavar="ID", help="Change this entry of somebody's, as the audit names it."
+    "--adopt", multiple=True, metavar="ID", help="Change this entry that another made, as the audit names it."
 )
 def command(**options: Any) -> int:
     """Make it so: look, plan, ask, change, read back, prove the effect, and undo what cannot be proven.

@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 @click.option(
     "--fingerprint",
     metavar="FP",
-    help="Pin exactly this key, if the device shows it; for where nobody is to ask.",
+    help="Pin exactly this key, if the device shows it; for where there is no terminal.",
 )
 @click.option(
     "--origin",
     metavar="URL",
-    help="Approve that Plex's token goes to exactly this scheme, host and port; for where nobody is to ask.",
+    help="Approve that Plex's token goes to exactly this scheme, host and port; for where there is no terminal.",
 )
 @click.option("--remove", is_flag=True, help="Forget what is pinned for the device.")
 @click.option("--list", "listing", is_flag=True, help="List everything that is pinned.")

@@ -36,7 +36,7 @@ _REACH: tuple[Code, ...] = (
         "there is no route to a device",
         ExitStatus.INCOMPLETE,
         "This computer's own network, or a router on the way, said that the address cannot be reached. "
-        "Either this computer is in another network than the device, or nobody in the local network owns the address "
+        "Either this computer is in another network than the device, or no device in the local network has the address "
         "(its ARP requests stayed unanswered), or a firewall rejects with an ICMP message.",
     ),
     Code(
@@ -121,7 +121,7 @@ _REACH: tuple[Code, ...] = (
         "PLX-D114",
         "a device speaks https only",
         ExitStatus.INCOMPLETE,
-        "The URL begins with http://, and at its port somebody hangs up on plain requests and takes a TLS handshake, or "
+        "The URL begins with http://, and what listens at its port hangs up on plain requests and takes a TLS handshake, or "
         "says so. Plex does that where secure connections are required, and so does a reverse proxy. Write https:// in "
         "the URL. Plex's own certificate is for a name of plex.direct and not for an address: compare its fingerprint "
         "once and pin it with `plexops trust`.",
@@ -221,7 +221,7 @@ _TRUST: tuple[Code, ...] = (
         "PLX-D211",
         "a device presented a revoked key",
         ExitStatus.INCOMPLETE,
-        "~/.ssh/known_hosts marks this host key as @revoked: somebody decided that it must never be trusted again. "
+        "~/.ssh/known_hosts marks this host key as @revoked: it must never be trusted again. "
         "Nothing was sent. Make a new host key on the device, pin that one, and leave the mark in place.",
     ),
     Code(
@@ -236,7 +236,7 @@ _TRUST: tuple[Code, ...] = (
         "PLX-D213",
         "the store of pinned keys cannot be used",
         ExitStatus.USAGE,
-        "The file in which `plexops trust` keeps pinned keys is damaged, belongs to somebody else, or may be changed "
+        "The file in which `plexops trust` keeps pinned keys is damaged, belongs to another user, or may be changed "
         "by others. No device was contacted. Restore it, correct its owner and mode (0600), or remove it and pin the "
         "devices again.",
     ),
@@ -246,7 +246,7 @@ _TRUST: tuple[Code, ...] = (
         ExitStatus.INCOMPLETE,
         "`plexops trust DEVICE --fingerprint FP` pins exactly the key that you compared. The device shows a different "
         "one, so nothing was pinned. Compare once more on the device itself: it may have several host keys, or "
-        "somebody sits between. With `--origin URL`, the inventory says another address than the one to be approved.",
+        "another device sits between. With `--origin URL`, the inventory says another address than the one to be approved.",
     ),
     Code(
         "PLX-D215",

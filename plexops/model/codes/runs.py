@@ -52,7 +52,7 @@ CODES: tuple[Code, ...] = (
         ExitStatus.TAMPERED,
         "Each record of a journal carries the hash of the one before. A record was edited, removed, inserted or "
         "reordered. A tail cut off by a crash is something else: it is tolerated and counted. The chain shows later "
-        "edits by somebody who can't recompute it; it is no proof against the administrator of this machine.",
+        "edits by whoever can't recompute it; it is no proof against the administrator of this machine.",
     ),
     Code(
         "PLX-R111",
