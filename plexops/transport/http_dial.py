@@ -93,9 +93,13 @@ class Dialer:
             if self._context is None:
                 self._context = _context(settings)
         stream.settimeout(settings.connect_seconds)
-        wrapped = self._context.wrap_socket(
-            stream, server_hostname=settings.host.split("%")[0], do_handshake_on_connect=False
-        )
+        try:
+            wrapped = self._context.wrap_socket(
+                stream, server_hostname=settings.host.split("%")[0], do_handshake_on_connect=False
+            )
+        except (OSError, ValueError) as error:  # it was reset right after it came about
+            stream.close()
+            raise self._no_tls(error) from None
         # A peer that trickles its handshake would never let a single receive time out.
         timer = threading.Timer(settings.connect_seconds, cut, (wrapped,))
         timer.daemon = True

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import random
 import socket
+import ssl
 import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
@@ -17,6 +19,7 @@ from plexops.model.errors import ExitStatus, PlexopsError
 from plexops.model.exchange import Call, Command, Lines, Read
 from plexops.transport import ssh_session
 from plexops.transport.http import HttpReadLink
+from plexops.transport.http_dial import speaks_tls
 from plexops.transport.http_settings import HttpSettings
 from plexops.transport.ssh import SshReadLink, scan
 from plexops.transport.ssh_settings import SshSettings
@@ -356,3 +359,25 @@ def test_any_bytes_for_an_answer_over_http(archive: bool) -> None:
     ]
     assert len(cases) > 120
     assert all_of(ask, cases) == {}
+
+
+@pytest.mark.parametrize(
+    "error", [ssl.SSLError(107, "Closed before TLS handshake"), ConnectionResetError(104, "reset")]
+)
+def test_a_connection_that_is_gone_before_its_handshake(
+    error: OSError, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel accepts, and the peer resets before TLS has begun: seldom, and seen."""
+
+    def gone(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(ssl.SSLContext, "wrap_socket", gone)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        at = f"127.0.0.1:{server.getsockname()[1]}"
+        plain = HttpSettings("home.plex", f"http://{at}", connect_seconds=0.5, read_seconds=0.5)
+        assert not speaks_tls(plain)
+        link = HttpReadLink(replace(plain, base_url=f"https://{at}"))
+        with contextlib.closing(link), pytest.raises(PlexopsError) as caught:
+            link.ask([Read("identity", Call("GET", "/identity"))])
+    assert caught.value.problems[0].code.startswith("PLX-D1")
