@@ -91,10 +91,13 @@ class Running:
         shots = {role: self.snapshot(role) for role in (Role.ROUTER, Role.SERVER, Role.PLEX)}
         return view_of(self.home, self.drivers, shots, self._plex_answers_at())
 
-    def _plex_answers_at(self) -> tuple[str, int]:
+    def _plex_answers_at(self) -> tuple[str, int] | None:
         """Where Plex answers a computer at home; only inside the host, where its firewall lets nobody there in."""
         admitted = self.host.server.admits(JUMP_ADDRESS, self.home.port) == "accepted"
-        return (str(self.address), self.home.port) if admitted else ("127.0.0.1", self.home.told)
+        if admitted:
+            return str(self.address), self.home.port
+        # Else it is looked for on the host itself, where the inventory says that it is.
+        return ("127.0.0.1", self.home.told) if self.home.told == self.home.port else None
 
     def ports(self) -> tuple[int, ...]:
         """Every port that says anything: those that the home names, and their neighbours."""
@@ -135,7 +138,7 @@ class Running:
 
 
 def view_of(
-    home: Home, drivers: Drivers, shots: Mapping[Role, Snapshot], answered: tuple[str, int]
+    home: Home, drivers: Drivers, shots: Mapping[Role, Snapshot], answered: tuple[str, int] | None
 ) -> SiteView:
     """Put together what the inventory says and what every stop said, as the product does."""
     assert drivers.router is not None
