@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from plexops import __version__
-from plexops.engine.carrying import Planner, Sending, blocked_by
+from plexops.engine.approved_plan import ApprovedPlan, Planner, blocked_by
 from plexops.engine.compare import Comparison, compare
 from plexops.engine.fence import runs_of
 from plexops.engine.history import read_past, unsettled
@@ -298,8 +298,8 @@ def _planned(
     if order.approve is not None and not order.approve(report, plan):
         return replace(report, exit_status=ExitStatus.SAFE_STOP, outcome="not approved: nothing was sent")
     adopted = frozenset() if undoing else _adopted(findings, order)
-    sending = Sending(home, order, planner, journal, log, adopted, folder.id, own_runs)
-    return sending.carry_out(seen, planned, report)
+    approved = ApprovedPlan(home, order, planner, journal, log, adopted, folder.id, own_runs)
+    return approved.carry_out(seen, planned, report)
 
 
 def _save_plan(path: Path, text: str) -> None:

@@ -239,6 +239,11 @@ class Seed:
     pool_last: IPv4Address = POOL_LAST
     hostname: str = "router"
 
+    @property
+    def has_upnp(self) -> bool:
+        """Whether UPnP is on, where it is a part of the router."""
+        return self.upnp is not False
+
 
 class Clock(Protocol):
     """Time as the home's devices feel it."""

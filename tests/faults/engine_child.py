@@ -14,11 +14,11 @@ from tests.forked import serve
 def prepare(order: Mapping[str, Any]) -> None:
     """Make waits short, and arrange where this process dies."""
     from plexops.drivers import profiled
-    from plexops.engine import apply, carrying, undo
+    from plexops.engine import apply, approved_plan, undo
     from plexops.engine.effect import EffectProver
 
     effect = float(order["effect_seconds"])
-    vars(carrying)["EffectProver"] = lambda port, seconds: EffectProver(port, min(seconds, effect))
+    vars(approved_plan)["EffectProver"] = lambda port, seconds: EffectProver(port, min(seconds, effect))
     vars(apply)["ARRIVAL_SECONDS"] = order["arrival_seconds"]
     vars(undo)["_RETURN_SECONDS"] = 4.0
     vars(undo)["_TRY_EVERY"] = 0.5

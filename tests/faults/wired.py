@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from requests import PreparedRequest
 
-from plexops.engine import carrying
+from plexops.engine import approved_plan
 from plexops.engine.effect import EffectProver
 from plexops.evidence.journal import Journal
 from plexops.model.exchange import MAX_REPLY_BYTES, Lines, Reply
@@ -92,7 +92,7 @@ def plug_in(line: Wired) -> None:
 
 def _shorten() -> None:
     """Nothing is gained by the whole of Plex's patience."""
-    vars(carrying)["EffectProver"] = lambda port, seconds: EffectProver(port, min(seconds, 30.0))
+    vars(approved_plan)["EffectProver"] = lambda port, seconds: EffectProver(port, min(seconds, 30.0))
 
 
 def _no_waiting(line: Wired) -> None:

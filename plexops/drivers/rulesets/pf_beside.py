@@ -9,10 +9,10 @@ where anchors stand (`filter.inc`: at the head or the tail of the rules of their
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from plexops.drivers.rulesets.pf_words import Row
+from plexops.drivers.rulesets.pf_words import Row, loaded_lines, words_of_line
 from plexops.model.exchange import Json
 from plexops.model.packets import Rule, UnknownEffect
 
@@ -36,23 +36,17 @@ class Beside:
 
 
 def beside(told: Json, exhibit: str) -> Beside:
-    """Read pf's own list. Where it was not told, rules that nobody shows may stand behind all others."""
-    nat, filters = (_lines(told, name) for name in ("nat rules", "filter rules"))
-    if nat is None or filters is None:
+    """Read pf's own list. Where it was not told, rules that no row shows may stand behind all others."""
+    nat, filters = (loaded_lines(told, name) for name in ("nat rules", "filter rules"))
+    if not nat or not filters:
         unread = (_unknown("pf's own list of its rules was not read", exhibit),)
         return Beside(behind_forwards=unread, behind_filter=unread)
     before, behind = _anchors(nat, ("rdr", "binat"), exhibit)
     first, last = _anchors(filters, (None,), exhibit)
     plain = {line: _ONE_TO_ONE.fullmatch(line) for line in nat if re.match(r"@\d+ binat (?!-)", line)}
-    strange = (_unknown(_words(line), exhibit) for line, match in plain.items() if match is None)
+    strange = (_unknown(words_of_line(line), exhibit) for line, match in plain.items() if match is None)
     rows = tuple(_row(line, match) for line, match in plain.items() if match is not None)
     return Beside(before, (*behind, *strange), rows, first, last)
-
-
-def _lines(told: Json, name: str) -> Sequence[str] | None:
-    rules = told.get("rules") if isinstance(told, Mapping) else None
-    lines = rules.get(name) if isinstance(rules, Mapping) else None
-    return list(lines) if isinstance(lines, Mapping) and lines else None
 
 
 def _anchors(
@@ -65,7 +59,7 @@ def _anchors(
         for line in some:
             match = _ANCHOR.fullmatch(line)
             if match is not None and match["kind"] in kinds:
-                yield _unknown(_words(line), exhibit)
+                yield _unknown(words_of_line(line), exhibit)
 
     return tuple(among(lines[:first])), tuple(among(lines[first:]))
 
@@ -75,7 +69,7 @@ def _row(line: str, match: re.Match[str]) -> Row:
         "ipprotocol": match["family"] or ("inet6" if ":" in match["inner"] else "inet"),
         "destination.network": match["outer"],
         "target": match["inner"],
-        "descr": _words(line),
+        "descr": words_of_line(line),
     }
 
 
@@ -83,7 +77,3 @@ def _unknown(words: str, exhibit: str) -> Rule:
     # Rules in an anchor may be quick, whatever the anchor is.
     name = f"UPnP: {words}" if "miniupnpd" in words else ""
     return Rule((), (UnknownEffect(words),), words, name, exhibit=exhibit, quick=True)
-
-
-def _words(line: str) -> str:
-    return line.partition(" ")[2]

@@ -12,9 +12,9 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise, product
-from typing import Any
 
-from plexops.drivers.rulesets.pf_words import Row, Rows, listed, on, text
+from plexops.drivers.rulesets.pf_words import Row, Rows, listed, loaded_lines, on, text, words_of_line
+from plexops.model.exchange import Json
 
 _LINE = re.compile(
     r"@(\d+) rdr(?P<passes> pass)?(?: log(?: \([^)]*\))?)?(?: on (?P<side>(?:! )?\S+))?(?: (?P<family>inet6?))?"
@@ -40,7 +40,7 @@ class Loaded:
     passes: bool
 
 
-def not_in_force(rows: Rows, interfaces: Rows, told: Any, wan: str) -> tuple[str, ...]:
+def not_in_force(rows: Rows, interfaces: Rows, told: Json, wan: str) -> tuple[str, ...]:
     """Say what is saved and not in force, and what is in force and not saved; empty where they agree.
 
     `told` is the answer of pf's own list, `wan` OPNsense's word for the internet side. What stands behind an alias or a
@@ -72,20 +72,20 @@ def not_in_force(rows: Rows, interfaces: Rows, told: Any, wan: str) -> tuple[str
     return tuple(found)
 
 
-def _loaded(told: Any) -> Iterator[Loaded]:
-    lines = told.get("rules", {}).get("nat rules") if isinstance(told, Mapping) else None
-    if not isinstance(lines, Mapping) or not lines:
+def _loaded(told: Json) -> Iterator[Loaded]:
+    lines = loaded_lines(told, "nat rules")
+    if not lines:
         # Even without a forward there is `no rdr proto carp`, and the anchors.
         raise ValueError("pf did not list its rules")
     for line in lines:
-        if not re.match(r"@\d+ rdr(?!-)", str(line)):
+        if not re.match(r"@\d+ rdr(?!-)", line):
             continue
-        match = _LINE.fullmatch(str(line))
+        match = _LINE.fullmatch(line)
         if match is None:
             raise ValueError(f"a rule of pf is not understood: {line}")
         part = {name: value or "" for name, value in match.groupdict().items()}
         yield Loaded(
-            words=str(line).partition(" ")[2],
+            words=words_of_line(line),
             side=part["side"],
             family=part["family"],
             protocol=part["protocol"],

@@ -51,6 +51,18 @@ _BOGONS = NamedSet(normalise(map(edges, NOT_PUBLIC_NETWORKS)), subtract(ALL_V6, 
 _NETWORK_TYPES = frozenset({"host", "network", "networkgroup"})
 
 
+def loaded_lines(told: Json, name: str) -> Sequence[str]:
+    """Give one kind of rules of pf's own list, numbered as `pfctl -vvs` does; empty where they were not read."""
+    rules = told.get("rules") if isinstance(told, Mapping) else None
+    lines = rules.get(name) if isinstance(rules, Mapping) else None
+    return tuple(lines) if isinstance(lines, Mapping) else ()
+
+
+def words_of_line(line: str) -> str:
+    """Give a rule of pf's list without its number."""
+    return line.partition(" ")[2]
+
+
 def text(row: Row, name: str) -> str:
     """Give a field as text; nothing, false and an object are empty."""
     value = row.get(name)

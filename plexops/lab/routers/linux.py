@@ -57,7 +57,7 @@ class LinuxRouter:
         self.ruleset = Ruleset()
         self._nft = NftCommand(self.ruleset)
         self._running = {"nftables", "dnsmasq"}
-        if seed.upnp is not False and seed.upnp_installed:
+        if seed.has_upnp and seed.upnp_installed:
             self._running.add("miniupnpd")
         self._enabled = set(self._running)
         self._dhcp = linux_dnsmasq.read(self.files, DNSMASQ_CONF)

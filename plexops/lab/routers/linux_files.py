@@ -258,7 +258,7 @@ def household_conf(reservations: Sequence[ReservationSeed]) -> str:
 
 def miniupnpd_conf(seed: Seed, sides: Interfaces) -> str:
     """Give `/etc/miniupnpd/miniupnpd.conf`; the chains are those of the filter's own table."""
-    on = "yes" if seed.upnp is not False else "no"
+    on = "yes" if seed.has_upnp else "no"
     network = IPv4Network(f"{seed.lan_address}/{seed.lan_prefix}", strict=False)
     return f"""ext_ifname={sides.wan}
 listening_ip={sides.lan}

@@ -53,7 +53,7 @@ class OpenWrtRouter:
         self._services = services
         self._install()
         self._enabled = set(services)
-        self._running = set(services) if seed.upnp is not False else {"dnsmasq", "firewall"}
+        self._running = set(services) if seed.has_upnp else {"dnsmasq", "firewall"}
         self._mappings = list(seed.mappings)
         self._neighbours: tuple[tuple[str, str, str], ...] = ()
         self._live: dict[str, Package] = {}
@@ -176,8 +176,8 @@ class OpenWrtRouter:
         if seed.early_filter:
             self.files.install({OWNERS_FILE: owners_chains(seed.early_filter)})
         if seed.upnp_installed:
-            leases = "".join(_lease_line(m, expiry) for m in seed.mappings) if seed.upnp is not False else ""
-            switch = openwrt_config.UPNPD.format(enabled=int(seed.upnp is not False))
+            leases = "".join(_lease_line(m, expiry) for m in seed.mappings) if seed.has_upnp else ""
+            switch = openwrt_config.UPNPD.format(enabled=int(seed.has_upnp))
             self.files.install({"/etc/config/upnpd": switch, UPNP_LEASE_FILE: leases})
         for name in self._services:
             self.files.install({f"/etc/init.d/{name}": "#!/bin/sh /etc/rc.common\n"}, mode=0o755)

@@ -207,7 +207,7 @@ def dynamic_items(seed: Seed, major: int) -> Iterator[tuple[Path, Values]]:
         yield ROUTE, _route(major, str(wan), WAN)
         yield ("ip", "arp"), neighbour(seed.wan_gateway, GATEWAY_MAC, WAN, major)
     yield ROUTE, _route(major, str(lan), LAN)
-    if seed.upnp is not False:
+    if seed.has_upnp:
         for mapping in seed.mappings:
             yield NAT, mapping_rule(seed, mapping)
 
@@ -232,7 +232,7 @@ def _route(major: int, destination: str, interface: str, gateway: str = "") -> V
 def singles(seed: Seed, major: int) -> Iterator[tuple[Path, Values]]:
     """Give the menus that hold one set of values."""
     yield ("ip", "cloud"), {}
-    yield UPNP, {"enabled": "yes"} if seed.upnp is not False else {}
+    yield UPNP, {"enabled": "yes"} if seed.has_upnp else {}
     yield ("system", "identity"), {"name": as_console_text(seed.hostname)}
     yield (
         ("system", "resource"),

@@ -26,7 +26,7 @@ Planner = Callable[[SiteState], Planned]
 
 
 @dataclass(frozen=True, slots=True)
-class Sending:
+class ApprovedPlan:
     """Carries out the approved plan of one run at one site. `own_runs`: this machine's, this one among them."""
 
     home: Home
