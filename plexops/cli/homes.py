@@ -7,11 +7,11 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from plexops.lab.home import RunningHome
@@ -21,8 +21,7 @@ ROUTERS = ("openwrt", "linux", "routeros", "opnsense")
 SITE = "home"
 
 
-@dataclass(frozen=True, slots=True)
-class LabHome:
+class LabHome(Struct, frozen=True):
     """A running home and the folder that stands for a user's repository; its state folder lies inside."""
 
     running: RunningHome

@@ -6,7 +6,6 @@ import os
 import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
@@ -15,6 +14,7 @@ from plexops.model.paths import from_home
 from plexops.model.run import MaskedReport, RunReport
 from plexops.report.terminal import safe_term
 from plexops.report.view import View
+from plexops.structs import replace
 
 #: Where a terminal says nothing about its width.
 _COLUMNS = 100

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from msgspec import Struct
 
 from plexops.cli.options import PATH
 from plexops.cli.output import note, require_writable, view_for
@@ -28,8 +28,7 @@ _NO_TERMINAL = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class AtTerminal:
+class AtTerminal(Struct, frozen=True):
     """Asks on stderr, and keeps the answers in a file that only you may read, where one is named."""
 
     file: Path | None

@@ -6,12 +6,12 @@ import os
 import sys
 from base64 import b64decode
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import click
+from msgspec import Struct
 
 from plexops.config.allowed import allowed_by
 from plexops.config.inventory import load_inventory
@@ -25,12 +25,12 @@ from plexops.evidence.folder import Store, state_root
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.secret import Secret
 from plexops.model.site import Checker, Inventory, SecretReference, SecretSource, SiteTasks
+from plexops.structs import replace
 from plexops.transport.trust import OfferedKey, fingerprint
 from plexops.transport.trust_store import ORIGIN, TrustStore
 
 
-@dataclass(frozen=True, slots=True)
-class Files:
+class Files(Struct, frozen=True):
     """Which files, sites and tasks a command is about."""
 
     inventory: Path | None
@@ -167,9 +167,9 @@ def references(part: object) -> Iterator[SecretReference]:
     """Give every reference to a secret in a part of the inventory."""
     if isinstance(part, SecretReference):
         yield part
-    elif is_dataclass(part):
-        for field in fields(part):
-            yield from references(getattr(part, field.name))
+    elif isinstance(part, Struct):
+        for name in part.__struct_fields__:
+            yield from references(getattr(part, name))
     elif isinstance(part, tuple):
         for item in part:
             yield from references(item)

@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, cast
+
+from msgspec import Struct
 
 from plexops.config.nodes import plain
 from plexops.config.problems import Problems, shown
@@ -27,8 +28,7 @@ OURS = ("PLEX_*", "PLEXOPS_*")
 _VARIABLE = "PLEXOPS_ALLOW_ENV"
 
 
-@dataclass(frozen=True, slots=True)
-class Allowed:
+class Allowed(Struct, frozen=True):
     """What the user allows. `variables` and `files` are globs; `folders` hold files that any inventory may name.
 
     `keys` is the folder of private keys: a login's key may lie there, and no other secret.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
 from typing import Any
+
+from msgspec import Struct
 
 from plexops.config.yaml import yaml_loader
 from plexops.model.snapshot import Kind
@@ -48,8 +49,7 @@ _SHARED = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class BoxByHand:
+class BoxByHand(Struct, frozen=True):
     """One box. `one_port`: a forward has one number for outside and inside. `shared`: perhaps only some ports arrive.
 
     `forwards`: it has forwards at all; else its step says what else there is.

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import Any, TypeVar
+
+from msgspec import Struct
 
 from plexops.config.files import read_regular
 from plexops.model.entries import Probe, ProbeAnswer
@@ -110,18 +111,12 @@ def _no_probe(path: Path, reason: str) -> PlexopsError:
     )
 
 
-@dataclass(slots=True)
-class _Reading:
+class _Reading(Struct):
     """Takes values out of a document and keeps what is wrong with them."""
 
     document: Mapping[str, Any]
     path: Path
-    problems: list[Problem]
-
-    def __init__(self, document: Mapping[str, Any], path: Path) -> None:
-        self.document = document
-        self.path = path
-        self.problems = []
+    problems: list[Problem] = []
 
     def matching(self, name: str, pattern: re.Pattern[str], wanted: str) -> str:
         value = self.document.get(name)

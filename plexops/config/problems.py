@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import replace
 
 from plexops.model.codes.config import HIDES_SOURCE
 from plexops.model.errors import Place, PlexopsError, Problem
+from plexops.structs import replace
 
 #: More than this nobody reads at once; the rest is counted.
 SHOWN = 20

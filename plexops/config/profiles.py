@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -16,6 +15,7 @@ from plexops.config.yaml import parse_yaml, read_text
 from plexops.model.errors import Place, PlexopsError, Problem
 from plexops.model.paths import from_home
 from plexops.model.profile import Profile
+from plexops.structs import replace
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 

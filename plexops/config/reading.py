@@ -17,7 +17,7 @@ from plexops.config.nodes import Listing, Node, Scalar, Table, join
 from plexops.config.problems import Problems, misspelt, shown
 from plexops.config.templates import is_template
 from plexops.config.typed import Misfit
-from plexops.model.errors import Place
+from plexops.model.errors import Place, Places
 from plexops.model.paths import from_home
 from plexops.model.site import SecretReference, SecretSource
 from plexops.model.values import Ports
@@ -70,9 +70,9 @@ class Reader:
         node = self.node(name)
         return self.inside(node, name) if isinstance(node, Table) else None
 
-    def places(self) -> Mapping[str, Place]:
+    def places(self) -> Places:
         """Give the place of every value by its key."""
-        return MappingProxyType({key: entry.value.place for key, entry in self.table.entries.items()})
+        return Places({key: entry.value.place for key, entry in self.table.entries.items()})
 
     def text(self, name: str) -> str:
         """Give a text; empty where there is none, or where a template stands (which is refused elsewhere)."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from fnmatch import fnmatchcase
 from types import MappingProxyType
 
@@ -11,7 +10,7 @@ from plexops.config.playbook import split_patterns
 from plexops.config.problems import Problems, nearest, shown
 from plexops.config.typed import Misfit, typed
 from plexops.config.variables import Scope, TemplateMisfit, built_ins
-from plexops.model.errors import Place, PlexopsError, Problem
+from plexops.model.errors import Place, Places, PlexopsError, Problem
 from plexops.model.fields import Field, FieldValue, FromSite
 from plexops.model.resources import RESOURCES
 from plexops.model.site import (
@@ -30,6 +29,7 @@ from plexops.model.site import (
     Variable,
 )
 from plexops.model.snapshot import Kind
+from plexops.structs import replace
 
 #: What makes two entries of one kind the same thing on a device, whatever their keys.
 _NATURAL_KEYS: Mapping[Kind, tuple[str, ...]] = {
@@ -206,7 +206,7 @@ class _Resolving:
             state=task.state,
             adopt=task.adopt,
             tags=task.tags,
-            places=MappingProxyType({name: setting.place for name, setting in task.values.items()}),
+            places=Places({name: setting.place for name, setting in task.values.items()}),
         )
 
     def _value(self, task: Task, field: Field, scope: Scope) -> FieldValue | None:

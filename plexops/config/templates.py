@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+
+from msgspec import Struct
 
 from plexops.config.problems import ascii_safe, shown
 from plexops.config.typed import Misfit
@@ -27,22 +28,19 @@ _OPERATORS = frozenset({".", "|", "(", ")", ",", "="})
 _CURE = "Write a name, an attribute or a filter: {{ external_port }}, {{ plex.port }}, {{ name | default('plex') }}."
 
 
-@dataclass(frozen=True, slots=True)
-class Literal:
+class Literal(Struct, frozen=True):
     """A value written out."""
 
     value: Value
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
+class Name(Struct, frozen=True):
     """A variable and its attributes: `plex.port` is ("plex", "port")."""
 
     path: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Apply:
+class Apply(Struct, frozen=True):
     """A filter on something."""
 
     filter: str

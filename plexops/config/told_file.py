@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+
+from msgspec import Struct
 
 from plexops.config.nodes import Node, Scalar, Table
 from plexops.config.problems import Problems
@@ -35,8 +36,7 @@ _WORDS: dict[Topic, tuple[str, str]] = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class ToldFile:
+class ToldFile(Struct, frozen=True):
     """The answers of one file, the site that they are about, and where each stands."""
 
     site: str

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from ipaddress import IPv6Address
 from types import MappingProxyType
 from typing import Any
+
+from msgspec import Struct
 
 from plexops.drivers.base import Observation
 from plexops.drivers.plex_said import flag, port
@@ -35,8 +36,7 @@ _REFUSALS = frozenset({400, 401, 403, 404})
 _SECONDS = 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class AccountDriver:
+class AccountDriver(Struct, frozen=True):
     """Asks for one server, by its machineIdentifier."""
 
     identifier: str
@@ -94,8 +94,7 @@ def _of_row(row: Mapping[str, Any]) -> dict[str, FactValue]:
     return facts
 
 
-@dataclass(frozen=True, slots=True)
-class _Connection:
+class _Connection(Struct, frozen=True):
     """One address that apps are told. `door` is host and port."""
 
     door: str

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from plexops.model.exchange import Reply
 from plexops.parsers import PARSERS, ParseError
@@ -23,8 +24,7 @@ ROOT = "root: log in as root, or give the server `become: {method: sudo}`"
 PACKETS = "packets"
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """One read, parsed; or why it is unknown, or that the device has no such thing."""
 
     value: Any = None

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from plexops.drivers.base import Observation
 from plexops.model.entries import Probe, ProbeAnswer
@@ -17,6 +18,7 @@ from plexops.model.exchange import Command, Look, LookKind, Question, Read, Repl
 from plexops.model.site import Checker, CheckerName
 from plexops.model.snapshot import SOMEBODY, Entry, Kind, KindState, Role, Snapshot
 from plexops.model.values import PRIVATE_NETWORKS
+from plexops.structs import replace
 
 #: check-host's places wait for a silent port about as long; the others give up after 1 or 2 s. In seconds.
 CHECK_SECONDS = 25.0
@@ -48,8 +50,7 @@ class _Useless(Exception):
     """An answer that says nothing of this address and port. The text says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
+class _Seen(Struct, frozen=True):
     """What one place met."""
 
     place: str
@@ -58,8 +59,7 @@ class _Seen:
     origin: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class CheckerDriver:
+class CheckerDriver(Struct, frozen=True):
     """Lets one service try one port of one address. `by_server`: the server asks, with `curl`, and not this computer."""
 
     checker: Checker

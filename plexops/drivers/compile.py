@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
 
 from plexops.drivers.answers import PACKETS
 from plexops.drivers.requests import CompiledRequest, compile_request, language_of
@@ -39,16 +40,14 @@ _READING_PATH = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class CompiledFact:
+class CompiledFact(Struct, frozen=True):
     """A fact with its expression ready."""
 
     spec: FactSpec
     take: Any
 
 
-@dataclass(frozen=True, slots=True)
-class CompiledResource:
+class CompiledResource(Struct, frozen=True):
     """One kind (of one backend) with its templates ready. `variables` are the types they were checked for."""
 
     spec: ResourceSpec
@@ -65,8 +64,7 @@ class CompiledResource:
     again: tuple[CompiledRequest, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class CompiledProfile:
+class CompiledProfile(Struct, frozen=True):
     """A profile that was found to be sound."""
 
     profile: Profile

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from plexops.drivers.answers import failed
 from plexops.model.exchange import Command, Read, Reply
@@ -39,8 +40,7 @@ _PUBLISHED = re.compile(r"\S+->\S+/[a-z]+")
 _NOT_RUNNING = "Is the docker daemon running?"
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
+class _Row(Struct, frozen=True):
     """One running container."""
 
     engine: str

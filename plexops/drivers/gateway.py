@@ -7,9 +7,10 @@ and filters are not seen this way: they stay unknown.
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
 from ipaddress import IPv4Address
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from plexops.drivers.base import Observation
 from plexops.drivers.here import found_address
@@ -32,8 +33,7 @@ def ask_pmp(gateway: IPv4Address, port: int | None = None, seconds: float = PMP_
     return Read("natpmp", Look(LookKind.NAT_PMP, target), seconds=seconds)
 
 
-@dataclass(frozen=True, slots=True)
-class GatewayDriver:
+class GatewayDriver(Struct, frozen=True):
     """Asks this computer's default gateway, and nobody else. `router` is the router's address, where that is known."""
 
     router: IPv4Address | None = None

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from plexops.drivers.base import Observation
 from plexops.drivers.outside import ECHO_SECONDS
@@ -19,8 +20,7 @@ USUAL_STUN: tuple[str, ...] = ("stun.cloudflare.com:3478",)
 _STUN_SECONDS = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class Saw:
+class Saw(Struct, frozen=True):
     """What one of them said. `source` is its name, `asked` all that was asked; `failure` says why there is no address."""
 
     source: str
@@ -29,8 +29,7 @@ class Saw:
     failure: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class OwnViewDriver:
+class OwnViewDriver(Struct, frozen=True):
     """Asks all of them at once; `seconds` bounds each echo."""
 
     echoes: tuple[str, ...]

@@ -6,8 +6,9 @@ All that it says is untrusted text. There is no question here that could change 
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address
+
+from msgspec import Struct
 
 from plexops.model.entries import UpnpMapping
 from plexops.model.exchange import Look, LookKind, Read, Reply
@@ -33,8 +34,7 @@ _MOST_SERVICES = 4
 TABLE_ROUNDS: tuple[tuple[int, float], ...] = ((4, 2.0), (4, 2.0), (8, 1.0), (16, 1.0), (16, 1.0), (16, 1.0))
 
 
-@dataclass(frozen=True, slots=True)
-class Box:
+class Box(Struct, frozen=True):
     """A box that says it is a gateway: its address, where its description is, and what it says it runs."""
 
     address: IPv4Address
@@ -42,8 +42,7 @@ class Box:
     server: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(Struct, frozen=True):
     """What a box told. `asked` is the read that gave the address; `mappings` are by their place in the table.
 
     The rest is as in `SeenGateway`.
@@ -104,8 +103,7 @@ def found_boxes(reply: Reply) -> tuple[Box, ...]:
     return tuple(boxes)
 
 
-@dataclass(frozen=True, slots=True)
-class IgdDriver:
+class IgdDriver(Struct, frozen=True):
     """Asks one box, which an answer to a search named. `seconds` bounds each answer."""
 
     box: Box

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from types import MappingProxyType
 
 from plexops.drivers.answers import Answer
@@ -15,6 +14,7 @@ from plexops.model.fields import FieldType, Typed
 from plexops.model.packets import Box
 from plexops.model.resources import KINDS
 from plexops.model.snapshot import Entry, Fact, Kind, KindState, Snapshot
+from plexops.structs import replace
 
 #: More than any device holds.
 _LAST = 9999

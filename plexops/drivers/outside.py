@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, IPv6Address, ip_address
+
+from msgspec import Struct
 
 from plexops.drivers.base import Observation
 from plexops.model.entries import Echo, Probe, ProbeAnswer
@@ -47,8 +48,7 @@ _NAME = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9][A-Za-z0-9-]*(?:\.[A-Za-z0-9-]+)*"
 _URL = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~:/-]*)?")
 
 
-@dataclass(frozen=True, slots=True)
-class EchoDriver:
+class EchoDriver(Struct, frozen=True):
     """Asks services for our public address, from a host in the home."""
 
     urls: tuple[str, ...]
@@ -127,8 +127,7 @@ def _echo(url: str, reply: Reply, asked_from: str) -> Entry | None:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class ProbeDriver:
+class ProbeDriver(Struct, frozen=True):
     """Tries one address or name from one vantage and reads who answers.
 
     `echo` is the address of a service that tells a public address: asked there, it shows a vantage that stands in the

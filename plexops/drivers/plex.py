@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import UTC
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 from xml.etree import ElementTree as ET
+
+from msgspec import Struct
 
 from plexops.drivers.base import Observation, Unrenderable
 from plexops.drivers.plex_said import ACCOUNT, IDENTITY, Reader, document, flag, port, read_words
@@ -22,6 +23,7 @@ from plexops.model.exchange import Call, Expect, Read, Reply, Script, Write
 from plexops.model.plan import shown
 from plexops.model.resources.plex_remote_access import RemoteAccess
 from plexops.model.snapshot import SOMEBODY, Entry, Fact, FactValue, Kind, KindState, Role, Snapshot
+from plexops.structs import replace
 
 #: The hidden trio, and what else of the settings counts (facts: Plex's `/:/prefs`, 155 settings).
 _PUBLISH = "PublishServerOnPlexOnlineKey"
@@ -71,8 +73,7 @@ _READS: tuple[Read, ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class PlexDriver:
+class PlexDriver(Struct, frozen=True):
     """Plex's own settings and its verdict about the way in.
 
     `thorough`: who is served through the relay, and what time it is, as well. `logs`: its log, where nobody else gave it.
@@ -321,8 +322,7 @@ class _Answered:
         return _Response(self._bodies[path])
 
 
-@dataclass(frozen=True, slots=True)
-class _Response:
+class _Response(Struct, frozen=True):
     """What plexapi looks at of a response."""
 
     text: str

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from plexops.drivers.answers import failed
 from plexops.drivers.containers import container_reads, log_folders, mounts_read, plex_container
@@ -30,6 +31,7 @@ from plexops.parsers.plex_log import (
     merge_logs,
     parse_plex_log,
 )
+from plexops.structs import replace
 
 _CURRENT = PLEX_LOG_FILES[-1]
 #: Folders of other platforms, which hang on a user's home, have no constant path.
@@ -73,8 +75,7 @@ _GONE = (": No such file or directory", ": Not a directory")
 Texts = Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class LogFound:
+class LogFound(Struct, frozen=True):
     """What a log came to: its events as entries, and the lines of its files as they stand; or why there are none."""
 
     entries: tuple[Entry, ...] = ()

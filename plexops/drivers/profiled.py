@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
+
+from msgspec import Struct
 
 from plexops.drivers.answers import PACKETS, Answer, understand
 from plexops.drivers.base import Observation, Unrenderable
@@ -26,6 +27,7 @@ from plexops.model.profile import ReadSpec, Speaks
 from plexops.model.resources import KINDS
 from plexops.model.snapshot import Entry, Fact, Kind, KindState, Role, Snapshot
 from plexops.model.values import Ports, Protocol, is_key
+from plexops.structs import replace
 
 #: How long the device's own undo waits, in seconds. The forward's stays open until the effect is proven.
 WINDOW_SECONDS = 90
@@ -40,13 +42,12 @@ _RIGHTS: Mapping[Speaks, str] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ProfiledDriver:
+class ProfiledDriver(Struct, frozen=True):
     """A router of one family. `role` is the stop that it is asked as."""
 
     profile: CompiledProfile
     role: Role = Role.ROUTER
-    reasons: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    reasons: Mapping[str, str] = MappingProxyType({})
 
     @property
     def kinds(self) -> frozenset[Kind]:

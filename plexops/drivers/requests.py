@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, cast
+
+from msgspec import Struct
 
 from plexops.languages import LANGUAGES
 from plexops.languages.base import Language, LanguageName
@@ -32,8 +33,7 @@ def language_of(name: str) -> Language:
     return LANGUAGES[cast("LanguageName", name)]
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
+class Body(Struct, frozen=True):
     """A checked JSON body. `names` are the variables that it needs."""
 
     structure: Any
@@ -45,8 +45,7 @@ class Body:
         return _nest(fill_structure(_rename(self.structure, field), values))
 
 
-@dataclass(frozen=True, slots=True)
-class CompiledRequest:
+class CompiledRequest(Struct, frozen=True):
     """One write whose templates were found to be sound."""
 
     request: Request

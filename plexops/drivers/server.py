@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address
 from types import MappingProxyType
 from typing import Any
+
+from msgspec import Struct, field
 
 from plexops.drivers.answers import ROOT, understand
 from plexops.drivers.base import Observation, Unrenderable
@@ -28,6 +29,7 @@ from plexops.model.site import Container
 from plexops.model.snapshot import SOMEBODY, Entry, Fact, FactValue, Kind, KindState, Role, Snapshot
 from plexops.model.values import is_key, parse_mac
 from plexops.parsers import PARSERS, ParseError
+from plexops.structs import replace
 
 #: How long the server's own undo waits, in seconds.
 WINDOW_SECONDS = 90
@@ -74,8 +76,7 @@ FILTER_READS: tuple[Read, ...] = (
 _PARSERS = dict.fromkeys(("nft", "addresses", "routes", "routes6"), "json")
 
 
-@dataclass(frozen=True, slots=True)
-class ServerDriver:
+class ServerDriver(Struct, frozen=True):
     """A Linux server. `firewall` None: it is asked which one it has.
 
     `thorough`: what only a diagnosis needs is asked as well, in the same round; with `offline` it sends nothing to the

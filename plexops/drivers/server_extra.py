@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import AddressValueError, IPv4Address
 from typing import Any
+
+from msgspec import Struct
 
 from plexops.drivers.answers import failed
 from plexops.drivers.containers import container_facts, container_reads
@@ -49,8 +50,7 @@ _NAMESERVER = re.compile(r"^[ \t]*nameserver[ \t]+(\S+)", re.MULTILINE)
 _LOST = re.compile(r"^[0-9]+ packets transmitted, 0 (?:packets )?received,", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
-class Extra:
+class Extra(Struct, frozen=True):
     """What the thorough reads came to."""
 
     facts: Mapping[str, tuple[FactValue, str]]
@@ -91,8 +91,7 @@ def understand_extra(replies: Mapping[str, Reply], container: Container) -> Extr
     return Extra({**facts, **container_found}, reasons | container_reasons)
 
 
-@dataclass(frozen=True, slots=True)
-class Unknown:
+class Unknown(Struct, frozen=True):
     """That nobody knows, and why."""
 
     reason: str

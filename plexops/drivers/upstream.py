@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from ipaddress import IPv4Address
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from plexops.drivers.base import Observation
 from plexops.drivers.igd import IgdDriver, found_boxes, search
@@ -19,8 +20,7 @@ _PAGE_SECONDS = 2.0
 _LONGEST = 60
 
 
-@dataclass(frozen=True, slots=True)
-class UpstreamDriver:
+class UpstreamDriver(Struct, frozen=True):
     """Asks one box for its name, by itself: no search goes out. `shown` is the exhibit that gives its address.
 
     `ask` False: the address is kept, and nothing is sent there.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from plexops.drivers.requests import CompiledRequest, compile_request, language_of
 from plexops.languages import posix_timer
@@ -20,8 +21,7 @@ _VARIABLES: Mapping[str, FieldType] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Templates:
+class _Templates(Struct, frozen=True):
     """What a device of a language without processes is sent."""
 
     open: tuple[CompiledRequest, ...]
@@ -30,8 +30,7 @@ class _Templates:
     last: Template | None
 
 
-@dataclass(frozen=True, slots=True)
-class CompiledWindow:
+class CompiledWindow(Struct, frozen=True):
     """The device's own undo, ready for one change after the other. `templates` is None for a shell's timer."""
 
     spec: WindowSpec

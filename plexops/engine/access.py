@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
+from msgspec import Struct
+
 from plexops.config.secrets import Secrets
 from plexops.engine.logins import plain, without_password
-from plexops.model.errors import Place, PlexopsError, Problem
+from plexops.model.errors import Places, PlexopsError, Problem
 from plexops.model.plan import Authorized
 from plexops.model.profile import Speaks
 from plexops.model.secret import Secret
@@ -29,6 +30,7 @@ from plexops.model.site import (
     Vantage,
 )
 from plexops.model.snapshot import Role
+from plexops.structs import replace
 from plexops.transport.here import HereSettings, LocalSettings, holds_address
 from plexops.transport.http_settings import BasicLogin, HeaderLogin, HttpSettings, Pinned
 from plexops.transport.link import LinkSettings, ReadLink, ReadSettings, WriteLink
@@ -60,8 +62,7 @@ class Links(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class LiveLinks:
+class LiveLinks(Struct, frozen=True):
     """The network; with `folder`, every exchange is also recorded there."""
 
     folder: Path | None = None
@@ -86,13 +87,12 @@ class LiveLinks:
         return open_write(settings, authorized)
 
 
-@dataclass(frozen=True, slots=True)
-class ReplayedLinks:
+class ReplayedLinks(Struct, frozen=True):
     """A recording: nothing is asked and nothing can be written."""
 
     folder: Path
     #: One link for each device: what was asked twice is answered in the order of the recording, also over a new link.
-    opened: dict[str, ReadLink] = field(default_factory=dict)
+    opened: dict[str, ReadLink] = {}
 
     @property
     def live(self) -> bool:
@@ -113,8 +113,7 @@ class ReplayedLinks:
         raise TypeError(f"a recording cannot be written to ({settings.device}, {authorized.role})")
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
+class Access(Struct, frozen=True):
     """How one site's devices are reached. `override` is the login password that `-k` asked for."""
 
     site: Site
@@ -362,9 +361,9 @@ class Access:
             return replace(settings, tls=Pinned(self._tls(device, login.tls_pin, login.places)))
         return settings
 
-    def _tls(self, device: str, pin: str, places: Mapping[str, Place]) -> TrustedKeys:
+    def _tls(self, device: str, pin: str, places: Places) -> TrustedKeys:
         inventory = (
-            (TrustedKey(pin, Source.INVENTORY, str(places.get("tls_pin", "inventory")), "tls"),)
+            (TrustedKey(pin, Source.INVENTORY, str(places.get("tls_pin") or "inventory"), "tls"),)
             if pin
             else ()
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from msgspec import Struct
 
 from plexops.drivers.account import AccountDriver
 from plexops.engine.access import Access, Links
@@ -11,13 +11,13 @@ from plexops.languages.plex_tv import RESOURCES
 from plexops.model.errors import PlexopsError
 from plexops.model.secret import Secret
 from plexops.model.snapshot import Role, Snapshot
+from plexops.structs import replace
 
 #: A recording that was made without asking plex.tv does not answer.
 _NOT_RECORDED = frozenset({"PLX-D301"})
 
 
-@dataclass(frozen=True, slots=True)
-class PlexTv:
+class PlexTv(Struct, frozen=True):
     """Who lists the account's servers. Like a vantage it is a witness, not a stop: silence is told, and stops nothing."""
 
     access: Access

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from plexops.engine.findings import Comparison, change_of, exhibits_of, finding_of
 from plexops.model.change import Action, Change
@@ -15,8 +15,7 @@ from plexops.runbook.way_after import after_change
 from plexops.runbook.way_in import WayIn, into_server, says
 
 
-@dataclass(frozen=True, slots=True)
-class Stopped:
+class Stopped(Struct, frozen=True):
     """Viewers are stopped, or more are let in than viewers, in words; and the change that mends it."""
 
     have: str

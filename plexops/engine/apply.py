@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from enum import StrEnum
+
+from msgspec import Struct
 
 from plexops.drivers.base import Unrenderable
 from plexops.engine.access import Access, Links
 from plexops.engine.by_hand_card import card, stays_text
+from plexops.engine.nudge import nudge_after_undo
 from plexops.engine.observe import Observer
 from plexops.engine.planning import foreign
 from plexops.engine.sending import Recorder, Sender, Unanswered, UnexpectedReply
@@ -25,6 +27,7 @@ from plexops.model.run import Exhibit, Proof
 from plexops.model.snapshot import Kind, Role
 from plexops.runbook.guards import Case, judge
 from plexops.runbook.way_after import after_change
+from plexops.structs import replace
 
 #: How long a host may take to come up at its new address, in seconds.
 ARRIVAL_SECONDS = 45.0
@@ -44,8 +47,7 @@ class StepOutcome(StrEnum):
     STAYS = "stays"
 
 
-@dataclass(slots=True)
-class Carried:
+class Carried(Struct):
     """One step on its way."""
 
     step: Step
@@ -57,8 +59,7 @@ class Carried:
     stood: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Applied:
+class Applied(Struct, frozen=True):
     """What a plan came to."""
 
     status: ExitStatus
@@ -76,8 +77,7 @@ class Stopped(Exception):
     """A step could not be made or proven; all that was done is put back."""
 
 
-@dataclass(frozen=True, slots=True)
-class Workshop:
+class Workshop(Struct, frozen=True):
     """What carrying out a plan works with."""
 
     access: Access
@@ -305,6 +305,8 @@ class Applier:
             return Applied(
                 ExitStatus.UNDO_UNPROVEN, self._carried, self._seen, reason=reason, by_hand=tuple(by_hand)
             )
+        if begun:
+            nudge_after_undo(self._shop.access, self._shop.links, self._seen, self._shop.record)
         status = ExitStatus.UNDONE if begun else ExitStatus.SAFE_STOP
         return Applied(status, self._carried, self._seen, reason=reason)
 

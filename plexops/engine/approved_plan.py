@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from plexops.engine.apply import Applied, Applier, Workshop
 from plexops.engine.effect import EffectProver
@@ -20,13 +21,13 @@ from plexops.model.errors import ExitStatus, PlexopsError
 from plexops.model.finding import Finding, FindingStatus
 from plexops.model.plan import Plan
 from plexops.model.run import SiteReport
+from plexops.structs import replace
 
 #: Makes the plan of a run from a look at the site: once to show it, and once more right before it is sent.
 Planner = Callable[[SiteState], Planned]
 
 
-@dataclass(frozen=True, slots=True)
-class ApprovedPlan:
+class ApprovedPlan(Struct, frozen=True):
     """Carries out the approved plan of one run at one site. `own_runs`: this machine's, this one among them."""
 
     home: Home

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 from plexops.drivers.base import Observation
 from plexops.drivers.outside import merge
@@ -24,14 +25,13 @@ TOKEN_READ = Read(
 _TOKEN = re.compile(r'PlexOnlineToken="([^"]+)"')
 
 
-@dataclass(slots=True)
-class Answered:
+class Answered(Struct):
     """One stop's part, as its thread leaves it."""
 
     snapshot: Snapshot | None = None
     #: What services outside told the server.
     outside: Snapshot | None = None
-    exhibits: list[Exhibit] = field(default_factory=list)
+    exhibits: list[Exhibit] = []
     identity: str = ""
     problems: tuple[Problem, ...] = ()
     address: str = ""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from functools import partial
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from plexops.drivers.plex import PlexDriver
 from plexops.engine.access import Access, Links
@@ -16,6 +17,7 @@ from plexops.model.secret import Secret
 from plexops.model.site import PlexDevice
 from plexops.model.snapshot import Role
 from plexops.parsers.plex_identity import parse_identity
+from plexops.structs import replace
 from plexops.transport.http_settings import HttpSettings, Whoever
 
 #: The problems that mean "nobody answers there": the host may have another address now.
@@ -32,8 +34,7 @@ def nobody_answers(error: PlexopsError) -> bool:
     return any(problem.code in _NOBODY for problem in error.problems)
 
 
-@dataclass(frozen=True, slots=True)
-class AskingPlex:
+class AskingPlex(Struct, frozen=True):
     """Asks the Plex of one site. `logs`: for its log as well."""
 
     access: Access

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from ipaddress import IPv4Address
+
+from msgspec import Struct
 
 from plexops.engine.discovery import Reach, Surroundings, mac_of, runs_here
 from plexops.model.entries import UpnpMapping
@@ -35,16 +36,14 @@ _LOGIN = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 _YAML_WORDS = frozenset({"true", "false", "null"})
 
 
-@dataclass(frozen=True, slots=True)
-class Family:
+class Family(Struct, frozen=True):
     """Which profile a router seems to need, and by what it was recognised; `manual` where nothing tells."""
 
     profile: str
     evidence: str
 
 
-@dataclass(frozen=True, slots=True)
-class ShownKey:
+class ShownKey(Struct, frozen=True):
     """A host key that a device showed now. Nobody has compared it yet."""
 
     device: str
@@ -52,8 +51,7 @@ class ShownKey:
     key: OfferedKey
 
 
-@dataclass(frozen=True, slots=True)
-class Proposal:
+class Proposal(Struct, frozen=True):
     """A home as it was found: what an inventory of it would hold. None and empty are what was not found."""
 
     site: str

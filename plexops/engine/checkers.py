@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from ipaddress import IPv4Address
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from plexops.drivers.checkers import BY, FROM, TOLD, CheckerDriver
 from plexops.drivers.outside import merge
@@ -28,8 +29,7 @@ from plexops.transport.workers import workers
 _NO_PORT = "no public address of ours, or no port to try, is known"
 
 
-@dataclass(frozen=True, slots=True)
-class Checkers:
+class Checkers(Struct, frozen=True):
     """A site's services. `server_address` is where the server answers, when that is not where it shall be."""
 
     access: Access

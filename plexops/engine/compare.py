@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from types import MappingProxyType
 
 from plexops.engine.admitting import admitted
@@ -35,6 +34,7 @@ from plexops.runbook.guard_values import never_arrives
 from plexops.runbook.guards import Case, judge_on_paper
 from plexops.runbook.moving import brings_to, left_behind, ways_out
 from plexops.runbook.way_after import after_change
+from plexops.structs import replace
 
 __all__ = ["Comparison", "compare"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from plexops.drivers.account import NO_ACCESS
@@ -27,6 +26,7 @@ from plexops.runbook.situation import Situation
 from plexops.runbook.stops import Stop as WaysStop
 from plexops.runbook.verdict import Found, Outcome, Verdict, judge
 from plexops.runbook.view import looked_into
+from plexops.structs import replace
 
 _LAYERS: dict[Layer, Stop] = {
     Layer.CLIENT: "internet",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 from pathlib import Path
+
+from msgspec import Struct
 
 from plexops.drivers.gateway import ask_pmp
 from plexops.drivers.here import found_address
@@ -16,6 +17,7 @@ from plexops.model.values import PLEX_PORT, Endpoint, parse_mac
 from plexops.parsers.base import ParseError
 from plexops.parsers.plex_identity import parse_identity
 from plexops.parsers.proc_net import default_route, parse_proc_arp, parse_proc_route
+from plexops.structs import replace
 from plexops.transport.gdm import GROUP as GDM_GROUP
 from plexops.transport.gdm import Announced, find_servers
 from plexops.transport.here import HereSettings, address_towards, mac_of_interface
@@ -28,8 +30,7 @@ LOOPBACK = IPv4Address("127.0.0.1")
 _MOST_SERVERS = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Reach:
+class Reach(Struct, frozen=True):
     """How far a look goes. Times are in seconds; the groups are where a search is sent."""
 
     proc: Path = Path("/proc/net")
@@ -45,8 +46,7 @@ class Reach:
     pmp_port: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(Struct, frozen=True):
     """All that answered around this computer."""
 
     network: OwnNetwork | None

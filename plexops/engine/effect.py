@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from plexops.drivers.checkers import CHECK_SECONDS
 from plexops.drivers.plex import REFRESH_WORDS
@@ -26,8 +27,7 @@ _PLEX_EVERY = 0.3
 _PROBE_EVERY = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class EffectProver:
+class EffectProver(Struct, frozen=True):
     """Proves that `port` leads to Plex. `seconds` bounds the wait for Plex's verdict."""
 
     port: int

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from plexops.config.profiles import load_profile
 from plexops.drivers.compile import CompiledProfile, compile_profile
@@ -15,8 +16,7 @@ from plexops.model.snapshot import Kind, Snapshot
 from plexops.transport.replay import ReplayLink
 
 
-@dataclass(frozen=True, slots=True)
-class Ability:
+class Ability(Struct, frozen=True):
     """What a profile can do with one kind. `by_hand`: it says what a person does instead."""
 
     kind: Kind

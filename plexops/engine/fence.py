@@ -6,7 +6,8 @@ import platform
 import time
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct
 
 from plexops.engine.access import Access, Links
 from plexops.engine.sending import Recorder, settings_for
@@ -18,6 +19,7 @@ from plexops.model.exchange import Fence, Reply
 from plexops.model.plan import GuardVerdict, Step, authorize_fence
 from plexops.model.profile import Speaks
 from plexops.model.snapshot import Role
+from plexops.structs import replace
 from plexops.transport.link import WriteLink
 
 #: Between making a marker and writing into it another run has no name yet: then it is asked once more.
@@ -51,8 +53,7 @@ def with_fences(steps: Sequence[Step], drivers: Drivers) -> tuple[Step, ...]:
     )
 
 
-@dataclass(slots=True)
-class Fencing:
+class Fencing(Struct):
     """The markers of one run. `own`: runs of this machine, of which none is at work besides this one."""
 
     access: Access
@@ -61,7 +62,7 @@ class Fencing:
     record: Recorder
     run_id: str
     own: frozenset[str]
-    held: dict[Role, tuple[GuardVerdict, ...]] = field(default_factory=dict)
+    held: dict[Role, tuple[GuardVerdict, ...]] = {}
 
     def take(self, roles: Collection[Role], seen: SiteState, verdicts: tuple[GuardVerdict, ...]) -> None:
         """Set the marker on these devices, and see that no other run holds one on any of the site's.

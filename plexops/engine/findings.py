@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from plexops.config.boxes import boxes_by_hand
 from plexops.drivers.base import Driver, Unrenderable
@@ -15,6 +16,7 @@ from plexops.model.resources import KINDS, Claim
 from plexops.model.site import ResolvedTask, Site, SiteTasks, State
 from plexops.model.snapshot import Entry, Kind, Snapshot
 from plexops.runbook.view import SiteView
+from plexops.structs import replace
 
 #: Kinds that a way in over a forward needs, and that no other way in does.
 FORWARDING = frozenset({Kind.PORT_FORWARD, Kind.PLEX_REMOTE_ACCESS})
@@ -22,8 +24,7 @@ FORWARDING = frozenset({Kind.PORT_FORWARD, Kind.PLEX_REMOTE_ACCESS})
 _STATIC = "Where the router has no reservations: give the server the static address {address}, outside its DHCP range."
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(Struct, frozen=True):
     """Everything that findings need to know besides the task."""
 
     tasks: SiteTasks

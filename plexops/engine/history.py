@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeVar
+
+from msgspec import Struct
 
 from plexops.evidence.folder import SiteFolder
 from plexops.evidence.journal import JournalText
@@ -18,8 +19,7 @@ from plexops.model.snapshot import Role, Snapshot
 _Read = TypeVar("_Read")
 
 
-@dataclass(frozen=True, slots=True)
-class PastStep:
+class PastStep(Struct, frozen=True):
     """One change of a run. The journal's word is what was hoped; only a device says what is."""
 
     index: int
@@ -42,8 +42,7 @@ class PastStep:
         return seen if set(seen) & set(self.stood) or not self.stood else self.stood
 
 
-@dataclass(frozen=True, slots=True)
-class PastRun:
+class PastRun(Struct, frozen=True):
     """All changes that a run began, in order, and how it judged its effect: empty where it did not come so far."""
 
     steps: tuple[PastStep, ...]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from plexops.evidence.folder import SiteFolder, Store
 from plexops.model.errors import ExitStatus, PlexopsError, Problem, worst
 from plexops.model.run import MaskedReport, RunReport, SiteReport
+from plexops.structs import replace
 
 #: What became of a change, in words; what was not sent is not among them.
 _STANDS: Mapping[str, str] = {
@@ -50,7 +50,7 @@ def _keep_result(folder: SiteFolder, report: RunReport, masked: MaskedReport, nu
     """Keep one site's part. The masked one is found by its place: its name may be masked."""
     mine = folder.find(report.run_id)
     own = replace(report, sites=(report.sites[number],))
-    own_masked = MaskedReport(replace(masked, sites=(masked.sites[number],)))
+    own_masked = replace(masked, sites=(masked.sites[number],))
     mine.write_result(own, own_masked)
     for exhibit in own_masked.sites[0].exhibits:
         mine.write(f"exhibits/{_file(exhibit.id)}.txt", exhibit.text + "\n")

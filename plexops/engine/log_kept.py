@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from plexops.drivers.plex_log import (
     LOG_READ,
@@ -22,14 +23,14 @@ from plexops.model.errors import PlexopsError
 from plexops.model.exchange import Read, Reply, shown
 from plexops.model.run import Exhibit
 from plexops.model.snapshot import KindState, Role
+from plexops.structs import replace
 from plexops.transport.link import ReadLink
 
 _SOURCES = {Role.SERVER: LOG_READ, Role.PLEX: LOGS_READ}
 _CALLED = {Role.SERVER: "the server", Role.PLEX: "Plex"}
 
 
-@dataclass(frozen=True, slots=True)
-class _Lines:
+class _Lines(Struct, frozen=True):
     """The log's lines, and who gave them; or why nobody did."""
 
     role: Role = Role.PLEX

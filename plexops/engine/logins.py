@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from base64 import b64decode
-from dataclasses import replace
 
 from plexops.config.secrets import Secrets
 from plexops.model.errors import Place, PlexopsError
 from plexops.model.paths import from_home
 from plexops.model.secret import Secret
 from plexops.model.site import SecretReference, Site, SshLogin
+from plexops.structs import replace
 from plexops.transport.ssh_settings import SshSettings
 from plexops.transport.trust import Source, TrustedKey, TrustedKeys, fingerprint
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network
+
+from msgspec import Struct
 
 from plexops.drivers.base import Observation
 from plexops.drivers.gateway import GatewayDriver
@@ -16,13 +17,13 @@ from plexops.model.errors import PlexopsError
 from plexops.model.snapshot import Kind, KindState, Role, Snapshot
 from plexops.model.values import CARRIER_NAT_NETWORKS, PRIVATE_NETWORKS, is_public
 from plexops.runbook.view import ipv4
+from plexops.structs import replace
 
 #: What boxes at home have. ISPs number their own gear from the other private networks.
 _AT_HOME = IPv4Network("192.168.0.0/16")
 
 
-@dataclass(frozen=True, slots=True)
-class Neighbours:
+class Neighbours(Struct, frozen=True):
     """Asks them, where this computer stands in the home. Nobody logs in anywhere, and nothing is changed."""
 
     access: Access

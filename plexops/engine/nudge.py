@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from plexops.drivers.plex import REFRESH, REFRESH_WORDS
 from plexops.engine.access import Access, Links, LiveLinks
@@ -21,6 +22,7 @@ from plexops.model.run import Exhibit, SiteReport
 from plexops.model.snapshot import Kind, Role
 from plexops.runbook.guards import Case, judge
 from plexops.runbook.view import SiteView
+from plexops.structs import replace
 
 #: How long nothing may stir after a nudge, in seconds, until it counts as skipped: plex.tv answers within 6 s.
 STILL_SECONDS = 10.0
@@ -46,14 +48,24 @@ def send_nudge(access: Access, links: Links, seen: SiteState) -> str:
         link.close()
 
 
+def nudge_after_undo(access: Access, links: Links, seen: SiteState, record: Recorder) -> None:
+    """Let plex.tv try again once everything is back: what Plex shows may be of the time between. Nothing rests on it."""
+    if Role.PLEX not in seen.view.snapshots or _useless(seen):
+        return
+    state, error, *_ = verdict_of(seen.view)
+    if state == "mapped" and not error:
+        return
+    alone = replace(seen, view=replace(seen.view, unfinished_run="", asked=frozenset({Role.PLEX})))
+    record("nudge", {"request": REFRESH_WORDS, "complaint": send_nudge(access, links, alone)})
+
+
 def verdict_of(view: SiteView) -> tuple[str | None, ...]:
     """Give what Plex says of plex.tv's attempt, to tell a new verdict from an old one."""
     names = ("plex.mapping_state", "plex.mapping_error", "plex.public_address", "plex.public_port")
     return tuple(view.of(Role.PLEX).text(name) for name in names)
 
 
-@dataclass(frozen=True, slots=True)
-class Nudged:
+class Nudged(Struct, frozen=True):
     """What came of a nudge. `doubt` says why Plex's verdict may be an old one; empty: it is new."""
 
     exhibit: Exhibit

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import replace
 from ipaddress import IPv4Address
 from types import MappingProxyType
 
@@ -25,6 +24,7 @@ from plexops.model.site import AddressBy, ServerDevice
 from plexops.model.snapshot import Kind, KindState, Role, Snapshot
 from plexops.runbook.endpoints import proxy
 from plexops.runbook.view import SiteView
+from plexops.structs import replace
 from plexops.transport.here import holds_address
 from plexops.transport.loading import load_http
 from plexops.transport.workers import workers

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from plexops.config.allowed import NO_MORE, Allowed
@@ -14,6 +13,7 @@ from plexops.model.errors import PlexopsError, Problem
 from plexops.model.resources import KINDS
 from plexops.model.site import ResolvedTask, SiteTasks, State
 from plexops.runbook.guards import Case, judge_on_paper
+from plexops.structs import replace
 from plexops.transport.ssh_config_file import SshConfigFile
 from plexops.transport.trust_store import TrustStore
 
@@ -56,13 +56,13 @@ def _change(task: ResolvedTask) -> Change:
 
 
 def _refused(tasks: SiteTasks, task: ResolvedTask, reason: str) -> Problem:
-    field = next((name for name in ("external_port", "manual_port", "port") if name in task.places), "")
-    place = task.places.get(field, task.place)
+    names = ("external_port", "manual_port", "port")
+    field = next((name for name in names if task.places.get(name) is not None), "")
     site = tasks.site.name
     return Problem(
         "PLX-C511",
         f"apply would refuse this at site {site}: {reason}",
         "Choose another value: an external port from 1024 to 65535 that nothing else uses, never 32400.",
-        place,
+        task.places.get(field) or task.place,
         f"{task.kind}.{field}" if field else str(task.kind),
     )

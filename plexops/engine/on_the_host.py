@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from plexops.config.inventory import read_inventory
 from plexops.config.yaml import parse_yaml
@@ -15,8 +16,7 @@ from plexops.model.site import Inventory, Site
 SITE = "here"
 
 
-@dataclass(frozen=True, slots=True)
-class Host:
+class Host(Struct, frozen=True):
     """What was found of Plex on this computer. `inventory` None: it does not run here, for all that can be seen.
 
     `answered`: something answers as Plex at loopback, which a tunnel to another host does as well.

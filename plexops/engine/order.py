@@ -5,9 +5,10 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
+
+from msgspec import Struct, field
 
 from plexops.engine.standing import Tell, silent
 from plexops.engine.supplied import Evidence
@@ -29,8 +30,7 @@ class Person(Protocol):
         """Take all answers so far, after each."""
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(Struct, frozen=True):
     """What a run is asked to do besides looking."""
 
     command: RunCommand
@@ -71,12 +71,11 @@ class Order:
         return shlex.join(["plexops", *verb, *self.given, *limit, *more])
 
 
-@dataclass(slots=True)
-class Log:
+class Log(Struct):
     """What happened when, in seconds since the start."""
 
     started: float = field(default_factory=time.monotonic)
-    moments: list[Moment] = field(default_factory=list)
+    moments: list[Moment] = []
     tell: Tell = silent
 
     def __call__(self, text: str) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from plexops import __version__
 from plexops.drivers.base import Unrenderable
@@ -32,6 +33,7 @@ from plexops.runbook.way_in import (
     is_rule_of,
     through_router,
 )
+from plexops.structs import replace
 
 #: Reservation → host firewall → the host holds the address → forward and passage → Plex → UPnP off. The renewal comes as
 #: late as it can: it alone cannot be undone for sure.
@@ -59,8 +61,7 @@ RESTS_ON: Mapping[Role, frozenset[Kind]] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
+class Planned(Struct, frozen=True):
     """A plan with the state that it was made on, and what has to wait for another run."""
 
     plan: Plan

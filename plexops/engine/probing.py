@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_address
+
+from msgspec import Struct
 
 from plexops.model.entries import Probe, ProbeAnswer
 from plexops.model.values import Endpoint
@@ -22,8 +23,7 @@ _ANSWERS: dict[Outcome, ProbeAnswer] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Probed:
+class Probed(Struct, frozen=True):
     """An attempt and what a person wants to know of it. `probe` is None where the name leads to no address."""
 
     probe: Probe | None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from plexops.engine.order import Person
@@ -13,6 +12,7 @@ from plexops.runbook.asking import next_question
 from plexops.runbook.situation import Situation
 from plexops.runbook.verdict import judge
 from plexops.runbook.view import SiteView
+from plexops.structs import replace
 
 #: Longer is no answer.
 _CHARACTERS = 500

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address
 from types import MappingProxyType
+
+from msgspec import Struct, field
 
 from plexops.drivers.here import USUAL_STUN, OwnViewDriver
 from plexops.drivers.outside import USUAL_ECHOES
@@ -20,6 +21,7 @@ from plexops.runbook.conditions import wan
 from plexops.runbook.exposures import exposures
 from plexops.runbook.view import SiteView
 from plexops.runbook.way_in import entry_of
+from plexops.structs import replace
 from plexops.transport.here import SOMEWHERE, HereSettings, address_towards
 from plexops.transport.looking import HereLink
 from plexops.transport.workers import workers
@@ -49,8 +51,7 @@ _UNTRIED = "whether the port answers from outside: that takes a computer outside
 _UNKNOWN_SERVER = "which server answers at the port: that takes a computer outside (plexops probe)"
 
 
-@dataclass(frozen=True, slots=True)
-class QuickSettings:
+class QuickSettings(Struct, frozen=True):
     """How a quick look is made. `offline`: nobody on the internet is asked. Times are in seconds."""
 
     offline: bool = False
@@ -64,8 +65,7 @@ class QuickSettings:
     port: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Outside:
+class _Outside(Struct, frozen=True):
     """What services on the internet said, and why others did not."""
 
     echoes: tuple[Echo, ...] = ()

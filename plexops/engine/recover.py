@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from plexops.drivers.base import Unrenderable
 from plexops.engine.by_hand_card import card, stays_text
 from plexops.engine.fence import Fencing, runs_of
 from plexops.engine.history import PastRun, PastStep, read_past, unsettled
+from plexops.engine.nudge import nudge_after_undo
 from plexops.engine.observe import Observer
 from plexops.engine.sending import Sender, UnexpectedReply
 from plexops.engine.site import Home
@@ -24,13 +26,13 @@ from plexops.model.exchange import Script
 from plexops.model.plan import Step
 from plexops.model.run import ChangeReport, SiteReport
 from plexops.runbook.guards import Case, judge
+from plexops.structs import replace
 
 #: What ends a run; with any other status it stays open, for another recover.
 _SETTLED = (ExitStatus.IN_ORDER, ExitStatus.UNDONE, ExitStatus.UNDO_UNPROVEN)
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(Struct, frozen=True):
     """What settling one run came to, in one sentence, and each change's end."""
 
     run_id: str
@@ -115,7 +117,7 @@ def _from_devices(
             how = "it had been proven" if past.verdict == "proven" else "whether it helps was unknown"
             changes = tuple(_change_report(step, "done") for step in steps)
             return Settled(run_id, ExitStatus.IN_ORDER, f"{how}: the new state stays", changes)
-    return _undo_all(home, steps, seen, undoer, run_id)
+    return _undo_all(home, steps, seen, undoer, record, run_id)
 
 
 def _stands(past: PastStep, seen: SiteState) -> Shown:
@@ -169,7 +171,9 @@ def _still_armed(armed: list[PastStep], record: Standing, run_id: str) -> Settle
     return Settled(run_id, ExitStatus.INCOMPLETE, says, changes)
 
 
-def _undo_all(home: Home, steps: list[PastStep], seen: SiteState, undoer: Undoer, run_id: str) -> Settled:
+def _undo_all(
+    home: Home, steps: list[PastStep], seen: SiteState, undoer: Undoer, record: Standing, run_id: str
+) -> Settled:
     reports: list[ChangeReport] = []
     by_hand: list[str] = []
     unseen: list[PastStep] = []
@@ -201,6 +205,7 @@ def _undo_all(home: Home, steps: list[PastStep], seen: SiteState, undoer: Undoer
                 "the old state was read back, but the host is not back at its old address: a person must look"
             )
         return Settled(run_id, ExitStatus.UNDO_UNPROVEN, says, tuple(reports), tuple(by_hand))
+    nudge_after_undo(home.access, home.links, seen, record)
     stays = [f"{report.id} {report.detail}" for report in reports if report.outcome == "stays"]
     if stays:
         says = f"the old state was read back, but for what guards refuse: {'; '.join(stays)}"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, is_dataclass, replace
 from types import MappingProxyType
 from typing import Any
+
+from msgspec import Struct
 
 from plexops.engine.apply import Applied, Carried
 from plexops.engine.site_state import SiteState
@@ -31,6 +32,7 @@ from plexops.model.run import (
 from plexops.model.snapshot import Entry, Kind, Role, Snapshot, canonical
 from plexops.runbook import conditions
 from plexops.runbook.condition import Holds
+from plexops.structs import replace
 
 _SYMBOLS: Mapping[Action, Symbol] = {
     Action.CREATE: "+",
@@ -194,10 +196,7 @@ def _fields(change: Change) -> tuple[FieldChange, ...]:
     before = None if change.before is None else change.before.values
     want = change.want
     values = want if want is not None else before
-    every = (
-        tuple(f.name for f in fields(values)) if is_dataclass(values) and not isinstance(values, type) else ()
-    )
-    names = change.fields or every
+    names = change.fields or (values.__struct_fields__ if isinstance(values, Struct) else ())
     found = []
     for name in names:
         old, new = _word(before, name), _word(want, name)
@@ -207,7 +206,7 @@ def _fields(change: Change) -> tuple[FieldChange, ...]:
 
 
 def _word(values: Any, name: str) -> str:
-    if values is None or not is_dataclass(values):
+    if not isinstance(values, Struct):
         return ""
     value = getattr(values, name, None)
     if isinstance(value, bool):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from plexops.engine.history import PastRun
 from plexops.engine.planning import in_order
 from plexops.engine.site_state import SiteState
 from plexops.model.change import Action, Change, Shown, find, inverse, is_done, is_undone
 from plexops.model.errors import PlexopsError, Problem
+from plexops.structs import replace
 
 
 def changes_back(past: PastRun, seen: SiteState, run_id: str) -> tuple[Change, ...]:

@@ -6,7 +6,6 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import wait
 from contextlib import ExitStack
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -50,6 +49,7 @@ from plexops.model.finding import Finding
 from plexops.model.plan import Plan
 from plexops.model.run import DRY_RUNS, MaskedReport, RunCommand, RunReport, SiteReport
 from plexops.model.secret import Secret
+from plexops.structs import replace
 from plexops.transport.machine import why_no_timer
 from plexops.transport.workers import workers
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
+
+from msgspec import Struct
 
 from plexops.config.allowed import Allowed
 from plexops.config.profiles import is_path, load_profile, profile_path
@@ -33,8 +34,7 @@ from plexops.transport.ssh_settings import SSH_PORT
 from plexops.transport.trust_store import TrustStore
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(Struct, frozen=True):
     """What all sites of a run share."""
 
     directory: Path
@@ -52,8 +52,7 @@ class Setting:
     sudo_password: Secret | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Home:
+class Home(Struct, frozen=True):
     """One site with everything that looking at it and changing it needs."""
 
     tasks: SiteTasks
@@ -174,7 +173,7 @@ def _require_room(tasks: SiteTasks, profile: Profile) -> None:
                         "PLX-C512",
                         f"this text is too long for {profile.title} at site {tasks.site.name}: it has {reason}",
                         "Write a shorter one: letters beyond ASCII have two to four bytes each.",
-                        task.places.get(name, task.place),
+                        task.places.get(name) or task.place,
                         f"{task.kind}.{name}",
                     )
                 )

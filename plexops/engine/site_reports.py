@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from plexops.engine.apply import Applied, StepOutcome
@@ -31,6 +30,7 @@ from plexops.model.run import ChangeReport, SiteReport
 from plexops.model.snapshot import Kind, Role
 from plexops.runbook import conditions
 from plexops.runbook.situation import Situation
+from plexops.structs import replace
 
 NO_VANTAGE = "no vantage outside"
 _LATER = "it is asked once, by an apply that made its changes, where nothing else proves them"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from plexops.drivers.base import Driver
 from plexops.drivers.plex import PlexDriver
@@ -16,10 +17,10 @@ from plexops.model.run import Exhibit
 from plexops.model.secret import Secret
 from plexops.model.snapshot import Kind, Role
 from plexops.runbook.view import SiteView
+from plexops.structs import replace
 
 
-@dataclass(frozen=True, slots=True)
-class Drivers:
+class Drivers(Struct, frozen=True):
     """The drivers of one site's stops."""
 
     router: ProfiledDriver | None = None
@@ -39,14 +40,13 @@ class Drivers:
         return driver
 
 
-@dataclass(frozen=True, slots=True)
-class SiteState:
+class SiteState(Struct, frozen=True):
     """What one look at a site came to."""
 
     view: SiteView
     exhibits: tuple[Exhibit, ...] = ()
     #: Who answered, by role: host key fingerprints and pins.
-    identities: Mapping[Role, str] = field(default_factory=lambda: MappingProxyType({}))
+    identities: Mapping[Role, str] = MappingProxyType({})
     problems: tuple[Problem, ...] = ()
     #: Where the server answered; empty: where the inventory says.
     server_address: str = ""
@@ -54,7 +54,7 @@ class SiteState:
     #: Plex answered only from inside the server: nothing else lets its port through.
     plex_inside: bool = False
     #: When each stop was asked, by the clock that never jumps.
-    taken: Mapping[Role, float] = field(default_factory=lambda: MappingProxyType({}))
+    taken: Mapping[Role, float] = MappingProxyType({})
 
     def aged(self) -> SiteView:
         """Give the view with the age that each snapshot has by now: what guards look at."""

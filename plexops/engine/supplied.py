@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from plexops.config.files import read_regular
 from plexops.config.probe_file import read_probe_file
@@ -22,6 +23,7 @@ from plexops.model.snapshot import SOMEBODY, Entry, Fact, Kind, KindState, Role,
 from plexops.runbook.answers import DAY, Heard, Unclear, hear, questions, read
 from plexops.runbook.endpoints import proxy
 from plexops.runbook.view import SiteView, ipv4, public_addresses
+from plexops.structs import replace
 
 #: What was tried longer ago says nothing about now: addresses, forwards and firewalls change.
 PROBE_LIMIT = timedelta(hours=1)
@@ -40,8 +42,7 @@ _TELLS_NOTHING = (
 _ZIP = b"PK\x03\x04"
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(Struct, frozen=True):
     """What a person brings along: attempts from other networks, and Plex's log from a file."""
 
     probes: tuple[Probe, ...] = ()

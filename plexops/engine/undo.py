@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
+
+from msgspec import Struct
 
 from plexops.drivers.base import Unrenderable
 from plexops.engine.observe import Observer
@@ -19,6 +20,7 @@ from plexops.model.plan import Authorized, GuardVerdict, Step, authorize, author
 from plexops.model.resources import KINDS
 from plexops.model.snapshot import Role
 from plexops.runbook.view import leased_to_server, told_by_server
+from plexops.structs import replace
 
 _LOOK_EVERY = 0.3
 #: Beyond the window's own length, until the device is read again.
@@ -35,8 +37,7 @@ class Refused(Exception):
     """Guards refuse the old state: the change stays as it is."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(Struct, frozen=True):
     """What undoing one step came to: the state after, whether the old one was seen, and why it stays, where it does."""
 
     seen: SiteState

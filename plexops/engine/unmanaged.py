@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from types import MappingProxyType
 
 from plexops.engine.findings import FORWARDING, Comparison, says
@@ -16,6 +15,7 @@ from plexops.runbook.cause import Layer, Weight
 from plexops.runbook.condition import Holds
 from plexops.runbook.situation import Situation
 from plexops.runbook.verdict import Outcome, judge
+from plexops.structs import replace
 
 
 def unmanaged(given: Comparison, findings: Sequence[Finding]) -> list[Finding]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
+
+from msgspec import Struct
 
 from plexops.drivers.outside import USUAL_ECHOES, ProbeDriver
 from plexops.engine.access import Access, Links
@@ -16,14 +17,14 @@ from plexops.model.snapshot import Kind, Role, Snapshot
 from plexops.model.values import Endpoint, Protocol
 from plexops.runbook import endpoints
 from plexops.runbook.view import SiteView, public_addresses
+from plexops.structs import replace
 from plexops.transport.workers import workers
 
 #: A port that drops costs each vantage seconds.
 _MOST = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Vantages:
+class Vantages(Struct, frozen=True):
     """The hosts outside from which a site's port is tried. Each also says where it stands itself."""
 
     access: Access

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from plexops.model.change import Change, inverse
 from plexops.model.exchange import Script, Window
@@ -11,6 +10,7 @@ from plexops.model.plan import GuardVerdict, Step
 from plexops.runbook.guards import Case, judge
 from plexops.runbook.view import SiteView
 from plexops.runbook.way_after import after_change
+from plexops.structs import replace
 
 #: Guards of the moment: they stop a run as a whole, and say nothing of one change.
 _OF_THE_MOMENT = frozenset({"G9", "G12"})

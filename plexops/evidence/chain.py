@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from plexops.evidence.journal import FINISH, Journal, JournalText, Record, read_journal
 from plexops.evidence.lock import short_lock
@@ -22,8 +23,7 @@ ENDED = "run"
 PRUNED = "pruned"
 
 
-@dataclass(frozen=True, slots=True)
-class Noted:
+class Noted(Struct, frozen=True):
     """What the chain says of one run: where its journal stood each time that it began to end, and its end."""
 
     endings: tuple[Record, ...] = ()
@@ -53,8 +53,7 @@ def _reaches(journal: JournalText, ending: Mapping[str, Any]) -> bool:
     return journal.records[at - 1].head == ending.get("head")
 
 
-@dataclass(frozen=True, slots=True)
-class Chain:
+class Chain(Struct, frozen=True):
     """The file of one site."""
 
     path: Path

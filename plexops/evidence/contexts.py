@@ -7,9 +7,10 @@ Every expression is bounded, so that a hostile text costs time in proportion to 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
+
+from msgspec import Struct
 
 #: No letter stands before, behind. A set of letters of which the case is ignored takes longest to compile.
 _BEFORE, _BEHIND = r"(?<!(?-i:[A-Za-z]))", r"(?!(?-i:[A-Za-z]))"
@@ -53,8 +54,7 @@ _MARGIN = r"^(?P<lead>[ \t]{0,200}(?:[-+~<>*#$] )?"
 _WORDS = r"(?:[A-Za-z0-9]{1,20} ){0,2}"
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(Struct, frozen=True):
     """One way of writing a value beside its name, or of a value that its shape gives away.
 
     Groups of the expression beside a name: `lead`, `open` (a quote), `value` or `bare`.
@@ -147,20 +147,37 @@ _REFERENCE = re.compile(
     re.IGNORECASE,
 )
 _TRAILING = re.compile(r"[,;)}\]]+$")
+#: The id of a run of ours, right before a value: three of its letters may spell `pwd` by chance.
+_AFTER_RUN_ID = re.compile(r"(?<![0-9a-z])[0-7][0-9a-hjkmnp-tv-z]{25}: ?$")
 
 
 def replace_values(text: str, found_by: Iterable[Context], give: Callable[[str], str]) -> str:
     """Put `give(value)` in the place of each value that the contexts find, leaving quotes and punctuation."""
-
-    def put(match: re.Match[str]) -> str:
-        groups = match.groupdict()
-        value = groups.get("value") if groups.get("value") is not None else groups.get("bare")
-        if value is None or _REFERENCE.fullmatch(value.strip()):
-            return match[0]
-        quote = groups.get("open") or ""
-        tail = "" if quote or value.startswith("[") else "".join(_TRAILING.findall(value))
-        return f"{groups['lead']}{quote}{give(value[: len(value) - len(tail)])}{tail}"
-
     for context in found_by:
-        text = context.replaced(text, put)
+        if context.may_find(text):
+            text = "".join(_replaced(text, context.pattern, give))
     return text
+
+
+def _replaced(text: str, pattern: re.Pattern[str], give: Callable[[str], str]) -> Iterator[str]:
+    done = search = 0
+    while match := pattern.search(text, search):
+        group = "value" if match.groupdict().get("value") is not None else "bare"
+        begin = match.start(group)
+        if _AFTER_RUN_ID.search(text, max(0, begin - 40), begin):
+            search = begin  # what it stands before may hold a name and a value of its own
+            continue
+        yield text[done : match.start()]
+        yield _with_value(match, match[group], give)
+        done = match.end()
+        search = max(done, match.start() + 1)
+    yield text[done:]
+
+
+def _with_value(match: re.Match[str], value: str, give: Callable[[str], str]) -> str:
+    groups = match.groupdict()
+    if _REFERENCE.fullmatch(value.strip()):
+        return match[0]
+    quote = groups.get("open") or ""
+    tail = "" if quote or value.startswith("[") else "".join(_TRAILING.findall(value))
+    return f"{groups['lead']}{quote}{give(value[: len(value) - len(tail)])}{tail}"

@@ -12,11 +12,12 @@ import re
 import secrets
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
+
+from msgspec import Struct
 
 from plexops.evidence.chain import ENDED, ENDING, PRUNED, Chain, Noted, noted
 from plexops.evidence.files import (
@@ -72,8 +73,7 @@ def began_at(run_id: str) -> datetime:
     return datetime.fromtimestamp((number >> 80) / 1000, UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class SiteFolder:
+class SiteFolder(Struct, frozen=True):
     """All runs of one site, its lock and its chain of finished runs."""
 
     path: Path
@@ -270,8 +270,7 @@ class SiteFolder:
             raise unwritable(run.path, error) from error
 
 
-@dataclass(frozen=True, slots=True)
-class Store:
+class Store(Struct, frozen=True):
     """The state folder with all sites."""
 
     root: Path

@@ -10,11 +10,12 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+
+from msgspec import Struct
 
 from plexops.evidence.files import open_file, read_file, sync_folder, unwritable, write_all
 from plexops.model.errors import PlexopsError, Problem
@@ -35,8 +36,7 @@ def unchanged(text: str) -> str:
     return text
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Struct, frozen=True):
     """One line: its number, UTC time, kind and data; `head` is its own hash, which the next line repeats."""
 
     number: int
@@ -47,8 +47,7 @@ class Record:
     head: str
 
 
-@dataclass(frozen=True, slots=True)
-class JournalText:
+class JournalText(Struct, frozen=True):
     """A journal as read: its records, and how many bytes of a torn last line a crash left."""
 
     records: tuple[Record, ...]

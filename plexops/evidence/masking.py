@@ -11,7 +11,6 @@ import hashlib
 import hmac
 import os
 import re
-from dataclasses import replace
 from functools import partial
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
@@ -24,8 +23,8 @@ from plexops.evidence.lock import short_lock
 from plexops.evidence.scrub import REMOVED, Scrubber
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.run import FieldChange, MaskedReport, RunReport, map_texts
-from plexops.model.run_json import OWN_FIELDS
 from plexops.model.values import NOT_PUBLIC_NETWORKS
+from plexops.structs import replace
 
 #: Text that may leave this machine.
 Masked = NewType("Masked", str)
@@ -257,6 +256,10 @@ class Masker:
         return f"{groups[0].lstrip('0')}:{groups[1].lstrip('0') or '0'}:····{tag}{rest}"
 
 
+#: Fields that hold hashes, ids and times of our own making: masking has nothing to do there.
+_OWN_FIELDS = frozenset({"run_id", "started", "version", "journal_head", "plan_digest", "sha256_raw", "time"})
+
+
 def mask_report(report: RunReport, masker: Masker) -> MaskedReport:
     """Mask every text of a report. A table of fields is masked by the field's name too."""
     named = replace(
@@ -272,9 +275,8 @@ def mask_report(report: RunReport, masker: Masker) -> MaskedReport:
             for site in report.sites
         ),
     )
-    return MaskedReport(
-        map_texts(named, lambda name, text: text if name in OWN_FIELDS else masker.mask(text))
-    )
+    masked = map_texts(named, lambda name, text: text if name in _OWN_FIELDS else masker.mask(text))
+    return MaskedReport(**{name: getattr(masked, name) for name in RunReport.__struct_fields__})
 
 
 def _mask_field(field: FieldChange, masker: Masker) -> FieldChange:

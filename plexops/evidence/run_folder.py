@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+
+import msgspec
+from msgspec import Struct
 
 from plexops.evidence.files import make_folder, read_file, write_file
 from plexops.evidence.journal import Journal, JournalText, read_journal, unchanged, utc_now
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.run import MaskedReport, RunReport
-from plexops.model.run_json import report_from_json, report_to_json
+from plexops.model.run_json import R, read_report
 
 JOURNAL = "journal.jsonl"
 RESULT = "result.json"
@@ -24,8 +26,7 @@ EXHIBITS = "exhibits"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
-@dataclass(frozen=True, slots=True)
-class RunFolder:
+class RunFolder(Struct, frozen=True):
     """One run of one site. Names are relative to it: `plan.json`, `private/router.txt`."""
 
     path: Path
@@ -65,11 +66,11 @@ class RunFolder:
 
     def result(self) -> MaskedReport:
         """Read the masked document. Raises PlexopsError PLX-R105 or PLX-R106."""
-        return MaskedReport(self._report(RESULT))
+        return self._report(RESULT, MaskedReport)
 
     def private_result(self) -> RunReport:
         """Read the document in clear: for a terminal only."""
-        return self._report(f"{PRIVATE}/{RESULT}")
+        return self._report(f"{PRIVATE}/{RESULT}", RunReport)
 
     def start_journal(
         self,
@@ -97,12 +98,8 @@ class RunFolder:
         except FileNotFoundError:
             return JournalText(())
 
-    def _report(self, name: str) -> RunReport:
-        try:
-            document = json.loads(self.read(name))
-        except (ValueError, RecursionError) as error:
-            raise _damaged(self.path / name, "is not JSON") from error
-        return report_from_json(document)
+    def _report(self, name: str, kind: type[R]) -> R:
+        return read_report(self.read(name), kind, str(self.path / name))
 
     def _target(self, name: str) -> Path:
         parts = name.split("/")
@@ -112,7 +109,7 @@ class RunFolder:
 
 
 def _document(report: RunReport) -> str:
-    return json.dumps(report_to_json(report), indent=1, ensure_ascii=True) + "\n"
+    return json.dumps(msgspec.to_builtins(report), indent=1, ensure_ascii=True) + "\n"
 
 
 def _damaged(path: Path, reason: str) -> PlexopsError:

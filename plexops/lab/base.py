@@ -5,13 +5,15 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv6Address, IPv6Network
 from typing import Literal, Protocol, runtime_checkable
 
+from msgspec import Struct, field
 
-@dataclass(frozen=True, slots=True)
-class Packet:
+from plexops.structs import replace
+
+
+class Packet(Struct, frozen=True):
     """The first packet of a connection, on its way."""
 
     source: IPv4Address
@@ -31,8 +33,7 @@ Fate = Literal["dropped", "refused"]
 Admission = Literal["accepted", "dropped", "refused", "unreachable"]
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
+class Lease(Struct, frozen=True):
     """An address that the DHCP server gave."""
 
     mac: str
@@ -40,8 +41,7 @@ class Lease:
     hostname: str
 
 
-@dataclass(frozen=True, slots=True)
-class ExecResult:
+class ExecResult(Struct, frozen=True):
     """What an exec channel answered."""
 
     stdout: bytes
@@ -49,8 +49,7 @@ class ExecResult:
     status: int
 
 
-@dataclass(frozen=True, slots=True)
-class HttpRequest:
+class HttpRequest(Struct, frozen=True):
     """One request as a simulated device gets it; header names in lower case, `query` as it was sent."""
 
     method: str
@@ -60,8 +59,7 @@ class HttpRequest:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class HttpResponse:
+class HttpResponse(Struct, frozen=True):
     """What it answers."""
 
     status: int
@@ -106,11 +104,10 @@ class ReflectingRouter(Protocol):
         """Carry a packet that a LAN host sent to the public address, by the configured state."""
 
 
-@dataclass(slots=True)
-class DeviceLog:
+class DeviceLog(Struct):
     """Every request that a simulated device got, in order: the proof of what was and was not sent."""
 
-    lines: list[str] = field(default_factory=list)
+    lines: list[str] = []
     lock: threading.Lock = field(default_factory=threading.Lock)
     sink: Callable[[str], None] | None = None
 
@@ -122,8 +119,7 @@ class DeviceLog:
                 self.sink(f"{time.time():.3f} {line}")
 
 
-@dataclass(frozen=True, slots=True)
-class ForwardSeed:
+class ForwardSeed(Struct, frozen=True):
     """A port forward that a home has from the start, in no vendor's terms.
 
     `external` and `port` are a port or a range (`5000-5010`); `port` is empty where it equals `external`, and
@@ -147,8 +143,7 @@ class ForwardSeed:
     inside: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class PinholeSeed:
+class PinholeSeed(Struct, frozen=True):
     """A rule that lets connections over IPv6 through; it has no address where it is for every host."""
 
     name: str
@@ -156,8 +151,7 @@ class PinholeSeed:
     address: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ReservationSeed:
+class ReservationSeed(Struct, frozen=True):
     """A DHCP reservation that a home has from the start. `macs` is written as the owner typed it."""
 
     name: str
@@ -166,8 +160,7 @@ class ReservationSeed:
     ours: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class MappingSeed:
+class MappingSeed(Struct, frozen=True):
     """A port mapping that a console asked for by UPnP."""
 
     external: int
@@ -191,8 +184,7 @@ POOL_FIRST = IPv4Address("192.168.1.100")
 POOL_LAST = IPv4Address("192.168.1.249")
 
 
-@dataclass(frozen=True, slots=True)
-class WayOut:
+class WayOut(Struct, frozen=True):
     """A second way to the Internet, beside the WAN side. The lowest metric wins; the WAN side's own is 0."""
 
     address: IPv4Address
@@ -201,8 +193,7 @@ class WayOut:
     metric: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Seed:
+class Seed(Struct, frozen=True):
     """How a router is configured when the home starts; each router class says it in its vendor's terms."""
 
     forwards: tuple[ForwardSeed, ...] = ()
@@ -255,8 +246,7 @@ class Clock(Protocol):
         """Give simulated seconds since the epoch."""
 
 
-@dataclass(frozen=True, slots=True)
-class RouterHooks:
+class RouterHooks(Struct, frozen=True):
     """What a router gets from its home."""
 
     log: DeviceLog

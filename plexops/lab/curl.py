@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import BinaryIO, Literal
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from plexops.lab.base import ExecResult, HttpRequest, HttpResponse
 from plexops.lab.network import Answer, Service
@@ -69,16 +70,14 @@ _MESSAGES = {
 }
 
 
-@dataclass(slots=True)
-class _Call:
-    values: dict[str, str] = field(default_factory=dict)
-    flags: set[str] = field(default_factory=set)
-    headers: dict[str, str] = field(default_factory=dict)
+class _Call(Struct):
+    values: dict[str, str] = {}
+    flags: set[str] = set()
+    headers: dict[str, str] = {}
     url: str = ""
 
 
-@dataclass(slots=True)
-class _Outcome:
+class _Outcome(Struct):
     exit_code: int
     response: HttpResponse | None = None
     remote: str = ""

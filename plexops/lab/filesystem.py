@@ -6,7 +6,8 @@ import fnmatch
 import posixpath
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 DIRECTORY_MODE = 0o755
 FILE_MODE = 0o644
@@ -16,8 +17,7 @@ class FileError(Exception):
     """What the kernel would answer, in its own words (`No such file or directory`)."""
 
 
-@dataclass(slots=True)
-class File:
+class File(Struct):
     """One file; `owner` is a user's name. `live` gives what a running program has written so far, instead."""
 
     content: bytes
@@ -26,8 +26,7 @@ class File:
     live: Callable[[], bytes] | None = None
 
 
-@dataclass(slots=True)
-class Directory:
+class Directory(Struct):
     """One directory."""
 
     mode: int = DIRECTORY_MODE

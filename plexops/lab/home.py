@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Literal, Self
+
+from msgspec import Struct, field
 
 from plexops.lab.base import DeviceLog, ExecResult, Router, RouterHooks
 from plexops.lab.clock import ScaledClock
@@ -48,8 +49,7 @@ BANNERS = {
 OPENSSH = "OpenSSH_10.0p2 Debian-7"
 
 
-@dataclass(slots=True)
-class HomeOptions:
+class HomeOptions(Struct):
     """What a test may want otherwise. `clock_scale` simulated seconds pass in one real second."""
 
     clock_scale: float = 1.0
@@ -64,7 +64,7 @@ class HomeOptions:
     password_only: frozenset[Role] = frozenset()
     plex: PlexSeed = field(default_factory=PlexSeed)
     #: What an address echo answers instead of the public address.
-    echoes: dict[str, str] = field(default_factory=dict)
+    echoes: dict[str, str] = {}
 
 
 class RunningHome:

@@ -10,11 +10,12 @@ import http
 import ssl
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from email.utils import formatdate
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from msgspec import Struct
 
 from plexops.lab.base import HttpRequest, HttpResponse
 
@@ -46,8 +47,7 @@ class Connection(Protocol):
         """End the connection."""
 
 
-@dataclass(frozen=True, slots=True)
-class TlsFiles:
+class TlsFiles(Struct, frozen=True):
     """A self-signed certificate, its key, and `pin` as curl's `--pinnedpubkey` wants it."""
 
     certificate: Path

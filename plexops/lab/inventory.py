@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import cast
+
+from msgspec import Struct
 
 from plexops.lab.outside import USER as OUTSIDE_USER
 from plexops.lab.scenario import EXTERNAL_PORT, PLEX_PORT, RESERVED, Vantage
@@ -25,8 +26,7 @@ Entry = Mapping[str, object]
 _AS_ROOT: Entry = {"become": {"method": "sudo"}, "firewall": "auto"}
 
 
-@dataclass(frozen=True, slots=True)
-class Accounts:
+class Accounts(Struct, frozen=True):
     """How each device is logged in to: host key and key file, ready to be written."""
 
     via: Entry

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import BinaryIO, Literal
+
+from msgspec import Struct
 
 from plexops.lab.base import ExecResult
 from plexops.lab.routers.nft import Chain, Rule, Ruleset, Table
@@ -42,12 +43,11 @@ _OPTION = re.compile(r"-[a-z]|--[a-z][a-z0-9-]*")
 _MODULE_OPTIONS = frozenset({"--dport", "--sport", "--tcp-flags", "--limit", "--limit-burst"})
 
 
-@dataclass(slots=True)
-class OldTable:
+class OldTable(Struct):
     """One table: its chains in the order in which they were made, with policies (`-`: none), and its rules."""
 
-    chains: dict[str, str] = field(default_factory=dict)
-    rules: list[tuple[str, str]] = field(default_factory=list)
+    chains: dict[str, str] = {}
+    rules: list[tuple[str, str]] = []
 
 
 def restored(text: str) -> dict[str, OldTable]:
@@ -260,8 +260,7 @@ def _target(words: list[_Word], family: Family) -> Iterator[Part]:
 # --- the commands ---------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Save:
+class Save(Struct, frozen=True):
     """`iptables-save` or `ip6tables-save`."""
 
     family: Family

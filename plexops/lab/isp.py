@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 from typing import Literal
 
+from msgspec import Struct
+
 from plexops.lab.base import WAN_ADDRESS, WAN_GATEWAY, WayOut
+from plexops.structs import replace
 
 IspKind = Literal[
     "public", "cgnat", "double_nat", "passed_on", "isp_blocks", "ds_lite", "down", "differs", "documentation", "two_ways",
@@ -18,8 +20,7 @@ SHARED_PUBLIC_ADDRESS = IPv4Address("62.155.33.77")
 _BACKBONE = (IPv4Address("62.154.6.94"), IPv4Address("80.157.200.33"))
 
 
-@dataclass(frozen=True, slots=True)
-class Isp:
+class Isp(Struct, frozen=True):
     """One kind of connection. `shared` is the public address where it is not the router's own."""
 
     wan: IPv4Address

@@ -7,9 +7,10 @@ import itertools
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import Literal
+
+from msgspec import Struct
 
 from plexops.lab.base import (
     Admission,
@@ -34,8 +35,7 @@ JUMP_ADDRESS = IPv4Address("192.168.1.2")
 BREAK_SECONDS = 0.05
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Service:
+class Service(Struct, frozen=True, eq=False):
     """What listens on a port: `serve` a real connection, or `http` a request that a simulated curl makes."""
 
     serve: Callable[[Stream], None]
@@ -52,14 +52,13 @@ def _answers_everybody(_source: IPv4Address) -> bool:
     return True
 
 
-@dataclass(slots=True, eq=False)
-class Host:
+class Host(Struct, eq=False):
     """A device in the LAN; `address` is None while it has no lease."""
 
     name: str
     mac: str
     address: IPv4Address | None
-    services: dict[int, Service] = field(default_factory=dict)
+    services: dict[int, Service] = {}
     firewall: Callable[[IPv4Address, int], Admission] = _open_firewall
     #: Whether its answers find their way back to an address: not where its way out leads elsewhere.
     answers: Callable[[IPv4Address], bool] = _answers_everybody

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any
+
+from msgspec import Struct
 
 FOREVER = 4294967295
 LEASE_SECONDS = 40211
@@ -16,8 +17,7 @@ _TIGHT = (",", ":")
 _ARP_HEAD = "IP address       HW type     Flags       HW address            Mask     Device\n"
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(Struct, frozen=True):
     """One interface, with at most one IPv4 address. `mac` empty: a tunnel, or the loopback."""
 
     index: int

@@ -6,7 +6,6 @@ import threading
 import time
 import zlib
 from collections.abc import Callable
-from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import Literal, Protocol
 from urllib.parse import parse_qsl
@@ -17,6 +16,7 @@ from plexops.lab.plex_answers import refuse, respond
 from plexops.lab.plex_log import PlexLog
 from plexops.lab.plex_seed import PlexCondition, PlexSeed, Verdict
 from plexops.lab.plex_settings import SETTINGS, Value
+from plexops.structs import replace
 
 __all__ = ["PlexCondition", "PlexHooks", "PlexSeed", "PlexServer", "Verdict"]
 

@@ -7,8 +7,9 @@ import threading
 import time
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 #: Real servers show decimal thread numbers on Linux.
 _THREAD = 140213
@@ -23,8 +24,7 @@ _BESIDE: Mapping[str, str] = {
 Level = Literal["DEBUG", "INFO", "WARN", "ERROR"]
 
 
-@dataclass(frozen=True, slots=True)
-class LogLine:
+class LogLine(Struct, frozen=True):
     """A line that the server wrote before the home starts, so many seconds ago."""
 
     ago_seconds: float

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from typing import Literal
+
+from msgspec import Struct, field
 
 from plexops.lab.plex_log import LogLine
 from plexops.lab.plex_settings import Value
+from plexops.structs import replace
 
 MappingState = Literal["unknown", "waiting", "mapped", "failed"]
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """What the server says about remote access; `public_port` is 0 while nobody outside gets through."""
 
     state: MappingState = "unknown"
@@ -22,8 +23,7 @@ class Verdict:
     public_port: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class PlexCondition:
+class PlexCondition(Struct, frozen=True):
     """What can be wrong or worth knowing about a server, beside its settings. All healthy by default."""
 
     claimed: bool = True
@@ -47,8 +47,7 @@ class PlexCondition:
     rotated: tuple[LogLine, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class PlexSeed:
+class PlexSeed(Struct, frozen=True):
     """How the server is set up when the home starts. Times are real seconds."""
 
     token: str = "xP3kQ7vRt2LmNs8WzY4b"  # noqa: S105
@@ -60,7 +59,7 @@ class PlexSeed:
     private_address: str = "192.168.1.50"
     port: int = 32400
     #: Differs from the defaults of `plex_settings.SETTINGS`.
-    settings: Mapping[str, Value] = field(default_factory=dict)
+    settings: Mapping[str, Value] = {}
     claimed: bool = True
     signed_in: bool = True
     subscription: bool = True

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 SettingType = Literal["bool", "int", "text", "double"]
 Value = bool | int | float | str
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(Struct, frozen=True):
     """One row of `/:/prefs`. The port trio has `hidden` and no group, as on real servers."""
 
     id: str

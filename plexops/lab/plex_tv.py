@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
+
+from msgspec import Struct
 
 from plexops.lab.base import DeviceLog, HttpRequest, HttpResponse
 from plexops.lab.plex import PlexServer
@@ -17,8 +18,7 @@ _HASH = "0f4d7b6c9a1e4c52b8d3e6f7a9c0b1d2"
 _PATH = "/api/v2/resources"
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(Struct, frozen=True):
     """What the list holds otherwise than it should. In order by default."""
 
     #: Whether it holds the server at all, and whether the server's connection to plex.tv stands.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import threading
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from plexops.lab.filesystem import FileSystem
 
@@ -13,8 +14,7 @@ class KilledError(Exception):
     """The process that was running got a signal, or the home stopped."""
 
 
-@dataclass(slots=True, eq=False)
-class Process:
+class Process(Struct, eq=False):
     """One process; `words` is its command line."""
 
     pid: int

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address
 from typing import Literal
+
+from msgspec import Struct, field
 
 from plexops.lab.base import ForwardSeed, MappingSeed, PinholeSeed, ReservationSeed, Seed
 from plexops.lab.isp import ISPS, IspKind
@@ -16,6 +17,7 @@ from plexops.lab.routers import ROUTERS, RouterName
 from plexops.lab.server import MAC, OWN_RULES
 from plexops.lab.server_condition import ServerCondition
 from plexops.lab.ufw import Rule
+from plexops.structs import replace
 
 EXTERNAL_PORT = 32500
 PLEX_PORT = 32400
@@ -85,8 +87,7 @@ AUTOMATIC: Mapping[str, Value] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Vantage:
+class Vantage(Struct, frozen=True):
     """A host from which the port is tried. `inside` is one in the LAN itself: what it sees proves nothing."""
 
     role: Literal["outside", "outside2", "inside"] = "outside"
@@ -99,8 +100,7 @@ OUTSIDE = Vantage()
 INSIDE = Vantage("inside", PI)
 
 
-@dataclass(frozen=True, slots=True)
-class Rival:
+class Rival(Struct, frozen=True):
     """Another host with the server's address; it answers the router first. `by_hand`: it was set on the host itself."""
 
     name: str
@@ -108,8 +108,7 @@ class Rival:
     by_hand: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Scenario:
+class Scenario(Struct, frozen=True):
     """One state. `in-order` is the default of every field."""
 
     name: str
@@ -152,7 +151,7 @@ class Scenario:
     listing: Listing = field(default_factory=Listing)
     vantages: tuple[Vantage, ...] = (OUTSIDE,)
     #: What an address echo answers instead of the public address.
-    echoes: Mapping[str, str] = field(default_factory=dict)
+    echoes: Mapping[str, str] = {}
     #: To where the reverse proxy passes on; none: there is no proxy.
     proxy_to: IPv4Address | None = None
     #: Where it stands: on the Pi, by the home's name, or by a name that is gone; or elsewhere, with a tunnel to the Pi.

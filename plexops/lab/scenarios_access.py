@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from ipaddress import IPv4Address
 
 from plexops.lab.base import ForwardSeed
@@ -21,6 +20,7 @@ from plexops.lab.scenario import (
     Scenario,
     Vantage,
 )
+from plexops.structs import replace
 
 _SECOND = Vantage("outside2", IPv4Address("198.51.100.88"), frozenset({EXTERNAL_PORT}))
 _OFF = {**MANUAL, "PublishServerOnPlexOnlineKey": False, "ManualPortMappingMode": False}

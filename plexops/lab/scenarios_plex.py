@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from plexops.lab.plex_log import LogLine
 from plexops.lab.plex_seed import PlexCondition
 from plexops.lab.plex_tv import Listing
 from plexops.lab.scenario import AUTOMATIC, AUTOMATIC_PORT, EXTERNAL_PORT, FORWARD, MANUAL, OLD, Scenario
 from plexops.lab.server_condition import ServerCondition
+from plexops.structs import replace
 
 _DAY = 86_400
 _PUBLIC = "62.155.240.55"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from plexops.lab.base import ForwardSeed, PinholeSeed, ReservationSeed
 from plexops.lab.scenario import (
     EXTERNAL_PORT,
@@ -19,6 +17,7 @@ from plexops.lab.scenario import (
 )
 from plexops.lab.server import MAC
 from plexops.lab.server_condition import ServerCondition
+from plexops.structs import replace
 
 _PRINTER = "3c:2a:f4:0d:0e:0f"
 _STALE = ForwardSeed("Plex", str(EXTERNAL_PORT), OLD, str(PLEX_PORT), "tcp")

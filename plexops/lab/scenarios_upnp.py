@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from plexops.lab.base import WAN_ADDRESS, MappingSeed
 from plexops.lab.plex_seed import PlexCondition
 from plexops.lab.scenario import AUTOMATIC, AUTOMATIC_PORT, MAPPINGS, NAS, OLD, PLEX_PORT, RESERVED, Scenario
 from plexops.lab.server_condition import Container, ServerCondition
+from plexops.structs import replace
 
 _ANSWERS = PlexCondition(router_address=str(WAN_ADDRESS))
 _OLD_MAPPING = MappingSeed(AUTOMATIC_PORT, OLD, PLEX_PORT, "tcp", "Plex Media Server")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import BinaryIO, Literal
+
+from msgspec import Struct, field
 
 from plexops.lab.base import LAN_ADDRESS, Admission, Clock, DeviceLog, ExecResult, Packet
 from plexops.lab.curl import Connect, make_curl
@@ -42,8 +43,7 @@ HOME_URL="https://www.debian.org/"
 """
 
 
-@dataclass(slots=True)
-class ServerOptions:
+class ServerOptions(Struct):
     """How the server is set up. `sudo_password` empty: sudo asks for none."""
 
     sudo_password: str = ""
@@ -70,8 +70,7 @@ def _no_names(_name: str) -> Sequence[IPv4Address]:
     return ()
 
 
-@dataclass(frozen=True, slots=True)
-class ServerHooks:
+class ServerHooks(Struct, frozen=True):
     """What the server asks the home around it. `hops` are what answers on its way to the Internet, in order."""
 
     log: DeviceLog

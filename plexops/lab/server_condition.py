@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from typing import Literal
+
+from msgspec import Struct
 
 from plexops.lab.base import LAN_ADDRESS
 
@@ -22,8 +23,7 @@ TUNNEL_GATEWAY = IPv4Address("10.8.0.1")
 CONFIG_LOGS = "/Library/Application Support/Plex Media Server/Logs"
 
 
-@dataclass(frozen=True, slots=True)
-class Vpn:
+class Vpn(Struct, frozen=True):
     """A tunnel to a VPN provider that all of the server's traffic to the Internet takes."""
 
     public: IPv4Address = TUNNEL_PUBLIC
@@ -34,8 +34,7 @@ class Vpn:
     forwards: tuple[tuple[int, int], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Container:
+class Container(Struct, frozen=True):
     """A container that Plex runs in. `published`: the host's address and port, and the container's port."""
 
     network: Literal["host", "bridge", "container"] = "bridge"
@@ -48,8 +47,7 @@ class Container:
     config: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ServerCondition:
+class ServerCondition(Struct, frozen=True):
     """How the server stands in its network. Everything in order by default."""
 
     address_source: Literal["dhcp", "static"] = "dhcp"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import BinaryIO
+
+from msgspec import Struct, field
 
 from plexops.lab import docker_chains
 from plexops.lab.base import ExecResult, Fate, Packet
@@ -22,8 +23,7 @@ INTERFACE = "eth0"
 FAMILIES: tuple[Family, ...] = (4, 6)
 
 
-@dataclass(slots=True)
-class KernelFilters:
+class KernelFilters(Struct):
     """All tables. `rules` stand in a chain of somebody's own at input; `ufw` tells what of ufw's is loaded now."""
 
     rules: tuple[str, ...]
@@ -31,8 +31,8 @@ class KernelFilters:
     container: Container | None
     ruleset: Ruleset = field(default_factory=Ruleset)
     lock: threading.RLock = field(default_factory=threading.RLock)
-    _texts: dict[Family, str] = field(default_factory=dict)
-    _tables: dict[Family, Mapping[str, OldTable]] = field(default_factory=dict)
+    _texts: dict[Family, str] = {}
+    _tables: dict[Family, Mapping[str, OldTable]] = {}
 
     def __post_init__(self) -> None:
         if not self.rules:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address
 from typing import Any, BinaryIO
+
+from msgspec import Struct
 
 from plexops.lab import network_words
 from plexops.lab.base import PREFIX6, ROUTER_MAC, ExecResult
@@ -22,8 +23,7 @@ USAGE = "ping: usage error: Destination address required"
 _SS_HEAD = "State  Recv-Q Send-Q      Local Address:Port       Peer Address:Port Process\n"
 
 
-@dataclass(frozen=True, slots=True)
-class ServerNetwork:
+class ServerNetwork(Struct, frozen=True):
     """The server's view of its network. `hops` are what answers on the way to the Internet, in order."""
 
     mac: str

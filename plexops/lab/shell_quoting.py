@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 _PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|[0-9?!$#@*-]")
 
@@ -18,8 +19,7 @@ class ShellSyntaxError(Exception):
     """The text is no shell program; the message is as BusyBox ash words it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """A piece of a word: literal text, `$name`, `$(…)` or `$((…))`."""
 
     kind: Literal["text", "parameter", "command", "arithmetic"]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import posixpath
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO, Literal, Protocol
+
+from msgspec import Struct
 
 from plexops.lab.base import ExecResult
 from plexops.lab.filesystem import FileSystem
@@ -54,8 +55,7 @@ class Collected:
             return bytes(self._data)
 
 
-@dataclass(slots=True)
-class ToFile:
+class ToFile(Struct):
     """A standard output that is redirected to a file."""
 
     files: FileSystem
@@ -68,8 +68,7 @@ class ToFile:
             self.files.write(self.path, data, self.user, append=True)
 
 
-@dataclass(slots=True)
-class Streams:
+class Streams(Struct):
     """Standard input, output and error of a running command."""
 
     stdin: BinaryIO
@@ -77,8 +76,7 @@ class Streams:
     stderr: Output
 
 
-@dataclass(slots=True)
-class Context:
+class Context(Struct):
     """What a command knows of the shell that started it."""
 
     shell: Shell
@@ -117,8 +115,7 @@ class Context:
 CommandFunction = Callable[[list[str], BinaryIO, Context], ExecResult]
 
 
-@dataclass(slots=True)
-class State:
+class State(Struct):
     """One shell's variables and options."""
 
     user: str
@@ -127,8 +124,8 @@ class State:
     exported: set[str]
     directory: str = "/"
     name: str = "sh"
-    arguments: list[str] = field(default_factory=list)
-    functions: dict[str, Command] = field(default_factory=dict)
+    arguments: list[str] = []
+    functions: dict[str, Command] = {}
     status: int = 0
     last_job: int | None = None
     errexit: bool = False
@@ -136,7 +133,7 @@ class State:
     #: How many conditions surround the command: `set -e` does not count inside.
     condition: int = 0
     on_exit: str = ""
-    jobs: list[Process] = field(default_factory=list)
+    jobs: list[Process] = []
     #: The command about to run is this process itself (a background job, or after `exec`), not its child.
     exec_position: bool = False
     #: What `$$` gives in a background job: the shell that it belongs to, not its own process.

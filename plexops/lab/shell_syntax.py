@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import Literal
+
+from msgspec import Struct
 
 from plexops.lab.shell_quoting import ShellSyntaxError, parts, word_end
 
@@ -33,8 +34,7 @@ RESERVED = frozenset(
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(Struct, frozen=True):
     """`raw` is the text as written. `body` is a here-document's, `expands` whether `$` counts in it."""
 
     kind: Literal["word", "operator", "newline", "end"]
@@ -42,8 +42,7 @@ class Token:
     number: int | None = None
 
 
-@dataclass(slots=True)
-class Redirect:
+class Redirect(Struct):
     """`number` `operator` `target`; a here-document has its text in `body`."""
 
     number: int
@@ -53,34 +52,30 @@ class Redirect:
     expands: bool = True
 
 
-@dataclass(slots=True)
-class Simple:
+class Simple(Struct):
     """Assignments and a command with its arguments, all raw."""
 
-    assignments: list[tuple[str, str]] = field(default_factory=list)
-    words: list[str] = field(default_factory=list)
-    redirects: list[Redirect] = field(default_factory=list)
+    assignments: list[tuple[str, str]] = []
+    words: list[str] = []
+    redirects: list[Redirect] = []
 
 
-@dataclass(slots=True)
-class Compound:
+class Compound(Struct):
     """A subshell or a brace group."""
 
     kind: Literal["subshell", "group"]
     body: Sequence
-    redirects: list[Redirect] = field(default_factory=list)
+    redirects: list[Redirect] = []
 
 
-@dataclass(slots=True)
-class If:
+class If(Struct):
     """Branches of (condition, body); the last `else` has no condition."""
 
     branches: list[tuple[Sequence | None, Sequence]]
-    redirects: list[Redirect] = field(default_factory=list)
+    redirects: list[Redirect] = []
 
 
-@dataclass(slots=True)
-class Loop:
+class Loop(Struct):
     """`for name in words`, or `while` and `until` with a condition."""
 
     kind: Literal["for", "while", "until"]
@@ -88,48 +83,43 @@ class Loop:
     name: str = ""
     words: list[str] | None = None
     condition: Sequence | None = None
-    redirects: list[Redirect] = field(default_factory=list)
+    redirects: list[Redirect] = []
 
 
-@dataclass(slots=True)
-class Case:
+class Case(Struct):
     """`case word in pattern|pattern) …;; esac`."""
 
     word: str
     clauses: list[tuple[list[str], Sequence]]
-    redirects: list[Redirect] = field(default_factory=list)
+    redirects: list[Redirect] = []
 
 
-@dataclass(slots=True)
-class Function:
+class Function(Struct):
     """`name() { …; }`."""
 
     name: str
     body: Command
-    redirects: list[Redirect] = field(default_factory=list)
+    redirects: list[Redirect] = []
 
 
 Command = Simple | Compound | If | Loop | Case | Function
 
 
-@dataclass(slots=True)
-class Pipeline:
+class Pipeline(Struct):
     """Commands whose outputs are each the next one's input."""
 
     commands: list[Command]
     negated: bool = False
 
 
-@dataclass(slots=True)
-class AndOr:
+class AndOr(Struct):
     """Pipelines joined by `&&` and `||`; the first has no operator."""
 
     items: list[tuple[str, Pipeline]]
     background: bool = False
 
 
-@dataclass(slots=True)
-class Sequence:
+class Sequence(Struct):
     """Lists one after the other."""
 
     items: list[AndOr]

@@ -7,10 +7,10 @@ import logging
 import socket
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import BinaryIO, Protocol, cast
 
 import paramiko
+from msgspec import Struct
 from paramiko.common import (
     AUTH_FAILED,
     AUTH_SUCCESSFUL,
@@ -51,16 +51,14 @@ class Stream(Protocol):
         """End the connection."""
 
 
-@dataclass(slots=True)
-class Account:
+class Account(Struct):
     """One user: `keys` as in authorized_keys, `password` empty for none."""
 
-    keys: set[str] = field(default_factory=set)
+    keys: set[str] = set()
     password: str = ""
 
 
-@dataclass(slots=True)
-class SshOptions:
+class SshOptions(Struct):
     """How a server treats logins. Tests change it while the server runs."""
 
     methods: tuple[str, ...] = METHODS
@@ -134,8 +132,7 @@ class SshServer:
         self.disconnect_all()
 
 
-@dataclass(slots=True)
-class _QuietEnd:
+class _QuietEnd(Struct):
     """A stream whose end may already be gone: closing a channel of a dead connection is no error here."""
 
     stream: Stream

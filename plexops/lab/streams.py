@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from plexops.lab.network import Answer, Service
 from plexops.lab.ssh import Stream
 
 
-@dataclass(frozen=True, slots=True)
-class ServerForwarder:
+class ServerForwarder(Struct, frozen=True):
     """What the server's sshd connects to for its user (AllowTcpForwarding is on by default)."""
 
     connect: Callable[[str, int], Service | Answer | None]

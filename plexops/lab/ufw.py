@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
 from ipaddress import ip_network
 from typing import BinaryIO
+
+from msgspec import Struct
 
 from plexops.lab import ufw_chains
 from plexops.lab.base import ExecResult
 from plexops.lab.filesystem import FileSystem
 from plexops.lab.iptables import Family
 from plexops.lab.shell import Context, fail, say
+from plexops.structs import replace
 
 CONF = "/etc/ufw/ufw.conf"
 DEFAULTS = "/etc/default/ufw"
@@ -67,8 +69,7 @@ class UfwError(Exception):
     """What ufw answers with status 1 after `ERROR: `."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """One rule; `protocol` and `port` are `any` where nothing is said, networks as written."""
 
     action: str

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from plexops.languages.base import check_nonce, command_text
 from plexops.model.exchange import Read, Reply
@@ -38,8 +39,7 @@ def frame(reads: Sequence[Read], nonce: str, quote: Callable[[str], str]) -> str
     return "; ".join(parts)
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
+class _Part(Struct, frozen=True):
     """What one stream holds for one read."""
 
     text: str

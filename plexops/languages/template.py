@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
+
+from msgspec import Struct
 
 from plexops.languages.base import QUOTED_TYPES, Language, bare, text_of
 from plexops.model.exchange import Json
@@ -30,16 +31,14 @@ class TemplateProblem(ValueError):
         super().__init__(f"{where}: {reason}" if where else reason)
 
 
-@dataclass(frozen=True, slots=True)
-class Variable:
+class Variable(Struct, frozen=True):
     """A variable of a template, with the type that decides how it is quoted."""
 
     name: str
     type: FieldType
 
 
-@dataclass(frozen=True, slots=True)
-class Template:
+class Template(Struct, frozen=True):
     """A checked template: literal texts and variables in order."""
 
     parts: tuple[str | Variable, ...]

@@ -1,1 +1,1 @@
-"""The words of the product as frozen dataclasses and enums. Imports nothing but the standard library."""
+"""The words of the product as frozen structs and enums. Imports nothing but the standard library and msgspec."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from ipaddress import IPv4Address
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Done:
+
+class Done(Struct, frozen=True):
     """Who set a router by hand, and when (ISO date), as the inventory says."""
 
     by: str
@@ -30,8 +30,7 @@ class Topic(StrEnum):
     OTHER_NETWORK = "other-network"
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """One answer, as it was given at a time (UTC); `port` and `address` are those that the question named."""
 
     topic: Topic

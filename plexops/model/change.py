@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
+from msgspec import Struct
+
 from plexops.model.errors import Place
 from plexops.model.resources import KINDS
 from plexops.model.snapshot import SOMEBODY, Entry, Kind, KindState, Owner, Role, Snapshot, canonical
+from plexops.structs import replace
 
 
 class Action(StrEnum):
@@ -29,8 +31,7 @@ class Action(StrEnum):
     RENEW = "renew"
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """One change of one entry.
 
     `before` is the entry as it was seen (None: there is none). `want` are the values that shall be (None: no entry).
@@ -45,7 +46,7 @@ class Change:
     before: Entry | None = None
     want: Any = None
     fields: tuple[str, ...] = ()
-    raw: Mapping[str, str | tuple[str, ...] | None] = field(default_factory=lambda: MappingProxyType({}))
+    raw: Mapping[str, str | tuple[str, ...] | None] = MappingProxyType({})
     place: Place | None = None
     task: str = ""
     at: int | None = None

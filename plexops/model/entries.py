@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address
+
+from msgspec import Struct
 
 from plexops.model.values import Endpoint, Ports, Protocol
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
+class Lease(Struct, frozen=True):
     """An address that the DHCP server has given."""
 
     mac: str
@@ -18,8 +18,7 @@ class Lease:
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Neighbour:
+class Neighbour(Struct, frozen=True):
     """Who answered the router at an address of the LAN. `current`: within the last minute; else it may be long ago."""
 
     mac: str
@@ -27,8 +26,7 @@ class Neighbour:
     current: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class UpnpMapping:
+class UpnpMapping(Struct, frozen=True):
     """A mapping that some host asked the router for."""
 
     external_port: Ports
@@ -38,8 +36,7 @@ class UpnpMapping:
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class HostRule:
+class HostRule(Struct, frozen=True):
     """One line of the host firewall's own file, in its order: where a rule of ours is written.
 
     What packets really meet is asked of the kernel. `port` is set where the line is about TCP to just that port, from
@@ -50,16 +47,14 @@ class HostRule:
     port: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Listener:
+class Listener(Struct, frozen=True):
     """A listening TCP socket of the server. `*` is all addresses of both families, `0.0.0.0` and `::` those of one."""
 
     address: str
     port: int
 
 
-@dataclass(frozen=True, slots=True)
-class Echo:
+class Echo(Struct, frozen=True):
     """What somebody outside says our public address is. `asked_from` is `server` or `controller`."""
 
     source: str
@@ -87,8 +82,7 @@ class ProbeAnswer(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class Probe:
+class Probe(Struct, frozen=True):
     """One attempt to reach Plex from a vantage. `identifier` is the machineIdentifier that answered.
 
     `name`: it was asked by that name, which led to `address`; None where it led nowhere, or that is not known. `inside`:
@@ -159,8 +153,7 @@ class LogWord(StrEnum):
     PUBLISHING = "publishing"
 
 
-@dataclass(frozen=True, slots=True)
-class LogEvent:
+class LogEvent(Struct, frozen=True):
     """One line of Plex's log that says something about the way in. `time` is the server's local time, ISO, no zone."""
 
     word: LogWord

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from enum import IntEnum
+from types import MappingProxyType
+
+from msgspec import Struct
 
 
 class ExitStatus(IntEnum):
@@ -43,8 +45,7 @@ def worst(statuses: Iterable[ExitStatus]) -> ExitStatus:
     return next((status for status in PRECEDENCE if status in seen), ExitStatus.IN_ORDER)
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where a value was written: a file with its 1-based line and column."""
 
     file: str
@@ -55,8 +56,23 @@ class Place:
         return f"{self.file}:{self.line}:{self.column}"
 
 
-@dataclass(frozen=True, slots=True)
-class Code:
+class Places(Struct, frozen=True):
+    """Where each field of something was written. All are equal: what differs only in where it was written is the same."""
+
+    by_field: Mapping[str, Place] = MappingProxyType({})
+
+    def get(self, field: str) -> Place | None:
+        """Give where a field was written; None where it was not."""
+        return self.by_field.get(field)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Places)
+
+    def __hash__(self) -> int:
+        return 0
+
+
+class Code(Struct, frozen=True):
     """One kind of problem, as `plexops explain` shows it."""
 
     code: str
@@ -65,8 +81,7 @@ class Code:
     explanation: str
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """One thing that is wrong: what, where, why and what to do.
 
     `where` names a device and request for problems that no file has; `path` is the

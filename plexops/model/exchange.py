@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
+
+from msgspec import Struct, field
 
 #: JSON as Python has it.
 Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
@@ -16,15 +17,13 @@ Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 MAX_REPLY_BYTES = 2 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(Struct, frozen=True):
     """One command line in the device's own language; many are framed into one exec."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Lines:
+class Lines(Struct, frozen=True):
     """What is wanted of an answer that is a zip archive of text files: lines, as `grep` over several files gives them.
 
     The transport unpacks, and hands on nothing else: of each of the `files`, whatever folder of the archive it lies in and
@@ -37,8 +36,7 @@ class Lines:
     spare: str
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """One HTTP request without its login: the transport binds that as the request leaves.
 
     `path` starts with a slash and holds no query; `body` is JSON or absent; `accept` is what the answer is. `lines`:
@@ -70,8 +68,7 @@ class LookKind(StrEnum):
     ECHOIP = "echoip"  # one place tries a port of whoever asks
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(Struct, frozen=True):
     """Something that this computer itself finds out; `target` is a URL, or HOST:PORT.
 
     `detail` is what else is asked: who is asked apart from the group, which service, which place of a table.
@@ -99,8 +96,7 @@ def shown(ask: Question) -> str:
             return " ".join(part for part in (kind, target, detail) if part) + ", from this computer"
 
 
-@dataclass(frozen=True, slots=True)
-class Only:
+class Only(Struct, frozen=True):
     """What is kept of a JSON answer that lists more than anybody needs to see.
 
     The rows of the list in which `member` is `value`, and of these the members in `names`, at any depth.
@@ -111,8 +107,7 @@ class Only:
     names: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
+class Read(Struct, frozen=True):
     """One question that cannot change anything.
 
     `absent` holds the statuses that mean "this device has no such thing". `secret` marks an answer that
@@ -133,8 +128,7 @@ class Read:
     log: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """What came back. `status` is the exit status or HTTP status; None where the console has none.
 
     `whole` is False when the answer was cut off, by a limit or a broken connection: such a reply is never parsed.
@@ -149,8 +143,7 @@ class Reply:
     date: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Expect:
+class Expect(Struct, frozen=True):
     """What success looks like. All that is given must hold."""
 
     #: Statuses that mean success; empty where the console has none.
@@ -162,8 +155,7 @@ class Expect:
     equals: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(Struct, frozen=True):
     """One request that changes something, with what success looks like."""
 
     ask: Ask
@@ -190,8 +182,7 @@ class WindowKind(StrEnum):
                 return "survives the end of plexops, a cut line and a restart of the device"
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(Struct, frozen=True):
     """The device's own undo, from `open` until `confirm`; empty lists mean that there is none.
 
     `armed` asks whether what will undo is there and alive (it is: a status of 0, or none, and a text). `seconds` is its
@@ -205,8 +196,7 @@ class Window:
     seconds: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Fence:
+class Fence(Struct, frozen=True):
     """A marker on a device that keeps other runs off it, wherever they come from.
 
     `take` sets it and is allowed to fail; whoever is the only one whom `holders` then names, has it. `drop` takes away
@@ -219,8 +209,7 @@ class Fence:
     by_hand: str
 
 
-@dataclass(frozen=True, slots=True)
-class Script:
+class Script(Struct, frozen=True):
     """The exact requests of one change, in order. The first unexpected reply ends it."""
 
     writes: tuple[Write, ...]

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from plexops.model.snapshot import Role
 
 FactType = Literal["text", "address", "network", "number", "flag", "texts"]
 
 
-@dataclass(frozen=True, slots=True)
-class FactName:
+class FactName(Struct, frozen=True):
     """One fact. A `live` one changes by itself: guards judge it afresh, and no digest holds it."""
 
     name: str

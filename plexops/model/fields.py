@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address
 from typing import Literal
+
+from msgspec import Struct
 
 from plexops.model.values import Ports, Protocol
 
@@ -30,23 +31,20 @@ class FieldType(StrEnum):
 FieldValue = str | int | bool | IPv4Address | Ports | Protocol
 
 
-@dataclass(frozen=True, slots=True)
-class Typed:
+class Typed(Struct, frozen=True):
     """A value together with its type, on its way into a template."""
 
     type: FieldType
     value: FieldValue
 
 
-@dataclass(frozen=True, slots=True)
-class FromSite:
+class FromSite(Struct, frozen=True):
     """A default that the site knows: `server.mac`, `server.address`, `plex.address`, `plex.port`."""
 
     path: Literal["server.mac", "server.address", "plex.address", "plex.port"]
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(Struct, frozen=True):
     """One field of a resource kind: what a task may say, what a profile maps, what compare looks at."""
 
     name: str

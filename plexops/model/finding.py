@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from plexops.model.change import Change
 from plexops.model.errors import ExitStatus, Place
@@ -36,8 +37,7 @@ FINDING_EXIT: Mapping[FindingStatus, ExitStatus] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One line of a report. `want`, `have` and `why` are words; `changes` is what would cure it."""
 
     status: FindingStatus

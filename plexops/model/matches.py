@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
+
+from msgspec import Struct
 
 from plexops.model.intervals import Numbers
 
@@ -38,22 +39,19 @@ class AddressKind(StrEnum):
     MULTICAST = "multicast"
 
 
-@dataclass(frozen=True, slots=True)
-class FamilyIs:
+class FamilyIs(Struct, frozen=True):
     """IPv4 or IPv6."""
 
     families: frozenset[Family]
 
 
-@dataclass(frozen=True, slots=True)
-class ProtocolIs:
+class ProtocolIs(Struct, frozen=True):
     """The transport protocol, in names: tcp, udp, icmp … ; a number without a name is its digits."""
 
     names: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
-class InterfaceIs:
+class InterfaceIs(Struct, frozen=True):
     """Where the packet arrives (`side` SOURCE) or leaves (DESTINATION).
 
     Each name is one of: the kernel's name, `prefix*`, `@NAME` of an interface list, `%CLASS` of interfaces.
@@ -63,8 +61,7 @@ class InterfaceIs:
     names: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class AddressIn:
+class AddressIn(Struct, frozen=True):
     """An address is in a set of one family; a packet of the other family does not match, negated or not.
 
     `original`: that of the connection's first packet before any translation; without a connection no match.
@@ -76,8 +73,7 @@ class AddressIn:
     original: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class AddressIs:
+class AddressIs(Struct, frozen=True):
     """What an address is to the box. A kind in `unknown` cannot be decided (`unreachable`, `blackhole`)."""
 
     side: Side
@@ -85,8 +81,7 @@ class AddressIs:
     unknown: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class PortIn:
+class PortIn(Struct, frozen=True):
     """A port is in a set. It does not look at the protocol: front ends put `ProtocolIs` before it."""
 
     side: Side
@@ -94,37 +89,32 @@ class PortIn:
     original: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class SetHas:
+class SetHas(Struct, frozen=True):
     """An address is in one of the box's named sets."""
 
     side: Side
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class StateIs:
+class StateIs(Struct, frozen=True):
     """Connection tracking's state. Before tracking a packet is `invalid`."""
 
     states: frozenset[State]
 
 
-@dataclass(frozen=True, slots=True)
-class TranslatedIs:
+class TranslatedIs(Struct, frozen=True):
     """The connection's destination (or source) was translated; without a connection no match, negated or not."""
 
     side: Side
 
 
-@dataclass(frozen=True, slots=True)
-class DirectionIs:
+class DirectionIs(Struct, frozen=True):
     """The packet goes the connection's first way (`original`) or answers; without a connection no match."""
 
     original: bool
 
 
-@dataclass(frozen=True, slots=True)
-class MarkIs:
+class MarkIs(Struct, frozen=True):
     """The packet's mark (or its connection's) under a mask; a connection's without one: no match."""
 
     value: int
@@ -132,50 +122,43 @@ class MarkIs:
     connection: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class MarkNamed:
+class MarkNamed(Struct, frozen=True):
     """A mark that is a word (RouterOS: `no-mark`, `packet-mark=plex`). Empty: no mark was set."""
 
     name: str
     kind: Literal["packet", "connection"]
 
 
-@dataclass(frozen=True, slots=True)
-class FlagsAre:
+class FlagsAre(Struct, frozen=True):
     """TCP flags under a mask: bits FIN 1, SYN 2, RST 4, PSH 8, ACK 16, URG 32."""
 
     mask: int
     bits: int
 
 
-@dataclass(frozen=True, slots=True)
-class TagIs:
+class TagIs(Struct, frozen=True):
     """pf's tag."""
 
     word: str
 
 
-@dataclass(frozen=True, slots=True)
-class LinkIs:
+class LinkIs(Struct, frozen=True):
     """How the packet was addressed on the link; a viewer's packet is `host`."""
 
     kinds: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
-class ReversePathHolds:
+class ReversePathHolds(Struct, frozen=True):
     """The way back to the source leaves by the interface where the packet arrived."""
 
 
-@dataclass(frozen=True, slots=True)
-class MacIn:
+class MacIn(Struct, frozen=True):
     """The sender's hardware address on the link: from outside it is the gateway's. Lower case with colons."""
 
     addresses: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
-class RateWithin:
+class RateWithin(Struct, frozen=True):
     """At most so many packets a minute (`over`: more than that)."""
 
     per_minute: float
@@ -184,8 +167,7 @@ class RateWithin:
     words: str
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectionsWithin:
+class ConnectionsWithin(Struct, frozen=True):
     """At most `most` connections at a time (`over`: more than that)."""
 
     most: int
@@ -193,22 +175,19 @@ class ConnectionsWithin:
     words: str
 
 
-@dataclass(frozen=True, slots=True)
-class TimeIs:
+class TimeIs(Struct, frozen=True):
     """Only at some hours or days, in the device's words."""
 
     words: str
 
 
-@dataclass(frozen=True, slots=True)
-class AnyOf:
+class AnyOf(Struct, frozen=True):
     """One of several branches holds; a branch holds where all its matches do. No branch: never."""
 
     branches: tuple[tuple[Match, ...], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Other:
+class Other(Struct, frozen=True):
     """What is not modelled, in the device's words: it may hold or not."""
 
     words: str
@@ -240,8 +219,7 @@ Test = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(Struct, frozen=True):
     """One test, perhaps negated, with the device's words for it (`src-address-list=friends`)."""
 
     test: Test

@@ -7,11 +7,12 @@ family: front ends in `drivers/rulesets/` make these of what a device answered, 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
 from types import MappingProxyType
 from typing import Literal
+
+from msgspec import Struct
 
 from plexops.model.intervals import Numbers, edges, normalise
 from plexops.model.matches import (
@@ -34,16 +35,14 @@ class Verdict(StrEnum):
     CONTINUE = "continue"
 
 
-@dataclass(frozen=True, slots=True)
-class Jump:
+class Jump(Struct, frozen=True):
     """Walk another chain; `goto`: its end returns to where the last jump came from."""
 
     chain: str
     goto: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class TranslateDestination:
+class TranslateDestination(Struct, frozen=True):
     """DNAT. None keeps what the packet has. Of a port range a packet keeps a port inside, else takes the first.
 
     `shifts`: the port keeps its distance from `shift_from`, the first external port (pf, list boxes). `to_itself`:
@@ -57,20 +56,17 @@ class TranslateDestination:
     family: Family | Literal[0] = 0
 
 
-@dataclass(frozen=True, slots=True)
-class TranslateSource:
+class TranslateSource(Struct, frozen=True):
     """SNAT; None for the address of the interface by which the packet leaves (masquerade)."""
 
     addresses: Numbers | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class NoTracking:
+class NoTracking(Struct, frozen=True):
     """Connection tracking leaves the packet alone."""
 
 
-@dataclass(frozen=True, slots=True)
-class SetMark:
+class SetMark(Struct, frozen=True):
     """new = (old & keep) ^ value. `unknown`: set from what is not modelled."""
 
     value: int = 0
@@ -79,43 +75,37 @@ class SetMark:
     unknown: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class CopyMark:
+class CopyMark(Struct, frozen=True):
     """From the packet to its connection, or back."""
 
     to_connection: bool
 
 
-@dataclass(frozen=True, slots=True)
-class NameMark:
+class NameMark(Struct, frozen=True):
     """Set a mark that is a word."""
 
     name: str
     kind: Literal["packet", "connection"]
 
 
-@dataclass(frozen=True, slots=True)
-class SetTag:
+class SetTag(Struct, frozen=True):
     """pf's tag."""
 
     word: str
 
 
-@dataclass(frozen=True, slots=True)
-class AddToSet:
+class AddToSet(Struct, frozen=True):
     """The address joins a named set."""
 
     side: Side
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class SkipFilter:
+class SkipFilter(Struct, frozen=True):
     """The filter is not asked (pf's `rdr pass`)."""
 
 
-@dataclass(frozen=True, slots=True)
-class UnknownEffect:
+class UnknownEffect(Struct, frozen=True):
     """Not modelled. In a filter chain: stopped, or goes on. In a nat chain: goes on, or anywhere."""
 
     words: str
@@ -137,8 +127,7 @@ Effect = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """One rule. `off`: why it is not in force (disabled, invalid, skipped by the vendor); empty: it is.
 
     `words` is the rule as the device writes it, `name` what its owner calls it (comment, section), `handle` how the
@@ -166,8 +155,7 @@ class Rule:
         return f"“{self.name or self.words}”"
 
 
-@dataclass(frozen=True, slots=True)
-class Hook:
+class Hook(Struct, frozen=True):
     """Where packets enter a base chain.
 
     `stage` is a word of the box's plumbing (`prerouting`, `filter/forward`). `order`: of two chains with one stage and
@@ -184,8 +172,7 @@ class Hook:
     devices: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Chain:
+class Chain(Struct, frozen=True):
     """Rules in order. `unread`: why its rules are not known; that is a state of its own, never an empty chain."""
 
     id: str
@@ -197,8 +184,7 @@ class Chain:
 # --- What the box itself must tell --------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class LocalAddress:
+class LocalAddress(Struct, frozen=True):
     """An address of the box itself."""
 
     family: Family
@@ -206,8 +192,7 @@ class LocalAddress:
     interface: str
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(Struct, frozen=True):
     """A destination network and the interface by which it is reached. `gateway` is the next hop, if it has one."""
 
     family: Family
@@ -222,8 +207,7 @@ class Route:
         return cls(net.version, (edges(net),), net.prefixlen, interface, gateway)
 
 
-@dataclass(frozen=True, slots=True)
-class NamedSet:
+class NamedSet(Struct, frozen=True):
     """A named set of addresses, by family. `unread`: why its elements are not known."""
 
     v4: Numbers = ()
@@ -231,8 +215,7 @@ class NamedSet:
     unread: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Box:
+class Box(Struct, frozen=True):
     """All that decides what becomes of a packet on one device. None for what was not read: a question, no default.
 
     `lists` and `classes` map the name of an interface list or class to the kernel's names in it. `internet_side` are
@@ -241,17 +224,17 @@ class Box:
     """
 
     plumbing: str
-    chains: Mapping[str, Chain] = field(default_factory=lambda: MappingProxyType({}))
+    chains: Mapping[str, Chain] = MappingProxyType({})
     addresses: tuple[LocalAddress, ...] | None = None
     routes: tuple[Route, ...] | None = None
     internet_side: str = ""
     lists: Mapping[str, frozenset[str]] | None = None
     classes: Mapping[str, frozenset[str]] | None = None
-    sets: Mapping[str, NamedSet] = field(default_factory=lambda: MappingProxyType({}))
+    sets: Mapping[str, NamedSet] = MappingProxyType({})
     gateway_mac: str | None = None
     outside_model: tuple[str, ...] = ()
     #: Where rules of plexops's own stand, by what they are (`port_forward`, `firewall_rule`, `passes`): chain ids.
-    inserts: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    inserts: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
     def own(self, family: Family, interface: str | None = None) -> Numbers:
         """Give its own addresses, on one interface or on all of them; none where they were not read."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from plexops.model.change import Change
 from plexops.model.exchange import Call, Fence, Script, Window, Write
@@ -19,8 +20,7 @@ GUARD_NAMES: tuple[str, ...] = tuple(f"G{number}" for number in range(1, 14))
 PLAN_LIFETIME = 24 * 3600
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """One change with its exact requests, rendered on the state that the steps before it leave.
 
     `no_way_back` says why it will not be undone: guards would refuse the old state. `fence` is the marker that is set
@@ -33,8 +33,7 @@ class Step:
     fence: Fence | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class GuardVerdict:
+class GuardVerdict(Struct, frozen=True):
     """What one guard says of a plan. `holds` is False exactly when it refuses."""
 
     guard: str
@@ -44,8 +43,7 @@ class GuardVerdict:
     applies: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """The steps for one site, and the basis: named parts, each with a digest of its own, so that a stale plan can
     name what moved."""
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from plexops.model.errors import Place
 from plexops.model.exchange import Expect, Method, WindowKind
@@ -23,8 +24,7 @@ class Speaks(StrEnum):
     NOTHING = "nothing"
 
 
-@dataclass(frozen=True, slots=True)
-class Param:
+class Param(Struct, frozen=True):
     """A word that an inventory may set for its own router, of `[A-Za-z0-9_./-]`."""
 
     name: str
@@ -32,8 +32,7 @@ class Param:
     means: str
 
 
-@dataclass(frozen=True, slots=True)
-class ReadSpec:
+class ReadSpec(Struct, frozen=True):
     """One question. `run` is a command line; otherwise `method`, `path` and `body` are a request."""
 
     id: str
@@ -47,15 +46,14 @@ class ReadSpec:
     place: Place | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class FactSpec:
+class FactSpec(Struct, frozen=True):
     """Where a fact is: a JMESPath expression over a parsed read, or over several, each under its own name."""
 
     name: str
     reads: tuple[str, ...]
     take: str
     #: The fact's words by the device's words, where they differ.
-    values: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    values: Mapping[str, tuple[str, ...]] = MappingProxyType({})
     #: What an answer without the value means. None: unknown.
     default: str | None = None
     #: Which end of an answer like `192.168.1.100-192.168.1.199` is meant.
@@ -63,8 +61,7 @@ class FactSpec:
     place: Place | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Room:
+class Room(Struct, frozen=True):
     """How many bytes of UTF-8 a device takes of what a task says, and what a longer text would do there."""
 
     most: int
@@ -76,8 +73,7 @@ class Room:
         return "" if length <= self.most else f"{length} bytes, and {self.most} fit: {self.because}"
 
 
-@dataclass(frozen=True, slots=True)
-class FieldMap:
+class FieldMap(Struct, frozen=True):
     """How one field of a resource stands in the device's own words.
 
     `fallback` is the field that holds where `name` is missing, `default` the word that then counts. `values` maps
@@ -88,14 +84,13 @@ class FieldMap:
     name: str
     fallback: str = ""
     default: str | None = None
-    values: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    values: Mapping[str, tuple[str, ...]] = MappingProxyType({})
     contains: str = ""
     otherwise: str | None = None
     room: Room | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """One write: `run` a command, `send` an HTTP request, or put a `file` in place."""
 
     run: str = ""
@@ -109,8 +104,7 @@ class Request:
     place: Place | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Serving:
+class Serving(Struct, frozen=True):
     """What must be so for entries of a kind to act: a service is up, and is meant for the home network.
 
     `fact` is `yes`, or says why it is not so. `ranges` is a fact in which the addresses stand that the service is for.
@@ -120,23 +114,22 @@ class Serving:
     ranges: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ResourceSpec:
+class ResourceSpec(Struct, frozen=True):
     """How one kind is kept on the device; with `backends` there are several, of which one is active."""
 
     kind: Kind
     read: str
     rows: str = ""
     #: Rows count only if every field here has one of the words; an empty word means that the field is missing.
-    where: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
-    unless: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    where: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    unless: Mapping[str, tuple[str, ...]] = MappingProxyType({})
     #: A read that lists the handles in the same order as the rows.
     ids: str = ""
     handle: str = ""
     label: str = ""
     owner_field: str = ""
     owner_like: str = ""
-    fields: Mapping[str, FieldMap] = field(default_factory=lambda: MappingProxyType({}))
+    fields: Mapping[str, FieldMap] = MappingProxyType({})
     #: Fields of the device that narrow an entry down to some senders or times.
     limits: tuple[str, ...] = ()
     #: Fields of the device without meaning for us. Where it is given, any other field makes a row not understood.
@@ -147,7 +140,7 @@ class ResourceSpec:
     adopt: tuple[Request, ...] = ()
     adopt_unset: tuple[Request, ...] = ()
     backend: str = ""
-    active: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    active: Mapping[str, str] = MappingProxyType({})
     serves: Serving | None = None
     #: Makes what is saved take effect, after every write; alone where that did not come about.
     apply: tuple[Request, ...] = ()
@@ -160,8 +153,7 @@ class ResourceSpec:
     place: Place | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class WindowSpec:
+class WindowSpec(Struct, frozen=True):
     """The device's own undo.
 
     A timer of a shell needs only a `directory` of its memory. Otherwise templates know `name`, `seconds` and `undo`, the
@@ -177,8 +169,7 @@ class WindowSpec:
     place: Place | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Verified:
+class Verified(Struct, frozen=True):
     """On what a profile was seen to work, and how: a lab dialect, captures, or a real device."""
 
     firmware: str
@@ -194,8 +185,7 @@ CONFIGURED_NAMES = ("uci",)
 IN_FORCE_NAMES = ("pf",)
 
 
-@dataclass(frozen=True, slots=True)
-class PacketSpec:
+class PacketSpec(Struct, frozen=True):
     """How what the device does with packets is put together: of the reads that bear the names of the plumbing's parts.
 
     `internet_side` is the interface there, or the fact that names it; `inserts` are the chains in which rules of ours
@@ -204,31 +194,30 @@ class PacketSpec:
 
     plumbing: str
     internet_side: str
-    inserts: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    inserts: Mapping[str, tuple[str, ...]] = MappingProxyType({})
     configured: tuple[str, str] | None = None
     place: Place | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Profile:
+class Profile(Struct, frozen=True):
     """One router family."""
 
     name: str
     title: str
     speaks: Speaks
     text: str
-    params: Mapping[str, Param] = field(default_factory=lambda: MappingProxyType({}))
+    params: Mapping[str, Param] = MappingProxyType({})
     login: str = ""
     #: Functions of the shell that every write and the way back may use.
     functions: str = ""
     errors: tuple[str, ...] = ()
-    reads: Mapping[str, ReadSpec] = field(default_factory=lambda: MappingProxyType({}))
+    reads: Mapping[str, ReadSpec] = MappingProxyType({})
     facts: tuple[FactSpec, ...] = ()
-    resources: Mapping[Kind, tuple[ResourceSpec, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    resources: Mapping[Kind, tuple[ResourceSpec, ...]] = MappingProxyType({})
     window: WindowSpec | None = None
     packets: PacketSpec | None = None
     #: What a person does by hand, by kind.
-    steps: Mapping[Kind, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    steps: Mapping[Kind, tuple[str, ...]] = MappingProxyType({})
     verified: tuple[Verified, ...] = ()
     place: Place | None = None
     #: Whether it comes with plexops, word for word: any other one stands where a pull request may change it.

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
+
+from msgspec import Struct
 
 from plexops.model.entries import Echo, Probe, UpnpMapping
 from plexops.model.errors import ExitStatus
 
 
-@dataclass(frozen=True, slots=True)
-class OwnNetwork:
+class OwnNetwork(Struct, frozen=True):
     """Where this computer is: its interface and address, the default gateway, and the LAN that the gateway is in."""
 
     interface: str
@@ -19,8 +19,7 @@ class OwnNetwork:
     network: IPv4Network
 
 
-@dataclass(frozen=True, slots=True)
-class SeenGateway:
+class SeenGateway(Struct, frozen=True):
     """A box that says by UPnP that it leads to the internet; or our own gateway, that said it by NAT-PMP alone.
 
     `wan` None: it did not tell its address there, and `why` says why. `wanless`: it said that it has none, which is
@@ -41,8 +40,7 @@ class SeenGateway:
     wan_by: str = "UPnP"
 
 
-@dataclass(frozen=True, slots=True)
-class SeenPlex:
+class SeenPlex(Struct, frozen=True):
     """A Plex server that answered `/identity`. `local`: it runs on this computer."""
 
     address: IPv4Address
@@ -55,8 +53,7 @@ class SeenPlex:
     secure: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class QuickVerdict:
+class QuickVerdict(Struct, frozen=True):
     """How far a look from this computer goes. `decided` is False where it found no cause: that is never "in order"."""
 
     id: str
@@ -67,8 +64,7 @@ class QuickVerdict:
     do: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class QuickReport:
+class QuickReport(Struct, frozen=True):
     """All that a look from this computer gave. `unseen` says what it could not see, and who could."""
 
     network: OwnNetwork | None

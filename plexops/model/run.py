@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from functools import cache
 from types import MappingProxyType
-from typing import Literal, NewType
+from typing import Final, Literal, TypeVar
+
+from msgspec import Struct
 
 from plexops.model.errors import Place, Problem
 from plexops.model.finding import FindingStatus
 
 #: The name of this document's shape. Fields are only added within one number.
-RUN_SCHEMA = "plexops.run/1"
+RUN_SCHEMA: Final = "plexops.run/1"
+
+P = TypeVar("P", bound=Struct)
 
 RunCommand = Literal["audit", "diagnose", "apply", "dry-run", "rollback", "rollback-dry-run", "recover"]
 #: The commands that only show what they would send, as a person writes them.
@@ -26,8 +30,7 @@ GuardVerdict = Literal["holds", "refuses", "not-applicable"]
 ProofMark = Literal["proven", "refuted", "unknown"]
 
 
-@dataclass(frozen=True, slots=True)
-class Hop:
+class Hop(Struct, frozen=True):
     """One stop on the path, from the Internet to Plex. `word` says in one or two words what `mark` shows."""
 
     stop: Stop
@@ -37,8 +40,7 @@ class Hop:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class FindingReport:
+class FindingReport(Struct, frozen=True):
     """One resource or condition: what shall be, what is, and why that matters.
 
     `adoptable` is the id for `--adopt` where somebody's entry could be taken over; `steps` are what a person
@@ -59,8 +61,7 @@ class FindingReport:
     steps: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class FieldChange:
+class FieldChange(Struct, frozen=True):
     """One field of a change; an empty text is a field that is not there."""
 
     name: str
@@ -68,8 +69,7 @@ class FieldChange:
     after: str
 
 
-@dataclass(frozen=True, slots=True)
-class ChangeReport:
+class ChangeReport(Struct, frozen=True):
     """One change: the exact requests, what would undo it, and what became of it."""
 
     id: str
@@ -91,8 +91,7 @@ class ChangeReport:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class GuardReport:
+class GuardReport(Struct, frozen=True):
     """What one safety rule said."""
 
     id: str
@@ -101,8 +100,7 @@ class GuardReport:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
+class Proof(Struct, frozen=True):
     """One thing that proves or refutes the effect: `source` is who said it (plex, a vantage, a device read back)."""
 
     mark: ProofMark
@@ -110,8 +108,7 @@ class Proof:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Exhibit:
+class Exhibit(Struct, frozen=True):
     """One answer of a device. `time` is UTC ISO; `sha256_raw` is of the unmasked bytes that stay on this machine."""
 
     id: str
@@ -123,16 +120,14 @@ class Exhibit:
     cut: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(Struct, frozen=True):
     """One step of the run; `offset` is seconds since its start."""
 
     offset: float
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceDiff:
+class DeviceDiff(Struct, frozen=True):
     """The configuration of one device before and after, as text of the device's own lines."""
 
     device: str
@@ -140,8 +135,7 @@ class DeviceDiff:
     after: str
 
 
-@dataclass(frozen=True, slots=True)
-class AlsoSeen:
+class AlsoSeen(Struct, frozen=True):
     """A cause that was seen besides the verdict. `id` is the rule's, as in docs/verdicts.md."""
 
     id: str
@@ -149,8 +143,7 @@ class AlsoSeen:
     says: str
 
 
-@dataclass(frozen=True, slots=True)
-class WayStop:
+class WayStop(Struct, frozen=True):
     """One stop of one of the three ways, by its id and its name. `state` says what is known of it, `says` why."""
 
     way: str
@@ -161,8 +154,7 @@ class WayStop:
     exhibits: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class CandidateReport:
+class CandidateReport(Struct, frozen=True):
     """A stop at which the cause may be, with the ids of those causes. `state` and `says` as of the stop."""
 
     stop: str
@@ -172,8 +164,7 @@ class CandidateReport:
     causes: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class VerdictReport:
+class VerdictReport(Struct, frozen=True):
     """Diagnose's answer: the layer where it fails, the cause, what decided it, and what would overturn it.
 
     `id` is the row's in docs/verdicts.md. `rows` are the runbook's ids. `confidence` is certain, likely, or none where
@@ -198,8 +189,7 @@ class VerdictReport:
     ignored: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class SiteReport:
+class SiteReport(Struct, frozen=True):
     """All that one site's part of a run has to say. `outcome` is one sentence."""
 
     name: str
@@ -231,44 +221,51 @@ class SiteReport:
     before_after: tuple[DeviceDiff, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class RunReport:
+class RunReport(Struct, frozen=True, kw_only=True):
     """One run over one or more sites. `started` is UTC ISO, `seconds` how long it took.
 
     `journal_head` is the hash of the run's last journal record when this was written.
     """
 
+    schema: Literal["plexops.run/1"] = RUN_SCHEMA
     command: RunCommand
     run_id: str
     started: str
     seconds: float
     version: str
     exit_status: int
-    sites: tuple[SiteReport, ...]
     journal_head: str = ""
-    schema: str = RUN_SCHEMA
+    sites: tuple[SiteReport, ...]
 
 
-#: A report that may leave this machine. Only `evidence.masking` makes one; renderers of files accept nothing else.
-MaskedReport = NewType("MaskedReport", RunReport)
+class MaskedReport(RunReport, frozen=True):
+    """A report that may leave this machine. Only `evidence.masking` makes one; renderers of files accept nothing else."""
 
 
-def map_texts(report: RunReport, change: Callable[[str, str], str]) -> RunReport:
-    """Give the same report with every text sent through `change(field name, text)`.
+#: How a field is written that holds a free text: all others hold words of closed lists, numbers, or parts.
+_FREE = frozenset({"str", "str | None", "tuple[str, ...]"})
 
-    It walks the JSON form, so a field that is added later can't be forgotten. Words from closed lists (marks,
-    statuses …) are left as they are.
+
+def map_texts(part: P, change: Callable[[str, str], str]) -> P:
+    """Give the same part of a report with every free text in it sent through `change(field name, text)`.
+
+    It goes by how the fields are declared, so that one that is added later can't be forgotten.
     """
-    from plexops.model.run_json import CLOSED_FIELDS, report_from_json, report_to_json
+    return type(part)(**{name: _mapped(part, name, change) for name in part.__struct_fields__})
 
-    def walk(parent: str, name: str, value: object) -> object:
-        if isinstance(value, str):
-            closed = name in CLOSED_FIELDS or f"{parent}.{name}" in CLOSED_FIELDS
-            return value if closed else change(name, value)
-        if isinstance(value, dict):
-            return {key: walk(name, key, item) for key, item in value.items()}
-        if isinstance(value, list):
-            return [walk(parent, name, item) for item in value]
-        return value
 
-    return report_from_json(walk("", "", report_to_json(report)))
+def _mapped(part: Struct, name: str, change: Callable[[str, str], str]) -> object:
+    value = getattr(part, name)
+    if isinstance(value, Struct):
+        return map_texts(value, change)
+    free = _annotation(type(part), name) in _FREE
+    if isinstance(value, str):
+        return change(name, value) if free else value
+    if isinstance(value, tuple):
+        return tuple(change(name, item) if free else map_texts(item, change) for item in value)
+    return value
+
+
+@cache
+def _annotation(kind: type[Struct], name: str) -> str:
+    return next(str(base.__annotations__[name]) for base in kind.__mro__ if name in base.__annotations__)

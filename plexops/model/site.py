@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import IPv4Address
 from types import MappingProxyType
 from typing import Any, cast
 from urllib.parse import urlsplit
 
+from msgspec import Struct
+
 from plexops.model.answers import Done
-from plexops.model.errors import Place, Problem
+from plexops.model.errors import Place, Places, Problem
 from plexops.model.fields import FieldValue
 from plexops.model.snapshot import Kind, Role
 from plexops.model.values import PLEX_PORT, Ports
@@ -21,7 +22,6 @@ Value = None | str | int | bool | Mapping[str, "Value"]
 
 #: Plex's own service: it lists an account's servers, and tells apps where to find them.
 PLEX_TV = "https://plex.tv"
-_NOWHERE: Mapping[str, Place] = MappingProxyType({})
 
 
 class CheckerName(StrEnum):
@@ -98,8 +98,7 @@ class SecretSource(StrEnum):
     SERVER = "server"
 
 
-@dataclass(frozen=True, slots=True)
-class SecretReference:
+class SecretReference(Struct, frozen=True):
     """A secret as the inventory names it. `wanted` is the path that wants it (`sites.home.router.password`).
 
     `name` is the variable or the file as written; a relative file is found from `directory`.
@@ -117,8 +116,7 @@ class SecretReference:
         return f"{self.source}:{self.name}" if self.name else str(self.source)
 
 
-@dataclass(frozen=True, slots=True)
-class SshLogin:
+class SshLogin(Struct, frozen=True):
     """How a device is reached over SSH. What is empty or None, `~/.ssh/config`, the agent and the defaults answer.
 
     `via` is the jump host. `key` is a private key's text, `key_file` an absolute path to one. `host_key` is a public
@@ -134,11 +132,10 @@ class SshLogin:
     host_key: str = ""
     via: SshLogin | None = None
     directory: str = ""
-    places: Mapping[str, Place] = field(default_factory=lambda: _NOWHERE, compare=False)
+    places: Places = Places()
 
 
-@dataclass(frozen=True, slots=True)
-class HttpLogin:
+class HttpLogin(Struct, frozen=True):
     """How a device is reached over HTTP or HTTPS. `port` None: what the profile says.
 
     `tls_pin` is `sha256//` and the base64 of the SHA-256 of the certificate's public key, as curl writes it.
@@ -152,25 +149,23 @@ class HttpLogin:
     api_secret: SecretReference | None = None
     tls_pin: str = ""
     via: SshLogin | None = None
-    places: Mapping[str, Place] = field(default_factory=lambda: _NOWHERE, compare=False)
+    places: Places = Places()
 
 
-@dataclass(frozen=True, slots=True)
-class Become:
+class Become(Struct, frozen=True):
     """How a login, or plexops on the device itself, gets more rights, and the password that it takes."""
 
     method: BecomeMethod = BecomeMethod.SUDO
     password: SecretReference | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RouterDevice:
+class RouterDevice(Struct, frozen=True):
     """A router. Its profile decides whether `ssh` or `http` is the way in. `manual` has no way in at all."""
 
     profile: str
     ssh: SshLogin
     http: HttpLogin
-    params: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    params: Mapping[str, str] = MappingProxyType({})
     #: With `manual`: the box whose steps are said, and who took them.
     like: str = ""
     done: Done | None = None
@@ -178,7 +173,7 @@ class RouterDevice:
     role: Role = Role.ROUTER
     connection: Connection = Connection.SSH
     become: Become | None = None
-    places: Mapping[str, Place] = field(default_factory=lambda: _NOWHERE, compare=False)
+    places: Places = Places()
 
     @property
     def address(self) -> str:
@@ -191,8 +186,7 @@ class RouterDevice:
         return self.profile == "manual"
 
 
-@dataclass(frozen=True, slots=True)
-class UpstreamDevice:
+class UpstreamDevice(Struct, frozen=True):
     """The gateway between the router and the internet, where there is one: the second NAT, or a modem."""
 
     router: RouterDevice
@@ -200,8 +194,7 @@ class UpstreamDevice:
     passes_on: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ServerDevice:
+class ServerDevice(Struct, frozen=True):
     """The host that Plex runs on. `address` is where it shall be. `login` None: plexops does not log in there.
 
     `connection` is `LOCAL` where plexops runs on it: then it is asked without a login.
@@ -215,7 +208,7 @@ class ServerDevice:
     firewall: HostFirewall = HostFirewall.AUTO
     container: Container = Container.AUTO
     connection: Connection = Connection.SSH
-    places: Mapping[str, Place] = field(default_factory=lambda: _NOWHERE, compare=False)
+    places: Places = Places()
 
     @property
     def asked(self) -> bool:
@@ -223,8 +216,7 @@ class ServerDevice:
         return self.login is not None or self.connection is Connection.LOCAL
 
 
-@dataclass(frozen=True, slots=True)
-class PlexDevice:
+class PlexDevice(Struct, frozen=True):
     """The Plex server. `address` and `port`: where the router must send packets.
 
     `address` is None where neither the URL nor the server says it.
@@ -236,20 +228,18 @@ class PlexDevice:
     port: int = PLEX_PORT
     tls_pin: str = ""
     via: SshLogin | None = None
-    places: Mapping[str, Place] = field(default_factory=lambda: _NOWHERE, compare=False)
+    places: Places = Places()
 
 
-@dataclass(frozen=True, slots=True)
-class Vantage:
+class Vantage(Struct, frozen=True):
     """A place outside from which the port is tried."""
 
     name: str
     ssh: SshLogin
-    place: Place | None = field(default=None, compare=False)
+    place: Place | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Checker:
+class Checker(Struct, frozen=True):
     """A stranger's service that tries a port, asked only because the user named it. `url` ends without a slash."""
 
     name: CheckerName
@@ -266,16 +256,14 @@ class Checker:
         return self.name is CheckerName.ECHOIP
 
 
-@dataclass(frozen=True, slots=True)
-class Variable:
+class Variable(Struct, frozen=True):
     """A variable's value with the place that gave it. Its texts may hold `{{ … }}`."""
 
     value: Value
-    place: Place | None = field(default=None, compare=False)
+    place: Place | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Site:
+class Site(Struct, frozen=True):
     """One home. `variables` are already merged: defaults, then groups in their order, then the site's own.
 
     `echoes` are services that tell the public address: None means the usual ones, empty means that none is asked.
@@ -283,10 +271,10 @@ class Site:
     """
 
     name: str
-    place: Place = field(compare=False)
+    place: Place
     groups: tuple[str, ...] = ()
     access: Access = Access.FORWARD
-    variables: Mapping[str, Variable] = field(default_factory=lambda: MappingProxyType({}))
+    variables: Mapping[str, Variable] = MappingProxyType({})
     router: RouterDevice | None = None
     upstream: UpstreamDevice | None = None
     server: ServerDevice | None = None
@@ -295,11 +283,10 @@ class Site:
     checkers: tuple[Checker, ...] = ()
     echoes: tuple[str, ...] | None = None
     plex_tv: str = ""
-    places: Mapping[str, Place] = field(default_factory=lambda: _NOWHERE, compare=False)
+    places: Places = Places()
 
 
-@dataclass(frozen=True, slots=True)
-class Inventory:
+class Inventory(Struct, frozen=True):
     """All sites of one file; `notes` are what is allowed and looks odd."""
 
     file: str
@@ -314,57 +301,51 @@ class State(StrEnum):
     ABSENT = "absent"
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(Struct, frozen=True):
     """One field as a task writes it; a text may hold `{{ … }}`."""
 
     value: str | int | bool
     place: Place
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
+class Task(Struct, frozen=True):
     """One task as a playbook writes it. `key` is empty where the task leaves it to the kind."""
 
     name: str
     kind: Kind
     place: Place
     key: str = ""
-    values: Mapping[str, Setting] = field(default_factory=lambda: MappingProxyType({}))
+    values: Mapping[str, Setting] = MappingProxyType({})
     state: State = State.PRESENT
     adopt: bool = False
     tags: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Pattern:
+class Pattern(Struct, frozen=True):
     """One word of `sites:`: a name, a group, a glob, `all`, or one of these after `!`."""
 
     text: str
     place: Place | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Play:
+class Play(Struct, frozen=True):
     """Some tasks for some sites. `tags` are already in every task of it."""
 
     name: str
     place: Place
     sites: tuple[Pattern, ...]
     tasks: tuple[Task, ...]
-    variables: Mapping[str, Variable] = field(default_factory=lambda: MappingProxyType({}))
+    variables: Mapping[str, Variable] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Playbook:
+class Playbook(Struct, frozen=True):
     """All plays of one file, in order."""
 
     file: str
     plays: tuple[Play, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ResolvedTask:
+class ResolvedTask(Struct, frozen=True):
     """One task for one site: every field has its typed value, from the task, the site or the kind.
 
     `want` is what the kind's own `build` made of them: None for conditions, and where the task does not apply to
@@ -374,18 +355,17 @@ class ResolvedTask:
     name: str
     kind: Kind
     key: str
-    place: Place = field(compare=False)
-    values: Mapping[str, FieldValue] = field(default_factory=lambda: MappingProxyType({}))
+    place: Place
+    values: Mapping[str, FieldValue] = MappingProxyType({})
     want: Any = None
     state: State = State.PRESENT
     adopt: bool = False
     tags: frozenset[str] = frozenset()
     not_applicable: str = ""
-    places: Mapping[str, Place] = field(default_factory=lambda: _NOWHERE, compare=False)
+    places: Places = Places()
 
 
-@dataclass(frozen=True, slots=True)
-class SiteTasks:
+class SiteTasks(Struct, frozen=True):
     """One site with all that shall be true there, in the order in which the playbooks say it."""
 
     site: Site

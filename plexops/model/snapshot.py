@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
+
+from msgspec import Struct
 
 from plexops.model.packets import Box
 
@@ -60,8 +61,7 @@ class KindState(StrEnum):
 FactValue = str | int | bool | tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(Struct, frozen=True):
     """One thing that a device said about itself, and the exhibit that shows it."""
 
     name: str
@@ -69,8 +69,7 @@ class Fact:
     exhibit: str
 
 
-@dataclass(frozen=True, slots=True)
-class Owner:
+class Owner(Struct, frozen=True):
     """Whose entry it is. `key` is set on ours: it came from our tag."""
 
     key: str = ""
@@ -84,8 +83,7 @@ class Owner:
 SOMEBODY = Owner()
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One forward, reservation, rule … as the device holds it.
 
     `values` is the model's type for the kind, or None where the entry could not be understood: it then counts as
@@ -107,16 +105,15 @@ class Entry:
     placed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True):
     """All that one device said at one time. A fact that is not in `facts` is unknown."""
 
     role: Role
-    facts: Mapping[str, Fact] = field(default_factory=lambda: MappingProxyType({}))
+    facts: Mapping[str, Fact] = MappingProxyType({})
     entries: tuple[Entry, ...] = ()
-    kinds: Mapping[Kind, KindState] = field(default_factory=lambda: MappingProxyType({}))
+    kinds: Mapping[Kind, KindState] = MappingProxyType({})
     #: Why a kind or fact is unknown or unsupported, in words for a person, by kind or fact name.
-    reasons: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    reasons: Mapping[str, str] = MappingProxyType({})
     #: What decides about packets there; None where it was not read.
     box: Box | None = None
     #: Kinds of which something is saved and not applied, or applied and not saved: they are unknown, and not done.
@@ -162,8 +159,8 @@ def canonical(value: object) -> Any:
     """Turn a value of the model into JSON that is equal exactly when the values are."""
     if value is None or isinstance(value, (bool, int, str)):
         return value
-    if is_dataclass(value) and not isinstance(value, type):
-        return {f.name: canonical(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, Struct):
+        return {name: canonical(getattr(value, name)) for name in value.__struct_fields__}
     if isinstance(value, Mapping):
         return {str(k): canonical(v) for k, v in value.items()}
     if isinstance(value, (tuple, list)):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+
+from msgspec import Struct
 
 PLEX_PORT = 32400
 
@@ -42,8 +43,7 @@ def is_public(address: IPv4Address | IPv6Address) -> bool:
     return not any(address in network for network in NOT_PUBLIC_NETWORKS)
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(Struct, frozen=True):
     """Where a connection goes: an address or a name, and a port."""
 
     host: str
@@ -108,8 +108,7 @@ class Protocol(StrEnum):
         return self is other or self in wide or other in wide
 
 
-@dataclass(frozen=True, slots=True)
-class Ports:
+class Ports(Struct, frozen=True):
     """A set of port numbers as sorted, merged, inclusive ranges."""
 
     ranges: tuple[tuple[int, int], ...]

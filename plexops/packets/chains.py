@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import partial
+
+from msgspec import Struct
 
 from plexops.model import packets as model
 from plexops.model.packets import (
@@ -32,6 +33,7 @@ from plexops.packets.packet import (
 )
 from plexops.packets.split import split_all
 from plexops.packets.translation import translated
+from plexops.structs import replace
 
 JUMP_DEPTH = 40
 RULE_STEPS = 60_000
@@ -50,8 +52,7 @@ class EndKind(StrEnum):
     NOT_KNOWN = "not known"
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(Struct, frozen=True):
     """An end, the packet (with its sets) for which it holds, and what decided it.
 
     `first`: how the connection's first packet had come through, where it is a later one that ended.
@@ -64,19 +65,17 @@ class End:
     first: Packet | None = None
 
 
-@dataclass(slots=True)
-class Outcome:
+class Outcome(Struct):
     """What came of some packets in one chain: they came to its end, were accepted, or ended. `depth`: jumps so far."""
 
     chain: Chain
     depth: int = 0
-    through: list[Packet] = field(default_factory=list)
-    accepted: list[Packet] = field(default_factory=list)
-    ended: list[End] = field(default_factory=list)
+    through: list[Packet] = []
+    accepted: list[Packet] = []
+    ended: list[End] = []
 
 
-@dataclass(slots=True)
-class Steps:
+class Steps(Struct):
     """How many rules have been asked in one walk."""
 
     used: int = 0
@@ -87,8 +86,7 @@ class Steps:
         return self.used <= RULE_STEPS
 
 
-@dataclass(frozen=True, slots=True)
-class ChainWalk:
+class ChainWalk(Struct, frozen=True):
     """Walks chains of one box. `index` is the box's place on the way, for the trail."""
 
     box: Box

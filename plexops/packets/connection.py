@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
 from functools import partial
+
+from msgspec import Struct, field
 
 from plexops.model.intervals import intersect
 from plexops.model.matches import AddressKind, InterfaceIs, Match, Side, State
@@ -29,6 +30,7 @@ from plexops.packets.packet import (
 from plexops.packets.plumbing import PLUMBING, TRANSLATING, Plumbing, priorities
 from plexops.packets.split import own_addresses, split
 from plexops.packets.translation import same_place
+from plexops.structs import replace
 
 _STOPPED = (EndKind.DROPPED, EndKind.REJECTED)
 _THROUGH = (EndKind.DELIVERED, EndKind.SENT)
@@ -36,8 +38,7 @@ _FOREIGN = "the answer is not tracked: it bears another address or port than the
 _LOOSE = "a packet of a connection whose start was not tracked may be translated"
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
+class _Known(Struct, frozen=True):
     """How a connection's first packet left the box, and whether tracking saw it, its answer, and what followed that."""
 
     packet: Packet
@@ -46,8 +47,7 @@ class _Known:
     followed: bool = True
 
 
-@dataclass(slots=True)
-class BoxWalk:
+class BoxWalk(Struct):
     """Walks one box's plumbing. `index` is its place on the way."""
 
     box: Box

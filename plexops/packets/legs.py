@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from plexops.model.intervals import subtract
 from plexops.model.matches import State
 from plexops.packets.packet import Leg, Packet, Tracking
+from plexops.structs import replace
 
 
 def undone(packet: Packet, *, source: bool) -> Packet:

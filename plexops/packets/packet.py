@@ -7,9 +7,10 @@ and port): cutting a field that refers to one cuts that set, so that an end says
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from operator import attrgetter
+
+from msgspec import Struct
 
 from plexops.model.intervals import (
     ALL_V4,
@@ -24,6 +25,7 @@ from plexops.model.intervals import (
 )
 from plexops.model.matches import Family, Side, State
 from plexops.model.packets import Chain, Rule
+from plexops.structs import replace
 
 
 class Free(StrEnum):
@@ -35,8 +37,7 @@ class Free(StrEnum):
     ASKED_PORT = "asked_ports"
 
 
-@dataclass(frozen=True, slots=True)
-class Ref:
+class Ref(Struct, frozen=True):
     """A header field that equals a free set, moved by `offset`."""
 
     free: Free
@@ -68,8 +69,7 @@ class Tracking(StrEnum):
     UNTRACKED = "untracked"
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(Struct, frozen=True):
     """What would have to be known: a field and its value in the device's words.
 
     `of` sets it apart from one in the same words: about another address or box. `leg`: it is about one packet only of
@@ -89,8 +89,7 @@ class Question:
 Answers = frozenset[tuple[Question, bool]]
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """A rule (or None for a chain's policy) that decided something about a packet, and where."""
 
     box: int
@@ -103,8 +102,7 @@ class Step:
     at: Rule | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Packet:
+class Packet(Struct, frozen=True):
     """One packet, standing for all that its sets hold. None means not known; `leaves` is empty before routing."""
 
     family: Family
@@ -146,8 +144,15 @@ class Packet:
     #: Questions, and which answer this packet stands for.
     answers: Answers = frozenset()
     #: The same of packets before it in the connection: never asked again.
-    noted: Answers = field(default=frozenset(), compare=False)
-    trail: tuple[Step, ...] = field(default=(), compare=False)
+    noted: Answers = frozenset()
+    trail: tuple[Step, ...] = ()
+
+    def __eq__(self, other: object) -> bool:
+        """Say whether both stand for the same packets; what was noted on their way does not count."""
+        return isinstance(other, Packet) and _ALL(self) == _ALL(other)
+
+    def __hash__(self) -> int:
+        return hash(_ALL(self))
 
     def slot(self, side: Side, *, port: bool = False, original: bool = False) -> tuple[str, Slot]:
         """Give the name and the value of a header field."""
@@ -292,10 +297,10 @@ def recalled(packet: Packet) -> Packet:
 
 
 def _all_but(*names: str) -> Callable[[Packet], tuple[object, ...]]:
-    return attrgetter(*(f.name for f in fields(Packet) if f.compare and f.name not in names))
+    return attrgetter(*(name for name in Packet.__struct_fields__ if name not in {"noted", "trail", *names}))
 
 
-_BUT_VIEWERS, _BUT_ANSWERS = _all_but("viewers"), _all_but("answers")
+_ALL, _BUT_VIEWERS, _BUT_ANSWERS = _all_but(), _all_but("viewers"), _all_but("answers")
 
 
 def _united(packets: Iterable[Packet]) -> list[Packet]:

@@ -8,12 +8,12 @@ MikroTik's packet flow; pf.conf(5).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Plumbing:
+
+class Plumbing(Struct, frozen=True):
     """The ways through a box. `filters_answers` False: what answers a known connection is let through (pf)."""
 
     first: tuple[str, ...]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from types import MappingProxyType
 
 from plexops.model.intervals import Numbers
@@ -30,6 +29,7 @@ from plexops.model.packets import (
     Verdict,
 )
 from plexops.packets.plumbing import TRANSLATING
+from plexops.structs import replace
 
 _TCP = Match(ProtocolIs(frozenset({"tcp"})), words="tcp")
 _LAST = 1 << 30

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
+
+from msgspec import Struct
 
 from plexops.model.intervals import (
     ALL_V4,
@@ -24,6 +25,7 @@ from plexops.model.values import NOT_PUBLIC_NETWORKS
 from plexops.packets.chains import End, EndKind
 from plexops.packets.connection import connect
 from plexops.packets.packet import Packet, Parts, Question, afresh, cut, each, reduced
+from plexops.structs import replace
 
 PUBLIC_V4: Numbers = subtract(ALL_V4, normalise(map(edges, NOT_PUBLIC_NETWORKS)))
 #: Global unicast (RFC 4291).
@@ -42,8 +44,7 @@ class AnswerKind(StrEnum):
     UNKNOWN = "not known"
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """A TCP connection of viewers, from `senders` (None: every public address), to these addresses and ports."""
 
     family: Family
@@ -53,8 +54,7 @@ class Asked:
     entered: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """Where the connection shall end: an address and a port of each pair."""
 
     places: tuple[tuple[Numbers, Numbers], ...]
@@ -65,8 +65,7 @@ class Target:
         return cls(((addresses, ports),))
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """Who reaches the target. `senders` surely do, `doubtful` perhaps: `questions` are what would decide that.
 
     `reached` are the ends at the target, `missed` all others.

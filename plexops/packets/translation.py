@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 
 from plexops.model.intervals import Numbers, intersect, shift, single, subtract
 from plexops.model.packets import Box, TranslateDestination
 from plexops.packets.packet import Packet, Parts, Ref, cut, each, everything
+from plexops.structs import replace
 
 
 def translated(effect: TranslateDestination, packet: Packet, box: Box) -> list[Packet]:

@@ -7,8 +7,9 @@ first reason why it does not; else that there is none.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from enum import StrEnum
+
+from msgspec import Struct
 
 from plexops.model import matches
 from plexops.model.intervals import intersect, shift
@@ -27,6 +28,7 @@ from plexops.packets.packet import Leg, Packet, Step, Tracking
 from plexops.packets.plumbing import PLUMBING, TRANSLATING
 from plexops.packets.reach import Answer, Asked, Target, first_packet, that_count
 from plexops.packets.split import split
+from plexops.structs import replace
 
 
 class Why(StrEnum):
@@ -43,8 +45,7 @@ class Why(StrEnum):
     NO_RULE = "no rule"
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(Struct, frozen=True):
     """One reason. `rule` is the rule that would lead there, or that stops; `by` the one that takes the packet first.
 
     `match` is what says no, or narrows. `box` is the place on the way, `leg` which packet of the connection it was.

@@ -6,10 +6,11 @@ DOCTYPE and entities are refused as they begin; size, depth and number of elemen
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from ipaddress import AddressValueError, IPv4Address
 from urllib.parse import urljoin, urlsplit
 from xml.parsers import expat
+
+from msgspec import Struct
 
 from plexops.model.entries import UpnpMapping
 from plexops.model.values import ALL_PORTS, Ports, Protocol
@@ -23,13 +24,12 @@ _LONGEST_TEXT = 200
 _NO_MORE = frozenset({402, 713, 714})
 
 
-@dataclass(slots=True)
-class Element:
+class Element(Struct):
     """One element: its name without namespace, its text, its children."""
 
     name: str
     text: str = ""
-    children: list[Element] = field(default_factory=list)
+    children: list[Element] = []
 
     def all(self, name: str) -> Iterator[Element]:
         """Give this element and those below it that bear a name."""
@@ -44,8 +44,7 @@ class Element:
         return "".join(char if char.isprintable() else " " for char in found).strip()[:_LONGEST_TEXT]
 
 
-@dataclass(frozen=True, slots=True)
-class Described:
+class Described(Struct, frozen=True):
     """What a gateway says of itself. `services` are (service type, absolute address of its control)."""
 
     title: str
@@ -54,8 +53,7 @@ class Described:
     services: tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class IgdMapping:
+class IgdMapping(Struct, frozen=True):
     """One mapping of the table. `remote` is the only source that it lets in; empty for all."""
 
     mapping: UpnpMapping

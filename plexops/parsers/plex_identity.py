@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 _CONTAINER = re.compile(r"<MediaContainer\b([^<>]{0,2000})>")
 _ATTRIBUTE = re.compile(r'([A-Za-z]{1,40})="([^"<>]{0,200})"')
@@ -11,8 +12,7 @@ _IDENTIFIER = re.compile(r"[A-Za-z0-9-]{1,64}")
 _VERSION = re.compile(r"[A-Za-z0-9.+_-]{1,60}")
 
 
-@dataclass(frozen=True, slots=True)
-class PlexIdentity:
+class PlexIdentity(Struct, frozen=True):
     """A Plex server's machineIdentifier, its version, and whether it belongs to an account (None: not said)."""
 
     identifier: str

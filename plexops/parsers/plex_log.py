@@ -32,7 +32,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from plexops.model.entries import LogEvent, LogWord
 from plexops.parsers.plex_log_lines import event_of
@@ -86,8 +87,7 @@ PLEX_LOG_FILES: tuple[str, ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class LogDir:
+class LogDir(Struct, frozen=True):
     """A folder in which Plex's log may lie. A leading `~/` is the home of the user that runs Plex."""
 
     platform: str

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from ipaddress import ip_address
+
+from msgspec import Struct
 
 from plexops.model.entries import LogEvent, LogWord
 
@@ -38,8 +39,7 @@ _ADDRESS = r"(?P<address>[0-9A-Fa-f.:]{2,45})"
 _IDENTIFIER = re.compile(r"[0-9a-fA-F]{8,64}(?:-[0-9a-fA-F]{2,64}){0,6}")
 
 
-@dataclass(frozen=True, slots=True)
-class _Rule:
+class _Rule(Struct, frozen=True):
     """One wording. Groups: address, port, number, milliseconds, text. `text` stands where the wording has no group."""
 
     word: LogWord

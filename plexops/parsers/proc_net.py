@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
+
+from msgspec import Struct
 
 from plexops.model.values import parse_mac
 from plexops.parsers.base import ParseError, lines_of
@@ -16,8 +17,7 @@ _GATEWAY = 0x2
 _COMPLETE = 0x2
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(Struct, frozen=True):
     """One route. `gateway` is None for a network that is on the interface itself."""
 
     interface: str

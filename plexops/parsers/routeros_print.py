@@ -7,7 +7,8 @@ holds ` word=` can't be told from the next argument.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 from plexops.parsers.base import ParseError, Row, lines_of, routeros_string
 
@@ -93,12 +94,11 @@ def parse_routeros_terse(text: str) -> list[Row]:
     return rows
 
 
-@dataclass(slots=True)
-class _Block:
+class _Block(Struct):
     """The lines of one entry of a plain print."""
 
     row: Row
-    lines: list[str] = field(default_factory=list)
+    lines: list[str] = []
 
 
 def parse_routeros_print(text: str) -> list[Row]:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Literal
+
+from msgspec import Struct
 
 #: difflib takes quadratic time; beyond this many lines only the common beginning and end are found.
 _MOST_LINES = 4000
 
 
-@dataclass(frozen=True, slots=True)
-class DiffLine:
+class DiffLine(Struct, frozen=True):
     """One line: `+` only after, `-` only before; a blank sign stands for `skipped` equal lines that are folded."""
 
     sign: Literal["+", "-", " "]

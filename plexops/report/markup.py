@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 _VOID = frozenset({"meta", "br", "hr"})
 
 
-@dataclass(frozen=True, slots=True)
-class Html:
+class Html(Struct, frozen=True):
     """A piece of finished markup."""
 
     text: str

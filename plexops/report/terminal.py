@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from itertools import takewhile
+
+from msgspec import Struct
 
 #: Marks that stack on one letter: languages use two or three, vandals hundreds.
 _MARKS = frozenset({"Mn", "Me"})
@@ -130,8 +131,7 @@ def _fitting(text: str, width: int) -> str:
     return "".join(takewhile(fits, text)) or text[0]
 
 
-@dataclass(frozen=True, slots=True)
-class Pen:
+class Pen(Struct, frozen=True):
     """Writes styled text, or plain where colour is off. Nothing else of ours writes an escape sequence."""
 
     colour: bool = False

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from plexops.model.finding import FindingStatus
 from plexops.model.run import RunReport, SiteReport, VerdictReport, WayStop, map_texts
 from plexops.report.terminal import safe_term
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(Struct, frozen=True):
     """`width` in columns; `evidence` is the run folder as a person finds it, empty where none was kept."""
 
     width: int = 80

@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 from functools import cache
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from plexops.model.answers import EXHIBITS, Answer, Topic
 from plexops.model.entries import Probe, ProbeAnswer
@@ -20,6 +21,7 @@ from plexops.model.snapshot import SOMEBODY, Entry, Kind, Role
 from plexops.model.values import PRIVATE_NETWORKS, is_public
 from plexops.runbook.data import table
 from plexops.runbook.view import SiteView, ipv4, public_addresses, second_hop, tunnel
+from plexops.structs import replace
 
 #: An audit takes no older answer; a diagnosis says that it is old. In seconds.
 DAY = 86_400.0
@@ -36,8 +38,7 @@ class Unclear(Exception):
     """An answer that cannot be read, and what is wanted in its place."""
 
 
-@dataclass(frozen=True, slots=True)
-class Meaning:
+class Meaning(Struct, frozen=True):
     """What one kind of answer says: causes by their ids, stops by theirs, and what plex.tv found."""
 
     kind: str = ""
@@ -51,8 +52,7 @@ class Meaning:
     do: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(Struct, frozen=True):
     """One question. `places` are the stops that it is about, `about` is what a person calls that."""
 
     topic: Topic
@@ -63,8 +63,7 @@ class Question:
     kinds: Mapping[str, Meaning]
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(Struct, frozen=True):
     """An answer that was read: its kind, and the address, port or identifier in it."""
 
     kind: str
@@ -73,8 +72,7 @@ class Said:
     identifier: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
+class Heard(Struct, frozen=True):
     """An answer with what it says of this home, and what to do by hand.
 
     `why_not`: it says nothing, because; `contradicts`: it differs from what was read.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from plexops.model.entries import Probe, ProbeAnswer
 from plexops.model.snapshot import Entry, Kind, Role
@@ -43,8 +44,7 @@ _CAME = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(Struct, frozen=True):
     """One attempt from outside that counts. `elsewhere`: it was by a name, which leads to an address that is not ours."""
 
     probe: Probe
@@ -72,8 +72,7 @@ class Attempt:
         return self.came in possible and not self.elsewhere
 
 
-@dataclass(frozen=True, slots=True)
-class Attempts:
+class Attempts(Struct, frozen=True):
     """All attempts. `discarded` says of each that does not count why; `unanswered` who was asked in vain."""
 
     counting: tuple[Attempt, ...]
@@ -111,8 +110,7 @@ def attempts(view: SiteView, port: int | None) -> Attempts:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Sorting:
+class _Sorting(Struct, frozen=True):
     """What attempts are compared with."""
 
     view: SiteView

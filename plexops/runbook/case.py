@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import IPv4Address
+
+from msgspec import Struct
 
 from plexops.model.change import Action, Change
 from plexops.model.intervals import normalise, subtract
@@ -18,8 +19,7 @@ from plexops.runbook.moving import brings_to
 from plexops.runbook.view import SiteView
 
 
-@dataclass(frozen=True)
-class Case:
+class Case(Struct, frozen=True, dict=True):
     """What guards judge: a site before and after, and the changes between.
 
     `adopted` are the ids of changes whose adoption a person allowed. Going back is judged as any change is; `undoing` says

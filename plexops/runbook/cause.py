@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from plexops.model.packets import Rule, Verdict
 from plexops.model.snapshot import Entry, Snapshot
@@ -127,8 +128,7 @@ class Weight(StrEnum):
     NOTE = "note"
 
 
-@dataclass(frozen=True, slots=True)
-class Sign:
+class Sign(Struct, frozen=True):
     """How a cause shows: in words, with exhibits.
 
     `suspect`: there is evidence, and no proof. `soft`: some get in. `outside` is what an attempt from outside may get
@@ -145,8 +145,7 @@ class Sign:
 Look = Callable[[Situation], Sign | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(Struct, frozen=True):
     """One row. `rows` are the runbook's ids. `look` gives the sign, and nothing where evidence is missing.
 
     `covers` are causes that only follow from this one, where both show. `follows` are causes elsewhere from which this

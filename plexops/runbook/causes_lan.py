@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from ipaddress import IPv4Address
+
+from msgspec import Struct
 
 from plexops.model.entries import Neighbour
 from plexops.model.snapshot import Entry, Kind, KindState
@@ -22,8 +23,7 @@ def _plex_address(situation: Situation) -> IPv4Address | None:
     return address if address in situation.targets or not situation.targets else None
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(Struct, frozen=True):
     """Who holds Plex's address. `one`: no other device has answered there; else that is not told."""
 
     one: bool

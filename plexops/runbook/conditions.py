@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from ipaddress import IPv4Address
 
 from plexops.model.answers import Topic
@@ -20,6 +19,7 @@ from plexops.runbook.answers import Heard, attempts, counting, wan_word
 from plexops.runbook.condition import Condition, Holds, WanCause
 from plexops.runbook.exposures import Exposure, exposures
 from plexops.runbook.view import SiteView, ipv4, operator_of, public_addresses
+from plexops.structs import replace
 
 #: R2's three ways on, cheapest first. Hardware is no way while the ISP is the limit.
 CARRIER_NAT_OPTIONS = (

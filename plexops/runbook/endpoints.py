@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from plexops.model.snapshot import Role
 from plexops.model.values import Endpoint
 from plexops.runbook.view import SiteView
 
 
-@dataclass(frozen=True, slots=True)
-class CustomUrl:
+class CustomUrl(Struct, frozen=True):
     """One of Plex's “custom server access URLs”. `secure`: it begins with https."""
 
     at: Endpoint

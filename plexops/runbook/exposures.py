@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from plexops.model.intervals import Numbers, intersect, normalise, show_ports, single, subtract, unite
 from plexops.model.matches import Family
@@ -19,6 +20,7 @@ from plexops.packets.reach import PUBLIC_V4, PUBLIC_V6, Asked, Target, who_reach
 from plexops.packets.why import translated_by
 from plexops.runbook.view import SiteView
 from plexops.runbook.way_in import asked_at_server, asked_at_wan, router_box, server_box
+from plexops.structs import replace
 
 #: Port 0 is never on the wire.
 EVERY_PORT: Numbers = ((1, 65535),)
@@ -29,8 +31,7 @@ _EVERY = 60_000
 A_HOST = "a host at home"
 
 
-@dataclass(frozen=True, slots=True)
-class Exposure:
+class Exposure(Struct, frozen=True):
     """A way by which somebody outside gets to the Plex host, as far as the router goes.
 
     `external` are the ports at which one knocks, `inner` those of the host, None where they are not known; `rule` is what

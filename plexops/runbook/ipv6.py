@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from ipaddress import IPv6Address
+
+from msgspec import Struct
 
 from plexops.model.snapshot import Role
 from plexops.model.values import Endpoint, is_public
@@ -17,8 +18,7 @@ from plexops.runbook.stops import State, Stop, not_read
 from plexops.runbook.way_in import WayIn, router_box, router_over_ipv6, rule_exhibits, server_box, stopping
 
 
-@dataclass(frozen=True, slots=True)
-class OverIpv6:
+class OverIpv6(Struct, frozen=True):
     """The way in over IPv6, from the outside in, as far as it goes: after a stop nothing more is read."""
 
     stops: tuple[Stop, ...] = ()

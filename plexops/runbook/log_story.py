@@ -17,9 +17,10 @@ What these lines do not prove, whatever they say:
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+
+from msgspec import Struct
 
 from plexops.model.entries import LogEvent, LogWord
 from plexops.runbook.log_signs import (
@@ -69,8 +70,7 @@ class Clock(StrEnum):
     AHEAD = "ahead"
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(Struct, frozen=True):
     """One statement of the log. `age` is in seconds; None where the clock is unknown or disagrees."""
 
     event: LogEvent
@@ -78,8 +78,7 @@ class Told:
     age: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class LogStory:
+class LogStory(Struct, frozen=True):
     """What the log says. None: it does not say so."""
 
     clock: Clock = Clock.UNKNOWN

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from plexops.model.answers import Topic
 from plexops.model.entries import Probe, ProbeAnswer
@@ -36,8 +37,7 @@ class PlexTv(StrEnum):
 _PLEX_WEB = {"yes": PlexTv.YES, "no": PlexTv.NO, "nothing announced": PlexTv.NOT_ANNOUNCED}
 
 
-@dataclass(frozen=True, slots=True)
-class Observed:
+class Observed(Struct, frozen=True):
     """All observations of a home. `discarded` says of each that does not count why; `unanswered` who was asked in vain.
 
     `attempts` are those that count over IPv4 or by the proxy's name. `answers` is what plex.tv's failure may have got

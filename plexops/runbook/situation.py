@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import IPv4Address
 from typing import Literal
+
+from msgspec import Struct
 
 from plexops.model.entries import Listener, LogEvent, UpnpMapping
 from plexops.model.resources.plex_remote_access import RemoteAccess
@@ -36,8 +37,7 @@ _BEHIND_THE_HOST = frozenset({"host", "macvlan", "ipvlan"})
 TCP = frozenset({Protocol.TCP, Protocol.BOTH, Protocol.ANY})
 
 
-@dataclass(frozen=True)
-class Situation:
+class Situation(Struct, frozen=True, dict=True):
     """One site's view, and what follows from it. `wanted` is the port that the playbook wants open, if it names one."""
 
     view: SiteView

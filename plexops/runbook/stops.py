@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from plexops.model.snapshot import Role
 from plexops.model.values import is_public
@@ -21,6 +22,7 @@ from plexops.runbook.situation import Situation
 from plexops.runbook.table import CAUSES
 from plexops.runbook.view import ipv4, second_hop, tunnel
 from plexops.runbook.way_in import WayIn, rule_exhibits, translation
+from plexops.structs import replace
 
 
 class State(StrEnum):
@@ -41,16 +43,14 @@ class State(StrEnum):
 _OPEN_STATES = frozenset({State.UNREAD, State.NOT_ASKED})
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """One cause that shows, or is suspected."""
 
     cause: Cause
     sign: Sign
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
+class Stop(Struct, frozen=True):
     """One stop of a way. `hidden` are causes that may be there because it was not read."""
 
     place: Place
@@ -74,8 +74,7 @@ class Stop:
         return self.state in _OPEN_STATES
 
 
-@dataclass(frozen=True, slots=True)
-class _Reading:
+class _Reading(Struct, frozen=True):
     """What was read at a stop, causes apart. `but` are causes that cannot hide there all the same."""
 
     state: State

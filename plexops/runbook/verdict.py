@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from enum import StrEnum
+
+from msgspec import Struct
 
 from plexops.runbook.answers import by_word
 from plexops.runbook.cause import Cause, Place, Sign, Way, Weight, exhibits_of, sign
@@ -14,6 +15,7 @@ from plexops.runbook.situation import Situation
 from plexops.runbook.stops import Found, State, Stop
 from plexops.runbook.table import BY_ID, IN_ORDER
 from plexops.runbook.weighing import OVER_IPV4, Weighing, weigh
+from plexops.structs import replace
 
 
 class Outcome(StrEnum):
@@ -37,16 +39,14 @@ class Confidence(StrEnum):
     NONE = "none"
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(Struct, frozen=True):
     """A stop at which the cause may be: what speaks for it, or that it was not read; and the ids of those causes."""
 
     stop: Stop
     causes: tuple[Cause, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """Diagnose's answer. Undecided where `found` is a headline: it then says what was observed, and `candidates` why."""
 
     found: Found

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address
 from types import MappingProxyType
 from typing import Literal
+
+from msgspec import Struct
 
 from plexops.model.answers import Answer
 from plexops.model.entries import Echo
 from plexops.model.snapshot import Kind, KindState, Role, Snapshot
 from plexops.model.values import Ports
+from plexops.structs import replace
 
 #: How tunnels are called on Linux, macOS and by the VPN programs that name their own.
 _TUNNEL = re.compile(r"(?:tun|tap|wg|utun|ppp|nordlynx|proton|mullvad|tailscale|gpd|ipsec)[\w.-]*")
 Access = Literal["forward", "relay", "vpn", "proxy"]
 
 
-@dataclass(frozen=True, slots=True)
-class SiteView:
+class SiteView(Struct, frozen=True):
     """What conditions and guards know. A role that is missing in `snapshots` was not asked or did not answer."""
 
     name: str
@@ -41,13 +42,13 @@ class SiteView:
     wan_names: frozenset[str] = frozenset()
     #: Likewise of the home's side.
     lan_names: frozenset[str] = frozenset()
-    snapshots: Mapping[Role, Snapshot] = field(default_factory=lambda: MappingProxyType({}))
+    snapshots: Mapping[Role, Snapshot] = MappingProxyType({})
     #: How old each snapshot is, in seconds.
-    ages: Mapping[Role, float] = field(default_factory=lambda: MappingProxyType({}))
+    ages: Mapping[Role, float] = MappingProxyType({})
     #: The stops that the inventory gives access to.
     asked: frozenset[Role] = frozenset()
     #: Where plexops itself logs in, by role: the path that no change may touch.
-    management: Mapping[Role, tuple[str, int]] = field(default_factory=lambda: MappingProxyType({}))
+    management: Mapping[Role, tuple[str, int]] = MappingProxyType({})
     #: Where this very Plex was met: where the router shall send packets, if it answered there with its own
     #: machineIdentifier, else where the URL leads. 127.0.0.1 is the server's own loopback.
     plex_answered_at: tuple[str, int] | None = None

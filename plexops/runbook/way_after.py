@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from plexops.model.change import Action, Change, project
 from plexops.model.packets import Box
 from plexops.model.resources.passage import Passage
@@ -11,6 +9,7 @@ from plexops.model.resources.port_forward import PortForward
 from plexops.model.snapshot import Kind, Snapshot
 from plexops.packets.projection import with_accept, with_forward, with_host_accept, without
 from plexops.runbook.way_in import is_rule_of
+from plexops.structs import replace
 
 
 def after_change(now: Snapshot, change: Change) -> Snapshot:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
+
+from msgspec import Struct
 
 from plexops.model.intervals import Numbers, intersect, normalise, single, size
 from plexops.model.matches import Family, PortIn, Side
@@ -19,8 +20,7 @@ from plexops.packets.why import Reason, Why, translated_by, why_not
 from plexops.runbook.view import SiteView, ipv4
 
 
-@dataclass(frozen=True, slots=True)
-class WayIn:
+class WayIn(Struct, frozen=True):
     """What a connection from outside to one port comes to, and why it does not get where it shall."""
 
     answer: Answer

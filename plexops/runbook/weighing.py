@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from plexops.runbook.cause import Place, Way, Weight
 from plexops.runbook.causes_server import leaves_by_vpn
@@ -14,6 +15,7 @@ from plexops.runbook.observations import Observed, PlexTv
 from plexops.runbook.situation import Situation
 from plexops.runbook.stops import Found, State, Stop, walk
 from plexops.runbook.table import CAUSES
+from plexops.structs import replace
 
 #: What only a viewer over IPv4 meets.
 OVER_IPV4 = frozenset(
@@ -27,8 +29,7 @@ _BESIDE = (Weight.PARTS, Weight.POLICY, Weight.WEAKNESS)
 _TRANSLATED = (WanCause.CARRIER_NAT, WanCause.TRANSITION, WanCause.SECOND_NAT)
 
 
-@dataclass(frozen=True, slots=True)
-class Weighing:
+class Weighing(Struct, frozen=True):
     """What there is to weigh: the stops after observations struck out what they refute, and what stands beside."""
 
     situation: Situation

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum, auto
+
+from msgspec import Struct
 
 #: What a finished command may still trickle out after its exit status, in seconds: a background process may hold
 #: the streams open for ever.
@@ -20,8 +21,7 @@ class Ending(Enum):
     REFUSED = auto()  # no word came on the request itself but the end of the channel
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What a command gave. `status` is None where the device named none."""
 
     stdout: bytes

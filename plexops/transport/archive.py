@@ -12,7 +12,8 @@ import time
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 #: The archive itself. Plex's logs of all kinds come to some 5 MB.
 ARCHIVE_BYTES = 32 * 1024 * 1024
@@ -40,8 +41,7 @@ class ArchiveError(Exception):
     """It is no archive that can be used. The message says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """How much an archive may cost."""
 
     archive_bytes: int = ARCHIVE_BYTES

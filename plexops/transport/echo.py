@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from ipaddress import IPv4Address
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from plexops.model.values import is_public
 from plexops.transport.fetch import Ask, FetchError, fetch
@@ -13,8 +14,7 @@ from plexops.transport.fetch import Ask, FetchError, fetch
 _LIMIT = 64
 
 
-@dataclass(frozen=True, slots=True)
-class EchoAnswer:
+class EchoAnswer(Struct, frozen=True):
     """What one service said. `failure` says why there is no address."""
 
     source: str

@@ -8,10 +8,11 @@ import ipaddress
 import socket
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
+
+from msgspec import Struct, field
 
 from plexops.transport.net import within
 
@@ -38,8 +39,7 @@ class FetchError(Exception):
         super().__init__(f"{outcome}: {detail}")
 
 
-@dataclass(frozen=True, slots=True)
-class Fetched:
+class Fetched(Struct, frozen=True):
     """A whole answer. `address` is the IPv4 address that gave it; header names are in lower case."""
 
     status: int
@@ -53,8 +53,7 @@ class Fetched:
         return self.body.decode("utf-8", "replace")
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(Struct, frozen=True):
     """A request. Without a body it is a GET, with one a POST."""
 
     url: str

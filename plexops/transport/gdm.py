@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from ipaddress import IPv4Address
+
+from msgspec import Struct
 
 from plexops.transport.datagrams import ask_everybody, headers
 
@@ -14,8 +15,7 @@ _IDENTIFIER = re.compile(r"[A-Za-z0-9-]{1,64}")
 _MOST = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Announced:
+class Announced(Struct, frozen=True):
     """A Plex server that answered. All but the address is what it says of itself."""
 
     address: IPv4Address

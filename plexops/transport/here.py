@@ -5,10 +5,11 @@ from __future__ import annotations
 import socket
 import struct
 import sys
-from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Literal
+
+from msgspec import Struct
 
 from plexops.transport.ssh_settings import Become
 
@@ -19,15 +20,13 @@ _ETHERNET = 1
 SOMEWHERE = IPv4Address("1.1.1.1")
 
 
-@dataclass(frozen=True, slots=True)
-class HereSettings:
+class HereSettings(Struct, frozen=True):
     """This computer as one that is asked; `device` is the name by which it is recorded."""
 
     device: str
 
 
-@dataclass(frozen=True, slots=True)
-class LocalSettings:
+class LocalSettings(Struct, frozen=True):
     """A device that is this computer itself: its own shell is asked. `device` is the name that messages use."""
 
     device: str

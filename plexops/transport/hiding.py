@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 from typing import Any
 
 from plexops.model.exchange import Only, Read, Reply
+from plexops.structs import replace
 
 
 def hidden(read: Read, reply: Reply) -> Reply:

@@ -8,13 +8,13 @@ import re
 import socket
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from plexops.model.errors import PlexopsError
 from plexops.model.exchange import MAX_REPLY_BYTES, Call, Json, Lines, Read, Reply, Write
 from plexops.model.plan import shown
+from plexops.structs import replace
 from plexops.transport.hiding import hidden
 from plexops.transport.http_dial import Dialer, speaks_tls
 from plexops.transport.http_settings import HttpSettings

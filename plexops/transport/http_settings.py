@@ -2,52 +2,47 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from plexops.model.secret import Secret
 from plexops.transport.ssh_settings import SshSettings
 from plexops.transport.trust import TrustedKeys
 
 
-@dataclass(frozen=True, slots=True)
-class BasicLogin:
+class BasicLogin(Struct, frozen=True):
     """HTTP Basic: a user name or key, and its secret."""
 
     key: Secret
     secret: Secret
 
 
-@dataclass(frozen=True, slots=True)
-class HeaderLogin:
+class HeaderLogin(Struct, frozen=True):
     """A token in a header of its own (`X-Plex-Token`)."""
 
     name: str
     secret: Secret
 
 
-@dataclass(frozen=True, slots=True)
-class Authorities:
+class Authorities(Struct, frozen=True):
     """Certificates are verified against the public authorities and the system's, or against one file alone."""
 
     file: Path | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Pinned:
+class Pinned(Struct, frozen=True):
     """The key of the certificate is pinned; its name, date and issuer then do not matter."""
 
     keys: TrustedKeys
 
 
-@dataclass(frozen=True, slots=True)
-class Whoever:
+class Whoever(Struct, frozen=True):
     """No certificate is judged: for what is public, and asked without a login."""
 
 
-@dataclass(frozen=True, slots=True)
-class HttpSettings:
+class HttpSettings(Struct, frozen=True):
     """One device's HTTP. `base_url` is scheme, host and port; a path in it goes before every request's.
 
     `plain_login` lets the login go over plain http, to private addresses only: for Plex, whose own clients do so.

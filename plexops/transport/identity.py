@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from plexops.model.values import Endpoint
+from plexops.structs import replace
 from plexops.transport.fetch import Ask, FetchError, Outcome, Trust, fetch
 
 _LIMIT = 16 * 1024
@@ -13,8 +15,7 @@ _LIMIT = 16 * 1024
 _CERTIFICATE = "certificate:"
 
 
-@dataclass(frozen=True, slots=True)
-class Visit:
+class Visit(Struct, frozen=True):
     """What came of it. `outcome` is empty where the connection was accepted: `text` then is what was said.
 
     `address` is what was tried, empty where the name leads to none; `milliseconds` is how long the deciding attempt

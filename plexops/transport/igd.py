@@ -5,11 +5,12 @@ There are two questions and no third: no text from outside becomes part of an ac
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import AddressValueError, IPv4Address
 from types import MappingProxyType
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from plexops.model.igd import MOST_MAPPINGS, Service
 from plexops.transport.fetch import Ask, Fetched, FetchError, fetch
@@ -23,8 +24,7 @@ class _Question(StrEnum):
     MAPPING = "GetGenericPortMappingEntry"
 
 
-@dataclass(frozen=True, slots=True)
-class Control:
+class Control(Struct, frozen=True):
     """Where one service of a gateway is asked. Raises ValueError for an address that is not in a home."""
 
     url: str

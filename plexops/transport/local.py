@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from plexops.model.exchange import Read, Reply
+from plexops.structs import replace
 from plexops.transport.answer import Answer
 from plexops.transport.child import run_child
 from plexops.transport.here import LocalSettings

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from ipaddress import IPv4Address
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from plexops.model.exchange import Look, LookKind, Read, Reply
 from plexops.model.igd import Service
@@ -29,8 +30,7 @@ _MOST = 16
 _UNWANTED = re.compile(r"<(serialNumber|UDN)>[^<]*")
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(Struct, frozen=True):
     """What one look came to; `failure` is why it came to nothing. `status` is HTTP's, where its answer is one."""
 
     text: str = ""

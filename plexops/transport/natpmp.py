@@ -10,9 +10,10 @@ import socket
 import struct
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from ipaddress import IPv4Address
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from plexops.transport.datagrams import first_answer
 from plexops.transport.net import is_private
@@ -36,8 +37,7 @@ _REFUSALS: Mapping[int, str] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(Struct, frozen=True):
     """What the gateway said. `failure` is why there is no address."""
 
     address: IPv4Address | None

@@ -6,14 +6,16 @@ import re
 import secrets
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, Protocol
+
+from msgspec import Struct
 
 from plexops.languages import CONSOLES
 from plexops.languages.posix_frame import PATH
 from plexops.model.errors import PlexopsError
 from plexops.model.exchange import MAX_REPLY_BYTES, Command, Read, Reply, Write
 from plexops.model.plan import shown
+from plexops.structs import replace
 from plexops.transport.answer import Answer, Ending
 from plexops.transport.hiding import hidden
 from plexops.transport.link import only_reads
@@ -58,8 +60,7 @@ class ShellSettings(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Exec:
+class Exec(Struct, frozen=True):
     """One command as a shell gets it. `stdin` None: standard input stays open and empty."""
 
     text: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from ipaddress import IPv4Address
+
+from msgspec import Struct
 
 from plexops.model.igd import SSDP_GROUP
 from plexops.transport.datagrams import ask_everybody, headers
@@ -20,8 +21,7 @@ _LOCATION = re.compile(r"http://([0-9.]{7,15})(?::([0-9]{1,5}))?(/[!-~]{0,200})?
 _MOST = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Gateway:
+class Gateway(Struct, frozen=True):
     """A box that says it is a gateway: its address, where its description is, and what it says it runs."""
 
     address: IPv4Address

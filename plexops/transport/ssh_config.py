@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from plexops.model.errors import PlexopsError
 from plexops.model.paths import from_home
+from plexops.structs import replace
 from plexops.transport.problems import failure, quoted
 from plexops.transport.ssh_config_file import SshConfigFile, UnusableConfigError, expanded
 from plexops.transport.ssh_settings import SSH_PORT, SshSettings

@@ -11,9 +11,10 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from glob import glob
 from pathlib import Path
+
+from msgspec import Struct
 
 from plexops.model.paths import from_home
 from plexops.transport.problems import failure, quoted
@@ -37,8 +38,7 @@ class UnusableConfigError(ValueError):
     """What the file says cannot be used; the text says what and where."""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """One line: the keyword in small letters, its words, and where it stands."""
 
     keyword: str
@@ -46,16 +46,14 @@ class Line:
     place: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Setting:
+class _Setting(Struct, frozen=True):
     """A line that says something, and the Host and Match lines above it that all have to hold."""
 
     line: Line
     under: tuple[Line, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class SshConfigFile:
+class SshConfigFile(Struct, frozen=True):
     """The file with everything that it includes, as it was when it was read."""
 
     path: Path

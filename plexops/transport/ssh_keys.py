@@ -6,12 +6,12 @@ import contextlib
 import io
 from base64 import b64decode
 from collections.abc import Generator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import paramiko
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from msgspec import Struct
 
 from plexops.model.paths import from_home
 from plexops.model.secret import Secret
@@ -30,12 +30,11 @@ class _ProtectedError(Exception):
     """The key needs a passphrase."""
 
 
-@dataclass(slots=True)
-class Passed:
+class Passed(Struct):
     """The keys that were passed over, for the message when nothing worked."""
 
-    protected: list[str] = field(default_factory=list)
-    unusable: list[str] = field(default_factory=list)
+    protected: list[str] = []
+    unusable: list[str] = []
 
 
 def candidates(settings: SshSettings, passed: Passed) -> Generator[tuple[str, paramiko.PKey], None, None]:

@@ -6,9 +6,9 @@ import contextlib
 import getpass
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
 import paramiko
+from msgspec import Struct, field
 
 from plexops.model.errors import PlexopsError
 from plexops.model.secret import Secret
@@ -23,8 +23,7 @@ _PASSWORD = "password"  # noqa: S105  the name of a login method (RFC 4252)
 _INTERACTIVE = "keyboard-interactive"
 
 
-@dataclass(slots=True)
-class _Login:
+class _Login(Struct):
     """One login under way: what was tried, what the device still accepts (None: it has not said)."""
 
     transport: paramiko.Transport
@@ -32,7 +31,7 @@ class _Login:
     verdict: Trust
     username: str
     accepts: tuple[str, ...] | None = None
-    refused: list[str] = field(default_factory=list)
+    refused: list[str] = []
     passed: Passed = field(default_factory=Passed)
 
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import struct
 import time
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 _KEXINIT = 20
 _COOKIE_BYTES = 16
@@ -32,8 +33,7 @@ class Stream(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
+class Offer(Struct, frozen=True):
     """The algorithms that a server offers, by what they are for."""
 
     key_exchange: tuple[str, ...]

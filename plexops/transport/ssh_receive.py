@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import time
-from dataclasses import dataclass
 
 import paramiko
+from msgspec import Struct
 
 from plexops.transport.answer import GRACE_SECONDS, Answer, Ending
 from plexops.transport.ssh_bridge import GONE
@@ -14,8 +14,7 @@ from plexops.transport.ssh_bridge import GONE
 _SLICE_SECONDS = 0.25
 
 
-@dataclass(slots=True)
-class _Received:
+class _Received(Struct):
     stdout: bytearray
     stderr: bytearray
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
+
+from msgspec import Struct, field
 
 from plexops.model.secret import Secret
 from plexops.transport.trust import TrustedKeys
@@ -12,16 +13,14 @@ from plexops.transport.trust import TrustedKeys
 SSH_PORT = 22
 
 
-@dataclass(frozen=True, slots=True)
-class Become:
+class Become(Struct, frozen=True):
     """How commands get root on the device. The password goes to sudo's standard input, never on a command line."""
 
     method: Literal["sudo"] = "sudo"
     password: Secret | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SshSettings:
+class SshSettings(Struct, frozen=True):
     """One device's SSH. Empty `username`, no `port`, no `key_files` and no `via` mean that ~/.ssh/config may say.
 
     `device` is the name that messages and `plexops trust` use. `console` is the language in which many reads are

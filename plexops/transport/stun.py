@@ -6,8 +6,9 @@ import secrets
 import socket
 import struct
 import time
-from dataclasses import dataclass
 from ipaddress import IPv4Address
+
+from msgspec import Struct
 
 from plexops.transport.datagrams import first_answer
 from plexops.transport.fetch import FetchError, resolve
@@ -24,8 +25,7 @@ _LARGEST = 1500
 _TRIES = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Mapped:
+class Mapped(Struct, frozen=True):
     """The address and port from which our packet came, as the server saw it."""
 
     address: IPv4Address

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from plexops.model.errors import PlexopsError
 from plexops.transport.problems import failure
@@ -27,8 +28,7 @@ class Source(StrEnum):
         return self is not Source.INVENTORY
 
 
-@dataclass(frozen=True, slots=True)
-class TrustedKey:
+class TrustedKey(Struct, frozen=True):
     """One pinned key. `type` is empty where only the fingerprint is known; `shown` says where it stands."""
 
     fingerprint: str
@@ -37,8 +37,7 @@ class TrustedKey:
     type: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class TrustedKeys:
+class TrustedKeys(Struct, frozen=True):
     """All keys that are pinned for one device, and those that must never be trusted."""
 
     keys: tuple[TrustedKey, ...] = ()
@@ -54,8 +53,7 @@ class TrustedKeys:
         return tuple(dict.fromkeys(key.type for key in self.keys if key.type))
 
 
-@dataclass(frozen=True, slots=True)
-class OfferedKey:
+class OfferedKey(Struct, frozen=True):
     """The key that a device showed: `type` (`ssh-ed25519`, or `tls`) and fingerprint."""
 
     type: str

@@ -10,10 +10,11 @@ import os
 import stat
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from plexops.transport.known_hosts import known_hosts_keys
 from plexops.transport.problems import failure
@@ -25,8 +26,7 @@ _FILE = "trusted_keys.json"
 ORIGIN = "origin"
 
 
-@dataclass(frozen=True, slots=True)
-class Pin:
+class Pin(Struct, frozen=True):
     """One pinned key of a device, or its approved origin (type `origin`), and the day on which the user said so."""
 
     type: str
@@ -34,8 +34,7 @@ class Pin:
     since: str
 
 
-@dataclass(frozen=True, slots=True)
-class TrustStore:
+class TrustStore(Struct, frozen=True):
     """What `plexops trust` pinned. A changed store is a new value; `save` writes it."""
 
     path: Path

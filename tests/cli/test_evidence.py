@@ -11,7 +11,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from plexops.cli.run_schema import run_schema
+from plexops.cli.commands.schema import document as schema_of
 from plexops.lab.server import MAC
 from tests.cli.process import House, house
 
@@ -54,8 +54,8 @@ def test_report_writes_any_format(asked_nothing: House) -> None:
     page = (asked_nothing.directory / "page.html").read_text()
     assert page.lower().startswith("<!doctype html>")
     document = json.loads((asked_nothing.directory / "run.json").read_text())
-    jsonschema.validate(document, run_schema())
-    jsonschema.Draft7Validator.check_schema(run_schema())
+    jsonschema.validate(document, schema_of("run"))
+    jsonschema.Draft202012Validator.check_schema(schema_of("run"))
 
 
 def test_what_is_not_a_terminal_gets_masked_identifiers(asked_nothing: House) -> None:

@@ -10,7 +10,6 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from plexops.engine.discovery import Reach, Surroundings, mac_of
 from plexops.model.entries import UpnpMapping
 from plexops.model.quick import OwnNetwork, SeenGateway, SeenPlex
 from plexops.model.values import Ports, Protocol
+from plexops.structs import replace
 from tests.cli.process import PLEXOPS, Ended, environment, plexops
 from tests.unit.transport.strangers import HOME, TcpStranger, page
 from tests.unit.transport.test_gdm import IDENTITY

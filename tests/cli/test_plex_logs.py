@@ -8,7 +8,6 @@ import json
 import re
 import zipfile
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from plexops.lab.plex_log import LogLine
 from plexops.lab.plex_seed import PlexCondition, PlexSeed
 from plexops.lab.scenarios import SCENARIOS
 from plexops.report import FORMATS
+from plexops.structs import replace
 from tests.cli.process import Ended, House, house, plexops
 
 SEED = PlexSeed()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import pytest
 from plexops.config.probe_file import read_probe_file
 from plexops.model.entries import Probe, ProbeAnswer
 from plexops.model.errors import PlexopsError
+from plexops.structs import replace
 from tests.cli.process import Ended, plexops
 from tests.unit.transport.strangers import TcpStranger, page
 from tests.unit.transport.test_gdm import IDENTITY

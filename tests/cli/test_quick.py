@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from plexops.model.quick import OwnNetwork, QuickReport, QuickVerdict, SeenGatew
 from plexops.model.values import ALL_PORTS, Ports, Protocol
 from plexops.report.quick_text import quick_json, render_quick
 from plexops.report.view import View
+from plexops.structs import replace
 from tests.cli.process import plexops
 from tests.unit.transport.port_checkers import TIMED_OUT, check_host, connected, polls
 from tests.unit.transport.strangers import HOME, Said, TcpStranger, UdpStranger, gateway, page, search_answer

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 
 from plexops.lab.home import HomeOptions
 from plexops.lab.plex_seed import PlexSeed
+from plexops.structs import replace
 from tests.cli.process import Ended, House, house
 
 NUDGE = "PUT /myplex/refreshReachability"

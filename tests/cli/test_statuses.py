@@ -8,7 +8,6 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from plexops.evidence.lock import site_lock
 from plexops.lab.scenario import FORWARD
 from plexops.lab.scenarios import EXTERNAL_PORT, SCENARIOS
 from plexops.report import FORMATS
+from plexops.structs import replace
 from tests.cli.process import PLEXOPS, House, environment, house, plexops, python
 
 #: A way of showing each: as text, and every format on stdout or into a file.
@@ -119,12 +119,13 @@ def test_8_evidence_that_was_edited(tmp_path: Path) -> None:
 
 #: What no simulated home can be made to do within a test's time is put in the engine's place.
 UNDO_FAILED = """
-import dataclasses, sys
+import sys
 import plexops.engine.runner as runner
+from plexops.structs import replace
 real = runner.run
 def run(homes, order, store, forks=8):
     report, masked = real(homes, order, store, forks)
-    return dataclasses.replace(report, exit_status=6), dataclasses.replace(masked, exit_status=6)
+    return replace(report, exit_status=6), replace(masked, exit_status=6)
 runner.run = run
 from plexops.cli.main import main
 main(sys.argv[1:])
@@ -132,6 +133,7 @@ main(sys.argv[1:])
 BUG = """
 import sys
 import plexops.engine.runner as runner
+from plexops.structs import replace
 def run(*_):
     secret = "hunter2-9471"
     raise ZeroDivisionError(secret)

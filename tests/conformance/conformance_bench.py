@@ -9,7 +9,7 @@ import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from pathlib import Path
 from types import MappingProxyType
@@ -44,6 +44,7 @@ from plexops.model.site import ResolvedTask, Site, SiteTasks, State
 from plexops.model.snapshot import Entry, Kind, KindState, Role, Snapshot
 from plexops.model.values import Ports
 from plexops.runbook.view import SiteView
+from plexops.structs import replace
 
 Family = Literal["openwrt", "linux", "routeros", "opnsense", "opnsense-kea"]
 FAMILIES: tuple[Family, ...] = get_args(Family)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ from plexops.model.exchange import Call, Write
 from plexops.model.finding import FindingStatus
 from plexops.model.site import State
 from plexops.model.snapshot import Kind
+from plexops.structs import replace
 from tests.conformance.conformance_bench import (
     FAMILIES,
     FORWARD,

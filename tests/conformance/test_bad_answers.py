@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
@@ -11,6 +10,7 @@ from plexops.model.exchange import Call, Expect, Json, Read, Reply, Write
 from plexops.model.finding import FindingStatus
 from plexops.model.site import State
 from plexops.model.snapshot import Kind, KindState
+from plexops.structs import replace
 from tests.conformance.conformance_bench import FAMILIES, FORWARD, RESERVATION, Bench, Family, bench, task
 
 SAVED = Expect(frozenset({200}), path="result", equals="saved")

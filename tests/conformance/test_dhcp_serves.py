@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from plexops.engine.sending import unexpected
@@ -14,6 +12,7 @@ from plexops.model.change import Action, is_done
 from plexops.model.exchange import Read, Reply
 from plexops.model.finding import FindingStatus
 from plexops.model.snapshot import Kind, KindState
+from plexops.structs import replace
 from tests.conformance.conformance_bench import (
     FAMILIES,
     HOUSEHOLD,

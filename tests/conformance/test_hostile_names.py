@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -20,6 +19,7 @@ from plexops.model.finding import FindingStatus
 from plexops.model.resources.port_forward import PortForward
 from plexops.model.snapshot import Kind, KindState, Snapshot
 from plexops.model.values import Ports
+from plexops.structs import replace
 from tests.conformance.conformance_bench import (
     FAMILIES,
     FORWARD,

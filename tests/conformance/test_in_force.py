@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
@@ -15,6 +14,7 @@ from plexops.model.snapshot import Kind, KindState, Role
 from plexops.runbook.case import Case
 from plexops.runbook.guard_circumstances import nothing_pending
 from plexops.runbook.view import SiteView
+from plexops.structs import replace
 from tests.conformance.conformance_bench import (
     FAMILIES,
     FORWARD,

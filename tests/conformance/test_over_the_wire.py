@@ -6,7 +6,7 @@ import time
 from base64 import b64decode
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -30,6 +30,7 @@ from plexops.model.plan import GUARD_NAMES, GuardVerdict, Step, authorize
 from plexops.model.secret import Secret
 from plexops.model.snapshot import Kind, KindState, Role, Snapshot
 from plexops.model.values import Endpoint
+from plexops.structs import replace
 from plexops.transport.http_settings import BasicLogin, HttpSettings, Pinned
 from plexops.transport.link import LinkSettings, only_reads
 from plexops.transport.opening import open_read, open_write

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import cast
 
@@ -15,6 +14,7 @@ from plexops.lab.routers.linux import LinuxRouter
 from plexops.model.change import Action, is_done
 from plexops.model.finding import Finding, FindingStatus
 from plexops.model.snapshot import Kind, Role
+from plexops.structs import replace
 from tests.conformance.conformance_bench import (
     FORWARD,
     HOUSEHOLD,

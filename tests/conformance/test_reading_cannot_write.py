@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +19,7 @@ from plexops.model.errors import Place, PlexopsError
 from plexops.model.exchange import Call, Command, Read, Script, Write
 from plexops.model.plan import GUARD_NAMES, Authorized, GuardVerdict, Step, authorize
 from plexops.model.snapshot import Kind, Role, Snapshot
+from plexops.structs import replace
 from plexops.transport.http_settings import HttpSettings
 from plexops.transport.opening import open_read, open_write
 from plexops.transport.ssh_settings import SshSettings

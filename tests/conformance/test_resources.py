@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Any
 
@@ -18,6 +18,7 @@ from plexops.model.resources.upnp import Upnp
 from plexops.model.site import State
 from plexops.model.snapshot import Kind, KindState
 from plexops.model.values import Ports
+from plexops.structs import replace
 from tests.conformance.conformance_bench import (
     FAMILIES,
     FORWARD,

@@ -7,7 +7,7 @@ import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import Any
 
@@ -33,6 +33,7 @@ from plexops.model.resources.firewall_rule import FirewallRule
 from plexops.model.site import ResolvedTask, Site, SiteTasks, State
 from plexops.model.snapshot import Kind, KindState, Role, Snapshot
 from plexops.runbook.view import SiteView
+from plexops.structs import replace
 from tests.conformance.conformance_bench import HERE, NONCE, PLEX, changed, observed, task
 from tests.conformance.hostile_names import HOSTILE
 

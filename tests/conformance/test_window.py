@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -18,6 +18,7 @@ from plexops.model.exchange import Script, WindowKind
 from plexops.model.resources.upnp import Upnp
 from plexops.model.site import ResolvedTask, State
 from plexops.model.snapshot import Kind
+from plexops.structs import replace
 from tests.conformance.conformance_bench import (
     FORWARD,
     HOUSEHOLD,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from plexops.engine.sending import unexpected
@@ -11,6 +9,7 @@ from plexops.lab.routers.linux import LinuxRouter
 from plexops.lab.routers.openwrt import OpenWrtRouter
 from plexops.model.change import Change, is_done
 from plexops.model.snapshot import Kind
+from plexops.structs import replace
 from tests.conformance.conformance_bench import (
     FORWARD,
     MAC,

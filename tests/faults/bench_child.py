@@ -22,7 +22,7 @@ from tests.faults.engine_bench import KILLED
 from tests.faults.generate import Bounds, at_random, hashed, spread
 from tests.faults.meddling import DEVICE_FAULTS, NETWORK_FAULTS, Act, Meddling
 from tests.faults.operations import OPERATIONS, RECOVER, Known, Operation
-from tests.faults.oracle import Verdict, judge_report, settle
+from tests.faults.oracle import Verdict, host_moved, judge_report, settle
 from tests.faults.together import rounds
 from tests.forked import load
 
@@ -144,11 +144,12 @@ def _meddled(stage: Stage, act: Act, at: str) -> Judge:
 
 def carry_out(order: Mapping[str, Any]) -> list[Outcome]:
     """Run what one order asks for."""
-    bounds, sorts = Bounds(order["share"], order["seed"]), order["sorts"]
+    bounds, sorts = Bounds(order["share"], order["seed"], order["only"]), order["sorts"]
     stage = set_up(order["router"], order["operation"], Path(order["folder"]))
-    if stage.known.ended.status not in stage.operation.ends:
+    ended = stage.known.ended
+    if ended.status not in stage.operation.ends and not host_moved(ended):
         offered = operations.writes_of(stage.known.points)
-        return [Outcome(stage.title, [f"without any fault: {stage.known.ended}"])] if offered else []
+        return [Outcome(stage.title, [f"without any fault: {ended}"])] if offered else []
     found = kills(stage, bounds) if "kill" in sorts else []
     if stage.name != "create":
         return found

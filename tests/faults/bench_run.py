@@ -37,7 +37,15 @@ class Bench:
         """Carry out one order; give its outcomes and its CPU seconds. Raises AssertionError where it could not."""
         folder.mkdir(parents=True, exist_ok=True)
         answer = folder / "answer.json"
-        whole = {"sorts": SORTS, "share": 1, "seed": 0, "folder": str(folder), "answer": str(answer), **order}
+        whole = {
+            "sorts": SORTS,
+            "share": 1,
+            "seed": 0,
+            "only": "",
+            "folder": str(folder),
+            "answer": str(answer),
+            **order,
+        }
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.write(json.dumps(whole) + "\n")
@@ -76,6 +84,9 @@ def main() -> None:
     options.add_argument("--router", action="append", choices=ROUTERS)
     options.add_argument("--operation", action="append", choices=tuple(OPERATIONS))
     options.add_argument("--sort", action="append", choices=SORTS)
+    options.add_argument(
+        "--only", default="", help="the cases whose name holds this, as a failed one is named"
+    )
     chosen = options.parse_args()
     total: Counter[str] = Counter()
     with bench_process() as bench, TemporaryDirectory() as folder:
@@ -87,6 +98,7 @@ def main() -> None:
                     operation=operation,
                     share=chosen.share,
                     seed=chosen.seed,
+                    only=chosen.only,
                     sorts=chosen.sort or SORTS,
                 )
                 _tell(f"{router}: {operation}", outcomes, cpu, total)

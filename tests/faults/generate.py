@@ -12,14 +12,18 @@ from hashlib import sha256
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How many of all cases are run: one in `share`, chosen by hash; `seed` for what is chosen at random."""
+    """How many of all cases are run: one in `share`, chosen by hash; `seed` for what is chosen at random.
+
+    `only` is what a case's name must hold.
+    """
 
     share: int = 1
     seed: int = 0
+    only: str = ""
 
     def holds(self, case_id: str) -> bool:
         """Tell whether a case is among those."""
-        return hashed(case_id) % self.share == 0
+        return hashed(case_id) % self.share == 0 and self.only in case_id
 
 
 def hashed(text: str) -> int:

@@ -6,12 +6,13 @@ import random
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from plexops.lab.filesystem import FileError
 from plexops.lab.home import Role
 from plexops.lab.shell import Shell
+from plexops.structs import replace
 from tests.faults.generate import hashed
 from tests.faults.wire import Ask, Switchboard, Told
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from plexops.lab.routers import ROUTERS, RouterName
 from plexops.lab.scenario import AUTOMATIC, FORWARD, OLD, RESERVATION, RESERVED, Scenario
 from plexops.lab.scenarios import SCENARIOS
 from plexops.lab.ufw import Rule
+from plexops.structs import replace
 from tests.faults.engine_bench import Bench, Ended, trust_plex, trust_router
 from tests.forking import Forker
 

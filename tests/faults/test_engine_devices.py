@@ -6,7 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Any, BinaryIO
 
@@ -18,6 +18,7 @@ from plexops.lab.keys import new_key
 from plexops.lab.plex import PlexSeed
 from plexops.lab.routers import RouterName
 from plexops.lab.routers.openwrt import OpenWrtRouter
+from plexops.structs import replace
 from tests.faults.engine_bench import ENGINE_CHILD, Bench, Ended, Homes
 from tests.forking import forker
 

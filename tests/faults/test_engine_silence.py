@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, BinaryIO, Literal
 
 import pytest
@@ -12,6 +12,7 @@ from plexops.lab.base import ExecResult
 from plexops.lab.routers import RouterName
 from plexops.lab.routers.opnsense import OpnSenseRouter
 from plexops.lab.routers.opnsense_api import NotFoundError
+from plexops.structs import replace
 from tests.faults.engine_bench import KILLED, Bench, Homes
 from tests.faults.test_engine_devices import apply, outcomes, put_back
 

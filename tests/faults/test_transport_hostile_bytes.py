@@ -11,12 +11,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 import pytest
 
 from plexops.model.errors import ExitStatus, PlexopsError
 from plexops.model.exchange import Call, Command, Lines, Read
+from plexops.structs import replace
 from plexops.transport import ssh_session
 from plexops.transport.http import HttpReadLink
 from plexops.transport.http_dial import speaks_tls

@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -23,6 +22,7 @@ from plexops.model.exchange import MAX_REPLY_BYTES, Call, Read, Reply, Script, W
 from plexops.model.plan import GUARD_NAMES, Authorized, GuardVerdict, Step, authorize
 from plexops.model.secret import Secret
 from plexops.model.snapshot import Kind, Role
+from plexops.structs import replace
 from plexops.transport.http import HttpReadLink
 from plexops.transport.http_dial import scan
 from plexops.transport.http_settings import Authorities, BasicLogin, HeaderLogin, HttpSettings, Pinned

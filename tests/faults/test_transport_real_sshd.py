@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from plexops.model.errors import PlexopsError
 from plexops.model.exchange import Call, Command, Read
 from plexops.model.secret import Secret
+from plexops.structs import replace
 from plexops.transport.http_settings import HttpSettings, Pinned
 from plexops.transport.opening import open_read
 from plexops.transport.spki import pin_of

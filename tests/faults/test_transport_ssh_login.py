@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from plexops.model.errors import ExitStatus, PlexopsError
 from plexops.model.exchange import Command, Read
 from plexops.model.secret import Secret
+from plexops.structs import replace
 from plexops.transport.ssh import SshReadLink
 from plexops.transport.ssh_settings import SshSettings
 from plexops.transport.trust import Source, TrustedKey, TrustedKeys, fingerprint

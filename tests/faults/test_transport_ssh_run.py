@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import paramiko
@@ -19,6 +18,7 @@ from plexops.model.exchange import MAX_REPLY_BYTES, Command, Read, Script, Write
 from plexops.model.plan import GUARD_NAMES, Authorized, GuardVerdict, Step, authorize
 from plexops.model.secret import Secret
 from plexops.model.snapshot import Kind, Role
+from plexops.structs import replace
 from plexops.transport.opening import open_read, open_write
 from plexops.transport.ssh import SshReadLink, SshWriteLink
 from plexops.transport.ssh_settings import Become, SshSettings

@@ -11,20 +11,21 @@ import io
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from multiprocessing.connection import Client, Connection, Listener
 from typing import BinaryIO, Literal, cast
+
+from msgspec import Struct
 
 from plexops.lab.base import ExecResult, HttpRequest, HttpResponse
 from plexops.lab.home import Role, RunningHome
 from plexops.lab.network import JUMP_ADDRESS, Service
+from plexops.structs import replace
 
 #: How an exchange ended. `refused`: nobody took the connection, and nothing was sent.
 Ending = Literal["done", "closed", "timed-out", "refused"]
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(Struct, frozen=True):
     """One exchange. Over SSH `text` is the command, else `method path?query`; `writes`: it is no read."""
 
     host: str
@@ -38,8 +39,7 @@ class Ask:
     from_server: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(Struct, frozen=True):
     """What came back. Over HTTP `stdout` is the body; `status` is None where the device named none."""
 
     stdout: bytes = b""
@@ -48,15 +48,13 @@ class Told:
     ending: Ending = "done"
 
 
-@dataclass(frozen=True, slots=True)
-class Pass:
+class Pass(Struct, frozen=True):
     """That many seconds pass, for plexops and for the home."""
 
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Reached:
+class Reached(Struct, frozen=True):
     """A run came past a point at which it could be killed."""
 
     point: str
@@ -71,8 +69,7 @@ def honest(_role: Role, ask: Ask, do: Callable[[Ask], Told]) -> Told:
     return do(ask)
 
 
-@dataclass(frozen=True, slots=True)
-class Exchange:
+class Exchange(Struct, frozen=True):
     """One line of the devices' own account: whose process asked what of whom, and when, in the home's own order."""
 
     run: int

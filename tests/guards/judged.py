@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import Any, Protocol
 
@@ -26,6 +26,7 @@ from plexops.model.snapshot import Role, Snapshot
 from plexops.runbook.guards import Case, judge
 from plexops.runbook.view import SiteView
 from plexops.runbook.way_after import after_change
+from plexops.structs import replace
 from tests.conformance.conformance_bench import FAMILIES, HERE, Family
 from tests.guards.homes import Home, home
 from tests.guards.simulated import Way, running

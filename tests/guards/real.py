@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from pathlib import Path
 from random import Random
@@ -27,6 +27,7 @@ from plexops.model.change import Change
 from plexops.model.exchange import Command, Read, Reply, Write
 from plexops.model.snapshot import Kind, Role, Snapshot
 from plexops.runbook.view import SiteView
+from plexops.structs import replace
 from tests.conformance.conformance_bench import NONCE, PLEX, observed
 from tests.guards.homes import Home, home
 from tests.guards.judged import Figures, Judged, carry_out

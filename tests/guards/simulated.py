@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 from threading import Event
 from types import MappingProxyType
@@ -29,6 +29,7 @@ from plexops.model.resources.plex_remote_access import RemoteAccess
 from plexops.model.snapshot import SOMEBODY, Entry, Fact, Kind, KindState, Role, Snapshot
 from plexops.packets.reach import AnswerKind, Asked, Target, who_reaches
 from plexops.runbook.view import SiteView
+from plexops.structs import replace
 from tests.conformance.conformance_bench import PLEX, Bench, bench
 from tests.conformance.test_ufw_rules import Host
 from tests.guards.homes import SECOND, Home

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from ipaddress import IPv4Address
 from types import MappingProxyType
 
@@ -22,6 +21,7 @@ from plexops.model.snapshot import Kind, KindState, Role
 from plexops.model.values import Ports
 from plexops.runbook.guards import Case, judge, judge_on_paper
 from plexops.runbook.view import SiteView
+from plexops.structs import replace
 from tests.unit.runbook.sound_case import (
     ADMIT,
     FORWARD,

@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -24,6 +24,7 @@ from typing import Literal
 from plexops.cli.session import pinned_store
 from plexops.lab.base import ForwardSeed, ReservationSeed, Seed
 from plexops.lab.routers.linux_files import Interfaces, router_files
+from plexops.structs import replace
 
 from . import daemons, links
 from .links import Uplink, Wan

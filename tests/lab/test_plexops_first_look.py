@@ -6,11 +6,12 @@ import json
 import re
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from plexops.structs import replace
 
 from . import links
 from .links import Wan

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from ipaddress import ip_address
 from types import MappingProxyType
 from typing import Any, get_args
@@ -38,6 +37,7 @@ from plexops.model.packets import (
 )
 from plexops.packets.chains import EndKind
 from plexops.packets.reach import PUBLIC_V4, Answer, AnswerKind, Asked, Target, that_count, who_reaches
+from plexops.structs import replace
 
 SOURCE, DESTINATION = Side.SOURCE, Side.DESTINATION
 ACCEPT, DROP, REJECT, RETURN = Verdict.ACCEPT, Verdict.DROP, Verdict.REJECT, Verdict.RETURN

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import replace
 from ipaddress import ip_address
 
 from plexops.lab.base import Seed
 from plexops.model.intervals import ALL_V6, network
 from plexops.model.packets import Box, LocalAddress, Route
 from plexops.model.snapshot import Snapshot
+from plexops.structs import replace
 from tests.conformance.conformance_bench import bench
 
 Section = Mapping[str, str | list[str]]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address
 
 from plexops.drivers.rulesets.boxes import announced_address
 from plexops.drivers.rulesets.routeros import RouterOsAnswers, Rows, routeros_box
 from plexops.packets.reach import Answer, who_reaches
 from plexops.parsers import PARSERS
+from plexops.structs import replace
 from tests.packets.handmade import asked, plex
 
 WAN = IPv4Address("62.155.240.55")

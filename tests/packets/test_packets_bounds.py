@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 
 import pytest
 
@@ -20,6 +19,7 @@ from plexops.model.packets import (
 from plexops.packets.chains import JUMP_DEPTH, RULE_STEPS, EndKind
 from plexops.packets.packet import MOST, TOO_MANY, Packet, Question, merge
 from plexops.packets.reach import AnswerKind, first_packet, who_reaches
+from plexops.structs import replace
 from tests.packets.bounds import country, thousand_rules, unknown_marks
 from tests.packets.handmade import (
     DNAT,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from plexops.model.intervals import ALL_V4, ALL_V6
 from plexops.model.matches import Family, MacIn, Match, State, StateIs
 from plexops.model.packets import Box, LocalAddress, Route
 from plexops.packets.reach import AnswerKind
+from plexops.structs import replace
 from tests.packets.handmade import n
 from tests.packets.iptables_home import DATA as IPTABLES
 from tests.packets.iptables_home import ask

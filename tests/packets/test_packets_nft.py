@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -38,6 +37,7 @@ from plexops.model.packets import (
 )
 from plexops.packets.reach import AnswerKind
 from plexops.parsers.base import ParseError
+from plexops.structs import replace
 from tests.packets.handmade import n
 from tests.packets.iptables_home import DATA as IPTABLES
 from tests.packets.iptables_home import HOST, ask, box, unknown_in

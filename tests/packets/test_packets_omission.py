@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -40,6 +39,7 @@ from plexops.model.packets import (
 )
 from plexops.packets.packet import TOO_MANY
 from plexops.packets.reach import PUBLIC_V4, Answer, AnswerKind, Target, who_reaches
+from plexops.structs import replace
 from tests.packets.handmade import (
     ACCEPT,
     DESTINATION,

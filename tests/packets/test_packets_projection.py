@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
 from plexops.model.packets import Box, Chain, TranslateSource
 from plexops.packets.projection import with_accept, with_forward, with_host_accept, without
 from plexops.packets.reach import AnswerKind, who_reaches
+from plexops.structs import replace
 from tests.packets.handmade import (
     ACCEPT,
     DNAT,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from plexops.model.intervals import Numbers, intersect, normalise
@@ -19,6 +17,7 @@ from plexops.packets.reach import (
     first_packet,
     who_reaches,
 )
+from plexops.structs import replace
 from tests.packets.handmade import (
     ACCEPT,
     ACK,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Literal
@@ -30,7 +29,7 @@ from tests.packets.routeros_home import announced
 
 PROFILE = Path(__file__).parents[2] / "router_profiles/routeros.yaml"
 READS: dict[str, dict[str, str]] = yaml.safe_load(PROFILE.read_text("utf-8"))["reads"]
-PARTS = [field.name for field in fields(RouterOsAnswers) if field.name != "internet_side"]
+PARTS = [name for name in RouterOsAnswers.__struct_fields__ if name != "internet_side"]
 PLEX = IPv4Address("192.168.1.50")
 HOME = Seed(
     forwards=(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from ipaddress import IPv4Address
 
 import pytest
@@ -13,6 +12,7 @@ from plexops.model.matches import AnyOf, Match, Other
 from plexops.model.packets import UnknownEffect
 from plexops.packets.reach import PUBLIC_V4
 from plexops.parsers import PARSERS
+from plexops.structs import replace
 from tests.packets.routeros_home import FILTER, PLEX_NAT, STRICT, WAN, E, N, S, U, ask, home, kind, rows
 
 DROP_UNASKED = (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +18,7 @@ from plexops.packets.reach import who_reaches
 from plexops.packets.why import Why, why_not
 from plexops.parsers.base import Row
 from plexops.parsers.uci import parse_uci
+from plexops.structs import replace
 from tests.packets import openwrt_home
 from tests.packets.handmade import n
 from tests.packets.uci_home import (

@@ -10,7 +10,6 @@ import gzip
 import json
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import cache
 from ipaddress import ip_address
 from pathlib import Path
@@ -26,6 +25,7 @@ from plexops.packets.reach import Answer as Reached
 from plexops.packets.reach import Asked, Target, who_reaches
 from plexops.parsers.base import Row
 from plexops.parsers.uci import parse_uci
+from plexops.structs import replace
 from tests.packets.handmade import asked, plex
 
 DATA = Path(__file__).parent / "data/uci"

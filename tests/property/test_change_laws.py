@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from ipaddress import IPv4Address
 
 from hypothesis import given
@@ -14,6 +13,7 @@ from plexops.model.change_json import change_from_json, change_to_json
 from plexops.model.resources import KINDS
 from plexops.model.resources.dhcp_reservation import Reservation
 from plexops.model.snapshot import SOMEBODY, Entry, Kind, KindState, Owner, Role, Snapshot
+from plexops.structs import replace
 from tests.property.test_guards_property import FORWARDS, MAC_SETS, VALUES
 
 RAW = st.dictionaries(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import re
-from dataclasses import replace
 from ipaddress import IPv4Address
 from itertools import product
 from types import MappingProxyType
@@ -35,6 +34,7 @@ from plexops.runbook.conditions import dmz, reachability, wan
 from plexops.runbook.guards import Case, judge, judge_on_paper
 from plexops.runbook.view import SiteView
 from plexops.runbook.way_in import router_box
+from plexops.structs import replace
 from tests.packets.handmade import (
     ACCEPT,
     DROP,

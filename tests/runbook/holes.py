@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from plexops.cli.session import Files, open_homes
@@ -15,6 +15,7 @@ from plexops.model.exchange import Read, Reply
 from plexops.model.plan import Authorized
 from plexops.runbook.situation import Situation
 from plexops.runbook.verdict import Verdict, judge
+from plexops.structs import replace
 from plexops.transport.link import LinkSettings, ReadLink, ReadSettings, WriteLink
 from tests.runbook.recorded import RECORDING, Diagnosed
 

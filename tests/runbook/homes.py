@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
 from plexops.model.entries import Listener, LogEvent, LogWord, Probe, ProbeAnswer
@@ -16,6 +16,7 @@ from plexops.model.snapshot import SOMEBODY, Entry, FactValue, Kind, KindState, 
 from plexops.model.values import Ports
 from plexops.runbook.verdict import Outcome
 from plexops.runbook.view import SiteView
+from plexops.structs import replace
 from tests.packets.handmade import (
     DNAT,
     DROP,

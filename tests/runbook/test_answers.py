@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from ipaddress import IPv4Address
 
 import pytest
@@ -22,6 +21,7 @@ from plexops.runbook.stops import State, Stop, walk
 from plexops.runbook.table import BY_ID
 from plexops.runbook.verdict import Confidence, judge
 from plexops.runbook.view import SiteView
+from plexops.structs import replace
 from tests.packets.handmade import WAN
 from tests.runbook.homes import (
     FAILED,

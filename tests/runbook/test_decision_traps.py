@@ -6,7 +6,6 @@ open are in `test_guards_walk.py`, and that an effect is proven by what came aft
 
 from __future__ import annotations
 
-from dataclasses import replace
 from ipaddress import IPv4Address
 
 import pytest
@@ -17,6 +16,7 @@ from plexops.runbook.cause import Place
 from plexops.runbook.stops import State
 from plexops.runbook.verdict import Confidence, Outcome
 from plexops.runbook.view import Access
+from plexops.structs import replace
 from tests.packets.handmade import DROP, TCP, arrives, base, dport, rule, server
 from tests.runbook.homes import (
     FAILED,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from plexops.model.snapshot import FactValue, Kind
@@ -12,6 +10,7 @@ from plexops.runbook.causes_server import plex_tv_blocked
 from plexops.runbook.situation import Situation
 from plexops.runbook.stops import State
 from plexops.runbook.verdict import Confidence, Verdict, judge
+from plexops.structs import replace
 from tests.packets.handmade import DROP, TCP, base, dport, rule, server
 from tests.runbook.homes import (
     HOMES,

@@ -6,8 +6,6 @@ Of an attempt's age and address `tests/cli/test_diagnose.py` has the tests, of a
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from plexops.model.entries import LogWord
@@ -18,6 +16,7 @@ from plexops.runbook.observations import PlexTv
 from plexops.runbook.situation import Situation
 from plexops.runbook.stops import State
 from plexops.runbook.verdict import Confidence, Outcome
+from plexops.structs import replace
 from tests.packets.handmade import DROP, TCP, WAN, arrives, base, dnat, dport, rule
 from tests.runbook.homes import (
     FAILED,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import product
 
@@ -14,6 +14,7 @@ from plexops.runbook.asking import next_question
 from plexops.runbook.situation import Situation
 from plexops.runbook.verdict import Outcome, Verdict, judge
 from plexops.runbook.view import SiteView
+from plexops.structs import replace
 from tests.packets.handmade import WAN
 from tests.runbook.homes import filtered, manual_box, tried, unprobed
 from tests.unit.runbook.sound_case import IDENTIFIER, SERVER, with_facts

@@ -175,5 +175,13 @@ def _show(report: SiteReport) -> None:
     from plexops.model.run import RunReport
     from plexops.report.text import render
 
-    plan = RunReport("dry-run", "", "", 0.0, __version__, 0, (report,))
+    plan = RunReport(
+        command="dry-run",
+        run_id="",
+        started="",
+        seconds=0.0,
+        version=__version__,
+        exit_status=0,
+        sites=(report,),
+    )
     print(render(plan, view_for(sys.stderr)), file=sys.stderr)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from msgspec import Struct
 
 from plexops.cli.options import with_files, with_task_list
 
@@ -20,13 +20,12 @@ if TYPE_CHECKING:
     from plexops.model.site import SiteTasks
 
 
-@dataclass(slots=True)
-class Sorted:
+class Sorted(Struct):
     """The files that were named, by what they are."""
 
     inventory: Path | None = None
-    playbooks: list[Path] = field(default_factory=list)
-    profiles: list[Path] = field(default_factory=list)
+    playbooks: list[Path] = []
+    profiles: list[Path] = []
 
 
 @click.command("check")

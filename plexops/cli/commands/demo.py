@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
+from msgspec import Struct
 
 from plexops.cli.commands.lab import run_in
 from plexops.cli.homes import ROUTERS, LabHome, lab_home
 from plexops.cli.options import PATH
 
 
-@dataclass(frozen=True, slots=True)
-class Scene:
+class Scene(Struct, frozen=True):
     """One command of the demo: what is told before it, and the status that it ends with."""
 
     told: str

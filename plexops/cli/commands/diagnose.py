@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from click.core import ParameterSource
 
 from plexops.cli.options import PATH, with_files, with_run
 from plexops.cli.person import TOLD, answers_of, at_terminal
+from plexops.structs import replace
 
 if TYPE_CHECKING:
     from plexops.cli.session import Files

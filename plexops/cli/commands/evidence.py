@@ -82,7 +82,6 @@ def export(run_name: str, file: Path, site: str | None) -> int:
     from plexops.evidence.bundle import bundle
     from plexops.evidence.masking import Masker, load_key
     from plexops.evidence.scrub import Scrubber
-    from plexops.model.run import MaskedReport
     from plexops.report import FORMATS
 
     require_writable(file)
@@ -92,7 +91,7 @@ def export(run_name: str, file: Path, site: str | None) -> int:
         raise click.UsageError(f"this run is about several sites ({names}): name one with --site.")
     require_sound(found)
     run = found[0][1]
-    page = FORMATS["html"].render(MaskedReport(merged([run.result()])), view_for_file())
+    page = FORMATS["html"].render(merged([run.result()]), view_for_file())
     masker = Masker(load_key(open_store().root), Scrubber(()))
     file.write_bytes(bundle(run, masker, {"report.html": page}))
     note(f"{file}: run {run.id}, masked")

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from plexops.cli.options import with_formats
+from plexops.structs import replace
 
 if TYPE_CHECKING:
     from plexops.evidence.folder import SiteFolder
     from plexops.evidence.run_folder import RunFolder
     from plexops.model.run import RunReport
+
+R = TypeVar("R", bound="RunReport")
 
 
 @click.command("report")
@@ -29,12 +31,11 @@ def command(**options: Any) -> int:
     """
     from plexops.cli.output import parse_formats, write_reports
     from plexops.cli.session import open_store
-    from plexops.model.run import MaskedReport
 
     formats = parse_formats(options["formats"])
     found = find_runs(open_store().sites(), options["run_name"], options["site"])
     require_sound(found)
-    masked = MaskedReport(merged([run.result() for _, run in found]))
+    masked = merged([run.result() for _, run in found])
     report = merged([run.private_result() for _, run in found]) if sys.stdout.isatty() else masked
     write_reports(report, masked, formats, options["verbose"])
     return 0
@@ -91,7 +92,7 @@ def note_broken_off(found: Sequence[tuple[SiteFolder, RunFolder]]) -> None:
             )
 
 
-def merged(parts: Sequence[RunReport]) -> RunReport:
+def merged(parts: Sequence[R]) -> R:
     """Put the sites' parts of one run together again."""
     from plexops.model.errors import ExitStatus, worst
 

@@ -43,7 +43,6 @@ def command(name: str) -> int:
 
 def document(name: str) -> dict[str, Any]:
     """Give one of the documents."""
-    from plexops.cli.run_schema import run_schema
     from plexops.config.allowed import config_schema
     from plexops.config.playbook_schema import playbook_schema
     from plexops.config.profile_schema import profile_schema
@@ -56,10 +55,19 @@ def document(name: str) -> dict[str, Any]:
         "profile": profile_schema,
         "told": told_schema,
         "config": config_schema,
-        "run": run_schema,
+        "run": _run_schema,
         "exit-codes": exit_codes,
     }
     return makers[name]()
+
+
+def _run_schema() -> dict[str, Any]:
+    """Give the schema of what `--format json` prints."""
+    import msgspec
+
+    from plexops.model.run import RunReport
+
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **msgspec.json.schema(RunReport)}
 
 
 def exit_codes() -> dict[str, Any]:

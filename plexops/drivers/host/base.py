@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Protocol
+
+from msgspec import Struct
 
 from plexops.model.change import Change
 from plexops.model.exchange import Read, Reply, Write
 from plexops.model.snapshot import Entry, FactValue, KindState, Snapshot
 
 
-@dataclass(frozen=True, slots=True)
-class FirewallState:
+class FirewallState(Struct, frozen=True):
     """What a firewall's reads came to: facts, entries, and whether the rules are known."""
 
     state: KindState
-    facts: Mapping[str, tuple[FactValue, str]] = field(default_factory=lambda: MappingProxyType({}))
+    facts: Mapping[str, tuple[FactValue, str]] = MappingProxyType({})
     entries: tuple[Entry, ...] = ()
     reason: str = ""
 

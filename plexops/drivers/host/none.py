@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from plexops.drivers.base import Unrenderable
 from plexops.drivers.host.base import FirewallState
@@ -13,8 +14,7 @@ from plexops.model.exchange import Read, Reply, Write
 from plexops.model.snapshot import FactValue, KindState, Snapshot
 
 
-@dataclass(frozen=True, slots=True)
-class NoFirewall:
+class NoFirewall(Struct, frozen=True):
     """What `firewall: none` says: the inventory's word, not something that was seen."""
 
     name: str = "none"

@@ -10,9 +10,10 @@ by `allow`: somebody's deny of exactly this port is therefore a conflict and not
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
+
+from msgspec import Struct
 
 from plexops.drivers.answers import ROOT, failed
 from plexops.drivers.base import Unrenderable
@@ -34,8 +35,7 @@ _AT6 = "position of its twin"
 CHAINS = ("ip filter ufw-user-input", "ip6 filter ufw6-user-input")
 
 
-@dataclass(frozen=True, slots=True)
-class Ufw:
+class Ufw(Struct, frozen=True):
     """The uncomplicated firewall of Debian and Ubuntu."""
 
     name: str = "ufw"

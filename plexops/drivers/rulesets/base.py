@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from plexops.model.matches import AnyOf, FlagsAre, Match, Other, State, StateIs
 from plexops.model.packets import Chain, NamedSet
@@ -21,12 +22,11 @@ ASSURED = (Match(ANSWERED), Match(FlagsAre(18, 16)))
 NAT_PRIORITIES = MappingProxyType({"prerouting": -100, "input": 100, "output": -100, "postrouting": 100})
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """Chains and named sets out of one answer, and what was seen there that is not modelled."""
 
     chains: tuple[Chain, ...] = ()
-    sets: Mapping[str, NamedSet] = field(default_factory=lambda: MappingProxyType({}))
+    sets: Mapping[str, NamedSet] = MappingProxyType({})
     outside_model: tuple[str, ...] = ()
 
 

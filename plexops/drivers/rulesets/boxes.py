@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
 from ipaddress import IPv4Address
 from types import MappingProxyType
 from typing import Any
+
+from msgspec import Struct
 
 from plexops.drivers.answers import Answer
 from plexops.drivers.rulesets.netfilter import NOT_INSTALLED, NetfilterAnswers, netfilter_box
@@ -36,10 +37,10 @@ from plexops.model.packets import (
 )
 from plexops.model.values import is_public
 from plexops.parsers.proc_net import parse_proc_arp
+from plexops.structs import replace
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(Struct, frozen=True):
     """What a device answered: reads by id, the role that exhibits are named by, and its interface on the internet side."""
 
     answers: Mapping[str, Answer]
@@ -113,7 +114,9 @@ def _routeros(told: Told) -> Box:
     )
 
     given: dict[str, Any] = {"internet_side": told.internet_side, "version": told.value("version") or ""}
-    for name in (item.name for item in fields(routeros.RouterOsAnswers) if item.name not in given):
+    for name in routeros.RouterOsAnswers.__struct_fields__:
+        if name in given:
+            continue
         value = told.value(name)
         if name.endswith("_ids"):
             given[name] = tuple(value or ())

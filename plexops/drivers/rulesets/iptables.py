@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from plexops.drivers.rulesets.base import NAT_PRIORITIES, Part, unknown
 from plexops.drivers.rulesets.iptables_lines import split_line
@@ -44,15 +45,14 @@ _ALSO_NFT = re.compile(r"# Table `(\S+)' contains incompatible base-chains, use 
 _CUT = "the answer ends in the middle of the table"
 
 
-@dataclass(slots=True)
-class _Table:
+class _Table(Struct):
     """One table of the text: its chains' policies (`-` for people's own) and, by chain, the lines as they stand and
     what of them is behind the chain. `trouble`: why it is not read."""
 
     name: str
     trouble: str = _CUT
-    policies: dict[str, str] = field(default_factory=dict)
-    lines: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+    policies: dict[str, str] = {}
+    lines: dict[str, list[tuple[str, str]]] = {}
 
 
 def read_iptables(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from plexops.model.matches import Family
 
@@ -46,8 +47,7 @@ _NUMBERS = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(Struct, frozen=True):
     """`! --dport 32400`: an option, its values, and whether it is negated."""
 
     name: str
@@ -67,8 +67,7 @@ class Option:
         return " ".join(("!", self.name, *self.values) if self.negated else (self.name, *self.values))
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(Struct, frozen=True):
     """`-m NAME` or `-j NAME` with the options behind it, in a rule of one family that asks for one protocol.
 
     `protocol` is empty where the rule takes every protocol, or every one but one.
@@ -95,8 +94,7 @@ class Section:
         return found
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """A rule: what no module owns (the protocol first), its modules, its target (None: only counted).
 
     `goto`: `-g` instead of `-j`. `odd` are words that belong to nothing.

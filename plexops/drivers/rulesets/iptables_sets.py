@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import pairwise
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from plexops.model.intervals import Numbers, network, normalise, subtract, unite
 from plexops.model.packets import NamedSet
@@ -17,13 +18,12 @@ _OF_ADDRESSES = frozenset({"hash:ip", "hash:net", "bitmap:ip"})
 _COMMENT = re.compile(r' comment "[^"]*"')
 
 
-@dataclass(slots=True)
-class _Set:
+class _Set(Struct):
     """A set on its way: what `create` says of it, and the elements."""
 
     kind: str
     options: Mapping[str, str]
-    elements: list[Sequence[str]] = field(default_factory=list)
+    elements: list[Sequence[str]] = []
 
 
 def read_ipsets(text: str) -> Mapping[str, NamedSet]:

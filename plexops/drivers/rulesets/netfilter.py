@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from plexops.drivers.rulesets.base import NAT_PRIORITIES, Part, merged
 from plexops.drivers.rulesets.iptables import read_iptables
@@ -25,6 +26,7 @@ from plexops.model.packets import (
     Route,
 )
 from plexops.parsers.base import ParseError
+from plexops.structs import replace
 
 #: The reason that says that there is nothing to read.
 NOT_INSTALLED = "not installed"
@@ -42,8 +44,7 @@ _TRACKS = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class NetfilterAnswers:
+class NetfilterAnswers(Struct, frozen=True):
     """What was answered; None for what was not.
 
     `nft` is the parsed answer of `nft -j list ruleset`, the others the texts of `iptables-save` and so on, the first two
@@ -63,7 +64,7 @@ class NetfilterAnswers:
     addresses: tuple[LocalAddress, ...] | None = None
     routes: tuple[Route, ...] | None = None
     arp: Mapping[str, str] | None = None
-    unread: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    unread: Mapping[str, str] = MappingProxyType({})
 
 
 def netfilter_box(answers: NetfilterAnswers) -> Box:

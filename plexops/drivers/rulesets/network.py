@@ -6,9 +6,10 @@ Sources: ip-address(8), ip-route(8), iproute2's JSON (6.1); `network.interface d
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from plexops.drivers.rulesets.nft_words import listed, members
 from plexops.model.exchange import Json
@@ -16,6 +17,7 @@ from plexops.model.intervals import Numbers, network, subtract, unite
 from plexops.model.matches import Family
 from plexops.model.packets import LocalAddress, Route
 from plexops.parsers.base import ParseError
+from plexops.structs import replace
 
 #: An address that the kernel does not answer for. A deprecated one it does (tried with Linux 6.18; RFC 4862, 5.5.4).
 _NOT_YET = ("tentative", "dadfailed")
@@ -28,8 +30,7 @@ _EVERYTHING: Mapping[Family, str] = MappingProxyType({4: "0.0.0.0/0", 6: "::/0"}
 _NO_GATEWAY = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - netifd's way to say that there is none
 
 
-@dataclass(frozen=True, slots=True)
-class _Way:
+class _Way(Struct, frozen=True):
     """A route with what orders it. `nowhere`: a packet that takes it is lost."""
 
     route: Route

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from types import MappingProxyType
 
 from plexops.drivers.rulesets.base import Part
@@ -27,6 +26,7 @@ from plexops.model.packets import (
     Verdict,
 )
 from plexops.parsers.base import ParseError
+from plexops.structs import replace
 
 _FAMILIES: Mapping[str, frozenset[Family]] = MappingProxyType(
     {"ip": frozenset({4}), "ip6": frozenset({6}), "inet": BOTH_FAMILIES, "netdev": BOTH_FAMILIES}

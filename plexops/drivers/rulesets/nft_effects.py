@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from plexops.drivers.rulesets.base import ALL_ONES
 from plexops.drivers.rulesets.nft_keys import CONNECTED, FAMILIES, OF_FAMILY
@@ -52,8 +52,7 @@ ASKING = frozenset({"match", "limit", "ct count", "quota"})
 _RANDOM = frozenset({"random", "fully-random"})
 
 
-@dataclass(frozen=True, slots=True)
-class EffectReader:
+class EffectReader(Struct, frozen=True):
     """Reads what the statements of one rule do."""
 
     matches: MatchReader

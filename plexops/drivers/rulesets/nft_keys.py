@@ -7,10 +7,11 @@ kernel's `net/netfilter/nft_meta.c`, `nft_ct.c`, `nft_fib.c`, `nft_payload.c`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import partial
 from ipaddress import IPv4Address, IPv6Address, summarize_address_range
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from plexops.drivers.rulesets.base import ALL_ONES
 from plexops.drivers.rulesets.nft_values import (
@@ -50,6 +51,7 @@ from plexops.model.matches import (
     StateIs,
     Test,
 )
+from plexops.structs import replace
 
 #: Holds where there is a connection.
 CONNECTED = AnyOf(((Match(DirectionIs(True)),), (Match(DirectionIs(False)),)))
@@ -60,8 +62,7 @@ OF_FAMILY = MappingProxyType({"ip": FamilyIs(frozenset({4})), "ip6": FamilyIs(fr
 _Reader = Callable[[Values], Sequence[Test]]
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(Struct, frozen=True):
     """What is looked at. `needs` must hold first, negated or not. `read` gives tests, of which one must hold.
 
     No `read`: that is not modelled. `masked` reads what is left of it under a mask. `top`: the greatest value, where

@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+
+from msgspec import Struct, field
 
 from plexops.drivers.rulesets.base import ANSWERED, ASSURED, NEVER
 from plexops.drivers.rulesets.nft_keys import CONNECTED, Key, key_of
@@ -28,6 +29,7 @@ from plexops.model.matches import (
     TimeIs,
     TranslatedIs,
 )
+from plexops.structs import replace
 
 #: Of an anonymous set so many elements are shown.
 MOST_SHOWN = 6
@@ -49,8 +51,7 @@ _OF_THEIR_RULE = re.compile(r"\b(?:numgen|random|quota|limit|xt)\b")
 Body = Mapping[str, Json]
 
 
-@dataclass(slots=True)
-class Table:
+class Table(Struct):
     """What the listing holds of one table, by name."""
 
     family: str
@@ -60,8 +61,8 @@ class Table:
     #: Its sets, maps, limits, flow tables, by kind first.
     objects: defaultdict[str, dict[str, Body]] = field(default_factory=lambda: defaultdict(dict))
     #: Chains with their place in the listing: what was made later stands later.
-    chains: dict[str, tuple[int, Body]] = field(default_factory=dict)
-    rules: dict[str, list[Body]] = field(default_factory=dict)
+    chains: dict[str, tuple[int, Body]] = {}
+    rules: dict[str, list[Body]] = {}
     #: Its sets of addresses, and the sets and maps that rules change otherwise than by adding an address.
     addresses: frozenset[str] = frozenset()
     written: frozenset[str] = frozenset()
@@ -89,8 +90,7 @@ def elements_of(body: Body) -> Values:
     return [] if body.get("elem") is None else listed(body["elem"])
 
 
-@dataclass(frozen=True, slots=True)
-class MatchReader:
+class MatchReader(Struct, frozen=True):
     """Reads what one rule asks. `handle` tells apart what is counted rule by rule."""
 
     table: Table

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from plexops.drivers.rulesets.base import NEVER
 from plexops.drivers.rulesets.nft_effects import ASKING, EffectReader
@@ -22,6 +23,7 @@ from plexops.model.packets import (
     SetMark,
     UnknownEffect,
 )
+from plexops.structs import replace
 
 #: A longer verdict map becomes a rule for each verdict.
 _MOST_RULES = 64
@@ -35,21 +37,19 @@ _FROM_MAP: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 
 
-@dataclass(slots=True)
-class _Draft:
+class _Draft(Struct):
     """A rule on its way."""
 
-    matches: list[Match] = field(default_factory=list)
-    effects: list[Effect] = field(default_factory=list)
-    said: list[str] = field(default_factory=list)
+    matches: list[Match] = []
+    effects: list[Effect] = []
+    said: list[str] = []
 
     def copy(self) -> _Draft:
         """Give one that grows by itself."""
         return _Draft([*self.matches], [*self.effects], [*self.said])
 
 
-@dataclass(frozen=True, slots=True)
-class _Choice:
+class _Choice(Struct, frozen=True):
     """One element of a map: what must hold, and the statement with the element in place of the map."""
 
     matches: list[Match]
@@ -74,8 +74,7 @@ def read_rule(found: Body, table: Table, exhibit: str) -> list[Rule]:
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class _RuleReader:
+class _RuleReader(Struct, frozen=True):
     matches: MatchReader
 
     def read(self, statements: Sequence[Sequence[Json]], draft: _Draft) -> list[_Draft]:

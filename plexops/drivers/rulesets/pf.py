@@ -6,8 +6,9 @@ OPNsense core 26.1 to 26.7 writes pf's text: `ForwardRule.php`, `DNatController.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from plexops.drivers.rulesets import pf_words
 from plexops.drivers.rulesets.pf_beside import Beside, beside
@@ -40,8 +41,7 @@ created.username created.time created.description updated.username updated.time 
 _SHAPE = Shape(".", "network", frozenset(listed(_MODELLED + _HARMLESS)))
 
 
-@dataclass(frozen=True, slots=True)
-class PfAnswers:
+class PfAnswers(Struct, frozen=True):
     """The rows of each read; None: it was not answered. An exhibit is the answer that shows a rule.
 
     `loaded` is pf's own list of its rules (`pf_statistics/rules`).

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from plexops.drivers.rulesets.pf_words import Row, loaded_lines, words_of_line
 from plexops.model.exchange import Json
@@ -24,8 +25,7 @@ _ONE_TO_ONE = re.compile(
 _OWN = re.compile(r"@\d+ (?:no rdr|rdr|pass|block)\b(?!-).*")
 
 
-@dataclass(frozen=True, slots=True)
-class Beside:
+class Beside(Struct, frozen=True):
     """Rules that no row shows, by where they are asked. `one_to_one` are rows as those of destination NAT."""
 
     before_forwards: tuple[Rule, ...] = ()

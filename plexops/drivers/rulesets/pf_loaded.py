@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from itertools import pairwise, product
+
+from msgspec import Struct
 
 from plexops.drivers.rulesets.pf_words import Row, Rows, listed, loaded_lines, on, text, words_of_line
 from plexops.model.exchange import Json
@@ -25,8 +26,7 @@ _LINE = re.compile(
 _ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}(?:/\d+)?")
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(Struct, frozen=True):
     """One `rdr` of pf's, in its own words; a field that it does not name is empty."""
 
     words: str

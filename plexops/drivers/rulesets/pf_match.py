@@ -6,8 +6,9 @@ Sources: `Rule.php` and `ForwardRule.php` of OPNsense core 26.1 to 26.7, and pf.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from plexops.drivers.rulesets.pf_words import ByFamily, Names, Row, listed, on, text
 from plexops.model import matches as model
@@ -22,8 +23,7 @@ FAMILIES: Mapping[str, frozenset[Family]] = MappingProxyType(
 _NUMBERED: Mapping[str, str] = MappingProxyType({"6": "tcp", "17": "udp"})
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(Struct, frozen=True):
     """How one kind of rows names its fields. `joint` stands between a side and what is said of it; `known` are all
     fields that are modelled, or that let the same packets through whatever they say."""
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv6Interface, ip_interface, ip_network
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from plexops.model.exchange import Json
 from plexops.model.intervals import ALL_V6, Numbers, edges, network, normalise, subtract, unite
@@ -83,8 +84,7 @@ def listed(words: str) -> list[str]:
     return [word for word in re.split(r"[\s,]+", words) if word]
 
 
-@dataclass(frozen=True, slots=True)
-class Interfaces:
+class Interfaces(Struct, frozen=True):
     """What the overview of interfaces tells. `wan` is OPNsense's word for the internet side; `read`: it was answered."""
 
     wan: str
@@ -172,8 +172,7 @@ def read_routes(rows: Rows | None, interfaces: Interfaces) -> tuple[Route, ...] 
     return tuple(dict.fromkeys(routes))
 
 
-@dataclass(frozen=True, slots=True)
-class Names:
+class Names(Struct, frozen=True):
     """What words of a rule mean. `sets` are the aliases for addresses; of `ports` None is one that cannot be read."""
 
     interfaces: Interfaces

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from plexops.drivers.rulesets import routeros_places as places
 from plexops.drivers.rulesets.routeros_matches import Reading
@@ -26,6 +27,7 @@ from plexops.model.packets import (
     Route,
     Rule,
 )
+from plexops.structs import replace
 
 #: Menu → its base chains. In `nat` the stages are what is translated.
 _BASE: Mapping[str, tuple[str, ...]] = {
@@ -38,8 +40,7 @@ _FAMILIES: tuple[Family, ...] = (4, 6)
 _SET_FIELDS = ("src-address-list", "dst-address-list", "address-list")
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
+class Rows(Struct, frozen=True):
     """What one menu answered. `rows` None: it was not read, `why` says why. `exhibit` is the answer that shows it."""
 
     rows: tuple[Mapping[str, str], ...] | None = None
@@ -55,8 +56,7 @@ class Rows:
 _UNREAD = Rows()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RouterOsAnswers:
+class RouterOsAnswers(Struct, frozen=True, kw_only=True):
     """What was read of a device; the fields bear the names of the profile's reads. Rows are those of `routeros_rows`.
 
     `nat_rule_ids`, `filter_rule_ids`: the ids of all rules in order, as `find` gives them. `internet_side`: what the

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from plexops.model import matches
 from plexops.model.intervals import Numbers, network, normalise
@@ -40,8 +41,7 @@ _HARMLESS = frozenset({
 })  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """With what the rows of one menu are read.
 
     `unsure`: for each class of interfaces those of which the manual does not say whether they belong to it.

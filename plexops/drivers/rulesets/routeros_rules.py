@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 
 from plexops.drivers.rulesets.routeros_matches import Reading, addresses_of, matches_of, ports_of
 from plexops.drivers.rulesets.routeros_places import is_disabled, is_invalid
@@ -24,6 +23,7 @@ from plexops.model.packets import (
     UnknownEffect,
     Verdict,
 )
+from plexops.structs import replace
 
 _GO_ON = (Verdict.CONTINUE,)
 _PLAIN: Mapping[str, tuple[Effect, ...]] = {

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 from plexops.lab.routers import fw4_values as values
 from plexops.lab.routers.fw4_redirects import redirect
@@ -25,6 +24,7 @@ from plexops.lab.routers.fw4_words import (
     sentence,
 )
 from plexops.lab.routers.uci import Package, Section, UciError
+from plexops.structs import replace
 
 _CHAINS = ("input", "output", "forward")
 _TYPES = frozenset({"ip", "port", "mac", "net"})

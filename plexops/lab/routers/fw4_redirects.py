@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from plexops.lab.routers import fw4_values as values
 from plexops.lab.routers.fw4_values import Options, Port, Skipped, Spot
 from plexops.lab.routers.fw4_words import Matches, Zone, comment, counted, of_family, sentence
+from plexops.structs import replace
 
 if TYPE_CHECKING:
     from plexops.lab.routers.fw4 import Firewall
 
 
-@dataclass(frozen=True, slots=True)
-class Redirect:
+class Redirect(Struct, frozen=True):
     """One section as read; addresses and ports are those of the translation that it asks for."""
 
     target: str

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv6Interface, ip_address, ip_interface
 from typing import TypeVar
+
+from msgspec import Struct
 
 from plexops.lab.routers.uci import Section
 
@@ -47,8 +48,7 @@ class Skipped(Exception):
     """The section has a value that firewall4 does not take, or lacks what it needs."""
 
 
-@dataclass(frozen=True, slots=True)
-class Spot:
+class Spot(Struct, frozen=True):
     """An address, a network or a range of one family. `held` keeps the bits behind the prefix."""
 
     family: int
@@ -72,16 +72,14 @@ class Spot:
         return bool(self.held and self.family == other.family and first in self.held.network)
 
 
-@dataclass(frozen=True, slots=True)
-class Port:
+class Port(Struct, frozen=True):
     """A port or a range, as nft writes it."""
 
     text: str
     negated: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(Struct, frozen=True):
     """One section. `networks` gives addresses for the names of interfaces."""
 
     section: Section

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct
 
 from plexops.lab.routers.fw4_values import Family, IcmpType, Options, Port, Spot
+from plexops.structs import replace
 
 OFF = frozenset({"0", "no", "off", "false", "disabled"})
 HUMAN = {4: "IPv4", 6: "IPv6"}
@@ -13,8 +15,7 @@ _NAMES = {4: "ipv4", 6: "ipv6"}
 _LAYERS = {4: "ip", 6: "ip6"}
 
 
-@dataclass(slots=True)
-class Zone:
+class Zone(Struct):
     """A zone; `sources` and `flags` are which chains of its own others need."""
 
     name: str
@@ -25,12 +26,11 @@ class Zone:
     allows_invalid: bool
     clamps: bool
     counter: str
-    sources: set[str] = field(default_factory=set)
-    flags: set[str] = field(default_factory=set)
+    sources: set[str] = set()
+    flags: set[str] = set()
 
 
-@dataclass(frozen=True, slots=True)
-class NamedSet:
+class NamedSet(Struct, frozen=True):
     """A named set: the side (`s`, `d`) and the kind of each of its fields, and its elements in nft's words."""
 
     name: str
@@ -61,8 +61,7 @@ class NamedSet:
         return f"\tset {self.name} {{\n" + "".join(f"\t\t{line}\n" for line in lines) + "\t}\n"
 
 
-@dataclass(frozen=True, slots=True)
-class Matches:
+class Matches(Struct, frozen=True):
     """What a rule asks of packets, in the order in which firewall4 writes it."""
 
     family: Family

@@ -5,8 +5,9 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from ipaddress import IPv4Address
+
+from msgspec import Struct
 
 from plexops.lab.filesystem import FileError, FileSystem
 
@@ -27,8 +28,7 @@ class DnsmasqError(Exception):
     """Why dnsmasq does not start, in its own words."""
 
 
-@dataclass(frozen=True, slots=True)
-class Configuration:
+class Configuration(Struct, frozen=True):
     """What a running dnsmasq goes by: it read its files when it started, and not since."""
 
     reservations: Mapping[str, IPv4Address]

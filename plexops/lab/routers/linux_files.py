@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from ipaddress import IPv4Network
+
+from msgspec import Struct
 
 from plexops.lab.base import ForwardSeed, PinholeSeed, ReservationSeed, Seed
 
@@ -31,8 +32,7 @@ BUG_REPORT_URL="https://bugs.debian.org/"
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Interfaces:
+class Interfaces(Struct, frozen=True):
     """What the router calls its two sides."""
 
     wan: str = "wan0"

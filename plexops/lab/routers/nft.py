@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any
+
+from msgspec import Struct
 
 from plexops.lab.routers.nft_language import priority_text
 from plexops.lab.routers.nft_objects import Helper, NamedSet
 from plexops.lab.routers.nft_parser import Base, Command
 from plexops.lab.routers.nft_statements import Part, Translate, Verdict
 from plexops.lab.routers.nft_tokens import NftError, Token
+from plexops.structs import replace
 
 METAINFO = {"metainfo": {"version": "1.0.6", "release_name": "Lester Gooch #5", "json_schema_version": 1}}
 VERSION = "nftables v1.0.6 (Lester Gooch #5)\n"
@@ -30,8 +32,7 @@ NAT_HOOKS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """One rule, with the handle that the kernel gave it."""
 
     handle: int
@@ -48,25 +49,23 @@ class Rule:
         return next((p.target for p in self.parts if isinstance(p, Verdict) and p.target), "")
 
 
-@dataclass(slots=True)
-class Chain:
+class Chain(Struct):
     """A chain; with a base it sees packets by itself, else only where it is jumped to."""
 
     name: str
     handle: int
     base: Base | None = None
-    rules: list[Rule] = field(default_factory=list)
+    rules: list[Rule] = []
 
 
-@dataclass(slots=True)
-class Table:
+class Table(Struct):
     """A table; all that is in it shares one count of handles."""
 
     family: str
     name: str
     handle: int
-    chains: dict[str, Chain] = field(default_factory=dict)
-    things: dict[str, Helper | NamedSet] = field(default_factory=dict)
+    chains: dict[str, Chain] = {}
+    things: dict[str, Helper | NamedSet] = {}
     last_handle: int = 0
 
     def new_handle(self) -> int:
@@ -75,11 +74,10 @@ class Table:
         return self.last_handle
 
 
-@dataclass(slots=True)
-class Ruleset:
+class Ruleset(Struct):
     """All tables, in the order in which they were made."""
 
-    tables: dict[tuple[str, str], Table] = field(default_factory=dict)
+    tables: dict[tuple[str, str], Table] = {}
     last_table: int = 0
 
     def run(self, commands: Sequence[Command], *, check: bool = False) -> list[NftError]:
@@ -280,8 +278,7 @@ class Ruleset:
             yield table, chain
 
 
-@dataclass(frozen=True, slots=True)
-class Style:
+class Style(Struct, frozen=True):
     """How a listing looks: `-a` shows handles, `-s` leaves counts out."""
 
     handles: bool = False

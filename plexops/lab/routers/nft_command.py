@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import posixpath
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import BinaryIO
+
+from msgspec import Struct
 
 from plexops.lab.base import ExecResult
 from plexops.lab.filesystem import FileError
@@ -35,8 +36,7 @@ FLAGS = {
 LONG = {f"--{word}": letter for letter, word in FLAGS.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class Invocation:
+class Invocation(Struct, frozen=True):
     """What a command line asks for."""
 
     flags: frozenset[str]

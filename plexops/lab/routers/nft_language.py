@@ -6,9 +6,10 @@ Texts and JSON are those of the real nft: a test runs both side by side on the s
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any, Literal
+
+from msgspec import Struct
 
 #: Of two names for one number nft prints the first.
 PROTOCOLS: Mapping[str, int] = {
@@ -63,8 +64,7 @@ NAMES: Mapping[str, Mapping[str, int]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Selector:
+class Selector(Struct, frozen=True):
     """What a match looks at: its words, what JSON calls it, and which values it takes."""
 
     text: str
@@ -140,8 +140,7 @@ SELECTORS: Mapping[tuple[str, ...], Selector] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(Struct, frozen=True):
     """One value or range, as nft prints it, as JSON has it, and as numbers to compare."""
 
     text: str
@@ -243,8 +242,7 @@ def joined(values: tuple[Value, ...]) -> Value:
     return Value(" . ".join(v.text for v in values), {"concat": [v.json for v in values]}, number, number)
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(Struct, frozen=True):
     """`iifname "wan"`, `tcp dport { 22, 80 }`, `ct state established,related`."""
 
     selector: Selector

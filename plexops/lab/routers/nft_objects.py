@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
 
 from plexops.lab.routers.nft_language import SELECTORS, Selector, Value, ValueFault, concatenated, read_value
 from plexops.lab.routers.nft_rules import elements, merged, read_element
@@ -23,8 +24,7 @@ _TYPES: Mapping[str, Selector] = {
 _NEXT_LINE = ",\n\t\t\t     "
 
 
-@dataclass(frozen=True, slots=True)
-class Helper:
+class Helper(Struct, frozen=True):
     """A helper of connection tracking (`ct helper`)."""
 
     name: str
@@ -49,8 +49,7 @@ class Helper:
                               "handle": self.handle, **what}}  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class NamedSet:
+class NamedSet(Struct, frozen=True):
     """A named set; `-t` leaves its elements out."""
 
     name: str

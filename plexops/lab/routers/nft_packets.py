@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Literal
+
+from msgspec import Struct
 
 from plexops.lab.base import GATEWAY_MAC, Fate, Packet
 from plexops.lab.routers.nft import Chain, Ruleset, Table
@@ -42,8 +43,7 @@ SOURCE_PORT = 50321
 Outcome = Literal["accept", "drop", "reject"]
 
 
-@dataclass(slots=True)
-class Sight:
+class Sight(Struct):
     """What a rule sees of a packet at one hook. `own` are the host's addresses."""
 
     packet: Packet

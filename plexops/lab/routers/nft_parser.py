@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
 
 from plexops.lab.routers.nft_language import PRIORITIES
 from plexops.lab.routers.nft_objects import Helper, NamedSet, read_helper, read_set
 from plexops.lab.routers.nft_rules import Body, RuleReader
 from plexops.lab.routers.nft_tokens import NftError, Source, Token, tokens
+from plexops.structs import replace
 
 FAMILIES = frozenset({"ip", "ip6", "inet"})
 MAX_INCLUDES = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Base:
+class Base(Struct, frozen=True):
     """What makes a chain a base chain: where it hooks in, and what becomes of packets that reach its end."""
 
     type: str
@@ -25,8 +26,7 @@ class Base:
     policy: str = "accept"
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(Struct, frozen=True):
     """One thing to do. Tokens are kept where the kernel may complain about them."""
 
     verb: str

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from ipaddress import ip_address
 from itertools import takewhile
 from typing import TYPE_CHECKING, Literal, TypeVar, cast
+
+from msgspec import Struct
 
 from plexops.lab.routers.nft_language import (
     FLAG_KINDS,
@@ -55,8 +56,7 @@ VERDICTS = ("accept", "drop", "return", "continue", "jump", "goto")
 MAX_COMMENT = 128
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
+class Body(Struct, frozen=True):
     """What a rule says. `sets` counts the anonymous sets: the kernel gives each a handle of its own."""
 
     parts: tuple[Part, ...]

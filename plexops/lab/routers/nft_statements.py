@@ -6,14 +6,14 @@ Texts and JSON are those of the real nft and of rules that iptables-nft 1.8.9 ma
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from plexops.lab.routers.nft_language import Match, Selector, Value
 
 
-@dataclass(slots=True)
-class Counter:
+class Counter(Struct):
     """Counts the packets that came this far in a rule."""
 
     packets: int = 0
@@ -31,8 +31,7 @@ class Counter:
 VerdictName = Literal["accept", "drop", "return", "continue", "jump", "goto"]
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """What becomes of a packet that came this far."""
 
     name: VerdictName
@@ -47,8 +46,7 @@ class Verdict:
         return {self.name: {"target": self.target} if self.target else None}
 
 
-@dataclass(frozen=True, slots=True)
-class Reject:
+class Reject(Struct, frozen=True):
     """Refuses a packet so that its sender hears of it."""
 
     words: str
@@ -64,8 +62,7 @@ class Reject:
         return {"reject": {"type": self.type, "expr": self.reason} if self.reason else {"type": self.type}}
 
 
-@dataclass(frozen=True, slots=True)
-class Translate:
+class Translate(Struct, frozen=True):
     """dnat, snat, masquerade and redirect. `family` is written in inet tables only; an address may be a range."""
 
     name: Literal["dnat", "snat", "masquerade", "redirect"]
@@ -100,8 +97,7 @@ class Translate:
         return {self.name: inner or None}
 
 
-@dataclass(frozen=True, slots=True)
-class Log:
+class Log(Struct, frozen=True):
     """Writes a line into the kernel's log."""
 
     prefix: str = ""
@@ -115,8 +111,7 @@ class Log:
         return {"log": {"prefix": self.prefix} if self.prefix else None}
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
+class Limit(Struct, frozen=True):
     """Matches while packets come at most (`over`: at least) this often."""
 
     rate: int
@@ -135,8 +130,7 @@ class Limit:
         return {"limit": {"rate": self.rate, "burst": self.burst, "per": self.per, **inverted}}
 
 
-@dataclass(frozen=True, slots=True)
-class VerdictMap:
+class VerdictMap(Struct, frozen=True):
     """`ct state vmap { established : accept }`: a packet whose value is not in it goes on."""
 
     selector: Selector
@@ -155,8 +149,7 @@ class VerdictMap:
         return {"vmap": {"key": dict(self.selector.json), "data": {"set": pairs}}}
 
 
-@dataclass(frozen=True, slots=True)
-class Fixed:
+class Fixed(Struct, frozen=True):
     """A statement that no first packet minds: its words and its JSON."""
 
     words: str
@@ -178,8 +171,7 @@ CLAMP_SIZE = Fixed(
 NO_TRACKING = Fixed("notrack", {"notrack": None})
 
 
-@dataclass(frozen=True, slots=True)
-class Extension:
+class Extension(Struct, frozen=True):
     """A match or target of iptables that nft cannot say: JSON has its name alone.
 
     `words` are what nft prints of it, `xt match NAME` where it knows nothing better; `match` and `final` what it does.

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from urllib.parse import parse_qs
+
+from msgspec import Struct
 
 from plexops.lab.base import HttpRequest, HttpResponse
 from plexops.lab.routers.opnsense_model import (
@@ -20,8 +21,7 @@ from plexops.lab.routers.opnsense_model import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """One API call, taken apart: `/api/<place>/<action>/<arguments>`."""
 
     action: str

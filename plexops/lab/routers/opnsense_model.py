@@ -9,8 +9,9 @@ import re
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
+
+from msgspec import Struct
 
 Options = Mapping[str, str]
 
@@ -45,8 +46,7 @@ _BAD_MAC = "Invalid MAC address."
 _REQUIRED = "A value is required."
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(Struct, frozen=True):
     """One field: `options` make it a choice, `check` gives a message for what is wrong.
 
     `many` allows several, with commas between; `chosen` fields look like choices without being any (`ip` of a host).
@@ -157,8 +157,7 @@ Validations = dict[str, object]
 Check = Callable[[str, Row], Validations]
 
 
-@dataclass(slots=True)
-class Collection:
+class Collection(Struct):
     """Items of one kind by uuid: what the configuration holds, and what the service last took from it."""
 
     #: The word around an item in requests and answers, as `rule` in `{"rule": {…}}`.
@@ -166,10 +165,10 @@ class Collection:
     nodes: tuple[Node, ...]
     #: What reaches across fields and items: gives the messages for an item under its uuid.
     check: Check = lambda _identifier, _row: {}
-    rows: dict[str, Row] = field(default_factory=dict)
-    live: dict[str, Row] = field(default_factory=dict)
+    rows: dict[str, Row] = {}
+    live: dict[str, Row] = {}
     #: Who made and changed each item, and when: `created` and `updated`.
-    audit: dict[str, Row] = field(default_factory=dict)
+    audit: dict[str, Row] = {}
 
     def apply(self) -> None:
         """Let the service take what is configured."""

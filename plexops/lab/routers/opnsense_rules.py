@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
+
+from msgspec import Struct
 
 from plexops.lab.base import Fate, MappingSeed, Packet
 from plexops.lab.routers.opnsense_model import Row, address_in, port_range
@@ -13,8 +14,7 @@ _SERVICES = {"ssh": "22", "http": "80", "https": "443", "ftp": "21", "smtp": "25
              "rdp": "3389"}  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Interfaces:
+class Interfaces(Struct, frozen=True):
     """The firewall's own addresses and networks."""
 
     wan: IPv4Address

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from typing import Literal
+
+from msgspec import Struct
 
 from plexops.lab.base import Fate, Packet
 from plexops.lab.routers.routeros_menus import port_ranges
@@ -13,8 +14,7 @@ from plexops.lab.routers.routeros_menus import port_ranges
 Rule = Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Wiring:
+class Wiring(Struct, frozen=True):
     """Where the packet came in, and whose lists the interfaces are in."""
 
     wan: str

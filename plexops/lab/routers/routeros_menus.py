@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from functools import cached_property
 from ipaddress import IPv4Address, ip_address, ip_network
 from typing import Literal
 
+from msgspec import Struct
+
 from plexops.lab.routers.routeros_syntax import ConsoleError, Path
 from plexops.lab.routers.routeros_values import duration_seconds
+from plexops.structs import replace
 
 Kind = Literal[
     "text", "yesno", "choice", "choices", "number", "ports", "port", "addresses", "address", "network", "mac",
@@ -17,8 +20,7 @@ Kind = Literal[
 ]  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(Struct, frozen=True):
     """A property of a menu's items.
 
     `default` is what a new item holds and an export leaves out; `shown` makes `print` show it while empty;
@@ -34,8 +36,7 @@ class Field:
     told: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Menu:
+class Menu(Struct, frozen=True, dict=True):
     """One menu. `fields` are in the order in which `print` shows them; `columns` make its table."""
 
     path: Path
@@ -46,10 +47,11 @@ class Menu:
     fixed: bool = False
     table: tuple[str, ...] = ()
     more_verbs: tuple[str, ...] = ()
-    by_name: dict[str, Field] = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "by_name", {one.name: one for one in self.fields})
+    @cached_property
+    def by_name(self) -> Mapping[str, Field]:
+        """All of them by their names."""
+        return {one.name: one for one in self.fields}
 
     @property
     def settable(self) -> frozenset[str]:
@@ -243,8 +245,7 @@ MENU_BY_PATH = {menu.path: menu for menu in MENUS}
 BRANCHES = frozenset(menu.path[:depth] for menu in MENUS for depth in range(len(menu.path)))
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(Struct, frozen=True):
     """The names that values may refer to."""
 
     interfaces: Callable[[], frozenset[str]]

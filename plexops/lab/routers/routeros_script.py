@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Protocol
+
+from msgspec import Struct
 
 from plexops.lab.routers.routeros_language import read_script
 from plexops.lab.routers.routeros_syntax import (
@@ -50,12 +51,11 @@ MAX_STEPS = 200_000
 Condition = Callable[[Mapping[str, Value]], bool]
 
 
-@dataclass(frozen=True, slots=True)
-class Arguments:
+class Arguments(Struct, frozen=True):
     """A menu command's arguments, evaluated."""
 
     values: tuple[Value, ...] = ()
-    named: Mapping[str, Value] = field(default_factory=dict)
+    named: Mapping[str, Value] = {}
     unset: tuple[str, ...] = ()
     words: frozenset[str] = frozenset()
     where: Condition | None = None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from plexops.lab.routers.routeros_menus import Menu
 from plexops.lab.routers.routeros_values import ItemId, Value
@@ -15,8 +16,7 @@ _QUOTED_IN_6 = frozenset({"log-prefix", "address-lists", "dhcp-option", "client-
 _ESCAPED = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "$": "\\$", "?": "\\?"}
 
 
-@dataclass(slots=True, eq=False)
-class Item:
+class Item(Struct, eq=False):
     """One item of a menu, its values as text."""
 
     id: ItemId
@@ -147,8 +147,7 @@ def print_single(menu: Menu, values: Mapping[str, str]) -> list[str]:
     return [f"{name:>{width}}: {text}" for name, text in pairs]
 
 
-@dataclass(frozen=True, slots=True)
-class ExportLine:
+class ExportLine(Struct, frozen=True):
     """One command of an export: its menu, and the rest."""
 
     menu: tuple[str, ...]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 Path = tuple[str, ...]
 
@@ -33,59 +34,51 @@ class Grammar(Protocol):
         """Give how many values without a name a command takes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(Struct, frozen=True):
     """A constant; `bare` where it was written without quotes."""
 
     text: str
     bare: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Joined:
+class Joined(Struct, frozen=True):
     """A quoted text with variables or commands inside."""
 
     parts: tuple[Expression, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Variable:
+class Variable(Struct, frozen=True):
     """`$name`."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Property:
+class Property(Struct, frozen=True):
     """A property's name inside `where`."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Bracket:
+class Bracket(Struct, frozen=True):
     """`[commands]`: the value of the last one."""
 
     block: Block
 
 
-@dataclass(frozen=True, slots=True)
-class Array:
+class Array(Struct, frozen=True):
     """`{a;b}`."""
 
     items: tuple[Expression, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(Struct, frozen=True):
     """An operator with one or two operands."""
 
     operator: str
     operands: tuple[Expression, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Function:
+class Function(Struct, frozen=True):
     """`{commands}` as the value of `do=` and its kind."""
 
     block: Block
@@ -94,8 +87,7 @@ class Function:
 Expression = Text | Joined | Variable | Property | Bracket | Array | Operation | Function
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(Struct, frozen=True):
     """One command. `path` is none for the colon commands; `called` is set for `$f` as a command.
 
     `unset` holds names written `!name`; `where` the condition of `find` and `print`.
@@ -111,15 +103,13 @@ class Command:
     where: Expression | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(Struct, frozen=True):
     """Commands in order."""
 
     commands: tuple[Command, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Colon:
+class Colon(Struct, frozen=True):
     """What a colon command takes: that many values, and these names before `=`."""
 
     values: int

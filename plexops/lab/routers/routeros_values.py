@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from plexops.lab.routers.routeros_syntax import Block, ConsoleError
 
 
-@dataclass(frozen=True, slots=True)
-class Code:
+class Code(Struct, frozen=True):
     """What `:parse` and `do={…}` give: commands that can be called."""
 
     block: Block

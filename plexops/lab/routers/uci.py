@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 import shlex
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import lru_cache
+
+from msgspec import Struct
 
 from plexops.lab.filesystem import FileError, FileSystem
 
@@ -30,14 +31,13 @@ NOT_FOUND = "Entry not found"
 INVALID = "Invalid argument"
 
 
-@dataclass(slots=True)
-class Section:
+class Section(Struct):
     """One section; `name` is made up (`cfg0a3837`) where the file gives none."""
 
     type: str
     name: str
     anonymous: bool
-    options: dict[str, Value] = field(default_factory=dict)
+    options: dict[str, Value] = {}
 
     def text(self, option: str, default: str = "") -> str:
         """Give an option as one string, lists joined by a space."""
@@ -45,8 +45,7 @@ class Section:
         return value if isinstance(value, str) else " ".join(value)
 
 
-@dataclass(slots=True)
-class Change:
+class Change(Struct):
     """One staged change: `mark` is how uci writes it in its delta file."""
 
     mark: str
@@ -55,15 +54,14 @@ class Change:
     value: str | None
 
 
-@dataclass(slots=True)
-class Package:
+class Package(Struct):
     """One configuration file with the changes that are staged for it."""
 
     name: str
-    sections: list[Section] = field(default_factory=list)
-    staged: list[Change] = field(default_factory=list)
+    sections: list[Section] = []
+    staged: list[Change] = []
     #: What is staged in the place that uci always reads, when it was called with another one.
-    brought: list[Change] = field(default_factory=list)
+    brought: list[Change] = []
     count: int = 0
 
     def find(self, name: str) -> Section | None:
@@ -159,8 +157,7 @@ def render(package: Package, *, header: bool = False) -> str:
     return "".join(out) + "\n"
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """What a tuple `package.section.option=value` names."""
 
     package: Package

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+
+from msgspec import Struct
 
 from plexops.model.fields import Field, FieldValue
 from plexops.model.snapshot import Kind, Role
@@ -27,8 +28,7 @@ def _alike(want: Any, have: Any) -> tuple[str, ...]:
     return () if want == have else ("",)
 
 
-@dataclass(frozen=True, slots=True)
-class ResourceKind:
+class ResourceKind(Struct, frozen=True):
     """One kind: its fields for schema, docs and profiles, and the pure functions that compare needs.
 
     `build` makes the typed values from fields by name. `says` puts values into words for a report.

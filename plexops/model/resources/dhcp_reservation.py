@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import cast
+
+from msgspec import Struct
 
 from plexops.model.fields import Field, FieldType, FieldValue, FromSite
 from plexops.model.resources.base import Claim, ResourceKind
 from plexops.model.snapshot import Kind, Role
 
 
-@dataclass(frozen=True, slots=True)
-class Reservation:
+class Reservation(Struct, frozen=True):
     """A reservation. Some routers let one entry hold several MAC addresses. No address: it only names a host."""
 
     macs: tuple[str, ...]

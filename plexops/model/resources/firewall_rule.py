@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from plexops.model.fields import Field, FieldType, FieldValue, FromSite
 from plexops.model.resources.base import ResourceKind
 from plexops.model.snapshot import Kind, Role
 
 
-@dataclass(frozen=True, slots=True)
-class FirewallRule:
+class FirewallRule(Struct, frozen=True):
     """An allow rule for TCP to one port from anywhere: forwarded packets keep their public source address.
 
     A forward is of IPv4. That the rule is for IPv6 too (`over_ipv6`) is wanted by no task: earlier versions made it so,

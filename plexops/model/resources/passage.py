@@ -6,17 +6,17 @@ No task names it: it follows from `port_forward` where a chain of the router's o
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import cast
+
+from msgspec import Struct
 
 from plexops.model.fields import Field, FieldType, FieldValue
 from plexops.model.resources.base import ResourceKind
 from plexops.model.snapshot import Kind, Role
 
 
-@dataclass(frozen=True, slots=True)
-class Passage:
+class Passage(Struct, frozen=True):
     """An accept for translated TCP packets to one address and port, in the chain that would drop them."""
 
     address: IPv4Address

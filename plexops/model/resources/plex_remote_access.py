@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from plexops.model.fields import Field, FieldType, FieldValue
 from plexops.model.resources.base import ResourceKind
 from plexops.model.snapshot import Kind, Role
 
 
-@dataclass(frozen=True, slots=True)
-class RemoteAccess:
+class RemoteAccess(Struct, frozen=True):
     """Plex's hidden trio: PublishServerOnPlexOnlineKey, ManualPortMappingMode, ManualPortMappingPort."""
 
     enabled: bool

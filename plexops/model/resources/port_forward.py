@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import cast
+
+from msgspec import Struct
 
 from plexops.model.fields import Field, FieldType, FieldValue, FromSite
 from plexops.model.resources.base import Claim, ResourceKind
@@ -18,8 +19,7 @@ ANYBODY = "any"
 LIMITED = "where "
 
 
-@dataclass(frozen=True, slots=True)
-class PortForward:
+class PortForward(Struct, frozen=True):
     """A destination NAT from the WAN side. No address: the router itself is the target."""
 
     external_port: Ports

@@ -116,7 +116,7 @@ def test_every_value_keeps_its_place() -> None:
     site = inventory.sites["home"]
     assert site.place == Place("inventory.yaml", 2, 3)
     assert site.server is not None
-    assert site.server.places["mac"] == Place("inventory.yaml", 5, 12)
+    assert site.server.places.get("mac") == Place("inventory.yaml", 5, 12)
 
 
 def test_defaults_fill_in_and_never_override() -> None:

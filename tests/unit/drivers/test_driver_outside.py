@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address
 from typing import Any
 
@@ -17,6 +16,7 @@ from plexops.model.resources.port_forward import PortForward
 from plexops.model.snapshot import SOMEBODY, Entry, Fact, Kind, KindState, Role, Snapshot
 from plexops.model.values import Endpoint, Ports, Protocol
 from plexops.runbook.view import SiteView
+from plexops.structs import replace
 from tests.unit.drivers.driver_bench import Said, answer, observe
 
 PUBLIC = IPv4Address("203.0.113.7")

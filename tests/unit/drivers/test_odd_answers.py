@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from plexops.model.entries import ProbeAnswer
 from plexops.model.exchange import Reply
 from plexops.model.snapshot import Entry, Kind, KindState, Snapshot
 from plexops.model.values import Endpoint
+from plexops.structs import replace
 from plexops.transport.hiding import hidden
 from tests.unit.drivers.driver_bench import Said, observe
 from tests.unit.drivers.test_driver_account import OURS, ROW

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
 
 from plexops.cli.homes import LabHome, pin_keys
 from plexops.config.inventory import load_inventory
@@ -23,11 +24,11 @@ from plexops.lab.routers import RouterName
 from plexops.lab.scenarios import SCENARIOS, Scenario
 from plexops.model.change import Action
 from plexops.model.snapshot import Role, Snapshot
+from plexops.structs import replace
 from plexops.transport.trust_store import TrustStore
 
 
-@dataclass(frozen=True, slots=True)
-class Looked:
+class Looked(Struct, frozen=True):
     """A home and what one look at it came to."""
 
     home: Home

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -19,6 +18,7 @@ from plexops.model.plan import Plan
 from plexops.model.run import SiteReport
 from plexops.model.snapshot import Role
 from plexops.runbook.guards import Case, judge
+from plexops.structs import replace
 from tests.unit.engine.seen_home import Looked, looked_at
 
 STAGE = "uci set firewall.theirs=rule; uci set firewall.theirs.name=theirs"

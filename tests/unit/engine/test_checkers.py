@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +19,7 @@ from plexops.model.site import Checker
 from plexops.model.snapshot import Kind, Role, Snapshot
 from plexops.runbook.condition import Holds
 from plexops.runbook.view import SiteView
+from plexops.structs import replace
 from tests.unit.engine.seen_home import Looked, looked_at
 from tests.unit.runbook.sound_case import probe
 from tests.unit.transport.port_checkers import REFUSED, TIMED_OUT, check_host, connected, polls

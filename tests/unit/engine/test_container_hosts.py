@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -14,6 +13,7 @@ from plexops.engine.site import Home, Setting, open_home
 from plexops.model.finding import Finding, FindingStatus
 from plexops.model.site import Container
 from plexops.model.snapshot import Kind, KindState, Role
+from plexops.structs import replace
 from tests.unit.engine.seen_home import Looked, looked_at
 
 

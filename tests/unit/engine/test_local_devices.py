@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from concurrent.futures import Future
-from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from plexops.model.errors import PlexopsError
 from plexops.model.secret import Secret
 from plexops.model.site import ServerDevice, SiteTasks
 from plexops.model.snapshot import SOMEBODY, Entry, Fact, Kind, Role, Snapshot
+from plexops.structs import replace
 from plexops.transport.here import LocalSettings
 from plexops.transport.http_settings import HttpSettings
 from plexops.transport.ssh_settings import Become

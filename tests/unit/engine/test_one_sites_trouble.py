@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from plexops.engine.runner import run
 from plexops.engine.site import Home
 from plexops.evidence.folder import Store
 from plexops.model.errors import ExitStatus
+from plexops.structs import replace
 from tests.unit.engine.seen_home import looked_at
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address
 from pathlib import Path
 from types import MappingProxyType
 
 import pytest
+from msgspec import Struct, field
 
 from plexops.engine.access import LiveLinks
 from plexops.engine.observe import Observer
@@ -18,18 +18,18 @@ from plexops.model.site import ServerDevice
 from plexops.model.snapshot import Fact, Kind, Role
 from plexops.runbook import conditions
 from plexops.runbook.condition import Holds
+from plexops.structs import replace
 from plexops.transport.link import ReadLink, ReadSettings
 from tests.unit.engine.seen_home import Looked, looked_at
 
 HERE, AWAY = IPv4Address("192.168.1.77"), IPv4Address("10.9.8.7")
 
 
-@dataclass(slots=True)
-class Told:
+class Told(Struct):
     """This computer as one that is asked: every service tells it one address."""
 
     address: str
-    asked: list[str] = field(default_factory=list)
+    asked: list[str] = []
     identity: str = ""
 
     def ask(self, reads: Sequence[Read]) -> tuple[Reply, ...]:
@@ -43,8 +43,7 @@ class Told:
         """Nothing is open."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ways(LiveLinks):
+class Ways(LiveLinks, frozen=True):
     """The network, but for this computer itself."""
 
     here: Told = field(default_factory=lambda: Told(""))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from plexops.evidence.folder import Store
 from plexops.lab.scenarios import SCENARIOS, Scenario
 from plexops.model.errors import ExitStatus
 from plexops.model.run import SiteReport
+from plexops.structs import replace
 from tests.unit.engine.seen_home import looked_at
 
 PASSED_ON = SCENARIOS["passed-on-no-forward"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from ipaddress import IPv4Address
 from itertools import permutations
 from types import MappingProxyType
@@ -18,6 +17,7 @@ from plexops.model.exchange import Command
 from plexops.model.packets import Rule, Verdict
 from plexops.model.plan import authorize
 from plexops.model.snapshot import SOMEBODY, Entry, Fact, Kind, Role, Snapshot
+from plexops.structs import replace
 from tests.unit.engine.seen_home import Looked, looked_at
 from tests.unit.runbook.sound_case import ADMIT, ANNOUNCE, FORWARD, PASS, RESERVE, UPNP_OFF, entry, forward
 

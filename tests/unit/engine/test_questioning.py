@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from plexops.engine.questioning import with_answers
@@ -13,6 +13,7 @@ from plexops.model.answers import Answer, Topic
 from plexops.runbook.situation import Situation
 from plexops.runbook.verdict import judge
 from plexops.runbook.view import SiteView
+from plexops.structs import replace
 from tests.packets.handmade import WAN
 from tests.runbook.homes import filtered, healthy, manual_box
 from tests.unit.runbook.sound_case import IDENTIFIER

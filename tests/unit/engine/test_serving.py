@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
 from types import MappingProxyType
@@ -16,6 +15,7 @@ from plexops.lab.scenarios import SCENARIOS
 from plexops.model.exchange import Reply
 from plexops.model.finding import Finding, FindingStatus
 from plexops.model.snapshot import Fact, Kind, Role, Snapshot
+from plexops.structs import replace
 from tests.cli.process import house
 from tests.unit.engine.seen_home import Looked, looked_at
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from plexops.model.snapshot import SOMEBODY, Entry, Fact, Kind, Role, Snapshot
 from plexops.model.values import Ports
 from plexops.runbook.guard_circumstances import no_lock_out
 from plexops.runbook.guards import Case
+from plexops.structs import replace
 from plexops.transport.trust_store import TrustStore
 
 INVENTORY = """\

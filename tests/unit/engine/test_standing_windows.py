@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import pytest
 
@@ -12,6 +11,7 @@ from plexops.model.change_json import window_from_json, window_to_json
 from plexops.model.exchange import Command, Expect, Read, Script, Window, WindowKind, Write
 from plexops.model.plan import Step, authorize_end
 from plexops.model.snapshot import Kind, Role
+from plexops.structs import replace
 
 END = Write(Command("end it"), Expect(statuses=frozenset(), silent=True))
 WINDOW = Window(

@@ -245,18 +245,22 @@ def test_pruning_keeps_the_newest_and_every_unfinished_run(site: SiteFolder) -> 
 def test_result_is_kept_masked_and_in_clear(site: SiteFolder) -> None:
     run = site.new_run(new_run_id(NOON))
     clear = RunReport(
-        "audit",
-        run.id,
-        "2026-11-22T12:00:00+00:00",
-        0.4,
-        "0.1.0",
-        0,
-        (SiteReport("home", "forward", "at 62.155.13.7"),),
+        command="audit",
+        run_id=run.id,
+        started="2026-11-22T12:00:00+00:00",
+        seconds=0.4,
+        version="0.1.0",
+        exit_status=0,
+        sites=(SiteReport("home", "forward", "at 62.155.13.7"),),
     )
     masked = MaskedReport(
-        RunReport(
-            "audit", run.id, clear.started, 0.4, "0.1.0", 0, (SiteReport("home", "forward", "at 62.155.··"),)
-        )
+        command="audit",
+        run_id=run.id,
+        started=clear.started,
+        seconds=0.4,
+        version="0.1.0",
+        exit_status=0,
+        sites=(SiteReport("home", "forward", "at 62.155.··"),),
     )
     run.write_result(clear, masked)
     assert run.result() == masked

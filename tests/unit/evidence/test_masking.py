@@ -10,6 +10,7 @@ import stat
 from pathlib import Path
 from urllib.parse import quote
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -20,7 +21,6 @@ from plexops.evidence.scrub import REMOVED, Scrubber
 from plexops.model.errors import Place, PlexopsError
 from plexops.model.finding import FindingStatus
 from plexops.model.run import ChangeReport, Exhibit, FieldChange, FindingReport, RunReport, SiteReport
-from plexops.model.run_json import report_to_json
 from plexops.model.secret import Secret
 from tests.unit.evidence.masking_excerpts import ALL, Excerpt
 
@@ -108,6 +108,23 @@ def test_known_secret_never_survives(secret: str, before: str, after: str) -> No
     assert secret not in masked or secret in REMOVED
 
 
+CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
+
+
+@given(
+    st.text(CROCKFORD, max_size=24), st.sampled_from(["pwd", "passwd", "psk", "csrf", "secret"]), st.data()
+)
+def test_a_run_id_names_no_secret_whatever_its_letters_spell(
+    random: str, word: str, data: st.DataObject
+) -> None:
+    at = data.draw(st.integers(0, len(random)))
+    run_id = ("01" + random[:at] + word + random[at:] + "0" * 26)[:26]
+    said = f"Run {run_id}: undone: the old state, read back"
+    assert masker().mask(said) == said
+    assert "hunter" not in masker().mask(f"password {run_id}: password: hunter2")
+    assert "hunter" not in masker().mask(f"x{run_id}pwd: hunter2")
+
+
 @given(
     st.sampled_from(ALL),
     st.integers(0, 200),
@@ -177,7 +194,7 @@ def test_report_is_masked_in_every_text_and_keeps_its_words() -> None:
         ),
     )  # fmt: skip
     masked = mask_report(report, masker())
-    text = json.dumps(report_to_json(masked), ensure_ascii=False)
+    text = json.dumps(msgspec.to_builtins(masked), ensure_ascii=False)
     for gone in ("geheim1", "geheim2", "geheim3", "62.155.13.7", "12:34:56"):
         assert gone not in text
     site = masked.sites[0]

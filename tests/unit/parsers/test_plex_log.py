@@ -6,7 +6,6 @@ import re
 import shlex
 import shutil
 import subprocess
-from dataclasses import fields
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -82,9 +81,9 @@ def test_the_story_is_what_a_person_makes_of_it(name: str) -> None:
     day = str(wanted.get("day", "2025-03-14"))
     story = story_of(name)
     said = {
-        field.name: told(value, day)
-        for field in fields(story)
-        if isinstance(value := getattr(story, field.name), Told)
+        name: told(value, day)
+        for name in story.__struct_fields__
+        if isinstance(value := getattr(story, name), Told)
     }
     assert said == wanted["story"]
     assert [told(item, day) for item in story.settings_changed] == wanted.get("settings_changed", [])

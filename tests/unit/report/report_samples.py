@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from plexops.model.errors import Place, Problem
 from plexops.model.finding import FindingStatus
 from plexops.model.run import (
@@ -17,11 +15,11 @@ from plexops.model.run import (
     MaskedReport,
     Moment,
     Proof,
-    RunReport,
     SiteReport,
     VerdictReport,
     map_texts,
 )
+from plexops.structs import replace
 
 RUN_ID = "01kb3qy7c2v5n8r4t6w9x0z1ae"
 PLAYBOOK = "playbooks/plex-remote-access.yaml"
@@ -216,7 +214,7 @@ def site_of(**fields: object) -> SiteReport:
 
 def run_of(site: SiteReport, command: str = "audit", status: int = 0) -> MaskedReport:
     """Give a run of one site."""
-    report = RunReport(
+    return MaskedReport(
         command=command,  # type: ignore[arg-type]
         run_id=RUN_ID,
         started="2026-11-22T08:41:00+00:00",
@@ -226,7 +224,6 @@ def run_of(site: SiteReport, command: str = "audit", status: int = 0) -> MaskedR
         sites=(replace(site, exit_status=status),),
         journal_head="5f2a" * 16,
     )
-    return MaskedReport(report)
 
 
 IN_ORDER = run_of(site_of())
@@ -444,4 +441,4 @@ def everywhere(text: str) -> MaskedReport:
         next_steps=("x", "y"),
         errors=(replace(UNREACHABLE.sites[0].errors[0], place=Place("a", 1, 1), detail=("x",), path="x"),),
     )
-    return MaskedReport(map_texts(run_of(site, "apply", 1), lambda _, __: text))
+    return map_texts(run_of(site, "apply", 1), lambda _, __: text)

@@ -7,7 +7,6 @@ import re
 import subprocess
 import sys
 import xml.parsers.expat
-from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -18,6 +17,7 @@ from plexops.model.errors import Place
 from plexops.model.finding import FindingStatus
 from plexops.report import FORMATS, github, junit, markdown
 from plexops.report.view import View
+from plexops.structs import replace
 from tests.unit.report.report_samples import (
     CGNAT,
     DRIFT,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 import pytest
 
@@ -12,6 +11,7 @@ from plexops.report.problem import render_problem
 from plexops.report.terminal import width_of
 from plexops.report.text import render
 from plexops.report.view import View
+from plexops.structs import replace
 from tests.unit.report.report_samples import (
     APPLIED,
     CGNAT,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from ipaddress import IPv4Address
 from types import MappingProxyType
 from typing import Any
@@ -22,6 +21,7 @@ from plexops.model.values import Ports, Protocol
 from plexops.runbook.guards import Case
 from plexops.runbook.view import SiteView
 from plexops.runbook.way_after import after_change
+from plexops.structs import replace
 
 PUBLIC = IPv4Address("203.0.113.7")
 PLEX = IPv4Address("192.168.1.50")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from plexops.model.entries import Echo
@@ -14,6 +12,7 @@ from plexops.runbook.observations import PlexTv
 from plexops.runbook.relay import relay_alone
 from plexops.runbook.situation import Situation
 from plexops.runbook.view import SiteView, ipv4
+from plexops.structs import replace
 
 PUBLIC = "62.155.240.55"
 PLEX: dict[str, FactValue] = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from ipaddress import IPv4Address
 
 import pytest
@@ -13,6 +12,7 @@ from plexops.runbook.situation import Situation
 from plexops.runbook.stops import State, Stop
 from plexops.runbook.verdict import Confidence, judge
 from plexops.runbook.view import SiteView
+from plexops.structs import replace
 from tests.packets.handmade import TCP, arrives, base, dnat, dport, rule
 from tests.runbook.homes import healthy, not_asked, silent, unprobed
 from tests.unit.runbook.sound_case import (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import pytest
@@ -13,6 +12,7 @@ from plexops.runbook.attempts import Came, attempts
 from plexops.runbook.situation import Situation
 from plexops.runbook.verdict import judge
 from plexops.runbook.view import SiteView
+from plexops.structs import replace
 from tests.runbook.homes import PLEX_6, healthy, unprobed
 from tests.unit.runbook.sound_case import (
     IDENTIFIER,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from ipaddress import IPv4Address
 
 import pytest
@@ -13,6 +12,7 @@ from plexops.model.values import PLEX_PORT
 from plexops.runbook import conditions
 from plexops.runbook.condition import Holds, WanCause
 from plexops.runbook.view import SiteView
+from plexops.structs import replace
 from tests.unit.runbook.sound_case import (
     IDENTIFIER,
     NAS,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from ipaddress import IPv4Address
 from types import MappingProxyType
 
@@ -22,6 +21,7 @@ from plexops.model.snapshot import Entry, Kind, KindState, Role
 from plexops.model.values import PLEX_PORT, Protocol
 from plexops.runbook.guards import GUARDS, Case, judge
 from plexops.runbook.view import SiteView
+from plexops.structs import replace
 from tests.unit.runbook.sound_case import (
     ADMIT,
     ANNOUNCE,

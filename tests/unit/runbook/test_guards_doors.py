@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from ipaddress import IPv6Address
 
 import pytest
@@ -16,6 +15,7 @@ from plexops.model.snapshot import Kind, KindState
 from plexops.runbook.exposures import exposures
 from plexops.runbook.guards import Case
 from plexops.runbook.view import SiteView
+from plexops.structs import replace
 from tests.packets.handmade import (
     ACCEPT,
     DROP,

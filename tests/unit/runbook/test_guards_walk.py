@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from ipaddress import IPv4Address, IPv6Address
 from types import MappingProxyType
@@ -30,6 +30,7 @@ from plexops.model.values import Ports, Protocol
 from plexops.runbook.exposures import exposures
 from plexops.runbook.guards import Case, judge
 from plexops.runbook.view import SiteView
+from plexops.structs import replace
 from tests.packets import openwrt_home, pf_home, routeros_home
 from tests.packets.handmade import (
     ACCEPT,

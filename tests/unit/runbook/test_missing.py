@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from plexops.model.resources.plex_remote_access import RemoteAccess
@@ -13,6 +11,7 @@ from plexops.runbook.missing import unseen
 from plexops.runbook.situation import Situation
 from plexops.runbook.verdict import judge
 from plexops.runbook.view import SiteView, looked_into
+from plexops.structs import replace
 from tests.unit.runbook.sound_case import (
     PLEX,
     PLEX_ROLE,

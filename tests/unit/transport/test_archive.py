@@ -8,12 +8,12 @@ import time
 import zipfile
 import zlib
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from plexops.structs import replace
 from plexops.transport.archive import ArchiveError, Limits, as_grep, selected
 
 FILES = ("Server.1.log", "Server.log")

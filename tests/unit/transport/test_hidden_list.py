@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import pytest
 
 from plexops.languages.plex_tv import RESOURCES
 from plexops.model.exchange import Call, Only, Read, Reply
+from plexops.structs import replace
 from plexops.transport.hiding import hidden
 from plexops.transport.link import only_reads
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from plexops.model.errors import ExitStatus, PlexopsError
+from plexops.structs import replace
 from plexops.transport.ssh_config import resolve
 from plexops.transport.ssh_config_file import read_ssh_config
 from plexops.transport.ssh_settings import SshSettings

@@ -11,7 +11,6 @@ import socket
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +19,7 @@ import plexops
 from plexops.model.codes import CODES
 from plexops.model.codes import devices as device_codes
 from plexops.model.exchange import Call, Read, Reply
+from plexops.structs import replace
 from plexops.transport.hiding import hidden
 from plexops.transport.net import dial, is_private
 from plexops.transport.problems import quoted
@@ -211,7 +211,9 @@ def test_the_room_imports_model_and_languages_only() -> None:
         for node in ast.walk(ast.parse(path.read_text())):
             module = node.module if isinstance(node, ast.ImportFrom) else None
             if module is not None and module.startswith("plexops."):
-                assert module.split(".")[1] in {"model", "languages", "transport"}, f"{path.name}: {module}"
+                assert module.split(".")[1] in {"structs", "model", "languages", "transport"}, (
+                    f"{path.name}: {module}"
+                )
 
 
 def test_heavy_libraries_load_when_a_connection_is_made_and_not_before() -> None:
