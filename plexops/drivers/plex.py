@@ -1,6 +1,5 @@
-"""Plex Media Server. plexapi parses and writes, over adapters that only hand on what the driver asked for.
+"""Plex Media Server. plexapi reads with us where a change will follow, over an adapter that only hands on our answers.
 
-plexapi 4.18.3 has defects that are met here and nowhere else: `Settings.save()` does not refresh what it read, and
 `/myplex/account` carries the owner's token, so that its raw document is never kept.
 """
 
@@ -77,12 +76,14 @@ class PlexDriver(Struct, frozen=True):
     """Plex's own settings and its verdict about the way in.
 
     `thorough`: who is served through the relay, and what time it is, as well. `logs`: its log, where nobody else gave it.
-    `token`: the requests bear one.
+    `token`: the requests bear one. `twice`: plexapi reads the settings too, and both must agree: a change will rest on
+    them. Its import takes longer than an audit's whole look at Plex.
     """
 
     thorough: bool = False
     logs: bool = False
     token: bool = True
+    twice: bool = False
 
     @property
     def kinds(self) -> frozenset[Kind]:
@@ -125,7 +126,7 @@ class PlexDriver(Struct, frozen=True):
             else:
                 facts["plex.relayed_sessions"] = Fact("plex.relayed_sessions", relayed, "plex.sessions")
             facts |= _time(by_id)
-        settings = _settings(said, by_id)
+        settings = _settings(said, by_id, twice=self.twice)
         if isinstance(settings, str):
             reasons[Kind.PLEX_REMOTE_ACCESS] = settings
             return _snapshot(facts, (), KindState.UNKNOWN, reasons)
@@ -236,33 +237,47 @@ def _preferred(prefs: ET.Element | str, name: str) -> dict[str, Fact]:
 
 
 def _settings(
-    said: Mapping[str, ET.Element | str], replies: Mapping[str, Reply]
+    said: Mapping[str, ET.Element | str], replies: Mapping[str, Reply], *, twice: bool
 ) -> dict[str, str | bool | int | None] | str:
-    """Let plexapi read the settings, from the reply that is already here; or say why not. None: not understood.
-
-    It takes any word for a flag that is off, so flags and ports have to read alike without it.
-    """
+    """Read the settings that count, or say why not. None: not understood. `twice`: by plexapi as well."""
     root, prefs = said["root"], said["prefs"]
     if isinstance(root, str) or isinstance(prefs, str):
         return root if isinstance(root, str) else str(prefs)
-    from plexapi.exceptions import PlexApiException
+    rows = {row.attrib.get("id", ""): row.attrib for row in prefs}
+    found = {
+        name: _understood(name, rows[name]) for name in (*_READERS, *_TEXTS.values(), _SECURE) if name in rows
+    }
+    if not twice:
+        return found
+    again = _by_plexapi(replies)
+    if isinstance(again, str):
+        return again
+    # It takes any word for a flag that is off: what it reads otherwise is not understood.
+    return {name: value if again.get(name) == value else None for name, value in found.items()}
 
+
+def _understood(name: str, row: Mapping[str, str]) -> str | bool | int | None:
+    """Give a setting's value where it is what the setting can have, else None."""
+    word = row.get("value", "")
+    if name in _READERS:
+        read = _READERS[name](word)
+        return read if isinstance(read, int) else None
+    return word if name == _SECURE or row.get("type") == "text" else None
+
+
+def _by_plexapi(replies: Mapping[str, Reply]) -> dict[str, str | bool | int] | str:
+    """Let plexapi read the settings, from the replies that are already here; or say why not."""
+    from plexapi.exceptions import PlexApiException
+    from plexapi.server import PlexServer
+
+    session: Any = _Answered({"/": replies["root"].body, "/:/prefs": replies["prefs"].body})
+    server: Any = PlexServer
     try:
-        settings = _server({"/": replies["root"].body, "/:/prefs": replies["prefs"].body}).settings
+        settings = server("http://plex.invalid", token="", session=session).settings
+        return {s.id: str(s.value) if s.id == _SECURE else s.value for s in settings.all()}
     except (ValueError, TypeError, LookupError, AttributeError, PlexApiException) as reason:
         # plexapi raises a bare ValueError for an attribute that is no number or flag.
         return f"Plex's settings are not understood: {reason!r}"
-    words = {row.attrib["id"]: row.attrib.get("value", "") for row in prefs}
-    wanted = (*_READERS, *_TEXTS.values(), _SECURE)
-    return {s.id: _understood(s.id, s.value, words[s.id]) for s in settings.all() if s.id in wanted}
-
-
-def _understood(name: str, value: Any, word: str) -> str | bool | int | None:
-    """Give a setting's value where it is what the setting can have, else None."""
-    if name in _READERS:
-        read = _READERS[name](word)
-        return read if isinstance(read, int) and read == value else None
-    return str(value) if name == _SECURE or isinstance(value, str) else None
 
 
 def _entry(settings: Mapping[str, Any]) -> Entry | None:
@@ -331,16 +346,3 @@ class _Response(Struct, frozen=True):
     @property
     def content(self) -> bytes:
         return self.text.encode()
-
-
-def load_plexapi() -> None:
-    """Import plexapi, which takes a while: best done while somebody else waits for a device."""
-    import plexapi.server  # noqa: F401
-
-
-def _server(bodies: Mapping[str, str]) -> Any:
-    from plexapi.server import PlexServer
-
-    session: Any = _Answered(bodies)
-    server: Any = PlexServer
-    return server("http://plex.invalid", token="", session=session)

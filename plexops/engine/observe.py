@@ -10,7 +10,6 @@ from types import MappingProxyType
 
 from plexops.drivers.checkers import BY
 from plexops.drivers.outside import USUAL_ECHOES, EchoDriver, merge
-from plexops.drivers.plex import load_plexapi
 from plexops.engine.access import Access, Links
 from plexops.engine.asking import TOKEN_READ, Answered, ask_all
 from plexops.engine.asking_plex import AskingPlex, nobody_answers
@@ -240,7 +239,6 @@ class Observer:
         if self._links.live:
             logs_in = self._drivers.server is not None and not self._access.is_local(Role.SERVER)
             load_http(after_ssh=logs_in)
-        load_plexapi()
         host = server.result()
         address = host.address
         device = self._access.site.server

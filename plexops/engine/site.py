@@ -135,7 +135,7 @@ def open_home(tasks: SiteTasks, setting: Setting) -> Home:
     drivers = Drivers(
         router=ProfiledDriver(profile) if profile is not None and asked_router else None,
         server=_server_driver(site.server),
-        plex=None if site.plex is None else PlexDriver(),
+        plex=None if site.plex is None else PlexDriver(twice=bool(setting.sends)),
     )
     plain = None if profile is None else profile.profile
     return Home(tasks, access, drivers, plain, _view(tasks, drivers, plain, access), setting.links)

@@ -24,10 +24,10 @@ from plexops.transport.problems import failure
 from plexops.transport.workers import workers
 
 if TYPE_CHECKING:
-    from requests import PreparedRequest, Response
+    from http.client import HTTPResponse
 
     from plexops.model.plan import Authorized
-    from plexops.transport.http_adapter import Adapter
+    from plexops.transport.http_connection import Connection, Request
 
 _PARALLEL = 4
 #: What nginx, Apache and Go's servers answer to plain HTTP at a port for TLS.
@@ -161,12 +161,12 @@ class _Lane:
         self._settings = settings
         self._dialer = dialer
         self._stream: socket.socket | None = None
-        self._adapter: Adapter | None = None
+        self._connection: Connection | None = None
 
     def exchange(
         self,
         name: str,
-        request: PreparedRequest,
+        request: Request,
         seconds: float,
         *,
         again: bool,
@@ -186,7 +186,7 @@ class _Lane:
             raise _https_only(settings)
         if isinstance(outcome, Reply):
             return outcome
-        where = f"{settings.where}: {request.method} {request.path_url}"
+        where = f"{settings.where}: {request.method} {request.target}"
         if outcome is _Broken.TIMED_OUT:
             raise failure("PLX-D107", f"{settings.device} did not answer in time", "look at its load", where)
         if outcome is _Broken.GARBLED:
@@ -198,23 +198,21 @@ class _Lane:
 
     def close(self) -> None:
         """End the connection."""
-        if self._adapter is not None:
-            self._adapter.close()
+        if self._connection is not None:
+            self._connection.close()
 
     def _open(self) -> socket.socket:
         self._stream = self._dialer.open()
         self.opened += 1
         return self._stream
 
-    def _once(
-        self, name: str, request: PreparedRequest, seconds: float, lines: Lines | None
-    ) -> Reply | _Broken:
-        import requests
+    def _once(self, name: str, request: Request, seconds: float, lines: Lines | None) -> Reply | _Broken:
+        from http.client import IncompleteRead, RemoteDisconnected
 
-        from plexops.transport.http_adapter import Adapter
+        from plexops.transport.http_connection import Connection
 
-        if self._adapter is None:
-            self._adapter = Adapter(self._settings, self._open)
+        if self._connection is None:
+            self._connection = Connection(self._settings, self._open)
         expired = threading.Event()
 
         def expire() -> None:
@@ -227,29 +225,33 @@ class _Lane:
         timer = threading.Timer(self._settings.connect_seconds + limit, expire)
         timer.daemon = True
         timer.start()
+        broken: _Broken | None = None
         try:
-            # A copy: the login is bound to what leaves and to nothing that stays.
-            response = self._adapter.send(request.copy(), stream=True, timeout=limit)
-            reply = _reply(name, response, lines)
+            reply = _reply(name, self._connection.exchange(request, limit), lines)
+            if not reply.whole:
+                self._connection.close()  # what still comes is no answer to the next request
             # To the reader, a connection that was cut looks like one that ended.
             return replace(reply, whole=False) if expired.is_set() else reply
-        except requests.Timeout:
-            return _Broken.TIMED_OUT
-        except (requests.RequestException, OSError):
-            return _Broken.TIMED_OUT if expired.is_set() else _Broken.CLOSED
         except PlexopsError:
             raise
+        except TimeoutError:
+            broken = _Broken.TIMED_OUT
+        except (OSError, RemoteDisconnected, IncompleteRead):
+            broken = _Broken.CLOSED
         except Exception:  # noqa: BLE001 - whatever reading an answer raises is about that answer
-            return _Broken.TIMED_OUT if expired.is_set() else _Broken.GARBLED
+            broken = _Broken.GARBLED
         finally:
             timer.cancel()
+            if broken is not None:
+                self._connection.close()
+        return _Broken.TIMED_OUT if expired.is_set() else broken
 
 
 def _asks_for_tls(outcome: Reply | _Broken, settings: HttpSettings) -> bool:
     """Tell whether a plain request met a port for TLS: its server says so, or hangs up on it and takes a handshake."""
     if isinstance(outcome, Reply):
         return outcome.status == 400 and _NOT_PLAIN.search(outcome.body) is not None
-    return outcome is _Broken.CLOSED and speaks_tls(settings)
+    return outcome in (_Broken.CLOSED, _Broken.GARBLED) and speaks_tls(settings)
 
 
 def _https_only(settings: HttpSettings) -> PlexopsError:
@@ -262,9 +264,9 @@ def _https_only(settings: HttpSettings) -> PlexopsError:
     )
 
 
-def _reply(name: str, response: Response, lines: Lines | None) -> Reply:
+def _reply(name: str, response: HTTPResponse, lines: Lines | None) -> Reply:
     """Read an answer up to the limit; of an archive, give the lines that are wanted."""
-    status, date = response.status_code, response.headers.get("Date", "")[:64]
+    status, date = response.status, response.headers.get("Date", "")[:64]
     if lines is None:
         body, whole = _body(response, MAX_REPLY_BYTES)
         return Reply(name, status, body.decode("utf-8", "replace"), whole=whole, date=date)
@@ -286,46 +288,35 @@ def _reply(name: str, response: Response, lines: Lines | None) -> Reply:
     return Reply(name, status, text[:MAX_REPLY_BYTES], whole=len(text) <= MAX_REPLY_BYTES, date=date)
 
 
-def _body(response: Response, limit: int) -> tuple[bytes, bool]:
+def _body(response: HTTPResponse, limit: int) -> tuple[bytes, bool]:
     """Read at most `limit` bytes, and tell whether that is all."""
-    from urllib3.exceptions import HTTPError
+    from http.client import HTTPException
 
     body = bytearray()
     # What is packed although it was not asked for is not unpacked: a few bytes could become gigabytes.
     whole = response.headers.get("Content-Encoding", "identity") == "identity"
     try:
         while len(body) <= limit:
-            data = response.raw.read(65536, decode_content=False)
+            data = response.read(65536)
             if not data:
                 break
             body += data
-    except (HTTPError, OSError, ValueError):  # urllib3 hands on what Python's reader of chunks raises
+    except (HTTPException, OSError, ValueError):
         whole = False
-    if not whole or len(body) > limit:
-        whole = False
-        response.raw.close()  # what still comes belongs to nobody
-    response.raw.release_conn()
-    return bytes(body[:limit]), whole
+    # http.client takes an answer that broke off for a whole one; `length` is what its head had announced, and is missing.
+    return bytes(body[:limit]), whole and not response.length and len(body) <= limit
 
 
-def _prepared(call: Call, settings: HttpSettings) -> PreparedRequest:
-    import requests
+def _prepared(call: Call, settings: HttpSettings) -> Request:
+    from plexops.transport.http_connection import request_to
 
-    if not call.path.startswith("/") or "?" in call.path or "#" in call.path:
-        raise ValueError(f"{call.path!r} is no path")
     headers = {"Accept": _ACCEPT[call.accept], "Accept-Encoding": "identity", "User-Agent": "plexops"}
     headers |= dict(settings.headers)
     body = None
     if call.body is not None:
         body = json.dumps(call.body, default=_plain).encode()
         headers["Content-Type"] = "application/json"
-    return requests.Request(
-        call.method,
-        settings.base_url.rstrip("/") + call.path,
-        headers=headers,
-        params=list(call.query),
-        data=body,
-    ).prepare()
+    return request_to(settings, call.method, call.path, tuple(call.query), headers, body)
 
 
 def _plain(value: Json) -> object:

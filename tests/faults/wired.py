@@ -12,8 +12,6 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Client
 from urllib.parse import urlsplit
 
-from requests import PreparedRequest
-
 from plexops.engine import approved_plan
 from plexops.engine.effect import EffectProver
 from plexops.evidence.journal import Journal
@@ -22,6 +20,7 @@ from plexops.model.plan import Authorized
 from plexops.transport import http as http_link
 from plexops.transport import opening
 from plexops.transport.answer import Answer, Ending
+from plexops.transport.http_connection import Request, login_of
 from plexops.transport.http_settings import HttpSettings
 from plexops.transport.problems import failure
 from plexops.transport.shell import MAX_EXEC_BYTES, ShellReadLink, ShellWriteLink, as_exec
@@ -115,15 +114,15 @@ def _over_the_wire(line: Wired) -> None:
 
     class Lane(http_link._Lane):
         def _once(
-            self, name: str, request: PreparedRequest, seconds: float, lines: Lines | None
+            self, name: str, request: Request, seconds: float, lines: Lines | None
         ) -> Reply | http_link._Broken:
-            settings, parts = self._settings, urlsplit(request.url or "")
+            settings, parts = self._settings, urlsplit(self._settings.origin + request.target)
             body = request.body or b""
             ask = Ask(
                 settings.host,
                 settings.port,
-                f"{request.method} {request.path_url}",
-                body.encode() if isinstance(body, str) else bytes(body),
+                f"{request.method} {request.target}",
+                body,
                 headers=_headers(settings, request),
                 writes=request.method != "GET" and self._writes(request, parts.path),
                 from_server=settings.via is not None and settings.host == "127.0.0.1",
@@ -143,7 +142,7 @@ def _over_the_wire(line: Wired) -> None:
             whole = told.ending == "done" and len(told.stdout) <= MAX_REPLY_BYTES
             return Reply(name, told.status, text, whole=whole)
 
-        def _writes(self, request: PreparedRequest, path: str) -> bool:
+        def _writes(self, request: Request, path: str) -> bool:
             return request.method == "PUT" or not any(word in path for word in ("search", "/get", "status"))
 
     vars(opening)["SshReadLink"] = reads
@@ -151,10 +150,8 @@ def _over_the_wire(line: Wired) -> None:
     vars(http_link)["_Lane"] = Lane
 
 
-def _headers(settings: HttpSettings, request: PreparedRequest) -> dict[str, str]:
-    from plexops.transport.http_adapter import _login
-
-    return {**request.headers, **_login(settings)}
+def _headers(settings: HttpSettings, request: Request) -> dict[str, str]:
+    return {**request.headers, **login_of(settings)}
 
 
 def _device(name: str) -> str:

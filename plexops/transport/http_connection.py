@@ -1,0 +1,119 @@
+"""HTTP by Python's own client over our own sockets.
+
+It builds and reads HTTP; who is connected to, whether it is trusted, and that nothing follows a redirect or looks into
+the environment is decided here.
+"""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import io
+import socket
+from collections.abc import Callable, Mapping
+from urllib.parse import quote, urlencode, urlsplit
+
+from msgspec import Struct
+
+from plexops.transport.http_settings import BasicLogin, HttpSettings
+
+#: What a path may hold as it is: the rest is written in percent.
+_IN_A_PATH = "!#$%&'()*+,/:;=?@[]~"
+
+
+class Request(Struct, frozen=True):
+    """One request without its login. `target` is path and query, as they go over the wire."""
+
+    method: str
+    target: str
+    headers: Mapping[str, str]
+    body: bytes | None = None
+
+
+def request_to(
+    settings: HttpSettings,
+    method: str,
+    path: str,
+    query: tuple[tuple[str, str], ...],
+    headers: Mapping[str, str],
+    body: bytes | None,
+) -> Request:
+    """Give a request to a path of a device. Raises ValueError for what is no path."""
+    if not path.startswith("/") or "?" in path or "#" in path:
+        raise ValueError(f"{path!r} is no path")
+    before = urlsplit(settings.base_url).path.rstrip("/")
+    asked = f"?{urlencode(query)}" if query else ""
+    return Request(method, quote(before + path, safe=_IN_A_PATH) + asked, headers, body)
+
+
+class WholeHead(http.client.HTTPResponse):
+    """An answer whose head must be complete.
+
+    http.client takes the end of the connection for the end of the head, so that one which broke off there would
+    look like a whole answer with nothing in it.
+    """
+
+    def begin(self) -> None:
+        """Read the head. Raises IncompleteRead where it breaks off."""
+        lines = _Lines(self.fp)
+        self.fp = lines  # type: ignore[assignment]  # only for the head
+        super().begin()
+        if self.fp is not None:
+            self.fp = lines.stream
+        if lines.last not in (b"\r\n", b"\n"):
+            raise http.client.IncompleteRead(lines.last)
+
+
+class Connection(http.client.HTTPConnection):
+    """One device's connection. The login is bound as a request leaves, and to nothing that stays."""
+
+    response_class = WholeHead
+
+    def __init__(self, settings: HttpSettings, open_socket: Callable[[], socket.socket]) -> None:
+        super().__init__(settings.host, settings.port)
+        self.default_port = 443 if settings.secure else 80
+        self._settings = settings
+        self._open = open_socket
+
+    def connect(self) -> None:
+        """Take a socket that was opened, and its peer verified, elsewhere."""
+        self.sock = self._open()
+
+    def exchange(self, request: Request, seconds: float) -> http.client.HTTPResponse:
+        """Send a request and read the head of its answer; no single receive takes longer than `seconds`."""
+        if self.sock is None:
+            self.connect()
+        self.sock.settimeout(seconds)
+        self.request(
+            request.method, request.target, request.body, {**request.headers, **login_of(self._settings)}
+        )
+        return self.getresponse()
+
+
+class _Lines:
+    """A stream that remembers the last line that was read from it."""
+
+    def __init__(self, stream: io.BufferedReader) -> None:
+        self.stream = stream
+        self.last = b""
+
+    def readline(self, size: int = -1) -> bytes:
+        self.last = self.stream.readline(size)
+        return self.last
+
+    def close(self) -> None:
+        self.stream.close()
+
+    def flush(self) -> None:
+        self.stream.flush()
+
+
+def login_of(settings: HttpSettings) -> Mapping[str, str]:
+    """Give the header that holds the login."""
+    login = settings.login
+    if login is None:
+        return {}
+    if isinstance(login, BasicLogin):
+        pair = f"{login.key.reveal()}:{login.secret.reveal()}".encode()
+        return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
+    return {login.name: login.secret.reveal()}
