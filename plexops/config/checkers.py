@@ -9,10 +9,11 @@ from plexops.config.problems import nearest, shown
 from plexops.config.reading import Reader, web_address
 from plexops.config.typed import Misfit
 from plexops.model.site import CHECKERS, Checker, CheckerName
+from plexops.pattern import Pattern
 
 _NAMES = ", ".join(CheckerName)
 #: The server's `curl` asks as well: what could mean anything to a shell is no part of such an address.
-_PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)*/?", re.ASCII)
+_PATH = Pattern(r"(?:/[A-Za-z0-9._~-]+)*/?", re.ASCII)
 _HERE = frozenset({"127.0.0.1", "localhost"})
 _KEYS = frozenset({"checker", "at"})
 

@@ -16,15 +16,16 @@ from plexops.config.files import read_regular
 from plexops.model.entries import Probe, ProbeAnswer
 from plexops.model.errors import Place, PlexopsError, Problem
 from plexops.model.values import Endpoint
+from plexops.pattern import Pattern
 
 _Value = TypeVar("_Value")
 
 SCHEMA = "plexops/probe/1"
 #: A file has some 400 bytes.
 _LARGEST = 16 * 1024
-_VANTAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._ -]{0,39}")
-_HOST = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.?", re.ASCII)
-_IDENTIFIER = re.compile(r"[A-Za-z0-9-]{0,64}")
+_VANTAGE = Pattern(r"[A-Za-z0-9][A-Za-z0-9._ -]{0,39}")
+_HOST = Pattern(r"(?=.{1,253}\Z)[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.?", re.ASCII)
+_IDENTIFIER = Pattern(r"[A-Za-z0-9-]{0,64}")
 _AGAIN = "Make it again: plexops probe HOST:PORT --out FILE"
 
 
@@ -118,7 +119,7 @@ class _Reading(Struct):
     path: Path
     problems: list[Problem] = []
 
-    def matching(self, name: str, pattern: re.Pattern[str], wanted: str) -> str:
+    def matching(self, name: str, pattern: Pattern, wanted: str) -> str:
         value = self.document.get(name)
         if isinstance(value, str) and pattern.fullmatch(value):
             return value

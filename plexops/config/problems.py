@@ -7,11 +7,12 @@ from collections.abc import Iterable
 
 from plexops.model.codes.config import HIDES_SOURCE
 from plexops.model.errors import Place, PlexopsError, Problem
+from plexops.pattern import Pattern
 from plexops.structs import replace
 
 #: More than this nobody reads at once; the rest is counted.
 SHOWN = 20
-_SECRET_TEXT = re.compile(
+_SECRET_TEXT = Pattern(
     r"(?:pas+w|passphrase|secret|token|api_?key|private|\bkey\b|://[^/\s]*@)[\w\"'-]*(?:\s*:\s*[^\s{]|[^:\s]*@)",
     re.IGNORECASE,
 )

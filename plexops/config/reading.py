@@ -21,15 +21,16 @@ from plexops.model.errors import Place, Places
 from plexops.model.paths import from_home
 from plexops.model.site import SecretReference, SecretSource
 from plexops.model.values import Ports
+from plexops.pattern import Pattern
 
 Word = TypeVar("Word", bound=StrEnum)
 Found = TypeVar("Found")
 
 NOTHING = Table(MappingProxyType({}), Place("", 1, 1))
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
-_PARAM = re.compile(r"[A-Za-z0-9_./-]{1,64}", re.ASCII)
-_KEY_KINDS = re.compile(r"ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(?:256|384|521)|sk-[a-z0-9@.-]+", re.ASCII)
-_PIN = re.compile(r"sha256//[A-Za-z0-9+/]{43}=", re.ASCII)
+_VARIABLE = Pattern(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+_PARAM = Pattern(r"[A-Za-z0-9_./-]{1,64}", re.ASCII)
+_KEY_KINDS = Pattern(r"ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(?:256|384|521)|sk-[a-z0-9@.-]+", re.ASCII)
+_PIN = Pattern(r"sha256//[A-Za-z0-9+/]{43}=", re.ASCII)
 
 
 class Reader:

@@ -16,13 +16,14 @@ from msgspec import Struct
 from plexops.config.problems import ascii_safe, shown
 from plexops.config.typed import Misfit
 from plexops.model.site import Value
+from plexops.pattern import Pattern
 
 MAX_TEMPLATE = 4096
 MAX_TOKENS = 60
 _MAX_BRACKETS = 8
 
 #: The commonest template. Reading it here spares the 50 ms that importing Jinja2 costs.
-_PLAIN_NAME = re.compile(r"\{\{ *([A-Za-z_]\w*(?:\.[A-Za-z_]\w*){0,8}) *\}\}", re.ASCII)
+_PLAIN_NAME = Pattern(r"\{\{ *([A-Za-z_]\w*(?:\.[A-Za-z_]\w*){0,8}) *\}\}", re.ASCII)
 _WORDS_OF_LOGIC = frozenset({"and", "or", "not", "in", "is", "if", "else", "loop", "self", "namespace"})
 _OPERATORS = frozenset({".", "|", "(", ")", ",", "="})
 _CURE = "Write a name, an attribute or a filter: {{ external_port }}, {{ plex.port }}, {{ name | default('plex') }}."

@@ -9,29 +9,30 @@ from plexops.config.problems import shown
 from plexops.model.fields import FieldType, FieldValue
 from plexops.model.site import Value
 from plexops.model.values import UNUSABLE_NETWORKS, Ports, Protocol, is_key, parse_mac
+from plexops.pattern import Pattern
 
-_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", re.ASCII)
-_HANDLE = re.compile(r"[A-Za-z0-9_.:@*\[\]/ -]{1,128}", re.ASCII)
-_HOST = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?", re.ASCII)
-_DIGITS_AND_DOTS = re.compile(r"[0-9.]+", re.ASCII)
+_WORD = Pattern(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", re.ASCII)
+_HANDLE = Pattern(r"[A-Za-z0-9_.:@*\[\]/ -]{1,128}", re.ASCII)
+_HOST = Pattern(r"(?!-)[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?", re.ASCII)
+_DIGITS_AND_DOTS = Pattern(r"[0-9.]+", re.ASCII)
 MAX_TEXT = 4096
 
 #: How people and other tools write a number that we read only in plain digits, and what each is called.
-_SPELLINGS: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"0[0-9]+", re.ASCII), "it starts with a zero"),
-    (re.compile(r"[0-9]+", re.ASCII), "quotes make it a text"),
-    (re.compile(r"0[xX][0-9a-fA-F]+", re.ASCII), "it is written in hexadecimal"),
-    (re.compile(r"0[oO][0-7]+", re.ASCII), "it is written in octal"),
-    (re.compile(r"0[bB][01]+", re.ASCII), "it is written in binary"),
-    (re.compile(r"[0-9]+(?:_[0-9]+)+", re.ASCII), "it has underscores"),
-    (re.compile(r"[0-9]+(?::[0-9]+){2,}", re.ASCII), "its colons would make it a base-60 number elsewhere"),
-    (re.compile(r"[+-][0-9]+", re.ASCII), "it has a sign"),
+_SPELLINGS: tuple[tuple[Pattern, str], ...] = (
+    (Pattern(r"0[0-9]+", re.ASCII), "it starts with a zero"),
+    (Pattern(r"[0-9]+", re.ASCII), "quotes make it a text"),
+    (Pattern(r"0[xX][0-9a-fA-F]+", re.ASCII), "it is written in hexadecimal"),
+    (Pattern(r"0[oO][0-7]+", re.ASCII), "it is written in octal"),
+    (Pattern(r"0[bB][01]+", re.ASCII), "it is written in binary"),
+    (Pattern(r"[0-9]+(?:_[0-9]+)+", re.ASCII), "it has underscores"),
+    (Pattern(r"[0-9]+(?::[0-9]+){2,}", re.ASCII), "its colons would make it a base-60 number elsewhere"),
+    (Pattern(r"[+-][0-9]+", re.ASCII), "it has a sign"),
     (
-        re.compile(r"[0-9]+\.[0-9]*(?:[eE][+-]?[0-9]+)?|[0-9]+[eE][+-]?[0-9]+", re.ASCII),
+        Pattern(r"[0-9]+\.[0-9]*(?:[eE][+-]?[0-9]+)?|[0-9]+[eE][+-]?[0-9]+", re.ASCII),
         "it is a decimal fraction",
     ),
-    (re.compile(r"[0-9]+ *[-:–] *[0-9]+", re.ASCII), "it is a range, and this takes one"),
-    (re.compile(r"[0-9]+(?:[, ]+[0-9]+)+", re.ASCII), "it is a list, and this takes one"),
+    (Pattern(r"[0-9]+ *[-:–] *[0-9]+", re.ASCII), "it is a range, and this takes one"),
+    (Pattern(r"[0-9]+(?:[, ]+[0-9]+)+", re.ASCII), "it is a list, and this takes one"),
 )
 
 

@@ -24,6 +24,7 @@ from plexops.config.validate import SchemaCheck
 from plexops.config.yaml import load_yaml_document, parse_yaml, scalar_value
 from plexops.model.errors import Place
 from plexops.model.site import Site, Value, Variable
+from plexops.pattern import Pattern
 
 #: Names that the site answers.
 BUILT_IN: Mapping[str, tuple[str, ...]] = {
@@ -35,10 +36,10 @@ BUILT_IN: Mapping[str, tuple[str, ...]] = {
 _WORDS = frozenset({"and", "or", "not", "in", "is", "if", "else", "for", "loop", "self", "namespace", "range"}) | {
     "true", "false", "none", "null",
 }  # fmt: skip
-_SECRET = re.compile(
+_SECRET = Pattern(
     r"(?:^|_)(?:password|passwd|passphrase|secret|token|api_?key|private_key)(?:_|$)", re.IGNORECASE
 )
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}", re.ASCII)
+_NAME = Pattern(r"[A-Za-z_][A-Za-z0-9_]{0,39}", re.ASCII)
 
 
 class TemplateMisfit(Misfit):

@@ -14,6 +14,7 @@ from plexops.config.files import read_regular
 from plexops.config.nodes import Entry, Listing, Node, Scalar, Table
 from plexops.config.problems import SHOWN, Problems, ascii_safe, shown
 from plexops.model.errors import Place, PlexopsError, Problem
+from plexops.pattern import Pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,16 +23,16 @@ MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 40
 MAX_NODES = 50_000
 
-_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}", re.ASCII)
+_INTEGER = Pattern(r"0|-?[1-9][0-9]{0,17}", re.ASCII)
 _NULLS = frozenset({"", "~", "null"})
 #: libyaml calls a plain style '', PyYAML's own parser None.
 _QUOTES = frozenset({"'", '"', "|", ">"})
-_UNCLOSED = re.compile("unexpected end of stream|expected ',' or")
+_UNCLOSED = Pattern("unexpected end of stream|expected ',' or")
 _BOOLEANS = {"true": True, "false": False}
 
 #: C0 (but tab and line feed), DEL, C1, and what turns the reading direction or is invisible: a text that looks
 #: different from what it says can hide a setting from a reviewer. Line and paragraph separators would shift lines.
-_UNSEEN = re.compile(
+_UNSEEN = Pattern(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff\ufffe\uffff]"
 )
 

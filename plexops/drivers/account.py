@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from ipaddress import IPv6Address
 from types import MappingProxyType
@@ -17,6 +16,7 @@ from plexops.languages.plex_tv import RESOURCES
 from plexops.model.exchange import Only, Read, Reply
 from plexops.model.snapshot import Fact, FactValue, Role, Snapshot
 from plexops.model.values import Endpoint, is_public
+from plexops.pattern import Pattern
 
 #: All that is wanted of this server's own row. The list names other people's servers too, with a token for each.
 _WANTED = frozenset(
@@ -26,7 +26,7 @@ _WANTED = frozenset(
         *("connections", "protocol", "address", "port", "local", "IPv6"),
     }
 )
-_HOST = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
+_HOST = Pattern(r"(?=.{1,253}\Z)[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
 _LISTED = "account.listed"
 #: Where plex.tv lets this token see no list: it is then as if nobody had asked, and no reason to know less of the home.
 NO_ACCESS = "account.access"

@@ -10,9 +10,10 @@ from msgspec import Struct
 
 from plexops.model.exchange import Reply
 from plexops.parsers import PARSERS, ParseError
+from plexops.pattern import Pattern
 
 #: How commands and consoles say that a login may not do what it asked for.
-_DENIED = re.compile(
+_DENIED = Pattern(
     r"permission denied|not permitted|not enough permissions|must be root|access denied", re.IGNORECASE
 )
 #: HTTP's words for the same.

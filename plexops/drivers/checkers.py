@@ -18,6 +18,7 @@ from plexops.model.exchange import Command, Look, LookKind, Question, Read, Repl
 from plexops.model.site import Checker, CheckerName
 from plexops.model.snapshot import SOMEBODY, Entry, Kind, KindState, Role, Snapshot
 from plexops.model.values import PRIVATE_NETWORKS
+from plexops.pattern import Pattern
 from plexops.structs import replace
 
 #: check-host's places wait for a silent port about as long; the others give up after 1 or 2 s. In seconds.
@@ -40,7 +41,7 @@ _KINDS: Mapping[CheckerName, LookKind] = MappingProxyType(
         CheckerName.ECHOIP: LookKind.ECHOIP,
     }
 )
-_NODE = re.compile(r"[A-Za-z0-9-]{1,20}(?:\.[A-Za-z0-9-]{1,30}){0,5}", re.ASCII)
+_NODE = Pattern(r"[A-Za-z0-9-]{1,20}(?:\.[A-Za-z0-9-]{1,30}){0,5}", re.ASCII)
 #: More places were never asked for.
 _MOST_NODES = 8
 _TOLD_CHARACTERS = 80

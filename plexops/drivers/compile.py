@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -22,19 +21,20 @@ from plexops.model.profile import FactSpec, Profile, ReadSpec, Request, Resource
 from plexops.model.resources import KINDS
 from plexops.model.snapshot import Kind
 from plexops.parsers import PARSERS
+from plexops.pattern import Pattern
 
 if TYPE_CHECKING:
     from jmespath.parser import ParsedResult
 
-_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+_WORD = Pattern(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 #: What a driver of ours may ask, with arguments of its own, and a profile may not: others than the device, its
 #: environment, and files that hold keys or are a person's.
-_NOT_FOR_PROFILES = re.compile(
+_NOT_FOR_PROFILES = Pattern(
     r"^(?:curl|ping|getent|printenv)\b|^grep(?: -\S+)* -[A-Za-z]*r(?! ''(?: /etc/dnsmasq\S*)+$)|[ =]/(?:root|home)\b|/\."
     r"|\.(?:key|pem|p12|pfx)\b|/etc/(?:ssl|wireguard|openvpn|ppp)\b"
 )
 #: HTTP requests of a profile's reads end in a word that only reads, whatever the method.
-_READING_PATH = re.compile(
+_READING_PATH = Pattern(
     r"/(?:search|get|status|info|list|export|show|backups)(?:_[a-z_]+|[A-Z][A-Za-z]*)?(?:/this)?$|/interfaces_info$|/search$"
     r"|/pf_statistics/rules$"
 )

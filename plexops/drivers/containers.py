@@ -14,6 +14,7 @@ from plexops.model.exchange import Command, Read, Reply
 from plexops.model.site import Container
 from plexops.model.snapshot import FactValue
 from plexops.parsers.plex_log import PLEX_LOG_DIRS
+from plexops.pattern import Pattern
 
 _Facts = dict[str, tuple[FactValue, str]]
 
@@ -26,13 +27,13 @@ _LIST = "ps --format '{{.Names}}|{{.Image}}|{{.Networks}}|{{.Ports}}'"
 #: A network that the owner made has a name of its own: only its driver says what it is.
 _NETWORKS = "network ls --format '{{.Name}}|{{.Driver}}'"
 
-_PLEX = re.compile(r"plex", re.IGNORECASE)
+_PLEX = Pattern(r"plex", re.IGNORECASE)
 #: Images that are Plex itself, and not one of the many tools around it.
-_IMAGE = re.compile(
+_IMAGE = Pattern(
     r"(?:.*/)?(?:pms-docker|plex|arch-plex(?:pass)?|plex-?media-?server)(?:[:@].*)?", re.IGNORECASE
 )
-_ROW = re.compile(r"([A-Za-z0-9][A-Za-z0-9_.,-]*)\|([^|]*)\|([A-Za-z0-9_., -]*)\|([^|]*)")
-_PUBLISHED = re.compile(r"\S+->\S+/[a-z]+")
+_ROW = Pattern(r"([A-Za-z0-9][A-Za-z0-9_.,-]*)\|([^|]*)\|([A-Za-z0-9_., -]*)\|([^|]*)")
+_PUBLISHED = Pattern(r"\S+->\S+/[a-z]+")
 
 
 #: What docker's client says where its daemon does not run: then none of its containers does. Who may not ask it is

@@ -15,6 +15,7 @@ from plexops.model.exchange import Command, Read, Reply
 from plexops.model.snapshot import SOMEBODY, Entry, Fact, Kind, KindState, Role, Snapshot
 from plexops.model.values import Endpoint
 from plexops.parsers.plex_identity import parse_identity
+from plexops.pattern import Pattern
 
 #: What Plex itself asks, and two that answer with the plain address. All over IPv4.
 USUAL_ECHOES: tuple[str, ...] = (
@@ -37,15 +38,15 @@ _NO_AUTHORITIES = 77
 _NO_PROGRAM = 127
 
 #: curl's words for why a connection did not come about (`-v`; without it, new versions no longer tell).
-_WHY = re.compile(r"^\* connect to .+ failed: (.+)$|: (Connection refused|No route to host)$", re.MULTILINE)
+_WHY = Pattern(r"^\* connect to .+ failed: (.+)$|: (Connection refused|No route to host)$", re.MULTILINE)
 #: Where it connected to; from 8.16 on in other words.
-_CONNECTED = re.compile(
+_CONNECTED = Pattern(
     r"^\* (?:Connected|Established connection) to \S+ \(([0-9A-Fa-f.:]+)(?:\)| port)", re.MULTILINE
 )
-_TRYING = re.compile(r"^\*\s+Trying \[?([0-9A-Fa-f.:]+?)\]?:[0-9]+\.\.\.", re.MULTILINE)
-_STATUS = re.compile(r"^< HTTP/[0-9.]+ ([0-9]{3})", re.MULTILINE)
-_NAME = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9][A-Za-z0-9-]*(?:\.[A-Za-z0-9-]+)*", re.ASCII)
-_URL = re.compile(r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~:/-]*)?")
+_TRYING = Pattern(r"^\*\s+Trying \[?([0-9A-Fa-f.:]+?)\]?:[0-9]+\.\.\.", re.MULTILINE)
+_STATUS = Pattern(r"^< HTTP/[0-9.]+ ([0-9]{3})", re.MULTILINE)
+_NAME = Pattern(r"(?=.{1,253}\Z)[A-Za-z0-9][A-Za-z0-9-]*(?:\.[A-Za-z0-9-]+)*", re.ASCII)
+_URL = Pattern(r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~:/-]*)?")
 
 
 class EchoDriver(Struct, frozen=True):

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import UTC
 from types import MappingProxyType
@@ -22,6 +21,7 @@ from plexops.model.exchange import Call, Expect, Read, Reply, Script, Write
 from plexops.model.plan import shown
 from plexops.model.resources.plex_remote_access import RemoteAccess
 from plexops.model.snapshot import SOMEBODY, Entry, Fact, FactValue, Kind, KindState, Role, Snapshot
+from plexops.pattern import Pattern
 from plexops.structs import replace
 
 #: The hidden trio, and what else of the settings counts (facts: Plex's `/:/prefs`, 155 settings).
@@ -215,7 +215,7 @@ def _setting_facts(settings: Mapping[str, Any]) -> dict[str, Fact]:
 
 
 #: A choice of the list of interfaces, as `eth0:eth0 (192.168.1.50)`; the first is `:Any`.
-_CHOICE = re.compile(r"(?P<name>[^:]+):.*\((?P<address>[0-9]{1,3}(?:\.[0-9]{1,3}){3})\)")
+_CHOICE = Pattern(r"(?P<name>[^:]+):.*\((?P<address>[0-9]{1,3}(?:\.[0-9]{1,3}){3})\)")
 _ANY = ":Any"
 
 

@@ -7,7 +7,6 @@ runs in has mounted from the host. Plex itself gives the same lines over HTTP.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Generator, Iterable, Mapping, Sequence
 
 from msgspec import Struct
@@ -31,6 +30,7 @@ from plexops.parsers.plex_log import (
     merge_logs,
     parse_plex_log,
 )
+from plexops.pattern import Pattern
 from plexops.structs import replace
 
 _CURRENT = PLEX_LOG_FILES[-1]
@@ -65,10 +65,10 @@ LOGS_READ = Read(
 )
 
 #: How `grep` names the file of a line. A log's own text stands behind that.
-_NAMED = re.compile(r"(?P<folder>(?:/[^\n]*?/)?)(?P<name>Plex Media Server(?:\.[^/:\n]{1,40})?\.log):")
+_NAMED = Pattern(r"(?P<folder>(?:/[^\n]*?/)?)(?P<name>Plex Media Server(?:\.[^/:\n]{1,40})?\.log):")
 #: Only this ends a line: what clients say may hold other separators.
-_LINE = re.compile(r"[^\n]*\n|[^\n]+")
-_USER = re.compile(r"\(user=[^,)]*")
+_LINE = Pattern(r"[^\n]*\n|[^\n]+")
+_USER = Pattern(r"\(user=[^,)]*")
 _GONE = (": No such file or directory", ": Not a directory")
 
 #: The text of each file of one folder, by its name.

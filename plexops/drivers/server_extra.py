@@ -20,6 +20,7 @@ from plexops.drivers.plex_log import LOG_READ
 from plexops.model.exchange import Command, Read, Reply
 from plexops.model.site import Container
 from plexops.model.snapshot import FactValue
+from plexops.pattern import Pattern
 
 #: An address of the internet that is never asked anything: routes to it are looked up, and hops before it answer.
 _FAR = "1.1.1.1"
@@ -43,11 +44,11 @@ _HOP_READS: tuple[Read, ...] = tuple(
 )
 
 #: `From 10.64.0.1 icmp_seq=1 Time to live exceeded`, or the answer of the far address itself.
-_HOP = re.compile(
+_HOP = Pattern(
     r"^From ([0-9.]+):? icmp_seq=[0-9]+ Time to live exceeded|^[0-9]+ bytes from ([0-9.]+):", re.MULTILINE
 )
-_NAMESERVER = re.compile(r"^[ \t]*nameserver[ \t]+(\S+)", re.MULTILINE)
-_LOST = re.compile(r"^[0-9]+ packets transmitted, 0 (?:packets )?received,", re.MULTILINE)
+_NAMESERVER = Pattern(r"^[ \t]*nameserver[ \t]+(\S+)", re.MULTILINE)
+_LOST = Pattern(r"^[0-9]+ packets transmitted, 0 (?:packets )?received,", re.MULTILINE)
 
 
 class Extra(Struct, frozen=True):

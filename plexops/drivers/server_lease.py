@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from ipaddress import AddressValueError, IPv4Address
 
 from plexops.model.exchange import Command, Read, Reply
+from plexops.pattern import Pattern
 
 _NETWORKD = "/run/systemd/netif/leases/"
 LEASE_READS = (
@@ -24,8 +25,8 @@ LEASE_READS = (
     ),
     Read("nmcli", Command("nmcli -t -f GENERAL.DEVICE,DHCP4 device show"), absent=frozenset({127, 8, 10})),
 )
-_DHCLIENT = re.compile(r"/var/lib/[^:]+: *(interface|option dhcp-server-identifier) \"?([^\";]+)\"?;")
-_NMCLI = re.compile(r"(GENERAL\.DEVICE):(\S+)|DHCP4\.OPTION\[\d+\]:(dhcp_server_identifier) = (\S+)")
+_DHCLIENT = Pattern(r"/var/lib/[^:]+: *(interface|option dhcp-server-identifier) \"?([^\";]+)\"?;")
+_NMCLI = Pattern(r"(GENERAL\.DEVICE):(\S+)|DHCP4\.OPTION\[\d+\]:(dhcp_server_identifier) = (\S+)")
 
 
 def lease_server(replies: Mapping[str, Reply], client: str, interface: str, number: str) -> str | None:

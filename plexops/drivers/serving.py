@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
 
 from plexops.model.profile import Serving
 from plexops.model.snapshot import Snapshot
+from plexops.pattern import Pattern
 
-_ADDRESS = re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])")
+_ADDRESS = Pattern(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])")
 
 
 def not_serving(serving: Serving, snapshot: Snapshot) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from msgspec import Struct
 
 from plexops.drivers.base import Observation
@@ -14,6 +12,7 @@ from plexops.model.exchange import Command, Read, Reply
 from plexops.model.run import Exhibit
 from plexops.model.secret import Secret
 from plexops.model.snapshot import Role, Snapshot
+from plexops.pattern import Pattern
 from plexops.transport.link import ReadLink
 
 #: Where Plex keeps its token on a Debian or Ubuntu server.
@@ -22,7 +21,7 @@ TOKEN_READ = Read(
     Command("cat '/var/lib/plexmediaserver/Library/Application Support/Plex Media Server/Preferences.xml'"),
     secret=True,
 )
-_TOKEN = re.compile(r'PlexOnlineToken="([^"]+)"')
+_TOKEN = Pattern(r'PlexOnlineToken="([^"]+)"')
 
 
 class Answered(Struct):

@@ -13,6 +13,7 @@ from plexops.engine.discovery import Reach, Surroundings, mac_of, runs_here
 from plexops.model.entries import UpnpMapping
 from plexops.model.errors import PlexopsError
 from plexops.model.quick import SeenGateway, SeenPlex
+from plexops.pattern import Pattern
 from plexops.transport.banners import ssh_version, web_title
 from plexops.transport.fetch import FetchError, fetch_here
 from plexops.transport.ssh_settings import SshSettings
@@ -32,7 +33,7 @@ _BANNERS: tuple[tuple[str, str], ...] = (
     (r"-dropbear", "openwrt"),
     (r"-OpenSSH.*(?:Debian|Ubuntu|Raspbian)", "linux"),
 )
-_LOGIN = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+_LOGIN = Pattern(r"[a-z_][a-z0-9_-]{0,31}")
 _YAML_WORDS = frozenset({"true", "false", "null"})
 
 

@@ -8,7 +8,6 @@ references to secrets, never secrets, and addresses in clear: recovering needs t
 from __future__ import annotations
 
 import hashlib
-import re
 import secrets
 import shutil
 from collections.abc import Mapping
@@ -31,11 +30,12 @@ from plexops.evidence.files import (
 from plexops.evidence.journal import FINISH, Journal, JournalText
 from plexops.evidence.run_folder import EXHIBITS, JOURNAL, PRIVATE, RunFolder
 from plexops.model.errors import PlexopsError, Problem
+from plexops.pattern import Pattern
 
 CHAIN = "chain.jsonl"
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
-_RUN_ID = re.compile(r"[0-9a-hjkmnp-tv-z]{26}")
+_RUN_ID = Pattern(r"[0-9a-hjkmnp-tv-z]{26}")
 #: What the name of a pruned run's folder ends with until all of it is deleted.
 _PRUNED = ".pruned"
 #: So often chain and journal are read until they stand still.

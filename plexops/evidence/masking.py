@@ -24,6 +24,7 @@ from plexops.evidence.scrub import REMOVED, Scrubber
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.run import FieldChange, MaskedReport, RunReport, map_texts
 from plexops.model.values import NOT_PUBLIC_NETWORKS
+from plexops.pattern import Pattern
 from plexops.structs import replace
 
 #: Text that may leave this machine.
@@ -100,8 +101,8 @@ _PLACE = Context(
 _PPPOE_LINE = (
     Context(r"(?P<lead>pppoe-client[^\n]{0,300}?\buser=)(?P<open>\"?)(?P<value>[^\s\"]+)", ("pppoe",)),
 )
-_MASKED = re.compile(r"[\w.:@-]*··[·.:@-]*(?:\.plex\.direct)?#[a-z2-7]{4}")
-_SWITCH = re.compile(r"true|false|yes|no|on|off|enabled|disabled|[01]?", re.IGNORECASE)
+_MASKED = Pattern(r"[\w.:@-]*··[·.:@-]*(?:\.plex\.direct)?#[a-z2-7]{4}")
+_SWITCH = Pattern(r"true|false|yes|no|on|off|enabled|disabled|[01]?", re.IGNORECASE)
 
 
 #: The kinds of identifier that only their name gives away; the expressions besides those by name.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +15,7 @@ from plexops.evidence.journal import Journal, JournalText, read_journal, unchang
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.run import MaskedReport, RunReport
 from plexops.model.run_json import R, read_report
+from plexops.pattern import Pattern
 
 JOURNAL = "journal.jsonl"
 RESULT = "result.json"
@@ -23,7 +23,7 @@ PLAN = "plan.json"
 PRIVATE = "private"
 EXHIBITS = "exhibits"
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_NAME = Pattern(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 class RunFolder(Struct, frozen=True):

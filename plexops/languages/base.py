@@ -16,6 +16,7 @@ from plexops.model.exchange import Command, Read, Reply
 from plexops.model.fields import FieldType, FieldValue, Typed
 from plexops.model.values import Ports
 from plexops.model.values import Protocol as TransportProtocol
+from plexops.pattern import Pattern
 
 LanguageName = Literal["posix", "routeros", "nft", "dnsmasq", "json"]
 
@@ -83,7 +84,7 @@ def check_text(text: str) -> str:
     return text
 
 
-_HANDLE = re.compile(r"[A-Za-z0-9_.:@*\[\]/ -]{1,128}")
+_HANDLE = Pattern(r"[A-Za-z0-9_.:@*\[\]/ -]{1,128}")
 
 
 def check_handle(text: str) -> str:
@@ -185,7 +186,7 @@ def command_text(read: Read) -> str:
     return read.ask.text
 
 
-_NONCE = re.compile(r"[A-Za-z0-9]{8,64}")
+_NONCE = Pattern(r"[A-Za-z0-9]{8,64}")
 
 
 def check_nonce(nonce: str) -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
 from plexops.languages.base import QUOTED_TYPES, LanguageName, bare, text_of
 from plexops.model.fields import FieldType, Typed
+from plexops.pattern import Pattern
 
-_HARMLESS = re.compile(r"[A-Za-z0-9_.:*-]+")
+_HARMLESS = Pattern(r"[A-Za-z0-9_.:*-]+")
 
 
 class Dnsmasq:

@@ -13,11 +13,12 @@ from plexops.languages.base import bare
 from plexops.languages.routeros import quote_text
 from plexops.model.exchange import Command, Expect, Fence, Read, Write
 from plexops.model.fields import FieldType, Typed
+from plexops.pattern import Pattern
 
 #: Stands in a plan where the run's own word will stand.
 RUN = "RUN"
 #: What a run writes there: its id, and the name of the machine that it runs on.
-_HOLDER = re.compile(r"\b([0-9a-hjkmnp-tv-z]{26})\.([A-Za-z0-9][A-Za-z0-9-]{0,35})\b")
+_HOLDER = Pattern(r"\b([0-9a-hjkmnp-tv-z]{26})\.([A-Za-z0-9][A-Za-z0-9-]{0,35})\b")
 _NAME = "plexops_run"
 _ANY = Expect(statuses=frozenset())
 _SECONDS = 20.0

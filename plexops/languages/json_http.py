@@ -7,8 +7,9 @@ from urllib.parse import quote as percent
 
 from plexops.languages.base import QUOTED_TYPES, LanguageName, bare, text_of
 from plexops.model.fields import FieldType, Typed
+from plexops.pattern import Pattern
 
-_READING = re.compile(r"(?:search|get|list|find|status|dump|show|count)(?:_[a-z0-9_]+|[A-Z][A-Za-z0-9]*)?")
+_READING = Pattern(r"(?:search|get|list|find|status|dump|show|count)(?:_[a-z0-9_]+|[A-Z][A-Za-z0-9]*)?")
 #: A word of a path that says that something is done, whatever the method.
 _ACTING = frozenset(
     [
@@ -61,8 +62,8 @@ _ACTING = frozenset(
     ]
 )
 #: Without percent signs: what `re%62oot` says is only seen when it has arrived.
-_SEGMENT = re.compile(r"/[A-Za-z0-9._~:@$-]+")
-_PART = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
+_SEGMENT = Pattern(r"/[A-Za-z0-9._~:@$-]+")
+_PART = Pattern(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
 
 
 class JsonHttp:
@@ -95,7 +96,7 @@ class JsonHttp:
         """
         method, _, path = text.partition(" ")
         segments = path.split("/")[1:]
-        if re.fullmatch(rf"/|(?:{_SEGMENT.pattern})+/?", path) is None or {".", ".."} & set(segments):
+        if re.fullmatch(rf"/|(?:{_SEGMENT.source})+/?", path) is None or {".", ".."} & set(segments):
             return f"{path!r} is no plain path"
         words = {part.lower() for segment in segments for part in _PART.findall(segment)}
         if words & _ACTING:

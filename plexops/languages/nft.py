@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
-
 from plexops.languages.base import QUOTED_TYPES, LanguageName, bare, text_of
 from plexops.model.fields import FieldType, Typed
+from plexops.pattern import Pattern
 
 #: NFTNL_UDATA_COMMENT_MAXLEN: longer comments are refused by nft ("comment too long").
 MAX_BYTES = 128
 
 #: One identifier, or several with single spaces between: the name of a chain is `inet filter forward`.
-_IDENTIFIERS = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(?: [A-Za-z0-9_][A-Za-z0-9_.-]*)*")
+_IDENTIFIERS = Pattern(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(?: [A-Za-z0-9_][A-Za-z0-9_.-]*)*")
 
 
 class Nft:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from plexops.languages import posix_frame
@@ -11,9 +10,10 @@ from plexops.languages.posix_place import Place, place_after
 from plexops.languages.posix_reads import refuse_read
 from plexops.model.exchange import Read, Reply
 from plexops.model.fields import FieldType, Typed
+from plexops.pattern import Pattern
 
 #: Characters that no POSIX shell gives a meaning inside a word.
-_HARMLESS = re.compile(r"[A-Za-z0-9_.:@/-]+")
+_HARMLESS = Pattern(r"[A-Za-z0-9_.:@/-]+")
 
 
 def quote_text(text: str) -> str:

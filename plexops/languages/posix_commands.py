@@ -8,18 +8,19 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 from plexops.languages.posix_network import curl, getent, ip, ping
+from plexops.pattern import Pattern
 
 Check = Callable[[Sequence[str]], str | None]
 
 #: What may stand in double quotes so that no shell expands anything.
-VARIABLE_FREE = re.compile(r"[^$`\\!]*")
+VARIABLE_FREE = Pattern(r"[^$`\\!]*")
 
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@:-]*")
-_PROC = re.compile(
+_NAME = Pattern(r"[A-Za-z0-9_][A-Za-z0-9_.@:-]*")
+_PROC = Pattern(
     r"/proc/(?:net|sys)/[^*?]+|/proc/(?:version|uptime|meminfo|cpuinfo|loadavg|mounts|modules)"
     r"|/proc/(?:self|[0-9]{1,7})/(?:status|cgroup|mountinfo|comm)"
 )
-_SECRET = re.compile(
+_SECRET = Pattern(
     r"/etc/g?shadow-?|.*/\.ssh(?:/.*)?|.*/ssh_host_[^/]*_key|/etc/(?:dropbear|sudoers)(?:[./].*)?"
     r"|/etc/ssh/?|/etc/ssh/.*[*?\[].*"
 )
@@ -68,7 +69,7 @@ def _with_paths(letters: str, least: int = 1) -> Check:
     return check
 
 
-def _only(letters: str, operand: re.Pattern[str] | None = None, least: int = 0, most: int = 0) -> Check:
+def _only(letters: str, operand: Pattern | None = None, least: int = 0, most: int = 0) -> Check:
     """Flags of a closed set, then `least` to `most` operands of one form."""
 
     def check(arguments: Sequence[str]) -> str | None:
@@ -224,13 +225,13 @@ def _iptables_save(arguments: Sequence[str]) -> str | None:
     return "only -c and -t TABLE are on the list"
 
 
-_FIREWALLD = re.compile(
+_FIREWALLD = Pattern(
     r"--(?:state|version|list-(?:all|all-zones|ports|services|rich-rules|forward-ports|interfaces|sources|protocols)"
     r"|get-(?:default-zone|active-zones|zones|services|log-denied|policies|zone-of-interface=[A-Za-z0-9_.@-]+)"
     r"|query-(?:panic|masquerade|(?:port|service|interface|source)=[A-Za-z0-9_.:/@-]+)"
     r"|info-(?:zone|service|policy)=[A-Za-z0-9_.-]+)"
 )
-_FIREWALLD_WHERE = re.compile(r"--(?:permanent|(?:zone|policy)=[A-Za-z0-9_.-]+)")
+_FIREWALLD_WHERE = Pattern(r"--(?:permanent|(?:zone|policy)=[A-Za-z0-9_.-]+)")
 
 
 def _firewall_cmd(arguments: Sequence[str]) -> str | None:
@@ -291,7 +292,7 @@ def _names(operands: Sequence[str]) -> str | None:
 
 
 #: Only what follows a plus sign is a format; anything else would set the clock.
-_DATE = re.compile(r"\+[A-Za-z0-9%:._-]+")
+_DATE = Pattern(r"\+[A-Za-z0-9%:._-]+")
 
 
 def _date(arguments: Sequence[str]) -> str | None:
@@ -311,7 +312,7 @@ def _version(arguments: Sequence[str]) -> str | None:
 
 
 _NMCLI = ["-t", "-f", "GENERAL.DEVICE,DHCP4", "device", "show"]
-_SS_FILTER = re.compile(r"(?!-)[A-Za-z0-9=:.,*()\[\]/ _-]+")
+_SS_FILTER = Pattern(r"(?!-)[A-Za-z0-9=:.,*()\[\]/ _-]+")
 
 #: Every command that may be read with. A command that is not here is refused.
 CHECKS: Mapping[str, Check] = MappingProxyType(
@@ -353,12 +354,12 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
         "ping": ping,
         "pidof": _only("s", _NAME, 1, 1),
         "podman": _docker,
-        "printenv": _only("", re.compile(r"[A-Za-z_][A-Za-z0-9_]*"), 1, 1),
+        "printenv": _only("", Pattern(r"[A-Za-z_][A-Za-z0-9_]*"), 1, 1),
         "readlink": _with_paths("fen"),
         "ss": _only("Htulnpa46exmio", _SS_FILTER, 0, 8),
         "stat": _stat,
         "sysctl": lambda words: (
-            _only("", re.compile(r"[a-z0-9_./-]+"), 1, 32)(words[1:])
+            _only("", Pattern(r"[a-z0-9_./-]+"), 1, 32)(words[1:])
             if words[:1] == ["-n"]
             else "only -n KEY reads"
         ),

@@ -8,13 +8,13 @@ shows the script, holds no marker. Time limits are the transport's.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
 from plexops.languages.base import check_nonce, command_text
 from plexops.model.exchange import Read, Reply
+from plexops.pattern import Pattern
 
 #: Non-interactive logins of routers and of NAS systems often lack the sbin directories.
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -53,8 +53,8 @@ def split(reads: Sequence[Read], nonce: str, stdout: str, stderr: str, whole: bo
     A read is whole when both streams hold its end marker. Where the transport says that something was cut off
     (`whole=False`), the marker behind it must have arrived as well.
     """
-    outputs = _parts(stdout, check_nonce(nonce), " end ([0-9]{1,3})", len(reads), whole)
-    errors = _parts(stderr, nonce, " end()", len(reads), whole)
+    outputs = _parts(stdout, check_nonce(nonce), _WITH_STATUS, len(reads), whole)
+    errors = _parts(stderr, nonce, _BARE, len(reads), whole)
     replies = []
     for read, output, error in zip(reads, outputs, errors, strict=True):
         complete = output.whole and error.whole and output.status is not None
@@ -63,7 +63,11 @@ def split(reads: Sequence[Read], nonce: str, stdout: str, stderr: str, whole: bo
     return tuple(replies)
 
 
-def _parts(stream: str, nonce: str, ending: str, count: int, trusted: bool) -> list[_Part]:
+#: How an end marker ends: on standard output with the status.
+_WITH_STATUS, _BARE = Pattern(r" end ([0-9]{1,3})\n"), Pattern(r" end()\n")
+
+
+def _parts(stream: str, nonce: str, ending: Pattern, count: int, trusted: bool) -> list[_Part]:
     """Take one stream apart; `ending` is the form of its end markers, with a group for the status."""
     parts: list[_Part] = []
     at = 0
@@ -74,13 +78,16 @@ def _parts(stream: str, nonce: str, ending: str, count: int, trusted: bool) -> l
             parts.append(_Part("", None, whole=False))
             continue
         start += len(opening)
-        end = re.compile(f"\n{nonce} {index}{ending}\n").search(stream, start)
-        if end is None:
+        closing = f"\n{nonce} {index}"
+        until = stream.find(closing, start)
+        while until >= 0 and not (end := ending.match(stream, until + len(closing))):
+            until = stream.find(closing, until + 1)
+        if until < 0 or end is None:
             parts.append(_Part(stream[start:], None, whole=False))
             at = len(stream)
             continue
         following = f"{nonce} {index + 1} start\n" if index + 1 < count else f"{nonce} closed\n"
         proven = trusted or stream.find(following, end.end()) >= 0
-        parts.append(_Part(stream[start : end.start()], int(end[1]) if end[1] else None, proven))
+        parts.append(_Part(stream[start:until], int(end[1]) if end[1] else None, proven))
         at = end.end()
     return parts

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-_SECONDS = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3})?")
+from plexops.pattern import Pattern
+
+_SECONDS = Pattern(r"[0-9]{1,3}(?:\.[0-9]{1,3})?")
 
 _IP_OBJECTS = frozenset(
     {"a", "addr", "address", "r", "route", "l", "link", "n", "neigh", "neighbor", "ru", "rule"}
@@ -59,7 +61,7 @@ def getent(arguments: Sequence[str]) -> str | None:
 
 
 #: A colon is a segment of Plex's own paths: `/pms/:/ip`.
-_URL = re.compile(
+_URL = Pattern(
     r"https?://(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~:/-]*)?"
 )
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from enum import StrEnum
+
+from plexops.pattern import Pattern
 
 
 class Place(StrEnum):
@@ -33,7 +34,7 @@ class _Frame(StrEnum):
 
 
 _WORD_BREAK = " \t\n;&|()<>"
-_CASE = re.compile(r"(?:^|[\s;&|(])case\s")
+_CASE = Pattern(r"(?:^|[\s;&|(])case\s")
 
 
 class _Walk:

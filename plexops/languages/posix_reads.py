@@ -6,15 +6,14 @@ sees the reason, and it is the only thing that stands between a profile's `reads
 
 from __future__ import annotations
 
-import re
-
 from plexops.languages import posix_timer
 from plexops.languages.posix_commands import CHECKS, VARIABLE_FREE
+from plexops.pattern import Pattern
 
-_BARE = re.compile(r"[A-Za-z0-9_.:,=/@%+*?\[\]!^-]+")
-_IGNORED_ERRORS = re.compile(r"[ \t]2>/dev/null[ \t]*\Z")
+_BARE = Pattern(r"[A-Za-z0-9_.:,=/@%+*?\[\]!^-]+")
+_IGNORED_ERRORS = Pattern(r"[ \t]2>/dev/null[ \t]*\Z")
 #: A filter that only shortens what the command prints.
-_SHORTENED = re.compile(r"[ \t]\|[ \t]tail -c [0-9]{1,8}[ \t]*\Z")
+_SHORTENED = Pattern(r"[ \t]\|[ \t]tail -c [0-9]{1,8}[ \t]*\Z")
 
 
 def refuse_read(text: str) -> str | None:

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import re
 
+from plexops.pattern import Pattern
+
 #: How often the timer looks whether it is still wanted, in seconds.
 STEP_SECONDS = 5
 
@@ -29,8 +31,8 @@ _END = (
     "w={path}; read -r p n <$w/armed && mv $w/armed $w/ended "
     "&& {{ grep -q $w /proc/$p/cmdline 2>/dev/null && kill $p; rm -rf $w; }}"
 )
-_PATH = re.compile(r"(?:/[A-Za-z0-9_-]+)+")
-_ASKED = re.compile(re.escape(_ASK).replace(re.escape("{path}"), f"(?:{_PATH.pattern})"))
+_PATH = Pattern(r"(?:/[A-Za-z0-9_-]+)+")
+_ASKED = Pattern(re.escape(_ASK).replace(re.escape("{path}"), f"(?:{_PATH.source})"))
 
 
 def arm(path: str, seconds: int, undo: str) -> str:

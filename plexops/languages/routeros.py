@@ -15,9 +15,10 @@ from plexops.languages.base import QUOTED_TYPES, LanguageName, bare, text_of
 from plexops.languages.routeros_reads import refuse_read
 from plexops.model.exchange import Read, Reply
 from plexops.model.fields import FieldType, Typed
+from plexops.pattern import Pattern
 
-_HARMLESS = re.compile(r"\*[0-9A-Fa-f]+|[A-Za-z0-9_.-]+")
-_ESCAPED = re.compile(r'["\\$?]|[^\x20-\x7e]')
+_HARMLESS = Pattern(r"\*[0-9A-Fa-f]+|[A-Za-z0-9_.-]+")
+_ESCAPED = Pattern(r'["\\$?]|[^\x20-\x7e]')
 
 
 def quote_text(text: str) -> str:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import re
 
-_TOKEN = re.compile(
+from plexops.pattern import Pattern
+
+_TOKEN = Pattern(
     r"""(?P<space>[ \t]+)
       | (?P<word>[A-Za-z0-9_.:/*@,!-]+)
       | (?P<string>"(?:[^"\\$\x00-\x1f\x7f]|\\["\\?_$])*")
@@ -18,7 +20,7 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 
-_PATH_WORD = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+_PATH_WORD = Pattern(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 #: Words that do something wherever they stand in a path.
 _ACTING = frozenset(
     [
@@ -64,7 +66,7 @@ _PRINT_FLAGS = frozenset(
     {"detail", "terse", "brief", "without-paging", "value-list", "count-only", "all", "show-ids", "stats"}
 )
 _EXPORT_FLAGS = frozenset({"terse", "compact", "verbose", "hide-sensitive"})
-_CONDITION = re.compile(r"[A-Za-z0-9_.:/*@,!-]+")
+_CONDITION = Pattern(r"[A-Za-z0-9_.:/*@,!-]+")
 
 
 def refuse_read(text: str) -> str | None:

@@ -6,7 +6,6 @@ profile is loaded. Device data never meets a template engine, and a profile stay
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 
@@ -15,11 +14,12 @@ from msgspec import Struct
 from plexops.languages.base import QUOTED_TYPES, Language, bare, text_of
 from plexops.model.exchange import Json
 from plexops.model.fields import FieldType, Typed
+from plexops.pattern import Pattern
 
 #: Stands for a variable in the text before a later one: whatever its value, it is part of a word.
 _PLACEHOLDER = "x"
-_LEAF = re.compile(r"\{\{ *([A-Za-z_][A-Za-z0-9_]*) *\}\}")
-_ANY_MARK = re.compile(r"\{[{%#]|[}%#]\}")
+_LEAF = Pattern(r"\{\{ *([A-Za-z_][A-Za-z0-9_]*) *\}\}")
+_ANY_MARK = Pattern(r"\{[{%#]|[}%#]\}")
 
 
 class TemplateProblem(ValueError):

@@ -8,6 +8,8 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 
 from msgspec import Struct
 
+from plexops.pattern import Pattern
+
 PLEX_PORT = 32400
 
 #: What `ipaddress.is_private` cannot tell apart (it calls documentation ranges private and 100.64/10 not).
@@ -31,9 +33,9 @@ NOT_PUBLIC_NETWORKS = (*PRIVATE_NETWORKS, *CARRIER_NAT_NETWORKS, *TRANSITION_NET
 #: Global unicast: all that is given out of IPv6 (RFC 4291).
 _PUBLIC_IPV6 = IPv6Network("2000::/3")
 
-_MAC = re.compile(r"^([0-9A-Fa-f]{2})[:-]([0-9A-Fa-f]{2})[:-]([0-9A-Fa-f]{2})[:-]([0-9A-Fa-f]{2})[:-]"
+_MAC = Pattern(r"^([0-9A-Fa-f]{2})[:-]([0-9A-Fa-f]{2})[:-]([0-9A-Fa-f]{2})[:-]([0-9A-Fa-f]{2})[:-]"
                   r"([0-9A-Fa-f]{2})[:-]([0-9A-Fa-f]{2})$")  # fmt: skip
-_KEY = re.compile(r"[a-z][a-z0-9_]{0,19}")
+_KEY = Pattern(r"[a-z][a-z0-9_]{0,19}")
 
 
 def is_public(address: IPv4Address | IPv6Address) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from plexops.pattern import Pattern
+
 #: One row: every value is text, or a list of texts.
 Value = str | list[str]
 Row = dict[str, Value]
@@ -39,8 +41,8 @@ _ROUTEROS_ESCAPES: Mapping[str, int] = {
     "n": 0x0A, "r": 0x0D, "t": 0x09, "a": 0x07, "b": 0x08, "f": 0x0C, "v": 0x0B,
 }  # fmt: skip
 
-_ROUTEROS_STRING = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
-_ESCAPE = re.compile(r"\\(?:\r?\n[ \t]*|([0-9A-F]{2})|(.))", re.DOTALL)
+_ROUTEROS_STRING = Pattern(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
+_ESCAPE = Pattern(r"\\(?:\r?\n[ \t]*|([0-9A-F]{2})|(.))", re.DOTALL)
 
 
 def routeros_string(text: str, at: int) -> tuple[str, int]:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
-
 from plexops.parsers.base import ParseError, Row, lines_of, one_or_many
+from plexops.pattern import Pattern
 
-_LOCATED = re.compile(r"(/[^:]+):(.*)")
-_OPTION = re.compile(r"([a-z0-9][a-z0-9-]*)(?:[ \t]*=[ \t]*(.*))?")
-_MAC = re.compile(r"(?:[0-9A-Fa-f]{2}-)?(?:[0-9A-Fa-f]{1,2}|\*)(?::(?:[0-9A-Fa-f]{1,2}|\*)){5}")
-_IPV4 = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
-_IPV6 = re.compile(r"\[?[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){1,7}(?:/[0-9]{1,3})?\]?")
-_LEASE = re.compile(r"infinite|deprecated|[0-9]+[smhdw]?")
-_HOST_NAME = re.compile(r"[A-Za-z0-9_*](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?")
-_TAG = re.compile(r"(?:set|tag|net):(\S+)")
-_MODE = re.compile(r"static|proxy|ra-only|slaac|ra-names|ra-stateless|ra-advrouter|off-link")
+_LOCATED = Pattern(r"(/[^:]+):(.*)")
+_OPTION = Pattern(r"([a-z0-9][a-z0-9-]*)(?:[ \t]*=[ \t]*(.*))?")
+_MAC = Pattern(r"(?:[0-9A-Fa-f]{2}-)?(?:[0-9A-Fa-f]{1,2}|\*)(?::(?:[0-9A-Fa-f]{1,2}|\*)){5}")
+_IPV4 = Pattern(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
+_IPV6 = Pattern(r"\[?[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){1,7}(?:/[0-9]{1,3})?\]?")
+_LEASE = Pattern(r"infinite|deprecated|[0-9]+[smhdw]?")
+_HOST_NAME = Pattern(r"[A-Za-z0-9_*](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?")
+_TAG = Pattern(r"(?:set|tag|net):(\S+)")
+_MODE = Pattern(r"static|proxy|ra-only|slaac|ra-names|ra-stateless|ra-advrouter|off-link")
 
 
 def parse_dnsmasq(text: str) -> list[Row]:
@@ -139,7 +138,7 @@ def _range(value: str) -> Row:
     return {**row, "tags": one_or_many(tags)} if tags else row
 
 
-_LEASE_LINE = re.compile(r"([0-9]+) (\S+) (\S+) (\S+) (\S+)")
+_LEASE_LINE = Pattern(r"([0-9]+) (\S+) (\S+) (\S+) (\S+)")
 
 
 def parse_dnsmasq_leases(text: str) -> list[Row]:

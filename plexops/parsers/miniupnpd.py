@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 from plexops.parsers.base import ParseError, Row, lines_of
+from plexops.pattern import Pattern
 
-_MAPPING = re.compile(r"(TCP|UDP):([0-9]{1,5}):([0-9.]{7,15}):([0-9]{1,5}):([0-9]{1,20}):(.*)")
+_MAPPING = Pattern(r"(TCP|UDP):([0-9]{1,5}):([0-9.]{7,15}):([0-9]{1,5}):([0-9]{1,20}):(.*)")
 
 
 def parse_miniupnpd_leases(text: str) -> list[Row]:

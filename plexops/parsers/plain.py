@@ -8,6 +8,7 @@ from typing import NoReturn
 
 from plexops.model.exchange import Json
 from plexops.parsers.base import ParseError, Row, Value, lines_of, one_or_many
+from plexops.pattern import Pattern
 
 
 def parse_json(text: str) -> Json:
@@ -45,9 +46,9 @@ def parse_lines(text: str) -> list[str]:
     return [line for line in lines_of(text) if line]
 
 
-_ASSIGNMENT = re.compile(r"[ \t]*(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_.-]*)[ \t]*=[ \t]*(.*)")
+_ASSIGNMENT = Pattern(r"[ \t]*(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_.-]*)[ \t]*=[ \t]*(.*)")
 #: miniupnpd.conf's permission rules are the only lines of such files without an equals sign.
-_PERMISSION = re.compile(r"[ \t]*(allow|deny)[ \t]+(\S.*)")
+_PERMISSION = Pattern(r"[ \t]*(allow|deny)[ \t]+(\S.*)")
 
 
 def parse_keyvalue(text: str) -> Row:
@@ -67,7 +68,7 @@ def parse_keyvalue(text: str) -> Row:
     return {key: one_or_many(found) for key, found in values.items()}
 
 
-_SHELL_PART = re.compile(r"""'([^']*)'|"((?:[^"\\]|\\.)*)"|\\(.)|([^'"\\\s]+)""")
+_SHELL_PART = Pattern(r"""'([^']*)'|"((?:[^"\\]|\\.)*)"|\\(.)|([^'"\\\s]+)""")
 
 
 def _unquoted(value: str) -> str:
@@ -92,7 +93,7 @@ def _unquoted(value: str) -> str:
     return "".join(parts)
 
 
-_NEIGHBOUR = re.compile(
+_NEIGHBOUR = Pattern(
     r"(\S+) dev (\S+)(?: +lladdr (\S+))?(?: .*)? "
     r"(REACHABLE|STALE|DELAY|PROBE|PERMANENT|NOARP|FAILED|INCOMPLETE|NONE)(?: proto \S+)? *"
 )
@@ -115,9 +116,7 @@ def parse_ip_neigh(text: str) -> list[Row]:
     return rows
 
 
-_SOCKET = re.compile(
-    r"(?:(tcp|udp)\s+)?([A-Z][A-Z0-9-]+)\s+\d+\s+\d+\s+(\S+):(\S+)\s+(\S+):(\S+)(?:\s+(.*))?"
-)
+_SOCKET = Pattern(r"(?:(tcp|udp)\s+)?([A-Z][A-Z0-9-]+)\s+\d+\s+\d+\s+(\S+):(\S+)\s+(\S+):(\S+)(?:\s+(.*))?")
 
 
 def parse_ss(text: str) -> list[Row]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
-
 from msgspec import Struct
 
-_CONTAINER = re.compile(r"<MediaContainer\b([^<>]{0,2000})>")
-_ATTRIBUTE = re.compile(r'([A-Za-z]{1,40})="([^"<>]{0,200})"')
-_IDENTIFIER = re.compile(r"[A-Za-z0-9-]{1,64}")
-_VERSION = re.compile(r"[A-Za-z0-9.+_-]{1,60}")
+from plexops.pattern import Pattern
+
+_CONTAINER = Pattern(r"<MediaContainer\b([^<>]{0,2000})>")
+_ATTRIBUTE = Pattern(r'([A-Za-z]{1,40})="([^"<>]{0,200})"')
+_IDENTIFIER = Pattern(r"[A-Za-z0-9-]{1,64}")
+_VERSION = Pattern(r"[A-Za-z0-9.+_-]{1,60}")
 
 
 class PlexIdentity(Struct, frozen=True):

@@ -30,13 +30,13 @@ What each event holds besides its word and time:
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
 from plexops.model.entries import LogEvent, LogWord
 from plexops.parsers.plex_log_lines import event_of
+from plexops.pattern import Pattern
 
 #: Requests that Plex counts as from outside. There may be any number of them.
 REQUEST_PATTERN = r"\(WAN\)"
@@ -78,7 +78,7 @@ DECIDING_PATTERN = "|".join(
 #: A POSIX extended expression without quotes, and one that Python reads alike: the parser itself selects by it.
 #: Every alternative begins with a plain letter or bracket: Python then skips quickly over what begins with none.
 GREP_PATTERN = f"{DECIDING_PATTERN}|{REQUEST_PATTERN}"
-_SELECTED = re.compile(GREP_PATTERN)
+_SELECTED = Pattern(GREP_PATTERN)
 
 #: A folder's files, oldest first: a full log, and one at each start, is moved on by one number.
 PLEX_LOG_FILES: tuple[str, ...] = (

@@ -15,6 +15,7 @@ from ipaddress import ip_address
 from msgspec import Struct
 
 from plexops.model.entries import LogEvent, LogWord
+from plexops.pattern import Pattern
 
 #: Longer lines are noise: the longest line that is wanted, a request with all its headers, has about 2,000 characters.
 LONGEST_LINE = 8192
@@ -29,28 +30,28 @@ _MONTHS: Mapping[str, int] = {
     )
 }
 #: The thread is decimal (Linux with musl, Windows) or 0x… (older Linux, macOS).
-_HEADER = re.compile(
+_HEADER = Pattern(
     r"(?P<date>[A-Z][a-z]{2} [ 0-9][0-9], [0-9]{4}) (?P<time>(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{3})"
     r" \[(?:0x[0-9a-fA-F]{1,16}|[0-9]{1,20})\] [A-Z]{4,8} - "
 )
 _PORT_LIMIT = 65535
 
 _ADDRESS = r"(?P<address>[0-9A-Fa-f.:]{2,45})"
-_IDENTIFIER = re.compile(r"[0-9a-fA-F]{8,64}(?:-[0-9a-fA-F]{2,64}){0,6}")
+_IDENTIFIER = Pattern(r"[0-9a-fA-F]{8,64}(?:-[0-9a-fA-F]{2,64}){0,6}")
 
 
 class _Rule(Struct, frozen=True):
     """One wording. Groups: address, port, number, milliseconds, text. `text` stands where the wording has no group."""
 
     word: LogWord
-    pattern: re.Pattern[str]
+    pattern: Pattern
     text: str = ""
     #: The part of the server whose context must stand before the message (`[EventSourceClient]`); empty: any.
     context: str = ""
 
 
 def _rule(word: LogWord, pattern: str, text: str = "", context: str = "") -> _Rule:
-    return _Rule(word, re.compile(pattern), text, context)
+    return _Rule(word, Pattern(pattern), text, context)
 
 
 #: What clients say is quoted in these lines.

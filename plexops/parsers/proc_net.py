@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network
 
@@ -10,8 +9,9 @@ from msgspec import Struct
 
 from plexops.model.values import parse_mac
 from plexops.parsers.base import ParseError, lines_of
+from plexops.pattern import Pattern
 
-_HEX = re.compile(r"[0-9A-Fa-f]{8}")
+_HEX = Pattern(r"[0-9A-Fa-f]{8}")
 _UP = 0x1
 _GATEWAY = 0x2
 _COMPLETE = 0x2

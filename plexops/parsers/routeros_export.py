@@ -5,18 +5,19 @@ from __future__ import annotations
 import re
 
 from plexops.parsers.base import ParseError, Row, routeros_string
+from plexops.pattern import Pattern
 
-_KEY = re.compile(r"([A-Za-z0-9.][A-Za-z0-9.-]*)=")
-_PLAIN = re.compile(r'[^\s"\\\[\]]+')
-_PATH_WORD = re.compile(r"[0-9]*[a-z][a-z0-9-]*")
-_JOIN = re.compile(r"\\\r?\n[ \t]*")
+_KEY = Pattern(r"([A-Za-z0-9.][A-Za-z0-9.-]*)=")
+_PLAIN = Pattern(r'[^\s"\\\[\]]+')
+_PATH_WORD = Pattern(r"[0-9]*[a-z][a-z0-9-]*")
+_JOIN = Pattern(r"\\\r?\n[ \t]*")
 _VERBS = frozenset({"add", "set"})
 #: Verbs that an export does not hold; without them such a command would pass for the name of a menu.
 _FOREIGN_VERBS = frozenset(
     {"remove", "move", "enable", "disable", "unset", "reset", "print", "export", "import", "run"}
 )
 #: What RouterOS writes in place of a menu that it could not export in time.
-_INCOMPLETE = re.compile(r"#\s*(?:error exporting|interrupted)", re.IGNORECASE)
+_INCOMPLETE = Pattern(r"#\s*(?:error exporting|interrupted)", re.IGNORECASE)
 
 
 def parse_routeros_export(text: str) -> list[Row]:

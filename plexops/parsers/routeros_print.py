@@ -11,17 +11,18 @@ import re
 from msgspec import Struct
 
 from plexops.parsers.base import ParseError, Row, lines_of, routeros_string
+from plexops.pattern import Pattern
 
 #: Log lines that RouterOS writes into a terminal session: `17:20:06 echo: system,error,critical login failure …`.
-_LOG = re.compile(r"(?:[a-z]{3}/\d\d(?:/\d{4})? |\d{4}-\d\d-\d\d |\d\d-\d\d )?\d\d:\d\d:\d\d echo: ")
-_HEADING = re.compile(r"(?:Flags|Columns):")
+_LOG = Pattern(r"(?:[a-z]{3}/\d\d(?:/\d{4})? |\d{4}-\d\d-\d\d |\d\d-\d\d )?\d\d:\d\d:\d\d echo: ")
+_HEADING = Pattern(r"(?:Flags|Columns):")
 #: The legend of the flags goes on in the next line, broken wherever the terminal ends: `p, b - bgp, o - ospf`.
-_LEGEND = re.compile(r"[^\s0-9#;=][^=]* - ")
-_TABLE = re.compile(r"\s*#\s+([A-Z][A-Z0-9. -]*)")
+_LEGEND = Pattern(r"[^\s0-9#;=][^=]* - ")
+_TABLE = Pattern(r"\s*#\s+([A-Z][A-Z0-9. -]*)")
 #: A number, up to four groups of up to three flags, and then the comment, an argument or the end of the line.
-_ENTRY = re.compile(r" {0,3}([0-9]+)((?: +[A-Za-z*+!]{1,3}){0,4})(?: +|$)(?=;;;|[a-z.][a-z0-9.-]*=|$)")
-_TABLE_ENTRY = re.compile(r" {0,3}([0-9]+) ([A-Za-z ]{0,4}?) +(?=\S)(.*)")
-_KEY = re.compile(r"(?:^|(?<=[ \t]))([a-z.][a-z0-9.-]*)=")
+_ENTRY = Pattern(r" {0,3}([0-9]+)((?: +[A-Za-z*+!]{1,3}){0,4})(?: +|$)(?=;;;|[a-z.][a-z0-9.-]*=|$)")
+_TABLE_ENTRY = Pattern(r" {0,3}([0-9]+) ([A-Za-z ]{0,4}?) +(?=\S)(.*)")
+_KEY = Pattern(r"(?:^|(?<=[ \t]))([a-z.][a-z0-9.-]*)=")
 
 
 def print_lines(text: str) -> list[str]:
@@ -144,7 +145,7 @@ def _finished(block: _Block, columns: list[str] | None) -> Row:
     return block.row
 
 
-_PAIR = re.compile(r"[ \t]*([a-z0-9][a-z0-9 -]*?):(?:[ \t]+(.*))?")
+_PAIR = Pattern(r"[ \t]*([a-z0-9][a-z0-9 -]*?):(?:[ \t]+(.*))?")
 
 
 def parse_routeros_keyvalue(text: str) -> Row:

@@ -11,14 +11,15 @@ from itertools import pairwise
 
 from plexops.parsers.base import ParseError, Row, routeros_string
 from plexops.parsers.routeros_print import print_lines
+from plexops.pattern import Pattern
 
 #: Without a number: a dynamic route, its state, its origin (`DAc`, `D d`, `DAdH`).
-_HEAD = re.compile(
+_HEAD = Pattern(
     r" *(?:(\d+)((?: *[A-Za-z*+!]){0,8}?)|(D[AI ]?[A-Za-z]?[ H+]{0,3}))(?: +|(?<= ))(?=;;;|[a-z.][a-z0-9.-]*=)"
 )
-_KEY = re.compile(r"(?:^|(?<=[ \t]))([a-z.][a-z0-9.-]*)=")
+_KEY = Pattern(r"(?:^|(?<=[ \t]))([a-z.][a-z0-9.-]*)=")
 #: What follows a firewall rule's comment. Only there could a comment's words pass for a match of the rule.
-_CHAIN = re.compile(r"(?:^|(?<=[ \t]))chain=")
+_CHAIN = Pattern(r"(?:^|(?<=[ \t]))chain=")
 
 
 def parse_routeros_rows(text: str) -> list[Row]:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
-
 from plexops.parsers.base import ParseError, Row, one_or_many
+from plexops.pattern import Pattern
 
 _NAME = r"[A-Za-z0-9_-]+"
 _SECTION = rf"@?{_NAME}(?:\[-?[0-9]+\])?"
-_HEAD = re.compile(rf"({_NAME})\.({_SECTION})(?:\.({_NAME}))?=")
+_HEAD = Pattern(rf"({_NAME})\.({_SECTION})(?:\.({_NAME}))?=")
 #: No minus at the end of an option's name: `-=` takes an element off a list.
 _OPTION = r"[A-Za-z0-9_]+(?:-[A-Za-z0-9_]+)*"
-_CHANGE = re.compile(rf"(-?)({_NAME})\.({_SECTION})(?:\.({_OPTION}))?(=|\+=|-=)?")
-_BARE = re.compile(r"[^\s'\\]+")
+_CHANGE = Pattern(rf"(-?)({_NAME})\.({_SECTION})(?:\.({_OPTION}))?(=|\+=|-=)?")
+_BARE = Pattern(r"[^\s'\\]+")
 #: Ids of sections without a name, as `uci -X show` prints them.
-_INTERNAL_ID = re.compile(r"cfg[0-9a-f]{6}")
+_INTERNAL_ID = Pattern(r"cfg[0-9a-f]{6}")
 
 
 def parse_uci(text: str) -> list[Row]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
-
 from plexops.parsers.base import ParseError, Row, lines_of
+from plexops.pattern import Pattern
 
 #: As ufw's backend_iptables.py writes them: eight words, or ten with application profiles.
-_TUPLE = re.compile(r"### tuple ### (.+?)(?: comment=([0-9a-f]*))?")
-_ACTION = re.compile(r"(route:)?(allow|deny|reject|limit)(?:_(log|log-all))?")
-_DIRECTION = re.compile(r"(in|out)(?:_(.+?))?(?:!(out)_(.+))?")
+_TUPLE = Pattern(r"### tuple ### (.+?)(?: comment=([0-9a-f]*))?")
+_ACTION = Pattern(r"(route:)?(allow|deny|reject|limit)(?:_(log|log-all))?")
+_DIRECTION = Pattern(r"(in|out)(?:_(.+?))?(?:!(out)_(.+))?")
 
 
 def parse_ufw_rules(text: str) -> list[Row]:

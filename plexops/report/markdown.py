@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from plexops.model.finding import FindingStatus
 from plexops.model.run import ChangeReport, DeviceDiff, FindingReport, MaskedReport, RunReport, SiteReport
+from plexops.pattern import Pattern
 from plexops.report.diff import changed_lines
 from plexops.report.view import View, basis, candidates, closing, shortened, visible, word_of
 
@@ -15,7 +16,7 @@ from plexops.report.view import View, basis, candidates, closing, shortened, vis
 MOST_BYTES = 900_000
 _EXHIBIT_CHARACTERS = 4096
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]()<>+|~!&$^=])")
+_SPECIAL = Pattern(r"([\\`*_{}\[\]()<>+|~!&$^=])")
 #: Between a sign and what it would link to: it keeps them apart and is not seen.
 _JOINER = "\u200d"
 _MARKS = {"ok": "ok", "changed": "changed", "drift": "DRIFT", "stop": "STOP", "unknown": "unknown"}

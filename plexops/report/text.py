@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from plexops.model.finding import FindingStatus
 from plexops.model.run import DRY_RUNS, Exhibit, FindingReport, Hop, RunReport, SiteReport, VerdictReport
+from plexops.pattern import Pattern
 from plexops.report.plan_text import change_lines, guard_lines, outcome_lines
 from plexops.report.problem import render_problem
 from plexops.report.terminal import Pen, Style, labelled, one_line, safe_term, width_of, wrap
@@ -39,7 +39,7 @@ _LABELS = 11
 #: So many lines of an exhibit are shown where more is wanted.
 _SAID_LINES = 12
 #: What a verdict names and an answer holds word for word: addresses, ports, names.
-_NAMED = re.compile(r"[0-9]+(?:\.[0-9]+){3}|“[^”]+”|\b[0-9]{4,5}\b")
+_NAMED = Pattern(r"[0-9]+(?:\.[0-9]+){3}|“[^”]+”|\b[0-9]{4,5}\b")
 
 
 def render(report: RunReport, view: View) -> str:

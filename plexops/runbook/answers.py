@@ -19,6 +19,7 @@ from plexops.model.answers import EXHIBITS, Answer, Topic
 from plexops.model.entries import Probe, ProbeAnswer
 from plexops.model.snapshot import SOMEBODY, Entry, Kind, Role
 from plexops.model.values import PRIVATE_NETWORKS, is_public
+from plexops.pattern import Pattern
 from plexops.runbook.data import table
 from plexops.runbook.view import SiteView, ipv4, public_addresses, second_hop, tunnel
 from plexops.structs import replace
@@ -27,9 +28,9 @@ from plexops.structs import replace
 DAY = 86_400.0
 #: What a phone got longer ago says nothing about now, as with every attempt from outside.
 _ATTEMPT_SECONDS = 3_600.0
-_ADDRESS = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])")
-_IPV6 = re.compile(r"[0-9a-f]{0,4}:[0-9a-f]{0,4}:[0-9a-f:]*", re.IGNORECASE)
-_IDENTIFIER = re.compile(r"(?:machineidentifier\W{1,3})?([0-9a-f][0-9a-f-]{7,63})", re.IGNORECASE)
+_ADDRESS = Pattern(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])")
+_IPV6 = Pattern(r"[0-9a-f]{0,4}:[0-9a-f]{0,4}:[0-9a-f:]*", re.IGNORECASE)
+_IDENTIFIER = Pattern(r"(?:machineidentifier\W{1,3})?([0-9a-f][0-9a-f-]{7,63})", re.IGNORECASE)
 _QUOTES = str.maketrans({"“": '"', "”": '"', "„": '"', "’": "'", "‘": "'"})
 _LABEL, _WEAKEST = "label", "unavailable"
 

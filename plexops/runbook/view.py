@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from ipaddress import IPv4Address
 from types import MappingProxyType
@@ -14,10 +13,11 @@ from plexops.model.answers import Answer
 from plexops.model.entries import Echo
 from plexops.model.snapshot import Kind, KindState, Role, Snapshot
 from plexops.model.values import Ports
+from plexops.pattern import Pattern
 from plexops.structs import replace
 
 #: How tunnels are called on Linux, macOS and by the VPN programs that name their own.
-_TUNNEL = re.compile(r"(?:tun|tap|wg|utun|ppp|nordlynx|proton|mullvad|tailscale|gpd|ipsec)[\w.-]*")
+_TUNNEL = Pattern(r"(?:tun|tap|wg|utun|ppp|nordlynx|proton|mullvad|tailscale|gpd|ipsec)[\w.-]*")
 Access = Literal["forward", "relay", "vpn", "proxy"]
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import time
 
+from plexops.pattern import Pattern
 from plexops.transport.fetch import Ask, Fetched, FetchError, connect, fetch
 
 #: RFC 4253: a version line has at most 255 characters, and some lines may come before it.
 _LONGEST = 255
 _MOST_LINES = 8
-_TITLE = re.compile(r"<title[^<>]{0,100}>([^<>]{1,200})</title>", re.IGNORECASE)
+_TITLE = Pattern(r"<title[^<>]{0,100}>([^<>]{1,200})</title>", re.IGNORECASE)
 
 
 def ssh_version(address: str, *, port: int = 22, seconds: float = 2.0) -> str:

@@ -13,13 +13,14 @@ from itertools import chain, repeat
 from types import MappingProxyType
 from typing import Any
 
+from plexops.pattern import Pattern
 from plexops.transport.fetch import Ask, FetchError, fetch
 
 _ACCEPT: Mapping[str, str] = MappingProxyType({"Accept": "application/json"})
 _SENDING: Mapping[str, str] = MappingProxyType({**_ACCEPT, "Content-Type": "application/json"})
 #: So many places try at once: enough to tell one network's own trouble from the port's.
 _NODES = 3
-_REQUEST = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+_REQUEST = Pattern(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 #: How long one request may take, and how long check-host is let alone between two; the last goes on. In seconds.
 _EACH = 8.0
 _PAUSES = (0.5, 1.0, 2.0)

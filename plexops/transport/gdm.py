@@ -7,11 +7,12 @@ from ipaddress import IPv4Address
 
 from msgspec import Struct
 
+from plexops.pattern import Pattern
 from plexops.transport.datagrams import ask_everybody, headers
 
 GROUP = ("239.0.0.250", 32414)
 _REQUEST = b"M-SEARCH * HTTP/1.1\r\n\r\n"
-_IDENTIFIER = re.compile(r"[A-Za-z0-9-]{1,64}")
+_IDENTIFIER = Pattern(r"[A-Za-z0-9-]{1,64}")
 _MOST = 16
 
 

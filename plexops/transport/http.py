@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import queue
-import re
 import socket
 import threading
 from collections.abc import Mapping, Sequence
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 from plexops.model.errors import PlexopsError
 from plexops.model.exchange import MAX_REPLY_BYTES, Call, Json, Lines, Read, Reply, Write
 from plexops.model.plan import shown
+from plexops.pattern import Pattern
 from plexops.structs import replace
 from plexops.transport.hiding import hidden
 from plexops.transport.http_dial import Dialer, speaks_tls
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _PARALLEL = 4
 #: What nginx, Apache and Go's servers answer to plain HTTP at a port for TLS.
-_NOT_PLAIN = re.compile(
+_NOT_PLAIN = Pattern(
     r"plain HTTP (?:request was sent to HTTPS port|to an SSL-enabled)|HTTP request to an HTTPS server"
 )
 _ACCEPT = {"json": "application/json", "xml": "application/xml", "any": "*/*"}

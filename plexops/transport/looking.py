@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from ipaddress import IPv4Address
 from types import MappingProxyType
@@ -11,6 +10,7 @@ from msgspec import Struct
 
 from plexops.model.exchange import Look, LookKind, Read, Reply
 from plexops.model.igd import Service
+from plexops.pattern import Pattern
 from plexops.transport import natpmp
 from plexops.transport.banners import page_title
 from plexops.transport.checkers import ask_check_host, ask_echoip, ask_portchecker
@@ -27,7 +27,7 @@ from plexops.transport.workers import workers
 #: So many are waited for at once.
 _MOST = 16
 #: What a description says of one very box and nobody needs: it is kept nowhere.
-_UNWANTED = re.compile(r"<(serialNumber|UDN)>[^<]*")
+_UNWANTED = Pattern(r"<(serialNumber|UDN)>[^<]*")
 
 
 class _Found(Struct, frozen=True):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 from plexops.model.errors import PlexopsError, Problem
+from plexops.pattern import Pattern
 
 #: What a device says is quoted up to this many characters.
 _QUOTED = 200
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
+_CONTROL = Pattern(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
 
 
 def problem(code: str, reason: str, cure: str, where: str, detail: tuple[str, ...] = ()) -> Problem:

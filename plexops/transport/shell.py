@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 import shlex
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from plexops.languages.posix_frame import PATH
 from plexops.model.errors import PlexopsError
 from plexops.model.exchange import MAX_REPLY_BYTES, Command, Read, Reply, Write
 from plexops.model.plan import shown
+from plexops.pattern import Pattern
 from plexops.structs import replace
 from plexops.transport.answer import Answer, Ending
 from plexops.transport.hiding import hidden
@@ -31,7 +31,7 @@ _MAX_COMMAND_BYTES = 8800
 _MAX_SECONDS = 120.0
 #: Many answers share one exec, so the exec may be longer than one answer.
 MAX_EXEC_BYTES = 4 * MAX_REPLY_BYTES
-_WANTS_PASSWORD = re.compile(
+_WANTS_PASSWORD = Pattern(
     r"password is required|terminal is required to (?:read|authenticate)|no password was provided"
 )
 

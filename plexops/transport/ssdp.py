@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from ipaddress import IPv4Address
 
 from msgspec import Struct
 
 from plexops.model.igd import SSDP_GROUP
+from plexops.pattern import Pattern
 from plexops.transport.datagrams import ask_everybody, headers
 from plexops.transport.net import is_private
 
@@ -16,7 +16,7 @@ _KINDS = (
     "urn:schemas-upnp-org:device:InternetGatewayDevice:1",
     "urn:schemas-upnp-org:device:InternetGatewayDevice:2",
 )
-_LOCATION = re.compile(r"http://([0-9.]{7,15})(?::([0-9]{1,5}))?(/[!-~]{0,200})?")
+_LOCATION = Pattern(r"http://([0-9.]{7,15})(?::([0-9]{1,5}))?(/[!-~]{0,200})?")
 #: A home has one or two of them.
 _MOST = 8
 

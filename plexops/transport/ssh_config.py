@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from plexops.model.errors import PlexopsError
 from plexops.model.paths import from_home
+from plexops.pattern import Pattern
 from plexops.structs import replace
 from plexops.transport.problems import failure, quoted
 from plexops.transport.ssh_config_file import SshConfigFile, UnusableConfigError, expanded
@@ -19,7 +19,7 @@ Known = Callable[[str, str, int], TrustedKeys]
 _Said = Mapping[str, tuple[str, ...]]
 
 _MAX_JUMPS = 8
-_HOP = re.compile(
+_HOP = Pattern(
     r"(?:ssh://)?(?:(?P<user>[^@\s]+)@)?(?P<host>\[[^\]\s]+\]|[^:\[\]\s]+)(?::(?P<port>[0-9]{1,5}))?/?"
 )
 

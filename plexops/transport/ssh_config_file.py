@@ -17,6 +17,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from plexops.model.paths import from_home
+from plexops.pattern import Pattern
 from plexops.transport.problems import failure, quoted
 
 #: What plexops takes from the file.
@@ -28,10 +29,10 @@ TAKEN = frozenset(
 )
 _MAX_BYTES = 1024 * 1024
 _MAX_INCLUDES = 16
-_LINE = re.compile(r"(?P<keyword>[A-Za-z]+)(?:\s*=\s*|\s+|$)(?P<rest>.*)")
-_WORD = re.compile(r"""\s*((?:"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|\\.|[^\s"'])+)""")
-_ESCAPED = re.compile(r"""\\([\\"' ])|["']""")
-_TOKEN = re.compile(r"%(.?)|\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_LINE = Pattern(r"(?P<keyword>[A-Za-z]+)(?:\s*=\s*|\s+|$)(?P<rest>.*)")
+_WORD = Pattern(r"""\s*((?:"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|\\.|[^\s"'])+)""")
+_ESCAPED = Pattern(r"""\\([\\"' ])|["']""")
+_TOKEN = Pattern(r"%(.?)|\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 class UnusableConfigError(ValueError):

@@ -18,9 +18,10 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "plexops"
 SOURCES = sorted(path for path in PACKAGE.rglob("*.py"))
 
-#: Who may import whom. Every room may import itself, `plexops.__version__` and `plexops.structs`.
+#: Who may import whom. Every room may import itself, `plexops.__version__`, `plexops.structs` and `plexops.pattern`.
 MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "structs": frozenset(),
+    "pattern": frozenset(),
     "model": frozenset(),
     "lab": frozenset(),  # it must not share the drivers' mistakes
     "languages": frozenset({"model"}),
@@ -117,7 +118,7 @@ def test_rooms_import_only_what_they_may() -> None:
         here = room(path)
         allowed = (
             MAY_IMPORT[here]
-            | {here, "__version__", "structs"}
+            | {here, "__version__", "structs", "pattern"}
             | ALSO.get(name_of(path), (frozenset[str](), ""))[0]
         )
         for line, module in imports(path):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from plexops.cli.options import PATH
+from plexops.pattern import Pattern
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _INVENTORY = "inventory.yaml"
 _PLAYBOOK = "plex-remote-access.yaml"
-_SITE = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
+_SITE = Pattern(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
 
 
 @click.command("init")

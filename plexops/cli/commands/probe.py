@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 import click
 
 from plexops.cli.options import PATH
+from plexops.pattern import Pattern
 
 if TYPE_CHECKING:
     from plexops.engine.probing import Probed
     from plexops.model.values import Endpoint
 
-_TARGET = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9.-]{0,252}|\[[0-9A-Fa-f:.]{2,45}\]):[0-9]{1,5}")
+_TARGET = Pattern(r"(?:[A-Za-z0-9][A-Za-z0-9.-]{0,252}|\[[0-9A-Fa-f:.]{2,45}\]):[0-9]{1,5}")
 
 
 @click.command("probe")

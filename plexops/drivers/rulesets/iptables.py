@@ -5,7 +5,6 @@ Modelled: see `iptables_matches` and `iptables_targets`. A table that the text d
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
@@ -25,6 +24,7 @@ from plexops.model.packets import (
     UnknownEffect,
     Verdict,
 )
+from plexops.pattern import Pattern
 
 #: Each table's priority, and the chains in which packets enter it.
 _BUILTIN: Mapping[str, tuple[int, tuple[str, ...]]] = MappingProxyType(
@@ -37,11 +37,11 @@ _BUILTIN: Mapping[str, tuple[int, tuple[str, ...]]] = MappingProxyType(
     }
 )
 _POLICIES = MappingProxyType({"ACCEPT": Verdict.ACCEPT, "DROP": Verdict.DROP})
-_CHAIN = re.compile(r":(\S+) (\S+)(?: \[[0-9]+:[0-9]+\])?")
-_RULE = re.compile(r"(?:\[[0-9]+:[0-9]+\] )?(-A (\S+)(.*))")
+_CHAIN = Pattern(r":(\S+) (\S+)(?: \[[0-9]+:[0-9]+\])?")
+_RULE = Pattern(r"(?:\[[0-9]+:[0-9]+\] )?(-A (\S+)(.*))")
 #: What iptables-save says of a table in which nft made what iptables cannot have.
-_ONLY_NFT = re.compile(r"# Table `(\S+)' is incompatible, use 'nft' tool\.")
-_ALSO_NFT = re.compile(r"# Table `(\S+)' contains incompatible base-chains, use 'nft' tool to list them\.")
+_ONLY_NFT = Pattern(r"# Table `(\S+)' is incompatible, use 'nft' tool\.")
+_ALSO_NFT = Pattern(r"# Table `(\S+)' contains incompatible base-chains, use 'nft' tool to list them\.")
 _CUT = "the answer ends in the middle of the table"
 
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
 
 from msgspec import Struct
 
 from plexops.model.matches import Family
+from plexops.pattern import Pattern
 
 #: iptables quotes with `"` only; a backslash in quotes takes the next character as it is.
-_WORD = re.compile(r'(?:"((?:[^"\\]|\\.)*)"(?=\s|$)|([^\s"]+))\s*')
-_ESCAPE = re.compile(r"\\(.)")
-_OPTION = re.compile(r"-[a-zA-Z]|--[a-z][a-z0-9-]*")
+_WORD = Pattern(r'(?:"((?:[^"\\]|\\.)*)"(?=\s|$)|([^\s"]+))\s*')
+_ESCAPE = Pattern(r"\\(.)")
+_OPTION = Pattern(r"-[a-zA-Z]|--[a-z][a-z0-9-]*")
 #: Options that no module owns: they may stand anywhere on a line. Old spellings are those of people's scripts.
 _HEAD = MappingProxyType(
     dict.fromkeys(("-s", "--source", "--src"), "-s")

@@ -6,7 +6,6 @@ Harmless is what they answer with None. All else is `Other` on that rule.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial, reduce
 from operator import or_
@@ -42,6 +41,7 @@ from plexops.model.matches import (
     TimeIs,
     TranslatedIs,
 )
+from plexops.pattern import Pattern
 
 #: Gives the test of one option, None where it always holds. Raises ValueError or LookupError for what it cannot read.
 _OfOption = Callable[[Option, Section], Test | None]
@@ -60,7 +60,7 @@ _LINKS = MappingProxyType(
     {"unicast": "host", "broadcast": "broadcast", "multicast": "multicast", "otherhost": "otherhost"}
 )
 _PER_MINUTE = MappingProxyType({"s": 60, "m": 1, "h": 1 / 60, "d": 1 / 1440})
-_RATE = re.compile(r"([0-9]+)(?:/(s|sec|second|m|min|minute|h|hour|d|day))?")
+_RATE = Pattern(r"([0-9]+)(?:/(s|sec|second|m|min|minute|h|hour|d|day))?")
 #: The options of some modules, without their beginning.
 _HASH_LIMIT = "burst mode name srcmask dstmask htable-size htable-max htable-gcinterval htable-expire"
 _POLICY = "dir pol strict reqid spi proto mode tunnel-src tunnel-dst next"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from types import MappingProxyType
@@ -11,11 +10,12 @@ from msgspec import Struct
 
 from plexops.model.intervals import Numbers, network, normalise, subtract, unite
 from plexops.model.packets import NamedSet
+from plexops.pattern import Pattern
 
 #: Sets of addresses only; others look at a port, an interface or a hardware address too.
 _OF_ADDRESSES = frozenset({"hash:ip", "hash:net", "bitmap:ip"})
 
-_COMMENT = re.compile(r' comment "[^"]*"')
+_COMMENT = Pattern(r' comment "[^"]*"')
 
 
 class _Set(Struct):

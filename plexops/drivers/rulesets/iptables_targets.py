@@ -22,6 +22,7 @@ from plexops.model.packets import (
     UnknownEffect,
     Verdict,
 )
+from plexops.pattern import Pattern
 
 #: After these the next rule is asked, and what they change decides nothing: logs, counters, queues, TCP's options.
 _HARMLESS = frozenset(
@@ -34,12 +35,12 @@ _PORTS = r"([0-9]+)(?:-([0-9]+))?"
 #: `ADDRESS[-ADDRESS][:PORT[-PORT[/FIRST]]]`, the address of IPv6 in brackets where a port follows.
 _PLACES = MappingProxyType(
     {
-        4: re.compile(rf"([0-9.]+(?:-[0-9.]+)?)?(?::{_PORTS}(?:/([0-9]+))?)?"),
-        6: re.compile(rf"\[([0-9a-fA-F:.-]+)\](?::{_PORTS}(?:/([0-9]+))?)?"),
+        4: Pattern(rf"([0-9.]+(?:-[0-9.]+)?)?(?::{_PORTS}(?:/([0-9]+))?)?"),
+        6: Pattern(rf"\[([0-9a-fA-F:.-]+)\](?::{_PORTS}(?:/([0-9]+))?)?"),
     }
 )
 #: A packet that may go on over several hops.
-_HOPS = re.compile(r"--(?:ttl|hl)-(?:set ([2-9]|[1-9][0-9]+)|inc [0-9]+)")
+_HOPS = Pattern(r"--(?:ttl|hl)-(?:set ([2-9]|[1-9][0-9]+)|inc [0-9]+)")
 _RANDOM = ("--random", "--random-fully", "--persistent")
 
 

@@ -5,7 +5,6 @@ Modelled, harmless and not known: see `nft_keys`, `nft_matches`, `nft_effects`. 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
@@ -26,6 +25,7 @@ from plexops.model.packets import (
     Verdict,
 )
 from plexops.parsers.base import ParseError
+from plexops.pattern import Pattern
 from plexops.structs import replace
 
 _FAMILIES: Mapping[str, frozenset[Family]] = MappingProxyType(
@@ -35,7 +35,7 @@ _FAMILIES: Mapping[str, frozenset[Family]] = MappingProxyType(
 _ON_DEVICES = frozenset({"ingress", "egress"})
 _ADDRESSES: Mapping[str, Family] = MappingProxyType({"ipv4_addr": 4, "ipv6_addr": 6})
 #: How nft lists, in its own language, a statement that it cannot write as JSON.
-_WRITES_TO = re.compile(r"(?:add|update|delete) @(\S+)")
+_WRITES_TO = Pattern(r"(?:add|update|delete) @(\S+)")
 
 
 def read_nft(document: Json, saved: Mapping[str, Sequence[Rule]], exhibit: str) -> Part:

@@ -5,7 +5,6 @@ Sources: nft(8), libnftables-json(5), the kernel's `net/netfilter/nft_*.c`.
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -29,6 +28,7 @@ from plexops.model.matches import (
     TimeIs,
     TranslatedIs,
 )
+from plexops.pattern import Pattern
 from plexops.structs import replace
 
 #: Of an anonymous set so many elements are shown.
@@ -47,7 +47,7 @@ _STATUS_TESTS: Mapping[int, Test] = MappingProxyType(
     }
 )
 #: Their answer is another one in each rule, however alike the words are.
-_OF_THEIR_RULE = re.compile(r"\b(?:numgen|random|quota|limit|xt)\b")
+_OF_THEIR_RULE = Pattern(r"\b(?:numgen|random|quota|limit|xt)\b")
 Body = Mapping[str, Json]
 
 

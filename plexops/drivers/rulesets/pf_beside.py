@@ -16,13 +16,14 @@ from msgspec import Struct
 from plexops.drivers.rulesets.pf_words import Row, loaded_lines, words_of_line
 from plexops.model.exchange import Json
 from plexops.model.packets import Rule, UnknownEffect
+from plexops.pattern import Pattern
 
-_ANCHOR = re.compile(r"@\d+ (?:(?P<kind>nat|rdr|binat)-)?anchor .*")
-_ONE_TO_ONE = re.compile(
+_ANCHOR = Pattern(r"@\d+ (?:(?P<kind>nat|rdr|binat)-)?anchor .*")
+_ONE_TO_ONE = Pattern(
     r"@\d+ binat(?: pass)?(?: log)? on \S+(?: (?P<family>inet6?))? from (?P<inner>[\da-f.:]+) to any"
     r" -> (?P<outer>[\da-f.:]+)"
 )
-_OWN = re.compile(r"@\d+ (?:no rdr|rdr|pass|block)\b(?!-).*")
+_OWN = Pattern(r"@\d+ (?:no rdr|rdr|pass|block)\b(?!-).*")
 
 
 class Beside(Struct, frozen=True):

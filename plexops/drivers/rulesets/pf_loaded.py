@@ -16,14 +16,15 @@ from msgspec import Struct
 
 from plexops.drivers.rulesets.pf_words import Row, Rows, listed, loaded_lines, on, text, words_of_line
 from plexops.model.exchange import Json
+from plexops.pattern import Pattern
 
-_LINE = re.compile(
+_LINE = Pattern(
     r"@(\d+) rdr(?P<passes> pass)?(?: log(?: \([^)]*\))?)?(?: on (?P<side>(?:! )?\S+))?(?: (?P<family>inet6?))?"
     r"(?: proto (?P<protocol>\S+))?(?: all| from (?P<source>(?:! )?\S+)(?: port .+?)? to (?P<to>(?:! )?\S+)"
     r"(?: port (?P<port>= \S+|\d+:\d+|\S+ .+?))?)(?: tag \S+)?(?: tagged \S+)?"
     r"(?: -> (?P<target>\S+|\{.+?\})(?: port (?P<inner>\S+))?(?: .*)?)?"
 )
-_ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}(?:/\d+)?")
+_ADDRESS = Pattern(r"\d{1,3}(?:\.\d{1,3}){3}(?:/\d+)?")
 
 
 class Loaded(Struct, frozen=True):

@@ -6,7 +6,6 @@ others, which may hold or not. A modelled field with a value that is not underst
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
@@ -14,6 +13,7 @@ from msgspec import Struct
 from plexops.model import matches
 from plexops.model.intervals import Numbers, network, normalise
 from plexops.model.matches import AnyOf, Family, InterfaceIs, Match, Other, ProtocolIs, Side, Test
+from plexops.pattern import Pattern
 
 #: Whose rows say `dst-port`, `src-port`, `port` (the manual says tcp and udp, the console names these five).
 _WITH_PORTS = frozenset({"tcp", "udp", "udp-lite", "dccp", "sctp"})
@@ -24,12 +24,12 @@ _IPSEC = frozenset({"in,ipsec", "out,ipsec", "in,none", "out,none"})
 _TRANSLATED = {"dstnat": Side.DESTINATION, "srcnat": Side.SOURCE}
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 #: Packets in a time (a second where none is named), and how many may come at once.
-_RATE = re.compile(r"(\d+)(?:/(\d*)([smhd]?))?,(\d+)(?:[,:].*)?")
-_NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
+_RATE = Pattern(r"(\d+)(?:/(\d*)([smhd]?))?,(\d+)(?:[,:].*)?")
+_NAME = Pattern(r"[a-z0-9][a-z0-9-]*")
 #: A reference to what is no longer there is shown as its number.
-_DANGLING = re.compile(r"\*[0-9A-F]+")
+_DANGLING = Pattern(r"\*[0-9A-F]+")
 CLASSES = ("all-ethernet", "all-ppp", "all-vlan", "all-wireless")
-_MAC = re.compile(r"(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}")
+_MAC = Pattern(r"(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}")
 
 #: What an action needs, what is counted or logged, and how a row is named.
 _HARMLESS = frozenset({
