@@ -107,6 +107,7 @@ def _read(name: str, spec: Mapping[str, Any], place: Place | None) -> ReadSpec:
         path=path,
         body=spec.get("body"),
         absent=frozenset(spec.get("absent", ())),
+        whole=spec.get("whole", ""),
         place=place,
     )
 

@@ -143,6 +143,9 @@ def _read() -> Schema:
             "absent": listing(
                 "Statuses that mean: the device has no such thing.", [1], leaf("One.", 1, wants="number")
             ),
+            "whole": leaf(
+                "A JMESPath expression that is true of a whole answer alone.", "length(rows) >= total"
+            ),
         },
         "parse",
         oneOf=[{"required": ["run"]}, {"required": ["call"]}],

@@ -121,6 +121,8 @@ def _check_read(profile: Profile, read: ReadSpec, problems: _Problems) -> None:
         problems.add(
             "PLX-D402", f"there is no parser {read.parse!r}", f"Use one of: {known}.", read.place, path
         )
+    if read.whole:
+        _expression(read.whole, read.place, f"{path}.whole", problems)
     if profile.speaks is Speaks.POSIX and _NOT_FOR_PROFILES.search(read.run):
         refused: str | None = "it asks others than the device, or for what is a person's or a key"
     elif read.run and profile.speaks is Speaks.JSON:

@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from plexops.drivers.answers import PACKETS, Answer, understand
+from plexops.drivers.answers import PACKETS, Answer, is_whole, understand
 from plexops.drivers.base import Observation, Unrenderable
 from plexops.drivers.compile import CompiledProfile, CompiledResource, fact_variable
 from plexops.drivers.facts import take_facts
@@ -130,7 +130,7 @@ class ProfiledDriver(Struct, frozen=True):
 
     def _understand(self, spec: ReadSpec, reply: Reply) -> Answer:
         is_http = self.profile.profile.speaks is Speaks.JSON
-        return understand(
+        answer = understand(
             reply,
             spec.parse,
             spec.absent,
@@ -139,6 +139,9 @@ class ProfiledDriver(Struct, frozen=True):
             quietly=not is_http,
             rights=_RIGHTS.get(self.profile.profile.speaks, ""),
         )
+        if spec.whole and not (answer.problem or answer.absent) and not is_whole(answer.value, spec.whole):
+            return Answer(problem=f"the answer to {reply.id} is not whole: not {spec.whole}")
+        return answer
 
     def _entries(
         self, resource: CompiledResource, answers: Mapping[str, Answer], own: str

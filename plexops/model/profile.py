@@ -43,6 +43,8 @@ class ReadSpec(Struct, frozen=True):
     body: Any = None
     #: Statuses which mean that the device has no such thing. No other failure does.
     absent: frozenset[int] = frozenset()
+    #: A JMESPath expression that is true of a whole answer alone, where the answer itself tells.
+    whole: str = ""
     place: Place | None = None
 
 

@@ -29,11 +29,17 @@ FAMILIES = sorted(FORWARD)
 #: What a console says instead, by what befalls the read.
 POSIX: dict[Way, str] = {"fails": "false", "empty": "true", "cut": "{read} | head -c 600"}
 ROUTEROS: dict[Way, str] = {"fails": "/ip firewall nut export", "empty": ':put ""', "cut": ':put "# "'}
-#: One way for each family in every run, all of them nightly.
+#: One way for each family in every run, and a list that lacks rows; all of them nightly.
 silences = pytest.mark.parametrize(
     ("name", "way"),
     [
-        pytest.param(name, way, marks=() if (row + column) % len(WAYS) == 0 else pytest.mark.nightly)
+        pytest.param(
+            name,
+            way,
+            marks=()
+            if (row + column) % len(WAYS) == 0 or (name, way) == ("opnsense", "cut")
+            else pytest.mark.nightly,
+        )
         for row, name in enumerate(FAMILIES)
         for column, way in enumerate(WAYS)
     ],
@@ -82,7 +88,7 @@ class Deaf:
         if self.way == "fails":
             raise NotFoundError
         whole: Any = self._call(call)
-        return {} if self.way == "empty" else {**whole, "rows": whole["rows"][:3]}
+        return {} if self.way == "empty" else {**whole, "rows": whole["rows"][: len(whole["rows"]) // 2]}
 
 
 def stands(bench: Bench) -> bool:

@@ -31,6 +31,7 @@ _ROUTEROS_6 = (
 _SEEN = {"intf": "igc1", "type": "ethernet", "manufacturer": "", "hostname": "", "permanent": False}
 _OPNSENSE = json.dumps(
     {
+        "total": 4,
         "rows": [
             {"mac": "3c:2a:f4:0d:0e:0f", "ip": "192.168.1.50", "expired": False, "expires": 1187, **_SEEN},
             {"mac": "52:54:00:12:34:56", "ip": "192.168.1.51", "expired": False, "expires": 402, **_SEEN},
