@@ -124,9 +124,8 @@ def _end(status: int) -> NoReturn:
     As Python does it, threads are waited for, and what was registered to be done at the end is done. Whoever
     interrupts does not wait for a device that is silent.
     """
-    for thread in threading.enumerate():
-        if thread is not threading.main_thread() and not thread.daemon and status not in _INTERRUPTED:
-            thread.join()
+    if status not in _INTERRUPTED:
+        threading._shutdown()  # type: ignore[attr-defined]  # it also wakes the idle threads of pools, which a join would not
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):

@@ -80,6 +80,34 @@ def with_formats(command: Command) -> Command:
     return command
 
 
+def _address(_context: click.Context, _option: click.Parameter, given: str | None) -> str | None:
+    if given is not None and not given.startswith(("tcp://", "tls://")):
+        raise click.BadParameter("write the scheduler's address as it prints it: tcp://HOST:8786 or tls://…")
+    return given
+
+
+#: For commands that read.
+CLUSTER = click.option(
+    "--cluster",
+    metavar="ADDRESS",
+    callback=_address,
+    help="Let the workers of a Dask cluster look, one home each: tcp://SCHEDULER:8786.",
+)
+
+
+def _stays_here(_context: click.Context, _option: click.Parameter, given: str | None) -> None:
+    if given is not None:
+        from plexops.model.errors import PlexopsError, Problem
+
+        reason = "this command writes, and what writes stays on one machine: a cluster may begin a home twice"
+        cure = "Leave --cluster out. plexops audit and plexops diagnose take it."
+        raise PlexopsError(Problem("PLX-K108", reason, cure))
+
+
+#: For commands that write.
+NO_CLUSTER = click.option("--cluster", hidden=True, expose_value=False, callback=_stays_here)
+
+
 def _digests(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
     """Take whole digests alone: another profile with the same beginning could be looked for."""
     for text in given:

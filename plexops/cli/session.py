@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from base64 import b64decode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,11 @@ from plexops.config.secrets import Secrets
 from plexops.config.variables import extra_variables
 from plexops.engine.access import LiveLinks, ReplayedLinks
 from plexops.engine.site import Home, Setting, known_hosts_files, open_home, ssh_config_file
+from plexops.engine.wanted_secrets import take_secrets
 from plexops.evidence.folder import Store, state_root
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.secret import Secret
-from plexops.model.site import Checker, Inventory, SecretReference, SecretSource, SiteTasks
+from plexops.model.site import Checker, Inventory, SiteTasks
 from plexops.structs import replace
 from plexops.transport.trust import OfferedKey, fingerprint
 from plexops.transport.trust_store import ORIGIN, TrustStore
@@ -127,7 +128,7 @@ def open_homes(
     )
     homes = tuple(open_home(site, setting) for site in tasks)
     if replay is None:
-        _take_secrets(homes, setting)
+        take_secrets(homes, setting)
     if record is not None:
         from plexops.transport.record import new_recording
 
@@ -138,41 +139,6 @@ def open_homes(
 def secrets_here() -> Secrets:
     """Give what takes secrets from this process's environment, from files, and from a person if one is here."""
     return Secrets(os.environ, _ask if sys.stdin.isatty() else None, allowed_by(os.environ))
-
-
-def _take_secrets(homes: Sequence[Home], setting: Setting) -> None:
-    problems: list[Problem] = []
-    for home in homes:
-        for reference in references(home.tasks.site):
-            if _overridden(reference, setting):
-                continue
-            try:
-                setting.secrets.resolve(reference)
-            except PlexopsError as error:
-                problems += [problem for problem in error.problems if problem not in problems]
-    if problems:
-        raise PlexopsError(problems)
-
-
-def _overridden(reference: SecretReference, setting: Setting) -> bool:
-    """Tell whether -k or -K stands for this secret, or only the server itself can give it."""
-    if reference.source is SecretSource.SERVER:
-        return True
-    if reference.wanted.endswith("become.password"):
-        return setting.sudo_password is not None
-    return setting.login_password is not None and reference.wanted.endswith(".password")
-
-
-def references(part: object) -> Iterator[SecretReference]:
-    """Give every reference to a secret in a part of the inventory."""
-    if isinstance(part, SecretReference):
-        yield part
-    elif isinstance(part, Struct):
-        for name in part.__struct_fields__:
-            yield from references(getattr(part, name))
-    elif isinstance(part, tuple):
-        for item in part:
-            yield from references(item)
 
 
 def _ask(what: str) -> str:

@@ -84,13 +84,21 @@ NO_MORE = Allowed()
 
 def allowed_by(environment: Mapping[str, str]) -> Allowed:
     """Read what the user of this process allows. Raises PlexopsError PLX-C308, or with what is wrong in the file."""
-    home = Path(environment.get("HOME") or Path.home())
-    named = environment.get("XDG_CONFIG_HOME", "")
-    folder = (Path(named) if Path(named).is_absolute() else home / ".config") / "plexops"
+    home, folder = _home(environment), own_folder(environment)
     own = _read(folder / "config.yaml").get("allow", {})
     more = (name.strip() for name in environment.get(_VARIABLE, "").split(","))
     variables = (*OURS, *own.get("env", ()), *(name for name in more if name))
     return Allowed(variables, tuple(own.get("files", ())), (folder,), home / ".ssh")
+
+
+def own_folder(environment: Mapping[str, str]) -> Path:
+    """Give the user's own folder, whose files every inventory may name: `~/.config/plexops`."""
+    named = environment.get("XDG_CONFIG_HOME", "")
+    return (Path(named) if Path(named).is_absolute() else _home(environment) / ".config") / "plexops"
+
+
+def _home(environment: Mapping[str, str]) -> Path:
+    return Path(environment.get("HOME") or Path.home())
 
 
 def config_schema() -> Schema:

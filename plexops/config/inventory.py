@@ -40,15 +40,17 @@ def read_inventory(document: Node, path: Path) -> Inventory:
     problems = Problems()
     SchemaCheck(inventory_schema(), INVENTORY_WORDS).problems(document, problems)
     sites: dict[str, Site] = {}
+    variables: dict[str, Mapping[str, Variable]] = {}
     if isinstance(document, Table):
         _refuse_templates(document, "", problems)
         reading = _InventoryReading(document, path.absolute().parent, problems)
         sites = reading.sites()
+        variables = reading.variables(sites)
     problems.raise_if_any()
     if not sites:
         cure = "Describe one; see inventory.example.yaml."
         raise PlexopsError(Problem("PLX-C201", "there is no site in this inventory", cure, document.place))
-    return Inventory(str(path), MappingProxyType(sites), problems.notes)
+    return Inventory(str(path), MappingProxyType(sites), MappingProxyType(variables), problems.notes)
 
 
 class _InventoryReading:
@@ -97,9 +99,6 @@ class _InventoryReading:
             place=place,
             groups=groups,
             access=reader.choice("access", Access, Access.FORWARD),
-            variables=self._variables(
-                groups, read_variables(own.get("vars"), join(path, "vars"), self._problems)
-            ),
             router=devices.router(),
             upstream=devices.upstream(),
             server=devices.server(),
@@ -111,12 +110,17 @@ class _InventoryReading:
             places=reader.places(),
         )
 
-    def _variables(self, groups: tuple[str, ...], own: Mapping[str, Variable]) -> Mapping[str, Variable]:
-        merged = dict(self._default_variables)
-        for group in groups:
-            merged |= self._groups.get(group, {})
-        merged |= own
-        return MappingProxyType(merged)
+    def variables(self, sites: Mapping[str, Site]) -> dict[str, Mapping[str, Variable]]:
+        """Give each site's variables: defaults, then its groups in their order, then its own."""
+        found: dict[str, Mapping[str, Variable]] = {}
+        for name, site in sites.items():
+            merged = dict(self._default_variables)
+            for group in site.groups:
+                merged |= self._groups.get(group, {})
+            own = _table(_table(self._document.get("sites")).get(name)).get("vars")
+            merged |= read_variables(own, join(join("sites", name), "vars"), self._problems)
+            found[name] = MappingProxyType(merged)
+        return found
 
     def _group_variables(self) -> Mapping[str, Mapping[str, Variable]]:
         table = _table(self._document.get("groups"))

@@ -21,6 +21,7 @@ from plexops.model.site import (
     Play,
     Playbook,
     ResolvedTask,
+    Setting,
     Site,
     SiteTasks,
     State,
@@ -69,13 +70,54 @@ def resolve(
     for site in inventory.sites.values():
         if site.name in chosen:
             theirs = [play for play, names in per_play if site.name in names]
-            found.append(SiteTasks(site, _Resolving(site, extra, problems).tasks(theirs)))
+            variables = inventory.variables.get(site.name, _NOTHING)
+            found.append(SiteTasks(site, _Resolving(site, variables, extra, problems).tasks(theirs)))
     problems.raise_if_any()
     kept = found if keep_all else _by_tags(found, tags, skip_tags, plays)
     if not kept:
         reason = "no play is about the sites that --limit names" if limit else "no site has a task"
         raise PlexopsError(Problem("PLX-C503", reason, "Look at “sites:” of the plays."))
     return tuple(kept)
+
+
+def resolve_again(site: Site, tasks: Sequence[Task]) -> SiteTasks:
+    """Give what `resolve` gave elsewhere, of its tasks as `as_written` has them. Raises PlexopsError as `resolve` does."""
+    problems = Problems()
+    resolving = _Resolving(site, _NOTHING, _NOTHING, problems)
+    found = [resolving.task(task, _NoTemplates({}, {})) for task in tasks]
+    problems.raise_if_any()
+    return SiteTasks(site, tuple(task for task in found if task is not None))
+
+
+def as_written(task: ResolvedTask) -> Task:
+    """Give a resolved task as one that a playbook would write in full, without a template."""
+    return Task(
+        name=task.name,
+        kind=task.kind,
+        place=task.place,
+        key=task.key,
+        values={
+            name: Setting(
+                value if isinstance(value, int) else str(value), task.places.get(name) or task.place
+            )
+            for name, value in task.values.items()
+        },
+        state=task.state,
+        adopt=task.adopt,
+        tags=task.tags,
+    )
+
+
+class _NoTemplates(Scope):
+    """The values of a task whose templates are filled in already: what looks like one was a value."""
+
+    def render(self, text: str) -> Value:
+        """Give the text itself."""
+        return text
+
+    def origin(self, value: object) -> Place | None:
+        """It came from no variable."""
+        return None
 
 
 def select_sites(inventory: Inventory, patterns: Sequence[Pattern], problems: Problems) -> frozenset[str]:
@@ -157,8 +199,15 @@ def _by_tags(
 class _Resolving:
     """All tasks of one site on their way to typed values."""
 
-    def __init__(self, site: Site, extra: Mapping[str, Variable], problems: Problems) -> None:
+    def __init__(
+        self,
+        site: Site,
+        variables: Mapping[str, Variable],
+        extra: Mapping[str, Variable],
+        problems: Problems,
+    ) -> None:
         self._site = site
+        self._variables = variables
         self._extra = extra
         self._problems = problems
         self._builtins = built_ins(site)
@@ -168,16 +217,17 @@ class _Resolving:
         """Give the site's tasks: the same wanted twice is one, and what disagrees is a problem."""
         found: dict[tuple[Kind, str], ResolvedTask] = {}
         for play in plays:
-            variables = {**self._site.variables, **play.variables, **self._extra}
+            variables = {**self._variables, **play.variables, **self._extra}
             scope = Scope(self._builtins, variables)
             for task in play.tasks:
-                resolved = self._task(task, scope)
+                resolved = self.task(task, scope)
                 if resolved is not None:
                     self._add(found, resolved)
         self._refuse_shared(list(found.values()))
         return tuple(found.values())
 
-    def _task(self, task: Task, scope: Scope) -> ResolvedTask | None:
+    def task(self, task: Task, scope: Scope) -> ResolvedTask | None:
+        """Give one task with its typed values, or None: then why not has been added."""
         resource = RESOURCES[task.kind]
         key = task.key or resource.default_key
         reason = _not_applicable(self._site, task)

@@ -264,7 +264,7 @@ class Variable(Struct, frozen=True):
 
 
 class Site(Struct, frozen=True):
-    """One home. `variables` are already merged: defaults, then groups in their order, then the site's own.
+    """One home.
 
     `echoes` are services that tell the public address: None means the usual ones, empty means that none is asked.
     `plex_tv` is where plex.tv's list of the account's servers is asked; empty means plex.tv itself.
@@ -274,7 +274,6 @@ class Site(Struct, frozen=True):
     place: Place
     groups: tuple[str, ...] = ()
     access: Access = Access.FORWARD
-    variables: Mapping[str, Variable] = MappingProxyType({})
     router: RouterDevice | None = None
     upstream: UpstreamDevice | None = None
     server: ServerDevice | None = None
@@ -287,10 +286,14 @@ class Site(Struct, frozen=True):
 
 
 class Inventory(Struct, frozen=True):
-    """All sites of one file; `notes` are what is allowed and looks odd."""
+    """All sites of one file; `notes` are what is allowed and looks odd.
+
+    `variables` of each site are already merged: defaults, then groups in their order, then the site's own.
+    """
 
     file: str
     sites: Mapping[str, Site]
+    variables: Mapping[str, Mapping[str, Variable]] = MappingProxyType({})
     notes: tuple[Problem, ...] = ()
 
 

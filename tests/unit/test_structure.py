@@ -36,7 +36,8 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "engine": frozenset(
         {"model", "languages", "parsers", "config", "drivers", "transport", "packets", "runbook", "evidence"}
     ),
-    "cli": frozenset({"model", "config", "engine", "evidence", "report", "lab"}),
+    "cluster": frozenset({"model", "config", "engine", "evidence", "transport"}),
+    "cli": frozenset({"model", "config", "engine", "cluster", "evidence", "report", "lab"}),
     "__main__": frozenset({"cli"}),
 }
 #: Single files that may import more, and why.
@@ -50,10 +51,11 @@ WORLD = frozenset(
     {
         *("socket", "ssl", "subprocess", "socketserver", "selectors", "asyncio", "multiprocessing", "pty"),
         *("http", "urllib.request", "urllib3", "requests", "httpx", "ftplib", "telnetlib", "smtplib"),
-        *("paramiko", "netmiko", "asyncssh"),
+        *("paramiko", "netmiko", "asyncssh", "dask", "distributed"),
     }
 )
 WORLD_ALSO: Mapping[str, tuple[frozenset[str], str]] = {
+    "cluster/controller.py": (frozenset({"distributed"}), "hands homes to the workers of a Dask cluster"),
     "evidence/lock.py": (frozenset({"socket"}), "asks for this machine's name, to say who holds a lock"),
     "cli/commands/lab.py": (
         frozenset({"subprocess"}),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from plexops.cli.options import given_words, with_files, with_run, with_task_list
+from plexops.cli.options import NO_CLUSTER, given_words, with_files, with_run, with_task_list
 
 if TYPE_CHECKING:
     from plexops.cli.progress import Progress
@@ -23,6 +23,7 @@ SHORTEST_DIGEST = 12
 @click.command("apply")
 @with_files
 @with_run
+@NO_CLUSTER
 @with_task_list
 @click.option("--dry-run", "--check", "dry_run", is_flag=True, help="Show every request; send nothing.")
 @click.option("--exit-code", is_flag=True, help="With --dry-run: status 1 when there are changes.")

@@ -8,7 +8,13 @@ from typing import Any
 
 import click
 
-from plexops.cli.options import given_words, with_files, with_run, with_task_list
+from plexops.cli.options import (
+    CLUSTER,
+    given_words,
+    with_files,
+    with_run,
+    with_task_list,
+)
 from plexops.cli.person import TOLD, answers_of
 from plexops.model.errors import ExitStatus
 
@@ -24,6 +30,7 @@ _RETRY_EVERY = 15.0
 @click.option(
     "--replay", type=click.Path(path_type=Path, exists=True), help="Answer from a recording; no network."
 )
+@CLUSTER
 @click.option(
     "--retry-for", metavar="TIME", help="Look again while something is missing, up to 90s, 10m or 1h."
 )
@@ -48,16 +55,22 @@ def command(**options: Any) -> int:
         raise click.UsageError(
             "--retry-for looks again at devices: it does not go with --record or --replay."
         )
-    store = open_store()
+    store, files = open_store(), files_from(options)
+    if options["cluster"]:
+        from plexops.cli.on_cluster import homes_on_paper, run_there
     while True:
-        homes = open_homes(
-            files_from(options),
-            store,
-            ask_pass=options["ask_pass"],
-            ask_become_pass=options["ask_become_pass"],
-            record=options["record"],
-            replay=options["replay"],
-            allowed_profiles=options["allow_profile"],
+        homes = (
+            homes_on_paper(files)
+            if options["cluster"]
+            else open_homes(
+                files,
+                store,
+                ask_pass=options["ask_pass"],
+                ask_become_pass=options["ask_become_pass"],
+                record=options["record"],
+                replay=options["replay"],
+                allowed_profiles=options["allow_profile"],
+            )
         )
         order = Order(
             "audit",
@@ -66,7 +79,11 @@ def command(**options: Any) -> int:
             evidence=answers_of(options["told"], homes),
         )
         try:
-            report, masked = run(homes, order, store, options["forks"])
+            report, masked = (
+                run_there(homes, order, store, files, options["cluster"])
+                if options["cluster"]
+                else run(homes, order, store, options["forks"])
+            )
         except Interrupted as stop:
             write_reports(stop.report, stop.masked, formats, options["verbose"])
             raise

@@ -102,7 +102,7 @@ def _check_profiles(paths: list[Path], problems: Problems) -> int:
 
 def _refused_here(sites: Sequence[SiteTasks], allowed: Allowed) -> tuple[Problem, ...]:
     """Give what an audit on this machine would refuse to take. It is no mistake: a check may run elsewhere."""
-    from plexops.cli.session import references
+    from plexops.engine.wanted_secrets import references
 
     found = [allowed.refusal(reference) for site in sites for reference in references(site.site)]
     return tuple(dict.fromkeys(problem for problem in found if problem is not None))

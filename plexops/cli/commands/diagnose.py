@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from plexops.cli.options import PATH, with_files, with_run
+from plexops.cli.options import CLUSTER, PATH, with_files, with_run
 from plexops.cli.person import TOLD, answers_of, at_terminal
 from plexops.structs import replace
 
@@ -61,6 +61,7 @@ if TYPE_CHECKING:
 @click.option(
     "--replay", type=click.Path(path_type=Path, exists=True), help="Answer from a recording; no network."
 )
+@CLUSTER
 def command(**options: Any) -> int:
     """Say at which layer remote access fails, why, and what to do. Reads only: nothing is ever changed.
 
@@ -85,17 +86,23 @@ def command(**options: Any) -> int:
     evidence = bring(options["probes"], options["plex_logs"])
     store = open_store()
     files = replace(files_from(options), for_diagnosis=True, offline=options["offline"], checkers=checkers)
-    if options["replay"] is None:
+    if options["cluster"]:
+        from plexops.cli.on_cluster import homes_on_paper, run_there
+    elif options["replay"] is None:
         files = _on_the_host(files, ask_become_pass=options["ask_become_pass"])
         files = _log_alone(files, evidence)
-    homes = open_homes(
-        files,
-        store,
-        ask_pass=options["ask_pass"],
-        ask_become_pass=options["ask_become_pass"],
-        record=options["record"],
-        replay=options["replay"],
-        allowed_profiles=options["allow_profile"],
+    homes = (
+        homes_on_paper(files)
+        if options["cluster"]
+        else open_homes(
+            files,
+            store,
+            ask_pass=options["ask_pass"],
+            ask_become_pass=options["ask_become_pass"],
+            record=options["record"],
+            replay=options["replay"],
+            allowed_profiles=options["allow_profile"],
+        )
     )
     if person is not None and len(homes) > 1:
         raise click.UsageError(f"--ask is about one home, and here are {len(homes)}: name one with -l.")
@@ -103,7 +110,11 @@ def command(**options: Any) -> int:
     evidence = replace(evidence, told=said.told, told_site=said.told_site)
     order = Order("diagnose", evidence=evidence, refresh=options["refresh"], person=person)
     try:
-        report, masked = run(homes, order, store, options["forks"])
+        report, masked = (
+            run_there(homes, order, store, files, options["cluster"])
+            if options["cluster"]
+            else run(homes, order, store, options["forks"])
+        )
     except Interrupted as stop:
         write_reports(stop.report, stop.masked, formats, options["verbose"])
         raise

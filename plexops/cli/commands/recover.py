@@ -6,12 +6,13 @@ from typing import Any
 
 import click
 
-from plexops.cli.options import with_files, with_run
+from plexops.cli.options import NO_CLUSTER, with_files, with_run
 
 
 @click.command("recover")
 @with_files
 @with_run
+@NO_CLUSTER
 def command(**options: Any) -> int:
     """Settle every run that was interrupted: finish what had been proven, put back all else.
 

@@ -7,13 +7,14 @@ from typing import Any
 import click
 
 from plexops.cli.commands.apply import approval, digest_fits, require_approver
-from plexops.cli.options import given_words, with_files, with_run
+from plexops.cli.options import NO_CLUSTER, given_words, with_files, with_run
 
 
 @click.command("rollback")
 @click.argument("run_name", metavar="RUN")
 @with_files
 @with_run
+@NO_CLUSTER
 @click.option("--dry-run", "--check", "dry_run", is_flag=True, help="Show every request; send nothing.")
 @click.option(
     "--approve",

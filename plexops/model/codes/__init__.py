@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from plexops.model.codes import beginning, config, devices, runs, secrets
+from plexops.model.codes import beginning, cluster, config, devices, runs, secrets
 from plexops.model.errors import Code
 
 CODES: Mapping[str, Code] = {
-    code.code: code for code in (*config.CODES, *secrets.CODES, *beginning.CODES, *devices.CODES, *runs.CODES)
+    code.code: code for room in (config, secrets, beginning, devices, runs, cluster) for code in room.CODES
 }

@@ -143,9 +143,14 @@ sites:
         2222,
     )
     assert (own.router.profile, own.router.ssh.username, own.router.ssh.port) == ("openwrt", "root", 22)
-    assert {name: v.value for name, v in plain.variables.items()} == {"a": 1, "b": 1, "c": 1}
-    assert {name: v.value for name, v in own.variables.items()} == {"a": 1, "b": 2, "c": 4, "d": 3}
-    assert own.variables["d"].place == Place("inventory.yaml", 8, 19)
+    assert {name: v.value for name, v in inventory.variables["plain"].items()} == {"a": 1, "b": 1, "c": 1}
+    assert {name: v.value for name, v in inventory.variables["own"].items()} == {
+        "a": 1,
+        "b": 2,
+        "c": 4,
+        "d": 3,
+    }
+    assert inventory.variables["own"]["d"].place == Place("inventory.yaml", 8, 19)
 
 
 @pytest.mark.parametrize(
