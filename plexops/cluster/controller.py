@@ -113,14 +113,15 @@ def _connected(address: str, tell: Tell) -> Iterator[Client]:
     except ImportError:
         reason = "--cluster takes Dask's distributed, which is not installed"
         raise PlexopsError(Problem("PLX-K101", reason, 'pip install "plexops[cluster]"')) from None
-    for name in ("distributed", "tornado"):  # what they would write is told in the report
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    logging.disable()  # what these libraries would write among our lines is told in the report
     with warnings.catch_warnings(record=True) as said:
         try:
             client = Client(address, timeout=_PATIENCE, set_as_default=False)
         except _UNREACHABLE as error:
             reason = f"the scheduler at {address} cannot be reached: {error or type(error).__name__}"
             cure = "Is `dask scheduler` running there, and does a firewall let this machine in?"
+            if address.startswith("tls://"):
+                cure = f"{cure} Certificates are named in Dask's own configuration: distributed.comm.tls."
             raise PlexopsError(Problem("PLX-K102", reason, cure, where=address)) from None
     try:
         for warning in said:

@@ -83,7 +83,8 @@ class Gate:
 class Cluster:
     """A scheduler behind a gate, and the workers that were started."""
 
-    def __init__(self, folder: Path, scheduler: Path) -> None:
+    def __init__(self, folder: Path, process: subprocess.Popen[bytes], scheduler: Path) -> None:
+        self.scheduler = process
         host, port = (
             json.loads(scheduler.read_text(encoding="utf-8"))["address"].removeprefix("tcp://").split(":")
         )
@@ -153,11 +154,10 @@ def cluster(folder: Path) -> Iterator[Cluster]:
     try:
         until = time.monotonic() + _WAIT
         while not (file.exists() and file.read_text(encoding="utf-8").endswith("}")):
-            assert scheduler.poll() is None and time.monotonic() < until, (
-                folder / "scheduler.log"
-            ).read_text()
+            assert scheduler.poll() is None, (folder / "scheduler.log").read_text()
+            assert time.monotonic() < until
             time.sleep(0.05)
-        made = Cluster(folder, file)
+        made = Cluster(folder, scheduler, file)
         yield made
     finally:
         for process in [*(made.workers if made else ()), scheduler]:

@@ -6,6 +6,7 @@ import json
 import re
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,11 +30,11 @@ class Stage:
     gate: Gate
     cluster: Cluster
 
-    def start(self, *words: str) -> subprocess.Popen[str]:
+    def start(self, *words: str, program: tuple[str, ...] = PLEXOPS) -> subprocess.Popen[str]:
         """Start plexops where a password would also be at hand."""
         state = str(self.home.directory / "state")
         return subprocess.Popen(
-            [*PLEXOPS, *words, "--cluster", self.cluster.address, "--format", "json"],
+            [*program, *words, "--cluster", self.cluster.address, "--format", "json"],
             cwd=self.home.directory,
             env=environment(XDG_STATE_HOME=state, PLEXOPS_ROUTER_PASSWORD=PASSWORD, PLEXOPS_SSH_CONFIG="none"),
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
@@ -150,10 +151,38 @@ def test_a_home_whose_worker_dies_is_looked_at_again(stage: Stage) -> None:
 SOON = """
 import sys
 import plexops.cluster.controller as controller
-controller._PATIENCE = 0.5
+controller._PATIENCE, controller._WITHOUT_WORKERS, controller._EVERY = 0.5, 1.0, 0.3
 from plexops.cli.main import main
 main(sys.argv[1:])
 """
+
+
+def codes(document: Any) -> set[str]:
+    return {problem["code"] for site in document["sites"] for problem in site["errors"]}
+
+
+def test_when_all_workers_are_gone_it_does_not_wait_for_ever(stage: Stage) -> None:
+    stage.gate.hold()
+    process = stage.start("audit", program=(sys.executable, "-c", SOON))
+    assert stage.gate.arrived.wait(60)
+    for worker in stage.cluster.workers:
+        worker.kill()
+    out, err = process.communicate(timeout=60)
+    stage.gate.release()
+    assert (process.returncode, err) == (4, "")
+    assert codes(json.loads(out)) == {"PLX-K103"}
+
+
+def test_when_the_scheduler_is_gone_it_ends_and_says_so(stage: Stage) -> None:
+    stage.add_worker()
+    stage.gate.hold()
+    process = stage.start("audit", program=(sys.executable, "-c", SOON))
+    assert stage.gate.arrived.wait(60)
+    stage.cluster.scheduler.kill()
+    out, err = process.communicate(timeout=60)
+    stage.gate.release()
+    assert (process.returncode, err) == (4, "")
+    assert codes(json.loads(out)) == {"PLX-K107"}
 
 
 def test_without_a_worker_it_ends_soon_and_says_so(stage: Stage, tmp_path: Path) -> None:
@@ -163,10 +192,10 @@ def test_without_a_worker_it_ends_soon_and_says_so(stage: Stage, tmp_path: Path)
     assert "PLX-K103" in done.stderr
 
 
-@pytest.mark.parametrize("scheme", ["tcp", "tls"])
-def test_without_a_scheduler_it_ends_soon_and_says_so(stage: Stage, scheme: str) -> None:
+@pytest.mark.parametrize(("scheme", "cure"), [("tcp", "firewall"), ("tls", "distributed.comm.tls")])
+def test_without_a_scheduler_it_ends_soon_and_says_so(stage: Stage, scheme: str, cure: str) -> None:
     done = python(SOON, "audit", "--cluster", f"{scheme}://127.0.0.1:1", directory=stage.home.directory)
     assert done.returncode == 4
     assert "PLX-K102" in done.stderr
+    assert cure in done.stderr
     assert "Traceback" not in done.stderr
-    print(done.stderr)
