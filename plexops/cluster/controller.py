@@ -198,7 +198,8 @@ def _told(future: Future) -> Reply | Problem:
             reason = "the connection with the scheduler was lost before this home was done"
             return Problem("PLX-K107", reason, "See whether the scheduler runs, and run it again: -l NAME")
         reason = f"the worker could not begin: {type(error).__name__}: {error}"
-        return Problem("PLX-K106", reason, f'On the worker: pip install "plexops[cluster]=={__version__}"')
+        cure = f'On the scheduler and on the workers: pip install "plexops[cluster]=={__version__}"'
+        return Problem("PLX-K106", reason, cure)
 
 
 def _part(told: Reply | Problem, home: Home, document: MaskedReport, masker: Masker) -> Part:

@@ -22,7 +22,18 @@ PAGES: tuple[tuple[str, ...], ...] = (
     *(("lab", name) for name in ("run", "serve", "scenarios")),
 )
 #: Each costs more than all of `--help` may take.
-HEAVY = {"yaml", "jinja2", "jsonschema", "referencing", "paramiko", "requests", "plexapi", "netmiko", "rich"}
+HEAVY = {
+    "yaml",
+    "jinja2",
+    "jsonschema",
+    "referencing",
+    "paramiko",
+    "requests",
+    "plexapi",
+    "netmiko",
+    "rich",
+    "distributed",
+}
 #: What could open a connection.
 NETWORKED = {"paramiko", "requests", "plexapi", "netmiko", "urllib3"}
 

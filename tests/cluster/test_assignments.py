@@ -232,9 +232,31 @@ print(status, sorted({"distributed", "dask", "plexops.cluster"} & set(sys.module
 def test_distributed_is_loaded_for_a_cluster_alone_and_named_where_it_is_missing(tmp_path: Path) -> None:
     write(tmp_path, HOME.replace("192.168.1.1,", "127.0.0.1, port: 1,"))
     words = ("audit", "playbook.yaml")
-    state = {"XDG_STATE_HOME": str(tmp_path / "state"), "PLEX_TOKEN": "t"}
-    plain = python(RUN, "with", *words, directory=tmp_path, **state)
+    state = str(tmp_path / "state")
+    plain = python(RUN, "with", *words, directory=tmp_path, XDG_STATE_HOME=state)
     assert plain.stderr.splitlines()[-1] == "2 []"
-    missing = python(RUN, "without", *words, "--cluster", "tcp://127.0.0.1:1", directory=tmp_path, **state)
+    missing = python(
+        RUN, "without", *words, "--cluster", "tcp://127.0.0.1:1", directory=tmp_path, XDG_STATE_HOME=state
+    )
     assert "PLX-K101" in missing.stderr
     assert 'pip install "plexops[cluster]"' in missing.stderr
+
+
+OPTIONS = """
+from distributed.cli import dask_scheduler, dask_worker
+for name, module in (("scheduler", dask_scheduler), ("worker", dask_worker)):
+    print(name, *(flag for option in module.main.params for flag in (*option.opts, *option.secondary_opts)))
+"""
+
+
+def test_every_option_of_dask_that_the_page_names_is_one(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "cluster.md").read_text(encoding="utf-8")
+    listed = dict(line.split(maxsplit=1) for line in python(OPTIONS, directory=tmp_path).stdout.splitlines())
+    commands = re.findall(
+        r"dask (scheduler|worker) ([^\n]*(?:\n +(?!volumes|environment)[^\n]*--[^\n]*)+)", page
+    )
+    assert [name for name, _ in commands] == ["scheduler", "worker"] * 2
+    for name, words in commands:
+        used = set(re.findall(r"--[a-z-]+", words))
+        assert {"--tls-ca-file", "--no-dashboard"} < used
+        assert used <= set(listed[name].split())
