@@ -260,3 +260,18 @@ def test_every_option_of_dask_that_the_page_names_is_one(tmp_path: Path) -> None
         used = set(re.findall(r"--[a-z-]+", words))
         assert {"--tls-ca-file", "--no-dashboard"} < used
         assert used <= set(listed[name].split())
+
+
+def test_a_profile_of_your_own_goes_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    own = (ROOT / "router_profiles" / "openwrt.yaml").read_text(encoding="utf-8") + "# and mine\n"
+    (tmp_path / "mine.yaml").write_text(own, encoding="utf-8")
+    site = "{profile: ./mine.yaml, address: 127.0.0.1, port: 1, username: root}"
+    made = assigned(
+        write(tmp_path, f"sites: {{home: {{router: {site}}}}}", "- {sites: all, tasks: [{wan: {}}]}")
+    )
+    (tmp_path / "mine.yaml").unlink()
+    report = decoded(worker.look(encoded(made)), Reply).report
+    assert report is not None
+    assert "mine.yaml does not come with plexops" in report.sites[0].taught
+    assert [problem.code for problem in report.sites[0].errors] == ["PLX-D102"]
