@@ -12,6 +12,8 @@ from functools import cache
 
 from msgspec import Struct
 
+from plexops.pattern import Pattern
+
 #: No letter stands before, behind. A set of letters of which the case is ignored takes longest to compile.
 _BEFORE, _BEHIND = r"(?<!(?-i:[A-Za-z]))", r"(?!(?-i:[A-Za-z]))"
 #: Names whose values are secret, in the words of UCI, nvram, RouterOS, VyOS, OPNsense, UniFi, TR-064 and Plex.
@@ -37,12 +39,18 @@ PERSON_NAMES = (
 #: Names of what tells one server from all others.
 IDENTITY_NAMES = r"(?:certificateuuid|machineidentifier|clientidentifier|anonymousmachineidentifier)"
 
-_END = r"[\w-]{0,40}"
+#: Stands for a name that was found: one character for each spelling, from a range that no device uses.
+_FIRST, _LAST = 0xF0000, 0xFFFFD
+_FOUND = f"{chr(_FIRST)}-{chr(_LAST)}"
+_NAME = f"[{_FOUND}]"
+_FOREIGN = Pattern(_NAME)
+_END = rf"[\w{_FOUND}-]{{0,40}}"
 _QUOTE = r"(?P<open>\\+[\"']|[\"'`]|&quot;|&#34;|&#x22;)"
 #: Up to the same quote, or to the end of the line where the text was cut. UCI writes a quote inside as '\''.
 _QUOTED = r"(?P<value>(?:'\\''(?=[^\n]{0,4000}')|(?!(?P=open))(?:\\[^\n]|[^\n\\])|\\$)*)"
 _REFERENCE_MAP = r"\{\s{0,9}(?:ask|env|file|from|secret)\s{0,9}:[^{}\n]{0,200}\}"
-_BARE = rf"(?P<value>{_REFERENCE_MAP}|\[[^\]\n]{{0,4000}}\]?|\{{\{{[^}}\n]{{0,200}}\}}\}}|(?!\\+[\"'])[^\s&\"'<>`]+)"
+_REFERENCE_HERE = _REFERENCE_MAP.replace("secret", f"secret|{_NAME}")
+_BARE = rf"(?P<value>{_REFERENCE_HERE}|\[[^\]\n]{{0,4000}}\]?|\{{\{{[^}}\n]{{0,200}}\}}\}}|(?!\\+[\"'])[^\s&\"'<>`]+)"
 _EITHER = rf"(?:{_QUOTE}{_QUOTED}|(?P<bare>[^\s\"']+))"
 #: The rest of a line that begins with the name: an unquoted value there may hold spaces and signs.
 _REST = r"(?P<value>[^\s\"'`{\[\\][^\n]*|\{(?!\{)[^\n]*|\\[^\"'\n][^\n]*)$"
@@ -82,42 +90,45 @@ class Context(Struct, frozen=True):
         return self.pattern.sub(by, text) if self.may_find(text) else text
 
 
-@cache
-def contexts(names: str) -> tuple[Context, ...]:
-    """Give the expressions that find values by these names.
-
-    Each of them holds the names themselves, so that none finds anything where `mentions` says no.
-    """
-    element = rf"(?P<lead><(?:\w{{1,20}}:)?[\w.-]{{0,60}}?{names}[\w.-]{{0,60}}(?:\s[^<>]{{0,200}})?(?<!/)>)(?P<value>[^<]+)"
+#: The ways of writing a value beside a name. Each of them holds the name, so that none finds anything where there is none.
+_BESIDE_A_NAME = (
+    Context(
+        rf"(?P<lead><(?:\w{{1,20}}:)?[\w{_FOUND}.-]{{0,60}}?{_NAME}[\w{_FOUND}.-]{{0,60}}(?:\s[^<>]{{0,200}})?(?<!/)>)"
+        r"(?P<value>[^<]+)",
+        ("<",),
+    ),
     # {"id": "PlexOnlineToken", "label": …, "value": "…"}
-    row = (
-        rf"(?P<lead>\b(?:id|name|key)[\"']?\s{{0,9}}[:=]\s{{0,9}}[\"'][\w-]{{0,40}}?{names}{_END}[\"']"
-        rf"[^{{}}<>]{{0,2000}}?[\s,\"']value[\"']?\s{{0,9}}[:=]\s{{0,9}}){_QUOTE}{_QUOTED}"
-    )
-    quoted = rf"(?P<lead>{names}{_END}{_CLOSE}\s{{0,9}}{_SIGN}\s{{0,40}}){_QUOTE}{_QUOTED}"
-    line = rf"{_MARGIN}{_WORDS}[\w.@\[\]-]{{0,80}}?{names}{_END}[ \t]{{0,40}}[:=][ \t]{{0,40}}){_REST}"
-    bare = rf"(?P<lead>{names}{_END}{_CLOSE}[ \t]{{0,9}}{_SIGN}[ \t]{{0,40}}){_BARE}"
+    Context(
+        rf"(?P<lead>\b(?:id|name|key)[\"']?\s{{0,9}}[:=]\s{{0,9}}[\"'][\w-]{{0,40}}?{_NAME}{_END}[\"']"
+        rf"[^{{}}<>]{{0,2000}}?[\s,\"']value[\"']?\s{{0,9}}[:=]\s{{0,9}}){_QUOTE}{_QUOTED}",
+        ("value",),
+    ),
+    Context(
+        rf"(?P<lead>{_NAME}{_END}{_CLOSE}\s{{0,9}}{_SIGN}\s{{0,40}}){_QUOTE}{_QUOTED}",
+        ('"', "'", "`", "&quot;", "&#34;", "&#x22;"),
+    ),
+    Context(
+        rf"{_MARGIN}{_WORDS}[\w.@\[\]-]{{0,80}}?{_NAME}{_END}[ \t]{{0,40}}[:=][ \t]{{0,40}}){_REST}",
+        ("=", ":"),
+    ),
+    Context(
+        rf"(?P<lead>{_NAME}{_END}{_CLOSE}[ \t]{{0,9}}{_SIGN}[ \t]{{0,40}}){_BARE}", ("=", ":", "%3d", "%3a")
+    ),
     # set … plaintext-password 'value'; option password 'value'
-    command = (
-        rf"{_MARGIN}(?:set|delete|add|option|list)[ \t][^\n]{{0,300}}?{names}{_END}[ \t]{{1,40}}){_EITHER}"
-    )
+    Context(
+        rf"{_MARGIN}(?:set|delete|add|option|list)[ \t][^\n]{{0,300}}?{_NAME}{_END}[ \t]{{1,40}}){_EITHER}",
+        ("set", "delete", "add", "option", "list"),
+    ),
     # a line in a block of braces: `    encrypted-password value`
-    block = (
-        rf"^(?P<lead>[ \t]{{1,200}}[\w-]{{0,40}}?{names}{_END}[ \t]{{1,40}}){_EITHER}(?=[\"']?[ \t]{{0,40}}$)"
-    )
-    flag = rf"(?P<lead>(?<!\S)--?[\w-]{{0,30}}?{names}{_END}[ \t]{{1,40}}){_EITHER}"
-    registry = rf"(?P<lead>{names}{_END}[ \t]{{1,40}}REG_[A-Z_]{{2,20}}[ \t]{{1,40}})(?P<value>[^\n]+)"
-    return (
-        Context(element, ("<",)),
-        Context(row, ("value",)),
-        Context(quoted, ('"', "'", "`", "&quot;", "&#34;", "&#x22;")),
-        Context(line, ("=", ":")),
-        Context(bare, ("=", ":", "%3d", "%3a")),
-        Context(command, ("set", "delete", "add", "option", "list")),
-        Context(block, (" ", "\t")),
-        Context(flag, ("-",)),
-        Context(registry, ("reg_",)),
-    )
+    Context(
+        rf"^(?P<lead>[ \t]{{1,200}}[\w-]{{0,40}}?{_NAME}{_END}[ \t]{{1,40}}){_EITHER}(?=[\"']?[ \t]{{0,40}}$)",
+        (" ", "\t"),
+    ),
+    Context(rf"(?P<lead>(?<!\S)--?[\w-]{{0,30}}?{_NAME}{_END}[ \t]{{1,40}}){_EITHER}", ("-",)),
+    Context(
+        rf"(?P<lead>{_NAME}{_END}[ \t]{{1,40}}REG_[A-Z_]{{2,20}}[ \t]{{1,40}})(?P<value>[^\n]+)", ("reg_",)
+    ),
+)
 
 
 @cache
@@ -125,9 +136,12 @@ def _compiled(source: str, flags: re.RegexFlag = re.IGNORECASE | re.MULTILINE) -
     return re.compile(source, flags)
 
 
-def mentions(text: str, names: str) -> bool:
-    """Tell whether any of the names is in a text at all. To search small letters is quicker than to ignore case."""
-    return _compiled(names, re.MULTILINE).search(text.lower()) is not None
+def _small(text: str) -> str:
+    """Give a text in small letters, character by character: to search those is quicker than to ignore case."""
+    small = text.lower()
+    return (
+        small if len(small) == len(text) else "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
+    )
 
 
 @cache
@@ -151,33 +165,72 @@ _TRAILING = re.compile(r"[,;)}\]]+$")
 _AFTER_RUN_ID = re.compile(r"(?<![0-9a-z])[0-7][0-9a-hjkmnp-tv-z]{25}: ?$")
 
 
-def replace_values(text: str, found_by: Iterable[Context], give: Callable[[str], str]) -> str:
-    """Put `give(value)` in the place of each value that the contexts find, leaving quotes and punctuation."""
-    for context in found_by:
-        if context.may_find(text):
-            text = "".join(_replaced(text, context.pattern, give))
+def replace_beside(text: str, names: str, give: Callable[[str], str]) -> str:
+    """Put `give(value)` in the place of each value that stands beside one of the names.
+
+    Each name that is found is one character while values are looked for, so that the expressions for them are the same
+    for all names.
+    """
+    places = [match.span() for match in _compiled(names, re.MULTILINE).finditer(_small(text))]
+    if not places:
+        return text
+    text = _FOREIGN.sub("\ufffd", text)
+    spellings: dict[str, str] = {}
+    parts: list[str] = []
+    done = 0
+    for begin, end in places:
+        sign = chr(min(_FIRST + len(spellings), _LAST))
+        parts += text[done:begin], spellings.setdefault(text[begin:end], sign)
+        done = end
+    written = {sign: name for name, sign in spellings.items()}
+
+    def restored(held: str) -> str:
+        return _FOREIGN.sub(lambda match: written[match[0]], held)
+
+    held = "".join((*parts, text[done:]))
+    return restored(replace_values(held, _BESIDE_A_NAME, give, restored))
+
+
+def _as_is(text: str) -> str:
     return text
 
 
-def _replaced(text: str, pattern: re.Pattern[str], give: Callable[[str], str]) -> Iterator[str]:
+def replace_values(
+    text: str, found_by: Iterable[Context], give: Callable[[str], str], written: Callable[[str], str] = _as_is
+) -> str:
+    """Put `give(value)` in the place of each value that the contexts find, leaving quotes and punctuation.
+
+    `written` gives a value as the device wrote it.
+    """
+    for context in found_by:
+        if context.may_find(text):
+            text = "".join(_replaced(text, context.pattern, give, written))
+    return text
+
+
+def _replaced(
+    text: str, pattern: re.Pattern[str], give: Callable[[str], str], written: Callable[[str], str]
+) -> Iterator[str]:
     done = search = 0
     while match := pattern.search(text, search):
         group = "value" if match.groupdict().get("value") is not None else "bare"
         begin = match.start(group)
-        if _AFTER_RUN_ID.search(text, max(0, begin - 40), begin):
+        if _AFTER_RUN_ID.search(written(text[max(0, begin - 40) : begin])):
             search = begin  # what it stands before may hold a name and a value of its own
             continue
         yield text[done : match.start()]
-        yield _with_value(match, match[group], give)
+        yield _with_value(match, match[group], give, written)
         done = match.end()
         search = max(done, match.start() + 1)
     yield text[done:]
 
 
-def _with_value(match: re.Match[str], value: str, give: Callable[[str], str]) -> str:
+def _with_value(
+    match: re.Match[str], value: str, give: Callable[[str], str], written: Callable[[str], str]
+) -> str:
     groups = match.groupdict()
-    if _REFERENCE.fullmatch(value.strip()):
-        return match[0]
+    if _REFERENCE.fullmatch(written(value).strip()):
+        return str(match[0])
     quote = groups.get("open") or ""
     tail = "" if quote or value.startswith("[") else "".join(_TRAILING.findall(value))
-    return f"{groups['lead']}{quote}{give(value[: len(value) - len(tail)])}{tail}"
+    return f"{groups['lead']}{quote}{give(written(value[: len(value) - len(tail)]))}{tail}"

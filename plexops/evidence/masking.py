@@ -169,10 +169,7 @@ class Masker:
         for secret in _SECRETS:
             text = secret.replaced(text, rf"\g<lead>{REMOVED}")
         text = contexts.replace_values(text, contexts.nameless_keys(), lambda _: REMOVED)
-        if contexts.mentions(text, contexts.ANY_CONFIDENTIAL):
-            patterns = contexts.contexts(contexts.CONFIDENTIAL_NAMES)
-            text = contexts.replace_values(text, patterns, lambda _: REMOVED)
-        return text
+        return contexts.replace_beside(text, contexts.ANY_CONFIDENTIAL, lambda _: REMOVED)
 
     def _identifiers(self, text: str) -> str:
         text = _PLEX_DIRECT.replaced(
@@ -192,8 +189,7 @@ class Masker:
         for kind, names, others in _NAMED:
             give = partial(self._pseudonym, kind)
             text = contexts.replace_values(text, others, give)
-            if contexts.mentions(text, names):
-                text = contexts.replace_values(text, contexts.contexts(names), give)
+            text = contexts.replace_beside(text, names, give)
         return text
 
     def _tag(self, kind: str, value: str) -> str:
