@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -81,7 +81,7 @@ class BoxByHand(Struct, frozen=True):
 @cache
 def boxes_by_hand() -> Mapping[str, BoxByHand]:
     """Give all boxes by name."""
-    text = files("plexops.config").joinpath("boxes.yaml").read_text(encoding="utf-8")
+    text = Path(__file__).with_name("boxes.yaml").read_text(encoding="utf-8")
     document: dict[str, Any] = yaml_loader()(text).get_single_data()
     always = _marked(document["always"]["port_forward"])
     ways_round = _marked(document["one-port"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 
 from plexops.model.run import DRY_RUNS, MaskedReport, RunReport, SiteReport
 from plexops.report import html_parts as parts
@@ -25,7 +25,7 @@ def render(report: MaskedReport, view: View) -> str:  # noqa: ARG001 - one signa
 
 @cache
 def _style() -> str:
-    return files("plexops.report").joinpath("report.css").read_text(encoding="utf-8")
+    return Path(__file__).with_name("report.css").read_text(encoding="utf-8")
 
 
 def _head(report: RunReport, style: str) -> Html:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 try:  # libyaml, where PyYAML was built with it, is some forty times faster
@@ -13,6 +13,6 @@ except ImportError:
 
 def table(name: str) -> dict[str, Any]:
     """Give a table of ours by its file's name."""
-    text = files("plexops.runbook").joinpath(name).read_text(encoding="utf-8")
+    text = Path(__file__).with_name(name).read_text(encoding="utf-8")
     found: dict[str, Any] = Loader(text).get_single_data()
     return found
