@@ -11,9 +11,10 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from plexops.cli.homes import LabHome, pin_keys
 from plexops.lab.home import HomeOptions, RunningHome
@@ -26,8 +27,7 @@ PLEXOPS = (sys.executable, "-m", "plexops")
 _COMPILED = CHECKOUT / ".pytest_cache" / "compiled"
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(Struct, frozen=True):
     """How a process ended."""
 
     status: int
@@ -143,8 +143,7 @@ def at_a_terminal(
     return child.wait(timeout=60), said.decode(errors="replace")
 
 
-@dataclass(frozen=True, slots=True)
-class House:
+class House(Struct, frozen=True):
     """A simulated home, its folder, and the state that plexops keeps about it."""
 
     home: RunningHome

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from msgspec import Struct, field
 
 from plexops.model.codes import CODES
 from tests.cli.process import Ended, House, house
@@ -19,8 +19,7 @@ CLEAR = "s3cr3t-in-clear-9471"
 CLAIM = "claim-Qw3rTy9471zz"
 
 
-@dataclass(frozen=True, slots=True)
-class Bad:
+class Bad(Struct, frozen=True):
     """One mistake: the text that is replaced, and what has to be said about it."""
 
     file: str

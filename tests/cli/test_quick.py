@@ -6,11 +6,11 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 import pytest
+from msgspec import Struct
 
 from plexops.config.checkers import checker
 from plexops.engine.discovery import Reach
@@ -38,8 +38,7 @@ PLEX = IPv4Address("192.168.1.50")
 # A home on loopback.
 
 
-@dataclass(frozen=True, slots=True)
-class Neighbourhood:
+class Neighbourhood(Struct, frozen=True):
     """What stands around this computer in one test."""
 
     settings: QuickSettings

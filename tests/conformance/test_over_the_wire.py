@@ -6,10 +6,10 @@ import time
 from base64 import b64decode
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from msgspec import Struct
 
 from plexops.config.profiles import load_profile
 from plexops.drivers.base import Observation
@@ -43,8 +43,7 @@ NASTY = "Mum's $(reboot) `reboot` ; %s {[find]} # é 'x'"
 WANTED = (task(Kind.DHCP_RESERVATION, RESERVATION), task(Kind.PORT_FORWARD, replace(FORWARD, name=NASTY)))
 
 
-@dataclass(frozen=True, slots=True)
-class Wire:
+class Wire(Struct, frozen=True):
     """The router of a running home, reached as plexops reaches it: each look and each step over its own link."""
 
     home: RunningHome
@@ -183,8 +182,7 @@ def test_looking_changes_nothing_on_the_device(family: RouterName, tmp_path: Pat
         assert [line for line in at.home.log("router") if line.startswith("# write ")] == []
 
 
-@dataclass(frozen=True, slots=True)
-class Hostile:
+class Hostile(Struct, frozen=True):
     """A driver in Python that calls something a read: no profile, so nothing judged it when it was loaded."""
 
     asks: tuple[Ask, ...]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Any
 
 import pytest
+from msgspec import Struct
 
 from plexops.lab.base import Packet, Seed
 from plexops.lab.routers.openwrt import OpenWrtRouter
@@ -40,8 +40,7 @@ WITH_PASSAGE: tuple[Family, ...] = ("linux", "routeros")
 WITH_UPNP: tuple[Family, ...] = ("openwrt", "routeros")
 
 
-@dataclass(frozen=True, slots=True)
-class Thing:
+class Thing(Struct, frozen=True):
     """What is written, what it is changed to, and how the device itself shows that it works."""
 
     kind: Kind

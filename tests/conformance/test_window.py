@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from msgspec import Struct
 
 from plexops.lab.routers.linux import LinuxRouter
 from plexops.lab.routers.openwrt import OpenWrtRouter
@@ -51,8 +51,7 @@ FOREIGN = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
+class Way(Struct, frozen=True):
     """A change to arm: the task that leads to the state before it, and the one that asks for it."""
 
     name: str

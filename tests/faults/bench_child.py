@@ -10,9 +10,11 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from plexops.lab.routers import RouterName
 from tests.faults import operations
@@ -35,8 +37,7 @@ KILLS, RECOVER_KILLS, RANDOM_KILLS = 44, 16, 17
 DEVICE_POINTS, NETWORK_POINTS = 3, 8
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
+class Stage(Struct, frozen=True):
     """A home of one family at the beginning of one operation, and what that does where nothing goes wrong."""
 
     router: RouterName

@@ -12,9 +12,10 @@ import signal
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
 
 from plexops.lab.base import Packet
 from plexops.lab.home import HomeOptions, start_home
@@ -33,8 +34,7 @@ _PORTS = (EXTERNAL_PORT, OTHER_PORT, PLEX_PORT, UNUSED)
 JSON = ("--format", "json")
 
 
-@dataclass(frozen=True, slots=True)
-class Ended(engine_bench.Ended):
+class Ended(engine_bench.Ended, frozen=True):
     """How a plexops process ended, in few words."""
 
     @property
@@ -56,8 +56,7 @@ class Ended(engine_bench.Ended):
         return f"exit {self.status} ({self.says})"
 
 
-@dataclass(frozen=True, slots=True)
-class World:
+class World(Struct, frozen=True):
     """What the devices hold, and what they do with packets and leases."""
 
     exports: Mapping[str, str]
@@ -85,8 +84,7 @@ def _first(lines: Counter[str]) -> str:
     return f"{telling[:4]}" if telling else "nothing more"
 
 
-@dataclass(slots=True)
-class Case:
+class Case(Struct):
     """A running home with plexops beside it. `folder` is its own, and goes with it."""
 
     board: Switchboard

@@ -9,10 +9,11 @@ import signal
 from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
 
 from plexops.lab.base import Packet
 from plexops.lab.home import HomeOptions, Role, RunningHome, start_home
@@ -27,8 +28,7 @@ ENGINE_CHILD = "tests.faults.engine_child"
 DEVICES: tuple[Role, ...] = ("router", "server", "plex")
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(Struct, frozen=True):
     """How a command ended, and what it wrote."""
 
     status: int
@@ -45,8 +45,7 @@ class Ended:
         return f"exit {self.status}\n{self.out}{self.err}"
 
 
-@dataclass(slots=True)
-class Bench:
+class Bench(Struct):
     """One running home with plexops beside it."""
 
     home: RunningHome

@@ -6,12 +6,12 @@ import random
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
+
+class Bounds(Struct, frozen=True):
     """How many of all cases are run: one in `share`, chosen by hash; `seed` for what is chosen at random.
 
     `only` is what a case's name must hold.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from tests.faults.case import JSON, OTHER_PORT, Case, Ended, World
 from tests.faults.engine_bench import KILLED
@@ -17,8 +18,7 @@ _BACK = ("rollback", "last", "--yes", *JSON)
 RECOVER = ("recover", *JSON)
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(Struct, frozen=True):
     """`argv` is carried out in a scenario's home after `before`; `again` must then find nothing to send.
 
     `broken_off` is for recover: at which part of all writes of `before`'s last command it was killed.
@@ -51,8 +51,7 @@ OPERATIONS: Mapping[str, Operation] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(Struct, frozen=True):
     """What an operation does where nothing goes wrong: before and after, and every point that it passes.
 
     `settled` is the state to which an interrupted run goes back.

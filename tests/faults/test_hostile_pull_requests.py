@@ -10,11 +10,11 @@ import os
 import shutil
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import paramiko
 import pytest
+from msgspec import Struct
 
 from plexops.config.profiles import shipped
 from plexops.lab.routers import RouterName
@@ -52,8 +52,7 @@ def keep(command: str, channel: paramiko.Channel) -> None:
 KEPT: list[bytes] = []
 
 
-@dataclass(frozen=True, slots=True)
-class Attacker:
+class Attacker(Struct, frozen=True):
     """His SSH server, which takes the user's key and forwards anywhere, and his web servers."""
 
     ssh: Behaviour

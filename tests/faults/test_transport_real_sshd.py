@@ -10,11 +10,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
+from msgspec import Struct
 
 from plexops.model.errors import PlexopsError
 from plexops.model.exchange import Call, Command, Read
@@ -45,8 +45,7 @@ pytestmark = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Sshd:
+class Sshd(Struct, frozen=True):
     port: int
     folder: Path
     key: Path

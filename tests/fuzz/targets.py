@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 import yaml
+from msgspec import Struct, field
 
 from plexops.config.inventory import read_inventory
 from plexops.config.nodes import Node
@@ -39,8 +39,7 @@ _EXCERPTS = _HERE.parent / "unit" / "parsers" / "plex_log_excerpts"
 _CASES = _HERE.parent / "unit" / "config" / "cases"
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """One reader of bytes. `read` raises for a violation only. `seeds` are where mutation starts."""
 
     read: Callable[[bytes], None]

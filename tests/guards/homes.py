@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from ipaddress import IPv4Address
 from random import Random
 from typing import Literal, TypeVar
+
+from msgspec import Struct
 
 from plexops.lab.base import ForwardSeed, MappingSeed, PinholeSeed, ReservationSeed, Seed
 from plexops.lab.isp import ISPS, IspKind
@@ -32,8 +33,7 @@ NAS = lan(20)
 Ufw = Literal["on", "off", "none"]
 
 
-@dataclass(frozen=True, slots=True)
-class Home:
+class Home(Struct, frozen=True):
     """One home with what its owner wants of plexops: all that it takes to try it again."""
 
     number: int

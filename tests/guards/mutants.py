@@ -15,12 +15,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from cProfile import Profile
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 
 import pytest
+from msgspec import Struct
 
 from plexops.model import plan
 from plexops.runbook import (
@@ -72,8 +72,7 @@ def _place(code: CodeType) -> Place:
     return code.co_filename, code.co_firstlineno, code.co_name
 
 
-@dataclass(frozen=True, slots=True)
-class Mutant:
+class Mutant(Struct, frozen=True):
     """One function with one part of it changed."""
 
     module: ModuleType

@@ -7,10 +7,11 @@ import re
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+
+from msgspec import Struct, field
 
 from .daemons import PLEX_HOME
 from .owner import PORT, mark, plexops, requests_since, unpack, wait_until
@@ -55,8 +56,7 @@ def nothing(home: RealHome) -> None:
     """Break nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Trouble:
+class Trouble(Struct, frozen=True):
     """One thing that is broken, what a person knows about the home then, and what plexops shall say.
 
     `world` is what the Internet gets at ports of the public address: open, refused, timed out, or closed for either
@@ -77,8 +77,7 @@ class Trouble:
     mends: Breaks = nothing
 
 
-@dataclass(frozen=True, slots=True)
-class Looked:
+class Looked(Struct, frozen=True):
     """What packets, plexops and the devices said about one trouble."""
 
     world: Mapping[int, str]
@@ -238,8 +237,7 @@ def leaks(home: RealHome, done: subprocess.CompletedProcess[str], files: Sequenc
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(Struct, frozen=True):
     """What a break may have changed."""
 
     router: str

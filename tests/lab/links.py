@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from .node import Node
 
@@ -26,8 +27,7 @@ ECHOES = ("11.22.44.5", "11.22.44.6")
 SERVER_MAC = "02:50:4c:45:58:01"
 
 
-@dataclass(frozen=True, slots=True)
-class Uplink:
+class Uplink(Struct, frozen=True):
     """How the router is connected: its WAN address, the ISP's side, and the address that the world sees."""
 
     router: str

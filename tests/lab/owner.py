@@ -10,8 +10,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, fields
 from typing import Any
+
+from msgspec import Struct
 
 from .node import NODE_PATH
 from .realhome import REPOSITORY, RealHome
@@ -92,8 +93,7 @@ def run_id(done: subprocess.CompletedProcess[str]) -> str:
     return found[1]
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(Struct, frozen=True):
     """Everything that plexops may change, in the devices' own words."""
 
     nft: str
@@ -105,7 +105,7 @@ class State:
 
     def differs(self, other: State) -> list[str]:
         """Name the parts that are not the same bytes."""
-        return [f.name for f in fields(self) if getattr(self, f.name) != getattr(other, f.name)]
+        return [name for name in self.__struct_fields__ if getattr(self, name) != getattr(other, name)]
 
 
 def state_of(home: RealHome) -> State:

@@ -7,10 +7,10 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from msgspec import Struct
 
 from . import links
 from .diagnosed import AUTOMATIC, ON_AIR, exports, leaks, seed_by_hand
@@ -56,8 +56,7 @@ with socket.create_server((sys.argv[1], 80)) as server:
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnosed:
+class Diagnosed(Struct, frozen=True):
     """What one diagnosis said, and what left the owner's PC meanwhile."""
 
     status: int

@@ -6,9 +6,9 @@ import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 
 import pytest
+from msgspec import Struct
 
 from .links import SERVER_MAC
 from .owner import (
@@ -31,8 +31,7 @@ pytestmark = [pytest.mark.namespaces, pytest.mark.skipif(bool(why_not()), reason
 Done = subprocess.CompletedProcess[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Unwitnessed:
+class Unwitnessed(Struct, frozen=True):
     """What an apply came to whose effect nobody could judge."""
 
     done: Done
@@ -60,8 +59,7 @@ def unwitnessed() -> Iterator[Future[Unwitnessed]]:
         yield beside.submit(apply_unwitnessed)
 
 
-@dataclass(frozen=True, slots=True)
-class Chapter:
+class Chapter(Struct, frozen=True):
     """One command, and what the world looked like after it."""
 
     done: Done
@@ -75,8 +73,7 @@ class Chapter:
     writes: dict[str, list[str]]
 
 
-@dataclass(frozen=True, slots=True)
-class Story:
+class Story(Struct, frozen=True):
     """The way of one home whose server has moved to another address."""
 
     machine_identifier: str

@@ -6,10 +6,10 @@ import json
 import re
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from msgspec import Struct
 
 from .owner import (
     PLAYBOOK,
@@ -32,8 +32,7 @@ Done = subprocess.CompletedProcess[str]
 RUNS = "/root/.local/state/plexops/home/runs"
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(Struct, frozen=True):
     """What one run was told by the router, and what it asked it."""
 
     done: Done
@@ -41,8 +40,7 @@ class Told:
     asked: list[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Applied:
+class Applied(Struct, frozen=True):
     """What one apply came to. `requests` are all that its plan was allowed to send, by the run's own journal."""
 
     done: Done
@@ -54,8 +52,7 @@ class Applied:
     back: State
 
 
-@dataclass(frozen=True, slots=True)
-class Story:
+class Story(Struct, frozen=True):
     """One home, looked at and changed over SSH and from the router itself, each from the same beginning."""
 
     machine_identifier: str

@@ -9,10 +9,10 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from msgspec import Struct
 
 from .diagnosed import PASSAGE, Breaks, keep, nft, nothing, put_back
 from .links import IPV6, SERVER_6
@@ -65,8 +65,7 @@ def has_old_iptables(home: RealHome) -> bool:
     return home.exec("router", ["iptables-legacy", "-t", "nat", "-S"]).returncode == 0
 
 
-@dataclass(frozen=True, slots=True)
-class Trap:
+class Trap(Struct, frozen=True):
     """What leads from 32400 to Plex, and words by which plexops names it. `ends` takes back what no reload does."""
 
     name: str
@@ -110,8 +109,7 @@ PINHOLE = rules(f'add rule inet filter forward ip6 daddr {SERVER_6} tcp dport 32
 FORWARDS = (MAP, VERDICTS, BUT_ONE, DMZ, IPTABLES, OLD_IPTABLES)
 
 
-@dataclass(frozen=True, slots=True)
-class Tried:
+class Tried(Struct, frozen=True):
     """What plexops did before a trap, and what packets from outside met at 32400 after it, and in the end."""
 
     done: subprocess.CompletedProcess[str]
@@ -121,8 +119,7 @@ class Tried:
     opened: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Shut:
+class Shut(Struct, frozen=True):
     """A home that one last thing keeps shut. `opens` does by hand what plexops would, `closes` takes that back.
 
     `passes`: the router's filter lets through what was translated. `playbook`: in the place of the one that is shipped.

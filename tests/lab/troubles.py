@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from .diagnosed import (
     AUTOMATIC,
@@ -487,8 +488,7 @@ DOUBLE = (
 MOVED = (Trouble("four addresses", "four-addresses", "router", 1, nothing, CLOSED),)
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(Struct, frozen=True):
     """Troubles of one home, one after the other."""
 
     troubles: Sequence[Trouble]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from tests.packets.grammar import Grammar, expand, grammar
 
@@ -198,8 +199,7 @@ _OTHER = re.compile(r"\budp (?:dport|sport)|\{ tcp, udp \}|l4proto (?:icmp|17)|l
 _EITHER = ((_ONLY_4, _ONLY_6), (_TCP, _OTHER))
 
 
-@dataclass(frozen=True, slots=True)
-class _Table:
+class _Table(Struct, frozen=True):
     rng: random.Random
     family: str
     rules: Grammar

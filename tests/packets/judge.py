@@ -12,9 +12,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from ipaddress import ip_address
 from queue import SimpleQueue
+
+from msgspec import Struct, field
 
 from plexops.model.intervals import Numbers, intersect, normalise
 from plexops.model.matches import Family
@@ -39,8 +40,7 @@ _REMEMBERS = re.compile(
 _REFUSED = re.compile(r"(?:/dev/stdin:|line:? |line )(\d+)")
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(Struct, frozen=True):
     """One connection: where it ended, what the walk says, and what follows: `right`, `wrong`, `not known`, `not tried`."""
 
     probe: Probe
@@ -49,8 +49,7 @@ class Judged:
     verdict: str
 
 
-@dataclass(frozen=True, slots=True)
-class Example:
+class Example(Struct, frozen=True):
     """One rule set with all that was found out about it. `skipped`: why it could not be loaded."""
 
     kind: str
@@ -76,8 +75,7 @@ class Example:
         return "\n".join([again, texts, *lines, self.skipped])
 
 
-@dataclass(slots=True)
-class Figures:
+class Figures(Struct):
     """What many examples came to, by kind."""
 
     counts: dict[str, Counter[str]] = field(default_factory=dict)

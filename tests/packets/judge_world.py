@@ -14,9 +14,10 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Literal
+
+from msgspec import Struct, field
 
 from tests.lab.node import NODE_PATH, Node, start_nodes
 
@@ -93,8 +94,7 @@ READS: tuple[tuple[str, tuple[str, ...]], ...] = (
 STEADY = ("addresses", "routes4", "routes6", "arp")
 
 
-@dataclass(frozen=True, slots=True)
-class Ran:
+class Ran(Struct, frozen=True):
     """How a command ended."""
 
     status: int
@@ -102,8 +102,7 @@ class Ran:
     errors: str
 
 
-@dataclass(frozen=True, slots=True)
-class Agent:
+class Agent(Struct, frozen=True):
     """The helper in one namespace."""
 
     process: subprocess.Popen[str]
@@ -127,8 +126,7 @@ class Agent:
         return [Ran(*one) for one in found]
 
 
-@dataclass(slots=True)
-class World:
+class World(Struct):
     """The running network. `port` is the source port of the next connection: none is used twice in a row."""
 
     agents: dict[str, Agent]

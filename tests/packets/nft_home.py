@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+
+from msgspec import Struct
 
 from plexops.drivers.rulesets.base import Part
 from plexops.drivers.rulesets.netfilter import NOT_INSTALLED, NetfilterAnswers, netfilter_box
@@ -35,8 +36,7 @@ ONLY_NFT: Mapping[str, str] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Decided:
+class Decided(Struct, frozen=True):
     """A rule set as nft lists it, and where the connections ended."""
 
     nft: list[Any]

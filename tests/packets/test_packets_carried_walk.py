@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import product
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Struct
 
 from plexops.model.matches import FamilyIs, Match, PortIn, ProtocolIs, State
 from plexops.model.packets import (
@@ -264,8 +264,7 @@ VERDICTS: Mapping[str, Verdict] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Drawn:
+class Drawn(Struct, frozen=True):
     """One rule: what it looks for, a question that decides as well (or none), and what it does."""
 
     looks: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from plexops.cli.session import Files, open_homes
 from plexops.engine.access import Links, ReplayedLinks
@@ -20,8 +21,7 @@ from plexops.transport.link import LinkSettings, ReadLink, ReadSettings, WriteLi
 from tests.runbook.recorded import RECORDING, Diagnosed
 
 
-@dataclass(frozen=True, slots=True)
-class HoledLink:
+class HoledLink(Struct, frozen=True):
     """A link of a recording whose answers to some questions are lost on the way."""
 
     link: ReadLink
@@ -46,8 +46,7 @@ class HoledLink:
         self.link.close()
 
 
-@dataclass(frozen=True, slots=True)
-class HoledLinks:
+class HoledLinks(Struct, frozen=True):
     """A recording with holes; `asked` gathers what there is to lose."""
 
     links: Links
@@ -66,8 +65,7 @@ class HoledLinks:
         raise AssertionError("a diagnosis writes nothing")
 
 
-@dataclass(frozen=True, slots=True)
-class Noting:
+class Noting(Struct, frozen=True):
     """Notes the questions."""
 
     link: HoledLink
@@ -86,8 +84,7 @@ class Noting:
         self.link.close()
 
 
-@dataclass(frozen=True, slots=True)
-class Replayed:
+class Replayed(Struct, frozen=True):
     """One scenario that can be judged again with less. `losable`: devices, and answers as DEVICE:QUESTION."""
 
     home: Home

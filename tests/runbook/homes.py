@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
+
+from msgspec import Struct
 
 from plexops.model.entries import Listener, LogEvent, LogWord, Probe, ProbeAnswer
 from plexops.model.intervals import ALL_V4, ALL_V6
@@ -141,8 +142,7 @@ def not_asked(view: SiteView, *roles: Role) -> SiteView:
     return replace(view, snapshots=snapshots, asked=view.asked - set(roles))
 
 
-@dataclass(frozen=True, slots=True)
-class Home:
+class Home(Struct, frozen=True):
     """One home: what it comes to, and the verdict or the first candidate. `decided` is False where it must stay open."""
 
     name: str

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
+from msgspec import Struct
 
 from plexops.lab.routers import RouterName
 from plexops.lab.scenarios import SCENARIOS
@@ -18,8 +18,7 @@ TABLE = Path(__file__).with_name("scenarios.yaml")
 RECORDING = "recording"
 
 
-@dataclass(frozen=True, slots=True)
-class Expected:
+class Expected(Struct, frozen=True):
     """One row: what a person expects."""
 
     scenario: str
@@ -35,8 +34,7 @@ class Expected:
     truth: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnosed:
+class Diagnosed(Struct, frozen=True):
     """What plexops said, and where the recording and the inventory are."""
 
     ended: Ended

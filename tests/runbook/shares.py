@@ -5,11 +5,12 @@ from __future__ import annotations
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from random import Random
+
+from msgspec import Struct, field
 
 from plexops.lab.routers import RouterName
 from plexops.runbook.cause import Weight
@@ -45,8 +46,7 @@ class Score(StrEnum):
     WRONG = "wrong"
 
 
-@dataclass(frozen=True, slots=True)
-class Truth:
+class Truth(Struct, frozen=True):
     """What is true of a home: causes, the headlines that a person expects, and whether anything keeps viewers out."""
 
     ids: frozenset[str]
@@ -81,8 +81,7 @@ def scored(verdict: Verdict, truth: Truth) -> Score:
     return Score.OPEN if verdict.missing or not truth.fails else Score.WRONG
 
 
-@dataclass(slots=True)
-class Shares:
+class Shares(Struct):
     """What many verdicts come to. `wrong` says of each wrong one where, and which."""
 
     counts: Counter[Score] = field(default_factory=Counter)
@@ -125,8 +124,7 @@ def _truth_of_home(home: Home) -> Truth:
     )
 
 
-@dataclass(slots=True)
-class Lost:
+class Lost(Struct):
     """The shares of recorded homes with all evidence, with one answer lost, and with random sets of answers lost."""
 
     none: Shares = field(default_factory=Shares)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import product
+
+from msgspec import Struct, field
 
 from plexops.model.answers import Answer, Topic
 from plexops.model.entries import ProbeAnswer
@@ -41,8 +42,7 @@ def told(view: SiteView, *answers: Answer) -> SiteView:
     return replace(view, told=answers)
 
 
-@dataclass(frozen=True, slots=True)
-class Boxed:
+class Boxed(Struct, frozen=True):
     """One home: what it comes to, and what a person there answers besides `FINE`."""
 
     name: str

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from types import MappingProxyType
 
 import pytest
+from msgspec import Struct, field
 
 from plexops.drivers.base import Observation
 from plexops.drivers.gateway import GatewayDriver
@@ -42,8 +42,7 @@ OUT = f"{HEAD}lo 00000000 0100007F 0003 0 0 100 00000000 0 0 0\n"
 PUBLIC = IPv4Address("81.2.69.142")
 
 
-@dataclass(slots=True)
-class Around:
+class Around(Struct):
     """What a test puts around this computer, and what was asked of it."""
 
     routes: str = OUT
@@ -77,8 +76,7 @@ def always(*said: bytes | float) -> Callable[[bytes], Said]:
     return lambda _: said
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(Struct, frozen=True):
     """A gateway on loopback."""
 
     http: TcpStranger

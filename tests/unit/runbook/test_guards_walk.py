@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from ipaddress import IPv4Address, IPv6Address
 from types import MappingProxyType
 
 import pytest
+from msgspec import Struct
 
 from plexops.drivers.rulesets.routeros import Rows, routeros_box
 from plexops.model.change import Action, Change
@@ -167,8 +167,7 @@ CLEAN: tuple[tuple[str, Callable[[], Box]], ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(Struct, frozen=True):
     """What leads to Plex in a form that no list of forwards shows as one of 32400."""
 
     name: str
