@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import stat
 from collections.abc import Callable, Mapping
@@ -29,8 +30,19 @@ class Secrets:
         self._environment = environment
         self._ask = ask
         self._found: dict[tuple[str, Place], Secret] = {}
-        self._learnt: set[Secret] = set()
+        self._everything: set[Secret] = set()
+        self._met = self._everything
         self._lock = Lock()
+
+    def of_one_home(self) -> Secrets:
+        """Give the same secrets for one home: `known` tells those alone that this home meets.
+
+        What a home's devices were never given they cannot tell, and a thousand homes' secrets in one expression would
+        take longer to look for than the home takes to answer.
+        """
+        mine = copy.copy(self)
+        mine._met = set()
+        return mine
 
     def resolve(self, reference: SecretReference) -> Secret:
         """Give the secret. Raises PlexopsError, whose texts never hold it.
@@ -42,17 +54,22 @@ class Secrets:
             identity = (reference.label, reference.place)
             if identity not in self._found:
                 self._found[identity] = resolve(reference, self._environment, self._ask, self.allowed)
+            self._note(self._found[identity])
             return self._found[identity]
 
     def learn(self, secret: Secret) -> None:
         """Take in a secret that was read from a device, so that it is kept out of everything written."""
         with self._lock:
-            self._learnt.add(secret)
+            self._note(secret)
+
+    def _note(self, secret: Secret) -> None:
+        self._met.add(secret)
+        self._everything.add(secret)
 
     def known(self) -> tuple[Secret, ...]:
-        """Give every secret that this run has met: what must appear in nothing that is written."""
+        """Give every secret that was met so far: what must appear in nothing that is written."""
         with self._lock:
-            return (*self._found.values(), *self._learnt)
+            return tuple(self._met)
 
 
 def resolve(

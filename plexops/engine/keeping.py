@@ -1,13 +1,23 @@
-"""Keep what a run came to. Where that fails, what became of the devices is told first."""
+"""Mask, keep and hand on what each home came to, one after the other. A run over many homes holds none of them longer."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from threading import Lock
 
+from plexops import __version__
+from plexops.engine.site import Home
 from plexops.evidence.folder import SiteFolder, Store
+from plexops.evidence.masking import Masker, load_key, mask_report
+from plexops.evidence.scrub import Scrubber
 from plexops.model.errors import ExitStatus, PlexopsError, Problem, worst
-from plexops.model.run import MaskedReport, RunReport, SiteReport
+from plexops.model.run import MaskedReport, RunCommand, RunReport, SiteReport
 from plexops.structs import replace
+
+#: What a home came to: the report of it alone, and the one that may leave.
+HandOn = Callable[[RunReport, MaskedReport], None]
 
 #: What became of a change, in words; what was not sent is not among them.
 _STANDS: Mapping[str, str] = {
@@ -19,20 +29,91 @@ _STANDS: Mapping[str, str] = {
 }
 
 
-def keep_results(report: RunReport, masked: MaskedReport, store: Store) -> dict[str, PlexopsError]:
-    """Keep each site's part in its own folder. Gives what went wrong, by site, for those that could not be kept."""
-    failed = {}
-    for site in report.sites:
-        if not site.hops:  # a site whose part was not begun has no picture, and no folder of this run
-            continue
-        try:
-            _keep_result(store.site(site.name), report, masked, report.sites.index(site))
-        except PlexopsError as error:
-            failed[site.name] = error
-    return failed
+class Keeper:
+    """Takes each home's part of a run. Without `hand_on` the parts stay here, and `whole` gives all of them."""
+
+    def __init__(self, command: RunCommand, run_id: str, store: Store, hand_on: HandOn | None = None) -> None:
+        # Before any device is asked: without the key there is no report that may leave.
+        self._masker = Masker(load_key(store.root), Scrubber(()))
+        self._begin = time.monotonic()
+        self._store = store
+        self._lock = Lock()
+        self._parts: dict[str, tuple[RunReport, MaskedReport]] = {}
+        self._hand_on = hand_on
+        self._statuses: dict[str, ExitStatus] = {}
+        self._open = True
+        self._head = RunReport(
+            command=command,
+            run_id=run_id,
+            started=datetime.now(UTC).isoformat(timespec="seconds"),
+            seconds=0.0,
+            version=__version__,
+            exit_status=ExitStatus.IN_ORDER,
+            sites=(),
+        )
+
+    @property
+    def run_id(self) -> str:
+        """The run's id; empty where earlier runs are settled."""
+        return self._head.run_id
+
+    def take(self, home: Home, site: SiteReport, begun: float) -> ExitStatus:
+        """Mask and keep a home's part, and hand it on. Gives how it ended: what can't be kept is a problem in it.
+
+        `begun` is when the home's turn came, by `time.monotonic`. Safe between threads.
+        """
+        site = replace(site, taught=home.taught)
+        masker = self._masker.about(Scrubber(home.access.secrets.known()))
+        report, masked = self._documents(site, masker, begun)
+        # A site whose part was not begun has no picture, and no folder of this run; one that is settled has no run.
+        if site.hops and self._head.run_id:
+            try:
+                _keep(self._store.site(site.name), report, masked)
+            except PlexopsError as error:
+                report, masked = self._documents(_unkept(site, error), masker, begun)
+        with self._lock:
+            if self._open:
+                self._pass_on(site.name, report, masked)
+        return ExitStatus(report.exit_status)
+
+    def end_early(self, homes: Sequence[Home]) -> None:
+        """Take nothing more: a person interrupted. Homes that have not answered say so; their folders stay unended."""
+        with self._lock:
+            self._open = False
+            for home in homes:
+                if home.view.name not in self._statuses:
+                    missing = _missing_part(home)
+                    self._pass_on(home.view.name, *self._documents(missing, self._masker, time.monotonic()))
+
+    def whole(self, homes: Sequence[Home]) -> tuple[RunReport, MaskedReport]:
+        """Give the run's document, in clear and masked, with the parts that were not handed on, in the homes' order."""
+        head = replace(self._head, seconds=_since(self._begin), exit_status=worst(self._statuses.values()))
+        parts = [self._parts[home.view.name] for home in homes if home.view.name in self._parts]
+        return (
+            replace(head, sites=tuple(site for report, _ in parts for site in report.sites)),
+            replace(
+                mask_report(head, self._masker),
+                sites=tuple(site for _, masked in parts for site in masked.sites),
+            ),
+        )
+
+    def _documents(self, site: SiteReport, masker: Masker, begun: float) -> tuple[RunReport, MaskedReport]:
+        report = replace(self._head, seconds=_since(begun), exit_status=site.exit_status, sites=(site,))
+        return report, mask_report(report, masker)
+
+    def _pass_on(self, name: str, report: RunReport, masked: MaskedReport) -> None:
+        self._statuses[name] = ExitStatus(report.exit_status)
+        if self._hand_on is None:
+            self._parts[name] = report, masked
+        else:
+            self._hand_on(report, masked)
 
 
-def unkept(site: SiteReport, error: PlexopsError) -> SiteReport:
+def _since(begin: float) -> float:
+    return round(time.monotonic() - begin, 3)
+
+
+def _unkept(site: SiteReport, error: PlexopsError) -> SiteReport:
     """Give a site's part that says so: first what became of the devices, then that it could not be written down."""
     changed = [
         f"{change.id} {_STANDS[change.outcome]}" for change in site.changes if change.outcome in _STANDS
@@ -46,26 +127,31 @@ def unkept(site: SiteReport, error: PlexopsError) -> SiteReport:
     return replace(site, errors=(*problems, *site.errors), exit_status=status)
 
 
-def _keep_result(folder: SiteFolder, report: RunReport, masked: MaskedReport, number: int) -> None:
-    """Keep one site's part. The masked one is found by its place: its name may be masked."""
+def _keep(folder: SiteFolder, report: RunReport, masked: MaskedReport) -> None:
     mine = folder.find(report.run_id)
-    own = replace(report, sites=(report.sites[number],))
-    own_masked = replace(masked, sites=(masked.sites[number],))
-    mine.write_result(own, own_masked)
-    for exhibit in own_masked.sites[0].exhibits:
+    mine.write_result(report, masked)
+    for exhibit in masked.sites[0].exhibits:
         mine.write(f"exhibits/{_file(exhibit.id)}.txt", exhibit.text + "\n")
     journal, _ = mine.resume_journal()
     with journal:
-        folder.finish(mine, journal, own.exit_status)
+        folder.finish(mine, journal, report.exit_status)
 
 
 def _file(name: str) -> str:
     return "".join(c if c.isalnum() or c in "._-" else "_" for c in name)
 
 
-def missing_part(name: str, access: str) -> SiteReport:
+def _missing_part(home: Home) -> SiteReport:
     """Give the part of a site that had not been looked at when a person interrupted."""
+    name = home.view.name
     reason = f"site {name} had not answered when it was interrupted"
     problem = Problem("PLX-R109", reason, "run it again for this site alone: --limit", where=name)
     outcome = "interrupted: nothing was changed"
-    return SiteReport(name, access, outcome, exit_status=ExitStatus.INCOMPLETE, errors=(problem,))
+    return SiteReport(
+        name,
+        home.view.access,
+        outcome,
+        exit_status=ExitStatus.INCOMPLETE,
+        errors=(problem,),
+        taught=home.taught,
+    )

@@ -287,4 +287,4 @@ def snapshot_json(snapshot: Snapshot) -> str:
             for entry in snapshot.entries
         ],
     }
-    return json.dumps(document, indent=1, sort_keys=True) + "\n"
+    return json.dumps(document, sort_keys=True) + "\n"

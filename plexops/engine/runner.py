@@ -14,7 +14,7 @@ from plexops.engine.approved_plan import ApprovedPlan, Planner, blocked_by
 from plexops.engine.compare import Comparison, compare
 from plexops.engine.fence import runs_of
 from plexops.engine.history import read_past, unsettled
-from plexops.engine.keeping import keep_results, missing_part, unkept
+from plexops.engine.keeping import HandOn, Keeper
 from plexops.engine.order import Log, Order
 from plexops.engine.plan_file import plan_json
 from plexops.engine.planning import Planned, make_plan, moved
@@ -40,15 +40,12 @@ from plexops.engine.supplied import with_told
 from plexops.evidence.folder import SiteFolder, Store, new_run_id
 from plexops.evidence.journal import Journal
 from plexops.evidence.lock import site_lock
-from plexops.evidence.masking import Masker, load_key, mask_report
 from plexops.evidence.run_folder import RunFolder
-from plexops.evidence.scrub import Scrubber
-from plexops.model.errors import ExitStatus, PlexopsError, Problem, worst
+from plexops.model.errors import ExitStatus, PlexopsError, Problem
 from plexops.model.exchange import WindowKind
 from plexops.model.finding import Finding
 from plexops.model.plan import Plan
-from plexops.model.run import DRY_RUNS, MaskedReport, RunCommand, RunReport, SiteReport
-from plexops.model.secret import Secret
+from plexops.model.run import DRY_RUNS, MaskedReport, RunReport, SiteReport
 from plexops.structs import replace
 from plexops.transport.machine import why_no_timer
 from plexops.transport.workers import workers
@@ -63,96 +60,68 @@ class Interrupted(KeyboardInterrupt):
         super().__init__()
 
 
-def run(homes: Sequence[Home], order: Order, store: Store, forks: int = 8) -> tuple[RunReport, MaskedReport]:
+def run(
+    homes: Sequence[Home], order: Order, store: Store, forks: int = 8, hand_on: HandOn | None = None
+) -> tuple[RunReport, MaskedReport]:
     """Carry out an order over all sites and keep the evidence. Gives the report, and the one that may leave.
 
+    Each home's part is masked and kept as soon as the home is done. `hand_on` takes the parts one at a time, in the
+    order in which homes end, and the documents given at the end then hold none of them; without it they hold all.
     Evidence that cannot be kept any more is a problem in the report: what became of the devices is in it too. Raises
     Interrupted with the sites that were done.
     """
-    started, begin, run_id = datetime.now(UTC), time.monotonic(), new_run_id(datetime.now(UTC))
-    load_key(store.root)  # before any device is asked: without it there is no report that may leave
+    keeper = Keeper(order.command, new_run_id(datetime.now(UTC)), store, hand_on)
     writing = order.command in ("apply", "rollback", "rollback-dry-run", "recover")
     whole = True
     if writing or len(homes) == 1:
-        sites = []
         for home in homes:
-            sites.append(_one_of(homes, home, order, store, run_id))
-            if writing and sites[-1].exit_status != ExitStatus.IN_ORDER:
+            if _carry_out(homes, home, order, store, keeper) != ExitStatus.IN_ORDER and writing:
                 break
     else:
-        sites, whole = _all_at_once(homes, order, store, run_id, forks)
-    report, masked = _document(order.command, run_id, started, begin, sites, homes, store)
-    failed = keep_results(report, masked, store)
-    if failed:
-        sites = [unkept(site, failed[site.name]) if site.name in failed else site for site in sites]
-        report, masked = _document(order.command, run_id, started, begin, sites, homes, store)
+        whole = _all_at_once(homes, order, store, keeper, forks)
+    report, masked = keeper.whole(homes)
     if not whole:
         raise Interrupted(report, masked)
     return report, masked
 
 
-def _all_at_once(
-    homes: Sequence[Home], order: Order, store: Store, run_id: str, forks: int
-) -> tuple[list[SiteReport], bool]:
+def _all_at_once(homes: Sequence[Home], order: Order, store: Store, keeper: Keeper, forks: int) -> bool:
     """Look at many sites. False: a person interrupted, and the sites that were not done say so."""
     try:
         with workers(max(1, forks)) as pool:
-            looks = [pool.submit(_one_of, homes, home, order, store, run_id) for home in homes]
+            looks = [pool.submit(_carry_out, homes, home, order, store, keeper) for home in homes]
             wait(looks)
     except KeyboardInterrupt:
-        done = [look.result() if look.done() and not look.cancelled() else None for look in looks]
-        parts = [
-            part or missing_part(home.view.name, home.view.access)
-            for home, part in zip(homes, done, strict=True)
-        ]
-        return parts, False
-    return [look.result() for look in looks], True
+        keeper.end_early(homes)
+        return False
+    for look in looks:
+        look.result()  # what went wrong in our own hands, and not at a home
+    return True
 
 
-def _one_of(homes: Sequence[Home], home: Home, order: Order, store: Store, run_id: str) -> SiteReport:
+def _carry_out(homes: Sequence[Home], home: Home, order: Order, store: Store, keeper: Keeper) -> ExitStatus:
     """Carry out an order at one of several sites: what keeps one from being begun is told in its part of the report."""
+    begun = time.monotonic()
     try:
-        return finished(run_site(home, order, store, run_id))
+        site = run_site(home, order, store, keeper.run_id)
     except PlexopsError as error:
         if len(homes) == 1:
             raise
-        return finished(problem_report(error, home))
+        site = problem_report(error, home)
     except Exception as bug:  # a bug of ours at one site must not take the others' report
         if len(homes) == 1:
             raise
-        return finished(problem_report(PlexopsError(bug_problem(bug)), home))
+        site = problem_report(PlexopsError(bug_problem(bug)), home)
+    return keeper.take(home, finished(site), begun)
 
 
 def recover(homes: Sequence[Home], store: Store, tell: Tell = silent) -> tuple[RunReport, MaskedReport]:
     """Settle every interrupted run of these sites."""
-    started, begin = datetime.now(UTC), time.monotonic()
-    sites = [finished(recover_site(home, store, tell)) for home in homes]
-    return _document("recover", "", started, begin, sites, homes, store)
-
-
-def _document(
-    command: RunCommand,
-    run_id: str,
-    started: datetime,
-    begin: float,
-    sites: Sequence[SiteReport],
-    homes: Sequence[Home],
-    store: Store,
-) -> tuple[RunReport, MaskedReport]:
-    report = RunReport(
-        command=command,
-        run_id=run_id,
-        started=started.isoformat(timespec="seconds"),
-        seconds=round(time.monotonic() - begin, 3),
-        version=__version__,
-        exit_status=worst(ExitStatus(site.exit_status) for site in sites),
-        sites=tuple(replace(site, taught=home.taught) for home, site in zip(homes, sites, strict=False)),
-    )
-    return report, mask_report(report, Masker(load_key(store.root), Scrubber(_secrets(homes))))
-
-
-def _secrets(homes: Sequence[Home]) -> list[Secret]:
-    return [secret for home in homes for secret in home.access.secrets.known()]
+    keeper = Keeper("recover", "", store)
+    for home in homes:
+        begun = time.monotonic()
+        keeper.take(home, finished(recover_site(home, store, tell)), begun)
+    return keeper.whole(homes)
 
 
 def run_site(home: Home, order: Order, store: Store, run_id: str) -> SiteReport:

@@ -24,7 +24,7 @@ from plexops.engine.site_state import Drivers
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.profile import Profile, Speaks
 from plexops.model.secret import Secret
-from plexops.model.site import AddressBy, ServerDevice, Site, SiteTasks, State
+from plexops.model.site import AddressBy, RouterDevice, ServerDevice, Site, SiteTasks, State
 from plexops.model.snapshot import Kind, Role
 from plexops.model.values import Ports
 from plexops.runbook.view import SiteView
@@ -50,6 +50,25 @@ class Setting(Struct, frozen=True):
     allowed_profiles: frozenset[str] = frozenset()
     login_password: Secret | None = None
     sudo_password: Secret | None = None
+    #: Profiles with their params, as far as sites asked for them: each is read, checked and compiled once a run.
+    profiles: dict[tuple[str, tuple[tuple[str, str], ...]], CompiledProfile] = {}
+
+    def profile(self, site: Site) -> CompiledProfile | None:
+        """Give a site's router profile. Raises as `compiled_profile` does."""
+        if site.router is None:
+            return None
+        asked = (site.router.profile, tuple(sorted(site.router.params.items())))
+        if asked not in self.profiles:
+            self.profiles[asked] = compiled_profile(site.router, self.directory, self.secrets.allowed)
+        return self.profiles[asked]
+
+    def own_secrets(self) -> Secrets:
+        """Give the secrets for one home, which is given the passwords that were asked for."""
+        secrets = self.secrets.of_one_home()
+        for given in (self.login_password, self.sudo_password):
+            if given is not None:
+                secrets.learn(given)
+        return secrets
 
 
 class Home(Struct, frozen=True):
@@ -97,11 +116,8 @@ def _ssh_folder(environment: Mapping[str, str]) -> Path:
     return Path(environment.get("HOME", "") or os.path.expanduser("~")) / ".ssh"  # noqa: PTH111 - HOME may be unset
 
 
-def compiled_profile(site: Site, directory: Path, allowed: Allowed) -> CompiledProfile | None:
-    """Load and check a site's router profile. Raises PlexopsError; PLX-C307 for a file that may not be named."""
-    router = site.router
-    if router is None:
-        return None
+def compiled_profile(router: RouterDevice, directory: Path, allowed: Allowed) -> CompiledProfile:
+    """Load and check a router's profile. Raises PlexopsError; PLX-C307 for a file that may not be named."""
     place = router.places.get("profile")
     if is_path(router.profile):
         path = profile_path(router.profile, directory)
@@ -114,11 +130,11 @@ def compiled_profile(site: Site, directory: Path, allowed: Allowed) -> CompiledP
 def open_home(tasks: SiteTasks, setting: Setting) -> Home:
     """Make a site ready. Nothing is contacted. Raises PlexopsError."""
     site = tasks.site
-    profile = compiled_profile(site, setting.directory, setting.secrets.allowed)
+    profile = setting.profile(site)
     speaks = Speaks.NOTHING if profile is None else profile.profile.speaks
     access = Access(
         site=site,
-        secrets=setting.secrets,
+        secrets=setting.own_secrets(),
         store=setting.store,
         known_hosts=setting.known_hosts,
         speaks=speaks,

@@ -19,7 +19,7 @@ def take_secrets(homes: Sequence[Home], setting: Setting) -> None:
             if _overridden(reference, setting):
                 continue
             try:
-                setting.secrets.resolve(reference)
+                home.access.secrets.resolve(reference)
             except PlexopsError as error:
                 problems += [problem for problem in error.problems if problem not in problems]
     if problems:

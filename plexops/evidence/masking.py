@@ -11,7 +11,8 @@ import hashlib
 import hmac
 import os
 import re
-from functools import partial
+from copy import copy
+from functools import lru_cache, partial
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
 from typing import NewType
@@ -32,6 +33,9 @@ Masked = NewType("Masked", str)
 
 _KEY_FILE = "mask.key"
 _KEY_BYTES = 32
+
+#: Texts that homes have in common, as titles and questions, are masked once: so many, up to so many characters.
+_REPEATED, _REPEATED_LENGTH = 2048, 1024
 
 #: Addresses that tell nothing about a home: they stay readable.
 _READABLE_V4 = (
@@ -144,17 +148,25 @@ def _key_there(path: Path) -> bytes | None:
 
 
 class Masker:
-    """Masks texts. `secrets` knows this run's secrets by value; all else is found by its shape or its name."""
+    """Masks texts. `secrets` knows secrets by value; all else is found by its shape or its name."""
 
     def __init__(self, key: bytes, secrets: Scrubber) -> None:
         self._key = key
         self._secrets = secrets
+        self._repeated = lru_cache(_REPEATED)(self._by_shape)
+
+    def about(self, secrets: Scrubber) -> Masker:
+        """Give one for a home that knows these secrets. It remembers what this one has masked by its shape."""
+        other = copy(self)
+        other._secrets = secrets
+        return other
 
     def mask(self, text: str) -> Masked:
         """Give the text without secrets and with pseudonyms for identifiers. Masking twice changes nothing more."""
         if not text:
             return Masked(text)
-        return Masked(self._identifiers(self._without_secrets(text)))
+        text = self._secrets.scrub(text)
+        return self._repeated(text) if len(text) <= _REPEATED_LENGTH else self._by_shape(text)
 
     def value(self, name: str, text: str) -> Masked:
         """Mask a value that stands apart from its name, as in a table."""
@@ -164,8 +176,10 @@ class Masker:
             return Masked(masked[len(name) + 1 :])
         return self.mask(text)
 
+    def _by_shape(self, text: str) -> Masked:
+        return Masked(self._identifiers(self._without_secrets(text)))
+
     def _without_secrets(self, text: str) -> str:
-        text = self._secrets.scrub(text)
         for secret in _SECRETS:
             text = secret.replaced(text, rf"\g<lead>{REMOVED}")
         text = contexts.replace_values(text, contexts.nameless_keys(), lambda _: REMOVED)

@@ -7,6 +7,7 @@ import html
 import json
 import re
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from urllib.parse import quote, quote_plus
 
 from plexops.model.secret import Secret
@@ -26,14 +27,19 @@ class Scrubber:
     def __init__(self, secrets: Iterable[Secret]) -> None:
         spellings = {spelling for secret in secrets for spelling in _spellings(secret.reveal())}
         # The longest first: one spelling may hold another.
-        ordered = sorted(spellings, key=lambda spelling: (-len(spelling), spelling))
-        self._pattern = (
-            re.compile("|".join(_expression(spelling) for spelling in ordered)) if ordered else None
-        )
+        self._spellings = sorted(spellings, key=lambda spelling: (-len(spelling), spelling))
 
     def scrub(self, text: str) -> str:
         """Give the text with each known secret replaced."""
-        return text if self._pattern is None else self._pattern.sub(REMOVED, text)
+        for spelling in self._spellings:
+            if spelling in text:
+                return self._pattern.sub(REMOVED, text)
+        return text
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        """All spellings in one expression. To compile it takes longer than to see that none of them is there."""
+        return re.compile("|".join(_expression(spelling) for spelling in self._spellings))
 
 
 def _expression(spelling: str) -> str:

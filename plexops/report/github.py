@@ -27,7 +27,7 @@ def render(report: MaskedReport, view: View) -> str:
     )
     mark = hashlib.sha256(body.encode("utf-8", "replace")).hexdigest()[:32]
     return f"::stop-commands::{mark}\n{body}\n::{mark}::\n" + "".join(
-        f"{line}\n" for line in _annotations(visible(report))
+        f"{line}\n" for line in _annotations(visible(report, exhibits=False))
     )
 
 

@@ -19,7 +19,7 @@ def render(report: MaskedReport, view: View) -> str:  # noqa: ARG001 - one signa
     Drift and conflict are failures of type `drift`, a safe stop is a failure of type `safe-stop`, what could not be
     seen is an error, what was not judged is skipped. Notes are in the suite's output.
     """
-    shown = visible(report)
+    shown = visible(report, exhibits=False)
     root = ET.Element("testsuites", name="plexops", time=f"{shown.seconds:.3f}")
     for site in shown.sites:
         root.append(_suite(shown, site))

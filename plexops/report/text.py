@@ -44,7 +44,7 @@ _NAMED = Pattern(r"[0-9]+(?:\.[0-9]+){3}|“[^”]+”|\b[0-9]{4,5}\b")
 
 def render(report: RunReport, view: View) -> str:
     """Give the report as text that ends with a newline."""
-    report = visible(report)
+    report = visible(report, exhibits=view.verbose)
     pen = Pen(view.colour, view.unicode)
     width = max(_NARROWEST, view.width)
     lines: list[str] = []

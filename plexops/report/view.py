@@ -9,6 +9,7 @@ from msgspec import Struct
 from plexops.model.finding import FindingStatus
 from plexops.model.run import RunReport, SiteReport, VerdictReport, WayStop, map_texts
 from plexops.report.terminal import safe_term
+from plexops.structs import replace
 
 
 class View(Struct, frozen=True):
@@ -92,9 +93,15 @@ def spaced(kind: str) -> str:
     return kind.replace("_", " ")
 
 
-def visible(report: RunReport) -> RunReport:
+def visible(report: RunReport, *, exhibits: bool = True) -> RunReport:
     """Give the report with every control, direction override and zero-width character made visible.
 
-    Line ends and tabs stay: exhibits and scripts have them, and each format breaks or folds them itself.
+    Line ends and tabs stay: exhibits and scripts have them, and each format breaks or folds them itself. Without
+    `exhibits` what devices answered is left out, which is most of a report: for what does not print it.
     """
-    return map_texts(report, lambda _, text: safe_term(text.replace("\r\n", "\n"), keep="\n\t"))
+    shown = report if exhibits else replace(report, sites=tuple(map(_without_answers, report.sites)))
+    return map_texts(shown, lambda _, text: safe_term(text.replace("\r\n", "\n"), keep="\n\t"))
+
+
+def _without_answers(site: SiteReport) -> SiteReport:
+    return replace(site, exhibits=tuple(replace(one, text="") for one in site.exhibits), before_after=())

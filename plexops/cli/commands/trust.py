@@ -120,8 +120,8 @@ def way_to(site: Site, role: str, store: TrustStore, inventory: Path | None) -> 
     directory = (inventory or Path("inventory.yaml")).absolute().parent
     secrets = secrets_here()
     profile = (
-        compiled_profile(site, directory, secrets.allowed)
-        if role == "router" or role.startswith("via ")
+        compiled_profile(site.router, directory, secrets.allowed)
+        if site.router is not None and (role == "router" or role.startswith("via "))
         else None
     )
     access = Access(
