@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from types import MappingProxyType
 
 import click
@@ -12,10 +13,11 @@ from click.core import ParameterSource
 from plexops.cli.output import note
 from plexops.cli.session import Files
 from plexops.config.allowed import allowed_by
+from plexops.engine.keeping import HandOn, Keeper
 from plexops.engine.on_paper import open_on_paper
 from plexops.engine.order import Order
 from plexops.engine.site import Home
-from plexops.evidence.folder import Store
+from plexops.evidence.folder import Store, new_run_id
 from plexops.model.run import MaskedReport, RunReport
 
 #: Options that a cluster has no use for, and why.
@@ -47,9 +49,17 @@ def homes_on_paper(files: Files) -> tuple[Home, ...]:
 
 
 def run_there(
-    homes: Sequence[Home], order: Order, store: Store, files: Files, address: str
+    homes: Sequence[Home],
+    order: Order,
+    store: Store,
+    files: Files,
+    address: str,
+    hand_on: HandOn | None,
+    *,
+    gather: bool,
 ) -> tuple[RunReport, MaskedReport]:
     """Let the workers look, as `engine.runner.run` does here."""
     from plexops.cluster.controller import run_on_cluster
 
-    return run_on_cluster(homes, order, store, address, files.directory, note)
+    keeper = Keeper(order.command, new_run_id(datetime.now(UTC)), store, hand_on, gather=gather)
+    return run_on_cluster(homes, order, store, address, files.directory, note, keeper)

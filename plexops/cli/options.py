@@ -22,7 +22,11 @@ def with_files(command: Command) -> Command:
             click.argument("playbooks", nargs=-1, type=PATH),
             INVENTORY,
             click.option(
-                "-l", "--limit", multiple=True, help="Only these sites: names, groups, globs, !negation."
+                "-l",
+                "--limit",
+                multiple=True,
+                help="Only these sites: names, groups, globs, !negation, or @failed: those of the last run over several "
+                "that did not end with 0.",
             ),
             click.option("-t", "--tags", multiple=True, help="Only tasks with one of these tags."),
             click.option("--skip-tags", multiple=True, help="No tasks with one of these tags."),
@@ -71,7 +75,7 @@ def with_formats(command: Command) -> Command:
                 "formats",
                 multiple=True,
                 metavar="NAME[:PATH]",
-                help="text, json, junit, github, html or markdown; with :PATH into a file. Repeatable.",
+                help="text, json, jsonl, junit, github, html or markdown; with :PATH into a file. Repeatable.",
             ),
             click.option("-v", "--verbose", count=True, help="Also list what is in order."),
         )
@@ -134,9 +138,7 @@ def with_run(command: Command) -> Command:
                 "-f",
                 "--forks",
                 type=click.IntRange(min=1),
-                default=8,
-                show_default=True,
-                help="How many sites at once.",
+                help="How many sites at once (default: 16).",
             ),
         )
     ):

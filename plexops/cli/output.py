@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -130,6 +130,22 @@ def write_reports(
             emit(text_format.render(report, view))
         else:
             emit(FORMATS[name].render(masked, view))
+
+
+def open_report(path: Path | None) -> Callable[[str], None]:
+    """Give what writes a report line by line: to the terminal, or into a new file. Raises PlexopsError PLX-C703."""
+    if path is None:
+        return emit
+    _save(path, "")
+
+    def add(text: str) -> None:
+        try:
+            with path.open("a", encoding="utf-8", newline="\n") as file:
+                file.write(text)
+        except OSError as error:
+            raise _unwritable(path, error) from None
+
+    return add
 
 
 def evidence_of(report: RunReport) -> str:

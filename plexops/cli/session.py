@@ -30,6 +30,9 @@ from plexops.structs import replace
 from plexops.transport.trust import OfferedKey, fingerprint
 from plexops.transport.trust_store import ORIGIN, TrustStore
 
+#: What `--limit` takes for the sites that did not end in order in the last run over several.
+FAILED = "@failed"
+
 
 class Files(Struct, frozen=True):
     """Which files, sites and tasks a command is about."""
@@ -63,13 +66,20 @@ class Files(Struct, frozen=True):
         found = resolve(
             inventory,
             playbooks,
-            limit=self.limit,
+            limit=self._limit(),
             tags=self.tags,
             skip_tags=self.skip_tags,
             extra=extra_variables(self.extra_vars),
             keep_all=self.for_diagnosis,
         )
         return tuple(self._who_is_asked(tasks) for tasks in found)
+
+    def _limit(self) -> tuple[str, ...]:
+        """Put the names that `@failed` stands for in its place. Raises PlexopsError PLX-R112."""
+        words = [word.strip() for text in self.limit for word in text.split(",")]
+        return tuple(
+            name for word in words for name in (open_store().failed() if word == FAILED else (word,))
+        )
 
     def _who_is_asked(self, tasks: SiteTasks) -> SiteTasks:
         if self.offline:

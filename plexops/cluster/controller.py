@@ -10,7 +10,6 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
@@ -22,16 +21,14 @@ from plexops import __version__
 from plexops.cluster.assignment import Assignment, OtherVersion, Reply, assignment_for, decoded, encoded
 from plexops.cluster.worker import look
 from plexops.engine.history import unsettled
-from plexops.engine.keeping import keep_results, missing_part, unkept
+from plexops.engine.keeping import Keeper
 from plexops.engine.order import Order
 from plexops.engine.reporting import finding_report, finished
 from plexops.engine.runner import Interrupted
 from plexops.engine.site import Home
 from plexops.engine.site_reports import problem_report, unfinished_finding
 from plexops.engine.standing import Tell
-from plexops.evidence.folder import Store, new_run_id
-from plexops.evidence.masking import Masker, load_key, mask_report
-from plexops.evidence.scrub import Scrubber
+from plexops.evidence.folder import Store
 from plexops.model.errors import ExitStatus, PlexopsError, Problem, worst
 from plexops.model.run import FindingReport, MaskedReport, RunReport, SiteReport
 from plexops.structs import replace
@@ -50,43 +47,41 @@ _UNREACHABLE = (OSError, ImportError, RuntimeError, TypeError, ValueError)
 
 
 class Part(Struct, frozen=True):
-    """One home's part of a report: as this machine shows it, and masked. `worker` and `run` say where it was made."""
+    """One home's part of a report as this machine shows it. `worker` and `run` say where it was made, and masked."""
 
     site: SiteReport
-    masked: SiteReport
+    masked: SiteReport | None = None
     worker: str = ""
     run: str = ""
+    seconds: float = 0.0
 
 
 def run_on_cluster(
-    homes: Sequence[Home], order: Order, store: Store, address: str, directory: Path, tell: Tell
+    homes: Sequence[Home],
+    order: Order,
+    store: Store,
+    address: str,
+    directory: Path,
+    tell: Tell,
+    keeper: Keeper,
 ) -> tuple[RunReport, MaskedReport]:
     """Let workers look at homes that were opened on paper, and keep the masked evidence here.
 
     Raises PlexopsError where nothing could be asked of any worker, and Interrupted with the homes that were done.
     """
-    started, begin, run_id = datetime.now(UTC), time.monotonic(), new_run_id(datetime.now(UTC))
     assignments = _assignments(homes, order, TrustStore.load(store.root), directory)
-    document = MaskedReport(
-        command=order.command, run_id=run_id, started=started.isoformat(timespec="seconds"), seconds=0.0,
-        version=__version__, exit_status=0, sites=(),
-    )  # fmt: skip
-    masker = Masker(load_key(store.root), Scrubber(()))
-    parts: dict[int, Part] = {}
     whole = True
     try:
         with _connected(address, tell) as client:
-            for number, told in _looks(client, assignments, run_id):
-                part = _part(told, homes[number], document, masker)
-                parts[number] = _begun(part, homes[number], order, store, run_id)
+            for number, told in _looks(client, assignments, keeper.run_id):
+                part = _begun(_part(told, homes[number]), homes[number], order, store, keeper.run_id)
+                keeper.take(homes[number], part.site, time.monotonic() - part.seconds, part.masked)
     except KeyboardInterrupt:
+        keeper.end_early(homes)
         whole = False
-    ended = [
-        parts.get(number) or _own(missing_part(home.view.name, home.view.access), document, masker)
-        for number, home in enumerate(homes)
-    ]
-    document = replace(document, seconds=round(time.monotonic() - begin, 3))
-    report, masked = _kept(document, ended, masker, store)
+    if len(homes) > 1:
+        keeper.note_failed(homes)
+    report, masked = keeper.whole(homes)
     if not whole:
         raise Interrupted(report, masked)
     return report, masked
@@ -202,20 +197,16 @@ def _told(future: Future) -> Reply | Problem:
         return Problem("PLX-K106", reason, cure)
 
 
-def _part(told: Reply | Problem, home: Home, document: MaskedReport, masker: Masker) -> Part:
+def _part(told: Reply | Problem, home: Home) -> Part:
     if isinstance(told, Reply) and told.report is not None and len(told.report.sites) == 1:
         site = told.report.sites[0]
         # Its name may be masked, and is known here.
-        return Part(replace(site, name=home.view.name), site, told.worker, told.report.run_id)
+        return Part(
+            replace(site, name=home.view.name), site, told.worker, told.report.run_id, told.report.seconds
+        )
     if isinstance(told, Reply):
         told = Problem("PLX-K106", "the worker gave no report of one home", "Is it plexops that runs there?")
-    error = PlexopsError(replace(told, where=home.view.name))
-    return _own(finished(problem_report(error, home)), document, masker)
-
-
-def _own(site: SiteReport, document: MaskedReport, masker: Masker) -> Part:
-    """Give a part that was made here."""
-    return Part(site, mask_report(replace(document, sites=(site,)), masker).sites[0])
+    return Part(finished(problem_report(PlexopsError(replace(told, where=home.view.name)), home)))
 
 
 def _begun(part: Part, home: Home, order: Order, store: Store, run_id: str) -> Part:
@@ -230,33 +221,10 @@ def _begun(part: Part, home: Home, order: Order, store: Store, run_id: str) -> P
     if not unfinished or order.command != "audit":
         return part
     finding = finding_report(unfinished_finding(unfinished[0].id))
-    return replace(part, site=_busy(part.site, finding), masked=_busy(part.masked, finding))
+    masked = None if part.masked is None else _busy(part.masked, finding)
+    return replace(part, site=_busy(part.site, finding), masked=masked)
 
 
 def _busy(site: SiteReport, finding: FindingReport) -> SiteReport:
     status = worst((ExitStatus(site.exit_status), ExitStatus.BUSY))
     return replace(site, findings=(*site.findings, finding), exit_status=status)
-
-
-def _kept(
-    document: MaskedReport, parts: Sequence[Part], masker: Masker, store: Store
-) -> tuple[RunReport, MaskedReport]:
-    """Keep each home's part, and give the whole document; what could not be kept says so."""
-    report, masked = _documents(document, parts)
-    failed = keep_results(report, masked, store)
-    if not failed:
-        return report, masked
-    told = [
-        _own(unkept(part.site, failed[part.site.name]), document, masker)
-        if part.site.name in failed
-        else part
-        for part in parts
-    ]
-    return _documents(document, told)
-
-
-def _documents(document: MaskedReport, parts: Sequence[Part]) -> tuple[RunReport, MaskedReport]:
-    status = worst(ExitStatus(part.site.exit_status) for part in parts)
-    masked = replace(document, exit_status=status, sites=tuple(part.masked for part in parts))
-    shown = replace(masked, sites=tuple(part.site for part in parts))
-    return RunReport(**{name: getattr(shown, name) for name in RunReport.__struct_fields__}), masked

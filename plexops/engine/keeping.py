@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -30,9 +31,17 @@ _STANDS: Mapping[str, str] = {
 
 
 class Keeper:
-    """Takes each home's part of a run. Without `hand_on` the parts stay here, and `whole` gives all of them."""
+    """Takes each home's part of a run and hands it on. With `gather` the parts stay as well, and `whole` gives them."""
 
-    def __init__(self, command: RunCommand, run_id: str, store: Store, hand_on: HandOn | None = None) -> None:
+    def __init__(
+        self,
+        command: RunCommand,
+        run_id: str,
+        store: Store,
+        hand_on: HandOn | None = None,
+        *,
+        gather: bool = True,
+    ) -> None:
         # Before any device is asked: without the key there is no report that may leave.
         self._masker = Masker(load_key(store.root), Scrubber(()))
         self._begin = time.monotonic()
@@ -42,6 +51,7 @@ class Keeper:
         self._hand_on = hand_on
         self._statuses: dict[str, ExitStatus] = {}
         self._open = True
+        self._gather = gather
         self._head = RunReport(
             command=command,
             run_id=run_id,
@@ -57,14 +67,21 @@ class Keeper:
         """The run's id; empty where earlier runs are settled."""
         return self._head.run_id
 
-    def take(self, home: Home, site: SiteReport, begun: float) -> ExitStatus:
+    @property
+    def ended_early(self) -> bool:
+        """Whether a person interrupted."""
+        return not self._open
+
+    def take(
+        self, home: Home, site: SiteReport, begun: float, masked_by_worker: SiteReport | None = None
+    ) -> ExitStatus:
         """Mask and keep a home's part, and hand it on. Gives how it ended: what can't be kept is a problem in it.
 
         `begun` is when the home's turn came, by `time.monotonic`. Safe between threads.
         """
-        site = replace(site, taught=home.taught)
+        site = site if masked_by_worker else replace(site, taught=home.taught)
         masker = self._masker.about(Scrubber(home.access.secrets.known()))
-        report, masked = self._documents(site, masker, begun)
+        report, masked = self._documents(site, masker, begun, masked_by_worker)
         # A site whose part was not begun has no picture, and no folder of this run; one that is settled has no run.
         if site.hops and self._head.run_id:
             try:
@@ -85,8 +102,16 @@ class Keeper:
                     missing = _missing_part(home)
                     self._pass_on(home.view.name, *self._documents(missing, self._masker, time.monotonic()))
 
+    def note_failed(self, homes: Sequence[Home]) -> None:
+        """Note, for `--limit @failed`, which of several homes did not end in order. It is a help, and no evidence."""
+        names = [home.view.name for home in homes]
+        with contextlib.suppress(PlexopsError):
+            self._store.note_failed(
+                [name for name in names if self._statuses.get(name) != ExitStatus.IN_ORDER]
+            )
+
     def whole(self, homes: Sequence[Home]) -> tuple[RunReport, MaskedReport]:
-        """Give the run's document, in clear and masked, with the parts that were not handed on, in the homes' order."""
+        """Give the run's document, in clear and masked, with the parts that were gathered, in the homes' order."""
         head = replace(self._head, seconds=_since(self._begin), exit_status=worst(self._statuses.values()))
         parts = [self._parts[home.view.name] for home in homes if home.view.name in self._parts]
         return (
@@ -97,15 +122,20 @@ class Keeper:
             ),
         )
 
-    def _documents(self, site: SiteReport, masker: Masker, begun: float) -> tuple[RunReport, MaskedReport]:
-        report = replace(self._head, seconds=_since(begun), exit_status=site.exit_status, sites=(site,))
-        return report, mask_report(report, masker)
+    def _documents(
+        self, site: SiteReport, masker: Masker, begun: float, masked: SiteReport | None = None
+    ) -> tuple[RunReport, MaskedReport]:
+        head = replace(self._head, seconds=_since(begun), exit_status=site.exit_status)
+        report = replace(head, sites=(site,))
+        if masked is None:
+            return report, mask_report(report, masker)
+        return report, replace(mask_report(head, masker), sites=(masked,))
 
     def _pass_on(self, name: str, report: RunReport, masked: MaskedReport) -> None:
         self._statuses[name] = ExitStatus(report.exit_status)
-        if self._hand_on is None:
+        if self._gather:
             self._parts[name] = report, masked
-        else:
+        if self._hand_on is not None:
             self._hand_on(report, masked)
 
 

@@ -8,6 +8,7 @@ from concurrent.futures import wait
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Semaphore
 
 from plexops import __version__
 from plexops.engine.approved_plan import ApprovedPlan, Planner, blocked_by
@@ -50,6 +51,13 @@ from plexops.structs import replace
 from plexops.transport.machine import why_no_timer
 from plexops.transport.workers import workers
 
+#: How many homes are looked at at once, where nobody says.
+FORKS = 16
+#: After so many seconds a home is one that waits for a silent device.
+SLOW = 3.0
+#: So many homes may wait for silent devices, for each that is looked at.
+_THREADS_EACH = 8
+
 
 class Interrupted(KeyboardInterrupt):
     """A person interrupted a look at several sites: what was seen until then."""
@@ -61,16 +69,22 @@ class Interrupted(KeyboardInterrupt):
 
 
 def run(
-    homes: Sequence[Home], order: Order, store: Store, forks: int = 8, hand_on: HandOn | None = None
+    homes: Sequence[Home],
+    order: Order,
+    store: Store,
+    forks: int | None = None,
+    hand_on: HandOn | None = None,
+    *,
+    gather: bool = True,
 ) -> tuple[RunReport, MaskedReport]:
     """Carry out an order over all sites and keep the evidence. Gives the report, and the one that may leave.
 
-    Each home's part is masked and kept as soon as the home is done. `hand_on` takes the parts one at a time, in the
-    order in which homes end, and the documents given at the end then hold none of them; without it they hold all.
-    Evidence that cannot be kept any more is a problem in the report: what became of the devices is in it too. Raises
-    Interrupted with the sites that were done.
+    Each home's part is masked and kept as soon as the home is done, and handed on, one at a time. Without `gather` the
+    documents that are given at the end hold no part: memory does not grow with the homes. Evidence that cannot be kept
+    any more is a problem in the report: what became of the devices is in it too. Raises Interrupted with the sites that
+    were done.
     """
-    keeper = Keeper(order.command, new_run_id(datetime.now(UTC)), store, hand_on)
+    keeper = Keeper(order.command, new_run_id(datetime.now(UTC)), store, hand_on, gather=gather)
     writing = order.command in ("apply", "rollback", "rollback-dry-run", "recover")
     whole = True
     if writing or len(homes) == 1:
@@ -78,7 +92,9 @@ def run(
             if _carry_out(homes, home, order, store, keeper) != ExitStatus.IN_ORDER and writing:
                 break
     else:
-        whole = _all_at_once(homes, order, store, keeper, forks)
+        whole = _all_at_once(homes, order, store, keeper, forks or FORKS)
+    if len(homes) > 1:
+        keeper.note_failed(homes)
     report, masked = keeper.whole(homes)
     if not whole:
         raise Interrupted(report, masked)
@@ -86,16 +102,39 @@ def run(
 
 
 def _all_at_once(homes: Sequence[Home], order: Order, store: Store, keeper: Keeper, forks: int) -> bool:
-    """Look at many sites. False: a person interrupted, and the sites that were not done say so."""
+    """Look at many sites. False: a person interrupted, and the sites that were not done say so.
+
+    `forks` homes at a time; one that is not done after SLOW seconds waits for a silent device, and gives its place to
+    the next.
+    """
+    places, busy = Semaphore(forks), dict[str, float]()
+
+    def carry_out(home: Home) -> None:
+        places.acquire()
+        busy[home.view.name] = time.monotonic()
+        try:
+            if not keeper.ended_early:
+                _carry_out(homes, home, order, store, keeper)
+        finally:
+            give_way(home.view.name)
+
+    def give_way(name: str) -> None:
+        if busy.pop(name, None) is not None:
+            places.release()
+
     try:
-        with workers(max(1, forks)) as pool:
-            looks = [pool.submit(_carry_out, homes, home, order, store, keeper) for home in homes]
-            wait(looks)
+        with workers(min(len(homes), forks * _THREADS_EACH)) as pool:
+            left = {pool.submit(carry_out, home) for home in homes}
+            while left:
+                done, left = wait(left, SLOW / 3)
+                for look in done:
+                    look.result()  # what went wrong in our own hands, and not at a home
+                for name, since in tuple(busy.items()):
+                    if time.monotonic() - since > SLOW:
+                        give_way(name)
     except KeyboardInterrupt:
         keeper.end_early(homes)
         return False
-    for look in looks:
-        look.result()  # what went wrong in our own hands, and not at a home
     return True
 
 

@@ -8,14 +8,16 @@ references to secrets, never secrets, and addresses in clear: recovering needs t
 from __future__ import annotations
 
 import hashlib
+import json
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
+import msgspec
 from msgspec import Struct
 
 from plexops.evidence.chain import ENDED, ENDING, PRUNED, Chain, Noted, noted
@@ -23,9 +25,11 @@ from plexops.evidence.files import (
     check_folder,
     check_parent,
     make_folder,
+    read_file,
     sync_folder,
     unreadable,
     unwritable,
+    write_file,
 )
 from plexops.evidence.journal import FINISH, Journal, JournalText
 from plexops.evidence.run_folder import EXHIBITS, JOURNAL, PRIVATE, RunFolder
@@ -33,6 +37,8 @@ from plexops.model.errors import PlexopsError, Problem
 from plexops.pattern import Pattern
 
 CHAIN = "chain.jsonl"
+#: Which sites did not end in order in the last run over several.
+_FAILED = "failed.json"
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _RUN_ID = Pattern(r"[0-9a-hjkmnp-tv-z]{26}")
@@ -285,6 +291,30 @@ class Store(Struct, frozen=True):
         check_parent(root.parent)
         make_folder(root)
         return cls(root)
+
+    def note_failed(self, sites: Sequence[str]) -> None:
+        """Note which sites did not end in order in the last run over several. Raises PlexopsError PLX-R102."""
+        write_file(self.root / _FAILED, json.dumps(sites).encode())
+
+    def failed(self) -> tuple[str, ...]:
+        """Give the sites that did not end in order in the last run over several.
+
+        Raises PlexopsError PLX-R112 where there is none, or no such run, and PLX-R105 where the note is damaged.
+        """
+        path = self.root / _FAILED
+        cure = "Look at all of them first: plexops audit"
+        try:
+            found = msgspec.json.decode(read_file(path), type=tuple[str, ...])
+        except FileNotFoundError:
+            raise PlexopsError(Problem("PLX-R112", "there was no run over several sites yet", cure)) from None
+        except msgspec.DecodeError:
+            reason = f"{path} is no list of sites"
+            raise PlexopsError(Problem("PLX-R105", reason, cure, where=str(path))) from None
+        if not found:
+            raise PlexopsError(
+                Problem("PLX-R112", "the last run over several sites ended in order at each", cure)
+            )
+        return found
 
     def site(self, name: str) -> SiteFolder:
         """Make or check one site's folder. A name of any characters is fine: they are written as %XX."""

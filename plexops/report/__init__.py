@@ -32,6 +32,12 @@ def _json(report: MaskedReport, view: View) -> str:
     return json_format.render(report, view)
 
 
+def _jsonl(report: MaskedReport, view: View) -> str:
+    from plexops.report import fleet
+
+    return fleet.render_lines(report, view)
+
+
 def _junit(report: MaskedReport, view: View) -> str:
     from plexops.report import junit
 
@@ -62,6 +68,9 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
     {
         "text": Format("text", "for people, on a terminal", ".txt", _text),
         "json": Format("json", "for machines: the whole document", ".json", _json),
+        "jsonl": Format(
+            "jsonl", "for machines: a document of each home on a line, and a summary", ".jsonl", _jsonl
+        ),
         "junit": Format("junit", "for CI systems that show test results", ".xml", _junit),
         "github": Format("github", "for GitHub Actions: log and annotations", ".txt", _github),
         "html": Format("html", "one page to keep or to hand on", ".html", _html),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
 from plexops.model.run import DRY_RUNS, MaskedReport, RunReport, SiteReport
 from plexops.report import html_parts as parts
+from plexops.report.fleet import Group, groups, row_of
 from plexops.report.html_verdict import three_ways, verdict
 from plexops.report.markup import Child, Html, join, tag
 from plexops.report.picture import mark, picture
@@ -49,7 +51,8 @@ def _head(report: RunReport, style: str) -> Html:
 
 def _body(report: RunReport) -> Html:
     several = len(report.sites) > 1
-    sections = [_site(site, f"s{number}", several=several) for number, site in enumerate(report.sites, 1)]
+    named = [(site, f"s{number}") for number, site in enumerate(report.sites, 1)]
+    sections = [_folded(*one) if several else _site(*one, several=False) for one in named]
     return tag(
         "body",
         tag("a", "Skip to the report", class_="skip", href="#report"),
@@ -82,19 +85,40 @@ def _masthead(report: RunReport) -> Html:
 
 
 def _headline(report: RunReport) -> Html:
+    """How many homes ended how, and each with what it came to and the way to its part below."""
     diagnosis = report.command == "diagnose"  # it judges no task, so there is nothing to count
+    found = groups([row_of(site) for site in report.sites])
+    number_of = {site.name: number for number, site in enumerate(report.sites, 1)}
+    rows = [
+        tag(
+            "tr",
+            tag("td", str(len(group.homes)), data_label="Homes"),
+            tag("td", parts.line(group.cause), data_label="Cause"),
+            tag("td", str(group.exit_status), data_label="Exit"),
+            tag("td", join(_links(group, number_of)), data_label="Which"),
+        )
+        for group in found
+    ]
     return tag(
         "div",
         tag("h1", f"{len(report.sites)} sites" + ("" if diagnosis else f": {counts(report.sites)}")),
-        tag(
-            "ul",
-            *(
-                tag("li", tag("a", parts.line(site.name), href=f"#s{number}"), f" {parts.line(site.outcome)}")
-                for number, site in enumerate(report.sites, 1)
-            ),
-        ),
+        parts.table(("Homes", "Cause", "Exit", "Which"), rows, "fleet"),
         class_="card",
     )
+
+
+def _links(group: Group, number_of: Mapping[str, int]) -> Iterator[Child]:
+    for name in group.homes:
+        yield tag("a", parts.line(name), href=f"#s{number_of[name]}")
+        yield " "
+
+
+def _folded(site: SiteReport, name: str) -> Html:
+    """One home of several, to be opened."""
+    kind, word = parts.standing(site)
+    title = tag("summary", mark(kind), tag("strong", parts.line(site.name)), tag("span", word),
+                tag("span", parts.line(site.outcome)))  # fmt: skip
+    return tag("details", title, _site(site, name, several=True))
 
 
 def _site(site: SiteReport, name: str, *, several: bool) -> Html:

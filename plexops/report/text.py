@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from plexops.model.finding import FindingStatus
 from plexops.model.run import DRY_RUNS, Exhibit, FindingReport, Hop, RunReport, SiteReport, VerdictReport
 from plexops.pattern import Pattern
+from plexops.report.fleet import FEW, row_of, summary_text
 from plexops.report.plan_text import change_lines, guard_lines, outcome_lines
 from plexops.report.problem import render_problem
 from plexops.report.terminal import Pen, Style, labelled, one_line, safe_term, width_of, wrap
@@ -30,7 +31,8 @@ MARK_STYLES = {
     "unknown": Style.UNKNOWN,
     "not-asked": Style.FAINT,
 }
-_NOT_SENDING = {"audit", "diagnose", *DRY_RUNS}
+_LOOKS = {"audit", "diagnose"}
+_NOT_SENDING = {*_LOOKS, *DRY_RUNS}
 #: Below this a right-aligned place leaves no room for what was found.
 _WIDE = 96
 _NARROWEST = 40
@@ -44,6 +46,8 @@ _NAMED = Pattern(r"[0-9]+(?:\.[0-9]+){3}|“[^”]+”|\b[0-9]{4,5}\b")
 
 def render(report: RunReport, view: View) -> str:
     """Give the report as text that ends with a newline."""
+    if len(report.sites) > FEW and report.command in _LOOKS and not view.verbose:
+        return summary_text(report, [row_of(site) for site in report.sites], view)
     report = visible(report, exhibits=view.verbose)
     pen = Pen(view.colour, view.unicode)
     width = max(_NARROWEST, view.width)
@@ -52,6 +56,14 @@ def render(report: RunReport, view: View) -> str:
         lines += [*_site(report, site, pen, width, view), ""]
     lines += _last(report, pen, width, view)
     return pen.finish("\n".join(lines) + "\n")
+
+
+def render_part(report: RunReport, view: View) -> str:
+    """Give the part of one home of many, as soon as it is done: without a run's closing lines."""
+    shown = visible(report, exhibits=view.verbose)
+    pen = Pen(view.colour, view.unicode)
+    lines = _site(shown, shown.sites[0], pen, max(_NARROWEST, view.width), view)
+    return pen.finish("\n".join([*lines, ""]) + "\n")
 
 
 def _site(report: RunReport, site: SiteReport, pen: Pen, width: int, view: View) -> list[str]:

@@ -47,11 +47,13 @@ def command(**options: Any) -> int:
     PLAYBOOKS may also be one plan file that --out wrote: then --approve DIGEST is needed, and a plan that no longer
     fits is refused. Exit status: 0 proven, 3 refused, 4 kept but unproven, 5 undone, 6 the undo failed.
     """
+    from plexops.cli.fleet import carrying, look
     from plexops.cli.output import emit, parse_formats, require_writable, write_reports
     from plexops.cli.progress import Progress
     from plexops.cli.session import files_from, open_homes, open_store
     from plexops.engine.order import Order
     from plexops.engine.runner import run
+    from plexops.engine.standing import silent
 
     if options["list_tasks"]:
         from plexops.cli.listing import task_list
@@ -63,9 +65,9 @@ def command(**options: Any) -> int:
     formats = parse_formats(options["formats"])
     if options["out"] is not None:
         require_writable(options["out"])
-    store = open_store()
+    store, files = open_store(), files_from(options)
     homes = open_homes(
-        files_from(options),
+        files,
         store,
         ask_pass=options["ask_pass"],
         ask_become_pass=options["ask_become_pass"],
@@ -77,7 +79,8 @@ def command(**options: Any) -> int:
     progress = Progress()
     order = Order(
         tell=progress,
-        watch=progress.at_a_terminal,
+        # Of many homes a bar tells: what each of them begins would only scroll it away.
+        watch=silent if options["dry_run"] and len(homes) > 1 else progress.at_a_terminal,
         command="dry-run" if options["dry_run"] else "apply",
         adopt=frozenset(options["adopt"]),
         approve=None if options["dry_run"] else approval(options, progress),
@@ -87,7 +90,9 @@ def command(**options: Any) -> int:
         given=given_words(options),
         names_site=len(homes) > 1 or bool(options["limit"]),
     )
-    report, masked = run(homes, order, store, options["forks"])
+    if options["dry_run"]:
+        return look(homes, order, formats, options["verbose"], carrying(homes, order, store, files, options))
+    report, masked = run(homes, order, store)
     progress.pause()
     write_reports(report, masked, formats, options["verbose"])
     return report.exit_status

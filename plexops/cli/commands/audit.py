@@ -39,10 +39,11 @@ def command(**options: Any) -> int:
 
     Exit status: 0 in order, 1 findings, 3 a safe stop, 4 something could not be seen.
     """
+    from plexops.cli.fleet import carrying, look
     from plexops.cli.output import emit, note, parse_formats, write_reports
     from plexops.cli.session import files_from, open_homes, open_store
     from plexops.engine.order import Order
-    from plexops.engine.runner import Interrupted, run
+    from plexops.engine.runner import Interrupted
 
     if options["list_tasks"]:
         from plexops.cli.listing import task_list
@@ -57,7 +58,7 @@ def command(**options: Any) -> int:
         )
     store, files = open_store(), files_from(options)
     if options["cluster"]:
-        from plexops.cli.on_cluster import homes_on_paper, run_there
+        from plexops.cli.on_cluster import homes_on_paper
     while True:
         homes = (
             homes_on_paper(files)
@@ -78,12 +79,11 @@ def command(**options: Any) -> int:
             names_site=len(homes) > 1 or bool(options["limit"]),
             evidence=answers_of(options["told"], homes),
         )
+        carry_out = carrying(homes, order, store, files, options)
+        if not options["retry_for"]:
+            return look(homes, order, formats, options["verbose"], carry_out)
         try:
-            report, masked = (
-                run_there(homes, order, store, files, options["cluster"])
-                if options["cluster"]
-                else run(homes, order, store, options["forks"])
-            )
+            report, masked = carry_out(None, True)
         except Interrupted as stop:
             write_reports(stop.report, stop.masked, formats, options["verbose"])
             raise

@@ -76,10 +76,10 @@ def command(**options: Any) -> int:
         _refuse_beside_quick()
         return _quick(options, checkers)
     person = at_terminal(options["told"]) if options["ask"] else None
-    from plexops.cli.output import parse_formats, write_reports
+    from plexops.cli.fleet import carrying, look
+    from plexops.cli.output import parse_formats
     from plexops.cli.session import files_from, open_homes, open_store
     from plexops.engine.order import Order
-    from plexops.engine.runner import Interrupted, run
     from plexops.engine.supplied import bring
 
     formats = parse_formats(options["formats"])
@@ -87,7 +87,7 @@ def command(**options: Any) -> int:
     store = open_store()
     files = replace(files_from(options), for_diagnosis=True, offline=options["offline"], checkers=checkers)
     if options["cluster"]:
-        from plexops.cli.on_cluster import homes_on_paper, run_there
+        from plexops.cli.on_cluster import homes_on_paper
     elif options["replay"] is None:
         files = _on_the_host(files, ask_become_pass=options["ask_become_pass"])
         files = _log_alone(files, evidence)
@@ -109,17 +109,7 @@ def command(**options: Any) -> int:
     said = answers_of(options["told"], homes, may_be_new=options["ask"])
     evidence = replace(evidence, told=said.told, told_site=said.told_site)
     order = Order("diagnose", evidence=evidence, refresh=options["refresh"], person=person)
-    try:
-        report, masked = (
-            run_there(homes, order, store, files, options["cluster"])
-            if options["cluster"]
-            else run(homes, order, store, options["forks"])
-        )
-    except Interrupted as stop:
-        write_reports(stop.report, stop.masked, formats, options["verbose"])
-        raise
-    write_reports(report, masked, formats, options["verbose"])
-    return report.exit_status
+    return look(homes, order, formats, options["verbose"], carrying(homes, order, store, files, options))
 
 
 def _on_the_host(files: Files, *, ask_become_pass: bool) -> Files:

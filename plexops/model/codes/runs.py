@@ -110,6 +110,14 @@ CODES: tuple[Code, ...] = (
         "this one. A look changes nothing.",
     ),
     Code(
+        "PLX-R112",
+        "there is nothing to repeat",
+        ExitStatus.USAGE,
+        "“--limit @failed” takes the sites that did not end with status 0 in the last run over several sites, of any "
+        "command. A run over a single site leaves that list as it is. Where there was no such run, or all of it ended in "
+        "order, there is nothing to take.",
+    ),
+    Code(
         "PLX-R201",
         "a change cannot be written for this device",
         ExitStatus.SAFE_STOP,

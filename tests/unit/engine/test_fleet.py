@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import gc
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from plexops.cli.session import Files, open_homes
 from plexops.config.secrets import Secrets
 from plexops.drivers.compile import CompiledProfile, compile_profile
+from plexops.engine import runner
 from plexops.engine.order import Order
 from plexops.engine.runner import run
 from plexops.engine.site import Home
@@ -75,7 +78,9 @@ def test_homes_are_handed_on_one_by_one_and_let_go(homes: tuple[Home, ...], tmp_
         gc.collect()
         alive.append(sum(type(one) is SiteReport for one in gc.get_objects()))
 
-    report, masked = run(homes, Order("audit"), Store.open(tmp_path / "state"), forks=1, hand_on=take)
+    report, masked = run(
+        homes, Order("audit"), Store.open(tmp_path / "state"), forks=1, hand_on=take, gather=False
+    )
     assert sorted(names) == sorted(home.view.name for home in homes)
     assert (report.sites, masked.sites) == ((), ())
     assert report.exit_status == ExitStatus.INCOMPLETE
@@ -117,3 +122,50 @@ def test_what_two_homes_have_in_common_is_masked_once(
     report, _ = run(homes, Order("audit"), Store.open(tmp_path / "state"), forks=1)
     assert {part.access for part in report.sites} == {"forward"}
     assert shapes.count("forward") == 1
+
+
+def test_a_home_that_is_silent_gives_its_place_to_the_next(
+    homes: tuple[Home, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With one fork and a first home that answers only when all others have been looked at."""
+    others_done = threading.Event()
+    done: list[str] = []
+    run_site = runner.run_site
+
+    def silent_first(home: Home, order: Order, store: Store, run_id: str) -> SiteReport:
+        if home.view.name == "home0":
+            assert others_done.wait(60)
+        return run_site(home, order, store, run_id)
+
+    def take(report: RunReport, _masked: MaskedReport) -> None:
+        done.append(report.sites[0].name)
+        if len(done) == HOMES - 1:
+            others_done.set()
+
+    monkeypatch.setattr(runner, "run_site", silent_first)
+    monkeypatch.setattr(runner, "SLOW", 0.05)
+    report, _ = run(homes, Order("audit"), Store.open(tmp_path / "state"), forks=1, hand_on=take)
+    assert done[-1] == "home0"
+    assert not any(part.errors[0].code == "PLX-X001" for part in report.sites)
+
+
+def test_interrupted_it_gives_what_is_known(
+    homes: tuple[Home, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+
+    def take(report: RunReport, _masked: MaskedReport) -> None:
+        done.append(report.sites[0].name)
+
+    def interrupted(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runner, "wait", interrupted)
+    store = Store.open(tmp_path / "state")
+    with pytest.raises(runner.Interrupted) as stop:
+        run(homes, Order("audit"), store, forks=1, hand_on=take)
+    assert sorted(done) == sorted(home.view.name for home in homes)
+    assert [part.name for part in stop.value.report.sites] == [home.view.name for home in homes]
+    missing = [part for part in stop.value.masked.sites if part.errors[0].code == "PLX-R109"]
+    assert missing
+    assert set(store.failed()) >= {part.name for part in missing}

@@ -158,6 +158,7 @@ def test_several_sites_have_one_heading_and_links_of_their_own() -> None:
     page = assert_harmless(render(both, View()))
     assert len(page.all("h1")) == 1
     assert {"#s1", "#s2", "#s1-e2", "#s2-e1"} <= {a["href"] for a in page.all("a")}
+    assert not {"open"} & set().union(*page.all("details")[:1]), "each home is folded away below the table"
 
 
 def test_long_exhibit_is_cut_and_says_so() -> None:

@@ -1,0 +1,121 @@
+"""Carry out a look and show it: as soon as each home is done where the format allows it, and all of it at the end."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from plexops.cli.output import emit, evidence_of, open_report, view_for, write_reports
+from plexops.structs import replace
+
+if TYPE_CHECKING:
+    from plexops.cli.session import Files
+    from plexops.engine.keeping import HandOn
+    from plexops.engine.order import Order
+    from plexops.engine.site import Home
+    from plexops.evidence.folder import Store
+    from plexops.model.run import MaskedReport, RunReport
+    from plexops.report.fleet import Row
+
+    #: Gets what takes each home that is done, and whether all of them are wanted at the end.
+    CarryOut: TypeAlias = Callable[[HandOn | None, bool], tuple[RunReport, MaskedReport]]
+
+Formats = Sequence[tuple[str, Path | None]]
+
+
+def carrying(
+    homes: Sequence[Home], order: Order, store: Store, files: Files, options: Mapping[str, Any]
+) -> CarryOut:
+    """Give what carries out a look: this machine, or with `--cluster` its workers."""
+
+    def carry_out(hand_on: HandOn | None, gather: bool) -> tuple[RunReport, MaskedReport]:
+        if options.get("cluster"):
+            from plexops.cli.on_cluster import run_there
+
+            return run_there(homes, order, store, files, options["cluster"], hand_on, gather=gather)
+        from plexops.engine.runner import run
+
+        return run(homes, order, store, options["forks"], hand_on, gather=gather)
+
+    return carry_out
+
+
+def look(homes: Sequence[Home], order: Order, formats: Formats, verbose: int, carry_out: CarryOut) -> int:
+    """Carry out a look, show it, and give its exit status. After Ctrl-C what is known is shown before it is raised."""
+    from plexops.cli.progress import homes_done
+    from plexops.engine.runner import Interrupted
+
+    if len(homes) == 1:
+        report, masked = carry_out(None, True)
+        write_reports(report, masked, formats, verbose)
+        return report.exit_status
+    fleet = _Fleet(homes, order, formats, verbose)
+    try:
+        with homes_done(0 if fleet.prints else len(homes)) as done:
+
+            def take(report: RunReport, masked: MaskedReport) -> None:
+                fleet.take(report, masked)
+                done(report.exit_status)
+
+            report, masked = carry_out(take, bool(fleet.whole))
+    except Interrupted as stop:
+        fleet.end(stop.report, stop.masked)
+        raise
+    fleet.end(report, masked)
+    return report.exit_status
+
+
+class _Fleet:
+    """Shows several homes. Of those that are done only a row stays, unless a format wants all of them at once."""
+
+    def __init__(self, homes: Sequence[Home], order: Order, formats: Formats, verbose: int) -> None:
+        from plexops.report.fleet import FEW
+
+        many = len(homes) > FEW
+        self._formats = formats
+        self._verbose = verbose
+        self._text = many and ("text", None) in formats
+        #: A plan is shown whole: a person approves it.
+        self._details = self._text and (verbose > 0 or order.command == "dry-run")
+        self._lines = [open_report(path) for name, path in formats if name == "jsonl"]
+        self._view = view_for(sys.stdout, verbose)
+        self._rows: list[Row] = []
+        self._masked_rows: list[Row] = []
+        #: The formats that are one document of all homes.
+        self.whole = [
+            (name, path)
+            for name, path in formats
+            if name != "jsonl" and not (self._text and (name, path) == ("text", None))
+        ]
+
+    @property
+    def prints(self) -> bool:
+        """Whether homes are printed while others are asked: then a bar would be in the way."""
+        return self._details or ("jsonl", None) in self._formats
+
+    def take(self, report: RunReport, masked: MaskedReport) -> None:
+        """Show one home that is done."""
+        from plexops.report.fleet import document_line, row_of
+
+        shown = report if sys.stdout.isatty() else masked
+        self._rows.append(row_of(shown.sites[0]))
+        self._masked_rows.append(row_of(masked.sites[0]))
+        for write in self._lines:
+            write(document_line(masked))
+        if self._details:
+            from plexops.report.text import render_part
+
+            emit(render_part(shown, self._view))
+
+    def end(self, report: RunReport, masked: MaskedReport) -> None:
+        """Show what is about all homes."""
+        from plexops.report.fleet import summary_line, summary_text
+
+        for write in self._lines:
+            write(summary_line(masked, self._masked_rows))
+        if self._text:
+            view = replace(self._view, evidence=evidence_of(report))
+            emit(summary_text(report, self._rows, view))
+        write_reports(report, masked, self.whole, self._verbose)
