@@ -53,7 +53,11 @@ def look(homes: Sequence[Home], order: Order, formats: Formats, verbose: int, ca
     from plexops.engine.runner import Interrupted
 
     if len(homes) == 1:
-        report, masked = carry_out(None, True)
+        try:
+            report, masked = carry_out(None, True)
+        except Interrupted as stop:  # a worker looks at it: of a look from here nothing would be known
+            write_reports(stop.report, stop.masked, formats, verbose)
+            raise
         write_reports(report, masked, formats, verbose)
         return report.exit_status
     sys.setswitchinterval(_SWITCH_SECONDS)
