@@ -1,5 +1,5 @@
 # Sourced by the other scripts, from the root of the checkout: the private environment in .venv.
-# Quick when nothing changed: a stamp keeps the checksum of pyproject.toml.
+# Quick when nothing changed: a stamp keeps the checksum of pyproject.toml and of uv.lock.
 # shellcheck shell=sh
 
 say() { printf '%s\n' "$*" >&2; }
@@ -27,7 +27,7 @@ find_python() {
 # make_environment GROUP: `run` installs only plexops, `dev` what the tests need as well, `nightly` what those of the night do.
 make_environment() {
 	[ -f pyproject.toml ] || die "there is no pyproject.toml here: run this from a checkout"
-	wanted=$(cksum <pyproject.toml)
+	wanted=$(cat pyproject.toml uv.lock | cksum)
 	for group in "$1" dev nightly; do
 		[ "$group" != dev ] || [ "$1" != nightly ] || continue
 		stamp=".venv/.installed-$group"
@@ -47,11 +47,16 @@ install_with_uv() {
 		# Without a Python of this machine uv fetches one.
 		uv venv --quiet --python "$(find_python || echo 3.12)" .venv || return 1
 	fi
-	if [ "$1" = run ]; then
-		uv pip install --quiet --python .venv/bin/python --editable .
-	else
-		uv pip install --quiet --python .venv/bin/python --editable . --group "$1"
-	fi
+	locked uv "$1" >.venv/locked.txt || return 1
+	uv pip install --quiet --python .venv/bin/python --require-hashes --requirement .venv/locked.txt &&
+		uv pip install --quiet --python .venv/bin/python --no-deps --editable .
+}
+
+# locked UV GROUP: the versions of uv.lock with their hashes. By name, not by address: a mirror of the index does as well.
+locked() {
+	which=--no-dev
+	[ "$2" = run ] || which="--group=$2"
+	"$1" export --quiet --frozen --no-emit-project --no-header "$which"
 }
 
 install_with_pip() {
@@ -67,13 +72,18 @@ install_with_pip() {
 			"$python" -m venv .venv || die "no environment could be made; on Debian: apt-get install python3-venv"
 		fi
 	fi
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip
-	if [ "$1" = run ]; then
-		.venv/bin/python -m pip install --quiet --editable .
-	else
-		.venv/bin/python -m pip install --quiet --editable . --group "$1"
+	pip_install --upgrade pip
+	# uv has no part in it but to read its lock.
+	if pip_install uv && locked .venv/bin/uv "$1" >.venv/locked.txt &&
+		pip_install --require-hashes --requirement .venv/locked.txt; then
+		pip_install --no-deps --editable .
+		return
 	fi
+	say "the versions of uv.lock are not to be had here: installing what pyproject.toml admits"
+	if [ "$1" = run ]; then pip_install --editable .; else pip_install --editable . --group "$1"; fi
 }
+
+pip_install() { .venv/bin/python -m pip install --quiet --disable-pip-version-check "$@"; }
 
 runs_here() { .venv/bin/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; }
 
