@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 DATA = HERE / "data"
 EXPECTED = HERE / "expected"
-#: Captures of others, which are read in place and not shipped.
-FOREIGN = Path(
-    os.environ.get("PLEXOPS_CAPTURES") or Path(__file__).resolve().parents[2] / "../shared/captures"
-)
-
-
-def find(name: str) -> Path | None:
-    """Give the file of a capture (`openwrt/uci_changes.txt`), ours or others'; None where it is absent."""
-    return next((folder / name for folder in (DATA, FOREIGN) if (folder / name).is_file()), None)
 
 
 def answer(path: Path, command: str | None) -> str:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from ipaddress import IPv4Address
-from pathlib import Path
 
 import pytest
 
@@ -22,11 +20,8 @@ from plexops.lab.base import (
 )
 from plexops.lab.clock import ScaledClock
 from plexops.lab.routers.openwrt import OpenWrtRouter
+from tests.captures.capture_files import DATA
 
-CAPTURES = Path(
-    os.environ.get("PLEXOPS_CAPTURES", Path(__file__).resolve().parents[2] / "../shared/captures")
-)
-pytestmark = pytest.mark.skipif(not CAPTURES.is_dir(), reason=f"no captures in {CAPTURES}")
 WAN = IPv4Address("62.155.240.55")
 SOMEBODY = IPv4Address("93.184.216.34")
 
@@ -52,7 +47,7 @@ uci set upnpd.config.enabled=0
 
 
 def capture(name: str) -> str:
-    return (CAPTURES / "openwrt" / name).read_text()
+    return (DATA / "openwrt" / name).read_text()
 
 
 def make_router(seed: Seed | None = None) -> OpenWrtRouter:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Callable, Iterator
 from ipaddress import IPv4Address
@@ -26,11 +25,9 @@ from plexops.lab.https import TlsFiles, make_tls
 from plexops.lab.network import Listener
 from plexops.lab.routers.opnsense import OpnSenseRouter
 from plexops.lab.routers.opnsense_seed import Backend
+from tests.captures.capture_files import DATA
 from tests.lab_sim.listening import listening
 
-CAPTURES = Path(
-    os.environ.get("PLEXOPS_CAPTURES", Path(__file__).resolve().parents[2] / "../shared/captures")
-)
 STRANGER = IPv4Address("198.51.100.20")
 PLEX_MAC = "3c:ec:ef:12:34:56"
 NOWHERE = "00000000-0000-0000-0000-000000000000"
@@ -469,10 +466,7 @@ def test_what_is_not_simulated_is_not_there(firewall: Firewall, path: str) -> No
 
 def recorded(name: str) -> tuple[str, Any, Any]:
     """Give path, request body and answer of a capture."""
-    file = CAPTURES / "opnsense" / f"{name}.txt"
-    if not file.exists():
-        pytest.skip(f"no capture at {file}")
-    lines = file.read_text().splitlines()
+    lines = (DATA / "opnsense" / f"{name}.txt").read_text().splitlines()
     sent = [line[2:] for line in lines if line.startswith("> ")]
     start = next(i for i, line in enumerate(lines) if line.startswith("< ")) + 1
     body = json.loads(sent[1]) if len(sent) > 1 else None

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import re
 import threading
 import time
@@ -10,7 +9,6 @@ import xml.etree.ElementTree as ET
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import plexapi.server
@@ -23,11 +21,9 @@ from plexops.lab.base import DeviceLog
 from plexops.lab.network import Listener
 from plexops.lab.plex import PlexSeed, PlexServer, Verdict
 from plexops.lab.plex_settings import SETTINGS
+from tests.captures.capture_files import DATA
 from tests.lab_sim.listening import listening
 
-CAPTURES = Path(
-    os.environ.get("PLEXOPS_CAPTURES", Path(__file__).resolve().parents[2] / "../shared/captures")
-)
 TOKEN = PlexSeed().token
 #: plexapi has no types.
 Client: Any = plexapi.server.PlexServer
@@ -311,10 +307,7 @@ def test_without_debug_logging_the_deciding_lines_are_missing(start: Start) -> N
 
 
 def test_the_table_agrees_with_a_real_server() -> None:
-    capture = CAPTURES / "plex" / "plexapirs_prefs.json"
-    if not capture.exists():
-        pytest.skip(f"no capture at {capture}")
-    real = {row["id"]: row for row in json.loads(capture.read_text())["MediaContainer"]["Setting"]}
+    real = {row["id"]: row for row in json.loads((DATA / "plex" / "settings.json").read_text())}
     for setting in SETTINGS:
         row = real[setting.id]
         ours = (setting.type, setting.default, setting.hidden, setting.advanced, setting.group)

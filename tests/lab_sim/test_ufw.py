@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
 import threading
 from ipaddress import IPv4Address
-from pathlib import Path
 from typing import Literal
-
-import pytest
 
 from plexops.lab.base import DeviceLog, Packet
 from plexops.lab.clock import ScaledClock
@@ -17,11 +13,8 @@ from plexops.lab.filesystem import FileSystem
 from plexops.lab.server_filters import KernelFilters
 from plexops.lab.shell import Shell
 from plexops.lab.ufw import Rule, Ufw
+from tests.captures.capture_files import DATA
 
-CAPTURES = Path(
-    os.environ.get("PLEXOPS_CAPTURES", Path(__file__).resolve().parents[2] / "../shared/captures")
-)
-pytestmark = pytest.mark.skipif(not CAPTURES.is_dir(), reason=f"no captures in {CAPTURES}")
 ANYBODY = IPv4Address("93.184.216.34")
 NEIGHBOUR = IPv4Address("192.168.1.2")
 
@@ -42,7 +35,7 @@ class Machine:
 
     def replay(self, name: str, *skip: str) -> None:
         """Run each captured command and compare what it prints, and its status."""
-        text = (CAPTURES / "firewall" / name).read_text()
+        text = (DATA / "firewall" / name).read_text()
         blocks = re.findall(r"^\$ (ufw .*)\n((?:(?!\$ |# rc=).*\n)*)# rc=(\d+)\n", text, re.MULTILINE)
         assert blocks
         for command, expected, status in blocks:
@@ -73,8 +66,7 @@ def test_a_life_of_ufw() -> None:
     machine.replay("ufw-active-plex-allowed.txt")
     for name in ("user.rules", "user6.rules"):
         assert (
-            machine.files.read(f"/etc/ufw/{name}").decode()
-            == (CAPTURES / "firewall" / f"ufw-{name}").read_text()
+            machine.files.read(f"/etc/ufw/{name}").decode() == (DATA / "firewall" / f"ufw-{name}").read_text()
         )
     machine.replay("ufw-deny-overrides-allow-same-tuple.txt")
 

@@ -26,7 +26,7 @@ from plexops.model.matches import (
 from plexops.model.packets import Jump, Rule, TranslateDestination, TranslateSource
 from plexops.packets.reach import AnswerKind
 from plexops.parsers import PARSERS, ParseError
-from tests.captures.capture_files import answer, find
+from tests.captures.capture_files import DATA, answer
 from tests.packets.iptables_home import HOST, ask, box
 
 CASES: list[dict[str, Any]] = list(
@@ -35,8 +35,7 @@ CASES: list[dict[str, Any]] = list(
 
 
 def text_of(source: str, command: str | None) -> str:
-    path = find(source)
-    assert path is not None
+    path = DATA / source
     return answer(path, command)
 
 

@@ -15,7 +15,7 @@ from plexops.model.intervals import network
 from plexops.model.snapshot import Entry, Kind, KindState, Snapshot
 from plexops.model.values import Ports, Protocol
 from plexops.packets.reach import AnswerKind, Asked, Target, who_reaches
-from tests.captures.capture_files import answer, find
+from tests.captures.capture_files import DATA, answer
 from tests.unit.drivers.driver_bench import Said, observe
 
 ADDRESSES = json.dumps(
@@ -75,8 +75,7 @@ def forwards(snapshot: Snapshot) -> list[Entry]:
 
 def test_a_recorded_router() -> None:
     """As a person reads it: two forwards, the table that was made last first. The hairpin is for the LAN."""
-    path = find("linux/nft_j_list_ruleset.json")
-    assert path is not None
+    path = DATA / "linux/nft_j_list_ruleset.json"
     ours, theirs = forwards(look(answer(path, None)))
     assert (str(theirs.values.external_port), str(theirs.values.address), str(theirs.values.port)) == (
         "8443", "192.168.1.20", "443",

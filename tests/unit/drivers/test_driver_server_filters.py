@@ -16,7 +16,7 @@ from plexops.model.snapshot import Role, Snapshot
 from plexops.packets.reach import AnswerKind
 from plexops.runbook.view import SiteView
 from plexops.runbook.way_in import WayIn, into_server
-from tests.captures.capture_files import answer, find
+from tests.captures.capture_files import DATA, answer
 from tests.unit.drivers.driver_bench import Said, observe
 
 EVERYBODY, NOBODY, SOME, UNKNOWN = (
@@ -88,8 +88,7 @@ def walked(server: Snapshot, port: int = 32400) -> WayIn:
 
 
 def captured(name: str, command: str) -> str:
-    path = find(f"firewall/{name}")
-    assert path is not None
+    path = DATA / f"firewall/{name}"
     return answer(path, command)
 
 

@@ -8,7 +8,7 @@ from plexops.drivers.host.ufw import Ufw
 from plexops.drivers.server import ServerDriver
 from plexops.model.exchange import Reply
 from plexops.model.snapshot import Kind, KindState, Snapshot
-from tests.captures.capture_files import find
+from tests.captures.capture_files import DATA
 from tests.unit.drivers.driver_bench import Said, observe
 
 HEAD = "*filter\n### RULES ###\n\n"
@@ -67,8 +67,7 @@ def test_whose_a_line_is_and_where_it_stands() -> None:
 
 def test_a_real_file() -> None:
     """As ufw 0.36.2 wrote it: Plex's port for everybody, and SSH for the LAN."""
-    path = find("firewall/ufw-user.rules")
-    assert path is not None
+    path = DATA / "firewall/ufw-user.rules"
     snapshot = look(path.read_text(encoding="utf-8"))
     assert lines(snapshot) == [("allow", 32400), ("allow", None)]
     assert snapshot.text("firewall.kind") == "ufw"

@@ -12,7 +12,7 @@ from plexops.config.profiles import load_profile
 from plexops.drivers.compile import compile_profile
 from plexops.drivers.profiled import ProfiledDriver
 from plexops.model.snapshot import Snapshot
-from tests.captures.capture_files import answer, find
+from tests.captures.capture_files import DATA, answer
 from tests.unit.drivers.driver_bench import Said, observe
 
 
@@ -98,8 +98,7 @@ def test_openwrt(others: list[dict[str, Any]], found: tuple[str, ...]) -> None:
 
 
 def test_openwrt_as_a_real_one_said() -> None:
-    path = find("openwrt/live_ubus_network_interface_dump.txt")
-    assert path is not None
+    path = DATA / "openwrt/live_ubus_network_interface_dump.txt"
     dump = answer(path, "ubus call network.interface dump")
     assert ways(look("openwrt", network=dump)) == ("0 eth1",)
     assert look("openwrt", network=dump).text("upstream.address") == "62.155.240.1", "the box before it"

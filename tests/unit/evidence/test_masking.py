@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import re
 import stat
 from pathlib import Path
@@ -22,11 +21,8 @@ from plexops.model.errors import Place, PlexopsError
 from plexops.model.finding import FindingStatus
 from plexops.model.run import ChangeReport, Exhibit, FieldChange, FindingReport, RunReport, SiteReport
 from plexops.model.secret import Secret
+from tests.captures.capture_files import DATA
 from tests.unit.evidence.masking_excerpts import ALL, Excerpt
-
-CAPTURES = Path(
-    os.environ.get("PLEXOPS_CAPTURES", Path(__file__).resolve().parents[3] / "../shared/captures")
-)
 
 
 def masker(*secrets: str, key: bytes = b"k" * 32) -> Masker:
@@ -136,24 +132,16 @@ def test_masking_twice_changes_nothing_more(excerpt: Excerpt, at: int, sign: str
 
 
 def test_own_captures_keep_their_sense() -> None:
-    dump = CAPTURES / "openwrt" / "uci_show_firewall_after.txt"
-    if not dump.exists():
-        pytest.skip(f"no captures at {CAPTURES}")
-    text = dump.read_text()
+    text = (DATA / "openwrt" / "uci_show_firewall_after.txt").read_text()
     assert masker().mask(text) == text, "a firewall configuration holds nothing to hide"
 
 
 def test_no_token_survives_in_a_server_answer_of_settings() -> None:
-    prefs = CAPTURES / "plex" / "plexapirs_prefs.json"
-    if not prefs.exists():
-        pytest.skip(f"no captures at {CAPTURES}")
-    settings = json.loads(prefs.read_text())
-    for setting in settings["MediaContainer"]["Setting"]:
-        if setting["id"] == "FriendlyName":
-            setting["value"] = "Wohnzimmer von Anna"
-    settings["MediaContainer"]["Setting"].append(
-        {"id": "PlexOnlineToken", "type": "text", "value": "tOk3nT0k3n"}
-    )
+    rows = json.loads((DATA / "plex" / "settings.json").read_text())
+    rows = [row | {"value": row["default"]} for row in rows if row["id"] != "FriendlyName"]
+    rows.append({"id": "FriendlyName", "type": "text", "value": "Wohnzimmer von Anna"})
+    rows.append({"id": "PlexOnlineToken", "type": "text", "value": "tOk3nT0k3n"})
+    settings = {"MediaContainer": {"size": len(rows), "Setting": rows}}
     for indent in (None, 4):
         masked = masker().mask(json.dumps(settings, indent=indent))
         assert "tOk3nT0k3n" not in masked
