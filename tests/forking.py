@@ -60,4 +60,4 @@ def forker(module: str, variables: Mapping[str, str] | None = None) -> Iterator[
         yield Forker(process)
         assert process.stdin is not None
         process.stdin.close()
-        process.wait(10)
+        process.wait(60)

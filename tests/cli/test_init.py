@@ -159,7 +159,7 @@ def docker(directory: Path, answer: bytes) -> Iterator[str]:
         thread = threading.Thread(target=serve)
         thread.start()
         yield path
-        thread.join(10)
+        thread.join(60)
 
 
 @pytest.mark.parametrize(

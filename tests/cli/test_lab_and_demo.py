@@ -89,7 +89,7 @@ def test_serve_says_how_to_use_it_and_ends_with_ctrl_c(tmp_path: Path) -> None:
     assert f"export XDG_STATE_HOME={folder}/state" in said
     assert plexops("audit", directory=folder, variables={"XDG_STATE_HOME": f"{folder}/state"}).status == 0
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in err
     assert not folder.exists()

@@ -6,8 +6,6 @@ import json
 import re
 import signal
 import subprocess
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,6 +17,7 @@ from plexops.lab.scenarios import EXTERNAL_PORT, SCENARIOS
 from plexops.report import FORMATS
 from plexops.structs import replace
 from tests.cli.process import PLEXOPS, House, environment, house, plexops, python
+from tests.waiting import wait_until
 
 #: A way of showing each: as text, and every format on stdout or into a file.
 SHOWN = (
@@ -183,24 +182,16 @@ def test_130_and_143_interrupted(ending: signal.Signals, status: int, tmp_path: 
                 stderr=subprocess.PIPE,
                 encoding="utf-8",
             )
-            wait_for(lambda: runs.is_dir() and any(runs.iterdir()))
+            wait_until(lambda: runs.is_dir() and any(runs.iterdir()))
             process.send_signal(ending)
             # Nobody who interrupts waits for a device that is silent.
-            out, err = process.communicate(timeout=10)
+            out, err = process.communicate(timeout=60)
         assert process.returncode == status
         assert "interrupted: nothing was changed" in err
         assert "Traceback" not in out + err
         assert home.exports() == before
         # An audit that was interrupted is in nobody's way.
         assert home("audit").status == 1
-
-
-def wait_for(happened: Callable[[], bool], seconds: float = 20.0) -> None:
-    """Wait until something is so."""
-    until = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < until
-        time.sleep(0.01)
 
 
 @pytest.mark.parametrize(

@@ -136,8 +136,8 @@ def word(at: Bench, script: Script) -> str:
 
 
 def until(condition: Callable[[], bool]) -> bool:
-    """Wait for a condition, at most ten real seconds."""
-    deadline = time.monotonic() + 10
+    """Wait for a condition, at most a real minute."""
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         if condition():
             return True

@@ -66,7 +66,7 @@ def bench_process() -> Iterator[Bench]:
         yield Bench(process)
         assert process.stdin is not None
         process.stdin.close()
-        process.wait(10)
+        process.wait(60)
 
 
 def wrong(outcomes: Sequence[Outcome]) -> list[str]:

@@ -21,6 +21,7 @@ from plexops.lab.routers.openwrt import OpenWrtRouter
 from plexops.structs import replace
 from tests.faults.engine_bench import ENGINE_CHILD, Bench, Ended, Homes
 from tests.forking import forker
+from tests.waiting import wait_until
 
 OK = ExecResult(b"", b"", 0)
 PUT = "u set plexops.plexops_plex=redirect"
@@ -501,11 +502,3 @@ def test_what_was_not_approved_leaves_nothing_to_settle(homes: Homes) -> None:
         back = bench("rollback", "last", "--yes", "--format", "json")
         assert back.status == 0
         assert "proven" not in back.document["outcome"], "nobody outside was asked"
-
-
-def wait_until(holds: Callable[[], bool], seconds: float = 15.0) -> None:
-    """Wait for a simulated device to come into a state."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "it never came"
-        time.sleep(0.02)

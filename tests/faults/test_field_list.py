@@ -19,6 +19,7 @@ from plexops.lab.shell import Shell
 from tests.faults.engine_bench import Bench, Ended, Homes
 from tests.faults.test_engine_devices import put_back
 from tests.forking import CHECKOUT
+from tests.waiting import wait_until
 
 #: Number → what happens, and the test. Several are also points or faults of the bench (test_bench.py), on every family.
 FIELD_LIST: Mapping[str, tuple[str, str]] = MappingProxyType(
@@ -247,10 +248,7 @@ def test_asleep_until_the_window_has_fired(homes: Homes) -> None:
         bench.home.ssh["outside"].options.refuse_connections = True
         old = bench.state()
         process = bench.start("apply", "--yes", "--format", "json")
-        deadline = time.monotonic() + 20
-        while "ManualPortMappingMode=True" not in bench.home.export("plex"):
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        wait_until(lambda: "ManualPortMappingMode=True" in bench.home.export("plex"))
         os.kill(process, signal.SIGSTOP)
         bench.home.clock.scale = 1000.0
         time.sleep(1.0)

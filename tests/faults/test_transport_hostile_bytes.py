@@ -35,7 +35,7 @@ ALGORITHMS = (
 #: A handshake that stalls is waited for so long here, in seconds; 15 in the product.
 PATIENCE = 0.5
 #: What a case may take at most beside seven others, in seconds.
-BOUND = 8.0
+BOUND = 60.0
 
 
 def packet(payload: bytes, *, length: int | None = None, padding: int | None = None) -> bytes:

@@ -206,7 +206,7 @@ def agent(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         yield path
     finally:
         os.kill(process.pid, signal.SIGTERM)
-        process.wait(10)
+        process.wait(60)
 
 
 def test_the_agent_logs_in_with_a_key_whose_file_is_protected(home: Path, agent: Path) -> None:

@@ -123,9 +123,9 @@ def run_by_sh(path: str = os.environ["PATH"]) -> Execute:
             time.sleep(0.005)
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
-        process.wait(5)
+        process.wait(60)
         for stream in streams:
-            stream.join(5)
+            stream.join(60)
         if process.returncode >= 0:  # a process that was killed has no status
             channel.send_exit_status(process.returncode)
 
@@ -260,7 +260,7 @@ class _Server(paramiko.ServerInterface):
                 onward.sendall(data)
         with contextlib.suppress(OSError):
             onward.shutdown(socket.SHUT_RDWR)
-        copier.join(5)
+        copier.join(60)
         onward.close()
 
 
@@ -307,7 +307,7 @@ class Listener:
             with contextlib.suppress(OSError):
                 socket.socket.shutdown(connection, socket.SHUT_RDWR)
         for thread in self._threads:
-            thread.join(10)
+            thread.join(60)
 
 
 @contextlib.contextmanager

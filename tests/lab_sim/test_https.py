@@ -47,14 +47,14 @@ def plain() -> Iterator[Listener]:
 def test_a_client_that_trusts_the_certificate_gets_an_answer(secure: Listener, tls: TlsFiles) -> None:
     answer = requests.post(
         f"https://127.0.0.1:{secure.address[1]}/api/x?a=1&b=%20", data=b"body", headers={"X-Word": "hello"},
-        verify=str(tls.certificate), timeout=5,
+        verify=str(tls.certificate), timeout=60,
     )  # fmt: skip
     assert answer.text == "POST /api/x [a=1&b=%20] hello body"
 
 
 def test_a_client_that_does_not_trust_it_refuses(secure: Listener) -> None:
     with pytest.raises(requests.exceptions.SSLError):
-        requests.get(f"https://127.0.0.1:{secure.address[1]}/", timeout=5)
+        requests.get(f"https://127.0.0.1:{secure.address[1]}/", timeout=60)
 
 
 def test_the_pin_is_what_a_client_computes_from_the_handshake(secure: Listener, tls: TlsFiles) -> None:
@@ -69,7 +69,7 @@ def test_the_pin_is_what_a_client_computes_from_the_handshake(secure: Listener, 
 
 
 def raw(port: int, data: bytes) -> bytes:
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
         connection.sendall(data)
         received = b""
         while chunk := connection.recv(65536):
@@ -102,14 +102,14 @@ def test_what_is_malformed_or_too_large_is_refused(
 
 
 def test_a_head_request_has_the_length_but_no_body(plain: Listener) -> None:
-    answer = requests.head(f"http://127.0.0.1:{plain.address[1]}/x", timeout=5)
+    answer = requests.head(f"http://127.0.0.1:{plain.address[1]}/x", timeout=60)
     assert int(answer.headers["Content-Length"]) > 0
     assert answer.content == b""
 
 
 def test_close_ends_idle_connections_at_once() -> None:
     listener = listening(echo)
-    with socket.create_connection(("127.0.0.1", listener.address[1]), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", listener.address[1]), timeout=60) as connection:
         closer = threading.Thread(target=listener.close)
         closer.start()
         try:
@@ -117,7 +117,7 @@ def test_close_ends_idle_connections_at_once() -> None:
         except ConnectionResetError:
             said = b""  # ended before it was accepted
         assert said == b""
-        closer.join(5)
+        closer.join(60)
         assert not closer.is_alive()
 
 
@@ -143,16 +143,16 @@ def test_tls_runs_over_a_paramiko_channel(tls: TlsFiles) -> None:
     try:
         server.add_server_key(paramiko.ECDSAKey.generate())
         server.start_server(event=threading.Event(), server=_Forwarding())
-        client.start_client(timeout=5)
+        client.start_client(timeout=60)
         client.auth_none("x")
-        tunnel = client.open_channel("direct-tcpip", ("plex", 443), ("127.0.0.1", 1), timeout=5)
+        tunnel = client.open_channel("direct-tcpip", ("plex", 443), ("127.0.0.1", 1), timeout=60)
         far = server.accept(5)
         assert far is not None
         serving = threading.Thread(target=serve_http, args=(far, echo, tls))
         serving.start()
         assert _get_over(tunnel, tls) == b"GET /through []  "
         tunnel.close()
-        serving.join(5)
+        serving.join(60)
         assert not serving.is_alive()
     finally:
         client.close()

@@ -73,12 +73,12 @@ class Firewall:
         self.session.verify = str(certificate)
 
     def get(self, path: str) -> Any:
-        answer = self.session.get(f"{self.url}/api/{path}", timeout=5)
+        answer = self.session.get(f"{self.url}/api/{path}", timeout=60)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
     def post(self, path: str, body: object = None) -> Any:
-        answer = self.session.post(f"{self.url}/api/{path}", json={} if body is None else body, timeout=5)
+        answer = self.session.post(f"{self.url}/api/{path}", json={} if body is None else body, timeout=60)
         assert answer.status_code == 200, answer.text
         assert answer.headers["Content-Type"] == "application/json; charset=UTF-8"
         return answer.json()
@@ -138,11 +138,11 @@ def test_a_wrong_key_is_401_and_an_unknown_path_404_without_content_type(firewal
         f"{firewall.url}/api/firewall/d_nat/search_rule",
         auth=("x", "y"),
         verify=firewall.session.verify,
-        timeout=5,
+        timeout=60,
     )
     assert (wrong.status_code, wrong.json()) == (401, {"status": 401, "message": "Authentication Failed"})
     for path in ("firewall/nope/search", "firewall/d_nat/savepoint", "firewall/filter/savepoint"):
-        lost = firewall.session.post(f"{firewall.url}/api/{path}", json={}, timeout=5)
+        lost = firewall.session.post(f"{firewall.url}/api/{path}", json={}, timeout=60)
         assert (lost.status_code, lost.json()) == (404, {"errorMessage": "Endpoint not found"})
         assert "Content-Type" not in lost.headers
 
@@ -294,7 +294,7 @@ def test_a_hostile_description_comes_back_as_it_was(firewall: Firewall) -> None:
 
 
 def test_a_body_that_is_no_json_is_400(firewall: Firewall) -> None:
-    answer = firewall.session.post(f"{firewall.url}/api/firewall/d_nat/add_rule", data="{", timeout=5)
+    answer = firewall.session.post(f"{firewall.url}/api/firewall/d_nat/add_rule", data="{", timeout=60)
     assert answer.status_code == 400
 
 
@@ -394,7 +394,7 @@ def test_upnp(make: Make) -> None:
     assert firewall.get("upnp/service/status")["status"] == "disabled"
     assert firewall.try_port(3074, "udp") == "dropped"
     without = make(Seed(upnp=False))
-    lost = without.session.get(f"{without.url}/api/upnp/service/status", timeout=5)
+    lost = without.session.get(f"{without.url}/api/upnp/service/status", timeout=60)
     assert lost.status_code == 404
 
 
@@ -458,7 +458,7 @@ def test_aliases_and_arp(firewall: Firewall) -> None:
     "path", ["firewall/filter/savepoint", "firewall/alias/gone", "diagnostics/interface/gone"]
 )
 def test_what_is_not_simulated_is_not_there(firewall: Firewall, path: str) -> None:
-    assert firewall.session.post(f"{firewall.url}/api/{path}", json={}, timeout=5).status_code == 404
+    assert firewall.session.post(f"{firewall.url}/api/{path}", json={}, timeout=60).status_code == 404
 
 
 # --- against answers of OPNsense's own code ---------------------------------------------------------------

@@ -21,6 +21,7 @@ from plexops.lab.base import (
 )
 from plexops.lab.clock import ScaledClock
 from plexops.lab.routers.routeros import RouterOsRouter
+from tests.waiting import wait_until
 
 PLEX = IPv4Address("192.168.1.50")
 STRANGER = IPv4Address("198.51.100.20")
@@ -467,13 +468,6 @@ def test_double_addresses_of_dynamic_leases_do_not_count(console: Console) -> No
 
 
 # --- timers -------------------------------------------------------------------------------------------
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 5
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 UNDO = (

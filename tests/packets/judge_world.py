@@ -274,4 +274,4 @@ def world(*full: str) -> Iterator[World]:
         for agent in agents.values():
             agent.asks.close()
             agent.answers.close()
-            agent.process.wait(10)
+            agent.process.wait(60)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import time
+import sys
+from collections.abc import Callable
+from types import FrameType
 
 import pytest
 
@@ -10,7 +12,6 @@ from plexops.model.intervals import intersect
 from plexops.model.matches import MarkIs, Match, SetHas, TagIs
 from plexops.model.packets import (
     AddToSet,
-    Box,
     NamedSet,
     Rule,
     SetMark,
@@ -18,7 +19,7 @@ from plexops.model.packets import (
 )
 from plexops.packets.chains import JUMP_DEPTH, RULE_STEPS, EndKind
 from plexops.packets.packet import MOST, TOO_MANY, Packet, Question, merge
-from plexops.packets.reach import AnswerKind, first_packet, who_reaches
+from plexops.packets.reach import Answer, AnswerKind, first_packet, who_reaches
 from plexops.structs import replace
 from tests.packets.bounds import country, thousand_rules, unknown_marks
 from tests.packets.handmade import (
@@ -73,13 +74,29 @@ def test_jumps_are_followed_so_deep(depth: int, kind: AnswerKind) -> None:
     assert delivered(*chains).kind is kind
 
 
+def counted(ask: Callable[[], Answer]) -> tuple[Answer, int]:
+    """Ask, and count the calls and returns that it took: the same number however busy the machine is."""
+    calls = 0
+
+    def one(_frame: FrameType, _event: str, _arg: object) -> None:
+        nonlocal calls
+        calls += 1
+
+    sys.setprofile(one)
+    try:
+        return ask(), calls
+    finally:
+        sys.setprofile(None)
+
+
 def test_chains_that_double_at_every_jump_end_soon() -> None:
     inner = [sub(str(i), *(rule(jump(str(i + 1))) for _ in range(2))) for i in range(1, 30)]
-    started = time.process_time()
-    answer = delivered(base("input", rule(jump("1"))), *inner, sub("30", rule(dport(80), DROP)))
+    answer, taken = counted(
+        lambda: delivered(base("input", rule(jump("1"))), *inner, sub("30", rule(dport(80), DROP)))
+    )
     assert answer.kind is UNKNOWN
     assert EndKind.NOT_KNOWN in kinds(answer)
-    assert time.process_time() - started < 10
+    assert taken < 10_000_000
 
 
 # --- steps ----------------------------------------------------------------------------------------------------------
@@ -160,42 +177,36 @@ def _marked(value: int) -> Packet:
     return replace(packet, mark=value, answers=frozenset({(Question("which", str(value)), True)}))
 
 
-# --- time -----------------------------------------------------------------------------------------------------------
+# --- work -----------------------------------------------------------------------------------------------------------
 
-
-def seconds(here: Box) -> tuple[float, AnswerKind]:
-    """Measure one question, the processor's time only."""
-    started = time.process_time()
-    kind = who_reaches([here], asked(), plex()).kind
-    return time.process_time() - started, kind
+# A bound is three times what was counted, or less. 300,000 calls took 30 ms where they were measured.
 
 
 def test_a_thousand_rules_take_milliseconds() -> None:
-    """30 ms on the machine where it was measured; a bound of six times that, for slower ones."""
-    taken, kind = seconds(thousand_rules())
-    assert kind is EVERYBODY
-    assert taken < 0.2
+    answer, taken = counted(lambda: who_reaches([thousand_rules()], asked(), plex()))
+    assert answer.kind is EVERYBODY
+    assert taken < 1_000_000
 
 
 def test_a_list_of_fifty_thousand_networks_takes_a_tenth_of_a_second() -> None:
-    taken, kind = seconds(country())
-    assert kind is SOME
-    assert taken < 0.8
+    here = country()
+    answer, taken = counted(lambda: who_reaches([here], asked(), plex()))
+    assert answer.kind is SOME
+    assert taken < 5_000_000
 
 
 def test_two_hundred_unknown_marks_take_seconds() -> None:
-    taken, kind = seconds(unknown_marks())
-    assert kind is UNKNOWN
-    assert taken < 8
+    answer, taken = counted(lambda: who_reaches([unknown_marks()], asked(), plex()))
+    assert answer.kind is UNKNOWN
+    assert taken < 10_000_000
 
 
-def test_many_questions_in_many_ports_are_summed_up_in_time() -> None:
+def test_many_questions_in_many_ports_are_summed_up() -> None:
     rules = [rule(SYN, dport(32000 + i), other(str(i)), DROP) for i in range(150)]
     here = router(
         base("prerouting", rule(arrives("wan0"), dnat(first=None)), nat=True), base("forward", *rules)
     )
-    started = time.process_time()
-    answer = who_reaches([here], asked(1, 65535), plex(first=0, last=65535))
+    answer, taken = counted(lambda: who_reaches([here], asked(1, 65535), plex(first=0, last=65535)))
     assert answer.kind is EVERYBODY
     assert forwarded(DNAT, base("forward", *rules)).kind is EVERYBODY
-    assert time.process_time() - started < 10
+    assert taken < 10_000_000

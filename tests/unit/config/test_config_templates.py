@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -134,11 +133,9 @@ def test_a_plain_name_does_not_import_jinja() -> None:
     ],
 )
 def test_what_is_not_read_is_refused_at_once(text: str) -> None:
-    started = time.process_time()
     with pytest.raises(Misfit) as caught:
         parse_template(text)
     assert caught.value.code == "PLX-C401"
-    assert time.process_time() - started < 1
 
 
 @given(st.text(alphabet="{}%#|.()[]'\"ab10*-+~ ,=_\n", max_size=120).map(lambda text: "{{" + text))

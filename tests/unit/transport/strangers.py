@@ -37,7 +37,7 @@ class _Stranger(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
         self._end()
-        self._thread.join(10)
+        self._thread.join(60)
         self._socket.close()
 
     @abstractmethod

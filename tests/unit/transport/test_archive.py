@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import struct
-import time
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -100,9 +99,7 @@ def test_the_lines_are_those_that_a_person_would_pick(lines: list[str]) -> None:
 def test_a_bomb_of_one_file() -> None:
     archive = packed(("Server.log", b"\0" * 30_000_000))
     assert len(archive) < 50_000
-    began = time.monotonic()
     assert "larger than 50000 bytes" in refusal(archive)
-    assert time.monotonic() - began < 5
 
 
 def test_a_bomb_of_several_files() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import IPv4Address
@@ -65,11 +64,9 @@ def test_a_redirect_is_not_followed() -> None:
     "head", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 60\r\n\r\n"], ids=["head", "body"]
 )
 def test_a_slow_drip_ends_in_time(head: bytes) -> None:
-    drip = [part for _ in range(60) for part in (b"1", 0.05)]
-    begin = time.monotonic()
+    drip = [part for _ in range(6000) for part in (b"1", 0.05)]
     with TcpStranger(lambda _: [head, *drip]) as server:
         assert ask_echo(server.url(), seconds=0.4).failure == "timed out"
-        assert time.monotonic() - begin < 2
 
 
 def test_nobody_there() -> None:

@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from plexops.transport.here import LocalSettings
 from plexops.transport.machine import in_container, own_identity, plex_runs, why_no_timer
 from plexops.transport.opening import open_read, open_write
 from plexops.transport.ssh_settings import Become
+from tests.waiting import wait_until
 
 HERE = LocalSettings("home/server")
 CHECKOUT = Path(__file__).resolve().parents[3]
@@ -44,7 +44,7 @@ def ask(*commands: str, seconds: float = 30.0, settings: LocalSettings = HERE) -
         return link.ask([Read(str(n), Command(text), seconds=seconds) for n, text in enumerate(commands)])
 
 
-def run(command: str, *, stdin: bytes = b"", seconds: float = 5.0, changes: bool = False) -> Answer:
+def run(command: str, *, stdin: bytes = b"", seconds: float = 60.0, changes: bool = False) -> Answer:
     return run_child(command, stdin, seconds, seconds, 1_000_000, changes=changes)
 
 
@@ -57,12 +57,8 @@ def processes_with(word: str) -> list[int]:
     return [pid for pid in found if pid != os.getpid()]
 
 
-def gone(word: str, seconds: float = 4.0) -> bool:
-    end = time.monotonic() + seconds
-    while processes_with(word):
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.05)
+def gone(word: str) -> bool:
+    wait_until(lambda: not processes_with(word))
     return True
 
 
@@ -104,11 +100,9 @@ def test_an_answer_that_is_too_long_is_cut_off(tmp_path: Path) -> None:
 
 
 def test_a_silent_answer_ends_the_round_and_leaves_nobody_behind(silent: Path) -> None:
-    begun = time.monotonic()
-    told, waiting = ask("hostname", f"cat {silent}", seconds=0.5)
-    assert time.monotonic() - begun < 3
+    told, waiting = ask("hostname", f"cat {silent}", seconds=2.0)
     assert (told.whole, waiting.whole, waiting.status) == (True, False, None)
-    assert gone(str(silent), 0.5)
+    assert gone(str(silent))
 
 
 def test_the_environment_is_a_logins_and_not_ours(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,7 +172,7 @@ def test_a_command_ends(command: str, stdin: bytes, stdout: bytes, status: int |
 def test_endless_output_is_stopped_and_its_maker_ended(tmp_path: Path) -> None:
     answer = run(f"while :; do echo {tmp_path}; done")
     assert answer.ending is Ending.TOO_LONG
-    assert gone(str(tmp_path), 0.5)
+    assert gone(str(tmp_path))
 
 
 @pytest.mark.parametrize("changes", [False, True])
@@ -187,15 +181,13 @@ def test_one_that_takes_too_long_is_ended_with_all_that_it_began(tmp_path: Path,
         f"sh -c 'sleep 60; : {tmp_path}' & sh -c 'sleep 60; : {tmp_path}'", seconds=0.3, changes=changes
     )
     assert (answer.ending, answer.status) == (Ending.TIMED_OUT, None)
-    assert gone(str(tmp_path), 0.5)
+    assert gone(str(tmp_path))
 
 
 def test_what_holds_the_streams_open_is_not_waited_for(tmp_path: Path) -> None:
-    begun = time.monotonic()
     answer = run(f"echo x; sh -c 'sleep 60; : {tmp_path}' &", seconds=20)
     assert (answer.stdout, answer.ending) == (b"x\n", Ending.DONE)
-    assert time.monotonic() - begun < 5
-    assert gone(str(tmp_path), 0.5)
+    assert gone(str(tmp_path))
 
 
 # Writes.
@@ -251,11 +243,7 @@ def plexops_that(what: str, command: str, until: str) -> Iterator[subprocess.Pop
     argv = [sys.executable, "-c", CHILD, what, command]
     with subprocess.Popen(argv, cwd=CHECKOUT, stderr=subprocess.DEVNULL) as process:
         try:
-            end = time.monotonic() + 20
-            while not [pid for pid in processes_with(until) if pid != process.pid]:
-                assert time.monotonic() < end
-                assert process.poll() is None
-                time.sleep(0.05)
+            wait_until(lambda: any(pid != process.pid for pid in processes_with(until)))
             yield process
         finally:
             process.kill()
@@ -265,7 +253,7 @@ def plexops_that(what: str, command: str, until: str) -> Iterator[subprocess.Pop
 def test_a_read_ends_with_plexops_however_that_ends(silent: Path, how: signal.Signals) -> None:
     with plexops_that("read", f"cat {silent}", f"cat\0{silent}") as process:
         process.send_signal(how)
-        process.wait(10)
+        process.wait(60)
     assert gone(str(silent))
 
 
@@ -276,7 +264,7 @@ def test_no_half_of_a_write_is_left(tmp_path: Path, how: signal.Signals) -> None
         "write", f"touch {tmp_path}/one; sleep 1; touch {tmp_path}/two", f"{tmp_path}/two"
     ) as process:
         process.send_signal(how)
-        process.wait(10)
+        process.wait(60)
         assert (tmp_path / "two").exists() is (how is signal.SIGINT)
     assert gone(str(tmp_path))
     assert (tmp_path / "two").exists()
@@ -286,10 +274,7 @@ def test_a_devices_own_undo_outlives_us(tmp_path: Path) -> None:
     timer = f"( setsid sh -c 'sleep 1; touch {tmp_path}/undone' >/dev/null 2>&1 </dev/null & ); sleep 60"
     with plexops_that("write", timer, f"sleep 1; touch {tmp_path}/undone") as process:
         process.kill()
-    end = time.monotonic() + 5
-    while not (tmp_path / "undone").exists():
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    wait_until((tmp_path / "undone").exists)
     for pid in processes_with(str(tmp_path)):
         os.kill(pid, signal.SIGKILL)
 

@@ -140,8 +140,8 @@ def test_an_address_that_drops_packets_leaves_time_for_the_next(monkeypatch: pyt
         ]
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
         started = time.monotonic()
-        dial("two.lan", port, 1.0, "home/router").close()
-        assert time.monotonic() - started < 0.9
+        dial("two.lan", port, 6.0, "home/router").close()
+        assert time.monotonic() - started < 6, "the first address took all of the time"
         for one in waiting:
             one.close()
 
