@@ -111,7 +111,7 @@ FIREWALL_WORDS: Mapping[str, str] = {
 _COMMANDS = (
     "a file in a repository cannot name a command to run: whoever may change the file could then run anything"
 )
-_HOOKS = "a file in a repository cannot name addresses that are told about runs"
+_HOOKS = "a file in a repository cannot name addresses that runs are reported to"
 _STATE = "where runs and evidence are kept is decided on your machine, not in a repository"
 _TRUST = "whom plexops trusts is decided on your machine, not in a repository"
 _TELLING = "what is hidden and written is decided on your machine, not in a repository"

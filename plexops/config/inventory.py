@@ -130,7 +130,7 @@ class _InventoryReading:
         }
 
     def _refuse_lonely_groups(self, sites: Mapping[str, Site]) -> None:
-        """A group that no site is in is a misspelt one: its variables would silently reach nobody."""
+        """A group that no site is in is a misspelt one: its variables would silently reach no site."""
         used = {group for site in sites.values() for group in site.groups}
         for name, entry in _table(self._document.get("groups")).entries.items():
             if name not in used:

@@ -243,7 +243,7 @@ def _mapping() -> Schema:
         "handle": leaf("The field by which the device names an entry now.", ".name"),
         "label": leaf("The field that people know an entry by.", "name"),
         "owner": table(
-            "How ours are told apart.", {"field": "comment", "like": "plexops:{key}"}, owner, "field", "like"
+            "How ours are recognized.", {"field": "comment", "like": "plexops:{key}"}, owner, "field", "like"
         ),
         "fields": _named("Our fields in the device's words.", {"port": {"is": "dest_port"}}, _field()),
         "limits": listing("Fields that narrow an entry down.", ["src_mac"], field),

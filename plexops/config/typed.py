@@ -127,7 +127,7 @@ def mac(text: str) -> str:
         pairs = ":".join(digits[i : i + 2] for i in range(0, 12, 2)).lower()
         raise Misfit("PLX-C202", f"{shown(text)} is written in another way", f"Write {pairs}.")
     if re.fullmatch(r"([0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}", text):
-        why = "nobody's" if set(digits) == {"0"} else "the address of a group of hosts, not of one"
+        why = "no device's address" if set(digits) == {"0"} else "the address of a group of hosts, not of one"
         raise Misfit(
             "PLX-C202",
             f"{shown(text)} is {why}",

@@ -121,8 +121,8 @@ the report says so.
     sites: all          # not hosts:
     tasks: […]"""),
     _usage("PLX-C106", "A file in a repository may not say this", """\
-Inventories and playbooks live in repositories, where a change can come from somebody else. So they cannot name commands
-to run, web addresses to be told about runs, folders for plexops's own state, or whom to trust: whoever could change the
+Inventories and playbooks live in repositories, where a change can come from another person. So they cannot name commands
+to run, web addresses that runs are reported to, folders for plexops's own state, or whom to trust: whoever could change the
 file could then run programs on your machine or collect your passwords. Such things are said on the command line.
 
   password: {env: PLEXOPS_ROUTER_PASSWORD}      # in place of password_command: …"""),
@@ -150,7 +150,7 @@ Plex itself. Otherwise there is nothing to ask, and a report would be green with
       router: {profile: openwrt, address: 192.168.1.1, username: root}"""),
     _usage("PLX-C202", "Not a MAC address of one host", """\
 A MAC address is six pairs of hexadecimal digits. The second digit of a single host's address is even: odd ones belong to
-groups. All zeros and all Fs belong to nobody. plexops never reads a MAC address as a number, so it needs no quotes.
+groups. All zeros and all Fs belong to no device. plexops never reads a MAC address as a number, so it needs no quotes.
 
   server: {mac: 52:54:00:12:34:56}"""),
     _usage("PLX-C203", "Not an address that a host can have", """\
@@ -190,7 +190,7 @@ name of an environment variable has letters, digits and underscores: it is the n
   password: {env: PLEXOPS_ROUTER_PASSWORD}"""),
     _usage("PLX-C209", "A group that no site is in", """\
 Variables were given to a group, and no site names that group. Mostly one of the two is misspelt, and the variables would
-silently reach nobody. Groups are named by the sites that are in them.
+silently reach no site. Groups are named by the sites that are in them.
 
   sites:
     home: {groups: [family]}
@@ -206,7 +206,7 @@ here. A pin is sha256// and the base64 of the SHA-256 of the certificate's publi
 Each value alone is fine, and together they cannot be meant: two private keys for one login, a site that bears a group's
 name, or a login for a router that a person looks after by hand (profile: manual). Keep the one that you mean.
 
-  router: {profile: manual}      # nobody logs in: plexops prints the steps and checks their effect"""),
+  router: {profile: manual}      # no login: plexops prints the steps and checks their effect"""),
     _note("PLX-C290", "The server's address is not private", """\
 A note, not an error. Behind a home router hosts have addresses in 192.168.0.0/16, 10.0.0.0/8 or 172.16.0.0/12. Another
 one means that the host is not behind NAT, that a provider's range is used inside, or that the public address was written
@@ -276,7 +276,7 @@ host_firewall, reachability.
     port_forward: {external_port: 32500}"""),
     _usage("PLX-C503", "A name matches no site", """\
 “sites:” and --limit take names of sites and groups, globs (* and ?), all, and each of these after ! to take sites out. A
-name that matches nothing is mostly misspelt, and the play would silently be about nobody.
+name that matches nothing is mostly misspelt, and the play would silently be about no site.
 
   sites: [family, "!cabin"]"""),
     _usage("PLX-C504", "Two tasks want one resource differently", """\
@@ -292,8 +292,8 @@ one that comes later would fail, or take it from the other.
   - port_forward: {key: first, external_port: 32500}
   - port_forward: {key: second, external_port: 32500}      # taken"""),
     _usage("PLX-C506", "A task cannot be adopted", """\
-“adopt: true” lets plexops change somebody's entry that is the same thing with other values, such as a forward of our port
-to an old address. Conditions and switches (wan, dmz, upnp, plex_remote_access …) are nobody's entries: there is nothing
+“adopt: true” lets plexops change another's entry that is the same thing with other values, such as a forward of our port
+to an old address. Conditions and switches (wan, dmz, upnp, plex_remote_access …) are no entries: there is nothing
 to adopt.
 
   - port_forward: {external_port: 32500}
@@ -356,7 +356,7 @@ changes what is checked, nor the exit status.
   plexops audit --format text --format html:report.html"""),
     _usage("PLX-C702", "Two formats want to be printed", """\
 Only one format can go to standard output, else neither could be read by a program. Give the others a file each, after a
-colon. Progress and errors go to standard error and are in nobody's way.
+colon. Progress and errors go to standard error and stay out of the way.
 
   plexops audit --format json --format junit:results.xml"""),
     _usage("PLX-C703", "An output file cannot be written", """\

@@ -147,7 +147,7 @@ CODES: tuple[Code, ...] = (
         "PLX-R220",
         "a run cannot be put back as a whole",
         ExitStatus.SAFE_STOP,
-        "Somebody changed what the run had left, so putting the old state back would undo their work as well. Nothing "
+        "What the run had left was changed since, so putting the old state back would undo that work as well. Nothing "
         "was sent. Put that entry back by hand, or let the playbook say what shall be.",
     ),
     Code(

@@ -25,7 +25,7 @@ Other users of this machine may read or write the file, so the secret is not one
 may read it. If others could read it for long, change the secret.
 
   chmod 600 ~/.config/plexops/router"""),
-    _usage("PLX-C304", "There is nobody to ask", """\
+    _usage("PLX-C304", "There is no terminal to ask at", """\
 The inventory says {ask: true}, and plexops does not run on a terminal: in CI, in a timer, or in a pipe. Give the secret in
 another way for such runs.
 
@@ -50,7 +50,7 @@ opened. The same holds for a router profile's path, and for an inventory or a pl
   allow: {files: ["~/secrets/*"]}"""),
     _usage("PLX-C308", "Your own configuration cannot be used", """\
 ~/.config/plexops/config.yaml (or that under XDG_CONFIG_HOME) says which of your secrets a repository may use. It counts only
-where it belongs to you and nobody else may write to it. “plexops schema config” prints what it may hold.
+where it belongs to you and no other user may write to it. “plexops schema config” prints what it may hold.
 
   allow: {env: [OPNSENSE_*], files: ["~/secrets/*"]}"""),
 )  # fmt: skip
