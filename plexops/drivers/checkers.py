@@ -146,7 +146,7 @@ def _of_node(name: str, told: object, address: IPv4Address) -> _Seen:
     place = name.partition(".")[0]
     one = told[0] if isinstance(told, list) and len(told) == 1 else None
     if told is None:
-        return _Seen(place, ProbeAnswer.UNKNOWN, "no place told anything in time")
+        return _Seen(place, ProbeAnswer.UNKNOWN, "no place answered in time")
     if not isinstance(one, dict):
         return _Seen(place, ProbeAnswer.UNKNOWN, "the answer is not as the service documents it")
     error, reached = one.get("error"), one.get("address")

@@ -73,7 +73,7 @@ class EchoDriver(Struct, frozen=True):
         entries = [_echo(by_url[reply.id], reply, self.asked_from) for reply in replies]
         found = tuple(entry for entry in entries if entry is not None)
         state = KindState.PRESENT if found else KindState.UNKNOWN
-        reasons: dict[str, str] = {} if found else {Kind.ECHO: "no service told our public address"}
+        reasons: dict[str, str] = {} if found else {Kind.ECHO: "no service gave our public address"}
         failure = "" if found else _failure(replies)
         facts: dict[str, Fact] = {}
         if failure is None:

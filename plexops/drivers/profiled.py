@@ -286,7 +286,7 @@ class ProfiledDriver(Struct, frozen=True):
             # Somebody narrowed it on purpose. Opening it to everybody is theirs to do, and no word means "any" everywhere.
             raise Unrenderable(
                 f"it is narrowed ({getattr(entry.values, 'source', '')}): "
-                "if everybody may use it, take that off on the router"
+                "if every sender may use it, take that off on the router"
             )
         names = [resource.spec.fields[name].name for name in change.fields]
         writes: list[Write] = []

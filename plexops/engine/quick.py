@@ -130,7 +130,7 @@ def _ask_outside(settings: QuickSettings) -> _Outside:
     if echoes:
         return _Outside(echoes)
     why = ", ".join(f"{one.source}: {one.failure}" for one in said)
-    return _Outside((), f"our public address: no service on the internet told it ({why or 'none was asked'})")
+    return _Outside((), f"our public address: no service on the internet gave it ({why or 'none was asked'})")
 
 
 def _by_the_router(world: _Outside, around: Surroundings, settings: QuickSettings) -> _Outside:

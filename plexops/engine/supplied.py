@@ -82,7 +82,7 @@ class Evidence(Struct, frozen=True):
                 else f"{answer.at:%Y-%m-%d %H:%M} UTC"
             )
             text = f"{questions()[answer.topic].about}: {answer.text}"
-            shown = exhibit(answer.exhibit, Role.OUTSIDE, f"told by you, {when}", text)
+            shown = exhibit(answer.exhibit, Role.OUTSIDE, f"answered by you, {when}", text)
             found.append(replace(shown, device="you"))
         return tuple(found)
 

@@ -317,7 +317,7 @@ def _phone_doubt(view: SiteView, heard: Heard) -> tuple[str, bool]:
             False,
         )
     unknown = heard.said.kind == "page" and not view.of(Role.PLEX).text("plex.identifier")
-    return ("which Plex that page is of cannot be told: Plex was not asked" if unknown else ""), False
+    return ("which Plex that page is of is not known: Plex was not asked" if unknown else ""), False
 
 
 def _other_network_doubt(_: SiteView, heard: Heard) -> tuple[str, bool]:

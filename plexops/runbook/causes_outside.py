@@ -70,7 +70,7 @@ def _private_by_log(situation: Situation) -> Sign | None:
     address, gateway = told.event.address, situation.server.text("host.gateway")
     if gateway in (None, address):
         return None
-    says = f"the router told Plex that its WAN address is {address}, a private one: a second NAT stands before it"
+    says = f"the router answered Plex that its WAN address is {address}, a private one: a second NAT stands before it"
     shown = (
         situation.exhibit_of(warned),
         situation.exhibit_of(told),

@@ -106,7 +106,7 @@ def _of_wan_address(view: SiteView, address: IPv4Address, shown: tuple[str, ...]
     exhibits = (*shown, *(exhibit for _, _, exhibit in seen))
     answers = {public for public, _, _ in seen}
     if not answers:
-        says = f"the WAN address is {address}; no service outside told our public address"
+        says = f"the WAN address is {address}; no service outside gave our public address"
         return Condition(Holds.UNKNOWN, says, exhibits, WanCause.UNPROVEN)
     operators = sorted({operator_of(source) for _, source, _ in seen})
     if answers == {address}:

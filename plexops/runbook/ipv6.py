@@ -59,7 +59,7 @@ def _told_to_apps(situation: Situation) -> tuple[Endpoint | None, Stop]:
     if found is None and held is not None and not held:
         return None, Stop(place, State.NOT_HERE, "the server has no public address of IPv6")
     if found is None:
-        return None, Stop(place, State.NOT_ASKED, "whether apps are told an address of IPv6: not asked")
+        return None, Stop(place, State.NOT_ASKED, "whether apps get an address of IPv6: not asked")
     shown = (of_fact(situation.view.of(Role.OUTSIDE), "account.ipv6"),)
     if not found:
         return None, Stop(place, State.NOT_HERE, "plex.tv tells apps no address of IPv6", shown)

@@ -28,7 +28,7 @@ class PlexTv(StrEnum):
     YES = "got in, at an unknown time"
     NO = "did not get in"
     #: Plex announced nothing, so that there was nothing to try.
-    NOT_ANNOUNCED = "was told of no address"
+    NOT_ANNOUNCED = "was given no address"
     #: Nothing was tried, or nothing is known of it.
     NOTHING = "said nothing"
 

@@ -180,7 +180,7 @@ def _open_over_ipv6(weighing: Weighing, closed: Sign) -> Verdict:
         first, *rest = (*weighing.beside, works)
         return _decided(weighing, first, [*rest, *weighing.shown])
     tried = "not everything could be read" if ipv6.met else "no attempt over it was made"
-    says = f"{closed.says}; over IPv6 apps are told {ipv6.at}, and what was read lets viewers in: {tried}"
+    says = f"{closed.says}; over IPv6 apps get {ipv6.at}, and what was read lets viewers in: {tried}"
     exhibits = (exhibit for stop in ipv6.stops for exhibit in stop.exhibits)
     return _undecided(weighing, "open-over-ipv6", sign(says, *closed.exhibits, *exhibits), weighing.shown[:1])
 

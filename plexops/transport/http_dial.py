@@ -134,7 +134,7 @@ class Dialer:
         """Refuse to send a login where it could be read, or to whom only the repository vouches for."""
         settings = self._settings
         if settings.login is not None and isinstance(settings.tls, Whoever):
-            raise TypeError("a login goes to nobody whose certificate is not judged")
+            raise TypeError("a login goes to no peer whose certificate is not judged")
         # Through a jump host the peer's address is not seen: only an address in the URL itself counts then.
         peer = settings.host if settings.via is not None else str(stream.getpeername()[0])
         require_over_http(settings, peer)

@@ -23,7 +23,7 @@ SITE = """\
 
 
 PLAYBOOK = """\
-- name: Nobody opens ports by themselves
+- name: No host opens ports by itself
   sites: all
   tasks:
     - name: The router answers no UPnP

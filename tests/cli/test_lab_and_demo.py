@@ -127,4 +127,4 @@ main(["demo", "--keep", "home"])
 def test_a_demo_that_does_not_end_as_told_says_so(tmp_path: Path) -> None:
     done = python(LAME, directory=tmp_path)
     assert done.returncode == 1
-    assert "This did not end as told: no device was changed." in done.stdout
+    assert "This did not end as announced: no device was changed." in done.stdout

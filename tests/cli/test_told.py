@@ -54,7 +54,7 @@ def test_what_you_say_leads_to_a_likely_cause(by_hand: House) -> None:
     assert "Verdict router: The forward leads to an address that Plex does not have" in ended.said
     assert "because if the router's page shows that port 32500 leads to 192.168.1.83" in ended.said
     assert "see likely · runbook R4, R5" in ended.said
-    assert re.search(r"E1 you: told by you, \d\d:\d\d UTC", ended.said)
+    assert re.search(r"E1 you: answered by you, \d\d:\d\d UTC", ended.said)
     assert "Forward TCP, external port 32500, to 192.168.1.50, internal port 32400." in ended.said
     assert "Then look again, and let plex.tv try the port: plexops diagnose --refresh." in ended.said
     assert "plexops apply" not in ended.said
@@ -91,7 +91,7 @@ def test_questions_come_at_the_terminal_and_answers_are_kept(by_hand: House) -> 
     assert (site["verdict"]["id"], site["verdict"]["confidence"]) == ("forward-old-address", "likely")
     shown = [one for one in site["exhibits"] if one["device"] == "you"]
     assert len(shown) == 2
-    assert all(one["source"].startswith("told by you, ") for one in shown)
+    assert all(one["source"].startswith("answered by you, ") for one in shown)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     kept = file.read_text(encoding="utf-8")
     assert 'answer: "tcp 192.168.1.83:32400"' in kept

@@ -71,7 +71,7 @@ def command(router: str, keep: Path | None) -> int:
             emit(f"\n{number}. {scene.told}\n\n$ plexops {' '.join(scene.words)}\n")
             complaint = play(home, scene) or (write_page(home) if scene.writes else "")
             if complaint:
-                emit(f"\nThis did not end as told: {complaint}. Please report it.\n")
+                emit(f"\nThis did not end as announced: {complaint}. Please report it.\n")
                 return 1
     emit(
         f"\nThe report of the run that changed something, as one page: {home.directory / PAGE}\n"

@@ -142,7 +142,7 @@ def _propose(folder: Path, proposal: Proposal, *, yes: bool) -> int:
     for shown in proposal.keys:
         note(f"{shown.device} at {shown.address} shows {shown.key.type} {shown.key.fingerprint}")
     if proposal.keys:
-        note("Nobody has compared these keys yet, and they are not trusted: plexops trust does that.")
+        note("These keys are not compared yet, and not trusted: plexops trust does that.")
     playbook = Path("playbooks", _PLAYBOOK)
     if not yes and not click.confirm(f"Write this, and {playbook}, into {folder.absolute()}?", err=True):
         note("nothing was written")

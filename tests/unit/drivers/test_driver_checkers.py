@@ -81,7 +81,7 @@ def test_a_place_that_tells_nothing_of_use_is_no_witness(place: object, answer: 
 @pytest.mark.parametrize(
     ("body", "why"),
     [
-        (told(None, None, None), "no place told anything in time"),
+        (told(None, None, None), "no place answered in time"),
         (told(ELSEWHERE, ELSEWHERE, ELSEWHERE), "it tried another address than 203.0.113.20"),
         ({"check": {**BEGAN, "nodes": {}}, "result": {}}, "it chose no place"),
         ({"check": {**BEGAN, "nodes": {"a b\n": []}}, "result": {"a b\n": OPEN}}, "it chose no place"),

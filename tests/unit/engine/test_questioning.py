@@ -119,7 +119,7 @@ def test_an_audit_takes_no_answer_of_yesterday_and_says_so() -> None:
     assert set(shown) == {"told.forward", "told.box-before"}
     forward = shown["told.forward"]
     assert (forward.device, forward.text) == ("you", f"the list of forwards: {RIGHT}")
-    assert forward.source.startswith("told by you, ")
+    assert forward.source.startswith("answered by you, ")
 
 
 def test_answers_are_about_one_site() -> None:
