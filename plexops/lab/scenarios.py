@@ -45,7 +45,7 @@ GENERAL = (
     Scenario("in-order", "everything is as the playbook wants it, made by hand"),
     Scenario(
         "outside-cut",
-        "drifted, and nobody outside can say whether the port is open: no vantage, Plex is throttled",
+        "drifted, and no place outside can say whether the port is open: no vantage, Plex is throttled",
         address=OLD,
         reservations=(),
         forwards=(),

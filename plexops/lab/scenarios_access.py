@@ -43,7 +43,7 @@ ACCESS = (
     ),
     Scenario(
         "relay-only",
-        "all in order at home, nobody gets in, and neither a vantage nor Plex's log says why: the relay serves",
+        "all in order at home, no viewer gets in, and neither a vantage nor Plex's log says why: the relay serves",
         isp="isp_blocks",
         blocked_ports=frozenset({EXTERNAL_PORT}),
         plex={**MANUAL, "logDebug": False},
@@ -52,7 +52,7 @@ ACCESS = (
     ),
     Scenario(
         "no-direct-way",
-        "all in order at home, nobody gets in, and nothing says why: plex.tv offers apps the relay alone",
+        "all in order at home, no viewer gets in, and nothing says why: plex.tv offers apps the relay alone",
         isp="isp_blocks",
         blocked_ports=frozenset({EXTERNAL_PORT}),
         plex={**MANUAL, "logDebug": False},

@@ -38,7 +38,7 @@ INTERNET = (
     ),
     Scenario(
         "second-nat-by-log",
-        "as double-nat, but nobody asks the router: only Plex's log tells what it said by UPnP",
+        "as double-nat, but the router is not asked: only Plex's log tells what it said by UPnP",
         isp="double_nat",
         router_login=False,
         condition=PlexCondition(router_address="192.168.178.20"),

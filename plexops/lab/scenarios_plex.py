@@ -70,7 +70,7 @@ PLEX = (
     ),
     Scenario(
         "no-verdict-yet",
-        "plex.tv throttles Plex, which waits for ever, and nobody else outside can say",
+        "plex.tv throttles Plex, which waits for ever, and no other place outside can say",
         outside=False,
         condition=PlexCondition(undecided=True),
     ),
@@ -91,7 +91,7 @@ PLEX = (
     ),
     Scenario(
         "unreachable",
-        "the way in is right, but somebody on it answers outsiders that the host is not to be reached",
+        "the way in is right, but a device on it answers outsiders that the host is not to be reached",
         server=ServerCondition(prohibits_outsiders=True),
     ),
     Scenario(
@@ -116,7 +116,7 @@ PLEX = (
     ),
     Scenario(
         "no-login-needed",
-        "all in order, but Plex asks nobody in the world for a login",
+        "all in order, but Plex asks no one for a login",
         plex={**MANUAL, "allowedNetworks": "192.168.1.0/24,0.0.0.0/0"},
     ),
     Scenario(

@@ -124,7 +124,7 @@ ROUTER = (
     ),
     Scenario(
         "ipv6-pinhole",
-        "all in order, but the router lets everybody in to 32400 over IPv6",
+        "all in order, but the router lets the whole internet in to 32400 over IPv6",
         pinholes=(PinholeSeed("Plex over IPv6", PLEX_PORT),),
         server=ServerCondition(ipv6=True),
         routers=("openwrt", "linux"),

@@ -82,7 +82,7 @@ SERVER = (
     ),
     Scenario(
         "server-offline",
-        "the server's static gateway does not exist: it reaches nobody outside the home",
+        "the server's static gateway does not exist: it reaches nothing outside the home",
         server=ServerCondition(address_source="static", gateway=lan(254)),
     ),
     Scenario(

@@ -23,7 +23,7 @@ UPNP = (
     ),
     Scenario(
         "automatic-unmapped",
-        "the router forwards 32500 by hand, and Plex was never told: it waits for a router that has UPnP off",
+        "the router forwards 32500 by hand, and Plex does not know: it waits for a router that has UPnP off",
         plex={**AUTOMATIC, "LastAutomaticMappedPort": 0},
         upnp="off",
     ),
@@ -84,7 +84,7 @@ UPNP_LOGS = (
     replace(
         _CONFLICT,
         name="log-over-http",
-        about="as upnp-conflict, and nobody logs in to the server: only Plex itself gives its log",
+        about="as upnp-conflict, and the server has no login: only Plex itself gives its log",
         server_login=False,
     ),
     replace(
