@@ -106,7 +106,7 @@ def named(address: object, *sources: str, plex: object = None) -> SiteView:
 
 
 SOURCES: tuple[tuple[str, SiteView, Holds, WanCause, str], ...] = (
-    ("nobody", home(str(PUBLIC)), U, WanCause.UNPROVEN, "no service outside told"),
+    ("nobody", home(str(PUBLIC)), U, WanCause.UNPROVEN, "no service outside gave"),
     ("one that agrees", home(str(PUBLIC), str(PUBLIC)), U, WanCause.UNPROVEN, "echo0.example alone"),
     ("two that agree", home(str(PUBLIC), str(PUBLIC), str(PUBLIC)), Y, WanCause.NONE, "echo0.example, echo1"),
     ("only Plex", home(str(PUBLIC), plex=str(PUBLIC)), U, WanCause.UNPROVEN, "plex.tv alone"),
