@@ -34,7 +34,7 @@ class LabHome(Struct, frozen=True):
 
     def environment(self) -> Mapping[str, str]:
         """Give the environment for commands that are about this home."""
-        # What somebody's ~/.ssh/config says of all hosts is not meant for simulated ones.
+        # What your ~/.ssh/config says of all hosts is not meant for simulated ones.
         return {**os.environ, "XDG_STATE_HOME": str(self.state), "PLEXOPS_SSH_CONFIG": "none"}
 
     def state_of_devices(self) -> tuple[str, ...]:

@@ -134,7 +134,7 @@ def _end(status: int) -> NoReturn:
 
 
 def run(arguments: list[str] | None = None) -> int:
-    """Run the command line and give its status. Expected failures are printed; nobody sees a bare traceback."""
+    """Run the command line and give its status. Expected failures are printed; no bare traceback is shown."""
     from plexops.model.errors import PlexopsError
 
     try:
@@ -165,7 +165,7 @@ def run(arguments: list[str] | None = None) -> int:
 
 
 class _Terminated(BaseException):
-    """Somebody ended us with SIGTERM. No Exception: nothing on the way may take it for a device's failure."""
+    """plexops was ended by SIGTERM. No Exception: nothing on the way may take it for a device's failure."""
 
 
 def _terminated(_signal: int, _frame: object) -> None:

@@ -45,7 +45,7 @@ class Files(Struct, frozen=True):
     extra_vars: Sequence[str] = ()
     #: Playbooks may be missing, and sites without a task count: a diagnosis asks what is, not what shall be.
     for_diagnosis: bool = False
-    #: Nobody on the internet is asked for our public address, or to try the port.
+    #: No service on the internet is asked for our public address, or to try the port.
     offline: bool = False
     #: What stands for an inventory where there is none.
     stand_in: Inventory | None = None

@@ -178,7 +178,7 @@ def _become(reader: Reader) -> Become | None:
 
 
 def _connection(reader: Reader) -> Connection:
-    """Read how a device is reached. On this computer nobody logs in: what a login needs is refused beside it."""
+    """Read how a device is reached. On this computer there is no login: what a login needs is refused beside it."""
     connection = reader.choice("connection", Connection, Connection.SSH)
     for name in _LOGINS if connection is Connection.LOCAL else ():
         reason = f"“{name}:” has no use with “connection: local”: plexops runs there and does not log in"

@@ -22,7 +22,7 @@ def read_regular(path: Path, most: int) -> bytes:
         with path.open("rb") as file:
             return file.read(most)
     _require_regular(path.stat())
-    # Between the two somebody may have exchanged it: a pipe would wait for ever.
+    # Between the two another program may have exchanged it: a pipe would wait for ever.
     with os.fdopen(os.open(path, os.O_RDONLY | _NO_WAIT | _BINARY), "rb") as file:
         _require_regular(os.fstat(file.fileno()))
         return file.read(most)

@@ -1,4 +1,4 @@
-"""Probe files: what `plexops probe` saw from a computer outside, carried home. A claim of somebody's: judged strictly."""
+"""Probe files: what `plexops probe` saw from a computer outside, carried home. Another computer's claim: judged strictly."""
 
 from __future__ import annotations
 

@@ -148,7 +148,7 @@ class Reader:
         source = SecretSource.SERVER if key == "from" else SecretSource(key)
         written = reader.text(key)
         if source is SecretSource.ENVIRONMENT and not _VARIABLE.fullmatch(written):
-            # Not repeated: somebody may have put the secret itself here.
+            # Not repeated: you may have put the secret itself here.
             reason = "this is not the name of an environment variable"
             self.problems.add(
                 "PLX-C208", entry.value.place, reader.path, reason, "Write {env: PLEX_TOKEN}: only its name."

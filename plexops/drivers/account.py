@@ -28,7 +28,7 @@ _WANTED = frozenset(
 )
 _HOST = Pattern(r"(?=.{1,253}\Z)[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
 _LISTED = "account.listed"
-#: Where plex.tv lets this token see no list: it is then as if nobody had asked, and no reason to know less of the home.
+#: Where plex.tv lets this token see no list: it is then as if it had not been asked, and no reason to know less of the home.
 NO_ACCESS = "account.access"
 _FLAGS: Mapping[str, str] = {"account.online": "presence", "account.rebinding": "dnsRebindingProtection"}
 _REFUSALS = frozenset({400, 401, 403, 404})

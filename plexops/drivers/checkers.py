@@ -1,4 +1,4 @@
-"""What services outside say of a port: they connect, and ask nobody who answers. So “open” is no proof of this Plex."""
+"""What services outside say of a port: they connect, and do not ask who answers. So “open” is no proof of this Plex."""
 
 from __future__ import annotations
 

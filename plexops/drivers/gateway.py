@@ -1,4 +1,4 @@
-"""A router that nobody may log in to, by its own word to anybody: UPnP, else NAT-PMP. Asked from a computer behind it.
+"""A router without a login, by its own word to anyone: UPnP, else NAT-PMP. Asked from a computer behind it.
 
 What it tells so is its address on the internet side and what hosts asked it to map. Forwards made by hand, reservations
 and filters are not seen this way: they stay unknown.

@@ -229,7 +229,7 @@ def _met(reply: Reply) -> IPv4Address | IPv6Address | None:
 
 
 def _not_open(reply: Reply) -> ProbeAnswer:
-    """Tell a refusal (RST) from a filter's or router's word that nobody gets there (ICMP); curl has one status for both.
+    """Tell a refusal (RST) from a filter's or router's ICMP “unreachable”; curl has one status for both.
 
     Where not even the vantage's own network has a way, nothing was tried.
     """

@@ -75,7 +75,7 @@ _READS: tuple[Read, ...] = (
 class PlexDriver(Struct, frozen=True):
     """Plex's own settings and its verdict about the way in.
 
-    `thorough`: who is served through the relay, and what time it is, as well. `logs`: its log, where nobody else gave it.
+    `thorough`: who is served through the relay, and what time it is, as well. `logs`: its log, where no other read gave it.
     `token`: the requests bear one. `twice`: plexapi reads the settings too, and both must agree: a change will rest on
     them. Its import takes longer than an audit's whole look at Plex.
     """

@@ -175,7 +175,7 @@ def _older_read(name: str, folders: Sequence[str]) -> Read:
 
 
 def _may_be_read(folder: str) -> bool:
-    """Judge a folder that an engine named, as every read is judged. What it says is somebody's text."""
+    """Judge a folder that an engine named, as every read is judged. What it says is text from outside."""
     posix = LANGUAGES["posix"]
     try:
         word = posix.quote(Typed(FieldType.TEXT, f"{folder}{_CURRENT}"))

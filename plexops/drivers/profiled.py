@@ -283,7 +283,7 @@ class ProfiledDriver(Struct, frozen=True):
                 f"{self.profile.profile.title}: a {change.kind} has no {', '.join(lacking)} there to change"
             )
         if "source" in change.fields:
-            # Somebody narrowed it on purpose. Opening it to everybody is theirs to do, and no word means "any" everywhere.
+            # You narrowed it on purpose. Opening it to all senders is yours to do, and no word means "any" everywhere.
             raise Unrenderable(
                 f"it is narrowed ({getattr(entry.values, 'source', '')}): "
                 "if every sender may use it, take that off on the router"

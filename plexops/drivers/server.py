@@ -272,7 +272,7 @@ def _address_source(
 ) -> str:
     """Give `dhcp` or `static` for the address of the default route's interface, else why it is unknown.
 
-    The kernel marks an address with a lifetime as dynamic: one that somebody has to renew.
+    The kernel marks an address with a lifetime as dynamic: one that has to be renewed.
     """
     if addresses is None or not interface:
         return "the server did not say by which interface, or with which address, it reaches the LAN"

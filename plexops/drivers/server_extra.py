@@ -93,7 +93,7 @@ def understand_extra(replies: Mapping[str, Reply], container: Container) -> Extr
 
 
 class Unknown(Struct, frozen=True):
-    """That nobody knows, and why."""
+    """That it is not known, and why."""
 
     reason: str
 

@@ -13,7 +13,7 @@ from plexops.model.exchange import Look, LookKind, Read, Reply
 from plexops.model.snapshot import Fact, Role, Snapshot
 from plexops.parsers.igd import Described
 
-#: It is one hop away, and its name is a courtesy: nobody waits long for it.
+#: It is one hop away, and its name is a courtesy: it is not waited for long for it.
 _SEARCH_SECONDS = 1.0
 _PAGE_SECONDS = 2.0
 #: Longer names are cut: they stand in the middle of a sentence.

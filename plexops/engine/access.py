@@ -290,7 +290,7 @@ class Access(Struct, frozen=True):
         return way.host, way.port or SSH_PORT
 
     def require_ways(self) -> None:
-        """Raise PlexopsError with every login for which ~/.ssh/config cannot be used. Nobody is contacted."""
+        """Raise PlexopsError with every login for which ~/.ssh/config cannot be used. No device is contacted."""
         problems: list[Problem] = []
         for device, login in self._logins() if self.ssh_config is not None else ():
             try:

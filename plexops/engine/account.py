@@ -26,7 +26,7 @@ class PlexTv(Struct, frozen=True):
     def ask(self, plex: Snapshot | None, token: Secret | None) -> Answered:
         """Look for the server in the list, once Plex has told who it is.
 
-        Not asked where nobody on the internet is to be asked, where Plex belongs to no account, and without a token.
+        Not asked where nothing on the internet is to be asked, where Plex belongs to no account, and without a token.
         """
         identifier = None if plex is None else plex.text("plex.identifier")
         if plex is None or not identifier or plex.flag("plex.claimed") is False:

@@ -40,7 +40,7 @@ __all__ = ["Comparison", "compare"]
 
 
 def compare(given: Comparison) -> tuple[Finding, ...]:
-    """Judge every task, then what no task asked for and nobody should miss."""
+    """Judge every task, then what no task asked for and you should not miss."""
     findings = [_judge(given, task) for task in given.tasks.tasks]
     return (*findings, *unmanaged(given, findings))
 
@@ -246,7 +246,7 @@ def _absent(given: Comparison, task: ResolvedTask, snapshot: Snapshot) -> Findin
 
 
 def _leftovers(task: ResolvedTask, snapshot: Snapshot) -> tuple[Change, ...]:
-    """Take our passage away with its forward: it lets packets in that nobody sends any more."""
+    """Take our passage away with its forward: it lets packets in that no forward sends any more."""
     if task.kind is not Kind.PORT_FORWARD:
         return ()
     return tuple(

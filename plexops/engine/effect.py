@@ -44,7 +44,7 @@ class EffectProver(Struct, frozen=True):
         if Kind.PLEX_REMOTE_ACCESS not in changed and Kind.PORT_FORWARD in changed:
             _nudge(shop, now)
         deadline = time.monotonic() + self.seconds
-        # Strangers are asked last, once, and only where nobody else knows.
+        # Strangers are asked last, once, and only where nothing else knows.
         strangers = bool(shop.access.site.checkers)
         next_probe = 0.0
         outside, plex = _nothing(), _nothing()
@@ -72,7 +72,7 @@ class EffectProver(Struct, frozen=True):
 
 
 def outside_says(view: SiteView, port: int) -> Condition:
-    """Say what was seen of a port from outside. That something listens, and nobody asked what, is no proof of Plex.
+    """Say what was seen of a port from outside. That something listens, and it was not asked what, is no proof of Plex.
 
     Nor do those who met nothing refute it then: their network, or a filter by sender, may be what keeps them out.
     """

@@ -1,4 +1,4 @@
-"""What boxes around this computer tell it in a diagnosis: the router that nobody may log in to, and the box before it."""
+"""What boxes around this computer tell it in a diagnosis: the router without a login, and the box before it."""
 
 from __future__ import annotations
 

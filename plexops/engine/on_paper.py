@@ -40,7 +40,7 @@ def problems_on_paper(
         home = open_on_paper(tasks, directory, ssh_config, allowed)
     except PlexopsError as error:
         return error.problems
-    # Nobody is asked: what was not read is no reason here.
+    # No device is asked: what was not read is no reason here.
     view = replace(home.view, asked=frozenset())
     found: list[Problem] = []
     for task in tasks.tasks:

@@ -13,7 +13,7 @@ from plexops.transport.here import SOMEWHERE, address_towards
 def own_view(site: Site) -> OwnViewDriver | None:
     """Give what asks the site's echoes from here, and STUN servers where the usual ones are asked.
 
-    None where nobody on the internet is to be asked.
+    None where nothing on the internet is to be asked.
     """
     urls = USUAL_ECHOES if site.echoes is None else site.echoes
     return OwnViewDriver(urls, USUAL_STUN if site.echoes is None else ()) if urls else None

@@ -42,7 +42,7 @@ def plan_json(plan: Plan) -> str:
 
 
 def read_plan_file(path: Path, approved: str) -> dict[str, Any]:
-    """Read a plan file that somebody approved by its digest.
+    """Read a plan file that you approved by its digest.
 
     Raises PlexopsError: PLX-C001 where there is none, PLX-R210 for a file that is no plan or was edited (exit 8),
     PLX-R211 for one that is too old, PLX-R212 where the approved digest is another one.

@@ -52,7 +52,7 @@ _UNKNOWN_SERVER = "which server answers at the port: that takes a computer outsi
 
 
 class QuickSettings(Struct, frozen=True):
-    """How a quick look is made. `offline`: nobody on the internet is asked. Times are in seconds."""
+    """How a quick look is made. `offline`: nothing on the internet is asked. Times are in seconds."""
 
     offline: bool = False
     reach: Reach = field(default_factory=Reach)
@@ -231,7 +231,7 @@ def _plex_verdict(report: QuickReport, condition: Condition) -> QuickVerdict:
 
 
 def _from_outside(report: QuickReport, condition: Condition) -> QuickVerdict | None:
-    """Say what services outside met. They ask nobody who answers: even “open” is no proof of Plex."""
+    """Say what services outside met. They do not ask who answers: even “open” is no proof of Plex."""
     told = [probe for probe in report.probes if probe.answer is not ProbeAnswer.UNKNOWN and not probe.inside]
     if not told:
         return None

@@ -19,7 +19,7 @@ from plexops.structs import replace
 
 
 def unmanaged(given: Comparison, findings: Sequence[Finding]) -> list[Finding]:
-    """Say what no task asked for: a safe stop, an exposure, what is ours and wanted by nobody, UPnP's users."""
+    """Say what no task asked for: a safe stop, an exposure, what is ours and wanted by no task, UPnP's users."""
     asked = {finding.kind for finding in findings}
     found: list[Finding] = []
     forwarding = [task for task in given.tasks.tasks if task.kind in FORWARDING and not task.not_applicable]

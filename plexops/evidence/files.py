@@ -1,7 +1,7 @@
-"""Files and folders that nobody else can read, swap or redirect.
+"""Files and folders that no other user can read, swap or redirect.
 
 Every folder of our own tree is opened without following links and checked through the open descriptor. None of them
-may be writable by others, so nobody but the owner and the administrator can exchange a part between check and use.
+may be writable by others, so only the owner and the administrator can exchange a part between check and use.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from plexops.model.errors import PlexopsError, Problem
 #: Windows has neither; there the profile folder's access list keeps others out.
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _BINARY = getattr(os, "O_BINARY", 0)
-#: Else opening a named pipe that somebody put there would wait for ever.
+#: Else opening a named pipe that another user put there would wait for ever.
 _NO_WAIT = getattr(os, "O_NONBLOCK", 0)
 #: What a link, a file, a missing part and foreign rights say; all else is the disk's.
 _OTHERS_DOING = (errno.ELOOP, errno.ENOTDIR, errno.ENOENT, errno.EACCES, errno.EPERM)

@@ -1,7 +1,7 @@
 """Masking: what leaves this machine shows the class of an identifier and a tag to compare by, and never a secret.
 
 A tag is keyed (HMAC-SHA256 with a key that stays in the state folder): the same MAC address has the same tag in every
-file of this machine, and nobody without the key can try addresses until one fits.
+file of this machine, and without the key no one can try addresses until one fits.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ class Action(StrEnum):
     CREATE = "create"
     UPDATE = "update"
     DELETE = "delete"
-    #: Some fields of somebody's entry, which keeps its name and all else.
+    #: Some fields of another's entry, which keeps its name and all else.
     ADOPT = "adopt"
     #: The way back of an adoption: the raw old values.
     RESTORE = "restore"

@@ -55,7 +55,7 @@ class Listener(Struct, frozen=True):
 
 
 class Echo(Struct, frozen=True):
-    """What somebody outside says our public address is. `asked_from` is `server` or `controller`."""
+    """What a service outside says our public address is. `asked_from` is `server` or `controller`."""
 
     source: str
     address: IPv4Address
@@ -66,13 +66,13 @@ class ProbeAnswer(StrEnum):
     """What a connection attempt from outside met."""
 
     OPEN = "open"
-    #: A connection came about, and nobody asked who answers: neither success nor failure of this Plex.
+    #: A connection came about, and it was not asked who answers: neither success nor failure of this Plex.
     LISTENS = "something listens"
     REFUSED = "refused"
     TIMED_OUT = "timed out"
     #: No connection came about; whether it was refused or nothing came back, the witness does not tell.
     CLOSED = "closed"
-    #: Somebody on the way answered that nobody gets there (ICMP host unreachable, or prohibited).
+    #: A device on the way answered that the host is not to be reached (ICMP host unreachable, or prohibited).
     UNREACHABLE = "unreachable"
     WRONG_SERVER = "wrong server"
     #: The name by which it was asked leads to no address there.

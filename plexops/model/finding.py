@@ -51,7 +51,7 @@ class Finding(Struct, frozen=True):
     place: Place | None = None
     exhibits: tuple[str, ...] = ()
     changes: tuple[Change, ...] = ()
-    #: What `--adopt` takes, where somebody's entry may be adopted.
+    #: What `--adopt` takes, where another's entry may be adopted.
     adopt_id: str = ""
     #: What a person does by hand where plexops cannot.
     steps: tuple[str, ...] = ()

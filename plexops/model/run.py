@@ -43,7 +43,7 @@ class Hop(Struct, frozen=True):
 class FindingReport(Struct, frozen=True):
     """One resource or condition: what shall be, what is, and why that matters.
 
-    `adoptable` is the id for `--adopt` where somebody's entry could be taken over; `steps` are what a person
+    `adoptable` is the id for `--adopt` where another's entry could be taken over; `steps` are what a person
     does by hand where plexops can't.
     """
 

@@ -32,7 +32,7 @@ class CheckerName(StrEnum):
     PORTCHECKER = "portchecker"
 
 
-#: Where each of them is, if the user does not say. Everybody may run echoip: there is no usual one.
+#: Where each of them is, if the user does not say. Anyone may run echoip: there is no usual one.
 CHECKERS: Mapping[CheckerName, str] = MappingProxyType(
     {
         CheckerName.CHECK_HOST: "https://check-host.net",

@@ -27,7 +27,7 @@ UNUSABLE_NETWORKS: tuple[IPv4Network, ...] = (
     IPv4Network("169.254.0.0/16"),
     IPv4Network("224.0.0.0/3"),
 )
-#: Nobody on the internet has such an address. Documentation ranges are not among them: they are the lab's internet.
+#: No host on the internet has such an address. Documentation ranges are not among them: they are the lab's internet.
 NOT_PUBLIC_NETWORKS = (*PRIVATE_NETWORKS, *CARRIER_NAT_NETWORKS, *TRANSITION_NETWORKS, *UNUSABLE_NETWORKS)
 
 #: Global unicast: all that is given out of IPv6 (RFC 4291).

@@ -118,7 +118,7 @@ class Weight(StrEnum):
     CAUSE = "cause"
     #: It says what was observed, and is no cause: the verdict is undecided.
     HEADLINE = "headline"
-    #: Somebody gets in and somebody does not.
+    #: One viewer gets in and another does not.
     PARTS = "parts"
     #: The way in may be open, in a way that the runbook forbids. Never hidden.
     POLICY = "policy"
@@ -186,7 +186,7 @@ PROXY_BACK: Mapping[str, Came] = MappingProxyType({"no-name": Came.NO_NAME, "unt
 
 
 def by_observation(_: Situation) -> Sign | None:
-    """Look of a cause that nobody can read, and of headlines: only observations lead to it."""
+    """Look of a cause that cannot be read, and of headlines: only observations lead to it."""
     return None
 
 

@@ -148,7 +148,7 @@ def announces_other_address(situation: Situation) -> Sign | None:
 
 
 def no_login(situation: Situation) -> Sign | None:
-    """Does Plex let somebody on the internet in without a login?"""
+    """Does Plex let viewers on the internet in without a login?"""
     text = situation.plex.text("plex.allowed_networks") or ""
     found = [part for part in re.split(r"[,;\s]+", text) if part and _reaches_the_internet(part)]
     if not found:
@@ -158,7 +158,7 @@ def no_login(situation: Situation) -> Sign | None:
 
 
 def _reaches_the_internet(text: str) -> bool:
-    """Whether a network holds public addresses; a single one is somebody's, and what cannot be read is none."""
+    """Whether a network holds public addresses; a single one is one host's, and what cannot be read is none."""
     try:
         network = ip_network(text, strict=False)
     except ValueError:
@@ -192,7 +192,7 @@ def no_igd(situation: Situation) -> Sign | None:
 
 
 def upnp_conflict(situation: Situation) -> Sign | None:
-    """Did the router refuse the mapping because somebody else has the port? (718)"""
+    """Did the router refuse the mapping because another host has the port? (718)"""
     conflict = situation.story.conflict
     if not _needs_upnp(situation) or conflict is None or not conflict.fresh:
         return None

@@ -30,7 +30,7 @@ def no_forward(situation: Situation) -> Sign | None:
 
 
 def _may_be_open(situation: Situation) -> bool:
-    """Whether the router lets somebody through to Plex, or nobody can say: then none of its forwards is to blame."""
+    """Whether the router lets a viewer through to Plex, or that is not known: then none of its forwards is to blame."""
     way = situation.way
     return way is not None and way.answer.kind in (AnswerKind.EVERYBODY, AnswerKind.UNKNOWN)
 

@@ -194,7 +194,7 @@ def plex_tv_answer(situation: Situation) -> tuple[str, ...] | None:
 
 
 def finds_plex_tv(situation: Situation) -> bool:
-    """Whether the server is known to find plex.tv at an address that somebody on the internet can have."""
+    """Whether the server is known to find plex.tv at an address that exists on the internet."""
     found = (ipv4(text) for text in plex_tv_answer(situation) or ())
     return any(address is not None and is_public(address) for address in found)
 

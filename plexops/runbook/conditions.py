@@ -210,7 +210,7 @@ def _kind_of(address: IPv4Address) -> tuple[WanCause, str, tuple[str, ...]] | No
 
 
 def dmz(view: SiteView) -> Condition:
-    """Is the Plex host nobody's DMZ, and 32400 not open to the internet, over IPv4 and IPv6? (runbook R5, boundaries)"""
+    """Is the Plex host no DMZ, and 32400 not open to the internet, over IPv4 and IPv6? (runbook R5, boundaries)"""
     return dmz_by(view, exposures(view))
 
 
@@ -315,14 +315,14 @@ def from_vantages(view: SiteView, port: int | None) -> Condition:
     )
 
 
-#: Of “something listens” nobody knows whether it is this Plex: neither success nor failure.
+#: Of “something listens” it is not known whether it is this Plex: neither success nor failure.
 _SAYS_NOTHING = frozenset({ProbeAnswer.UNKNOWN, ProbeAnswer.LISTENS})
 
 
 def counting_probes(view: SiteView, port: int | None) -> tuple[Entry, ...]:
     """Give the attempts that count: from outside the home, with a known answer; at this port, or at any for None.
 
-    One from inside proves nothing either way: hairpin NAT may let it in where nobody else gets in, or keep it out.
+    One from inside proves nothing either way: hairpin NAT may let it in where no viewer gets in, or keep it out.
     """
     return tuple(
         entry

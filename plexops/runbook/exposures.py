@@ -32,7 +32,7 @@ A_HOST = "a host at home"
 
 
 class Exposure(Struct, frozen=True):
-    """A way by which somebody outside gets to the Plex host, as far as the router goes.
+    """A way by which a connection from outside gets to the Plex host, as far as the router goes.
 
     `external` are the ports at which one knocks, `inner` those of the host, None where they are not known; `rule` is what
     lets it through or translates it, or `words` what was not read. `certain` is False where that hangs on a question.

@@ -118,7 +118,7 @@ def _lets_this_in(case: Case, change: Change, one: Exposure, at: IPv4Address | N
 
 
 def _only_narrows(view: SiteView, change: Change) -> bool:
-    """Tell whether a rule of ours stays for the port at which everybody gets in by it already, with less beside it."""
+    """Tell whether a rule of ours stays for the port at which all senders get in by it already, with less beside it."""
     had = None if change.before is None else change.before.values
     if change.kind is not Kind.FIREWALL_RULE or had is None or had.port != change.want.port:
         return False
@@ -136,7 +136,7 @@ def _not_read(view: SiteView, change: Change) -> str | None:
 
 
 def no_dmz(case: Case) -> str | None:
-    """G2: the Plex host is nobody's DMZ, at none of its addresses."""
+    """G2: the Plex host is no DMZ, at none of its addresses."""
     for change, forward in forwards(case):
         if forward.is_dmz and forward.address in case.before.plex_host:
             return f"{change.id} would hand every port to the Plex host"
@@ -196,7 +196,7 @@ def _opens_what_is_not_plex(case: Case) -> str | None:
 
 
 def public_address_proven(case: Case) -> str | None:
-    """G4: no forward behind carrier NAT, or while nobody proved that the WAN address is the public one."""
+    """G4: no forward behind carrier NAT, or while it is not proven that the WAN address is the public one."""
     condition = _wan_of_what_opens(case)
     if condition is None or condition.holds is Holds.YES or condition.cause is WanCause.SECOND_NAT:
         return None

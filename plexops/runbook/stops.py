@@ -35,7 +35,7 @@ class State(StrEnum):
     #: Asked, and not or not fully answered.
     UNREAD = "not read"
     NOT_ASKED = "not asked"
-    #: Nobody can read it: only attempts from outside say something about it.
+    #: It cannot be read: only attempts from outside say something about it.
     NEVER = "cannot be read"
     NOT_HERE = "not here"
 

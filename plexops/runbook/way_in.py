@@ -25,7 +25,7 @@ class WayIn(Struct, frozen=True):
 
     answer: Answer
     reasons: tuple[Reason, ...]
-    #: Whether everybody gets there, or all but some that somebody shuts out: a block list is no closed door.
+    #: Whether all senders get there, or all but some that a rule shuts out: a block list is no closed door.
     open: bool
 
     @property

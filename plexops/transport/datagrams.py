@@ -1,4 +1,4 @@
-"""Questions over UDP, for a bounded time: to everybody in the LAN by multicast, or to a single host."""
+"""Questions over UDP, for a bounded time: to every host in the LAN by multicast, or to a single host."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One HTTP request without a login, to a host that nobody vouches for: bounded in time and size, never redirected."""
+"""One HTTP request without a login, to a host that no authority vouches for: bounded in time and size, never redirected."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 A folder holds `manifest.json` and one `DEVICE.jsonl` per device. Each line is one `ask`: the reads, and either the
 replies or the problems. Answers that hold a secret are left out. All files are for the user alone (0600): they are
-a map of somebody's home.
+a map of your home.
 """
 
 from __future__ import annotations

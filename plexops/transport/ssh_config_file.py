@@ -1,4 +1,4 @@
-"""~/.ssh/config as ssh itself reads it: Include, Host, Match, first value wins. Nothing is executed, nobody is asked.
+"""~/.ssh/config as ssh itself reads it: Include, Host, Match, first value wins. Nothing is executed, no question is asked.
 
 Canonical host names (CanonicalizeHostname) would be asked of DNS and are left out.
 """

@@ -4,7 +4,7 @@ Seen with ufw 0.36.2. `prepend` is the only way to put a rule before a wider den
 without moving it, and refuses a number behind the last rule. It counts as /etc/ufw/user.rules does, with rules for
 outgoing and forwarded packets. `to 0.0.0.0/0` writes a rule of IPv4 alone, `to ::/0` one of IPv6, and `to any` both,
 which either of the others then takes away. A rule with the very same target, whatever its action, is altered in place
-by `allow`: somebody's deny of exactly this port is therefore a conflict and not overwritten.
+by `allow`: another's deny of exactly this port is therefore a conflict and not overwritten.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class Ufw(Struct, frozen=True):
 
 
 def _silent(conf: Reply, policy: str, rules: Mapping[str, Reply]) -> str:
-    """Give what the files leave open. What nobody said is not taken for "off" or "no rules"."""
+    """Give what the files leave open. What is not said is not taken for "off" or "no rules"."""
     if "ENABLED" not in _keys(conf):
         return "/etc/ufw/ufw.conf does not say whether ufw is on"
     if not policy:

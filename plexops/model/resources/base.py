@@ -13,7 +13,7 @@ from plexops.model.snapshot import Kind, Role
 
 
 class Claim(StrEnum):
-    """How somebody's entry stands to what a task wants."""
+    """How another's entry stands to what a task wants."""
 
     NONE = "none"  # it has nothing to do with it
     SAME = "same"  # it is the thing itself with other values: it may be adopted
@@ -32,7 +32,7 @@ class ResourceKind(Struct, frozen=True):
     """One kind: its fields for schema, docs and profiles, and the pure functions that compare needs.
 
     `build` makes the typed values from fields by name. `says` puts values into words for a report.
-    `differs` names the fields in which an entry is not as wanted. `claims` judges somebody's entry.
+    `differs` names the fields in which an entry is not as wanted. `claims` judges another's entry.
     """
 
     kind: Kind

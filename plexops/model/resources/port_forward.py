@@ -82,7 +82,7 @@ def _differs(want: PortForward, have: PortForward) -> tuple[str, ...]:
 
 
 def _claims(want: PortForward, have: PortForward) -> Claim:
-    """Judge somebody's forward: the same port to Plex's port or host is ours to correct, all else blocks."""
+    """Judge another's forward: the same port to Plex's port or host is ours to correct, all else blocks."""
     if not have.external_port.overlaps(want.external_port) or not have.protocol.meets(want.protocol):
         return Claim.NONE
     same_port = have.external_port == want.external_port
