@@ -7,13 +7,14 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct
 
 from plexops.engine.apply import Applied, Applier, Workshop
+from plexops.engine.change_reports import applied_report, stale_report
 from plexops.engine.effect import EffectProver
 from plexops.engine.fence import Fencing
 from plexops.engine.order import Log, Order
 from plexops.engine.planning import Planned, moved
 from plexops.engine.reporting import guard_report
 from plexops.engine.site import Home
-from plexops.engine.site_reports import NOTHING_CHANGED, NOTHING_SENT, applied_report, stale_report
+from plexops.engine.site_reports import NOTHING_CHANGED, NOTHING_SENT
 from plexops.engine.site_state import SiteState, with_attempts
 from plexops.engine.standing import Standing, interruptible
 from plexops.evidence.journal import Journal

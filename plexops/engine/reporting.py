@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from plexops.engine.apply import Applied, Carried
 from plexops.engine.site_state import SiteState
 from plexops.model.change import Action, Change
 from plexops.model.exchange import WindowKind
@@ -33,6 +32,9 @@ from plexops.model.snapshot import Entry, Kind, Role, Snapshot, canonical
 from plexops.runbook import conditions
 from plexops.runbook.condition import Holds
 from plexops.structs import replace
+
+if TYPE_CHECKING:
+    from plexops.engine.apply import Applied, Carried
 
 _SYMBOLS: Mapping[Action, Symbol] = {
     Action.CREATE: "+",

@@ -7,48 +7,31 @@ from collections.abc import Sequence
 from concurrent.futures import wait
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from pathlib import Path
 from threading import Semaphore
 
 from plexops import __version__
-from plexops.engine.approved_plan import ApprovedPlan, Planner, blocked_by
 from plexops.engine.compare import Comparison, compare
-from plexops.engine.fence import runs_of
-from plexops.engine.history import read_past, unsettled
+from plexops.engine.history import unsettled
 from plexops.engine.keeping import HandOn, Keeper
 from plexops.engine.order import Log, Order
-from plexops.engine.plan_file import plan_json
-from plexops.engine.planning import Planned, make_plan, moved
-from plexops.engine.recover import recover_site
 from plexops.engine.reporting import finished, snapshot_json
-from plexops.engine.rollback import changes_back
 from plexops.engine.site import Home
 from plexops.engine.site_reports import (
     audited_report,
     bug_problem,
-    dry_run_report,
     not_asked,
-    plan_report,
     problem_report,
-    stale_report,
-    status_of,
-    staying,
     unfinished_finding,
 )
 from plexops.engine.site_state import SiteState
 from plexops.engine.standing import Standing, Tell, silent
 from plexops.engine.supplied import with_told
-from plexops.evidence.folder import SiteFolder, Store, new_run_id
-from plexops.evidence.journal import Journal
+from plexops.evidence.folder import Store, new_run_id
 from plexops.evidence.lock import site_lock
 from plexops.evidence.run_folder import RunFolder
-from plexops.model.errors import ExitStatus, PlexopsError, Problem
-from plexops.model.exchange import WindowKind
-from plexops.model.finding import Finding
-from plexops.model.plan import Plan
-from plexops.model.run import DRY_RUNS, MaskedReport, RunReport, SiteReport
+from plexops.model.errors import ExitStatus, PlexopsError
+from plexops.model.run import MaskedReport, RunReport, SiteReport
 from plexops.structs import replace
-from plexops.transport.machine import why_no_timer
 from plexops.transport.workers import workers
 
 #: How many homes are looked at at once, where you do not say. Audits of 48 to 64 homes, each message 20 ms on its way, on
@@ -158,6 +141,8 @@ def _carry_out(homes: Sequence[Home], home: Home, order: Order, store: Store, ke
 
 def recover(homes: Sequence[Home], store: Store, tell: Tell = silent) -> tuple[RunReport, MaskedReport]:
     """Settle every interrupted run of these sites."""
+    from plexops.engine.recover import recover_site
+
     keeper = Keeper("recover", "", store)
     for home in homes:
         begun = time.monotonic()
@@ -200,8 +185,9 @@ def run_site(home: Home, order: Order, store: Store, run_id: str) -> SiteReport:
         if order.command == "audit":
             report = audited_report(home, seen, findings, log, order)
             return replace(report, not_asked=(*report.not_asked, *not_counted))
-        planner = _backwards(home, folder, order, run_id) if order.undoing else _forwards(home, order)
-        return _planned(home, seen, findings, order, planner, mine, runs_of(folder), journal, log)
+        from plexops.engine.plan_run import planned_report  # a look loads nothing of what changes devices
+
+        return planned_report(home, seen, findings, order, folder, mine, journal, log)
 
 
 def _diagnosed(home: Home, order: Order, folder: RunFolder, log: Log) -> SiteReport:
@@ -220,45 +206,6 @@ def _diagnosed(home: Home, order: Order, folder: RunFolder, log: Log) -> SiteRep
     return replace(report, timeline=tuple(log.moments))
 
 
-def _forwards(home: Home, order: Order) -> Planner:
-    def plan(seen: SiteState) -> Planned:
-        findings = compare(_comparison(home, seen, order))
-        adopted = _adopted(findings, order)
-        return make_plan(seen, home.drivers, findings, home.tasks, home.profile, adopted=adopted)
-
-    return plan
-
-
-def _backwards(home: Home, folder: SiteFolder, order: Order, run_id: str) -> Planner:
-    target = _target(folder, order.target, run_id)
-    past = read_past(target.journal(), target.id)
-
-    def plan(seen: SiteState) -> Planned:
-        changes = changes_back(past, seen, target.id)
-        return make_plan(
-            seen,
-            home.drivers,
-            (),
-            home.tasks,
-            home.profile,
-            adopted=frozenset(),
-            undoing=True,
-            changes=changes,
-        )
-
-    return plan
-
-
-def _target(folder: SiteFolder, name: str, run_id: str) -> RunFolder:
-    """Find the run to put back; `last` is the newest that changed something, this one aside."""
-    if name != "last":
-        return folder.find(name)
-    for run_folder in reversed(folder.runs()):
-        if run_folder.id != run_id and read_past(run_folder.journal(), run_folder.id).made:
-            return run_folder
-    raise PlexopsError(Problem("PLX-R103", f"no run of site {folder.name} has changed anything"))
-
-
 def _comparison(home: Home, seen: SiteState, order: Order) -> Comparison:
     return Comparison(home.tasks, seen.view, home.drivers, home.profile, order.adopt)
 
@@ -268,65 +215,3 @@ def _keep_snapshots(folder: RunFolder, home: Home, seen: SiteState) -> None:
         folder.write(f"private/{role}.json", snapshot_json(snapshot))
     if home.profile is not None:
         folder.write("private/profile.yaml", home.profile.text)
-
-
-def _planned(
-    home: Home,
-    seen: SiteState,
-    findings: Sequence[Finding],
-    order: Order,
-    planner: Planner,
-    folder: RunFolder,
-    own_runs: frozenset[str],
-    journal: Journal,
-    log: Log,
-) -> SiteReport:
-    planned = planner(seen)
-    plan = planned.plan
-    text = plan_json(plan)
-    folder.write("plan.json", text)
-    if order.save_plan is not None:
-        _save_plan(order.save_plan, text)
-    undoing = order.undoing
-    blocked = blocked_by(() if undoing else findings, seen, planned) or _without_undo(home, plan)
-    report = plan_report(home, seen, findings, planned, log, None if blocked else order)
-    if order.command in DRY_RUNS:
-        return dry_run_report(report, planned, blocked, order)
-    if blocked is not None:
-        return replace(report, exit_status=blocked[0], outcome=blocked[1])
-    if not plan.steps and planned.stays:
-        outcome = f"nothing is put back: {staying(planned.stays)}"
-        return replace(report, exit_status=ExitStatus.SAFE_STOP, outcome=outcome)
-    if not plan.steps:
-        status = status_of(() if undoing else findings, seen.problems, home.view.unfinished_run)
-        outcome = "nothing to change" if status is ExitStatus.IN_ORDER else "nothing that plexops can change"
-        return replace(report, exit_status=status, outcome=outcome)
-    # Before the approval: its digest cannot fit where something moved, and what moved is the better answer.
-    since = () if order.saved is None else moved(order.saved, plan.basis)
-    if since:
-        return stale_report(report, since)
-    if order.approve is not None and not order.approve(report, plan):
-        return replace(report, exit_status=ExitStatus.SAFE_STOP, outcome="not approved: nothing was sent")
-    adopted = frozenset() if undoing else _adopted(findings, order)
-    approved = ApprovedPlan(home, order, planner, journal, log, adopted, folder.id, own_runs)
-    return approved.carry_out(seen, planned, report)
-
-
-def _save_plan(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        reason = f"the plan cannot be written to {path}: {error.strerror}"
-        raise PlexopsError(Problem("PLX-C703", reason, "Name a file that you may write.")) from None
-
-
-def _adopted(findings: Sequence[Finding], order: Order) -> frozenset[str]:
-    tasks = {c.id for f in findings for c in f.changes if c.action == "adopt"}
-    return frozenset(tasks | set(order.adopt))
-
-
-def _without_undo(home: Home, plan: Plan) -> tuple[ExitStatus, str] | None:
-    """Give why this computer's own undo, where a change here opens one, would not outlive us."""
-    timers = {step.change.role for step in plan.steps if step.script.window.kind is WindowKind.TIMER}
-    why = why_no_timer() if home.links.live and any(home.access.is_local(role) for role in timers) else ""
-    return (ExitStatus.SAFE_STOP, f"{why}. Nothing was sent") if why else None

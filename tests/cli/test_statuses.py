@@ -122,8 +122,8 @@ import sys
 import plexops.engine.runner as runner
 from plexops.structs import replace
 real = runner.run
-def run(homes, order, store, forks=8):
-    report, masked = real(homes, order, store, forks)
+def run(*all, **named):
+    report, masked = real(*all, **named)
     return replace(report, exit_status=6), replace(masked, exit_status=6)
 runner.run = run
 from plexops.cli.main import main
@@ -132,8 +132,7 @@ main(sys.argv[1:])
 BUG = """
 import sys
 import plexops.engine.runner as runner
-from plexops.structs import replace
-def run(*_):
+def run(*_, **__):
     secret = "hunter2-9471"
     raise ZeroDivisionError(secret)
 runner.run = run
