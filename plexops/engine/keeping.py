@@ -160,15 +160,9 @@ def _unkept(site: SiteReport, error: PlexopsError) -> SiteReport:
 def _keep(folder: SiteFolder, report: RunReport, masked: MaskedReport) -> None:
     mine = folder.find(report.run_id)
     mine.write_result(report, masked)
-    for exhibit in masked.sites[0].exhibits:
-        mine.write(f"exhibits/{_file(exhibit.id)}.txt", exhibit.text + "\n")
     journal, _ = mine.resume_journal()
     with journal:
         folder.finish(mine, journal, report.exit_status)
-
-
-def _file(name: str) -> str:
-    return "".join(c if c.isalnum() or c in "._-" else "_" for c in name)
 
 
 def _missing_part(home: Home) -> SiteReport:

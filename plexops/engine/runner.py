@@ -211,7 +211,7 @@ def _comparison(home: Home, seen: SiteState, order: Order) -> Comparison:
 
 
 def _keep_snapshots(folder: RunFolder, home: Home, seen: SiteState) -> None:
-    for role, snapshot in seen.view.snapshots.items():
-        folder.write(f"private/{role}.json", snapshot_json(snapshot))
+    kept = {f"private/{role}.json": snapshot_json(snapshot) for role, snapshot in seen.view.snapshots.items()}
     if home.profile is not None:
-        folder.write("private/profile.yaml", home.profile.text)
+        kept["private/profile.yaml"] = home.profile.text
+    folder.write_all(kept)

@@ -11,6 +11,7 @@ import errno
 import os
 import secrets
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 
 from plexops.model.errors import PlexopsError, Problem
@@ -152,22 +153,39 @@ def write_file(path: Path, content: bytes) -> None:
 
     Temporary file beside it, fsync, rename, fsync of the folder. Raises PlexopsError PLX-R101 or PLX-R102.
     """
-    if path.is_symlink():
-        raise unsafe(path, "is a symbolic link")
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
+    write_files({path: content})
+
+
+def write_files(contents: Mapping[Path, bytes]) -> None:
+    """Write several files, each as `write_file` does, and wait for the disk once for all of them.
+
+    After a crash some may be new and some old. Raises as `write_file`.
+    """
+    held: dict[Path, tuple[Path, int]] = {}
+    path, renamed = Path(), False
     try:
-        descriptor = open_file(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
-        try:
-            write_all(descriptor, content)
+        for path, content in contents.items():
+            if path.is_symlink():
+                raise unsafe(path, "is a symbolic link")
+            temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
+            held[path] = temporary, open_file(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+            write_all(held[path][1], content)
+        # The first of these carries nearly all of them to the disk.
+        for path, (_, descriptor) in held.items():  # noqa: B007 - an error names it
             os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        temporary.replace(path)
-        sync_folder(path.parent)
+        for path, (temporary, _) in held.items():
+            temporary.replace(path)
+        renamed = True
+        for folder in dict.fromkeys(path.parent for path in contents):
+            sync_folder(folder)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
         raise unwritable(path, error) from error
+    finally:
+        for temporary, descriptor in held.values():
+            os.close(descriptor)
+            if not renamed:
+                with contextlib.suppress(OSError):
+                    temporary.unlink()
 
 
 def write_all(descriptor: int, content: bytes) -> None:

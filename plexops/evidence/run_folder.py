@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
-from plexops.evidence.files import make_folder, read_file, write_file
+from plexops.evidence.files import make_folder, read_file, write_files
 from plexops.evidence.journal import Journal, JournalText, read_journal, unchanged, utc_now
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.run import MaskedReport, RunReport
@@ -38,9 +38,17 @@ class RunFolder(Struct, frozen=True):
 
     def write(self, name: str, content: str | bytes) -> None:
         """Write one file atomically. ValueError for a name that is not ours to use."""
-        target = self._target(name)
-        make_folder(target.parent)
-        write_file(target, content.encode() if isinstance(content, str) else content)
+        self.write_all({name: content})
+
+    def write_all(self, contents: Mapping[str, str | bytes]) -> None:
+        """Write several files, each atomically. ValueError for a name that is not ours to use."""
+        targets = {
+            self._target(name): text.encode() if isinstance(text, str) else text
+            for name, text in contents.items()
+        }
+        for folder in {target.parent for target in targets}:
+            make_folder(folder)
+        write_files(targets)
 
     def read(self, name: str) -> bytes:
         """Read one file. Raises PlexopsError PLX-R105 if it is not there."""
@@ -60,8 +68,11 @@ class RunFolder(Struct, frozen=True):
         return tuple(sorted(name for name in found if not Path(name).name.startswith(".")))
 
     def write_result(self, report: RunReport, masked: MaskedReport) -> None:
-        """Keep the run's document: in clear under `private/`, then masked as `result.json`: that there is one."""
-        self.write(f"{PRIVATE}/{RESULT}", _document(report))
+        """Keep the run's document in clear under `private/`, the exhibits, and at last the masked document: it is whole."""
+        exhibits = {
+            f"exhibits/{_file(one.id)}.txt": one.text + "\n" for site in masked.sites for one in site.exhibits
+        }
+        self.write_all({f"{PRIVATE}/{RESULT}": _document(report), **exhibits})
         self.write(RESULT, _document(masked))
 
     def result(self) -> MaskedReport:
@@ -106,6 +117,10 @@ class RunFolder(Struct, frozen=True):
         if len(parts) > 2 or not all(_NAME.fullmatch(part) for part in parts):
             raise ValueError(f"{name!r} is no name for a file of a run")
         return self.path.joinpath(*parts)
+
+
+def _file(name: str) -> str:
+    return "".join(c if c.isalnum() or c in "._-" else "_" for c in name)
 
 
 def _document(report: RunReport) -> str:
