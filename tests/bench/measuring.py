@@ -101,6 +101,7 @@ def own_commands(home: RealHome) -> list[Command]:
         Command("plexops audit: router, server, Plex", [[plexops, "audit", *INSIDE]], must_say=("ok",)),
         Command("plexops audit: all, with echoes and a vantage", [[plexops, "audit"]], must_say=in_order),
         Command("plexops apply: a second one, all", [[plexops, "apply", "--yes"]], must_say=("8 ok",)),
+        Command("plexops diagnose: all", [[plexops, "diagnose"]], must_say=("exit 0",)),
     ]
 
 
