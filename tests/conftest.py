@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import signal
 import socket
 import sys
 import tempfile
@@ -31,6 +32,9 @@ FOREIGN = (
     ),
 )
 
+
+# A shell lets what it starts in the background ignore Ctrl-C, and that is handed down to what the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 #: Names that nobody can own: a look-up is answered here, as a resolver that knows nothing would answer it.
 NOBODYS = (".invalid", ".test", ".example", ".lan", ".home.arpa", ".internal")

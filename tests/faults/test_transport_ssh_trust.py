@@ -10,6 +10,7 @@ import pytest
 from plexops.model.errors import ExitStatus, PlexopsError
 from plexops.model.exchange import Command, Read
 from plexops.model.secret import Secret
+from plexops.structs import replace
 from plexops.transport.ssh import SshReadLink, scan
 from plexops.transport.ssh_settings import Become, SshSettings
 from plexops.transport.trust import Source, TrustedKey, TrustedKeys, fingerprint
@@ -34,8 +35,6 @@ def pins(key: paramiko.PKey, *sources: Source, typed: bool = True) -> TrustedKey
 
 def settings(port: int, trusted: TrustedKeys, **more: object) -> SshSettings:
     base = SshSettings("home.router", "127.0.0.1", "root", port, host_keys=trusted, password=PASSWORD)
-    from dataclasses import replace
-
     return replace(base, **more)  # type: ignore[arg-type]
 
 
