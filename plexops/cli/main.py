@@ -135,8 +135,6 @@ def _end(status: int) -> NoReturn:
 
 def run(arguments: list[str] | None = None) -> int:
     """Run the command line and give its status. Expected failures are printed; no bare traceback is shown."""
-    from plexops.model.errors import PlexopsError
-
     try:
         result: Any = root.main(args=arguments, standalone_mode=False, prog_name="plexops")
         sys.stdout.flush()
@@ -152,16 +150,22 @@ def run(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:
         _drop_output()
         return 141
-    except PlexopsError as error:
+    except Exception as error:  # noqa: BLE001 - the one boundary: a bug becomes a crash report, not a traceback
+        return _failed(error)
+    return int(result) if isinstance(result, int) else 0
+
+
+def _failed(error: Exception) -> int:
+    from plexops.model.errors import PlexopsError
+
+    if isinstance(error, PlexopsError):
         from plexops.cli.output import show_problems
 
         show_problems(error.problems)
         return int(error.status)
-    except Exception as bug:  # noqa: BLE001 - the one boundary: a bug becomes a crash report, not a traceback
-        from plexops.cli.crash import report_crash
+    from plexops.cli.crash import report_crash
 
-        return report_crash(bug)
-    return int(result) if isinstance(result, int) else 0
+    return report_crash(error)
 
 
 class _Terminated(BaseException):
