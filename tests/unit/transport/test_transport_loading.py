@@ -16,7 +16,6 @@ HEAVY = {
     "rich",
     "cryptography",
     "yaml",
-    "msgspec",
 }
 
 
