@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import socket
 import ssl
 import threading
@@ -94,6 +95,7 @@ class Dialer:
                 self._context = _context(settings)
         stream.settimeout(settings.connect_seconds)
         try:
+            self._context.sslsocket_class = _ClosedIfGone
             wrapped = self._context.wrap_socket(
                 stream, server_hostname=settings.host.split("%")[0], do_handshake_on_connect=False
             )
@@ -196,6 +198,18 @@ def scan(settings: HttpSettings) -> OfferedKey:
         return dialer.offered()
     finally:
         dialer.close()
+
+
+class _ClosedIfGone(ssl.SSLSocket):
+    """A socket under TLS. Python leaves one open whose peer is gone before it is wrapped: it asks for the peer first."""
+
+    def getpeername(self) -> object:
+        """Give the peer's address. Raises ConnectionResetError where there is no peer any more."""
+        try:
+            return super().getpeername()
+        except OSError as error:
+            self.close()
+            raise ConnectionResetError(errno.ECONNRESET, "the peer is gone") from error
 
 
 class _Scan(Dialer):
