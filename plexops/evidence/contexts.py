@@ -44,7 +44,9 @@ _FIRST, _LAST = 0xF0000, 0xFFFFD
 _FOUND = f"{chr(_FIRST)}-{chr(_LAST)}"
 _NAME = f"[{_FOUND}]"
 _FOREIGN = Pattern(_NAME)
-_END = rf"[\w{_FOUND}-]{{0,40}}"
+#: What words are made of, within a set: letters, digits, and further names, each of which is one character.
+_WORD = rf"\w{_FOUND}"
+_END = rf"[{_WORD}-]{{0,40}}"
 _QUOTE = r"(?P<open>\\+[\"']|[\"'`]|&quot;|&#34;|&#x22;)"
 #: Up to the same quote, or to the end of the line where the text was cut. UCI writes a quote inside as '\''.
 _QUOTED = r"(?P<value>(?:'\\''(?=[^\n]{0,4000}')|(?!(?P=open))(?:\\[^\n]|[^\n\\])|\\$)*)"
@@ -59,7 +61,7 @@ _SIGN = r"(?:=>?|:=?|%3d|%3a)"
 _CLOSE = r"(?:\[\])?(?:\\*[\"']|&quot;)?"
 #: A line's beginning as people and diffs write it.
 _MARGIN = r"^(?P<lead>[ \t]{0,200}(?:[-+~<>*#$] )?"
-_WORDS = r"(?:[A-Za-z0-9]{1,20} ){0,2}"
+_WORDS = rf"(?:[A-Za-z0-9{_FOUND}]{{1,20}} ){{0,2}}"
 
 
 class Context(Struct, frozen=True):
@@ -93,13 +95,13 @@ class Context(Struct, frozen=True):
 #: The ways of writing a value beside a name. Each of them holds the name, so that none finds anything where there is none.
 _BESIDE_A_NAME = (
     Context(
-        rf"(?P<lead><(?:\w{{1,20}}:)?[\w{_FOUND}.-]{{0,60}}?{_NAME}[\w{_FOUND}.-]{{0,60}}(?:\s[^<>]{{0,200}})?(?<!/)>)"
+        rf"(?P<lead><(?:\w{{1,20}}:)?[{_WORD}.-]{{0,60}}?{_NAME}[{_WORD}.-]{{0,60}}(?:\s[^<>]{{0,200}})?(?<!/)>)"
         r"(?P<value>[^<]+)",
         ("<",),
     ),
     # {"id": "PlexOnlineToken", "label": …, "value": "…"}
     Context(
-        rf"(?P<lead>\b(?:id|name|key)[\"']?\s{{0,9}}[:=]\s{{0,9}}[\"'][\w-]{{0,40}}?{_NAME}{_END}[\"']"
+        rf"(?P<lead>\b(?:id|name|key)[\"']?\s{{0,9}}[:=]\s{{0,9}}[\"'][{_WORD}-]{{0,40}}?{_NAME}{_END}[\"']"
         rf"[^{{}}<>]{{0,2000}}?[\s,\"']value[\"']?\s{{0,9}}[:=]\s{{0,9}}){_QUOTE}{_QUOTED}",
         ("value",),
     ),
@@ -108,7 +110,7 @@ _BESIDE_A_NAME = (
         ('"', "'", "`", "&quot;", "&#34;", "&#x22;"),
     ),
     Context(
-        rf"{_MARGIN}{_WORDS}[\w.@\[\]-]{{0,80}}?{_NAME}{_END}[ \t]{{0,40}}[:=][ \t]{{0,40}}){_REST}",
+        rf"{_MARGIN}{_WORDS}[{_WORD}.@\[\]-]{{0,80}}?{_NAME}{_END}[ \t]{{0,40}}[:=][ \t]{{0,40}}){_REST}",
         ("=", ":"),
     ),
     Context(
@@ -121,10 +123,10 @@ _BESIDE_A_NAME = (
     ),
     # a line in a block of braces: `    encrypted-password value`
     Context(
-        rf"^(?P<lead>[ \t]{{1,200}}[\w-]{{0,40}}?{_NAME}{_END}[ \t]{{1,40}}){_EITHER}(?=[\"']?[ \t]{{0,40}}$)",
+        rf"^(?P<lead>[ \t]{{1,200}}[{_WORD}-]{{0,40}}?{_NAME}{_END}[ \t]{{1,40}}){_EITHER}(?=[\"']?[ \t]{{0,40}}$)",
         (" ", "\t"),
     ),
-    Context(rf"(?P<lead>(?<!\S)--?[\w-]{{0,30}}?{_NAME}{_END}[ \t]{{1,40}}){_EITHER}", ("-",)),
+    Context(rf"(?P<lead>(?<!\S)--?[{_WORD}-]{{0,30}}?{_NAME}{_END}[ \t]{{1,40}}){_EITHER}", ("-",)),
     Context(
         rf"(?P<lead>{_NAME}{_END}[ \t]{{1,40}}REG_[A-Z_]{{2,20}}[ \t]{{1,40}})(?P<value>[^\n]+)", ("reg_",)
     ),
@@ -154,15 +156,15 @@ def nameless_keys() -> tuple[Context, ...]:
 
 
 #: What a person reads in plans and inventories is no secret: a reference to one, or nothing at all.
-_REFERENCE = re.compile(
+_REFERENCE = Pattern(
     r"\[removed\]|\[?\{?|\{\}|\[\]|\*{3,}|null|none"
     rf"|{_REFERENCE_MAP}[ \t]*(?:#.*)?"
     r"|secret\([\w.:/ -]*\)|\{\{[^{}]*\}\}",
     re.IGNORECASE,
 )
-_TRAILING = re.compile(r"[,;)}\]]+$")
+_TRAILING = Pattern(r"[,;)}\]]+$")
 #: The id of a run of ours, right before a value: three of its letters may spell `pwd` by chance.
-_AFTER_RUN_ID = re.compile(r"(?<![0-9a-z])[0-7][0-9a-hjkmnp-tv-z]{25}: ?$")
+_AFTER_RUN_ID = Pattern(r"(?<![0-9a-z])[0-7][0-9a-hjkmnp-tv-z]{25}: ?$")
 
 
 def replace_beside(text: str, names: str, give: Callable[[str], str]) -> str:

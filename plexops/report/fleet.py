@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
@@ -12,6 +11,7 @@ from msgspec import Struct
 from plexops.model.errors import PRECEDENCE, ExitStatus
 from plexops.model.finding import FindingStatus
 from plexops.model.run import DRY_RUNS, RunReport, SiteReport
+from plexops.pattern import Pattern
 from plexops.report.terminal import Pen, Style, labelled, one_line, safe_term, width_of
 from plexops.report.view import STATUS_WORDS, View, spaced
 from plexops.structs import replace
@@ -24,7 +24,7 @@ FLEET_SCHEMA = "plexops.fleet/1"
 #: So many homes of one cause are named.
 _NAMED = 8
 #: What differs from home to home: an address, in clear or masked.
-_OWN = re.compile(r"\S*··\S*#\w{4}|(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w/])")
+_OWN = Pattern(r"\S*··\S*#\w{4}|(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w/])")
 _QUIET = {FindingStatus.OK, FindingStatus.NOT_APPLICABLE, FindingStatus.NOTE}
 
 

@@ -104,6 +104,27 @@ def test_known_secret_never_survives(secret: str, before: str, after: str) -> No
     assert secret not in masked or secret in REMOVED
 
 
+@pytest.mark.parametrize(
+    "lead",
+    [
+        "community pass=",
+        "wifi password token: ",
+        "pwd.auth_key=",
+        "api_key@secret = ",
+        "community[api_key = ",
+        "psk_token.password: ",
+        "    auth_key-secret_password ",
+    ],
+)
+def test_a_line_whose_words_hold_several_names_is_masked_to_its_end(lead: str) -> None:
+    """An unquoted value may hold spaces; in a block it is quoted."""
+    quoted = not lead.rstrip().endswith(("=", ":"))
+    value = '"correct horse battery"' if quoted else "correct horse battery"
+    masked = masker().mask(f"{lead}{value}")
+    assert not {"correct", "horse", "battery"} & set(masked.replace('"', " ").split()), masked
+    assert masked.startswith(lead)
+
+
 CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
