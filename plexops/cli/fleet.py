@@ -33,6 +33,25 @@ _SWEEP_EVERY = 16
 Formats = Sequence[tuple[str, Path | None]]
 
 
+def homes_to_look_at(files: Files, store: Store, options: Mapping[str, Any]) -> tuple[Home, ...]:
+    """Make every site ready for a look: with its secrets, or with `--cluster` without, as the workers have them."""
+    if options["cluster"]:
+        from plexops.cli.on_cluster import homes_on_paper
+
+        return homes_on_paper(files)
+    from plexops.cli.session import open_homes
+
+    return open_homes(
+        files,
+        store,
+        ask_pass=options["ask_pass"],
+        ask_become_pass=options["ask_become_pass"],
+        record=options["record"],
+        replay=options["replay"],
+        allowed_profiles=options["allow_profile"],
+    )
+
+
 def carrying(
     homes: Sequence[Home], order: Order, store: Store, files: Files, options: Mapping[str, Any]
 ) -> CarryOut:
@@ -53,7 +72,7 @@ def carrying(
 def look(homes: Sequence[Home], order: Order, formats: Formats, verbose: int, carry_out: CarryOut) -> int:
     """Carry out a look, show it, and give its exit status. After Ctrl-C what is known is shown before it is raised."""
     from plexops.cli.progress import homes_done
-    from plexops.engine.runner import Interrupted
+    from plexops.engine.keeping import Interrupted
 
     if len(homes) == 1:
         try:

@@ -24,7 +24,6 @@ from plexops.engine.history import unsettled
 from plexops.engine.keeping import Keeper
 from plexops.engine.order import Order
 from plexops.engine.reporting import finding_report, finished
-from plexops.engine.runner import Interrupted
 from plexops.engine.site import Home
 from plexops.engine.site_reports import problem_report, unfinished_finding
 from plexops.engine.standing import Tell
@@ -70,7 +69,6 @@ def run_on_cluster(
     Raises PlexopsError where nothing could be asked of any worker, and Interrupted with the homes that were done.
     """
     assignments = _assignments(homes, order, TrustStore.load(store.root), directory)
-    whole = True
     try:
         with _connected(address, tell) as client:
             for number, told in _looks(client, assignments, keeper.run_id):
@@ -78,13 +76,7 @@ def run_on_cluster(
                 keeper.take(homes[number], part.site, time.monotonic() - part.seconds, part.masked)
     except KeyboardInterrupt:
         keeper.end_early(homes)
-        whole = False
-    if len(homes) > 1:
-        keeper.note_failed(homes)
-    report, masked = keeper.whole(homes)
-    if not whole:
-        raise Interrupted(report, masked)
-    return report, masked
+    return keeper.end(homes)
 
 
 def _assignments(homes: Sequence[Home], order: Order, pins: TrustStore, directory: Path) -> tuple[bytes, ...]:

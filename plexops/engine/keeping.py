@@ -30,6 +30,15 @@ _STANDS: Mapping[str, str] = {
 }
 
 
+class Interrupted(KeyboardInterrupt):
+    """A person interrupted a look at several sites: what was seen until then."""
+
+    def __init__(self, report: RunReport, masked: MaskedReport) -> None:
+        self.report = report
+        self.masked = masked
+        super().__init__()
+
+
 class Keeper:
     """Takes each home's part of a run and hands it on. With `gather` the parts stay as well, and `whole` gives them."""
 
@@ -102,7 +111,16 @@ class Keeper:
                     missing = _missing_part(home)
                     self._pass_on(home.view.name, *self._documents(missing, self._masker, time.monotonic()))
 
-    def note_failed(self, homes: Sequence[Home]) -> None:
+    def end(self, homes: Sequence[Home]) -> tuple[RunReport, MaskedReport]:
+        """End a run, and give its document. Raises Interrupted with it where a person interrupted."""
+        if len(homes) > 1:
+            self._note_failed(homes)
+        report, masked = self.whole(homes)
+        if not self._open:
+            raise Interrupted(report, masked)
+        return report, masked
+
+    def _note_failed(self, homes: Sequence[Home]) -> None:
         """Note, for `--limit @failed`, which of several homes did not end in order. It is a help, and no evidence."""
         names = [home.view.name for home in homes]
         with contextlib.suppress(PlexopsError):

@@ -44,15 +44,6 @@ SLOW = 3.0
 _THREADS_EACH = 8
 
 
-class Interrupted(KeyboardInterrupt):
-    """A person interrupted a look at several sites: what was seen until then."""
-
-    def __init__(self, report: RunReport, masked: MaskedReport) -> None:
-        self.report = report
-        self.masked = masked
-        super().__init__()
-
-
 def run(
     homes: Sequence[Home],
     order: Order,
@@ -71,23 +62,17 @@ def run(
     """
     keeper = Keeper(order.command, new_run_id(datetime.now(UTC)), store, hand_on, gather=gather)
     writing = order.command in ("apply", "rollback", "rollback-dry-run", "recover")
-    whole = True
     if writing or len(homes) == 1:
         for home in homes:
             if _carry_out(homes, home, order, store, keeper) != ExitStatus.IN_ORDER and writing:
                 break
     else:
-        whole = _all_at_once(homes, order, store, keeper, forks or FORKS)
-    if len(homes) > 1:
-        keeper.note_failed(homes)
-    report, masked = keeper.whole(homes)
-    if not whole:
-        raise Interrupted(report, masked)
-    return report, masked
+        _all_at_once(homes, order, store, keeper, forks or FORKS)
+    return keeper.end(homes)
 
 
-def _all_at_once(homes: Sequence[Home], order: Order, store: Store, keeper: Keeper, forks: int) -> bool:
-    """Look at many sites. False: a person interrupted, and the sites that were not done say so.
+def _all_at_once(homes: Sequence[Home], order: Order, store: Store, keeper: Keeper, forks: int) -> None:
+    """Look at many sites, until all are done or a person interrupts: then those that were not done say so.
 
     `forks` homes at a time; one that is not done after SLOW seconds waits for a silent device, and gives its place to
     the next.
@@ -119,8 +104,6 @@ def _all_at_once(homes: Sequence[Home], order: Order, store: Store, keeper: Keep
                         give_way(name)
     except KeyboardInterrupt:
         keeper.end_early(homes)
-        return False
-    return True
 
 
 def _carry_out(homes: Sequence[Home], home: Home, order: Order, store: Store, keeper: Keeper) -> ExitStatus:
@@ -178,7 +161,7 @@ def run_site(home: Home, order: Order, store: Store, run_id: str) -> SiteReport:
         port, evidence = home.tasks.external_port, order.evidence.about(home.view.name)
         seen = home.observer().look(port, outside=order.command == "audit")
         seen, not_counted = with_told(seen, evidence, port)
-        findings = compare(_comparison(home, seen, order))
+        findings = compare(Comparison(home.tasks, seen.view, home.drivers, home.profile, order.adopt))
         if unfinished:
             findings = (*findings, unfinished_finding(unfinished[0].id))
         _keep_snapshots(mine, home, seen)
@@ -204,10 +187,6 @@ def _diagnosed(home: Home, order: Order, folder: RunFolder, log: Log) -> SiteRep
 
     report = diagnosis(home, seen, home.tasks.external_port, evidence, not_asked(home))
     return replace(report, timeline=tuple(log.moments))
-
-
-def _comparison(home: Home, seen: SiteState, order: Order) -> Comparison:
-    return Comparison(home.tasks, seen.view, home.drivers, home.profile, order.adopt)
 
 
 def _keep_snapshots(folder: RunFolder, home: Home, seen: SiteState) -> None:

@@ -39,11 +39,11 @@ def command(**options: Any) -> int:
 
     Exit status: 0 in order, 1 findings, 3 a safe stop, 4 something could not be seen.
     """
-    from plexops.cli.fleet import carrying, look
+    from plexops.cli.fleet import carrying, homes_to_look_at, look
     from plexops.cli.output import emit, note, parse_formats, write_reports
-    from plexops.cli.session import files_from, open_homes, open_store
+    from plexops.cli.session import files_from, open_store
+    from plexops.engine.keeping import Interrupted
     from plexops.engine.order import Order
-    from plexops.engine.runner import Interrupted
 
     if options["list_tasks"]:
         from plexops.cli.listing import task_list
@@ -57,22 +57,8 @@ def command(**options: Any) -> int:
             "--retry-for looks again at devices: it does not go with --record or --replay."
         )
     store, files = open_store(), files_from(options)
-    if options["cluster"]:
-        from plexops.cli.on_cluster import homes_on_paper
     while True:
-        homes = (
-            homes_on_paper(files)
-            if options["cluster"]
-            else open_homes(
-                files,
-                store,
-                ask_pass=options["ask_pass"],
-                ask_become_pass=options["ask_become_pass"],
-                record=options["record"],
-                replay=options["replay"],
-                allowed_profiles=options["allow_profile"],
-            )
-        )
+        homes = homes_to_look_at(files, store, options)
         order = Order(
             "audit",
             given=given_words(options),

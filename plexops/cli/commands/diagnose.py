@@ -76,9 +76,9 @@ def command(**options: Any) -> int:
         _refuse_beside_quick()
         return _quick(options, checkers)
     person = at_terminal(options["told"]) if options["ask"] else None
-    from plexops.cli.fleet import carrying, look
+    from plexops.cli.fleet import carrying, homes_to_look_at, look
     from plexops.cli.output import parse_formats
-    from plexops.cli.session import files_from, open_homes, open_store
+    from plexops.cli.session import files_from, open_store
     from plexops.engine.order import Order
     from plexops.engine.supplied import bring
 
@@ -86,24 +86,10 @@ def command(**options: Any) -> int:
     evidence = bring(options["probes"], options["plex_logs"])
     store = open_store()
     files = replace(files_from(options), for_diagnosis=True, offline=options["offline"], checkers=checkers)
-    if options["cluster"]:
-        from plexops.cli.on_cluster import homes_on_paper
-    elif options["replay"] is None:
+    if options["replay"] is None and not options["cluster"]:
         files = _on_the_host(files, ask_become_pass=options["ask_become_pass"])
         files = _log_alone(files, evidence)
-    homes = (
-        homes_on_paper(files)
-        if options["cluster"]
-        else open_homes(
-            files,
-            store,
-            ask_pass=options["ask_pass"],
-            ask_become_pass=options["ask_become_pass"],
-            record=options["record"],
-            replay=options["replay"],
-            allowed_profiles=options["allow_profile"],
-        )
-    )
+    homes = homes_to_look_at(files, store, options)
     if person is not None and len(homes) > 1:
         raise click.UsageError(f"--ask is about one home, and here are {len(homes)}: name one with -l.")
     said = answers_of(options["told"], homes, may_be_new=options["ask"])

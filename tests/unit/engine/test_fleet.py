@@ -14,6 +14,7 @@ from plexops.cli.session import Files, open_homes
 from plexops.config.secrets import Secrets
 from plexops.drivers.compile import CompiledProfile, compile_profile
 from plexops.engine import runner
+from plexops.engine.keeping import Interrupted
 from plexops.engine.order import Order
 from plexops.engine.runner import run
 from plexops.engine.site import Home
@@ -162,7 +163,7 @@ def test_interrupted_it_gives_what_is_known(
 
     monkeypatch.setattr(runner, "wait", interrupted)
     store = Store.open(tmp_path / "state")
-    with pytest.raises(runner.Interrupted) as stop:
+    with pytest.raises(Interrupted) as stop:
         run(homes, Order("audit"), store, forks=1, hand_on=take)
     assert sorted(done) == sorted(home.view.name for home in homes)
     assert [part.name for part in stop.value.report.sites] == [home.view.name for home in homes]
