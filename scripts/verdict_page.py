@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from plexops.runbook.page import verdict_page
+from plexops.runbook.causes.page import verdict_page
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "verdicts.md"
 

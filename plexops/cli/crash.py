@@ -9,7 +9,7 @@ import traceback
 from pathlib import Path
 
 from plexops import __version__
-from plexops.model.errors import ExitStatus
+from plexops.model.status import ExitStatus
 
 
 def report_crash(bug: Exception) -> int:

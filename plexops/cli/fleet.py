@@ -13,9 +13,9 @@ from plexops.structs import replace
 
 if TYPE_CHECKING:
     from plexops.cli.session import Files
-    from plexops.engine.keeping import HandOn
+    from plexops.engine.look.site import Home
     from plexops.engine.order import Order
-    from plexops.engine.site import Home
+    from plexops.engine.save_result import HandOn
     from plexops.evidence.folder import Store
     from plexops.model.run import MaskedReport, RunReport
     from plexops.report.fleet import Row
@@ -72,7 +72,7 @@ def carrying(
 def look(homes: Sequence[Home], order: Order, formats: Formats, verbose: int, carry_out: CarryOut) -> int:
     """Carry out a look, show it, and give its exit status. After Ctrl-C what is known is shown before it is raised."""
     from plexops.cli.progress import homes_done
-    from plexops.engine.keeping import Interrupted
+    from plexops.engine.save_result import Interrupted
 
     if len(homes) == 1:
         try:

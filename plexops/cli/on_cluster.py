@@ -13,10 +13,10 @@ from click.core import ParameterSource
 from plexops.cli.output import note
 from plexops.cli.session import Files
 from plexops.config.allowed import allowed_by
-from plexops.engine.keeping import HandOn, Keeper
-from plexops.engine.on_paper import open_on_paper
+from plexops.engine.decide.offline_check import open_on_paper
+from plexops.engine.look.site import Home
 from plexops.engine.order import Order
-from plexops.engine.site import Home
+from plexops.engine.save_result import HandOn, ResultWriter
 from plexops.evidence.folder import Store, new_run_id
 from plexops.model.run import MaskedReport, RunReport
 
@@ -61,5 +61,5 @@ def run_there(
     """Let the workers look, as `engine.runner.run` does here."""
     from plexops.cluster.controller import run_on_cluster
 
-    keeper = Keeper(order.command, new_run_id(datetime.now(UTC)), store, hand_on, gather=gather)
+    keeper = ResultWriter(order.command, new_run_id(datetime.now(UTC)), store, hand_on, gather=gather)
     return run_on_cluster(homes, order, store, address, files.directory, note, keeper)

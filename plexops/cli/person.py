@@ -15,8 +15,8 @@ from plexops.cli.options import PATH
 from plexops.cli.output import note, require_writable, view_for
 
 if TYPE_CHECKING:
-    from plexops.engine.site import Home
-    from plexops.engine.supplied import Evidence
+    from plexops.engine.look.site import Home
+    from plexops.engine.look.user_evidence import Evidence
     from plexops.model.answers import Answer
 
 TOLD = click.option(
@@ -46,7 +46,7 @@ class AtTerminal(Struct, frozen=True):
 
     def keep(self, site: str, answers: Sequence[Answer]) -> None:
         """Write all answers so far, so that an interruption loses none."""
-        from plexops.config.told_file import told_document
+        from plexops.config.answers_file import told_document
         from plexops.evidence.files import write_file
 
         if self.file is not None:
@@ -64,7 +64,7 @@ def at_terminal(file: Path | None) -> AtTerminal:
 
 def answers_of(file: Path | None, homes: Sequence[Home], *, may_be_new: bool = False) -> Evidence:
     """Read the file of answers for a run. Raises PlexopsError; nothing is contacted."""
-    from plexops.engine.supplied import Evidence, bring_answers
+    from plexops.engine.look.user_evidence import Evidence, bring_answers
 
     if file is None or (may_be_new and not file.exists()):
         return Evidence()

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from plexops.cli.output import note
-from plexops.model.errors import ExitStatus
+from plexops.model.status import ExitStatus
 
 #: So often a person at a terminal is told that it still goes on, in seconds.
 _EVERY = 5.0

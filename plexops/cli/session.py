@@ -19,16 +19,16 @@ from plexops.config.playbook import DEFAULT_FOLDER, load_playbooks
 from plexops.config.resolve import resolve
 from plexops.config.secrets import Secrets
 from plexops.config.variables import extra_variables
-from plexops.engine.access import LiveLinks, ReplayedLinks
-from plexops.engine.site import Home, Setting, known_hosts_files, open_home, ssh_config_file
-from plexops.engine.wanted_secrets import take_secrets
+from plexops.engine.look.access import LiveLinks, ReplayedLinks
+from plexops.engine.look.site import Home, Setting, known_hosts_files, open_home, ssh_config_file
+from plexops.engine.look.wanted_secrets import take_secrets
 from plexops.evidence.folder import Store, state_root
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.secret import Secret
 from plexops.model.site import Checker, Inventory, SiteTasks
 from plexops.structs import replace
-from plexops.transport.trust import OfferedKey, fingerprint
-from plexops.transport.trust_store import ORIGIN, TrustStore
+from plexops.transport.trust.store import ORIGIN, TrustStore
+from plexops.transport.trust.verdict import OfferedKey, fingerprint
 
 #: What `--limit` takes for the sites that did not end in order in the last run over several.
 FAILED = "@failed"

@@ -17,15 +17,15 @@ from msgspec import Struct
 
 from plexops import __version__
 from plexops.config.resolve import as_written
+from plexops.engine.look.site import Home
+from plexops.engine.look.wanted_secrets import references
 from plexops.engine.order import Order
-from plexops.engine.site import Home
-from plexops.engine.wanted_secrets import references
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.run import MaskedReport
 from plexops.model.site import SecretReference, SecretSource, Site, SshLogin, Task
 from plexops.model.snapshot import Role
 from plexops.structs import replace
-from plexops.transport.trust_store import Pin, TrustStore
+from plexops.transport.trust.store import Pin, TrustStore
 
 T = TypeVar("T")
 S = TypeVar("S", bound=Struct)

@@ -20,18 +20,19 @@ from msgspec import Struct
 from plexops import __version__
 from plexops.cluster.assignment import Assignment, OtherVersion, Reply, assignment_for, decoded, encoded
 from plexops.cluster.worker import look
-from plexops.engine.history import unsettled
-from plexops.engine.keeping import Keeper
+from plexops.engine.change.history import unsettled
+from plexops.engine.change.open_changes import Tell
+from plexops.engine.look.site import Home
 from plexops.engine.order import Order
-from plexops.engine.reporting import finding_report, finished
-from plexops.engine.site import Home
-from plexops.engine.site_reports import problem_report, unfinished_finding
-from plexops.engine.standing import Tell
+from plexops.engine.save_result import ResultWriter
+from plexops.engine.tell.reporting import finding_report, finished
+from plexops.engine.tell.site_reports import problem_report, unfinished_finding
 from plexops.evidence.folder import Store
-from plexops.model.errors import ExitStatus, PlexopsError, Problem, worst
+from plexops.model.errors import PlexopsError, Problem
 from plexops.model.run import FindingReport, MaskedReport, RunReport, SiteReport
+from plexops.model.status import ExitStatus, worst
 from plexops.structs import replace
-from plexops.transport.trust_store import TrustStore
+from plexops.transport.trust.store import TrustStore
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -62,7 +63,7 @@ def run_on_cluster(
     address: str,
     directory: Path,
     tell: Tell,
-    keeper: Keeper,
+    keeper: ResultWriter,
 ) -> tuple[RunReport, MaskedReport]:
     """Let workers look at homes that were opened on paper, and keep the masked evidence here.
 

@@ -14,13 +14,13 @@ from plexops.cluster.assignment import Assignment, OtherVersion, decoded, placed
 from plexops.config.allowed import allowed_by, own_folder
 from plexops.config.resolve import resolve_again
 from plexops.config.secrets import Secrets
-from plexops.engine.access import LiveLinks
+from plexops.engine.look.access import LiveLinks
+from plexops.engine.look.site import Setting, known_hosts_files, open_home, ssh_config_file
+from plexops.engine.look.wanted_secrets import take_secrets
 from plexops.engine.order import Order
-from plexops.engine.reporting import finished
 from plexops.engine.runner import run
-from plexops.engine.site import Setting, known_hosts_files, open_home, ssh_config_file
-from plexops.engine.site_reports import bug_problem
-from plexops.engine.wanted_secrets import take_secrets
+from plexops.engine.tell.reporting import finished
+from plexops.engine.tell.site_reports import bug_problem
 from plexops.evidence.folder import Store, state_root
 from plexops.evidence.masking import Masker, mask_report
 from plexops.evidence.scrub import Scrubber
@@ -28,7 +28,7 @@ from plexops.model.errors import PlexopsError
 from plexops.model.run import MaskedReport, RunReport, SiteReport
 from plexops.model.site import Site
 from plexops.structs import replace
-from plexops.transport.trust_store import TrustStore
+from plexops.transport.trust.store import TrustStore
 
 
 def look(assignment: bytes) -> bytes:

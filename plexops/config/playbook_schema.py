@@ -133,8 +133,8 @@ def playbook_schema() -> Schema:
 
 def rendered() -> Mapping[str, str]:
     """Give the schema files by name, as the repository keeps them."""
+    from plexops.config.answers_file import told_schema
     from plexops.config.profile_schema import profile_schema
-    from plexops.config.told_file import told_schema
 
     schemas = {
         "inventory.json": inventory_schema(),

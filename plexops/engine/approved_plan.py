@@ -6,22 +6,23 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
-from plexops.engine.apply import Applied, Applier, Workshop
-from plexops.engine.change_reports import applied_report, stale_report
-from plexops.engine.effect import EffectProver
-from plexops.engine.fence import Fencing
+from plexops.engine.change.apply import Applied, Applier, ApplyContext
+from plexops.engine.change.effect import EffectProver
+from plexops.engine.change.marker import RunMarkers
+from plexops.engine.change.open_changes import OpenChanges, interruptible
+from plexops.engine.decide.planning import Planned, moved
+from plexops.engine.look.site import Home
+from plexops.engine.look.site_state import SiteState, with_attempts
 from plexops.engine.order import Log, Order
-from plexops.engine.planning import Planned, moved
-from plexops.engine.reporting import guard_report
-from plexops.engine.site import Home
-from plexops.engine.site_reports import NOTHING_CHANGED, NOTHING_SENT
-from plexops.engine.site_state import SiteState, with_attempts
-from plexops.engine.standing import Standing, interruptible
+from plexops.engine.tell.change_reports import applied_report, stale_report
+from plexops.engine.tell.reporting import guard_report
+from plexops.engine.tell.site_reports import NOTHING_CHANGED, NOTHING_SENT
 from plexops.evidence.journal import Journal
-from plexops.model.errors import ExitStatus, PlexopsError
+from plexops.model.errors import PlexopsError
 from plexops.model.finding import Finding, FindingStatus
 from plexops.model.plan import Plan
 from plexops.model.run import SiteReport
+from plexops.model.status import ExitStatus
 from plexops.structs import replace
 
 #: Makes the plan of a run from a look at the site: once to show it, and once more right before it is sent.
@@ -40,32 +41,32 @@ class ApprovedPlan(Struct, frozen=True):
     run_id: str
     own_runs: frozenset[str]
 
-    def carry_out(self, seen: SiteState, planned: Planned, report: SiteReport) -> SiteReport:
+    def carry_out(self, state: SiteState, planned: Planned, report: SiteReport) -> SiteReport:
         """Send a plan if it still fits once no other run can write."""
         home = self.home
-        record = Standing(self.journal.append, self.order.tell)
-        fencing = Fencing(home.access, home.links, home.drivers, record, self.run_id, self.own_runs)
-        last, left = seen, tuple[str, ...]()
+        record = OpenChanges(self.journal.append, self.order.tell)
+        markers = RunMarkers(home.access, home.links, home.drivers, record, self.run_id, self.own_runs)
+        last, left = state, tuple[str, ...]()
         with interruptible(record, self.order.tell):
             try:
-                ended = self._fresh(seen, planned.plan, fencing, report)
+                ended = self._fresh(state, planned.plan, markers, report)
                 if isinstance(ended, Planned):
-                    last = ended.seen
+                    last = ended.state
                     applied = self._send(ended, record)
-                    last = applied.seen
-                    ended = applied_report(self.home, seen, report, applied, ended, self.log)
+                    last = applied.state
+                    ended = applied_report(self.home, state, report, applied, ended, self.log)
             finally:
-                left = fencing.drop(last)
+                left = markers.drop(last)
         return replace(ended, next_steps=(*ended.next_steps, *left))
 
     def _fresh(
-        self, seen: SiteState, plan: Plan, fencing: Fencing, report: SiteReport
+        self, state: SiteState, plan: Plan, markers: RunMarkers, report: SiteReport
     ) -> Planned | SiteReport:
         """Keep other runs out and look once more. Gives the plan anew, or why nothing is sent."""
         try:
-            fencing.take({step.change.role for step in plan.steps}, seen, plan.verdicts)
+            markers.take({step.change.role for step in plan.steps}, state, plan.verdicts)
             # An approval may take hours: what is carried out rests on this look, not on the one that was shown.
-            fresh = self.planner(with_attempts(self.home.observer().look(None), seen))
+            fresh = self.planner(with_attempts(self.home.observer().look(None), state))
         except PlexopsError as error:
             errors = (*report.errors, *error.problems)
             return replace(
@@ -73,9 +74,9 @@ class ApprovedPlan(Struct, frozen=True):
             )
         return _unfit(plan, fresh, report) or fresh
 
-    def _send(self, planned: Planned, record: Standing) -> Applied:
+    def _send(self, planned: Planned, record: OpenChanges) -> Applied:
         home, plan = self.home, planned.plan
-        shop = Workshop(
+        context = ApplyContext(
             home.access,
             home.drivers,
             home.links,
@@ -86,11 +87,11 @@ class ApprovedPlan(Struct, frozen=True):
             self.order.undoing,
         )
         record("plan", {"digest": plan.digest, "steps": [step.change.id for step in plan.steps]})
-        from plexops.engine.log_kept import KeptLog
+        from plexops.engine.change.log_kept import KeptLog
 
-        kept = KeptLog(shop.access, shop.drivers, shop.links, planned.seen)
+        kept = KeptLog(context.access, context.drivers, context.links, planned.state)
         prover = None if self.order.undoing else _prover(home, self.order)
-        return kept.told_in(Applier(shop, plan, planned.seen).run(prover), self.log)
+        return kept.told_in(Applier(context, plan, planned.state).run(prover), self.log)
 
 
 def _unfit(plan: Plan, fresh: Planned, report: SiteReport) -> SiteReport | None:
@@ -100,7 +101,7 @@ def _unfit(plan: Plan, fresh: Planned, report: SiteReport) -> SiteReport | None:
         since = ("the requests",)
     if since:
         return stale_report(report, since, NOTHING_CHANGED)
-    blocked = blocked_by((), fresh.seen, fresh, NOTHING_CHANGED)
+    blocked = blocked_by((), fresh.state, fresh, NOTHING_CHANGED)
     if blocked is None:
         return None
     guards = tuple(guard_report(verdict) for verdict in fresh.plan.verdicts)
@@ -115,7 +116,7 @@ def _prover(home: Home, order: Order) -> EffectProver | None:
 
 
 def blocked_by(
-    findings: Sequence[Finding], seen: SiteState, planned: Planned, nothing: str = NOTHING_SENT
+    findings: Sequence[Finding], state: SiteState, planned: Planned, nothing: str = NOTHING_SENT
 ) -> tuple[ExitStatus, str] | None:
     """Give why nothing may be sent: a safe stop, a guard, or a stop that did not answer."""
     if any(f.status is FindingStatus.STOPPED for f in findings):
@@ -125,12 +126,12 @@ def blocked_by(
         names = ", ".join(v.guard for v in refused)
         status = (
             ExitStatus.INCOMPLETE
-            if seen.problems and {v.guard for v in refused} <= {"G9"}
+            if state.problems and {v.guard for v in refused} <= {"G9"}
             else ExitStatus.SAFE_STOP
         )
         if any(v.guard == "G12" and "interrupted" in v.reason for v in refused):
             status = ExitStatus.BUSY
         return status, f"refused by {names}: {nothing}"
-    if seen.problems:
+    if state.problems:
         return ExitStatus.INCOMPLETE, f"a stop did not answer: {nothing}"
     return None

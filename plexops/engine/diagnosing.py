@@ -5,30 +5,39 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from plexops.drivers.account import NO_ACCESS
-from plexops.engine.advice import advised
-from plexops.engine.findings import lines_by_hand
-from plexops.engine.plex_web import plex_web
-from plexops.engine.reporting import STOPS, about
-from plexops.engine.site import Home
-from plexops.engine.site_reports import NO_VANTAGE, asked
-from plexops.engine.site_state import SiteState
-from plexops.engine.supplied import Evidence, current, not_counting, with_evidence
-from plexops.model.errors import ExitStatus, worst
-from plexops.model.run import AlsoSeen, CandidateReport, Hop, Mark, SiteReport, Stop, VerdictReport, WayStop
+from plexops.drivers.plex.account import NO_ACCESS
+from plexops.engine.decide.advice import advised
+from plexops.engine.decide.findings import lines_by_hand
+from plexops.engine.look.site import Home
+from plexops.engine.look.site_state import SiteState
+from plexops.engine.look.user_evidence import Evidence, current, not_counting, with_evidence
+from plexops.engine.tell.plex_web import plex_web
+from plexops.engine.tell.reporting import STOPS, about
+from plexops.engine.tell.site_reports import NO_VANTAGE, asked
+from plexops.model.run import (
+    CandidateReport,
+    LayerMark,
+    Mark,
+    OtherFinding,
+    PathLayer,
+    SiteReport,
+    VerdictReport,
+    WayStop,
+)
 from plexops.model.snapshot import Kind, Role
+from plexops.model.status import ExitStatus, worst
 from plexops.runbook.answers import by_word
-from plexops.runbook.asking import next_check
-from plexops.runbook.cause import Layer, Place, Weight
+from plexops.runbook.causes.cause import Layer, StopName, Weight
 from plexops.runbook.condition import Holds
-from plexops.runbook.log_words import told_by_log
+from plexops.runbook.log.words import told_by_log
+from plexops.runbook.next_question import next_check
 from plexops.runbook.situation import Situation
-from plexops.runbook.stops import Stop as WaysStop
+from plexops.runbook.stops import Stop
 from plexops.runbook.verdict import Found, Outcome, Verdict, judge
 from plexops.runbook.view import looked_into
 from plexops.structs import replace
 
-_LAYERS: dict[Layer, Stop] = {
+_LAYERS: dict[Layer, PathLayer] = {
     Layer.CLIENT: "internet",
     Layer.PROXY: "internet",
     Layer.ISP: "isp",
@@ -50,15 +59,15 @@ _EXIT: dict[Outcome, ExitStatus] = {
 
 
 def diagnosis(
-    home: Home, seen: SiteState, port: int | None, evidence: Evidence, not_asked: Sequence[str]
+    home: Home, state: SiteState, port: int | None, evidence: Evidence, not_asked: Sequence[str]
 ) -> SiteReport:
     """Give a site's part of the report."""
     now = datetime.now(UTC)
-    counting, aside = current(seen.view, evidence, now)
-    situation = Situation(with_evidence(seen.view, counting, now), port)
+    counting, aside = current(state.view, evidence, now)
+    situation = Situation(with_evidence(state.view, counting, now), port)
     verdict = judge(situation)
     shown = _report(verdict, _contradictions(situation, verdict))
-    status = _status(verdict, unreachable=bool(seen.problems))
+    status = _status(verdict, unreachable=bool(state.problems))
     stop = f"{_stopping(verdict)}. Document this before paying for hardware." if verdict.stop else None
     return SiteReport(
         name=home.view.name,
@@ -71,11 +80,11 @@ def diagnosis(
         ways=tuple(_way_stop(stop) for stop in verdict.stops),
         plex_web=plex_web(situation),
         log=told_by_log(situation.story),
-        exhibits=(*seen.exhibits, *evidence.exhibits()),
-        not_asked=(*_not_asked(seen, counting, not_asked), *_not_counting(situation)),
-        asked=asked(home, seen),
-        next_steps=advised(_steps(home, situation, verdict), verdict.leading, home, seen),
-        errors=seen.problems,
+        exhibits=(*state.exhibits, *evidence.exhibits()),
+        not_asked=(*_not_asked(state, counting, not_asked), *_not_counting(situation)),
+        asked=asked(home, state),
+        next_steps=advised(_steps(home, situation, verdict), verdict.leading, home, state),
+        errors=state.problems,
     )
 
 
@@ -113,18 +122,18 @@ def _by_hand(home: Home, situation: Situation, verdict: Verdict) -> tuple[str, .
     view = situation.view
     fields = {"external_port": situation.port, "address": view.plex_address, "port": view.plex_port}
     lines = lines_by_hand(home.tasks.site, home.profile, view, Kind.PORT_FORWARD, fields)
-    return lines if found.cause.place is Place.ROUTER_FORWARD and lines else found.cause.action
+    return lines if found.cause.place is StopName.ROUTER_FORWARD and lines else found.cause.action
 
 
-def _way_stop(stop: WaysStop) -> WayStop:
+def _way_stop(stop: Stop) -> WayStop:
     return WayStop(
         str(stop.place.way), str(stop.place), stop.place.label, str(stop.state), stop.says, stop.exhibits
     )
 
 
-def _not_asked(seen: SiteState, evidence: Evidence, names: Sequence[str]) -> tuple[str, ...]:
+def _not_asked(state: SiteState, evidence: Evidence, names: Sequence[str]) -> tuple[str, ...]:
     kept = [name for name in names if name != NO_VANTAGE or not evidence.probes]
-    no_access = seen.view.of(Role.OUTSIDE).reasons.get(NO_ACCESS)
+    no_access = state.view.of(Role.OUTSIDE).reasons.get(NO_ACCESS)
     return (*kept, *([] if no_access is None else [f"plex.tv's list of the account's servers: {no_access}"]))
 
 
@@ -145,7 +154,7 @@ def _report(verdict: Verdict, contradictions: Sequence[str]) -> VerdictReport:
         id=cause.id,
         rows=cause.rows,
         confidence=str(verdict.confidence),
-        also=tuple(AlsoSeen(one.cause.id, str(one.cause.layer), one.sign.says) for one in verdict.also),
+        also=tuple(OtherFinding(one.cause.id, str(one.cause.layer), one.sign.says) for one in verdict.also),
         missing=verdict.missing,
         mark=_mark(verdict.found),
         candidates=tuple(
@@ -170,7 +179,7 @@ def _mark(found: Found) -> Mark:
     return marks.get(found.cause.weight, "drift")
 
 
-def _hops(situation: Situation, verdict: Verdict) -> tuple[Hop, ...]:
+def _hops(situation: Situation, verdict: Verdict) -> tuple[LayerMark, ...]:
     """Draw the path: at each stop the worst that was seen there."""
     causes = [verdict.found, *verdict.also]
     path = []
@@ -181,18 +190,18 @@ def _hops(situation: Situation, verdict: Verdict) -> tuple[Hop, ...]:
         if blamed is not None:
             mark = _mark(blamed)
             word = _WORDS.get(mark, "HERE" if verdict.found is blamed else "also")
-        path.append(Hop(stop, label, mark, word, _detail(situation, stop, role)))
+        path.append(LayerMark(stop, label, mark, word, _detail(situation, stop, role)))
     return tuple(path)
 
 
-def _detail(situation: Situation, stop: Stop, role: Role | None) -> str:
+def _detail(situation: Situation, stop: PathLayer, role: Role | None) -> str:
     if stop == "isp":
         box = situation.before_the_router
         return "; ".join(text for text in (situation.wan.says, box and f"before the router: {box}") if text)
     return "" if role is None else about(situation.view.of(role), role)
 
 
-def _of_stop(situation: Situation, stop: Stop, role: Role | None) -> tuple[Mark, str]:
+def _of_stop(situation: Situation, stop: PathLayer, role: Role | None) -> tuple[Mark, str]:
     """Mark a stop at which nothing was found: ok only where it answered."""
     if stop == "internet":
         return "not-asked", ""

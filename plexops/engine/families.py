@@ -8,8 +8,8 @@ from pathlib import Path
 from msgspec import Struct
 
 from plexops.config.profiles import load_profile
-from plexops.drivers.compile import CompiledProfile, compile_profile
-from plexops.drivers.profiled import ProfiledDriver
+from plexops.drivers.router.compile import CompiledProfile, compile_profile
+from plexops.drivers.router.profiled import ProfiledDriver
 from plexops.model.exchange import WindowKind
 from plexops.model.profile import Profile, ResourceSpec
 from plexops.model.snapshot import Kind, Snapshot

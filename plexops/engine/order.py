@@ -10,8 +10,8 @@ from typing import Protocol
 
 from msgspec import Struct, field
 
-from plexops.engine.standing import Tell, silent
-from plexops.engine.supplied import Evidence
+from plexops.engine.change.open_changes import Tell, silent
+from plexops.engine.look.user_evidence import Evidence
 from plexops.model.answers import Answer
 from plexops.model.plan import Plan
 from plexops.model.run import Moment, RunCommand, SiteReport

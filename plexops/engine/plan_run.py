@@ -6,34 +6,35 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from plexops.engine.approved_plan import ApprovedPlan, Planner, blocked_by
-from plexops.engine.change_reports import dry_run_report, plan_report, stale_report, staying
-from plexops.engine.compare import Comparison, compare
-from plexops.engine.fence import runs_of
-from plexops.engine.history import read_past
+from plexops.engine.change.history import read_past
+from plexops.engine.change.marker import runs_of
+from plexops.engine.change.rollback import changes_back
+from plexops.engine.decide.compare import Comparison, compare
+from plexops.engine.decide.planning import Planned, make_plan, moved
+from plexops.engine.look.site import Home
+from plexops.engine.look.site_state import SiteState
 from plexops.engine.order import Log, Order
-from plexops.engine.plan_file import plan_json
-from plexops.engine.planning import Planned, make_plan, moved
-from plexops.engine.rollback import changes_back
-from plexops.engine.site import Home
-from plexops.engine.site_reports import status_of
-from plexops.engine.site_state import SiteState
+from plexops.engine.tell.change_reports import dry_run_report, plan_report, stale_report, staying
+from plexops.engine.tell.plan_file import plan_json
+from plexops.engine.tell.site_reports import status_of
 from plexops.evidence.folder import SiteFolder
 from plexops.evidence.journal import Journal
 from plexops.evidence.run_folder import RunFolder
-from plexops.model.errors import ExitStatus, PlexopsError, Problem
+from plexops.model.errors import PlexopsError, Problem
 from plexops.model.exchange import WindowKind
 from plexops.model.finding import Finding
 from plexops.model.plan import Plan
 from plexops.model.run import DRY_RUNS, SiteReport
+from plexops.model.status import ExitStatus
 from plexops.structs import replace
 from plexops.transport.machine import why_no_timer
 
 
 def _forwards(home: Home, order: Order) -> Planner:
-    def plan(seen: SiteState) -> Planned:
-        findings = compare(Comparison(home.tasks, seen.view, home.drivers, home.profile, order.adopt))
+    def plan(state: SiteState) -> Planned:
+        findings = compare(Comparison(home.tasks, state.view, home.drivers, home.profile, order.adopt))
         adopted = _adopted(findings, order)
-        return make_plan(seen, home.drivers, findings, home.tasks, home.profile, adopted=adopted)
+        return make_plan(state, home.drivers, findings, home.tasks, home.profile, adopted=adopted)
 
     return plan
 
@@ -42,10 +43,10 @@ def _backwards(home: Home, folder: SiteFolder, order: Order, run_id: str) -> Pla
     target = _target(folder, order.target, run_id)
     past = read_past(target.journal(), target.id)
 
-    def plan(seen: SiteState) -> Planned:
-        changes = changes_back(past, seen, target.id)
+    def plan(state: SiteState) -> Planned:
+        changes = changes_back(past, state, target.id)
         return make_plan(
-            seen,
+            state,
             home.drivers,
             (),
             home.tasks,
@@ -70,7 +71,7 @@ def _target(folder: SiteFolder, name: str, run_id: str) -> RunFolder:
 
 def planned_report(
     home: Home,
-    seen: SiteState,
+    state: SiteState,
     findings: Sequence[Finding],
     order: Order,
     site_folder: SiteFolder,
@@ -80,15 +81,15 @@ def planned_report(
 ) -> SiteReport:
     """Plan for one site, and carry the plan out where that is what was asked and approved."""
     planner = _backwards(home, site_folder, order, folder.id) if order.undoing else _forwards(home, order)
-    planned = planner(seen)
+    planned = planner(state)
     plan = planned.plan
     text = plan_json(plan)
     folder.write("plan.json", text)
     if order.save_plan is not None:
         _save_plan(order.save_plan, text)
     undoing = order.undoing
-    blocked = blocked_by(() if undoing else findings, seen, planned) or _without_undo(home, plan)
-    report = plan_report(home, seen, findings, planned, log, None if blocked else order)
+    blocked = blocked_by(() if undoing else findings, state, planned) or _without_undo(home, plan)
+    report = plan_report(home, state, findings, planned, log, None if blocked else order)
     if order.command in DRY_RUNS:
         return dry_run_report(report, planned, blocked, order)
     if blocked is not None:
@@ -97,7 +98,7 @@ def planned_report(
         outcome = f"nothing is put back: {staying(planned.stays)}"
         return replace(report, exit_status=ExitStatus.SAFE_STOP, outcome=outcome)
     if not plan.steps:
-        status = status_of(() if undoing else findings, seen.problems, home.view.unfinished_run)
+        status = status_of(() if undoing else findings, state.problems, home.view.unfinished_run)
         outcome = "nothing to change" if status is ExitStatus.IN_ORDER else "nothing that plexops can change"
         return replace(report, exit_status=status, outcome=outcome)
     # Before the approval: its digest cannot fit where something moved, and what moved is the better answer.
@@ -108,7 +109,7 @@ def planned_report(
         return replace(report, exit_status=ExitStatus.SAFE_STOP, outcome="not approved: nothing was sent")
     adopted = frozenset() if undoing else _adopted(findings, order)
     approved = ApprovedPlan(home, order, planner, journal, log, adopted, folder.id, runs_of(site_folder))
-    return approved.carry_out(seen, planned, report)
+    return approved.carry_out(state, planned, report)
 
 
 def _save_plan(path: Path, text: str) -> None:

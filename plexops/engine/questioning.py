@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from plexops.engine.look.user_evidence import Evidence, with_evidence
 from plexops.engine.order import Person
-from plexops.engine.supplied import Evidence, with_evidence
 from plexops.model.answers import Answer, Topic
 from plexops.runbook.answers import Question, Unclear, asks, door_address, hear, read
-from plexops.runbook.asking import next_question
+from plexops.runbook.next_question import next_question
 from plexops.runbook.situation import Situation
 from plexops.runbook.verdict import judge
 from plexops.runbook.view import SiteView
@@ -36,9 +36,9 @@ def with_answers(view: SiteView, evidence: Evidence, port: int | None, person: P
         given = _answered(situation, question, person)
         if given is None:
             continue
-        kept = tuple(one for one in evidence.told if one.topic is not given.topic)
-        evidence = replace(evidence, told=(*kept, given), told_site=view.name)
-        person.keep(view.name, evidence.told)
+        kept = tuple(one for one in evidence.user_answers if one.topic is not given.topic)
+        evidence = replace(evidence, user_answers=(*kept, given), answers_site=view.name)
+        person.keep(view.name, evidence.user_answers)
 
 
 def _answered(situation: Situation, question: Question, person: Person) -> Answer | None:
@@ -67,5 +67,5 @@ def _complaint(view: SiteView, given: Answer, port: int | None) -> str:
         read(given.topic, given.text)
     except Unclear as unclear:
         return str(unclear)
-    (heard,) = hear(replace(view, told=(given,)), port)
+    (heard,) = hear(replace(view, user_answers=(given,)), port)
     return heard.why_not if given.topic is Topic.WAN_ADDRESS and not heard.contradicts else ""

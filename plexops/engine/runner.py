@@ -10,27 +10,28 @@ from datetime import UTC, datetime
 from threading import Semaphore
 
 from plexops import __version__
-from plexops.engine.compare import Comparison, compare
-from plexops.engine.history import unsettled
-from plexops.engine.keeping import HandOn, Keeper
+from plexops.engine.change.history import unsettled
+from plexops.engine.change.open_changes import OpenChanges, Tell, silent
+from plexops.engine.decide.compare import Comparison, compare
+from plexops.engine.look.site import Home
+from plexops.engine.look.site_state import SiteState
+from plexops.engine.look.user_evidence import with_user_answers
 from plexops.engine.order import Log, Order
-from plexops.engine.reporting import finished, snapshot_json
-from plexops.engine.site import Home
-from plexops.engine.site_reports import (
+from plexops.engine.save_result import HandOn, ResultWriter
+from plexops.engine.tell.reporting import finished, snapshot_json
+from plexops.engine.tell.site_reports import (
     audited_report,
     bug_problem,
     not_asked,
     problem_report,
     unfinished_finding,
 )
-from plexops.engine.site_state import SiteState
-from plexops.engine.standing import Standing, Tell, silent
-from plexops.engine.supplied import with_told
 from plexops.evidence.folder import Store, new_run_id
 from plexops.evidence.lock import site_lock
 from plexops.evidence.run_folder import RunFolder
-from plexops.model.errors import ExitStatus, PlexopsError
+from plexops.model.errors import PlexopsError
 from plexops.model.run import MaskedReport, RunReport, SiteReport
+from plexops.model.status import ExitStatus
 from plexops.structs import replace
 from plexops.transport.workers import workers
 
@@ -60,7 +61,7 @@ def run(
     any more is a problem in the report: what became of the devices is in it too. Raises Interrupted with the sites that
     were done.
     """
-    keeper = Keeper(order.command, new_run_id(datetime.now(UTC)), store, hand_on, gather=gather)
+    keeper = ResultWriter(order.command, new_run_id(datetime.now(UTC)), store, hand_on, gather=gather)
     writing = order.command in ("apply", "rollback", "rollback-dry-run", "recover")
     if writing or len(homes) == 1:
         for home in homes:
@@ -71,7 +72,7 @@ def run(
     return keeper.end(homes)
 
 
-def _all_at_once(homes: Sequence[Home], order: Order, store: Store, keeper: Keeper, forks: int) -> None:
+def _all_at_once(homes: Sequence[Home], order: Order, store: Store, keeper: ResultWriter, forks: int) -> None:
     """Look at many sites, until all are done or a person interrupts: then those that were not done say so.
 
     `forks` homes at a time; one that is not done after SLOW seconds waits for a silent device, and gives its place to
@@ -106,7 +107,9 @@ def _all_at_once(homes: Sequence[Home], order: Order, store: Store, keeper: Keep
         keeper.end_early(homes)
 
 
-def _carry_out(homes: Sequence[Home], home: Home, order: Order, store: Store, keeper: Keeper) -> ExitStatus:
+def _carry_out(
+    homes: Sequence[Home], home: Home, order: Order, store: Store, keeper: ResultWriter
+) -> ExitStatus:
     """Carry out an order at one of several sites: what keeps one from being begun is told in its part of the report."""
     begun = time.monotonic()
     try:
@@ -124,9 +127,9 @@ def _carry_out(homes: Sequence[Home], home: Home, order: Order, store: Store, ke
 
 def recover(homes: Sequence[Home], store: Store, tell: Tell = silent) -> tuple[RunReport, MaskedReport]:
     """Settle every interrupted run of these sites."""
-    from plexops.engine.recover import recover_site
+    from plexops.engine.change.recover import recover_site
 
-    keeper = Keeper("recover", "", store)
+    keeper = ResultWriter("recover", "", store)
     for home in homes:
         begun = time.monotonic()
         keeper.take(home, finished(recover_site(home, store, tell)), begun)
@@ -149,9 +152,9 @@ def run_site(home: Home, order: Order, store: Store, run_id: str) -> SiteReport:
         log = Log(tell=order.watch)
         nudged = None
         if order.refresh:
-            from plexops.engine.nudge import freshen
+            from plexops.engine.change.nudge import freshen
 
-            nudged = freshen(home, order.effect_seconds, Standing(journal.append), log)
+            nudged = freshen(home, order.effect_seconds, OpenChanges(journal.append), log)
         log("look at every stop")
         if order.command == "diagnose":
             fresh = nudged is not None and not nudged.doubt
@@ -159,38 +162,40 @@ def run_site(home: Home, order: Order, store: Store, run_id: str) -> SiteReport:
             return report if nudged is None else nudged.told_in(report)
         # An apply has a better moment for services outside: when the change is made.
         port, evidence = home.tasks.external_port, order.evidence.about(home.view.name)
-        seen = home.observer().look(port, outside=order.command == "audit")
-        seen, not_counted = with_told(seen, evidence, port)
-        findings = compare(Comparison(home.tasks, seen.view, home.drivers, home.profile, order.adopt))
+        state = home.observer().look(port, outside=order.command == "audit")
+        state, not_counted = with_user_answers(state, evidence, port)
+        findings = compare(Comparison(home.tasks, state.view, home.drivers, home.profile, order.adopt))
         if unfinished:
             findings = (*findings, unfinished_finding(unfinished[0].id))
-        _keep_snapshots(mine, home, seen)
+        _keep_snapshots(mine, home, state)
         if order.command == "audit":
-            report = audited_report(home, seen, findings, log, order)
+            report = audited_report(home, state, findings, log, order)
             return replace(report, not_asked=(*report.not_asked, *not_counted))
         from plexops.engine.plan_run import planned_report  # a look loads nothing of what changes devices
 
-        return planned_report(home, seen, findings, order, folder, mine, journal, log)
+        return planned_report(home, state, findings, order, folder, mine, journal, log)
 
 
 def _diagnosed(home: Home, order: Order, folder: RunFolder, log: Log) -> SiteReport:
-    seen = home.observer().look(home.tasks.external_port, thorough=True, outside=True)
-    _keep_snapshots(folder, home, seen)
+    state = home.observer().look(home.tasks.external_port, thorough=True, outside=True)
+    _keep_snapshots(folder, home, state)
     evidence = order.evidence.about(home.view.name)
     if order.person is not None:
         from plexops.engine.questioning import with_answers
 
         log("ask what no device tells")
-        evidence = with_answers(seen.view, evidence, home.tasks.external_port, order.person)
+        evidence = with_answers(state.view, evidence, home.tasks.external_port, order.person)
     log("judge what was seen")
     from plexops.engine.diagnosing import diagnosis
 
-    report = diagnosis(home, seen, home.tasks.external_port, evidence, not_asked(home))
+    report = diagnosis(home, state, home.tasks.external_port, evidence, not_asked(home))
     return replace(report, timeline=tuple(log.moments))
 
 
-def _keep_snapshots(folder: RunFolder, home: Home, seen: SiteState) -> None:
-    kept = {f"private/{role}.json": snapshot_json(snapshot) for role, snapshot in seen.view.snapshots.items()}
+def _keep_snapshots(folder: RunFolder, home: Home, state: SiteState) -> None:
+    kept = {
+        f"private/{role}.json": snapshot_json(snapshot) for role, snapshot in state.view.snapshots.items()
+    }
     if home.profile is not None:
         kept["private/profile.yaml"] = home.profile.text
     folder.write_all(kept)

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from plexops.model.errors import Place
 from plexops.model.resources import KINDS
-from plexops.model.snapshot import SOMEBODY, Entry, Kind, KindState, Owner, Role, Snapshot, canonical
+from plexops.model.snapshot import FOREIGN, Entry, Kind, KindState, Owner, Role, Snapshot, canonical
 from plexops.structs import replace
 
 
@@ -211,5 +211,5 @@ def project(now: Snapshot, change: Change) -> Snapshot:
         return replace(now, entries=kept)
     made = replace(_made(change), position=position)
     if change.before is not None and not change.before.owner.ours:
-        made = replace(made, owner=SOMEBODY)
+        made = replace(made, owner=FOREIGN)
     return replace(now, entries=(*kept, made))

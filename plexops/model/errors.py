@@ -1,48 +1,13 @@
-"""Problems, places and exit statuses: the part of the interface that a person meets when something is wrong."""
+"""Problems and places: the part of the interface that a person meets when something is wrong."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from enum import IntEnum
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from msgspec import Struct
 
-
-class ExitStatus(IntEnum):
-    """What the process tells its caller. No output format changes it."""
-
-    IN_ORDER = 0
-    FINDINGS = 1
-    USAGE = 2
-    SAFE_STOP = 3
-    INCOMPLETE = 4
-    UNDONE = 5
-    UNDO_UNPROVEN = 6
-    BUSY = 7
-    TAMPERED = 8
-    BUG = 70
-
-
-#: The first of these that occurred is the status of the whole run.
-PRECEDENCE: tuple[ExitStatus, ...] = (
-    ExitStatus.USAGE,
-    ExitStatus.UNDO_UNPROVEN,
-    ExitStatus.TAMPERED,
-    ExitStatus.BUG,
-    ExitStatus.UNDONE,
-    ExitStatus.SAFE_STOP,
-    ExitStatus.INCOMPLETE,
-    ExitStatus.BUSY,
-    ExitStatus.FINDINGS,
-    ExitStatus.IN_ORDER,
-)
-
-
-def worst(statuses: Iterable[ExitStatus]) -> ExitStatus:
-    """Give the status that decides when several occurred; `IN_ORDER` for none."""
-    seen = set(statuses)
-    return next((status for status in PRECEDENCE if status in seen), ExitStatus.IN_ORDER)
+from plexops.model.status import ExitStatus, worst
 
 
 class Place(Struct, frozen=True):
@@ -70,15 +35,6 @@ class Places(Struct, frozen=True):
 
     def __hash__(self) -> int:
         return 0
-
-
-class Code(Struct, frozen=True):
-    """One kind of problem, as `plexops explain` shows it."""
-
-    code: str
-    title: str
-    status: ExitStatus
-    explanation: str
 
 
 class Problem(Struct, frozen=True):
@@ -110,6 +66,6 @@ class PlexopsError(Exception):
         """The explicit status, else the one that the catalogue gives the worst problem."""
         if self._status is not None:
             return self._status
-        from plexops.model.codes import CODES  # the catalogue needs Code from here
+        from plexops.model.codes import CODES  # it is long: loaded where a problem ends a process
 
         return worst(CODES[p.code].status for p in self.problems)

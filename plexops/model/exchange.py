@@ -196,7 +196,7 @@ class Window(Struct, frozen=True):
     seconds: int = 0
 
 
-class Fence(Struct, frozen=True):
+class Marker(Struct, frozen=True):
     """A marker on a device that keeps other runs off it, wherever they come from.
 
     `take` sets it and is allowed to fail; whoever is the only one whom `holders` then names, has it. `drop` takes away

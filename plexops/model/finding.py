@@ -8,8 +8,9 @@ from enum import StrEnum
 from msgspec import Struct
 
 from plexops.model.change import Change
-from plexops.model.errors import ExitStatus, Place
+from plexops.model.errors import Place
 from plexops.model.snapshot import Kind, Role
+from plexops.model.status import ExitStatus
 
 
 class FindingStatus(StrEnum):

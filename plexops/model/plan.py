@@ -10,7 +10,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from plexops.model.change import Change
-from plexops.model.exchange import Call, Fence, Script, Window, Write
+from plexops.model.exchange import Call, Marker, Script, Window, Write
 from plexops.model.snapshot import Role, canonical
 
 PLAN_SCHEMA = "plexops.plan/1"
@@ -30,7 +30,7 @@ class Step(Struct, frozen=True):
     change: Change
     script: Script
     no_way_back: str = ""
-    fence: Fence | None = None
+    marker: Marker | None = None
 
 
 class GuardVerdict(Struct, frozen=True):
@@ -95,12 +95,12 @@ def shown(write: Write) -> str:
 def window_requests(step: Step) -> tuple[str, ...]:
     """Give what is sent around a step, as it is sent: its marker, then to arm the window, to ask whether it stands, and to
     end it."""
-    window, fence = step.script.window, step.fence
-    asks = [] if fence is None else [fence.take.ask, fence.holders.ask]
+    window, marker = step.script.window, step.marker
+    asks = [] if marker is None else [marker.take.ask, marker.holders.ask]
     asks += [write.ask for write in window.open]
     asks += [] if window.armed is None else [window.armed.ask]
     asks += [write.ask for write in window.confirm]
-    asks += [] if fence is None else [fence.drop.ask]
+    asks += [] if marker is None else [marker.drop.ask]
     return tuple(shown(Write(ask)) for ask in asks)  # type: ignore[arg-type]  # none of them is a look around
 
 
@@ -130,11 +130,11 @@ def authorize(site: str, step: Step, verdicts: tuple[GuardVerdict, ...]) -> Auth
     return Authorized(_AUTHORIZED, site, step.change.role, step.script) if _all_hold(verdicts) else False
 
 
-def authorize_fence(
-    site: str, role: Role, fence: Fence, verdicts: tuple[GuardVerdict, ...]
+def authorize_marker(
+    site: str, role: Role, marker: Marker, verdicts: tuple[GuardVerdict, ...]
 ) -> Authorized | Literal[False]:
     """Give leave to set and end a marker if every guard gave its verdict, in order, and holds; else False."""
-    script = Script((fence.take, fence.drop))
+    script = Script((marker.take, marker.drop))
     return Authorized(_AUTHORIZED, site, role, script) if _all_hold(verdicts) else False
 
 

@@ -1,4 +1,4 @@
-"""A router profile as data: what to read, how to understand it, what to write. `drivers/profiled.py` runs it."""
+"""A router profile as data: what to read, how to understand it, what to write. `drivers/router/profiled.py` runs it."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv4Network
 from msgspec import Struct
 
 from plexops.model.entries import Echo, Probe, UpnpMapping
-from plexops.model.errors import ExitStatus
+from plexops.model.status import ExitStatus
 
 
 class OwnNetwork(Struct, frozen=True):

@@ -22,7 +22,7 @@ RunCommand = Literal["audit", "diagnose", "apply", "dry-run", "rollback", "rollb
 DRY_RUNS: Mapping[RunCommand, str] = MappingProxyType(
     {"dry-run": "apply --dry-run", "rollback-dry-run": "rollback --dry-run"}
 )
-Stop = Literal["internet", "isp", "upstream", "router", "server", "plex", "outside"]
+PathLayer = Literal["internet", "isp", "upstream", "router", "server", "plex", "outside"]
 Mark = Literal["ok", "drift", "stop", "unknown", "changed", "not-asked"]
 Symbol = Literal["+", "~", "-"]
 ChangeOutcome = Literal["planned", "done", "undone", "failed", "kept", "not-sent", "undo-failed", "stays"]
@@ -30,10 +30,10 @@ GuardVerdict = Literal["holds", "refuses", "not-applicable"]
 ProofMark = Literal["proven", "refuted", "unknown"]
 
 
-class Hop(Struct, frozen=True):
+class LayerMark(Struct, frozen=True):
     """One stop on the path, from the Internet to Plex. `word` says in one or two words what `mark` shows."""
 
-    stop: Stop
+    stop: PathLayer
     label: str
     mark: Mark
     word: str
@@ -135,7 +135,7 @@ class DeviceDiff(Struct, frozen=True):
     after: str
 
 
-class AlsoSeen(Struct, frozen=True):
+class OtherFinding(Struct, frozen=True):
     """A cause that was seen besides the verdict. `id` is the rule's, as in docs/verdicts.md."""
 
     id: str
@@ -181,7 +181,7 @@ class VerdictReport(Struct, frozen=True):
     id: str = ""
     rows: tuple[str, ...] = ()
     confidence: str = ""
-    also: tuple[AlsoSeen, ...] = ()
+    also: tuple[OtherFinding, ...] = ()
     missing: tuple[str, ...] = ()
     mark: Mark = "unknown"
     candidates: tuple[CandidateReport, ...] = ()
@@ -198,7 +198,7 @@ class SiteReport(Struct, frozen=True):
     exit_status: int = 0
     safe_stop: str | None = None
     verdict: VerdictReport | None = None
-    hops: tuple[Hop, ...] = ()
+    hops: tuple[LayerMark, ...] = ()
     ways: tuple[WayStop, ...] = ()
     #: What Plex Web shows under Remote Access, word for word, and whether that is told or inferred.
     plex_web: str = ""

@@ -80,7 +80,7 @@ class Owner(Struct, frozen=True):
         return bool(self.key)
 
 
-SOMEBODY = Owner()
+FOREIGN = Owner()
 
 
 class Entry(Struct, frozen=True):

@@ -11,6 +11,7 @@ from plexops.model.intervals import intersect
 from plexops.model.matches import AddressKind, InterfaceIs, Match, Side, State
 from plexops.model.packets import Box, Chain, Hook
 from plexops.packets.chains import ChainWalk, End, EndKind, Outcome, Steps
+from plexops.packets.hook_order import PLUMBING, TRANSLATING, Plumbing, priorities
 from plexops.packets.legs import as_known, bearing, following, for_whom, is_answer, reply_to, undone
 from plexops.packets.packet import (
     Leg,
@@ -27,7 +28,6 @@ from plexops.packets.packet import (
     next_leg,
     recalled,
 )
-from plexops.packets.plumbing import PLUMBING, TRANSLATING, Plumbing, priorities
 from plexops.packets.split import own_addresses, split
 from plexops.packets.translation import same_place
 from plexops.structs import replace

@@ -28,7 +28,7 @@ from plexops.model.packets import (
     TranslateDestination,
     Verdict,
 )
-from plexops.packets.plumbing import TRANSLATING
+from plexops.packets.hook_order import TRANSLATING
 from plexops.structs import replace
 
 _TCP = Match(ProtocolIs(frozenset({"tcp"})), words="tcp")

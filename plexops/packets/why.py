@@ -24,8 +24,8 @@ from plexops.model.packets import (
 )
 from plexops.packets.chains import End, EndKind
 from plexops.packets.connection import BoxWalk
+from plexops.packets.hook_order import PLUMBING, TRANSLATING
 from plexops.packets.packet import Leg, Packet, Step, Tracking
-from plexops.packets.plumbing import PLUMBING, TRANSLATING
 from plexops.packets.reach import Answer, Asked, Target, first_packet, that_count
 from plexops.packets.split import split
 from plexops.structs import replace

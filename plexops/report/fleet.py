@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 from msgspec import Struct
 
-from plexops.model.errors import PRECEDENCE, ExitStatus
 from plexops.model.finding import FindingStatus
 from plexops.model.run import DRY_RUNS, RunReport, SiteReport
+from plexops.model.status import PRECEDENCE, ExitStatus
 from plexops.pattern import Pattern
 from plexops.report.terminal import Pen, Style, labelled, one_line, safe_term, width_of
 from plexops.report.view import STATUS_WORDS, View, spaced

@@ -10,7 +10,7 @@ from plexops.model.run import (
     DeviceDiff,
     Exhibit,
     FindingReport,
-    Hop,
+    LayerMark,
     Mark,
     RunReport,
     SiteReport,
@@ -77,7 +77,7 @@ def standing(site: SiteReport) -> tuple[Mark, str]:
     return _STANDINGS.get(site.exit_status, ("stop", "Failed"))
 
 
-def hops(path: Sequence[Hop]) -> Html:
+def hops(path: Sequence[LayerMark]) -> Html:
     """The picture's content as a table."""
     rows = [
         tag(

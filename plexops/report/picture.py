@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from plexops.model.run import Hop, Mark
+from plexops.model.run import LayerMark, Mark
 from plexops.report.markup import Html, tag
 from plexops.report.terminal import one_line
 
@@ -67,7 +67,7 @@ _WORDS: dict[Mark, str] = {
 }
 
 
-def word_of(hop: Hop) -> str:
+def word_of(hop: LayerMark) -> str:
     """Give the word at a hop: its own, else that of its mark."""
     return one_line(hop.word) or _WORDS[hop.mark]
 
@@ -79,7 +79,7 @@ def mark(kind: Mark, class_: str = "mark") -> Html:
     )
 
 
-def picture(hops: Sequence[Hop], name: str) -> Html:
+def picture(hops: Sequence[LayerMark], name: str) -> Html:
     """Give the path twice, lying for wide pages and standing for narrow ones; the style sheet shows one of them."""
     return tag(
         "figure",
@@ -89,7 +89,7 @@ def picture(hops: Sequence[Hop], name: str) -> Html:
     )
 
 
-def _drawing(hops: Sequence[Hop], name: str, *, standing: bool) -> Html:
+def _drawing(hops: Sequence[LayerMark], name: str, *, standing: bool) -> Html:
     said = ", ".join(f"{one_line(hop.label)} {word_of(hop)}".strip() for hop in hops)
     if standing:
         width, height = 300, 24 + len(hops) * 108
@@ -116,7 +116,7 @@ def _place(index: int, *, standing: bool) -> tuple[int, int]:
     return (16, 20 + index * 108) if standing else (_MARGIN + index * _STEP, 18)
 
 
-def _wire(start: tuple[int, int], end: tuple[int, int], hop: Hop, *, standing: bool) -> Html:
+def _wire(start: tuple[int, int], end: tuple[int, int], hop: LayerMark, *, standing: bool) -> Html:
     if standing:
         x, y1, y2 = start[0] + _BOX_WIDTH // 2, start[1] + _BOX_HEIGHT, end[1]
         line = f"M{x} {y1 + 5}V{y2 - 5}"
@@ -140,7 +140,7 @@ def _cut(middle: tuple[int, int], *, standing: bool) -> Html:
     return tag("path", d=strokes, class_="cut")
 
 
-def _stop(hop: Hop, x: int, y: int, *, standing: bool) -> Html:
+def _stop(hop: LayerMark, x: int, y: int, *, standing: bool) -> Html:
     label, word = one_line(hop.label), word_of(hop)
     middle = x + _BOX_WIDTH // 2
     if standing:

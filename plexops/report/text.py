@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from plexops.model.finding import FindingStatus
-from plexops.model.run import DRY_RUNS, Exhibit, FindingReport, Hop, RunReport, SiteReport, VerdictReport
+from plexops.model.run import (
+    DRY_RUNS,
+    Exhibit,
+    FindingReport,
+    LayerMark,
+    RunReport,
+    SiteReport,
+    VerdictReport,
+)
 from plexops.pattern import Pattern
 from plexops.report.fleet import FEW, row_of, summary_text
 from plexops.report.plan_text import change_lines, guard_lines, outcome_lines
@@ -133,7 +141,7 @@ def _path(site: SiteReport, pen: Pen, width: int) -> list[str]:
     return [text for text, _ in lines]
 
 
-def _hop(hop: Hop, pen: Pen) -> tuple[str, str]:
+def _hop(hop: LayerMark, pen: Pen) -> tuple[str, str]:
     label, word = one_line(hop.label), one_line(hop.word)
     if not word:
         return label, label

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from plexops.model.answers import EXHIBITS, Answer, Topic
 from plexops.model.entries import Probe, ProbeAnswer
-from plexops.model.snapshot import SOMEBODY, Entry, Kind, Role
+from plexops.model.snapshot import FOREIGN, Entry, Kind, Role
 from plexops.model.values import PRIVATE_NETWORKS, is_public
 from plexops.pattern import Pattern
 from plexops.runbook.data import table
@@ -222,7 +222,7 @@ def _page(plain: str) -> Said:
 
 def hear(view: SiteView, port: int | None) -> tuple[Heard, ...]:
     """Give what every answer says. `port` is the one at which viewers knock; None where it is not known."""
-    return tuple(_hear(view, answer, port) for answer in view.told)
+    return tuple(_hear(view, answer, port) for answer in view.user_answers)
 
 
 def _hear(view: SiteView, answer: Answer, port: int | None) -> Heard:
@@ -339,7 +339,7 @@ _DOUBTS = MappingProxyType(
 
 def counting(view: SiteView, topic: Topic) -> Heard | None:
     """Give what the answer to one question says; None where there is none, or where it says nothing."""
-    found = (_hear(view, answer, None) for answer in view.told if answer.topic is topic)
+    found = (_hear(view, answer, None) for answer in view.user_answers if answer.topic is topic)
     return next((heard for heard in found if not heard.why_not), None)
 
 
@@ -359,7 +359,7 @@ def attempts(view: SiteView, port: int | None) -> tuple[Entry, ...]:
             who = "your phone" if heard.answer.topic is Topic.PHONE else "an app in another network"
             met = identifier if came is ProbeAnswer.OPEN else ""
             values = Probe(who, address, at, came, met)
-            found.append(Entry(Kind.PROBE, values, {}, SOMEBODY, who, heard.answer.exhibit))
+            found.append(Entry(Kind.PROBE, values, {}, FOREIGN, who, heard.answer.exhibit))
     return tuple(found)
 
 

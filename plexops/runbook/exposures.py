@@ -14,7 +14,7 @@ from plexops.model.packets import Box, LocalAddress, Rule
 from plexops.model.snapshot import Kind, KindState, Role
 from plexops.model.values import PLEX_PORT
 from plexops.packets.chains import End, EndKind
-from plexops.packets.listed import box_of_list
+from plexops.packets.forward_list import box_of_list
 from plexops.packets.packet import Leg
 from plexops.packets.reach import PUBLIC_V4, PUBLIC_V6, Asked, Target, who_reaches
 from plexops.packets.why import translated_by

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from plexops.packets.reach import AnswerKind
 from plexops.runbook.attempts import Came
-from plexops.runbook.cause import Sign, sign
+from plexops.runbook.causes.cause import Sign, sign
 from plexops.runbook.observations import Observed, PlexTv
 from plexops.runbook.relay import relay_alone, relayed
 from plexops.runbook.situation import Situation

@@ -12,7 +12,7 @@ from plexops.model.values import Endpoint, is_public
 from plexops.packets.reach import AnswerKind
 from plexops.runbook import endpoints
 from plexops.runbook.attempts import Attempt, Came
-from plexops.runbook.cause import Place, of_fact
+from plexops.runbook.causes.cause import StopName, of_fact
 from plexops.runbook.situation import Situation
 from plexops.runbook.stops import State, Stop, not_read
 from plexops.runbook.way_in import WayIn, router_box, router_over_ipv6, rule_exhibits, server_box, stopping
@@ -49,13 +49,13 @@ def over_ipv6(situation: Situation) -> OverIpv6:
 
 def _got_through(attempt: Attempt) -> Iterator[Stop]:
     says = f"{attempt.who} got through"
-    for place in (Place.IPV6_ADDRESS, Place.IPV6_ROUTER, Place.IPV6_SERVER, Place.IPV6_SOCKET):
+    for place in (StopName.IPV6_ADDRESS, StopName.IPV6_ROUTER, StopName.IPV6_SERVER, StopName.IPV6_SOCKET):
         yield Stop(place, State.PASSES, says, (attempt.exhibit,))
 
 
 def _told_to_apps(situation: Situation) -> tuple[Endpoint | None, Stop]:
     """Give the address that apps are told, with the stop that says so: it must be the server's own of now."""
-    found, place, held = endpoints.over_ipv6(situation.view), Place.IPV6_ADDRESS, _held(situation)
+    found, place, held = endpoints.over_ipv6(situation.view), StopName.IPV6_ADDRESS, _held(situation)
     if found is None and held is not None and not held:
         return None, Stop(place, State.NOT_HERE, "the server has no public address of IPv6")
     if found is None:
@@ -81,15 +81,15 @@ def _held(situation: Situation) -> frozenset[IPv6Address] | None:
 
 def _router(situation: Situation, at: Endpoint) -> Stop:
     way = router_over_ipv6(situation.view, at) if router_box(situation.view) is not None else None
-    return _of_way(situation, Place.IPV6_ROUTER, Role.ROUTER, way, "the router's filters over IPv6")
+    return _of_way(situation, StopName.IPV6_ROUTER, Role.ROUTER, way, "the router's filters over IPv6")
 
 
 def _server(situation: Situation, at: Endpoint) -> Stop:
     way = situation.host_way(6) if at.port == situation.view.plex_port else None
-    return _of_way(situation, Place.IPV6_SERVER, Role.SERVER, way, "the server's filters over IPv6")
+    return _of_way(situation, StopName.IPV6_SERVER, Role.SERVER, way, "the server's filters over IPv6")
 
 
-def _of_way(situation: Situation, place: Place, role: Role, way: WayIn | None, what: str) -> Stop:
+def _of_way(situation: Situation, place: StopName, role: Role, way: WayIn | None, what: str) -> Stop:
     if way is None or way.answer.kind is AnswerKind.UNKNOWN:
         return Stop(place, *not_read(situation, role, what))
     if way.open:
@@ -101,11 +101,13 @@ def _of_way(situation: Situation, place: Place, role: Role, way: WayIn | None, w
 
 def _socket(situation: Situation, at: Endpoint) -> Stop:
     if situation.listeners is None:
-        return Stop(Place.IPV6_SOCKET, *not_read(situation, Role.SERVER, "what listens over IPv6"))
+        return Stop(StopName.IPV6_SOCKET, *not_read(situation, Role.SERVER, "what listens over IPv6"))
     there = [one for one in situation.listeners if one.values.address in ("*", "::", at.host)]
     if not there:
-        return Stop(Place.IPV6_SOCKET, State.STOPS, f"nothing listens at port {at.port} over IPv6")
-    return Stop(Place.IPV6_SOCKET, State.PASSES, f"Plex listens at {at.port} over IPv6", (there[0].exhibit,))
+        return Stop(StopName.IPV6_SOCKET, State.STOPS, f"nothing listens at port {at.port} over IPv6")
+    return Stop(
+        StopName.IPV6_SOCKET, State.PASSES, f"Plex listens at {at.port} over IPv6", (there[0].exhibit,)
+    )
 
 
 _READERS: tuple[Callable[[Situation, Endpoint], Stop], ...] = (_router, _server, _socket)

@@ -61,7 +61,7 @@ _BESIDE: dict[str, str] = {
 }
 
 
-def unseen(situation: Situation) -> tuple[str, ...]:
+def unread_kinds(situation: Situation) -> tuple[str, ...]:
     """Name what was asked and not answered. What the inventory gives no access to is not missing: it was never asked."""
     view = situation.view
     found = [*_unseen_stops(view), *_unread_start(situation)]

@@ -11,7 +11,7 @@ from plexops.model.entries import Probe, ProbeAnswer
 from plexops.model.snapshot import Kind, Role
 from plexops.runbook import answers, conditions
 from plexops.runbook.attempts import TURNED_AWAY, Attempt, Came, attempts
-from plexops.runbook.log_story import LogStory
+from plexops.runbook.log.story import LogStory
 from plexops.runbook.view import SiteView
 
 #: plex.tv gives up after 5 s: a failure that took so long got no answer (12 of 12 genuine logs).

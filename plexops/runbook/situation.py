@@ -11,7 +11,7 @@ from msgspec import Struct
 from plexops.model.entries import Listener, LogEvent, UpnpMapping
 from plexops.model.resources.plex_remote_access import RemoteAccess
 from plexops.model.resources.port_forward import PortForward
-from plexops.model.snapshot import SOMEBODY, Entry, Kind, KindState, Role, Snapshot
+from plexops.model.snapshot import FOREIGN, Entry, Kind, KindState, Role, Snapshot
 from plexops.model.values import Ports, Protocol
 from plexops.packets.reach import AnswerKind
 from plexops.packets.why import Reason
@@ -20,7 +20,7 @@ from plexops.runbook.answers import Heard, hear, wan_word
 from plexops.runbook.condition import Condition, Holds
 from plexops.runbook.endpoints import CustomUrl, proxy
 from plexops.runbook.exposures import Exposure, exposures
-from plexops.runbook.log_story import LogStory, Told, local_time, tell_story
+from plexops.runbook.log.story import LogStatement, LogStory, local_time, tell_story
 from plexops.runbook.observations import Observed, observe
 from plexops.runbook.view import SiteView, ipv4
 from plexops.runbook.way_in import (
@@ -256,7 +256,7 @@ class Situation(Struct, frozen=True, dict=True):
             return None
         values = PortForward(Ports.of(port), address, Ports.of(inner) if inner else Ports.of(port))
         return Entry(
-            Kind.PORT_FORWARD, values, {}, SOMEBODY, rule.handle, rule.exhibit, label=rule.name or rule.words
+            Kind.PORT_FORWARD, values, {}, FOREIGN, rule.handle, rule.exhibit, label=rule.name or rule.words
         )
 
     def _stopped_before(self) -> bool:
@@ -379,7 +379,7 @@ class Situation(Struct, frozen=True, dict=True):
         found = (e for role in (Role.SERVER, Role.PLEX) for e in self.view.of(role).of(Kind.LOG_EVENT))
         return tuple(entry for entry in found if isinstance(entry.values, LogEvent))
 
-    def exhibit_of(self, told: Told | None) -> str:
+    def exhibit_of(self, told: LogStatement | None) -> str:
         """Give the exhibit that shows a statement of the log; empty where there is none."""
         if told is None:
             return ""

@@ -12,14 +12,14 @@ from plexops.model.snapshot import Role
 from plexops.model.values import is_public
 from plexops.runbook.answers import Heard, by_word
 from plexops.runbook.attempts import Came
-from plexops.runbook.cause import Cause, Place, Sign, Weight, of_fact
-from plexops.runbook.causes_lan import who_holds
-from plexops.runbook.causes_server import finds_plex_tv
+from plexops.runbook.causes.cause import Cause, Sign, StopName, Weight, of_fact
+from plexops.runbook.causes.lan import who_holds
+from plexops.runbook.causes.server import finds_plex_tv
+from plexops.runbook.causes.table import CAUSES
 from plexops.runbook.condition import Holds, WanCause
 from plexops.runbook.hops import leaves_elsewhere, next_hop
 from plexops.runbook.observations import PlexTv
 from plexops.runbook.situation import Situation
-from plexops.runbook.table import CAUSES
 from plexops.runbook.view import ipv4, second_hop, tunnel
 from plexops.runbook.way_in import WayIn, rule_exhibits, translation
 from plexops.structs import replace
@@ -53,7 +53,7 @@ class Found(Struct, frozen=True):
 class Stop(Struct, frozen=True):
     """One stop of a way. `hidden` are causes that may be there because it was not read."""
 
-    place: Place
+    place: StopName
     state: State
     says: str
     exhibits: tuple[str, ...] = ()
@@ -97,7 +97,7 @@ def walk(situation: Situation) -> tuple[Stop, ...]:
     return tuple(stops)
 
 
-def _stop(place: Place, causes: list[Cause], reading: _Reading, situation: Situation) -> Stop:
+def _stop(place: StopName, causes: list[Cause], reading: _Reading, situation: Situation) -> Stop:
     found = [Found(cause, sign) for cause in causes if (sign := cause.look(situation)) is not None]
     shown = tuple(one for one in found if not one.sign.suspect)
     suspects = tuple(one for one in found if one.sign.suspect)
@@ -352,24 +352,24 @@ def _list(situation: Situation) -> _Reading:
     return _not_read(situation, Role.OUTSIDE, "plex.tv's list of the account's servers")
 
 
-_READERS: Mapping[Place, Callable[[Situation], _Reading]] = MappingProxyType(
+_READERS: Mapping[StopName, Callable[[Situation], _Reading]] = MappingProxyType(
     {
-        Place.PROXY: _proxy,
-        Place.ISP_ADDRESS: _isp_address,
-        Place.UPSTREAM: _upstream,
-        Place.ISP_FILTER: _isp_filter,
-        Place.SERVER_WAY_OUT: _server_way_out,
-        Place.ROUTER_WAY_OUT: _router_way_out,
-        Place.ROUTER_FORWARD: _router_forward,
-        Place.ROUTER_FILTER: _router_filter,
-        Place.LAN: _lan,
-        Place.CONTAINER: _container,
-        Place.SERVER_FILTER: _server_filter,
-        Place.SOCKET: _socket,
-        Place.REACHES_PLEX_TV: _reaches_plex_tv,
-        Place.ACCOUNT: _account,
-        Place.SETTINGS: _settings,
-        Place.ANNOUNCEMENT: _announcement,
-        Place.LIST: _list,
+        StopName.PROXY: _proxy,
+        StopName.ISP_ADDRESS: _isp_address,
+        StopName.UPSTREAM: _upstream,
+        StopName.ISP_FILTER: _isp_filter,
+        StopName.SERVER_WAY_OUT: _server_way_out,
+        StopName.ROUTER_WAY_OUT: _router_way_out,
+        StopName.ROUTER_FORWARD: _router_forward,
+        StopName.ROUTER_FILTER: _router_filter,
+        StopName.LAN: _lan,
+        StopName.CONTAINER: _container,
+        StopName.SERVER_FILTER: _server_filter,
+        StopName.SOCKET: _socket,
+        StopName.REACHES_PLEX_TV: _reaches_plex_tv,
+        StopName.ACCOUNT: _account,
+        StopName.SETTINGS: _settings,
+        StopName.ANNOUNCEMENT: _announcement,
+        StopName.LIST: _list,
     }
 )

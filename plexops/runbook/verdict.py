@@ -8,12 +8,12 @@ from enum import StrEnum
 from msgspec import Struct
 
 from plexops.runbook.answers import by_word
-from plexops.runbook.cause import Cause, Place, Sign, Way, Weight, exhibits_of, sign
+from plexops.runbook.causes.cause import Cause, Sign, StopName, Way, Weight, exhibits_of, sign
+from plexops.runbook.causes.table import BY_ID, IN_ORDER
 from plexops.runbook.headline import fails, headline, narrowed
 from plexops.runbook.observations import Observed, PlexTv
 from plexops.runbook.situation import Situation
 from plexops.runbook.stops import Found, State, Stop
-from plexops.runbook.table import BY_ID, IN_ORDER
 from plexops.runbook.weighing import OVER_IPV4, Weighing, weigh
 from plexops.structs import replace
 
@@ -123,9 +123,9 @@ def judge(situation: Situation) -> Verdict:
     """
     verdict = _judge(situation)
     view = situation.view
-    if verdict.confidence is not Confidence.CERTAIN or not (view.told or view.upstream_passes_on):
+    if verdict.confidence is not Confidence.CERTAIN or not (view.user_answers or view.upstream_passes_on):
         return verdict
-    alone = _judge(replace(situation, view=replace(view, told=(), upstream_passes_on=False)))
+    alone = _judge(replace(situation, view=replace(view, user_answers=(), upstream_passes_on=False)))
     same = (alone.id, alone.confidence) == (verdict.id, verdict.confidence)
     return verdict if same else replace(verdict, confidence=Confidence.LIKELY)
 
@@ -206,9 +206,9 @@ def _but(found: Iterable[Found], first: Found) -> tuple[Found, ...]:
     return tuple(one for one in found if one is not first and one.cause.id not in first.cause.covers)
 
 
-def _unread_before(weighing: Weighing, place: Place) -> tuple[Stop, ...]:
+def _unread_before(weighing: Weighing, place: StopName) -> tuple[Stop, ...]:
     """Give the stops further out on the same way at which something is suspected, or may hide where nothing was read."""
-    if place is Place.BESIDE:
+    if place is StopName.BESIDE:
         return ()
     found: list[Stop] = []
     for stop in weighing.stops:

@@ -57,7 +57,7 @@ class SiteView(Struct, frozen=True):
     #: A run that was interrupted here and not settled yet.
     unfinished_run: str = ""
     #: What a person answered about this home, the newest of each topic.
-    told: tuple[Answer, ...] = ()
+    user_answers: tuple[Answer, ...] = ()
 
     def of(self, role: Role) -> Snapshot:
         """Give a stop's snapshot; an empty one, in which everything is unknown, where there is none."""

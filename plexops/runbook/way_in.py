@@ -13,7 +13,7 @@ from plexops.model.packets import Box, Rule, Verdict
 from plexops.model.snapshot import Entry, Kind, Role
 from plexops.model.values import PLEX_PORT, Endpoint
 from plexops.packets.chains import End
-from plexops.packets.listed import listed_box
+from plexops.packets.forward_list import listed_box
 from plexops.packets.projection import with_host_accept
 from plexops.packets.reach import PUBLIC_V4, PUBLIC_V6, Answer, AnswerKind, Asked, Target, who_reaches
 from plexops.packets.why import Reason, Why, translated_by, why_not

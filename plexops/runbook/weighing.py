@@ -6,22 +6,28 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from plexops.runbook.cause import Place, Way, Weight
-from plexops.runbook.causes_server import leaves_by_vpn
+from plexops.runbook.causes.cause import StopName, Way, Weight
+from plexops.runbook.causes.server import leaves_by_vpn
+from plexops.runbook.causes.table import CAUSES
 from plexops.runbook.condition import WanCause
 from plexops.runbook.ipv6 import OverIpv6, over_ipv6
-from plexops.runbook.missing import unseen
+from plexops.runbook.missing import unread_kinds
 from plexops.runbook.observations import Observed, PlexTv
 from plexops.runbook.situation import Situation
 from plexops.runbook.stops import Found, State, Stop, walk
-from plexops.runbook.table import CAUSES
 from plexops.structs import replace
 
 #: What only a viewer over IPv4 meets.
 OVER_IPV4 = frozenset(
     {
-        *(Place.ISP_ADDRESS, Place.UPSTREAM, Place.ISP_FILTER, Place.ROUTER_FORWARD, Place.ROUTER_FILTER),
-        *(Place.LAN, Place.SERVER_FILTER, Place.ROUTER_WAY_OUT, Place.ANNOUNCEMENT),
+        *(
+            StopName.ISP_ADDRESS,
+            StopName.UPSTREAM,
+            StopName.ISP_FILTER,
+            StopName.ROUTER_FORWARD,
+            StopName.ROUTER_FILTER,
+        ),
+        *(StopName.LAN, StopName.SERVER_FILTER, StopName.ROUTER_WAY_OUT, StopName.ANNOUNCEMENT),
     }
 )
 #: With these the way in may work all the same.
@@ -61,7 +67,7 @@ def weigh(situation: Situation) -> Weighing:
     looked = [
         Found(cause, found)
         for cause in CAUSES
-        if cause.place is Place.BESIDE and access in cause.access
+        if cause.place is StopName.BESIDE and access in cause.access
         if (found := cause.look(situation)) is not None
     ]
     stops, struck = _strike(walk(situation), situation)
@@ -72,7 +78,7 @@ def weigh(situation: Situation) -> Weighing:
         # The rule that lets viewers in over IPv6 is the home's way in where IPv4 is closed: known, and no exposure.
         closed = [one for stop in stops for one in stop.shown if stop.place in OVER_IPV4]
         beside = tuple(one for one in beside if not closed or one.cause.id != "ipv6-pinhole")
-    return Weighing(situation, observed, stops, struck, beside, notes, unseen(situation), ipv6)
+    return Weighing(situation, observed, stops, struck, beside, notes, unread_kinds(situation), ipv6)
 
 
 # --- what observations strike out -----------------------------------------------------------------------------------
@@ -96,7 +102,7 @@ def _strike(stops: Sequence[Stop], situation: Situation) -> tuple[tuple[Stop, ..
             kept.append(
                 replace(stop, state=State.PASSES, shown=(), says=f"{stop.says}: it is passed on to Plex")
             )
-        elif stop.place is Place.ANNOUNCEMENT and observed.met:
+        elif stop.place is StopName.ANNOUNCEMENT and observed.met:
             struck += [one for one in stop.shown if one.cause.id == "port-mismatch"]
             kept.append(_without(stop, frozenset({"port-mismatch"})))
         elif on_the_way and (observed.fails or observed.listens):
@@ -119,7 +125,7 @@ def _not_on_the_way(stop: Stop, situation: Situation) -> bool:
 
     Where the router's own address is none of the internet's, plex.tv sees another one whichever way viewers come.
     """
-    home = (Place.CONTAINER, Place.SERVER_FILTER, Place.SOCKET, Place.SERVER_WAY_OUT)
+    home = (StopName.CONTAINER, StopName.SERVER_FILTER, StopName.SOCKET, StopName.SERVER_WAY_OUT)
     elsewhere = situation.observed.elsewhere and situation.wan.cause not in _TRANSLATED
     round_it = leaves_by_vpn(situation) is not None or elsewhere
     return (
@@ -142,7 +148,7 @@ def _without(stop: Stop, ids: frozenset[str]) -> Stop:
 
 def _fitting(stop: Stop, observed: Observed) -> Stop:
     """Leave what may have given the answers that came back."""
-    fits = observed.fits_proxy if stop.place is Place.PROXY else observed.fits
+    fits = observed.fits_proxy if stop.place is StopName.PROXY else observed.fits
     shown = tuple(one for one in stop.shown if fits(one.sign.outside or one.cause.outside))
     suspects = tuple(one for one in stop.suspects if fits(one.sign.outside or one.cause.outside))
     hidden = tuple(cause for cause in stop.hidden if fits(cause.outside))

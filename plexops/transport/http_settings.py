@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from plexops.model.secret import Secret
 from plexops.transport.ssh_settings import SshSettings
-from plexops.transport.trust import TrustedKeys
+from plexops.transport.trust.verdict import TrustedKeys
 
 
 class BasicLogin(Struct, frozen=True):

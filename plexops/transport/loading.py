@@ -27,4 +27,4 @@ def load_http(*, after_ssh: bool) -> None:
     """Import what an HTTP link will need, while the other stops are asked; those that are logged in to go first."""
     if after_ssh:
         load_paramiko()
-    import plexops.transport.http_connection  # noqa: F401
+    import plexops.transport.http.connection  # noqa: F401

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from plexops.model.plan import Authorized
 from plexops.transport.here import HereSettings, LocalSettings
-from plexops.transport.http import HttpReadLink, HttpWriteLink
+from plexops.transport.http.link import HttpReadLink, HttpWriteLink
 from plexops.transport.link import LinkSettings, ReadLink, ReadSettings, WriteLink
-from plexops.transport.ssh import SshReadLink, SshWriteLink
+from plexops.transport.ssh.link import SshReadLink, SshWriteLink
 from plexops.transport.ssh_settings import SshSettings
 
 
 def open_read(settings: ReadSettings) -> ReadLink:
     """Give a link that can only ask. It connects at the first `ask`."""
     if isinstance(settings, HereSettings):
-        from plexops.transport.looking import HereLink
+        from plexops.transport.around.local_queries import HereLink
 
         return HereLink(settings)
     if isinstance(settings, LocalSettings):

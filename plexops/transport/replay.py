@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from plexops.model.errors import ExitStatus, PlexopsError, Problem
+from plexops.model.errors import PlexopsError, Problem
 from plexops.model.exchange import Read, Reply, shown
+from plexops.model.status import ExitStatus
 from plexops.transport.problems import failure
 from plexops.transport.record import MANIFEST, SCHEMA, file_of, read_key
 

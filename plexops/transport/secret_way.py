@@ -12,7 +12,7 @@ from plexops.transport.http_settings import HttpSettings, Pinned
 from plexops.transport.net import is_private
 from plexops.transport.problems import failure
 from plexops.transport.ssh_settings import SshSettings
-from plexops.transport.trust import OfferedKey, Trust, TrustedKeys, judge, require_outside
+from plexops.transport.trust.verdict import OfferedKey, Trust, TrustedKeys, judge, require_outside
 
 
 def pinned_outside(settings: SshSettings | None) -> bool:

@@ -17,9 +17,9 @@ from plexops.model.plan import shown
 from plexops.pattern import Pattern
 from plexops.structs import replace
 from plexops.transport.answer import Answer, Ending
-from plexops.transport.hiding import hidden
 from plexops.transport.link import only_reads
 from plexops.transport.problems import failure, quoted
+from plexops.transport.redact import hidden
 
 if TYPE_CHECKING:
     from plexops.model.plan import Authorized

@@ -8,7 +8,7 @@ from typing import Literal
 from msgspec import Struct, field
 
 from plexops.model.secret import Secret
-from plexops.transport.trust import TrustedKeys
+from plexops.transport.trust.verdict import TrustedKeys
 
 SSH_PORT = 22
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from plexops.config.inventory import load_inventory
 from plexops.config.secrets import Secrets
-from plexops.engine.access import Access
+from plexops.engine.look.access import Access
 from plexops.model.exchange import Command, Read
 from plexops.model.profile import Speaks
 from plexops.transport.opening import open_read
-from plexops.transport.trust_store import TrustStore
+from plexops.transport.trust.store import TrustStore
 
 
 def main(inventory: str) -> None:

@@ -26,12 +26,12 @@ import pytest
 import yaml
 
 from plexops.config.profiles import load_profile
-from plexops.drivers.compile import compile_profile
-from plexops.drivers.plex import PlexDriver
-from plexops.drivers.profiled import ProfiledDriver
-from plexops.drivers.server import ServerDriver
-from plexops.engine.compare import Comparison, compare
-from plexops.engine.site_state import Drivers
+from plexops.drivers.plex.driver import PlexDriver
+from plexops.drivers.router.compile import compile_profile
+from plexops.drivers.router.profiled import ProfiledDriver
+from plexops.drivers.server.driver import ServerDriver
+from plexops.engine.decide.compare import Comparison, compare
+from plexops.engine.look.site_state import Drivers
 from plexops.model.entries import HostRule
 from plexops.model.errors import Place
 from plexops.model.exchange import Command, Script
@@ -67,7 +67,7 @@ from plexops.model.resources.plex_remote_access import RemoteAccess
 from plexops.model.resources.port_forward import ANYBODY, PortForward
 from plexops.model.resources.upnp import Upnp
 from plexops.model.site import ResolvedTask, Site, SiteTasks, State
-from plexops.model.snapshot import SOMEBODY, Entry, Fact, Kind, KindState, Owner, Role, Snapshot
+from plexops.model.snapshot import FOREIGN, Entry, Fact, Kind, KindState, Owner, Role, Snapshot
 from plexops.model.values import Ports, Protocol
 from plexops.runbook.view import SiteView
 
@@ -243,7 +243,7 @@ def snapshot_of(kind: Kind, case: Case) -> Snapshot:
             Kind.HOST_RULE,
             HostRule(line["action"], line.get("port")),
             {},
-            SOMEBODY,
+            FOREIGN,
             str(place),
             "case",
             place,
@@ -262,7 +262,7 @@ def entry_of(kind: Kind, position: int, held: Mapping[str, Any]) -> Entry:
         name: value for name, value in held.items() if name not in ("label", "owner", "unreadable", "raw")
     }
     values = None if held.get("unreadable") else build(kind, {**USUAL[kind], **words})
-    owner = Owner(held["owner"]) if "owner" in held else SOMEBODY
+    owner = Owner(held["owner"]) if "owner" in held else FOREIGN
     raw = {name: tuple(v) if isinstance(v, list) else v for name, v in held.get("raw", {}).items()}
     label = held.get("label", f"plexops_{held['owner']}" if "owner" in held else "somebody's")
     handle = f"plexops_{held['owner']}" if "owner" in held else f"cfg0{position}0000"
@@ -272,7 +272,7 @@ def entry_of(kind: Kind, position: int, held: Mapping[str, Any]) -> Entry:
 def line_of(position: int, line: Mapping[str, Any]) -> Entry:
     """Make one line of the host firewall's file."""
     values = HostRule(line["action"], line.get("port"))
-    return Entry(Kind.HOST_RULE, values, {}, SOMEBODY, str(position), "case", position, line["label"])
+    return Entry(Kind.HOST_RULE, values, {}, FOREIGN, str(position), "case", position, line["label"])
 
 
 #: What every device of its role tells.

@@ -11,8 +11,8 @@ from plexops.cli.homes import LabHome, pin_keys
 from plexops.evidence.folder import Store
 from plexops.lab.home import HomeOptions
 from plexops.lab.keys import new_key
-from plexops.transport.trust import OfferedKey, fingerprint
-from plexops.transport.trust_store import TrustStore
+from plexops.transport.trust.store import TrustStore
+from plexops.transport.trust.verdict import OfferedKey, fingerprint
 from tests.cli.process import Ended, House, house
 
 INVENTORY = "inventory.yaml"

@@ -522,7 +522,7 @@ def test_an_audit_loads_nothing_that_only_a_diagnosis_needs(tmp_path: Path) -> N
     with house(tmp_path, "in-order") as home:
         said = home("audit", PYTHONPROFILEIMPORTTIME="1").err
     loaded = set(re.findall(r"\| +(plexops\.[\w.]+)$", said, re.MULTILINE))
-    assert "plexops.engine.observe" in loaded
+    assert "plexops.engine.look.observe" in loaded
     only = ("engine.diagnosing", "engine.neighbours")
     more = ("parsers.plex_log", "parsers.igd", "drivers.plex_log", "drivers.server_extra", "model.quick")
     assert loaded & {f"plexops.{name}" for name in (*only, *more)} == set()

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from plexops.config.profiles import shipped
-from plexops.engine.beginning import Family, Proposal, guess_family, inventory_text, propose
-from plexops.engine.discovery import Reach, Surroundings, mac_of
+from plexops.engine.bootstrap.discovery import Reach, Surroundings, mac_of
+from plexops.engine.bootstrap.first_inventory import Family, Proposal, guess_family, inventory_text, propose
 from plexops.model.entries import UpnpMapping
 from plexops.model.quick import OwnNetwork, SeenGateway, SeenPlex
 from plexops.model.values import Ports, Protocol

@@ -27,10 +27,10 @@ LIBRARIES = frozenset(
 #: What changes devices, other families, other commands, and the simulator.
 PARTS = frozenset(
     {
-        *("plexops.engine.apply", "plexops.engine.approved_plan", "plexops.engine.plan_run"),
-        *("plexops.engine.recover", "plexops.engine.rollback", "plexops.engine.undo"),
-        *("plexops.engine.diagnosing", "plexops.engine.questioning", "plexops.engine.quick"),
-        *("plexops.drivers.rulesets.pf", "plexops.drivers.rulesets.routeros", "plexops.drivers.plex_log"),
+        *("plexops.engine.change.apply", "plexops.engine.approved_plan", "plexops.engine.plan_run"),
+        *("plexops.engine.change.recover", "plexops.engine.change.rollback", "plexops.engine.change.undo"),
+        *("plexops.engine.diagnosing", "plexops.engine.questioning", "plexops.engine.bootstrap.quick"),
+        *("plexops.drivers.rulesets.pf", "plexops.drivers.rulesets.routeros", "plexops.drivers.plex.log"),
         *("plexops.cluster", "plexops.lab", "plexops.report.html"),
     }
 )

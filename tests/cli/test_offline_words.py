@@ -11,7 +11,7 @@ import pytest
 from plexops.cli.commands.explain import spelled
 from plexops.cli.commands.schema import MEANINGS, NAMES
 from plexops.model.codes import CODES
-from plexops.model.errors import ExitStatus
+from plexops.model.status import ExitStatus
 from tests.cli.process import House, plexops
 
 ROOT = Path(__file__).parents[2]

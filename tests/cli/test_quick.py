@@ -12,11 +12,11 @@ import pytest
 from msgspec import Struct
 
 from plexops.config.checkers import checker
-from plexops.engine.discovery import Reach
-from plexops.engine.quick import QuickSettings, judge, look_quick
+from plexops.engine.bootstrap.discovery import Reach
+from plexops.engine.bootstrap.quick import QuickSettings, judge, look_quick
 from plexops.model.entries import Echo, UpnpMapping
-from plexops.model.errors import ExitStatus
 from plexops.model.quick import OwnNetwork, QuickReport, QuickVerdict, SeenGateway, SeenPlex
+from plexops.model.status import ExitStatus
 from plexops.model.values import ALL_PORTS, Ports, Protocol
 from plexops.report.quick_text import quick_json, render_quick
 from plexops.report.view import View

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from plexops.config.told_file import told_document
+from plexops.config.answers_file import told_document
 from plexops.lab.scenarios import EXTERNAL_PORT
 from plexops.model.answers import Answer, Topic
 from tests.cli.process import PLEXOPS, House, at_a_terminal, house

@@ -23,13 +23,13 @@ from plexops.cluster.assignment import (
     placed_at,
 )
 from plexops.config.resolve import resolve_again
-from plexops.engine.on_paper import open_on_paper
+from plexops.engine.decide.offline_check import open_on_paper
+from plexops.engine.look.site import Home
 from plexops.engine.order import Order
-from plexops.engine.site import Home
 from plexops.model.errors import PlexopsError, Problem
 from plexops.structs import replace
-from plexops.transport.trust import OfferedKey
-from plexops.transport.trust_store import TrustStore
+from plexops.transport.trust.store import TrustStore
+from plexops.transport.trust.verdict import OfferedKey
 from tests.cli.process import plexops, python
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -17,11 +17,11 @@ from typing import Any, Literal, cast, get_args
 
 from plexops.config.profiles import load_profile
 from plexops.drivers.base import Observation
-from plexops.drivers.compile import CompiledProfile, compile_profile
-from plexops.drivers.profiled import ProfiledDriver
-from plexops.engine.compare import Comparison, compare
-from plexops.engine.sending import unexpected
-from plexops.engine.site_state import Drivers
+from plexops.drivers.router.compile import CompiledProfile, compile_profile
+from plexops.drivers.router.profiled import ProfiledDriver
+from plexops.engine.change.sending import unexpected
+from plexops.engine.decide.compare import Comparison, compare
+from plexops.engine.look.site_state import Drivers
 from plexops.lab.base import DeviceLog, HttpRequest, Router, RouterHooks, Seed
 from plexops.lab.clock import ScaledClock
 from plexops.lab.routers.linux import LinuxRouter

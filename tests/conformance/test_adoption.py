@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from plexops.engine.sending import unexpected
+from plexops.engine.change.sending import unexpected
 from plexops.lab.base import ForwardSeed, ReservationSeed
 from plexops.model.change import Action, is_done
 from plexops.model.exchange import Call, Write

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from plexops.engine.sending import unexpected
+from plexops.engine.change.sending import unexpected
 from plexops.lab.routers.linux import LinuxRouter
 from plexops.lab.routers.openwrt import OpenWrtRouter
 from plexops.lab.routers.openwrt_dnsmasq import OWN_DNSMASQ

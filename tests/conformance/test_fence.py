@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from plexops.engine.fence import fence_of
-from plexops.engine.site_state import Drivers
+from plexops.engine.change.marker import marker_of
+from plexops.engine.look.site_state import Drivers
 from plexops.evidence.folder import began_at, new_run_id
-from plexops.languages import LANGUAGES, fences
-from plexops.model.exchange import Command, Fence
+from plexops.languages import LANGUAGES
+from plexops.languages import markers as fences
+from plexops.model.exchange import Command, Marker
 from plexops.model.snapshot import Role
 from tests.conformance.conformance_bench import FAMILIES, Bench, Family, bench
 
@@ -26,8 +27,8 @@ def at(request: pytest.FixtureRequest) -> Iterator[Bench]:
         yield made
 
 
-def marker(at: Bench, holder: str) -> Fence:
-    found = fence_of(Drivers(router=at.driver), Role.ROUTER, holder)
+def marker(at: Bench, holder: str) -> Marker:
+    found = marker_of(Drivers(router=at.driver), Role.ROUTER, holder)
     assert found is not None
     return found
 
@@ -75,12 +76,12 @@ def test_who_holds_it_is_a_read(at: Bench) -> None:
 @pytest.mark.parametrize("family", [family for family in FAMILIES if family not in FENCED])
 def test_a_family_without_anything_that_exists_once_has_none(family: Family) -> None:
     with bench(family) as at:
-        assert fence_of(Drivers(router=at.driver), Role.ROUTER) is None
+        assert marker_of(Drivers(router=at.driver), Role.ROUTER) is None
 
 
 @pytest.mark.parametrize("render", [lambda word: fences.posix("/run", word), fences.routeros])
 @pytest.mark.parametrize("word", ["x; reboot", "$(reboot)", "a b", "-x", ""])
-def test_no_word_of_another_alphabet_is_sent(render: Callable[[str], Fence], word: str) -> None:
+def test_no_word_of_another_alphabet_is_sent(render: Callable[[str], Marker], word: str) -> None:
     with pytest.raises(ValueError, match="no word"):
         render(word)
 

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from plexops.drivers.base import Unrenderable
-from plexops.engine.sending import unexpected
+from plexops.engine.change.sending import unexpected
 from plexops.lab.base import ForwardSeed, ReservationSeed, Seed
 from plexops.lab.routers.linux import LinuxRouter
 from plexops.lab.routers.openwrt import OpenWrtRouter

@@ -11,8 +11,8 @@ from plexops.model.change import Action, Change, Shown, inverse, is_done, is_und
 from plexops.model.exchange import Call, Read, Reply
 from plexops.model.finding import FindingStatus
 from plexops.model.snapshot import Kind, KindState, Role
-from plexops.runbook.case import Case
-from plexops.runbook.guard_circumstances import nothing_pending
+from plexops.runbook.guards.case import Case
+from plexops.runbook.guards.circumstances import nothing_pending
 from plexops.runbook.view import SiteView
 from plexops.structs import replace
 from tests.conformance.conformance_bench import (

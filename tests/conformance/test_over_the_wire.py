@@ -12,14 +12,14 @@ import pytest
 from msgspec import Struct
 
 from plexops.config.profiles import load_profile
+from plexops.drivers.around.outside import USUAL_ECHOES, EchoDriver, ProbeDriver
 from plexops.drivers.base import Observation
-from plexops.drivers.compile import compile_profile
-from plexops.drivers.host.ufw import Ufw
-from plexops.drivers.outside import USUAL_ECHOES, EchoDriver, ProbeDriver
-from plexops.drivers.plex import PlexDriver
-from plexops.drivers.profiled import ProfiledDriver
-from plexops.drivers.server import ServerDriver
-from plexops.engine.sending import unexpected
+from plexops.drivers.plex.driver import PlexDriver
+from plexops.drivers.router.compile import compile_profile
+from plexops.drivers.router.profiled import ProfiledDriver
+from plexops.drivers.server.driver import ServerDriver
+from plexops.drivers.server.firewall.ufw import Ufw
+from plexops.engine.change.sending import unexpected
 from plexops.lab.home import HomeOptions, RunningHome, start_home
 from plexops.lab.https import TlsFiles
 from plexops.lab.routers import ROUTERS, RouterName
@@ -35,7 +35,7 @@ from plexops.transport.http_settings import BasicLogin, HttpSettings, Pinned
 from plexops.transport.link import LinkSettings, only_reads
 from plexops.transport.opening import open_read, open_write
 from plexops.transport.ssh_settings import SshSettings
-from plexops.transport.trust import Source, TrustedKey, TrustedKeys, fingerprint
+from plexops.transport.trust.verdict import Source, TrustedKey, TrustedKeys, fingerprint
 from tests.conformance.conformance_bench import FORWARD, RESERVATION, changed, findings_of, observed, task
 
 HOLD = tuple(GuardVerdict(name, "", holds=True, reason="") for name in GUARD_NAMES)

@@ -8,7 +8,7 @@ from typing import cast
 
 import pytest
 
-from plexops.engine.planning import foreign
+from plexops.engine.decide.planning import foreign
 from plexops.lab.base import Packet
 from plexops.lab.routers.linux import LinuxRouter
 from plexops.model.change import Action, is_done

@@ -11,9 +11,9 @@ import pytest
 from plexops.config.inventory import load_inventory
 from plexops.config.profiles import load_profile, shipped
 from plexops.drivers.base import Observation
-from plexops.drivers.compile import compile_profile
-from plexops.drivers.host.ufw import Ufw
-from plexops.drivers.server import ServerDriver
+from plexops.drivers.router.compile import compile_profile
+from plexops.drivers.server.driver import ServerDriver
+from plexops.drivers.server.firewall.ufw import Ufw
 from plexops.languages import LANGUAGES
 from plexops.model.errors import Place, PlexopsError
 from plexops.model.exchange import Call, Command, Read, Script, Write

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 from plexops.drivers.base import Unrenderable
-from plexops.drivers.host.ufw import Ufw
-from plexops.drivers.server import ServerDriver
-from plexops.engine.compare import Comparison, compare
-from plexops.engine.planning import foreign
-from plexops.engine.sending import unexpected
-from plexops.engine.site_state import Drivers
+from plexops.drivers.server.driver import ServerDriver
+from plexops.drivers.server.firewall.ufw import Ufw
+from plexops.engine.change.sending import unexpected
+from plexops.engine.decide.compare import Comparison, compare
+from plexops.engine.decide.planning import foreign
+from plexops.engine.look.site_state import Drivers
 from plexops.lab.base import DeviceLog
 from plexops.lab.clock import ScaledClock
 from plexops.lab.server import OWN_RULES, DebianServer, ServerHooks, ServerOptions

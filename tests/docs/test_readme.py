@@ -155,7 +155,7 @@ def test_links_of_the_readme_lead_somewhere() -> None:
 
 def test_exit_codes_of_the_readme_are_those_of_the_program() -> None:
     """The table names each status once, with the number that the program uses."""
-    from plexops.model.errors import ExitStatus
+    from plexops.model.status import ExitStatus
 
     named = {int(number) for number in re.findall(r"^\| (\d+) \|", README, re.MULTILINE)}
     assert named == {int(status) for status in ExitStatus} | {130}

@@ -19,8 +19,8 @@ from plexops.lab.base import Packet
 from plexops.lab.home import HomeOptions, Role, RunningHome, start_home
 from plexops.lab.network import OUTSIDE_ADDRESS, Service
 from plexops.lab.routers import RouterName
-from plexops.transport.trust import OfferedKey, fingerprint
-from plexops.transport.trust_store import ORIGIN, TrustStore
+from plexops.transport.trust.store import ORIGIN, TrustStore
+from plexops.transport.trust.verdict import OfferedKey, fingerprint
 from tests.forking import Forker
 
 KILLED = -signal.SIGKILL

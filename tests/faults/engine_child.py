@@ -13,9 +13,10 @@ from tests.forked import serve
 
 def prepare(order: Mapping[str, Any]) -> None:
     """Make waits short, and arrange where this process dies."""
-    from plexops.drivers import profiled
-    from plexops.engine import apply, approved_plan, undo
-    from plexops.engine.effect import EffectProver
+    from plexops.drivers.router import profiled
+    from plexops.engine import approved_plan
+    from plexops.engine.change import apply, undo
+    from plexops.engine.change.effect import EffectProver
 
     effect = float(order["effect_seconds"])
     vars(approved_plan)["EffectProver"] = lambda port, seconds: EffectProver(port, min(seconds, effect))

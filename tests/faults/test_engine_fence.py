@@ -8,15 +8,15 @@ import pytest
 
 from plexops.lab.home import Role
 from plexops.lab.routers import RouterName
-from plexops.languages import fences
-from plexops.model.exchange import Ask, Command, Fence
+from plexops.languages import markers as fences
+from plexops.model.exchange import Ask, Command, Marker
 from tests.faults.engine_bench import KILLED, Bench, Homes, trust_plex
 
 OTHER = fences.holder_word("01hzzzzzzzzzzzzzzzzzzzzzz2", "nas")
 FENCED: tuple[RouterName, ...] = ("openwrt", "linux", "routeros")
 
 
-def marker(router: RouterName) -> Fence:
+def marker(router: RouterName) -> Marker:
     if router == "routeros":
         return fences.routeros(OTHER)
     return fences.posix("/tmp" if router == "openwrt" else "/run", OTHER)

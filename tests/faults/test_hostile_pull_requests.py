@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from plexops.config.profiles import shipped
 from plexops.lab.routers import RouterName
-from plexops.transport.spki import pin_of
+from plexops.transport.trust.spki import pin_of
 from tests.faults.engine_bench import Bench, Ended, Homes, is_write
 from tests.faults.transport_servers import (
     Behaviour,

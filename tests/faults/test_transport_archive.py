@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from plexops.drivers.plex_log import LOGS_READ
+from plexops.drivers.plex.log import LOGS_READ
 from plexops.model.exchange import MAX_REPLY_BYTES, Reply
 from plexops.model.secret import Secret
-from plexops.transport import archive
+from plexops.transport.http import archive
 from plexops.transport.http_settings import HeaderLogin, HttpSettings
 from plexops.transport.opening import open_read
 from plexops.transport.record import RecordingLink, new_recording

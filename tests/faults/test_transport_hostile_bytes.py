@@ -14,14 +14,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from plexops.model.errors import ExitStatus, PlexopsError
+from plexops.model.errors import PlexopsError
 from plexops.model.exchange import Call, Command, Lines, Read
+from plexops.model.status import ExitStatus
 from plexops.structs import replace
-from plexops.transport import ssh_session
-from plexops.transport.http import HttpReadLink
-from plexops.transport.http_dial import speaks_tls
+from plexops.transport.http.dial import speaks_tls
+from plexops.transport.http.link import HttpReadLink
 from plexops.transport.http_settings import HttpSettings
-from plexops.transport.ssh import SshReadLink, scan
+from plexops.transport.ssh import session as ssh_session
+from plexops.transport.ssh.link import SshReadLink, scan
 from plexops.transport.ssh_settings import SshSettings
 
 #: What a device does with one connection.

@@ -17,18 +17,19 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
 from plexops.model.change import Action, Change
-from plexops.model.errors import ExitStatus, PlexopsError
+from plexops.model.errors import PlexopsError
 from plexops.model.exchange import MAX_REPLY_BYTES, Call, Read, Reply, Script, Write
 from plexops.model.plan import GUARD_NAMES, Authorized, GuardVerdict, Step, authorize
 from plexops.model.secret import Secret
 from plexops.model.snapshot import Kind, Role
+from plexops.model.status import ExitStatus
 from plexops.structs import replace
-from plexops.transport.http import HttpReadLink
-from plexops.transport.http_dial import scan
+from plexops.transport.http.dial import scan
+from plexops.transport.http.link import HttpReadLink
 from plexops.transport.http_settings import Authorities, BasicLogin, HeaderLogin, HttpSettings, Pinned
 from plexops.transport.opening import open_read, open_write
 from plexops.transport.ssh_settings import SshSettings
-from plexops.transport.trust import Source, TrustedKey, TrustedKeys, fingerprint
+from plexops.transport.trust.verdict import Source, TrustedKey, TrustedKeys, fingerprint
 from tests.faults.transport_servers import (
     Behaviour,
     Identity,

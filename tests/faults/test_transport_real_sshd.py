@@ -22,13 +22,13 @@ from plexops.model.secret import Secret
 from plexops.structs import replace
 from plexops.transport.http_settings import HttpSettings, Pinned
 from plexops.transport.opening import open_read
-from plexops.transport.spki import pin_of
-from plexops.transport.ssh import scan
-from plexops.transport.ssh_config import resolve
-from plexops.transport.ssh_config_file import read_ssh_config
+from plexops.transport.ssh.config import resolve
+from plexops.transport.ssh.config_file import read_ssh_config
+from plexops.transport.ssh.link import scan
 from plexops.transport.ssh_settings import Become, SshSettings
-from plexops.transport.trust import Source, TrustedKey, TrustedKeys
-from plexops.transport.trust_store import TrustStore, ssh_trust
+from plexops.transport.trust.spki import pin_of
+from plexops.transport.trust.store import TrustStore, ssh_trust
+from plexops.transport.trust.verdict import Source, TrustedKey, TrustedKeys
 from tests.faults.transport_servers import private_text, self_signed, web_server
 from tests.waiting import wait_until
 

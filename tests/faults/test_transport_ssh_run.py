@@ -13,16 +13,17 @@ import paramiko
 import pytest
 
 from plexops.model.change import Action, Change
-from plexops.model.errors import ExitStatus, PlexopsError
+from plexops.model.errors import PlexopsError
 from plexops.model.exchange import MAX_REPLY_BYTES, Command, Read, Script, Write
 from plexops.model.plan import GUARD_NAMES, Authorized, GuardVerdict, Step, authorize
 from plexops.model.secret import Secret
 from plexops.model.snapshot import Kind, Role
+from plexops.model.status import ExitStatus
 from plexops.structs import replace
 from plexops.transport.opening import open_read, open_write
-from plexops.transport.ssh import SshReadLink, SshWriteLink
+from plexops.transport.ssh.link import SshReadLink, SshWriteLink
 from plexops.transport.ssh_settings import Become, SshSettings
-from plexops.transport.trust import Source, TrustedKey, TrustedKeys, fingerprint
+from plexops.transport.trust.verdict import Source, TrustedKey, TrustedKeys, fingerprint
 from tests.faults.transport_servers import Behaviour, Listener, new_key, run_by_sh, ssh_server
 
 READS = (

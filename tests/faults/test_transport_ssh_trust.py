@@ -7,13 +7,14 @@ from pathlib import Path
 import paramiko
 import pytest
 
-from plexops.model.errors import ExitStatus, PlexopsError
+from plexops.model.errors import PlexopsError
 from plexops.model.exchange import Command, Read
 from plexops.model.secret import Secret
+from plexops.model.status import ExitStatus
 from plexops.structs import replace
-from plexops.transport.ssh import SshReadLink, scan
+from plexops.transport.ssh.link import SshReadLink, scan
 from plexops.transport.ssh_settings import Become, SshSettings
-from plexops.transport.trust import Source, TrustedKey, TrustedKeys, fingerprint
+from plexops.transport.trust.verdict import Source, TrustedKey, TrustedKeys, fingerprint
 from tests.faults.transport_servers import Behaviour, new_key, ssh_server
 
 READ = Read("version", Command("stat -c 24.10.1 /usr"))

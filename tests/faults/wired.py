@@ -13,14 +13,14 @@ from multiprocessing.connection import Client
 from urllib.parse import urlsplit
 
 from plexops.engine import approved_plan
-from plexops.engine.effect import EffectProver
+from plexops.engine.change.effect import EffectProver
 from plexops.evidence.journal import Journal
 from plexops.model.exchange import MAX_REPLY_BYTES, Lines, Reply
 from plexops.model.plan import Authorized
-from plexops.transport import http as http_link
 from plexops.transport import opening
 from plexops.transport.answer import Answer, Ending
-from plexops.transport.http_connection import Request, login_of
+from plexops.transport.http import link as http_link
+from plexops.transport.http.connection import Request, login_of
 from plexops.transport.http_settings import HttpSettings
 from plexops.transport.problems import failure
 from plexops.transport.shell import MAX_EXEC_BYTES, ShellReadLink, ShellWriteLink, as_exec

@@ -7,9 +7,9 @@ from functools import cache
 from types import MappingProxyType
 
 from plexops.drivers.base import Observation
-from plexops.drivers.host.ufw import Ufw
-from plexops.drivers.plex import PlexDriver
-from plexops.drivers.server import ServerDriver
+from plexops.drivers.plex.driver import PlexDriver
+from plexops.drivers.server.driver import ServerDriver
+from plexops.drivers.server.firewall.ufw import Ufw
 from plexops.model.exchange import Read, Reply
 from plexops.runbook.exposures import exposures
 from plexops.runbook.view import SiteView

@@ -13,22 +13,22 @@ from tempfile import NamedTemporaryFile
 import yaml
 from msgspec import Struct, field
 
+from plexops.config.answers_file import read_answers_file
 from plexops.config.inventory import read_inventory
 from plexops.config.nodes import Node
 from plexops.config.playbook import load_playbooks
 from plexops.config.probe_file import read_probe_file
 from plexops.config.profiles import load_profile, shipped
 from plexops.config.templates import parse_template
-from plexops.config.told_file import read_told_file
 from plexops.config.typed import Misfit
 from plexops.config.yaml import decode, parse_yaml
-from plexops.drivers.compile import compile_profile
+from plexops.drivers.router.compile import compile_profile
 from plexops.model.errors import PlexopsError
 from plexops.parsers import PARSERS, ParseError
 from plexops.parsers.igd import parse_description, parse_external_address, parse_mapping
 from plexops.parsers.plex_log import parse_plex_log
 from plexops.parsers.proc_net import parse_proc_arp, parse_proc_route
-from plexops.transport.ssh_config_file import read_ssh_config
+from plexops.transport.ssh.config_file import read_ssh_config
 from tests.captures.capture_files import DATA, EXPECTED, answer
 
 #: A parser gets what a transport lets through of one answer; more is cut off there.
@@ -199,7 +199,7 @@ def _targets() -> Iterator[tuple[str, Target]]:
     yield "profile", Target(_by_path(_profile), lambda: _shipped("router_profiles"), _PROFILE_WORDS)
     yield "template", Target(_template, lambda: [b"{{ plex.port }}", b"a {{ vars.x | default(1) }} b"])
     yield "probe-file", Target(_by_path(read_probe_file), lambda: [_PROBE.encode()])
-    yield "told-file", Target(_by_path(lambda path: read_told_file(path, NOW)), lambda: [_TOLD.encode()])
+    yield "told-file", Target(_by_path(lambda path: read_answers_file(path, NOW)), lambda: [_TOLD.encode()])
     yield (
         "ssh-config",
         Target(_by_path(read_ssh_config), lambda: [b"Host *\n  User me\n  ProxyJump a@b:22\n"]),

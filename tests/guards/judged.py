@@ -12,10 +12,10 @@ from ipaddress import IPv4Address
 from typing import Any, Protocol
 
 from plexops.drivers.base import Unrenderable
-from plexops.engine.compare import Comparison, compare
-from plexops.engine.planning import make_plan
-from plexops.engine.sending import unexpected
-from plexops.engine.site_state import Drivers, SiteState
+from plexops.engine.change.sending import unexpected
+from plexops.engine.decide.compare import Comparison, compare
+from plexops.engine.decide.planning import make_plan
+from plexops.engine.look.site_state import Drivers, SiteState
 from plexops.lab.base import Seed
 from plexops.model.change import Action, Change, is_done, project
 from plexops.model.errors import PlexopsError
@@ -23,7 +23,7 @@ from plexops.model.exchange import Reply, Write
 from plexops.model.plan import Plan, Step, authorize, shown
 from plexops.model.site import Site, SiteTasks
 from plexops.model.snapshot import Role, Snapshot
-from plexops.runbook.guards import Case, judge
+from plexops.runbook.guards.judge import Case, judge
 from plexops.runbook.view import SiteView
 from plexops.runbook.way_after import after_change
 from plexops.structs import replace

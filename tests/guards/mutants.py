@@ -23,15 +23,11 @@ import pytest
 from msgspec import Struct
 
 from plexops.model import plan
-from plexops.runbook import (
-    case,
-    conditions,
-    exposures,
-    guard_circumstances,
-    guard_exposure,
-    guard_values,
-    view,
-)
+from plexops.runbook import conditions, exposures, view
+from plexops.runbook.guards import case
+from plexops.runbook.guards import circumstances as guard_circumstances
+from plexops.runbook.guards import exposure as guard_exposure
+from plexops.runbook.guards import values as guard_values
 
 #: What is mutated: a module, and the functions of it that guards are made of (none named: all).
 PARTS: tuple[tuple[ModuleType, tuple[str, ...]], ...] = (

@@ -13,11 +13,11 @@ from pathlib import Path
 from random import Random
 
 from plexops.config.profiles import load_profile
-from plexops.drivers.compile import compile_profile
-from plexops.drivers.plex import PlexDriver
-from plexops.drivers.profiled import ProfiledDriver
-from plexops.drivers.server import ServerDriver
-from plexops.engine.site_state import Drivers
+from plexops.drivers.plex.driver import PlexDriver
+from plexops.drivers.router.compile import compile_profile
+from plexops.drivers.router.profiled import ProfiledDriver
+from plexops.drivers.server.driver import ServerDriver
+from plexops.engine.look.site_state import Drivers
 from plexops.lab.base import PinholeSeed
 from plexops.lab.routers.linux_files import Interfaces, nftables_conf
 from plexops.lab.ufw import Rule

@@ -10,9 +10,9 @@ from ipaddress import IPv4Address, IPv6Address
 from threading import Event
 from types import MappingProxyType
 
-from plexops.drivers.plex import PlexDriver
-from plexops.drivers.server import ServerDriver
-from plexops.engine.site_state import Drivers
+from plexops.drivers.plex.driver import PlexDriver
+from plexops.drivers.server.driver import ServerDriver
+from plexops.engine.look.site_state import Drivers
 from plexops.lab.base import DeviceLog, Packet
 from plexops.lab.clock import ScaledClock
 from plexops.lab.isp import ISPS
@@ -26,7 +26,7 @@ from plexops.model.change import Action, Change
 from plexops.model.entries import Echo
 from plexops.model.exchange import Command, Read, Reply, Write
 from plexops.model.resources.plex_remote_access import RemoteAccess
-from plexops.model.snapshot import SOMEBODY, Entry, Fact, Kind, KindState, Role, Snapshot
+from plexops.model.snapshot import FOREIGN, Entry, Fact, Kind, KindState, Role, Snapshot
 from plexops.packets.reach import AnswerKind, Asked, Target, who_reaches
 from plexops.runbook.view import SiteView
 from plexops.structs import replace
@@ -165,14 +165,14 @@ def view_of(
 
 def _outside(echoes: Sequence[str]) -> Snapshot:
     said = [Echo(f"echo{n}.example", IPv4Address(text), "server") for n, text in enumerate(echoes)]
-    entries = tuple(Entry(Kind.ECHO, one, {}, SOMEBODY, one.source, f"outside.{one.source}") for one in said)
+    entries = tuple(Entry(Kind.ECHO, one, {}, FOREIGN, one.source, f"outside.{one.source}") for one in said)
     return Snapshot(Role.OUTSIDE, MappingProxyType({}), entries, {Kind.ECHO: KindState.PRESENT})
 
 
 def new_plex() -> Snapshot:
     settings = RemoteAccess(enabled=True, manual=False, manual_port=32400, last_automatic_port=0)
     facts = {"plex.identifier": Fact("plex.identifier", IDENTIFIER, "plex.identity")}
-    entry = Entry(Kind.PLEX_REMOTE_ACCESS, settings, {}, SOMEBODY, "prefs", "plex.prefs")
+    entry = Entry(Kind.PLEX_REMOTE_ACCESS, settings, {}, FOREIGN, "prefs", "plex.prefs")
     return Snapshot(
         Role.PLEX, MappingProxyType(facts), (entry,), {Kind.PLEX_REMOTE_ACCESS: KindState.PRESENT}
     )

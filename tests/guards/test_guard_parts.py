@@ -19,7 +19,7 @@ from plexops.model.resources.port_forward import PortForward
 from plexops.model.resources.upnp import Upnp
 from plexops.model.snapshot import Kind, KindState, Role
 from plexops.model.values import Ports
-from plexops.runbook.guards import Case, judge, judge_on_paper
+from plexops.runbook.guards.judge import Case, judge, judge_on_paper
 from plexops.runbook.view import SiteView
 from plexops.structs import replace
 from tests.unit.runbook.sound_case import (

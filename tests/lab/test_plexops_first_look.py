@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.namespaces, pytest.mark.skipif(bool(why_not()), reason
 
 #: The services on the internet that are usually asked are not in this one; all else is what anybody gets.
 LOOK = f"""
-from plexops.engine.quick import QuickSettings, look_quick
+from plexops.engine.bootstrap.quick import QuickSettings, look_quick
 from plexops.report.quick_text import quick_json
 echoes = ({", ".join(f'"http://{address}/ip"' for address in links.ECHOES)})
 print(quick_json(look_quick(QuickSettings(echoes=echoes, stun=()))))

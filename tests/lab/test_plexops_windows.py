@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from plexops.drivers.server import ServerDriver
+from plexops.drivers.server.driver import ServerDriver
 from plexops.model.change import Action, Change
 from plexops.model.exchange import Command
 from plexops.model.snapshot import Fact, Kind, Role, Snapshot
@@ -40,7 +40,7 @@ pytestmark = [pytest.mark.namespaces, pytest.mark.skipif(bool(why_not()), reason
 SHORT = 12
 SHORT_WINDOWS = f"""
 import sys
-from plexops.drivers import profiled
+from plexops.drivers.router import profiled
 profiled.WINDOW_SECONDS = profiled.FORWARD_WINDOW_SECONDS = {SHORT}
 from plexops.cli.main import run
 sys.exit(run(sys.argv[1:]))

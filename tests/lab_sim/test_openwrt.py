@@ -23,7 +23,7 @@ from plexops.lab.routers.openwrt import OpenWrtRouter
 from tests.captures.capture_files import DATA
 
 WAN = IPv4Address("62.155.240.55")
-SOMEBODY = IPv4Address("93.184.216.34")
+FOREIGN = IPv4Address("93.184.216.34")
 
 #: The batch whose effect the captures show.
 BATCH = """
@@ -220,7 +220,7 @@ SEED = Seed(
     ],
 )
 def test_inbound(port: int, target: str) -> None:
-    carried = make_router(SEED).inbound(Packet(SOMEBODY, WAN, port))
+    carried = make_router(SEED).inbound(Packet(FOREIGN, WAN, port))
     assert (carried if isinstance(carried, str) else f"{carried.destination}:{carried.port}") == target
 
 
@@ -245,7 +245,7 @@ def test_a_rule_that_rejects_comes_before_the_forward() -> None:
         "uci set firewall.block.proto=tcp; uci set firewall.block.dest_port=32400; "
         "uci set firewall.block.target=REJECT; uci commit firewall; /etc/init.d/firewall reload",
     )
-    assert router.inbound(Packet(SOMEBODY, WAN, 32500)) == "refused"
+    assert router.inbound(Packet(FOREIGN, WAN, 32500)) == "refused"
 
 
 def test_a_redirect_without_ports_is_a_dmz() -> None:
@@ -255,7 +255,7 @@ def test_a_redirect_without_ports_is_a_dmz() -> None:
         "uci set firewall.dmz=redirect; uci set firewall.dmz.src=wan; uci set firewall.dmz.dest_ip=192.168.1.50; "
         "uci commit firewall; reload_config",
     )
-    carried = router.inbound(Packet(SOMEBODY, WAN, 1234))
+    carried = router.inbound(Packet(FOREIGN, WAN, 1234))
     assert isinstance(carried, Packet)
     assert (str(carried.destination), carried.port) == ("192.168.1.50", 1234)
 
@@ -263,9 +263,9 @@ def test_a_redirect_without_ports_is_a_dmz() -> None:
 def test_what_is_committed_acts_only_after_the_reload() -> None:
     router = make_router(SEED)
     ok(router, "uci delete firewall.plexops_plex; uci commit firewall")
-    assert isinstance(router.inbound(Packet(SOMEBODY, WAN, 32500)), Packet)
+    assert isinstance(router.inbound(Packet(FOREIGN, WAN, 32500)), Packet)
     ok(router, "/etc/init.d/firewall reload")
-    assert router.inbound(Packet(SOMEBODY, WAN, 32500)) == "refused"
+    assert router.inbound(Packet(FOREIGN, WAN, 32500)) == "refused"
     two = IPv4Address("192.168.1.30")
     assert router.reservations() == {"aa:bb:cc:00:00:01": two, "aa:bb:cc:00:00:02": two}
     ok(router, "uci set dhcp.@host[0].enable=0; uci commit dhcp")

@@ -10,9 +10,9 @@ import pytest
 from plexops.model.entries import UpnpMapping
 from plexops.model.packets import Box
 from plexops.model.resources.port_forward import PortForward
-from plexops.model.snapshot import SOMEBODY, Entry, Fact, Kind, KindState, Role, Snapshot
+from plexops.model.snapshot import FOREIGN, Entry, Fact, Kind, KindState, Role, Snapshot
 from plexops.model.values import ALL_PORTS, Ports, Protocol
-from plexops.packets.listed import listed_box
+from plexops.packets.forward_list import listed_box
 from plexops.packets.reach import Answer, AnswerKind, who_reaches
 from plexops.packets.why import Why, why_not
 from tests.packets.handmade import (
@@ -53,7 +53,7 @@ def snapshot(*values: PortForward | UpnpMapping | None, **more: Any) -> Snapshot
     entries = tuple(
         Entry(
             Kind.UPNP_MAPPING if isinstance(value, UpnpMapping) else Kind.PORT_FORWARD,
-            value, {}, SOMEBODY, str(place), f"E{place}", place, f"entry {place}",
+            value, {}, FOREIGN, str(place), f"E{place}", place, f"entry {place}",
         )
         for place, value in enumerate(values)
     )  # fmt: skip

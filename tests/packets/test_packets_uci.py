@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from plexops.config.profiles import load_profile
-from plexops.drivers.compile import compile_profile
+from plexops.drivers.router.compile import compile_profile
 from plexops.drivers.rulesets.nft import read_nft
 from plexops.drivers.rulesets.uci import NOT_LOADED, configured, not_in_force
 from plexops.model.errors import PlexopsError

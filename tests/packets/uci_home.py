@@ -17,7 +17,7 @@ from pathlib import Path
 import yaml
 
 from plexops.drivers.answers import Answer
-from plexops.drivers.rulesets.boxes import Told, build_box
+from plexops.drivers.rulesets.boxes import BoxInput, build_box
 from plexops.model.exchange import Json
 from plexops.model.intervals import ALL_V4, ALL_V6, network
 from plexops.model.packets import Box, LocalAddress, Route
@@ -168,7 +168,7 @@ def box(name: str, loaded: str = "") -> Box:
         "arp": Answer(_ARP),
         "firewall": Answer(shown(cases()[name])),
     }
-    made = build_box("netfilter", Told(answers, "router", "eth1"), ("firewall", "uci"))
+    made = build_box("netfilter", BoxInput(answers, "router", "eth1"), ("firewall", "uci"))
     return replace(made, addresses=ADDRESSES, routes=ROUTES)
 
 

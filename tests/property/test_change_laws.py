@@ -12,7 +12,7 @@ from plexops.model.change import Action, Change, Shown, beside, find, inverse, i
 from plexops.model.change_json import change_from_json, change_to_json
 from plexops.model.resources import KINDS
 from plexops.model.resources.dhcp_reservation import Reservation
-from plexops.model.snapshot import SOMEBODY, Entry, Kind, KindState, Owner, Role, Snapshot
+from plexops.model.snapshot import FOREIGN, Entry, Kind, KindState, Owner, Role, Snapshot
 from plexops.structs import replace
 from tests.property.test_guards_property import FORWARDS, MAC_SETS, VALUES
 
@@ -28,7 +28,7 @@ ENTRY_ACTIONS = (Action.CREATE, Action.UPDATE, Action.DELETE, Action.ADOPT)
 
 
 def held(kind: Kind, key: str, handle: str) -> st.SearchStrategy[Entry]:
-    owner = SOMEBODY if kind in SINGLE or not key else Owner(key)
+    owner = FOREIGN if kind in SINGLE or not key else Owner(key)
     return st.builds(
         lambda values, raw, position: Entry(kind, values, raw, owner, handle, "x", position),
         VALUES[kind],

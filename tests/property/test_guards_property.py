@@ -26,12 +26,12 @@ from plexops.model.resources.passage import Passage
 from plexops.model.resources.plex_remote_access import RemoteAccess
 from plexops.model.resources.port_forward import PortForward
 from plexops.model.resources.upnp import Upnp
-from plexops.model.snapshot import SOMEBODY, Entry, Fact, Kind, KindState, Owner, Role, Snapshot
+from plexops.model.snapshot import FOREIGN, Entry, Fact, Kind, KindState, Owner, Role, Snapshot
 from plexops.model.values import PLEX_PORT, Ports, Protocol
 from plexops.packets.reach import AnswerKind, Asked, Target, who_reaches
 from plexops.runbook.condition import Holds
 from plexops.runbook.conditions import dmz, reachability, wan
-from plexops.runbook.guards import Case, judge, judge_on_paper
+from plexops.runbook.guards.judge import Case, judge, judge_on_paper
 from plexops.runbook.view import SiteView
 from plexops.runbook.way_in import router_box
 from plexops.structs import replace
@@ -126,7 +126,7 @@ ROLES = tuple(FACT_NAMES)
 def entries(draw: st.DrawFn, kinds: dict[Kind, st.SearchStrategy[Any]]) -> Entry:
     kind = draw(st.sampled_from(sorted(kinds)))
     values = draw(st.none() | kinds[kind])
-    owner = draw(st.sampled_from([SOMEBODY, Owner("plex"), Owner("other")]))
+    owner = draw(st.sampled_from([FOREIGN, Owner("plex"), Owner("other")]))
     return Entry(
         kind, values, {}, owner, draw(st.sampled_from(["a", "b", ""])), "x", draw(st.integers(0, 3)), ""
     )
@@ -171,7 +171,7 @@ def snapshots(draw: st.DrawFn, role: Role) -> Snapshot:
     held = draw(st.lists(entries(READ), max_size=5)) if role is not Role.OUTSIDE else []
     if role is Role.OUTSIDE:
         said = draw(st.lists(ADDRESSES, max_size=3))
-        held = [Entry(Kind.ECHO, Echo("e", a, "server"), {}, SOMEBODY, "e", "x") for a in said]
+        held = [Entry(Kind.ECHO, Echo("e", a, "server"), {}, FOREIGN, "e", "x") for a in said]
     states = {kind: draw(st.sampled_from(KindState)) for kind in READ if draw(st.booleans())}
     reasons = {"pending": "no answer"} if draw(st.booleans()) else {}
     box = draw(st.none() | boxes()) if role is Role.ROUTER else None
@@ -227,7 +227,7 @@ def near_misses(draw: st.DrawFn) -> Case:
     there = draw(
         st.lists(entries({k: READ[k] for k in (Kind.PORT_FORWARD, Kind.DHCP_RESERVATION)}), max_size=1)
     )
-    others = [replace(entry, owner=SOMEBODY, handle=f"o{n}") for n, entry in enumerate(there)]
+    others = [replace(entry, owner=FOREIGN, handle=f"o{n}") for n, entry in enumerate(there)]
     view = with_entries(sound_view(), *others)
     if draw(st.booleans()):
         view = view.with_snapshot(replace(view.of(Role.ROUTER), box=draw(boxes())))

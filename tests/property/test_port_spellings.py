@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from plexops.config.inventory import read_inventory
 from plexops.config.resolve import resolve
 from plexops.config.yaml import parse_yaml
-from plexops.engine.on_paper import problems_on_paper
+from plexops.engine.decide.offline_check import problems_on_paper
 from plexops.model.errors import PlexopsError
 from plexops.model.values import PLEX_PORT, Ports
 from tests.unit.config.playbook_text import playbook_of

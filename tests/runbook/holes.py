@@ -8,8 +8,8 @@ from pathlib import Path
 from msgspec import Struct
 
 from plexops.cli.session import Files, open_homes
-from plexops.engine.access import Links, ReplayedLinks
-from plexops.engine.site import Home
+from plexops.engine.look.access import Links, ReplayedLinks
+from plexops.engine.look.site import Home
 from plexops.evidence.folder import Store
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.exchange import Read, Reply

@@ -13,7 +13,7 @@ from plexops.model.packets import Chain, LocalAddress, Route
 from plexops.model.resources.dhcp_reservation import Reservation
 from plexops.model.resources.plex_remote_access import RemoteAccess
 from plexops.model.resources.port_forward import PortForward
-from plexops.model.snapshot import SOMEBODY, Entry, FactValue, Kind, KindState, Role
+from plexops.model.snapshot import FOREIGN, Entry, FactValue, Kind, KindState, Role
 from plexops.model.values import Ports
 from plexops.runbook.verdict import Outcome
 from plexops.runbook.view import SiteView
@@ -107,7 +107,7 @@ def tried(answer: ProbeAnswer, vantage: str = "vps", port: int = 32500) -> Entry
     """What a vantage met at the WAN address."""
     identifier = IDENTIFIER if answer is ProbeAnswer.OPEN else ""
     values = Probe(vantage, IPv4Address(WAN), port, answer, identifier)
-    return Entry(Kind.PROBE, values, {}, SOMEBODY, vantage, f"outside.probe.{vantage}")
+    return Entry(Kind.PROBE, values, {}, FOREIGN, vantage, f"outside.probe.{vantage}")
 
 
 def unprobed(view: SiteView, *attempts: Entry) -> SiteView:
@@ -126,7 +126,7 @@ def logged(view: SiteView, word: LogWord, time: str = "2026-11-22T19:50:00", **m
     values: dict[str, int | str] = {"address": WAN, "port": 32500, **more}
     event = LogEvent(word, time, **values)  # type: ignore[arg-type]
     seen = len(view.of(SERVER).of(Kind.LOG_EVENT))
-    line = Entry(Kind.LOG_EVENT, event, {}, SOMEBODY, f"l{seen}", "server.log", seen)
+    line = Entry(Kind.LOG_EVENT, event, {}, FOREIGN, f"l{seen}", "server.log", seen)
     return with_entries(view, line, role=SERVER)
 
 
@@ -311,7 +311,7 @@ def behind_carrier_nat(*, told: str = AT_6, closed: bool = False, listens: str =
 def tried_over_ipv6(answer: ProbeAnswer, at: str = PLEX_6) -> Entry:
     identifier = IDENTIFIER if answer is ProbeAnswer.OPEN else ""
     values = Probe("vps", IPv6Address(at), 32400, answer, identifier)
-    return Entry(Kind.PROBE, values, {}, SOMEBODY, "vps", "outside.probe.vps.ipv6")
+    return Entry(Kind.PROBE, values, {}, FOREIGN, "vps", "outside.probe.vps.ipv6")
 
 
 FAILS, UNKNOWN = Outcome.FAILS, Outcome.UNKNOWN

@@ -13,9 +13,9 @@ from random import Random
 from msgspec import Struct, field
 
 from plexops.lab.routers import RouterName
-from plexops.runbook.cause import Weight
+from plexops.runbook.causes.cause import Weight
+from plexops.runbook.causes.table import BY_ID, IN_ORDER
 from plexops.runbook.situation import Situation
-from plexops.runbook.table import BY_ID, IN_ORDER
 from plexops.runbook.verdict import Outcome, Verdict, judge
 from tests.runbook.holes import Replayed, replayed
 from tests.runbook.homes import HOMES, Home

@@ -10,15 +10,15 @@ from plexops.model.answers import Answer, Topic
 from plexops.model.entries import ProbeAnswer
 from plexops.model.snapshot import Kind
 from plexops.runbook.answers import DAY, Unclear, attempts, hear, questions, read
-from plexops.runbook.asking import next_check, next_question
 from plexops.runbook.attempts import Came
-from plexops.runbook.cause import Place
+from plexops.runbook.causes.cause import StopName
+from plexops.runbook.causes.table import BY_ID
 from plexops.runbook.condition import Holds, WanCause
 from plexops.runbook.conditions import reachability, wan
+from plexops.runbook.next_question import next_check, next_question
 from plexops.runbook.observations import PlexTv
 from plexops.runbook.situation import Situation
 from plexops.runbook.stops import State, Stop, walk
-from plexops.runbook.table import BY_ID
 from plexops.runbook.verdict import Confidence, judge
 from plexops.runbook.view import SiteView
 from plexops.structs import replace
@@ -41,7 +41,7 @@ ALONE = manual_box(filtered, login=False)
 UNREAD = not_asked(BOX, PLEX_ROLE)
 
 
-def stop_of(view: SiteView, place: Place) -> Stop:
+def stop_of(view: SiteView, place: StopName) -> Stop:
     return next(stop for stop in walk(Situation(view, PORT)) if stop.place is place)
 
 
@@ -51,13 +51,13 @@ def stop_of(view: SiteView, place: Place) -> Stop:
 def test_the_table_of_questions_names_what_there_is() -> None:
     assert list(questions()) == list(Topic)
     for question in questions().values():
-        assert {Place(place) for place in question.places}
+        assert {StopName(place) for place in question.places}
         for name, meaning in question.kinds.items():
             assert isinstance(name, str), "yes, no and off are truth values without quotes"
-            assert {Place(place) for place in meaning.passes} or not meaning.passes
+            assert {StopName(place) for place in meaning.passes} or not meaning.passes
             causes = {name for name in (meaning.shows, meaning.suspects, meaning.settles) if name}
             assert causes <= set(BY_ID)
-            assert all(BY_ID[cause].place in {*question.places, Place.UPSTREAM} for cause in causes)
+            assert all(BY_ID[cause].place in {*question.places, StopName.UPSTREAM} for cause in causes)
             assert not {"somebody", "nobody", "told"} & set(meaning.says.split())
 
 
@@ -84,7 +84,7 @@ def test_a_wan_address_is_read_by_its_range(text: str, holds: Holds, cause: WanC
     assert found.exhibits[0] == "told.wan-address"
     assert "if the router's page shows" in found.says or holds is Holds.YES
     passes = {stop.place for stop in walk(Situation(view, PORT)) if stop.state is State.PASSES}
-    behind = {Place.ISP_ADDRESS, Place.UPSTREAM, Place.ROUTER_WAY_OUT}
+    behind = {StopName.ISP_ADDRESS, StopName.UPSTREAM, StopName.ROUTER_WAY_OUT}
     assert (behind <= passes) is (holds is Holds.YES)
 
 
@@ -95,22 +95,22 @@ def test_without_an_internet_nobody_says_where_the_home_is() -> None:
 
 
 FILLED = (
-    (Topic.FORWARD, "none", Place.ROUTER_FORWARD, State.STOPS, "no-forward"),
-    (Topic.FORWARD, "No.", Place.ROUTER_FORWARD, State.STOPS, "no-forward"),
-    (Topic.FORWARD, "off", Place.ROUTER_FORWARD, State.STOPS, "forward-disabled"),
-    (Topic.FORWARD, "disabled, tcp to 192.168.1.50:32400", Place.ROUTER_FORWARD, State.STOPS, "forward-disabled"),
-    (Topic.FORWARD, "UDP 192.168.1.50:32400", Place.ROUTER_FORWARD, State.STOPS, "forward-udp-only"),
-    (Topic.FORWARD, "TCP 192.168.1.83:32400", Place.ROUTER_FORWARD, State.STOPS, "forward-old-address"),
-    (Topic.FORWARD, "tcp+udp 192.168.1.50:32500", Place.ROUTER_FORWARD, State.STOPS, "forward-wrong-port"),
-    (Topic.FORWARD, "TCP 32500 → 192.168.1.50 : 32400", Place.ROUTER_FORWARD, State.PASSES, ""),
-    (Topic.ROUTER_FILTER, "yes", Place.ROUTER_FILTER, State.SUSPECT, "router-other-filter"),
-    (Topic.ROUTER_FILTER, "off", Place.ROUTER_FILTER, State.PASSES, ""),
-    (Topic.SERVER_FIREWALL, "no rule", Place.SERVER_FILTER, State.SUSPECT, "host-firewall-blocks"),
-    (Topic.SERVER_FIREWALL, "rule", Place.SERVER_FILTER, State.PASSES, ""),
-    (Topic.SERVER_FIREWALL, "off", Place.SERVER_FILTER, State.PASSES, ""),
-    (Topic.VPN, "computer", Place.SERVER_WAY_OUT, State.SUSPECT, "vpn-egress"),
-    (Topic.VPN, "container", Place.SERVER_WAY_OUT, State.SUSPECT, "container-in-vpn"),
-    (Topic.VPN, "no", Place.SERVER_WAY_OUT, State.PASSES, ""),
+    (Topic.FORWARD, "none", StopName.ROUTER_FORWARD, State.STOPS, "no-forward"),
+    (Topic.FORWARD, "No.", StopName.ROUTER_FORWARD, State.STOPS, "no-forward"),
+    (Topic.FORWARD, "off", StopName.ROUTER_FORWARD, State.STOPS, "forward-disabled"),
+    (Topic.FORWARD, "disabled, tcp to 192.168.1.50:32400", StopName.ROUTER_FORWARD, State.STOPS, "forward-disabled"),
+    (Topic.FORWARD, "UDP 192.168.1.50:32400", StopName.ROUTER_FORWARD, State.STOPS, "forward-udp-only"),
+    (Topic.FORWARD, "TCP 192.168.1.83:32400", StopName.ROUTER_FORWARD, State.STOPS, "forward-old-address"),
+    (Topic.FORWARD, "tcp+udp 192.168.1.50:32500", StopName.ROUTER_FORWARD, State.STOPS, "forward-wrong-port"),
+    (Topic.FORWARD, "TCP 32500 → 192.168.1.50 : 32400", StopName.ROUTER_FORWARD, State.PASSES, ""),
+    (Topic.ROUTER_FILTER, "yes", StopName.ROUTER_FILTER, State.SUSPECT, "router-other-filter"),
+    (Topic.ROUTER_FILTER, "off", StopName.ROUTER_FILTER, State.PASSES, ""),
+    (Topic.SERVER_FIREWALL, "no rule", StopName.SERVER_FILTER, State.SUSPECT, "host-firewall-blocks"),
+    (Topic.SERVER_FIREWALL, "rule", StopName.SERVER_FILTER, State.PASSES, ""),
+    (Topic.SERVER_FIREWALL, "off", StopName.SERVER_FILTER, State.PASSES, ""),
+    (Topic.VPN, "computer", StopName.SERVER_WAY_OUT, State.SUSPECT, "vpn-egress"),
+    (Topic.VPN, "container", StopName.SERVER_WAY_OUT, State.SUSPECT, "container-in-vpn"),
+    (Topic.VPN, "no", StopName.SERVER_WAY_OUT, State.PASSES, ""),
 )  # fmt: skip
 
 
@@ -118,7 +118,7 @@ FILLED = (
     ("topic", "text", "place", "state", "cause"), FILLED, ids=[f"{r[0]} {r[1]}" for r in FILLED]
 )
 def test_an_answer_fills_in_what_was_not_read(
-    topic: Topic, text: str, place: Place, state: State, cause: str
+    topic: Topic, text: str, place: StopName, state: State, cause: str
 ) -> None:
     assert stop_of(ALONE, place).state is State.NOT_ASKED
     stop = stop_of(told(ALONE, answer(topic, text)), place)
@@ -132,13 +132,13 @@ def test_an_answer_fills_in_what_was_not_read(
 @pytest.mark.parametrize(("text", "state"), [("yes", State.PASSES), ("no", State.STOPS)])
 def test_the_box_before_the_router_decides_about_a_second_nat(text: str, state: State) -> None:
     logged = manual_box(two_nats_by_log)
-    assert stop_of(logged, Place.UPSTREAM).state is State.SUSPECT
-    assert stop_of(told(logged, answer(Topic.BOX_BEFORE, text)), Place.UPSTREAM).state is state
+    assert stop_of(logged, StopName.UPSTREAM).state is State.SUSPECT
+    assert stop_of(told(logged, answer(Topic.BOX_BEFORE, text)), StopName.UPSTREAM).state is state
     seen = with_facts(healthy(), ROUTER, wan__address="192.168.178.20")
     assert wan(told(seen, answer(Topic.BOX_BEFORE, text))).holds is Holds.YES, "who got in beats what you say"
     private = unprobed(seen)
     private = told(with_facts(private, SERVER, host__hops=None), answer(Topic.BOX_BEFORE, text))
-    assert stop_of(private, Place.UPSTREAM).state is (state if text == "no" else State.PASSES)
+    assert stop_of(private, StopName.UPSTREAM).state is (state if text == "no" else State.PASSES)
     assert wan(private).holds is (Holds.NO if text == "no" else Holds.UNKNOWN)
     assert ("told.box-before" in wan(private).exhibits) is (text != "no"), "what is shown is what decided"
     claimed = replace(private, upstream_passes_on=True)
@@ -170,7 +170,7 @@ def test_a_phone_says_nothing_of_another_port_an_hour_ago_or_of_a_plex_that_was_
         told(UNREAD, page),
         told(BOX, replace(page, address=IPv4Address("198.51.100.9"))),
     ):
-        assert Situation(view, PORT).observed.attempts == (), view.told
+        assert Situation(view, PORT).observed.attempts == (), view.user_answers
     assert reachability(told(UNREAD, page), PORT).holds is Holds.UNKNOWN
 
 
@@ -260,7 +260,7 @@ def test_what_is_no_answer_says_what_is_wanted(topic: Topic, text: str, wanted: 
 
 def test_read_beats_told_and_both_are_said() -> None:
     view = told(healthy(), answer(Topic.FORWARD, "off"))
-    stop = stop_of(view, Place.ROUTER_FORWARD)
+    stop = stop_of(view, StopName.ROUTER_FORWARD)
     assert (stop.state, stop.against[:25]) == (State.PASSES, "if the router's page show")
     assert judge(Situation(view, PORT)).id == "in-order"
     (heard,) = hear(told(healthy(), answer(Topic.WAN_ADDRESS, "100.72.13.5")), PORT)
@@ -290,8 +290,8 @@ def test_a_private_address_against_a_public_hop_is_a_contradiction() -> None:
 
 def test_an_old_answer_is_marked_and_one_about_another_port_does_not_count() -> None:
     old, other = answer(Topic.FORWARD, "none", age=2.5 * DAY), answer(Topic.FORWARD, "none", port=32600)
-    assert stop_of(told(BOX, old), Place.ROUTER_FORWARD).says.endswith("(your answer is 2 days old)")
-    assert stop_of(told(BOX, other), Place.ROUTER_FORWARD).state is State.NOT_ASKED
+    assert stop_of(told(BOX, old), StopName.ROUTER_FORWARD).says.endswith("(your answer is 2 days old)")
+    assert stop_of(told(BOX, other), StopName.ROUTER_FORWARD).state is State.NOT_ASKED
     assert hear(told(BOX, other), PORT)[0].why_not == "it is about port 32600, and viewers come by 32500"
 
 
@@ -306,7 +306,7 @@ def test_by_answers_alone_the_isp_is_never_blamed() -> None:
     home = Boxed("all fine, and nothing comes in", "isp-blocks", BOXES[0].outcome, {})
     verdict, _ = asked(home, login=True, vantage=True)
     assert not verdict.decided
-    assert verdict.candidates[0].stop.place is Place.ISP_FILTER
+    assert verdict.candidates[0].stop.place is StopName.ISP_FILTER
 
 
 # --- homes whose router answers no program --------------------------------------------------------------

@@ -12,7 +12,7 @@ import pytest
 
 from plexops.model.entries import Listener
 from plexops.model.snapshot import Kind, KindState
-from plexops.runbook.cause import Place
+from plexops.runbook.causes.cause import StopName
 from plexops.runbook.stops import State
 from plexops.runbook.verdict import Confidence, Outcome
 from plexops.runbook.view import Access
@@ -129,7 +129,7 @@ def test_plex_tv_s_list_is_not_called_stale_while_the_address_that_plex_believes
     view = without(view, Kind.LOG_EVENT, SERVER)
     assert verdict_of(plex_tv(view, **FAILED)).id == "stale-announcement"
     unread = plex_tv(view, plex__public_address=None)
-    assert stop_at(unread, Place.ANNOUNCEMENT).state is State.UNREAD
+    assert stop_at(unread, StopName.ANNOUNCEMENT).state is State.UNREAD
     assert not verdict_of(unread).decided
 
 
@@ -144,13 +144,13 @@ def test_an_old_believed_address_is_never_more_than_likely() -> None:
 def test_a_rule_whose_packet_is_not_known_is_unread_and_no_suspect() -> None:
     """A rule for one interface, and nobody knows by which one viewers come: that is a gap, and no cause."""
     view = conditioned(arrives("eth7"), TCP, dport(PORT))
-    assert stop_at(view, Place.ROUTER_FORWARD).shown
+    assert stop_at(view, StopName.ROUTER_FORWARD).shown
     box = view.of(ROUTER).box
     assert box is not None
     unread = replace(box, addresses=None, routes=None, internet_side="")
     unknown = with_facts(view, ROUTER, wan__interface=None)
     unknown = unknown.with_snapshot(replace(unknown.of(ROUTER), box=unread))
-    stop = stop_at(unknown, Place.ROUTER_FORWARD)
+    stop = stop_at(unknown, StopName.ROUTER_FORWARD)
     assert (stop.state, stop.shown, stop.suspects) == (State.UNREAD, (), ())
     assert verdict_of(unknown).id != "isp-blocks"
 
@@ -195,7 +195,7 @@ def test_a_tunnel_is_suspected_and_shows_where_somebody_did_not_get_in() -> None
     view = plex_tv(
         with_facts(view, SERVER, host__egress="wg0"), plex__mapping_state="waiting", plex__public_address=""
     )
-    assert stop_at(view, Place.SERVER_WAY_OUT).state is State.SUSPECT
+    assert stop_at(view, StopName.SERVER_WAY_OUT).state is State.SUSPECT
     assert not verdict_of(view).decided
     assert verdict_of(silent(view)).id == "vpn-egress"
 
@@ -204,7 +204,7 @@ def test_where_the_server_leaves_by_a_tunnel_the_router_is_not_on_the_way() -> N
     view = with_facts(unprobed(unforwarded()), SERVER, host__egress="wg0")
     view = plex_tv(view, plex__public_address="198.51.100.77")
     assert "no-forward" not in possible(view)
-    assert stop_at(view, Place.ROUTER_FORWARD).state is State.NOT_HERE
+    assert stop_at(view, StopName.ROUTER_FORWARD).state is State.NOT_HERE
 
 
 APART = IPv4Address("192.168.1.60")
@@ -220,15 +220,15 @@ def test_where_plex_has_an_address_of_its_own_the_host_s_sockets_say_nothing(
     view = with_entries(view, *sockets, role=SERVER)
     view = replace(view, plex_address=APART, plex_answered_at=(str(APART), 32400) if answers else None)
     assert not {"nothing-listens", "loopback-only"} & {
-        one.cause.id for one in stop_at(view, Place.SOCKET).shown
+        one.cause.id for one in stop_at(view, StopName.SOCKET).shown
     }
 
 
 def test_a_container_whose_network_is_unknown_publishes_nothing_that_could_be_missed() -> None:
     view = with_facts(silent(healthy()), SERVER, container__engine="docker", container__published=())
-    assert "docker-unpublished" not in {one.cause.id for one in stop_at(view, Place.CONTAINER).shown}
+    assert "docker-unpublished" not in {one.cause.id for one in stop_at(view, StopName.CONTAINER).shown}
     bridged = with_facts(view, SERVER, container__network="bridge")
-    assert "docker-unpublished" in {one.cause.id for one in stop_at(bridged, Place.CONTAINER).shown}
+    assert "docker-unpublished" in {one.cause.id for one in stop_at(bridged, StopName.CONTAINER).shown}
 
 
 def test_in_another_container_s_network_that_one_s_ports_count() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from plexops.model.snapshot import FactValue, Kind
-from plexops.runbook.cause import Place
-from plexops.runbook.causes_server import plex_tv_blocked
+from plexops.runbook.causes.cause import StopName
+from plexops.runbook.causes.server import plex_tv_blocked
 from plexops.runbook.situation import Situation
 from plexops.runbook.stops import State
 from plexops.runbook.verdict import Confidence, Verdict, judge
@@ -53,7 +53,7 @@ def test_what_keeps_the_checker_out_is_named() -> None:
 def test_a_refusal_leaves_no_filter_that_drops() -> None:
     refused, silence = (judge(Situation(manual_box(how), 32500)) for how in (refused_at_once, filtered))
     assert not any("vpn-egress" in {c.id for c in one.causes} for one in refused.candidates)
-    assert any(one.stop.place is Place.ROUTER_FORWARD for one in refused.candidates)
+    assert any(one.stop.place is StopName.ROUTER_FORWARD for one in refused.candidates)
     assert refused.confidence is silence.confidence is Confidence.NONE
 
 
@@ -108,4 +108,4 @@ def test_plex_tv_is_reached_where_its_name_is_found_or_it_sees_plex_online() -> 
     found = with_facts(view, SERVER, host__plex_tv=("99.81.213.198",))
     for home, state in ((view, State.UNREAD), (found, State.PASSES), (healthy(), State.PASSES)):
         stops = judge(Situation(home, 32500)).stops
-        assert next(stop for stop in stops if stop.place is Place.REACHES_PLEX_TV).state is state
+        assert next(stop for stop in stops if stop.place is StopName.REACHES_PLEX_TV).state is state

@@ -11,7 +11,7 @@ import pytest
 from plexops.model.entries import LogWord
 from plexops.model.snapshot import Entry, Kind
 from plexops.runbook.attempts import Came
-from plexops.runbook.cause import Place
+from plexops.runbook.causes.cause import StopName
 from plexops.runbook.observations import PlexTv
 from plexops.runbook.situation import Situation
 from plexops.runbook.stops import State
@@ -161,8 +161,8 @@ def test_an_attempt_that_is_not_about_this_door_says_nothing_and_leaves_nothing_
 
 def test_a_dated_yes_strikes_out_what_was_unread_or_suspected() -> None:
     private = with_facts(unprobed(healthy()), ROUTER, wan__address="192.168.178.20")
-    assert stop_at(private, Place.UPSTREAM).state is State.SUSPECT
-    assert stop_at(dated(private), Place.UPSTREAM).state is State.PASSES
+    assert stop_at(private, StopName.UPSTREAM).state is State.SUSPECT
+    assert stop_at(dated(private), StopName.UPSTREAM).state is State.PASSES
     assert verdict_of(manual_box(dated)).id == "in-order"
 
 
@@ -172,7 +172,7 @@ def test_a_dated_yes_never_strikes_out_what_shows() -> None:
     assert [cause.id for cause in verdict.candidates[0].causes] == ["no-forward"]
     view = dated(unprobed(unforwarded()))
     unread = view.with_snapshot(replace(view.of(SERVER), box=None))
-    assert stop_at(unread, Place.SERVER_FILTER).hidden, "nor what is unread, where something shows"
+    assert stop_at(unread, StopName.SERVER_FILTER).hidden, "nor what is unread, where something shows"
 
 
 def test_a_dated_yes_strikes_out_no_carrier_nat() -> None:
@@ -192,7 +192,7 @@ def test_an_undated_yes_strikes_out_nothing_contradicts_what_shows_and_is_not_in
     assert verdict_of(unprobed(healthy())).id == "reachable"
     assert verdict_of(unprobed(unforwarded())).id == "contradiction"
     private = with_facts(unprobed(healthy()), ROUTER, wan__address="192.168.178.20")
-    assert stop_at(private, Place.UPSTREAM).state is State.SUSPECT
+    assert stop_at(private, StopName.UPSTREAM).state is State.SUSPECT
 
 
 @pytest.mark.parametrize(
@@ -266,14 +266,14 @@ def test_with_these_errors_nothing_was_announced_and_nothing_tried(error: str) -
 
 def test_double_nat_in_plex_s_own_words_is_a_suspicion() -> None:
     view = plex_tv(manual_box(lambda view: view), **{**FAILED, "plex__mapping_error": "doublenat"})
-    assert stop_at(view, Place.UPSTREAM).state is State.SUSPECT
+    assert stop_at(view, StopName.UPSTREAM).state is State.SUSPECT
     assert (verdict_of(view).decided, verdict_of(view).leading.id, verdict_of(view).stop) == (
         False,
         "double-nat",
         True,
     )
     read = plex_tv(unprobed(healthy()), **{**FAILED, "plex__mapping_error": "doublenat"})
-    assert stop_at(read, Place.UPSTREAM).state is State.PASSES, "the router's own address decides"
+    assert stop_at(read, StopName.UPSTREAM).state is State.PASSES, "the router's own address decides"
 
 
 def test_failed_is_no_witness() -> None:
@@ -288,9 +288,10 @@ def test_failed_is_no_witness() -> None:
 
 def test_plex_tv_s_list_strikes_out_that_plex_cannot_reach_it_and_proves_no_door() -> None:
     view = with_facts(unprobed(filtered(healthy())), OUTSIDE, outside__failure=None)
-    assert stop_at(view, Place.REACHES_PLEX_TV).state is State.PASSES
+    assert stop_at(view, StopName.REACHES_PLEX_TV).state is State.PASSES
     assert (
-        stop_at(with_facts(view, OUTSIDE, account__online=None), Place.REACHES_PLEX_TV).state is State.UNREAD
+        stop_at(with_facts(view, OUTSIDE, account__online=None), StopName.REACHES_PLEX_TV).state
+        is State.UNREAD
     )
     asked = plex_tv(unprobed(healthy()), plex__mapping_state="waiting", plex__public_address="")
     assert verdict_of(asked).outcome is Outcome.UNKNOWN, "it holds the door, and that is all"
@@ -306,21 +307,21 @@ def test_the_log_says_nothing_where_plex_itself_answers() -> None:
 
 def test_the_router_s_own_next_hop_strikes_out_another_way_out() -> None:
     view = without(unprobed(filtered(healthy())), Kind.ECHO, OUTSIDE)
-    assert stop_at(view, Place.ROUTER_WAY_OUT).state is State.PASSES
-    assert stop_at(with_facts(view, SERVER, host__hops=("198.51.100.1", "-")), Place.ROUTER_WAY_OUT).unread
+    assert stop_at(view, StopName.ROUTER_WAY_OUT).state is State.PASSES
+    assert stop_at(with_facts(view, SERVER, host__hops=("198.51.100.1", "-")), StopName.ROUTER_WAY_OUT).unread
 
 
 def test_a_silent_hop_says_nothing() -> None:
     view = without(unprobed(filtered(healthy())), Kind.ECHO, OUTSIDE)
     silent_hop = with_facts(view, SERVER, host__hops=("-", "198.51.100.1"))
-    assert stop_at(silent_hop, Place.ROUTER_WAY_OUT).unread
+    assert stop_at(silent_hop, StopName.ROUTER_WAY_OUT).unread
     assert "other-way-out" in possible(silent_hop)
-    assert not stop_at(silent_hop, Place.ROUTER_WAY_OUT).suspects
+    assert not stop_at(silent_hop, StopName.ROUTER_WAY_OUT).suspects
 
 
 def test_echoes_that_agree_prove_the_way_out_and_not_what_plex_tv_sees() -> None:
     view = unprobed(plex_tv(healthy(), **FAILED))
-    for place in (Place.ISP_ADDRESS, Place.UPSTREAM, Place.ROUTER_WAY_OUT):
+    for place in (StopName.ISP_ADDRESS, StopName.UPSTREAM, StopName.ROUTER_WAY_OUT):
         assert stop_at(view, place).state is State.PASSES
     assert "announces-other-way" in possible(plex_tv(healthy(), plex__public_address="198.51.100.77"))
 
@@ -328,7 +329,7 @@ def test_echoes_that_agree_prove_the_way_out_and_not_what_plex_tv_sees() -> None
 def test_echoes_that_disagree_prove_nothing() -> None:
     view = without(unprobed(plex_tv(healthy(), **FAILED)), Kind.ECHO, OUTSIDE)
     view = with_entries(view, echo(WAN), echo("198.51.100.9", "other.example"), role=OUTSIDE)
-    assert stop_at(view, Place.ISP_ADDRESS).unread
+    assert stop_at(view, StopName.ISP_ADDRESS).unread
 
 
 def test_relayed_sessions_do_not_show_that_no_direct_way_is_open() -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from plexops.runbook.causes.table import CAUSES
 from plexops.runbook.situation import Situation
-from plexops.runbook.table import CAUSES
 from plexops.runbook.verdict import judge
 from tests.runbook.homes import HOMES
 from tests.runbook.recorded import Diagnosed, Expected, table

@@ -11,7 +11,7 @@ from msgspec import Struct, field
 from plexops.model.answers import Answer, Topic
 from plexops.model.entries import ProbeAnswer
 from plexops.runbook.answers import Question, door_address
-from plexops.runbook.asking import next_question
+from plexops.runbook.next_question import next_question
 from plexops.runbook.situation import Situation
 from plexops.runbook.verdict import Outcome, Verdict, judge
 from plexops.runbook.view import SiteView
@@ -39,7 +39,7 @@ def answer(topic: Topic, text: str, *, age: float = 60.0, port: int | None = POR
 
 
 def told(view: SiteView, *answers: Answer) -> SiteView:
-    return replace(view, told=answers)
+    return replace(view, user_answers=answers)
 
 
 class Boxed(Struct, frozen=True):
@@ -109,4 +109,4 @@ def asked(home: Boxed, *, login: bool, vantage: bool) -> tuple[Verdict, list[Top
         if question is None:
             return verdict, topics
         topics.append(question.topic)
-        view = told(view, *view.told, home.answers(question, view))
+        view = told(view, *view.user_answers, home.answers(question, view))

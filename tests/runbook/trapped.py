@@ -8,7 +8,7 @@ from plexops.model.entries import LogWord, ProbeAnswer
 from plexops.model.resources.port_forward import PortForward
 from plexops.model.snapshot import FactValue, Kind
 from plexops.model.values import Ports
-from plexops.runbook.cause import Place
+from plexops.runbook.causes.cause import StopName
 from plexops.runbook.situation import Situation
 from plexops.runbook.stops import Stop
 from plexops.runbook.verdict import Verdict, judge
@@ -35,7 +35,7 @@ def verdict_of(view: SiteView) -> Verdict:
     return judge(Situation(view, PORT))
 
 
-def stop_at(view: SiteView, place: Place) -> Stop:
+def stop_at(view: SiteView, place: StopName) -> Stop:
     return next(stop for stop in weigh(Situation(view, PORT)).stops if stop.place is place)
 
 

@@ -51,9 +51,9 @@ def command(**options: Any) -> int:
     from plexops.cli.output import emit, parse_formats, require_writable, write_reports
     from plexops.cli.progress import Progress
     from plexops.cli.session import files_from, open_homes, open_store
+    from plexops.engine.change.open_changes import silent
     from plexops.engine.order import Order
     from plexops.engine.runner import run
-    from plexops.engine.standing import silent
 
     if options["list_tasks"]:
         from plexops.cli.listing import task_list
@@ -131,7 +131,7 @@ def take_plan_file(options: dict[str, Any]) -> dict[str, Any] | None:
         raise click.UsageError("give one plan file, and no playbooks beside it.")
     if len(options["approve"]) != 1:
         raise click.UsageError("a plan file needs --approve DIGEST: the digest that you reviewed.")
-    from plexops.engine.plan_file import read_plan_file
+    from plexops.engine.tell.plan_file import read_plan_file
 
     options["playbooks"] = ()
     return read_plan_file(plans[0], options["approve"][0])

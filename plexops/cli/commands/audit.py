@@ -16,7 +16,7 @@ from plexops.cli.options import (
     with_task_list,
 )
 from plexops.cli.person import TOLD, answers_of
-from plexops.model.errors import ExitStatus
+from plexops.model.status import ExitStatus
 
 _RETRY_EVERY = 15.0
 
@@ -42,8 +42,8 @@ def command(**options: Any) -> int:
     from plexops.cli.fleet import carrying, homes_to_look_at, look
     from plexops.cli.output import emit, note, parse_formats, write_reports
     from plexops.cli.session import files_from, open_store
-    from plexops.engine.keeping import Interrupted
     from plexops.engine.order import Order
+    from plexops.engine.save_result import Interrupted
 
     if options["list_tasks"]:
         from plexops.cli.listing import task_list

@@ -102,7 +102,7 @@ def _check_profiles(paths: list[Path], problems: Problems) -> int:
 
 def _refused_here(sites: Sequence[SiteTasks], allowed: Allowed) -> tuple[Problem, ...]:
     """Give what an audit on this machine would refuse to take. It is no mistake: a check may run elsewhere."""
-    from plexops.engine.wanted_secrets import references
+    from plexops.engine.look.wanted_secrets import references
 
     found = [allowed.refusal(reference) for site in sites for reference in references(site.site)]
     return tuple(dict.fromkeys(problem for problem in found if problem is not None))
@@ -118,8 +118,8 @@ def _check_sites(
     from plexops.config.playbook import load_playbooks
     from plexops.config.resolve import resolve
     from plexops.config.variables import extra_variables
-    from plexops.engine.on_paper import problems_on_paper
-    from plexops.engine.site import ssh_config_file
+    from plexops.engine.decide.offline_check import problems_on_paper
+    from plexops.engine.look.site import ssh_config_file
     from plexops.model.errors import PlexopsError
 
     inventory = playbooks = None

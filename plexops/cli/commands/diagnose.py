@@ -15,7 +15,7 @@ from plexops.structs import replace
 
 if TYPE_CHECKING:
     from plexops.cli.session import Files
-    from plexops.engine.supplied import Evidence
+    from plexops.engine.look.user_evidence import Evidence
     from plexops.model.site import Checker
 
 
@@ -79,8 +79,8 @@ def command(**options: Any) -> int:
     from plexops.cli.fleet import carrying, homes_to_look_at, look
     from plexops.cli.output import parse_formats
     from plexops.cli.session import files_from, open_store
+    from plexops.engine.look.user_evidence import bring
     from plexops.engine.order import Order
-    from plexops.engine.supplied import bring
 
     formats = parse_formats(options["formats"])
     evidence = bring(options["probes"], options["plex_logs"])
@@ -93,7 +93,7 @@ def command(**options: Any) -> int:
     if person is not None and len(homes) > 1:
         raise click.UsageError(f"--ask is about one home, and here are {len(homes)}: name one with -l.")
     said = answers_of(options["told"], homes, may_be_new=options["ask"])
-    evidence = replace(evidence, told=said.told, told_site=said.told_site)
+    evidence = replace(evidence, user_answers=said.user_answers, answers_site=said.answers_site)
     order = Order("diagnose", evidence=evidence, refresh=options["refresh"], person=person)
     return look(homes, order, formats, options["verbose"], carrying(homes, order, store, files, options))
 
@@ -102,8 +102,8 @@ def _on_the_host(files: Files, *, ask_become_pass: bool) -> Files:
     """Where there is no inventory, let this computer stand for one if Plex runs on it; and say so."""
     from plexops.cli.output import note
     from plexops.config.inventory import DEFAULT_FILE
-    from plexops.engine.discovery import LOOPBACK, Reach
-    from plexops.engine.on_the_host import look_at_host
+    from plexops.engine.bootstrap.discovery import LOOPBACK, Reach
+    from plexops.engine.bootstrap.on_the_host import look_at_host
 
     if files.inventory is not None or files.playbooks or os.path.lexists(DEFAULT_FILE):
         return files
@@ -130,7 +130,7 @@ def _log_alone(files: Files, evidence: Evidence) -> Files:
     """Where there is no inventory, and a log was brought, let that log stand for the home; and say so."""
     from plexops.cli.output import note
     from plexops.config.inventory import DEFAULT_FILE
-    from plexops.engine.on_the_host import home_of_a_log
+    from plexops.engine.bootstrap.on_the_host import home_of_a_log
 
     named = files.inventory is not None or bool(files.playbooks) or os.path.lexists(DEFAULT_FILE)
     if evidence.log is None or files.stand_in is not None or named:
@@ -185,7 +185,7 @@ def _quick(options: dict[str, Any], checkers: tuple[Checker, ...]) -> int:
     import sys
 
     from plexops.cli.output import emit, view_for
-    from plexops.engine.quick import QuickSettings, look_quick
+    from plexops.engine.bootstrap.quick import QuickSettings, look_quick
     from plexops.report.quick_text import quick_json, render_quick
 
     names = [name for name in options["formats"] if name not in ("text", "json")]

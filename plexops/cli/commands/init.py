@@ -15,8 +15,8 @@ from plexops.pattern import Pattern
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from plexops.engine.beginning import Proposal
-    from plexops.engine.discovery import Reach, Surroundings
+    from plexops.engine.bootstrap.discovery import Reach, Surroundings
+    from plexops.engine.bootstrap.first_inventory import Proposal
     from plexops.model.quick import SeenPlex
 
 _INVENTORY = "inventory.yaml"
@@ -81,8 +81,8 @@ def _look(
     import getpass
 
     from plexops.cli.output import note
-    from plexops.engine.beginning import propose
-    from plexops.engine.discovery import Reach, look_around
+    from plexops.engine.bootstrap.discovery import Reach, look_around
+    from plexops.engine.bootstrap.first_inventory import propose
 
     note("looking around: this computer's gateway, UPnP, Plex …")
     reach = Reach()
@@ -109,7 +109,7 @@ def _nothing() -> Exception:
 def _chosen(
     around: Surroundings, given: tuple[IPv4Address, int] | None, reach: Reach, *, interactive: bool
 ) -> SeenPlex | None:
-    from plexops.engine.discovery import named_plex
+    from plexops.engine.bootstrap.discovery import named_plex
 
     if given is not None:
         return named_plex(around, given[0], given[1], reach)
@@ -135,7 +135,7 @@ def _which(listed: Sequence[str]) -> int:
 
 def _propose(folder: Path, proposal: Proposal, *, yes: bool) -> int:
     from plexops.cli.output import emit, note
-    from plexops.engine.beginning import inventory_text
+    from plexops.engine.bootstrap.first_inventory import inventory_text
 
     text = inventory_text(proposal)
     emit(f"# {folder / _INVENTORY}\n{text}")

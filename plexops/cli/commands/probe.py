@@ -13,7 +13,7 @@ from plexops.cli.options import PATH
 from plexops.pattern import Pattern
 
 if TYPE_CHECKING:
-    from plexops.engine.probing import Probed
+    from plexops.engine.bootstrap.probing import Probed
     from plexops.model.values import Endpoint
 
 _TARGET = Pattern(r"(?:[A-Za-z0-9][A-Za-z0-9.-]{0,252}|\[[0-9A-Fa-f:.]{2,45}\]):[0-9]{1,5}")
@@ -43,7 +43,7 @@ def command(target: str, vantage: str | None, out: Path | None, expect: str | No
     if expect is not None and not re.fullmatch(r"[A-Za-z0-9-]{1,64}", expect):
         raise click.BadParameter("a machineIdentifier is letters and digits", param_hint="--expect")
     from plexops.cli.output import emit
-    from plexops.engine.probing import probe_once
+    from plexops.engine.bootstrap.probing import probe_once
     from plexops.model.entries import ProbeAnswer
 
     probed = probe_once(at, name, expected=expect or "", inside=inside)

@@ -94,7 +94,7 @@ def note_broken_off(found: Sequence[tuple[SiteFolder, RunFolder]]) -> None:
 
 def merged(parts: Sequence[R]) -> R:
     """Put the sites' parts of one run together again."""
-    from plexops.model.errors import ExitStatus, worst
+    from plexops.model.status import ExitStatus, worst
 
     status = worst(ExitStatus(part.exit_status) for part in parts)
     return replace(parts[0], exit_status=status, sites=tuple(site for part in parts for site in part.sites))

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from plexops.model.errors import PRECEDENCE, ExitStatus
+from plexops.model.status import PRECEDENCE, ExitStatus
 
 NAMES = ("inventory", "playbook", "profile", "told", "config", "run", "exit-codes")
 
@@ -44,10 +44,10 @@ def command(name: str) -> int:
 def document(name: str) -> dict[str, Any]:
     """Give one of the documents."""
     from plexops.config.allowed import config_schema
+    from plexops.config.answers_file import told_schema
     from plexops.config.playbook_schema import playbook_schema
     from plexops.config.profile_schema import profile_schema
     from plexops.config.schemas import inventory_schema
-    from plexops.config.told_file import told_schema
 
     makers = {
         "inventory": inventory_schema,

@@ -13,12 +13,12 @@ import click
 from plexops.cli.options import INVENTORY
 
 if TYPE_CHECKING:
-    from plexops.engine.access import Access
+    from plexops.engine.look.access import Access
     from plexops.model.site import Site
     from plexops.transport.http_settings import HttpSettings
     from plexops.transport.link import LinkSettings, RemoteSettings
-    from plexops.transport.trust import OfferedKey, TrustedKeys
-    from plexops.transport.trust_store import TrustStore
+    from plexops.transport.trust.store import TrustStore
+    from plexops.transport.trust.verdict import OfferedKey, TrustedKeys
 
 
 @click.command("trust")
@@ -48,7 +48,7 @@ def command(**options: Any) -> int:
     https too, where the certificate is a public authority's.
     """
     from plexops.cli.session import open_store
-    from plexops.transport.trust_store import TrustStore
+    from plexops.transport.trust.store import TrustStore
 
     store = TrustStore.load(open_store().root)
     if options["listing"]:
@@ -111,9 +111,9 @@ def way_to(site: Site, role: str, store: TrustStore, inventory: Path | None) -> 
     Raises click.UsageError for one that shows no key.
     """
     from plexops.cli.session import secrets_here
-    from plexops.engine.access import Access
-    from plexops.engine.logins import without_secrets
-    from plexops.engine.site import compiled_profile, known_hosts_files, ssh_config_file
+    from plexops.engine.look.access import Access
+    from plexops.engine.look.logins import without_secrets
+    from plexops.engine.look.site import compiled_profile, known_hosts_files, ssh_config_file
     from plexops.model.profile import Speaks
     from plexops.transport.here import LocalSettings
 
@@ -171,7 +171,7 @@ def _jump_of_config(access: Access, role: str) -> RemoteSettings:
 
 def _by_origin(settings: RemoteSettings, role: str, options: dict[str, Any]) -> TypeGuard[HttpSettings]:
     """Tell whether it is approved where a login goes, because there is no key that stays the same."""
-    from plexops.transport.http_dial import publicly_trusted
+    from plexops.transport.http.dial import publicly_trusted
     from plexops.transport.http_settings import HttpSettings, Pinned
 
     if role not in ("plex", "account") or not isinstance(settings, HttpSettings):
@@ -189,8 +189,8 @@ def _by_origin(settings: RemoteSettings, role: str, options: dict[str, Any]) -> 
 
 def _approve(store: TrustStore, settings: HttpSettings, wanted: str | None) -> int:
     from plexops.cli.output import emit, note
-    from plexops.transport.trust import OfferedKey
-    from plexops.transport.trust_store import ORIGIN
+    from plexops.transport.trust.store import ORIGIN
+    from plexops.transport.trust.verdict import OfferedKey
 
     device, origin = settings.device, settings.origin
     note(f"{device} is at {origin}{'' if settings.secure else ', unencrypted'}")
@@ -211,7 +211,7 @@ def _approve(store: TrustStore, settings: HttpSettings, wanted: str | None) -> i
 
 def _pin(store: TrustStore, settings: RemoteSettings, wanted: str | None) -> int:
     from plexops.cli.output import emit, note
-    from plexops.transport.trust import Trust, judge
+    from plexops.transport.trust.verdict import Trust, judge
 
     offered, trusted = _shown_by(settings)
     verdict = judge(trusted, offered)
@@ -237,13 +237,13 @@ def _pin(store: TrustStore, settings: RemoteSettings, wanted: str | None) -> int
 
 def _shown_by(settings: RemoteSettings) -> tuple[OfferedKey, TrustedKeys]:
     from plexops.transport.http_settings import HttpSettings, Pinned
-    from plexops.transport.trust import TrustedKeys
+    from plexops.transport.trust.verdict import TrustedKeys
 
     if isinstance(settings, HttpSettings):
-        from plexops.transport.http_dial import scan
+        from plexops.transport.http.dial import scan
 
         return scan(settings), settings.tls.keys if isinstance(settings.tls, Pinned) else TrustedKeys()
-    from plexops.transport.ssh import scan as scan_ssh
+    from plexops.transport.ssh.link import scan as scan_ssh
 
     return scan_ssh(settings), settings.host_keys
 

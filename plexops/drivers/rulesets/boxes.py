@@ -40,7 +40,7 @@ from plexops.parsers.proc_net import parse_proc_arp
 from plexops.structs import replace
 
 
-class Told(Struct, frozen=True):
+class BoxInput(Struct, frozen=True):
     """What a device answered: reads by id, the role that exhibits are named by, and its interface on the internet side."""
 
     answers: Mapping[str, Answer]
@@ -58,33 +58,33 @@ class Told(Struct, frozen=True):
         return f"{name} was not asked" if answer is None else answer.problem
 
 
-def build_box(plumbing: str, told: Told, configured: tuple[str, str] | None = None) -> Box:
+def build_box(plumbing: str, device: BoxInput, configured: tuple[str, str] | None = None) -> Box:
     """Build the box of one kind of plumbing. What was not read is a question in it, never a default.
 
     `configured` names a read and what reads it: of that the forwards that are not in force come as rules that are off.
     """
-    box = _BUILDERS[plumbing](told)
+    box = _BUILDERS[plumbing](device)
     read, reader = configured or ("", "")
-    if told.value(read) is None or reader != "uci":
+    if device.value(read) is None or reader != "uci":
         return box
     from plexops.drivers.rulesets import uci
 
-    off = uci.configured(told.value(read), told.value("network"), box.chains, f"{told.role}.{read}")
+    off = uci.configured(device.value(read), device.value("network"), box.chains, f"{device.role}.{read}")
     return box if off is None else replace(box, chains=MappingProxyType({**box.chains, off.id: off}))
 
 
-def _netfilter(told: Told) -> Box:
+def _netfilter(device: BoxInput) -> Box:
     names = ("nft", "iptables", "ip6tables", "iptables_legacy", "ip6tables_legacy", "ipset")
-    addresses, routes = _places(told)
-    arp = told.value("arp")
+    addresses, routes = _places(device)
+    arp = device.value("arp")
     given = NetfilterAnswers(
-        internet_side=told.internet_side,
-        role=told.role,
-        **{name: told.value(name) for name in names},
+        internet_side=device.internet_side,
+        role=device.role,
+        **{name: device.value(name) for name in names},
         addresses=addresses,
         routes=routes,
         arp=None if arp is None else {str(address): mac for address, mac in parse_proc_arp(arp).items()},
-        unread=MappingProxyType({name: told.why(name) or NOT_INSTALLED for name in names}),
+        unread=MappingProxyType({name: device.why(name) or NOT_INSTALLED for name in names}),
     )
     box = netfilter_box(given)
     return replace(box, chains=MappingProxyType({name: _named(c) for name, c in box.chains.items()}))
@@ -96,55 +96,55 @@ def _named(chain: Chain) -> Chain:
     return replace(chain, rules=rules)
 
 
-def _places(told: Told) -> tuple[tuple[LocalAddress, ...] | None, tuple[Route, ...] | None]:
+def _places(device: BoxInput) -> tuple[tuple[LocalAddress, ...] | None, tuple[Route, ...] | None]:
     """Give addresses and routes; None for what was not read, or not understood."""
     try:
-        if told.value("network") is not None:
-            return read_netifd(told.value("network"))
-        own, v4, v6 = (told.value(name) for name in ("addresses", "routes", "routes6"))
+        if device.value("network") is not None:
+            return read_netifd(device.value("network"))
+        own, v4, v6 = (device.value(name) for name in ("addresses", "routes", "routes6"))
         routes = None if v4 is None or v6 is None else (*read_routes(v4), *read_routes(v6, 6))
         return (None if own is None else read_addresses(own)), routes
     except ValueError:
         return None, None
 
 
-def _routeros(told: Told) -> Box:
+def _routeros(device: BoxInput) -> Box:
     from plexops.drivers.rulesets import (
         routeros,  # each home has one family: the others' readers are not loaded
     )
 
-    given: dict[str, Any] = {"internet_side": told.internet_side, "version": told.value("version") or ""}
+    given: dict[str, Any] = {"internet_side": device.internet_side, "version": device.value("version") or ""}
     for name in routeros.RouterOsAnswers.__struct_fields__:
         if name in given:
             continue
-        value = told.value(name)
+        value = device.value(name)
         if name.endswith("_ids"):
             given[name] = tuple(value or ())
         else:
             rows = None if value is None else tuple(value)
-            given[name] = routeros.Rows(rows, told.why(name), f"{told.role}.{name}")
+            given[name] = routeros.Rows(rows, device.why(name), f"{device.role}.{name}")
     return routeros.routeros_box(routeros.RouterOsAnswers(**given))
 
 
-def _pf(told: Told) -> Box:
+def _pf(device: BoxInput) -> Box:
     from plexops.drivers.rulesets import pf
 
     rows: dict[str, Any] = {}
     for name in ("forwards", "filter_rules", "aliases", "interfaces", "arp"):
-        value = told.value(name)
+        value = device.value(name)
         rows[name] = value.get("rows") if isinstance(value, Mapping) else None
     rows["filters"] = rows.pop("filter_rules")
     answers = pf.PfAnswers(
         **rows,
-        loaded=told.value("pf"),
-        forwards_exhibit=f"{told.role}.forwards",
-        filters_exhibit=f"{told.role}.filter_rules",
-        loaded_exhibit=f"{told.role}.pf",
+        loaded=device.value("pf"),
+        forwards_exhibit=f"{device.role}.forwards",
+        filters_exhibit=f"{device.role}.filter_rules",
+        loaded_exhibit=f"{device.role}.pf",
     )
-    return pf.pf_box(answers, told.internet_side)
+    return pf.pf_box(answers, device.internet_side)
 
 
-_BUILDERS: Mapping[str, Callable[[Told], Box]] = MappingProxyType(
+_BUILDERS: Mapping[str, Callable[[BoxInput], Box]] = MappingProxyType(
     {"netfilter": _netfilter, "routeros": _routeros, "pf": _pf}
 )
 

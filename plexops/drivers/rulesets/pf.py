@@ -11,7 +11,7 @@ from types import MappingProxyType
 from msgspec import Struct
 
 from plexops.drivers.rulesets import pf_words
-from plexops.drivers.rulesets.pf_beside import Beside, beside
+from plexops.drivers.rulesets.pf_extra import Beside, beside
 from plexops.drivers.rulesets.pf_filter import filter_chain, stops_what_leaves
 from plexops.drivers.rulesets.pf_match import WITH_PORTS, Shape, families_of, matches, tags_of, words_of
 from plexops.drivers.rulesets.pf_words import ByFamily, Names, Pairs, Row, Rows, listed, on, text

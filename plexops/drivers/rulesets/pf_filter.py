@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from plexops.drivers.rulesets.pf_beside import Beside
+from plexops.drivers.rulesets.pf_extra import Beside
 from plexops.drivers.rulesets.pf_match import Shape, keys_of, matches, tags_of, words_of
 from plexops.drivers.rulesets.pf_words import Names, Row, Rows, listed, on, text
 from plexops.model.matches import ConnectionsWithin, FlagsAre, Match, RateWithin, TimeIs, other

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from plexops.model.errors import Code, ExitStatus
+from plexops.model.status import Code, ExitStatus
 
 CODES: tuple[Code, ...] = (
     Code("PLX-K101", "Dask's distributed is not installed", ExitStatus.USAGE, """\

@@ -6,7 +6,7 @@ C6 profiles and firewalls, C7 output. C3, secrets, stands beside this file.
 
 from __future__ import annotations
 
-from plexops.model.errors import Code, ExitStatus
+from plexops.model.status import Code, ExitStatus
 
 #: The source line of these must not be shown: it may hold a secret, or be another file's.
 HIDES_SOURCE: frozenset[str] = frozenset({"PLX-C206", "PLX-C207", "PLX-C208", "PLX-C307"})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from plexops.model.errors import Code, ExitStatus
+from plexops.model.status import Code, ExitStatus
 
 
 def _usage(code: str, title: str, explanation: str) -> Code:

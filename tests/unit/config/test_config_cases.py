@@ -14,7 +14,8 @@ from plexops.config.problems import shows_secret
 from plexops.config.resolve import resolve
 from plexops.config.yaml import parse_yaml
 from plexops.model.codes import CODES
-from plexops.model.errors import ExitStatus, Place, PlexopsError, Problem
+from plexops.model.errors import Place, PlexopsError, Problem
+from plexops.model.status import ExitStatus
 from tests.unit.config.playbook_text import playbook_of
 
 FOLDER = Path(__file__).parent / "cases"

@@ -10,8 +10,9 @@ import pytest
 from plexops.config.inventory import read_inventory
 from plexops.config.secrets import Secrets, resolve
 from plexops.config.yaml import parse_yaml
-from plexops.model.errors import ExitStatus, Place, PlexopsError, Problem
+from plexops.model.errors import Place, PlexopsError, Problem
 from plexops.model.site import SecretReference, SecretSource
+from plexops.model.status import ExitStatus
 
 PLACE = Place("inventory.yaml", 5, 20)
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from plexops.config.nodes import Listing, Scalar, Table, at, dotted, plain
 from plexops.config.yaml import MAX_BYTES, MAX_DEPTH, MAX_NODES, decode, load_yaml_document, parse_yaml
 from plexops.model.codes import CODES
-from plexops.model.errors import ExitStatus, Place, PlexopsError, Problem
+from plexops.model.errors import Place, PlexopsError, Problem
+from plexops.model.status import ExitStatus
 
 
 def only_code(text: str) -> str:

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from plexops.config.answers_file import read_answers_file
 from plexops.config.playbook import load_playbooks
 from plexops.config.probe_file import read_probe_file
 from plexops.config.profiles import load_profile
-from plexops.config.told_file import read_told_file
 from plexops.config.variables import extra_variables
 from plexops.config.yaml import MAX_BYTES, load_yaml_document
-from plexops.engine.plan_file import read_plan_file
-from plexops.engine.supplied import bring
+from plexops.engine.look.user_evidence import bring
+from plexops.engine.tell.plan_file import read_plan_file
 from plexops.model.errors import PlexopsError
 
 READERS: dict[str, Callable[[Path], object]] = {
@@ -26,7 +26,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     "playbook": lambda path: load_playbooks((path,)),
     "profile": lambda path: load_profile(f"./{path.name}", path.parent),
     "variables": lambda path: extra_variables((f"@{path}",)),
-    "told": lambda path: read_told_file(path, datetime.now(UTC)),
+    "told": lambda path: read_answers_file(path, datetime.now(UTC)),
     "plan": lambda path: read_plan_file(path, "0" * 12),
     "probe": read_probe_file,
     "log": lambda path: bring((), path),

@@ -10,10 +10,10 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from plexops.config.answers_file import read_answers_file, told_document, told_schema
 from plexops.config.nodes import plain
-from plexops.config.told_file import read_told_file, told_document, told_schema
 from plexops.config.yaml import parse_yaml
-from plexops.engine.supplied import bring_answers
+from plexops.engine.look.user_evidence import bring_answers
 from plexops.model.answers import Answer, Topic
 from plexops.model.errors import PlexopsError
 
@@ -53,7 +53,7 @@ def test_what_is_wrong_says_where(tmp_path: Path, text: str, code: str, place: s
 def test_true_and_false_are_yes_and_no(tmp_path: Path) -> None:
     file = tmp_path / "told.yaml"
     file.write_text(HEAD + "  vpn: {answer: false, at: 2026-11-29T20:14:00Z}\n", encoding="utf-8")
-    (given,) = read_told_file(file, NOW).answers
+    (given,) = read_answers_file(file, NOW).answers
     assert given == Answer(Topic.VPN, "no", AT)
 
 
@@ -65,7 +65,7 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     )
     file = tmp_path / "told.yaml"
     file.write_text(told_document("home", given), encoding="utf-8")
-    read = read_told_file(file, NOW)
+    read = read_answers_file(file, NOW)
     assert (read.site, set(read.answers)) == ("home", set(given))
     assert [one.topic for one in read.answers] == [Topic.PLEX_WEB, Topic.FORWARD, Topic.PHONE]
     jsonschema.Draft7Validator(told_schema()).validate(

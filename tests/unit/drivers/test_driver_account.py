@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from plexops.drivers.account import AccountDriver
+from plexops.drivers.plex.account import AccountDriver
 from plexops.model.exchange import Reply
 from plexops.model.snapshot import Role, Snapshot
-from plexops.transport.hiding import hidden
+from plexops.transport.redact import hidden
 
 OURS = "5f0c6e1c8a7d4b29b1e3d0f4a6c8e2b7d9f1a3c5"
 

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from plexops.drivers.checkers import CheckerDriver
+from plexops.drivers.around.checkers import CheckerDriver
 from plexops.languages import LANGUAGES
 from plexops.model.entries import Probe, ProbeAnswer
 from plexops.model.exchange import Command, Look, LookKind, Read, Reply

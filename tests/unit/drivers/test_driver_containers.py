@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from plexops.drivers.host.none import NoFirewall
-from plexops.drivers.server import ServerDriver
+from plexops.drivers.server.driver import ServerDriver
+from plexops.drivers.server.firewall.none import NoFirewall
 from plexops.model.exchange import Reply
 from plexops.model.site import Container
 from plexops.model.snapshot import Snapshot

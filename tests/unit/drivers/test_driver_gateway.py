@@ -11,19 +11,19 @@ from types import MappingProxyType
 import pytest
 from msgspec import Struct, field
 
+from plexops.drivers.around.gateway import GatewayDriver
+from plexops.drivers.around.igd import TABLE_ROUNDS, Box, found_boxes
+from plexops.drivers.around.upstream import UpstreamDriver
 from plexops.drivers.base import Observation
-from plexops.drivers.gateway import GatewayDriver
-from plexops.drivers.igd import TABLE_ROUNDS, Box, found_boxes
-from plexops.drivers.upstream import UpstreamDriver
 from plexops.model.entries import Echo
 from plexops.model.exchange import Look, LookKind, Read, Reply
 from plexops.model.igd import MOST_MAPPINGS
-from plexops.model.snapshot import SOMEBODY, Entry, Kind, KindState, Role, Snapshot
+from plexops.model.snapshot import FOREIGN, Entry, Kind, KindState, Role, Snapshot
 from plexops.runbook import conditions
 from plexops.runbook.condition import Holds, WanCause
 from plexops.runbook.view import SiteView
+from plexops.transport.around.local_queries import HereLink
 from plexops.transport.here import HereSettings
-from plexops.transport.looking import HereLink
 from tests.unit.transport.strangers import (
     HOME,
     IGD,
@@ -76,7 +76,7 @@ def always(*said: bytes | float) -> Callable[[bytes], Said]:
     return lambda _: said
 
 
-class Standing(Struct, frozen=True):
+class OpenChanges(Struct, frozen=True):
     """A gateway on loopback."""
 
     http: TcpStranger
@@ -87,10 +87,10 @@ class Standing(Struct, frozen=True):
         return GatewayDriver(router, self.ssdp.place, self.pmp.place[1], 1.0, 0.4)
 
 
-def box(stack: ExitStack, answer: Callable[[bytes], Said], *pmp: bytes, upnp: bool = True) -> Standing:
+def box(stack: ExitStack, answer: Callable[[bytes], Said], *pmp: bytes, upnp: bool = True) -> OpenChanges:
     http = stack.enter_context(TcpStranger(answer))
     said = [search_answer(http.url("/rootDesc.xml"))] if upnp else []
-    return Standing(
+    return OpenChanges(
         http, stack.enter_context(UdpStranger(always(*said))), stack.enter_context(UdpStranger(always(*pmp)))
     )
 
@@ -143,7 +143,7 @@ def test_what_it_tells_is_proven_by_the_world() -> None:
 
 def _view(router: Snapshot) -> SiteView:
     echoes = tuple(
-        Entry(Kind.ECHO, Echo(f"{name}.example", PUBLIC, "server"), {}, SOMEBODY, name, f"outside.{name}")
+        Entry(Kind.ECHO, Echo(f"{name}.example", PUBLIC, "server"), {}, FOREIGN, name, f"outside.{name}")
         for name in ("a", "b")
     )
     outside = Snapshot(Role.OUTSIDE, {}, echoes, {Kind.ECHO: KindState.PRESENT})

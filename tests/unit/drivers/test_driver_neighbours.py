@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from plexops.config.profiles import load_profile
-from plexops.drivers.compile import compile_profile
-from plexops.drivers.profiled import ProfiledDriver
-from plexops.drivers.server import ServerDriver
+from plexops.drivers.router.compile import compile_profile
+from plexops.drivers.router.profiled import ProfiledDriver
+from plexops.drivers.server.driver import ServerDriver
 from plexops.model.exchange import Reply
 from plexops.model.snapshot import Kind, KindState
 from tests.unit.drivers.driver_bench import observe

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from plexops.drivers.outside import EchoDriver, ProbeDriver, merge
-from plexops.engine.vantages import is_inside, ports_to_try
+from plexops.drivers.around.outside import EchoDriver, ProbeDriver, merge
+from plexops.engine.look.vantages import is_inside, ports_to_try
 from plexops.model.entries import Lease, Probe, ProbeAnswer
 from plexops.model.exchange import Command, Reply
 from plexops.model.resources.plex_remote_access import RemoteAccess
 from plexops.model.resources.port_forward import PortForward
-from plexops.model.snapshot import SOMEBODY, Entry, Fact, Kind, KindState, Role, Snapshot
+from plexops.model.snapshot import FOREIGN, Entry, Fact, Kind, KindState, Role, Snapshot
 from plexops.model.values import Endpoint, Ports, Protocol
 from plexops.runbook.view import SiteView
 from plexops.structs import replace
@@ -234,11 +234,11 @@ def test_a_web_server_in_plain_words_before_tls_is_asked_again() -> None:
 
 def forward(external: str, address: str = "192.168.1.50", **others: Any) -> Entry:
     values = PortForward(Ports.parse(external), IPv4Address(address), Ports.of(32400))
-    return Entry(Kind.PORT_FORWARD, replace(values, **others), {}, SOMEBODY, external, "router.forwards")
+    return Entry(Kind.PORT_FORWARD, replace(values, **others), {}, FOREIGN, external, "router.forwards")
 
 
 def view_of(remote: RemoteAccess | None, *forwards: Entry) -> SiteView:
-    settings = (Entry(Kind.PLEX_REMOTE_ACCESS, remote, {}, SOMEBODY, "prefs", "plex.prefs"),)
+    settings = (Entry(Kind.PLEX_REMOTE_ACCESS, remote, {}, FOREIGN, "prefs", "plex.prefs"),)
     lan = Fact("lan.network", "192.168.1.0/24", "router.addresses")
     return (
         SiteView("home", plex_address=PLEX)
@@ -293,7 +293,7 @@ def test_a_vantage_in_the_lan_is_at_home(address: str, inside: bool) -> None:
 def test_plex_itself_is_home_even_where_no_router_names_the_lan() -> None:
     view = SiteView("home", server_mac="52:54:00:12:34:56", plex_address=PLEX)
     lease = Lease("52:54:00:12:34:56", IPv4Address("192.168.7.83"))
-    entry = Entry(Kind.LEASE, lease, {}, SOMEBODY, "0", "router.leases")
+    entry = Entry(Kind.LEASE, lease, {}, FOREIGN, "0", "router.leases")
     view = view.with_snapshot(Snapshot(Role.ROUTER, {}, (entry,)))
     assert is_inside("192.168.7.83", view)
     assert not is_inside(str(IPv4Network("192.168.7.0/24")[9]), view)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from plexops.drivers.plex import PlexDriver
-from plexops.drivers.plex_sessions import SESSIONS_READ
+from plexops.drivers.plex.driver import PlexDriver
+from plexops.drivers.plex.sessions import SESSIONS_READ
 from plexops.model.exchange import Reply
 from plexops.model.snapshot import Kind, KindState, Snapshot
-from plexops.transport.hiding import hidden
+from plexops.transport.redact import hidden
 from tests.unit.drivers.driver_bench import Said, observe
 
 IDENTITY = '<MediaContainer size="0" claimed="1" machineIdentifier="abc" version="1.43.0"/>'

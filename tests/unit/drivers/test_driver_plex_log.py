@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from plexops.drivers.host.none import NoFirewall
-from plexops.drivers.plex import PlexDriver
-from plexops.drivers.plex_log import LOG_BYTES, LOGS_READ, OLDER_LINES, log_excerpt
-from plexops.drivers.server import ServerDriver
+from plexops.drivers.plex.driver import PlexDriver
+from plexops.drivers.plex.log import LOG_BYTES, LOGS_READ, OLDER_LINES, log_excerpt
+from plexops.drivers.server.driver import ServerDriver
+from plexops.drivers.server.firewall.none import NoFirewall
 from plexops.languages import LANGUAGES
 from plexops.model.entries import LogWord
 from plexops.model.exchange import Call, Command, Read, Reply

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from plexops.drivers.host.none import NoFirewall
-from plexops.drivers.plex_log import LOG_FILES, LOG_READ, log_excerpt
-from plexops.drivers.server import ServerDriver
+from plexops.drivers.plex.log import LOG_FILES, LOG_READ, log_excerpt
+from plexops.drivers.server.driver import ServerDriver
+from plexops.drivers.server.firewall.none import NoFirewall
 from plexops.languages import LANGUAGES
 from plexops.languages.posix import Posix
 from plexops.model.entries import LogEvent, LogWord

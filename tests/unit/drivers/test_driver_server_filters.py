@@ -7,9 +7,9 @@ from types import MappingProxyType
 
 import pytest
 
-from plexops.drivers.host.none import NoFirewall
-from plexops.drivers.host.ufw import Ufw
-from plexops.drivers.server import FILTER_READS, ServerDriver
+from plexops.drivers.server.driver import FILTER_READS, ServerDriver
+from plexops.drivers.server.firewall.none import NoFirewall
+from plexops.drivers.server.firewall.ufw import Ufw
 from plexops.languages import LANGUAGES
 from plexops.model.exchange import Command, Reply
 from plexops.model.snapshot import Role, Snapshot

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from plexops.drivers.host.ufw import Ufw
-from plexops.drivers.server import ServerDriver
+from plexops.drivers.server.driver import ServerDriver
+from plexops.drivers.server.firewall.ufw import Ufw
 from plexops.model.exchange import Reply
 from plexops.model.snapshot import Kind, KindState, Snapshot
 from tests.captures.capture_files import DATA

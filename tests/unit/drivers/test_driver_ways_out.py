@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from plexops.config.profiles import load_profile
-from plexops.drivers.compile import compile_profile
-from plexops.drivers.profiled import ProfiledDriver
+from plexops.drivers.router.compile import compile_profile
+from plexops.drivers.router.profiled import ProfiledDriver
 from plexops.model.snapshot import Snapshot
 from tests.captures.capture_files import DATA, answer
 from tests.unit.drivers.driver_bench import Said, observe

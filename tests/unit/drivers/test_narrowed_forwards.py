@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from plexops.config.profiles import load_profile
-from plexops.drivers.rows import entry_of
+from plexops.drivers.router.rows import entry_of
 from plexops.model.resources import KINDS
 from plexops.model.resources.port_forward import ANYBODY
 from plexops.model.snapshot import Kind

@@ -11,18 +11,18 @@ from typing import Any
 
 import pytest
 
-from plexops.drivers.account import AccountDriver
-from plexops.drivers.here import OwnViewDriver
-from plexops.drivers.host.none import NoFirewall
-from plexops.drivers.outside import EchoDriver, ProbeDriver
-from plexops.drivers.plex import PlexDriver
-from plexops.drivers.server import ServerDriver
+from plexops.drivers.around.here import OwnViewDriver
+from plexops.drivers.around.outside import EchoDriver, ProbeDriver
+from plexops.drivers.plex.account import AccountDriver
+from plexops.drivers.plex.driver import PlexDriver
+from plexops.drivers.server.driver import ServerDriver
+from plexops.drivers.server.firewall.none import NoFirewall
 from plexops.model.entries import ProbeAnswer
 from plexops.model.exchange import Reply
 from plexops.model.snapshot import Entry, Kind, KindState, Snapshot
 from plexops.model.values import Endpoint
 from plexops.structs import replace
-from plexops.transport.hiding import hidden
+from plexops.transport.redact import hidden
 from tests.unit.drivers.driver_bench import Said, observe
 from tests.unit.drivers.test_driver_account import OURS, ROW
 from tests.unit.drivers.test_driver_plex_facts import SESSIONS, prefs

@@ -6,8 +6,8 @@ import pytest
 
 from plexops.drivers.answers import ROOT, failed, understand
 from plexops.drivers.containers import container_facts
-from plexops.drivers.plex import PlexDriver
-from plexops.drivers.plex_log import understand_logs
+from plexops.drivers.plex.driver import PlexDriver
+from plexops.drivers.plex.log import understand_logs
 from plexops.model.exchange import Reply
 from plexops.model.site import Container
 from plexops.model.snapshot import Kind

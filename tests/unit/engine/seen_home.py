@@ -14,18 +14,18 @@ from plexops.config.inventory import load_inventory
 from plexops.config.playbook import load_playbooks
 from plexops.config.resolve import resolve
 from plexops.config.secrets import Secrets
-from plexops.engine.access import LiveLinks
-from plexops.engine.compare import Comparison, compare
-from plexops.engine.planning import Planned, make_plan
-from plexops.engine.site import Home, Setting, open_home
-from plexops.engine.site_state import SiteState
+from plexops.engine.decide.compare import Comparison, compare
+from plexops.engine.decide.planning import Planned, make_plan
+from plexops.engine.look.access import LiveLinks
+from plexops.engine.look.site import Home, Setting, open_home
+from plexops.engine.look.site_state import SiteState
 from plexops.lab.home import HomeOptions, RunningHome
 from plexops.lab.routers import RouterName
 from plexops.lab.scenarios import SCENARIOS, Scenario
 from plexops.model.change import Action
 from plexops.model.snapshot import Role, Snapshot
 from plexops.structs import replace
-from plexops.transport.trust_store import TrustStore
+from plexops.transport.trust.store import TrustStore
 
 
 class Looked(Struct, frozen=True):

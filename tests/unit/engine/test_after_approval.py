@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
+from plexops.engine.change.sending import Sender
 from plexops.engine.order import Order
 from plexops.engine.runner import run
-from plexops.engine.sending import Sender
 from plexops.evidence.folder import Store
-from plexops.model.errors import ExitStatus
 from plexops.model.plan import Plan
 from plexops.model.run import SiteReport
 from plexops.model.snapshot import Role
-from plexops.runbook.guards import Case, judge
+from plexops.model.status import ExitStatus
+from plexops.runbook.guards.judge import Case, judge
 from plexops.structs import replace
 from tests.unit.engine.seen_home import Looked, looked_at
 
@@ -107,7 +107,7 @@ def test_evidence_ages_while_nobody_looks(tmp_path: Path, monkeypatch: pytest.Mo
         fresh = looked.seen.aged()
         assert set(fresh.ages) >= fresh.asked
         assert max(fresh.ages.values()) < 60
-        monkeypatch.setattr("plexops.engine.observe.time.monotonic", lambda: now() + 601)
+        monkeypatch.setattr("plexops.engine.look.observe.time.monotonic", lambda: now() + 601)
         old = looked.seen.aged()
         assert [v.guard for v in judge(Case(old, old, ())) if not v.holds] == ["G9"]
         again = looked.home.observer().again(looked.seen, Role.ROUTER).aged()

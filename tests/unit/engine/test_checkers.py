@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from plexops.config.checkers import checker
-from plexops.engine.effect import outside_says
+from plexops.engine.change.effect import outside_says
 from plexops.engine.order import Order
 from plexops.engine.runner import run
 from plexops.evidence.folder import Store
@@ -145,7 +145,7 @@ def test_what_it_was_asked_and_told_is_in_the_report_and_its_exhibits(tmp_path: 
 def test_an_effect_that_nobody_else_knows(
     told: Sequence[object], status: int, mark: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("plexops.drivers.checkers.CHECK_SECONDS", 2.0)
+    monkeypatch.setattr("plexops.drivers.around.checkers.CHECK_SECONDS", 2.0)
     with looked_at("openwrt", "outside-cut", tmp_path / "home") as looked, stranger(told) as server:
         report = ran(named(looked, at(server)), tmp_path, "apply")
         assert sum(b"/check-tcp?" in request for request in server.requests) == 1

@@ -11,7 +11,7 @@ import pytest
 
 from plexops.model import codes
 from plexops.model.codes import CODES
-from plexops.model.errors import Code, ExitStatus
+from plexops.model.status import Code, ExitStatus
 
 PACKAGE = Path(__file__).parents[3] / "plexops"
 CATALOGUE = PACKAGE / "model" / "codes"

@@ -7,9 +7,9 @@ from types import MappingProxyType
 
 import pytest
 
-from plexops.engine.admitting import admitted
-from plexops.engine.compare import Comparison, compare
-from plexops.engine.site import Home, Setting, open_home
+from plexops.engine.decide.compare import Comparison, compare
+from plexops.engine.decide.host_firewall import admitted
+from plexops.engine.look.site import Home, Setting, open_home
 from plexops.model.finding import Finding, FindingStatus
 from plexops.model.site import Container
 from plexops.model.snapshot import Kind, KindState, Role

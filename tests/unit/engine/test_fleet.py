@@ -12,18 +12,19 @@ import pytest
 
 from plexops.cli.session import Files, open_homes
 from plexops.config.secrets import Secrets
-from plexops.drivers.compile import CompiledProfile, compile_profile
+from plexops.drivers.router.compile import CompiledProfile, compile_profile
 from plexops.engine import runner
-from plexops.engine.keeping import Interrupted
+from plexops.engine.look.site import Home
 from plexops.engine.order import Order
 from plexops.engine.runner import run
-from plexops.engine.site import Home
+from plexops.engine.save_result import Interrupted
 from plexops.evidence import masking
 from plexops.evidence.folder import Store
-from plexops.model.errors import ExitStatus, Place
+from plexops.model.errors import Place
 from plexops.model.profile import Profile
 from plexops.model.run import MaskedReport, RunReport, SiteReport
 from plexops.model.site import SecretReference, SecretSource
+from plexops.model.status import ExitStatus
 
 HOMES = 20
 SITE = """\
@@ -48,7 +49,7 @@ def homes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Hom
         compiled.append(profile.name)
         return compile_profile(profile)
 
-    monkeypatch.setattr("plexops.engine.site.compile_profile", counted)
+    monkeypatch.setattr("plexops.engine.look.site.compile_profile", counted)
     files = Files(tmp_path / "inventory.yaml", (tmp_path / "plex.yaml",))
     yield open_homes(files, Store.open(tmp_path / "state"))
     assert compiled == ["openwrt"]

@@ -11,21 +11,21 @@ import pytest
 from plexops.config.inventory import read_inventory
 from plexops.config.secrets import Secrets
 from plexops.config.yaml import parse_yaml
-from plexops.engine import site as site_module
-from plexops.engine.access import LiveLinks, ReplayedLinks
-from plexops.engine.asking import Answered
-from plexops.engine.observe import _moved_here
-from plexops.engine.site import Home, Setting, open_home
+from plexops.engine.look import site as site_module
+from plexops.engine.look.access import LiveLinks, ReplayedLinks
+from plexops.engine.look.asking import Answered
+from plexops.engine.look.observe import _moved_here
+from plexops.engine.look.site import Home, Setting, open_home
 from plexops.model.entries import Lease
 from plexops.model.errors import PlexopsError
 from plexops.model.secret import Secret
 from plexops.model.site import ServerDevice, SiteTasks
-from plexops.model.snapshot import SOMEBODY, Entry, Fact, Kind, Role, Snapshot
+from plexops.model.snapshot import FOREIGN, Entry, Fact, Kind, Role, Snapshot
 from plexops.structs import replace
 from plexops.transport.here import LocalSettings
 from plexops.transport.http_settings import HttpSettings
 from plexops.transport.ssh_settings import Become
-from plexops.transport.trust_store import TrustStore
+from plexops.transport.trust.store import TrustStore
 
 LOCAL = """\
 sites:
@@ -104,9 +104,7 @@ def test_where_this_computer_is_when_it_is_not_where_it_shall_be(
     held: tuple[str, ...], leased: str, found: str
 ) -> None:
     facts = {"host.addresses": Fact("host.addresses", held, "server.addresses")} if held else {}
-    lease = Entry(
-        Kind.LEASE, Lease(MAC, IPv4Address(leased or "0.0.0.1")), {}, SOMEBODY, "0", "router.leases"
-    )
+    lease = Entry(Kind.LEASE, Lease(MAC, IPv4Address(leased or "0.0.0.1")), {}, FOREIGN, "0", "router.leases")
     router: Future[Answered] = Future()
     router.set_result(Answered(snapshot=Snapshot(Role.ROUTER, {}, (lease,) if leased else ())))
     server = ServerDevice(IPv4Address("192.168.1.50"), mac=MAC)

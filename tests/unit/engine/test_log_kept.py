@@ -6,15 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from plexops.drivers.plex_log import LogFound
-from plexops.engine import log_kept
+from plexops.drivers.plex.log import LogFound
+from plexops.engine.change import log_kept
 from plexops.engine.order import Order
 from plexops.engine.runner import run
 from plexops.evidence.folder import Store
 from plexops.lab.scenarios import SCENARIOS
 from plexops.lab.server import PLEX_LOGS
-from plexops.model.errors import ExitStatus, PlexopsError, Problem
+from plexops.model.errors import PlexopsError, Problem
 from plexops.model.run import Exhibit, SiteReport
+from plexops.model.status import ExitStatus
 from tests.unit.engine.seen_home import Looked, looked_at
 
 #: Only the forward lacks: what plex.tv says changes with it.

@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 
 from plexops.config.secrets import Secrets
-from plexops.engine.access import Access, LiveLinks, ReplayedLinks
-from plexops.engine.asking import Answered
-from plexops.engine.neighbours import Neighbours
+from plexops.engine.look.access import Access, LiveLinks, ReplayedLinks
+from plexops.engine.look.asking import Answered
+from plexops.engine.look.neighbours import Neighbours
 from plexops.model.errors import Place, Problem
 from plexops.model.exchange import Look, LookKind, Read, Reply
 from plexops.model.site import ServerDevice, Site
 from plexops.model.snapshot import Fact, FactValue, Role, Snapshot
 from plexops.transport.record import RecordingLink, new_recording
-from plexops.transport.trust_store import TrustStore
+from plexops.transport.trust.store import TrustStore
 
 ROUTES = (
     "Iface Destination Gateway Flags RefCnt Use Metric Mask MTU Window IRTT\n"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from plexops.engine.discovery import Reach
-from plexops.engine.on_the_host import SITE, look_at_host
+from plexops.engine.bootstrap.discovery import Reach
+from plexops.engine.bootstrap.on_the_host import SITE, look_at_host
 from plexops.model.site import BecomeMethod, Connection, SecretSource
 from tests.unit.transport.strangers import TcpStranger, page
 from tests.unit.transport.test_gdm import IDENTITY

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from plexops.engine.look.site import Home
 from plexops.engine.order import Order
 from plexops.engine.runner import run
-from plexops.engine.site import Home
 from plexops.evidence.folder import Store
-from plexops.model.errors import ExitStatus
+from plexops.model.status import ExitStatus
 from plexops.structs import replace
 from tests.unit.engine.seen_home import looked_at
 

@@ -10,9 +10,9 @@ from types import MappingProxyType
 import pytest
 from msgspec import Struct, field
 
-from plexops.engine.access import LiveLinks
-from plexops.engine.observe import Observer
-from plexops.engine.own_view import stands_in
+from plexops.engine.look.access import LiveLinks
+from plexops.engine.look.observe import Observer
+from plexops.engine.look.own_view import stands_in
 from plexops.model.exchange import Look, LookKind, Read, Reply
 from plexops.model.site import ServerDevice
 from plexops.model.snapshot import Fact, Kind, Role
@@ -70,14 +70,14 @@ def test_g4_can_be_met_where_nobody_logs_in_to_the_server(
 ) -> None:
     with looked_at("openwrt", "in-order", tmp_path) as looked:
         wan = looked.snapshot(Role.ROUTER).text("wan.address") or ""
-        monkeypatch.setattr("plexops.engine.own_view.address_towards", lambda _target: HERE)
+        monkeypatch.setattr("plexops.engine.look.own_view.address_towards", lambda _target: HERE)
         told = Told(wan)
         assert observed(looked, told, login=False) is Holds.YES
         assert told.asked == [f"http://{name}/ip" for name in ("v4.echo.test", "echo2.test")]
         silent = Told(wan)
         assert observed(looked, silent, login=True) is Holds.YES
         assert silent.asked == [], "the server itself asks"
-        monkeypatch.setattr("plexops.engine.own_view.address_towards", lambda _target: AWAY)
+        monkeypatch.setattr("plexops.engine.look.own_view.address_towards", lambda _target: AWAY)
         elsewhere = Told(wan)
         assert observed(looked, elsewhere, login=False) is Holds.UNKNOWN
         assert elsewhere.asked == [], "another network's address is not the home's"
@@ -87,7 +87,7 @@ def test_a_home_is_known_by_the_server_s_or_plex_s_address(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with looked_at("openwrt", "in-order", tmp_path) as looked:
-        monkeypatch.setattr("plexops.engine.own_view.address_towards", lambda _target: HERE)
+        monkeypatch.setattr("plexops.engine.look.own_view.address_towards", lambda _target: HERE)
         site = looked.home.access.site
         assert stands_in(replace(site, server=None)), "Plex's own address is enough"
         assert stands_in(replace(site, server=ServerDevice(None)))

@@ -10,8 +10,8 @@ from plexops.engine.order import Order
 from plexops.engine.runner import run
 from plexops.evidence.folder import Store
 from plexops.lab.scenarios import SCENARIOS, Scenario
-from plexops.model.errors import ExitStatus
 from plexops.model.run import SiteReport
+from plexops.model.status import ExitStatus
 from plexops.structs import replace
 from tests.unit.engine.seen_home import looked_at
 

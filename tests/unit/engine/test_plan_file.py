@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from plexops.engine.plan_file import plan_json, read_plan_file
-from plexops.model.errors import ExitStatus, PlexopsError
+from plexops.engine.tell.plan_file import plan_json, read_plan_file
+from plexops.model.errors import PlexopsError
 from plexops.model.plan import Plan, sha256
 from plexops.model.snapshot import canonical
+from plexops.model.status import ExitStatus
 from tests.unit.engine.seen_home import looked_at
 
 

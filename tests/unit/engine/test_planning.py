@@ -9,14 +9,14 @@ from types import MappingProxyType
 
 import pytest
 
-from plexops.engine.planning import ORDER, basis, foreign, in_order, moved
-from plexops.engine.site_state import SiteState
+from plexops.engine.decide.planning import ORDER, basis, foreign, in_order, moved
+from plexops.engine.look.site_state import SiteState
 from plexops.model.change import Action, Change, project
 from plexops.model.entries import Lease
 from plexops.model.exchange import Command
 from plexops.model.packets import Rule, Verdict
 from plexops.model.plan import authorize
-from plexops.model.snapshot import SOMEBODY, Entry, Fact, Kind, Role, Snapshot
+from plexops.model.snapshot import FOREIGN, Entry, Fact, Kind, Role, Snapshot
 from plexops.structs import replace
 from tests.unit.engine.seen_home import Looked, looked_at
 from tests.unit.runbook.sound_case import ADMIT, ANNOUNCE, FORWARD, PASS, RESERVE, UPNP_OFF, entry, forward
@@ -299,7 +299,7 @@ def test_foreign_is_what_no_change_of_ours_is_about(drifted: Looked) -> None:
     assert foreign(after, ROUTER, changes) == before
     strange = replace(after, entries=(*after.entries, STRANGER))
     assert foreign(strange, ROUTER, changes) != before
-    leased = replace(after, entries=(*after.entries, Entry(Kind.LEASE, None, {}, SOMEBODY, "l", "x")))
+    leased = replace(after, entries=(*after.entries, Entry(Kind.LEASE, None, {}, FOREIGN, "l", "x")))
     assert foreign(leased, ROUTER, changes) == before
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from plexops.engine.promises import kept, promises
+from plexops.engine.decide.advice_check import kept, promises
 from plexops.model.errors import Place
 from plexops.model.finding import Finding, FindingStatus
 from plexops.model.snapshot import Kind, Role
-from plexops.runbook.table import BY_ID
+from plexops.runbook.causes.table import BY_ID
 
 APPLY = "plexops apply --dry-run shows the change; plexops apply makes it."
 BOTH = "Give Plex a manual port and forward it: plexops apply does both."

@@ -8,8 +8,8 @@ from types import MappingProxyType
 
 import pytest
 
-from plexops.drivers.server_lease import lease_server
-from plexops.engine.compare import Comparison, compare
+from plexops.drivers.server.lease import lease_server
+from plexops.engine.decide.compare import Comparison, compare
 from plexops.lab.routers import ROUTERS, RouterName
 from plexops.lab.scenarios import SCENARIOS
 from plexops.model.exchange import Reply

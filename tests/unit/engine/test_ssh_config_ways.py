@@ -11,19 +11,19 @@ from plexops.config.inventory import load_inventory
 from plexops.config.playbook import load_playbooks
 from plexops.config.resolve import resolve
 from plexops.config.secrets import Secrets
-from plexops.engine.access import LiveLinks, ReplayedLinks
-from plexops.engine.site import Home, Setting, open_home, ssh_config_file
-from plexops.engine.vantages import Vantages
+from plexops.engine.look.access import LiveLinks, ReplayedLinks
+from plexops.engine.look.site import Home, Setting, open_home, ssh_config_file
+from plexops.engine.look.vantages import Vantages
 from plexops.model.change import Action, Change
 from plexops.model.errors import PlexopsError
 from plexops.model.resources.firewall_rule import FirewallRule
 from plexops.model.resources.port_forward import PortForward
-from plexops.model.snapshot import SOMEBODY, Entry, Fact, Kind, Role, Snapshot
+from plexops.model.snapshot import FOREIGN, Entry, Fact, Kind, Role, Snapshot
 from plexops.model.values import Ports
-from plexops.runbook.guard_circumstances import no_lock_out
-from plexops.runbook.guards import Case
+from plexops.runbook.guards.circumstances import no_lock_out
+from plexops.runbook.guards.judge import Case
 from plexops.structs import replace
-from plexops.transport.trust_store import TrustStore
+from plexops.transport.trust.store import TrustStore
 
 INVENTORY = """\
 sites:
@@ -62,7 +62,7 @@ def test_the_guard_against_a_lock_out_sees_the_real_address_and_port(tmp_path: P
     reason = no_lock_out(Case(view, view, (takes,)))
     assert reason is not None
     assert "the port by which plexops reaches the router" in reason
-    rule = Entry(Kind.FIREWALL_RULE, FirewallRule(2200), {}, SOMEBODY, "1", "server.ufw")
+    rule = Entry(Kind.FIREWALL_RULE, FirewallRule(2200), {}, FOREIGN, "1", "server.ufw")
     closes = Change(Role.SERVER, Kind.FIREWALL_RULE, "ssh", Action.DELETE, before=rule)
     reason = no_lock_out(Case(view, view, (closes,)))
     assert reason is not None

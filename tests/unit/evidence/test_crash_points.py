@@ -13,7 +13,8 @@ from plexops.evidence.folder import SiteFolder, Store, new_run_id
 from plexops.evidence.lock import site_lock
 from plexops.evidence.masking import load_key
 from plexops.evidence.run_folder import RunFolder
-from plexops.model.errors import ExitStatus, PlexopsError
+from plexops.model.errors import PlexopsError
+from plexops.model.status import ExitStatus
 from tests.unit.evidence.failing_disk import Disk, Fault, Killed
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from plexops.evidence.journal import FINISH, Journal, read_journal
-from plexops.model.errors import ExitStatus, PlexopsError
+from plexops.model.errors import PlexopsError
+from plexops.model.status import ExitStatus
 
 RUN = "01arz3ndektsv4rrffq69g5fav"
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from plexops.evidence.lock import site_lock
-from plexops.model.errors import ExitStatus, PlexopsError
+from plexops.model.errors import PlexopsError
+from plexops.model.status import ExitStatus
 
 HOLDER = """
 import sys, time

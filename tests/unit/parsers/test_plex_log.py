@@ -25,7 +25,7 @@ from plexops.parsers.plex_log import (
     merge_logs,
     parse_plex_log,
 )
-from plexops.runbook.log_story import LogStory, Told, tell_story
+from plexops.runbook.log.story import LogStatement, LogStory, tell_story
 
 EXCERPTS = Path(__file__).parent / "plex_log_excerpts"
 NAMES = sorted(path.stem for path in EXCERPTS.glob("*.yaml"))
@@ -53,7 +53,7 @@ def event(line: str, day: str) -> LogEvent:
     )
 
 
-def told(statement: Told, day: str) -> str:
+def told(statement: LogStatement, day: str) -> str:
     return f"{statement.event.time.removeprefix(f'{day}T')} {'fresh' if statement.fresh else 'stale'}"
 
 
@@ -83,7 +83,7 @@ def test_the_story_is_what_a_person_makes_of_it(name: str) -> None:
     said = {
         name: told(value, day)
         for name in story.__struct_fields__
-        if isinstance(value := getattr(story, name), Told)
+        if isinstance(value := getattr(story, name), LogStatement)
     }
     assert said == wanted["story"]
     assert [told(item, day) for item in story.settings_changed] == wanted.get("settings_changed", [])

@@ -11,7 +11,7 @@ from plexops.model.run import (
     FieldChange,
     FindingReport,
     GuardReport,
-    Hop,
+    LayerMark,
     MaskedReport,
     Moment,
     Proof,
@@ -34,7 +34,7 @@ firewall.plexops_plex.dest_ip='192.168.1.50'
 firewall.plexops_plex.dest_port='32400'"""
 
 
-def hops(*marks: tuple[str, str]) -> tuple[Hop, ...]:
+def hops(*marks: tuple[str, str]) -> tuple[LayerMark, ...]:
     """Give the path of a site with one router; marks are (mark, word) from the ISP to Plex."""
     details = (
         "WAN 203.0.113.7 is the address that the Internet sees",
@@ -45,10 +45,10 @@ def hops(*marks: tuple[str, str]) -> tuple[Hop, ...]:
     stops = ("isp", "router", "server", "plex")
     labels = ("ISP", "router", "server", "Plex")
     path = [
-        Hop(stop, label, mark, word, detail)  # type: ignore[arg-type]
+        LayerMark(stop, label, mark, word, detail)  # type: ignore[arg-type]
         for stop, label, (mark, word), detail in zip(stops, labels, marks, details, strict=True)
     ]
-    return (Hop("internet", "Internet", "not-asked", ""), *path)
+    return (LayerMark("internet", "Internet", "not-asked", ""), *path)
 
 
 FORWARD = FindingReport(
@@ -309,18 +309,18 @@ CGNAT = run_of(
         outcome="Your ISP shares one public address between many homes (carrier NAT): no forward can work.",
         safe_stop="plexops will not change any forward while this holds, with any flag.",
         hops=(
-            Hop("internet", "Internet", "not-asked", ""),
-            Hop(
+            LayerMark("internet", "Internet", "not-asked", ""),
+            LayerMark(
                 "isp",
                 "ISP",
                 "stop",
                 "carrier NAT",
                 "WAN 100.72.13.9 is in 100.64.0.0/10; the Internet sees 203.0.113.7",
             ),
-            Hop("upstream", "ISP gateway", "unknown", "unknown", "not in the inventory"),
-            Hop("router", "router", "ok", "ok", "OpenWrt 24.10.2 at 192.168.1.1"),
-            Hop("server", "server", "ok", "ok", "Debian 13 at 192.168.1.50, ufw on"),
-            Hop("plex", "Plex", "not-asked", "not asked", "nothing below the ISP can cure this"),
+            LayerMark("upstream", "ISP gateway", "unknown", "unknown", "not in the inventory"),
+            LayerMark("router", "router", "ok", "ok", "OpenWrt 24.10.2 at 192.168.1.1"),
+            LayerMark("server", "server", "ok", "ok", "Debian 13 at 192.168.1.50, ufw on"),
+            LayerMark("plex", "Plex", "not-asked", "not asked", "nothing below the ISP can cure this"),
         ),
         findings=(
             RESERVED,

@@ -9,9 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from plexops.model.errors import ExitStatus, PlexopsError
+from plexops.model.errors import PlexopsError
 from plexops.model.run import RUN_SCHEMA, MaskedReport, map_texts
 from plexops.model.run_json import read_report
+from plexops.model.status import ExitStatus
 from tests.unit.report.report_samples import APPLIED, SAMPLES, everywhere
 
 

@@ -16,9 +16,9 @@ from plexops.model.resources.passage import Passage
 from plexops.model.resources.plex_remote_access import RemoteAccess
 from plexops.model.resources.port_forward import PortForward
 from plexops.model.resources.upnp import Upnp
-from plexops.model.snapshot import SOMEBODY, Entry, Fact, FactValue, Kind, KindState, Owner, Role, Snapshot
+from plexops.model.snapshot import FOREIGN, Entry, Fact, FactValue, Kind, KindState, Owner, Role, Snapshot
 from plexops.model.values import Ports, Protocol
-from plexops.runbook.guards import Case
+from plexops.runbook.guards.judge import Case
 from plexops.runbook.view import SiteView
 from plexops.runbook.way_after import after_change
 from plexops.structs import replace
@@ -36,7 +36,7 @@ ROUTER, SERVER, PLEX_ROLE, OUTSIDE = Role.ROUTER, Role.SERVER, Role.PLEX, Role.O
 def entry(kind: Kind, values: Any, *, handle: str = "e1", key: str = "", label: str = "") -> Entry:
     """An entry of somebody's, or with `key` one of ours."""
     return Entry(
-        kind, values, {"raw": str(values)}, Owner(key) if key else SOMEBODY, handle, "router.x", 1, label
+        kind, values, {"raw": str(values)}, Owner(key) if key else FOREIGN, handle, "router.x", 1, label
     )
 
 
@@ -71,7 +71,7 @@ def neighbour(mac: str, address: IPv4Address, *, current: bool = True) -> Entry:
 def echo(address: str, source: str = "echo.example") -> Entry:
     """What a service outside says our public address is."""
     values = Echo(source, IPv4Address(address), "server")
-    return Entry(Kind.ECHO, values, {}, SOMEBODY, source, f"outside.{source}")
+    return Entry(Kind.ECHO, values, {}, FOREIGN, source, f"outside.{source}")
 
 
 def probe(
@@ -84,7 +84,7 @@ def probe(
 ) -> Entry:
     """What a vantage met at our public address."""
     values = Probe(vantage, PUBLIC, port, answer, identifier, inside=inside)
-    return Entry(Kind.PROBE, values, {}, SOMEBODY, vantage, f"outside.probe.{vantage}")
+    return Entry(Kind.PROBE, values, {}, FOREIGN, vantage, f"outside.probe.{vantage}")
 
 
 def facts(role: Role, **values: FactValue) -> MappingProxyType[str, Fact]:

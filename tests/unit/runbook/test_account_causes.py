@@ -6,8 +6,8 @@ import pytest
 
 from plexops.model.entries import Echo
 from plexops.model.resources.plex_remote_access import RemoteAccess
-from plexops.model.snapshot import SOMEBODY, Entry, Fact, FactValue, Kind, KindState, Role, Snapshot
-from plexops.runbook.causes_account import not_online, stale_announcement
+from plexops.model.snapshot import FOREIGN, Entry, Fact, FactValue, Kind, KindState, Role, Snapshot
+from plexops.runbook.causes.account import not_online, stale_announcement
 from plexops.runbook.observations import PlexTv
 from plexops.runbook.relay import relay_alone
 from plexops.runbook.situation import Situation
@@ -43,11 +43,11 @@ def situation(
     wan: str = PUBLIC,
 ) -> Situation:
     """Make a home whose WAN address is `wan`, and the world sees PUBLIC."""
-    prefs = Entry(Kind.PLEX_REMOTE_ACCESS, settings, {}, SOMEBODY, "prefs", "plex.prefs")
+    prefs = Entry(Kind.PLEX_REMOTE_ACCESS, settings, {}, FOREIGN, "prefs", "plex.prefs")
     public = ipv4(PUBLIC)
     assert public is not None
     echoes = [
-        Entry(Kind.ECHO, Echo(name, public, "server"), {}, SOMEBODY, name, f"outside.{name}")
+        Entry(Kind.ECHO, Echo(name, public, "server"), {}, FOREIGN, name, f"outside.{name}")
         for name in ("echo.example", "other.example")
     ]
     snapshots = {

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address
 import pytest
 
 from plexops.model.snapshot import Entry, Kind, KindState
-from plexops.runbook.cause import Place
+from plexops.runbook.causes.cause import StopName
 from plexops.runbook.situation import Situation
 from plexops.runbook.stops import State, Stop
 from plexops.runbook.verdict import Confidence, judge
@@ -41,7 +41,7 @@ def home(*entries: Entry, view: SiteView | None = None) -> SiteView:
 
 
 def lan(view: SiteView) -> Stop:
-    return next(stop for stop in judge(Situation(view, 32500)).stops if stop.place is Place.LAN)
+    return next(stop for stop in judge(Situation(view, 32500)).stops if stop.place is StopName.LAN)
 
 
 @pytest.mark.parametrize(

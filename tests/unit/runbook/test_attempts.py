@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 import pytest
 
 from plexops.model.entries import Probe, ProbeAnswer
-from plexops.model.snapshot import SOMEBODY, Entry, Kind
+from plexops.model.snapshot import FOREIGN, Entry, Kind
 from plexops.runbook.attempts import Came, attempts
 from plexops.runbook.situation import Situation
 from plexops.runbook.verdict import judge
@@ -35,7 +35,7 @@ def attempt(
     identifier = IDENTIFIER if answer in (ProbeAnswer.OPEN, ProbeAnswer.UNTRUSTED) else ""
     at = None if answer is ProbeAnswer.NO_NAME else ip_address(address)
     values = Probe("vps", at, port, answer, identifier, name=name, status=status)
-    return Entry(Kind.PROBE, values, {}, SOMEBODY, "vps", "outside.probe.vps")
+    return Entry(Kind.PROBE, values, {}, FOREIGN, "vps", "outside.probe.vps")
 
 
 def proxied(*tried: Entry) -> SiteView:
@@ -99,7 +99,7 @@ def test_getting_in_over_ipv6_proves_nothing_about_the_forward() -> None:
     met = attempt(ProbeAnswer.OPEN, address=PLEX_6, port=32400)
     view = over_ipv6(met)
     refused = Entry(
-        Kind.PROBE, Probe("vps", IPv4Address(HOME), 32500, ProbeAnswer.REFUSED), {}, SOMEBODY, "vps", "x"
+        Kind.PROBE, Probe("vps", IPv4Address(HOME), 32500, ProbeAnswer.REFUSED), {}, FOREIGN, "vps", "x"
     )
     assert judge(Situation(view, 32500)).id != "in-order"
     assert judge(Situation(with_entries(view, refused, role=OUTSIDE), 32500)).id == "in-order-over-ipv6"

@@ -19,7 +19,7 @@ from plexops.model.resources.plex_remote_access import RemoteAccess
 from plexops.model.resources.upnp import Upnp
 from plexops.model.snapshot import Entry, Kind, KindState, Role
 from plexops.model.values import PLEX_PORT, Protocol
-from plexops.runbook.guards import GUARDS, Case, judge
+from plexops.runbook.guards.judge import GUARDS, Case, judge
 from plexops.runbook.view import SiteView
 from plexops.structs import replace
 from tests.unit.runbook.sound_case import (

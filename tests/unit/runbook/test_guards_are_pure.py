@@ -12,7 +12,7 @@ import pytest
 from plexops.model.exchange import Script
 from plexops.model.plan import GUARD_NAMES, Authorized
 from plexops.model.snapshot import Role
-from plexops.runbook.guards import GUARDS, Case
+from plexops.runbook.guards.judge import GUARDS, Case
 
 PACKAGE = Path(__file__).parents[3] / "plexops"
 RUNBOOK = sorted((PACKAGE / "runbook").glob("*.py"))

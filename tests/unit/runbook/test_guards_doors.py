@@ -13,7 +13,7 @@ from plexops.model.packets import Chain, LocalAddress, Rule, UnknownEffect
 from plexops.model.resources.firewall_rule import FirewallRule
 from plexops.model.snapshot import Kind, KindState
 from plexops.runbook.exposures import exposures
-from plexops.runbook.guards import Case
+from plexops.runbook.guards.judge import Case
 from plexops.runbook.view import SiteView
 from plexops.structs import replace
 from tests.packets.handmade import (

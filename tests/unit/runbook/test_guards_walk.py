@@ -28,7 +28,7 @@ from plexops.model.resources.passage import Passage
 from plexops.model.snapshot import Kind, KindState
 from plexops.model.values import Ports, Protocol
 from plexops.runbook.exposures import exposures
-from plexops.runbook.guards import Case, judge
+from plexops.runbook.guards.judge import Case, judge
 from plexops.runbook.view import SiteView
 from plexops.structs import replace
 from tests.packets import openwrt_home, pf_home, routeros_home

@@ -6,8 +6,8 @@ import pytest
 
 from plexops.model.resources.plex_remote_access import RemoteAccess
 from plexops.model.snapshot import Kind, KindState
-from plexops.runbook.cause import Place
-from plexops.runbook.missing import unseen
+from plexops.runbook.causes.cause import StopName
+from plexops.runbook.missing import unread_kinds
 from plexops.runbook.situation import Situation
 from plexops.runbook.verdict import judge
 from plexops.runbook.view import SiteView, looked_into
@@ -39,7 +39,9 @@ def refused(*names: str) -> SiteView:
 
 
 def test_a_refused_token_is_said_once_for_all_that_it_keeps_back() -> None:
-    found = unseen(Situation(refused("plex.mapping_state", "plex.sign_in", Kind.PLEX_REMOTE_ACCESS), 32500))
+    found = unread_kinds(
+        Situation(refused("plex.mapping_state", "plex.sign_in", Kind.PLEX_REMOTE_ACCESS), 32500)
+    )
     named = [line for line in found if REFUSED in line]
     assert len(named) == 1
     for words in (
@@ -56,7 +58,7 @@ def test_a_refused_token_is_said_once_for_all_that_it_keeps_back() -> None:
 
 
 def test_what_has_no_reason_is_named_alone() -> None:
-    found = unseen(Situation(refused(), 32500))
+    found = unread_kinds(Situation(refused(), 32500))
     assert "Plex's settings could not be read" in found
     assert "Plex's own verdict could not be read" in found
 
@@ -65,7 +67,7 @@ def test_a_right_that_a_router_s_login_lacks_is_named() -> None:
     view = with_state(sound_view(), Kind.PORT_FORWARD, KindState.UNKNOWN)
     reason = "forwards was refused (status 403): it takes /api/firewall"
     view = view.with_snapshot(replace(view.of(ROUTER), reasons={Kind.PORT_FORWARD: reason}))
-    assert f"the router's forwards could not be read: {reason}" in unseen(Situation(view, 32500))
+    assert f"the router's forwards could not be read: {reason}" in unread_kinds(Situation(view, 32500))
 
 
 def test_a_router_that_refused_all_was_not_looked_into() -> None:
@@ -81,7 +83,7 @@ def test_an_odd_word_of_plex_is_named(name: str) -> None:
     view = sound_view()
     reason = "Plex says publicPort='thirty', which is not understood"
     view = view.with_snapshot(replace(view.of(PLEX_ROLE), reasons={name: reason}))
-    assert any(line.endswith(f"could not be read: {reason}") for line in unseen(Situation(view, 32500)))
+    assert any(line.endswith(f"could not be read: {reason}") for line in unread_kinds(Situation(view, 32500)))
 
 
 def test_plex_s_word_of_a_second_nat_names_it_first() -> None:
@@ -95,7 +97,7 @@ def test_plex_s_word_of_a_second_nat_names_it_first() -> None:
     assert verdict.stop
     assert not verdict.decided
     first = verdict.candidates[0]
-    assert (first.stop.place, first.causes[0].id) == (Place.UPSTREAM, "double-nat")
+    assert (first.stop.place, first.causes[0].id) == (StopName.UPSTREAM, "double-nat")
     assert "doublenat" in first.stop.says
 
 

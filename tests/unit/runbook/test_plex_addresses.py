@@ -6,10 +6,10 @@ import pytest
 
 from plexops.model.entries import LogEvent, LogWord
 from plexops.model.resources.plex_remote_access import RemoteAccess
-from plexops.model.snapshot import SOMEBODY, Entry, FactValue, Kind, KindState
-from plexops.runbook.cause import Place
-from plexops.runbook.causes_outside import double_nat, other_way_out
-from plexops.runbook.causes_plex import announces_other_address, no_login, prefers_other_interface
+from plexops.model.snapshot import FOREIGN, Entry, FactValue, Kind, KindState
+from plexops.runbook.causes.cause import StopName
+from plexops.runbook.causes.outside import double_nat, other_way_out
+from plexops.runbook.causes.plex import announces_other_address, no_login, prefers_other_interface
 from plexops.runbook.observations import PlexTv
 from plexops.runbook.situation import Situation
 from plexops.runbook.stops import State
@@ -162,7 +162,7 @@ def by_log(
 ) -> Situation:
     told = LogEvent(LogWord.ROUTER_ADDRESS, "2026-11-22T10:00:01", address=address, text="UPnP")
     log = [
-        Entry(Kind.LOG_EVENT, event, {}, SOMEBODY, f"l{number}", "server.log")
+        Entry(Kind.LOG_EVENT, event, {}, FOREIGN, f"l{number}", "server.log")
         for number, event in enumerate((told, WARNED))
     ]
     view = with_facts(
@@ -194,8 +194,8 @@ def test_plex_tv_within_the_hour_outweighs_what_the_log_says_of_the_router() -> 
     )  # fmt: skip
     assert double_nat(Situation(view)) is not None
     event = LogEvent(LogWord.REACHABILITY, "2026-11-22T10:20:00", address=str(PUBLIC), port=32500, number=1)
-    reached = Entry(Kind.LOG_EVENT, event, {}, SOMEBODY, "l9", "server.log", position=9)
+    reached = Entry(Kind.LOG_EVENT, event, {}, FOREIGN, "l9", "server.log", position=9)
     later = Situation(with_entries(view, reached, role=SERVER), 32500)
     assert later.observed.plex_tv is PlexTv.DATED_YES
-    upstream = next(stop for stop in judge(later).stops if stop.place is Place.UPSTREAM)
+    upstream = next(stop for stop in judge(later).stops if stop.place is StopName.UPSTREAM)
     assert upstream.state is State.PASSES

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plexops.structs import replace
-from plexops.transport.archive import ArchiveError, Limits, as_grep, selected
+from plexops.transport.http.archive import ArchiveError, Limits, as_grep, selected
 
 FILES = ("Server.1.log", "Server.log")
 PATTERN = "mapped|\\(WAN\\)"

@@ -10,8 +10,8 @@ import pytest
 from plexops.lab.base import HttpResponse
 from plexops.lab.https import make_tls
 from plexops.model.exchange import Look, LookKind, Read, Reply
+from plexops.transport.around.local_queries import HereLink
 from plexops.transport.here import HereSettings
-from plexops.transport.looking import HereLink
 from tests.lab_sim.listening import listening
 from tests.unit.transport.port_checkers import BEGAN, REFUSED, TIMED_OUT, check_host, connected, js, polls
 from tests.unit.transport.strangers import Said, TcpStranger, page

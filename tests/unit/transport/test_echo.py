@@ -11,8 +11,8 @@ import pytest
 
 from plexops.lab.base import HttpResponse
 from plexops.lab.https import make_tls
-from plexops.transport.echo import ask_echo
-from plexops.transport.fetch import Ask, FetchError, fetch
+from plexops.transport.around.echo import ask_echo
+from plexops.transport.around.fetch import Ask, FetchError, fetch
 from tests.lab_sim.listening import listening
 from tests.unit.transport.strangers import TcpStranger, page
 

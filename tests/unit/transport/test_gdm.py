@@ -9,8 +9,8 @@ import pytest
 
 from plexops.model.values import Endpoint
 from plexops.parsers.plex_identity import PlexIdentity, parse_identity
-from plexops.transport.gdm import Announced, find_servers, read_answer
-from plexops.transport.identity import visit
+from plexops.transport.around.gdm import Announced, find_servers, read_answer
+from plexops.transport.around.identity import visit
 from tests.unit.transport.strangers import HOME, TcpStranger, UdpStranger, page
 from tests.unit.transport.test_echo import lab_https
 

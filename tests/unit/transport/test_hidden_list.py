@@ -9,8 +9,8 @@ import pytest
 from plexops.languages.plex_tv import RESOURCES
 from plexops.model.exchange import Call, Only, Read, Reply
 from plexops.structs import replace
-from plexops.transport.hiding import hidden
 from plexops.transport.link import only_reads
+from plexops.transport.redact import hidden
 
 ONLY = Only("id", "ours", frozenset({"id", "doors", "port"}))
 READ = Read("rows", RESOURCES, only=ONLY)

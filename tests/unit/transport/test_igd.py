@@ -9,8 +9,8 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from plexops.drivers.igd import Box
-from plexops.engine.discovery import read_gateway
+from plexops.drivers.around.igd import Box
+from plexops.engine.bootstrap.discovery import read_gateway
 from plexops.model.entries import UpnpMapping
 from plexops.model.igd import MOST_MAPPINGS, Service
 from plexops.model.values import ALL_PORTS, Ports, Protocol
@@ -22,9 +22,9 @@ from plexops.parsers.igd import (
     parse_mapping,
     read_xml,
 )
-from plexops.transport import igd
-from plexops.transport.fetch import FetchError
-from plexops.transport.igd import Control, ask_address, ask_mapping, read_description
+from plexops.transport.around import igd
+from plexops.transport.around.fetch import FetchError
+from plexops.transport.around.igd import Control, ask_address, ask_mapping, read_description
 from tests.unit.transport.strangers import HOME, IGD, TcpStranger, gateway, page
 
 LOCATION = "http://192.168.1.1:5000/rootDesc.xml"

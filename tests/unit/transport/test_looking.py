@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from plexops.drivers.here import OwnViewDriver, Saw
+from plexops.drivers.around.here import OwnViewDriver, Saw
 from plexops.languages import LANGUAGES
 from plexops.model.exchange import Command, Look, LookKind, Read
+from plexops.transport.around.local_queries import HereLink
 from plexops.transport.here import HereSettings
 from plexops.transport.link import only_reads
-from plexops.transport.looking import HereLink
 from plexops.transport.record import RecordingLink, new_recording
 from plexops.transport.replay import ReplayLink
 from tests.unit.transport.strangers import TcpStranger, UdpStranger

@@ -8,9 +8,9 @@ from ipaddress import IPv4Address
 import pytest
 
 from plexops.model.exchange import Look, LookKind, Read
+from plexops.transport.around.local_queries import HereLink
+from plexops.transport.around.natpmp import NatPmpAnswer, ask_address, read_answer
 from plexops.transport.here import HereSettings
-from plexops.transport.looking import HereLink
-from plexops.transport.natpmp import Told, ask_address, read_answer
 from tests.unit.transport.strangers import HOME, Said, UdpStranger
 
 #: RFC 6886, 3.2: version 0, operation 128, result 0, 1,000 s since the start of the epoch, 198.51.100.77.
@@ -24,21 +24,24 @@ def always(*said: bytes | float) -> Callable[[bytes], Said]:
 
 def test_two_bytes_are_sent_and_the_address_is_read() -> None:
     with UdpStranger(always(ANSWER)) as box:
-        assert ask_address(HOME, box.place[1]) == Told(IPv4Address("198.51.100.77"))
+        assert ask_address(HOME, box.place[1]) == NatPmpAnswer(IPv4Address("198.51.100.77"))
     assert box.packets == [b"\0\0"]
 
 
 @pytest.mark.parametrize(
     ("data", "told"),
     [
-        (KEEPS, Told(None, "it has no address on the internet side, or keeps it to itself (result 3)")),
-        (bytes.fromhex("00800002"), Told(None, "it is not allowed there (result 2)")),
+        (
+            KEEPS,
+            NatPmpAnswer(None, "it has no address on the internet side, or keeps it to itself (result 3)"),
+        ),
+        (bytes.fromhex("00800002"), NatPmpAnswer(None, "it is not allowed there (result 2)")),
         # A box that speaks PCP alone refuses the version, in its own.
-        (bytes.fromhex("02800001000003e8"), Told(None, "it speaks another version (result 1)")),
-        (bytes.fromhex("0080ffff"), Told(None, "no known reason (result 65535)")),
+        (bytes.fromhex("02800001000003e8"), NatPmpAnswer(None, "it speaks another version (result 1)")),
+        (bytes.fromhex("0080ffff"), NatPmpAnswer(None, "no known reason (result 65535)")),
         (
             bytes.fromhex("00800000000003e800000000"),
-            Told(None, "it has no address on the internet side, or keeps it to itself"),
+            NatPmpAnswer(None, "it has no address on the internet side, or keeps it to itself"),
         ),
         # Not an answer, or not to this question, or not whole.
         (b"", None),
@@ -50,7 +53,7 @@ def test_two_bytes_are_sent_and_the_address_is_read() -> None:
         (ANSWER + b"\0", None),
     ],
 )
-def test_answers(data: bytes, told: Told | None) -> None:
+def test_answers(data: bytes, told: NatPmpAnswer | None) -> None:
     assert read_answer(data) == told
 
 
@@ -68,13 +71,13 @@ def test_noise_is_passed_over_and_a_lost_packet_is_sent_again() -> None:
 
 def test_silence_ends_in_time() -> None:
     with UdpStranger(always()) as box:
-        assert ask_address(HOME, box.place[1], seconds=0.4) == Told(None, "no answer")
+        assert ask_address(HOME, box.place[1], seconds=0.4) == NatPmpAnswer(None, "no answer")
 
 
 def test_nobody_there_is_said_at_once() -> None:
     with UdpStranger(always()) as gone:
         pass
-    assert ask_address(HOME, gone.place[1], seconds=5.0) == Told(None, "refused")
+    assert ask_address(HOME, gone.place[1], seconds=5.0) == NatPmpAnswer(None, "refused")
 
 
 @pytest.mark.parametrize("address", ["198.51.100.77", "100.64.0.1", "8.8.8.8"])

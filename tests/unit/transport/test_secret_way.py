@@ -9,7 +9,7 @@ from plexops.model.secret import Secret
 from plexops.transport.http_settings import BasicLogin, HeaderLogin, HttpSettings, Pinned
 from plexops.transport.secret_way import pinned_outside, require_over_http, require_over_ssh, same_way
 from plexops.transport.ssh_settings import SshSettings
-from plexops.transport.trust import Source, Trust, TrustedKey, TrustedKeys
+from plexops.transport.trust.verdict import Source, Trust, TrustedKey, TrustedKeys
 
 TOKEN = HeaderLogin("X-Plex-Token", Secret("t0ken", "env:PLEX_TOKEN"))
 BASIC = BasicLogin(Secret("k", "env:PLEXOPS_K"), Secret("s", "env:PLEXOPS_S"))

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from plexops.transport.ssdp import Gateway, find_gateways, read_answer
+from plexops.transport.around.ssdp import Gateway, find_gateways, read_answer
 from tests.unit.transport.strangers import HOME, IGD, UdpStranger, search_answer
 
 RECORDED = (IGD / "ssdp_response_igd1.txt").read_text(encoding="ascii")

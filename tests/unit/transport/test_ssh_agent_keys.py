@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from plexops.transport.ssh_config import resolve
-from plexops.transport.ssh_config_file import read_ssh_config
-from plexops.transport.ssh_keys import Passed, candidates
+from plexops.transport.ssh.config import resolve
+from plexops.transport.ssh.config_file import read_ssh_config
+from plexops.transport.ssh.keys import Passed, candidates
 from plexops.transport.ssh_settings import SshSettings
-from plexops.transport.trust import TrustedKeys
+from plexops.transport.trust.verdict import TrustedKeys
 
 pytestmark = pytest.mark.skipif(shutil.which("ssh-agent") is None, reason="OpenSSH is not installed")
 

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address
 
 import pytest
 
-from plexops.transport.stun import Mapped, ask_stun, mapped_address
+from plexops.transport.around.stun import Mapped, ask_stun, mapped_address
 from tests.unit.transport.strangers import UdpStranger
 
 #: RFC 5769, 2.2: a response with the address 192.0.2.1 and the port 32853, and attributes around it.

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from plexops.model.errors import ExitStatus, PlexopsError
-from plexops.transport.ssh_config import resolve
-from plexops.transport.ssh_config_file import read_ssh_config
+from plexops.model.errors import PlexopsError
+from plexops.model.status import ExitStatus
+from plexops.transport.ssh.config import resolve
+from plexops.transport.ssh.config_file import read_ssh_config
 from plexops.transport.ssh_settings import SshSettings
-from plexops.transport.trust import Source, TrustedKey, TrustedKeys
+from plexops.transport.trust.verdict import Source, TrustedKey, TrustedKeys
 
 CONFIG = """
 Host router 192.168.1.1

@@ -59,8 +59,8 @@ def test_ssh_config_needs_no_library_and_its_commands_are_not_run(tmp_path: Path
     )
     script = (
         "from pathlib import Path\n"
-        "from plexops.transport.ssh_config import resolve\n"
-        "from plexops.transport.ssh_config_file import read_ssh_config\n"
+        "from plexops.transport.ssh.config import resolve\n"
+        "from plexops.transport.ssh.config_file import read_ssh_config\n"
         "from plexops.transport.ssh_settings import SshSettings\n"
         "settings = SshSettings('home/router', 'router')\n"
         "found = resolve(settings, read_ssh_config(Path('config')), lambda *_: settings.host_keys)\n"

@@ -20,11 +20,11 @@ from plexops.model.codes import CODES
 from plexops.model.codes import devices as device_codes
 from plexops.model.exchange import Call, Read, Reply
 from plexops.structs import replace
-from plexops.transport.hiding import hidden
 from plexops.transport.net import dial, is_private
 from plexops.transport.problems import quoted
-from plexops.transport.spki import pin_of
-from plexops.transport.ssh_offer import parse_offer
+from plexops.transport.redact import hidden
+from plexops.transport.ssh.offer import parse_offer
+from plexops.transport.trust.spki import pin_of
 
 # A certificate as home devices make them, with a negative serial number (which strict parsers refuse); the key is
 # 65 zero bytes' worth of a P-256 point, written out by hand: SEQUENCE { algorithm, BIT STRING }.
@@ -218,8 +218,8 @@ def test_the_room_imports_model_and_languages_only() -> None:
 
 def test_heavy_libraries_load_when_a_connection_is_made_and_not_before() -> None:
     code = (
-        "import sys, plexops.transport.opening, plexops.transport.replay, plexops.transport.ssh_config, "
-        "plexops.transport.trust_store\n"
+        "import sys, plexops.transport.opening, plexops.transport.replay, plexops.transport.ssh.config, "
+        "plexops.transport.trust.store\n"
         "print([m for m in ('paramiko', 'requests', 'urllib3', 'cryptography', 'certifi') if m in sys.modules])"
     )
     shown = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)

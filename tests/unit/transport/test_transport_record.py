@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from plexops.model.errors import ExitStatus, PlexopsError, Problem
+from plexops.model.errors import PlexopsError, Problem
 from plexops.model.exchange import Call, Command, Read, Reply
+from plexops.model.status import ExitStatus
 from plexops.transport.record import RecordingLink, new_recording
 from plexops.transport.replay import ReplayLink
 

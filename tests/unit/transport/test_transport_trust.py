@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from plexops.model.errors import ExitStatus, PlexopsError
-from plexops.transport.known_hosts import known_hosts_keys
-from plexops.transport.trust import OfferedKey, Source, Trust, TrustedKey, TrustedKeys, judge
-from plexops.transport.trust_store import TrustStore, ssh_trust, tls_trust
+from plexops.model.errors import PlexopsError
+from plexops.model.status import ExitStatus
+from plexops.transport.trust.known_hosts import known_hosts_keys
+from plexops.transport.trust.store import TrustStore, ssh_trust, tls_trust
+from plexops.transport.trust.verdict import OfferedKey, Source, Trust, TrustedKey, TrustedKeys, judge
 
 INVENTORY, STORE, KNOWN_HOSTS = Source.INVENTORY, Source.STORE, Source.KNOWN_HOSTS
 

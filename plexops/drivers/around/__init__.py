@@ -1,0 +1,1 @@
+"""What is known without a login: this computer, boxes around it, services outside."""

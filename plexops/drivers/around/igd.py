@@ -1,0 +1,216 @@
+"""What a box that says by UPnP that it leads to the internet tells anybody: what it is, its address there, its mappings.
+
+All that it says is untrusted text. There is no question here that could change anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from ipaddress import AddressValueError, IPv4Address
+
+from msgspec import Struct
+
+from plexops.model.entries import UpnpMapping
+from plexops.model.exchange import Look, LookKind, Read, Reply
+from plexops.model.igd import SSDP_GROUP, Service
+from plexops.model.quick import SeenGateway
+from plexops.parsers.base import ParseError
+from plexops.parsers.igd import (
+    Described,
+    IgdMapping,
+    is_end_of_table,
+    parse_description,
+    parse_external_address,
+    parse_mapping,
+)
+
+SEARCH_SECONDS = 2.0
+ANSWER_SECONDS = 2.0
+_SERVICES = frozenset(str(service) for service in Service)
+#: Some boxes describe several connections of which one is in use.
+_MOST_SERVICES = 4
+#: How many places of the table are asked at once, and for how many seconds. Most homes have a handful, and few boxes
+#: like many questions at once; together it is the longest table, and no longer than 8 s.
+TABLE_ROUNDS: tuple[tuple[int, float], ...] = ((4, 2.0), (4, 2.0), (8, 1.0), (16, 1.0), (16, 1.0), (16, 1.0))
+
+
+class Box(Struct, frozen=True):
+    """A box that says it is a gateway: its address, where its description is, and what it says it runs."""
+
+    address: IPv4Address
+    location: str
+    server: str = ""
+
+
+class IgdAnswer(Struct, frozen=True):
+    """What a box told. `asked` is the read that gave the address; `mappings` are by their place in the table.
+
+    The rest is as in `SeenGateway`.
+    """
+
+    described: Described | None = None
+    wan: IPv4Address | None = None
+    wanless: bool = False
+    asked: str = ""
+    mappings: tuple[tuple[int, UpnpMapping], ...] | None = None
+    whole: bool = True
+    why: str = ""
+
+    def seen(self, box: Box) -> SeenGateway:
+        """Give it as a look from this computer shows it."""
+        said = self.described or Described("", "", "", ())
+        mappings = None if self.mappings is None else tuple(mapping for _, mapping in self.mappings)
+        return SeenGateway(
+            box.address,
+            said.title,
+            said.maker,
+            said.model,
+            box.server,
+            self.wan,
+            self.wanless,
+            mappings,
+            self.whole,
+            self.why,
+        )
+
+
+#: Asks a box, and returns what it told.
+Asking = Generator[Sequence[Read], Sequence[Reply], IgdAnswer]
+
+
+def search(
+    gateway: IPv4Address | None, group: tuple[str, int] = SSDP_GROUP, seconds: float = SEARCH_SECONDS
+) -> Read:
+    """Give the question who is a gateway here. `gateway` is asked by itself as well."""
+    target = f"{group[0]}:{group[1]}"
+    return Read(
+        "igd.search", Look(LookKind.SSDP, target, "" if gateway is None else str(gateway)), seconds=seconds
+    )
+
+
+def found_boxes(reply: Reply) -> tuple[Box, ...]:
+    """Read the answer to a search: one line a box."""
+    if reply.status != 0 or not reply.whole:
+        return ()
+    boxes = []
+    for line in reply.body.splitlines():
+        address, _, rest = line.partition(" ")
+        location, _, server = rest.partition(" ")
+        try:
+            boxes.append(Box(IPv4Address(address), location, server))
+        except AddressValueError:
+            continue
+    return tuple(boxes)
+
+
+class IgdDriver(Struct, frozen=True):
+    """Asks one box, which an answer to a search named. `seconds` bounds each answer."""
+
+    box: Box
+    seconds: float = ANSWER_SECONDS
+
+    def describe(self) -> Generator[Sequence[Read], Sequence[Reply], Described | str]:
+        """Ask what the box is, and nothing else; return why that cannot be read where it cannot."""
+        look = Look(LookKind.IGD, self.box.location)
+        (reply,) = yield (Read("igd.description", look, seconds=self.seconds),)
+        try:
+            if _silent(reply):
+                return f"its description cannot be read ({_silent(reply)})"
+            return parse_description(reply.body, self.box.location)
+        except (ParseError, ValueError) as error:
+            return f"its description cannot be read ({error})"
+
+    def ask(self) -> Asking:
+        """Ask what the box is, for its address on the internet side and for its mappings."""
+        described = yield from self.describe()
+        if isinstance(described, str):
+            return IgdAnswer(why=described)
+        known = [(kind, url) for kind, url in described.services if kind in _SERVICES][:_MOST_SERVICES]
+        if not known:
+            return IgdAnswer(described, why="it describes no connection to the internet")
+        replies = yield tuple(
+            Read(f"igd.address.{number}", Look(LookKind.IGD_ADDRESS, url, kind), seconds=self.seconds)
+            for number, (kind, url) in enumerate(known)
+        )
+        said = [(service, _wan(reply, described)) for service, reply in zip(known, replies, strict=True)]
+        # A box may describe several connections: the one that has an address is in use.
+        (kind, url), told = min(said, key=lambda pair: (pair[1].wan is None, not pair[1].wanless))
+        if told.wan is None and not told.wanless:
+            return told
+        mappings, whole, unread = yield from self._table(url, kind)
+        return IgdAnswer(
+            described,
+            told.wan,
+            told.wanless,
+            told.asked,
+            mappings,
+            whole,
+            "; ".join(filter(None, (told.why, unread))),
+        )
+
+    def _table(
+        self, url: str, kind: str
+    ) -> Generator[
+        Sequence[Read], Sequence[Reply], tuple[tuple[tuple[int, UpnpMapping], ...] | None, bool, str]
+    ]:
+        """Ask for the table from its begin; return what was read, whether that is all, and else why not."""
+        found: list[tuple[int, UpnpMapping]] = []
+        first = 0
+        for count, most in TABLE_ROUNDS:
+            places = range(first, first + count)
+            seconds = min(self.seconds, most)
+            replies = yield tuple(
+                Read(
+                    f"igd.mapping.{place}",
+                    Look(LookKind.IGD_MAPPING, url, f"{kind} {place}"),
+                    seconds=seconds,
+                )
+                for place in places
+            )
+            for place, reply in zip(places, replies, strict=True):
+                held = _place(reply)
+                if held is None:
+                    return tuple(found), True, ""
+                if isinstance(held, str):
+                    return tuple(found) or None, False, held
+                if held.enabled:
+                    found.append((place, held.mapping))
+            first += count
+        return tuple(found), False, f"it has {first} mappings or more"
+
+
+def _silent(reply: Reply) -> str:
+    """Say why there is no answer; empty where there is one, be it a refusal."""
+    if not reply.whole:
+        return "its answer was cut off"
+    return reply.stderr or "no answer" if reply.status == 1 else ""
+
+
+def _wan(reply: Reply, described: Described) -> IgdAnswer:
+    said = "it did not tell its address on the internet side"
+    if _silent(reply):
+        return IgdAnswer(described, why=f"{said} ({_silent(reply)})")
+    if reply.status != 200:
+        return IgdAnswer(described, why=f"{said} (status {reply.status})")
+    try:
+        address = parse_external_address(reply.body)
+    except ParseError as error:
+        return IgdAnswer(described, why=f"{said} ({error})")
+    if address is None or address.is_unspecified:
+        why = "it says that it has no address on the internet side"
+        return IgdAnswer(described, wanless=True, asked=reply.id, why=why)
+    return IgdAnswer(described, address, asked=reply.id)
+
+
+def _place(reply: Reply) -> IgdMapping | str | None:
+    """Read one place of the table: a mapping, why it cannot be read, or None behind the end."""
+    if _silent(reply):
+        return f"its mappings cannot be read ({_silent(reply)})"
+    try:
+        if reply.status == 200:
+            return parse_mapping(reply.body)
+        if is_end_of_table(reply.body):
+            return None
+    except ParseError as error:
+        return f"its mappings cannot be read ({error})"
+    return f"it did not list its mappings (status {reply.status})"

@@ -1,0 +1,348 @@
+"""Plex Media Server. plexapi reads with us where a change will follow, over an adapter that only hands on our answers.
+
+`/myplex/account` carries the owner's token, so that its raw document is never kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import urlsplit
+from xml.etree import ElementTree as ET
+
+from msgspec import Struct
+
+from plexops.drivers.base import Observation, Unrenderable
+from plexops.drivers.plex.answers import ACCOUNT, IDENTITY, Reader, document, flag, port, read_words
+from plexops.model.change import Change, inverse
+from plexops.model.exchange import Call, Expect, Read, Reply, Script, Write
+from plexops.model.plan import shown
+from plexops.model.resources.plex_remote_access import RemoteAccess
+from plexops.model.snapshot import FOREIGN, Entry, Fact, FactValue, Kind, KindState, Role, Snapshot
+from plexops.pattern import Pattern
+from plexops.structs import replace
+
+#: The hidden trio, and what else of the settings counts (facts: Plex's `/:/prefs`, 155 settings).
+_PUBLISH = "PublishServerOnPlexOnlineKey"
+_MANUAL = "ManualPortMappingMode"
+_PORT = "ManualPortMappingPort"
+_LAST_AUTOMATIC = "LastAutomaticMappedPort"
+_RELAY = "RelayEnabled"
+_SECURE = "secureConnections"
+_CUSTOM = "customConnections"
+_ALLOWED = "allowedNetworks"
+_INTERFACE = "PreferredNetworkInterface"
+#: 2 is of old releases.
+_SECURE_WORDS: Mapping[str, str] = {"0": "required", "1": "preferred", "2": "disabled"}
+#: Facts by the setting that holds them as text.
+_TEXTS: Mapping[str, str] = {
+    "plex.custom_connections": _CUSTOM,
+    "plex.allowed_networks": _ALLOWED,
+    "plex.interface": _INTERFACE,
+}
+
+#: How flags and ports are read.
+_READERS: Mapping[str, Reader] = {
+    **dict.fromkeys((_PUBLISH, _MANUAL, _RELAY), flag),
+    **dict.fromkeys((_PORT, _LAST_AUTOMATIC), port),
+}
+#: What holds an answer, by the read.
+_TAGS: Mapping[str, str] = {
+    **dict.fromkeys(("identity", "root", "prefs", "sessions"), "MediaContainer"),
+    "account": "MyPlex",
+}
+
+#: A PUT that switches publishing can take 25 s to be answered while UPnP times out.
+_PUT_SECONDS = 60.0
+
+REFRESH = Write(
+    Call("PUT", "/myplex/refreshReachability", accept="any"),
+    Expect(statuses=frozenset({200})),
+)
+REFRESH_WORDS = "PUT /myplex/refreshReachability (a nudge: it changes no setting)"
+
+_READS: tuple[Read, ...] = (
+    Read("identity", Call("GET", "/identity", accept="xml")),
+    Read("root", Call("GET", "/", accept="xml")),
+    Read("prefs", Call("GET", "/:/prefs", accept="xml")),
+    # It carries the owner's token.
+    Read("account", Call("GET", "/myplex/account", accept="xml"), hides=("authToken", "username", "email")),
+)
+
+
+class PlexDriver(Struct, frozen=True):
+    """Plex's own settings and its verdict about the way in.
+
+    `thorough`: who is served through the relay, and what time it is, as well. `logs`: its log, where no other read gave it.
+    `token`: the requests bear one. `twice`: plexapi reads the settings too, and both must agree: a change will rest on
+    them. Its import takes longer than an audit's whole look at Plex.
+    """
+
+    thorough: bool = False
+    logs: bool = False
+    token: bool = True
+    twice: bool = False
+
+    @property
+    def kinds(self) -> frozenset[Kind]:
+        """The kind that Plex keeps."""
+        return frozenset({Kind.PLEX_REMOTE_ACCESS})
+
+    def observe(self) -> Observation:
+        """Ask for identity, status, settings and account in one round."""
+        replies = yield (*_READS, *self._more())
+        by_id = {reply.id: reply for reply in replies}
+        snapshot = self._understand(by_id)
+        return self._with_log(snapshot, by_id) if self.logs else snapshot
+
+    def _more(self) -> tuple[Read, ...]:
+        found: tuple[Read, ...] = ()
+        if self.thorough:
+            from plexops.drivers.plex.sessions import SESSIONS_READ
+
+            found = (SESSIONS_READ,)
+        if self.logs:
+            from plexops.drivers.plex.log import LOGS_READ
+
+            found = (*found, LOGS_READ)
+        return found
+
+    def _understand(self, by_id: Mapping[str, Reply]) -> Snapshot:
+        said = {
+            name: document(by_id[name], tag, token=self.token) for name, tag in _TAGS.items() if name in by_id
+        }
+        facts, reasons = read_words(IDENTITY, said["identity"], "plex.identity")
+        of_account, why = read_words(ACCOUNT, said["account"], "plex.account")
+        facts, reasons = facts | of_account, reasons | why
+        facts |= _subscription(said)
+        if self.thorough:
+            from plexops.drivers.plex.sessions import relayed_sessions
+
+            relayed = relayed_sessions(said["sessions"])
+            if isinstance(relayed, str):
+                reasons["plex.relayed_sessions"] = relayed
+            else:
+                facts["plex.relayed_sessions"] = Fact("plex.relayed_sessions", relayed, "plex.sessions")
+            facts |= _time(by_id)
+        settings = _settings(said, by_id, twice=self.twice)
+        if isinstance(settings, str):
+            reasons[Kind.PLEX_REMOTE_ACCESS] = settings
+            return _snapshot(facts, (), KindState.UNKNOWN, reasons)
+        if (relay := settings.get(_RELAY)) is not None:
+            facts["plex.relay"] = Fact("plex.relay", relay, "plex.prefs")
+        facts |= _setting_facts(settings)
+        facts |= _preferred(said["prefs"], str(settings.get(_INTERFACE) or "").strip())
+        entry = _entry(settings)
+        if entry is None:
+            reasons[Kind.PLEX_REMOTE_ACCESS] = (
+                "Plex does not say its settings of remote access, or not as it should"
+            )
+            return _snapshot(facts, (), KindState.UNKNOWN, reasons)
+        return _snapshot(facts, (entry,), KindState.PRESENT, reasons)
+
+    def _with_log(self, snapshot: Snapshot, replies: Mapping[str, Reply]) -> Snapshot:
+        from plexops.drivers.plex.log import LOGS_READ, understand_logs
+
+        log = understand_logs(replies[LOGS_READ.id], token=self.token)
+        reasons: dict[str, str] = {Kind.LOG_EVENT: log.reason} if log.reason else {}
+        return replace(
+            snapshot,
+            entries=(*snapshot.entries, *log.entries),
+            kinds=MappingProxyType({**snapshot.kinds, Kind.LOG_EVENT: log.state}),
+            reasons=MappingProxyType({**snapshot.reasons, **reasons}),
+        )
+
+    def look_by_hand(self, kind: Kind) -> str:
+        """Name where a person sees it."""
+        del kind
+        return "GET /:/prefs, or Plex Web: Settings > Remote Access"
+
+    def script(self, change: Change, now: Snapshot) -> Script:
+        """Render one PUT with all the keys that differ. Raises Unrenderable."""
+        found = now.of(Kind.PLEX_REMOTE_ACCESS)
+        if len(found) != 1 or found[0].values is None:
+            raise Unrenderable("Plex's settings are unknown")
+        back = inverse(change)
+        have: RemoteAccess = found[0].values
+        undo = () if back is None else _put(_keys(back.want, change.want))
+        return Script(writes=_put(_keys(change.want, have)), undo=tuple(shown(write) for write in undo))
+
+
+def _snapshot(
+    facts: Mapping[str, Fact], entries: tuple[Entry, ...], state: KindState, reasons: Mapping[str, str]
+) -> Snapshot:
+    kinds = MappingProxyType({Kind.PLEX_REMOTE_ACCESS: state})
+    return Snapshot(Role.PLEX, MappingProxyType(facts), entries, kinds, MappingProxyType(dict(reasons)))
+
+
+def _time(replies: Mapping[str, Reply]) -> dict[str, Fact]:
+    """Tell the time in UTC as the newest answer that was dated gives it; nothing where none was."""
+    from email.utils import parsedate_to_datetime
+
+    for name in ("logs", "identity"):
+        try:
+            moment = parsedate_to_datetime(replies[name].date) if name in replies else None
+            moment = moment.astimezone(UTC) if moment is not None and moment.tzinfo is not None else None
+        except (ValueError, OverflowError):
+            continue
+        if moment is not None:
+            return {"plex.time": Fact("plex.time", moment.replace(tzinfo=None).isoformat(), f"plex.{name}")}
+    return {}
+
+
+def _subscription(said: Mapping[str, ET.Element | str]) -> dict[str, Fact]:
+    """Tell whether the owner has Plex Pass: the server's own word, else the account's."""
+    for name, attribute in (("root", "myPlexSubscription"), ("account", "subscriptionActive")):
+        root = said[name]
+        word = None if isinstance(root, str) else flag(root.attrib.get(attribute, ""))
+        if word is not None:
+            return {"plex.subscription": Fact("plex.subscription", word, f"plex.{name}")}
+    return {}
+
+
+def _setting_facts(settings: Mapping[str, Any]) -> dict[str, Fact]:
+    found: dict[str, FactValue] = {
+        name: str(settings[setting]).strip()
+        for name, setting in _TEXTS.items()
+        if settings.get(setting) is not None
+    }
+    secure = _SECURE_WORDS.get(str(settings.get(_SECURE)))
+    if secure is not None:
+        found["plex.secure"] = secure
+    return {name: Fact(name, value, "plex.prefs") for name, value in found.items()}
+
+
+#: A choice of the list of interfaces, as `eth0:eth0 (192.168.1.50)`; the first is `:Any`.
+_CHOICE = Pattern(r"(?P<name>[^:]+):.*\((?P<address>[0-9]{1,3}(?:\.[0-9]{1,3}){3})\)")
+_ANY = ":Any"
+
+
+def _preferred(prefs: ET.Element | str, name: str) -> dict[str, Fact]:
+    """Give the address of the interface that Plex prefers, by Plex's own list; nothing where it has no list.
+
+    plexapi reads the list of no setting that is text.
+    """
+    rows = [] if isinstance(prefs, str) else prefs.findall(f"Setting[@id='{_INTERFACE}']")
+    choices = rows[0].attrib.get("enumValues", "").split("|") if rows else []
+    if not name or not choices or choices[0] != _ANY:
+        return {}
+    if not any(choice.partition(":")[0] == name for choice in choices):
+        return {"plex.interface_address": Fact("plex.interface_address", "", "plex.prefs")}
+    for found in filter(None, map(_CHOICE.fullmatch, choices)):
+        if found["name"] == name:
+            return {"plex.interface_address": Fact("plex.interface_address", found["address"], "plex.prefs")}
+    return {}
+
+
+def _settings(
+    said: Mapping[str, ET.Element | str], replies: Mapping[str, Reply], *, twice: bool
+) -> dict[str, str | bool | int | None] | str:
+    """Read the settings that count, or say why not. None: not understood. `twice`: by plexapi as well."""
+    root, prefs = said["root"], said["prefs"]
+    if isinstance(root, str) or isinstance(prefs, str):
+        return root if isinstance(root, str) else str(prefs)
+    rows = {row.attrib.get("id", ""): row.attrib for row in prefs}
+    found = {
+        name: _understood(name, rows[name]) for name in (*_READERS, *_TEXTS.values(), _SECURE) if name in rows
+    }
+    if not twice:
+        return found
+    again = _by_plexapi(replies)
+    if isinstance(again, str):
+        return again
+    # It takes any word for a flag that is off: what it reads otherwise is not understood.
+    return {name: value if again.get(name) == value else None for name, value in found.items()}
+
+
+def _understood(name: str, row: Mapping[str, str]) -> str | bool | int | None:
+    """Give a setting's value where it is what the setting can have, else None."""
+    word = row.get("value", "")
+    if name in _READERS:
+        read = _READERS[name](word)
+        return read if isinstance(read, int) else None
+    return word if name == _SECURE or row.get("type") == "text" else None
+
+
+def _by_plexapi(replies: Mapping[str, Reply]) -> dict[str, str | bool | int] | str:
+    """Let plexapi read the settings, from the replies that are already here; or say why not."""
+    from plexapi.exceptions import PlexApiException
+    from plexapi.server import PlexServer
+
+    session: Any = _Answered({"/": replies["root"].body, "/:/prefs": replies["prefs"].body})
+    server: Any = PlexServer
+    try:
+        settings = server("http://plex.invalid", token="", session=session).settings
+        return {s.id: str(s.value) if s.id == _SECURE else s.value for s in settings.all()}
+    except (ValueError, TypeError, LookupError, AttributeError, PlexApiException) as reason:
+        # plexapi raises a bare ValueError for an attribute that is no number or flag.
+        return f"Plex's settings are not understood: {reason!r}"
+
+
+def _entry(settings: Mapping[str, Any]) -> Entry | None:
+    wanted = (
+        settings.get(_PUBLISH),
+        settings.get(_MANUAL),
+        settings.get(_PORT),
+        settings.get(_LAST_AUTOMATIC, 0),
+    )
+    if None in wanted:
+        return None
+    values = RemoteAccess(
+        enabled=bool(settings[_PUBLISH]),
+        manual=bool(settings[_MANUAL]),
+        manual_port=int(settings[_PORT]),
+        last_automatic_port=int(settings.get(_LAST_AUTOMATIC, 0)),
+    )
+    raw = {name: _word(settings[name]) for name in (_PUBLISH, _MANUAL, _PORT)}
+    return Entry(
+        Kind.PLEX_REMOTE_ACCESS, values, MappingProxyType(raw), FOREIGN, "prefs", "plex.prefs", label="Plex"
+    )
+
+
+def _word(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _keys(want: RemoteAccess, have: RemoteAccess) -> dict[str, bool | int]:
+    """Give the settings that differ: writes happen only on change, and all in one request."""
+    pairs: tuple[tuple[str, bool | int, bool | int], ...] = (
+        (_MANUAL, want.manual, have.manual),
+        (_PORT, want.manual_port, have.manual_port),
+        (_PUBLISH, want.enabled, have.enabled),
+    )
+    return {name: wanted for name, wanted, had in pairs if wanted != had}
+
+
+def _put(keys: Mapping[str, bool | int]) -> tuple[Write, ...]:
+    if not keys:
+        return ()
+    query = tuple((name, str(int(value))) for name, value in keys.items())
+    call = Call("PUT", "/:/prefs", query=query, accept="any")
+    return (Write(call, Expect(statuses=frozenset({200})), seconds=_PUT_SECONDS),)
+
+
+class _Answered:
+    """A session for plexapi that answers from replies and raises on anything else: it cannot reach the network."""
+
+    def __init__(self, bodies: Mapping[str, str]) -> None:
+        self._bodies = bodies
+        self.headers: dict[str, str] = {}
+
+    def get(self, url: str, **_: object) -> _Response:
+        path = urlsplit(url).path or "/"
+        if path not in self._bodies:
+            raise LookupError(f"plexapi asked for {path}, which was not read")
+        return _Response(self._bodies[path])
+
+
+class _Response(Struct, frozen=True):
+    """What plexapi looks at of a response."""
+
+    text: str
+    status_code: int = 200
+
+    @property
+    def content(self) -> bytes:
+        return self.text.encode()

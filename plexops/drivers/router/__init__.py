@@ -1,0 +1,1 @@
+"""Routers, each by its profile."""

@@ -1,0 +1,269 @@
+"""Check a profile as a whole before anything is asked: reads only read, templates quote, names are known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
+
+from plexops.drivers.answers import PACKETS
+from plexops.drivers.requests import CompiledRequest, compile_request, language_of
+from plexops.drivers.router.rows import READ_FIELDS
+from plexops.drivers.windows import CompiledWindow, compile_window
+from plexops.languages.posix_reads import loses_status
+from plexops.languages.template import TemplateProblem
+from plexops.model.errors import Place, PlexopsError, Problem
+from plexops.model.facts import FACTS
+from plexops.model.fields import FieldType
+from plexops.model.profile import FactSpec, Profile, ReadSpec, Request, ResourceSpec, Speaks
+from plexops.model.resources import KINDS
+from plexops.model.snapshot import Kind
+from plexops.parsers import PARSERS
+from plexops.pattern import Pattern
+
+if TYPE_CHECKING:
+    from jmespath.parser import ParsedResult
+
+_WORD = Pattern(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+#: What a driver of ours may ask, with arguments of its own, and a profile may not: others than the device, its
+#: environment, and files that hold keys or are a person's.
+_NOT_FOR_PROFILES = Pattern(
+    r"^(?:curl|ping|getent|printenv)\b|^grep(?: -\S+)* -[A-Za-z]*r(?! ''(?: /etc/dnsmasq\S*)+$)|[ =]/(?:root|home)\b|/\."
+    r"|\.(?:key|pem|p12|pfx)\b|/etc/(?:ssl|wireguard|openvpn|ppp)\b"
+)
+#: HTTP requests of a profile's reads end in a word that only reads, whatever the method.
+_READING_PATH = Pattern(
+    r"/(?:search|get|status|info|list|export|show|backups)(?:_[a-z_]+|[A-Z][A-Za-z]*)?(?:/this)?$|/interfaces_info$|/search$"
+    r"|/pf_statistics/rules$"
+)
+
+
+class CompiledFact(Struct, frozen=True):
+    """A fact with its expression ready."""
+
+    spec: FactSpec
+    take: Any
+
+
+class CompiledResource(Struct, frozen=True):
+    """One kind (of one backend) with its templates ready. `variables` are the types they were checked for."""
+
+    spec: ResourceSpec
+    rows: Any
+    variables: Mapping[str, FieldType]
+    #: Facts of the device that the templates name as `fact_x_name`.
+    facts: tuple[str, ...] = ()
+    create: tuple[CompiledRequest, ...] = ()
+    update: tuple[CompiledRequest, ...] = ()
+    delete: tuple[CompiledRequest, ...] = ()
+    adopt: tuple[CompiledRequest, ...] = ()
+    adopt_unset: tuple[CompiledRequest, ...] = ()
+    apply: tuple[CompiledRequest, ...] = ()
+    again: tuple[CompiledRequest, ...] = ()
+
+
+class CompiledProfile(Struct, frozen=True):
+    """A profile that was found to be sound."""
+
+    profile: Profile
+    facts: tuple[CompiledFact, ...] = ()
+    resources: Mapping[Kind, tuple[CompiledResource, ...]] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    window: CompiledWindow | None = None
+
+
+class _Problems:
+    """What was found wrong, gathered so that all of it is told at once."""
+
+    def __init__(self) -> None:
+        self.found: list[Problem] = []
+
+    def add(self, code: str, reason: str, cure: str, place: Place | None, path: str) -> None:
+        self.found.append(Problem(code, reason, cure, place=place, path=path))
+
+
+def compile_profile(profile: Profile) -> CompiledProfile:
+    """Check and prepare a profile. Raises PlexopsError with every problem of it."""
+    problems = _Problems()
+    for read in profile.reads.values():
+        _check_read(profile, read, problems)
+    facts = tuple(f for f in (_fact(profile, spec, problems) for spec in profile.facts) if f is not None)
+    resources = {
+        kind: tuple(_resource(profile, spec, problems) for spec in specs)
+        for kind, specs in profile.resources.items()
+    }
+    window: CompiledWindow | None = None
+    if profile.window is not None:
+        window, unsound = compile_window(profile, profile.window)
+        problems.found += unsound
+    packets = profile.packets
+    name = "" if packets is None or packets.configured is None else packets.configured[0]
+    if packets is not None and name and name not in profile.reads:
+        problems.add(
+            "PLX-D404",
+            f"there is no read {name!r}",
+            "Name one of `reads`.",
+            packets.place,
+            "packets.configured",
+        )
+    if problems.found:
+        raise PlexopsError(problems.found)
+    return CompiledProfile(profile, facts, MappingProxyType(resources), window)
+
+
+def _check_read(profile: Profile, read: ReadSpec, problems: _Problems) -> None:
+    path = f"reads.{read.id}"
+    if read.parse not in PARSERS:
+        known = ", ".join(sorted(PARSERS))
+        problems.add(
+            "PLX-D402", f"there is no parser {read.parse!r}", f"Use one of: {known}.", read.place, path
+        )
+    if read.whole:
+        _expression(read.whole, read.place, f"{path}.whole", problems)
+    if profile.speaks is Speaks.POSIX and _NOT_FOR_PROFILES.search(read.run):
+        refused: str | None = "it asks others than the device, or for what is a person's or a key"
+    elif read.run and profile.speaks is Speaks.JSON:
+        refused = "a device that speaks JSON has no command line"
+    elif read.run:
+        refused = language_of(profile.speaks).refuse_read(read.run)
+    else:
+        # `…/del_rule/get` ends in a word that reads, and deletes: the words before it count as well.
+        refused = language_of(Speaks.JSON).refuse_read(f"{read.method} {read.path}")
+        if refused is None and not _READING_PATH.search(read.path):
+            refused = f"{read.path} is not a path known to only read"
+    if refused:
+        problems.add(
+            "PLX-D401",
+            f"this read could write: {refused}",
+            "A read must be on the allow-list.",
+            read.place,
+            path,
+        )
+    elif read.run and profile.speaks is Speaks.POSIX and loses_status(read.run):
+        problems.add(
+            "PLX-D401",
+            "a failure of this read would look like an empty answer: behind a pipe its own status is lost",
+            "Leave the pipe out.",
+            read.place,
+            path,
+        )
+
+
+def _fact(profile: Profile, spec: FactSpec, problems: _Problems) -> CompiledFact | None:
+    path = f"facts.{spec.name}"
+    if spec.name not in FACTS and not spec.name.startswith("x."):
+        problems.add(
+            "PLX-D403",
+            f"there is no fact {spec.name!r}",
+            "A fact of your own starts with `x.`.",
+            spec.place,
+            path,
+        )
+    for read in (read for read in spec.reads if read not in profile.reads):
+        problems.add("PLX-D404", f"there is no read {read!r}", "Name one of `reads`.", spec.place, path)
+    take = _expression(spec.take, spec.place, path, problems)
+    return None if take is None else CompiledFact(spec, take)
+
+
+def _expression(text: str, place: Place | None, path: str, problems: _Problems) -> ParsedResult | None:
+    import jmespath
+    from jmespath.exceptions import JMESPathError
+
+    try:
+        return jmespath.compile(text)
+    except JMESPathError as reason:
+        said = str(reason).splitlines()[0]
+        problems.add("PLX-D405", f"this is no JMESPath expression: {said}", "See jmespath.org.", place, path)
+        return None
+
+
+def fact_variable(name: str) -> str:
+    """Give the variable by which templates name a fact: `x.kea_subnet` is `fact_x_kea_subnet`."""
+    return "fact_" + name.replace(".", "_")
+
+
+def _variables(spec: ResourceSpec) -> dict[str, FieldType]:
+    """Give the variables of a resource's templates; a field with words of its own is bare where they all are."""
+    variables = {
+        "key": FieldType.KEY,
+        "window": FieldType.WORD,
+        **dict.fromkeys(("tag", "handle", "place"), FieldType.HANDLE),
+    }
+    resource = KINDS.get(spec.kind)
+    for item in () if resource is None else resource.fields:
+        mapped = spec.fields.get(item.name)
+        if mapped is not None and mapped.values:
+            words = [words[0] for words in mapped.values.values()]
+            bare = all(_WORD.fullmatch(word) for word in words)
+            variables[item.name] = FieldType.WORD if bare else FieldType.TEXT
+        else:
+            variables[item.name] = item.type
+    return variables
+
+
+_ADOPTION = {
+    "window": FieldType.WORD,
+    "handle": FieldType.HANDLE,
+    "field": FieldType.WORD,
+    "value": FieldType.TEXT,
+    "before": FieldType.TEXT,
+}
+
+
+def _resource(profile: Profile, spec: ResourceSpec, problems: _Problems) -> CompiledResource:
+    path = f"resources.{spec.kind}" + (f".backends.{spec.backend}" if spec.backend else "")
+    for read in filter(None, (spec.read, spec.ids, spec.in_force[0] if spec.in_force else "")):
+        if read not in profile.reads and not (read == PACKETS and profile.packets is not None):
+            problems.add("PLX-D404", f"there is no read {read!r}", "Name one of `reads`.", spec.place, path)
+    known = READ_FIELDS.get(spec.kind) or tuple(f.name for f in KINDS[spec.kind].fields)
+    for name in spec.fields:
+        if name not in known:
+            fields = ", ".join(known)
+            problems.add(
+                "PLX-D406", f"{spec.kind} has no field {name!r}", f"Its fields: {fields}.", spec.place, path
+            )
+    facts = {fact.name for fact in profile.facts}
+    serving = () if spec.serves is None else (spec.serves.fact, spec.serves.ranges)
+    for name in (name for name in serving if name and name not in facts):
+        reason = f"{spec.kind} is served by a fact {name!r} that there is not"
+        problems.add("PLX-D403", reason, "Name one of `facts`.", spec.place, path)
+    variables = _variables(spec)
+    private = {fact_variable(fact.name): fact.name for fact in profile.facts if fact.name.startswith("x.")}
+    variables |= dict.fromkeys(private, FieldType.HANDLE)
+
+    def compiled(
+        requests: tuple[Request, ...], names: Mapping[str, FieldType]
+    ) -> tuple[CompiledRequest, ...]:
+        made = (_request(profile, request, names, path, problems) for request in requests)
+        return tuple(request for request in made if request is not None)
+
+    create = compiled(spec.create, variables)
+    used = frozenset().union(*(request.names for request in create))
+    return CompiledResource(
+        spec=spec,
+        facts=tuple(name for variable, name in private.items() if variable in used),
+        rows=_expression(spec.rows, spec.place, path, problems) if spec.rows else None,
+        variables=MappingProxyType(variables),
+        create=create,
+        update=compiled(spec.update, variables),
+        delete=compiled(spec.delete, variables),
+        adopt=compiled(spec.adopt, _ADOPTION),
+        adopt_unset=compiled(spec.adopt_unset, _ADOPTION),
+        apply=compiled(spec.apply, {}),
+        again=compiled(spec.again, {**variables, "next": FieldType.HANDLE}),
+    )
+
+
+def _request(
+    profile: Profile, request: Request, names: Mapping[str, FieldType], path: str, problems: _Problems
+) -> CompiledRequest | None:
+    try:
+        return compile_request(request, profile.speaks, names, path)
+    except TemplateProblem as reason:
+        problems.add(
+            "PLX-D407", str(reason), "A value stands alone: the language quotes it.", request.place, path
+        )
+        return None

@@ -1,0 +1,265 @@
+"""From the device's rows to entries: words become the model's values by the profile's field maps."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from ipaddress import IPv4Address
+from typing import Any
+
+from plexops.model.entries import Lease, Neighbour, UpnpMapping
+from plexops.model.fields import FieldType, FieldValue
+from plexops.model.profile import FieldMap, ResourceSpec
+from plexops.model.resources import KINDS
+from plexops.model.resources.port_forward import ANYBODY, LIMITED
+from plexops.model.snapshot import FOREIGN, Entry, Kind, Owner
+from plexops.model.values import ALL_PORTS, Ports, Protocol, parse_mac
+
+#: One row of a device: text, or a list of texts.
+Row = Mapping[str, Any]
+Word = str | tuple[str, ...] | None
+
+_TRUE = frozenset({"true", "yes", "1", "on", "enabled"})
+_FALSE = frozenset({"false", "no", "0", "off", "disabled"})
+
+
+class NotUnderstood(ValueError):
+    """A row that the profile's maps cannot hold."""
+
+
+def raw_word(row: Row, name: str) -> Word:
+    """Give a device's own word; a list stays a list; a missing or empty field is None."""
+    value = row.get(name)
+    if value is None or value in ("", [], ()):
+        return None
+    if isinstance(value, list | tuple):
+        return tuple(str(item) for item in value)
+    return str(value)
+
+
+def text_of(word: Word) -> str:
+    """Give a word as one text."""
+    if word is None:
+        return ""
+    return word if isinstance(word, str) else " ".join(word)
+
+
+def matches(spec: ResourceSpec, row: Row) -> bool:
+    """Tell whether a row is of the kind: every `where` holds and no `unless` does."""
+    wanted = all(text_of(raw_word(row, name)) in words for name, words in spec.where.items())
+    return wanted and not any(text_of(raw_word(row, name)) in words for name, words in spec.unless.items())
+
+
+def model_word(field: FieldMap, row: Row) -> Word:
+    """Give what a field says in the model's words, after fallback, default and mapping."""
+    word = raw_word(row, field.name)
+    if word is None and field.fallback:
+        word = raw_word(row, field.fallback)
+    if word is None:
+        word = field.default
+    if field.contains:
+        if word is None:
+            return None
+        text = text_of(word)
+        inside = field.contains in re.split(r"[,\s]+", text.removeprefix("!"))
+        return "true" if inside is not text.startswith("!") else "false"
+    if not field.values or word is None:
+        return word
+    text = text_of(word)
+    for ours, theirs in field.values.items():
+        if text in theirs:
+            return ours
+    if field.otherwise is not None:
+        return field.otherwise
+    raise NotUnderstood(f"{field.name} is {text!r}")
+
+
+def flag(word: Word) -> bool | None:
+    """Read a flag; None where the device says nothing."""
+    text = text_of(word).lower()
+    if text in _TRUE:
+        return True
+    if text in _FALSE:
+        return False
+    if not text:
+        return None
+    raise NotUnderstood(f"{text!r} is neither true nor false")
+
+
+def typed(kind: FieldType, word: Word) -> FieldValue | tuple[str, ...] | None:
+    """Turn the model's word into a value of its type. Raises NotUnderstood for what does not fit."""
+    if word is None:
+        return None
+    text = text_of(word)
+    try:
+        match kind:
+            case FieldType.PORT | FieldType.PORTS:
+                return Ports.parse(text)
+            case FieldType.ADDRESS:
+                return IPv4Address(_over_ipv4(text).removesuffix("/32"))
+            case FieldType.MAC:
+                return tuple(parse_mac(part) for part in re.split(r"[,\s]+", text))
+            case FieldType.FLAG:
+                return flag(word)
+            case FieldType.PROTOCOL:
+                return Protocol(text.lower())
+            case FieldType.NUMBER:
+                return int(text)
+            case _:
+                return text
+    except NotUnderstood:
+        raise
+    except ValueError as reason:
+        raise NotUnderstood(str(reason)) from None
+
+
+def _over_ipv4(text: str) -> str:
+    """Give a host's address over IPv4, where a device lists one of each family (OPNsense: `192.168.1.50,fd00::50`)."""
+    found = [part for part in re.split(r"[,\s]+", text) if ":" not in part]
+    return found[0] if len(found) == 1 else text
+
+
+def entry_of(spec: ResourceSpec, row: Row, position: int, exhibit: str, own: str = "") -> Entry:
+    """Make one entry. A row that cannot be understood keeps its place with `values=None`.
+
+    `own` is the device's address on the internet side: what has to be sent there narrows nothing.
+    """
+    words: dict[str, Word] = {}
+    try:
+        for name, field in spec.fields.items():
+            words[name] = model_word(field, row)
+        strange = _strangers(spec, row)
+        if strange:
+            raise NotUnderstood(strange)
+        values = _build(spec, words, row, own)
+    except NotUnderstood:
+        values = None
+    names = {spec.owner_field, spec.order, *(f.name for f in spec.fields.values()), *spec.limits} - {""}
+    return Entry(
+        kind=spec.kind,
+        values=values,
+        raw={name: raw_word(row, name) for name in sorted(names)},
+        owner=_owner(spec, row),
+        handle=text_of(raw_word(row, spec.handle)) if spec.handle else str(position),
+        exhibit=exhibit,
+        position=position,
+        label=text_of(raw_word(row, spec.label)) if spec.label else "",
+        placed=spec.kind is Kind.PORT_FORWARD and not spec.order,
+    )
+
+
+def _strangers(spec: ResourceSpec, row: Row) -> str:
+    """Give what a row also matches on that the maps do not hold; empty where it is all understood."""
+    if text_of(raw_word(row, "understood")) == "0":
+        return "the parser could not read all that it matches on"
+    if spec.ignores is None:
+        return ""
+    known = (
+        {f.name for f in spec.fields.values()}
+        | {f.fallback for f in spec.fields.values()}
+        | set(spec.ignores)
+    )
+    strangers = sorted(name for name in row if name not in known and raw_word(row, name) is not None)
+    return f"it also matches on {', '.join(strangers)}" if strangers else ""
+
+
+def _owner(spec: ResourceSpec, row: Row) -> Owner:
+    if not spec.owner_field:
+        return FOREIGN
+    before, _, after = spec.owner_like.partition("{key}")
+    pattern = re.escape(before) + r"([a-z][a-z0-9_]{0,19})" + re.escape(after)
+    found = re.fullmatch(pattern, text_of(raw_word(row, spec.owner_field)))
+    return Owner(found[1]) if found else FOREIGN
+
+
+#: Words for all senders, all ports and all times (RouterOS' `time` with all its days).
+_EVERYTHING = frozenset({"0.0.0.0/0", ANYBODY, "0-65535", "1-65535"})
+_DAYS = frozenset({"sun", "mon", "tue", "wed", "thu", "fri", "sat"})
+
+
+def _narrows(word: Word, own: str) -> bool:
+    """Tell whether a limit keeps out any of what comes in over IPv4 from the internet."""
+    text = text_of(word).lower()
+    if not text or text in _EVERYTHING or (own and text.removesuffix("/32") == own):
+        return False
+    return {part[:3] for part in re.split(r"[,\s]+", text.removeprefix("0s-1d,"))} != _DAYS
+
+
+def _build(spec: ResourceSpec, words: Mapping[str, Word], row: Row, own: str) -> Any:
+    reader = _READERS.get(spec.kind)
+    if reader is not None:
+        return reader(words)
+    resource = KINDS[spec.kind]
+    fields = {name: typed(resource.field(name).type, word) for name, word in words.items()}
+    narrowed = [name for name in spec.limits if _narrows(raw_word(row, name), own)]
+    if "source" in fields and not _narrows(text_of(words["source"]), ""):
+        fields["source"] = ANYBODY
+    if narrowed:
+        if "source" not in {f.name for f in resource.fields}:
+            raise NotUnderstood(f"it is narrowed by {', '.join(narrowed)}")
+        limits = LIMITED + ", ".join(f"{name} {text_of(raw_word(row, name))}" for name in narrowed)
+        source = fields.get("source")
+        fields["source"] = limits if source in (None, "", ANYBODY) else f"{source} {limits}"
+    try:
+        return resource.build(fields)
+    except (KeyError, ValueError) as reason:
+        raise NotUnderstood(f"it is no whole {spec.kind}: {reason}") from None
+
+
+def _ports(word: Word) -> Ports | None:
+    value = typed(FieldType.PORTS, word)
+    return value if isinstance(value, Ports) else None
+
+
+def _protocol(word: Word) -> Protocol | None:
+    value = typed(FieldType.PROTOCOL, word)
+    return value if isinstance(value, Protocol) else None
+
+
+def _address(word: Word) -> IPv4Address:
+    value = typed(FieldType.ADDRESS, word)
+    if not isinstance(value, IPv4Address):
+        raise NotUnderstood("it has no address")
+    return value
+
+
+def _mac(word: Word) -> str:
+    macs = typed(FieldType.MAC, word)
+    if not isinstance(macs, tuple):
+        raise NotUnderstood("it has no MAC address")
+    return macs[0]
+
+
+def _lease(words: Mapping[str, Word]) -> Lease:
+    return Lease(_mac(words.get("mac")), _address(words.get("address")), text_of(words.get("name")))
+
+
+def _neighbour(words: Mapping[str, Word]) -> Neighbour:
+    current = flag(words.get("current")) is True
+    return Neighbour(_mac(words.get("mac")), _address(words.get("address")), current)
+
+
+def _upnp_mapping(words: Mapping[str, Word]) -> UpnpMapping:
+    external = _ports(words.get("external_port")) or ALL_PORTS
+    return UpnpMapping(
+        external_port=external,
+        address=_address(words.get("address")),
+        port=_ports(words.get("port")) or external,
+        protocol=_protocol(words.get("protocol")) or Protocol.BOTH,
+        name=text_of(words.get("name")),
+    )
+
+
+#: What is read and never made has its own small builders.
+_READERS: Mapping[Kind, Callable[[Mapping[str, Word]], Any]] = {
+    Kind.LEASE: _lease,
+    Kind.NEIGHBOUR: _neighbour,
+    Kind.UPNP_MAPPING: _upnp_mapping,
+}
+
+#: The fields that a profile may map for them.
+READ_FIELDS: Mapping[Kind, tuple[str, ...]] = {
+    Kind.LEASE: ("mac", "address", "name"),
+    Kind.NEIGHBOUR: ("mac", "address", "current"),
+    Kind.UPNP_MAPPING: ("external_port", "address", "port", "protocol", "name"),
+}

@@ -1,0 +1,121 @@
+"""What a device acts by, where that is not what it has saved; and where a deleted entry is made again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+from plexops.drivers.answers import Answer
+from plexops.drivers.router.compile import CompiledResource
+from plexops.drivers.router.rows import text_of
+from plexops.model.change import Action, Change
+from plexops.model.exchange import Json
+from plexops.model.fields import FieldType, Typed
+from plexops.model.packets import Box
+from plexops.model.resources import KINDS
+from plexops.model.snapshot import Entry, Fact, Kind, KindState, Snapshot
+from plexops.structs import replace
+
+#: More than any device holds.
+_LAST = 9999
+
+
+def with_what_acts(
+    seen: Snapshot,
+    resources: Mapping[Kind, Sequence[CompiledResource]],
+    answers: Mapping[str, Answer],
+    box: Box | None,
+) -> Snapshot:
+    """Add what of each kind is not in force. What the device does not tell is unknown, never as saved."""
+    for kind, backends in resources.items():
+        spec = backends[0].spec
+        if spec.in_force is None and any(one.apply for one in backends):
+            seen = replace(seen, saved_only=seen.saved_only | {kind})
+        elif spec.in_force is not None and seen.state(kind) is KindState.PRESENT:
+            seen = _compared(seen, kind, spec.in_force[0], answers, box)
+    return seen
+
+
+def _compared(
+    seen: Snapshot, kind: Kind, read: str, answers: Mapping[str, Answer], box: Box | None
+) -> Snapshot:
+    answer, exhibit = answers[read], f"{seen.role}.{read}"
+    problem = answer.problem or (f"the device has no {read}" if answer.absent else "")
+    found: tuple[str, ...] = ()
+    if not problem:
+        from plexops.drivers.rulesets.pf_loaded import (
+            not_in_force,  # of one family: the others do not load it
+        )
+
+        rows, interfaces = (_rows(answers[name]) for name in ("forwards", "interfaces"))
+        try:
+            found = not_in_force(rows, interfaces, answer.value, box.internet_side if box else "")
+        except ValueError as reason:
+            problem = str(reason)
+    if problem:
+        why = f"what is in force is not known: {problem}"
+        return _unknown(seen, kind, why, {**seen.reasons, "pending": why})
+    facts = {**seen.facts, "pending": Fact("pending", "\n".join(found), exhibit)}
+    seen = replace(seen, facts=MappingProxyType(facts))
+    if not found:
+        return seen
+    return replace(_unknown(seen, kind, found[0], seen.reasons), unapplied=seen.unapplied | {kind})
+
+
+def _unknown(seen: Snapshot, kind: Kind, why: str, reasons: Mapping[str, str]) -> Snapshot:
+    """Leave the kind unknown, and with it what translates destinations there."""
+    box = seen.box
+    if box is not None:
+        chains = {
+            name: replace(chain, unread=why) if chain.hook is not None and chain.hook.nat else chain
+            for name, chain in box.chains.items()
+        }
+        box = replace(box, chains=MappingProxyType(chains))
+    kinds = MappingProxyType({**seen.kinds, kind: KindState.UNKNOWN})
+    return replace(seen, kinds=kinds, reasons=MappingProxyType({**reasons, kind: why}), box=box)
+
+
+def _rows(answer: Answer) -> Sequence[Mapping[str, Json]]:
+    rows = answer.value.get("rows") if isinstance(answer.value, Mapping) else None
+    return rows if isinstance(rows, list) else ()
+
+
+def is_only_applied(
+    resource: CompiledResource, change: Change, now: Snapshot, found: Sequence[Entry]
+) -> bool:
+    """Tell whether it is saved as wanted already, and only has to take effect: a script died before its last request."""
+    if change.kind not in now.unapplied | now.saved_only or not resource.apply:
+        return False
+    if change.action is Action.DELETE:
+        return not found
+    made = len(found) == 1 and found[0].values is not None
+    return (
+        change.action is Action.CREATE
+        and made
+        and not KINDS[change.kind].differs(change.want, found[0].values)
+    )
+
+
+def made_again(resource: CompiledResource, change: Change, now: Snapshot) -> dict[str, Typed]:
+    """Give the words for making a deleted entry again where it stood; none where it is new, or was the last."""
+    if not resource.again or change.action is not Action.CREATE or change.at is None:
+        return {}
+    if any("next" in request.names for request in resource.again):
+        following = next((e for e in now.of(change.kind) if e.position >= change.at), None)
+        return {} if following is None else {"next": Typed(FieldType.HANDLE, following.handle)}
+    place = text_of(change.raw.get(resource.spec.order))
+    return {"place": Typed(FieldType.HANDLE, place)} if place else {}
+
+
+def place_of(change: Change, entry: Entry | None) -> Typed:
+    """Give the place at which an entry is written: its own, or that which it had; a new one stands behind all."""
+    at = change.at if change.at is not None else _LAST if entry is None else entry.position
+    return Typed(FieldType.HANDLE, str(at))
+
+
+def next_handle(box: Box, entry: Entry) -> str:
+    """Give the handle of the rule of the same chain that follows an entry; empty where it is the last."""
+    chain = box.chains.get(entry.values.chain)
+    handles = [] if chain is None else [rule.handle for rule in chain.rules]
+    at = handles.index(entry.handle) + 1 if entry.handle in handles else len(handles)
+    return handles[at] if at < len(handles) else ""

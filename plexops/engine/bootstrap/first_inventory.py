@@ -1,0 +1,259 @@
+"""From what was found around this computer to a first inventory: what is known is written, the rest is marked."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from ipaddress import IPv4Address
+
+from msgspec import Struct
+
+from plexops.engine.bootstrap.discovery import Reach, Surroundings, mac_of, runs_here
+from plexops.model.entries import UpnpMapping
+from plexops.model.errors import PlexopsError
+from plexops.model.quick import SeenGateway, SeenPlex
+from plexops.pattern import Pattern
+from plexops.transport.around.banners import ssh_version, web_title
+from plexops.transport.around.fetch import FetchError, fetch_here
+from plexops.transport.ssh_settings import SshSettings
+from plexops.transport.trust.verdict import OfferedKey
+from plexops.transport.workers import workers
+
+DOCKER_SOCKET = "/var/run/docker.sock"
+FIRST_PORT = 32500
+#: How a box gives its family away, most certain first: in what it says by UPnP and on its web page, then over SSH.
+_PAGES: tuple[tuple[str, str], ...] = (
+    (r"openwrt|\bluci\b", "openwrt"),
+    (r"mikrotik|routeros", "routeros"),
+    (r"opnsense", "opnsense"),
+)
+_BANNERS: tuple[tuple[str, str], ...] = (
+    (r"-ROSSSH", "routeros"),
+    (r"-dropbear", "openwrt"),
+    (r"-OpenSSH.*(?:Debian|Ubuntu|Raspbian)", "linux"),
+)
+_LOGIN = Pattern(r"[a-z_][a-z0-9_-]{0,31}")
+_YAML_WORDS = frozenset({"true", "false", "null"})
+
+
+class Family(Struct, frozen=True):
+    """Which profile a router seems to need, and by what it was recognised; `manual` where nothing tells."""
+
+    profile: str
+    evidence: str
+
+
+class ShownKey(Struct, frozen=True):
+    """A host key that a device showed now. Nobody has compared it yet."""
+
+    device: str
+    address: IPv4Address
+    key: OfferedKey
+
+
+class Proposal(Struct, frozen=True):
+    """A home as it was found: what an inventory of it would hold. None and empty are what was not found."""
+
+    site: str
+    router: IPv4Address | None
+    family: Family
+    plex: SeenPlex | None
+    mac: str
+    container: str
+    login: str
+    external_port: int
+    keys: tuple[ShownKey, ...]
+    #: Whether this computer is the Plex host.
+    here: bool = False
+
+
+def propose(
+    around: Surroundings,
+    plex: SeenPlex | None,
+    reach: Reach,
+    *,
+    site: str,
+    router: IPv4Address | None,
+    login: str,
+    docker: str = DOCKER_SOCKET,
+) -> Proposal:
+    """Ask router and Plex host what they show to anybody, all at once, and put it together."""
+    box = next((box for box in around.gateways if box.address == router), None)
+    here = plex is not None and runs_here(plex, reach)
+    hosts = [("router", router), ("server", None if plex is None or here else plex.address)]
+    with workers(4, "plexops-init") as pool:
+        family = pool.submit(guess_family, router, box, reach.answer_seconds)
+        container = pool.submit(_container, docker, local=plex is not None and plex.local)
+        keys = [
+            pool.submit(_host_key, f"{site}/{role}", address, reach.answer_seconds)
+            for role, address in hosts
+            if address is not None
+        ]
+        shown = tuple(key for future in keys if (key := future.result()) is not None)
+        return Proposal(
+            site,
+            router,
+            family.result(),
+            plex,
+            "" if plex is None else mac_of(plex, around.network, reach),
+            container.result(),
+            login if plex is not None and plex.local and _usable(login) else "",
+            _free_port(box),
+            shown,
+            here,
+        )
+
+
+def guess_family(router: IPv4Address | None, box: SeenGateway | None, seconds: float) -> Family:
+    """Guess the router's family by what it says by UPnP, on its web page and in its SSH version line."""
+    if router is None:
+        return Family("manual", "")
+    said = (
+        [] if box is None else [("by UPnP", t) for t in (box.software, box.maker, box.model, box.title) if t]
+    )
+    known = _match(_PAGES, said)
+    if known is not None:
+        return known
+    title = web_title(str(router), seconds=seconds)
+    banner = ssh_version(str(router), seconds=seconds)
+    return (
+        _match(_PAGES, [("its web page", title)])
+        or _match(_BANNERS, [("its SSH server", banner)])
+        or Family("manual", "")
+    )
+
+
+def _match(rules: Sequence[tuple[str, str]], said: Sequence[tuple[str, str]]) -> Family | None:
+    for pattern, profile in rules:
+        for where, text in said:
+            if re.search(pattern, text, re.IGNORECASE):
+                return Family(profile, f"{where}: {_comment(text)}")
+    return None
+
+
+def _container(docker: str, *, local: bool) -> str:
+    """Ask this computer's own Docker whether Plex runs in it; empty where it does not, or does not tell."""
+    if not local:
+        return ""
+    try:
+        listed = json.loads(fetch_here(docker, "/containers/json", 2.0, limit=512 * 1024).text)
+    except (FetchError, ValueError, RecursionError):
+        return ""
+    images = (
+        [item.get("Image") for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
+    )
+    plex = (isinstance(image, str) and re.search(r"\b(?:plex|pms-docker)\b", image) for image in images)
+    return "docker" if any(plex) else ""
+
+
+def _host_key(device: str, address: IPv4Address, seconds: float) -> ShownKey | None:
+    from plexops.transport.ssh.link import scan
+
+    try:
+        key = scan(SshSettings(device, str(address), connect_seconds=seconds, auth_seconds=seconds))
+    except PlexopsError:
+        return None
+    return ShownKey(device, address, key)
+
+
+def _free_port(box: SeenGateway | None) -> int:
+    """Give a port on the internet side that no mapping of somebody else holds."""
+    taken: Sequence[UpnpMapping] = () if box is None else box.mappings or ()
+    ports = (port for port in range(FIRST_PORT, 65536) if not any(port in m.external_port for m in taken))
+    return next(ports, FIRST_PORT)
+
+
+def _usable(login: str) -> bool:
+    return _LOGIN.fullmatch(login) is not None and login not in _YAML_WORDS
+
+
+def _comment(text: str) -> str:
+    """Make what a device says of itself fit for a comment: one line, cut, nothing that could end it."""
+    return "".join(char if char.isprintable() else " " for char in text)[:80].strip()
+
+
+def inventory_text(proposal: Proposal) -> str:
+    """Give the inventory. What is not known stands as a comment that says what belongs there."""
+    lines = [
+        "# Written by plexops init. It holds no secrets: a reference says where each one is.",
+        "# Each “to do” is something that could not be seen from here. Then: plexops check",
+        "",
+        "sites:",
+        f"  {proposal.site}:",
+        f"    vars: {{external_port: {proposal.external_port}}} # 1024 to 65535, never 32400",
+        *_router_lines(proposal),
+        *_server_lines(proposal),
+        *_plex_lines(proposal),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _router_lines(proposal: Proposal) -> list[str]:
+    family = proposal.family
+    if proposal.router is None:
+        return [
+            "    # to do: the router, as {profile: openwrt, address: 192.168.1.1, username: root}; plexops profiles list"
+        ]
+    lines = [
+        "    router:",
+        f"      profile: {family.profile} # {_why(family)}",
+        f"      address: {proposal.router}",
+    ]
+    logins = {
+        "openwrt": ["      username: root"],
+        "routeros": ["      username: admin # to do: your login there"],
+        "linux": [
+            "      # username: me # to do: your login there, if it is not your own name",
+            "      # params: {wan: eth0, lan: br-lan} # to do: its interfaces, if they are not called wan and lan",
+        ],
+        "opnsense": [
+            "      api_key: {env: PLEXOPS_OPNSENSE_KEY} # to do: made under System: Access: Users",
+            "      api_secret: {env: PLEXOPS_OPNSENSE_SECRET}",
+        ],
+    }
+    return [*lines, *logins.get(family.profile, [])]
+
+
+def _why(family: Family) -> str:
+    if family.profile == "manual":
+        return "to do: its family is not known; a person does there what plexops says (plexops profiles list)"
+    return f"recognised by what it says ({family.evidence}): correct it if that is wrong"
+
+
+def _server_lines(proposal: Proposal) -> list[str]:
+    plex = proposal.plex
+    if plex is None:
+        return ["    # to do: server: {address: 192.168.1.50, mac: 52:54:00:12:34:56, username: me}"]
+    lines = ["    server:", f"      address: {plex.address} # where it shall stay"]
+    lines.append(
+        f"      mac: {proposal.mac}"
+        if proposal.mac
+        else "      # mac: 52:54:00:12:34:56 # to do: the MAC address of its network card"
+    )
+    if proposal.here:
+        lines.append(
+            "      connection: local # plexops runs on the Plex host itself; to run it elsewhere, write username: me"
+        )
+    elif proposal.login:
+        lines.append(
+            f"      username: {proposal.login} # plexops logs in by SSH, also where it runs there itself"
+        )
+    else:
+        lines.append("      # username: me # to do: your login there; without one its firewall is not asked")
+    if proposal.login and proposal.login != "root":
+        lines.append("      become: {method: sudo, password: {ask: true}}")
+    return [*lines, f"      container: {proposal.container}"] if proposal.container else lines
+
+
+def _plex_lines(proposal: Proposal) -> list[str]:
+    plex = proposal.plex
+    if plex is None:
+        return ["    # to do: plex: {url: http://192.168.1.50:32400, token: {ask: true}}"]
+    token = (
+        "{from: server}"
+        if proposal.login or proposal.here
+        else "{ask: true} # or {env: PLEX_TOKEN}, {file: PATH}, {from: server}"
+    )
+    scheme = "https" if plex.secure else "http"
+    return ["    plex:", f"      url: {scheme}://{plex.address}:{plex.port}", f"      token: {token}"]

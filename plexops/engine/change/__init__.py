@@ -1,0 +1,1 @@
+"""Carry out a plan: mark, send, read back, prove, undo, recover, roll back."""

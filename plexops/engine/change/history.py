@@ -1,0 +1,127 @@
+"""What a run's journal says it did: the changes that it made, and how far each came."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from msgspec import Struct
+
+from plexops.evidence.folder import SiteFolder
+from plexops.evidence.journal import JournalText
+from plexops.evidence.run_folder import RunFolder
+from plexops.model.change import Change, beside
+from plexops.model.change_json import change_from_json, window_from_json
+from plexops.model.errors import PlexopsError, Problem
+from plexops.model.exchange import Window
+from plexops.model.snapshot import Role, Snapshot
+
+_Read = TypeVar("_Read")
+
+
+class PastStep(Struct, frozen=True):
+    """One change of a run. The journal's word is what was hoped; only a device says what is."""
+
+    index: int
+    change: Change
+    done: bool = False
+    undone: bool = False
+    #: It may stand: it was never seen to be ended. Whether it does is for the device to say.
+    window_open: bool = False
+    #: What stood beside it before, by `beside`.
+    stood: tuple[str, ...] = ()
+    #: What asks its window and ends it, whatever can be rendered by now; None: the journal does not tell.
+    window: Window | None = None
+
+    def stood_lately(self, now: Snapshot) -> tuple[str, ...]:
+        """Give what later looks have to show besides: what stands there now, if that is some of what stood then.
+
+        Between a run and its recovery people go on: what they took away meanwhile is no reason to doubt a look.
+        """
+        seen = beside(self.change, now)
+        return seen if set(seen) & set(self.stood) or not self.stood else self.stood
+
+
+class PastRun(Struct, frozen=True):
+    """All changes that a run began, in order, and how it judged its effect: empty where it did not come so far."""
+
+    steps: tuple[PastStep, ...]
+    verdict: str = ""
+    #: Where its marker may stand.
+    marked: frozenset[Role] = frozenset()
+
+    @property
+    def kept(self) -> bool:
+        """Whether the run meant to keep what it made, and nothing of it was put back since."""
+        return self.verdict in ("proven", "unknown") and not any(step.undone for step in self.steps)
+
+    @property
+    def made(self) -> tuple[PastStep, ...]:
+        """The changes that were made and not put back."""
+        return tuple(step for step in self.steps if step.done and not step.undone)
+
+
+def unsettled(folder: SiteFolder) -> tuple[RunFolder, ...]:
+    """Give the runs that began a change and never came to their end, or whose journal cannot be trusted.
+
+    Nothing is sent before its intent is on the disk, but the marker that keeps others out: what ended earlier (a look, a
+    plan that nobody approved) left nothing to settle.
+    """
+    return tuple(run for run in folder.unfinished() if _began(run))
+
+
+def _began(run: RunFolder) -> bool:
+    try:
+        kinds = [record.kind for record in run.journal().records]
+    except PlexopsError:
+        return True
+    return "intent" in kinds or ("fence" in kinds and "fence dropped" not in kinds)
+
+
+def read_past(journal: JournalText, run_id: str) -> PastRun:
+    """Read a verified journal. Raises PlexopsError PLX-R105 for records that this version cannot understand."""
+    changes: dict[int, Change] = {}
+    kinds: dict[int, set[str]] = {}
+    stood: dict[int, tuple[str, ...]] = {}
+    windows: dict[int, Window | None] = {}
+    verdict = ""
+    marked: frozenset[Role] = frozenset()
+    for record in journal.records:
+        if record.kind in ("fence", "fence dropped"):
+            marked = frozenset(Role(role) for role in _texts(record.data.get("roles")))
+        if record.kind == "effect":
+            verdict = str(record.data.get("verdict"))
+        index = record.data.get("step")
+        if not isinstance(index, int):
+            continue
+        kinds.setdefault(index, set()).add(record.kind)
+        if record.kind == "intent":
+            changes[index] = _read(change_from_json, record.data["change"], run_id)
+            window = record.data.get("window")
+            windows[index] = None if window is None else _read(window_from_json, window, run_id)
+            stood[index] = _texts(record.data.get("beside"))
+    steps = tuple(
+        PastStep(
+            index=index,
+            change=change,
+            done="done" in kinds[index],
+            undone="undone" in kinds[index],
+            window_open="confirmed" not in kinds[index],
+            stood=stood[index],
+            window=windows[index],
+        )
+        for index, change in sorted(changes.items())
+    )
+    return PastRun(steps, verdict, marked)
+
+
+def _texts(listed: object) -> tuple[str, ...]:
+    return tuple(str(item) for item in listed) if isinstance(listed, list) else ()
+
+
+def _read(reader: Callable[[Mapping[str, Any]], _Read], document: object, run_id: str) -> _Read:
+    try:
+        return reader(document)  # type: ignore[arg-type]
+    except (ValueError, KeyError, TypeError) as error:
+        reason = f"run {run_id} holds a change that this version cannot read ({type(error).__name__})"
+        raise PlexopsError(Problem("PLX-R105", reason, "Use the version of plexops that made it.")) from None

@@ -1,0 +1,1 @@
+"""Ask the devices of a site, and keep what they answer."""

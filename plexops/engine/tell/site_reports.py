@@ -1,0 +1,134 @@
+"""One site's part of a report, of a run that looks: what was seen."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+from plexops.engine.look.site import Home
+from plexops.engine.look.site_state import SiteState
+from plexops.engine.order import Log, Order
+from plexops.engine.tell.plex_web import plex_web
+from plexops.engine.tell.reporting import (
+    finding_report,
+    hops,
+)
+from plexops.model.errors import PlexopsError, Problem
+from plexops.model.finding import FINDING_EXIT, Finding, FindingStatus
+from plexops.model.run import SiteReport
+from plexops.model.snapshot import Kind, Role
+from plexops.model.status import ExitStatus, worst
+from plexops.runbook import conditions
+from plexops.runbook.situation import Situation
+from plexops.structs import replace
+
+NO_VANTAGE = "no vantage outside"
+
+#: Before the first request, and once another run might have been met: its marker came and went.
+NOTHING_SENT, NOTHING_CHANGED = "nothing was sent", "nothing was changed"
+
+
+def status_of(findings: Sequence[Finding], problems: Sequence[Problem], view_unfinished: str) -> ExitStatus:
+    """Give the exit status of an audit."""
+    statuses = [FINDING_EXIT[finding.status] for finding in findings]
+    if problems:
+        statuses.append(ExitStatus.INCOMPLETE)
+    if view_unfinished:
+        statuses.append(ExitStatus.BUSY)
+    return worst(statuses)
+
+
+def site_report(home: Home, state: SiteState, findings: Sequence[Finding], log: Log) -> SiteReport:
+    """Give what every part of a report has: the path, the findings, the exhibits."""
+    stop = next((f for f in findings if f.status is FindingStatus.STOPPED and f.kind is Kind.WAN), None)
+    wan = conditions.wan(state.view)
+    safe_stop = None
+    if stop is not None:
+        safe_stop = f"{wan.says}. plexops will not change any forward while this holds, with any flag."
+    return SiteReport(
+        name=home.view.name,
+        access=home.view.access,
+        outcome="",
+        safe_stop=safe_stop,
+        hops=hops(findings, state),
+        findings=tuple(finding_report(f) for f in findings),
+        plex_web=plex_web(Situation(state.view, home.tasks.external_port)),
+        exhibits=state.exhibits,
+        timeline=tuple(log.moments),
+        not_asked=not_asked(home),
+        asked=asked(home, state),
+        errors=state.problems,
+    )
+
+
+def unfinished_finding(run_id: str) -> Finding:
+    """Say that an interrupted run has to be settled first."""
+    return Finding(
+        FindingStatus.NOTE,
+        Role.ROUTER,
+        Kind.PORT_FORWARD,
+        "",
+        "An interrupted run",
+        have=f"run {run_id} was interrupted: settle it with `plexops recover`",
+    )
+
+
+def not_asked(home: Home) -> tuple[str, ...]:
+    """Name the stops that the inventory gives no access to."""
+    names = []
+    if home.drivers.router is None:
+        names.append("router")
+    if home.drivers.server is None:
+        names.append("server")
+    if home.drivers.plex is None:
+        names.append("Plex")
+    if not (home.access.site.vantages or home.access.site.checkers):
+        names.append(NO_VANTAGE)
+    return tuple(names)
+
+
+def asked(home: Home, state: SiteState, not_asked: str = "") -> tuple[str, ...]:
+    """Say what the services outside were asked and told. `not_asked`: why one was not asked, where that is known here."""
+    if not home.access.site.checkers:
+        return ()
+    from plexops.engine.look.checkers import account_of
+
+    return account_of(home.access.site.checkers, state.view.of(Role.OUTSIDE), not_asked)
+
+
+def audited_report(
+    home: Home, state: SiteState, findings: Sequence[Finding], log: Log, order: Order
+) -> SiteReport:
+    """Give the part of an audit."""
+    status = status_of(findings, state.problems, home.view.unfinished_run)
+    report = site_report(home, state, findings, log)
+    steps = tuple(step for f in findings if f.status is FindingStatus.STOPPED for step in f.steps)
+    curable = any(finding.changes for finding in findings)
+    if not steps and curable:
+        steps = (order.again(home.view.name, "--dry-run"),)
+    outcome = {
+        ExitStatus.IN_ORDER: "everything is in order",
+        ExitStatus.FINDINGS: "it is not as the playbook says",
+        ExitStatus.SAFE_STOP: "a safe stop: plexops would refuse to go on",
+        ExitStatus.INCOMPLETE: "not everything could be seen",
+    }.get(status, "an earlier run has to be settled first")
+    return replace(report, outcome=outcome, exit_status=status, next_steps=steps, timeline=tuple(log.moments))
+
+
+def bug_problem(bug: Exception) -> Problem:
+    """Say where in the program something went wrong, without any value."""
+    frames = traceback.extract_tb(bug.__traceback__)
+    return Problem(
+        "PLX-X001",
+        f"plexops has a bug: {type(bug).__name__}",
+        "Please attach these lines to an issue. If a change was under way: plexops recover",
+        detail=tuple(f"{Path(frame.filename).name}:{frame.lineno} in {frame.name}" for frame in frames),
+    )
+
+
+def problem_report(error: PlexopsError, home: Home) -> SiteReport:
+    """Give a site's part of a report when it could not even be begun."""
+    return SiteReport(
+        home.view.name, home.view.access, "not begun", exit_status=error.status, errors=error.problems
+    )

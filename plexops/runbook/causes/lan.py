@@ -1,0 +1,135 @@
+"""Who answers at Plex's address in the LAN: the server, or another device too."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address
+
+from msgspec import Struct
+
+from plexops.model.entries import Neighbour
+from plexops.model.snapshot import Entry, Kind, KindState
+from plexops.runbook.causes.cause import Sign, of_fact, sign
+from plexops.runbook.situation import Situation
+
+
+def _plex_address(situation: Situation) -> IPv4Address | None:
+    """Give the address to which the router sends viewers: the forward's, else the one that the inventory means.
+
+    None where the server is known to have another one: then the forward, or the inventory, is what is wrong.
+    """
+    forward = situation.forwarded_to_plex
+    meant = situation.view.plex_address or situation.view.server_address
+    address = meant if forward is None else forward.values.address
+    return address if address in situation.targets or not situation.targets else None
+
+
+class Held(Struct, frozen=True):
+    """Who holds Plex's address. `one`: no other device has answered there; else that is not told."""
+
+    one: bool
+    says: str
+    exhibits: tuple[str, ...]
+
+
+def who_holds(situation: Situation) -> Held | None:
+    """Say what was read of who holds Plex's address, a conflict apart; None where that does not suffice."""
+    address = _plex_address(situation)
+    own = frozenset[str]() if address is None else _own_macs(situation, address)
+    if situation.router.state(Kind.NEIGHBOUR) is not KindState.PRESENT or not own:
+        return None
+    found = _neighbours(situation, address)
+    shown = tuple(entry.exhibit for entry in found[:1])
+    if any(entry.values.mac in own for entry in found):
+        return Held(True, f"at {address} the router has the Plex host's MAC address", shown)
+    if found and _may_stand_for_others(situation, found[0].values.mac):
+        says = f"{found[0].values.mac} answers at {address} and others: a repeater, or another device"
+        return Held(False, says, shown)
+    told = of_fact(situation.server, "host.macs")
+    return Held(True, f"no other device has answered the router at {address}", (told,)) if told else None
+
+
+def _neighbours(situation: Situation, address: IPv4Address | None) -> tuple[Entry, ...]:
+    """Give what the router's neighbour table holds at an address."""
+    return tuple(entry for entry in _table(situation) if entry.values.address == address)
+
+
+def _own_macs(situation: Situation, address: IPv4Address) -> frozenset[str]:
+    """Give the MAC addresses by which the Plex host may answer at an address; none where they are not known.
+
+    All that the server says it has: it may answer at each interface for the addresses of the others. Else the
+    inventory's. A container with an address of its own has a MAC address of its own, which is not told.
+    """
+    if address != situation.view.server_address and address not in situation.held:
+        return frozenset()
+    told = _told_macs(situation)
+    if told:
+        return frozenset(line.split()[0] for line in told)
+    return frozenset({situation.view.server_mac} - {""})
+
+
+def _may_stand_for_others(situation: Situation, mac: str) -> bool:
+    """Whether a MAC address answers at several addresses: so does a repeater or proxy ARP, for whoever is behind it."""
+    return len({entry.values.address for entry in _table(situation) if entry.values.mac == mac}) > 1
+
+
+def address_conflict(situation: Situation) -> Sign | None:
+    """Do two devices hold Plex's address?
+
+    Shown, where the server says that it has the address, and another MAC address has just answered the router there,
+    of which it is proven that it is none that a repeater gives the server. Else it is a suspicion.
+    """
+    address = _plex_address(situation)
+    own = _own_macs(situation, address) if address is not None else frozenset()
+    if address is None or not own or situation.router.state(Kind.NEIGHBOUR) is not KindState.PRESENT:
+        return None
+    others = [entry for entry in _neighbours(situation, address) if entry.values.mac not in own]
+    given = [entry for entry in _leases(situation) if entry.values.address == address]
+    lent = [entry for entry in given if entry.values.mac not in own]
+    if others and len(others) == len(_neighbours(situation, address)):
+        other: Neighbour = others[0].values
+        if _may_stand_for_others(situation, other.mac):
+            return None
+        name = next((entry.values.name for entry in lent if entry.values.mac == other.mac), "")
+        called = f"{name} ({other.mac})" if name else other.mac
+        ours = min(own) if len(own) == 1 else "an interface of the server's"
+        says = f"at {address}, the Plex host's address ({ours}), {called} answers the router"
+        proven = _holds(situation, address) and other.current and _is_another(situation, address, lent, other)
+        told = of_fact(situation.server, "host.macs")
+        return sign(says, others[0], *lent, told, suspect=not proven)
+    if lent:
+        says = f"the router has given {address}, the Plex host's address, to {_called(lent[0])} too"
+        return sign(says, lent[0], *_neighbours(situation, address), suspect=True)
+    return None
+
+
+def _is_another(situation: Situation, address: IPv4Address, lent: list[Entry], other: Neighbour) -> bool:
+    """Tell whether a MAC address is proven to be none that something on the way puts in place of the server's own.
+
+    It is where the router sees the server's own MAC address as well: in its neighbour table at another address; or
+    in its leases, where the other has one for this address.
+    """
+    at = {line.split()[0] for line in _told_macs(situation) if str(address) in line.split()[1:]}
+    seen = any(entry.values.mac in at for entry in _table(situation))
+    leased = any(entry.values.mac in at for entry in _leases(situation))
+    return seen or (leased and any(entry.values.mac == other.mac for entry in lent))
+
+
+def _called(lease: Entry) -> str:
+    return f"{lease.values.name} ({lease.values.mac})" if lease.values.name else str(lease.values.mac)
+
+
+def _holds(situation: Situation, address: IPv4Address) -> bool:
+    return any(str(address) in line.split()[1:] for line in _told_macs(situation))
+
+
+def _told_macs(situation: Situation) -> tuple[str, ...]:
+    fact = situation.server.facts.get("host.macs")
+    return fact.value if fact is not None and isinstance(fact.value, tuple) else ()
+
+
+def _table(situation: Situation) -> list[Entry]:
+    return [entry for entry in situation.router.of(Kind.NEIGHBOUR) if entry.values is not None]
+
+
+def _leases(situation: Situation) -> list[Entry]:
+    return [entry for entry in situation.router.of(Kind.LEASE) if entry.values is not None]

@@ -1,0 +1,1 @@
+"""The guards: safety rules that can only refuse a change."""

@@ -1,0 +1,67 @@
+"""The guards: safety rules that can only refuse. Pure functions; no setting and no flag reaches them.
+
+They judge what a plan adds. An exposure that was there before is a finding, and no reason to roll back.
+"""
+
+from __future__ import annotations
+
+from plexops.model.plan import GuardVerdict
+from plexops.runbook.guards.case import Case, Guard
+from plexops.runbook.guards.circumstances import (
+    fresh_evidence,
+    no_lock_out,
+    nothing_of_others,
+    nothing_pending,
+    upnp_last,
+)
+from plexops.runbook.guards.exposure import (
+    loosened_on_paper,
+    no_dmz,
+    no_external_32400,
+    no_loosened_firewall,
+    no_second_nat,
+    public_address_proven,
+)
+from plexops.runbook.guards.values import (
+    forward_reaches_plex,
+    sound_external_port,
+    sound_reservation,
+    unsound_on_paper,
+)
+
+#: All of them, in order. A plan can be sent only if each holds.
+GUARDS: tuple[tuple[str, str, Guard], ...] = (
+    ("G1", "32400 is never opened to the internet", no_external_32400),
+    ("G2", "no DMZ to the Plex host", no_dmz),
+    ("G3", "no firewall is loosened beyond Plex's port", no_loosened_firewall),
+    ("G4", "the WAN address is proven to be public", public_address_proven),
+    ("G5", "no forward through a second NAT", no_second_nat),
+    ("G6", "a reservation is sound", sound_reservation),
+    ("G7", "the external port is sound and free", sound_external_port),
+    ("G8", "a forward reaches Plex at its fixed address", forward_reaches_plex),
+    ("G9", "fresh evidence of every stop", fresh_evidence),
+    ("G10", "the way in for plexops stays", no_lock_out),
+    ("G11", "nothing of others without adoption", nothing_of_others),
+    ("G12", "no other change is under way", nothing_pending),
+    ("G13", "UPnP goes last", upnp_last),
+)
+#: What only new things must meet. A run that puts back what it found itself makes none.
+_OF_NEW_THINGS = frozenset({"G4", "G5", "G6", "G7", "G8", "G13"})
+
+
+def judge(case: Case) -> tuple[GuardVerdict, ...]:
+    """Ask every guard."""
+    verdicts = []
+    for name, title, guard in GUARDS:
+        reason = None if case.restoring and name in _OF_NEW_THINGS else guard(case)
+        verdicts.append(GuardVerdict(name, title, holds=reason is None, reason=reason or ""))
+    return tuple(verdicts)
+
+
+def judge_on_paper(case: Case) -> tuple[str, ...]:
+    """Give what would be refused whatever the devices say: all that guards can know before anything was read."""
+    reasons = [guard(case) for guard in (no_external_32400, no_dmz, loosened_on_paper)]
+    return (*(reason for reason in reasons if reason), *unsound_on_paper(case))
+
+
+__all__ = ["GUARDS", "Case", "Guard", "judge", "judge_on_paper"]

@@ -1,0 +1,1 @@
+"""Plex's log: its signs, its story, and that in words."""

@@ -1,0 +1,65 @@
+"""What a box says of itself to anybody who connects: its SSH version line, the title of its web page."""
+
+from __future__ import annotations
+
+import re
+import time
+
+from plexops.pattern import Pattern
+from plexops.transport.around.fetch import Ask, Fetched, FetchError, connect, fetch
+
+#: RFC 4253: a version line has at most 255 characters, and some lines may come before it.
+_LONGEST = 255
+_MOST_LINES = 8
+_TITLE = Pattern(r"<title[^<>]{0,100}>([^<>]{1,200})</title>", re.IGNORECASE)
+
+
+def ssh_version(address: str, *, port: int = 22, seconds: float = 2.0) -> str:
+    """Give the version line of an SSH server, such as `SSH-2.0-dropbear`; empty where none answers."""
+    end = time.monotonic() + seconds
+    try:
+        stream = connect(address, port, seconds)
+    except FetchError:
+        return ""
+    data = b""
+    with stream:
+        try:
+            while len(data) < _LONGEST * _MOST_LINES and not re.search(rb"^SSH-[^\n]*\n", data, re.MULTILINE):
+                stream.settimeout(max(end - time.monotonic(), 0.001))
+                more = stream.recv(_LONGEST)
+                if not more or time.monotonic() > end:
+                    break
+                data += more
+        except OSError:
+            return ""
+    line = re.search(rb"^SSH-([!-~ ]{0,250}?)\r?\n", data, re.MULTILINE)
+    return f"SSH-{line[1].decode('ascii')}" if line else ""
+
+
+def web_title(address: str, *, seconds: float = 2.0) -> str:
+    """Give the title of a box's web page, over http or else https, without following a redirect; empty for none."""
+    for scheme in ("http", "https"):
+        try:
+            page = fetch(Ask(f"{scheme}://{address}/"), seconds, trust="nobody")
+        except FetchError:
+            continue
+        title = _title(page)
+        if title:
+            return title
+    return ""
+
+
+def page_title(address: str, *, seconds: float = 2.0) -> str:
+    """Give the title of the page that a box shows at http://ADDRESS/: one GET. Raises FetchError.
+
+    A page that is not the box's own (a redirect, an error) has a title of its own: it does not count.
+    """
+    page = fetch(Ask(f"http://{address}/"), seconds)
+    if page.status != 200:
+        raise FetchError("not understood", f"status {page.status}", connected=True)
+    return _title(page)
+
+
+def _title(page: Fetched) -> str:
+    found = _TITLE.search(page.text)
+    return " ".join("".join(c if c.isprintable() else " " for c in found[1]).split()) if found else ""

@@ -1,0 +1,339 @@
+"""Links over HTTP: up to four requests at a time, bounded answers, no redirects, no proxies."""
+
+from __future__ import annotations
+
+import json
+import queue
+import socket
+import threading
+from collections.abc import Mapping, Sequence
+from enum import Enum, auto
+from typing import TYPE_CHECKING
+
+from plexops.model.errors import PlexopsError
+from plexops.model.exchange import MAX_REPLY_BYTES, Call, Json, Lines, Read, Reply, Write
+from plexops.model.plan import shown
+from plexops.pattern import Pattern
+from plexops.structs import replace
+from plexops.transport.http.dial import Dialer, speaks_tls
+from plexops.transport.http_settings import HttpSettings
+from plexops.transport.link import only_reads
+from plexops.transport.net import cut
+from plexops.transport.problems import failure
+from plexops.transport.redact import hidden
+from plexops.transport.workers import workers
+
+if TYPE_CHECKING:
+    from http.client import HTTPResponse
+
+    from plexops.model.plan import Authorized
+    from plexops.transport.http.connection import Connection, Request
+
+_PARALLEL = 4
+#: What nginx, Apache and Go's servers answer to plain HTTP at a port for TLS.
+_NOT_PLAIN = Pattern(
+    r"plain HTTP (?:request was sent to HTTPS port|to an SSL-enabled)|HTTP request to an HTTPS server"
+)
+_ACCEPT = {"json": "application/json", "xml": "application/xml", "any": "*/*"}
+
+
+class HttpReadLink:
+    """Reads over HTTP. A status of 400 and more is an answer like any other: what it means is the driver's."""
+
+    def __init__(self, settings: HttpSettings) -> None:
+        self._settings = settings
+        self._dialer = Dialer(settings)
+        self._lanes: queue.SimpleQueue[_Lane] = queue.SimpleQueue()
+
+    @property
+    def identity(self) -> str:
+        """The pin of the certificate that answered, "" for plain http and before the first answer."""
+        return self._dialer.identity
+
+    def ask(self, reads: Sequence[Read]) -> tuple[Reply, ...]:
+        """Send all requests and give the answers in order.
+
+        An answer that was cut off, or that did not come while others did, has `whole=False`. Raises PlexopsError
+        when no answer came at all, or when it is not the right one who answers.
+        """
+        only_reads(reads, "json")
+        if not reads:
+            return ()
+        down: list[PlexopsError] = []
+
+        def ask_one(read: Read) -> Reply | PlexopsError:
+            return down[0] if down else self._ask_one(read, down)
+
+        if len(reads) == 1:
+            outcomes = [ask_one(reads[0])]
+        else:
+            with workers(min(_PARALLEL, len(reads))) as pool:
+                outcomes = list(pool.map(ask_one, reads))
+        errors = [outcome for outcome in outcomes if isinstance(outcome, PlexopsError)]
+        decisive = [error for error in errors if not _concerns_one_request(error)]
+        if decisive or len(errors) == len(outcomes):
+            raise (decisive or errors)[0]
+        return tuple(
+            Reply(read.id, None, "", str(outcome), whole=False)
+            if isinstance(outcome, PlexopsError)
+            else outcome
+            for read, outcome in zip(reads, outcomes, strict=True)
+        )
+
+    def close(self) -> None:
+        """End all connections."""
+        while not self._lanes.empty():
+            self._lanes.get().close()
+        self._dialer.close()
+
+    def _ask_one(self, read: Read, down: list[PlexopsError]) -> Reply | PlexopsError:
+        """Ask one question; what concerns the device as a whole goes to `down`, and spares the others the wait."""
+        call = _call(read.ask)
+        request = _prepared(call, self._settings)
+        try:
+            lane = self._lanes.get_nowait()
+        except queue.Empty:
+            lane = _Lane(self._settings, self._dialer)
+        try:
+            return hidden(read, lane.exchange(read.id, request, read.seconds, again=True, lines=call.lines))
+        except PlexopsError as error:
+            if not _concerns_one_request(error):
+                down.append(error)
+            return error
+        finally:
+            self._lanes.put(lane)
+
+
+class HttpWriteLink(HttpReadLink):
+    """Reads, and the writes of one authorized step."""
+
+    def __init__(self, settings: HttpSettings, authorized: Authorized) -> None:
+        super().__init__(settings)
+        self._authorized = authorized
+
+    def send(self, write: Write) -> Reply:
+        """Send one request, once, over a connection of its own.
+
+        Raises PlexopsError PLX-D109 when it left and its outcome is unknown; any other PlexopsError means that it
+        did not leave. Raises ValueError for a request that is not of the authorized step.
+        """
+        if not self._authorized.covers(write) or not isinstance(write.ask, Call):
+            raise ValueError("this request is no part of the authorized step")
+        request = _prepared(write.ask, self._settings)
+        # A connection that was kept open may be closed by the device at any time, and the write would be in doubt.
+        lane = _Lane(self._settings, self._dialer)
+        try:
+            reply = lane.exchange("write", request, write.seconds, again=False)
+        except PlexopsError as error:
+            if lane.opened == 0:
+                raise
+            raise self._in_doubt(write, str(error)) from None
+        finally:
+            lane.close()
+        if not reply.whole and len(reply.body.encode()) < MAX_REPLY_BYTES:
+            raise self._in_doubt(write, "the answer was cut off")
+        return reply
+
+    def _in_doubt(self, write: Write, why: str) -> PlexopsError:
+        settings = self._settings
+        return failure(
+            "PLX-D109",
+            f"it is unknown whether {settings.device} carried out a write",
+            "plexops reads the device again and decides by what it says",
+            f"{settings.where}: {shown(write)}",
+            why,
+        )
+
+
+class _Broken(Enum):
+    """Why an exchange gave no answer."""
+
+    CLOSED = auto()
+    GARBLED = auto()
+    TIMED_OUT = auto()
+
+
+class _Lane:
+    """One connection, kept open between requests, with a limit on the whole of each exchange."""
+
+    def __init__(self, settings: HttpSettings, dialer: Dialer) -> None:
+        self.opened = 0
+        self._settings = settings
+        self._dialer = dialer
+        self._stream: socket.socket | None = None
+        self._connection: Connection | None = None
+
+    def exchange(
+        self,
+        name: str,
+        request: Request,
+        seconds: float,
+        *,
+        again: bool,
+        lines: Lines | None = None,
+    ) -> Reply:
+        """Send a request and read its answer. `again`: a kept connection that was closed meanwhile is replaced.
+
+        `lines` are what is wanted of an archive. Raises PlexopsError PLX-D106, PLX-D107, PLX-D114 and all that
+        opening a connection raises.
+        """
+        before = self.opened
+        outcome = self._once(name, request, seconds, lines)
+        if outcome is _Broken.CLOSED and again and before and self.opened == before:
+            outcome = self._once(name, request, seconds, lines)
+        settings = self._settings
+        if not settings.secure and again and _asks_for_tls(outcome, settings):
+            raise _https_only(settings)
+        if isinstance(outcome, Reply):
+            return outcome
+        where = f"{settings.where}: {request.method} {request.target}"
+        if outcome is _Broken.TIMED_OUT:
+            raise failure("PLX-D107", f"{settings.device} did not answer in time", "look at its load", where)
+        if outcome is _Broken.GARBLED:
+            reason, cure = f"{settings.device} answered with what is no HTTP", "look whether this is its port"
+            raise failure("PLX-D106", reason, cure, where)
+        raise failure(
+            "PLX-D106", f"{settings.device} closed the connection without an answer", "try again", where
+        )
+
+    def close(self) -> None:
+        """End the connection."""
+        if self._connection is not None:
+            self._connection.close()
+
+    def _open(self) -> socket.socket:
+        self._stream = self._dialer.open()
+        self.opened += 1
+        return self._stream
+
+    def _once(self, name: str, request: Request, seconds: float, lines: Lines | None) -> Reply | _Broken:
+        from http.client import IncompleteRead, RemoteDisconnected
+
+        from plexops.transport.http.connection import Connection
+
+        if self._connection is None:
+            self._connection = Connection(self._settings, self._open)
+        expired = threading.Event()
+
+        def expire() -> None:
+            expired.set()
+            if self._stream is not None:
+                cut(self._stream)
+
+        limit = min(seconds, self._settings.read_seconds)
+        # Connecting has its own limit; this one is for a peer that keeps every single receive alive.
+        timer = threading.Timer(self._settings.connect_seconds + limit, expire)
+        timer.daemon = True
+        timer.start()
+        broken: _Broken | None = None
+        try:
+            reply = _reply(name, self._connection.exchange(request, limit), lines)
+            if not reply.whole:
+                self._connection.close()  # what still comes is no answer to the next request
+            # To the reader, a connection that was cut looks like one that ended.
+            return replace(reply, whole=False) if expired.is_set() else reply
+        except PlexopsError:
+            raise
+        except TimeoutError:
+            broken = _Broken.TIMED_OUT
+        except (OSError, RemoteDisconnected, IncompleteRead):
+            broken = _Broken.CLOSED
+        except Exception:  # noqa: BLE001 - whatever reading an answer raises is about that answer
+            broken = _Broken.GARBLED
+        finally:
+            timer.cancel()
+            if broken is not None:
+                self._connection.close()
+        return _Broken.TIMED_OUT if expired.is_set() else broken
+
+
+def _asks_for_tls(outcome: Reply | _Broken, settings: HttpSettings) -> bool:
+    """Tell whether a plain request met a port for TLS: its server says so, or hangs up on it and takes a handshake."""
+    if isinstance(outcome, Reply):
+        return outcome.status == 400 and _NOT_PLAIN.search(outcome.body) is not None
+    return outcome in (_Broken.CLOSED, _Broken.GARBLED) and speaks_tls(settings)
+
+
+def _https_only(settings: HttpSettings) -> PlexopsError:
+    url = settings.base_url.replace("http://", "https://", 1)
+    return failure(
+        "PLX-D114",
+        f"{settings.device} speaks https only at port {settings.port}",
+        f"write {url} as plex.url, then compare and pin its key: plexops trust {settings.device}",
+        settings.where,
+    )
+
+
+def _reply(name: str, response: HTTPResponse, lines: Lines | None) -> Reply:
+    """Read an answer up to the limit; of an archive, give the lines that are wanted."""
+    status, date = response.status, response.headers.get("Date", "")[:64]
+    if lines is None:
+        body, whole = _body(response, MAX_REPLY_BYTES)
+        return Reply(name, status, body.decode("utf-8", "replace"), whole=whole, date=date)
+    from plexops.transport.http import archive
+
+    body, whole = _body(response, archive.ARCHIVE_BYTES)
+    if status != 200:
+        # It may be a page, or anything: what is no archive is not handed on.
+        return Reply(name, status, "", whole=whole, date=date)
+    try:
+        if not whole:
+            raise archive.ArchiveError("the archive was cut off, or is too large")
+        found = archive.selected(body, lines.files, lines.pattern)
+    except archive.ArchiveError as reason:
+        return Reply(name, status, "", str(reason), whole=False, date=date)
+    if not found:
+        return Reply(name, status, "", f"the archive holds no {lines.files[-1]}", date=date)
+    text = archive.as_grep(found, lines.spare, MAX_REPLY_BYTES)
+    return Reply(name, status, text[:MAX_REPLY_BYTES], whole=len(text) <= MAX_REPLY_BYTES, date=date)
+
+
+def _body(response: HTTPResponse, limit: int) -> tuple[bytes, bool]:
+    """Read at most `limit` bytes, and tell whether that is all."""
+    from http.client import HTTPException
+
+    body = bytearray()
+    # What is packed although it was not asked for is not unpacked: a few bytes could become gigabytes.
+    whole = response.headers.get("Content-Encoding", "identity") == "identity"
+    try:
+        while len(body) <= limit:
+            data = response.read(65536)
+            if not data:
+                break
+            body += data
+    except (HTTPException, OSError, ValueError):
+        whole = False
+    # http.client takes an answer that broke off for a whole one; `length` is what its head had announced, and is missing.
+    return bytes(body[:limit]), whole and not response.length and len(body) <= limit
+
+
+def _prepared(call: Call, settings: HttpSettings) -> Request:
+    from plexops.transport.http.connection import request_to
+
+    headers = {"Accept": _ACCEPT[call.accept], "Accept-Encoding": "identity", "User-Agent": "plexops"}
+    headers |= dict(settings.headers)
+    body = None
+    if call.body is not None:
+        body = json.dumps(call.body, default=_plain).encode()
+        headers["Content-Type"] = "application/json"
+    return request_to(settings, call.method, call.path, tuple(call.query), headers, body)
+
+
+def _plain(value: Json) -> object:
+    """Let json write mappings and sequences that are no dict and no list."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, Sequence):
+        return list(value)
+    raise TypeError(f"{type(value).__name__} is no JSON")
+
+
+def _call(ask: object) -> Call:
+    if not isinstance(ask, Call):
+        raise TypeError("only calls go over HTTP")
+    return ask
+
+
+def _concerns_one_request(error: PlexopsError) -> bool:
+    """Tell whether an error may concern one request alone."""
+    return all(problem.code in ("PLX-D106", "PLX-D107") for problem in error.problems)

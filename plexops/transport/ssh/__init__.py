@@ -1,0 +1,1 @@
+"""SSH: connections, logins, the user's own configuration of it."""

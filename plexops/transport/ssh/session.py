@@ -1,0 +1,336 @@
+"""One SSH connection: verified, logged in, running commands. Imports paramiko: load it only when one is made."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from typing import TYPE_CHECKING
+
+import paramiko
+from paramiko.ssh_exception import IncompatiblePeer
+
+from plexops.model.errors import PlexopsError
+from plexops.transport.answer import GRACE_SECONDS, Answer, Ending
+from plexops.transport.net import QuickAckSocket, dial
+from plexops.transport.problems import failure, quoted
+from plexops.transport.ssh.bridge import GONE, hang_up
+from plexops.transport.ssh.login import log_in
+from plexops.transport.ssh.offer import Offer, read_offer
+from plexops.transport.ssh.receive import receive
+from plexops.transport.ssh_settings import SSH_PORT, SshSettings
+from plexops.transport.trust.verdict import OfferedKey, Trust, fingerprint, judge, require_known
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from socket import socket
+
+_BANNER_SECONDS = 15.0
+_KEEPALIVE_SECONDS = 10
+#: More than any server says before its key is known: a banner without an end must not fill our memory.
+_HANDSHAKE_BYTES = 1024 * 1024
+_MAX_OTHER_KEYS = 3
+#: Their texts say what happened; those of other errors need their names.
+_CLEAR = (paramiko.SSHException, OSError, EOFError)
+_CURVE25519 = "curve25519-sha256@libssh.org"
+_WEAK = ("3des", "-cbc", "arcfour", "blowfish", "md5", "sha1-96", "ssh-rsa", "ssh-dss")
+
+# paramiko logs tracebacks on failures that are reported here in better words.
+_LOG = logging.getLogger("plexops.ssh")
+_LOG.addHandler(logging.NullHandler())
+_LOG.propagate = False
+_LOG.setLevel(logging.CRITICAL)
+
+
+class SshSession:
+    """A connection that was verified and logged in."""
+
+    def __init__(
+        self,
+        settings: SshSettings,
+        transport: paramiko.Transport,
+        key: OfferedKey,
+        verdict: Trust,
+        jump: SshSession | None,
+    ) -> None:
+        self.settings = settings
+        self.key = key
+        self.verdict = verdict
+        self._transport = transport
+        self._jump = jump
+
+    @property
+    def alive(self) -> bool:
+        """Whether the connection still stands."""
+        return self._transport.is_active()
+
+    def run(self, command: str, stdin: bytes | None, idle: float, overall: float, limit: int) -> Answer:
+        """Run one command; `stdin` None leaves standard input open and empty.
+
+        Ends after `idle` seconds without a byte, after `overall` seconds, or when more than `limit` bytes came.
+        Raises PlexopsError (PLX-D106, PLX-D107, PLX-D111) only while the command was certainly not sent.
+        """
+        with _Watchdog(overall + GRACE_SECONDS, self._transport) as watchdog:
+            channel = self._open_session()
+            try:
+                channel.exec_command(command)
+            except GONE:
+                hang_up(channel)
+                if self.alive:
+                    return Answer(b"", b"", None, Ending.REFUSED)
+                return Answer(b"", b"", None, Ending.TIMED_OUT if watchdog.fired else Ending.CLOSED)
+            try:
+                if stdin is not None:
+                    with contextlib.suppress(*GONE):  # the command may have ended without reading
+                        channel.sendall(stdin)
+                        channel.shutdown_write()
+                return receive(channel, self._transport, idle, overall, limit)
+            finally:
+                hang_up(channel)
+
+    def open_tcp(self, host: str, port: int, seconds: float) -> paramiko.Channel:
+        """Let this host connect on to another one (`direct-tcpip`). Raises PlexopsError PLX-D108, PLX-D106."""
+        try:
+            return self._transport.open_channel(
+                "direct-tcpip", (host, port), ("127.0.0.1", 0), timeout=seconds
+            )
+        except paramiko.ChannelException as error:
+            reason = quoted(error.text)
+        except GONE as error:
+            if not self.alive:
+                raise self._broken() from None
+            reason = quoted(str(error))
+        raise failure(
+            "PLX-D108",
+            f"the jump host {self.settings.device} does not connect on to {host} port {port}",
+            "look whether it allows forwarding and reaches the device",
+            self.settings.where,
+            *((f"it said: {reason}",) if reason else ()),
+        )
+
+    def close(self) -> None:
+        """End the connection, and the one to the jump host."""
+        _end(self._transport)
+        if self._jump is not None:
+            self._jump.close()
+
+    def _open_session(self) -> paramiko.Channel:
+        try:
+            return self._transport.open_session(timeout=self.settings.auth_seconds)
+        except paramiko.ChannelException as error:
+            raise failure(
+                "PLX-D111",
+                f"{self.settings.device} opens no session",
+                "close other sessions on it, or use an account that may run commands",
+                self.settings.where,
+                quoted(error.text),
+            ) from None
+        except GONE:
+            if not self.alive:
+                raise self._broken() from None
+            raise failure(
+                "PLX-D107",
+                f"{self.settings.device} opened no session within {self.settings.auth_seconds:g} s",
+                "try again later; look at the load of the device",
+                self.settings.where,
+            ) from None
+
+    def _broken(self) -> PlexopsError:
+        return failure(
+            "PLX-D106",
+            f"{self.settings.device} closed the connection",
+            "try again",
+            self.settings.where,
+        )
+
+
+def connect(settings: SshSettings, dialled: socket | None = None) -> SshSession:
+    """Connect, verify the host key, log in. Nothing of the login is sent before the key was judged.
+
+    `dialled` is a connection to the device that stands already. Raises PlexopsError with any of PLX-D101 to PLX-D211.
+    """
+    jump = connect(settings.via) if settings.via is not None else None
+    try:
+        transport, offered, verdict = _verified(settings, jump, dialled)
+        try:
+            log_in(transport, settings, verdict)
+            transport.set_keepalive(_KEEPALIVE_SECONDS)
+        except BaseException:
+            _end(transport)
+            raise
+    except BaseException:
+        if jump is not None:
+            jump.close()
+        raise
+    return SshSession(settings, transport, offered, verdict, jump)
+
+
+def scan(settings: SshSettings) -> OfferedKey:
+    """Give the host key that a device shows, without a login; on the way there jump hosts are logged in to.
+
+    Raises PlexopsError where no SSH handshake comes about.
+    """
+    jump = connect(settings.via) if settings.via is not None else None
+    try:
+        transport, offered = _handshake(settings, jump, settings.host_keys.types)
+        _end(transport)
+        return offered
+    finally:
+        if jump is not None:
+            jump.close()
+
+
+def _verified(
+    settings: SshSettings, jump: SshSession | None, dialled: socket | None
+) -> tuple[paramiko.Transport, OfferedKey, Trust]:
+    """Shake hands and judge the key that was shown.
+
+    A pin without a type may be of any of a device's keys, so the others are asked for before it counts as changed.
+    """
+    trusted = settings.host_keys
+    transport, first = _handshake(settings, jump, trusted.types, dialled)
+    if judge(trusted, first) is Trust.CHANGED and any(not key.type for key in trusted.keys):
+        _end(transport)
+        for kind in _other_kinds(settings, jump, first.type):
+            with contextlib.suppress(PlexopsError):  # offered, but not understood here
+                transport, offered = _handshake(settings, jump, (kind,))
+                if judge(trusted, offered) is not Trust.CHANGED:
+                    return transport, offered, _judged(settings, transport, offered)
+                _end(transport)
+    return transport, first, _judged(settings, transport, first)
+
+
+def _judged(settings: SshSettings, transport: paramiko.Transport, offered: OfferedKey) -> Trust:
+    try:
+        return require_known(settings.host_keys, offered, settings.device, settings.where, settings.address)
+    except BaseException:
+        _end(transport)
+        raise
+
+
+def _other_kinds(settings: SshSettings, jump: SshSession | None, first: str) -> list[str]:
+    offer = _offer(settings, jump)
+    families = dict.fromkeys(_family(name) for name in (offer.host_keys if offer is not None else ()))
+    return [kind for kind in families if kind != first][:_MAX_OTHER_KEYS]
+
+
+def _offer(settings: SshSettings, jump: SshSession | None) -> Offer | None:
+    """Give what a device's SSH server offers, over a connection of its own; None where it cannot be had."""
+    try:
+        stream = _stream(settings, jump)
+    except PlexopsError:
+        return None
+    with contextlib.closing(stream):
+        return read_offer(stream, settings.connect_seconds)
+
+
+def _stream(settings: SshSettings, jump: SshSession | None) -> socket | paramiko.Channel:
+    port = settings.port or SSH_PORT
+    if jump is not None:
+        return jump.open_tcp(settings.host, port, settings.connect_seconds)
+    return dial(settings.host, port, settings.connect_seconds, settings.where)
+
+
+def _handshake(
+    settings: SshSettings, jump: SshSession | None, first: Iterable[str], dialled: socket | None = None
+) -> tuple[paramiko.Transport, OfferedKey]:
+    """Connect and exchange keys. `first` names the host key types to ask for before others."""
+    stream = _stream(settings, jump) if dialled is None else dialled
+    transport = paramiko.Transport(stream)
+    try:
+        if isinstance(stream, QuickAckSocket):
+            stream.allowance = _HANDSHAKE_BYTES
+        transport.set_log_channel(_LOG.name)
+        transport.banner_timeout = transport.handshake_timeout = _BANNER_SECONDS
+        _restrict(transport, tuple(first), legacy=settings.legacy)
+        transport.start_client(timeout=_BANNER_SECONDS)
+        offered = _offered(transport)  # raises when the time is over and there is none yet
+        if isinstance(stream, QuickAckSocket):
+            stream.allowance = None
+    except BaseException as error:
+        _end(transport)
+        stream.close()
+        if isinstance(error, IncompatiblePeer):
+            raise _incompatible(settings, jump, error) from None
+        if isinstance(error, GONE):
+            raise _no_handshake(settings, error) from None
+        raise
+    return transport, offered
+
+
+def _no_handshake(settings: SshSettings, error: Exception) -> PlexopsError:
+    return failure(
+        "PLX-D105",
+        f"{settings.address} did not complete an SSH handshake",
+        "look whether this is the SSH port, and whether the device turns this computer away",
+        settings.where,
+        quoted(str(error) if isinstance(error, _CLEAR) else f"{type(error).__name__}: {error}"),
+    )
+
+
+def _restrict(transport: paramiko.Transport, first: tuple[str, ...], *, legacy: bool) -> None:
+    """Put the fast and good algorithms first and leave the weak ones out."""
+    options = transport.get_security_options()
+
+    def safe(names: Iterable[str]) -> Iterator[str]:
+        return (name for name in names if legacy or not any(weak in name for weak in _WEAK))
+
+    options.ciphers = tuple(safe(options.ciphers))
+    options.digests = tuple(safe(options.digests))
+    exchanges = [name for name in options.kex if legacy or not name.endswith("-sha1")]
+    options.kex = tuple(sorted(exchanges, key=lambda name: name != _CURVE25519))
+    wanted = list(first)
+    kinds = list(safe(options.key_types))
+    options.key_types = tuple(
+        sorted(
+            kinds, key=lambda name: wanted.index(_family(name)) if _family(name) in wanted else len(wanted)
+        )
+    )
+
+
+def _family(algorithm: str) -> str:
+    """Give the key type behind a host key algorithm: RSA keys sign in several ways."""
+    return "ssh-rsa" if algorithm.startswith("rsa-sha2-") else algorithm
+
+
+def _offered(transport: paramiko.Transport) -> OfferedKey:
+    key = transport.get_remote_server_key()
+    return OfferedKey(key.get_name(), fingerprint(key.asbytes()))
+
+
+def _end(transport: paramiko.Transport) -> None:
+    """Close at once. A handshake that failed would leave its timer running, in a thread of its own."""
+    transport.packetizer.complete_handshake()
+    transport.close()
+
+
+def _incompatible(settings: SshSettings, jump: SshSession | None, error: IncompatiblePeer) -> PlexopsError:
+    offer = _offer(settings, jump)
+    return failure(
+        "PLX-D110",
+        f"{settings.device} speaks no SSH algorithm that is still considered safe ({quoted(str(error))})",
+        "update its firmware, or: pip install 'plexops[legacy-ssh]' and set `ssh: {legacy: true}` for it",
+        settings.where,
+        *(offer.lines() if offer is not None else ()),
+    )
+
+
+class _Watchdog:
+    """Closes a connection when the time is over: paramiko waits without a limit for the answer to a request."""
+
+    def __init__(self, seconds: float, transport: paramiko.Transport) -> None:
+        self.fired = False
+        self._transport = transport
+        self._timer = threading.Timer(seconds, self._fire)
+        self._timer.daemon = True
+
+    def _fire(self) -> None:
+        self.fired = True
+        self._transport.close()
+
+    def __enter__(self) -> _Watchdog:
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
