@@ -16,7 +16,7 @@ from plexops.lab.plex_tv import Listing
 from plexops.lab.routers import ROUTERS, RouterName
 from plexops.lab.server import MAC, OWN_RULES
 from plexops.lab.server_condition import ServerCondition
-from plexops.lab.ufw import Rule
+from plexops.lab.ufw_rule import Rule
 from plexops.structs import replace
 
 EXTERNAL_PORT = 32500

@@ -8,7 +8,7 @@ from plexops.lab.plex_log import LogLine
 from plexops.lab.plex_seed import PlexCondition
 from plexops.lab.scenario import EXTERNAL_PORT, PI, PLEX_PORT, PLEX_RULE, Scenario, lan
 from plexops.lab.server_condition import Container, ServerCondition, Vpn
-from plexops.lab.ufw import Rule
+from plexops.lab.ufw_rule import Rule
 
 _WIDE_DENY = Rule("deny", "tcp", "32000:33000", "any", "any", comment="closed after the break-in")
 _DENY_V6 = Rule("deny", "tcp", str(PLEX_PORT), "any", "::/0")

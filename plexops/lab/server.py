@@ -18,7 +18,8 @@ from plexops.lab.server_condition import EVERYWHERE, LAN, ServerCondition
 from plexops.lab.server_filters import KernelFilters
 from plexops.lab.server_network import PLEX_PORT, ServerNetwork
 from plexops.lab.shell import DONE, ROOT_PATH, CommandFunction, Context, Shell, fail, say
-from plexops.lab.ufw import Rule, Ufw
+from plexops.lab.ufw import Ufw
+from plexops.lab.ufw_rule import Rule
 
 PLEX_DATA = "/var/lib/plexmediaserver/Library/Application Support/Plex Media Server"
 PREFERENCES = f"{PLEX_DATA}/Preferences.xml"

@@ -10,20 +10,18 @@ from collections.abc import Callable, Iterable
 from ipaddress import ip_network
 from typing import BinaryIO
 
-from msgspec import Struct
-
 from plexops.lab import ufw_chains
 from plexops.lab.base import ExecResult
 from plexops.lab.filesystem import FileSystem
 from plexops.lab.iptables import Family
 from plexops.lab.shell import Context, fail, say
+from plexops.lab.ufw_rule import ANYWHERE, Rule
 from plexops.structs import replace
 
 CONF = "/etc/ufw/ufw.conf"
 DEFAULTS = "/etc/default/ufw"
 FILES = {4: "/etc/ufw/user.rules", 6: "/etc/ufw/user6.rules"}
 MAX_PORT = 65535
-ANYWHERE = {4: "0.0.0.0/0", 6: "::/0"}
 TARGETS = {"allow": "ACCEPT", "deny": "DROP", "reject": "REJECT", "limit": "LIMIT"}
 ACTIONS = frozenset(TARGETS)
 _SIMPLE = re.compile(r"(\d+(?::\d+)?)(?:/(tcp|udp))?")
@@ -67,35 +65,6 @@ Application profile commands:
 
 class UfwError(Exception):
     """What ufw answers with status 1 after `ERROR: `."""
-
-
-class Rule(Struct, frozen=True):
-    """One rule; `protocol` and `port` are `any` where nothing is said, networks as written."""
-
-    action: str
-    protocol: str
-    port: str
-    destination: str
-    source: str
-    direction: str = "in"
-    comment: str = ""
-
-    def matches(self, other: Rule) -> bool:
-        """Tell whether both are about the same packets, whatever they do with them."""
-        mine = replace(self, action="", comment="")
-        return mine == replace(other, action="", comment="")
-
-    def version(self, version: int) -> Rule | None:
-        """Give the rule for IPv4 or IPv6; None when its addresses are of the other one."""
-        sides = []
-        for text in (self.destination, self.source):
-            if text == "any":
-                sides.append(ANYWHERE[version])
-            elif ip_network(text, strict=False).version != version:
-                return None
-            else:
-                sides.append(text)
-        return replace(self, destination=sides[0], source=sides[1])
 
 
 class Ufw:

@@ -5,12 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from ipaddress import ip_network
-from typing import TYPE_CHECKING
 
 from plexops.lab.iptables import Family
-
-if TYPE_CHECKING:
-    from plexops.lab.ufw import Rule
+from plexops.lab.ufw_rule import Rule
 
 SIDES = ("input", "output", "forward")
 _STAGES = ("before-logging", "before", "after", "after-logging", "reject", "track")

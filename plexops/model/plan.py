@@ -23,7 +23,7 @@ PLAN_LIFETIME = 24 * 3600
 class Step(Struct, frozen=True):
     """One change with its exact requests, rendered on the state that the steps before it leave.
 
-    `no_way_back` says why it will not be undone: guards would refuse the old state. `fence` is the marker that is set
+    `no_way_back` says why it will not be undone: guards would refuse the old state. `marker` is the one that is set
     before anything is sent to this device, of the first step there: `RUN` stands for the run, which no plan knows.
     """
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from plexops.engine.change.marker import marker_of
+from plexops.engine.decide.markers import marker_of
 from plexops.engine.look.site_state import Drivers
 from plexops.evidence.folder import began_at, new_run_id
 from plexops.languages import LANGUAGES

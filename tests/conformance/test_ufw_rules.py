@@ -23,7 +23,7 @@ from plexops.engine.look.site_state import Drivers
 from plexops.lab.base import DeviceLog
 from plexops.lab.clock import ScaledClock
 from plexops.lab.server import OWN_RULES, DebianServer, ServerHooks, ServerOptions
-from plexops.lab.ufw import Rule
+from plexops.lab.ufw_rule import Rule
 from plexops.languages import CONSOLES
 from plexops.model.change import Action, Change, find, inverse, is_done
 from plexops.model.change_json import change_from_json, change_to_json

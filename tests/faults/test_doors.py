@@ -16,7 +16,7 @@ from plexops.lab.network import OUTSIDE_ADDRESS, Service
 from plexops.lab.routers import ROUTERS, RouterName
 from plexops.lab.scenario import AUTOMATIC, FORWARD, OLD, RESERVATION, RESERVED, Scenario
 from plexops.lab.scenarios import SCENARIOS
-from plexops.lab.ufw import Rule
+from plexops.lab.ufw_rule import Rule
 from plexops.structs import replace
 from tests.faults.engine_bench import Bench, Ended, trust_plex, trust_router
 from tests.forking import Forker

@@ -55,7 +55,7 @@ def is_unsettled(bench: Bench) -> bool:
     chain = bench.folder / "home" / "chain.jsonl"
     last = chain.read_text("utf-8").splitlines()[-1:] if chain.exists() else []
     ended = any('"kind":"ending"' in line and bench.runs()[-1].name in line for line in last)
-    begun = "intent" in kinds or ("fence" in kinds and "fence dropped" not in kinds)
+    begun = "intent" in kinds or ("marker" in kinds and "marker dropped" not in kinds)
     return begun and "finish" not in kinds and not ended
 
 

@@ -13,7 +13,7 @@ from plexops.lab.base import ForwardSeed, MappingSeed, PinholeSeed, ReservationS
 from plexops.lab.isp import ISPS, IspKind
 from plexops.lab.scenario import FOREIGN_FORWARDS, FOREIGN_RESERVATIONS, MAPPINGS, lan
 from plexops.lab.server import MAC
-from plexops.lab.ufw import Rule
+from plexops.lab.ufw_rule import Rule
 from plexops.model.resources.dhcp_reservation import Reservation
 from plexops.model.resources.firewall_rule import FirewallRule
 from plexops.model.resources.plex_remote_access import RemoteAccess

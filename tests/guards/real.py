@@ -20,7 +20,7 @@ from plexops.drivers.server.driver import ServerDriver
 from plexops.engine.look.site_state import Drivers
 from plexops.lab.base import PinholeSeed
 from plexops.lab.routers.linux_files import Interfaces, nftables_conf
-from plexops.lab.ufw import Rule
+from plexops.lab.ufw_rule import Rule
 from plexops.languages import CONSOLES
 from plexops.languages.posix_frame import PATH
 from plexops.model.change import Change

@@ -18,7 +18,7 @@ from plexops.lab.clock import ScaledClock
 from plexops.lab.routers.nft import Ruleset, json_tables
 from plexops.lab.server import MAC, OWN_RULES, DebianServer, ServerHooks, ServerOptions
 from plexops.lab.server_condition import Container, ServerCondition
-from plexops.lab.ufw import Rule
+from plexops.lab.ufw_rule import Rule
 
 TESTS = Path(__file__).resolve().parents[1]
 CAPTURES = TESTS / "captures" / "data" / "firewall"

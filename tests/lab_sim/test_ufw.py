@@ -12,7 +12,8 @@ from plexops.lab.clock import ScaledClock
 from plexops.lab.filesystem import FileSystem
 from plexops.lab.server_filters import KernelFilters
 from plexops.lab.shell import Shell
-from plexops.lab.ufw import Rule, Ufw
+from plexops.lab.ufw import Ufw
+from plexops.lab.ufw_rule import Rule
 from tests.captures.capture_files import DATA
 
 ANYBODY = IPv4Address("93.184.216.34")

@@ -10,6 +10,7 @@ import re
 import subprocess
 from collections.abc import Iterator, Mapping
 from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -128,6 +129,47 @@ def test_rooms_import_only_what_they_may() -> None:
             if parts[0] == "plexops" and parts[1] not in allowed:
                 wrong.append(f"{name_of(path)}:{line}: {here} imports {parts[1]}")
     assert wrong == []
+
+
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def folder_of(module: str, path: Path) -> str:
+    """Give the room's own room that a module is in; a file that lies in the room itself stands for itself."""
+    folder = path.parent.relative_to(ROOT).parts
+    return ".".join(folder) if len(folder) > 2 or path.name == "__init__.py" else module
+
+
+def circle(edges: Mapping[str, set[str]]) -> list[str]:
+    try:
+        TopologicalSorter(edges).prepare()
+    except CycleError as error:
+        found: list[str] = error.args[1]
+        return found
+    return []
+
+
+def test_imports_form_no_circle_neither_of_files_nor_of_folders() -> None:
+    modules = {module_of(path): path for path in SOURCES}
+    files: dict[str, set[str]] = {}
+    for module, path in modules.items():
+        named = {name if name in modules else name.rpartition(".")[0] for _, name in imports(path)}
+        files[module] = (named & modules.keys()) - {module, "plexops"}
+    assert circle(files) == []
+    folders: dict[str, set[str]] = {}
+    for module, path in modules.items():
+        if room(path) != "lab":
+            here = folder_of(module, path)
+            folders.setdefault(here, set()).update(
+                folder_of(other, modules[other]) for other in files[module]
+            )
+    assert circle({here: others - {here} for here, others in folders.items()}) == []
+
+
+def test_a_circle_would_be_found() -> None:
+    assert circle({"a": {"b"}, "b": {"c"}, "c": {"a"}}) != []
+    assert circle({"a": {"b", "c"}, "b": {"c"}}) == []
 
 
 def test_the_model_needs_nothing_but_python_and_msgspec() -> None:

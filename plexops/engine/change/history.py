@@ -18,6 +18,10 @@ from plexops.model.snapshot import Role, Snapshot
 
 _Read = TypeVar("_Read")
 
+#: The records of a marker, as this version writes them and as journals of 0.1 have them.
+_MARKER_SET = ("marker", "fence")
+_MARKER_DROPPED = ("marker dropped", "fence dropped")
+
 
 class PastStep(Struct, frozen=True):
     """One change of a run. The journal's word is what was hoped; only a device says what is."""
@@ -75,7 +79,8 @@ def _began(run: RunFolder) -> bool:
         kinds = [record.kind for record in run.journal().records]
     except PlexopsError:
         return True
-    return "intent" in kinds or ("fence" in kinds and "fence dropped" not in kinds)
+    dropped = any(kind in kinds for kind in _MARKER_DROPPED)
+    return "intent" in kinds or (not dropped and any(kind in kinds for kind in _MARKER_SET))
 
 
 def read_past(journal: JournalText, run_id: str) -> PastRun:
@@ -87,7 +92,7 @@ def read_past(journal: JournalText, run_id: str) -> PastRun:
     verdict = ""
     marked: frozenset[Role] = frozenset()
     for record in journal.records:
-        if record.kind in ("fence", "fence dropped"):
+        if record.kind in (*_MARKER_SET, *_MARKER_DROPPED):
             marked = frozenset(Role(role) for role in _texts(record.data.get("roles")))
         if record.kind == "effect":
             verdict = str(record.data.get("verdict"))

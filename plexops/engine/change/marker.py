@@ -10,49 +10,20 @@ from contextlib import suppress
 from msgspec import Struct
 
 from plexops.engine.change.sending import Recorder, settings_for
+from plexops.engine.decide.markers import marker_of
 from plexops.engine.look.access import Access, Links
 from plexops.engine.look.site_state import Drivers, SiteState
 from plexops.evidence.folder import SiteFolder, began_at
 from plexops.languages import markers
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.exchange import Marker, Reply
-from plexops.model.plan import GuardVerdict, Step, authorize_marker
-from plexops.model.profile import Speaks
+from plexops.model.plan import GuardVerdict, authorize_marker
 from plexops.model.snapshot import Role
-from plexops.structs import replace
 from plexops.transport.link import WriteLink
 
 #: Between making a marker and writing into it another run has no name yet: then it is asked once more.
 _ONCE_MORE = 1.0
 _MARKED = (Role.ROUTER, Role.SERVER)
-
-
-def marker_of(drivers: Drivers, role: Role, holder: str = markers.RUN) -> Marker | None:
-    """Give a device's marker as this holder sets it; None for a device that has nothing that exists at most once."""
-    if role is Role.SERVER and drivers.server is not None:
-        return markers.posix("/run", holder)
-    if role is not Role.ROUTER or drivers.router is None:
-        return None
-    profile = drivers.router.profile.profile
-    match profile.speaks:
-        case Speaks.POSIX:
-            directory = "" if profile.window is None else profile.window.directory
-            return markers.posix(directory or "/tmp", holder)  # noqa: S108 - mkdir follows no link, and takes none over
-        case Speaks.ROUTEROS:
-            return markers.routeros(holder)
-        case _:
-            return None
-
-
-def with_markers(steps: Sequence[Step], drivers: Drivers) -> tuple[Step, ...]:
-    """Show each device's marker with the first step there."""
-    first = {step.change.role: index for index, step in reversed(list(enumerate(steps)))}
-    return tuple(
-        replace(step, marker=marker_of(drivers, step.change.role))
-        if index == first[step.change.role]
-        else step
-        for index, step in enumerate(steps)
-    )
 
 
 class RunMarkers(Struct):
@@ -72,7 +43,7 @@ class RunMarkers(Struct):
         Raises PlexopsError PLX-R122 where another run holds one, PLX-R123 where it could not be set, and what a link
         raises. What was set until then is for `drop`.
         """
-        self.record("fence", {"roles": [role for role in _MARKED if role in roles]})
+        self.record("marker", {"roles": [role for role in _MARKED if role in roles]})
         for role in _MARKED:
             marker = marker_of(self.drivers, role, self._word)
             if marker is not None:
@@ -86,7 +57,7 @@ class RunMarkers(Struct):
             if marker is not None and not self._dropped(role, marker, state, verdicts):
                 left.append(f"take plexops's marker off the {role}, or others wait for it: {marker.by_hand}")
         with suppress(PlexopsError):  # a full disk: the next recover finds nothing to take away
-            self.record("fence dropped", {"left": len(left)})
+            self.record("marker dropped", {"left": len(left)})
         return tuple(left)
 
     @property

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from plexops import __version__
 from plexops.drivers.base import Unrenderable
-from plexops.engine.change.marker import with_markers
+from plexops.engine.decide.markers import with_markers
 from plexops.engine.decide.way_back import refused, with_way_back
 from plexops.engine.look.site_state import Drivers, SiteState
 from plexops.model.change import Action, Change, find

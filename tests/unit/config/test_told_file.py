@@ -78,5 +78,5 @@ def test_the_page_shows_a_file_that_is_read_and_names_every_key(tmp_path: Path) 
     shown = re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     file = tmp_path / "told.yaml"
     file.write_text(shown[0], encoding="utf-8")
-    assert len(bring_answers(file, ["home"], NOW).told) == 3
+    assert len(bring_answers(file, ["home"], NOW).user_answers) == 3
     assert all(f"`{topic}`" in page for topic in Topic)
