@@ -15,9 +15,11 @@ from plexops.lab.base import Clock, DeviceLog, ExecResult
 from plexops.lab.file_utilities import FILE_UTILITIES
 from plexops.lab.filesystem import File, FileError, FileSystem
 from plexops.lab.processes import KilledError, Process, ProcessTable
+from plexops.lab.shell_builtins import BUILTINS, WRAPPERS
 from plexops.lab.shell_quoting import ShellSyntaxError
 from plexops.lab.shell_state import (
     DONE,
+    POLL_SECONDS,
     Collected,
     CommandFunction,
     Context,
@@ -52,7 +54,6 @@ __all__ = ["DONE", "CommandFunction", "Context", "Shell", "fail", "say"]
 BIN = frozenset({"/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin"})
 ROOT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 USER_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/games"
-POLL_SECONDS = 0.02
 ARGUMENT_PREVIEW = 200
 
 
@@ -76,7 +77,6 @@ class Shell:
         free: Mapping[str, CommandFunction] | None = None,
         sbin: frozenset[str] = frozenset(),
     ) -> None:
-        from plexops.lab.shell_builtins import BUILTINS, WRAPPERS
 
         self.files = files
         self.log = log

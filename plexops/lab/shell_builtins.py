@@ -12,10 +12,10 @@ from typing import BinaryIO, Literal
 from plexops.lab.base import ExecResult
 from plexops.lab.filesystem import FileError
 from plexops.lab.processes import Process
-from plexops.lab.shell import POLL_SECONDS
 from plexops.lab.shell_quoting import ShellSyntaxError
 from plexops.lab.shell_state import (
     DONE,
+    POLL_SECONDS,
     Collected,
     CommandFunction,
     Context,

@@ -17,6 +17,7 @@ from plexops.lab.shell_syntax import Command
 if TYPE_CHECKING:
     from plexops.lab.shell import Shell
 
+POLL_SECONDS = 0.02
 DONE = ExecResult(b"", b"", 0)
 
 
