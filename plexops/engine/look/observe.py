@@ -25,7 +25,7 @@ from plexops.runbook.endpoints import proxy
 from plexops.runbook.view import SiteView
 from plexops.structs import replace
 from plexops.transport.here import holds_address
-from plexops.transport.loading import load_http
+from plexops.transport.http.loading import load_http
 from plexops.transport.workers import workers
 
 

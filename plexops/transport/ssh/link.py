@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from plexops.model.errors import PlexopsError
 from plexops.transport.answer import Answer, Ending
-from plexops.transport.loading import load_paramiko
 from plexops.transport.net import dial
 from plexops.transport.secret_way import require_over_ssh
 from plexops.transport.shell import MAX_EXEC_BYTES, ShellReadLink, ShellWriteLink, as_exec
+from plexops.transport.ssh.loading import load_paramiko
 from plexops.transport.ssh_settings import SSH_PORT, SshSettings
 from plexops.transport.trust.verdict import OfferedKey
 

@@ -1,4 +1,4 @@
-"""Loads the libraries of the transports: late, without what nobody asked for, and while others wait for a device."""
+"""Loads paramiko: late, and without what is never used."""
 
 from __future__ import annotations
 
@@ -21,10 +21,3 @@ def load_paramiko() -> None:
             import_module("paramiko")
         finally:
             del sys.modules[_FOR_MATCH_EXEC]
-
-
-def load_http(*, after_ssh: bool) -> None:
-    """Import what an HTTP link will need, while the other stops are asked; those that are logged in to go first."""
-    if after_ssh:
-        load_paramiko()
-    import plexops.transport.http.connection  # noqa: F401
