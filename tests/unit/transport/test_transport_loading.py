@@ -47,7 +47,7 @@ def test_a_command_s_help_reaches_no_device_library(tmp_path: Path) -> None:
 
 
 def test_paramiko_comes_without_its_runner_of_local_commands(tmp_path: Path) -> None:
-    script = "from plexops.transport.loading import load_paramiko\nload_paramiko()"
+    script = "from plexops.transport.ssh.loading import load_paramiko\nload_paramiko()"
     assert "paramiko" in (loaded := loaded_after(script, tmp_path))
     assert {"invoke", "asyncio"} & loaded == set()
 
