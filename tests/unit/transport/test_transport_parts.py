@@ -194,7 +194,7 @@ def test_every_code_is_in_the_catalogue_once_with_several_sentences() -> None:
 def test_every_code_of_this_room_is_used_and_every_used_one_exists() -> None:
     used = set()
     # `plexops trust` speaks of this room's keys, so its one problem stands in this catalogue too.
-    for path in (*(PACKAGE / "transport").glob("*.py"), PACKAGE / "cli" / "commands" / "trust.py"):
+    for path in (*(PACKAGE / "transport").rglob("*.py"), PACKAGE / "cli" / "commands" / "trust.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if (
                 isinstance(node, ast.Constant)
@@ -207,7 +207,7 @@ def test_every_code_of_this_room_is_used_and_every_used_one_exists() -> None:
 
 
 def test_the_room_imports_model_and_languages_only() -> None:
-    for path in (PACKAGE / "transport").glob("*.py"):
+    for path in (PACKAGE / "transport").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             module = node.module if isinstance(node, ast.ImportFrom) else None
             if module is not None and module.startswith("plexops."):
