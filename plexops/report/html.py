@@ -1,178 +1,131 @@
-"""One HTML file that explains a run to anybody: no scripts, nothing loaded, the same bytes for the same run."""
+"""One HTML file that explains a run: no scripts, nothing loaded, the same bytes for the same run.
+
+The page is `report.html.j2`. Jinja2 escapes every text that it puts there; only the style sheet is marked as safe.
+"""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from plexops.model.run import DRY_RUNS, MaskedReport, RunReport, SiteReport
-from plexops.report import html_parts as parts
-from plexops.report.fleet import Group, groups, row_of
-from plexops.report.html_verdict import three_ways, verdict
-from plexops.report.markup import Child, Html, join, tag
-from plexops.report.picture import mark, picture
-from plexops.report.view import View, counts, visible
+from plexops.model.finding import FindingStatus
+from plexops.model.run import DRY_RUNS, Mark, MaskedReport, SiteReport, VerdictReport
+from plexops.report import picture
+from plexops.report.diff import changed_lines
+from plexops.report.fleet import groups, row_of
+from plexops.report.terminal import one_line
+from plexops.report.view import View, basis, candidates, counts, shortened, spaced, visible, ways, word_of
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+#: Longer exhibits are cut, and say so: the whole text stays in the run folder.
+_EXHIBIT_CHARACTERS = 4096
+_STATUS_MARKS: Mapping[FindingStatus, Mark] = {
+    FindingStatus.OK: "ok",
+    FindingStatus.DRIFT: "drift",
+    FindingStatus.CONFLICT: "drift",
+    FindingStatus.STOPPED: "stop",
+    FindingStatus.UNKNOWN: "unknown",
+    FindingStatus.UNSUPPORTED: "unknown",
+    FindingStatus.NOT_APPLICABLE: "not-asked",
+    FindingStatus.NOTE: "not-asked",
+}
+_OUTCOME_MARKS: Mapping[str, Mark] = {
+    "planned": "not-asked",
+    "done": "ok",
+    "kept": "unknown",
+    "undone": "drift",
+    "not-sent": "not-asked",
+    "failed": "stop",
+    "undo-failed": "stop",
+    "stays": "drift",
+}
+_PROOF_MARKS: Mapping[str, Mark] = {"proven": "ok", "refuted": "stop", "unknown": "unknown"}
+_GUARD_MARKS: Mapping[str, Mark] = {"holds": "ok", "refuses": "stop", "not-applicable": "not-asked"}
+#: How a run ended, by its exit status.
+_STANDINGS: Mapping[int, tuple[Mark, str]] = {
+    0: ("ok", "In order"),
+    1: ("drift", "Findings"),
+    3: ("stop", "Safe stop"),
+    4: ("unknown", "Incomplete"),
+    5: ("drift", "Undone"),
+    6: ("stop", "Undo not proven"),
+    7: ("unknown", "Busy"),
+    8: ("stop", "Integrity"),
+}
 
 
 def render(report: MaskedReport, view: View) -> str:  # noqa: ARG001 - one signature for all formats
     """Give the document. Texts that leave this machine were masked before; here they are made visible and escaped."""
     shown = visible(report)
-    style = _style()
-    page = tag("html", _head(shown, style), _body(shown), lang="en")
-    return f"<!doctype html>\n{page.text}\n"
+    style = Path(__file__).with_name("report.css").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return _page().render(
+        report=shown,
+        style=style,
+        # It lets in the one style sheet on the page, by its hash, and nothing else from anywhere.
+        policy=f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
+        command=DRY_RUNS.get(shown.command, shown.command),
+        groups=groups([row_of(site) for site in shown.sites]),
+        number_of={site.name: number for number, site in enumerate(shown.sites, 1)},
+    )
 
 
 @cache
-def _style() -> str:
-    return Path(__file__).with_name("report.css").read_text(encoding="utf-8")
+def _page() -> Template:
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True)
+    environment.filters |= {"line": one_line, "spaced": spaced, "moment": _moment}
+    environment.globals |= {
+        "EXHIBIT_CHARACTERS": _EXHIBIT_CHARACTERS,
+        "STATUS_MARKS": _STATUS_MARKS,
+        "OUTCOME_MARKS": _OUTCOME_MARKS,
+        "PROOF_MARKS": _PROOF_MARKS,
+        "GUARD_MARKS": _GUARD_MARKS,
+        "drawing": picture,
+        "drawing_of": picture.drawing_of,
+        "word_of": picture.word_of,
+        "status_word": word_of,
+        "standing": _standing,
+        "place_of": _place_of,
+        "pieces_of": _pieces_of,
+        "also_of": _also_of,
+        **{given.__name__: given for given in (basis, candidates, changed_lines, counts, shortened, ways)},
+    }
+    source = Path(__file__).with_name("report.html.j2").read_text(encoding="utf-8")
+    return environment.from_string("".join(line.strip() for line in source.splitlines()) + "\n")
 
 
-def _head(report: RunReport, style: str) -> Html:
-    """The policy lets in the one style sheet below, by its hash, and nothing else from anywhere."""
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    names = ", ".join(parts.line(site.name) for site in report.sites)
-    return tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=policy),
-        tag("meta", name="referrer", content="no-referrer"),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name="color-scheme", content="light dark"),
-        tag("meta", name="generator", content=f"plexops {report.version}"),
-        tag("title", f"plexops {report.command} · {names}"),
-        # Our own file, with nothing of a report in it: the text of a style element must not be escaped.
-        Html(f"<style>{style}</style>"),
-    )
+def _moment(iso: str) -> str:
+    """Give a UTC time as people read it."""
+    return f"{one_line(iso)[:19].replace('T', ' ')} UTC"
 
 
-def _body(report: RunReport) -> Html:
-    several = len(report.sites) > 1
-    named = [(site, f"s{number}") for number, site in enumerate(report.sites, 1)]
-    sections = [_folded(*one) if several else _site(*one, several=False) for one in named]
-    return tag(
-        "body",
-        tag("a", "Skip to the report", class_="skip", href="#report"),
-        _masthead(report),
-        tag("main", _headline(report) if several else None, *sections, id="report"),
-        parts.integrity(report),
-    )
+def _standing(site: SiteReport) -> tuple[Mark, str]:
+    """Give the mark and the word for how a site's run ended."""
+    if site.verdict is not None and site.exit_status == 1:
+        return site.verdict.mark, "Cause found"
+    return _STANDINGS.get(site.exit_status, ("stop", "Failed"))
 
 
-def _masthead(report: RunReport) -> Html:
-    command = DRY_RUNS.get(report.command, report.command)
-    return tag(
-        "header",
-        tag(
-            "div",
-            tag("span", "plexops", class_="brand"),
-            tag("span", command, class_="command"),
-            tag("span", "masked: may be shared", class_="chip"),
-            class_="left",
-        ),
-        tag(
-            "div",
-            tag("span", parts.moment(report.started)),
-            tag("span", f"{report.seconds:.1f} s"),
-            tag("span", "run ", tag("code", parts.line(report.run_id))),
-            class_="right",
-        ),
-        class_="masthead",
-    )
+def _place_of(site: SiteReport, exhibit: str) -> int:
+    """Give an exhibit's place among those of its site, from 1; 0 where it is none of them."""
+    return next((number for number, one in enumerate(site.exhibits, 1) if one.id == exhibit), 0)
 
 
-def _headline(report: RunReport) -> Html:
-    """How many homes ended how, and each with what it came to and the way to its part below."""
-    diagnosis = report.command == "diagnose"  # it judges no task, so there is nothing to count
-    found = groups([row_of(site) for site in report.sites])
-    number_of = {site.name: number for number, site in enumerate(report.sites, 1)}
-    rows = [
-        tag(
-            "tr",
-            tag("td", str(len(group.homes)), data_label="Homes"),
-            tag("td", parts.line(group.cause), data_label="Cause"),
-            tag("td", str(group.exit_status), data_label="Exit"),
-            tag("td", join(_links(group, number_of)), data_label="Which"),
-        )
-        for group in found
-    ]
-    return tag(
-        "div",
-        tag("h1", f"{len(report.sites)} sites" + ("" if diagnosis else f": {counts(report.sites)}")),
-        parts.table(("Homes", "Cause", "Exit", "Which"), rows, "fleet"),
-        class_="card",
-    )
+def _pieces_of(text: str) -> list[tuple[bool, str]]:
+    """Give a sentence in pieces, and of each whether it stands between backticks: it is to be typed as it is."""
+    pieces = text.split("`")
+    if len(pieces) % 2 == 0:  # one is left over: it means itself
+        return [(False, text)]
+    return [(number % 2 == 1, piece) for number, piece in enumerate(pieces) if piece]
 
 
-def _links(group: Group, number_of: Mapping[str, int]) -> Iterator[Child]:
-    for name in group.homes:
-        yield tag("a", parts.line(name), href=f"#s{number_of[name]}")
-        yield " "
-
-
-def _folded(site: SiteReport, name: str) -> Html:
-    """One home of several, to be opened."""
-    kind, word = parts.standing(site)
-    title = tag("summary", mark(kind), tag("strong", parts.line(site.name)), tag("span", word),
-                tag("span", parts.line(site.outcome)))  # fmt: skip
-    return tag("details", title, _site(site, name, several=True))
-
-
-def _site(site: SiteReport, name: str, *, several: bool) -> Html:
-    title = tag("h2" if several else "h1", parts.line(site.outcome))
-    blocks: list[Html | None] = [
-        _banner(site, title),
-        _card("Path", f"{name}-path", picture(site.hops, name), parts.hops(site.hops)) if site.hops else None,
-        _optional("Verdict", f"{name}-verdict", verdict(site, name)),
-        _optional("The three ways", f"{name}-ways", three_ways(site, name)),
-        _optional("Checks", f"{name}-checks", parts.findings(site, name)),
-        _optional("Changes", f"{name}-changes", parts.changes(site)),
-        _optional("Proof", f"{name}-proof", parts.proofs(site)),
-        _optional("Before and after", f"{name}-diff", parts.diffs(site)),
-        _optional("Problems", f"{name}-problems", parts.problems(site)),
-        _optional("Safety rules", f"{name}-guards", parts.guards(site)),
-        _optional("Exhibits", f"{name}-exhibits", parts.exhibits(site, name)),
-        _optional("Timeline", f"{name}-timeline", parts.timeline(site)),
-    ]
-    return tag("div", *blocks, id=name, class_="site")
-
-
-def _banner(site: SiteReport, title: Html) -> Html:
-    kind, word = parts.standing(site)
-    aside = [f"Plex Web shows: {parts.line(site.plex_web)}"] if site.plex_web else []
-    aside += [f"Profile: {parts.line(site.taught)}"] if site.taught else []
-    aside += [f"Asked: {parts.line(told)}" for told in site.asked]
-    aside += [f"Not asked: {parts.line(reason)}" for reason in site.not_asked]
-    return tag(
-        "section",
-        mark(kind, "banner-mark"),
-        tag(
-            "div",
-            tag(
-                "p",
-                tag("strong", word),
-                tag("span", f"site {parts.line(site.name)}"),
-                tag("span", f"access: {parts.line(site.access)}"),
-                tag("span", f"exit {site.exit_status}"),
-                class_="kicker",
-            ),
-            title,
-            tag("p", tag("strong", "Safe stop. "), parts.line(site.safe_stop))
-            if site.safe_stop is not None
-            else None,
-            *(tag("p", reason, class_="muted") for reason in aside),
-            parts.next_steps(site),
-        ),
-        class_=f"banner is-{kind}",
-    )
-
-
-def _optional(title: str, name: str, content: Html | None) -> Html | None:
-    return None if content is None else _card(title, name, content)
-
-
-def _card(title: str, name: str, *content: Child) -> Html:
-    return tag("section", tag("h2", title, id=name), join(content), class_="card", aria_labelledby=name)
+def _also_of(found: VerdictReport) -> list[str]:
+    return [f"{also.layer}: {also.says}" for also in found.also]

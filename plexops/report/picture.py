@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec import Struct
+
 from plexops.model.run import LayerMark, Mark
-from plexops.report.markup import Html, tag
 from plexops.report.terminal import one_line
 
-_BOX_WIDTH, _BOX_HEIGHT = 92, 72
+BOX_WIDTH, BOX_HEIGHT = 92, 72
 _STEP = 172
 _MARGIN = 40
 _MOST_LETTERS = 17
 
 #: Line drawings in a field of 40 × 32, one per stop.
-_ICONS: dict[str, tuple[str, ...]] = {
+ICONS: dict[str, tuple[str, ...]] = {
     "internet": (
         "M20 3a13 13 0 1 0 0 26a13 13 0 1 0 0-26",
         "M20 3c-8 7-8 19 0 26M20 3c8 7 8 19 0 26M7.5 12h25M7.5 20h25",
@@ -41,7 +42,7 @@ _ICONS: dict[str, tuple[str, ...]] = {
 }
 
 #: What surrounds a mark, centred at 0,0 with radius 13: a circle, a triangle, an octagon, a broken ring.
-_SHAPES: dict[Mark, str] = {
+SHAPES: dict[Mark, str] = {
     "ok": "M0-13a13 13 0 1 0 0 26a13 13 0 1 0 0-26z",
     "changed": "M0-13a13 13 0 1 0 0 26a13 13 0 1 0 0-26z",
     "drift": "M0-14.5L15 11.5L-15 11.5z",
@@ -49,7 +50,7 @@ _SHAPES: dict[Mark, str] = {
     "unknown": "M0-13a13 13 0 1 0 0 26a13 13 0 1 0 0-26z",
     "not-asked": "M0-13a13 13 0 1 0 0 26a13 13 0 1 0 0-26z",
 }
-_SIGNS: dict[Mark, str] = {
+SIGNS: dict[Mark, str] = {
     "ok": "M-5.5 0.5l4 4l7.5-8.5",
     "changed": "M-5.5 0.5l4 4l7.5-8.5",
     "drift": "M0-4.5v8M0 7v0.6",
@@ -72,110 +73,71 @@ def word_of(hop: LayerMark) -> str:
     return one_line(hop.word) or _WORDS[hop.mark]
 
 
-def mark(kind: Mark, class_: str = "mark") -> Html:
-    """Give a mark alone, as beside a row of a table; the word stands next to it, so it says nothing itself."""
-    return tag(
-        "svg", _badge(kind, 16, 16), class_=f"{class_} is-{kind}", viewBox="0 0 32 32", aria_hidden="true"
-    )
+class Wire(Struct, frozen=True):
+    """What leads to a stop, as a path; `cut` are two strokes through it where nothing comes through."""
+
+    mark: Mark
+    line: str
+    cut: str
 
 
-def picture(hops: Sequence[LayerMark], name: str) -> Html:
-    """Give the path twice, lying for wide pages and standing for narrow ones; the style sheet shows one of them."""
-    return tag(
-        "figure",
-        _drawing(hops, f"{name}-lying", standing=False),
-        _drawing(hops, f"{name}-standing", standing=True),
-        class_="path",
-    )
+class DrawnStop(Struct, frozen=True):
+    """One stop: the upper left corner of its box, its middle, and its texts with their class and height."""
+
+    hop: LayerMark
+    label: str
+    word: str
+    x: int
+    y: int
+    middle: int
+    text_x: int
+    texts: tuple[tuple[str, str, int], ...]
 
 
-def _drawing(hops: Sequence[LayerMark], name: str, *, standing: bool) -> Html:
-    said = ", ".join(f"{one_line(hop.label)} {word_of(hop)}".strip() for hop in hops)
+class Drawing(Struct, frozen=True):
+    """The path in one direction; `says` is for who hears it read."""
+
+    width: int
+    height: int
+    says: str
+    wires: tuple[Wire, ...]
+    stops: tuple[DrawnStop, ...]
+
+
+def drawing_of(hops: Sequence[LayerMark], standing: bool) -> Drawing:
+    """Give the path, lying for wide pages or standing for narrow ones."""
+    says = ", ".join(f"{one_line(hop.label)} {word_of(hop)}".strip() for hop in hops)
     if standing:
         width, height = 300, 24 + len(hops) * 108
     else:
-        width, height = 2 * _MARGIN + _BOX_WIDTH + (len(hops) - 1) * _STEP, 148
-    places = [_place(index, standing=standing) for index in range(len(hops))]
-    wires = [_wire(places[i], places[i + 1], hops[i + 1], standing=standing) for i in range(len(hops) - 1)]
-    stops = [_stop(hop, x, y, standing=standing) for hop, (x, y) in zip(hops, places, strict=True)]
-    return tag(
-        "svg",
-        tag("title", "The path from the Internet to Plex", id=f"{name}-title"),
-        tag("desc", said, id=f"{name}-desc"),
-        *wires,
-        *stops,
-        class_="standing" if standing else "lying",
-        viewBox=f"0 0 {width} {height}",
-        role="img",
-        aria_labelledby=f"{name}-title {name}-desc",
+        width, height = 2 * _MARGIN + BOX_WIDTH + (len(hops) - 1) * _STEP, 148
+    places = [(16, 20 + n * 108) if standing else (_MARGIN + n * _STEP, 18) for n in range(len(hops))]
+    wires = (
+        _wire(start, end, hop, standing=standing)
+        for start, end, hop in zip(places, places[1:], hops[1:], strict=False)
     )
+    stops = (_stop(hop, x, y, standing=standing) for hop, (x, y) in zip(hops, places, strict=True))
+    return Drawing(width, height, says, tuple(wires), tuple(stops))
 
 
-def _place(index: int, *, standing: bool) -> tuple[int, int]:
-    """The upper left corner of a stop's box."""
-    return (16, 20 + index * 108) if standing else (_MARGIN + index * _STEP, 18)
-
-
-def _wire(start: tuple[int, int], end: tuple[int, int], hop: LayerMark, *, standing: bool) -> Html:
+def _wire(start: tuple[int, int], end: tuple[int, int], hop: LayerMark, *, standing: bool) -> Wire:
     if standing:
-        x, y1, y2 = start[0] + _BOX_WIDTH // 2, start[1] + _BOX_HEIGHT, end[1]
-        line = f"M{x} {y1 + 5}V{y2 - 5}"
-        middle = (x, (y1 + y2) // 2)
+        x, y1, y2 = start[0] + BOX_WIDTH // 2, start[1] + BOX_HEIGHT, end[1]
+        y = (y1 + y2) // 2
+        line, cut = f"M{x} {y1 + 5}V{y2 - 5}", f"M{x - 9} {y + 1}l18-8M{x - 9} {y + 8}l18-8"
     else:
-        y, x1, x2 = start[1] + _BOX_HEIGHT // 2, start[0] + _BOX_WIDTH, end[0]
-        line = f"M{x1 + 7} {y}H{x2 - 7}"
-        middle = ((x1 + x2) // 2, y)
-    bar = _cut(middle, standing=standing) if hop.mark == "stop" else None
-    return tag("g", tag("path", d=line, class_="wire"), bar, class_=f"is-{hop.mark}")
+        y, x1, x2 = start[1] + BOX_HEIGHT // 2, start[0] + BOX_WIDTH, end[0]
+        x = (x1 + x2) // 2
+        line, cut = f"M{x1 + 7} {y}H{x2 - 7}", f"M{x - 7} {y + 9}l8-18M{x + 1} {y + 9}l8-18"
+    return Wire(hop.mark, line, cut if hop.mark == "stop" else "")
 
 
-def _cut(middle: tuple[int, int], *, standing: bool) -> Html:
-    """Two strokes through a wire: nothing comes through here."""
-    x, y = middle
-    strokes = (
-        f"M{x - 9} {y + 1}l18-8M{x - 9} {y + 8}l18-8"
-        if standing
-        else f"M{x - 7} {y + 9}l8-18M{x + 1} {y + 9}l8-18"
-    )
-    return tag("path", d=strokes, class_="cut")
+def _stop(hop: LayerMark, x: int, y: int, *, standing: bool) -> DrawnStop:
+    label, word, middle = one_line(hop.label), word_of(hop), x + BOX_WIDTH // 2
+    below = (32, 54) if standing else (BOX_HEIGHT + 24, BOX_HEIGHT + 45)
+    texts = ((_short(label), "label", y + below[0]), (_short(word), "word", y + below[1]))
+    return DrawnStop(hop, label, word, x, y, middle, x + BOX_WIDTH + 24 if standing else middle, texts)
 
 
-def _stop(hop: LayerMark, x: int, y: int, *, standing: bool) -> Html:
-    label, word = one_line(hop.label), word_of(hop)
-    middle = x + _BOX_WIDTH // 2
-    if standing:
-        texts = (
-            _text(label, x + _BOX_WIDTH + 24, y + 32, "label", "start"),
-            _text(word, x + _BOX_WIDTH + 24, y + 54, "word", "start"),
-        )
-    else:
-        texts = (
-            _text(label, middle, y + _BOX_HEIGHT + 24, "label", "middle"),
-            _text(word, middle, y + _BOX_HEIGHT + 45, "word", "middle"),
-        )
-    icon = [tag("path", d=drawn) for drawn in _ICONS[hop.stop]]
-    badge = None if hop.mark == "not-asked" and not word else _badge(hop.mark, x + _BOX_WIDTH - 2, y + 2)
-    return tag(
-        "g",
-        tag("title", f"{label}: {word}" if word else label),
-        tag("rect", x=x, y=y, width=_BOX_WIDTH, height=_BOX_HEIGHT, rx=14, class_="box"),
-        tag("g", *icon, class_="icon", transform=f"translate({middle - 25} {y + 16}) scale(1.25)"),
-        badge,
-        *texts,
-        class_=f"stop is-{hop.mark}",
-    )
-
-
-def _badge(kind: Mark, x: int, y: int) -> Html:
-    return tag(
-        "g",
-        tag("path", d=_SHAPES[kind], class_="shape"),
-        tag("path", d=_SIGNS[kind], class_="sign"),
-        class_=f"badge badge-{kind}",
-        transform=f"translate({x} {y})",
-    )
-
-
-def _text(text: str, x: int, y: int, class_: str, anchor: str) -> Html:
-    shown = text if len(text) <= _MOST_LETTERS else text[: _MOST_LETTERS - 1] + "…"
-    return tag("text", shown, x=x, y=y, class_=class_, text_anchor=anchor)
+def _short(text: str) -> str:
+    return text if len(text) <= _MOST_LETTERS else text[: _MOST_LETTERS - 1] + "…"
