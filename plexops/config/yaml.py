@@ -19,9 +19,9 @@ from plexops.pattern import Pattern
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MAX_BYTES = 1024 * 1024
+MAX_BYTES = 4 * 1024 * 1024
 MAX_DEPTH = 40
-MAX_NODES = 50_000
+MAX_NODES = 200_000
 
 _INTEGER = Pattern(r"0|-?[1-9][0-9]{0,17}", re.ASCII)
 _NULLS = frozenset({"", "~", "null"})
@@ -83,7 +83,7 @@ def decode(data: bytes, file: str) -> str:
     start = Place(file, 1, 1)
     if len(data) > MAX_BYTES:
         raise PlexopsError(
-            Problem("PLX-C002", "the file is larger than 1 MB", "Split it into several files.", start)
+            Problem("PLX-C002", "the file is larger than 4 MB", "Split it into several files.", start)
         )
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise PlexopsError(Problem("PLX-C003", "the file is UTF-16", "Save it as UTF-8.", start))
@@ -106,7 +106,7 @@ def decode(data: bytes, file: str) -> str:
 def parse_yaml(text: str, file: str) -> Node:
     """Parse a text's only document. Raises PlexopsError with all problems found, and nothing else."""
     if len(text) > MAX_BYTES:
-        reason = "the text is longer than 1 MB"
+        reason = "the text is longer than 4 MB"
         raise PlexopsError(Problem("PLX-C002", reason, "Split it.", Place(file, 1, 1)))
     text = text.replace("\r\n", "\n")
     _refuse_unseen(text, file)

@@ -35,12 +35,12 @@ from plexops.model.status import ExitStatus
 from plexops.structs import replace
 from plexops.transport.workers import workers
 
-#: How many homes are looked at at once, where you do not say. Audits of 48 to 64 homes, each message 20 ms on its way, on
-#: two cores: 4 at once take 1.3 times as long as 16; 32 or 64 are no quicker, and take 12 MB more for each 16. Python works
-#: on one core: how long a home waits for its devices decides, and not how many cores there are.
+#: How many homes are looked at at once, where you do not say: docs/fleets.md has what 4, 8, 16 and 32 cost.
 FORKS = 16
-#: After so many seconds a home is one that waits for a silent device.
+#: After so many seconds a home is one that waits for a silent device,
 SLOW = 3.0
+#: unless this process has been at work for so much of the last second: then all are slow, and more at once are slower.
+BUSY = 0.7
 #: So many homes may wait for silent devices, for each that is looked at.
 _THREADS_EACH = 8
 
@@ -76,7 +76,7 @@ def _all_at_once(homes: Sequence[Home], order: Order, store: Store, keeper: Resu
     """Look at many sites, until all are done or a person interrupts: then those that were not done say so.
 
     `forks` homes at a time; one that is not done after SLOW seconds waits for a silent device, and gives its place to
-    the next.
+    the next, if there is time to spare.
     """
     places, busy = Semaphore(forks), dict[str, float]()
 
@@ -97,11 +97,13 @@ def _all_at_once(homes: Sequence[Home], order: Order, store: Store, keeper: Resu
         with workers(min(len(homes), forks * _THREADS_EACH)) as pool:
             left = {pool.submit(carry_out, home) for home in homes}
             while left:
+                since, worked = time.monotonic(), time.process_time()
                 done, left = wait(left, SLOW / 3)
+                at_work = time.process_time() - worked > BUSY * (time.monotonic() - since)
                 for look in done:
                     look.result()  # what went wrong in our own hands, and not at a home
-                for name, since in tuple(busy.items()):
-                    if time.monotonic() - since > SLOW:
+                for name, begun in tuple(busy.items()):
+                    if not at_work and time.monotonic() - begun > SLOW:
                         give_way(name)
     except KeyboardInterrupt:
         keeper.end_early(homes)

@@ -11,11 +11,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
+from tests.bench.fleet import Row, table
 from tests.bench.measuring import PEERS, Samples
+from tests.bench.openwrt import OPENWRT, ROUTERLESS, ROUTERLESS_PLAN
 from tests.bench.walking import COUNTRY, MARKS, THOUSAND
 
 #: Memory and the client's CPU have budgets of their own, here for one site.
 LARGEST_MB, LARGEST_CPU_MS = 100, 350
+#: What a further home may cost the client, and the wall time of many against all CPU time on all cores.
+FURTHER_CPU_MS, WALL_RATIO = 25, 1.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,7 @@ BUDGETS: Sequence[Budget] = (
     Budget("an audit against two parallel `ssh host true`", AUDIT, TWO, 1.7),
     Budget("an audit against `ansible-playbook --check`", AUDIT, ANSIBLE, 0.16),
     Budget("an audit against `pyinfra --dry`", AUDIT, PYINFRA, 0.55),
+    Budget("an audit of an OpenWrt router against `routerless plan`", OPENWRT, ROUTERLESS_PLAN, 0.8),
     Budget("connection and exec against one `ssh host true`", NETWORK, ONE, 0.7),
     Budget("a second apply against an audit", AGAIN, WHOLE, 1.2),
     Budget("a diagnosis against an audit", DIAGNOSE, WHOLE, 1.5),
@@ -63,7 +68,13 @@ def verdict(held: bool) -> str:
     return "held" if held else "**not held**"
 
 
-def document(found: Sequence[Samples], walked: Sequence[Samples], execs: tuple[int, int], rounds: int) -> str:
+def document(
+    found: Sequence[Samples],
+    walked: Sequence[Samples],
+    execs: tuple[int, int],
+    rounds: int,
+    fleet: Sequence[Row],
+) -> str:
     """Give the page."""
     samples = {one.name: one for one in found}
     lines = [
@@ -83,7 +94,10 @@ def document(found: Sequence[Samples], walked: Sequence[Samples], execs: tuple[i
         "CPU is that of the client side, children included. `ssh` has its default key exchange;",
         "`ansible-playbook` has pipelining, no fact gathering and its own connection sharing; both tools look at",
         "the forward and the passage, the reservation, the host firewall's rule and Plex's settings. One",
-        "connection and one exec is timed inside the process, without its start.",
+        "connection and one exec is timed inside the process, without its start. The OpenWrt router is a real sshd",
+        "whose `uci`, `ubus` and `nft` print what an OpenWrt would. `routerless` compares the reservations and forwards",
+        "of its configuration, plexops what the packet filter makes of them too. By itself `routerless` knows no host",
+        "key and logs in nowhere: here it was given the router's.",
         "",
         "## Budgets",
         "",
@@ -93,6 +107,15 @@ def document(found: Sequence[Samples], walked: Sequence[Samples], execs: tuple[i
         connections(execs),
         memory(median(samples[AUDIT].memory)),
         client_cpu(median(samples[AUDIT].cpu) * 1000),
+        *many(fleet),
+        "",
+        "## Many homes",
+        "",
+        "One audit of so many homes, each in the inventory in full, with an address of its router and a port of its",
+        "server of its own. Shared are the machines behind: one router and one server, each with one sshd, and one",
+        "Plex. plexops and the devices run on the same cores, with nothing between them; up to 200 homes three times.",
+        "",
+        *table(fleet),
         "",
         "## The packet walk at its bounds",
         "",
@@ -123,6 +146,37 @@ def client_cpu(milliseconds: float) -> str:
     """Judge what an audit costs the machine that runs it; this figure is the machine's."""
     held = verdict(milliseconds <= LARGEST_CPU_MS)
     return f"| client CPU of an audit | ≤ {LARGEST_CPU_MS} ms | {milliseconds:.0f} ms | {held} |"
+
+
+def many(fleet: Sequence[Row]) -> list[str]:
+    """Judge the largest fleet: each home beyond the row before it, all of its memory, and its wall time."""
+    if len(fleet) < 2:
+        return []
+    fewer, most = fleet[-2:]
+    homes, further = f"{most.homes:,} homes", most.further(fewer) * 1000
+    rows = (
+        (
+            f"client CPU of each further home, up to {homes}",
+            f"{FURTHER_CPU_MS} ms",
+            f"{further:.1f} ms",
+            further <= FURTHER_CPU_MS,
+        ),
+        (
+            f"memory of an audit of {homes}",
+            f"{LARGEST_MB} MB",
+            f"{most.memory:.0f} MB",
+            most.memory <= LARGEST_MB,
+        ),
+        (
+            f"wall of an audit of {homes} against all CPU / cores",
+            f"{WALL_RATIO} ×",
+            f"{most.against_cores:.2f} ×",
+            most.against_cores <= WALL_RATIO,
+        ),
+    )
+    return [
+        f"| {what} | ≤ {budget} | {measured} | {verdict(held)} |" for what, budget, measured, held in rows
+    ]
 
 
 def walks(walked: Sequence[Samples]) -> list[str]:
@@ -171,6 +225,7 @@ def versions() -> str:
         "OpenSSH": ["ssh", "-V"],
         "ansible-core": [str(PEERS / "ansible"), "--version"],
         "pyinfra": [str(PEERS / "pyinfra"), "--version"],
+        "routerless": [str(ROUTERLESS / "routerless"), "--version"],
     }
     found = []
     for name, argv in asked.items():

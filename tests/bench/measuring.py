@@ -14,7 +14,7 @@ from statistics import median
 from typing import Any
 
 from tests.bench.peers import SERVER, ssh_options, write_ansible, write_pyinfra
-from tests.lab.links import LAN_ROUTER
+from tests.lab.links import LAN_ROUTER, OUTSIDE
 from tests.lab.realhome import REPOSITORY, RealHome, real_home
 
 BIN = Path(sys.executable).parent
@@ -66,7 +66,7 @@ def home_in_order() -> Iterator[RealHome]:
             raise RuntimeError(f"the home could not be put in order: {done.stdout}{done.stderr}")
         lines = home.inventory.read_text().splitlines()
         keys = [line.split('"')[1] for line in lines if line.lstrip().startswith("host_key:")]
-        hosts = zip((LAN_ROUTER, SERVER), keys, strict=False)
+        hosts = zip((LAN_ROUTER, SERVER, OUTSIDE), keys, strict=True)
         (home.directory / "known_hosts").write_text("".join(f"{host} {key}\n" for host, key in hosts))
         # Router, server and Plex, as the other tools look at them: without the vantage and the address echoes.
         short = "\n".join(lines[: next(n for n, line in enumerate(lines) if "vantages:" in line)])
@@ -126,10 +126,13 @@ def _key(home: RealHome) -> Path:
     return home.directory / "owner_key"
 
 
-def measure(home: RealHome, commands: Sequence[Command], rounds: int) -> list[Samples]:
+def measure(
+    home: RealHome, commands: Sequence[Command], rounds: int, *, warm_up: bool = True
+) -> list[Samples]:
     """Time all commands in turn. Raises RuntimeError where one fails or does not say what it must."""
     told = {
         "rounds": rounds,
+        "warm_up": warm_up,
         "commands": [
             {"name": c.name, "argvs": [list(a) for a in c.argvs], "says_seconds": c.says_seconds}
             for c in commands

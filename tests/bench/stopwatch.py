@@ -40,11 +40,11 @@ def start(argv: list[str], output: int) -> int:
 
 
 def main() -> None:
-    """Do one round to warm up, then the rounds that count; each begins with another command."""
+    """Do one round to warm up if asked, then the rounds that count; each begins with another command."""
     told = json.load(sys.stdin)
     commands, rounds = told["commands"], told["rounds"]
     samples: list[list[dict[str, Any]]] = [[] for _ in commands]
-    for number in range(-1, rounds):
+    for number in range(-1 if told["warm_up"] else 0, rounds):
         for step in range(len(commands)):
             index = (step + number) % len(commands)
             sample = once(commands[index])

@@ -27,7 +27,7 @@ reads inventory.yaml and all playbooks/*.yaml of the folder in which it is start
 
   plexops audit -i homes/inventory.yaml homes/playbooks/plex-remote-access.yaml"""),
     _usage("PLX-C002", "A file is too large or too deep", """\
-A file may have 1 MB, 50,000 values and 40 levels. An inventory of a thousand homes stays far below that, so a file that
+A file may have 4 MB, 200,000 values and 40 levels. An inventory of a thousand homes stays far below that, so a file that
 does not is broken, or was made to keep a reader busy. Split a large inventory by customer and run plexops once for each.
 
   plexops audit -i north.yaml && plexops audit -i south.yaml"""),

@@ -144,7 +144,7 @@ def test_bytes_that_are_no_text(tmp_path: Path, data: bytes, words: str, line: i
     assert problem.place == Place("f", line, column)
 
 
-def test_a_file_of_two_megabytes_is_not_even_parsed(tmp_path: Path) -> None:
+def test_a_file_of_twice_what_is_allowed_is_not_even_parsed(tmp_path: Path) -> None:
     path = tmp_path / "f"
     path.write_bytes(b"a: 1\n" * (2 * MAX_BYTES // 5))
     with pytest.raises(PlexopsError) as caught:
@@ -163,6 +163,16 @@ def test_forty_levels_are_read_and_forty_one_are_not() -> None:
 
 def test_too_many_values() -> None:
     assert only_code("[" + "1," * (MAX_NODES + 10) + "]") == "PLX-C002"
+
+
+def test_a_thousand_homes_that_are_each_said_in_full_stay_below() -> None:
+    example = Path("inventory.example.yaml").read_text()
+    cabin = example[example.index("  cabin:\n") : example.index("  # A home behind carrier NAT")]
+    homes = "".join(cabin.replace("  cabin:", f"  cabin-{number}:", 1) for number in range(1000))
+    tree = parse_yaml(f"sites:\n{homes}", "f")
+    assert isinstance(tree, Table)
+    assert isinstance(sites := tree.get("sites"), Table)
+    assert len(sites.entries) == 1000
 
 
 def test_the_alias_bomb_is_refused_at_once() -> None:

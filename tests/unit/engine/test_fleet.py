@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
@@ -130,13 +131,30 @@ def test_a_home_that_is_silent_gives_its_place_to_the_next(
     homes: tuple[Home, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With one fork and a first home that answers only when all others have been looked at."""
+    done = _with_a_slow_first(homes, Store.open(tmp_path / "state"), monkeypatch, 60)
+    assert done[-1] == "home0"
+
+
+def test_while_this_process_is_busy_no_home_gives_its_place_to_the_next(
+    homes: tuple[Home, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else ever more homes are looked at at once where the processor is what all wait for."""
+    monkeypatch.setattr(time, "process_time", time.monotonic)
+    done = _with_a_slow_first(homes, Store.open(tmp_path / "state"), monkeypatch, 0.5)
+    assert done[0] == "home0"
+
+
+def _with_a_slow_first(
+    homes: tuple[Home, ...], store: Store, monkeypatch: pytest.MonkeyPatch, patience: float
+) -> list[str]:
+    """Audit one at a time, the first of which waits until all others are done; give them as they were done."""
     others_done = threading.Event()
     done: list[str] = []
     run_site = runner.run_site
 
-    def silent_first(home: Home, order: Order, store: Store, run_id: str) -> SiteReport:
+    def slow_first(home: Home, order: Order, store: Store, run_id: str) -> SiteReport:
         if home.view.name == "home0":
-            assert others_done.wait(60)
+            others_done.wait(patience)
         return run_site(home, order, store, run_id)
 
     def take(report: RunReport, _masked: MaskedReport) -> None:
@@ -144,11 +162,11 @@ def test_a_home_that_is_silent_gives_its_place_to_the_next(
         if len(done) == HOMES - 1:
             others_done.set()
 
-    monkeypatch.setattr(runner, "run_site", silent_first)
+    monkeypatch.setattr(runner, "run_site", slow_first)
     monkeypatch.setattr(runner, "SLOW", 0.05)
-    report, _ = run(homes, Order("audit"), Store.open(tmp_path / "state"), forks=1, hand_on=take)
-    assert done[-1] == "home0"
+    report, _ = run(homes, Order("audit"), store, forks=1, hand_on=take)
     assert not any(part.errors[0].code == "PLX-X001" for part in report.sites)
+    return done
 
 
 def test_interrupted_it_gives_what_is_known(
