@@ -71,7 +71,6 @@ def carrying(
 
 def look(homes: Sequence[Home], order: Order, formats: Formats, verbose: int, carry_out: CarryOut) -> int:
     """Carry out a look, show it, and give its exit status. After Ctrl-C what is known is shown before it is raised."""
-    from plexops.cli.progress import homes_done
     from plexops.engine.save_result import Interrupted
 
     if len(homes) == 1:
@@ -82,6 +81,8 @@ def look(homes: Sequence[Home], order: Order, formats: Formats, verbose: int, ca
             raise
         write_reports(report, masked, formats, verbose)
         return report.exit_status
+    from plexops.cli.progress import homes_done
+
     sys.setswitchinterval(_SWITCH_SECONDS)
     gc.freeze()  # what is there before the first home stays, and need not be looked through again
     fleet = _Fleet(homes, order, formats, verbose)
@@ -104,7 +105,7 @@ class _Fleet:
     """Shows several homes. Of those that are done only a row stays, unless a format wants all of them at once."""
 
     def __init__(self, homes: Sequence[Home], order: Order, formats: Formats, verbose: int) -> None:
-        from plexops.report.fleet import FEW
+        from plexops.report.view import FEW
 
         many = len(homes) > FEW
         self._formats = formats

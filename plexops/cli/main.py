@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import gc
 import io
 import os
 import signal
@@ -42,8 +41,6 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
 )
 
 
-#: With Python's own 700 it looks for garbage a hundred times while libraries load.
-_OBJECTS_BETWEEN_COLLECTIONS = 200_000
 #: With Python's own 5 ms every message of a handshake waits that long for a thread that imports a library.
 _SWITCH_SECONDS = 0.0005
 
@@ -113,7 +110,6 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line and end the process with its status."""
     _patient_streams()
     signal.signal(signal.SIGTERM, _terminated)
-    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     sys.setswitchinterval(_SWITCH_SECONDS)
     _end(run(arguments))
 

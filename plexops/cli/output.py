@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -25,7 +24,11 @@ _SUMMARY_BYTES = 900 * 1024
 def view_for(stream: TextIO, verbose: int = 0) -> View:
     """Give how to write to a stream: its width, colour only on a terminal, plain ASCII where it cannot do more."""
     terminal = stream.isatty()
-    width = shutil.get_terminal_size((_COLUMNS, 24)).columns if terminal else _COLUMNS
+    width = _COLUMNS
+    if terminal:
+        import shutil
+
+        width = shutil.get_terminal_size((_COLUMNS, 24)).columns
     columns = os.environ.get("COLUMNS", "")
     if columns.isdigit():
         width = int(columns)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from plexops.model.codes.config import HIDES_SOURCE
 from plexops.model.errors import Place, PlexopsError, Problem
 from plexops.pattern import Pattern
 from plexops.structs import replace
@@ -112,6 +111,8 @@ def shows_secret(problem: Problem, line: str, others: Iterable[Problem] = ()) ->
     That is so when a secret's own code names this line, in this problem or in `others`, and when a key that looks
     like a secret's, well or badly spelt, has a plain text behind it.
     """
+    from plexops.model.codes.config import HIDES_SOURCE
+
     here = [
         p for p in (problem, *others) if p.place and problem.place and _line(p.place) == _line(problem.place)
     ]

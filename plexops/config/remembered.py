@@ -8,10 +8,11 @@ changed by one letter, or a schema that did, is judged anew. Only documents with
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from plexops import __version__
 
@@ -21,8 +22,8 @@ _MOST = 1000
 
 def digest_of(document: object, schema: Any) -> str:
     """Give the name under which a plain document and its schema are remembered."""
-    text = json.dumps([__version__, document, schema], sort_keys=True, default=repr)
-    return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()
+    text = msgspec.json.encode([__version__, document, schema], enc_hook=repr, order="deterministic")
+    return hashlib.sha256(text).hexdigest()
 
 
 def is_remembered(digest: str) -> bool:

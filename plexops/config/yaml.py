@@ -235,7 +235,7 @@ class _Builder:
     def _scalar(self, event: Any, place: Place) -> Scalar:
         quoted = event.style in _QUOTES
         text: str = event.value
-        unseen = _UNSEEN.search(text)
+        unseen = next(_unseen(text), None)
         if unseen:
             reason = f"the text holds the invisible character U+{ord(unseen[0]):04X}, written as an escape"
             self._problems.add("PLX-C003", place, "", reason, "Take it out.")
@@ -323,9 +323,14 @@ def _explain_syntax(said: str, line: str) -> tuple[str, str]:
     )
 
 
+def _unseen(text: str) -> Iterator[re.Match[str]]:
+    """Give what cannot be seen in a text. Nearly every text holds only what can, and needs no expression."""
+    return iter(()) if text.replace("\n", "").replace("\t", "").isprintable() else _UNSEEN.finditer(text)
+
+
 def _refuse_unseen(text: str, file: str) -> None:
     problems = Problems()
-    for count, match in enumerate(_UNSEEN.finditer(text)):
+    for count, match in enumerate(_unseen(text)):
         line = text.count("\n", 0, match.start()) + 1
         column = match.start() - text.rfind("\n", 0, match.start())
         what = "an old Mac line end" if match[0] == "\r" else f"the invisible character U+{ord(match[0]):04X}"

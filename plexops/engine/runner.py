@@ -12,20 +12,11 @@ from threading import Semaphore
 from plexops import __version__
 from plexops.engine.change.history import unsettled
 from plexops.engine.change.open_changes import OpenChanges, Tell, silent
-from plexops.engine.decide.compare import Comparison, compare
 from plexops.engine.look.site import Home
 from plexops.engine.look.site_state import SiteState
 from plexops.engine.look.user_evidence import with_user_answers
 from plexops.engine.order import Log, Order
 from plexops.engine.save_result import HandOn, ResultWriter
-from plexops.engine.tell.reporting import finished, snapshot_json
-from plexops.engine.tell.site_reports import (
-    audited_report,
-    bug_problem,
-    not_asked,
-    problem_report,
-    unfinished_finding,
-)
 from plexops.evidence.folder import Store, new_run_id
 from plexops.evidence.lock import site_lock
 from plexops.evidence.run_folder import RunFolder
@@ -116,20 +107,22 @@ def _carry_out(
     begun = time.monotonic()
     try:
         site = run_site(home, order, store, keeper.run_id)
-    except PlexopsError as error:
+    except Exception as error:  # also a bug of ours at one site must not take the others' report
         if len(homes) == 1:
             raise
-        site = problem_report(error, home)
-    except Exception as bug:  # a bug of ours at one site must not take the others' report
-        if len(homes) == 1:
-            raise
-        site = problem_report(PlexopsError(bug_problem(bug)), home)
+        from plexops.engine.tell.site_reports import bug_problem, problem_report
+
+        expected = error if isinstance(error, PlexopsError) else PlexopsError(bug_problem(error))
+        site = problem_report(expected, home)
+    from plexops.engine.tell.reporting import finished
+
     return keeper.take(home, finished(site), begun)
 
 
 def recover(homes: Sequence[Home], store: Store, tell: Tell = silent) -> tuple[RunReport, MaskedReport]:
     """Settle every interrupted run of these sites."""
     from plexops.engine.change.recover import recover_site
+    from plexops.engine.tell.reporting import finished
 
     keeper = ResultWriter("recover", "", store)
     for home in homes:
@@ -164,13 +157,18 @@ def run_site(home: Home, order: Order, store: Store, run_id: str) -> SiteReport:
             return report if nudged is None else nudged.told_in(report)
         # An apply has a better moment for services outside: when the change is made.
         port, evidence = home.tasks.external_port, order.evidence.about(home.view.name)
-        state = home.observer().look(port, outside=order.command == "audit")
+        only_looks = order.command == "audit"
+        load = _load_judgement if only_looks else _load_planning
+        state = home.observer().look(port, outside=only_looks, meanwhile=load)
+        from plexops.engine.decide.compare import Comparison, compare
+        from plexops.engine.tell.site_reports import audited_report, unfinished_finding
+
         state, not_counted = with_user_answers(state, evidence, port)
         findings = compare(Comparison(home.tasks, state.view, home.drivers, home.profile, order.adopt))
         if unfinished:
             findings = (*findings, unfinished_finding(unfinished[0].id))
         _keep_snapshots(mine, home, state)
-        if order.command == "audit":
+        if only_looks:
             report = audited_report(home, state, findings, log, order)
             return replace(report, not_asked=(*report.not_asked, *not_counted))
         from plexops.engine.plan_run import planned_report  # a look loads nothing of what changes devices
@@ -179,7 +177,9 @@ def run_site(home: Home, order: Order, store: Store, run_id: str) -> SiteReport:
 
 
 def _diagnosed(home: Home, order: Order, folder: RunFolder, log: Log) -> SiteReport:
-    state = home.observer().look(home.tasks.external_port, thorough=True, outside=True)
+    state = home.observer().look(
+        home.tasks.external_port, thorough=True, outside=True, meanwhile=_load_diagnosis
+    )
     _keep_snapshots(folder, home, state)
     evidence = order.evidence.about(home.view.name)
     if order.person is not None:
@@ -189,12 +189,30 @@ def _diagnosed(home: Home, order: Order, folder: RunFolder, log: Log) -> SiteRep
         evidence = with_answers(state.view, evidence, home.tasks.external_port, order.person)
     log("judge what was seen")
     from plexops.engine.diagnosing import diagnosis
+    from plexops.engine.tell.site_reports import not_asked
 
     report = diagnosis(home, state, home.tasks.external_port, evidence, not_asked(home))
     return replace(report, timeline=tuple(log.moments))
 
 
+def _load_judgement() -> None:
+    """Load what judges what devices say: a fifth of a run's own time, in which they have not answered yet."""
+    import plexops.engine.decide.compare
+    import plexops.engine.tell.site_reports  # noqa: F401
+
+
+def _load_planning() -> None:
+    _load_judgement()
+    import plexops.engine.plan_run  # noqa: F401
+
+
+def _load_diagnosis() -> None:
+    import plexops.engine.diagnosing  # noqa: F401
+
+
 def _keep_snapshots(folder: RunFolder, home: Home, state: SiteState) -> None:
+    from plexops.engine.tell.reporting import snapshot_json
+
     kept = {
         f"private/{role}.json": snapshot_json(snapshot) for role, snapshot in state.view.snapshots.items()
     }

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-import shutil
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -364,6 +363,8 @@ def _note_end(run: RunFolder, journal: Journal, chain: Journal) -> None:
 
 
 def _remove(folder: Path) -> None:
+    import shutil
+
     try:
         shutil.rmtree(folder)
     except OSError as error:

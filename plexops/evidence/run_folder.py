@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
@@ -14,8 +15,10 @@ from plexops.evidence.files import make_folder, read_file, write_files
 from plexops.evidence.journal import Journal, JournalText, read_journal, unchanged, utc_now
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.run import MaskedReport, RunReport
-from plexops.model.run_json import R, read_report
 from plexops.pattern import Pattern
+
+if TYPE_CHECKING:
+    from plexops.model.run_json import R
 
 JOURNAL = "journal.jsonl"
 RESULT = "result.json"
@@ -110,6 +113,8 @@ class RunFolder(Struct, frozen=True):
             return JournalText(())
 
     def _report(self, name: str, kind: type[R]) -> R:
+        from plexops.model.run_json import read_report
+
         return read_report(self.read(name), kind, str(self.path / name))
 
     def _target(self, name: str) -> Path:

@@ -7,7 +7,6 @@ profile is loaded. Device data never meets a template engine, and a profile stay
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
 
 from msgspec import Struct
 
@@ -102,6 +101,8 @@ def _literal(text: str, where: str) -> Iterator[tuple[bool, str]]:
 
 def _variable(name: str, variables: Mapping[str, FieldType], where: str) -> Variable:
     if name not in variables:
+        from difflib import get_close_matches  # only what is misspelt asks for it
+
         near = get_close_matches(name, sorted(variables), n=1)
         hint = (
             f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(sorted(variables)) or 'none'}"

@@ -16,8 +16,6 @@ from plexops.report.terminal import Pen, Style, labelled, one_line, safe_term, w
 from plexops.report.view import STATUS_WORDS, View, spaced
 from plexops.structs import replace
 
-#: Up to so many homes a report tells of each of them in full.
-FEW = 3
 #: The name of the summary's shape. Fields are only added within one number.
 FLEET_SCHEMA = "plexops.fleet/1"
 

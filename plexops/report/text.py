@@ -15,11 +15,8 @@ from plexops.model.run import (
     VerdictReport,
 )
 from plexops.pattern import Pattern
-from plexops.report.fleet import FEW, row_of, summary_text
-from plexops.report.plan_text import change_lines, guard_lines, outcome_lines
-from plexops.report.problem import render_problem
 from plexops.report.terminal import Pen, Style, labelled, one_line, safe_term, width_of, wrap
-from plexops.report.view import View, basis, candidates, counts, shortened, visible, ways, word_of
+from plexops.report.view import FEW, View, basis, candidates, counts, shortened, visible, ways, word_of
 
 STATUS_STYLES: dict[FindingStatus, Style] = {
     FindingStatus.OK: Style.OK,
@@ -55,6 +52,8 @@ _NAMED = Pattern(r"[0-9]+(?:\.[0-9]+){3}|“[^”]+”|\b[0-9]{4,5}\b")
 def render(report: RunReport, view: View) -> str:
     """Give the report as text that ends with a newline."""
     if len(report.sites) > FEW and report.command in _LOOKS and not view.verbose:
+        from plexops.report.fleet import row_of, summary_text
+
         return summary_text(report, [row_of(site) for site in report.sites], view)
     report = visible(report, exhibits=view.verbose)
     pen = Pen(view.colour, view.unicode)
@@ -81,10 +80,16 @@ def _site(report: RunReport, site: SiteReport, pen: Pen, width: int, view: View)
         lines += _deciding(site.verdict, site.exhibits, pen, width, verbose=view.verbose)
     elif report.command in {"apply", "rollback", "recover"} or site.safe_stop is not None:
         lines += ["", *wrap(one_line(site.outcome), width)]
-    if site.changes and report.command in DRY_RUNS:
-        lines += ["", *change_lines(site, pen, width)]
-    elif site.changes:
-        lines += ["", *outcome_lines(site, pen, width, verbose=view.verbose)]
+    if site.changes:
+        from plexops.report.plan_text import change_lines, outcome_lines
+
+        planned = report.command in DRY_RUNS
+        lines.append("")
+        lines += (
+            change_lines(site, pen, width)
+            if planned
+            else outcome_lines(site, pen, width, verbose=view.verbose)
+        )
     if view.verbose and site.ways:
         lines += ["", *_ways(site, pen, width)]
     if site.log and (view.verbose or not any(hop.mark == "ok" for hop in site.hops)):
@@ -94,8 +99,12 @@ def _site(report: RunReport, site: SiteReport, pen: Pen, width: int, view: View)
     if findings:
         lines += ["", *_findings(findings, pen, width)]
     if site.guards and report.command != "audit":
+        from plexops.report.plan_text import guard_lines
+
         lines += ["", *guard_lines(site.guards, pen, width, verbose=view.verbose)]
     for problem in site.errors:
+        from plexops.report.problem import render_problem
+
         lines += ["", *render_problem(problem, None, view).split("\n")]
     if site.safe_stop is not None:
         lines += ["", *labelled(pen, "Safe stop.", Style.STOP, [site.safe_stop], width, _LABELS)]

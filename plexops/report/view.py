@@ -22,6 +22,8 @@ class View(Struct, frozen=True):
     evidence: str = ""
 
 
+#: Up to so many homes a report tells of each of them in full.
+FEW = 3
 _TITLE_CHARACTERS = 120
 #: The state of stops that the inventory gives no access to.
 _NOT_ASKED = "not asked"

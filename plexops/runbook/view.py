@@ -159,3 +159,10 @@ def ipv4(text: str | None) -> IPv4Address | None:
         return None if text is None else IPv4Address(text)
     except ValueError:
         return None
+
+
+def never_arrives(port: int, share: Ports | None) -> str | None:
+    """Say that a port is none of the home's share of its address; None where it is, or the home has them all."""
+    if share is None or port in share:
+        return None
+    return f"port {port} never arrives here: of the address that this home shares it has {share}"

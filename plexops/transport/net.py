@@ -163,15 +163,16 @@ def _resolve(host: str, port: int, seconds: float) -> list[tuple[int, _SocketAdd
     """Give the address families and socket addresses of a host, in the resolver's order."""
     name = host.removeprefix("[").removesuffix("]")
 
-    def ask(flags: int) -> list[tuple[int, _SocketAddress]]:
-        found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=flags)
+    def ask(named: str | bytes, flags: int) -> list[tuple[int, _SocketAddress]]:
+        found = socket.getaddrinfo(named, port, type=socket.SOCK_STREAM, flags=flags)
         return [(family, address) for family, _, _, _, address in found]
 
     try:
-        return ask(socket.AI_NUMERICHOST)
+        # As bytes: of a text Python makes a name of the DNS first, and loads tables of all letters for that.
+        return ask(name.encode("utf-8", "replace"), socket.AI_NUMERICHOST)
     except socket.gaierror:
         try:
-            return within(seconds, lambda: ask(0))
+            return within(seconds, lambda: ask(name, 0))
         except TimeoutError:
             raise socket.gaierror(socket.EAI_AGAIN, "the resolver did not answer in time") from None
         except UnicodeError:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from plexops.model.plan import Authorized
 from plexops.transport.here import HereSettings, LocalSettings
-from plexops.transport.http.link import HttpReadLink, HttpWriteLink
 from plexops.transport.link import LinkSettings, ReadLink, ReadSettings, WriteLink
 from plexops.transport.ssh.link import SshReadLink, SshWriteLink
 from plexops.transport.ssh_settings import SshSettings
@@ -20,7 +19,11 @@ def open_read(settings: ReadSettings) -> ReadLink:
         from plexops.transport.local import LocalReadLink
 
         return LocalReadLink(settings)
-    return SshReadLink(settings) if isinstance(settings, SshSettings) else HttpReadLink(settings)
+    if isinstance(settings, SshSettings):
+        return SshReadLink(settings)
+    from plexops.transport.http.link import HttpReadLink
+
+    return HttpReadLink(settings)
 
 
 def open_write(settings: LinkSettings, authorized: Authorized) -> WriteLink:
@@ -36,4 +39,6 @@ def open_write(settings: LinkSettings, authorized: Authorized) -> WriteLink:
         return LocalWriteLink(settings, authorized)
     if isinstance(settings, SshSettings):
         return SshWriteLink(settings, authorized)
+    from plexops.transport.http.link import HttpWriteLink
+
     return HttpWriteLink(settings, authorized)

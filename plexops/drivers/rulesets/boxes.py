@@ -10,7 +10,6 @@ from typing import Any
 from msgspec import Struct
 
 from plexops.drivers.answers import Answer
-from plexops.drivers.rulesets.netfilter import NOT_INSTALLED, NetfilterAnswers, netfilter_box
 from plexops.drivers.rulesets.network import read_addresses, read_netifd, read_routes
 from plexops.model.intervals import intersect, show_addresses, show_ports
 from plexops.model.matches import (
@@ -74,6 +73,8 @@ def build_box(plumbing: str, device: BoxInput, configured: tuple[str, str] | Non
 
 
 def _netfilter(device: BoxInput) -> Box:
+    from plexops.drivers.rulesets.netfilter import NOT_INSTALLED, NetfilterAnswers, netfilter_box
+
     names = ("nft", "iptables", "ip6tables", "iptables_legacy", "ip6tables_legacy", "ipset")
     addresses, routes = _places(device)
     arp = device.value("arp")

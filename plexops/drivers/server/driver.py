@@ -15,7 +15,6 @@ from plexops.drivers.answers import ROOT, understand
 from plexops.drivers.base import Observation, Unrenderable
 from plexops.drivers.rulesets.boxes import BoxInput, build_box
 from plexops.drivers.server.firewall.base import HostFirewallDriver
-from plexops.drivers.server.firewall.none import NoFirewall
 from plexops.drivers.server.firewall.ufw import Ufw
 from plexops.drivers.server.lease import LEASE_READS, lease_server
 from plexops.drivers.windows import timer
@@ -185,6 +184,10 @@ class ServerDriver(Struct, frozen=True):
 
 def firewall_named(name: str) -> HostFirewallDriver | None:
     """Give the driver for the inventory's `firewall:`; None for `auto`."""
+    if name == "auto":
+        return None
+    from plexops.drivers.server.firewall.none import NoFirewall
+
     return next((firewall for firewall in (Ufw(), NoFirewall()) if firewall.name == name), None)
 
 

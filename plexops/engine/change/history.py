@@ -11,7 +11,6 @@ from plexops.evidence.folder import SiteFolder
 from plexops.evidence.journal import JournalText
 from plexops.evidence.run_folder import RunFolder
 from plexops.model.change import Change, beside
-from plexops.model.change_json import change_from_json, window_from_json
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.exchange import Window
 from plexops.model.snapshot import Role, Snapshot
@@ -85,6 +84,8 @@ def _began(run: RunFolder) -> bool:
 
 def read_past(journal: JournalText, run_id: str) -> PastRun:
     """Read a verified journal. Raises PlexopsError PLX-R105 for records that this version cannot understand."""
+    from plexops.model.change_json import change_from_json, window_from_json
+
     changes: dict[int, Change] = {}
     kinds: dict[int, set[str]] = {}
     stood: dict[int, tuple[str, ...]] = {}

@@ -20,7 +20,6 @@ from plexops.engine.decide.findings import (
 )
 from plexops.engine.decide.forwarding import Impassable, not_met, passage_for, works_by
 from plexops.engine.decide.host_firewall import admitted
-from plexops.engine.decide.manual_router import by_hand
 from plexops.engine.decide.unmanaged import unmanaged
 from plexops.model.change import Action, Change
 from plexops.model.finding import Finding, FindingStatus
@@ -30,10 +29,7 @@ from plexops.model.site import ResolvedTask, State
 from plexops.model.snapshot import Entry, Kind, KindState, Role, Snapshot
 from plexops.runbook import conditions
 from plexops.runbook.condition import Condition, Holds
-from plexops.runbook.guards.address_change import brings_to, left_behind, ways_out
-from plexops.runbook.guards.judge import Case, judge_on_paper
-from plexops.runbook.guards.values import never_arrives
-from plexops.runbook.way_after import after_change
+from plexops.runbook.view import never_arrives
 from plexops.structs import replace
 
 __all__ = ["Comparison", "compare"]
@@ -60,6 +56,8 @@ def _judge(given: Comparison, task: ResolvedTask) -> Finding:
         return finding_of(task, FindingStatus.STOPPED, why=dead, steps=steps)
     role = KINDS[task.kind].role
     if role is Role.ROUTER and given.drivers.router is None:
+        from plexops.engine.decide.manual_router import by_hand
+
         return by_hand(given, task)
     if role not in given.view.snapshots:
         return finding_of(task, FindingStatus.UNKNOWN, have=_silent(given, role))
@@ -289,6 +287,8 @@ def _drift(
         changes += _renewal(given, task)
         why = _would_leave_behind(given, change)
     if task.kind is Kind.PORT_FORWARD and task.state is State.PRESENT:
+        from plexops.runbook.way_after import after_change
+
         passage = passage_for(given, task, after_change(snapshot, change))
         if isinstance(passage, Impassable):
             # Forwarded and dropped is no way in: nothing is planned that cannot work.
@@ -297,6 +297,8 @@ def _drift(
             why = passage
         elif passage is not None:
             changes.append(passage)
+    from plexops.runbook.guards.judge import Case, judge_on_paper
+
     # A wish that a guard refuses whatever the devices say is no drift that apply could cure.
     refused = judge_on_paper(Case(given.view, given.view, (change,))) if task.state is State.PRESENT else ()
     return finding_of(
@@ -370,6 +372,8 @@ def _renewal(given: Comparison, task: ResolvedTask) -> list[Change]:
 
 def _would_leave_behind(given: Comparison, change: Change) -> str:
     """Say which forward of others leads to the address that the host would leave; ours, and what is adopted, moves along."""
+    from plexops.runbook.guards.address_change import brings_to, left_behind, ways_out
+
     moves = [t for t in given.tasks.tasks if t.kind is Kind.PORT_FORWARD and t.adopt]
     to = brings_to(given.view, change)
     if to is None or moves or any("port_forward" in name for name in given.adopt):

@@ -11,7 +11,6 @@ from plexops.model.resources import KINDS
 from plexops.model.site import ResolvedTask
 from plexops.model.snapshot import Kind, KindState, Snapshot
 from plexops.packets.reach import AnswerKind
-from plexops.runbook.way_after import after_change
 from plexops.runbook.way_in import WayIn, into_server, says
 
 
@@ -63,6 +62,8 @@ def admitted(given: Comparison, task: ResolvedTask, snapshot: Snapshot) -> Findi
     if kind is AnswerKind.UNKNOWN:
         have = f"not known: {way.answer.questions[0]}" if way.answer.questions else "not known"
         return finding_of(task, FindingStatus.UNKNOWN, have=have, exhibits=exhibits or _shown(way))
+    from plexops.runbook.way_after import after_change
+
     have = _stopped(task, way)
     change = change_of(task, Action.UPDATE if ours else Action.CREATE, ours[0] if ours else None)
     opened = into_server(given.view, task.want.port, box=after_change(snapshot, change).box)

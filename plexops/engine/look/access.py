@@ -75,10 +75,13 @@ class LiveLinks(Struct, frozen=True):
     def read(self, device: str, settings: Callable[[], ReadSettings]) -> ReadLink:
         """Connect at the first question."""
         from plexops.transport.opening import open_read
-        from plexops.transport.record import RecordingLink
 
         link = open_read(settings())
-        return link if self.folder is None else RecordingLink(link, self.folder, device)
+        if self.folder is None:
+            return link
+        from plexops.transport.record import RecordingLink
+
+        return RecordingLink(link, self.folder, device)
 
     def write(self, settings: LinkSettings, authorized: Authorized) -> WriteLink:
         """Open the way for one step."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from plexops.drivers.plex.account import AccountDriver
 from plexops.engine.look.access import Access, Links
 from plexops.engine.look.asking import Answered, ask_all
 from plexops.languages.plex_tv import RESOURCES
@@ -34,6 +33,8 @@ class PlexTv(Struct, frozen=True):
         nobody = self.access.site.echoes == ()
         if nobody or (self.links.live and not self.access.knows_token(token)):
             return Answered()
+        from plexops.drivers.plex.account import AccountDriver
+
         driver = AccountDriver(identifier)
         link = self.links.read(self.access.device("account"), lambda: self.access.account(token))
         try:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from ipaddress import IPv4Address
 from types import MappingProxyType
 
-from plexops.drivers.around.checkers import BY
 from plexops.drivers.around.outside import USUAL_ECHOES, EchoDriver, merge
 from plexops.engine.look.access import Access, Links
 from plexops.engine.look.asking import TOKEN_READ, Answered, ask_all
@@ -17,6 +16,7 @@ from plexops.engine.look.site_state import Drivers, SiteState, with_exhibits
 from plexops.engine.look.vantages import Vantages, ports_to_try
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.exchange import Command, Read
+from plexops.model.profile import Speaks
 from plexops.model.run import Exhibit
 from plexops.model.secret import Secret
 from plexops.model.site import AddressBy, ServerDevice
@@ -25,8 +25,12 @@ from plexops.runbook.endpoints import proxy
 from plexops.runbook.view import SiteView
 from plexops.structs import replace
 from plexops.transport.here import holds_address
-from plexops.transport.http.loading import load_http
+from plexops.transport.ssh.loading import load_paramiko
 from plexops.transport.workers import workers
+
+
+def _nothing() -> None:
+    """Nothing is to be done meanwhile."""
 
 
 class Observer:
@@ -42,16 +46,25 @@ class Observer:
         #: What the inventory says; snapshots are filled in.
         self._blank = view
 
-    def look(self, probe_port: int | None, *, thorough: bool = False, outside: bool = False) -> SiteState:
+    def look(
+        self,
+        probe_port: int | None,
+        *,
+        thorough: bool = False,
+        outside: bool = False,
+        meanwhile: Callable[[], None] = _nothing,
+    ) -> SiteState:
         """Ask every stop in parallel, then the vantages for `probe_port`.
 
         With `outside` also plex.tv's list of the account's servers, and the services that try ports.
 
         `thorough` is a diagnosis: what an audit has no use for is asked as well, and the vantages try the ports that
         Plex announces and the router forwards besides, whether a port is given or not.
+
+        `meanwhile` is done once all are asked: there is time for it until they answer.
         """
         if thorough:
-            return self._thorough().look(probe_port, outside=outside)
+            return self._thorough().look(probe_port, outside=outside, meanwhile=meanwhile)
         asked = time.monotonic()
         with workers(6) as pool:
             router = pool.submit(self._guarded, self._router)
@@ -60,6 +73,8 @@ class Observer:
             here = pool.submit(self._from_here)
             around = pool.submit(self._around, router, server, here)
             listed = pool.submit(self._from_plex_tv, plex if outside or self._asks_everything else None)
+            self._load()
+            meanwhile()
             parts = {Role.ROUTER: router.result(), Role.SERVER: server.result(), Role.PLEX: plex.result()}
             parts |= around.result()
             parts[Role.SERVER].add_outside(here.result())
@@ -69,6 +84,21 @@ class Observer:
         if self._asks_everything:
             ports = ports_to_try(state.view, probe_port)
         return self._tried(state, ports, checkers=outside)
+
+    def _load(self) -> None:
+        """Load what links need: what logs in first, since those who are asked over HTTP wait for its answers."""
+        if not self._links.live:
+            return
+        shells = {Role.SERVER: self._drivers.server is not None, Role.ROUTER: self._router_has_shell()}
+        if any(asked and not self._access.is_local(role) for role, asked in shells.items()):
+            load_paramiko()
+        if self._drivers.server is not None:
+            import plexops.drivers.rulesets.netfilter
+        if self._drivers.plex is not None:
+            import plexops.transport.http.connection  # noqa: F401
+
+    def _router_has_shell(self) -> bool:
+        return self._drivers.router is not None and self._access.speaks is not Speaks.JSON
 
     def _thorough(self) -> Observer:
         """Give an observer of the same site whose drivers ask everything."""
@@ -100,6 +130,8 @@ class Observer:
 
     def probe(self, state: SiteState, port: int) -> SiteState:
         """Try the port again from every vantage. What a service outside told stays: it is asked once a run."""
+        from plexops.drivers.around.checkers import BY
+
         old = state.view.of(Role.OUTSIDE)
         kept = tuple(e for e in old.entries if e.kind is not Kind.PROBE or BY in e.raw)
         state = replace(state, view=state.view.with_snapshot(replace(old, entries=kept)))
@@ -237,10 +269,6 @@ class Observer:
     def _plex(self, router: Future[Answered], server: Future[Answered]) -> Answered:
         if self._drivers.plex is None:
             return Answered()
-        # The server is asked first, for Plex's token; meanwhile there is time to load what Plex needs.
-        if self._links.live:
-            logs_in = self._drivers.server is not None and not self._access.is_local(Role.SERVER)
-            load_http(after_ssh=logs_in)
         host = server.result()
         address = host.address
         device = self._access.site.server

@@ -28,7 +28,6 @@ from plexops.model.site import AddressBy, RouterDevice, ServerDevice, Site, Site
 from plexops.model.snapshot import Kind, Role
 from plexops.model.values import Ports
 from plexops.runbook.view import SiteView
-from plexops.transport.machine import can_be_asked
 from plexops.transport.ssh.config_file import SshConfigFile, read_ssh_config
 from plexops.transport.ssh_settings import SSH_PORT
 from plexops.transport.trust.store import TrustStore
@@ -204,6 +203,8 @@ def _require_shell(access: Access, *, live: bool) -> None:
     for role, device in ((Role.ROUTER, site.router), (Role.SERVER, site.server)):
         if device is None or not access.is_local(role):
             continue
+        from plexops.transport.machine import can_be_asked
+
         reason, cure = "", "Take “connection: local” out, and name a login."
         if role is Role.ROUTER and access.speaks is not Speaks.POSIX:
             reason = (

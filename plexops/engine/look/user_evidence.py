@@ -10,9 +10,7 @@ from types import MappingProxyType
 
 from msgspec import Struct
 
-from plexops.config.answers_file import read_answers_file
 from plexops.config.files import read_regular
-from plexops.config.probe_file import read_probe_file
 from plexops.engine.look.exhibits import exhibit
 from plexops.engine.look.site_state import SiteState
 from plexops.model.answers import Answer
@@ -191,6 +189,8 @@ def not_counting(heard: Heard) -> str:
 
 def bring(probe_files: Sequence[Path], logs: Path | None) -> Evidence:
     """Read what was brought. Raises PlexopsError for files that are not what they should be."""
+    from plexops.config.probe_file import read_probe_file
+
     probes = tuple(read_probe_file(path) for path in probe_files)
     if logs is None:
         return Evidence(probes)
@@ -204,6 +204,8 @@ def bring(probe_files: Sequence[Path], logs: Path | None) -> Evidence:
 
 def bring_answers(path: Path, sites: Sequence[str], now: datetime) -> Evidence:
     """Read a file of answers for a run over some sites. Raises PlexopsError, also for an answer that is none."""
+    from plexops.config.answers_file import read_answers_file
+
     file = read_answers_file(path, now)
     problems = []
     if file.site not in sites:

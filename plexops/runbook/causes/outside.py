@@ -6,10 +6,9 @@ from plexops.model.snapshot import Role
 from plexops.runbook.causes.cause import Sign, exhibits_of, of_fact, sign
 from plexops.runbook.causes.server import leaves_by_vpn
 from plexops.runbook.condition import Holds, WanCause
-from plexops.runbook.guards.values import never_arrives
 from plexops.runbook.hops import leaves_elsewhere, next_hop
 from plexops.runbook.situation import Situation
-from plexops.runbook.view import public_addresses, second_hop
+from plexops.runbook.view import never_arrives, public_addresses, second_hop
 
 
 def _wan(situation: Situation, cause: WanCause) -> Sign | None:

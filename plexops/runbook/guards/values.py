@@ -11,7 +11,7 @@ from plexops.model.snapshot import Kind, KindState, Role
 from plexops.model.values import Ports, Protocol
 from plexops.runbook.guards.address_change import brings_to, left_behind, ways_out
 from plexops.runbook.guards.case import Case, forwards, is_given_back, is_own, name_of
-from plexops.runbook.view import SiteView, ipv4
+from plexops.runbook.view import SiteView, ipv4, never_arrives
 
 #: Ports above 1023 that belong to well-known services or to routers' own management.
 WELL_KNOWN_PORTS: frozenset[int] = frozenset(
@@ -121,13 +121,6 @@ def _unsound_port(forward: PortForward, share: Ports | None) -> str | None:
     if port in WELL_KNOWN_PORTS:
         return f"port {port} belongs to a well-known service"
     return never_arrives(port, share)
-
-
-def never_arrives(port: int, share: Ports | None) -> str | None:
-    """Say that a port is none of the home's share of its address; None where it is, or the home has them all."""
-    if share is None or port in share:
-        return None
-    return f"port {port} never arrives here: of the address that this home shares it has {share}"
 
 
 def _taken_by(view: SiteView, change: Change, forward: PortForward) -> str | None:

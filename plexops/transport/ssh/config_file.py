@@ -11,7 +11,6 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping
-from glob import glob
 from pathlib import Path
 
 from msgspec import Struct
@@ -143,6 +142,8 @@ def _read(path: Path, folder: Path, under: tuple[Line, ...], depth: int) -> Iter
 
 def _meant(folder: Path, pattern: str) -> list[Path]:
     """Give the files of an Include, in the order of their names; none is no mistake."""
+    from glob import glob
+
     found = map(Path, glob(str(folder / from_home(pattern))))  # noqa: PTH207 - Path.glob takes no absolute pattern
     return sorted(path for path in found if path.is_file())
 

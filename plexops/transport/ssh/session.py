@@ -16,7 +16,6 @@ from plexops.transport.net import QuickAckSocket, dial
 from plexops.transport.problems import failure, quoted
 from plexops.transport.ssh.bridge import GONE, hang_up
 from plexops.transport.ssh.login import log_in
-from plexops.transport.ssh.offer import Offer, read_offer
 from plexops.transport.ssh.receive import receive
 from plexops.transport.ssh_settings import SSH_PORT, SshSettings
 from plexops.transport.trust.verdict import OfferedKey, Trust, fingerprint, judge, require_known
@@ -24,6 +23,8 @@ from plexops.transport.trust.verdict import OfferedKey, Trust, fingerprint, judg
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from socket import socket
+
+    from plexops.transport.ssh.offer import Offer
 
 _BANNER_SECONDS = 15.0
 _KEEPALIVE_SECONDS = 10
@@ -216,6 +217,8 @@ def _other_kinds(settings: SshSettings, jump: SshSession | None, first: str) -> 
 
 def _offer(settings: SshSettings, jump: SshSession | None) -> Offer | None:
     """Give what a device's SSH server offers, over a connection of its own; None where it cannot be had."""
+    from plexops.transport.ssh.offer import read_offer
+
     try:
         stream = _stream(settings, jump)
     except PlexopsError:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import stat
-import tempfile
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
@@ -76,6 +75,8 @@ class TrustStore(Struct, frozen=True):
 
     def save(self) -> None:
         """Write the store: a temporary file of mode 0600 in the same folder, fsync, then rename."""
+        import tempfile
+
         folder = self.path.parent
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         content = {

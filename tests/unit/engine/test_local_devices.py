@@ -11,7 +11,6 @@ import pytest
 from plexops.config.inventory import read_inventory
 from plexops.config.secrets import Secrets
 from plexops.config.yaml import parse_yaml
-from plexops.engine.look import site as site_module
 from plexops.engine.look.access import LiveLinks, ReplayedLinks
 from plexops.engine.look.asking import Answered
 from plexops.engine.look.observe import _moved_here
@@ -22,6 +21,7 @@ from plexops.model.secret import Secret
 from plexops.model.site import ServerDevice, SiteTasks
 from plexops.model.snapshot import FOREIGN, Entry, Fact, Kind, Role, Snapshot
 from plexops.structs import replace
+from plexops.transport import machine
 from plexops.transport.here import LocalSettings
 from plexops.transport.http_settings import HttpSettings
 from plexops.transport.ssh_settings import Become
@@ -79,7 +79,7 @@ def test_a_router_that_no_shell_reads_is_refused_with_its_place(profile: str, tm
 def test_where_there_is_no_posix_shell_only_a_recording_can_be_asked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(site_module, "can_be_asked", lambda: False)
+    monkeypatch.setattr(machine, "can_be_asked", lambda: False)
     with pytest.raises(PlexopsError) as caught:
         home_of(LOCAL, tmp_path)
     assert [(p.code, p.path) for p in caught.value.problems] == [
