@@ -59,7 +59,7 @@ def read_checker(reader: Reader, table: Table) -> Checker | None:
 def _place(text: str) -> str:
     parts = web_address(text)
     if parts.scheme != "https" and parts.hostname not in _HERE:
-        reason = f"{shown(text)} is not encrypted: anybody on the way could answer in its place"
+        reason = f"{shown(text)} is not encrypted: another device on the way could answer in its place"
         raise Misfit("PLX-C204", reason, "Write https://.")
     if parts.query or not _PATH.fullmatch(parts.path) or ":" in (parts.hostname or ""):
         reason = f"{shown(text)} is more than a service's own address"

@@ -99,7 +99,7 @@ def _unseen_stops(view: SiteView) -> list[str]:
         if role not in view.snapshots:
             found.append(f"the {role} did not answer" if role is not Role.PLEX else "Plex did not answer")
         elif role is Role.ROUTER and _heard_only(view.of(role)):
-            found.append("nothing of the router could be read but what it tells anybody")
+            found.append("nothing of the router could be read but what it tells without a login")
         else:
             found += _unseen_of(view.of(role), told)
     return found

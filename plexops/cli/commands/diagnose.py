@@ -117,7 +117,7 @@ def _on_the_host(files: Files, *, ask_become_pass: bool) -> Files:
             note(
                 "without root's rights it does not tell its packet filter or Plex's token: run it as root, or with -K"
             )
-        note("the router is asked for what it tells anybody. plexops init writes an inventory")
+        note("the router is asked for what it tells without a login. plexops init writes an inventory")
     elif host.answered:
         note(
             f"Plex answers at {LOOPBACK}:{reach.plex_port}, yet no process of it is seen on this computer: that may be a "

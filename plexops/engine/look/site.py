@@ -41,7 +41,7 @@ class Setting(Struct, frozen=True):
     store: TrustStore
     links: Links
     known_hosts: tuple[Path, ...] = ()
-    #: None where there is none, and for a replay: nobody is really asked.
+    #: None where there is none, and for a replay, which asks no device.
     ssh_config: SshConfigFile | None = None
     #: The command that is going to send, where one is; empty where devices are only asked.
     sends: str = ""
@@ -81,7 +81,7 @@ class Home(Struct, frozen=True):
     links: Links
 
     def observer(self) -> Observer:
-        """Give somebody who looks."""
+        """Give what looks at it."""
         return Observer(self.access, self.drivers, self.links, self.view)
 
     @property
