@@ -9,6 +9,7 @@ import os
 import stat
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -61,10 +62,10 @@ class Allowed(Struct, frozen=True):
         """Tell why a file that an inventory in `directory` names is not opened. Links are followed first."""
         try:
             real = path.resolve()
-            folders = [Path(directory).resolve(), *(folder.resolve() for folder in self.folders)]
+            folders = [_real(Path(directory).absolute()), *map(_real, self.folders)]
         except (OSError, RuntimeError, ValueError):
             return None  # a loop of links, or no path: opening it says so
-        folders += [self.keys.resolve()] if key and self.keys is not None else []
+        folders += [_real(self.keys)] if key and self.keys is not None else []
         if any(real.is_relative_to(folder) for folder in folders):
             return None
         if any(fnmatchcase(str(real), str(from_home(pattern))) for pattern in self.files):
@@ -76,6 +77,12 @@ class Allowed(Struct, frozen=True):
             "allow: {files: [PATH]}"
         )
         return Problem("PLX-C307", f"{reason}; it is wanted for {wanted}", cure, place, wanted)
+
+
+@lru_cache(maxsize=64)
+def _real(folder: Path) -> Path:
+    """Follow the links to a folder whose files may be named: the same few for every login of every home."""
+    return folder.resolve()
 
 
 #: What holds where the user allows nothing of his own.

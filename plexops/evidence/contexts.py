@@ -25,20 +25,6 @@ CONFIDENTIAL_NAMES = (
     rf"|ipsec_client_list|{_BEFORE}(?:snmp[-_]?)?community{_BEHIND}|{_BEFORE}challenge{_BEHIND}"
     r"|(?<![a-z-])response(?==))"
 )
-#: What to look for first: where a text has a letter with which none of them begins, none of them is tried.
-ANY_CONFIDENTIAL = rf"(?=[aceimprstuvw]){CONFIDENTIAL_NAMES}"
-#: Names of a wireless network.
-SSID_NAMES = r"(?:(?<![a-z])(?<!hide[-_])(?<!hidden[-_])(?<!broadcast_)(?:new|e|wl[\d.]*_)?ssid(?!\w))"
-#: Names of a serial number.
-SERIAL_NAMES = r"(?:serial(?:[-_ ]?(?:number|num|no))?(?![a-z]))"
-#: Names of a person's account, or of what a person called the server.
-PERSON_NAMES = (
-    r"(?:ppp(?:oe)?[-_.]?user(?:name)?(?![a-z])|newusername|wan\d?[._]username|plexonlineusername|plexonlinemail"
-    r"|myplexusername|friendlyname)"
-)
-#: Names of what tells one server from all others.
-IDENTITY_NAMES = r"(?:certificateuuid|machineidentifier|clientidentifier|anonymousmachineidentifier)"
-
 #: Stands for a name that was found: one character for each spelling, from a range that no device uses.
 _FIRST, _LAST = 0xF0000, 0xFFFFD
 _FOUND = f"{chr(_FIRST)}-{chr(_LAST)}"
@@ -64,6 +50,26 @@ _MARGIN = r"^(?P<lead>[ \t]{0,200}(?:[-+~<>*#$] )?"
 _WORDS = rf"(?:[A-Za-z0-9{_FOUND}]{{1,20}} ){{0,2}}"
 
 
+_SHAPE = bytes.maketrans(b"0123456789abcdefABCDEF", b"0" * 22)
+
+
+#: Addresses of every kind are shorter.
+_NEAR = 96
+
+
+class Seen(Struct, frozen=True):
+    """What a text holds, looked at once for all expressions. What is masked on the way brings nothing new."""
+
+    folded: str
+    #: Each digit, also a hexadecimal one, is written as 0.
+    shape: bytes
+
+    @classmethod
+    def of(cls, text: str) -> Seen:
+        """Look at a text."""
+        return cls(text.casefold(), text.encode("utf-8", "surrogatepass").translate(_SHAPE))
+
+
 class Context(Struct, frozen=True):
     """One way of writing a value beside its name, or of a value that its shape gives away.
 
@@ -71,25 +77,86 @@ class Context(Struct, frozen=True):
     """
 
     source: str
-    #: One of these is in every text in which the expression finds anything: compiling it takes longer than looking.
+    #: One of these is in every text in which the expression finds anything: to look for them is quickest.
     signs: tuple[str, ...] = ()
+    #: And one of these is in its shape.
+    shapes: tuple[bytes, ...] = ()
 
-    def may_find(self, text: str) -> bool:
+    def may_find(self, seen: Seen) -> bool:
         """Tell whether a text holds what the expression cannot do without."""
-        folded = text.casefold()
         for sign in self.signs:
-            if sign in folded:
-                return True
-        return not self.signs
+            if sign in seen.folded:
+                break
+        else:
+            if self.signs:
+                return False
+        return not self.shapes or any(shape in seen.shape for shape in self.shapes)
 
     @property
     def pattern(self) -> re.Pattern[str]:
         """The expression, compiled at its first use."""
         return _compiled(self.source)
 
-    def replaced(self, text: str, by: str | Callable[[re.Match[str]], str]) -> str:
+    def replaced(self, text: str, seen: Seen, by: str | Callable[[re.Match[str]], str]) -> str:
         """Give the text with everything that the expression finds replaced."""
-        return self.pattern.sub(by, text) if self.may_find(text) else text
+        return self.pattern.sub(by, text) if self.may_find(seen) else text
+
+    def near(self, text: str, seen: Seen, by: Callable[[re.Match[str]], str]) -> str:
+        """As `replaced`, of an expression with shapes whose finds are short: it is tried around those shapes alone."""
+        if not self.may_find(seen):
+            return text
+        shape = text.encode("ascii", "replace").translate(_SHAPE)  # as long as the text
+        parts, done = list[str](), 0
+        for begin, end in _around(shape, self.shapes):
+            for match in self.pattern.finditer(text, begin, end):
+                parts += text[done : match.start()], by(match)
+                done = match.end()
+        return "".join((*parts, text[done:])) if done else text
+
+
+#: Names of secrets. What to look for first: where a text has a letter with which none of them begins, none is tried.
+ANY_CONFIDENTIAL = Context(
+    rf"(?=[aceimprstuvw]){CONFIDENTIAL_NAMES}",
+    (
+        "pass", "pwd", "secret", "psk", "wpa", "shared", "private", "api", "auth", "enc", "mgmt", "radius", "wep",
+        "session", "sae", "wl", "token", "credential", "cookie", "phpsessid", "csrf", "wps", "phrase_x", "acc_list",
+        "clientlist", "client_list", "community", "challenge", "response",
+    ),
+)  # fmt: skip
+#: Names of a wireless network.
+SSID_NAMES = Context(
+    r"(?:(?<![a-z])(?<!hide[-_])(?<!hidden[-_])(?<!broadcast_)(?:new|e|wl[\d.]*_)?ssid(?!\w))", ("ssid",)
+)
+#: Names of a serial number.
+SERIAL_NAMES = Context(r"(?:serial(?:[-_ ]?(?:number|num|no))?(?![a-z]))", ("serial",))
+#: Names of a person's account, or of what a person called the server.
+PERSON_NAMES = Context(
+    r"(?:ppp(?:oe)?[-_.]?user(?:name)?(?![a-z])|newusername|wan\d?[._]username|plexonlineusername|plexonlinemail"
+    r"|myplexusername|friendlyname)",
+    ("user", "plexonlinemail", "friendlyname"),
+)
+#: Names of what tells one server from all others.
+IDENTITY_NAMES = Context(
+    r"(?:certificateuuid|machineidentifier|clientidentifier|anonymousmachineidentifier)",
+    ("certificateuuid", "identifier"),
+)
+
+
+def _around(shape: bytes, shapes: Iterable[bytes]) -> list[tuple[int, int]]:
+    """Give the stretches of a text around some shapes, those that meet as one."""
+    places: list[int] = []
+    for one in shapes:
+        at = shape.find(one)
+        while at >= 0:
+            places.append(at)
+            at = shape.find(one, at + 1)
+    found: list[tuple[int, int]] = []
+    for place in sorted(places):
+        begin = max(0, place - _NEAR)
+        if found and begin <= found[-1][1]:
+            begin = found.pop()[0]
+        found.append((begin, place + _NEAR))
+    return found
 
 
 #: The ways of writing a value beside a name. Each of them holds the name, so that none finds anything where there is none.
@@ -150,9 +217,12 @@ def _small(text: str) -> str:
 def nameless_keys() -> tuple[Context, ...]:
     """Give the expressions for secrets with everyday names: UCI's wireless `key`, RouterOS' SNMP community `name`."""
     value = r"(?P<open>['\"]?)(?P<value>[^\n]*?)(?=(?P=open)[ \t\r]*$)"
-    leads = (r"(?P<lead>wireless\.[^\s=]{1,80}\.key\d?=)", r"^(?P<lead>[ \t]{0,80}option key\d?[ \t]{1,40})")
+    leads = (
+        (r"(?P<lead>wireless\.[^\s=]{1,80}\.key\d?=)", "wireless."),
+        (r"^(?P<lead>[ \t]{0,80}option key\d?[ \t]{1,40})", "option key"),
+    )
     community = r"(?P<lead>snmp[ /]community[^\n]{0,200}?\bname=)(?P<open>\"?)(?P<value>[^\s\"]+)"
-    return (*(Context(lead + value, ("key",)) for lead in leads), Context(community, ("community",)))
+    return (*(Context(lead + value, (sign,)) for lead, sign in leads), Context(community, ("community",)))
 
 
 #: What a person reads in plans and inventories is no secret: a reference to one, or nothing at all.
@@ -167,13 +237,15 @@ _TRAILING = Pattern(r"[,;)}\]]+$")
 _AFTER_RUN_ID = Pattern(r"(?<![0-9a-z])[0-7][0-9a-hjkmnp-tv-z]{25}: ?$")
 
 
-def replace_beside(text: str, names: str, give: Callable[[str], str]) -> str:
+def replace_beside(text: str, seen: Seen, names: Context, give: Callable[[str], str]) -> str:
     """Put `give(value)` in the place of each value that stands beside one of the names.
 
     Each name that is found is one character while values are looked for, so that the expressions for them are the same
     for all names.
     """
-    places = [match.span() for match in _compiled(names, re.MULTILINE).finditer(_small(text))]
+    if not names.may_find(seen):
+        return text
+    places = [match.span() for match in _compiled(names.source, re.MULTILINE).finditer(_small(text))]
     if not places:
         return text
     text = _FOREIGN.sub("\ufffd", text)
@@ -190,7 +262,7 @@ def replace_beside(text: str, names: str, give: Callable[[str], str]) -> str:
         return _FOREIGN.sub(lambda match: written[match[0]], held)
 
     held = "".join((*parts, text[done:]))
-    return restored(replace_values(held, _BESIDE_A_NAME, give, restored))
+    return restored(replace_values(held, seen, _BESIDE_A_NAME, give, restored))
 
 
 def _as_is(text: str) -> str:
@@ -198,14 +270,18 @@ def _as_is(text: str) -> str:
 
 
 def replace_values(
-    text: str, found_by: Iterable[Context], give: Callable[[str], str], written: Callable[[str], str] = _as_is
+    text: str,
+    seen: Seen,
+    found_by: Iterable[Context],
+    give: Callable[[str], str],
+    written: Callable[[str], str] = _as_is,
 ) -> str:
     """Put `give(value)` in the place of each value that the contexts find, leaving quotes and punctuation.
 
     `written` gives a value as the device wrote it.
     """
     for context in found_by:
-        if context.may_find(text):
+        if context.may_find(seen):
             text = "".join(_replaced(text, context.pattern, give, written))
     return text
 

@@ -7,7 +7,6 @@ file of this machine, and without the key no one can try addresses until one fit
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
 import os
 import re
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import NewType
 
 from plexops.evidence import contexts
-from plexops.evidence.contexts import Context
+from plexops.evidence.contexts import Context, Seen
 from plexops.evidence.files import read_file, write_file
 from plexops.evidence.lock import short_lock
 from plexops.evidence.scrub import REMOVED, Scrubber
@@ -36,6 +35,8 @@ _KEY_BYTES = 32
 
 #: Texts that homes have in common, as titles and questions, are masked once: so many, up to so many characters.
 _REPEATED, _REPEATED_LENGTH = 2048, 1024
+#: So are the files that a distribution brings, and what devices of one kind answer alike: of longer texts the last few.
+_LONG, _LONG_LENGTH = 64, 16 * 1024
 
 #: Addresses that tell nothing about a home: they stay readable.
 _READABLE_V4 = (
@@ -76,31 +77,48 @@ _PLEX_DIRECT = Context(
     r"(?<![\w-])(?<!\w\.)[a-z0-9-]{1,120}(?:\.[a-z0-9-]{1,64}){0,3}\.plex\.direct\b", (".plex.direct",)
 )
 _EMAIL = Context(r"(?<![\w.+%-])[\w.+%-]{1,64}@(?:[a-z0-9-]{1,63}\.){1,5}[a-z]{2,24}(?![a-z0-9-])", ("@",))
-_UUID = Context(r"(?<![\w-])[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?![\w-])", ("-",))
-_MACHINE = Context(r"(?<![0-9a-z])[0-9a-f]{40}(?![0-9a-z])")
-_OCTETS = Context(
-    r"(?<![\w:])[0-9a-f]{2}(?:(?::[0-9a-f]{2}){5,19}|(?:-[0-9a-f]{2}){5})(?![\w:]|-[0-9a-f])", (":", "-")
+_UUID = Context(
+    r"(?<![\w-])[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?![\w-])",
+    ("-",),
+    (b"00000000-0000-0000-0000-000000000000",),
 )
-_CISCO_MAC = Context(r"(?<![\w.])[0-9a-f]{4}\.[0-9a-f]{4}\.[0-9a-f]{4}(?![\w.])", (".",))
+_MACHINE = Context(r"(?<![0-9a-z])[0-9a-f]{40}(?![0-9a-z])", shapes=(b"0" * 40,))
+_OCTETS = Context(
+    r"(?<![\w:])[0-9a-f]{2}(?:(?::[0-9a-f]{2}){5,19}|(?:-[0-9a-f]{2}){5})(?![\w:]|-[0-9a-f])",
+    (":", "-"),
+    (b"00:00:00:00:00:00", b"00-00-00-00-00-00"),
+)
+_CISCO_MAC = Context(
+    r"(?<![\w.])[0-9a-f]{4}\.[0-9a-f]{4}\.[0-9a-f]{4}(?![\w.])", (".",), (b"0000.0000.0000",)
+)
 _BARE_MAC = Context(
     r"(?P<lead>mac(?:[-_]?addr(?:ess)?)?(?:\\?[\"'])?\s?[=:>]\s?(?:\\?[\"'])?)(?P<mac>[0-9a-f]{12})(?![0-9a-f])",
     ("mac",),
+    (b"0" * 12,),
 )
 _V6 = Context(
     r"(?=[0-9a-f:])(?<![\w:.])(?:[0-9a-f]{0,4}:){2,7}"
-    r"(?:\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}|[0-9a-f]{1,4})?(?![0-9a-z:]|\.\d)",
+    r"(?:[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}|[0-9a-f]{1,4})?(?![0-9a-z:]|\.[0-9])",
     (":",),
+    (b"::", b":0:", b":00:", b":000:", b":0000:"),
 )
 _V4 = Context(
-    r"(?=\d)(?<![\w.])(?<!version )(?<!version=)(?<!version=[\"'])(?:\d{1,3}\.){3}\d{1,3}(?!\w|\.\d)", (".",)
+    r"(?=[0-9])(?<![\w.])(?<!version )(?<!version=)(?<!version=[\"'])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?!\w|\.[0-9])",
+    (".",),
+    (b".0.", b".00.", b".000."),
 )
 _REVERSE = Context(
-    r"(?<![\w.])(?:\d{1,3}\.){4}(?=in-addr\.arpa)|(?<![\w.])(?:[0-9a-f]\.){32}(?=ip6\.arpa)", (".arpa",)
+    r"(?<![\w.])(?:[0-9]{1,3}\.){4}(?=in-addr\.arpa)|(?<![\w.])(?:[0-9a-f]\.){32}(?=ip6\.arpa)", (".arpa",)
 )
-_DASHED_V4 = Context(r"(?=\d)(?<!\d)(?<!\d[-.])\d{1,3}(?:-\d{1,3}){3}(?=[.-][a-z])", ("-",))
+_DASHED_V4 = Context(
+    r"(?=[0-9])(?<![0-9])(?<![0-9][-.])[0-9]{1,3}(?:-[0-9]{1,3}){3}(?=[.-][a-z])",
+    ("-",),
+    (b"-0-", b"-00-", b"-000-"),
+)
 _PLACE = Context(
-    r"(?P<lead>(?<![a-z])(?:latitude|longitude|lat|lng|lon)(?:\\?[\"'])?\s?[=:>]\s?(?:\\?[\"'])?)-?\d{1,3}\.\d+",
+    r"(?P<lead>(?<![a-z])(?:latitude|longitude|lat|lng|lon)(?:\\?[\"'])?\s?[=:>]\s?(?:\\?[\"'])?)-?[0-9]{1,3}\.[0-9]+",
     ("lat", "lng", "lon"),
+    (b"0.0",),
 )
 _PPPOE_LINE = (
     Context(r"(?P<lead>pppoe-client[^\n]{0,300}?\buser=)(?P<open>\"?)(?P<value>[^\s\"]+)", ("pppoe",)),
@@ -110,7 +128,7 @@ _SWITCH = Pattern(r"true|false|yes|no|on|off|enabled|disabled|[01]?", re.IGNOREC
 
 
 #: The kinds of identifier that only their name gives away; the expressions besides those by name.
-_NAMED: tuple[tuple[str, str, tuple[Context, ...]], ...] = (
+_NAMED: tuple[tuple[str, Context, tuple[Context, ...]], ...] = (
     ("ssid", contexts.SSID_NAMES, ()),
     ("serial", contexts.SERIAL_NAMES, ()),
     ("person", contexts.PERSON_NAMES, _PPPOE_LINE),
@@ -154,6 +172,9 @@ class Masker:
         self._key = key
         self._secrets = secrets
         self._repeated = lru_cache(_REPEATED)(self._by_shape)
+        self._long = lru_cache(_LONG)(self._by_shape)
+        self._v4 = lru_cache(_REPEATED)(self._ipv4)
+        self._v6 = lru_cache(_REPEATED)(self._ipv6)
 
     def about(self, secrets: Scrubber) -> Masker:
         """Give one for a home that knows these secrets. It remembers what this one has masked by its shape."""
@@ -166,7 +187,9 @@ class Masker:
         if not text:
             return Masked(text)
         text = self._secrets.scrub(text)
-        return self._repeated(text) if len(text) <= _REPEATED_LENGTH else self._by_shape(text)
+        if len(text) <= _REPEATED_LENGTH:
+            return self._repeated(text)
+        return self._long(text) if len(text) <= _LONG_LENGTH else self._by_shape(text)
 
     def value(self, name: str, text: str) -> Masked:
         """Mask a value that stands apart from its name, as in a table."""
@@ -177,39 +200,38 @@ class Masker:
         return self.mask(text)
 
     def _by_shape(self, text: str) -> Masked:
-        return Masked(self._identifiers(self._without_secrets(text)))
+        seen = Seen.of(text)
+        return Masked(self._identifiers(self._without_secrets(text, seen), seen))
 
-    def _without_secrets(self, text: str) -> str:
+    def _without_secrets(self, text: str, seen: Seen) -> str:
         for secret in _SECRETS:
-            text = secret.replaced(text, rf"\g<lead>{REMOVED}")
-        text = contexts.replace_values(text, contexts.nameless_keys(), lambda _: REMOVED)
-        return contexts.replace_beside(text, contexts.ANY_CONFIDENTIAL, lambda _: REMOVED)
+            text = secret.replaced(text, seen, rf"\g<lead>{REMOVED}")
+        text = contexts.replace_values(text, seen, contexts.nameless_keys(), lambda _: REMOVED)
+        return contexts.replace_beside(text, seen, contexts.ANY_CONFIDENTIAL, lambda _: REMOVED)
 
-    def _identifiers(self, text: str) -> str:
+    def _identifiers(self, text: str, seen: Seen) -> str:
         text = _PLEX_DIRECT.replaced(
-            text, lambda m: f"····.plex.direct{self._tag('plex.direct', m[0].lower())}"
+            text, seen, lambda m: f"····.plex.direct{self._tag('plex.direct', m[0].lower())}"
         )
-        text = _EMAIL.replaced(text, lambda m: f"····@····{self._tag('email', m[0].lower())}")
-        text = _UUID.replaced(text, lambda m: f"····{self._tag('uuid', m[0].lower())}")
-        text = _MACHINE.replaced(text, lambda m: f"····{self._tag('machine', m[0].lower())}")
-        text = _OCTETS.replaced(text, lambda m: self._octets(m[0]))
-        text = _CISCO_MAC.replaced(text, lambda m: self._mac(m[0]))
-        text = _BARE_MAC.replaced(text, lambda m: m["lead"] + self._mac(m["mac"]))
-        text = _REVERSE.replaced(text, lambda m: f"····{self._tag('reverse', m[0].lower())}.")
-        text = _V6.replaced(text, lambda m: self._v6(m[0]))
-        text = _V4.replaced(text, lambda m: self._v4(m[0], "."))
-        text = _DASHED_V4.replaced(text, lambda m: self._v4(m[0], "-"))
-        text = _PLACE.replaced(text, r"\g<lead>··.··")
+        text = _EMAIL.replaced(text, seen, lambda m: f"····@····{self._tag('email', m[0].lower())}")
+        text = _UUID.replaced(text, seen, lambda m: f"····{self._tag('uuid', m[0].lower())}")
+        text = _MACHINE.replaced(text, seen, lambda m: f"····{self._tag('machine', m[0].lower())}")
+        text = _OCTETS.near(text, seen, lambda m: self._octets(m[0]))
+        text = _CISCO_MAC.replaced(text, seen, lambda m: self._mac(m[0]))
+        text = _BARE_MAC.replaced(text, seen, lambda m: m["lead"] + self._mac(m["mac"]))
+        text = _REVERSE.replaced(text, seen, lambda m: f"····{self._tag('reverse', m[0].lower())}.")
+        text = _V6.near(text, seen, lambda m: self._v6(m[0]))
+        text = _V4.near(text, seen, lambda m: self._v4(m[0], "."))
+        text = _DASHED_V4.near(text, seen, lambda m: self._v4(m[0], "-"))
+        text = _PLACE.replaced(text, seen, r"\g<lead>··.··")
         for kind, names, others in _NAMED:
             give = partial(self._pseudonym, kind)
-            text = contexts.replace_values(text, others, give)
-            text = contexts.replace_beside(text, names, give)
+            text = contexts.replace_values(text, seen, others, give)
+            text = contexts.replace_beside(text, seen, names, give)
         return text
 
     def _tag(self, kind: str, value: str) -> str:
-        digest = hmac.new(
-            self._key, f"{kind}\0{value}".encode("utf-8", "surrogatepass"), hashlib.sha256
-        ).digest()
+        digest = hmac.digest(self._key, f"{kind}\0{value}".encode("utf-8", "surrogatepass"), "sha256")
         return "#" + base64.b32encode(digest).decode().lower()[:4]
 
     def _pseudonym(self, kind: str, value: str) -> str:
@@ -236,7 +258,7 @@ class Masker:
             return f"{text[:8]}{text[2]}··{text[2]}··{text[2]}··{tag}"
         return f"{text[:7]}··.····{tag}" if "." in text else f"{text[:6]}······{tag}"
 
-    def _v4(self, text: str, separator: str) -> str:
+    def _ipv4(self, text: str, separator: str) -> str:
         parts = text.split(separator)
         try:
             address = IPv4Address(".".join(str(int(part)) for part in parts))
@@ -246,7 +268,7 @@ class Masker:
             return text
         return f"{parts[0]}{separator}{parts[1]}{separator}··{separator}··{self._tag('ip', str(address))}"
 
-    def _v6(self, text: str) -> str:
+    def _ipv6(self, text: str) -> str:
         # A colon after an address belongs to the sentence, not to it.
         core = text[:-1] if text.endswith(":") and not text.endswith("::") else text
         if core.count(":") == _PORT_AFTER and "::" not in core:

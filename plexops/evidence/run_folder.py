@@ -72,10 +72,13 @@ class RunFolder(Struct, frozen=True):
 
     def write_result(self, report: RunReport, masked: MaskedReport) -> None:
         """Keep the run's document in clear under `private/`, the exhibits, and at last the masked document: it is whole."""
-        exhibits = {
-            f"exhibits/{_file(one.id)}.txt": one.text + "\n" for site in masked.sites for one in site.exhibits
-        }
-        self.write_all({f"{PRIVATE}/{RESULT}": _document(report), **exhibits})
+        # One file for a person to read and search: fifty of them cost more than all that is in them.
+        exhibits = "\n".join(
+            f"=== {one.id} {one.device}: {one.source}\n{one.text}\n"
+            for site in masked.sites
+            for one in site.exhibits
+        )
+        self.write_all({f"{PRIVATE}/{RESULT}": _document(report), f"{EXHIBITS}/all.txt": exhibits})
         self.write(RESULT, _document(masked))
 
     def result(self) -> MaskedReport:
@@ -122,10 +125,6 @@ class RunFolder(Struct, frozen=True):
         if len(parts) > 2 or not all(_NAME.fullmatch(part) for part in parts):
             raise ValueError(f"{name!r} is no name for a file of a run")
         return self.path.joinpath(*parts)
-
-
-def _file(name: str) -> str:
-    return "".join(c if c.isalnum() or c in "._-" else "_" for c in name)
 
 
 def _document(report: RunReport) -> str:

@@ -19,10 +19,11 @@ from plexops.pattern import Pattern
 #: Non-interactive logins of routers and of NAS systems often lack the sbin directories.
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-#: What writes the markers. Written once, because devices limit how long a command may be.
+#: What writes the markers: the end of one read and what follows at once, as each write is a packet. N is a new line, and
+#: m is written once, because devices limit how long a command may be.
 _MARKING = (
-    'a() { echo "$n $1 start"; echo "$n $1 start" >&2; }; '
-    'z() { echo; echo "$n $1 end $2"; echo >&2; echo "$n $1 end" >&2; }'
+    "N=$(echo; echo .); N=${N%.}; "
+    'm() { echo "$1$n $3"; echo "$2$n $3" >&2; }; z() { m "$N$n $1 end $2$N" "$N$n $1 end$N" "$3"; }'
 )
 
 
@@ -33,9 +34,10 @@ def frame(reads: Sequence[Read], nonce: str, quote: Callable[[str], str]) -> str
     keeps an answer without a final newline exact.
     """
     parts = [f"PATH={PATH}", "LC_ALL=C", "export PATH LC_ALL", f"n={check_nonce(nonce)}", _MARKING]
+    following = [*(f'"{index} start"' for index in range(len(reads))), "closed"]
+    parts.append(f'm "" "" {following[0]}')
     for index, read in enumerate(reads):
-        parts.append(f"a {index}; ( eval {quote(command_text(read))} ) </dev/null; z {index} $?")
-    parts.append('echo "$n closed"; echo "$n closed" >&2')
+        parts.append(f"( eval {quote(command_text(read))} ) </dev/null; z {index} $? {following[index + 1]}")
     return "; ".join(parts)
 
 

@@ -54,6 +54,13 @@ class BoxWalk(Struct):
     index: int = 0
     steps: Steps = field(default_factory=Steps)
     known: _Known | None = None
+    #: The box's base chains in the order in which they are asked, whatever the stage.
+    hooked: Sequence[tuple[Chain, Hook]] = ()
+
+    def __post_init__(self) -> None:
+        if not self.hooked:
+            found = ((chain, chain.hook) for chain in self.box.chains.values() if chain.hook is not None)
+            self.hooked = sorted(found, key=lambda one: (one[1].priority, -one[1].order))
 
     @property
     def plumbing(self) -> Plumbing:
@@ -88,7 +95,7 @@ class BoxWalk(Struct):
 
     def _after(self, first: End) -> list[End]:
         known = _Known(first.packet, first.packet.tracking is Tracking.TRACKED)
-        walker = BoxWalk(self.box, self.index, self.steps, known)
+        walker = BoxWalk(self.box, self.index, self.steps, known, self.hooked)
         answered, stopped = walker.answer(first)
         ends = [replace(end, kind=_lost(end.kind, EndKind.ANSWER_DROPPED)) for end in stopped]
         for tracked in (True, False):
@@ -157,7 +164,7 @@ class BoxWalk(Struct):
 
     def _filters(self, step: str, packets: list[Packet], ends: list[End]) -> list[Packet]:
         stage, low, high = priorities(step)
-        for chain, hook in _base_chains(self.box, stage, nat=False):
+        for chain, hook in self._base_chains(stage, nat=False):
             if low <= hook.priority < high:
                 packets = self._asked(chain, hook, packets, ends, lambda outcome: outcome.accepted)
         return packets
@@ -170,7 +177,7 @@ class BoxWalk(Struct):
             return self._picked_up(stage, live, ends)
         done = [p for p in packets if not p.connection]
         live = [p for p in packets if p.connection]
-        for chain, hook in _base_chains(self.box, stage, nat=True):
+        for chain, hook in self._base_chains(stage, nat=True):
 
             def left(outcome: Outcome) -> list[Packet]:
                 done.extend(replace(p, taken=False) for p in outcome.accepted if p.taken)
@@ -189,7 +196,7 @@ class BoxWalk(Struct):
                 left.append(packet)
                 continue
             live, stopped = [replace(packet, state=State.NEW, connection=True)], list[End]()
-            for chain, hook in _base_chains(self.box, stage, nat=True):
+            for chain, hook in self._base_chains(stage, nat=True):
                 live = self._asked(chain, hook, live, stopped, lambda come: [*come.through, *come.accepted])
             for one in live:
                 if one.taken:
@@ -198,6 +205,10 @@ class BoxWalk(Struct):
                     left.append(replace(one, state=packet.state, connection=packet.connection))
             ends += [replace(end, kind=EndKind.NOT_KNOWN) for end in stopped]
         return left
+
+    def _base_chains(self, stage: str, *, nat: bool) -> list[tuple[Chain, Hook]]:
+        """Give the base chains of a stage in the order in which they are asked."""
+        return [one for one in self.hooked if one[1].stage == stage and one[1].nat is nat]
 
     def _asked(
         self,
@@ -275,13 +286,6 @@ class BoxWalk(Struct):
                 found += [replace(one, leaves=route.interface) for one in inside]
         ends += [_end(EndKind.DROPPED, one, self.index, "no route leads there") for one in left]
         return found
-
-
-def _base_chains(box: Box, stage: str, *, nat: bool) -> list[tuple[Chain, Hook]]:
-    """Give the base chains of a stage in the order in which they are asked."""
-    hooked = [(chain, chain.hook) for chain in box.chains.values() if chain.hook is not None]
-    found = [(chain, hook) for chain, hook in hooked if hook.stage == stage and hook.nat is nat]
-    return sorted(found, key=lambda one: (one[1].priority, -one[1].order))
 
 
 def _around(steps: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:

@@ -44,7 +44,9 @@ def split_all(wanted: Sequence[Match], packet: Packet, box: Box) -> Parts:
     """Give the parts for which all matches hold, and those for which one does not."""
     yes, no = [packet], list[Packet]()
     # What is known comes first, so that no question is asked that does not matter.
-    for match in sorted(wanted, key=_is_doubtful):
+    for match in sorted(wanted, key=_is_doubtful) if len(wanted) > 1 else wanted:
+        if not yes:
+            break
         yes, less = each(yes, partial(split, match, box=box))
         no += less
     return yes, no

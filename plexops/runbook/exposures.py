@@ -16,10 +16,10 @@ from plexops.model.values import PLEX_PORT
 from plexops.packets.chains import End, EndKind
 from plexops.packets.forward_list import box_of_list
 from plexops.packets.packet import Leg
-from plexops.packets.reach import PUBLIC_V4, PUBLIC_V6, Asked, Target, who_reaches
+from plexops.packets.reach import PUBLIC_V4, PUBLIC_V6, Asked, Target
 from plexops.packets.why import translated_by
 from plexops.runbook.view import SiteView
-from plexops.runbook.way_in import asked_at_server, asked_at_wan, router_box, server_box
+from plexops.runbook.way_in import asked_at_server, asked_at_wan, router_box, server_box, walked
 from plexops.structs import replace
 
 #: Port 0 is never on the wire.
@@ -121,7 +121,7 @@ def admitted_ports(view: SiteView, family: Family) -> Numbers:
     asked = asked_at_server(view, box, EVERY_PORT, family)
     if asked is None:
         return EVERY_PORT
-    answer = who_reaches([box], asked, Target.at(((0, (1 << 128) - 1),), ((0, 65535),)))
+    answer = walked(view, Role.SERVER, box, asked, Target.at(((0, (1 << 128) - 1),), ((0, 65535),)))
     let_in = (*answer.reached, *(end for end in answer.missed if end.kind is EndKind.NOT_KNOWN))
     return normalise(pair for end in let_in for pair in end.packet.asked_ports)
 
@@ -130,7 +130,7 @@ def _over_ipv4(view: SiteView, box: Box, addresses: Iterable[IPv4Address]) -> It
     hosts = normalise((int(a), int(a)) for a in addresses)
     # Where the WAN address is not known, what is for one address only is for it, perhaps.
     asked = asked_at_wan(view, EVERY_PORT) or Asked(4, PUBLIC_V4, EVERY_PORT)
-    found = list(_ways(box, asked, hosts))
+    found = list(_ways(view, Role.ROUTER, box, asked, hosts))
     yield from found
     for one in _ways_listed(view, asked, hosts):
         known: Numbers = ()
@@ -145,7 +145,7 @@ def _ways_listed(view: SiteView, asked: Asked, hosts: Numbers) -> Iterator[Expos
     router = view.of(Role.ROUTER)
     kinds = {Kind.PORT_FORWARD: KindState.PRESENT, Kind.UPNP_MAPPING: KindState.PRESENT}
     mapped = replace(router, entries=router.of(Kind.UPNP_MAPPING), kinds=MappingProxyType(kinds))
-    yield from _ways(box_of_list(mapped), asked, hosts)
+    yield from _ways(view, "mappings", box_of_list(mapped), asked, hosts)
 
 
 def _over_ipv6(view: SiteView, box: Box, ports: Numbers) -> Iterator[Exposure]:
@@ -160,7 +160,7 @@ def _over_ipv6(view: SiteView, box: Box, ports: Numbers) -> Iterator[Exposure]:
     else:
         return
     if at:
-        yield from _ways(box, Asked(6, at, ports), at)
+        yield from _ways(view, Role.ROUTER, box, Asked(6, at, ports), at)
 
 
 def _numbers(addresses: Iterable[LocalAddress]) -> Numbers:
@@ -168,8 +168,8 @@ def _numbers(addresses: Iterable[LocalAddress]) -> Numbers:
     return normalise((one.number, one.number) for one in addresses)
 
 
-def _ways(box: Box, asked: Asked, hosts: Numbers) -> Iterator[Exposure]:
-    answer = who_reaches([box], asked, Target.at(hosts, ((0, 65535),)))
+def _ways(view: SiteView, name: str, box: Box, asked: Asked, hosts: Numbers) -> Iterator[Exposure]:
+    answer = walked(view, name, box, asked, Target.at(hosts, ((0, 65535),)))
     for end in (*answer.reached, *(e for e in answer.missed if e.kind is EndKind.NOT_KNOWN)):
         packet, unread = end.packet, end.kind is EndKind.NOT_KNOWN
         certain = not _doubtful(end) and (asked.family == 6 or packet.asked == asked.addresses)

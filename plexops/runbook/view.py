@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from ipaddress import IPv4Address
 from types import MappingProxyType
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
@@ -16,12 +17,15 @@ from plexops.model.values import Ports
 from plexops.pattern import Pattern
 from plexops.structs import replace
 
+if TYPE_CHECKING:
+    from plexops.packets import reach
+
 #: How tunnels are called on Linux, macOS and by the VPN programs that name their own.
 _TUNNEL = Pattern(r"(?:tun|tap|wg|utun|ppp|nordlynx|proton|mullvad|tailscale|gpd|ipsec)[\w.-]*")
 Access = Literal["forward", "relay", "vpn", "proxy"]
 
 
-class SiteView(Struct, frozen=True):
+class SiteView(Struct, frozen=True, dict=True):
     """What conditions and guards know. A role that is missing in `snapshots` was not asked or did not answer."""
 
     name: str
@@ -58,6 +62,11 @@ class SiteView(Struct, frozen=True):
     unfinished_run: str = ""
     #: What a person answered about this home, the newest of each topic.
     user_answers: tuple[Answer, ...] = ()
+
+    @cached_property
+    def walks(self) -> dict[tuple[str, reach.Asked, reach.Target], reach.Answer]:
+        """What was asked of the boxes as they are: comparison, guards and verdict ask the same, and one walk is enough."""
+        return {}
 
     def of(self, role: Role) -> Snapshot:
         """Give a stop's snapshot; an empty one, in which everything is unknown, where there is none."""

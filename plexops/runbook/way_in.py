@@ -52,23 +52,18 @@ def through_router(
 
     None where the router's filter, or its WAN address, is not known. `box`: the router as it will be.
     """
-    box = box if box is not None else router_box(view)
-    asked = asked_at_wan(view, ((external, external),))
-    if box is None or asked is None:
-        return None
-    target = Target.at(((int(address), int(address)),), ((port, port),))
-    return _way([box], asked, target)
+    return through_router_to(view, external, (address,), port, box)
 
 
 def through_router_to(
-    view: SiteView, external: int, addresses: Collection[IPv4Address], port: int
+    view: SiteView, external: int, addresses: Collection[IPv4Address], port: int, box: Box | None = None
 ) -> WayIn | None:
     """As `through_router`, to any of several addresses."""
-    box, asked = router_box(view), asked_at_wan(view, ((external, external),))
-    if box is None or asked is None:
+    asked = asked_at_wan(view, ((external, external),))
+    if asked is None:
         return None
     hosts = normalise((int(address), int(address)) for address in addresses)
-    return _way([box], asked, Target.at(hosts, ((port, port),)))
+    return _way(view, Role.ROUTER, box, asked, Target.at(hosts, ((port, port),)))
 
 
 def router_over_ipv6(view: SiteView, at: Endpoint) -> WayIn | None:
@@ -77,7 +72,7 @@ def router_over_ipv6(view: SiteView, at: Endpoint) -> WayIn | None:
     if box is None or box.plumbing == "list" or not isinstance(address, IPv6Address):
         return None
     here, port = ((int(address), int(address)),), ((at.port, at.port),)
-    return _way([box], Asked(6, here, port), Target.at(here, port))
+    return _way(view, Role.ROUTER, None, Asked(6, here, port), Target.at(here, port))
 
 
 def opened_server(view: SiteView, port: int, family: Family = 4) -> WayIn | None:
@@ -124,11 +119,12 @@ def translation_of(way: WayIn) -> tuple[Rule, IPv4Address | None, int | None] | 
 
 def into_server(view: SiteView, port: int, family: Family = 4, box: Box | None = None) -> WayIn | None:
     """Ask who gets from the LAN side of the server to Plex, or to the container in which it is. None: not known."""
-    box = box if box is not None else server_box(view)
-    asked = None if box is None else asked_at_server(view, box, ((port, port),), family)
-    if box is None or asked is None:
+    there = box if box is not None else server_box(view)
+    asked = None if there is None else asked_at_server(view, there, ((port, port),), family)
+    if there is None or asked is None:
         return None
-    return _way([box], asked, Target(((asked.addresses, ((port, port),)), *_containers(box, family))))
+    target = Target(((asked.addresses, ((port, port),)), *_containers(there, family)))
+    return _way(view, Role.SERVER, box, asked, target)
 
 
 def asked_at_server(view: SiteView, box: Box, ports: Numbers, family: Family) -> Asked | None:
@@ -138,12 +134,24 @@ def asked_at_server(view: SiteView, box: Box, ports: Numbers, family: Family) ->
     return Asked(family, at, ports, entered=entered) if at else None
 
 
-def _way(path: Sequence[Box], asked: Asked, target: Target) -> WayIn:
-    answer = who_reaches(path, asked, target)
+def _way(view: SiteView, role: Role, changed: Box | None, asked: Asked, target: Target) -> WayIn | None:
+    """Walk through the box of a stop, or through the one that it will be."""
+    box = changed or (router_box(view) if role is Role.ROUTER else server_box(view))
+    if box is None:
+        return None
+    answer = walked(view, role, box, asked, target) if changed is None else who_reaches([box], asked, target)
     everybody = PUBLIC_V4 if asked.family == 4 else PUBLIC_V6
     most = answer.kind is AnswerKind.SOME and 2 * size(answer.senders) > size(everybody)
     open_ = most or answer.kind is AnswerKind.EVERYBODY
-    return WayIn(answer, why_not(path, asked, target, answer), open_)
+    return WayIn(answer, why_not([box], asked, target, answer), open_)
+
+
+def walked(view: SiteView, name: str, box: Box, asked: Asked, target: Target) -> Answer:
+    """Ask who reaches what through one of the view's own boxes, each question once."""
+    key = name, asked, target
+    if key not in view.walks:
+        view.walks[key] = who_reaches([box], asked, target)
+    return view.walks[key]
 
 
 def asked_at_wan(view: SiteView, ports: Numbers) -> Asked | None:

@@ -36,12 +36,21 @@ class QuickAckSocket(socket.socket):
 
     #: So many more bytes are taken; None: as many as come.
     allowance: int | None = None
+    #: So many bytes are taken from the system at once, and held: SSH asks for the head of each small packet by itself.
+    ahead = 0
+    _held = b""
 
     def recv(self, size: int, flags: int = 0, /) -> bytes:
         """Receive as a socket does, then ask for the next acknowledgement without delay.
 
         Raises ConnectionAbortedError when more came than the allowance.
         """
+        if not self._held:
+            self._held = self._received(max(size, self.ahead), flags)
+        data, self._held = self._held[:size], self._held[size:]
+        return data
+
+    def _received(self, size: int, flags: int) -> bytes:
         data = super().recv(size, flags)
         self.acknowledge_at_once()
         if self.allowance is not None:

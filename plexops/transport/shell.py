@@ -151,17 +151,18 @@ def _parts(reads: Sequence[Read], settings: ShellSettings) -> list[Sequence[Read
     """Split reads into runs that fit into one command line each; a read that never fits goes alone."""
     parts: list[Sequence[Read]] = []
     current: list[Read] = []
-    for read in reads:
+    for read in reads if not _fits(reads, settings) else ():
         longer = [*current, read]
-        if (
-            current
-            and len(as_exec(_framed(longer, "0" * 16, settings), settings).text.encode()) > _MAX_COMMAND_BYTES
-        ):
+        if current and not _fits(longer, settings):
             parts.append(current)
             longer = [read]
         current = longer
-    parts.append(current)
-    return parts
+    return [*parts, current or reads]
+
+
+def _fits(reads: Sequence[Read], settings: ShellSettings) -> bool:
+    script = _framed(reads, "0" * 16, settings)
+    return len(as_exec(script, settings).text.encode()) <= _MAX_COMMAND_BYTES
 
 
 def _framed(reads: Sequence[Read], nonce: str, settings: ShellSettings) -> str:

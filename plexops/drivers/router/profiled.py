@@ -25,7 +25,7 @@ from plexops.model.packets import Box
 from plexops.model.plan import shown
 from plexops.model.profile import ReadSpec, Speaks
 from plexops.model.resources import KINDS
-from plexops.model.snapshot import Entry, Fact, Kind, KindState, Role, Snapshot
+from plexops.model.snapshot import Entry, Kind, KindState, Role, Snapshot
 from plexops.model.values import Ports, Protocol, is_key
 from plexops.structs import replace
 
@@ -61,8 +61,7 @@ class ProfiledDriver(Struct, frozen=True):
         specs = self.profile.profile.reads
         replies = yield [_read(spec) for spec in specs.values()]
         answers = {reply.id: self._understand(specs[reply.id], reply) for reply in replies}
-        first, _ = take_facts(self.profile.facts, answers, self.role)
-        box = self._box(answers, first)
+        box = self._box(answers)
         if box is not None:
             unread = unread_forwards(box)
             answers = {**answers, PACKETS: Answer(problem=unread) if unread else Answer(rows_of(box))}
@@ -99,12 +98,13 @@ class ProfiledDriver(Struct, frozen=True):
         )
         return with_what_acts(seen, self.profile.resources, answers, box)
 
-    def _box(self, answers: Mapping[str, Answer], facts: Mapping[str, Fact]) -> Box | None:
+    def _box(self, answers: Mapping[str, Answer]) -> Box | None:
         """Put together what decides about packets; None for a family of which nothing tells that."""
         spec = self.profile.profile.packets
         if spec is None:
             return None
-        side = facts.get(spec.internet_side)
+        told = [fact for fact in self.profile.facts if fact.spec.name == spec.internet_side]
+        side = take_facts(told, answers, self.role)[0].get(spec.internet_side)
         word = (
             spec.internet_side
             if side is None and spec.internet_side not in FACTS

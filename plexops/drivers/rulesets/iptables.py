@@ -6,6 +6,7 @@ Modelled: see `iptables_matches` and `iptables_targets`. A table that the text d
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from types import MappingProxyType
 
 from msgspec import Struct
@@ -80,18 +81,19 @@ def _tables(text: str) -> tuple[list[_Table], list[str]]:
         if line.startswith("*"):
             table = _Table(line[1:])
             tables.append(table)
-        elif (only := _ONLY_NFT.fullmatch(line)) is not None:
-            tables.append(_Table(only[1], "it has rules that only nft shows"))
-        elif _ALSO_NFT.fullmatch(line) is not None:
-            said.append(line.strip("# "))
-        elif not line or line.startswith("#"):
+        elif not line:
             continue
+        elif line.startswith("#"):
+            if (only := _ONLY_NFT.fullmatch(line)) is not None:
+                tables.append(_Table(only[1], "it has rules that only nft shows"))
+            elif _ALSO_NFT.fullmatch(line) is not None:
+                said.append(line.strip("# "))
         elif table is None:
             said.append(line)
         elif line == "COMMIT":
             table.trouble = table.trouble.removeprefix(_CUT)
             table = None
-        elif (chain := _CHAIN.fullmatch(line)) is not None:
+        elif line.startswith(":") and (chain := _CHAIN.fullmatch(line)) is not None:
             table.policies[chain[1]] = chain[2]
         elif (rule := _RULE.fullmatch(line)) is not None and rule[2] in table.policies:
             table.lines.setdefault(rule[2], []).append((rule[1], rule[3]))
@@ -111,21 +113,36 @@ def _chains(table: _Table, prefix: str, family: Family, exhibit: str) -> Iterato
             verdict = _POLICIES.get(policy, Verdict.ACCEPT)
             hook = Hook(stage, NAT_PRIORITIES[stage] if nat else priority, nat, verdict, frozenset({family}))
         own = f"{prefix} {table.name} "
-        rules: list[Rule] = []
-        for words, text in [] if table.trouble else table.lines.get(chain, []):
-            matches, effects, name = _read(words, text, table, own, chain, family)
-            rules.append(Rule(matches, effects, words, name, str(len(rules) + 1), exhibit))
-        yield Chain(own + chain, tuple(rules), hook, trouble)
+        lines = () if table.trouble else tuple(table.lines.get(chain, ()))
+        rules = _rules(lines, frozenset(table.policies), own, chain, family, exhibit) if lines else ()
+        yield Chain(own + chain, rules, hook, trouble)
+
+
+@lru_cache(maxsize=1024)
+def _rules(
+    lines: tuple[tuple[str, str], ...],
+    chains: frozenset[str],
+    own: str,
+    chain: str,
+    family: Family,
+    exhibit: str,
+) -> tuple[Rule, ...]:
+    """Read one chain. What ufw and Docker write is the same in home after home, and is read once."""
+    return tuple(
+        Rule(*_read(words, text, chains, own, chain, family), str(number), exhibit)
+        for number, (words, text) in enumerate(lines, 1)
+    )
 
 
 def _read(
-    words: str, text: str, table: _Table, own: str, chain: str, family: Family
-) -> tuple[tuple[Match, ...], tuple[Effect, ...], str]:
-    """Give what a rule asks, what it does, and what its owner wrote on it."""
+    words: str, text: str, chains: frozenset[str], own: str, chain: str, family: Family
+) -> tuple[tuple[Match, ...], tuple[Effect, ...], str, str]:
+    """Give what a rule asks, what it does, its words, and what its owner wrote on it."""
     try:
         line = split_line(text, family)
     except ValueError:
-        return (unknown(words),), (UnknownEffect(words),), ""
-    effects = read_effects(line.target, table.policies, own, chain, goto=line.goto)
+        return (unknown(words),), (UnknownEffect(words),), words, ""
+    effects = read_effects(line.target, chains, own, chain, goto=line.goto)
     comments = [option for module in line.modules if module.name == "comment" for option in module.options]
-    return read_matches(line), effects, "; ".join(option.value for option in comments if option.values)
+    name = "; ".join(option.value for option in comments if option.values)
+    return read_matches(line), effects, words, name

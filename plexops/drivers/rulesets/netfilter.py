@@ -140,7 +140,7 @@ def _asked(chains: Sequence[Chain]) -> Iterator[Chain]:
         families = _FAMILIES.get(table, BOTH_FAMILIES)
         if chain.unread:
             tracked |= families
-        for rule in chain.rules:
+        for rule in chain.rules if tracked != BOTH_FAMILIES else ():
             for kind in _NAT_OF.findall(rule.words):
                 tracked |= _FAMILIES[kind]
             if families - tracked and _TRACKS.search(_NAT_OF.sub("", rule.words)):

@@ -33,6 +33,8 @@ from plexops.structs import replace
 
 #: Of an anonymous set so many elements are shown.
 MOST_SHOWN = 6
+#: What stands before the handle of a rule in words that are about that rule alone.
+HERE = " # handle "
 _PER_MINUTE = MappingProxyType(
     {"second": 60, "minute": 1, "hour": 1 / 60, "day": 1 / 1440, "week": 1 / 10080}
 )
@@ -112,7 +114,7 @@ class MatchReader(Struct, frozen=True):
 
     def here(self, words: str) -> str:
         """Give words that say of which rule they are."""
-        return f"{words} # handle {self.handle}"
+        return f"{words}{HERE}{self.handle}"
 
     def read(self, statement: Json, words: str = "") -> list[Match]:
         """Read one statement that a packet may fail. `words` are the statement's, where they are there already."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from types import MappingProxyType
+from typing import TypeAlias
 
-from msgspec import Struct
+from msgspec import Struct, json
 
 from plexops.drivers.rulesets.base import NEVER
 from plexops.drivers.rulesets.nft_effects import ASKING, EffectReader
-from plexops.drivers.rulesets.nft_matches import MOST_SHOWN, Body, MatchReader, Table, runs
+from plexops.drivers.rulesets.nft_matches import HERE, MOST_SHOWN, Body, MatchReader, Table, runs
 from plexops.drivers.rulesets.nft_values import UNREADABLE, NotModelledError, bare
 from plexops.drivers.rulesets.nft_words import listed, members, one_member, show_statement
 from plexops.model.exchange import Json
@@ -25,6 +27,8 @@ from plexops.model.packets import (
 )
 from plexops.structs import replace
 
+#: What a rule becomes: what must hold, what it does, and its words, of each.
+_Parts: TypeAlias = tuple[tuple[tuple[Match, ...], tuple[Effect, ...], str], ...]
 #: A longer verdict map becomes a rule for each verdict.
 _MOST_RULES = 64
 #: What a later match of the same packet would see changed.
@@ -61,17 +65,31 @@ def read_rule(found: Body, table: Table, exhibit: str) -> list[Rule]:
     """Read one rule. What cannot be read makes this rule a maybe, and no other."""
     handle, comment = str(found.get("handle", "")), str(found.get("comment", ""))
     expression = listed(found.get("expr"))
+    # What a counter shows is not asked; the statements beside it stay apart.
+    uncounted = [{"counter": None} if one_member(one)[0] == "counter" else one for one in expression]
+    text = json.encode(uncounted)
+    # What names a set, a map or a limit of its table is another rule in another table.
+    alone = None if b"@" in text or b'"limit":"' in text else _alone(text, table.family, table.name)
+    parts = _parts(expression, table, handle) if alone is None else alone
+    name = comment.removeprefix("!fw4: ")
+    return [Rule(matches, effects, words, name, handle, exhibit) for matches, effects, words in parts]
+
+
+@lru_cache(maxsize=2048)
+def _alone(text: bytes, family: str, name: str) -> _Parts | None:
+    """Read a rule that names nothing of its table: it is the same in home after home. None where its handle counts."""
+    found = _parts(json.decode(text), Table(family, name), "")
+    return None if HERE in repr(found) else found
+
+
+def _parts(expression: Sequence[Json], table: Table, handle: str) -> _Parts:
     try:
         drafts = _RuleReader(MatchReader(table, handle)).read(runs(expression), _Draft())
     except (*UNREADABLE, RecursionError, AttributeError):
         words = _joined(show_statement(one, MOST_SHOWN) for one in expression)
-        unreadable = f"{words} # handle {handle}"
+        unreadable = f"{words}{HERE}{handle}"
         drafts = [_Draft([Match(Other(unreadable), words=words)], [UnknownEffect(unreadable)], [words])]
-    name = comment.removeprefix("!fw4: ")
-    return [
-        Rule(_each_once(draft.matches), tuple(draft.effects), _joined(draft.said), name, handle, exhibit)
-        for draft in drafts
-    ]
+    return tuple((_each_once(d.matches), tuple(d.effects), _joined(d.said)) for d in drafts)
 
 
 class _RuleReader(Struct, frozen=True):

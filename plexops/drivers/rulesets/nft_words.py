@@ -15,11 +15,15 @@ _ALL = 1 << 30
 
 def listed(value: Json) -> Sequence[Json]:
     """Give a JSON list; anything else is one element."""
+    if type(value) is dict or type(value) is str:  # abstract classes take long to be asked about
+        return (value,)
     return value if isinstance(value, (list, Sequence)) and not isinstance(value, str) else (value,)
 
 
 def members(value: Json) -> Mapping[str, Json]:
     """Give a JSON object; anything else has no members."""
+    if type(value) is str or type(value) is list:
+        return {}
     return value if isinstance(value, (dict, Mapping)) else {}
 
 

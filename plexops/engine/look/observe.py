@@ -66,19 +66,21 @@ class Observer:
         if thorough:
             return self._thorough().look(probe_port, outside=outside, meanwhile=meanwhile)
         asked = time.monotonic()
-        with workers(6) as pool:
+        with workers(4) as pool:
             router = pool.submit(self._guarded, self._router)
             server = pool.submit(self._guarded, self._server, router)
-            plex = pool.submit(self._guarded, self._plex, router, server)
-            here = pool.submit(self._from_here)
-            around = pool.submit(self._around, router, server, here)
-            listed = pool.submit(self._from_plex_tv, plex if outside or self._asks_everything else None)
+            here = pool.submit(self._from_here) if self._asks_here else None
+            around = None if here is None else pool.submit(self._around, router, server, here)
             self._load()
             meanwhile()
-            parts = {Role.ROUTER: router.result(), Role.SERVER: server.result(), Role.PLEX: plex.result()}
-            parts |= around.result()
-            parts[Role.SERVER].add_outside(here.result())
-            parts[Role.SERVER].add_outside(listed.result())
+            # Who puts all together asks the last ones: a thread for each would only wait for the server.
+            plex = self._guarded(self._plex, router, server)
+            listed = self._from_plex_tv(plex if outside or self._asks_everything else None)
+            parts = {Role.ROUTER: router.result(), Role.SERVER: server.result(), Role.PLEX: plex}
+            if here is not None and around is not None:
+                parts |= around.result()
+                parts[Role.SERVER].add_outside(here.result())
+            parts[Role.SERVER].add_outside(listed)
         state = self._put_together(parts, asked)
         ports: tuple[int, ...] = () if probe_port is None else (probe_port,)
         if self._asks_everything:
@@ -173,13 +175,13 @@ class Observer:
             return Answered(problems=error.problems)
         return part
 
-    def _from_here(self) -> Answered:
-        """Ask for our public address from this computer, where it stands in the home.
+    @property
+    def _asks_here(self) -> bool:
+        """In a diagnosis; and always where no login to the server is known, since no one else could tell then."""
+        return self._asks_everything or self._drivers.server is None
 
-        In a diagnosis; and always where no login to the server is known, since nobody else could tell then.
-        """
-        if not self._asks_everything and self._drivers.server is not None:
-            return Answered()
+    def _from_here(self) -> Answered:
+        """Ask for our public address from this computer, where it stands in the home."""
         from plexops.engine.look.own_view import own_view, stands_in
 
         driver = own_view(self._access.site)
@@ -209,14 +211,13 @@ class Observer:
         own_word = neighbours.router(router.result(), server)
         return {Role.ROUTER: own_word, Role.UPSTREAM: neighbours.upstream(own_word, server.result())}
 
-    def _from_plex_tv(self, plex: Future[Answered] | None) -> Answered:
+    def _from_plex_tv(self, plex: Answered | None) -> Answered:
         """Ask plex.tv how it lists this server, once Plex has told who it is; not asked where `plex` is None."""
         if plex is None:
             return Answered()
         from plexops.engine.look.account import PlexTv
 
-        part = plex.result()
-        return PlexTv(self._access, self._links).ask(part.snapshot, part.token)
+        return PlexTv(self._access, self._links).ask(plex.snapshot, plex.token)
 
     def _vantages(self) -> Vantages:
         return Vantages(self._access, self._links)

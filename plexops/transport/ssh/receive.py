@@ -12,6 +12,9 @@ from plexops.transport.answer import GRACE_SECONDS, Answer, Ending
 from plexops.transport.ssh.bridge import GONE
 
 _SLICE_SECONDS = 0.25
+#: So long a command may go on before its output is taken: to wake up for each of many small packets costs more than all.
+_GATHER_SECONDS = 0.1
+_AT_ONCE = 1024 * 1024
 
 
 class _Received(Struct):
@@ -48,6 +51,7 @@ def _drain(channel: paramiko.Channel, received: _Received, idle: float, overall:
     last = time.monotonic()
     finished: float | None = None
     while True:
+        channel.status_event.wait(_GATHER_SECONDS)  # it ends the wait, and says nothing of the streams
         # The two streams share one window: errors that nobody takes would stop the output.
         while channel.recv_stderr_ready() and received.size <= limit:
             received.stderr += channel.recv_stderr(65536)
@@ -56,7 +60,7 @@ def _drain(channel: paramiko.Channel, received: _Received, idle: float, overall:
             return Ending.TOO_LONG
         now = time.monotonic()
         try:
-            data = channel.recv(65536)
+            data = channel.recv(_AT_ONCE)
         except TimeoutError:
             if finished is None and channel.exit_status_ready():
                 finished = now

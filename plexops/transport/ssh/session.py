@@ -8,6 +8,7 @@ import threading
 from typing import TYPE_CHECKING
 
 import paramiko
+from paramiko.packet import Packetizer
 from paramiko.ssh_exception import IncompatiblePeer
 
 from plexops.model.errors import PlexopsError
@@ -30,6 +31,7 @@ _BANNER_SECONDS = 15.0
 _KEEPALIVE_SECONDS = 10
 #: More than any server says before its key is known: a banner without an end must not fill our memory.
 _HANDSHAKE_BYTES = 1024 * 1024
+_AHEAD_BYTES = 64 * 1024
 _MAX_OTHER_KEYS = 3
 #: Their texts say what happened; those of other errors need their names.
 _CLEAR = (paramiko.SSHException, OSError, EOFError)
@@ -41,6 +43,13 @@ _LOG = logging.getLogger("plexops.ssh")
 _LOG.addHandler(logging.NullHandler())
 _LOG.propagate = False
 _LOG.setLevel(logging.CRITICAL)
+
+
+class _Packets(Packetizer):
+    """Packets without a thread that limits the handshake's time: who starts a handshake waits with a limit of its own."""
+
+    def start_handshake(self, timeout: float) -> None:
+        """Start no timer."""
 
 
 class SshSession:
@@ -111,7 +120,7 @@ class SshSession:
 
     def close(self) -> None:
         """End the connection, and the one to the jump host."""
-        _end(self._transport)
+        self._transport.close()
         if self._jump is not None:
             self._jump.close()
 
@@ -157,7 +166,7 @@ def connect(settings: SshSettings, dialled: socket | None = None) -> SshSession:
             log_in(transport, settings, verdict)
             transport.set_keepalive(_KEEPALIVE_SECONDS)
         except BaseException:
-            _end(transport)
+            transport.close()
             raise
     except BaseException:
         if jump is not None:
@@ -174,7 +183,7 @@ def scan(settings: SshSettings) -> OfferedKey:
     jump = connect(settings.via) if settings.via is not None else None
     try:
         transport, offered = _handshake(settings, jump, settings.host_keys.types)
-        _end(transport)
+        transport.close()
         return offered
     finally:
         if jump is not None:
@@ -191,13 +200,13 @@ def _verified(
     trusted = settings.host_keys
     transport, first = _handshake(settings, jump, trusted.types, dialled)
     if judge(trusted, first) is Trust.CHANGED and any(not key.type for key in trusted.keys):
-        _end(transport)
+        transport.close()
         for kind in _other_kinds(settings, jump, first.type):
             with contextlib.suppress(PlexopsError):  # offered, but not understood here
                 transport, offered = _handshake(settings, jump, (kind,))
                 if judge(trusted, offered) is not Trust.CHANGED:
                     return transport, offered, _judged(settings, transport, offered)
-                _end(transport)
+                transport.close()
     return transport, first, _judged(settings, transport, first)
 
 
@@ -205,7 +214,7 @@ def _judged(settings: SshSettings, transport: paramiko.Transport, offered: Offer
     try:
         return require_known(settings.host_keys, offered, settings.device, settings.where, settings.address)
     except BaseException:
-        _end(transport)
+        transport.close()
         raise
 
 
@@ -239,19 +248,19 @@ def _handshake(
 ) -> tuple[paramiko.Transport, OfferedKey]:
     """Connect and exchange keys. `first` names the host key types to ask for before others."""
     stream = _stream(settings, jump) if dialled is None else dialled
-    transport = paramiko.Transport(stream)
+    transport = paramiko.Transport(stream, packetizer_class=_Packets)
     try:
         if isinstance(stream, QuickAckSocket):
-            stream.allowance = _HANDSHAKE_BYTES
+            stream.allowance, stream.ahead = _HANDSHAKE_BYTES, _AHEAD_BYTES
         transport.set_log_channel(_LOG.name)
-        transport.banner_timeout = transport.handshake_timeout = _BANNER_SECONDS
+        transport.banner_timeout = _BANNER_SECONDS
         _restrict(transport, tuple(first), legacy=settings.legacy)
         transport.start_client(timeout=_BANNER_SECONDS)
         offered = _offered(transport)  # raises when the time is over and there is none yet
         if isinstance(stream, QuickAckSocket):
             stream.allowance = None
     except BaseException as error:
-        _end(transport)
+        transport.close()
         stream.close()
         if isinstance(error, IncompatiblePeer):
             raise _incompatible(settings, jump, error) from None
@@ -278,7 +287,8 @@ def _restrict(transport: paramiko.Transport, first: tuple[str, ...], *, legacy: 
     def safe(names: Iterable[str]) -> Iterator[str]:
         return (name for name in names if legacy or not any(weak in name for weak in _WEAK))
 
-    options.ciphers = tuple(safe(options.ciphers))
+    # paramiko compares the digests of all other ciphers byte by byte, in Python.
+    options.ciphers = tuple(sorted(safe(options.ciphers), key=lambda name: "gcm" not in name))
     options.digests = tuple(safe(options.digests))
     exchanges = [name for name in options.kex if legacy or not name.endswith("-sha1")]
     options.kex = tuple(sorted(exchanges, key=lambda name: name != _CURVE25519))
@@ -299,12 +309,6 @@ def _family(algorithm: str) -> str:
 def _offered(transport: paramiko.Transport) -> OfferedKey:
     key = transport.get_remote_server_key()
     return OfferedKey(key.get_name(), fingerprint(key.asbytes()))
-
-
-def _end(transport: paramiko.Transport) -> None:
-    """Close at once. A handshake that failed would leave its timer running, in a thread of its own."""
-    transport.packetizer.complete_handshake()
-    transport.close()
 
 
 def _incompatible(settings: SshSettings, jump: SshSession | None, error: IncompatiblePeer) -> PlexopsError:

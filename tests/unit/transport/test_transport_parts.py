@@ -146,6 +146,24 @@ def test_an_address_that_drops_packets_leaves_time_for_the_next(monkeypatch: pyt
             one.close()
 
 
+def test_what_is_read_ahead_comes_in_order_and_counts_against_the_allowance() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listening,
+        dial("127.0.0.1", listening.getsockname()[1], 1.0, "router") as ours,
+        listening.accept()[0] as theirs,
+    ):
+        ours.ahead, ours.allowance = 64, 100
+        theirs.sendall(b"0123456789" * 10)
+        assert [ours.recv(4), ours.recv(16), ours.recv(1)] == [b"0123", b"4567890123456789", b"0"]
+        rest = bytearray()
+        while len(rest) < 79:
+            rest += ours.recv(79)
+        assert bytes(rest) == (b"0123456789" * 10)[21:]
+        theirs.sendall(b"x")
+        with pytest.raises(ConnectionAbortedError):
+            ours.recv(64)
+
+
 def test_a_devices_words_are_one_harmless_line() -> None:
     assert quoted(b"a\x1b[31m\r\nb\xff \xe2\x80\xae") == "a [31m b\ufffd"
     assert len(quoted("x" * 1000)) == 200
