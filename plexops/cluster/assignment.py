@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Callable, Mapping
-from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Literal, TypeVar, cast
 
@@ -24,7 +23,7 @@ from plexops.model.errors import PlexopsError, Problem
 from plexops.model.run import MaskedReport
 from plexops.model.site import SecretReference, SecretSource, Site, SshLogin, Task
 from plexops.model.snapshot import Role
-from plexops.structs import replace
+from plexops.structs import from_plain, replace, to_plain
 from plexops.transport.trust.store import Pin, TrustStore
 
 T = TypeVar("T")
@@ -107,7 +106,7 @@ def reply(report: MaskedReport | None) -> bytes:
 
 def encoded(part: Struct) -> bytes:
     """Give an assignment or a reply as JSON."""
-    return msgspec.json.encode(part, enc_hook=_plain)
+    return msgspec.json.encode(part, enc_hook=to_plain)
 
 
 def decoded(data: bytes, kind: type[S]) -> S:
@@ -115,21 +114,7 @@ def decoded(data: bytes, kind: type[S]) -> S:
     head = msgspec.json.decode(data, type=_Head)
     if head.version != __version__:
         raise OtherVersion(head.version)
-    return msgspec.json.decode(data, type=kind, dec_hook=_typed)
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, Mapping):
-        return dict(value)
-    if isinstance(value, IPv4Address):
-        return str(value)
-    raise TypeError(f"{type(value).__name__} is in no assignment")
-
-
-def _typed(kind: type, value: object) -> object:
-    if kind is IPv4Address and isinstance(value, str):
-        return IPv4Address(value)
-    raise TypeError(f"{kind.__name__} is in no assignment")
+    return msgspec.json.decode(data, type=kind, dec_hook=from_plain)
 
 
 def _refuse_what_is_here(home: Home) -> None:

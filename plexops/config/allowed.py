@@ -11,18 +11,20 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Struct, convert, field
 
+from plexops.config.file_schema import schema_of
 from plexops.config.nodes import plain
 from plexops.config.problems import Problems, shown
-from plexops.config.schemas import DRAFT, Schema, leaf, listing, table
+from plexops.config.schemas import Schema
 from plexops.config.validate import SchemaCheck
 from plexops.config.yaml import parse_yaml, read_text
 from plexops.model.errors import Place, PlexopsError, Problem
 from plexops.model.paths import from_home
 from plexops.model.site import SecretReference, SecretSource
+from plexops.structs import says
 
 #: Variables that are for plexops by their name.
 OURS = ("PLEX_*", "PLEXOPS_*")
@@ -92,10 +94,10 @@ NO_MORE = Allowed()
 def allowed_by(environment: Mapping[str, str]) -> Allowed:
     """Read what the user of this process allows. Raises PlexopsError PLX-C308, or with what is wrong in the file."""
     home, folder = _home(environment), own_folder(environment)
-    own = _read(folder / "config.yaml").get("allow", {})
+    own = _read(folder / "config.yaml").allow
     more = (name.strip() for name in environment.get(_VARIABLE, "").split(","))
-    variables = (*OURS, *own.get("env", ()), *(name for name in more if name))
-    return Allowed(variables, tuple(own.get("files", ())), (folder,), home / ".ssh")
+    variables = (*OURS, *own.env, *(name for name in more if name))
+    return Allowed(variables, own.files, (folder,), home / ".ssh")
 
 
 def own_folder(environment: Mapping[str, str]) -> Path:
@@ -108,28 +110,35 @@ def _home(environment: Mapping[str, str]) -> Path:
     return Path(environment.get("HOME") or Path.home())
 
 
+Variable = Annotated[
+    str, says("A name, or a glob of names.", "OPNSENSE_*", pattern=r"^[A-Za-z_][A-Za-z0-9_]*\*?$")
+]
+File = Annotated[str, says("A path, or a glob of paths.", "~/secrets/*", pattern=r"^(?:~?/).")]
+
+
+class Allow(Struct, frozen=True, forbid_unknown_fields=True):
+    """What an inventory may name, besides PLEX_… and PLEXOPS_… and files beside it."""
+
+    env: Annotated[tuple[Variable, ...], says("Environment variables.", ["OPNSENSE_*"])] = ()
+    files: Annotated[tuple[File, ...], says("Files outside the inventory's folder.", ["~/secrets/*"])] = ()
+
+
+class UserConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """What you allow on this machine."""
+
+    allow: Annotated[Allow, says("", {"env": ["OPNSENSE_*"]})] = field(default_factory=Allow)
+
+
 def config_schema() -> Schema:
     """Give the schema of the user's own file."""
-    variables = leaf("A name, or a glob of names.", "OPNSENSE_*", pattern=r"^[A-Za-z_][A-Za-z0-9_]*\*?$")
-    files = leaf("A path, or a glob of paths.", "~/secrets/*", pattern=r"^(?:~?/).")
-    allow = table(
-        "What an inventory may name, besides PLEX_… and PLEXOPS_… and files beside it.",
-        {"env": ["OPNSENSE_*"]},
-        {
-            "env": listing("Environment variables.", ["OPNSENSE_*"], variables),
-            "files": listing("Files outside the inventory's folder.", ["~/secrets/*"], files),
-        },
-    )
-    example = {"allow": {"env": ["OPNSENSE_*"], "files": ["~/secrets/*"]}}
-    own = table("What you allow on this machine.", example, {"allow": allow})
-    return {"$schema": DRAFT, "title": "plexops user configuration", **own}
+    return schema_of(UserConfig, "plexops user configuration", {})
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> UserConfig:
     try:
         status = path.stat()
     except (FileNotFoundError, NotADirectoryError):
-        return {}
+        return UserConfig()
     except OSError as error:
         raise _unusable(path, str(error.strerror)) from None
     if hasattr(os, "getuid") and status.st_uid != os.getuid():
@@ -140,7 +149,7 @@ def _read(path: Path) -> dict[str, Any]:
     problems = Problems()
     SchemaCheck(config_schema(), {}).problems(document, problems)
     problems.raise_if_any()
-    return cast("dict[str, Any]", plain(document))
+    return convert(plain(document), UserConfig)
 
 
 def _unusable(path: Path, why: str) -> PlexopsError:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from plexops.config import typed
 from plexops.config.nodes import Node, Scalar, Table
 from plexops.config.problems import Problems
 from plexops.config.reading import Reader
@@ -98,11 +99,12 @@ def _answers(below: Reader, now: datetime) -> list[tuple[Answer, Place]]:
 
 
 def _answer(reader: Reader, topic: Topic, now: datetime) -> tuple[Answer, Place]:
-    node = reader.node("answer")
-    place = reader.table.place if node is None else node.place
-    return Answer(
-        topic, _text(node), _moment(reader, now), reader.port("port"), reader.address("address")
-    ), place
+    text, at, address = (
+        _text(reader.node("answer")),
+        _moment(reader, now),
+        reader.value("address", typed.address),
+    )
+    return Answer(topic, text, at, reader.port("port"), address), reader.place("answer")
 
 
 def _text(node: Node | None) -> str:
@@ -113,7 +115,7 @@ def _text(node: Node | None) -> str:
 
 
 def _moment(reader: Reader, now: datetime) -> datetime:
-    text, node = reader.text("at"), reader.node("at")
+    text = reader.text("at")
     try:
         at = datetime.strptime(text, _TIME).replace(tzinfo=UTC)
         if at <= now:
@@ -121,8 +123,7 @@ def _moment(reader: Reader, now: datetime) -> datetime:
         reason = "this time is still to come"
     except ValueError:
         reason = "this is no time in UTC"
-    place = reader.table.place if node is None else node.place
-    reader.problems.add("PLX-C803", place, f"{reader.path}.at", reason, "Write it as 2026-11-29T20:14:00Z.")
+    reader.complain("at", "PLX-C803", reason, "Write it as 2026-11-29T20:14:00Z.")
     return now
 
 

@@ -50,9 +50,7 @@ def read_checker(reader: Reader, table: Table) -> Checker | None:
     try:
         return checker(name, reader.text("at"))
     except Misfit as misfit:
-        node = reader.node("at")
-        place = table.place if node is None else node.place
-        reader.problems.add(misfit.code, place, reader.path, misfit.reason, misfit.cure)
+        reader.problems.add(misfit.code, reader.place("at"), reader.path, misfit.reason, misfit.cure)
         return None
 
 

@@ -6,7 +6,8 @@ from datetime import date, datetime
 from ipaddress import IPv4Address
 from urllib.parse import SplitResult
 
-from plexops.config.reading import NOTHING, Reader
+from plexops.config import typed
+from plexops.config.reading import NOTHING, Reader, host_key, tls_pin, web_address
 from plexops.model.answers import Done
 from plexops.model.site import (
     AddressBy,
@@ -66,7 +67,7 @@ class Devices:
                 reason = "“become:” is for a router on which plexops runs: over SSH its login has all rights"
                 _refuse(reader, "become", reason, "Take it out, or write “connection: local”.")
         via = jump_host(reader, self._via)
-        address = reader.host("address")
+        address = reader.value("address", typed.host) or ""
         return RouterDevice(
             profile=profile,
             ssh=ssh_login(reader, via, address=address, username=reader.text("username")),
@@ -77,14 +78,14 @@ class Devices:
                 password=reader.secret("password"),
                 api_key=reader.secret("api_key"),
                 api_secret=reader.secret("api_secret"),
-                tls_pin=reader.tls_pin("tls_pin"),
+                tls_pin=reader.value("tls_pin", tls_pin) or "",
                 via=via,
                 places=reader.places(),
             ),
             params=reader.params("params"),
             like=reader.text("like"),
             done=_done(reader),
-            port_share=reader.ports("port_share"),
+            port_share=reader.value("port_share", typed.ports),
             role=role,
             connection=connection,
             become=_become(reader),
@@ -96,8 +97,8 @@ class Devices:
         reader = self._site.below("server")
         if reader is None:
             return None
-        address = reader.address("address")
-        mac = reader.mac("mac")
+        address = reader.value("address", typed.address)
+        mac = reader.value("mac", typed.mac) or ""
         _note_address(reader, address)
         _note_mac(reader, mac)
         connection = _connection(reader)
@@ -129,14 +130,14 @@ class Devices:
         url = _plex_url(reader)
         server = self._site.below("server")
         fallback = Reader(server.table if server else NOTHING, "", "", reader.problems)
-        address = reader.address("address") or _address_of(url)
+        address = reader.value("address", typed.address) or _address_of(url)
         # A server's own wrong address is complained about where the server is read.
         return PlexDevice(
             url=url.geturl().rstrip("/") if url else "",
             token=reader.secret("token"),
             address=address or _quiet_address(fallback),
             port=reader.port("port") or (url.port if url and url.port else 0),
-            tls_pin=reader.tls_pin("tls_pin"),
+            tls_pin=reader.value("tls_pin", tls_pin) or "",
             via=jump_host(reader, self._via),
             places=reader.places(),
         )
@@ -155,7 +156,7 @@ def ssh_login(reader: Reader, via: SshLogin | None, *, address: str, username: s
         password=reader.secret("password"),
         key_file=reader.file("key_file"),
         key=reader.secret("key"),
-        host_key=reader.host_key("host_key"),
+        host_key=reader.value("host_key", host_key) or "",
         via=via,
         directory=reader.directory,
         places=reader.places(),
@@ -167,7 +168,8 @@ def jump_host(reader: Reader, inherited: SshLogin | None) -> SshLogin | None:
     own = reader.below("via")
     if own is None:
         return inherited
-    return ssh_login(own, None, address=own.host("address"), username=own.text("username"))
+    address = own.value("address", typed.host) or ""
+    return ssh_login(own, None, address=address, username=own.text("username"))
 
 
 def _become(reader: Reader) -> Become | None:
@@ -198,7 +200,7 @@ def _done(reader: Reader) -> Done | None:
     own = reader.below("done")
     if own is None:
         return None
-    day, node = own.text("on"), own.node("on")
+    day = own.text("on")
     try:
         reason = (
             "this day is still to come"
@@ -207,10 +209,8 @@ def _done(reader: Reader) -> Done | None:
         )
     except ValueError:
         reason = f"{day} is no day of the calendar"
-    if reason and node is not None:
-        own.problems.add(
-            "PLX-C104", node.place, f"{own.path}.on", reason, "Write the day on which it was done."
-        )
+    if reason and own.has("on"):
+        own.complain("on", "PLX-C104", reason, "Write the day on which it was done.")
     return Done(own.text("by"), day)
 
 
@@ -230,22 +230,17 @@ def _refuse(reader: Reader, name: str, reason: str, cure: str) -> None:
 
 
 def _plex_url(reader: Reader) -> SplitResult | None:
-    url = reader.url("url")
+    url = reader.value("url", web_address)
     if url is None:
         return None
-    node = reader.node("url")
-    place = node.place if node else None
-    path = f"{reader.path}.url"
     if url.port is None:
-        reason = "this web address names no port"
-        reader.problems.add(
-            "PLX-C204", place, path, reason, f"Write it out: {url.scheme}://{url.hostname}:32400."
-        )
+        cure = f"Write it out: {url.scheme}://{url.hostname}:32400."
+        reader.complain("url", "PLX-C204", "this web address names no port", cure)
         return None
     if url.path not in {"", "/"} or url.query:
         reason = "this web address goes on after the port"
         cure = f"Write {url.scheme}://{url.hostname}:{url.port} and nothing more."
-        reader.problems.add("PLX-C204", place, path, reason, cure)
+        reader.complain("url", "PLX-C204", reason, cure)
         return None
     return url
 
@@ -268,11 +263,10 @@ def _quiet_address(server: Reader) -> IPv4Address | None:
 def _note_address(reader: Reader, address: IPv4Address | None) -> None:
     if address is None or any(address in network for network in PRIVATE_NETWORKS):
         return
-    node = reader.node("address")
     what = "the machine's address for itself" if address.is_loopback else "not a private address"
     reader.problems.note(
         "PLX-C290",
-        node.place if node else None,
+        reader.place("address"),
         f"{reader.path}.address",
         f"{address} is {what}; hosts behind a home router have 192.168.x.x, 10.x.x.x or 172.16–31.x.x",
         "Write the address that the host has in the LAN, unless you mean this one.",
@@ -282,10 +276,9 @@ def _note_address(reader: Reader, address: IPv4Address | None) -> None:
 def _note_mac(reader: Reader, mac: str) -> None:
     if not mac or mac.startswith(_GUESTS) or not int(mac[:2], 16) & 2:
         return
-    node = reader.node("mac")
     reader.problems.note(
         "PLX-C291",
-        node.place if node else None,
+        reader.place("mac"),
         f"{reader.path}.mac",
         f"{mac} is a made-up address: a private Wi-Fi address, or a container's, which may change",
         "Switch private addresses off for your home network, or write the address of the network card.",

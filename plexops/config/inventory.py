@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+from plexops.config import typed
 from plexops.config.checkers import read_checker
 from plexops.config.devices import Devices, jump_host, ssh_login
 from plexops.config.hints import INVENTORY_WORDS
 from plexops.config.nodes import Listing, Node, Scalar, Table, join, overlaid
 from plexops.config.problems import Problems, nearest, shown
-from plexops.config.reading import NOTHING, Reader
+from plexops.config.reading import NOTHING, Reader, web_address
 from plexops.config.schemas import inventory_schema
 from plexops.config.templates import is_template
 from plexops.config.validate import SchemaCheck
@@ -167,7 +168,7 @@ def _vantage(reader: Reader) -> SshLogin | None:
     if not written:
         return None
     username, _, address = written.rpartition("@")
-    if not reader.judged_host("ssh", address):
+    if not reader.judged("ssh", lambda: typed.host(address)):
         return None
     # A vantage lies outside: the site's own jump host is no way to it, unless it says so itself.
     return ssh_login(reader, jump_host(reader, None), address=address, username=username)
@@ -175,15 +176,12 @@ def _vantage(reader: Reader) -> SshLogin | None:
 
 def _plex_tv(reader: Reader) -> str:
     """Read where plex.tv is. The owner's token goes there: nowhere else than to plex.tv, and to this computer itself."""
-    url = reader.url("plex_tv")
+    url = reader.value("plex_tv", web_address)
     if url is None or url.geturl().rstrip("/") == PLEX_TV:
         return ""
-    node = reader.node("plex_tv")
     if url.hostname not in ("127.0.0.1", "localhost", "::1") or url.path not in {"", "/"} or url.query:
         reason = "the owner's token goes to plex.tv alone, or to a simulated one on this computer"
-        reader.problems.add(
-            "PLX-C204", node.place if node else None, f"{reader.path}.plex_tv", reason, "Take the line out."
-        )
+        reader.complain("plex_tv", "PLX-C204", reason, "Take the line out.")
         return ""
     return url.geturl().rstrip("/")
 

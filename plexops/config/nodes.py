@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -60,6 +60,20 @@ def plain(node: Node) -> Json:
     if isinstance(node, Listing):
         return [plain(item) for item in node.items]
     return {key: plain(entry.value) for key, entry in node.entries.items()}
+
+
+def places(node: Node, path: str = "") -> dict[str, Place]:
+    """Give where each key and each item stands, by its path; the whole by the empty one."""
+    found: dict[str, Place] = {} if path else {path: node.place}
+    inside: Iterable[tuple[str | int, Node, Place]] = ()
+    if isinstance(node, Table):
+        inside = ((key, entry.value, entry.place) for key, entry in node.entries.items())
+    elif isinstance(node, Listing):
+        inside = ((index, item, item.place) for index, item in enumerate(node.items))
+    for step, value, place in inside:
+        below = join(path, step)
+        found |= {below: place, **places(value, below)}
+    return found
 
 
 def at(node: Node, path: Sequence[str | int]) -> Node | None:

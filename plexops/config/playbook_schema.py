@@ -134,7 +134,7 @@ def playbook_schema() -> Schema:
 def rendered() -> Mapping[str, str]:
     """Give the schema files by name, as the repository keeps them."""
     from plexops.config.answers_file import told_schema
-    from plexops.config.profile_schema import profile_schema
+    from plexops.config.profile import profile_schema
 
     schemas = {
         "inventory.json": inventory_schema(),

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
-from plexops.config.nodes import Entry, Listing, Node, Scalar, Table, plain
 from plexops.config.problems import nearest
-from plexops.config.profile import build_profile
-from plexops.config.profile_schema import check_profile
+from plexops.config.profile import build_profile, check_profile
 from plexops.config.yaml import parse_yaml, read_text
 from plexops.model.errors import Place, PlexopsError, Problem
 from plexops.model.paths import from_home
@@ -61,35 +58,13 @@ def load_profile(
     path = profile_path(name, directory, place)
     text = read_text(path, str(path))
     document = parse_yaml(text, str(path))
-    check_profile(document)
-    content: Any = plain(document)
-    unknown = sorted(set(params) - set(content.get("params", {})))
+    ours = any(text == known.read_text(encoding="utf-8") for known in _shipped_files())
+    if not ours:
+        check_profile(document)
+    profile = build_profile(document, text, params)
+    unknown = sorted(set(params) - set(profile.params))
     if unknown:
-        known = ", ".join(content.get("params", {})) or "none"
+        known = ", ".join(profile.params) or "none"
         reason = f"the profile {name} has no param {unknown[0]!r}"
         raise PlexopsError(Problem("PLX-C602", reason, f"It has: {known}.", place, "router.params"))
-    profile = build_profile(content, text, _Places(document), params)
-    return replace(
-        profile, shipped=any(text == known.read_text(encoding="utf-8") for known in _shipped_files())
-    )
-
-
-class _Places:
-    """Gives the place of a path in a document."""
-
-    def __init__(self, document: Node) -> None:
-        self._document = document
-
-    def __call__(self, path: tuple[str | int, ...]) -> Place | None:
-        node: Node | None = self._document
-        place: Place | None = self._document.place
-        for step in path:
-            if isinstance(node, Table) and isinstance(step, str):
-                entry: Entry | None = node.entries.get(step)
-                node, place = (None, place) if entry is None else (entry.value, entry.place)
-            elif isinstance(node, Listing) and isinstance(step, int) and step < len(node.items):
-                node = node.items[step]
-                place = node.place
-            elif isinstance(node, Scalar) or node is None:
-                return place
-        return place
+    return replace(profile, shipped=ours)

@@ -6,7 +6,6 @@ import re
 from base64 import b64decode
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from ipaddress import IPv4Address
 from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
@@ -20,7 +19,6 @@ from plexops.config.typed import Misfit
 from plexops.model.errors import Place, Places
 from plexops.model.paths import from_home
 from plexops.model.site import SecretReference, SecretSource
-from plexops.model.values import Ports
 from plexops.pattern import Pattern
 
 Word = TypeVar("Word", bound=StrEnum)
@@ -80,7 +78,12 @@ class Reader:
         node = self.node(name)
         if not isinstance(node, Scalar) or not isinstance(node.value, str) or is_template(node.value):
             return ""
-        return self._judged(name, lambda: typed.as_text(node.text)) or ""
+        return self.judged(name, lambda: typed.as_text(node.text)) or ""
+
+    def value(self, name: str, judge: Callable[[str], Found]) -> Found | None:
+        """Give what a text means by `judge`, or None."""
+        text = self.text(name)
+        return self.judged(name, lambda: judge(text)) if text else None
 
     def port(self, name: str) -> int | None:
         """Give a port, or None."""
@@ -89,11 +92,6 @@ class Reader:
         return (
             value if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 65535 else None
         )
-
-    def ports(self, name: str) -> Ports | None:
-        """Give ranges of ports, or None."""
-        text = self.text(name)
-        return self._judged(name, lambda: typed.ports(text)) if text else None
 
     def flag(self, name: str) -> bool:
         """Tell whether a switch is on; one that is not there is off."""
@@ -110,25 +108,6 @@ class Reader:
         node = self.node(name)
         items = node.items if isinstance(node, Listing) else ()
         return tuple(item.text for item in items if isinstance(item, Scalar) and isinstance(item.value, str))
-
-    def mac(self, name: str) -> str:
-        """Give a MAC address; empty where there is none."""
-        text = self.text(name)
-        return (self._judged(name, lambda: typed.mac(text)) or "") if text else ""
-
-    def address(self, name: str) -> IPv4Address | None:
-        """Give an IPv4 address, or None."""
-        text = self.text(name)
-        return self._judged(name, lambda: typed.address(text)) if text else None
-
-    def judged_host(self, name: str, text: str) -> str:
-        """Judge an address or name that came from the field `name`; empty where it is none."""
-        return self._judged(name, lambda: typed.host(text)) or ""
-
-    def host(self, name: str) -> str:
-        """Give an address or host name; empty where there is none."""
-        text = self.text(name)
-        return self.judged_host(name, text) if text else ""
 
     def file(self, name: str) -> str:
         """Give an absolute path; a relative one starts at the inventory. Empty where there is none."""
@@ -182,25 +161,6 @@ class Reader:
             found[key] = entry.value.text
         return MappingProxyType(found)
 
-    def host_key(self, name: str) -> str:
-        """Give a public host key as known_hosts has it; empty where there is none."""
-        text = " ".join(self.text(name).split()[:2])
-        return (self._judged(name, lambda: _host_key(text)) or "") if text else ""
-
-    def tls_pin(self, name: str) -> str:
-        """Give a pin as curl takes it; empty where there is none."""
-        text = self.text(name)
-        if text and not _PIN.fullmatch(text):
-            cure = "Write sha256// and 44 characters of base64; “plexops trust” shows it."
-            self._complain(name, Misfit("PLX-C210", "this is no pin of a certificate's key", cure))
-            return ""
-        return text
-
-    def url(self, name: str) -> SplitResult | None:
-        """Give a web address in its parts, or None."""
-        text = self.text(name)
-        return self._judged(name, lambda: web_address(text)) if text else None
-
     def urls(self, name: str) -> tuple[str, ...] | None:
         """Give a list of web addresses; None where the key is absent."""
         node = self.node(name)
@@ -216,17 +176,22 @@ class Reader:
                     self.problems.add(misfit.code, item.place, path, misfit.reason, misfit.cure)
         return tuple(found)
 
-    def _judged(self, name: str, judge: Callable[[], Found]) -> Found | None:
+    def judged(self, name: str, judge: Callable[[], Found]) -> Found | None:
+        """Give what a judge makes of the field; None where it refuses, which has been complained about then."""
         try:
             return judge()
         except Misfit as misfit:
-            self._complain(name, misfit)
+            self.complain(name, misfit.code, misfit.reason, misfit.cure)
             return None
 
-    def _complain(self, name: str, misfit: Misfit) -> None:
+    def complain(self, name: str, code: str, reason: str, cure: str) -> None:
+        """Say what is wrong with the field."""
+        self.problems.add(code, self.place(name), join(self.path, name), reason, cure)
+
+    def place(self, name: str) -> Place:
+        """Give where the field's value stands, or the table where it has none."""
         node = self.node(name)
-        place = node.place if node is not None else self.table.place
-        self.problems.add(misfit.code, place, join(self.path, name), misfit.reason, misfit.cure)
+        return self.table.place if node is None else node.place
 
 
 def web_address(text: str) -> SplitResult:
@@ -255,7 +220,17 @@ def web_address(text: str) -> SplitResult:
     return parts
 
 
-def _host_key(text: str) -> str:
+def tls_pin(text: str) -> str:
+    """Give a pin as curl takes it. Raises Misfit."""
+    if not _PIN.fullmatch(text):
+        cure = "Write sha256// and 44 characters of base64; “plexops trust” shows it."
+        raise Misfit("PLX-C210", "this is no pin of a certificate's key", cure)
+    return text
+
+
+def host_key(text: str) -> str:
+    """Give a public host key as known_hosts has it. Raises Misfit."""
+    text = " ".join(text.split()[:2])
     kind, _, blob = text.partition(" ")
     cure = "Copy it from known_hosts or from the device: ssh-ed25519 AAAA…"
     if text.startswith("SHA256:"):

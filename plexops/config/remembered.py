@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -20,7 +19,7 @@ from plexops import __version__
 _MOST = 1000
 
 
-def digest_of(document: object, schema: Any) -> str:
+def digest_of(document: object, schema: object) -> str:
     """Give the name under which a plain document and its schema are remembered."""
     text = msgspec.json.encode([__version__, document, schema], enc_hook=repr, order="deterministic")
     return hashlib.sha256(text).hexdigest()

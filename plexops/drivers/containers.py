@@ -10,6 +10,7 @@ from typing import Any
 from msgspec import Struct
 
 from plexops.drivers.answers import failed
+from plexops.model.errors import WhyNot
 from plexops.model.exchange import Command, Read, Reply
 from plexops.model.site import Container
 from plexops.model.snapshot import FactValue
@@ -67,8 +68,8 @@ def container_facts(replies: Mapping[str, Reply], container: Container) -> tuple
     rows: list[_Row] = []
     for engine in _engines(container):
         found = _rows(engine, replies[f"{engine}.ps"])
-        if isinstance(found, str):
-            return {}, dict.fromkeys(_NAMES, found)
+        if isinstance(found, WhyNot):
+            return {}, dict.fromkeys(_NAMES, found.text)
         rows += found
     plex = _plex_of(rows)
     if len(plex) > 1:
@@ -95,7 +96,7 @@ def plex_container(replies: Mapping[str, Reply], container: Container) -> tuple[
     rows: list[_Row] = []
     for engine in _engines(container):
         found = _rows(engine, replies[f"{engine}.ps"])
-        rows += [] if isinstance(found, str) else found
+        rows += [] if isinstance(found, WhyNot) else found
     plex = _plex_of(rows)
     # An engine of old lists further names of a container behind commas.
     return (plex[0].engine, plex[0].name.partition(",")[0]) if len(plex) == 1 else None
@@ -107,18 +108,18 @@ def mounts_read(engine: str, name: str) -> Read:
     return Read(f"{engine}.mounts", command, seconds=10.0, sometimes=True)
 
 
-def log_folders(reply: Reply) -> tuple[str, ...] | str:
+def log_folders(reply: Reply) -> tuple[str, ...] | WhyNot:
     """Give the host's folders, with a slash at the end, in which the log of a container lies; or why they are unknown."""
     engine = reply.id.partition(".")[0]
     if not reply.whole or reply.status != 0:
-        return f"{engine} did not say what Plex's container has mounted"
+        return WhyNot(f"{engine} did not say what Plex's container has mounted")
     try:
         mounts: Any = json.loads(reply.body)
         pairs = [
             (str(mount["Destination"]).rstrip("/"), str(mount["Source"]).rstrip("/")) for mount in mounts
         ]
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        return f"what {engine} says of mounts is not understood"
+        return WhyNot(f"what {engine} says of mounts is not understood")
     # The innermost mount is what the container sees.
     pairs.sort(key=lambda pair: len(pair[0]), reverse=True)
     found = []
@@ -135,19 +136,21 @@ def _engines(container: Container) -> tuple[str, ...]:
     return tuple(engine for engine in _ENGINES if engine == container)
 
 
-def _rows(engine: str, reply: Reply) -> list[_Row] | str:
+def _rows(engine: str, reply: Reply) -> list[_Row] | WhyNot:
     """Give the running containers, none where the engine is not installed; or why they are unknown."""
     if reply.whole and reply.status == _NO_PROGRAM and not reply.body.strip():
         return []
     if reply.whole and reply.status == 1 and _NOT_RUNNING in reply.stderr:
         return []
     if not reply.whole or reply.status != 0:
-        return f"{engine} did not list its containers: {failed(reply, f'root, or the group {engine}')}"
+        return WhyNot(
+            f"{engine} did not list its containers: {failed(reply, f'root, or the group {engine}')}"
+        )
     rows: list[_Row] = []
     for line in reply.body.splitlines():
         match = _ROW.fullmatch(line.strip())
         if match is None:
-            return f"{engine}'s list of containers is not understood"
+            return WhyNot(f"{engine}'s list of containers is not understood")
         name, image, networks, ports = match.groups()
         rows.append(
             _Row(

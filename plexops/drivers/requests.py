@@ -10,7 +10,13 @@ from msgspec import Struct
 
 from plexops.languages import LANGUAGES
 from plexops.languages.base import Language, LanguageName
-from plexops.languages.template import Template, check_structure, compile_template, fill_structure
+from plexops.languages.template import (
+    Template,
+    TemplateProblem,
+    check_structure,
+    compile_template,
+    fill_structure,
+)
 from plexops.model.exchange import Call, Command, Expect, Write
 from plexops.model.fields import FieldType, Typed
 from plexops.model.profile import Request, Speaks
@@ -73,7 +79,7 @@ class CompiledRequest(Struct, frozen=True):
         if self.send is None:
             raise ValueError("a request needs run, send or file")
         body = None if self.body is None else self.body.fill(values)
-        return Write(Call(self.request.method, self.send.render(values), body=body), self.expect)
+        return Write(Call(self.request.request[0], self.send.render(values), body=body), self.expect)
 
 
 def compile_request(
@@ -81,20 +87,22 @@ def compile_request(
 ) -> CompiledRequest:
     """Check one request's templates. Raises TemplateProblem with the reason."""
     language = language_of(speaks)
-    expect = request.expect or _DEFAULT_EXPECT[speaks]
+    expect = _DEFAULT_EXPECT[speaks] if request.expect is None else request.expect.expect
     if request.run:
         return CompiledRequest(request, expect, run=compile_template(request.run, language, variables, where))
     if request.send:
         body = None if request.body is None else _body(request.body, variables, where)
         return CompiledRequest(
-            request, expect, send=compile_template(request.send, language, variables, where), body=body
+            request, expect, send=compile_template(request.request[1], language, variables, where), body=body
         )
-    inner = language_of(request.content_language)
+    if request.file is None:
+        raise TemplateProblem(f"{where}: a request needs run, send or file")
+    inner = language_of(request.file.speaks)
     return CompiledRequest(
         request,
         expect,
-        file=compile_template(request.file, language, variables, where),
-        content=compile_template(request.content, inner, variables, where),
+        file=compile_template(request.file.path, language, variables, where),
+        content=compile_template(request.file.content, inner, variables, where),
     )
 
 

@@ -73,7 +73,7 @@ def compile_window(profile: Profile, spec: WindowSpec) -> tuple[CompiledWindow |
     if (profile.speaks is Speaks.POSIX) != (spec.kind is WindowKind.TIMER and bool(spec.directory)):
         reason = f"a window of {profile.speaks} is not of this form"
         cure = "A shell's window is `kind: timer` and a `directory`, and no other language has one."
-        return None, [Problem("PLX-D407", reason, cure, place=spec.place, path="window")]
+        return None, [Problem("PLX-D407", reason, cure, place=profile.place("window"), path="window")]
     if profile.speaks is Speaks.POSIX:
         return CompiledWindow(spec, None), []
     language = language_of(profile.speaks)
@@ -81,7 +81,7 @@ def compile_window(profile: Profile, spec: WindowSpec) -> tuple[CompiledWindow |
     refused = language.refuse_read(asked.replace("{{ undo }}", '"undo"'))
     if refused:
         reason = f"this read could write: {refused}"
-        return None, [Problem("PLX-D401", reason, "", place=spec.place, path="window.armed")]
+        return None, [Problem("PLX-D401", reason, "", place=profile.place("window"), path="window.armed")]
     try:
         templates = _Templates(
             open=tuple(compile_request(r, profile.speaks, _VARIABLES, "window.open") for r in spec.open),
@@ -92,5 +92,5 @@ def compile_window(profile: Profile, spec: WindowSpec) -> tuple[CompiledWindow |
             last=compile_template(spec.last, language, _VARIABLES, "window.last") if spec.last else None,
         )
     except TemplateProblem as problem:
-        return None, [Problem("PLX-D407", str(problem), "", place=spec.place, path="window")]
+        return None, [Problem("PLX-D407", str(problem), "", place=profile.place("window"), path="window")]
     return CompiledWindow(spec, templates), []

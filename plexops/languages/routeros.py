@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from plexops.languages import routeros_frame
 from plexops.languages.base import QUOTED_TYPES, LanguageName, bare, text_of
 from plexops.languages.routeros_reads import refuse_read
+from plexops.model.errors import WhyNot
 from plexops.model.exchange import Read, Reply
 from plexops.model.fields import FieldType, Typed
 from plexops.pattern import Pattern
@@ -85,8 +86,8 @@ def _inside(text: str) -> str | None:
             at += 2
         elif character == '"':
             end = _string_end(text, at + 1)
-            if isinstance(end, str):
-                return end
+            if isinstance(end, WhyNot):
+                return end.text
             at = end
         elif character == "#" and not text[:at].rpartition("\n")[2].strip():
             line_end = text.find("\n", at)
@@ -98,12 +99,12 @@ def _inside(text: str) -> str | None:
     return None
 
 
-def _string_end(text: str, at: int) -> int | str:
+def _string_end(text: str, at: int) -> int | WhyNot:
     """Give the place behind a string's closing quote, or why there is none that can be trusted."""
     while at < len(text):
         if text[at] == '"':
             return at + 1
         if text[at] == "$" and text[at + 1 : at + 2] in ("[", "("):
-            return "after a string with $[…] or $(…), which can't be followed safely"
+            return WhyNot("after a string with $[…] or $(…), which can't be followed safely")
         at += 2 if text[at] == "\\" else 1
-    return "inside double quotes"
+    return WhyNot("inside double quotes")

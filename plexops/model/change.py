@@ -7,13 +7,13 @@ import json
 from collections.abc import Collection, Mapping
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any
+from typing import Generic
 
 from msgspec import Struct
 
 from plexops.model.errors import Place
 from plexops.model.resources import KINDS
-from plexops.model.snapshot import FOREIGN, Entry, Kind, KindState, Owner, Role, Snapshot, canonical
+from plexops.model.snapshot import FOREIGN, Entry, Kind, KindState, Owner, Role, Snapshot, V_co, canonical
 from plexops.structs import replace
 
 
@@ -31,7 +31,7 @@ class Action(StrEnum):
     RENEW = "renew"
 
 
-class Change(Struct, frozen=True):
+class Change(Struct, Generic[V_co], frozen=True):
     """One change of one entry.
 
     `before` is the entry as it was seen (None: there is none). `want` are the values that shall be (None: no entry).
@@ -43,8 +43,8 @@ class Change(Struct, frozen=True):
     kind: Kind
     key: str
     action: Action
-    before: Entry | None = None
-    want: Any = None
+    before: Entry[V_co] | None = None
+    want: V_co | None = None
     fields: tuple[str, ...] = ()
     raw: Mapping[str, str | tuple[str, ...] | None] = MappingProxyType({})
     place: Place | None = None
@@ -83,7 +83,7 @@ def inverse(change: Change) -> Change | None:
             return None
 
 
-def _values(entry: Entry | None) -> Any:
+def _values(entry: Entry | None) -> object:
     return None if entry is None else entry.values
 
 
@@ -139,9 +139,7 @@ def beside(change: Change, now: Snapshot) -> tuple[str, ...]:
     """Give a short hash of every other entry of a change's kind: a later look that lost them lost ours as well."""
     own = {id(entry) for entry in find(change, now)}
     rest = (entry for entry in now.of(change.kind) if id(entry) not in own)
-    texts = (
-        json.dumps([canonical(e.values), canonical(dict(e.raw)), e.owner.key], sort_keys=True) for e in rest
-    )
+    texts = (json.dumps(canonical([e.values, e.raw, e.owner.key]), sort_keys=True) for e in rest)
     return tuple(sorted(hashlib.sha256(text.encode()).hexdigest()[:12] for text in texts))
 
 

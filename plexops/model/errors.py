@@ -53,6 +53,15 @@ class Problem(Struct, frozen=True):
     detail: tuple[str, ...] = ()
 
 
+class WhyNot(Struct, frozen=True):
+    """What stands in the place of something that is not there, or not known: why, in words for a person."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
 class PlexopsError(Exception):
     """An expected failure: one or more problems and the status that the process ends with."""
 

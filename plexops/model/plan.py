@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 from msgspec import Struct
 
@@ -69,14 +69,14 @@ def sha256(value: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def canonical_step(step: Step) -> dict[str, Any]:
+def canonical_step(step: Step) -> Mapping[str, object]:
     """Give what of a step is bound by the digest: handles count by name only, because devices renumber them."""
     change = step.change
     return {
         "id": change.id,
         "action": change.action,
-        "want": canonical(change.want),
-        "before": canonical(change.before.values) if change.before is not None else None,
+        "want": change.want,
+        "before": None if change.before is None else change.before.values,
         "requests": [shown(write) for write in step.script.writes],
         "window": list(window_requests(step)),
         "undo": list(step.script.undo),

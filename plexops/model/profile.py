@@ -1,18 +1,34 @@
-"""A router profile as data: what to read, how to understand it, what to write. `drivers/router/profiled.py` runs it."""
+"""A router profile as data: what to read, how to understand it, what to write. `drivers/router/profiled.py` runs it.
+
+These types are the file's shape as well: they give its schema, and what its YAML is decoded as. A word that stands in no
+file, because its place there says it, begins with @.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
 from enum import StrEnum
-from types import MappingProxyType
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, cast
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from plexops.model.errors import Place
 from plexops.model.exchange import Expect, Method, WindowKind
 from plexops.model.snapshot import Kind
+from plexops.structs import says
+
+_CALL = r"^(?:GET|POST|PUT|PATCH|DELETE) /"
+
+
+class Word(str):
+    """One of the device's own words. A number that stands there is its digits."""
+
+    __slots__ = ()
+
+
+#: Words of the device by a word of ours, or by a field of its own.
+Words = Mapping[str, tuple[Word, ...]]
 
 
 class Speaks(StrEnum):
@@ -24,50 +40,62 @@ class Speaks(StrEnum):
     NOTHING = "nothing"
 
 
-class Param(Struct, frozen=True):
+def _call(text: str) -> tuple[Method, str]:
+    method, _, path = text.partition(" ")
+    return cast("Method", method), path
+
+
+# fmt: off
+class Param(Struct, frozen=True, forbid_unknown_fields=True):
     """A word that an inventory may set for its own router, of `[A-Za-z0-9_./-]`."""
 
-    name: str
-    default: str
-    means: str
+    default: Annotated[Word, says("What holds by default.", "wan")]
+    means: Annotated[str, says("What it is, for people.", "The zone of the internet side")]
 
 
-class ReadSpec(Struct, frozen=True):
-    """One question. `run` is a command line; otherwise `method`, `path` and `body` are a request."""
+class ReadSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One question that cannot change anything: `run` a command, or `call` a method and path."""
 
-    id: str
-    parse: str
-    run: str = ""
-    method: Method = "GET"
-    path: str = ""
-    body: Any = None
-    #: Statuses which mean that the device has no such thing. No other failure does.
-    absent: frozenset[int] = frozenset()
-    #: A JMESPath expression that is true of a whole answer alone, where the answer itself tells.
-    whole: str = ""
-    place: Place | None = None
+    parse: Annotated[str, says("The parser of the answer.", "uci")]
+    run: Annotated[str, says("A command line.", "uci show firewall")] = ""
+    call: Annotated[str, says("An HTTP method and path.", "GET /api/core/firmware/info", pattern=_CALL)] = "GET "
+    body: Annotated[Any, says("What the request sends, as JSON.", {"current": 1})] = None
+    #: No other failure means that.
+    absent: Annotated[frozenset[int], says("Statuses that mean: the device has no such thing.", [1])] = frozenset()
+    whole: Annotated[str, says("A JMESPath expression that is true of a whole answer alone.",
+        "length(rows) >= total")] = ""
+    id: str = field(name="@name", default="")
 
-
-class FactSpec(Struct, frozen=True):
-    """Where a fact is: a JMESPath expression over a parsed read, or over several, each under its own name."""
-
-    name: str
-    reads: tuple[str, ...]
-    take: str
-    #: The fact's words by the device's words, where they differ.
-    values: Mapping[str, tuple[str, ...]] = MappingProxyType({})
-    #: What an answer without the value means. None: unknown.
-    default: str | None = None
-    #: Which end of an answer like `192.168.1.100-192.168.1.199` is meant.
-    part: Literal["", "first", "last"] = ""
-    place: Place | None = None
+    @property
+    def request(self) -> tuple[Method, str]:
+        """The method and the path."""
+        return _call(self.call)
 
 
-class Room(Struct, frozen=True):
+class FactSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One fact: a JMESPath expression over a read, or over several, each under its own name."""
+
+    first: Annotated[str, says("The read's id.", "release")] = field(name="from")
+    further: Annotated[tuple[str, ...],
+        says("Further reads that it takes.", ["processes"])] = field(name="with", default=())
+    take: Annotated[str, says("A JMESPath expression.", "DISTRIB_DESCRIPTION")]
+    values: Annotated[Words, says("Our words by the device's.", {"true": ["yes"]})] = {}
+    #: Without it, such an answer means: unknown.
+    default: Annotated[str | None, says("What an answer without the value means.", "absent")] = None
+    part: Annotated[Literal["first", "last"] | None, says("Which end of a range is meant.", "first")] = None
+    name: str = field(name="@name", default="")
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """All reads that it takes."""
+        return (self.first, *self.further)
+
+
+class Room(Struct, frozen=True, forbid_unknown_fields=True):
     """How many bytes of UTF-8 a device takes of what a task says, and what a longer text would do there."""
 
-    most: int
-    because: str
+    most: Annotated[int, says("Bytes of UTF-8.", 128, minimum=1)] = field(name="bytes")
+    because: Annotated[str, says("What a longer one would do there.", "nft refuses longer comments")]
 
     def refuses(self, text: str) -> str:
         """Tell why a text does not fit; empty where it does."""
@@ -75,155 +103,232 @@ class Room(Struct, frozen=True):
         return "" if length <= self.most else f"{length} bytes, and {self.most} fit: {self.because}"
 
 
-class FieldMap(Struct, frozen=True):
-    """How one field of a resource stands in the device's own words.
+class FieldMap(Struct, frozen=True, forbid_unknown_fields=True):
+    """How one field stands in the device's own words."""
 
-    `fallback` is the field that holds where `name` is missing, `default` the word that then counts. `values` maps
-    the model's words to the device's, the first of which is written. `contains` makes a flag: whether a list of
-    words holds this one. `otherwise` is the model's word for every word that `values` leaves out.
-    """
-
-    name: str
-    fallback: str = ""
-    default: str | None = None
-    values: Mapping[str, tuple[str, ...]] = MappingProxyType({})
-    contains: str = ""
-    otherwise: str | None = None
-    room: Room | None = None
+    name: Annotated[str, says("The device's field.", "src_dport")] = field(name="is")
+    fallback: Annotated[str, says("The field that holds where that one is missing.",
+        "src_dport")] = field(name="else", default="")
+    default: Annotated[str | None, says("The word that counts where both are missing.", "tcp udp")] = None
+    values: Annotated[Words, says("Our words by the device's; the first is written.", {"tcp": ["tcp", "6"]})] = {}
+    contains: Annotated[str, says("A flag: whether a list of words holds this one.", "dnat")] = ""
+    otherwise: Annotated[str | None, says("Our word for all that `values` leaves out.", "other")] = None
+    room: Annotated[Room | None, says("How much text fits, where the device takes less than a task may say.",
+        {"bytes": 128, "because": "nft refuses longer comments"})] = None
 
 
-class Request(Struct, frozen=True):
-    """One write: `run` a command, `send` an HTTP request, or put a `file` in place."""
+class FileSpec(Struct, frozen=True, forbid_unknown_fields=True):
+    """A file with all of its content."""
 
-    run: str = ""
-    method: Method = "POST"
-    send: str = ""
-    body: Any = None
-    file: str = ""
-    content: str = ""
-    content_language: str = ""
-    expect: Expect | None = None
-    place: Place | None = None
+    path: Annotated[str, says("The file's path.", "/etc/nftables.d/plexops_{{ key }}.nft")]
+    speaks: Annotated[str, says("The language of its content.", "nft")]
+    content: Annotated[str, says("Its content.", "table inet plexops_{{ key }}", wants="lines")]
 
 
-class Serving(Struct, frozen=True):
-    """What must be so for entries of a kind to act: a service is up, and is meant for the home network.
+class Success(Struct, frozen=True, forbid_unknown_fields=True):
+    """What success looks like: all that is given must hold."""
 
-    `fact` is `yes`, or says why it is not so. `ranges` is a fact in which the addresses stand that the service is for.
-    """
+    status: Annotated[frozenset[int], says("Statuses that mean success.", [200])] = frozenset()
+    silent: Annotated[bool, says("Nothing may be printed.", True)] = False
+    take: Annotated[str, says("A JMESPath expression over the answer.", "result")] = ""
+    equals: Annotated[str, says("The text that it must give.", "saved")] = ""
 
-    fact: str
-    ranges: str = ""
-
-
-class ResourceSpec(Struct, frozen=True):
-    """How one kind is kept on the device; with `backends` there are several, of which one is active."""
-
-    kind: Kind
-    read: str
-    rows: str = ""
-    #: Rows count only if every field here has one of the words; an empty word means that the field is missing.
-    where: Mapping[str, tuple[str, ...]] = MappingProxyType({})
-    unless: Mapping[str, tuple[str, ...]] = MappingProxyType({})
-    #: A read that lists the handles in the same order as the rows.
-    ids: str = ""
-    handle: str = ""
-    label: str = ""
-    owner_field: str = ""
-    owner_like: str = ""
-    fields: Mapping[str, FieldMap] = MappingProxyType({})
-    #: Fields of the device that narrow an entry down to some senders or times.
-    limits: tuple[str, ...] = ()
-    #: Fields of the device without meaning for us. Where it is given, any other field makes a row not understood.
-    ignores: tuple[str, ...] | None = None
-    create: tuple[Request, ...] = ()
-    update: tuple[Request, ...] = ()
-    delete: tuple[Request, ...] = ()
-    adopt: tuple[Request, ...] = ()
-    adopt_unset: tuple[Request, ...] = ()
-    backend: str = ""
-    active: Mapping[str, str] = MappingProxyType({})
-    serves: Serving | None = None
-    #: Makes what is saved take effect, after every write; alone where that did not come about.
-    apply: tuple[Request, ...] = ()
-    #: The read that tells what the device acts by, where that is not what it has saved, and what reads it.
-    in_force: tuple[str, str] | None = None
-    #: The field whose word is an entry's place among the others.
-    order: str = ""
-    #: Makes an entry that was deleted again, where it stood: `place` is its place, `next` the handle of what follows it.
-    again: tuple[Request, ...] = ()
-    place: Place | None = None
+    @property
+    def expect(self) -> Expect:
+        """What a write is held against."""
+        return Expect(self.status, self.silent, self.take, self.equals)
 
 
-class WindowSpec(Struct, frozen=True):
+class Request(Struct, frozen=True, forbid_unknown_fields=True):
+    """One write: `run` a command, `send` a request, or put a `file` in place."""
+
+    run: Annotated[str, says("A command line.", "uci commit firewall")] = ""
+    send: Annotated[str, says("An HTTP method and path.", "POST /api/firewall/d_nat/apply", pattern=_CALL)] = ""
+    body: Annotated[Any, says("What the request sends, as JSON; texts may hold {{ fields }}.", {"rule": {}})] = None
+    file: Annotated[FileSpec | None,
+        says("", {"path": "/etc/dnsmasq.d/x.conf", "speaks": "dnsmasq", "content": "dhcp-host={{ mac }}"})] = None
+    expect: Annotated[Success | None, says("", {"status": [200]})] = None
+
+    @property
+    def request(self) -> tuple[Method, str]:
+        """The method and the path."""
+        return _call(self.send)
+
+
+Requests = tuple[Request, ...]
+_EXAMPLE = [{"run": "uci commit firewall"}]
+
+
+class Mark(Struct, frozen=True, forbid_unknown_fields=True):
+    """How ours are recognized."""
+
+    field: Annotated[str, says("The device's field that bears our tag.", "comment")]
+    like: Annotated[str, says("What our tag looks like.", "plexops:{key}", pattern=r"\{key\}")]
+
+
+class Serving(Struct, frozen=True, forbid_unknown_fields=True):
+    """What must be so for entries of a kind to act: a service is up, and is meant for the home network."""
+
+    fact: Annotated[str, says("The fact that is `yes`, or says why it does not.", "x.serves")]
+    ranges: Annotated[str, says("The fact in which the addresses stand that it is for.", "x.ranges")] = ""
+
+
+class InForce(Struct, frozen=True, forbid_unknown_fields=True):
+    """The read that tells what the device acts by, where that is not what it has saved."""
+
+    read: Annotated[str, says("The read's id.", "pf")]
+    whose: Annotated[Literal["pf"], says("Whose list it is.", "pf")] = field(name="as")
+
+
+class ResourceSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the device keeps one kind, or one of several ways to keep it."""
+
+    read: Annotated[str, says("The read that holds the rows.", "firewall")] = field(name="from", default="")
+    rows: Annotated[str, says("A JMESPath expression that picks them.", "rules[?verdict=='dnat']")] = ""
+    #: An empty word means that the field is missing.
+    where: Annotated[Words, says("Rows count only with these words.", {"target": ["DNAT", ""]})] = {}
+    unless: Annotated[Words, says("Rows with these words do not count.", {"family": ["ipv6"]})] = {}
+    ids: Annotated[str, says("A read that lists the handles in the same order.", "nat_ids")] = ""
+    handle: Annotated[str, says("The field by which the device names an entry now.", ".name")] = ""
+    label: Annotated[str, says("The field that people know an entry by.", "name")] = ""
+    owner: Annotated[Mark | None, says("", {"field": "comment", "like": "plexops:{key}"})] = None
+    fields: Annotated[Mapping[str, FieldMap], says("Our fields in the device's words.",
+        {"port": {"is": "dest_port"}})] = {}
+    #: To some senders or times.
+    limits: Annotated[tuple[str, ...], says("Fields that narrow an entry down.", ["src_mac"])] = ()
+    ignores: Annotated[tuple[str, ...] | None,
+        says("Fields without meaning for us; any other makes a row not understood.", ["log"])] = None
+    serves: Annotated[Serving | None, says("What must serve the home network for entries to act.",
+        {"fact": "x.serves"})] = None
+    in_force: Annotated[InForce | None, says("What tells what the device acts by, beside what it has saved.",
+        {"read": "pf", "as": "pf"})] = None
+    order: Annotated[str, says("The field whose word is an entry's place among the others.", "sequence")] = ""
+    put: Annotated[Requests, says("Makes it or changes it, the same way.", _EXAMPLE)] = ()
+    create: Annotated[Requests, says("Makes it.", _EXAMPLE)] = ()
+    update: Annotated[Requests, says("Changes ours.", _EXAMPLE)] = ()
+    delete: Annotated[Requests, says("Removes ours.", _EXAMPLE)] = ()
+    adopt: Annotated[Requests, says("Changes one field of an entry that another made.", _EXAMPLE)] = ()
+    adopt_unset: Annotated[Requests, says("Takes one field out of an entry that another made.", _EXAMPLE)] = ()
+    #: Alone where that did not come about.
+    apply: Annotated[Requests, says("Makes what is saved take effect, after each of these.", _EXAMPLE)] = ()
+    again: Annotated[Requests,
+        says("Makes a deleted one again, where it stood: {{ place }}, or before {{ next }}.", _EXAMPLE)] = ()
+    kind: Kind = field(name="@kind")
+    backend: str = field(name="@name", default="")
+    active: Mapping[str, Word] = field(name="@active", default_factory=dict)
+
+    @property
+    def makes(self) -> Requests:
+        """What makes an entry."""
+        return self.create or self.put
+
+    @property
+    def changes(self) -> Requests:
+        """What changes one of ours."""
+        return self.update or self.put
+
+
+class Backend(ResourceSpec, frozen=True, kw_only=True):
+    """One of several ways to keep a kind."""
+
+    read: Annotated[str, says("The read that holds the rows.", "firewall")] = field(name="from")
+    active: Annotated[Mapping[str, Word],
+        says("The facts by which this one is the active one.", {"x.kea": "running"})] = field(name="active")
+
+
+class KindSpec(ResourceSpec, frozen=True, kw_only=True):
+    """How the device keeps one kind."""
+
+    backends: Annotated[Mapping[str, Backend], says("Several ways to keep it, of which exactly one is active.", {})] = {}
+
+
+class WindowSpec(Struct, frozen=True, forbid_unknown_fields=True):
     """The device's own undo.
 
     A timer of a shell needs only a `directory` of its memory. Otherwise templates know `name`, `seconds` and `undo`, the
     requests of the way back as one text; `last` is appended to it: how what undoes removes itself.
     """
 
-    kind: WindowKind
-    directory: str = ""
-    open: tuple[Request, ...] = ()
-    confirm: tuple[Request, ...] = ()
-    armed: str = ""
-    last: str = ""
-    place: Place | None = None
+    kind: Annotated[WindowKind, says("Who fires it.", "timer", enum=["timer", "scheduler"])]
+    directory: Annotated[str, says("Where a shell's timer keeps its state: a directory that a restart empties.",
+        "/run", pattern="^(?:/[A-Za-z0-9_-]+)+$")] = ""
+    open: Annotated[Requests, says("Arms it.", [{"run": "…"}], minItems=1)] = ()
+    confirm: Annotated[Requests, says("Takes it away.", [{"run": "…"}], minItems=1)] = ()
+    armed: Annotated[str,
+        says("A read that tells whether it still stands, and is ours.",
+        ":put [/system scheduler find where name=plexops_{{ name }} interval={{ seconds }}s]")] = ""
+    last: Annotated[str, says("What the undo does last.",
+        "/system scheduler remove [find where name=plexops_{{ name }}]")] = ""
 
 
-class Verified(Struct, frozen=True):
-    """On what a profile was seen to work, and how: a lab dialect, captures, or a real device."""
+class Verified(Struct, frozen=True, forbid_unknown_fields=True):
+    """On what a profile was seen to work."""
 
-    firmware: str
-    on: str
-    how: str
-
-
-#: The kinds of box whose packet filter can be read.
-PLUMBING_NAMES = ("netfilter", "routeros", "pf")
-#: What reads a configuration for what of it is not in force.
-CONFIGURED_NAMES = ("uci",)
-#: What reads of a device what it acts by.
-IN_FORCE_NAMES = ("pf",)
+    firmware: Annotated[str, says("Which version.", "23.05")]
+    on: Annotated[str, says("On what.", "a Belkin RT3200")]
+    how: Annotated[str, says("How: lab dialect, captures, real.", "real")]
 
 
-class PacketSpec(Struct, frozen=True):
-    """How what the device does with packets is put together: of the reads that bear the names of the plumbing's parts.
+class Configured(Struct, frozen=True, forbid_unknown_fields=True):
+    """What the device's configuration asks for, where not all of that need be in force."""
 
-    `internet_side` is the interface there, or the fact that names it; `inserts` are the chains in which rules of ours
-    stand, by what they are (see `model.packets.Box`). `configured` is a read, and what reads it for what is not in force.
-    """
-
-    plumbing: str
-    internet_side: str
-    inserts: Mapping[str, tuple[str, ...]] = MappingProxyType({})
-    configured: tuple[str, str] | None = None
-    place: Place | None = None
+    read: Annotated[str, says("The read's id.", "firewall")]
+    whose: Annotated[Literal["uci"], says("Whose configuration it is.", "uci")] = field(name="as")
 
 
-class Profile(Struct, frozen=True):
-    """One router family."""
+class PacketSpec(Struct, frozen=True, forbid_unknown_fields=True):
+    """What decides about packets: the reads that bear the names of the plumbing's parts tell it."""
 
-    name: str
-    title: str
-    speaks: Speaks
-    text: str
-    params: Mapping[str, Param] = MappingProxyType({})
-    login: str = ""
-    #: Functions of the shell that every write and the way back may use.
-    functions: str = ""
-    errors: tuple[str, ...] = ()
-    reads: Mapping[str, ReadSpec] = MappingProxyType({})
-    facts: tuple[FactSpec, ...] = ()
-    resources: Mapping[Kind, tuple[ResourceSpec, ...]] = MappingProxyType({})
-    window: WindowSpec | None = None
-    packets: PacketSpec | None = None
-    #: What a person does by hand, by kind.
-    steps: Mapping[Kind, tuple[str, ...]] = MappingProxyType({})
-    verified: tuple[Verified, ...] = ()
-    place: Place | None = None
+    plumbing: Annotated[Literal["netfilter", "routeros", "pf"], says("In which order a packet meets what.", "netfilter")]
+    internet_side: Annotated[str, says("Its interface, or the fact that names it.", "wan.interface")]
+    #: By what they are, see `model.packets.Box`: chains, of which the first that is there counts.
+    inserts: Annotated[Mapping[str, tuple[str, ...]], says("Where rules of plexops stand.",
+        {"port_forward": ["inet fw4 dstnat_wan"]})] = {}
+    configured: Annotated[Configured | None, says("", {"read": "firewall", "as": "uci"})] = None
+
+
+class Profile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One router family, as data."""
+
+    name: Annotated[str, says("The family's short name, the same as the file's.", "openwrt",
+        pattern="^[a-z0-9][a-z0-9_-]{0,39}$")] = field(name="profile")
+    title: Annotated[str, says("Family and versions, for people.", "OpenWrt 21.02 and later")]
+    speaks: Annotated[Speaks, says("The language of the device: quoting and framing.", "posix")]
+    login: Annotated[str, says("How HTTP logins go.", "basic")] = ""
+    functions: Annotated[str,
+        says("Functions of the shell, on one line, that stand before every write and the way back.",
+        "lives() { pidof $1 >/dev/null; };")] = ""
+    params: Annotated[Mapping[str, Param], says("What differs between two routers of the family.",
+        {"wan": {"default": "wan", "means": "WAN zone"}})] = {}
+    errors: Annotated[tuple[str, ...], says("Texts in an answer that mean failure.", ["syntax error"])] = ()
+    reads: Annotated[Mapping[str, ReadSpec], says("The questions, by id.",
+        {"firewall": {"run": "uci show firewall", "parse": "uci"}})] = {}
+    facts: Annotated[Mapping[str, FactSpec], says("Where each fact is.",
+        {"firmware": {"from": "release", "take": "DISTRIB_DESCRIPTION"}})] = {}
+    kinds: Annotated[Mapping[Kind, KindSpec], says("How the device keeps each kind.",
+        {})] = field(name="resources", default_factory=dict)
+    packets: Annotated[PacketSpec | None,
+        says("", {"plumbing": "netfilter", "internet_side": "wan.interface"})] = None
+    window: Annotated[WindowSpec | None, says("The device's own undo.", {"kind": "timer", "directory": "/run"})] = None
+    steps: Annotated[Mapping[Kind, tuple[str, ...]], says("What a person does by hand, by kind.",
+        {"upnp": ["Switch UPnP off."]})] = {}
+    verified: Annotated[tuple[Verified, ...], says("On what it was seen to work.",
+        [{"firmware": "23.05", "on": "a Belkin RT3200", "how": "real"}])]
+    text: str = field(name="@text", default="")
+    places: Mapping[str, Place] = field(name="@places", default_factory=dict)
     #: Whether it comes with plexops, word for word: any other one stands where a pull request may change it.
-    shipped: bool = False
+    shipped: bool = field(name="@shipped", default=False)
+
+    @property
+    def resources(self) -> Mapping[Kind, tuple[ResourceSpec, ...]]:
+        """How each kind is kept; where there are several ways, one of them is active."""
+        return {kind: tuple(spec.backends.values()) or (spec,) for kind, spec in self.kinds.items()}
+
+    def place(self, path: str) -> Place | None:
+        """Give where a part of it stands, or the nearest around that."""
+        while path and path not in self.places:
+            path = path[: max(path.rfind("."), path.rfind("["), 0)]
+        return self.places.get(path)
 
     @property
     def digest(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv4Network
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from plexops.model.entries import Echo, Probe, UpnpMapping
 from plexops.model.status import ExitStatus
@@ -32,12 +32,12 @@ class SeenGateway(Struct, frozen=True):
     maker: str = ""
     model: str = ""
     software: str = ""
-    wan: IPv4Address | None = None
-    wanless: bool = False
+    wan: IPv4Address | None = field(name="wan_address", default=None)
+    wanless: bool = field(name="says_no_wan_address", default=False)
     mappings: tuple[UpnpMapping, ...] | None = None
     whole: bool = True
     why: str = ""
-    wan_by: str = "UPnP"
+    wan_by: str = field(name="wan_address_by", default="UPnP")
 
 
 class SeenPlex(Struct, frozen=True):
@@ -45,11 +45,11 @@ class SeenPlex(Struct, frozen=True):
 
     address: IPv4Address
     port: int
-    identifier: str
+    identifier: str = field(name="machine_identifier")
     name: str = ""
     version: str = ""
     claimed: bool | None = None
-    local: bool = False
+    local: bool = field(name="on_this_computer", default=False)
     secure: bool = False
 
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from enum import StrEnum
 from ipaddress import IPv4Address
 from types import MappingProxyType
-from typing import Any, cast
 from urllib.parse import urlsplit
 
 from msgspec import Struct
@@ -14,6 +13,7 @@ from msgspec import Struct
 from plexops.model.answers import Done
 from plexops.model.errors import Place, Places, Problem
 from plexops.model.fields import FieldValue
+from plexops.model.resources.port_forward import PortForward
 from plexops.model.snapshot import Kind, Role
 from plexops.model.values import PLEX_PORT, Ports
 
@@ -360,7 +360,7 @@ class ResolvedTask(Struct, frozen=True):
     key: str
     place: Place
     values: Mapping[str, FieldValue] = MappingProxyType({})
-    want: Any = None
+    want: object = None
     state: State = State.PRESENT
     adopt: bool = False
     tags: frozenset[str] = frozenset()
@@ -378,5 +378,5 @@ class SiteTasks(Struct, frozen=True):
     def external_port(self) -> int | None:
         """The port that the tasks want open on the router, if any does."""
         forwards = (t for t in self.tasks if t.kind is Kind.PORT_FORWARD and t.state is State.PRESENT)
-        wanted = next((task.want for task in forwards if task.want is not None), None)
-        return None if wanted is None else cast("int | None", wanted.external_port.single)
+        wanted = next((task.want for task in forwards if isinstance(task.want, PortForward)), None)
+        return None if wanted is None else wanted.external_port.single

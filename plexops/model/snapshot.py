@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
-from msgspec import Struct
+from msgspec import Struct, to_builtins
 
+from plexops.model.exchange import Json
 from plexops.model.packets import Box
+from plexops.structs import to_plain
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar as _Defaulting
+
+    #: An entry of which nothing more is said holds anything.
+    V_co = _Defaulting("V_co", covariant=True, default=object)
+else:
+    V_co = TypeVar("V_co", covariant=True)
+T = TypeVar("T")
 
 
 class Role(StrEnum):
@@ -83,7 +94,7 @@ class Owner(Struct, frozen=True):
 FOREIGN = Owner()
 
 
-class Entry(Struct, frozen=True):
+class Entry(Struct, Generic[V_co], frozen=True):
     """One forward, reservation, rule … as the device holds it.
 
     `values` is the model's type for the kind, or None where the entry could not be understood: it then counts as
@@ -92,11 +103,11 @@ class Entry(Struct, frozen=True):
     """
 
     kind: Kind
-    values: Any
+    values: V_co
     raw: Mapping[str, str | tuple[str, ...] | None]
     owner: Owner
     handle: str
-    exhibit: str
+    exhibit: str = ""
     #: The order in which the device evaluates entries of this kind.
     position: int = 0
     #: What a person would call it: its name, comment or section.
@@ -125,6 +136,11 @@ class Snapshot(Struct, frozen=True):
         """Give the entries of one kind in the device's order."""
         return tuple(sorted((e for e in self.entries if e.kind is kind), key=lambda e: e.position))
 
+    def held(self, values: type[T]) -> tuple[Entry[T], ...]:
+        """Give the entries that were understood as one type of the model, in the device's order."""
+        found = (e for e in self.entries if isinstance(e.values, values))
+        return tuple(sorted(cast("Iterator[Entry[T]]", found), key=lambda e: e.position))
+
     def state(self, kind: Kind) -> KindState:
         """Tell what is known about a kind; a kind that was never asked is UNSUPPORTED."""
         return self.kinds.get(kind, KindState.UNSUPPORTED)
@@ -143,26 +159,16 @@ class Snapshot(Struct, frozen=True):
         """Give the SHA-256 of the entries and facts that a plan rests on; handles and exhibits do not count."""
         content = {
             "entries": [
-                [e.kind, canonical(e.values), canonical(dict(e.raw)), e.owner.key]
-                for kind in sorted(kinds)
-                for e in self.of(kind)
+                [e.kind, e.values, e.raw, e.owner.key] for kind in sorted(kinds) for e in self.of(kind)
             ],
-            "facts": {
-                name: canonical(self.facts[name].value) for name in sorted(facts) if name in self.facts
-            },
+            "facts": {name: self.facts[name].value for name in facts if name in self.facts},
             "kinds": {kind: self.state(kind) for kind in sorted(kinds)},
         }
-        return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
+        return hashlib.sha256(
+            json.dumps(canonical(content), sort_keys=True, ensure_ascii=True).encode()
+        ).hexdigest()
 
 
-def canonical(value: object) -> Any:
+def canonical(value: object) -> Json:
     """Turn a value of the model into JSON that is equal exactly when the values are."""
-    if value is None or isinstance(value, (bool, int, str)):
-        return value
-    if isinstance(value, Struct):
-        return {name: canonical(getattr(value, name)) for name in value.__struct_fields__}
-    if isinstance(value, Mapping):
-        return {str(k): canonical(v) for k, v in value.items()}
-    if isinstance(value, (tuple, list)):
-        return [canonical(item) for item in value]
-    return str(value)
+    return cast("Json", to_builtins(value, str_keys=True, order="deterministic", enc_hook=to_plain))

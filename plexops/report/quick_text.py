@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+
+from msgspec import to_builtins
 
 from plexops.model.entries import UpnpMapping
+from plexops.model.exchange import Json
 from plexops.model.quick import QuickReport, SeenGateway, SeenPlex
+from plexops.model.snapshot import canonical
 from plexops.report.terminal import Pen, Style, labelled, width_of, wrap
 from plexops.report.view import View
+from plexops.structs import to_plain
 
 SCHEMA = "plexops/quick/1"
 _INDENT = 10
@@ -86,81 +90,31 @@ def _plex(server: SeenPlex) -> str:
 
 def quick_json(report: QuickReport) -> str:
     """Give the report as one JSON document that ends with a newline."""
-    network, verdict = report.network, report.verdict
-    document: dict[str, Any] = {
+    document = {
         "schema": SCHEMA,
-        "network": None
-        if network is None
-        else {
-            "interface": network.interface,
-            "address": str(network.address),
-            "gateway": str(network.gateway),
-            "network": str(network.network),
-        },
+        "network": canonical(report.network),
         "gateways": [_gateway_json(box) for box in report.gateways],
-        "plex": [_plex_json(server) for server in report.plex],
+        "plex": canonical(report.plex),
         "public_addresses": [{"source": echo.source, "address": str(echo.address)} for echo in report.echoes],
-        "probes": [
-            {
-                "vantage": probe.vantage,
-                "address": str(probe.address),
-                "port": probe.port,
-                "answer": str(probe.answer),
-                "inside": probe.inside,
-            }
-            for probe in report.probes
-        ],
-        "asked": list(report.asked),
+        "probes": canonical(report.probes),
+        "asked": report.asked,
         "offline": report.offline,
-        "unseen": list(report.unseen),
-        "verdict": {
-            "id": verdict.id,
-            "decided": verdict.decided,
-            "layer": verdict.layer,
-            "cause": verdict.cause,
-            "because": list(verdict.because),
-            "do": list(verdict.do),
-        },
+        "unseen": report.unseen,
+        "verdict": canonical(report.verdict),
         "seconds": report.seconds,
         "exit_status": int(report.exit_status),
     }
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
-def _gateway_json(box: SeenGateway) -> dict[str, Any]:
-    return {
-        "address": str(box.address),
-        "title": box.title,
-        "maker": box.maker,
-        "model": box.model,
-        "software": box.software,
-        "wan_address": None if box.wan is None else str(box.wan),
-        "wan_address_by": None if box.wan is None else box.wan_by,
-        "says_no_wan_address": box.wanless,
-        "mappings": None
-        if box.mappings is None
-        else [
-            {
-                "protocol": str(mapping.protocol),
-                "external_port": str(mapping.external_port),
-                "address": str(mapping.address),
-                "port": str(mapping.port),
-                "name": mapping.name,
-            }
-            for mapping in box.mappings
-        ],
-        "whole": box.whole,
-        "why": box.why,
-    }
-
-
-def _plex_json(server: SeenPlex) -> dict[str, Any]:
-    return {
-        "address": str(server.address),
-        "port": server.port,
-        "machine_identifier": server.identifier,
-        "name": server.name,
-        "version": server.version,
-        "claimed": server.claimed,
-        "on_this_computer": server.local,
-    }
+def _gateway_json(box: SeenGateway) -> dict[str, Json]:
+    by = None if box.wan is None else box.wan_by
+    mappings = box.mappings and [
+        {
+            **to_builtins(one, enc_hook=to_plain),
+            "external_port": str(one.external_port),
+            "port": str(one.port),
+        }
+        for one in box.mappings
+    ]
+    return {**to_builtins(box, enc_hook=to_plain), "wan_address_by": by, "mappings": mappings}

@@ -348,7 +348,7 @@ def wan_word(view: SiteView) -> Heard | None:
     return counting(view, Topic.WAN_ADDRESS)
 
 
-def attempts(view: SiteView, port: int | None) -> tuple[Entry, ...]:
+def attempts(view: SiteView, port: int | None) -> tuple[Entry[Probe], ...]:
     """Give what you tried from outside, as what a vantage tried. `port`: at which, where the answer does not say."""
     identifier = view.of(Role.PLEX).text("plex.identifier") or ""
     found = []

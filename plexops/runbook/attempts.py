@@ -8,7 +8,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from plexops.model.entries import Probe, ProbeAnswer
-from plexops.model.snapshot import Entry, Kind, Role
+from plexops.model.snapshot import Entry, Role
 from plexops.model.values import Endpoint
 from plexops.runbook import answers, conditions, endpoints
 from plexops.runbook.view import SiteView, public_addresses
@@ -84,14 +84,14 @@ class Attempts(Struct, frozen=True):
 
 def attempts(view: SiteView, port: int | None) -> Attempts:
     """Sort what was tried. `port` is where viewers come in over IPv4, or by the proxy; None where that is not known."""
-    entries = (*view.of(Role.OUTSIDE).of(Kind.PROBE), *answers.attempts(view, port))
+    entries = (*view.of(Role.OUTSIDE).held(Probe), *answers.attempts(view, port))
     sorting = _Sorting(view, port, tuple(entry.values for entry in entries))
     counting: list[Attempt] = []
     over_ipv6: list[Attempt] = []
     discarded: list[str] = []
     unanswered: list[str] = []
     for entry in entries:
-        probe: Probe = entry.values
+        probe = entry.values
         reason = sorting.says_nothing(probe)
         if probe.inside and not probe.made:
             unanswered.append(conditions.stands_inside(probe))
@@ -121,8 +121,8 @@ class _Sorting(Struct, frozen=True):
     def _identifier(self) -> str | None:
         return self.view.of(Role.PLEX).text("plex.identifier")
 
-    def counted(self, entry: Entry) -> Attempt:
-        probe: Probe = entry.values
+    def counted(self, entry: Entry[Probe]) -> Attempt:
+        probe = entry.values
         another = probe.answer is ProbeAnswer.OPEN and probe.identifier != self._identifier
         came = Came.ANOTHER if another else _CAME.get(probe.answer, Came.MET)
         if self.view.access != "proxy":
@@ -175,8 +175,8 @@ def _says_nothing_over_ipv6(probe: Probe, announced: Collection[Endpoint]) -> st
     )
 
 
-def _why_unanswered(entry: Entry) -> str:
-    probe: Probe = entry.values
+def _why_unanswered(entry: Entry[Probe]) -> str:
+    probe = entry.values
     said = entry.raw.get("told")
     if said:
         return f"{probe.vantage}: {said}"

@@ -86,7 +86,7 @@ def _passed_on(view: SiteView, found: Condition) -> Condition:
     return Condition(Holds.UNKNOWN, f"{found.says}; {told}", shown, found.cause) if told else found
 
 
-def _came_through(view: SiteView) -> Entry | None:
+def _came_through(view: SiteView) -> Entry[Probe] | None:
     """Give an attempt that met this Plex at the home's own public address: by a name it may have come another way."""
     own, public = view.of(Role.PLEX).text("plex.identifier"), {one for one, _, _ in public_addresses(view)}
     direct = (e for e in counting_probes(view, None) if e.values.address in public and not e.values.name)
@@ -308,7 +308,7 @@ def from_vantages(view: SiteView, port: int | None) -> Condition:
     for probe, exhibit in known:
         if probe.answer is ProbeAnswer.OPEN and (not identifier or probe.identifier == identifier):
             return Condition(Holds.YES, f"{probe.vantage} reached Plex at port {probe.port}", (exhibit,))
-    first: Probe = known[0][0]
+    first = known[0][0]
     said = ", ".join(f"{probe.vantage}: {probe.answer}" for probe, _ in known)
     return Condition(
         Holds.NO, f"port {first.port} from outside: {said}", tuple(exhibit for _, exhibit in known)
@@ -319,7 +319,7 @@ def from_vantages(view: SiteView, port: int | None) -> Condition:
 _SAYS_NOTHING = frozenset({ProbeAnswer.UNKNOWN, ProbeAnswer.LISTENS})
 
 
-def counting_probes(view: SiteView, port: int | None) -> tuple[Entry, ...]:
+def counting_probes(view: SiteView, port: int | None) -> tuple[Entry[Probe], ...]:
     """Give the attempts that count: from outside the home, with a known answer; at this port, or at any for None.
 
     One from inside proves nothing either way: hairpin NAT may let it in where no viewer gets in, or keep it out.
@@ -336,13 +336,13 @@ def stands_inside(probe: Probe) -> str:
     return f"vantage {probe.vantage} stands in the home, or does not say where: it proves nothing"
 
 
-def _probes(view: SiteView, port: int | None) -> tuple[Entry, ...]:
-    tried = (*view.of(Role.OUTSIDE).of(Kind.PROBE), *attempts(view, port))
+def _probes(view: SiteView, port: int | None) -> tuple[Entry[Probe], ...]:
+    tried = (*view.of(Role.OUTSIDE).held(Probe), *attempts(view, port))
     return tuple(entry for entry in tried if port in (None, entry.values.port) and not entry.values.over_ipv6)
 
 
 def _why_none_counts(view: SiteView, port: int | None) -> str:
-    probes: list[Probe] = [entry.values for entry in _probes(view, port)]
+    probes = [entry.values for entry in _probes(view, port)]
     inside = dict.fromkeys(stands_inside(probe) for probe in probes if probe.inside)
     return "; ".join(["no vantage outside answered" if probes else "no vantage outside", *inside])
 

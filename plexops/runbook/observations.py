@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from plexops.model.answers import Topic
 from plexops.model.entries import Probe, ProbeAnswer
-from plexops.model.snapshot import Kind, Role
+from plexops.model.snapshot import Role
 from plexops.runbook import answers, conditions
 from plexops.runbook.attempts import TURNED_AWAY, Attempt, Came, attempts
 from plexops.runbook.log.story import LogStory
@@ -101,7 +101,7 @@ def observe(view: SiteView, door: int | None, story: LogStory, verdict_exhibit: 
     `door` is the port at which viewers knock, None where it is not known; `verdict_exhibit` shows the log's verdict.
     """
     tried = attempts(view, door)
-    probes: list[Probe] = [entry.values for entry in view.of(Role.OUTSIDE).of(Kind.PROBE)]
+    probes = [entry.values for entry in view.of(Role.OUTSIDE).held(Probe)]
     condition = conditions.plex_verdict(view, None)
     word, why_not = _plex_tv(view, door, story)
     wan, believed = view.of(Role.ROUTER).text("wan.address"), view.of(Role.PLEX).text("plex.public_address")

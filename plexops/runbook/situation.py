@@ -8,9 +8,8 @@ from typing import Literal
 
 from msgspec import Struct
 
-from plexops.model.entries import Listener, LogEvent, UpnpMapping
-from plexops.model.resources.plex_remote_access import RemoteAccess
-from plexops.model.resources.port_forward import PortForward
+from plexops.model.entries import Lease, Listener, LogEvent, UpnpMapping
+from plexops.model.resources import PortForward, RemoteAccess, Reservation
 from plexops.model.snapshot import FOREIGN, Entry, Kind, KindState, Role, Snapshot
 from plexops.model.values import Ports, Protocol
 from plexops.packets.reach import AnswerKind
@@ -85,10 +84,10 @@ class Situation(Struct, frozen=True, dict=True):
     # --- Plex ----------------------------------------------------------------------------------------
 
     @cached_property
-    def settings(self) -> Entry | None:
+    def settings(self) -> Entry[RemoteAccess] | None:
         """Plex's settings of remote access; None where they are unknown."""
-        found = self.plex.of(Kind.PLEX_REMOTE_ACCESS)
-        return found[0] if len(found) == 1 and found[0].values is not None else None
+        found = self.plex.held(RemoteAccess)
+        return found[0] if len(found) == 1 else None
 
     @property
     def remote_access(self) -> RemoteAccess | None:
@@ -176,21 +175,18 @@ class Situation(Struct, frozen=True, dict=True):
         return frozenset(lease.values.address for lease in self.leases)
 
     @property
-    def leases(self) -> tuple[Entry, ...]:
+    def leases(self) -> tuple[Entry[Lease], ...]:
         """The router's leases for the Plex host."""
         mac = self.view.server_mac
-        return tuple(
-            e for e in self.router.of(Kind.LEASE) if e.values is not None and mac and e.values.mac == mac
-        )
+        return tuple(e for e in self.router.held(Lease) if mac and e.values.mac == mac)
 
     @property
-    def reservations(self) -> tuple[Entry, ...]:
+    def reservations(self) -> tuple[Entry[Reservation], ...]:
         """The router's reservations for the Plex host."""
         mac = self.view.server_mac
         if self.router.state(Kind.DHCP_RESERVATION) is not KindState.PRESENT:
             return ()  # What is written there and not served keeps no address.
-        found = (e for e in self.router.of(Kind.DHCP_RESERVATION) if e.values is not None and mac)
-        return tuple(e for e in found if mac in e.values.macs)
+        return tuple(e for e in self.router.held(Reservation) if mac and mac in e.values.macs)
 
     @property
     def targets(self) -> frozenset[IPv4Address]:
@@ -215,13 +211,14 @@ class Situation(Struct, frozen=True, dict=True):
         """Whether the router told its forwards. One that cannot be read is a question of the way in, not of the list."""
         return self.router.state(Kind.PORT_FORWARD) is KindState.PRESENT
 
-    def forwards(self, port: int, *, enabled: bool = True, tcp: bool = True) -> tuple[Entry, ...]:
+    def forwards(
+        self, port: int, *, enabled: bool = True, tcp: bool = True
+    ) -> tuple[Entry[PortForward], ...]:
         """Give the forwards of a port that can be read, in the router's order."""
         return tuple(
             entry
-            for entry in self.router.of(Kind.PORT_FORWARD)
-            if entry.values is not None
-            and port in entry.values.external_port
+            for entry in self.router.held(PortForward)
+            if port in entry.values.external_port
             and entry.values.enabled is enabled
             and (entry.values.protocol in TCP) is tcp
         )
@@ -235,7 +232,7 @@ class Situation(Struct, frozen=True, dict=True):
         return through_router_to(self.view, self.port, targets, self.view.plex_port)
 
     @cached_property
-    def effective(self) -> Entry | None:
+    def effective(self) -> Entry[PortForward] | None:
         """The forward that a viewer's connection meets: what translates it, else the first that names the port."""
         port = self.port
         if port is None or not self.forwards_known:
@@ -247,12 +244,13 @@ class Situation(Struct, frozen=True, dict=True):
             # Stopped before it: what would take it, if it came through.
             return next(iter(self.forwards(port)), None) if self._stopped_before() else None
         rule, address, inner = made
-        entry = entry_of(rule, self.router.of(Kind.PORT_FORWARD))
-        if entry is not None and entry.values is not None:
+        entry = entry_of(rule, self.router.held(PortForward))
+        if entry is not None:
             return entry
         if self.router.state(Kind.UPNP_MAPPING) is KindState.UNKNOWN:
             return None  # it may be a host's own mapping
-        if any(self._is_mapping(m.values, address, port) for m in self.router.of(Kind.UPNP_MAPPING)):
+        mappings = (entry.values for entry in self.router.held(UpnpMapping))
+        if any(one.address == address and port in one.external_port for one in mappings):
             return None
         values = PortForward(Ports.of(port), address, Ports.of(inner) if inner else Ports.of(port))
         return Entry(
@@ -262,24 +260,17 @@ class Situation(Struct, frozen=True, dict=True):
     def _stopped_before(self) -> bool:
         return self.router_stops is not None and not self.router_stops.translated
 
-    @staticmethod
-    def _is_mapping(mapping: UpnpMapping | None, address: IPv4Address | None, port: int) -> bool:
-        return mapping is not None and mapping.address == address and port in mapping.external_port
-
     @cached_property
-    def leads_to_plex(self) -> tuple[Entry, ...]:
+    def leads_to_plex(self) -> tuple[Entry[PortForward], ...]:
         """Enabled TCP forwards whose target is the Plex host and Plex's port, whatever their external port is."""
         return tuple(
             entry
-            for entry in self.router.of(Kind.PORT_FORWARD)
-            if entry.values is not None
-            and entry.values.enabled
-            and entry.values.protocol in TCP
-            and self._is_plex(entry.values)
+            for entry in self.router.held(PortForward)
+            if entry.values.enabled and entry.values.protocol in TCP and self._is_plex(entry.values)
         )
 
     @property
-    def forwarded_to_plex(self) -> Entry | None:
+    def forwarded_to_plex(self) -> Entry[PortForward] | None:
         """The forward that a viewer's connection meets, where it leads to Plex."""
         found = self.effective
         return found if found is not None and self._is_plex(found.values) else None
@@ -288,14 +279,10 @@ class Situation(Struct, frozen=True, dict=True):
         return forward.address in self.targets and self.view.plex_port in forward.port
 
     @cached_property
-    def mappings(self) -> tuple[Entry, ...]:
+    def mappings(self) -> tuple[Entry[UpnpMapping], ...]:
         """UPnP's mappings that were asked for on behalf of Plex's host, or of the port that Plex announces."""
         port = self.announced
-        return tuple(
-            entry
-            for entry in self.router.of(Kind.UPNP_MAPPING)
-            if entry.values is not None and self._maps_plex(entry.values, port)
-        )
+        return tuple(e for e in self.router.held(UpnpMapping) if self._maps_plex(e.values, port))
 
     def _maps_plex(self, mapping: UpnpMapping, port: int | None) -> bool:
         named = port is not None and port in mapping.external_port
@@ -356,16 +343,13 @@ class Situation(Struct, frozen=True, dict=True):
         return None if way is None or way.answer.kind is not AnswerKind.NOBODY else stopping(way)
 
     @cached_property
-    def listeners(self) -> tuple[Entry, ...] | None:
+    def listeners(self) -> tuple[Entry[Listener], ...] | None:
         """What listens at Plex's port; None where that is unknown: the host's sockets say nothing of an address not its."""
         own = self.view.plex_address
         apart = own is not None and own != self.view.server_address and own not in self.held
         if apart or self.server.state(Kind.LISTENER) is not KindState.PRESENT:
             return None
-        return tuple(e for e in self.server.of(Kind.LISTENER) if self._at_plex_port(e.values))
-
-    def _at_plex_port(self, listener: Listener) -> bool:
-        return listener.port == self.view.plex_port
+        return tuple(e for e in self.server.held(Listener) if e.values.port == self.view.plex_port)
 
     @cached_property
     def story(self) -> LogStory:
@@ -375,9 +359,8 @@ class Situation(Struct, frozen=True, dict=True):
         return tell_story(events, now)
 
     @cached_property
-    def _log(self) -> tuple[Entry, ...]:
-        found = (e for role in (Role.SERVER, Role.PLEX) for e in self.view.of(role).of(Kind.LOG_EVENT))
-        return tuple(entry for entry in found if isinstance(entry.values, LogEvent))
+    def _log(self) -> tuple[Entry[LogEvent], ...]:
+        return (*self.server.held(LogEvent), *self.plex.held(LogEvent))
 
     def exhibit_of(self, told: LogStatement | None) -> str:
         """Give the exhibit that shows a statement of the log; empty where there is none."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import Struct
 
 from plexops.model.answers import Answer
-from plexops.model.entries import Echo
+from plexops.model.entries import Echo, Lease
 from plexops.model.snapshot import Kind, KindState, Role, Snapshot
 from plexops.model.values import Ports
 from plexops.pattern import Pattern
@@ -104,16 +104,13 @@ def held_by_server(view: SiteView) -> frozenset[IPv4Address]:
 
 def leased_to_server(view: SiteView) -> tuple[IPv4Address, ...]:
     """Give the addresses that the router's leases have for the server's MAC address."""
-    leases = (entry.values for entry in view.of(Role.ROUTER).of(Kind.LEASE) if entry.values is not None)
+    leases = (entry.values for entry in view.of(Role.ROUTER).held(Lease))
     return tuple(lease.address for lease in leases if view.server_mac and lease.mac == view.server_mac)
 
 
 def public_addresses(view: SiteView) -> list[tuple[IPv4Address, str, str]]:
     """Give what others see as our address, asked from the home: address, source, exhibit."""
-    seen: list[tuple[IPv4Address, str, str]] = []
-    for entry in view.of(Role.OUTSIDE).of(Kind.ECHO):
-        echo: Echo = entry.values
-        seen.append((echo.address, echo.source, entry.exhibit))
+    seen = [(e.values.address, e.values.source, e.exhibit) for e in view.of(Role.OUTSIDE).held(Echo)]
     plex = view.of(Role.PLEX)
     address = ipv4(plex.text("plex.public_address"))
     if address is not None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from plexops.model.change import Action, Change, project
 from plexops.model.packets import Box
-from plexops.model.resources.passage import Passage
-from plexops.model.resources.port_forward import PortForward
+from plexops.model.resources import FirewallRule, Passage, PortForward
 from plexops.model.snapshot import Kind, Snapshot
 from plexops.packets.projection import with_accept, with_forward, with_host_accept, without
 from plexops.runbook.way_in import is_rule_of
@@ -25,8 +24,7 @@ def _box_after(box: Box, change: Change) -> Box:
     if change.kind not in (Kind.PORT_FORWARD, Kind.PASSAGE, Kind.FIREWALL_RULE):
         return box
     if change.kind is Kind.FIREWALL_RULE:
-        port = None if want is None else want.port
-        return box if port is None else with_host_accept(box, port, change.key)
+        return with_host_accept(box, want.port, change.key) if isinstance(want, FirewallRule) else box
     if before is not None:
         box = without(box, lambda rule: is_rule_of(rule, before))
     if isinstance(want, PortForward) and want.enabled and want.address is not None:

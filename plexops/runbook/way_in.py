@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from ipaddress import IPv4Address, IPv6Address
+from typing import TypeVar
 
 from msgspec import Struct
 
@@ -18,6 +19,8 @@ from plexops.packets.projection import with_host_accept
 from plexops.packets.reach import PUBLIC_V4, PUBLIC_V6, Answer, AnswerKind, Asked, Target, who_reaches
 from plexops.packets.why import Reason, Why, translated_by, why_not
 from plexops.runbook.view import SiteView, ipv4
+
+T = TypeVar("T")
 
 
 class WayIn(Struct, frozen=True):
@@ -219,7 +222,7 @@ def admits(rule: Rule, port: int) -> bool:
     return Verdict.ACCEPT in rule.effects and any(intersect(numbers, ((port, port),)) for numbers in ports)
 
 
-def entry_of(rule: Rule | None, entries: Sequence[Entry]) -> Entry | None:
+def entry_of(rule: Rule | None, entries: Sequence[Entry[T]]) -> Entry[T] | None:
     """Give the entry of which a rule was made; None where there is none that a write could touch."""
     return None if rule is None else next((entry for entry in entries if is_rule_of(rule, entry)), None)
 

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
+from msgspec import Struct, to_builtins
+
 from plexops.model.errors import PlexopsError, Problem
-from plexops.model.exchange import Call, Json, Look, Read, Reply
+from plexops.model.exchange import Call, Command, Look, Read, Reply
+from plexops.structs import to_plain
 from plexops.transport.link import ReadLink
 from plexops.transport.problems import failure
 
@@ -46,6 +48,28 @@ def file_of(folder: Path, device: str) -> Path:
     return folder / f"{quote(device, safe='')}.jsonl"
 
 
+class NatPmpAnswer(Struct, frozen=True, omit_defaults=True):
+    """What came back of one read. Of an answer that holds a secret only its status is kept: `withheld`."""
+
+    status: int | None
+    body: str = ""
+    stderr: str = ""
+    whole: bool = True
+    date: str = ""
+    withheld: bool = False
+    problems: tuple[Problem, ...] = ()
+
+
+class Exchange(Struct, frozen=True, omit_defaults=True):
+    """One line of a recording: the questions of one `ask`, and either the replies or `problems` and their `status`."""
+
+    identity: str
+    reads: tuple[dict[str, object], ...]
+    replies: tuple[NatPmpAnswer, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    status: int | None = None
+
+
 class RecordingLink:
     """A link that also writes down what passes through it."""
 
@@ -63,20 +87,18 @@ class RecordingLink:
         try:
             replies = self._link.ask(reads)
         except PlexopsError as error:
-            self._write(
-                reads, {"status": int(error.status), "problems": [problem_json(p) for p in error.problems]}
-            )
+            self._write(Exchange(self.identity, _keys(reads), (), error.problems, int(error.status)))
             raise
-        kept = [_reply_json(read, reply) for read, reply in zip(reads, replies, strict=True)]
-        self._write(reads, {"replies": kept})
+        kept = tuple(_told(read, reply) for read, reply in zip(reads, replies, strict=True))
+        self._write(Exchange(self.identity, _keys(reads), kept))
         return replies
 
     def close(self) -> None:
         """Close the link."""
         self._link.close()
 
-    def _write(self, reads: Sequence[Read], outcome: Mapping[str, Any]) -> None:
-        line = {"identity": self.identity, "reads": [read_key(read) for read in reads], **outcome}
+    def _write(self, exchange: Exchange) -> None:
+        line = to_builtins(exchange)
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
         try:
             descriptor = os.open(self._file, flags, 0o600)
@@ -91,50 +113,23 @@ class RecordingLink:
             ) from None
 
 
-def read_key(read: Read) -> dict[str, Any]:
+def read_key(read: Read) -> dict[str, object]:
     """Give what makes two reads the same question: their request. Its id, limits and use are the driver's."""
-    if isinstance(read.ask, Call):
-        return {
-            "method": read.ask.method,
-            "path": read.ask.path,
-            "query": [list(pair) for pair in read.ask.query],
-            "body": plain(read.ask.body),
-            "accept": read.ask.accept,
-        }
-    if isinstance(read.ask, Look):
-        detail = {"detail": read.ask.detail} if read.ask.detail else {}
-        return {"look": str(read.ask.kind), "target": read.ask.target, **detail}
-    return {"command": read.ask.text}
+    match read.ask:
+        case Call(method=method, path=path, query=query, body=body, accept=accept):
+            sent = to_builtins(body, enc_hook=to_plain)
+            return {"method": method, "path": path, "query": query, "body": sent, "accept": accept}
+        case Look(kind=kind, target=target, detail=detail):
+            return {"look": kind, "target": target, **({"detail": detail} if detail else {})}
+        case Command(text=text):
+            return {"command": text}
 
 
-def _reply_json(read: Read, reply: Reply) -> dict[str, Any]:
+def _keys(reads: Sequence[Read]) -> tuple[dict[str, object], ...]:
+    return tuple(read_key(read) for read in reads)
+
+
+def _told(read: Read, reply: Reply) -> NatPmpAnswer:
     if read.secret:
-        return {"status": reply.status, "withheld": True}
-    date = {"date": reply.date} if reply.date else {}
-    return {
-        "status": reply.status,
-        "body": reply.body,
-        "stderr": reply.stderr,
-        "whole": reply.whole,
-        **date,
-    }
-
-
-def problem_json(problem: Problem) -> dict[str, Any]:
-    """Give a problem of a device as JSON; places in files do not occur here."""
-    return {
-        "code": problem.code,
-        "reason": problem.reason,
-        "cure": problem.cure,
-        "where": problem.where,
-        "detail": list(problem.detail),
-    }
-
-
-def plain(value: Json) -> Any:
-    """Give JSON of dicts and lists alone."""
-    if isinstance(value, Mapping):
-        return {name: plain(item) for name, item in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [plain(item) for item in value]
-    return value
+        return NatPmpAnswer(reply.status, withheld=True)
+    return NatPmpAnswer(reply.status, reply.body, reply.stderr, reply.whole, reply.date)

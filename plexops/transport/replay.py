@@ -6,15 +6,14 @@ import json
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from plexops.model.errors import PlexopsError, Problem
+from msgspec import convert
+
+from plexops.model.errors import PlexopsError
 from plexops.model.exchange import Read, Reply, shown
 from plexops.model.status import ExitStatus
 from plexops.transport.problems import failure
-from plexops.transport.record import MANIFEST, SCHEMA, file_of, read_key
-
-_Outcome = dict[str, Any]
+from plexops.transport.record import MANIFEST, SCHEMA, Exchange, NatPmpAnswer, file_of, read_key
 
 
 class ReplayLink:
@@ -54,19 +53,19 @@ class ReplayLink:
                 *(f"{read.id}: {shown(read.ask)}" for read in unknown[:5]),
             )
         outcomes = [_next(self._outcomes.get(_key(read_key(read)))) for read in reads]
-        for outcome in outcomes:
-            if "problems" in outcome:
-                raise _error(outcome)
+        for told in outcomes:
+            if told.problems:
+                raise PlexopsError(told.problems, ExitStatus(told.status or 0))
         self._identity = self._recorded_identity
-        return tuple(_reply(read, outcome) for read, outcome in zip(reads, outcomes, strict=True))
+        return tuple(_reply(read, told) for read, told in zip(reads, outcomes, strict=True))
 
     def close(self) -> None:
         """Nothing is open."""
 
 
-def _load(folder: Path, device: str) -> tuple[str, dict[str, deque[_Outcome]]]:
+def _load(folder: Path, device: str) -> tuple[str, dict[str, deque[NatPmpAnswer]]]:
     identity = ""
-    outcomes: dict[str, deque[_Outcome]] = {}
+    outcomes: dict[str, deque[NatPmpAnswer]] = {}
     try:
         if json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["schema"] != SCHEMA:
             raise failure(
@@ -78,11 +77,12 @@ def _load(folder: Path, device: str) -> tuple[str, dict[str, deque[_Outcome]]]:
         path = file_of(folder, device)
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
         for line in lines:
-            exchange = json.loads(line)
-            identity = exchange["identity"] or identity
-            results = exchange["replies"] if "replies" in exchange else _failed(exchange)
-            for key, result in zip(exchange["reads"], results, strict=True):
-                outcomes.setdefault(_key(key), deque()).append(result)
+            exchange = convert(json.loads(line), Exchange)
+            identity = exchange.identity or identity
+            failed = NatPmpAnswer(exchange.status, problems=exchange.problems)
+            results = (failed,) * len(exchange.reads) if exchange.problems else exchange.replies
+            for key, told in zip(exchange.reads, results, strict=True):
+                outcomes.setdefault(_key(key), deque()).append(told)
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise failure(
             "PLX-D302",
@@ -93,38 +93,16 @@ def _load(folder: Path, device: str) -> tuple[str, dict[str, deque[_Outcome]]]:
     return identity, outcomes
 
 
-def _failed(exchange: _Outcome) -> list[_Outcome]:
-    return [{"problems": exchange["problems"], "status": exchange["status"]}] * len(exchange["reads"])
-
-
-def _key(read: dict[str, Any]) -> str:
+def _key(read: dict[str, object]) -> str:
     return json.dumps(read, sort_keys=True)
 
 
-def _next(outcomes: deque[_Outcome] | None) -> _Outcome:
+def _next(outcomes: deque[NatPmpAnswer] | None) -> NatPmpAnswer:
     if outcomes is None:
-        return {"status": None, "body": "", "stderr": "it is not in the recording", "whole": False}
+        return NatPmpAnswer(None, stderr="it is not in the recording", whole=False)
     return outcomes.popleft() if len(outcomes) > 1 else outcomes[0]
 
 
-def _error(outcome: _Outcome) -> PlexopsError:
-    problems = [
-        Problem(
-            code=p["code"], reason=p["reason"], cure=p["cure"], where=p["where"], detail=tuple(p["detail"])
-        )
-        for p in outcome["problems"]
-    ]
-    return PlexopsError(problems, ExitStatus(outcome["status"]))
-
-
-def _reply(read: Read, outcome: _Outcome) -> Reply:
-    if outcome.get("withheld"):
-        return Reply(read.id, outcome["status"], "", whole=False)
-    return Reply(
-        read.id,
-        outcome["status"],
-        outcome["body"],
-        outcome["stderr"],
-        outcome["whole"],
-        outcome.get("date", ""),
-    )
+def _reply(read: Read, told: NatPmpAnswer) -> Reply:
+    whole = told.whole and not told.withheld
+    return Reply(read.id, told.status, told.body, told.stderr, whole, told.date)

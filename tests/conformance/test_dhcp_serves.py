@@ -11,6 +11,7 @@ from plexops.lab.routers.openwrt_dnsmasq import OWN_DNSMASQ
 from plexops.model.change import Action, is_done
 from plexops.model.exchange import Read, Reply
 from plexops.model.finding import FindingStatus
+from plexops.model.resources.dhcp_reservation import Reservation
 from plexops.model.snapshot import Kind, KindState
 from plexops.structs import replace
 from tests.conformance.conformance_bench import (
@@ -55,7 +56,7 @@ def test_a_question_about_it_that_fails_leaves_it_unknown(family: Family) -> Non
             -1 if family == "opnsense-kea" else 0
         ].spec
         assert spec.serves is not None
-        (fact,) = (f for f in device.driver.profile.profile.facts if f.name == spec.serves.fact)
+        fact = device.driver.profile.profile.facts[spec.serves.fact]
         for read in fact.reads:
 
             def fails(asked: Read, reply: Reply, read: str = read) -> Reply:
@@ -132,7 +133,7 @@ def test_a_server_that_died_of_a_write_does_not_show_it_as_made(family: Family) 
         after = device.look()
         assert any(complaints), "the write itself says that its server did not stay up"
         assert not device.router.reservations()
-        assert any(MAC in entry.values.macs for entry in after.of(Kind.DHCP_RESERVATION) if entry.values)
+        assert any(MAC in entry.values.macs for entry in after.held(Reservation))
         assert after.state(Kind.DHCP_RESERVATION) is KindState.UNKNOWN
         assert not is_done(create, after)
         assert device.undo(create).state(Kind.DHCP_RESERVATION) is KindState.PRESENT

@@ -92,6 +92,7 @@ def make_and_undo(at: Bench, wanted: Change, script: Script) -> list[str]:
     assert is_done(wanted, then)
     assert changed(at.family, before, at.export())[0] == []
     if wanted.kind is Kind.PORT_FORWARD and at.family in NAMES_ITS_FORWARD:
+        assert isinstance(wanted.want, PortForward)
         assert name_of_our_forward(at) == wanted.want.name
     back = inverse(wanted)
     assert back is not None
@@ -255,12 +256,12 @@ def test_a_house_full_of_hostile_names_is_read_entry_by_entry(family: Family) ->
         snapshot = at.look()
         assert snapshot.state(Kind.PORT_FORWARD) is KindState.PRESENT, snapshot.reasons
         entries = snapshot.of(Kind.PORT_FORWARD)
-        ports = [str(e.values.external_port) for e in entries if e.values is not None]
+        ports = [str(e.values.external_port) for e in snapshot.held(PortForward)]
         for number, name in enumerate(typed):
             assert ports.count(str(20000 + number)) == 1, name
         assert [e.label for e in entries if e.owner.ours] == []
         if family != "linux":  # the household there wrote what nft can hold
-            labels = {str(e.values.external_port): e.label for e in entries if e.values is not None}
+            labels = {str(e.values.external_port): e.label for e in snapshot.held(PortForward)}
             assert [labels[str(20000 + n)] for n in range(len(typed))] == list(typed)
         wanted = creating(FORWARD)
         make_and_undo(at, wanted, at.driver.script(wanted, snapshot))

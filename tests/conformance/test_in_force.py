@@ -10,6 +10,7 @@ from plexops.lab.base import ForwardSeed
 from plexops.model.change import Action, Change, Shown, inverse, is_done, is_undone
 from plexops.model.exchange import Call, Read, Reply
 from plexops.model.finding import FindingStatus
+from plexops.model.resources.port_forward import PortForward
 from plexops.model.snapshot import Kind, KindState, Role
 from plexops.runbook.guards.case import Case
 from plexops.runbook.guards.circumstances import nothing_pending
@@ -60,7 +61,7 @@ def _updated(device: Bench) -> Change:
 
 
 def _adopted(device: Bench) -> Change:
-    entry = next(e for e in device.look().of(Kind.PORT_FORWARD) if e.label == "git over ssh")
+    entry = next(e for e in device.look().held(PortForward) if e.label == "git over ssh")
     return change(Action.ADOPT, Kind.PORT_FORWARD, replace(entry.values, address=NEW), entry, "address")
 
 
@@ -158,7 +159,7 @@ def test_without_pfs_own_list_what_acts_is_unknown(body: str) -> None:
 
 def test_another_order_than_pfs_is_seen() -> None:
     with bench("opnsense", AMID) as device:
-        rows = [e for e in device.look().of(Kind.PORT_FORWARD) if e.values.enabled]
+        rows = [e for e in device.look().held(PortForward) if e.values.enabled]
         call = Call(
             "POST", f"/api/firewall/d_nat/set_rule/{rows[-1].handle}", body={"rule": {"sequence": "1"}}
         )

@@ -27,6 +27,7 @@ from plexops.model.change import Change, find, inverse, is_done
 from plexops.model.exchange import Ask, Call, Command, Read, Reply, Script, Write
 from plexops.model.finding import FindingStatus
 from plexops.model.plan import GUARD_NAMES, GuardVerdict, Step, authorize
+from plexops.model.resources.port_forward import PortForward
 from plexops.model.secret import Secret
 from plexops.model.snapshot import Kind, KindState, Role, Snapshot
 from plexops.model.values import Endpoint
@@ -149,7 +150,7 @@ def test_make_and_undo_over_real_links_gives_the_first_export_back(
             assert findings_of(wanted, at.look(), at.driver)[0].status is FindingStatus.OK
         assert changed(family, before, at.home.export("router"))[0] == []
         if family in ("openwrt", "linux"):  # the families that write the name
-            forward = next(e for e in at.look().of(Kind.PORT_FORWARD) if e.owner.key == "plex")
+            forward = next(e for e in at.look().held(PortForward) if e.owner.key == "plex")
             assert forward.values.name == NASTY
         for change in reversed(made):
             at.undo(change)

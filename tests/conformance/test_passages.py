@@ -13,6 +13,7 @@ from plexops.lab.base import Packet
 from plexops.lab.routers.linux import LinuxRouter
 from plexops.model.change import Action, is_done
 from plexops.model.finding import Finding, FindingStatus
+from plexops.model.resources.passage import Passage
 from plexops.model.snapshot import Kind, Role
 from plexops.structs import replace
 from tests.conformance.conformance_bench import (
@@ -83,7 +84,9 @@ def test_of_two_chains_that_drop_one_that_a_person_opened_needs_only_ours(at: Be
     at.run("nft insert rule inet filter forward ct status dnat accept")
     finding = make_all(at)
     assert [c.kind for c in finding.changes] == [Kind.PORT_FORWARD, Kind.PASSAGE]
-    assert finding.changes[1].want.chain == "inet second f"
+    want = finding.changes[1].want
+    assert isinstance(want, Passage)
+    assert want.chain == "inet second f"
     assert arrives(at)
     assert at.finding(WANTED).status is FindingStatus.OK
 

@@ -491,7 +491,7 @@ def test_hostile_comments_of_others_are_read_and_left_alone() -> None:
     assert len(rules) > 200
     with host(*rules) as at:
         before = at.export()
-        found = {e.values.port: e.label for e in at.look().of(Kind.FIREWALL_RULE) if e.values.port >= 20000}
+        found = {e.values.port: e.label for e in at.look().held(FirewallRule) if e.values.port >= 20000}
         assert {rule.port: rule.comment for rule in rules} == {
             str(port): text for port, text in found.items()
         }

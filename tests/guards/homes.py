@@ -57,7 +57,7 @@ class Home(Struct, frozen=True):
     def named(self) -> int | None:
         """The one port that may come to reach the host."""
         wanted = (t for t in self.tasks if t.kind is Kind.PORT_FORWARD and t.state is State.PRESENT)
-        return next((t.want.external_port.single for t in wanted), None)
+        return next((t.want.external_port.single for t in wanted if isinstance(t.want, PortForward)), None)
 
     def __str__(self) -> str:
         """What is in it besides what every home has."""

@@ -14,6 +14,7 @@ from plexops.drivers.rulesets.uci import NOT_LOADED, configured, not_in_force
 from plexops.model.errors import PlexopsError
 from plexops.model.intervals import EMPTY
 from plexops.model.packets import Box, TranslateDestination
+from plexops.model.profile import Configured
 from plexops.packets.reach import who_reaches
 from plexops.packets.why import Why, why_not
 from plexops.parsers.base import Row
@@ -154,7 +155,7 @@ def test_what_was_loaded_before_stays_where_nft_refuses_the_configuration() -> N
 def test_a_profile_names_a_read_that_is_there() -> None:
     profile = load_profile("openwrt", Path())
     assert profile.packets is not None
-    wrong = replace(profile.packets, configured=("fire", "uci"))
+    wrong = replace(profile.packets, configured=Configured("fire", "uci"))
     with pytest.raises(PlexopsError, match="there is no read 'fire'"):
         compile_profile(replace(profile, packets=wrong))
 

@@ -168,7 +168,7 @@ def box(name: str, loaded: str = "") -> Box:
         "arp": Answer(_ARP),
         "firewall": Answer(shown(cases()[name])),
     }
-    made = build_box("netfilter", BoxInput(answers, "router", "eth1"), ("firewall", "uci"))
+    made = build_box("netfilter", BoxInput(answers, "router", "eth1"), "firewall")
     return replace(made, addresses=ADDRESSES, routes=ROUTES)
 
 

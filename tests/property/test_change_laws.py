@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from ipaddress import IPv4Address
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,7 +13,10 @@ from plexops.model.change import Action, Change, Shown, beside, find, inverse, i
 from plexops.model.change_json import change_from_json, change_to_json
 from plexops.model.resources import KINDS
 from plexops.model.resources.dhcp_reservation import Reservation
+from plexops.model.resources.firewall_rule import FirewallRule
+from plexops.model.resources.port_forward import PortForward
 from plexops.model.snapshot import FOREIGN, Entry, Kind, KindState, Owner, Role, Snapshot
+from plexops.model.values import Ports
 from plexops.structs import replace
 from tests.property.test_guards_property import FORWARDS, MAC_SETS, VALUES
 
@@ -196,11 +200,45 @@ def test_a_change_survives_the_journal(home: tuple[Snapshot, Change], back: bool
     written = (inverse(change) if back else change) or change
     text = json.dumps(change_to_json(written))
     read = change_from_json(json.loads(text))
-    assert change_to_json(read) == json.loads(text)
-    stripped = replace(written, place=None, task="")
-    if stripped.before is not None:
-        stripped = replace(stripped, before=replace(stripped.before, exhibit=""))
-    assert read == stripped
+    assert json.dumps(change_to_json(read)) == text
+    assert read == replace(written, place=None, task="")
+
+
+#: As plexops 0.1 wrote them into journals.
+OLD_DELETION = (
+    '{"role": "router", "kind": "port_forward", "key": "plex", "action": "delete", "before": {"kind": "port_forward", '
+    '"values": {"external_port": {"ranges": [[32500, 32500]]}, "address": "192.168.1.50", "port": {"ranges": '
+    '[[32400, 32400]]}, "protocol": "tcp", "enabled": true, "source": "any", "name": "plexops: Plex remote access"}, '
+    '"raw": {"name": "plexops: Plex remote access", "proto": ["tcp"], "src_ip": null}, "owner": "plex", "handle": '
+    '"@redirect[0]", "label": "plexops plex", "position": 3, "placed": true}, "want": null, "fields": [], "raw": {}, '
+    '"at": null}'
+)
+OLD_RULE = (
+    '{"role": "server", "kind": "firewall_rule", "key": "plex", "action": "create", "before": null, "want": {"port": '
+    '32400}, "fields": [], "raw": {}}'
+)
+
+
+def test_journals_of_version_0_1_stay_readable() -> None:
+    deleted, made = (change_from_json(json.loads(text)) for text in (OLD_DELETION, OLD_RULE))
+    forward = PortForward(
+        Ports.of(32500), IPv4Address("192.168.1.50"), Ports.of(32400), name="plexops: Plex remote access"
+    )
+    raw = {"name": "plexops: Plex remote access", "proto": ("tcp",), "src_ip": None}
+    held = Entry(Kind.PORT_FORWARD, forward, raw, Owner("plex"), "@redirect[0]", "", 3, "plexops plex", True)
+    assert deleted == Change(Role.ROUTER, Kind.PORT_FORWARD, "plex", Action.DELETE, held)
+    # Its rules were for both families.
+    assert made == Change(
+        Role.SERVER, Kind.FIREWALL_RULE, "plex", Action.CREATE, want=FirewallRule(32400, over_ipv6=True)
+    )
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"want": {"port": "32400"}}, {"want": 7}, {"action": "burn"}, {"kind": "wan"}]
+)
+def test_what_is_no_change_is_refused_with_where_it_is_none(wrong: dict[str, object]) -> None:
+    with pytest.raises((ValueError, KeyError)):
+        change_from_json(json.loads(OLD_RULE) | wrong)
 
 
 @given(st.integers(0, 2**32 - 1).map(IPv4Address))

@@ -277,8 +277,7 @@ def test_what_all_guards_let_pass_exposes_nothing_new(case: Case) -> None:
             assert reached(case.before, port, sender) or not reached(case.after, port, sender)
     for change in case.changes:
         want = change.want
-        opens = change.kind is Kind.PORT_FORWARD and want is not None and want.enabled
-        if opens:
+        if isinstance(want, PortForward) and want.enabled:
             assert want.external_port.single is not None
             assert 1024 <= want.external_port.single != PLEX_PORT
             assert (want.address, want.port.single, str(want.protocol)) == (

@@ -13,6 +13,7 @@ from plexops.config.resolve import resolve
 from plexops.config.yaml import parse_yaml
 from plexops.engine.decide.offline_check import problems_on_paper
 from plexops.model.errors import PlexopsError
+from plexops.model.resources.port_forward import PortForward
 from plexops.model.values import PLEX_PORT, Ports
 from tests.unit.config.playbook_text import playbook_of
 
@@ -59,7 +60,8 @@ def external_port(written: str, folder: Path = Path()) -> Ports | None:
     except PlexopsError as error:
         return None if all(problem.place is not None for problem in error.problems) else Ports.of(0)
     (task,) = site.tasks
-    found: Ports = task.want.external_port
+    assert isinstance(task.want, PortForward)
+    found = task.want.external_port
     port = found.single
     assert port is not None
     refused = problems_on_paper(site, folder)

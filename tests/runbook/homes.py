@@ -103,7 +103,7 @@ def healthy(*chains: Chain) -> SiteView:
     return view.with_snapshot(replace(outside, facts=told, kinds=kinds))
 
 
-def tried(answer: ProbeAnswer, vantage: str = "vps", port: int = 32500) -> Entry:
+def tried(answer: ProbeAnswer, vantage: str = "vps", port: int = 32500) -> Entry[Probe]:
     """What a vantage met at the WAN address."""
     identifier = IDENTIFIER if answer is ProbeAnswer.OPEN else ""
     values = Probe(vantage, IPv4Address(WAN), port, answer, identifier)
@@ -308,7 +308,7 @@ def behind_carrier_nat(*, told: str = AT_6, closed: bool = False, listens: str =
     return with_facts(view, OUTSIDE, account__ipv6=(told,) if told else (), account__direct=())
 
 
-def tried_over_ipv6(answer: ProbeAnswer, at: str = PLEX_6) -> Entry:
+def tried_over_ipv6(answer: ProbeAnswer, at: str = PLEX_6) -> Entry[Probe]:
     identifier = IDENTIFIER if answer is ProbeAnswer.OPEN else ""
     values = Probe("vps", IPv6Address(at), 32400, answer, identifier)
     return Entry(Kind.PROBE, values, {}, FOREIGN, "vps", "outside.probe.vps.ipv6")

@@ -13,6 +13,7 @@ from plexops.cli.options import NO_CLUSTER, given_words, with_files, with_run, w
 
 if TYPE_CHECKING:
     from plexops.cli.progress import Progress
+    from plexops.engine.tell.plan_file import PlanFile
     from plexops.model.plan import Plan
     from plexops.model.run import SiteReport
 
@@ -85,7 +86,7 @@ def command(**options: Any) -> int:
         adopt=frozenset(options["adopt"]),
         approve=None if options["dry_run"] else approval(options, progress),
         exit_code_for_changes=options["exit_code"],
-        saved=None if saved is None else saved["basis"],
+        saved=None if saved is None else saved.basis,
         save_plan=options["out"],
         given=given_words(options),
         names_site=len(homes) > 1 or bool(options["limit"]),
@@ -119,7 +120,7 @@ def require_approver(options: dict[str, Any]) -> None:
         )
 
 
-def take_plan_file(options: dict[str, Any]) -> dict[str, Any] | None:
+def take_plan_file(options: dict[str, Any]) -> PlanFile | None:
     """Take a plan file out of the playbooks. It is a claim: its digest has to be the approved one.
 
     Raises PlexopsError for a file that was edited, and click.UsageError where --approve is missing.

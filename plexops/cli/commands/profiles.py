@@ -88,9 +88,9 @@ def describe(profile: Profile) -> str:
     text = f"{profile.name}  {profile.title}\nspeaks {profile.speaks}, own undo: {window_word(profile)}\n\n"
     text += table(rows, indent=2)
     if profile.params:
-        params = [(param.name, param.default, param.means) for param in profile.params.values()]
+        params = [(name, param.default, param.means) for name, param in profile.params.items()]
         text += "\nparams (router: {params: {…}})\n" + table(params, indent=2)
-    facts = ", ".join(fact.name for fact in profile.facts if not fact.name.startswith("x."))
+    facts = ", ".join(name for name in profile.facts if not name.startswith("x."))
     text += f"\nfacts  {facts or 'none'}\n"
     text += "\nverified\n" + (
         table([(v.firmware, v.on, v.how) for v in profile.verified], indent=2) or "  nowhere yet\n"
@@ -116,7 +116,7 @@ def _unknown(profile: Profile, snapshot: Snapshot) -> list[tuple[str, str]]:
     """Give what the profile should have understood and did not, each with its reason."""
     kinds = [str(kind) for kind, state in snapshot.kinds.items() if state == "unknown"]
     kinds += [str(entry.kind) for entry in snapshot.entries if entry.values is None]
-    facts = [fact.name for fact in profile.facts if fact.name not in snapshot.facts]
+    facts = [name for name in profile.facts if name not in snapshot.facts]
     return [(name, snapshot.reasons.get(name, "")) for name in dict.fromkeys((*kinds, *facts))]
 
 

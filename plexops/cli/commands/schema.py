@@ -46,7 +46,7 @@ def document(name: str) -> dict[str, Any]:
     from plexops.config.allowed import config_schema
     from plexops.config.answers_file import told_schema
     from plexops.config.playbook_schema import playbook_schema
-    from plexops.config.profile_schema import profile_schema
+    from plexops.config.profile import profile_schema
     from plexops.config.schemas import inventory_schema
 
     makers = {

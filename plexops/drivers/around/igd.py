@@ -11,6 +11,7 @@ from ipaddress import AddressValueError, IPv4Address
 from msgspec import Struct
 
 from plexops.model.entries import UpnpMapping
+from plexops.model.errors import WhyNot
 from plexops.model.exchange import Look, LookKind, Read, Reply
 from plexops.model.igd import SSDP_GROUP, Service
 from plexops.model.quick import SeenGateway
@@ -109,22 +110,22 @@ class IgdDriver(Struct, frozen=True):
     box: Box
     seconds: float = ANSWER_SECONDS
 
-    def describe(self) -> Generator[Sequence[Read], Sequence[Reply], Described | str]:
+    def describe(self) -> Generator[Sequence[Read], Sequence[Reply], Described | WhyNot]:
         """Ask what the box is, and nothing else; return why that cannot be read where it cannot."""
         look = Look(LookKind.IGD, self.box.location)
         (reply,) = yield (Read("igd.description", look, seconds=self.seconds),)
         try:
             if _silent(reply):
-                return f"its description cannot be read ({_silent(reply)})"
+                return WhyNot(f"its description cannot be read ({_silent(reply)})")
             return parse_description(reply.body, self.box.location)
         except (ParseError, ValueError) as error:
-            return f"its description cannot be read ({error})"
+            return WhyNot(f"its description cannot be read ({error})")
 
     def ask(self) -> Asking:
         """Ask what the box is, for its address on the internet side and for its mappings."""
         described = yield from self.describe()
-        if isinstance(described, str):
-            return IgdAnswer(why=described)
+        if isinstance(described, WhyNot):
+            return IgdAnswer(why=described.text)
         known = [(kind, url) for kind, url in described.services if kind in _SERVICES][:_MOST_SERVICES]
         if not known:
             return IgdAnswer(described, why="it describes no connection to the internet")
@@ -171,8 +172,8 @@ class IgdDriver(Struct, frozen=True):
                 held = _place(reply)
                 if held is None:
                     return tuple(found), True, ""
-                if isinstance(held, str):
-                    return tuple(found) or None, False, held
+                if isinstance(held, WhyNot):
+                    return tuple(found) or None, False, held.text
                 if held.enabled:
                     found.append((place, held.mapping))
             first += count
@@ -202,15 +203,15 @@ def _wan(reply: Reply, described: Described) -> IgdAnswer:
     return IgdAnswer(described, address, asked=reply.id)
 
 
-def _place(reply: Reply) -> IgdMapping | str | None:
+def _place(reply: Reply) -> IgdMapping | WhyNot | None:
     """Read one place of the table: a mapping, why it cannot be read, or None behind the end."""
     if _silent(reply):
-        return f"its mappings cannot be read ({_silent(reply)})"
+        return WhyNot(f"its mappings cannot be read ({_silent(reply)})")
     try:
         if reply.status == 200:
             return parse_mapping(reply.body)
         if is_end_of_table(reply.body):
             return None
     except ParseError as error:
-        return f"its mappings cannot be read ({error})"
-    return f"it did not list its mappings (status {reply.status})"
+        return WhyNot(f"its mappings cannot be read ({error})")
+    return WhyNot(f"it did not list its mappings (status {reply.status})")

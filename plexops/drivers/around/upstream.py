@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from plexops.drivers.around.igd import IgdDriver, found_boxes, search
 from plexops.drivers.base import Observation
+from plexops.model.errors import WhyNot
 from plexops.model.exchange import Look, LookKind, Read, Reply
 from plexops.model.snapshot import Fact, Role, Snapshot
 from plexops.parsers.igd import Described
@@ -58,8 +59,8 @@ class UpstreamDriver(Struct, frozen=True):
         )
 
 
-def _named(described: Described | str) -> str:
-    if isinstance(described, str):
+def _named(described: Described | WhyNot) -> str:
+    if isinstance(described, WhyNot):
         return ""
     title, model = described.title, described.model
     if title and model and model.casefold() not in title.casefold():

@@ -13,6 +13,7 @@ from msgspec import Struct
 from plexops.drivers.base import Observation
 from plexops.drivers.plex.answers import flag, port
 from plexops.languages.plex_tv import RESOURCES
+from plexops.model.errors import WhyNot
 from plexops.model.exchange import Only, Read, Reply
 from plexops.model.snapshot import Fact, FactValue, Role, Snapshot
 from plexops.model.values import Endpoint, is_public
@@ -49,8 +50,8 @@ class AccountDriver(Struct, frozen=True):
             reason = f"plex.tv does not show it for this token (status {reply.status})"
             return Snapshot(Role.OUTSIDE, reasons=MappingProxyType({NO_ACCESS: reason}))
         found = _facts(reply)
-        if isinstance(found, str):
-            return self.not_asked(found)
+        if isinstance(found, WhyNot):
+            return self.not_asked(found.text)
         facts = {name: Fact(name, value, f"outside.{reply.id}") for name, value in found.items()}
         return Snapshot(Role.OUTSIDE, MappingProxyType(facts))
 
@@ -59,24 +60,24 @@ class AccountDriver(Struct, frozen=True):
         return Snapshot(Role.OUTSIDE, reasons=MappingProxyType({_LISTED: reason}))
 
 
-def _facts(reply: Reply) -> dict[str, FactValue] | str:
+def _facts(reply: Reply) -> dict[str, FactValue] | WhyNot:
     """Read the list, of which the transport left this server's rows alone; or say why it is unknown."""
     if not reply.whole:
-        return "the answer was cut off"
+        return WhyNot("the answer was cut off")
     if reply.status != 200:
-        return f"plex.tv answered with status {reply.status}"
+        return WhyNot(f"plex.tv answered with status {reply.status}")
     try:
         rows = json.loads(reply.body)
     except (ValueError, RecursionError):
         rows = None
     if not isinstance(rows, list) or len(rows) > 1:
-        return "the answer is not understood"
+        return WhyNot("the answer is not understood")
     if not rows:
         return {_LISTED: False}
     try:
         return _of_row(rows[0])
     except (KeyError, TypeError, ValueError):
-        return "the answer is not understood"
+        return WhyNot("the answer is not understood")
 
 
 def _of_row(row: Mapping[str, Any]) -> dict[str, FactValue]:

@@ -8,6 +8,7 @@ from ipaddress import ip_address
 from types import MappingProxyType
 from xml.etree import ElementTree as ET
 
+from plexops.model.errors import WhyNot
 from plexops.model.exchange import Reply
 from plexops.model.snapshot import Fact, FactValue
 
@@ -77,31 +78,31 @@ def refusal(status: int | None, *, token: bool) -> str:
     return f"Plex wants the owner's token, and none was sent (status {status})"
 
 
-def document(reply: Reply, tag: str, *, token: bool) -> ET.Element | str:
+def document(reply: Reply, tag: str, *, token: bool) -> ET.Element | WhyNot:
     """Give an answer's root element, or why there is none. Documents with a DOCTYPE are refused."""
     asked = f"GET {_PATHS.get(reply.id, reply.id)}"
     if not reply.whole:
-        return f"the answer to {asked} was cut off"
+        return WhyNot(f"the answer to {asked} was cut off")
     if refused := refusal(reply.status, token=token):
-        return refused
+        return WhyNot(refused)
     if reply.status != 200:
-        return f"Plex answered {asked} with status {reply.status}"
+        return WhyNot(f"Plex answered {asked} with status {reply.status}")
     if "<!DOCTYPE" in reply.body or "<!ENTITY" in reply.body:
-        return f"the answer to {asked} is not Plex's"
+        return WhyNot(f"the answer to {asked} is not Plex's")
     try:
         root = ET.fromstring(reply.body)  # noqa: S314 - no DOCTYPE, and at most 2 MB
     except (ET.ParseError, ValueError, LookupError) as reason:
-        return f"the answer to {asked} is not understood: {reason}"
-    return root if root.tag == tag else f"the answer to {asked} is not Plex's"
+        return WhyNot(f"the answer to {asked} is not understood: {reason}")
+    return root if root.tag == tag else WhyNot(f"the answer to {asked} is not Plex's")
 
 
 def read_words(
-    words: Mapping[str, tuple[str, Reader]], root: ET.Element | str, exhibit: str
+    words: Mapping[str, tuple[str, Reader]], root: ET.Element | WhyNot, exhibit: str
 ) -> tuple[dict[str, Fact], dict[str, str]]:
     """Give the facts of one element's attributes, and why others are unknown. What is not said has no reason."""
     facts: dict[str, Fact] = {}
-    if isinstance(root, str):
-        return facts, dict.fromkeys(words, root)
+    if isinstance(root, WhyNot):
+        return facts, dict.fromkeys(words, root.text)
     reasons: dict[str, str] = {}
     for name, (attribute, read) in words.items():
         # Plex leaves out the error where there is none.

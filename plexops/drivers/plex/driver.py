@@ -17,6 +17,7 @@ from msgspec import Struct
 from plexops.drivers.base import Observation, Unrenderable
 from plexops.drivers.plex.answers import ACCOUNT, IDENTITY, Reader, document, flag, port, read_words
 from plexops.model.change import Change, inverse
+from plexops.model.errors import WhyNot
 from plexops.model.exchange import Call, Expect, Read, Reply, Script, Write
 from plexops.model.plan import shown
 from plexops.model.resources.plex_remote_access import RemoteAccess
@@ -121,14 +122,14 @@ class PlexDriver(Struct, frozen=True):
             from plexops.drivers.plex.sessions import relayed_sessions
 
             relayed = relayed_sessions(said["sessions"])
-            if isinstance(relayed, str):
-                reasons["plex.relayed_sessions"] = relayed
+            if isinstance(relayed, WhyNot):
+                reasons["plex.relayed_sessions"] = relayed.text
             else:
                 facts["plex.relayed_sessions"] = Fact("plex.relayed_sessions", relayed, "plex.sessions")
             facts |= _time(by_id)
         settings = _settings(said, by_id, twice=self.twice)
-        if isinstance(settings, str):
-            reasons[Kind.PLEX_REMOTE_ACCESS] = settings
+        if isinstance(settings, WhyNot):
+            reasons[Kind.PLEX_REMOTE_ACCESS] = settings.text
             return _snapshot(facts, (), KindState.UNKNOWN, reasons)
         if (relay := settings.get(_RELAY)) is not None:
             facts["plex.relay"] = Fact("plex.relay", relay, "plex.prefs")
@@ -161,13 +162,12 @@ class PlexDriver(Struct, frozen=True):
 
     def script(self, change: Change, now: Snapshot) -> Script:
         """Render one PUT with all the keys that differ. Raises Unrenderable."""
-        found = now.of(Kind.PLEX_REMOTE_ACCESS)
-        if len(found) != 1 or found[0].values is None:
+        found, want = now.held(RemoteAccess), change.want
+        if len(found) != 1 or not isinstance(want, RemoteAccess):
             raise Unrenderable("Plex's settings are unknown")
         back = inverse(change)
-        have: RemoteAccess = found[0].values
-        undo = () if back is None else _put(_keys(back.want, change.want))
-        return Script(writes=_put(_keys(change.want, have)), undo=tuple(shown(write) for write in undo))
+        undo = _put(_keys(back.want, want)) if back and isinstance(back.want, RemoteAccess) else ()
+        return Script(writes=_put(_keys(want, found[0].values)), undo=tuple(shown(write) for write in undo))
 
 
 def _snapshot(
@@ -192,11 +192,11 @@ def _time(replies: Mapping[str, Reply]) -> dict[str, Fact]:
     return {}
 
 
-def _subscription(said: Mapping[str, ET.Element | str]) -> dict[str, Fact]:
+def _subscription(said: Mapping[str, ET.Element | WhyNot]) -> dict[str, Fact]:
     """Tell whether the owner has Plex Pass: the server's own word, else the account's."""
     for name, attribute in (("root", "myPlexSubscription"), ("account", "subscriptionActive")):
         root = said[name]
-        word = None if isinstance(root, str) else flag(root.attrib.get(attribute, ""))
+        word = None if isinstance(root, WhyNot) else flag(root.attrib.get(attribute, ""))
         if word is not None:
             return {"plex.subscription": Fact("plex.subscription", word, f"plex.{name}")}
     return {}
@@ -219,12 +219,12 @@ _CHOICE = Pattern(r"(?P<name>[^:]+):.*\((?P<address>[0-9]{1,3}(?:\.[0-9]{1,3}){3
 _ANY = ":Any"
 
 
-def _preferred(prefs: ET.Element | str, name: str) -> dict[str, Fact]:
+def _preferred(prefs: ET.Element | WhyNot, name: str) -> dict[str, Fact]:
     """Give the address of the interface that Plex prefers, by Plex's own list; nothing where it has no list.
 
     plexapi reads the list of no setting that is text.
     """
-    rows = [] if isinstance(prefs, str) else prefs.findall(f"Setting[@id='{_INTERFACE}']")
+    rows = [] if isinstance(prefs, WhyNot) else prefs.findall(f"Setting[@id='{_INTERFACE}']")
     choices = rows[0].attrib.get("enumValues", "").split("|") if rows else []
     if not name or not choices or choices[0] != _ANY:
         return {}
@@ -237,12 +237,14 @@ def _preferred(prefs: ET.Element | str, name: str) -> dict[str, Fact]:
 
 
 def _settings(
-    said: Mapping[str, ET.Element | str], replies: Mapping[str, Reply], *, twice: bool
-) -> dict[str, str | bool | int | None] | str:
+    said: Mapping[str, ET.Element | WhyNot], replies: Mapping[str, Reply], *, twice: bool
+) -> dict[str, str | bool | int | None] | WhyNot:
     """Read the settings that count, or say why not. None: not understood. `twice`: by plexapi as well."""
     root, prefs = said["root"], said["prefs"]
-    if isinstance(root, str) or isinstance(prefs, str):
-        return root if isinstance(root, str) else str(prefs)
+    if isinstance(root, WhyNot):
+        return root
+    if isinstance(prefs, WhyNot):
+        return prefs
     rows = {row.attrib.get("id", ""): row.attrib for row in prefs}
     found = {
         name: _understood(name, rows[name]) for name in (*_READERS, *_TEXTS.values(), _SECURE) if name in rows
@@ -250,7 +252,7 @@ def _settings(
     if not twice:
         return found
     again = _by_plexapi(replies)
-    if isinstance(again, str):
+    if isinstance(again, WhyNot):
         return again
     # It takes any word for a flag that is off: what it reads otherwise is not understood.
     return {name: value if again.get(name) == value else None for name, value in found.items()}
@@ -265,7 +267,7 @@ def _understood(name: str, row: Mapping[str, str]) -> str | bool | int | None:
     return word if name == _SECURE or row.get("type") == "text" else None
 
 
-def _by_plexapi(replies: Mapping[str, Reply]) -> dict[str, str | bool | int] | str:
+def _by_plexapi(replies: Mapping[str, Reply]) -> dict[str, str | bool | int] | WhyNot:
     """Let plexapi read the settings, from the replies that are already here; or say why not."""
     from plexapi.exceptions import PlexApiException
     from plexapi.server import PlexServer
@@ -277,7 +279,7 @@ def _by_plexapi(replies: Mapping[str, Reply]) -> dict[str, str | bool | int] | s
         return {s.id: str(s.value) if s.id == _SECURE else s.value for s in settings.all()}
     except (ValueError, TypeError, LookupError, AttributeError, PlexApiException) as reason:
         # plexapi raises a bare ValueError for an attribute that is no number or flag.
-        return f"Plex's settings are not understood: {reason!r}"
+        return WhyNot(f"Plex's settings are not understood: {reason!r}")
 
 
 def _entry(settings: Mapping[str, Any]) -> Entry | None:

@@ -16,6 +16,7 @@ from plexops.drivers.containers import container_reads, log_folders, mounts_read
 from plexops.drivers.plex.answers import refusal
 from plexops.languages import LANGUAGES
 from plexops.model.entries import LogEvent, LogWord
+from plexops.model.errors import WhyNot
 from plexops.model.exchange import Call, Command, Lines, Read, Reply
 from plexops.model.fields import FieldType, Typed
 from plexops.model.site import Container
@@ -140,8 +141,8 @@ def _follow_mounts(
     """Ask which folders of the host Plex's container has, and look for the log there."""
     (mounts,) = yield (mounts_read(engine, name),)
     folders = log_folders(mounts)
-    if isinstance(folders, str):
-        return LogFound((), KindState.UNKNOWN, folders)
+    if isinstance(folders, WhyNot):
+        return LogFound((), KindState.UNKNOWN, folders.text)
     good = [folder for folder in folders if _may_be_read(folder)]
     if not good:
         return replace(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from xml.etree import ElementTree as ET
 
 from plexops.drivers.plex.answers import flag
+from plexops.model.errors import WhyNot
 from plexops.model.exchange import Call, Read
 
 #: Who watches what is nobody's business. Attributes of a session (1.43) that name people, media, devices and
@@ -72,11 +73,11 @@ _PRIVATE = (
 SESSIONS_READ = Read("sessions", Call("GET", "/status/sessions", accept="xml"), hides=_PRIVATE)
 
 
-def relayed_sessions(document: ET.Element | str) -> int | str:
+def relayed_sessions(document: ET.Element | WhyNot) -> int | WhyNot:
     """Count the players that are served through the relay; or say why that is unknown."""
-    if isinstance(document, str):
+    if isinstance(document, WhyNot):
         return document
     relayed = [flag(player.attrib.get("relayed", "0")) for player in document.iter("Player")]
     if None in relayed:
-        return "the answer to sessions is not understood"
+        return WhyNot("the answer to sessions is not understood")
     return sum(map(bool, relayed))

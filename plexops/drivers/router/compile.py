@@ -14,10 +14,10 @@ from plexops.drivers.router.rows import READ_FIELDS
 from plexops.drivers.windows import CompiledWindow, compile_window
 from plexops.languages.posix_reads import loses_status
 from plexops.languages.template import TemplateProblem
-from plexops.model.errors import Place, PlexopsError, Problem
+from plexops.model.errors import PlexopsError, Problem
 from plexops.model.facts import FACTS
 from plexops.model.fields import FieldType
-from plexops.model.profile import FactSpec, Profile, ReadSpec, Request, ResourceSpec, Speaks
+from plexops.model.profile import FactSpec, Profile, ReadSpec, Request, Requests, ResourceSpec, Speaks
 from plexops.model.resources import KINDS
 from plexops.model.snapshot import Kind
 from plexops.parsers import PARSERS
@@ -78,19 +78,22 @@ class CompiledProfile(Struct, frozen=True):
 class _Problems:
     """What was found wrong, gathered so that all of it is told at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, profile: Profile) -> None:
         self.found: list[Problem] = []
+        self._profile = profile
 
-    def add(self, code: str, reason: str, cure: str, place: Place | None, path: str) -> None:
-        self.found.append(Problem(code, reason, cure, place=place, path=path))
+    def add(self, code: str, reason: str, cure: str, path: str) -> None:
+        self.found.append(Problem(code, reason, cure, place=self._profile.place(path), path=path))
 
 
 def compile_profile(profile: Profile) -> CompiledProfile:
     """Check and prepare a profile. Raises PlexopsError with every problem of it."""
-    problems = _Problems()
+    problems = _Problems(profile)
     for read in profile.reads.values():
         _check_read(profile, read, problems)
-    facts = tuple(f for f in (_fact(profile, spec, problems) for spec in profile.facts) if f is not None)
+    facts = tuple(
+        f for f in (_fact(profile, spec, problems) for spec in profile.facts.values()) if f is not None
+    )
     resources = {
         kind: tuple(_resource(profile, spec, problems) for spec in specs)
         for kind, specs in profile.resources.items()
@@ -99,14 +102,12 @@ def compile_profile(profile: Profile) -> CompiledProfile:
     if profile.window is not None:
         window, unsound = compile_window(profile, profile.window)
         problems.found += unsound
-    packets = profile.packets
-    name = "" if packets is None or packets.configured is None else packets.configured[0]
-    if packets is not None and name and name not in profile.reads:
+    configured = None if profile.packets is None else profile.packets.configured
+    if configured is not None and configured.read not in profile.reads:
         problems.add(
             "PLX-D404",
-            f"there is no read {name!r}",
+            f"there is no read {configured.read!r}",
             "Name one of `reads`.",
-            packets.place,
             "packets.configured",
         )
     if problems.found:
@@ -118,11 +119,9 @@ def _check_read(profile: Profile, read: ReadSpec, problems: _Problems) -> None:
     path = f"reads.{read.id}"
     if read.parse not in PARSERS:
         known = ", ".join(sorted(PARSERS))
-        problems.add(
-            "PLX-D402", f"there is no parser {read.parse!r}", f"Use one of: {known}.", read.place, path
-        )
+        problems.add("PLX-D402", f"there is no parser {read.parse!r}", f"Use one of: {known}.", path)
     if read.whole:
-        _expression(read.whole, read.place, f"{path}.whole", problems)
+        _expression(read.whole, f"{path}.whole", problems)
     if profile.speaks is Speaks.POSIX and _NOT_FOR_PROFILES.search(read.run):
         refused: str | None = "it asks others than the device, or for what is a person's or a key"
     elif read.run and profile.speaks is Speaks.JSON:
@@ -131,15 +130,14 @@ def _check_read(profile: Profile, read: ReadSpec, problems: _Problems) -> None:
         refused = language_of(profile.speaks).refuse_read(read.run)
     else:
         # `…/del_rule/get` ends in a word that reads, and deletes: the words before it count as well.
-        refused = language_of(Speaks.JSON).refuse_read(f"{read.method} {read.path}")
-        if refused is None and not _READING_PATH.search(read.path):
-            refused = f"{read.path} is not a path known to only read"
+        refused = language_of(Speaks.JSON).refuse_read(read.call)
+        if refused is None and not _READING_PATH.search(read.request[1]):
+            refused = f"{read.request[1]} is not a path known to only read"
     if refused:
         problems.add(
             "PLX-D401",
             f"this read could write: {refused}",
             "A read must be on the allow-list.",
-            read.place,
             path,
         )
     elif read.run and profile.speaks is Speaks.POSIX and loses_status(read.run):
@@ -147,7 +145,6 @@ def _check_read(profile: Profile, read: ReadSpec, problems: _Problems) -> None:
             "PLX-D401",
             "a failure of this read would look like an empty answer: behind a pipe its own status is lost",
             "Leave the pipe out.",
-            read.place,
             path,
         )
 
@@ -159,16 +156,15 @@ def _fact(profile: Profile, spec: FactSpec, problems: _Problems) -> CompiledFact
             "PLX-D403",
             f"there is no fact {spec.name!r}",
             "A fact of your own starts with `x.`.",
-            spec.place,
             path,
         )
     for read in (read for read in spec.reads if read not in profile.reads):
-        problems.add("PLX-D404", f"there is no read {read!r}", "Name one of `reads`.", spec.place, path)
-    take = _expression(spec.take, spec.place, path, problems)
+        problems.add("PLX-D404", f"there is no read {read!r}", "Name one of `reads`.", path)
+    take = _expression(spec.take, path, problems)
     return None if take is None else CompiledFact(spec, take)
 
 
-def _expression(text: str, place: Place | None, path: str, problems: _Problems) -> ParsedResult | None:
+def _expression(text: str, path: str, problems: _Problems) -> ParsedResult | None:
     import jmespath
     from jmespath.exceptions import JMESPathError
 
@@ -176,7 +172,7 @@ def _expression(text: str, place: Place | None, path: str, problems: _Problems) 
         return jmespath.compile(text)
     except JMESPathError as reason:
         said = str(reason).splitlines()[0]
-        problems.add("PLX-D405", f"this is no JMESPath expression: {said}", "See jmespath.org.", place, path)
+        problems.add("PLX-D405", f"this is no JMESPath expression: {said}", "See jmespath.org.", path)
         return None
 
 
@@ -215,55 +211,51 @@ _ADOPTION = {
 
 def _resource(profile: Profile, spec: ResourceSpec, problems: _Problems) -> CompiledResource:
     path = f"resources.{spec.kind}" + (f".backends.{spec.backend}" if spec.backend else "")
-    for read in filter(None, (spec.read, spec.ids, spec.in_force[0] if spec.in_force else "")):
+    for read in filter(None, (spec.read, spec.ids, spec.in_force.read if spec.in_force else "")):
         if read not in profile.reads and not (read == PACKETS and profile.packets is not None):
-            problems.add("PLX-D404", f"there is no read {read!r}", "Name one of `reads`.", spec.place, path)
+            problems.add("PLX-D404", f"there is no read {read!r}", "Name one of `reads`.", path)
     known = READ_FIELDS.get(spec.kind) or tuple(f.name for f in KINDS[spec.kind].fields)
     for name in spec.fields:
         if name not in known:
             fields = ", ".join(known)
-            problems.add(
-                "PLX-D406", f"{spec.kind} has no field {name!r}", f"Its fields: {fields}.", spec.place, path
-            )
-    facts = {fact.name for fact in profile.facts}
+            problems.add("PLX-D406", f"{spec.kind} has no field {name!r}", f"Its fields: {fields}.", path)
     serving = () if spec.serves is None else (spec.serves.fact, spec.serves.ranges)
-    for name in (name for name in serving if name and name not in facts):
+    for name in (name for name in serving if name and name not in profile.facts):
         reason = f"{spec.kind} is served by a fact {name!r} that there is not"
-        problems.add("PLX-D403", reason, "Name one of `facts`.", spec.place, path)
+        problems.add("PLX-D403", reason, "Name one of `facts`.", path)
     variables = _variables(spec)
-    private = {fact_variable(fact.name): fact.name for fact in profile.facts if fact.name.startswith("x.")}
+    private = {fact_variable(name): name for name in profile.facts if name.startswith("x.")}
     variables |= dict.fromkeys(private, FieldType.HANDLE)
 
     def compiled(
-        requests: tuple[Request, ...], names: Mapping[str, FieldType]
+        word: str, requests: Requests, names: Mapping[str, FieldType]
     ) -> tuple[CompiledRequest, ...]:
-        made = (_request(profile, request, names, path, problems) for request in requests)
+        at = [f"{path}.{word}[{number}]" for number in range(len(requests))]
+        made = (_request(profile, *one, names, problems) for one in zip(requests, at, strict=True))
         return tuple(request for request in made if request is not None)
 
-    create = compiled(spec.create, variables)
+    create = compiled("create" if spec.create else "put", spec.makes, variables)
     used = frozenset().union(*(request.names for request in create))
     return CompiledResource(
         spec=spec,
         facts=tuple(name for variable, name in private.items() if variable in used),
-        rows=_expression(spec.rows, spec.place, path, problems) if spec.rows else None,
+        rows=_expression(spec.rows, path, problems) if spec.rows else None,
         variables=MappingProxyType(variables),
         create=create,
-        update=compiled(spec.update, variables),
-        delete=compiled(spec.delete, variables),
-        adopt=compiled(spec.adopt, _ADOPTION),
-        adopt_unset=compiled(spec.adopt_unset, _ADOPTION),
-        apply=compiled(spec.apply, {}),
-        again=compiled(spec.again, {**variables, "next": FieldType.HANDLE}),
+        update=compiled("update" if spec.update else "put", spec.changes, variables),
+        delete=compiled("delete", spec.delete, variables),
+        adopt=compiled("adopt", spec.adopt, _ADOPTION),
+        adopt_unset=compiled("adopt_unset", spec.adopt_unset, _ADOPTION),
+        apply=compiled("apply", spec.apply, {}),
+        again=compiled("again", spec.again, {**variables, "next": FieldType.HANDLE}),
     )
 
 
 def _request(
-    profile: Profile, request: Request, names: Mapping[str, FieldType], path: str, problems: _Problems
+    profile: Profile, request: Request, path: str, names: Mapping[str, FieldType], problems: _Problems
 ) -> CompiledRequest | None:
     try:
         return compile_request(request, profile.speaks, names, path)
     except TemplateProblem as reason:
-        problems.add(
-            "PLX-D407", str(reason), "A value stands alone: the language quotes it.", request.place, path
-        )
+        problems.add("PLX-D407", str(reason), "A value stands alone: the language quotes it.", path)
         return None

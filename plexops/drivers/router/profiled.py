@@ -13,10 +13,11 @@ from plexops.drivers.base import Observation, Unrenderable
 from plexops.drivers.router.compile import CompiledProfile, CompiledResource, fact_variable
 from plexops.drivers.router.facts import take_facts
 from plexops.drivers.router.rows import Word, entry_of, matches, text_of
-from plexops.drivers.router.running import is_only_applied, made_again, next_handle, place_of, with_what_acts
+from plexops.drivers.router.running import is_only_applied, made_again, place_of, placed, with_what_acts
 from plexops.drivers.router.serving import not_serving
 from plexops.drivers.rulesets.boxes import BoxInput, announced_address, build_box, rows_of, unread_forwards
 from plexops.model.change import Action, Change, find, inverse, project
+from plexops.model.errors import WhyNot
 from plexops.model.exchange import Call, Command, Read, Reply, Script, Window, Write
 from plexops.model.exchange import shown as asked_of
 from plexops.model.facts import FACTS
@@ -77,8 +78,8 @@ class ProfiledDriver(Struct, frozen=True):
         why = dict(reasons)
         for kind, backends in self.profile.resources.items():
             active = _active(backends, snapshot)
-            if isinstance(active, str):
-                states[kind], why[kind] = KindState.UNSUPPORTED, active
+            if isinstance(active, WhyNot):
+                states[kind], why[kind] = KindState.UNSUPPORTED, active.text
                 continue
             own = snapshot.text("wan.address") or ""
             states[kind], found, reason = self._entries(active, answers, own)
@@ -112,7 +113,8 @@ class ProfiledDriver(Struct, frozen=True):
             if side is None
             else str(side.value)
         )
-        box = build_box(spec.plumbing, BoxInput(answers, str(self.role), word), spec.configured)
+        read = "" if spec.configured is None else spec.configured.read
+        box = build_box(spec.plumbing, BoxInput(answers, str(self.role), word), read)
         return replace(box, inserts=spec.inserts)
 
     def _placed(self, entries: Sequence[Entry], box: Box | None) -> list[Entry]:
@@ -120,13 +122,7 @@ class ProfiledDriver(Struct, frozen=True):
         specs = self.profile.resources.get(Kind.PASSAGE, ())
         if box is None or not any("before" in request.names for spec in specs for request in spec.create):
             return list(entries)
-        placed = []
-        for entry in entries:
-            if entry.kind is Kind.PASSAGE and entry.values is not None:
-                after = next_handle(box, entry)
-                entry = replace(entry, values=replace(entry.values, before=after))  # noqa: PLW2901
-            placed.append(entry)
-        return placed
+        return [placed(box, entry) for entry in entries]
 
     def _understand(self, spec: ReadSpec, reply: Reply) -> Answer:
         is_http = self.profile.profile.speaks is Speaks.JSON
@@ -202,8 +198,8 @@ class ProfiledDriver(Struct, frozen=True):
 
     def _resource(self, kind: Kind, now: Snapshot) -> CompiledResource:
         active = _active(self.profile.resources.get(kind, ()), now)
-        if isinstance(active, str):
-            raise Unrenderable(active)
+        if isinstance(active, WhyNot):
+            raise Unrenderable(active.text)
         return active
 
     def _writes(self, resource: CompiledResource, change: Change, now: Snapshot) -> tuple[Write, ...]:
@@ -253,7 +249,7 @@ class ProfiledDriver(Struct, frozen=True):
         values: dict[str, Typed] = {
             "key": Typed(FieldType.KEY, change.key),
             "window": _window_name(change),
-            "tag": Typed(FieldType.HANDLE, resource.spec.owner_like.replace("{key}", change.key)),
+            "tag": Typed(FieldType.HANDLE, _tag(resource, change.key)),
         }
         values["place"] = place_of(change, entry)
         if entry is not None:
@@ -352,7 +348,7 @@ def _window_name(change: Change) -> Typed:
     return Typed(FieldType.WORD, f"{change.kind}_{change.key}")
 
 
-def _active(backends: Sequence[CompiledResource], now: Snapshot) -> CompiledResource | str:
+def _active(backends: Sequence[CompiledResource], now: Snapshot) -> CompiledResource | WhyNot:
     """Give the one backend that is in use, or why there is none."""
     if len(backends) == 1 and not backends[0].spec.active:
         return backends[0]
@@ -360,7 +356,7 @@ def _active(backends: Sequence[CompiledResource], now: Snapshot) -> CompiledReso
     if len(holding) == 1:
         return holding[0]
     names = ", ".join(b.spec.backend for b in (holding or backends)) or "nothing"
-    return f"several are active: {names}" if holding else f"none of these is active: {names}"
+    return WhyNot(f"several are active: {names}" if holding else f"none of these is active: {names}")
 
 
 def _as_typed(resource: CompiledResource, name: str, kind: FieldType, value: Any) -> Typed:
@@ -395,6 +391,10 @@ def _plain(value: Any) -> FieldValue:
     return plain
 
 
+def _tag(resource: CompiledResource, key: str) -> str:
+    return "" if resource.spec.owner is None else resource.spec.owner.like.replace("{key}", key)
+
+
 def _read(spec: ReadSpec) -> Read:
-    ask = Command(spec.run) if spec.run else Call(spec.method, spec.path, body=spec.body)
+    ask = Command(spec.run) if spec.run else Call(*spec.request, body=spec.body)
     return Read(spec.id, ask, spec.absent)

@@ -134,7 +134,12 @@ def entry_of(spec: ResourceSpec, row: Row, position: int, exhibit: str, own: str
         values = _build(spec, words, row, own)
     except NotUnderstood:
         values = None
-    names = {spec.owner_field, spec.order, *(f.name for f in spec.fields.values()), *spec.limits} - {""}
+    names = {
+        spec.owner.field if spec.owner else "",
+        spec.order,
+        *(f.name for f in spec.fields.values()),
+        *spec.limits,
+    } - {""}
     return Entry(
         kind=spec.kind,
         values=values,
@@ -164,11 +169,11 @@ def _strangers(spec: ResourceSpec, row: Row) -> str:
 
 
 def _owner(spec: ResourceSpec, row: Row) -> Owner:
-    if not spec.owner_field:
+    if spec.owner is None:
         return FOREIGN
-    before, _, after = spec.owner_like.partition("{key}")
+    before, _, after = spec.owner.like.partition("{key}")
     pattern = re.escape(before) + r"([a-z][a-z0-9_]{0,19})" + re.escape(after)
-    found = re.fullmatch(pattern, text_of(raw_word(row, spec.owner_field)))
+    found = re.fullmatch(pattern, text_of(raw_word(row, spec.owner.field)))
     return Owner(found[1]) if found else FOREIGN
 
 

@@ -12,7 +12,7 @@ from plexops.model.change import Action, Change
 from plexops.model.exchange import Json
 from plexops.model.fields import FieldType, Typed
 from plexops.model.packets import Box
-from plexops.model.resources import KINDS
+from plexops.model.resources import KINDS, Passage
 from plexops.model.snapshot import Entry, Fact, Kind, KindState, Snapshot
 from plexops.structs import replace
 
@@ -32,7 +32,7 @@ def with_what_acts(
         if spec.in_force is None and any(one.apply for one in backends):
             seen = replace(seen, saved_only=seen.saved_only | {kind})
         elif spec.in_force is not None and seen.state(kind) is KindState.PRESENT:
-            seen = _compared(seen, kind, spec.in_force[0], answers, box)
+            seen = _compared(seen, kind, spec.in_force.read, answers, box)
     return seen
 
 
@@ -113,9 +113,12 @@ def place_of(change: Change, entry: Entry | None) -> Typed:
     return Typed(FieldType.HANDLE, str(at))
 
 
-def next_handle(box: Box, entry: Entry) -> str:
-    """Give the handle of the rule of the same chain that follows an entry; empty where it is the last."""
+def placed(box: Box, entry: Entry) -> Entry:
+    """Say of a passage which rule of its chain follows it, by its handle; empty where it is the last."""
+    if not isinstance(entry.values, Passage):
+        return entry
     chain = box.chains.get(entry.values.chain)
     handles = [] if chain is None else [rule.handle for rule in chain.rules]
     at = handles.index(entry.handle) + 1 if entry.handle in handles else len(handles)
-    return handles[at] if at < len(handles) else ""
+    before = handles[at] if at < len(handles) else ""
+    return replace(entry, values=replace(entry.values, before=before))

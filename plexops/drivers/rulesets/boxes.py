@@ -57,18 +57,19 @@ class BoxInput(Struct, frozen=True):
         return f"{name} was not asked" if answer is None else answer.problem
 
 
-def build_box(plumbing: str, device: BoxInput, configured: tuple[str, str] | None = None) -> Box:
+def build_box(plumbing: str, device: BoxInput, configured: str = "") -> Box:
     """Build the box of one kind of plumbing. What was not read is a question in it, never a default.
 
-    `configured` names a read and what reads it: of that the forwards that are not in force come as rules that are off.
+    `configured` names the read of OpenWrt's configuration: what of it is not in force comes as rules that are off.
     """
     box = _BUILDERS[plumbing](device)
-    read, reader = configured or ("", "")
-    if device.value(read) is None or reader != "uci":
+    if not configured or device.value(configured) is None:
         return box
     from plexops.drivers.rulesets import uci
 
-    off = uci.configured(device.value(read), device.value("network"), box.chains, f"{device.role}.{read}")
+    off = uci.configured(
+        device.value(configured), device.value("network"), box.chains, f"{device.role}.{configured}"
+    )
     return box if off is None else replace(box, chains=MappingProxyType({**box.chains, off.id: off}))
 
 

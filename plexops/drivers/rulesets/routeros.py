@@ -16,6 +16,7 @@ from msgspec import Struct
 from plexops.drivers.rulesets import routeros_places as places
 from plexops.drivers.rulesets.routeros_matches import Reading
 from plexops.drivers.rulesets.routeros_rules import chain_id, rules_of
+from plexops.model.errors import WhyNot
 from plexops.model.intervals import ALL_V6
 from plexops.model.matches import Family
 from plexops.model.packets import (
@@ -177,7 +178,7 @@ def _perhaps_of(row: Mapping[str, str], chains: Iterable[str]) -> Iterable[str]:
 
 
 def _sets(
-    menus: Mapping[str, Rows], listed: Mapping[str, NamedSet] | str, reading: Reading
+    menus: Mapping[str, Rows], listed: Mapping[str, NamedSet] | WhyNot, reading: Reading
 ) -> dict[str, NamedSet]:
     """Give every list that a rule names, or that is there. What was read and does not occur is empty."""
     named = {
@@ -187,8 +188,8 @@ def _sets(
         for key in _SET_FIELDS
         if row.get(key)
     }
-    if isinstance(listed, str):
-        return {reading.set_name(name): NamedSet(unread=listed) for name in named}
+    if isinstance(listed, WhyNot):
+        return {reading.set_name(name): NamedSet(unread=listed.text) for name in named}
     return {reading.set_name(name): listed.get(name, NamedSet()) for name in named | listed.keys()}
 
 

@@ -12,6 +12,7 @@ from ipaddress import ip_address, ip_interface, ip_network
 from types import MappingProxyType
 
 from plexops.drivers.rulesets.routeros_matches import addresses_of
+from plexops.model.errors import WhyNot
 from plexops.model.intervals import normalise
 from plexops.model.matches import Family
 from plexops.model.packets import LocalAddress, NamedSet, Route
@@ -192,16 +193,16 @@ def gateway_mac(arp: Rows, ways: Sequence[Route], interface: str) -> str | None:
     return None
 
 
-def address_sets(rows: Rows | None, why: str, family: Family) -> Mapping[str, NamedSet] | str:
+def address_sets(rows: Rows | None, why: str, family: Family) -> Mapping[str, NamedSet] | WhyNot:
     """Give the address lists by name; or why none of them is known.
 
     A list's name that stands for a host is no element: what it means now stands beside it as dynamic rows that bear
     the name as their comment. Without such a row it is not known what the list holds.
     """
     if rows is None:
-        return why
+        return WhyNot(why)
     if any(".odd" in row or not row.get("list") or not row.get("address") for row in rows):
-        return "a row of the address lists can't be read"
+        return WhyNot("a row of the address lists can't be read")
     found: dict[str, list[tuple[int, int]]] = {}
     unread: dict[str, str] = {}
     resolved = {row.get(".comment") or row.get("comment", "") for row in rows if "D" in row.get(".flags", "")}

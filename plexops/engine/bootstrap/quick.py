@@ -12,7 +12,7 @@ from msgspec import Struct, field
 from plexops.drivers.around.here import USUAL_STUN, OwnViewDriver
 from plexops.drivers.around.outside import USUAL_ECHOES
 from plexops.engine.bootstrap.discovery import Reach, Surroundings, look_around, runs_here
-from plexops.model.entries import Echo, ProbeAnswer, UpnpMapping
+from plexops.model.entries import Echo, Probe, ProbeAnswer, UpnpMapping
 from plexops.model.quick import QuickReport, QuickVerdict, SeenGateway, SeenPlex
 from plexops.model.site import Checker
 from plexops.model.snapshot import FOREIGN, Entry, Fact, Kind, KindState, Role, Snapshot
@@ -112,7 +112,7 @@ def _tried_from_outside(draft: QuickReport, settings: QuickSettings) -> QuickRep
     outside = Snapshot(Role.OUTSIDE)
     if port is not None and len(addresses) == 1:
         outside = ask_from_here(settings.checkers, addresses.pop(), port)
-    probes = tuple(entry.values for entry in outside.entries)
+    probes = tuple(entry.values for entry in outside.held(Probe))
     why = (
         "no port to try is known (--port NUMBER)"
         if port is None
@@ -186,7 +186,7 @@ def judge(report: QuickReport) -> QuickVerdict:
         return QuickVerdict(name, True, layer, condition.says, _sources(report), condition.stop)
     exposed = [one for one in exposures(view) or () if one.certain]
     if exposed:
-        entry = entry_of(exposed[0].rule, view.of(Role.ROUTER).entries)
+        entry = entry_of(exposed[0].rule, view.of(Role.ROUTER).held(UpnpMapping))
         leads = exposed[0].address if entry is None else _arrow(entry.values)
         cause = f"port 32400 is open to the internet: a UPnP mapping leads {leads}"
         do = (

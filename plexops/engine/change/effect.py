@@ -12,7 +12,7 @@ from plexops.drivers.plex.driver import REFRESH_WORDS
 from plexops.engine.change.apply import ApplyContext
 from plexops.engine.change.nudge import send_nudge, verdict_of
 from plexops.engine.look.site_state import SiteState
-from plexops.model.entries import ProbeAnswer
+from plexops.model.entries import Probe, ProbeAnswer
 from plexops.model.errors import PlexopsError
 from plexops.model.plan import Step
 from plexops.model.run import Proof
@@ -78,7 +78,7 @@ def outside_says(view: SiteView, port: int) -> Condition:
     """
     found = conditions.from_vantages(view, port)
     state = [(entry, entry.values.answer) for entry in conditions.counting_probes(view, port)]
-    tried = [(e, e.values.answer) for e in view.of(Role.OUTSIDE).of(Kind.PROBE) if e.values.port == port]
+    tried = [(e, e.values.answer) for e in view.of(Role.OUTSIDE).held(Probe) if e.values.port == port]
     listens = [entry for entry, answer in tried if answer is ProbeAnswer.LISTENS and not entry.values.inside]
     another = any(answer in (ProbeAnswer.WRONG_SERVER, ProbeAnswer.OPEN) for _, answer in state)
     if not listens or another:

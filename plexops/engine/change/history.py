@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from msgspec import Struct
 
@@ -12,7 +12,7 @@ from plexops.evidence.journal import JournalText
 from plexops.evidence.run_folder import RunFolder
 from plexops.model.change import Change, beside
 from plexops.model.errors import PlexopsError, Problem
-from plexops.model.exchange import Window
+from plexops.model.exchange import Json, Window
 from plexops.model.snapshot import Role, Snapshot
 
 _Read = TypeVar("_Read")
@@ -125,9 +125,9 @@ def _texts(listed: object) -> tuple[str, ...]:
     return tuple(str(item) for item in listed) if isinstance(listed, list) else ()
 
 
-def _read(reader: Callable[[Mapping[str, Any]], _Read], document: object, run_id: str) -> _Read:
+def _read(reader: Callable[[Mapping[str, Json]], _Read], document: Mapping[str, Json], run_id: str) -> _Read:
     try:
-        return reader(document)  # type: ignore[arg-type]
+        return reader(document)
     except (ValueError, KeyError, TypeError) as error:
-        reason = f"run {run_id} holds a change that this version cannot read ({type(error).__name__})"
+        reason = f"run {run_id} holds a change that this version cannot read ({error})"
         raise PlexopsError(Problem("PLX-R105", reason, "Use the version of plexops that made it.")) from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from plexops.engine.look.site_state import Drivers, SiteState
 from plexops.model.change import Action, Change, Shown
 from plexops.model.plan import Step
-from plexops.model.resources import KINDS
+from plexops.model.resources import KINDS, PortForward
 from plexops.model.snapshot import Kind, Role
 from plexops.runbook.view import told_by_server
 
@@ -30,7 +30,7 @@ def _moved(change: Change, shown: Shown, state: SiteState) -> str:
     was = ", ".join(held) if isinstance(held, tuple) else "not known"
     told = told_by_server(state.view)
     now = "an address that is not known" if shown is not Shown.NO or told is None else ", ".join(told)
-    forwards = [e for e in state.view.of(Role.ROUTER).of(Kind.PORT_FORWARD) if e.values is not None]
+    forwards = state.view.of(Role.ROUTER).held(PortForward)
     leads = "; ".join(
         f"“{e.label or e.handle}” leads to {e.values.address}" for e in forwards if e.values.enabled
     )

@@ -18,6 +18,7 @@ from plexops.model.change import Action, Change
 from plexops.model.errors import PlexopsError
 from plexops.model.exchange import Script
 from plexops.model.plan import Step, authorize
+from plexops.model.resources.plex_remote_access import RemoteAccess
 from plexops.model.run import Exhibit, SiteReport
 from plexops.model.snapshot import Kind, Role
 from plexops.runbook.guards.judge import Case, judge
@@ -106,8 +107,8 @@ def freshen(home: Home, seconds: float, record: Recorder, moment: Callable[[str]
 def _useless(state: SiteState) -> str:
     """Say why a nudge would come to nothing; empty where it would not."""
     plex = state.view.of(Role.PLEX)
-    settings = plex.of(Kind.PLEX_REMOTE_ACCESS)
-    if not settings or settings[0].values is None:
+    settings = plex.held(RemoteAccess)
+    if not settings:
         return "Plex did not tell its settings"
     if plex.flag("plex.claimed") is False:
         return "Plex belongs to no account"

@@ -22,11 +22,12 @@ from plexops.engine.decide.forwarding import Impassable, not_met, passage_for, w
 from plexops.engine.decide.host_firewall import admitted
 from plexops.engine.decide.unmanaged import unmanaged
 from plexops.model.change import Action, Change
+from plexops.model.errors import WhyNot
 from plexops.model.finding import Finding, FindingStatus
-from plexops.model.resources import KINDS, Claim
-from plexops.model.resources.dhcp_reservation import Reservation
+from plexops.model.resources import KINDS, Claim, FirewallRule, PortForward, RemoteAccess, Reservation, Upnp
 from plexops.model.site import ResolvedTask, State
 from plexops.model.snapshot import Entry, Kind, KindState, Role, Snapshot
+from plexops.model.values import Ports
 from plexops.runbook import conditions
 from plexops.runbook.condition import Condition, Holds
 from plexops.runbook.view import never_arrives
@@ -77,9 +78,10 @@ def _never_arrives(given: Comparison, task: ResolvedTask) -> str | None:
     """Say that the wanted port is none that arrives at this home."""
     if task.kind not in FORWARDING or task.state is not State.PRESENT or given.view.access != "forward":
         return None
-    want = task.want
-    port = want.external_port.single if task.kind is Kind.PORT_FORWARD else want.manual_port
-    return None if port is None else never_arrives(port, given.view.port_share)
+    match task.want:
+        case PortForward(external_port=Ports(single=int(port))) | RemoteAccess(manual_port=port):
+            return never_arrives(port, given.view.port_share)
+    return None
 
 
 def _condition(given: Comparison, task: ResolvedTask) -> Finding:
@@ -116,7 +118,7 @@ def _resource(given: Comparison, task: ResolvedTask) -> Finding:
     if state is KindState.UNKNOWN:
         return finding_of(task, FindingStatus.UNKNOWN, have=reason or "it could not be read")
     if state is KindState.ABSENT:
-        off = task.kind is Kind.UPNP and task.want is not None and not task.want.enabled
+        off = isinstance(task.want, Upnp) and not task.want.enabled
         if off or task.state is State.ABSENT:
             return finding_of(task, FindingStatus.OK, have="the router has none")
         return finding_of(
@@ -146,7 +148,7 @@ def _present(given: Comparison, task: ResolvedTask, snapshot: Snapshot) -> Findi
     blocking = next((e for e in others if claim_of(task, e) is Claim.BLOCKS), None)
     claiming = [e for e in others if claim_of(task, e) is Claim.SAME]
     # What is switched off disputes nothing with what is on.
-    live = [e for e in claiming if e.values.enabled]
+    live = [e for e in claiming if isinstance(e.values, (PortForward, Reservation)) and e.values.enabled]
     same = live or ([] if ours else claiming)
     if ours:
         rival = blocking or next(iter(same), None)
@@ -225,16 +227,13 @@ def _absent(given: Comparison, task: ResolvedTask, snapshot: Snapshot) -> Findin
         have = "the forward is gone; its passage through the router's filter is still there"
         return finding_of(task, FindingStatus.DRIFT, have=have, changes=leftovers)
     for entry in snapshot.of(task.kind):
-        if (
-            task.want is None
-            or entry.values is None
-            or claim_of(task, entry) is not Claim.SAME
-            or not entry.values.enabled
-        ):
+        values = entry.values
+        if task.want is None or not isinstance(values, (PortForward, Reservation)) or not values.enabled:
             continue
-        change = replace(
-            change_of(task, Action.ADOPT, entry, ("enabled",)), want=replace(entry.values, enabled=False)
-        )
+        if claim_of(task, entry) is not Claim.SAME:
+            continue
+        off = replace(values, enabled=False)
+        change = replace(change_of(task, Action.ADOPT, entry, ("enabled",)), want=off)
         have = f"{says(entry)} (“{name_of(entry)}”, made by hand)"
         if not task.adopt and change.id not in given.adopt:
             why = "plexops deletes nothing of others; adopted, it would be switched off"
@@ -293,8 +292,8 @@ def _drift(
         if isinstance(passage, Impassable):
             # Forwarded and dropped is no way in: nothing is planned that cannot work.
             return finding_of(task, FindingStatus.UNSUPPORTED, have=have, why=str(passage), exhibits=exhibits)
-        if isinstance(passage, str):
-            why = passage
+        if isinstance(passage, WhyNot):
+            why = passage.text
         elif passage is not None:
             changes.append(passage)
     from plexops.runbook.guards.judge import Case, judge_on_paper
@@ -316,7 +315,7 @@ def _fine(given: Comparison, task: ResolvedTask, snapshot: Snapshot, entry: Entr
     """The entry is as wanted; what goes with it may still be missing."""
     if task.kind is Kind.PORT_FORWARD:
         passage = passage_for(given, task, snapshot)
-        if isinstance(passage, str):
+        if isinstance(passage, WhyNot):
             known = isinstance(passage, Impassable)
             status = FindingStatus.UNSUPPORTED if known else FindingStatus.UNKNOWN
             return finding_of(task, status, have=have, why=str(passage), exhibits=(entry.exhibit,))
@@ -353,8 +352,13 @@ def _renewal(given: Comparison, task: ResolvedTask) -> list[Change]:
     """The host asks for its address again, where it is known to hold another one and to be able to."""
     server = given.view.of(Role.SERVER)
     held = server.facts.get("host.addresses")
-    want: Reservation = task.want
-    if held is None or str(want.address) in texts_of(held.value) or given.drivers.server is None:
+    want = task.want
+    if (
+        held is None
+        or not isinstance(want, Reservation)
+        or str(want.address) in texts_of(held.value)
+        or given.drivers.server is None
+    ):
         return []
     return [
         Change(
@@ -388,9 +392,9 @@ def _firewall_rule(given: Comparison, task: ResolvedTask) -> Finding:
     snapshot = given.view.of(Role.SERVER)
     if task.state is State.ABSENT and snapshot.state(Kind.FIREWALL_RULE) is KindState.PRESENT:
         return _absent(given, task, snapshot)
-    if task.want is None:
+    if not isinstance(task.want, FirewallRule):
         return finding_of(task, FindingStatus.OK, have="the server has no firewall of its own")
-    judged = admitted(given, task, snapshot)
+    judged = admitted(given, task, task.want.port, snapshot)
     if isinstance(judged, Finding):
         return judged
     return _drift(given, task, snapshot, judged.change, judged.have, judged.exhibits)

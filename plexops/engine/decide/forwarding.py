@@ -6,11 +6,10 @@ from plexops.drivers.router.profiled import ProfiledDriver
 from plexops.engine.decide.findings import Comparison, finding_of
 from plexops.engine.decide.findings import says as entry_says
 from plexops.model.change import Action, Change
+from plexops.model.errors import WhyNot
 from plexops.model.finding import Finding, FindingStatus
 from plexops.model.packets import Box
-from plexops.model.resources import KINDS
-from plexops.model.resources.passage import Passage
-from plexops.model.resources.port_forward import PortForward
+from plexops.model.resources import KINDS, Passage, PortForward
 from plexops.model.site import ResolvedTask
 from plexops.model.snapshot import FOREIGN, Entry, Kind, Role, Snapshot
 from plexops.packets.projection import with_accept, without
@@ -54,29 +53,30 @@ def not_met(given: Comparison, task: ResolvedTask, entry: Entry) -> Finding | No
     return finding_of(task, status, have=entry_says(entry), why=why, exhibits=(entry.exhibit,))
 
 
-class Impassable(str):
+class Impassable(WhyNot, frozen=True):
     """Why the one accept that plexops would make lets nothing through: the forward cannot work, so none is planned."""
 
-    __slots__ = ()
 
-
-def passage_for(
-    given: Comparison, task: ResolvedTask, snapshot: Snapshot
-) -> Change | Impassable | str | None:
+def passage_for(given: Comparison, task: ResolvedTask, snapshot: Snapshot) -> Change | WhyNot | None:
     """Decide whether the router's filter lets the forwarded packets through; else give the change, or why unknown.
 
     A change is given only if the packets get through every chain once it is made.
     """
     router, box = given.drivers.router, snapshot.box
-    forward: PortForward = task.want
-    if router is None or Kind.PASSAGE not in router.kinds or box is None:
+    forward = task.want
+    if (
+        not isinstance(forward, PortForward)
+        or router is None
+        or Kind.PASSAGE not in router.kinds
+        or box is None
+    ):
         return None
     way = _way(given, forward, box)
     if way is None or way.open:
         return None
     stopped = _stopped_by_filter(way)
     if way.answer.kind is AnswerKind.UNKNOWN and way.answer.questions:
-        return f"whether the router's filter lets it through is unknown: {way.answer.questions[0]}"
+        return WhyNot(f"whether the router's filter lets it through is unknown: {way.answer.questions[0]}")
     if stopped is None or stopped.base is None:
         return None
     port = forward.port.single or given.view.plex_port
@@ -92,13 +92,15 @@ def passage_for(
     if len(ours) > 1:
         return Impassable(f"{len(ours)} rules of the router's filter bear our tag “{task.key}”")
     change = _change(task, want, ours[0] if ours else None)
-    left = _way(given, forward, _with_passage(box, change, router))
+    left = _way(given, forward, _with_passage(box, change, want, router))
     if left is None or left.open:
         return change
     return Impassable(_why(stopped, left))
 
 
-def _way(given: Comparison, forward: PortForward, box: Box | None = None) -> WayIn | None:
+def _way(given: Comparison, forward: object, box: Box | None = None) -> WayIn | None:
+    if not isinstance(forward, PortForward):
+        return None
     external, port = forward.external_port.single, forward.port.single or given.view.plex_port
     if external is None or forward.address is None:
         return None
@@ -125,9 +127,8 @@ def _change(task: ResolvedTask, want: Passage, before: Entry | None) -> Change:
     )
 
 
-def _with_passage(box: Box, change: Change, router: ProfiledDriver) -> Box:
+def _with_passage(box: Box, change: Change, want: Passage, router: ProfiledDriver) -> Box:
     """Give the router's filter as it will be: our accept before what drops, or where it is if it cannot be moved."""
-    want: Passage = change.want
     before = change.before
     stays = before is not None and not _moves(router)
     if before is not None and not stays:

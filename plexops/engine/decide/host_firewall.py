@@ -7,7 +7,7 @@ from msgspec import Struct
 from plexops.engine.decide.findings import Comparison, change_of, exhibits_of, finding_of
 from plexops.model.change import Action, Change
 from plexops.model.finding import Finding, FindingStatus
-from plexops.model.resources import KINDS
+from plexops.model.resources import KINDS, FirewallRule
 from plexops.model.site import ResolvedTask
 from plexops.model.snapshot import Kind, KindState, Snapshot
 from plexops.packets.reach import AnswerKind
@@ -22,11 +22,11 @@ class Stopped(Struct, frozen=True):
     exhibits: tuple[str, ...]
 
 
-def admitted(given: Comparison, task: ResolvedTask, snapshot: Snapshot) -> Finding | Stopped:
+def admitted(given: Comparison, task: ResolvedTask, port: int, snapshot: Snapshot) -> Finding | Stopped:
     """Judge what packets meet, not one rule: order, wider rules and other filters decide whether Plex is let in."""
     state = snapshot.state(Kind.FIREWALL_RULE)
     reason = snapshot.reasons.get(Kind.FIREWALL_RULE, "")
-    way = into_server(given.view, task.want.port)
+    way = into_server(given.view, port)
     kind = None if way is None else way.answer.kind
     if state is KindState.ABSENT:
         if way is None or kind is not AnswerKind.NOBODY:
@@ -34,16 +34,16 @@ def admitted(given: Comparison, task: ResolvedTask, snapshot: Snapshot) -> Findi
             return finding_of(task, FindingStatus.OK, have=have)
         why = "plexops changes no filter that it does not know: let the port in there by hand"
         return finding_of(
-            task, FindingStatus.UNSUPPORTED, have=_stopped(task, way), why=why, exhibits=_shown(way)
+            task, FindingStatus.UNSUPPORTED, have=_stopped(port, way), why=why, exhibits=_shown(way)
         )
     if state is not KindState.PRESENT and way is not None and way.open:
-        have = f"tcp {task.want.port} is admitted by what was read of its filters"
+        have = f"tcp {port} is admitted by what was read of its filters"
         return finding_of(task, FindingStatus.OK, have=have, exhibits=_shown(way))
     if state is not KindState.PRESENT:
         status = FindingStatus.UNKNOWN if state is KindState.UNKNOWN else FindingStatus.UNSUPPORTED
         return finding_of(task, status, have=reason or "the host firewall could not be read")
     exhibits = exhibits_of(snapshot.of(Kind.HOST_RULE))
-    ours = [e for e in snapshot.of(Kind.FIREWALL_RULE) if e.owner.key == task.key]
+    ours = [e for e in snapshot.held(FirewallRule) if e.owner.key == task.key]
     if len(ours) > 1:
         return finding_of(task, FindingStatus.CONFLICT, have=f"{len(ours)} rules bear our tag “{task.key}”")
     if way is None:
@@ -55,7 +55,7 @@ def admitted(given: Comparison, task: ResolvedTask, snapshot: Snapshot) -> Findi
         return Stopped(have, change, exhibits)
     if way.open:
         some = "" if kind is AnswerKind.EVERYBODY else f", but for some: {says(way.reasons[0])}"
-        have = f"tcp {task.want.port} is admitted{some}"
+        have = f"tcp {port} is admitted{some}"
         if snapshot.flag("firewall.active") is False:
             have = "the host firewall is off: it stops nothing"
         return finding_of(task, FindingStatus.OK, have=have, exhibits=exhibits)
@@ -64,9 +64,9 @@ def admitted(given: Comparison, task: ResolvedTask, snapshot: Snapshot) -> Findi
         return finding_of(task, FindingStatus.UNKNOWN, have=have, exhibits=exhibits or _shown(way))
     from plexops.runbook.way_after import after_change
 
-    have = _stopped(task, way)
+    have = _stopped(port, way)
     change = change_of(task, Action.UPDATE if ours else Action.CREATE, ours[0] if ours else None)
-    opened = into_server(given.view, task.want.port, box=after_change(snapshot, change).box)
+    opened = into_server(given.view, port, box=after_change(snapshot, change).box)
     if opened is None or not opened.open:
         left = "" if opened is None or opened.first is None else f" ({says(opened.first)})"
         why = f"a rule of ours would not let it in, either{left}: let the port in there by hand"
@@ -74,8 +74,8 @@ def admitted(given: Comparison, task: ResolvedTask, snapshot: Snapshot) -> Findi
     return Stopped(have, change, exhibits or _shown(way))
 
 
-def _stopped(task: ResolvedTask, way: WayIn) -> str:
-    return f"tcp {task.want.port} is stopped: {says(way.reasons[0])}" if way.reasons else "it is stopped"
+def _stopped(port: int, way: WayIn) -> str:
+    return f"tcp {port} is stopped: {says(way.reasons[0])}" if way.reasons else "it is stopped"
 
 
 def _shown(way: WayIn) -> tuple[str, ...]:

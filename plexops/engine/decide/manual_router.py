@@ -25,9 +25,9 @@ def by_hand(given: Comparison, task: ResolvedTask) -> Finding:
             status = FindingStatus.OK if word.meaning.passes else FindingStatus.DRIFT
             steps = () if word.meaning.passes else steps_by_hand(given, task)
             return finding_of(task, status, have=word.says, exhibits=(word.answer.exhibit,), steps=steps)
-    if task.kind is Kind.DHCP_RESERVATION and task.state is State.PRESENT:
+    want = task.want
+    if isinstance(want, Reservation) and task.state is State.PRESENT:
         addresses = given.view.of(Role.SERVER).facts.get("host.addresses")
-        want: Reservation = task.want
         held = () if addresses is None else tuple(str(a) for a in texts_of(addresses.value))
         if str(want.address) in held:
             have = f"the server holds {want.address} now; whether it is reserved is not seen"

@@ -21,7 +21,7 @@ from plexops.model.plan import Plan, Step, sha256
 from plexops.model.profile import Profile
 from plexops.model.resources import KINDS
 from plexops.model.site import SiteTasks
-from plexops.model.snapshot import Entry, Kind, Role, Snapshot, canonical
+from plexops.model.snapshot import Entry, Kind, Role, Snapshot
 from plexops.packets.projection import lets_translated
 from plexops.runbook.guards.judge import Case, judge
 from plexops.runbook.view import SiteView, ipv4
@@ -181,7 +181,7 @@ def basis(
     parts = {
         "plexops version": __version__,
         "profile": sha256(profile.text if profile else ""),
-        "tasks": sha256([[t.kind, t.key, t.state, t.adopt, canonical(dict(t.values))] for t in tasks.tasks]),
+        "tasks": sha256([[t.kind, t.key, t.state, t.adopt, t.values] for t in tasks.tasks]),
         "adoptions": sha256(sorted(adopted)),
         "purpose": "undo" if undoing else "apply",
         # Settings alike do not make two servers one.
@@ -215,7 +215,7 @@ def foreign(snapshot: Snapshot, role: Role, changes: Sequence[Change]) -> str:
     own = [e for change in changes if change.role is role for e in _own(change, snapshot)]
     touched = {id(entry) for entry in own}
     rest = [
-        [entry.kind, canonical(entry.values), canonical(dict(entry.raw)), entry.owner.key]
+        [entry.kind, entry.values, entry.raw, entry.owner.key]
         for kind in sorted(RESTS_ON.get(role, frozenset()))
         for entry in snapshot.of(kind)
         if id(entry) not in touched and not _follows(entry, own)

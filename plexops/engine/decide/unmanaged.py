@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from plexops.engine.decide.advice_check import kept
 from plexops.engine.decide.findings import FORWARDING, Comparison, says
+from plexops.model.entries import UpnpMapping
 from plexops.model.finding import Finding, FindingStatus
 from plexops.model.resources import KINDS
 from plexops.model.snapshot import Kind, Role
@@ -42,9 +43,7 @@ def unmanaged(given: Comparison, findings: Sequence[Finding]) -> list[Finding]:
         found.append(_bare(Kind.PORT_FORWARD, FindingStatus.DRIFT, lost.says, lost.exhibits, lost.stop))
     found += _three_ways(situation, [*findings, *found])
     found += _orphans(given)
-    users = sorted(
-        {str(e.values.address) for e in given.view.of(Role.ROUTER).of(Kind.UPNP_MAPPING) if e.values}
-    )
+    users = sorted({str(e.values.address) for e in given.view.of(Role.ROUTER).held(UpnpMapping)})
     if Kind.UPNP not in asked and users:
         found.append(
             _bare(Kind.UPNP, FindingStatus.NOTE, f"UPnP is on and used by {', '.join(users)}: left alone")

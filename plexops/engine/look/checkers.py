@@ -88,16 +88,16 @@ def account_of(checkers: Sequence[Checker], outside: Snapshot, not_asked: str = 
 
 
 def _account(checker: Checker, outside: Snapshot, not_asked: str) -> str:
-    told = [entry for entry in outside.entries if is_told(entry) and entry.raw[BY] == checker.where]
+    told = [entry for entry in outside.held(Probe) if entry.raw.get(BY) == checker.where]
     if not told:
         return f"{checker.where} was not asked: {outside.reasons.get(_key(checker)) or not_asked or _NO_PORT}"
-    first: Probe = told[0].values
+    first = told[0].values
     said = ", ".join(_said(entry, checker) for entry in told)
     return f"{checker.where} was asked about {first.address}:{first.port}: {said}"
 
 
-def _said(entry: Entry, checker: Checker) -> str:
-    probe: Probe = entry.values
+def _said(entry: Entry[Probe], checker: Checker) -> str:
+    probe = entry.values
     if probe.answer is ProbeAnswer.UNKNOWN:
         return str(entry.raw[TOLD])
     place, origin = probe.vantage.removeprefix(checker.where).strip(), entry.raw[FROM]

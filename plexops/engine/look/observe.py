@@ -14,6 +14,7 @@ from plexops.engine.look.asking import TOKEN_READ, Answered, ask_all
 from plexops.engine.look.asking_plex import AskingPlex, nobody_answers
 from plexops.engine.look.site_state import Drivers, SiteState, with_exhibits
 from plexops.engine.look.vantages import Vantages, ports_to_try
+from plexops.model.entries import Lease
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.exchange import Command, Read
 from plexops.model.profile import Speaks
@@ -356,11 +357,7 @@ def _leased_address(router: Answered, server: ServerDevice) -> str:
     """Give where the router's leases say the host is, when that is not where it shall be."""
     if router.snapshot is None or not server.mac or server.address_by is AddressBy.STATIC:
         return ""
-    for entry in router.snapshot.of(Kind.LEASE):
-        if (
-            entry.values is not None
-            and entry.values.mac == server.mac
-            and entry.values.address != server.address
-        ):
+    for entry in router.snapshot.held(Lease):
+        if entry.values.mac == server.mac and entry.values.address != server.address:
             return str(entry.values.address)
     return ""

@@ -23,9 +23,10 @@ from plexops.engine.look.observe import Observer
 from plexops.engine.look.site_state import Drivers
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.profile import Profile, Speaks
+from plexops.model.resources.plex_remote_access import RemoteAccess
 from plexops.model.secret import Secret
 from plexops.model.site import AddressBy, RouterDevice, ServerDevice, Site, SiteTasks, State
-from plexops.model.snapshot import Kind, Role
+from plexops.model.snapshot import Role
 from plexops.model.values import Ports
 from plexops.runbook.view import SiteView
 from plexops.transport.ssh.config_file import SshConfigFile, read_ssh_config
@@ -260,7 +261,7 @@ def _view(tasks: SiteTasks, drivers: Drivers, profile: Profile | None, access: A
 
 def _named_ports(tasks: SiteTasks) -> frozenset[int]:
     """Give the external ports that the tasks name for Plex: the one that is forwarded, and those that Plex announces."""
-    announced = (t.want.manual_port for t in tasks.tasks if t.kind is Kind.PLEX_REMOTE_ACCESS and t.want)
+    announced = (t.want.manual_port for t in tasks.tasks if isinstance(t.want, RemoteAccess))
     return frozenset(port for port in (tasks.external_port, *announced) if port)
 
 

@@ -10,10 +10,12 @@ from msgspec import Struct
 from plexops.drivers.around.outside import USUAL_ECHOES, ProbeDriver
 from plexops.engine.look.access import Access, Links
 from plexops.engine.look.asking import Answered, ask_all
+from plexops.model.entries import Probe
 from plexops.model.errors import PlexopsError
+from plexops.model.resources.port_forward import PortForward
 from plexops.model.run import Exhibit
 from plexops.model.site import Vantage
-from plexops.model.snapshot import Kind, Role, Snapshot
+from plexops.model.snapshot import Role, Snapshot
 from plexops.model.values import Endpoint, Protocol
 from plexops.runbook import endpoints
 from plexops.runbook.view import SiteView, public_addresses
@@ -101,9 +103,9 @@ def ports_to_try(view: SiteView, wanted: int | None) -> tuple[int, ...]:
     from plexops.runbook.situation import Situation
 
     found: list[int | None] = [Situation(view, wanted).door, wanted]
-    for entry in view.of(Role.ROUTER).of(Kind.PORT_FORWARD):
+    for entry in view.of(Role.ROUTER).held(PortForward):
         forward = entry.values
-        if forward is None or not forward.enabled or forward.address not in view.plex_host:
+        if not forward.enabled or forward.address not in view.plex_host:
             continue
         if forward.protocol is not Protocol.UDP and forward.port.single == view.plex_port:
             found.append(forward.external_port.single)
@@ -121,14 +123,14 @@ def is_inside(host: str, view: SiteView) -> bool:
 
 
 def _says_inside(part: Answered) -> bool:
-    return part.snapshot is not None and any(entry.values.inside for entry in part.snapshot.entries)
+    return part.snapshot is not None and any(entry.values.inside for entry in part.snapshot.held(Probe))
 
 
 def _as_inside(part: Answered) -> Answered:
     """Give what was seen from inside the home: it proves nothing."""
     if part.snapshot is None:
         return part
-    seen = (replace(e, values=replace(e.values, inside=True)) for e in part.snapshot.entries)
+    seen = (replace(e, values=replace(e.values, inside=True)) for e in part.snapshot.held(Probe))
     return replace(part, snapshot=replace(part.snapshot, entries=tuple(seen)))
 
 

@@ -3,45 +3,63 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+
+from msgspec import Struct
+from msgspec.json import decode
 
 from plexops.config.files import read_regular
 from plexops.engine.tell.reporting import change_report
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.plan import PLAN_LIFETIME, PLAN_SCHEMA, Plan, sha256
-
-#: What the file's own checksum covers.
-_COVERED = ("schema", "site", "digest", "made", "basis", "steps")
+from plexops.model.snapshot import canonical
+from plexops.structs import replace
 
 #: Far more bytes than any plan has.
 _LARGEST = 4 * 1024 * 1024
 
 
+class PlannedStep(Struct, frozen=True, forbid_unknown_fields=True):
+    """One change: what would be sent, and what would undo it."""
+
+    id: str
+    action: str
+    requests: tuple[str, ...]
+    undo: tuple[str, ...]
+
+
+class PlanFile(Struct, frozen=True, forbid_unknown_fields=True):
+    """What would be sent, what it rests on, and when it was made (ISO)."""
+
+    schema: str
+    site: str
+    digest: str
+    made: str
+    basis: Mapping[str, str]
+    steps: tuple[PlannedStep, ...]
+    checksum: str
+
+    @property
+    def covered(self) -> str:
+        """What the checksum has to be."""
+        return sha256({name: getattr(self, name) for name in self.__struct_fields__ if name != "checksum"})
+
+
 def plan_json(plan: Plan) -> str:
-    """Give a plan as a file: what would be sent, what it rests on, and when it was made."""
-    document: dict[str, Any] = {
-        "schema": PLAN_SCHEMA,
-        "site": plan.site,
-        "digest": plan.digest,
-        "made": datetime.now(UTC).isoformat(timespec="seconds"),
-        "basis": dict(plan.basis),
-        "steps": [
-            {
-                "id": step.change.id,
-                "action": str(step.change.action),
-                "requests": list(change_report(step).commands),
-                "undo": list(step.script.undo),
-            }
-            for step in plan.steps
-        ],
-    }
-    document["checksum"] = sha256({name: document[name] for name in _COVERED})
+    """Give a plan as a file."""
+    made = datetime.now(UTC).isoformat(timespec="seconds")
+    steps = tuple(
+        PlannedStep(step.change.id, step.change.action, change_report(step).commands, step.script.undo)
+        for step in plan.steps
+    )
+    file = PlanFile(PLAN_SCHEMA, plan.site, plan.digest, made, plan.basis, steps, "")
+    document = canonical(replace(file, checksum=file.covered))
     return json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-def read_plan_file(path: Path, approved: str) -> dict[str, Any]:
+def read_plan_file(path: Path, approved: str) -> PlanFile:
     """Read a plan file that you approved by its digest.
 
     Raises PlexopsError: PLX-C001 where there is none, PLX-R210 for a file that is no plan or was edited (exit 8),
@@ -56,23 +74,20 @@ def read_plan_file(path: Path, approved: str) -> dict[str, Any]:
             Problem("PLX-C001", reason, "Make one: plexops apply --dry-run --out plan.json")
         ) from None
     try:
-        document: dict[str, Any] = json.loads(text)
-        checksum = document["checksum"]
-        covered = sha256({name: document[name] for name in _COVERED})
-        age = (datetime.now(UTC) - datetime.fromisoformat(document["made"])).total_seconds()
-        dict(document["basis"])
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        reason = f"{path} is no plan that can be read ({type(error).__name__})"
+        file = decode(text, type=PlanFile)
+        age = (datetime.now(UTC) - datetime.fromisoformat(file.made)).total_seconds()
+    except (ValueError, TypeError, RecursionError) as error:
+        reason = f"{path} is no plan that can be read ({error})"
         raise PlexopsError(
             Problem("PLX-R210", reason, "Make one: plexops apply --dry-run --out plan.json")
         ) from None
-    if document["schema"] != PLAN_SCHEMA or checksum != covered:
+    if file.schema != PLAN_SCHEMA or file.checksum != file.covered:
         reason = f"{path} was edited after it was written"
         raise PlexopsError(
             Problem("PLX-R210", reason, "Make it anew: plexops apply --dry-run --out plan.json")
         )
-    if not str(document["digest"]).startswith(approved.lower()):
-        reason = f"{path} has the digest {str(document['digest'])[:12]}, and {approved[:12]} was approved"
+    if not file.digest.startswith(approved.lower()):
+        reason = f"{path} has the digest {file.digest[:12]}, and {approved[:12]} was approved"
         raise PlexopsError(Problem("PLX-R212", reason, "Approve the digest of the plan that you reviewed."))
     if not 0 <= age <= PLAN_LIFETIME:
         old = f"was made {age / 3600:.0f} hours ago: a plan is good for a day"
@@ -80,4 +95,4 @@ def read_plan_file(path: Path, approved: str) -> dict[str, Any]:
         raise PlexopsError(
             Problem("PLX-R211", reason, "Make it anew: plexops apply --dry-run --out plan.json")
         )
-    return document
+    return file

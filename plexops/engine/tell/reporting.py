@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -14,7 +14,7 @@ from plexops.model.change import Action, Change
 from plexops.model.exchange import WindowKind
 from plexops.model.finding import Finding, FindingStatus
 from plexops.model.plan import GuardVerdict, Step, shown, window_requests
-from plexops.model.resources import KINDS
+from plexops.model.resources import KINDS, PortForward
 from plexops.model.run import (
     ChangeOutcome,
     ChangeReport,
@@ -180,7 +180,7 @@ def _window_text(step: Step) -> str:
 
 
 def _opens(change: Change) -> bool:
-    return change.kind is Kind.PORT_FORWARD and change.want is not None and change.want.enabled
+    return isinstance(change.want, PortForward) and change.want.enabled
 
 
 def _title(change: Change) -> str:
@@ -207,7 +207,7 @@ def _fields(change: Change) -> tuple[FieldChange, ...]:
     return tuple(found)
 
 
-def _word(values: Any, name: str) -> str:
+def _word(values: object, name: str) -> str:
     if not isinstance(values, Struct):
         return ""
     value = getattr(values, name, None)
@@ -271,22 +271,5 @@ def _line(entry: Entry) -> str:
 
 
 def snapshot_json(snapshot: Snapshot) -> str:
-    """Give a snapshot verbatim, for the private part of a run folder."""
-    document = {
-        "role": snapshot.role,
-        "facts": {name: canonical(fact.value) for name, fact in sorted(snapshot.facts.items())},
-        "kinds": {str(kind): state for kind, state in snapshot.kinds.items()},
-        "reasons": dict(snapshot.reasons),
-        "entries": [
-            {
-                "kind": entry.kind,
-                "values": canonical(entry.values),
-                "raw": canonical(dict(entry.raw)),
-                "owner": entry.owner.key,
-                "handle": entry.handle,
-                "label": entry.label,
-            }
-            for entry in snapshot.entries
-        ],
-    }
-    return json.dumps(document, sort_keys=True) + "\n"
+    """Give a snapshot verbatim, for the private part of a run folder; its packet filter is what exhibits show."""
+    return json.dumps(canonical(replace(snapshot, box=None)), sort_keys=True) + "\n"

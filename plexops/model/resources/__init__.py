@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 from plexops.model.resources.base import Claim, ResourceKind
 from plexops.model.resources.conditions import DMZ, HOST_FIREWALL, REACHABILITY, WAN
-from plexops.model.resources.dhcp_reservation import DHCP_RESERVATION
-from plexops.model.resources.firewall_rule import FIREWALL_RULE
-from plexops.model.resources.passage import PASSAGE
-from plexops.model.resources.plex_remote_access import PLEX_REMOTE_ACCESS
-from plexops.model.resources.port_forward import PORT_FORWARD
-from plexops.model.resources.upnp import UPNP
+from plexops.model.resources.dhcp_reservation import DHCP_RESERVATION, Reservation
+from plexops.model.resources.firewall_rule import FIREWALL_RULE, FirewallRule
+from plexops.model.resources.passage import PASSAGE, Passage
+from plexops.model.resources.plex_remote_access import PLEX_REMOTE_ACCESS, RemoteAccess
+from plexops.model.resources.port_forward import PORT_FORWARD, PortForward
+from plexops.model.resources.upnp import UPNP, Upnp
 from plexops.model.snapshot import Kind
 
 #: What a task may name, in the order in which changes are applied (the passage comes with its forward).
@@ -33,4 +33,7 @@ RESOURCES: Mapping[Kind, ResourceKind] = {
 #: All that a profile may map.
 KINDS: Mapping[Kind, ResourceKind] = {**RESOURCES, Kind.PASSAGE: PASSAGE}
 
-__all__ = ["KINDS", "RESOURCES", "Claim", "ResourceKind"]
+__all__ = [
+    "KINDS", "RESOURCES", "Claim", "FirewallRule", "Passage", "PortForward", "RemoteAccess", "Reservation", "ResourceKind",
+    "Upnp",
+]  # fmt: skip

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import Any
+from typing import Generic, Never
 
 from msgspec import Struct
 
 from plexops.model.fields import Field, FieldValue
-from plexops.model.snapshot import Kind, Role
+from plexops.model.snapshot import Kind, Role, V_co
 
 
 class Claim(StrEnum):
@@ -20,15 +20,19 @@ class Claim(StrEnum):
     BLOCKS = "blocks"  # it holds what the task needs, for a purpose of its own: never touched
 
 
-def _nothing(_want: Any, _have: Any) -> Claim:
+def _unbuilt(_fields: Mapping[str, FieldValue | tuple[str, ...] | None]) -> Never:
+    raise TypeError("a condition has no values")
+
+
+def _nothing(_want: object, _have: object) -> Claim:
     return Claim.NONE
 
 
-def _alike(want: Any, have: Any) -> tuple[str, ...]:
+def _alike(want: object, have: object) -> tuple[str, ...]:
     return () if want == have else ("",)
 
 
-class ResourceKind(Struct, frozen=True):
+class ResourceKind(Struct, Generic[V_co], frozen=True):
     """One kind: its fields for schema, docs and profiles, and the pure functions that compare needs.
 
     `build` makes the typed values from fields by name. `says` puts values into words for a report.
@@ -46,10 +50,10 @@ class ResourceKind(Struct, frozen=True):
     default_key: str = "plex"
     #: How long after a write the device may take to show it, in seconds.
     settle: float = 5.0
-    build: Callable[[Mapping[str, FieldValue | tuple[str, ...] | None]], Any] = dict
-    says: Callable[[Any], str] = str
-    differs: Callable[[Any, Any], tuple[str, ...]] = _alike
-    claims: Callable[[Any, Any], Claim] = _nothing
+    build: Callable[[Mapping[str, FieldValue | tuple[str, ...] | None]], V_co] = _unbuilt
+    says: Callable[[V_co], str] = str
+    differs: Callable[[V_co, V_co], tuple[str, ...]] = _alike
+    claims: Callable[[V_co, V_co], Claim] = _nothing
 
     def field(self, name: str) -> Field:
         """Give a field by name; KeyError where the kind has none such."""

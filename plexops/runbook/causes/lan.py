@@ -6,7 +6,7 @@ from ipaddress import IPv4Address
 
 from msgspec import Struct
 
-from plexops.model.entries import Neighbour
+from plexops.model.entries import Lease, Neighbour
 from plexops.model.snapshot import Entry, Kind, KindState
 from plexops.runbook.causes.cause import Sign, of_fact, sign
 from plexops.runbook.situation import Situation
@@ -48,9 +48,9 @@ def who_holds(situation: Situation) -> Held | None:
     return Held(True, f"no other device has answered the router at {address}", (told,)) if told else None
 
 
-def _neighbours(situation: Situation, address: IPv4Address | None) -> tuple[Entry, ...]:
+def _neighbours(situation: Situation, address: IPv4Address | None) -> tuple[Entry[Neighbour], ...]:
     """Give what the router's neighbour table holds at an address."""
-    return tuple(entry for entry in _table(situation) if entry.values.address == address)
+    return tuple(entry for entry in situation.router.held(Neighbour) if entry.values.address == address)
 
 
 def _own_macs(situation: Situation, address: IPv4Address) -> frozenset[str]:
@@ -69,7 +69,10 @@ def _own_macs(situation: Situation, address: IPv4Address) -> frozenset[str]:
 
 def _may_stand_for_others(situation: Situation, mac: str) -> bool:
     """Whether a MAC address answers at several addresses: so does a repeater or proxy ARP, for whoever is behind it."""
-    return len({entry.values.address for entry in _table(situation) if entry.values.mac == mac}) > 1
+    return (
+        len({entry.values.address for entry in situation.router.held(Neighbour) if entry.values.mac == mac})
+        > 1
+    )
 
 
 def address_conflict(situation: Situation) -> Sign | None:
@@ -83,10 +86,10 @@ def address_conflict(situation: Situation) -> Sign | None:
     if address is None or not own or situation.router.state(Kind.NEIGHBOUR) is not KindState.PRESENT:
         return None
     others = [entry for entry in _neighbours(situation, address) if entry.values.mac not in own]
-    given = [entry for entry in _leases(situation) if entry.values.address == address]
+    given = [entry for entry in situation.router.held(Lease) if entry.values.address == address]
     lent = [entry for entry in given if entry.values.mac not in own]
     if others and len(others) == len(_neighbours(situation, address)):
-        other: Neighbour = others[0].values
+        other = others[0].values
         if _may_stand_for_others(situation, other.mac):
             return None
         name = next((entry.values.name for entry in lent if entry.values.mac == other.mac), "")
@@ -102,20 +105,22 @@ def address_conflict(situation: Situation) -> Sign | None:
     return None
 
 
-def _is_another(situation: Situation, address: IPv4Address, lent: list[Entry], other: Neighbour) -> bool:
+def _is_another(
+    situation: Situation, address: IPv4Address, lent: list[Entry[Lease]], other: Neighbour
+) -> bool:
     """Tell whether a MAC address is proven to be none that something on the way puts in place of the server's own.
 
     It is where the router sees the server's own MAC address as well: in its neighbour table at another address; or
     in its leases, where the other has one for this address.
     """
     at = {line.split()[0] for line in _told_macs(situation) if str(address) in line.split()[1:]}
-    seen = any(entry.values.mac in at for entry in _table(situation))
-    leased = any(entry.values.mac in at for entry in _leases(situation))
+    seen = any(entry.values.mac in at for entry in situation.router.held(Neighbour))
+    leased = any(entry.values.mac in at for entry in situation.router.held(Lease))
     return seen or (leased and any(entry.values.mac == other.mac for entry in lent))
 
 
-def _called(lease: Entry) -> str:
-    return f"{lease.values.name} ({lease.values.mac})" if lease.values.name else str(lease.values.mac)
+def _called(lease: Entry[Lease]) -> str:
+    return f"{lease.values.name} ({lease.values.mac})" if lease.values.name else lease.values.mac
 
 
 def _holds(situation: Situation, address: IPv4Address) -> bool:
@@ -125,11 +130,3 @@ def _holds(situation: Situation, address: IPv4Address) -> bool:
 def _told_macs(situation: Situation) -> tuple[str, ...]:
     fact = situation.server.facts.get("host.macs")
     return fact.value if fact is not None and isinstance(fact.value, tuple) else ()
-
-
-def _table(situation: Situation) -> list[Entry]:
-    return [entry for entry in situation.router.of(Kind.NEIGHBOUR) if entry.values is not None]
-
-
-def _leases(situation: Situation) -> list[Entry]:
-    return [entry for entry in situation.router.of(Kind.LEASE) if entry.values is not None]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from ipaddress import IPv6Network, ip_network
 
-from plexops.model.entries import UpnpMapping
+from plexops.model.entries import Echo, UpnpMapping
+from plexops.model.resources.upnp import Upnp
 from plexops.model.snapshot import Kind, KindState, Role
 from plexops.model.values import NOT_PUBLIC_NETWORKS, PLEX_PORT
 from plexops.packets.reach import AnswerKind
@@ -81,7 +82,7 @@ def automatic_unmapped(situation: Situation) -> Sign | None:
 def announces_other_way(situation: Situation) -> Sign | None:
     """Does Plex believe in another address than the one that the router has and that others see?"""
     believed, wan = ipv4(situation.believed), situation.router.text("wan.address")
-    echoes = situation.view.of(Role.OUTSIDE).of(Kind.ECHO)
+    echoes = situation.view.of(Role.OUTSIDE).held(Echo)
     others = {str(entry.values.address) for entry in echoes}
     if believed is None or wan is None or others != {wan} or str(believed) == wan:
         return None
@@ -175,8 +176,8 @@ def _reaches_the_internet(text: str) -> bool:
 
 def upnp_off(situation: Situation) -> Sign | None:
     """Does Plex ask for a port by UPnP, and the router's UPnP is switched off?"""
-    switch = situation.router.of(Kind.UPNP)
-    if not _needs_upnp(situation) or not switch or switch[0].values is None or switch[0].values.enabled:
+    switch = situation.router.held(Upnp)
+    if not _needs_upnp(situation) or not switch or switch[0].values.enabled:
         return None
     return sign(
         "Plex maps its port by UPnP, and UPnP is switched off on the router", switch[0], situation.settings
@@ -198,8 +199,8 @@ def upnp_conflict(situation: Situation) -> Sign | None:
         return None
     port = conflict.event.port or situation.announced
     says = f"the router refused to map port {port} for Plex: another host holds it"
-    for entry in situation.router.of(Kind.UPNP_MAPPING):
-        if entry.values is not None and port is not None and port in entry.values.external_port:
+    for entry in situation.router.held(UpnpMapping):
+        if port is not None and port in entry.values.external_port:
             says = f"port {port} is mapped for {entry.values.address} by UPnP: Plex's own mapping was refused"
             return sign(says, entry, situation.exhibit_of(conflict))
     return sign(says, situation.exhibit_of(conflict), situation.settings)
@@ -236,7 +237,7 @@ def upnp_stale(situation: Situation) -> Sign | None:
 def _flushed(situation: Situation) -> Sign | None:
     """Did the packet filter lose what UPnP's list still names? A firewall that is loaded anew does that."""
     for entry in situation.mappings:
-        mapping: UpnpMapping = entry.values
+        mapping = entry.values
         port, inner = mapping.external_port.single, mapping.port.single
         if port is None or inner is None or mapping.address not in situation.targets:
             continue

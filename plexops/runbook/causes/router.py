@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from plexops.model.entries import Lease
 from plexops.model.matches import InterfaceIs, PortIn, Side
+from plexops.model.resources import PortForward, Reservation
 from plexops.model.snapshot import Entry, Kind, KindState
 from plexops.packets.reach import AnswerKind
 from plexops.packets.why import Reason, Why
@@ -116,7 +118,7 @@ def behind_dmz(situation: Situation) -> Sign | None:
     return sign(says, first, ours)
 
 
-def _shadow(situation: Situation) -> tuple[Entry, Entry] | None:
+def _shadow(situation: Situation) -> tuple[Entry[PortForward], Entry[PortForward]] | None:
     first, port = situation.effective, situation.port
     if first is None or port is None or first.values.address in situation.targets or not situation.targets:
         return None
@@ -132,14 +134,14 @@ def forward_foreign(situation: Situation) -> Sign | None:
     if entry is None:
         return None
     address, mac = entry.values.address, situation.view.server_mac
-    for lease in situation.router.of(Kind.LEASE):
-        if lease.values is not None and lease.values.address == address and lease.values.mac != mac:
+    for lease in situation.router.held(Lease):
+        if lease.values.address == address and lease.values.mac != mac:
             says = (
                 f"port {situation.port} is forwarded to {lease.values.name or lease.values.mac} ({address})"
             )
             return sign(f"{says} by {named(entry)}", entry, lease)
-    for held in situation.router.of(Kind.DHCP_RESERVATION):
-        if held.values is not None and held.values.address == address and mac not in held.values.macs:
+    for held in situation.router.held(Reservation):
+        if held.values.address == address and mac not in held.values.macs:
             says = f"port {situation.port} is forwarded to {held.values.name or held.values.mac} ({address})"
             return sign(f"{says} by {named(entry)}", entry, held)
     return None
@@ -170,7 +172,7 @@ def four_addresses(situation: Situation) -> Sign | None:
     return sign(says, *situation.reservations, entry, _held_at(situation))
 
 
-def _misled(situation: Situation) -> Entry | None:
+def _misled(situation: Situation) -> Entry[PortForward] | None:
     """Give the forward of the port where it leads to no address that the Plex host is known to have."""
     entry = situation.effective
     if entry is None or not situation.held or _shadow(situation) is not None:
@@ -194,17 +196,15 @@ def forward_wrong_port(situation: Situation) -> Sign | None:
     return sign(says, entry)
 
 
-def _inner_port(entry: Entry, port: int) -> int | None:
+def _inner_port(entry: Entry[PortForward], port: int) -> int | None:
     """Give where a port comes out; a range keeps its distance from the start, as routers do it."""
     values = entry.values
     if values.port.single is not None:
-        single: int = values.port.single
-        return single
+        return values.port.single
     if values.external_port == values.port:
         return port
     if len(values.external_port.ranges) == 1 and len(values.port.ranges) == 1:
-        first: int = values.port.ranges[0][0]
-        return first + port - int(values.external_port.ranges[0][0])
+        return values.port.ranges[0][0] + port - values.external_port.ranges[0][0]
     return None
 
 
@@ -271,8 +271,8 @@ def two_reservations(situation: Situation) -> Sign | None:
         where = ", ".join(str(e.values.address) for e in mine)
         return sign(f"the Plex host is reserved twice: {where}", *mine)
     for entry in mine:
-        for other in situation.router.of(Kind.DHCP_RESERVATION):
-            rival = other.values is not None and other.values.enabled and other not in mine
+        for other in situation.router.held(Reservation):
+            rival = other.values.enabled and other not in mine
             if rival and other.values.address == entry.values.address:
                 says = f"{entry.values.address} is reserved for the Plex host and for {named(other)}"
                 return sign(says, entry, other)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from ipaddress import ip_address
 from typing import Literal
 
-from plexops.model.snapshot import Entry, Kind, Role
+from plexops.model.entries import Echo, Listener
+from plexops.model.snapshot import Entry, Role
 from plexops.model.values import is_public
 from plexops.runbook.causes.cause import Sign, comes_back, of_fact, sign, unclear
 from plexops.runbook.observations import PlexTv
@@ -44,7 +45,7 @@ def port_taken(situation: Situation) -> Sign | None:
     return sign(says, situation.exhibit_of(failed))
 
 
-def plex_listens_to_all(situation: Situation) -> Entry | None:
+def plex_listens_to_all(situation: Situation) -> Entry[Listener] | None:
     """Give a listener at Plex's port that the network reaches, where one is known."""
     for entry in situation.listeners or ():
         if not _is_loopback(entry.values.address):
@@ -209,7 +210,7 @@ def plex_tv_blocked(situation: Situation) -> Sign | None:
     # Who was asked at an address proves nothing of names.
     echoes = [
         entry
-        for entry in outside.of(Kind.ECHO)
+        for entry in outside.held(Echo)
         if entry.values.asked_from == "server" and ipv4(entry.values.source.partition(":")[0]) is None
     ]
     if answer is None or finds_plex_tv(situation) or not echoes or outside.flag("account.online"):

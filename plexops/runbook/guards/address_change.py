@@ -6,24 +6,24 @@ from collections.abc import Sequence
 from ipaddress import IPv4Address
 
 from plexops.model.change import Change
+from plexops.model.entries import Lease
 from plexops.model.packets import Box, TranslateDestination
-from plexops.model.resources.dhcp_reservation import Reservation
-from plexops.model.snapshot import Entry, Kind, Role
+from plexops.model.resources import PortForward, Reservation
+from plexops.model.snapshot import Role
 from plexops.runbook.view import SiteView, ipv4, leased_to_server, told_by_server
 
 
 def brings_to(view: SiteView, change: Change) -> IPv4Address | None:
     """Give the address that the Plex host will have and does not hold yet; None where a change moves it nowhere."""
-    if change.kind is Kind.LEASE:
-        address: IPv4Address = change.want
-        return address
-    if change.kind is not Kind.DHCP_RESERVATION:
+    want = change.want
+    if isinstance(want, IPv4Address):
+        return want
+    if not isinstance(want, Reservation):
         return None
-    want: Reservation = change.want
     held = told_by_server(view)
     if held is not None and view.server_mac in want.macs:
         return None if str(want.address) in held else want.address
-    leases = (entry.values for entry in view.of(Role.ROUTER).of(Kind.LEASE) if entry.values is not None)
+    leases = (entry.values for entry in view.of(Role.ROUTER).held(Lease))
     holds = any(lease.mac in want.macs and lease.address == want.address for lease in leases)
     return None if holds else want.address
 
@@ -54,12 +54,9 @@ def _held(view: SiteView) -> Sequence[IPv4Address]:
 
 def _leading_to(view: SiteView, address: IPv4Address) -> Sequence[str]:
     router = view.of(Role.ROUTER)
-    entries = [e for e in router.of(Kind.PORT_FORWARD) if _leads(e, address)]
+    forwards = router.held(PortForward)
+    entries = [e for e in forwards if e.values.enabled and e.values.address == address]
     return [f"the forward “{e.label or e.handle}”" for e in entries] or _rules_to(router.box, int(address))
-
-
-def _leads(entry: Entry, address: IPv4Address) -> bool:
-    return entry.values is not None and entry.values.enabled and entry.values.address == address
 
 
 def _rules_to(box: Box | None, address: int) -> Sequence[str]:

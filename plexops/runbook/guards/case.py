@@ -10,9 +10,8 @@ from msgspec import Struct
 
 from plexops.model.change import Action, Change
 from plexops.model.intervals import normalise, subtract
-from plexops.model.resources.passage import Passage
-from plexops.model.resources.port_forward import PortForward
-from plexops.model.snapshot import Entry, Kind, Role
+from plexops.model.resources import Passage, PortForward
+from plexops.model.snapshot import Entry, Role
 from plexops.model.values import PLEX_PORT
 from plexops.runbook.exposures import Exposure, arrivals
 from plexops.runbook.guards.address_change import brings_to
@@ -48,11 +47,9 @@ class Case(Struct, frozen=True, dict=True):
         wanted = [(forward.external_port.ranges, forward.port.ranges) for _, forward in forwards(self)]
         port = self.after.plex_port
         # What bears our tag an earlier plan named.
-        made = (
-            e.values for e in self.after.of(Role.ROUTER).of(Kind.PORT_FORWARD) if e.owner.ours and e.values
-        )
+        made = (e.values for e in self.after.of(Role.ROUTER).held(PortForward) if e.owner.ours)
         named = self.after.named_ports | {one.external_port.single for one in made}
-        own = normalise((one, one) for one in named - {PLEX_PORT, None})
+        own = normalise((one, one) for one in named if one is not None and one != PLEX_PORT)
         return arrivals(self.after, self._hosts, (*wanted, (own, ((port, port),))))
 
     @cached_property
@@ -93,17 +90,17 @@ def forwards(case: Case) -> Iterator[tuple[Change, PortForward]]:
     """
     wan_address = case.before.of(Role.ROUTER).text("wan.address")
     for change in case.changes:
-        if change.kind is not Kind.PORT_FORWARD or change.want is None:
+        want = change.want
+        if not isinstance(want, PortForward) or not want.enabled:
             continue
-        to_the_router = change.role is Role.UPSTREAM and str(change.want.address) == wan_address
-        if change.want.enabled and not to_the_router:
-            yield change, change.want
+        if change.role is not Role.UPSTREAM or str(want.address) != wan_address:
+            yield change, want
 
 
 def passages(case: Case) -> Iterator[tuple[Change, Passage]]:
     """Give the passages that a plan makes or alters: they open what was forwarded and dropped so far."""
     for change in case.changes:
-        if change.kind is Kind.PASSAGE and change.want is not None:
+        if isinstance(change.want, Passage):
             yield change, change.want
 
 

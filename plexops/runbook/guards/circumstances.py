@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from plexops.model.change import Action, Change
-from plexops.model.resources.port_forward import PortForward
+from plexops.model.entries import UpnpMapping
+from plexops.model.resources import FirewallRule, PortForward, Upnp
 from plexops.model.snapshot import Kind, KindState, Role
 from plexops.runbook.guards.case import Case, forwards, name_of
 
@@ -40,12 +41,10 @@ def no_lock_out(case: Case) -> str | None:
 def _closes_login(case: Case, change: Change) -> bool:
     """Tell whether a rule for the login's port is taken away or given another port."""
     server = case.before.management.get(Role.SERVER)
-    if change.kind is not Kind.FIREWALL_RULE or change.before is None or server is None:
+    had = None if change.before is None else change.before.values
+    if server is None or not isinstance(had, FirewallRule) or had.port != server[1]:
         return False
-    had = change.before.values
-    return (
-        had is not None and had.port == server[1] and (change.want is None or change.want.port != server[1])
-    )
+    return not isinstance(change.want, FirewallRule) or change.want.port != server[1]
 
 
 def nothing_of_others(case: Case) -> str | None:
@@ -92,7 +91,7 @@ def _is_of(case: Case, line: str) -> bool:
 def upnp_last(case: Case) -> str | None:
     """G13: UPnP is switched off last, and only when no other host uses it."""
     for position, change in enumerate(case.changes):
-        if change.kind is not Kind.UPNP or change.want is None or change.want.enabled:
+        if not isinstance(change.want, Upnp) or change.want.enabled:
             continue
         if position != len(case.changes) - 1:
             return "UPnP would be switched off before the rest is proven"
@@ -100,7 +99,8 @@ def upnp_last(case: Case) -> str | None:
         if router.state(Kind.UPNP_MAPPING) in (KindState.UNKNOWN, KindState.UNSUPPORTED):
             return "who uses UPnP is unknown: the router's mappings could not be read"
         for entry in router.of(Kind.UPNP_MAPPING):
-            if entry.values is None or entry.values.address not in case.before.plex_host:
-                who = "another device" if entry.values is None else str(entry.values.address)
+            values = entry.values
+            if not isinstance(values, UpnpMapping) or values.address not in case.before.plex_host:
+                who = str(values.address) if isinstance(values, UpnpMapping) else "another device"
                 return f"{who} has a UPnP mapping ({name_of(entry)})"
     return None

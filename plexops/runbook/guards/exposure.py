@@ -6,6 +6,7 @@ from ipaddress import IPv4Address
 
 from plexops.model.change import Change
 from plexops.model.intervals import intersect, show_ports
+from plexops.model.resources import FirewallRule, Passage, RemoteAccess, Upnp
 from plexops.model.snapshot import Kind, Role
 from plexops.model.values import PLEX_PORT
 from plexops.packets.reach import AnswerKind
@@ -75,7 +76,7 @@ def _announces(case: Case, change: Change) -> str | None:
     """Plex's settings open no port by themselves: going back, it gets what it had, unless that was 32400 for all we know."""
     if case.restoring:
         return None
-    if change.kind is not Kind.PLEX_REMOTE_ACCESS or change.want is None or not change.want.enabled:
+    if not isinstance(change.want, RemoteAccess) or not change.want.enabled:
         return None
     if change.want.manual:
         announced = change.want.manual_port == PLEX_PORT
@@ -96,7 +97,7 @@ def _lets_in(case: Case, change: Change) -> str | None:
         return None
     if case.arriving is None:
         return _not_read(case.before, change)
-    over_ipv6 = change.kind is Kind.FIREWALL_RULE and change.want.over_ipv6
+    over_ipv6 = isinstance(change.want, FirewallRule) and change.want.over_ipv6
     for one in case.arriving:
         reason = None if one.family == 6 and not over_ipv6 else _lets_this_in(case, change, one, at)
         if reason:
@@ -112,18 +113,21 @@ def _lets_this_in(case: Case, change: Change, one: Exposure, at: IPv4Address | N
         if one.address in (str(at), A_HOST) and (bad or _gets_in(case, one)):
             return f"bring the Plex host to {at}, where {one.called} forwards {ports}"
         return None
-    there = change.kind is Kind.FIREWALL_RULE or one.address in (str(change.want.address), A_HOST)
-    leads = one.inner is None or bool(intersect(one.inner, ((change.want.port, change.want.port),)))
+    want = change.want
+    if not isinstance(want, (FirewallRule, Passage)):
+        return None
+    there = isinstance(want, FirewallRule) or one.address in (str(want.address), A_HOST)
+    leads = one.inner is None or bool(intersect(one.inner, ((want.port, want.port),)))
     return f"let in what {one.called} forwards from {ports}" if there and (bad or leads) else None
 
 
 def _only_narrows(view: SiteView, change: Change) -> bool:
     """Tell whether a rule of ours stays for the port at which all senders get in by it already, with less beside it."""
-    had = None if change.before is None else change.before.values
-    if change.kind is not Kind.FIREWALL_RULE or had is None or had.port != change.want.port:
+    had, want = None if change.before is None else change.before.values, change.want
+    if not isinstance(want, FirewallRule) or not isinstance(had, FirewallRule) or had.port != want.port:
         return False
-    way = into_server(view, change.want.port)
-    return way is not None and way.answer.kind is AnswerKind.EVERYBODY and not change.want.over_ipv6
+    way = into_server(view, want.port)
+    return way is not None and way.answer.kind is AnswerKind.EVERYBODY and not want.over_ipv6
 
 
 def _not_read(view: SiteView, change: Change) -> str | None:
@@ -156,7 +160,7 @@ def loosened_on_paper(case: Case) -> str | None:
     for change in case.changes:
         if change.kind in (Kind.HOST_FIREWALL, Kind.HOST_RULE):
             return f"{change.id} would change a firewall as a whole"
-        reason = None if change.want is None else _loosens(case, change)
+        reason = _loosens(case, change)
         if reason:
             return reason
     was, is_ = (view.of(Role.SERVER).flag("firewall.active") for view in (case.before, case.after))
@@ -165,13 +169,15 @@ def loosened_on_paper(case: Case) -> str | None:
 
 def _loosens(case: Case, change: Change) -> str | None:
     plex = (case.before.plex_address, case.before.plex_port)
-    if change.kind is Kind.FIREWALL_RULE and change.want.port != plex[1]:
-        return f"{change.id} would admit port {change.want.port}, which is not Plex's"
-    if change.kind is Kind.PASSAGE and (change.want.address, change.want.port) != plex:
-        return f"{change.id} would let packets pass to {change.want.address}:{change.want.port}, which is not Plex"
-    if change.kind is Kind.UPNP and change.want.enabled:
-        return f"{change.id} would let every host in the LAN open ports by itself"
-    return None
+    match change.want:
+        case FirewallRule(port=port) if port != plex[1]:
+            return f"{change.id} would admit port {port}, which is not Plex's"
+        case Passage(address=address, port=port) if (address, port) != plex:
+            return f"{change.id} would let packets pass to {address}:{port}, which is not Plex"
+        case Upnp(enabled=True):
+            return f"{change.id} would let every host in the LAN open ports by itself"
+        case _:
+            return None
 
 
 def _opens_what_is_not_plex(case: Case) -> str | None:
@@ -181,16 +187,17 @@ def _opens_what_is_not_plex(case: Case) -> str | None:
     renewed = {change.want for change in case.changes if change.kind is Kind.LEASE}
     own = held_by_server(view) | renewed
     for change in case.changes:
-        if change.want is None or change.kind not in _FILTERS:
+        want = change.want
+        if not isinstance(want, (FirewallRule, Passage)):
             continue
-        opens = f"{change.id} would open port {change.want.port}"
+        opens = f"{change.id} would open port {want.port}"
         if met is None or not known:
             return f"{opens}, and no Plex server answered"
         at = ipv4(met[0])
         # What answered at the server's loopback is at each of its addresses, once its firewall lets in.
         places = own if at is not None and at.is_loopback else {at}
-        wanted = {change.want.address} if change.kind is Kind.PASSAGE else own
-        if met[1] != change.want.port or not places & wanted:
+        wanted = {want.address} if isinstance(want, Passage) else own
+        if met[1] != want.port or not places & wanted:
             return f"{opens}, and Plex answered at {met[0] or 'a loopback'}:{met[1]}"
     return None
 

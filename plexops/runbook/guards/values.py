@@ -5,8 +5,8 @@ from __future__ import annotations
 from ipaddress import IPv4Network
 
 from plexops.model.change import Change
-from plexops.model.resources.dhcp_reservation import Reservation
-from plexops.model.resources.port_forward import PortForward
+from plexops.model.entries import Lease, UpnpMapping
+from plexops.model.resources import PortForward, Reservation
 from plexops.model.snapshot import Kind, KindState, Role
 from plexops.model.values import Ports, Protocol
 from plexops.runbook.guards.address_change import brings_to, left_behind, ways_out
@@ -43,7 +43,7 @@ WELL_KNOWN_PORTS: frozenset[int] = frozenset(
 def sound_reservation(case: Case) -> str | None:
     """G6: a reservation lies in the LAN, collides with no other, and a MAC has one."""
     for change in case.changes:
-        if change.kind is Kind.DHCP_RESERVATION and change.want is not None:
+        if isinstance(change.want, Reservation):
             reason = _misplaced(case.after, change.want) or _collides(case.after, change, change.want)
             if reason:
                 return f"{change.id}: {reason}"
@@ -83,18 +83,16 @@ def _collides(view: SiteView, change: Change, want: Reservation) -> str | None:
     for entry in router.of(Kind.DHCP_RESERVATION):
         if is_own(change, entry):
             continue
-        if entry.values is None:
+        if not isinstance(entry.values, Reservation):
             return f"the reservation {name_of(entry)} cannot be read"
         shared = set(want.macs) & set(entry.values.macs)
         if shared:
             return f"{min(shared)} has another reservation, {name_of(entry)}"
         if entry.values.address == want.address:
             return f"{want.address} is reserved for {name_of(entry)}"
-    for entry in router.of(Kind.LEASE):
-        if entry.values is None or entry.values.address != want.address:
-            continue
-        if entry.values.mac not in want.macs:
-            return f"{want.address} is leased to {entry.values.mac} now"
+    for lease in router.held(Lease):
+        if lease.values.address == want.address and lease.values.mac not in want.macs:
+            return f"{want.address} is leased to {lease.values.mac} now"
     return None
 
 
@@ -132,20 +130,19 @@ def _taken_by(view: SiteView, change: Change, forward: PortForward) -> str | Non
     for entry in router.of(Kind.PORT_FORWARD):
         if is_own(change, entry):
             continue
-        if entry.values is None:
+        if not isinstance(entry.values, PortForward):
             return f"{name_of(entry)}, perhaps: it cannot be read"
         if entry.values.enabled and _meets(entry.values, forward):
             return f"the forward {name_of(entry)}"
     for entry in router.of(Kind.UPNP_MAPPING):
-        if entry.values is None:
+        if not isinstance(entry.values, UpnpMapping):
             return f"the UPnP mapping {name_of(entry)}, perhaps: it cannot be read"
         if _meets(entry.values, forward):
             return f"a UPnP mapping of {entry.values.address}"
     return None
 
 
-def _meets(other: PortForward, forward: PortForward) -> bool:
-    """`other` may be a UPnP mapping as well: both have ports and a protocol."""
+def _meets(other: PortForward | UpnpMapping, forward: PortForward) -> bool:
     return other.external_port.overlaps(forward.external_port) and other.protocol.meets(forward.protocol)
 
 
@@ -197,8 +194,8 @@ def _would_move(view: SiteView) -> str | None:
     router, address = view.of(Role.ROUTER), view.plex_address
     separate = address != view.server_address
     served = router.state(Kind.DHCP_RESERVATION) is KindState.PRESENT
-    for entry in router.of(Kind.DHCP_RESERVATION) if served else ():
-        if entry.values is None or not entry.values.enabled or entry.values.address != address:
+    for entry in router.held(Reservation) if served else ():
+        if not entry.values.enabled or entry.values.address != address:
             continue
         if separate or not view.server_mac or view.server_mac in entry.values.macs:
             return None

@@ -6,15 +6,15 @@ import json
 import queue
 import socket
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from plexops.model.errors import PlexopsError
-from plexops.model.exchange import MAX_REPLY_BYTES, Call, Json, Lines, Read, Reply, Write
+from plexops.model.exchange import MAX_REPLY_BYTES, Call, Lines, Read, Reply, Write
 from plexops.model.plan import shown
 from plexops.pattern import Pattern
-from plexops.structs import replace
+from plexops.structs import replace, to_plain
 from plexops.transport.http.dial import Dialer, speaks_tls
 from plexops.transport.http_settings import HttpSettings
 from plexops.transport.link import only_reads
@@ -314,18 +314,9 @@ def _prepared(call: Call, settings: HttpSettings) -> Request:
     headers |= dict(settings.headers)
     body = None
     if call.body is not None:
-        body = json.dumps(call.body, default=_plain).encode()
+        body = json.dumps(call.body, default=to_plain).encode()
         headers["Content-Type"] = "application/json"
     return request_to(settings, call.method, call.path, tuple(call.query), headers, body)
-
-
-def _plain(value: Json) -> object:
-    """Let json write mappings and sequences that are no dict and no list."""
-    if isinstance(value, Mapping):
-        return dict(value)
-    if isinstance(value, Sequence):
-        return list(value)
-    raise TypeError(f"{type(value).__name__} is no JSON")
 
 
 def _call(ask: object) -> Call:

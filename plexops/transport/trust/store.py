@@ -5,21 +5,19 @@ Two homes may both have a router at 192.168.1.1; a name is what the user means.
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, json
 
 from plexops.transport.problems import failure
 from plexops.transport.trust.known_hosts import known_hosts_keys
 from plexops.transport.trust.verdict import OfferedKey, Source, TrustedKey, TrustedKeys
 
-_SCHEMA = "plexops.trust/1"
 _FILE = "trusted_keys.json"
 #: The type of what is no key: where a device's login may go (`http://192.168.1.50:32400`).
 ORIGIN = "origin"
@@ -31,6 +29,13 @@ class Pin(Struct, frozen=True):
     type: str
     fingerprint: str
     since: str
+
+
+class _Kept(Struct, frozen=True):
+    """The file."""
+
+    schema: Literal["plexops.trust/1"]
+    devices: dict[str, tuple[Pin, ...]]
 
 
 class TrustStore(Struct, frozen=True):
@@ -59,8 +64,8 @@ class TrustStore(Struct, frozen=True):
             if os.name == "posix" and stat.S_IMODE(status.st_mode) & 0o022:
                 raise _unusable(path, "others may write to it")
             try:
-                return cls(path, _pins(json.load(file)))
-            except (ValueError, KeyError, TypeError, AttributeError):
+                return cls(path, json.decode(file.read(), type=_Kept).devices)
+            except ValueError:
                 raise _unusable(path, "its content is damaged") from None
 
     def pin(self, device: str, offered: OfferedKey, today: date) -> TrustStore:
@@ -79,20 +84,13 @@ class TrustStore(Struct, frozen=True):
 
         folder = self.path.parent
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        content = {
-            "schema": _SCHEMA,
-            "devices": {
-                name: [{"type": p.type, "fingerprint": p.fingerprint, "since": p.since} for p in pins]
-                for name, pins in sorted(self.pins.items())
-            },
-        }
+        content = _Kept("plexops.trust/1", dict(sorted(self.pins.items())))
         descriptor, temporary = tempfile.mkstemp(
             prefix=".trusted_keys.", dir=folder
         )  # mode 0600 from the start
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                json.dump(content, file, indent=2, ensure_ascii=False)
-                file.write("\n")
+                file.write(json.format(json.encode(content), indent=2).decode() + "\n")
                 file.flush()
                 os.fsync(file.fileno())
             Path(temporary).replace(self.path)
@@ -131,15 +129,6 @@ def ssh_trust(
 def tls_trust(store: TrustStore, device: str, inventory: tuple[TrustedKey, ...] = ()) -> TrustedKeys:
     """Gather the pins of a device's TLS certificate from inventory and store."""
     return TrustedKeys((*inventory, *store.keys(device, tls=True)))
-
-
-def _pins(content: Any) -> dict[str, tuple[Pin, ...]]:
-    if content["schema"] != _SCHEMA:
-        raise ValueError(content["schema"])
-    return {
-        str(name): tuple(Pin(str(p["type"]), str(p["fingerprint"]), str(p["since"])) for p in pins)
-        for name, pins in content["devices"].items()
-    }
 
 
 def _sync_folder(folder: Path) -> None:

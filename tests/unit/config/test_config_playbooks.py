@@ -165,6 +165,7 @@ def test_what_shall_be_gone_applies_everywhere() -> None:
     (task,) = carried_out(playbook)[0].tasks
     assert task.state is State.ABSENT
     assert task.not_applicable == ""
+    assert isinstance(task.want, PortForward)
     assert task.want.external_port == Ports.of(32500)
 
 

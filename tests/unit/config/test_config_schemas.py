@@ -15,7 +15,7 @@ from referencing import Registry
 
 from plexops.config.nodes import plain
 from plexops.config.playbook_schema import kind_schema, playbook_schema, rendered
-from plexops.config.profile_schema import check_profile, profile_schema
+from plexops.config.profile import check_profile, profile_schema
 from plexops.config.schemas import inventory_schema
 from plexops.config.yaml import load_yaml_document, parse_yaml
 from plexops.model.codes.beginning import CODES as BEGINNING

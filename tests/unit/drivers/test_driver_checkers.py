@@ -24,18 +24,18 @@ PORTCHECKER = Checker(CheckerName.PORTCHECKER, CHECKERS[CheckerName.PORTCHECKER]
 ECHOIP = Checker(CheckerName.ECHOIP, "https://ifconfig.co")
 
 
-def entries(checker: Checker, body: object, *, status: int = 0, stderr: str = "") -> tuple[Entry, ...]:
+def entries(checker: Checker, body: object, *, status: int = 0, stderr: str = "") -> tuple[Entry[Probe], ...]:
     text = body if isinstance(body, str) else json.dumps(body)
     said = Reply("x", status, text, stderr)
     driver = CheckerDriver(checker, OURS, 32500)
-    return observe(driver.observe(), {f"checker.{checker.where}": said}).of(Kind.PROBE)
+    return observe(driver.observe(), {f"checker.{checker.where}": said}).held(Probe)
 
 
 def told(*places: object) -> dict[str, object]:
     return {"check": BEGAN, "result": polls(places)[0]}
 
 
-def answers(found: tuple[Entry, ...]) -> dict[str, ProbeAnswer]:
+def answers(found: tuple[Entry[Probe], ...]) -> dict[str, ProbeAnswer]:
     return {entry.values.vantage: entry.values.answer for entry in found}
 
 

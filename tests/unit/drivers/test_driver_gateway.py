@@ -15,7 +15,7 @@ from plexops.drivers.around.gateway import GatewayDriver
 from plexops.drivers.around.igd import TABLE_ROUNDS, Box, found_boxes
 from plexops.drivers.around.upstream import UpstreamDriver
 from plexops.drivers.base import Observation
-from plexops.model.entries import Echo
+from plexops.model.entries import Echo, UpnpMapping
 from plexops.model.exchange import Look, LookKind, Read, Reply
 from plexops.model.igd import MOST_MAPPINGS
 from plexops.model.snapshot import FOREIGN, Entry, Kind, KindState, Role, Snapshot
@@ -102,7 +102,7 @@ def test_a_whole_gateway_is_a_router_of_which_the_rest_is_unknown() -> None:
         seen = around.ask(there.driver(HOME).observe(), Role.ROUTER)
     assert seen.text("wan.address") == str(PUBLIC)
     assert seen.text("lan.address") == str(HOME)
-    assert [(e.values.external_port.single, e.label) for e in seen.of(Kind.UPNP_MAPPING)][2] == (
+    assert [(e.values.external_port.single, e.label) for e in seen.held(UpnpMapping)][2] == (
         32500,
         "plexops:plex-remote",
     )
@@ -171,7 +171,7 @@ def test_who_keeps_it_from_both_leaves_it_unknown_and_says_why() -> None:
     assert (
         "by UPnP: it says that it has no address on the internet side; by NAT-PMP: it has no address" in says
     )
-    assert len(seen.of(Kind.UPNP_MAPPING)) == 3
+    assert len(seen.held(UpnpMapping)) == 3
 
 
 def test_a_table_that_was_not_read_to_its_end_is_unknown() -> None:
@@ -184,7 +184,7 @@ def test_a_table_that_was_not_read_to_its_end_is_unknown() -> None:
     assert seen.state(Kind.UPNP_MAPPING) is KindState.UNKNOWN
     assert "cannot be read" in seen.reasons[Kind.UPNP_MAPPING]
     # What was read is still there: an exposure is one, whatever else is in the table.
-    assert len(seen.of(Kind.UPNP_MAPPING)) == 2
+    assert len(seen.held(UpnpMapping)) == 2
 
 
 def test_another_box_than_our_gateway_is_not_the_router() -> None:

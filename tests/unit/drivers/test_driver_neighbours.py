@@ -11,6 +11,7 @@ from plexops.config.profiles import load_profile
 from plexops.drivers.router.compile import compile_profile
 from plexops.drivers.router.profiled import ProfiledDriver
 from plexops.drivers.server.driver import ServerDriver
+from plexops.model.entries import Neighbour
 from plexops.model.exchange import Reply
 from plexops.model.snapshot import Kind, KindState
 from tests.unit.drivers.driver_bench import observe
@@ -56,7 +57,7 @@ _OPNSENSE = json.dumps(
 def test_each_family_tells_its_neighbours(family: str, read: str, text: str, current: list[bool]) -> None:
     driver = ProfiledDriver(compile_profile(load_profile(family, Path())))
     seen = observe(driver.observe(), {read: text}, missing=404 if family == "opnsense" else 1)
-    found = [entry.values for entry in seen.of(Kind.NEIGHBOUR)]
+    found = [entry.values for entry in seen.held(Neighbour)]
     assert [(one.mac, str(one.address)) for one in found] == [
         ("3c:2a:f4:0d:0e:0f", "192.168.1.50"),
         ("52:54:00:12:34:56", "192.168.1.51"),

@@ -9,7 +9,7 @@ import pytest
 
 from plexops.drivers.around.outside import EchoDriver, ProbeDriver, merge
 from plexops.engine.look.vantages import is_inside, ports_to_try
-from plexops.model.entries import Lease, Probe, ProbeAnswer
+from plexops.model.entries import Echo, Lease, Probe, ProbeAnswer
 from plexops.model.exchange import Command, Reply
 from plexops.model.resources.plex_remote_access import RemoteAccess
 from plexops.model.resources.port_forward import PortForward
@@ -67,7 +67,7 @@ def observe_empty(driver: EchoDriver) -> Snapshot:
 def test_an_answer_is_that_of_the_service_that_gave_it() -> None:
     """The first address is none that may be asked: those behind it keep their names."""
     driver = EchoDriver(("ftp://a.example", "https://b.example/ip"), "server")
-    (entry,) = observe(driver.observe(), {"echo.1": "203.0.113.7\n"}).of(Kind.ECHO)
+    (entry,) = observe(driver.observe(), {"echo.1": "203.0.113.7\n"}).held(Echo)
     assert entry.values.source == "b.example"
 
 
@@ -81,9 +81,9 @@ def test_merging_keeps_facts() -> None:
 FOUND = '<MediaContainer machineIdentifier="abc"/>'
 
 
-def probe(said: dict[str, Said], echo: str = URLS[0]) -> Entry:
+def probe(said: dict[str, Said], echo: str = URLS[0]) -> Entry[Probe]:
     driver = ProbeDriver("vps", AT, "abc", echo, home=PUBLIC)
-    (entry,) = observe(driver.observe(), said).of(Kind.PROBE)
+    (entry,) = observe(driver.observe(), said).held(Probe)
     return entry
 
 
@@ -130,7 +130,7 @@ def test_a_refusal_is_told_from_a_word_that_nobody_gets_there(words: str, answer
 
 def test_a_further_port_has_an_exhibit_of_its_own() -> None:
     driver = ProbeDriver("vps", replace(AT, port=32555), "abc", further="32555")
-    (entry,) = observe(driver.observe(), {"probe.vps.32555": (28, "")}).of(Kind.PROBE)
+    (entry,) = observe(driver.observe(), {"probe.vps.32555": (28, "")}).held(Probe)
     assert (entry.exhibit, entry.values.answer) == ("outside.probe.vps.32555", ProbeAnswer.TIMED_OUT)
 
 
@@ -162,7 +162,7 @@ def by_name(*said: Said) -> Probe:
         for one in said:
             reads = asking.send([answer(reads[0], one, 127)])
     except StopIteration as done:
-        (entry,) = done.value.of(Kind.PROBE)
+        (entry,) = done.value.held(Probe)
         values: Probe = entry.values
         return values
     raise AssertionError("it asks on")
@@ -172,10 +172,10 @@ def test_an_address_of_ipv6_is_asked_in_brackets_that_neither_the_shell_nor_curl
     driver = ProbeDriver("vps", Endpoint("2001:db8::50", 32400), further="ipv6")
     assert asked(driver).endswith(" 'http://[2001:db8::50]:32400/identity'")
     assert " -g " in asked(driver)
-    (entry,) = observe(driver.observe(), {"probe.vps.ipv6": FOUND}).of(Kind.PROBE)
+    (entry,) = observe(driver.observe(), {"probe.vps.ipv6": FOUND}).held(Probe)
     assert (entry.values.address, entry.values.over_ipv6) == (IPv6Address("2001:db8::50"), True)
     no_way = (7, "", "* Immediate connect fail for 2001:db8::50: Network is unreachable\n")
-    (entry,) = observe(driver.observe(), {"probe.vps.ipv6": no_way}).of(Kind.PROBE)
+    (entry,) = observe(driver.observe(), {"probe.vps.ipv6": no_way}).held(Probe)
     assert entry.values.answer is ProbeAnswer.UNKNOWN
 
 
@@ -216,7 +216,7 @@ def test_a_certificate_that_does_not_hold_is_told_from_another_server() -> None:
 def test_what_is_no_name_is_not_asked(host: str) -> None:
     with pytest.raises(StopIteration) as done:
         next(ProbeDriver("vps", Endpoint(host, 443), secure=True).observe())
-    assert done.value.value.of(Kind.PROBE)[0].values.answer is ProbeAnswer.UNKNOWN
+    assert done.value.value.held(Probe)[0].values.answer is ProbeAnswer.UNKNOWN
 
 
 def test_a_web_server_in_plain_words_before_tls_is_asked_again() -> None:
@@ -229,7 +229,7 @@ def test_a_web_server_in_plain_words_before_tls_is_asked_again() -> None:
     assert " -k " in second.ask.text
     with pytest.raises(StopIteration) as done:
         asking.send([answer(second, FOUND, 127)])
-    assert done.value.value.of(Kind.PROBE)[0].values.answer is ProbeAnswer.OPEN
+    assert done.value.value.held(Probe)[0].values.answer is ProbeAnswer.OPEN
 
 
 def forward(external: str, address: str = "192.168.1.50", **others: Any) -> Entry:

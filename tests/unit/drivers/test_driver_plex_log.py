@@ -15,7 +15,7 @@ from plexops.drivers.plex.log import LOG_BYTES, LOGS_READ, OLDER_LINES, log_exce
 from plexops.drivers.server.driver import ServerDriver
 from plexops.drivers.server.firewall.none import NoFirewall
 from plexops.languages import LANGUAGES
-from plexops.model.entries import LogWord
+from plexops.model.entries import LogEvent, LogWord
 from plexops.model.exchange import Call, Command, Read, Reply
 from plexops.model.site import Container
 from plexops.model.snapshot import Kind, KindState, Snapshot
@@ -98,7 +98,7 @@ class Host:
 def told(snapshot: Snapshot) -> list[tuple[LogWord, int | None, str]]:
     return [
         (entry.values.word, entry.values.port, entry.exhibit.partition(".")[2])
-        for entry in snapshot.of(Kind.LOG_EVENT)
+        for entry in snapshot.held(LogEvent)
     ]
 
 

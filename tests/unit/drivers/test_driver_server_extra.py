@@ -227,8 +227,8 @@ def write(root: Path, path: str, *lines: str) -> None:
 
 
 def words(snapshot: Snapshot) -> list[LogWord]:
-    entries = snapshot.of(Kind.LOG_EVENT)
-    assert all(isinstance(entry.values, LogEvent) and entry.exhibit == "server.log" for entry in entries)
+    entries = snapshot.held(LogEvent)
+    assert all(entry.exhibit == "server.log" for entry in entries)
     return [entry.values.word for entry in entries]
 
 
@@ -241,7 +241,7 @@ def test_the_log_is_found_where_it_lies(tmp_path: Path) -> None:
     assert snapshot.state(Kind.LOG_EVENT) is KindState.PRESENT
     assert words(snapshot) == [LogWord.STATE, LogWord.ANNOUNCED]
     assert [entry.position for entry in snapshot.of(Kind.LOG_EVENT)] == [0, 1]
-    assert snapshot.of(Kind.LOG_EVENT)[1].values.port == 32500
+    assert snapshot.held(LogEvent)[1].values.port == 32500
 
 
 def test_no_log_anywhere_is_absent(tmp_path: Path) -> None:
@@ -261,7 +261,7 @@ def test_of_two_installations_the_living_one_counts(tmp_path: Path) -> None:
     write(tmp_path, DEB, MAPPED.format(second=1, state="Not Mapped"))
     write(tmp_path, SNAP, MAPPED.format(second=2, state="Mapped"))
     snapshot = look({"log": grepped(tmp_path)})
-    assert [entry.values.text for entry in snapshot.of(Kind.LOG_EVENT)] == ["Mapped"]
+    assert [entry.values.text for entry in snapshot.held(LogEvent)] == ["Mapped"]
 
 
 @pytest.mark.parametrize(

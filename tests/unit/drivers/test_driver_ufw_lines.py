@@ -6,7 +6,9 @@ import pytest
 
 from plexops.drivers.server.driver import ServerDriver
 from plexops.drivers.server.firewall.ufw import Ufw
+from plexops.model.entries import HostRule
 from plexops.model.exchange import Reply
+from plexops.model.resources.firewall_rule import FirewallRule
 from plexops.model.snapshot import Kind, KindState, Snapshot
 from tests.captures.capture_files import DATA
 from tests.unit.drivers.driver_bench import Said, observe
@@ -25,7 +27,7 @@ def look(
 
 def lines(snapshot: Snapshot) -> list[tuple[str, int | None]]:
     assert snapshot.state(Kind.HOST_RULE) is KindState.PRESENT
-    return [(entry.values.action, entry.values.port) for entry in snapshot.of(Kind.HOST_RULE)]
+    return [(entry.values.action, entry.values.port) for entry in snapshot.held(HostRule)]
 
 
 @pytest.mark.parametrize(
@@ -51,7 +53,7 @@ def lines(snapshot: Snapshot) -> list[tuple[str, int | None]]:
 def test_a_line(row: str, line: tuple[str, int | None], like_ours: bool) -> None:
     snapshot = look(f"{HEAD}### tuple ### {row}\n")
     assert lines(snapshot) == [line]
-    assert [entry.values.port for entry in snapshot.of(Kind.FIREWALL_RULE)] == ([32400] if like_ours else [])
+    assert [entry.values.port for entry in snapshot.held(FirewallRule)] == ([32400] if like_ours else [])
 
 
 def test_whose_a_line_is_and_where_it_stands() -> None:
@@ -59,10 +61,10 @@ def test_whose_a_line_is_and_where_it_stands() -> None:
     rows = [f"deny tcp 22 {ANY} any {ANY} in", f"allow tcp 32400 {ANY} any {ANY} in comment={ours}",
             f"allow tcp 8096 {ANY} any {ANY} in comment={odd}"]  # fmt: skip
     snapshot = look(HEAD + "".join(f"### tuple ### {row}\n" for row in rows))
-    assert [(e.owner.key, e.position, e.handle) for e in snapshot.of(Kind.HOST_RULE)] == [
+    assert [(e.owner.key, e.position, e.handle) for e in snapshot.held(HostRule)] == [
         ("", 0, "0"), ("plex", 1, "1"), ("", 2, "2"),
     ]  # fmt: skip
-    assert [(e.owner.key, e.position) for e in snapshot.of(Kind.FIREWALL_RULE)] == [("plex", 1), ("", 2)]
+    assert [(e.owner.key, e.position) for e in snapshot.held(FirewallRule)] == [("plex", 1), ("", 2)]
 
 
 def test_a_real_file() -> None:

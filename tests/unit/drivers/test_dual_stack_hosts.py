@@ -9,6 +9,7 @@ import pytest
 
 from plexops.config.profiles import load_profile
 from plexops.drivers.router.rows import entry_of
+from plexops.model.resources.dhcp_reservation import Reservation
 from plexops.model.snapshot import Kind
 
 #: As `dnsmasq/settings/search_host` of 26.7 answered it.
@@ -30,5 +31,6 @@ def test_a_host_with_an_address_of_each_family(said: str, right: str | None) -> 
     profile = load_profile("opnsense", Path())
     spec = next(s for s in profile.resources[Kind.DHCP_RESERVATION] if s.backend == "dnsmasq")
     entry = entry_of(spec, HOST | {"ip": said}, 0, "")
-    assert (entry.values and entry.values.address) == (right and IPv4Address(right))
+    held = entry.values.address if isinstance(entry.values, Reservation) else None
+    assert held == (right and IPv4Address(right))
     assert entry.raw["ip"] == said

@@ -10,7 +10,7 @@ import pytest
 from plexops.config.profiles import load_profile
 from plexops.drivers.router.rows import entry_of
 from plexops.model.resources import KINDS
-from plexops.model.resources.port_forward import ANYBODY
+from plexops.model.resources.port_forward import ANYBODY, PortForward
 from plexops.model.snapshot import Kind
 
 WAN = "203.0.113.20"
@@ -49,6 +49,6 @@ SAYS = "32500 → 192.168.1.50:32400"
 def test_only_is_said_of_what_narrows(family: str, row: Mapping[str, str], says: str) -> None:
     (spec,) = load_profile(family, Path()).resources[Kind.PORT_FORWARD]
     entry = entry_of(spec, row, 0, "", WAN)
-    assert entry.values is not None
+    assert isinstance(entry.values, PortForward)
     assert KINDS[Kind.PORT_FORWARD].says(entry.values) == says
     assert (entry.values.source == ANYBODY) is (says == SAYS)

@@ -17,8 +17,9 @@ from plexops.drivers.plex.account import AccountDriver
 from plexops.drivers.plex.driver import PlexDriver
 from plexops.drivers.server.driver import ServerDriver
 from plexops.drivers.server.firewall.none import NoFirewall
-from plexops.model.entries import ProbeAnswer
+from plexops.model.entries import Probe, ProbeAnswer
 from plexops.model.exchange import Reply
+from plexops.model.resources.plex_remote_access import RemoteAccess
 from plexops.model.snapshot import Entry, Kind, KindState, Snapshot
 from plexops.model.values import Endpoint
 from plexops.structs import replace
@@ -77,8 +78,8 @@ def look(said: dict[str, Said]) -> Snapshot:
     return snapshot
 
 
-def settings(snapshot: Snapshot) -> list[Entry]:
-    return list(snapshot.of(Kind.PLEX_REMOTE_ACCESS))
+def settings(snapshot: Snapshot) -> list[Entry[RemoteAccess]]:
+    return list(snapshot.held(RemoteAccess))
 
 
 def altered(name: str) -> Iterator[tuple[str, str, str]]:
@@ -207,7 +208,7 @@ def test_an_odd_echo_tells_no_address_and_an_odd_probe_proves_nothing() -> None:
             (probe,) = observe(
                 ProbeDriver("vps", Endpoint(str(ADDRESS), 32500), "abc").observe(),
                 {"probe.vps": (status, body)},
-            ).entries
+            ).held(Probe)
             assert probe.values.answer is not ProbeAnswer.OPEN
 
 

@@ -16,7 +16,7 @@ from plexops.lab.ways import PORT_ECHO
 from plexops.model.entries import Probe, ProbeAnswer
 from plexops.model.run import RunCommand, SiteReport
 from plexops.model.site import Checker
-from plexops.model.snapshot import Kind, Role, Snapshot
+from plexops.model.snapshot import Role, Snapshot
 from plexops.runbook.condition import Holds
 from plexops.runbook.view import SiteView
 from plexops.structs import replace
@@ -46,7 +46,7 @@ def ran(looked: Looked, directory: Path, command: RunCommand, effect_seconds: fl
 
 def probes(looked: Looked) -> list[Probe]:
     seen = looked.home.observer().look(PORT, outside=True)
-    return [entry.values for entry in seen.view.of(Role.OUTSIDE).of(Kind.PROBE)]
+    return [entry.values for entry in seen.view.of(Role.OUTSIDE).held(Probe)]
 
 
 def stranger(told: Sequence[object]) -> TcpStranger:

@@ -11,6 +11,7 @@ from plexops.engine.decide.compare import Comparison, compare
 from plexops.engine.decide.host_firewall import admitted
 from plexops.engine.look.site import Home, Setting, open_home
 from plexops.model.finding import Finding, FindingStatus
+from plexops.model.resources.firewall_rule import FirewallRule
 from plexops.model.site import Container
 from plexops.model.snapshot import Kind, KindState, Role
 from plexops.structs import replace
@@ -48,7 +49,8 @@ def without_ufw(looked: Looked) -> Finding:
     home, view = looked.home, looked.altered(snapshot).view
     given = Comparison(home.tasks, view, home.drivers, home.profile)
     (task,) = [one for one in home.tasks.tasks if one.kind is Kind.FIREWALL_RULE]
-    judged = admitted(given, task, snapshot)
+    assert isinstance(task.want, FirewallRule)
+    judged = admitted(given, task, task.want.port, snapshot)
     assert isinstance(judged, Finding)
     return judged
 

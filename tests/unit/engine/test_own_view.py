@@ -13,9 +13,10 @@ from msgspec import Struct, field
 from plexops.engine.look.access import LiveLinks
 from plexops.engine.look.observe import Observer
 from plexops.engine.look.own_view import stands_in
+from plexops.model.entries import Echo
 from plexops.model.exchange import Look, LookKind, Read, Reply
 from plexops.model.site import ServerDevice
-from plexops.model.snapshot import Fact, Kind, Role
+from plexops.model.snapshot import Fact, Role
 from plexops.runbook import conditions
 from plexops.runbook.condition import Holds
 from plexops.structs import replace
@@ -57,7 +58,7 @@ def observed(looked: Looked, told: Told, *, login: bool) -> Holds:
     drivers = home.drivers if login else replace(home.drivers, server=None)
     seen = Observer(home.access, drivers, Ways(here=told), home.view).look(None)
     outside = seen.view.of(Role.OUTSIDE)
-    assert {e.values.asked_from for e in outside.of(Kind.ECHO)} <= {"server", "controller"}
+    assert {e.values.asked_from for e in outside.held(Echo)} <= {"server", "controller"}
     plex = seen.view.of(Role.PLEX)
     # Plex says nothing of its own: it announces no way in yet.
     silent = {**plex.facts, "plex.public_address": Fact("plex.public_address", "", "plex.account")}

@@ -71,10 +71,10 @@ def flipped(document: Any, place: tuple[Any, ...]) -> Any:
 def test_what_was_written_is_read(plan: Plan, path: Path) -> None:
     for digest in (plan.digest, plan.digest[:12], plan.digest[:12].upper()):
         document = read_plan_file(path, digest)
-        assert document["digest"] == plan.digest
-        assert document["basis"] == dict(plan.basis)
-        assert [step["id"] for step in document["steps"]] == [step.change.id for step in plan.steps]
-        assert all(step["requests"] for step in document["steps"])
+        assert document.digest == plan.digest
+        assert document.basis == dict(plan.basis)
+        assert [step.id for step in document.steps] == [step.change.id for step in plan.steps]
+        assert all(step.requests for step in document.steps)
 
 
 def test_any_field_that_was_edited_is_noticed(plan: Plan, path: Path) -> None:
@@ -134,7 +134,7 @@ def test_a_plan_is_good_for_a_day(plan: Plan, path: Path, age: timedelta, fresh:
     made = (datetime.now(UTC) - age).isoformat(timespec="seconds")
     write(path, {**document, "made": made}, sealed=True)
     if fresh:
-        assert read_plan_file(path, plan.digest)["made"] == made
+        assert read_plan_file(path, plan.digest).made == made
     else:
         assert refused(path, plan.digest)[0] == "PLX-R211"
 

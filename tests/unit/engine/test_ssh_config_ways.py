@@ -15,6 +15,7 @@ from plexops.engine.look.access import LiveLinks, ReplayedLinks
 from plexops.engine.look.site import Home, Setting, open_home, ssh_config_file
 from plexops.engine.look.vantages import Vantages
 from plexops.model.change import Action, Change
+from plexops.model.entries import Probe
 from plexops.model.errors import PlexopsError
 from plexops.model.resources.firewall_rule import FirewallRule
 from plexops.model.resources.port_forward import PortForward
@@ -86,7 +87,7 @@ def test_a_vantage_is_at_home_where_its_alias_leads_there(tmp_path: Path) -> Non
     view = home.view.with_snapshot(Snapshot(Role.ROUTER, facts))
     # Nobody answers: there is nothing in this recording.
     found, _ = Vantages(home.access, ReplayedLinks(tmp_path / "nothing")).ask(view, (32600,))
-    seen = {entry.values.vantage: entry.values.inside for one in found for entry in one.entries}
+    seen = {entry.values.vantage: entry.values.inside for one in found for entry in one.held(Probe)}
     assert seen == {"pi": True, "far": False}
 
 

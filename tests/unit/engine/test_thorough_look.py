@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from plexops.model.entries import ProbeAnswer
+from plexops.model.entries import LogEvent, Probe, ProbeAnswer
 from plexops.model.facts import FACTS
 from plexops.model.snapshot import FactValue, Kind, KindState, Role
 from plexops.runbook.exposures import exposures
@@ -41,7 +41,7 @@ def test_it_costs_no_exec_more_and_an_audit_asks_none_of_it(tmp_path: Path) -> N
     assert asked - known == {"container.network", "container.published", "plex.interface_address"}
     server = seen.view.of(Role.SERVER)
     assert server.state(Kind.LOG_EVENT) is KindState.PRESENT
-    times = [entry.values.time for entry in server.of(Kind.LOG_EVENT)]
+    times = [entry.values.time for entry in server.held(LogEvent)]
     assert len(times) > 5
     assert times == sorted(times)
     shown = {exhibit.id for exhibit in seen.exhibits}
@@ -84,5 +84,5 @@ def test_a_pinhole_over_ipv6(tmp_path: Path) -> None:
 def test_a_vantage_in_the_home_is_told_from_one_outside(tmp_path: Path) -> None:
     with looked_at("openwrt", "hairpin-only", tmp_path) as at:
         seen = at.home.observer().look(PORT, thorough=True)
-    probes = [entry.values for entry in seen.view.of(Role.OUTSIDE).of(Kind.PROBE)]
+    probes = [entry.values for entry in seen.view.of(Role.OUTSIDE).held(Probe)]
     assert [probe.inside for probe in probes if probe.answer is ProbeAnswer.OPEN] == [True]

@@ -81,7 +81,7 @@ def probe(
     vantage: str = "vps",
     *,
     inside: bool = False,
-) -> Entry:
+) -> Entry[Probe]:
     """What a vantage met at our public address."""
     values = Probe(vantage, PUBLIC, port, answer, identifier, inside=inside)
     return Entry(Kind.PROBE, values, {}, FOREIGN, vantage, f"outside.probe.{vantage}")

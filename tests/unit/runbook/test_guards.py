@@ -9,7 +9,7 @@ from types import MappingProxyType
 import pytest
 
 from plexops.model.change import Action, Change, inverse
-from plexops.model.entries import ProbeAnswer
+from plexops.model.entries import Probe, ProbeAnswer
 from plexops.model.exchange import Command, Script, Write
 from plexops.model.plan import GuardVerdict, Step, authorize
 from plexops.model.resources.dhcp_reservation import Reservation
@@ -96,7 +96,7 @@ def told_passed_on(address: str, *public: str) -> Case:
     return case_of(replace(case.before, upstream_passes_on=True))
 
 
-def named(attempt: Entry) -> Entry:
+def named(attempt: Entry[Probe]) -> Entry[Probe]:
     return replace(attempt, values=replace(attempt.values, name="plex.example.net"))
 
 

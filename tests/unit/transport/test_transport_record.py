@@ -13,7 +13,7 @@ import pytest
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.exchange import Call, Command, Read, Reply
 from plexops.model.status import ExitStatus
-from plexops.transport.record import RecordingLink, new_recording
+from plexops.transport.record import RecordingLink, file_of, new_recording
 from plexops.transport.replay import ReplayLink
 
 DEVICE = "home/router ü"
@@ -176,3 +176,26 @@ def test_closing_closes_the_link(folder: Path) -> None:
     device = Scripted()
     RecordingLink(device, folder, DEVICE).close()
     assert device.closed
+
+
+#: As plexops 0.1 recorded it: an answer, one that was withheld, and a failure.
+OLD = (
+    '{"identity": "SHA256:A", "reads": [{"accept": "json", "body": {"rows": [1, 2], "x": null}, "method": "POST", '
+    '"path": "/api/search", "query": [["a", "b"]]}, {"command": "cat Preferences.xml"}], "replies": [{"body": "text", '
+    '"date": "Sat", "status": 0, "stderr": "w", "whole": true}, {"status": 0, "withheld": true}]}\n'
+    '{"identity": "SHA256:A", "problems": [{"code": "PLX-D101", "cure": "look", "detail": ["a"], "reason": "no route", '
+    '"where": "home/router"}], "reads": [{"command": "cat /etc/openwrt_release"}], "status": 4}\n'
+)
+
+
+def test_recordings_of_version_0_1_stay_readable(folder: Path) -> None:
+    file_of(folder, DEVICE).write_text(OLD, encoding="utf-8")
+    link = ReplayLink(folder, DEVICE)
+    assert link.ask([ROWS, TOKEN]) == (
+        Reply("rows", 0, "text", "w", date="Sat"),
+        Reply("token", 0, "", whole=False),
+    )
+    with pytest.raises(PlexopsError) as caught:
+        link.ask([VERSION])
+    told = Problem("PLX-D101", "no route", "look", where="home/router", detail=("a",))
+    assert (caught.value.problems, caught.value.status) == ((told,), ExitStatus(4))

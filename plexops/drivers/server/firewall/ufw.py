@@ -123,7 +123,9 @@ def _comment(change: Change) -> str:
 def _alters_ipv6_alone(change: Change, want: FirewallRule) -> Write | None:
     """Take the twin of IPv6 from a rule of ours that an earlier version made, or give it back; None for all else."""
     had = None if change.before is None else change.before.values
-    if change.action is not Action.UPDATE or had is None or had.port != want.port or had == want:
+    if change.action is not Action.UPDATE or not isinstance(had, FirewallRule) or had == want:
+        return None
+    if had.port != want.port:
         return None
     if want.over_ipv6:
         return Write(Command(f"ufw prepend {_allow(want, '::/0')}{_comment(change)}"))
@@ -210,5 +212,5 @@ def _port_for_everybody(row: Mapping[str, Any]) -> int | None:
 
 
 def _same_target(now: Snapshot, port: int) -> Entry | None:
-    lines = (entry for entry in now.of(Kind.HOST_RULE) if not entry.owner.ours)
+    lines = (entry for entry in now.held(HostRule) if not entry.owner.ours)
     return next((entry for entry in lines if entry.values.port == port), None)
