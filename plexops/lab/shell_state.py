@@ -5,17 +5,14 @@ from __future__ import annotations
 import posixpath
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, BinaryIO, Literal, Protocol
+from typing import BinaryIO, Literal, Protocol
 
 from msgspec import Struct
 
-from plexops.lab.base import ExecResult
+from plexops.lab.base import Clock, DeviceLog, ExecResult
 from plexops.lab.filesystem import FileSystem
-from plexops.lab.processes import Process
-from plexops.lab.shell_syntax import Command
-
-if TYPE_CHECKING:
-    from plexops.lab.shell import Shell
+from plexops.lab.processes import Process, ProcessTable
+from plexops.lab.shell_syntax import Command, Sequence
 
 POLL_SECONDS = 0.02
 DONE = ExecResult(b"", b"", 0)
@@ -75,6 +72,35 @@ class Streams(Struct):
     stdin: BinaryIO
     stdout: Output
     stderr: Output
+
+
+class Shell(Protocol):
+    """The shell as its commands know it."""
+
+    files: FileSystem
+    log: DeviceLog
+    clock: Clock
+    hostname: str
+    flavour: Literal["ash", "bash"]
+    processes: ProcessTable
+
+    def script(self, text: str, state: State, streams: Streams) -> int:
+        """Run a text as a script and give its status."""
+
+    def sequence(self, sequence: Sequence, state: State, streams: Streams) -> int:
+        """Run parsed commands and give the last one's status."""
+
+    def invoke(self, argv: list[str], state: State, streams: Streams, *, exec_like: bool = False) -> int:
+        """Run one command and give its status."""
+
+    def wait(self, process: Process, seconds: float) -> None:
+        """Let a process sleep."""
+
+    def find(self, name: str, state: State) -> CommandFunction | None:
+        """Give what a name runs; None where there is no such command."""
+
+    def knows(self, name: str, state: State) -> bool:
+        """Tell whether there is a command of this name."""
 
 
 class Context(Struct):

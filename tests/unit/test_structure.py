@@ -150,24 +150,11 @@ def circle(edges: Mapping[str, set[str]]) -> list[str]:
     return []
 
 
-def lines_for_types(module: ast.Module) -> frozenset[int]:
-    blocks = (
-        node for node in module.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
-    )
-    return frozenset(inner.lineno for block in blocks for inner in block.body)
-
-
 def test_imports_form_no_circle_neither_of_files_nor_of_folders() -> None:
     modules = {module_of(path): path for path in SOURCES}
     files: dict[str, set[str]] = {}
     for module, path in modules.items():
-        # In the lab an interpreter and its commands may know each other's types.
-        typing = lines_for_types(tree(path)) if room(path) == "lab" else frozenset[int]()
-        named = {
-            name if name in modules else name.rpartition(".")[0]
-            for line, name in imports(path)
-            if line not in typing
-        }
+        named = {name if name in modules else name.rpartition(".")[0] for _, name in imports(path)}
         files[module] = (named & modules.keys()) - {module, "plexops"}
     assert circle(files) == []
     folders: dict[str, set[str]] = {}

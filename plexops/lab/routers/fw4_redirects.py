@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from msgspec import Struct
 
 from plexops.lab.routers import fw4_values as values
-from plexops.lab.routers.fw4_values import Options, Port, Skipped, Spot
+from plexops.lab.routers.fw4_values import Family, Options, Port, Skipped, Spot
 from plexops.lab.routers.fw4_words import Matches, Zone, comment, counted, of_family, sentence
 from plexops.structs import replace
-
-if TYPE_CHECKING:
-    from plexops.lab.routers.fw4 import Firewall
 
 
 class Redirect(Struct, frozen=True):
@@ -29,6 +26,27 @@ class Redirect(Struct, frozen=True):
     from_port: Port | None
     to_port: Port | None
     new_port: Port | None
+
+
+class Firewall(Protocol):
+    """The firewall whose redirects these are."""
+
+    zones: list[Zone]
+
+    def add(self, chain: str, rule: str) -> None:
+        """Append a rule to a chain."""
+
+    def zone_of(self, options: Options, name: str) -> Zone | str | None:
+        """Give the zone that an option names."""
+
+    def protocols(self, options: Options) -> tuple[str, ...]:
+        """Read a section's protocols."""
+
+    def set_family(self, options: Options) -> Family:
+        """Give the family of a section's set or helper."""
+
+    def more(self, options: Options, protocol: str) -> str:
+        """Write the helper, the limit and the set of a section."""
 
 
 def redirect(firewall: Firewall, options: Options, name: str) -> None:

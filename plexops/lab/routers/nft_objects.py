@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from msgspec import Struct, field
 
+from plexops.lab.routers.nft_cursor import Cursor
 from plexops.lab.routers.nft_language import SELECTORS, Selector, Value, ValueFault, concatenated, read_value
 from plexops.lab.routers.nft_rules import elements, merged, read_element
 from plexops.lab.routers.nft_tokens import NftError, Token
-
-if TYPE_CHECKING:
-    from plexops.lab.routers.nft_parser import Parser
 
 #: What holds values of each type.
 _TYPES: Mapping[str, Selector] = {
@@ -88,7 +86,7 @@ class NamedSet(Struct, frozen=True):
         return {"set": inner}
 
 
-def read_helper(parser: Parser, name: str) -> Helper:
+def read_helper(parser: Cursor, name: str) -> Helper:
     """Read the block of a helper, behind its name."""
     parser.expect("{")
     parser.separators()
@@ -101,7 +99,7 @@ def read_helper(parser: Parser, name: str) -> Helper:
     return Helper(name, kind, protocol)
 
 
-def read_set(parser: Parser, name: str) -> NamedSet:
+def read_set(parser: Cursor, name: str) -> NamedSet:
     """Read the block of a named set, behind its name.
 
     Raises NftError.
@@ -142,7 +140,7 @@ def read_set(parser: Parser, name: str) -> NamedSet:
     return NamedSet(name, tuple(types), tuple(flags), comment, merging, held)
 
 
-def _type(parser: Parser) -> str:
+def _type(parser: Cursor) -> str:
     token = parser.word()
     if token.text not in _TYPES:
         raise NftError("syntax error, unexpected string", token)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from ipaddress import ip_address
 from itertools import takewhile
-from typing import TYPE_CHECKING, Literal, TypeVar, cast
+from typing import Literal, TypeVar, cast
 
 from msgspec import Struct
 
+from plexops.lab.routers.nft_cursor import Cursor
 from plexops.lab.routers.nft_language import (
     FLAG_KINDS,
     NFPROTOCOLS,
@@ -40,9 +41,6 @@ from plexops.lab.routers.nft_statements import (
 )
 from plexops.lab.routers.nft_tokens import NftError, Token
 
-if TYPE_CHECKING:
-    from plexops.lab.routers.nft_parser import Parser
-
 Element = TypeVar("Element")
 #: Statements that begin like a match.
 _PHRASES = (
@@ -69,7 +67,7 @@ class Body(Struct, frozen=True):
 class RuleReader:
     """Reads the rule at which a parser stands."""
 
-    def __init__(self, parser: Parser, family: str) -> None:
+    def __init__(self, parser: Cursor, family: str) -> None:
         self._parser = parser
         self._family = family
         self._parts: list[Part] = []
@@ -335,7 +333,7 @@ def _only(protocol: str) -> Match:
     return Match(selector, (read_value("protocol", protocol, quoted=False),))
 
 
-def read_element(parser: Parser, selector: Selector, read: Callable[[Selector, Token], Value]) -> Value:
+def read_element(parser: Cursor, selector: Selector, read: Callable[[Selector, Token], Value]) -> Value:
     """Read one value, or as many as a concatenation has fields; `@NAME` stands for all of them."""
     if not selector.fields or parser.peek().text.startswith("@"):
         return read(selector, parser.next())
@@ -347,7 +345,7 @@ def read_element(parser: Parser, selector: Selector, read: Callable[[Selector, T
     return joined(tuple(values))
 
 
-def elements(parser: Parser, read: Callable[[], Element]) -> list[Element]:
+def elements(parser: Cursor, read: Callable[[], Element]) -> list[Element]:
     """Read what stands between the braces of a set, behind the first one; the last comma may lead nowhere."""
     found: list[Element] = []
     while True:
