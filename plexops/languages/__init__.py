@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from plexops.languages.base import Console, Language, LanguageName
-from plexops.languages.dnsmasq import Dnsmasq
+from plexops.languages.files import Dnsmasq, Nft
 from plexops.languages.json_http import JsonHttp
-from plexops.languages.nft import Nft
 from plexops.languages.posix import Posix
 from plexops.languages.routeros import RouterOS
 

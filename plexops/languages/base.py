@@ -27,11 +27,6 @@ QUOTED_TYPES = frozenset({FieldType.TEXT, FieldType.HANDLE})
 class Language(Protocol):
     """One device language: how a value is written in it, and which of its commands only read."""
 
-    @property
-    def name(self) -> LanguageName:
-        """The name that profiles use in `speaks:`."""
-        ...
-
     def quote(self, value: Typed) -> str:
         """Write a value so that the device takes it as exactly one value.
 
@@ -71,17 +66,18 @@ class Console(Protocol):
         ...
 
 
+_UNWRITABLE = Pattern(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
 def check_text(text: str) -> str:
     """Give the text back; ValueError when it holds a control character or a lone surrogate."""
-    for position, character in enumerate(text):
-        code = ord(character)
-        if code < 0x20 or 0x7F <= code <= 0x9F:
-            raise ValueError(
-                f"control character U+{code:04X} at position {position} can't be written to a device"
-            )
-        if 0xD800 <= code <= 0xDFFF:
-            raise ValueError(f"lone surrogate U+{code:04X} at position {position} is no text")
-    return text
+    wrong = _UNWRITABLE.search(text)
+    if wrong is None:
+        return text
+    character = f"U+{ord(wrong[0]):04X} at position {wrong.start()}"
+    if wrong[0] >= "\ud800":
+        raise ValueError(f"lone surrogate {character} is no text")
+    raise ValueError(f"control character {character} can't be written to a device")
 
 
 _HANDLE = Pattern(r"[A-Za-z0-9_.:@*\[\]/ -]{1,128}")
@@ -138,7 +134,7 @@ def _protocol(value: FieldValue) -> str:
 
 
 def _full_match(pattern: str, what: str) -> Callable[[FieldValue], str]:
-    compiled = re.compile(pattern)
+    compiled = Pattern(pattern)
 
     def check(value: FieldValue) -> str:
         if not isinstance(value, str) or compiled.fullmatch(value) is None:
@@ -177,6 +173,19 @@ def bare(value: Typed) -> str:
             "a flag has no words of its own: the profile maps true and false to the device's words"
         )
     return _BARE[value.type](value.value)
+
+
+def plain(value: Typed) -> str:
+    """Write a value as it is, its alphabet checked. Raises ValueError."""
+    return text_of(value) if value.type in QUOTED_TYPES else bare(value)
+
+
+def quoted_unless(harmless: Pattern, value: Typed, quote: Callable[[str], str]) -> str:
+    """Write a value bare by its type, and a harmless handle too; any other text by `quote`. Raises ValueError."""
+    if value.type not in QUOTED_TYPES:
+        return bare(value)
+    text = text_of(value)
+    return text if value.type is FieldType.HANDLE and harmless.fullmatch(text) else quote(text)
 
 
 def command_text(read: Read) -> str:

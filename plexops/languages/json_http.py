@@ -5,61 +5,21 @@ from __future__ import annotations
 import re
 from urllib.parse import quote as percent
 
-from plexops.languages.base import QUOTED_TYPES, LanguageName, bare, text_of
+from plexops.languages.base import plain
 from plexops.model.fields import FieldType, Typed
 from plexops.pattern import Pattern
 
 _READING = Pattern(r"(?:search|get|list|find|status|dump|show|count)(?:_[a-z0-9_]+|[A-Z][A-Za-z0-9]*)?")
 #: A word of a path that says that something is done, whatever the method.
 _ACTING = frozenset(
-    [
-        "add",
-        "set",
-        "del",
-        "delete",
-        "remove",
-        "toggle",
-        "apply",
-        "reconfigure",
-        "restart",
-        "start",
-        "stop",
-        "reboot",
-        "halt",
-        "poweroff",
-        "update",
-        "upgrade",
-        "revert",
-        "rollback",
-        "savepoint",
-        "cancel",
-        "import",
-        "upload",
-        "run",
-        "exec",
-        "execute",
-        "flush",
-        "reset",
-        "save",
-        "write",
-        "create",
-        "clear",
-        "refresh",
-        "enable",
-        "disable",
-        "shutdown",
-        "terminate",
-        "kill",
-        "install",
-        "logout",
-        "activate",
-        "deactivate",
-        "restore",
-        "connect",
-        "disconnect",
-        "renew",
-        "sync",
-    ]
+    {
+        *("add", "set", "del", "delete", "remove", "toggle", "apply", "reconfigure", "restart"),
+        *("start", "stop", "reboot", "halt", "poweroff", "update", "upgrade", "revert", "rollback"),
+        *("savepoint", "cancel", "import", "upload", "run", "exec", "execute", "flush", "reset"),
+        *("save", "write", "create", "clear", "refresh", "enable", "disable", "shutdown", "terminate"),
+        *("kill", "install", "logout", "activate", "deactivate", "restore", "connect", "disconnect"),
+        *("renew", "sync"),
+    }
 )
 #: Without percent signs: what `re%62oot` says is only seen when it has arrived.
 _SEGMENT = Pattern(r"/[A-Za-z0-9._~:@$-]+")
@@ -69,11 +29,9 @@ _PART = Pattern(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
 class JsonHttp:
     """Percent-encoding for one segment of a path."""
 
-    name: LanguageName = "json"
-
     def quote(self, value: Typed) -> str:
         """Write a value as one segment of a URL's path; `.` and `..` are ValueErrors, for they would leave it."""
-        text = text_of(value) if value.type in QUOTED_TYPES else bare(value)
+        text = plain(value)
         if text in {"", ".", ".."}:
             raise ValueError(f"{text!r} is no segment of a path")
         return percent(text, safe="")

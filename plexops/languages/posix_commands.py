@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
+from itertools import dropwhile
 from types import MappingProxyType
 
 from plexops.languages.posix_network import curl, getent, ip, ping
@@ -84,6 +85,18 @@ def _only(letters: str, operand: Pattern | None = None, least: int = 0, most: in
     return check
 
 
+def _phrase(form: str, reason: str) -> Check:
+    """All arguments together in one form, with a space between."""
+    pattern = Pattern(form)
+
+    def check(arguments: Sequence[str]) -> str | None:
+        said = " ".join(arguments)
+        # A word that is empty or holds a space itself is no part of any form.
+        return None if said.split() == list(arguments) and pattern.fullmatch(said) else reason
+
+    return check
+
+
 def _grep(arguments: Sequence[str]) -> str | None:
     operands: list[str] = []
     waiting = iter(arguments)
@@ -127,9 +140,7 @@ def _bracket(arguments: Sequence[str]) -> str | None:
 
 
 def _uci(arguments: Sequence[str]) -> str | None:
-    rest = list(arguments)
-    while rest and rest[0] in {"-q", "-X"}:
-        rest.pop(0)
+    rest = list(dropwhile(lambda word: word in {"-q", "-X"}, arguments))
     if not rest or rest[0] not in {"show", "get", "changes", "export"}:
         return "only show, get, changes and export read"
     if len(rest) > 2 or any(re.fullmatch(r"[A-Za-z0-9_.@\[\]-]+", word) is None for word in rest[1:]):
@@ -152,9 +163,7 @@ _UBUS: tuple[tuple[str, str], ...] = (
 
 
 def _ubus(arguments: Sequence[str]) -> str | None:
-    rest = list(arguments)
-    while rest and rest[0] in {"-S", "-v"}:
-        rest.pop(0)
+    rest = list(dropwhile(lambda word: word in {"-S", "-v"}, arguments))
     if rest[:1] == ["list"]:
         return _only("v", _NAME, 0, 1)(rest[1:])
     if rest[:1] != ["call"] or not 3 <= len(rest) <= 4:
@@ -180,20 +189,12 @@ _NFT_LISTED = frozenset(
 def _nft(arguments: Sequence[str]) -> str | None:
     if list(arguments) in (["--version"], ["-v"]):
         return None
-    rest = list(arguments)
     # `-t` only leaves out what is in sets.
-    while rest and re.fullmatch(r"-[jsnayt]{1,6}", rest[0]):
-        rest.pop(0)
+    rest = list(dropwhile(lambda word: re.fullmatch(r"-[jsnayt]{1,6}", word), arguments))
     if rest[:1] != ["list"] or len(rest) < 2 or rest[1] not in _NFT_LISTED:
         return "only `list` reads"
     wrong = [word for word in rest[1:] if re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", word) is None]
     return f"{wrong[0]!r} is no name" if wrong else None
-
-
-def _ufw(arguments: Sequence[str]) -> str | None:
-    known = {("status",), ("status", "verbose"), ("status", "numbered"), ("version",), ("--version",)}
-    known |= {("show", "added"), ("show", "listening")}
-    return None if tuple(arguments) in known else "only status, version, show added and show listening read"
 
 
 def _iptables(arguments: Sequence[str]) -> str | None:
@@ -218,13 +219,6 @@ def _iptables(arguments: Sequence[str]) -> str | None:
     return None if listed else "only -S and -L read"
 
 
-def _iptables_save(arguments: Sequence[str]) -> str | None:
-    rest = [word for word in arguments if word != "-c"]
-    if not rest or (len(rest) == 2 and rest[0] == "-t" and re.fullmatch(r"[a-z]+", rest[1])):
-        return None
-    return "only -c and -t TABLE are on the list"
-
-
 _FIREWALLD = Pattern(
     r"--(?:state|version|list-(?:all|all-zones|ports|services|rich-rules|forward-ports|interfaces|sources|protocols)"
     r"|get-(?:default-zone|active-zones|zones|services|log-denied|policies|zone-of-interface=[A-Za-z0-9_.@-]+)"
@@ -242,46 +236,40 @@ def _firewall_cmd(arguments: Sequence[str]) -> str | None:
 
 
 def _valued(
-    arguments: Sequence[str], alone: frozenset[str], valued: frozenset[str]
-) -> tuple[list[str], str | None]:
-    """Take long and short options out of two closed sets; the operands are left."""
+    arguments: Sequence[str], alone: Set[str], valued: Set[str], without_operand: str = ""
+) -> str | None:
+    """Options out of two closed sets, and at least one name; `without_operand` is a command that takes none."""
     operands: list[str] = []
     waiting = iter(arguments)
     for word in waiting:
         if word in valued:
             if next(waiting, None) is None:
-                return [], f"{word} lacks its value"
+                return f"{word} lacks its value"
         elif word.startswith("-") and word not in alone and word.partition("=")[0] not in valued:
-            return [], f"the option {word!r} is not on the list"
+            return f"the option {word!r} is not on the list"
         elif not word.startswith("-"):
             operands.append(word)
-    return operands, None
+    if without_operand:
+        return f"{without_operand} takes no operand" if operands else None
+    return _names(operands)
 
 
 def _docker(arguments: Sequence[str]) -> str | None:
     """Judge docker, and podman, which takes the same words."""
     if list(arguments[:2]) == ["network", "ls"]:
-        operands, reason = _valued(arguments[2:], frozenset({"--no-trunc"}), frozenset({"--format"}))
-        return reason or ("network ls takes no operand" if operands else None)
+        return _valued(arguments[2:], {"--no-trunc"}, {"--format"}, "network ls")
     if arguments[:1] == ["ps"]:
-        options = (
-            frozenset({"-a", "-q", "--all", "--quiet", "--no-trunc"}),
-            frozenset({"--format", "-f", "--filter"}),
-        )
-        operands, reason = _valued(arguments[1:], *options)
-        return reason or ("ps takes no operand" if operands else None)
+        alone = {"-a", "-q", "--all", "--quiet", "--no-trunc"}
+        return _valued(arguments[1:], alone, {"--format", "-f", "--filter"}, "ps")
     if arguments[:1] == ["inspect"]:
-        operands, reason = _valued(arguments[1:], frozenset(), frozenset({"-f", "--format", "--type"}))
-        return reason or _names(operands)
+        return _valued(arguments[1:], set(), {"-f", "--format", "--type"})
     return "only ps, inspect and network ls read"
 
 
 def _systemctl(arguments: Sequence[str]) -> str | None:
     if not arguments or arguments[0] not in {"is-active", "is-enabled", "show"}:
         return "only is-active, is-enabled and show read"
-    alone = frozenset({"--value", "--no-pager", "--quiet", "-q"})
-    operands, reason = _valued(arguments[1:], alone, frozenset({"-p", "--property"}))
-    return reason or _names(operands)
+    return _valued(arguments[1:], {"--value", "--no-pager", "--quiet", "-q"}, {"-p", "--property"})
 
 
 def _names(operands: Sequence[str]) -> str | None:
@@ -291,27 +279,9 @@ def _names(operands: Sequence[str]) -> str | None:
     return f"{wrong[0]!r} is no name" if wrong else None
 
 
-#: Only what follows a plus sign is a format; anything else would set the clock.
-_DATE = Pattern(r"\+[A-Za-z0-9%:._-]+")
-
-
-def _date(arguments: Sequence[str]) -> str | None:
-    if len(arguments) == 1 and _DATE.fullmatch(arguments[0]):
-        return None
-    return "only +FORMAT is on the list"
-
-
-def _command(arguments: Sequence[str]) -> str | None:
-    if len(arguments) == 2 and arguments[0] == "-v" and _NAME.fullmatch(arguments[1]):
-        return None
-    return "only `-v NAME` is on the list"
-
-
-def _version(arguments: Sequence[str]) -> str | None:
-    return None if list(arguments) in (["--version"], ["-v"]) else "only --version is on the list"
-
-
-_NMCLI = ["-t", "-f", "GENERAL.DEVICE,DHCP4", "device", "show"]
+_VERSION = _phrase("--version|-v", "only --version is on the list")
+_IPTABLES_SAVE = _phrase(r"(?:-c(?: |\Z))*(?:-t [a-z]+(?: -c)*)?", "only -c and -t TABLE are on the list")
+_NMCLI = "-t -f GENERAL.DEVICE,DHCP4 device show"
 _SS_FILTER = Pattern(r"(?!-)[A-Za-z0-9=:.,*()\[\]/ _-]+")
 
 #: Every command that may be read with. A command that is not here is refused.
@@ -319,10 +289,11 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
     {
         "[": _bracket,
         "cat": _with_paths(""),
-        "command": _command,
+        "command": _phrase(f"-v {_NAME.source}", "only `-v NAME` is on the list"),
         "curl": curl,
-        "date": _date,
-        "dnsmasq": _version,
+        # Only what follows a plus sign is a format; anything else would set the clock.
+        "date": _phrase(r"\+[A-Za-z0-9%:._-]+", "only +FORMAT is on the list"),
+        "dnsmasq": _VERSION,
         "docker": _docker,
         "firewall-cmd": _firewall_cmd,
         "getent": getent,
@@ -333,24 +304,17 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
         "ip": ip,
         "ip6tables": _iptables,
         "ip6tables-legacy": _iptables,
-        "ip6tables-legacy-save": _iptables_save,
-        "ip6tables-save": _iptables_save,
+        "ip6tables-legacy-save": _IPTABLES_SAVE,
+        "ip6tables-save": _IPTABLES_SAVE,
         "iptables": _iptables,
         "iptables-legacy": _iptables,
-        "iptables-legacy-save": _iptables_save,
-        "iptables-save": _iptables_save,
-        "ipset": lambda words: None if list(words) == ["save"] else "only save reads",
+        "iptables-legacy-save": _IPTABLES_SAVE,
+        "iptables-save": _IPTABLES_SAVE,
+        "ipset": _phrase("save", "only save reads"),
         "ls": _with_paths("1adlnhiRrtSA", 0),
         "nft": _nft,
-        "nmcli": lambda words: (
-            None if list(words) == _NMCLI else f"only `nmcli {' '.join(_NMCLI)}` is on the list"
-        ),
-        "nvram": lambda words: (
-            None
-            if list(words) == ["show"]
-            or (len(words) == 2 and words[0] == "get" and _NAME.fullmatch(words[1]))
-            else "only show and get NAME read"
-        ),
+        "nmcli": _phrase(re.escape(_NMCLI), f"only `nmcli {_NMCLI}` is on the list"),
+        "nvram": _phrase(f"show|get {_NAME.source}", "only show and get NAME read"),
         "ping": ping,
         "pidof": _only("s", _NAME, 1, 1),
         "podman": _docker,
@@ -369,7 +333,10 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
         "true": _only(""),
         "ubus": _ubus,
         "uci": _uci,
-        "ufw": _ufw,
+        "ufw": _phrase(
+            "status(?: verbose| numbered)?|(?:--)?version|show (?:added|listening)",
+            "only status, version, show added and show listening read",
+        ),
         "uname": _only("asnrvmpio"),
         "which": _only("", _NAME, 1, 1),
     }

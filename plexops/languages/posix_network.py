@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import dropwhile
 
 from plexops.pattern import Pattern
 
@@ -17,9 +18,7 @@ _IP_FLAGS = frozenset({"-j", "-json", "-4", "-6", "-s", "-d", "-o", "-br", "-bri
 
 def ip(arguments: Sequence[str]) -> str | None:
     """Let look-ups of addresses, routes, links and neighbours through."""
-    rest = list(arguments)
-    while rest and rest[0] in _IP_FLAGS:
-        rest.pop(0)
+    rest = list(dropwhile(_IP_FLAGS.__contains__, arguments))
     if not rest or rest[0] not in _IP_OBJECTS:
         return "only addr, route, link, neigh and rule are on the list"
     if len(rest) > 1 and rest[1] not in {"show", "get", "list", "ls"}:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
+from types import MappingProxyType
+from typing import Literal
 
 from plexops.pattern import Pattern
 
@@ -22,17 +25,9 @@ class Place(StrEnum):
     UNCLEAR = "after a construct that can't be followed safely ($'…', quotes in ${…}, case inside $(…))"
 
 
-class _Frame(StrEnum):
-    """What is open, innermost last."""
-
-    SINGLE = "'"
-    DOUBLE = '"'
-    EXPANSION = "${"
-    BACKTICK = "`"
-    SUBSTITUTION = "$("
-    GROUP = "("
-
-
+#: Besides those of Place: a parenthesis in code, in which text may stand.
+_Open = Place | Literal["("]
+_OPENING: Mapping[str, _Open] = MappingProxyType({"'": Place.SINGLE, '"': Place.DOUBLE, "(": "("})
 _WORD_BREAK = " \t\n;&|()<>"
 _CASE = Pattern(r"(?:^|[\s;&|(])case\s")
 
@@ -43,7 +38,7 @@ class _Walk:
     def __init__(self, text: str) -> None:
         self.text = text
         self.at = 0
-        self.open: list[tuple[_Frame, int]] = []
+        self.open: list[tuple[_Open, int]] = []
         self.verdict: Place | None = None
 
     def place(self) -> Place:
@@ -54,14 +49,18 @@ class _Walk:
     def _step(self) -> None:
         character = self.text[self.at]
         top = self.open[-1][0] if self.open else None
-        if top is _Frame.SINGLE:
+        if top is Place.SINGLE:
             self._advance(1, close=character == "'")
         elif character == "\\":
             self._escape()
-        elif top is _Frame.DOUBLE:
-            self._double(character)
-        elif top is _Frame.EXPANSION:
+        elif top is Place.EXPANSION:
             self._expansion(character)
+        elif character == "$":
+            self._dollar()
+        elif character == "`":
+            self._backtick()
+        elif top is Place.DOUBLE:
+            self._advance(1, close=character == '"')
         else:
             self._code(character)
 
@@ -70,36 +69,18 @@ class _Walk:
             self.verdict = Place.ESCAPE
         self._advance(2)
 
-    def _double(self, character: str) -> None:
-        if character == '"':
-            self._advance(1, close=True)
-        elif character == "$":
-            self._dollar()
-        elif character == "`":
-            self._backtick()
-        else:
-            self._advance(1)
-
     def _expansion(self, character: str) -> None:
         if character in "'\"`$":
             self.verdict = Place.UNCLEAR
         self._advance(1, close=character == "}")
 
     def _code(self, character: str) -> None:
-        if character == "'":
-            self._push(_Frame.SINGLE, 1)
-        elif character == '"':
-            self._push(_Frame.DOUBLE, 1)
-        elif character == "$":
-            self._dollar()
-        elif character == "`":
-            self._backtick()
+        if character in _OPENING:
+            self._push(_OPENING[character], 1)
         elif character == "#" and (self.at == 0 or self.text[self.at - 1] in _WORD_BREAK):
             self._comment()
         elif self.text.startswith("<<", self.at):
             self.verdict = Place.HEREDOC
-        elif character == "(":
-            self._push(_Frame.GROUP, 1)
         elif character == ")":
             self._parenthesis()
         else:
@@ -107,31 +88,31 @@ class _Walk:
 
     def _dollar(self) -> None:
         following = self.text[self.at + 1 : self.at + 2]
-        in_double = bool(self.open) and self.open[-1][0] is _Frame.DOUBLE
+        in_double = bool(self.open) and self.open[-1][0] is Place.DOUBLE
         if following == "(":
-            self._push(_Frame.SUBSTITUTION, 2)
+            self._push(Place.SUBSTITUTION, 2)
         elif following == "{":
-            self._push(_Frame.EXPANSION, 2)
+            self._push(Place.EXPANSION, 2)
         elif following in ("'", '"') and following and not in_double:
             self.verdict = Place.UNCLEAR
         else:
             self._advance(1)
 
     def _backtick(self) -> None:
-        if self.open and self.open[-1][0] is _Frame.BACKTICK:
+        if self.open and self.open[-1][0] is Place.BACKTICK:
             self._advance(1, close=True)
-        elif any(frame is _Frame.BACKTICK for frame, _ in self.open):
+        elif any(frame is Place.BACKTICK for frame, _ in self.open):
             self.verdict = Place.UNCLEAR
         else:
-            self._push(_Frame.BACKTICK, 1)
+            self._push(Place.BACKTICK, 1)
 
     def _parenthesis(self) -> None:
         # A lone ) belongs to a pattern of `case`, which stands in code anyway.
-        if not self.open or self.open[-1][0] is _Frame.BACKTICK:
+        if not self.open or self.open[-1][0] is Place.BACKTICK:
             self._advance(1)
             return
         frame, start = self.open[-1]
-        if frame is _Frame.SUBSTITUTION and _CASE.search(self.text[start : self.at]):
+        if frame is Place.SUBSTITUTION and _CASE.search(self.text[start : self.at]):
             self.verdict = Place.UNCLEAR
         self._advance(1, close=True)
 
@@ -142,7 +123,7 @@ class _Walk:
         else:
             self.at = end
 
-    def _push(self, frame: _Frame, width: int) -> None:
+    def _push(self, frame: _Open, width: int) -> None:
         self.at += width
         self.open.append((frame, self.at))
 
@@ -153,15 +134,13 @@ class _Walk:
 
     def _final(self) -> Place:
         frames = [frame for frame, _ in self.open]
-        for frame, place in (
-            (_Frame.SINGLE, Place.SINGLE),
-            (_Frame.EXPANSION, Place.EXPANSION),
-            (_Frame.BACKTICK, Place.BACKTICK),
-        ):
-            if frame in frames:
-                return place
-        if _Frame.DOUBLE in frames:
-            return Place.DOUBLE if frames[-1] is _Frame.DOUBLE else Place.SUBSTITUTION
+        outer = next(
+            (place for place in (Place.SINGLE, Place.EXPANSION, Place.BACKTICK) if place in frames), None
+        )
+        if outer is not None:
+            return outer
+        if Place.DOUBLE in frames:
+            return Place.DOUBLE if frames[-1] is Place.DOUBLE else Place.SUBSTITUTION
         return Place.CODE
 
 

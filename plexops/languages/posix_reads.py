@@ -6,11 +6,17 @@ sees the reason, and it is the only thing that stands between a profile's `reads
 
 from __future__ import annotations
 
+import re
+
 from plexops.languages import posix_timer
 from plexops.languages.posix_commands import CHECKS, VARIABLE_FREE
 from plexops.pattern import Pattern
 
-_BARE = Pattern(r"[A-Za-z0-9_.:,=/@%+*?\[\]!^-]+")
+#: A word is what stands together: bare characters and quoted texts.
+_PIECE = Pattern(
+    r"""[ \t]+|(?P<bare>[A-Za-z0-9_.:,=/@%+*?\[\]!^-]+)|'(?P<single>[^']*)'|"(?P<double>[^"]*)"|(?P<wrong>.)""",
+    re.DOTALL,
+)
 _IGNORED_ERRORS = Pattern(r"[ \t]2>/dev/null[ \t]*\Z")
 #: A filter that only shortens what the command prints.
 _SHORTENED = Pattern(r"[ \t]\|[ \t]tail -c [0-9]{1,8}[ \t]*\Z")
@@ -46,37 +52,20 @@ def loses_status(text: str) -> bool:
 def _words(text: str) -> list[str]:
     """Split into words; ValueError on everything that is more than plain and quoted words."""
     words: list[str] = []
-    at = 0
-    while True:
-        while at < len(text) and text[at] in " \t":
-            at += 1
-        if at == len(text):
-            return words
-        word, at = _word(text, at)
-        words.append(word)
-
-
-def _word(text: str, at: int) -> tuple[str, int]:
-    parts: list[str] = []
-    while at < len(text) and text[at] not in " \t":
-        if text[at] in "'\"":
-            part, at = _quoted(text, at)
-        else:
-            match = _BARE.match(text, at)
-            if match is None:
-                raise ValueError(f"{text[at]!r} may not stand in a read outside quotes")
-            part, at = match[0], match.end()
-        parts.append(part)
-    return "".join(parts), at
-
-
-def _quoted(text: str, at: int) -> tuple[str, int]:
-    end = text.find(text[at], at + 1)
-    if end < 0:
-        raise ValueError("a quote is not closed")
-    inside = text[at + 1 : end]
-    if any(ord(character) < 0x20 or ord(character) == 0x7F for character in inside):
-        raise ValueError("a control character stands in quotes")
-    if text[at] == '"' and VARIABLE_FREE.fullmatch(inside) is None:
-        raise ValueError("double quotes may not hold $, backticks, backslashes or '!' in a read")
-    return inside, end + 1
+    glued = False
+    for piece in _PIECE.finditer(text):
+        kind = piece.lastgroup
+        if kind == "wrong":
+            unclosed = "a quote is not closed" if piece[0] in "'\"" else ""
+            raise ValueError(unclosed or f"{piece[0]!r} may not stand in a read outside quotes")
+        if kind is not None:
+            inside = piece[kind]
+            if kind != "bare" and any(
+                ord(character) < 0x20 or ord(character) == 0x7F for character in inside
+            ):
+                raise ValueError("a control character stands in quotes")
+            if kind == "double" and VARIABLE_FREE.fullmatch(inside) is None:
+                raise ValueError("double quotes may not hold $, backticks, backslashes or '!' in a read")
+            words.append(words.pop() + inside if glued else inside)
+        glued = kind is not None
+    return words

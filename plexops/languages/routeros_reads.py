@@ -8,6 +8,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from plexops.pattern import Pattern
 
@@ -23,49 +25,24 @@ _TOKEN = Pattern(
 _PATH_WORD = Pattern(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 #: Words that do something wherever they stand in a path.
 _ACTING = frozenset(
-    [
-        "set",
-        "add",
-        "remove",
-        "enable",
-        "disable",
-        "move",
-        "reset",
-        "reset-configuration",
-        "reset-counters",
-        "make-static",
-        "run",
-        "import",
-        "fetch",
-        "tool",
-        "unset",
-        "comment",
-        "edit",
-        "save",
-        "load",
-        "reboot",
-        "shutdown",
-        "upgrade",
-        "downgrade",
-        "install",
-        "uninstall",
-        "release",
-        "renew",
-        "flush",
-        "send",
-        "ping",
-        "undo",
-        "redo",
-        "password",
-        "quit",
-        "export-certificate",
-        "sign",
-    ]
+    {
+        *("set", "add", "remove", "enable", "disable", "move", "reset", "reset-configuration"),
+        *("reset-counters", "make-static", "run", "import", "fetch", "tool", "unset", "comment"),
+        *("edit", "save", "load", "reboot", "shutdown", "upgrade", "downgrade", "install", "uninstall"),
+        *("release", "renew", "flush", "send", "ping", "undo", "redo", "password", "quit"),
+        *("export-certificate", "sign"),
+    }
 )
-_PRINT_FLAGS = frozenset(
-    {"detail", "terse", "brief", "without-paging", "value-list", "count-only", "all", "show-ids", "stats"}
+_PRINT = Pattern("detail|terse|brief|without-paging|value-list|count-only|all|show-ids|stats")
+#: What may follow each verb, before its conditions.
+_FLAGS: Mapping[str, Pattern] = MappingProxyType(
+    {
+        "print": _PRINT,
+        "find": _PRINT,
+        "export": Pattern("terse|compact|verbose|hide-sensitive"),
+        "get": Pattern(r'".*|[A-Za-z0-9_.*-]+'),
+    }
 )
-_EXPORT_FLAGS = frozenset({"terse", "compact", "verbose", "hide-sensitive"})
 _CONDITION = Pattern(r"[A-Za-z0-9_.:/*@,!-]+")
 
 
@@ -87,16 +64,10 @@ def refuse_read(text: str) -> str | None:
 
 def _tokens(text: str) -> list[str]:
     """Split into words, strings, operators and brackets; a value sticks to its operator by order alone."""
-    tokens: list[str] = []
-    at = 0
-    while at < len(text):
-        match = _TOKEN.match(text, at)
-        if match is None:
-            raise ValueError(f"{text[at]!r} may not stand in a read")
-        if match.lastgroup != "space":
-            tokens.append(match[0])
-        at = match.end()
-    return tokens
+    wrong = _TOKEN.sub("", text)
+    if wrong:
+        raise ValueError(f"{wrong[0]!r} may not stand in a read")
+    return [match[0] for match in _TOKEN.finditer(text) if match.lastgroup != "space"]
 
 
 def _command(tokens: list[str], verbs: frozenset[str]) -> str | None:
@@ -108,22 +79,14 @@ def _command(tokens: list[str], verbs: frozenset[str]) -> str | None:
         return f"{wrong[0]!r} is no menu that may be read"
     if not path and verb != "export":
         return "names no menu"
-    if verb == "export":
-        unknown = [word for word in rest if word not in _EXPORT_FLAGS]
-        return f"export {unknown[0]!r} is not on the list" if unknown else None
-    if verb == "get":
-        unknown = [
-            word for word in rest if not (word.startswith('"') or re.fullmatch(r"[A-Za-z0-9_.*-]+", word))
-        ]
-        return f"get {unknown[0]!r} is not on the list" if unknown else None
-    flags = rest[: rest.index("where")] if "where" in rest else rest
-    conditions = rest[len(flags) + 1 :]
-    if verb == "find" and "where" not in rest:
+    flags, conditions = rest, list[str]()
+    if verb in ("print", "find") and "where" in rest:
+        at = rest.index("where")
+        flags, conditions = rest[:at], rest[at + 1 :]
+    elif verb == "find":
         flags, conditions = [], rest
-    unknown = [word for word in flags if word not in _PRINT_FLAGS]
-    if unknown:
-        return f"{verb} {unknown[0]!r} is not on the list"
-    return _conditions(conditions)
+    unknown = [word for word in flags if _FLAGS[verb].fullmatch(word) is None]
+    return f"{verb} {unknown[0]!r} is not on the list" if unknown else _conditions(conditions)
 
 
 def _path(tokens: list[str], verbs: frozenset[str]) -> tuple[list[str], str | None, list[str]]:

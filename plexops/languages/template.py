@@ -6,11 +6,11 @@ profile is loaded. Device data never meets a template engine, and a profile stay
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
-from plexops.languages.base import QUOTED_TYPES, Language, bare, text_of
+from plexops.languages.base import QUOTED_TYPES, Language, plain
 from plexops.model.exchange import Json
 from plexops.model.fields import FieldType, Typed
 from plexops.pattern import Pattern
@@ -55,14 +55,12 @@ class Template(Struct, frozen=True):
         Raises TemplateProblem for a missing value, one of another type than the template was checked for, and one
         that the language can't write.
         """
-        return "".join(part if isinstance(part, str) else self._quoted(part, values) for part in self.parts)
-
-    def _quoted(self, variable: Variable, values: Mapping[str, Typed]) -> str:
-        value = _value(variable.name, variable.type, values, self.where)
-        try:
-            return self.language.quote(value)
-        except ValueError as error:
-            raise TemplateProblem(f"{variable.name}: {error}", self.where) from error
+        return "".join(
+            part
+            if isinstance(part, str)
+            else _written(part.name, values, self.language.quote, self.where, part.type)
+            for part in self.parts
+        )
 
 
 def compile_template(
@@ -130,15 +128,24 @@ def _check_places(parts: Sequence[str | Variable], language: Language, where: st
         before += _PLACEHOLDER
 
 
-def _value(name: str, kind: FieldType, values: Mapping[str, Typed], where: str) -> Typed:
+def _written(
+    name: str,
+    values: Mapping[str, Typed],
+    write: Callable[[Typed], str],
+    where: str = "",
+    kind: FieldType | None = None,
+) -> str:
     value = values.get(name)
     if value is None:
         raise TemplateProblem(f"no value for {name!r}", where)
-    if value.type is not kind:
+    if kind is not None and value.type is not kind:
         raise TemplateProblem(
             f"{name!r} is {value.type.value}, the template was checked for {kind.value}", where
         )
-    return value
+    try:
+        return write(value)
+    except ValueError as error:
+        raise TemplateProblem(f"{name}: {error}", where) from error
 
 
 def check_structure(structure: Json, variables: Mapping[str, FieldType], where: str) -> frozenset[str]:
@@ -167,7 +174,7 @@ def fill_structure(structure: Json, values: Mapping[str, Typed]) -> Json:
     """
     if isinstance(structure, str):
         name = _leaf_name(structure)
-        return structure if name is None else _leaf(name, values)
+        return structure if name is None else _written(name, values, plain)
     if isinstance(structure, Mapping):
         return {key: fill_structure(item, values) for key, item in structure.items()}
     if isinstance(structure, Sequence):
@@ -178,16 +185,6 @@ def fill_structure(structure: Json, values: Mapping[str, Typed]) -> Json:
 def _leaf_name(text: str) -> str | None:
     match = _LEAF.fullmatch(text)
     return match[1] if match else None
-
-
-def _leaf(name: str, values: Mapping[str, Typed]) -> str:
-    value = values.get(name)
-    if value is None:
-        raise TemplateProblem(f"no value for {name!r}")
-    try:
-        return text_of(value) if value.type in QUOTED_TYPES else bare(value)
-    except ValueError as error:
-        raise TemplateProblem(f"{name}: {error}") from error
 
 
 def _texts(structure: Json, where: str) -> Iterator[tuple[str, str, bool]]:

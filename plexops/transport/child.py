@@ -10,7 +10,7 @@ import subprocess
 import time
 from typing import IO
 
-from plexops.languages.posix_frame import PATH
+from plexops.languages.posix import PATH
 from plexops.transport.answer import GRACE_SECONDS, Answer, Ending
 
 _SLICE_SECONDS = 0.25
@@ -42,7 +42,8 @@ def run_child(
         answer = _receive(process, time.monotonic() + overall, idle, limit)
     except BaseException:
         if changes:
-            _finish(process)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_FINISH_SECONDS)
         raise
     finally:
         if not changes or answer is None or answer.ending is not Ending.DONE:
@@ -66,10 +67,8 @@ def _environment() -> dict[str, str]:
 
 def _give(stream: IO[bytes] | None, data: bytes) -> None:
     if stream is not None:
-        with contextlib.suppress(BrokenPipeError):  # the command may have ended without reading
+        with contextlib.suppress(BrokenPipeError), stream:  # the command may have ended without reading
             stream.write(data)
-        with contextlib.suppress(BrokenPipeError):
-            stream.close()
 
 
 def _receive(process: subprocess.Popen[bytes], end: float, idle: float, limit: int) -> Answer:
@@ -105,11 +104,6 @@ def _receive(process: subprocess.Popen[bytes], end: float, idle: float, limit: i
     if process.returncode is None:
         return answer(Ending.TIMED_OUT)
     return answer(Ending.DONE, process.returncode if process.returncode >= 0 else None)
-
-
-def _finish(process: subprocess.Popen[bytes]) -> None:
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(_FINISH_SECONDS)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

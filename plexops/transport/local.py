@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from plexops.model.exchange import Read, Reply
 from plexops.structs import replace
@@ -13,10 +12,7 @@ from plexops.transport.child import run_child
 from plexops.transport.here import LocalSettings
 from plexops.transport.machine import in_container, own_identity
 from plexops.transport.problems import failure, quoted
-from plexops.transport.shell import MAX_EXEC_BYTES, ShellReadLink, ShellWriteLink, as_exec
-
-if TYPE_CHECKING:
-    from plexops.model.plan import Authorized
+from plexops.transport.shell import MAX_EXEC_BYTES, ShellReadLink, as_exec
 
 #: Looks every second whether those still live on whom the script depends, else ends all of it. It runs beside the script
 #: and with its rights: only so what sudo made root's is ended as well. `kill -9 0`: its whole process group.
@@ -27,7 +23,7 @@ class LocalReadLink(ShellReadLink):
     """Reads on this computer."""
 
     def __init__(self, settings: LocalSettings) -> None:
-        super().__init__(settings, _Way(settings))
+        super().__init__(settings, LocalWay(settings))
 
     def ask(self, reads: Sequence[Read]) -> tuple[Reply, ...]:
         """Ask this computer's own shell. In a container, what is not there is unknown: its host may well have it."""
@@ -37,14 +33,7 @@ class LocalReadLink(ShellReadLink):
         return tuple(_in_container(read, reply) for read, reply in zip(reads, replies, strict=True))
 
 
-class LocalWriteLink(ShellWriteLink):
-    """Reads, and the writes of one authorized step, on this computer."""
-
-    def __init__(self, settings: LocalSettings, authorized: Authorized) -> None:
-        super().__init__(settings, _Way(settings), authorized)
-
-
-class _Way:
+class LocalWay:
     """Runs scripts here. A read ends with us; a write is only ended when its time is over."""
 
     def __init__(self, settings: LocalSettings) -> None:
@@ -52,6 +41,7 @@ class _Way:
         self._settings = settings
 
     def run(self, script: str, idle: float, overall: float, *, changes: bool) -> Answer:
+        """Run one script, as `plexops.transport.shell.Way` wants it."""
         alive = 'kill -0 "$1"' if changes else f'kill -0 "$1" && kill -0 {os.getpid()}'
         request = as_exec(_WATCH.format(alive=alive) + script, self._settings, '"$$"')
         try:

@@ -1,28 +1,45 @@
-"""Sockets: names to addresses, connecting within a time limit, probing one port."""
+"""Sockets: names to addresses, connecting within a time limit, ending what has none."""
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import ipaddress
 import queue
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Literal, TypeVar
 
-from plexops.model.errors import PlexopsError
 from plexops.model.values import PRIVATE_NETWORKS
 from plexops.transport.problems import failure
 
-Probe = Literal["open", "refused", "timed out", "unreachable"]
+Probe = Literal["refused", "timed out", "unreachable"]
 
 _Result = TypeVar("_Result")
 _SocketAddress = tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
 
-#: Which of several addresses' failures says most about the device: that it answered at all comes first.
-_TELLING: tuple[Probe, ...] = ("refused", "timed out", "unreachable")
+#: Code, reason and cure, that first which says most about the device: of several addresses' failures it is the one told.
+_NOT_OPEN: Mapping[Probe, tuple[str, str, str]] = MappingProxyType(
+    {
+        "refused": (
+            "PLX-D102",
+            "{} refused the connection",
+            "look whether the service runs there and listens on this port",
+        ),
+        "timed out": (
+            "PLX-D103",
+            "{} did not answer within {:g} s",
+            "look whether the device is on and still has this address",
+        ),
+        "unreachable": (
+            "PLX-D104",
+            "there is no route to {}",
+            "look whether this computer is in the device's network, and whether anything has this address",
+        ),
+    }
+)
 _PRIVATE_V6 = (ipaddress.IPv6Network("fc00::/7"), ipaddress.IPv6Network("fe80::/10"))
 
 
@@ -128,44 +145,19 @@ def dial(host: str, port: int, seconds: float, where: str) -> QuickAckSocket:
             where,
             str(error.strerror or error),
         ) from None
-    except _NotOpenError as error:
-        raise _not_open(error, host, port, seconds, where) from None
+    except NotOpenError as error:
+        code, reason, cure = _NOT_OPEN[error.outcome]
+        reason = reason.format(f"{host} port {port}", seconds)
+        raise failure(code, reason, cure, where, error.reason) from None
 
 
-class _NotOpenError(Exception):
-    """No address of a name could be connected to."""
+class NotOpenError(Exception):
+    """An address could not be connected to. `reason` says why, in the system's words or ours."""
 
-    def __init__(self, outcome: Probe, detail: str) -> None:
+    def __init__(self, outcome: Probe, reason: str) -> None:
         self.outcome: Probe = outcome
-        self.detail = detail
-        super().__init__(detail)
-
-
-def _not_open(error: _NotOpenError, host: str, port: int, seconds: float, where: str) -> PlexopsError:
-    target = f"{host} port {port}"
-    if error.outcome == "refused":
-        return failure(
-            "PLX-D102",
-            f"{target} refused the connection",
-            "look whether the service runs there and listens on this port",
-            where,
-            error.detail,
-        )
-    if error.outcome == "timed out":
-        return failure(
-            "PLX-D103",
-            f"{target} did not answer within {seconds:g} s",
-            "look whether the device is on and still has this address",
-            where,
-            error.detail,
-        )
-    return failure(
-        "PLX-D104",
-        f"there is no route to {target}",
-        "look whether this computer is in the device's network, and whether anything has this address",
-        where,
-        error.detail,
-    )
+        self.reason = reason
+        super().__init__(reason)
 
 
 def _resolve(host: str, port: int, seconds: float) -> list[tuple[int, _SocketAddress]]:
@@ -196,31 +188,54 @@ def _open(host: str, port: int, seconds: float) -> QuickAckSocket:
         # An equal share of what is left: an IPv6 address that drops packets must not eat the whole limit.
         share = (end - time.monotonic()) / (len(addresses) - index)
         try:
-            return _connect(family, address, max(share, 0.05))
-        except _NotOpenError as error:
-            failures.setdefault(error.outcome, error.detail)
-    outcome = next(outcome for outcome in _TELLING if outcome in failures)
-    raise _NotOpenError(outcome, failures[outcome])
+            return connect_to(family, address, max(share, 0.05))
+        except NotOpenError as error:
+            failures.setdefault(error.outcome, f"{address[0]!s}: {error.reason}")
+    outcome = next(outcome for outcome in _NOT_OPEN if outcome in failures)
+    raise NotOpenError(outcome, failures[outcome])
 
 
-def _connect(family: int, address: _SocketAddress, seconds: float) -> QuickAckSocket:
+def connect_to(family: int, address: _SocketAddress, seconds: float) -> QuickAckSocket:
+    """Open a TCP connection to one address in at most `seconds`. Raises NotOpenError."""
     sock = QuickAckSocket(family, socket.SOCK_STREAM)
     try:
         sock.settimeout(seconds)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.connect(address)
         sock.acknowledge_at_once()
-    except TimeoutError:
-        sock.close()
-        raise _NotOpenError("timed out", f"{address[0]!s}: no answer") from None
-    except ConnectionRefusedError:
-        sock.close()
-        raise _NotOpenError("refused", f"{address[0]!s}: refused") from None
     except OSError as error:
         sock.close()
-        if error.errno == errno.ETIMEDOUT:
-            raise _NotOpenError("timed out", f"{address[0]!s}: {error.strerror}") from None
-        if error.errno == errno.ECONNRESET:
-            raise _NotOpenError("refused", f"{address[0]!s}: {error.strerror}") from None
-        raise _NotOpenError("unreachable", f"{address[0]!s}: {error.strerror}") from None
+        outcome: Probe = "unreachable"
+        said = str(error.strerror)
+        if isinstance(error, TimeoutError):
+            outcome, said = "timed out", "no answer"
+        elif isinstance(error, ConnectionRefusedError):
+            outcome = said = "refused"
+        elif isinstance(error, ConnectionResetError):
+            outcome = "refused"
+        raise NotOpenError(outcome, said) from None
     return sock
+
+
+class Deadline:
+    """Ends something when its time is over, from a thread of its own: for what has no limit on the whole of it.
+
+    `fired` says whether it came to that. Used in a `with`.
+    """
+
+    def __init__(self, seconds: float, end: Callable[[], object]) -> None:
+        self.fired = False
+        self._end = end
+        self._timer = threading.Timer(seconds, self._fire)
+        self._timer.daemon = True
+
+    def _fire(self) -> None:
+        self.fired = True
+        self._end()
+
+    def __enter__(self) -> Deadline:
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()

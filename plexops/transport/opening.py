@@ -5,7 +5,8 @@ from __future__ import annotations
 from plexops.model.plan import Authorized
 from plexops.transport.here import HereSettings, LocalSettings
 from plexops.transport.link import LinkSettings, ReadLink, ReadSettings, WriteLink
-from plexops.transport.ssh.link import SshReadLink, SshWriteLink
+from plexops.transport.shell import ShellReadLink, ShellWriteLink
+from plexops.transport.ssh.link import SshWay
 from plexops.transport.ssh_settings import SshSettings
 
 
@@ -20,7 +21,7 @@ def open_read(settings: ReadSettings) -> ReadLink:
 
         return LocalReadLink(settings)
     if isinstance(settings, SshSettings):
-        return SshReadLink(settings)
+        return ShellReadLink(settings, SshWay(settings))
     from plexops.transport.http.link import HttpReadLink
 
     return HttpReadLink(settings)
@@ -34,11 +35,11 @@ def open_write(settings: LinkSettings, authorized: Authorized) -> WriteLink:
     if not isinstance(authorized, Authorized):
         raise TypeError("only an authorized step may be sent")
     if isinstance(settings, LocalSettings):
-        from plexops.transport.local import LocalWriteLink
+        from plexops.transport.local import LocalWay
 
-        return LocalWriteLink(settings, authorized)
+        return ShellWriteLink(settings, LocalWay(settings), authorized)
     if isinstance(settings, SshSettings):
-        return SshWriteLink(settings, authorized)
+        return ShellWriteLink(settings, SshWay(settings), authorized)
     from plexops.transport.http.link import HttpWriteLink
 
     return HttpWriteLink(settings, authorized)

@@ -20,6 +20,11 @@ def failure(code: str, reason: str, cure: str, where: str, *detail: str) -> Plex
     return PlexopsError(problem(code, reason, cure, where, detail))
 
 
+def closed(device: str, where: str, *detail: str) -> PlexopsError:
+    """Build the error of a connection that a device closed."""
+    return failure("PLX-D106", f"{device} closed the connection", "try again", where, *detail)
+
+
 def quoted(text: str | bytes) -> str:
     """Give a device's words on one line, without control characters and cut to a length fit for a message."""
     decoded = text.decode("utf-8", "replace") if isinstance(text, bytes) else text

@@ -41,15 +41,13 @@ def _kept(only: Only, body: str) -> str:
         rows = json.loads(body)
     except (ValueError, RecursionError):
         return ""
-    if not isinstance(rows, list) or any(not _is_named(row, only) for row in rows):
+    # Of a list with rows that cannot be told from the one that is wanted it is not known what it lacks.
+    if not isinstance(rows, list) or not all(
+        isinstance(row, dict) and isinstance(row.get(only.member), str) for row in rows
+    ):
         return ""
     found = [row for row in rows if row[only.member] == only.value]
     return json.dumps([_named(row, only.names) for row in found], indent=1)
-
-
-def _is_named(row: object, only: Only) -> bool:
-    """Tell whether a row can be told from the one that is wanted: of a list with others it is not known what it lacks."""
-    return isinstance(row, dict) and isinstance(row.get(only.member), str)
 
 
 def _named(value: Any, names: frozenset[str]) -> Any:

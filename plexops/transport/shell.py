@@ -5,25 +5,26 @@ from __future__ import annotations
 import secrets
 import shlex
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
 from plexops.languages import CONSOLES
-from plexops.languages.posix_frame import PATH
+from plexops.languages.posix import PATH
 from plexops.model.errors import PlexopsError
 from plexops.model.exchange import MAX_REPLY_BYTES, Command, Read, Reply, Write
 from plexops.model.plan import shown
 from plexops.pattern import Pattern
 from plexops.structs import replace
 from plexops.transport.answer import Answer, Ending
+from plexops.transport.here import LocalSettings
 from plexops.transport.link import only_reads
 from plexops.transport.problems import failure, quoted
 from plexops.transport.redact import hidden
+from plexops.transport.ssh_settings import SshSettings
 
 if TYPE_CHECKING:
     from plexops.model.plan import Authorized
-    from plexops.transport.ssh_settings import Become
 
 #: dropbear, the SSH server of most home routers, refuses commands longer than 9000 bytes (MAX_CMD_LEN in sysoptions.h).
 _MAX_COMMAND_BYTES = 8800
@@ -36,28 +37,8 @@ _WANTS_PASSWORD = Pattern(
 )
 
 
-class ShellSettings(Protocol):
-    """What of a device's settings decides how a command is wrapped, and how its failures are told."""
-
-    @property
-    def device(self) -> str:
-        """The name that messages use."""
-        ...
-
-    @property
-    def where(self) -> str:
-        """Device and way."""
-        ...
-
-    @property
-    def become(self) -> Become | None:
-        """How commands get root there; None: they run as whoever is logged in."""
-        ...
-
-    @property
-    def console(self) -> Literal["posix", "routeros"]:
-        """The language in which many reads are framed."""
-        ...
+#: What decides how a command is wrapped, and how its failures are told.
+ShellSettings = SshSettings | LocalSettings
 
 
 class Exec(Struct, frozen=True):
@@ -108,10 +89,7 @@ class ShellReadLink:
         only_reads(reads, self._settings.console)
         if not reads:
             return ()
-        replies: list[Reply] = []
-        for part in _parts(reads, self._settings):
-            replies.extend(self._ask_part(part))
-        return tuple(replies)
+        return tuple(reply for part in _parts(reads, self._settings) for reply in self._ask_part(part))
 
     def close(self) -> None:
         """End the connection."""
@@ -119,7 +97,7 @@ class ShellReadLink:
 
     def _ask_part(self, reads: Sequence[Read]) -> tuple[Reply, ...]:
         nonce = secrets.token_hex(8)
-        script = _framed(reads, nonce, self._settings)
+        script = CONSOLES[self._settings.console].frame(reads, nonce)
         longest = max(read.seconds for read in reads)
         overall = max(longest, min(sum(read.seconds for read in reads), _MAX_SECONDS))
         answer = self._way.run(script, longest, overall, changes=False)
@@ -147,26 +125,21 @@ class ShellWriteLink(ShellReadLink):
         return _outcome(answer, nonce, write, self._settings)
 
 
-def _parts(reads: Sequence[Read], settings: ShellSettings) -> list[Sequence[Read]]:
+def _parts(reads: Sequence[Read], settings: ShellSettings) -> list[list[Read]]:
     """Split reads into runs that fit into one command line each; a read that never fits goes alone."""
-    parts: list[Sequence[Read]] = []
-    current: list[Read] = []
-    for read in reads if not _fits(reads, settings) else ():
-        longer = [*current, read]
-        if current and not _fits(longer, settings):
-            parts.append(current)
-            longer = [read]
-        current = longer
-    return [*parts, current or reads]
+    if _fits(reads, settings):
+        return [list(reads)]
+    parts: list[list[Read]] = [[]]
+    for read in reads:
+        if parts[-1] and not _fits([*parts[-1], read], settings):
+            parts.append([])
+        parts[-1].append(read)
+    return parts
 
 
 def _fits(reads: Sequence[Read], settings: ShellSettings) -> bool:
-    script = _framed(reads, "0" * 16, settings)
+    script = CONSOLES[settings.console].frame(reads, "0" * 16)
     return len(as_exec(script, settings).text.encode()) <= _MAX_COMMAND_BYTES
-
-
-def _framed(reads: Sequence[Read], nonce: str, settings: ShellSettings) -> str:
-    return CONSOLES[settings.console].frame(reads, nonce)
 
 
 def _single(command: str, nonce: str, settings: ShellSettings) -> str:

@@ -32,7 +32,7 @@ from plexops.lab.routers.routeros_script import Arguments
 from plexops.lab.routers.routeros_values import Value
 from plexops.lab.scenarios import FOREIGN_FORWARDS, FOREIGN_RESERVATIONS, MAPPINGS
 from plexops.languages import CONSOLES
-from plexops.languages.posix_frame import PATH
+from plexops.languages.posix import PATH
 from plexops.model.change import Action, Change, find, inverse
 from plexops.model.errors import Place
 from plexops.model.exchange import Call, Read, Reply, Script, Write

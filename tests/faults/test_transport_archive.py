@@ -86,8 +86,8 @@ def test_lines_as_grep_gives_them_and_the_device_s_date() -> None:
     [
         (b"<html>not an archive</html>", "the archive is damaged"),
         (LOGS[:-40], "the archive is damaged"),
-        (packed(("Plex Media Server.log", "x" * (archive.FILE_BYTES + 1))), "larger than"),
-        (packed(*((f"{number}", "") for number in range(archive.MEMBERS + 1))), "more than"),
+        (packed(("Plex Media Server.log", "x" * (archive.LIMITS.file_bytes + 1))), "larger than"),
+        (packed(*((f"{number}", "") for number in range(archive.LIMITS.members + 1))), "more than"),
     ],
     ids=["page", "cut", "bomb", "members"],
 )
@@ -105,8 +105,8 @@ def test_an_answer_that_breaks_off_is_unknown() -> None:
 
 
 def test_an_answer_that_never_ends_is_given_up() -> None:
-    head = f"HTTP/1.1 200 OK\r\nContent-Length: {archive.ARCHIVE_BYTES * 2}\r\n\r\n".encode()
-    reply = asked(head + b"\0" * (archive.ARCHIVE_BYTES + 70_000))
+    head = f"HTTP/1.1 200 OK\r\nContent-Length: {archive.LIMITS.archive_bytes * 2}\r\n\r\n".encode()
+    reply = asked(head + b"\0" * (archive.LIMITS.archive_bytes + 70_000))
     assert (reply.body, reply.whole) == ("", False)
     assert "too large" in reply.stderr
 

@@ -21,8 +21,9 @@ from plexops.structs import replace
 from plexops.transport.http.dial import speaks_tls
 from plexops.transport.http.link import HttpReadLink
 from plexops.transport.http_settings import HttpSettings
+from plexops.transport.opening import open_read
 from plexops.transport.ssh import session as ssh_session
-from plexops.transport.ssh.link import SshReadLink, scan
+from plexops.transport.ssh.link import scan
 from plexops.transport.ssh_settings import SshSettings
 
 #: What a device does with one connection.
@@ -266,7 +267,7 @@ def test_a_handshake_that_stops_at_each_message(how: Callable[[bytes], Script]) 
 def test_a_link_says_of_which_device_it_is() -> None:
     lists = (b"\xff\xfe", *ALGORITHMS[1:])
     with device(says(BANNER + packet(offer(lists)))) as port:
-        link = SshReadLink(ssh(port))
+        link = open_read(ssh(port))
         with pytest.raises(PlexopsError) as caught:
             link.ask([Read("version", Command("stat -c 1 /usr"))])
         link.close()

@@ -17,7 +17,7 @@ from plexops.model.exchange import Command, Read
 from plexops.model.secret import Secret
 from plexops.model.status import ExitStatus
 from plexops.structs import replace
-from plexops.transport.ssh.link import SshReadLink
+from plexops.transport.opening import open_read
 from plexops.transport.ssh_settings import SshSettings
 from plexops.transport.trust.verdict import Source, TrustedKey, TrustedKeys, fingerprint
 from tests.faults.transport_servers import Behaviour, new_key, private_text, public_blob, ssh_server
@@ -40,7 +40,7 @@ def settings(behaviour: Behaviour, port: int) -> SshSettings:
 
 
 def asked(settings_: SshSettings) -> str:
-    link = SshReadLink(settings_)
+    link = open_read(settings_)
     try:
         return link.ask([READ])[0].body
     finally:
@@ -140,7 +140,7 @@ def test_a_router_without_a_password_lets_in() -> None:
 def test_a_wrong_password_is_tried_once_and_never_again_by_the_same_link() -> None:
     behaviour = Behaviour([new_key()], password="right")
     with ssh_server(behaviour) as port:
-        link = SshReadLink(replace(settings(behaviour, port), password=Secret("wrong", "env:PW")))
+        link = open_read(replace(settings(behaviour, port), password=Secret("wrong", "env:PW")))
         for _ in range(3):
             with pytest.raises(PlexopsError) as caught:
                 link.ask([READ])

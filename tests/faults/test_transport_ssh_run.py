@@ -21,7 +21,7 @@ from plexops.model.snapshot import Kind, Role
 from plexops.model.status import ExitStatus
 from plexops.structs import replace
 from plexops.transport.opening import open_read, open_write
-from plexops.transport.ssh.link import SshReadLink, SshWriteLink
+from plexops.transport.shell import ShellWriteLink
 from plexops.transport.ssh_settings import Become, SshSettings
 from plexops.transport.trust.verdict import Source, TrustedKey, TrustedKeys, fingerprint
 from tests.faults.transport_servers import Behaviour, Listener, new_key, run_by_sh, ssh_server
@@ -293,7 +293,7 @@ def test_a_wrong_sudo_password_is_an_error_with_sudos_words(tmp_path: Path) -> N
 
 
 def unreachable(host: str, port: int) -> PlexopsError:
-    link = SshReadLink(SshSettings("home.router", host, "root", port, connect_seconds=0.5))
+    link = open_read(SshSettings("home.router", host, "root", port, connect_seconds=0.5))
     with pytest.raises(PlexopsError) as caught:
         link.ask(READS)
     link.close()
@@ -486,7 +486,7 @@ def test_a_write_whose_answer_is_missing_has_an_unknown_outcome_and_is_not_repea
     write = Write(Command("uci commit firewall"), seconds=0.5)
     with device(execute=execute) as (behaviour, settings):
         link = open_write(settings, authorized(write))
-        assert isinstance(link, SshWriteLink)
+        assert isinstance(link, ShellWriteLink)
         with pytest.raises(PlexopsError) as caught:
             link.send(write)
         ended.set()

@@ -12,7 +12,8 @@ from plexops.model.exchange import Command, Read
 from plexops.model.secret import Secret
 from plexops.model.status import ExitStatus
 from plexops.structs import replace
-from plexops.transport.ssh.link import SshReadLink, scan
+from plexops.transport.opening import open_read
+from plexops.transport.ssh.link import scan
 from plexops.transport.ssh_settings import Become, SshSettings
 from plexops.transport.trust.verdict import Source, TrustedKey, TrustedKeys, fingerprint
 from tests.faults.transport_servers import Behaviour, new_key, ssh_server
@@ -40,7 +41,7 @@ def settings(port: int, trusted: TrustedKeys, **more: object) -> SshSettings:
 
 
 def error_of(settings_: SshSettings) -> PlexopsError:
-    link = SshReadLink(settings_)
+    link = open_read(settings_)
     with pytest.raises(PlexopsError) as caught:
         link.ask([READ])
     link.close()
@@ -51,7 +52,7 @@ def error_of(settings_: SshSettings) -> PlexopsError:
 def test_a_key_pinned_outside_the_repository_gets_the_password_and_answers() -> None:
     behaviour = Behaviour([new_key()], password="correct horse")
     with ssh_server(behaviour) as port:
-        link = SshReadLink(settings(port, pins(behaviour.keys[0], Source.STORE)))
+        link = open_read(settings(port, pins(behaviour.keys[0], Source.STORE)))
         assert link.identity == ""
         (reply,) = link.ask([READ])
         assert link.identity == fingerprint(behaviour.keys[0].asbytes())
@@ -118,7 +119,7 @@ def test_a_device_with_two_keys_is_asked_for_the_one_that_is_pinned() -> None:
     ed25519, ecdsa = new_key(), paramiko.ECDSAKey.generate()
     behaviour = Behaviour([ed25519, ecdsa], password="correct horse")
     with ssh_server(behaviour) as port:
-        link = SshReadLink(settings(port, pins(ecdsa, Source.KNOWN_HOSTS)))
+        link = open_read(settings(port, pins(ecdsa, Source.KNOWN_HOSTS)))
         link.ask([READ])
         assert link.identity == fingerprint(ecdsa.asbytes())
         link.close()
@@ -129,7 +130,7 @@ def test_a_fingerprint_without_a_type_may_be_of_any_of_the_devices_keys() -> Non
     behaviour = Behaviour([ed25519, ecdsa], none_is_enough=True)
     with ssh_server(behaviour) as port:
         trusted = pins(ecdsa, Source.INVENTORY, typed=False)
-        link = SshReadLink(settings(port, trusted, password=None))
+        link = open_read(settings(port, trusted, password=None))
         link.ask([READ])
         assert link.identity == fingerprint(ecdsa.asbytes())
         link.close()

@@ -16,14 +16,13 @@ from plexops.engine import approved_plan
 from plexops.engine.change.effect import EffectProver
 from plexops.evidence.journal import Journal
 from plexops.model.exchange import MAX_REPLY_BYTES, Lines, Reply
-from plexops.model.plan import Authorized
 from plexops.transport import opening
 from plexops.transport.answer import Answer, Ending
 from plexops.transport.http import link as http_link
 from plexops.transport.http.connection import Request, login_of
 from plexops.transport.http_settings import HttpSettings
 from plexops.transport.problems import failure
-from plexops.transport.shell import MAX_EXEC_BYTES, ShellReadLink, ShellWriteLink, as_exec
+from plexops.transport.shell import MAX_EXEC_BYTES, as_exec
 from plexops.transport.ssh_settings import SSH_PORT, SshSettings
 from tests.faults import wire
 from tests.faults.wire import Ask, Pass, Reached, Told
@@ -106,12 +105,6 @@ def _no_waiting(line: Wired) -> None:
 
 
 def _over_the_wire(line: Wired) -> None:
-    def reads(settings: SshSettings) -> ShellReadLink:
-        return ShellReadLink(settings, _Way(settings, line))
-
-    def writes(settings: SshSettings, authorized: Authorized) -> ShellWriteLink:
-        return ShellWriteLink(settings, _Way(settings, line), authorized)
-
     class Lane(http_link._Lane):
         def _once(
             self, name: str, request: Request, seconds: float, lines: Lines | None
@@ -145,8 +138,7 @@ def _over_the_wire(line: Wired) -> None:
         def _writes(self, request: Request, path: str) -> bool:
             return request.method == "PUT" or not any(word in path for word in ("search", "/get", "status"))
 
-    vars(opening)["SshReadLink"] = reads
-    vars(opening)["SshWriteLink"] = writes
+    vars(opening)["SshWay"] = lambda settings: _Way(settings, line)
     vars(http_link)["_Lane"] = Lane
 
 

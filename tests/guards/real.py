@@ -22,7 +22,7 @@ from plexops.lab.base import PinholeSeed
 from plexops.lab.routers.linux_files import Interfaces, nftables_conf
 from plexops.lab.ufw_rule import Rule
 from plexops.languages import CONSOLES
-from plexops.languages.posix_frame import PATH
+from plexops.languages.posix import PATH
 from plexops.model.change import Change
 from plexops.model.exchange import Command, Read, Reply, Write
 from plexops.model.snapshot import Kind, Role, Snapshot

@@ -6,7 +6,7 @@ import re
 import time
 
 from plexops.pattern import Pattern
-from plexops.transport.around.fetch import Ask, Fetched, FetchError, connect, fetch
+from plexops.transport.around.fetch import Ask, FetchError, connect, fetch
 
 #: RFC 4253: a version line has at most 255 characters, and some lines may come before it.
 _LONGEST = 255
@@ -40,10 +40,9 @@ def web_title(address: str, *, seconds: float = 2.0) -> str:
     """Give the title of a box's web page, over http or else https, without following a redirect; empty for none."""
     for scheme in ("http", "https"):
         try:
-            page = fetch(Ask(f"{scheme}://{address}/"), seconds, trust="nobody")
+            title = _title(fetch(Ask(f"{scheme}://{address}/"), seconds, trust="nobody").text)
         except FetchError:
             continue
-        title = _title(page)
         if title:
             return title
     return ""
@@ -54,12 +53,9 @@ def page_title(address: str, *, seconds: float = 2.0) -> str:
 
     A page that is not the box's own (a redirect, an error) has a title of its own: it does not count.
     """
-    page = fetch(Ask(f"http://{address}/"), seconds)
-    if page.status != 200:
-        raise FetchError("not understood", f"status {page.status}", connected=True)
-    return _title(page)
+    return _title(fetch(Ask(f"http://{address}/"), seconds).page())
 
 
-def _title(page: Fetched) -> str:
-    found = _TITLE.search(page.text)
+def _title(page: str) -> str:
+    found = _TITLE.search(page)
     return " ".join("".join(c if c.isprintable() else " " for c in found[1]).split()) if found else ""

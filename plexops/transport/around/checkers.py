@@ -1,4 +1,4 @@
-"""Services that try a port for whoever asks. They are strangers: each answer is bounded in time and size, none redirects.
+"""Services that tell whoever asks their address, or try a port. They are strangers: each answer is bounded, none redirects.
 
 check-host.net: https://check-host.net/about/api. portchecker.io: its `POST /api/query`. echoip: its `GET /port/NUMBER`.
 """
@@ -9,15 +9,19 @@ import json
 import re
 import time
 from collections.abc import Mapping
+from ipaddress import IPv4Address
 from itertools import chain, repeat
 from types import MappingProxyType
 from typing import Any
 
+from plexops.model.values import is_public
 from plexops.pattern import Pattern
 from plexops.transport.around.fetch import Ask, FetchError, fetch
 
 _ACCEPT: Mapping[str, str] = MappingProxyType({"Accept": "application/json"})
 _SENDING: Mapping[str, str] = MappingProxyType({**_ACCEPT, "Content-Type": "application/json"})
+#: An address, a line end, and room for a service that adds a space.
+_ADDRESS_BYTES = 64
 #: So many places try at once: enough to tell one network's own trouble from the port's.
 _NODES = 3
 _REQUEST = Pattern(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
@@ -25,6 +29,27 @@ _REQUEST = Pattern(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _EACH = 8.0
 _PAUSES = (0.5, 1.0, 2.0)
 _SLOW_DOWN = frozenset({403, 429, 503})
+
+
+def ask_echo(url: str, *, seconds: float = 4.0) -> IPv4Address:
+    """Ask for our public address, over IPv4.
+
+    Raises ValueError, which says why, for all but a plain public address: a page, a redirect (a hotspot's login), a
+    private address do not count.
+    """
+    try:
+        answer = fetch(Ask(url), seconds, limit=_ADDRESS_BYTES)
+    except FetchError as error:
+        raise ValueError(error.outcome) from None
+    if answer.status != 200:
+        raise ValueError(f"status {answer.status}")
+    try:
+        address = IPv4Address(answer.body.decode("ascii").strip())
+    except ValueError:
+        raise ValueError("no address in the answer") from None
+    if not is_public(address):
+        raise ValueError(f"{address} is no public address")
+    return address
 
 
 def ask_echoip(url: str, port: int, *, seconds: float) -> str:

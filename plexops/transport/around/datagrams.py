@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from ipaddress import IPv4Address
 from typing import TypeVar
 
@@ -23,22 +23,33 @@ _STRANGERS = 16
 _Answer = TypeVar("_Answer")
 
 
-def first_answer(
-    stream: socket.socket, end: float, largest: int, read: Callable[[bytes], _Answer | None]
+def ask_host(
+    at: tuple[str, int],
+    request: bytes,
+    waits: Iterable[float],
+    largest: int,
+    read: Callable[[bytes], _Answer | None],
 ) -> _Answer | None:
-    """Give the first packet that `read` takes for an answer; None where none came until `end` (time.monotonic())."""
-    for _ in range(_STRANGERS):
-        left = end - time.monotonic()
-        if left <= 0:
-            return None
-        stream.settimeout(left)
-        try:
-            data = stream.recv(largest + 1)
-        except TimeoutError:
-            return None
-        found = read(data)
-        if found is not None:
-            return found
+    """Send a request to a single host, once for each of the `waits` (seconds) while nothing has come.
+
+    Gives the first packet that `read` takes for an answer; what is longer than `largest` gets to it cut. Raises OSError.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stream:
+        stream.connect(at)  # a connected socket takes packets from this host alone
+        for wait in waits:
+            end = time.monotonic() + wait
+            stream.send(request)
+            for _ in range(_STRANGERS):
+                left = end - time.monotonic()
+                if left <= 0:
+                    break
+                stream.settimeout(left)
+                try:
+                    found = read(stream.recv(largest + 1))
+                except TimeoutError:
+                    break
+                if found is not None:
+                    return found
     return None
 
 

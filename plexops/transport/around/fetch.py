@@ -9,16 +9,12 @@ import socket
 import time
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from msgspec import Struct, field
 
-from plexops.transport.net import within
-
-if TYPE_CHECKING:
-    import ssl
-    from http.client import HTTPMessage
+from plexops.transport.net import NotOpenError, connect_to, within
 
 Outcome = Literal["refused", "timed out", "unreachable", "not understood", "too long"]
 Trust = Literal["authorities", "nobody"]
@@ -51,6 +47,12 @@ class Fetched(Struct, frozen=True):
     def text(self) -> str:
         """The body; bytes that are no UTF-8 become U+FFFD."""
         return self.body.decode("utf-8", "replace")
+
+    def page(self) -> str:
+        """Give the body of the page that was asked for. Raises FetchError for any other: a redirect, an error."""
+        if self.status != 200:
+            raise FetchError("not understood", f"status {self.status}", connected=True)
+        return self.text
 
 
 class Ask(Struct, frozen=True):
@@ -87,8 +89,6 @@ def fetch(
             _request(ask, parts.netloc, (parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
         )
         return _answer(stream, end, limit, address)
-    except FetchError:
-        raise
     except TimeoutError:
         raise FetchError("timed out", "no whole answer in time", connected=True) from None
     except OSError as error:
@@ -135,20 +135,13 @@ def resolve(host: str, seconds: float, *, ipv6: bool = False) -> str:
 
 def connect(address: str, port: int, seconds: float) -> socket.socket:
     """Open a TCP connection to an address in at most `seconds`. Raises FetchError."""
-    stream = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
-        stream.settimeout(max(seconds, 0.05))
-        stream.connect((address, port))
-    except TimeoutError:
-        stream.close()
-        raise FetchError("timed out", f"{address} port {port} did not answer") from None
-    except (ConnectionRefusedError, ConnectionResetError):
-        stream.close()
-        raise FetchError("refused", f"{address} port {port} refused the connection") from None
-    except OSError as error:
-        stream.close()
-        raise FetchError("unreachable", f"{address} port {port}: {error.strerror}") from None
-    return stream
+        return connect_to(family, (address, port), max(seconds, 0.05))
+    except NotOpenError as error:
+        said = {"timed out": " did not answer", "refused": " refused the connection"}
+        why = said.get(error.outcome, f": {error.reason}")
+        raise FetchError(error.outcome, f"{address} port {port}{why}") from None
 
 
 def _left(end: float) -> float:
@@ -161,7 +154,9 @@ def _left(end: float) -> float:
 def _secured(stream: socket.socket, host: str, trust: Trust, end: float) -> socket.socket:
     import ssl
 
-    context = _context(ssl, trust)
+    from plexops.transport.trust.certificates import tls_context
+
+    context = tls_context(verify=trust == "authorities")
     try:
         stream.settimeout(_left(end))
         return context.wrap_socket(stream, server_hostname=host)
@@ -169,19 +164,6 @@ def _secured(stream: socket.socket, host: str, trust: Trust, end: float) -> sock
         raise FetchError("not understood", f"certificate: {error.verify_message}", connected=True) from None
     except ssl.SSLError as error:
         raise FetchError("not understood", f"no TLS: {error.reason}", connected=True) from None
-
-
-def _context(ssl_module: Any, trust: Trust) -> ssl.SSLContext:
-    if trust == "authorities":
-        import certifi
-
-        context: ssl.SSLContext = ssl_module.create_default_context(cafile=certifi.where())
-        context.load_default_certs()
-        return context
-    context = ssl_module.SSLContext(ssl_module.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl_module.CERT_NONE
-    return context
 
 
 def _request(ask: Ask, host: str, target: str) -> bytes:
@@ -220,23 +202,17 @@ class _Drip(io.RawIOBase):
             raise FetchError("too long", "the answer is longer than it may be", connected=True)
         return count
 
-
-class _Made:
-    """What HTTPResponse takes for a socket."""
-
-    def __init__(self, stream: socket.socket, end: float, limit: int) -> None:
-        self._reader = io.BufferedReader(_Drip(stream, end, limit), _CHUNK)
-
-    def makefile(self, mode: str) -> Any:
-        """Give the bounded reader."""
-        return self._reader
+    def makefile(self, mode: str) -> io.BufferedReader:
+        """Give what HTTPResponse reads from, as it asks a socket for it."""
+        del mode
+        return io.BufferedReader(self, _CHUNK)
 
 
 def _answer(stream: socket.socket, end: float, limit: int, address: str) -> Fetched:
     from http.client import HTTPException, HTTPResponse
 
     # Head and body share the limit, with some room for the head.
-    response = HTTPResponse(_Made(stream, end, limit + _CHUNK))  # type: ignore[arg-type]
+    response = HTTPResponse(_Drip(stream, end, limit + _CHUNK))  # type: ignore[arg-type]
     try:
         response.begin()
         body = response.read(limit + 1)
@@ -248,8 +224,5 @@ def _answer(stream: socket.socket, end: float, limit: int, address: str) -> Fetc
         raise FetchError("too long", "the answer is longer than it may be", connected=True)
     if response.length:
         raise FetchError("not understood", "the answer was cut off", connected=True)
-    return Fetched(response.status, body, address, _headers(response.headers))
-
-
-def _headers(message: HTTPMessage) -> Mapping[str, str]:
-    return MappingProxyType({name.lower(): value for name, value in message.items()})
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return Fetched(response.status, body, address, MappingProxyType(headers))

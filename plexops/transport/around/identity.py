@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from plexops.model.values import Endpoint
 from plexops.structs import replace
-from plexops.transport.around.fetch import Ask, FetchError, Outcome, Trust, fetch
+from plexops.transport.around.fetch import Ask, FetchError, Outcome, Trust, fetch, resolve
 
 _LIMIT = 16 * 1024
 #: How a certificate that does not hold begins in a `FetchError`.
@@ -34,8 +34,6 @@ class Visit(Struct, frozen=True):
 
 def visit(at: Endpoint, *, seconds: float = 6.0) -> Visit:
     """Try http, and https where something listens but is no Plex there. Only a name is held against a certificate."""
-    from plexops.transport.around.fetch import resolve
-
     try:
         address = resolve(at.host, seconds, ipv6=True)
     except FetchError as error:

@@ -13,10 +13,8 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from plexops.model.igd import MOST_MAPPINGS, Service
-from plexops.transport.around.fetch import Ask, Fetched, FetchError, fetch
+from plexops.transport.around.fetch import Ask, fetch
 from plexops.transport.net import is_private
-
-_LIMIT = 64 * 1024
 
 
 class _Question(StrEnum):
@@ -38,7 +36,7 @@ class Control(Struct, frozen=True):
 def read_description(location: str, *, seconds: float = 2.0) -> str:
     """Give the gateway's description. Raises FetchError; ValueError for an address that is not in a home."""
     _in_a_home(location)
-    return _page(fetch(Ask(location), seconds, limit=_LIMIT))
+    return fetch(Ask(location), seconds).page()
 
 
 def ask_address(control: Control, *, seconds: float = 2.0) -> tuple[int, str]:
@@ -64,14 +62,8 @@ def _ask(control: Control, question: _Question, arguments: str, seconds: float) 
     headers = MappingProxyType(
         {"Content-Type": 'text/xml; charset="utf-8"', "SOAPAction": f'"{control.service}#{question}"'}
     )
-    answer = fetch(Ask(control.url, headers, body), seconds, limit=_LIMIT)
+    answer = fetch(Ask(control.url, headers, body), seconds)
     return answer.status, answer.text
-
-
-def _page(answer: Fetched) -> str:
-    if answer.status != 200:
-        raise FetchError("not understood", f"status {answer.status}", connected=True)
-    return answer.text
 
 
 def _in_a_home(url: str) -> None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import secrets
-import socket
 import struct
-import time
 from ipaddress import IPv4Address
 
 from msgspec import Struct
 
-from plexops.transport.around.datagrams import first_answer
+from plexops.transport.around.datagrams import ask_host
 from plexops.transport.around.fetch import FetchError, resolve
 
 STUN_PORT = 3478
@@ -39,19 +37,14 @@ def ask_stun(host: str, port: int = STUN_PORT, *, seconds: float = 1.0) -> Mappe
         address = resolve(host, seconds)
     except FetchError:
         return None
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stream:
-        try:
-            # A connected socket takes packets from this server alone.
-            stream.connect((address, port))
-            for _ in range(_TRIES):
-                stream.send(_HEADER.pack(_BINDING_REQUEST, 0, _COOKIE, transaction))
-                end = time.monotonic() + seconds
-                found = first_answer(stream, end, _LARGEST, lambda data: mapped_address(data, transaction))
-                if found is not None:
-                    return found
-        except OSError:
-            return None
-    return None
+    request = _HEADER.pack(_BINDING_REQUEST, 0, _COOKIE, transaction)
+    waits = [seconds] * _TRIES
+    try:
+        return ask_host(
+            (address, port), request, waits, _LARGEST, lambda data: mapped_address(data, transaction)
+        )
+    except OSError:
+        return None
 
 
 def mapped_address(data: bytes, transaction: bytes) -> Mapped | None:

@@ -15,16 +15,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
-#: The archive itself. Plex's logs of all kinds come to some 5 MB.
-ARCHIVE_BYTES = 32 * 1024 * 1024
-#: One file unpacked, and all that are wanted: Plex keeps at most six files of 10 MB each.
-FILE_BYTES = 24 * 1024 * 1024
-ALL_BYTES = 80 * 1024 * 1024
-#: Plex puts some dozens of files in, one for each of its plug-ins and tuners.
-MEMBERS = 2000
-#: How long unpacking and looking through may take.
-SECONDS = 20.0
-
 #: Every entry of an archive's directory begins so.
 _ENTRY = b"PK\x01\x02"
 _ENCRYPTED = 0x1
@@ -42,24 +32,29 @@ class ArchiveError(Exception):
 
 
 class Limits(Struct, frozen=True):
-    """How much an archive may cost."""
+    """How much an archive may cost: itself, one file unpacked, all that are wanted, its files, the time for all of it.
 
-    archive_bytes: int = ARCHIVE_BYTES
-    file_bytes: int = FILE_BYTES
-    all_bytes: int = ALL_BYTES
-    members: int = MEMBERS
-    seconds: float = SECONDS
+    Plex's logs of all kinds come to some 5 MB, of each at most six files of 10 MB; its plug-ins and tuners have some dozens.
+    """
+
+    archive_bytes: int = 32 * 1024 * 1024
+    file_bytes: int = 24 * 1024 * 1024
+    all_bytes: int = 80 * 1024 * 1024
+    members: int = 2000
+    seconds: float = 20.0
+
+
+LIMITS = Limits()
 
 
 def selected(
-    archive: bytes, files: Sequence[str], pattern: str, limits: Limits | None = None
+    archive: bytes, files: Sequence[str], pattern: str, bounds: Limits = LIMITS
 ) -> tuple[tuple[str, str], ...]:
     """Give, for each wanted file that the archive holds, its name and the lines of it that the pattern selects.
 
     Line ends stay as they are; a last line without one may have been cut off, and has none here either. Bytes that are
     no UTF-8 become U+FFFD. Raises ArchiveError.
     """
-    bounds = limits or Limits()
     end = time.monotonic() + bounds.seconds
     if len(archive) > bounds.archive_bytes:
         raise ArchiveError(f"the archive is larger than {bounds.archive_bytes} bytes")
@@ -80,7 +75,7 @@ def selected(
                 if time.monotonic() > end:
                     raise ArchiveError(f"the archive takes longer than {bounds.seconds:g} s to read")
     except _DAMAGED as error:
-        raise ArchiveError(f"the archive is damaged: {_why(error)}") from None
+        raise ArchiveError(f"the archive is damaged: {(str(error) or type(error).__name__)[:120]}") from None
     return tuple(found)
 
 
@@ -131,7 +126,3 @@ def _lines(text: str, pattern: re.Pattern[str]) -> Iterator[str]:
         end = text.find("\n", match.end()) + 1 or len(text)
         yield text[start:end]
         at = end
-
-
-def _why(error: Exception) -> str:
-    return (str(error) or type(error).__name__)[:120]

@@ -9,14 +9,17 @@ from __future__ import annotations
 import base64
 import http.client
 import io
+import json
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import quote, urlencode, urlsplit
 
 from msgspec import Struct
 
+from plexops.model.exchange import Call, Json
 from plexops.transport.http_settings import BasicLogin, HttpSettings
 
+_ACCEPT = {"json": "application/json", "xml": "application/xml", "any": "*/*"}
 #: What a path may hold as it is: the rest is written in percent.
 _IN_A_PATH = "!#$%&'()*+,/:;=?@[]~"
 
@@ -30,20 +33,28 @@ class Request(Struct, frozen=True):
     body: bytes | None = None
 
 
-def request_to(
-    settings: HttpSettings,
-    method: str,
-    path: str,
-    query: tuple[tuple[str, str], ...],
-    headers: Mapping[str, str],
-    body: bytes | None,
-) -> Request:
+def request_to(settings: HttpSettings, call: Call) -> Request:
     """Give a request to a path of a device. Raises ValueError for what is no path."""
-    if not path.startswith("/") or "?" in path or "#" in path:
-        raise ValueError(f"{path!r} is no path")
-    before = urlsplit(settings.base_url).path.rstrip("/")
-    asked = f"?{urlencode(query)}" if query else ""
-    return Request(method, quote(before + path, safe=_IN_A_PATH) + asked, headers, body)
+    if not call.path.startswith("/") or "?" in call.path or "#" in call.path:
+        raise ValueError(f"{call.path!r} is no path")
+    path = urlsplit(settings.base_url).path.rstrip("/") + call.path
+    asked = f"?{urlencode(call.query)}" if call.query else ""
+    headers = {"Accept": _ACCEPT[call.accept], "Accept-Encoding": "identity", "User-Agent": "plexops"}
+    headers |= dict(settings.headers)
+    body = None
+    if call.body is not None:
+        body = json.dumps(call.body, default=_plain).encode()
+        headers["Content-Type"] = "application/json"
+    return Request(call.method, quote(path, safe=_IN_A_PATH) + asked, headers, body)
+
+
+def _plain(value: Json) -> object:
+    """Let json write mappings and sequences that are no dict and no list."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, Sequence):
+        return list(value)
+    raise TypeError(f"{type(value).__name__} is no JSON")
 
 
 class WholeHead(http.client.HTTPResponse):

@@ -10,10 +10,12 @@ import threading
 from typing import TYPE_CHECKING
 
 from plexops.model.errors import PlexopsError
+from plexops.structs import replace
 from plexops.transport.http_settings import Authorities, HttpSettings, Pinned, Whoever
-from plexops.transport.net import cut, dial
-from plexops.transport.problems import failure, quoted
+from plexops.transport.net import Deadline, cut, dial
+from plexops.transport.problems import closed, failure, quoted
 from plexops.transport.secret_way import require_over_http
+from plexops.transport.trust.certificates import tls_context
 from plexops.transport.trust.spki import pin_of
 from plexops.transport.trust.verdict import OfferedKey, require_known, require_outside
 
@@ -44,17 +46,10 @@ class Dialer:
             if settings.secure:
                 stream = self._wrapped(stream)
             self._may_log_in(stream)
-        except OSError as error:  # the peer went away before it could be asked who it is
+        except BaseException as error:
             stream.close()
-            raise failure(
-                "PLX-D106",
-                f"{settings.device} closed the connection",
-                "try again",
-                settings.where,
-                quoted(str(error.strerror)),
-            ) from None
-        except BaseException:
-            stream.close()
+            if isinstance(error, OSError):  # the peer went away before it could be asked who it is
+                raise closed(settings.device, settings.where, quoted(str(error.strerror))) from None
             raise
         return stream
 
@@ -93,33 +88,24 @@ class Dialer:
         with self._lock:
             if self._context is None:
                 self._context = _context(settings)
+                self._context.sslsocket_class = _ClosedIfGone
         stream.settimeout(settings.connect_seconds)
+        opened = stream
         try:
-            self._context.sslsocket_class = _ClosedIfGone
-            wrapped = self._context.wrap_socket(
+            opened = wrapped = self._context.wrap_socket(
                 stream, server_hostname=settings.host.split("%")[0], do_handshake_on_connect=False
             )
-        except (OSError, ValueError) as error:  # it was reset right after it came about
-            stream.close()
-            raise self._no_tls(error) from None
-        # A peer that trickles its handshake would never let a single receive time out.
-        timer = threading.Timer(settings.connect_seconds, cut, (wrapped,))
-        timer.daemon = True
-        timer.start()
-        try:
-            wrapped.do_handshake()
+            # A peer that trickles its handshake would never let a single receive time out.
+            with Deadline(settings.connect_seconds, lambda: cut(wrapped)):
+                wrapped.do_handshake()
             self._verify(wrapped)
-        except ssl.SSLCertVerificationError as error:
-            wrapped.close()
-            raise self._untrusted(error) from None
-        except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
-            wrapped.close()
-            raise self._no_tls(error) from None
-        except BaseException:
-            wrapped.close()
+        except BaseException as error:
+            opened.close()
+            if isinstance(error, ssl.SSLCertVerificationError):
+                raise self._untrusted(error) from None
+            if isinstance(error, OSError | ValueError):  # ssl.SSLError is an OSError
+                raise self._no_tls(error) from None
             raise
-        finally:
-            timer.cancel()
         return wrapped
 
     def _verify(self, wrapped: ssl.SSLSocket) -> None:
@@ -168,7 +154,7 @@ class Dialer:
 def speaks_tls(settings: HttpSettings) -> bool:
     """Tell whether the port of a plain URL completes a TLS handshake. Nothing is verified and nothing is sent."""
     try:
-        scan(settings)
+        scan(replace(settings, base_url=settings.origin.replace("http://", "https://", 1)))
     except PlexopsError:
         return False
     return True
@@ -176,28 +162,21 @@ def speaks_tls(settings: HttpSettings) -> bool:
 
 def publicly_trusted(settings: HttpSettings) -> bool:
     """Tell whether a device shows a certificate of a public authority for its name. Nothing is sent."""
-    dialer = Dialer(settings)
-    try:
-        dialer.open().close()
-    except PlexopsError as error:
-        if any(problem.code == "PLX-D210" for problem in error.problems):
-            return False
-        raise
-    finally:
-        dialer.close()
+    with contextlib.closing(Dialer(settings)) as dialer:
+        try:
+            dialer.open().close()
+        except PlexopsError as error:
+            if any(problem.code == "PLX-D210" for problem in error.problems):
+                return False
+            raise
     return True
 
 
 def scan(settings: HttpSettings) -> OfferedKey:
     """Give the key of the certificate that a device shows now. Nothing is verified and nothing is sent."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    dialer = _Scan(settings, context)
-    try:
-        return dialer.offered()
-    finally:
-        dialer.close()
+    with contextlib.closing(Dialer(replace(settings, login=None, tls=Whoever()))) as dialer:
+        dialer.open().close()
+        return OfferedKey("tls", dialer.identity)
 
 
 class _ClosedIfGone(ssl.SSLSocket):
@@ -212,43 +191,15 @@ class _ClosedIfGone(ssl.SSLSocket):
             raise ConnectionResetError(errno.ECONNRESET, "the peer is gone") from error
 
 
-class _Scan(Dialer):
-    """A dialer that only looks."""
-
-    def __init__(self, settings: HttpSettings, context: ssl.SSLContext) -> None:
-        super().__init__(settings)
-        self._context = context
-
-    def offered(self) -> OfferedKey:
-        with contextlib.closing(self._wrapped(self._stream())):
-            return OfferedKey("tls", self.identity)
-
-    def _verify(self, wrapped: ssl.SSLSocket) -> None:
-        self.identity = pin_of(wrapped.getpeercert(binary_form=True) or b"")
-
-
 def _context(settings: HttpSettings) -> ssl.SSLContext:
     if not isinstance(settings.tls, Authorities):
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE  # a pin is compared instead, before anything is sent
-        return context
-    return _authorities(settings, settings.tls)
-
-
-def _authorities(settings: HttpSettings, authorities: Authorities) -> ssl.SSLContext:
-    if authorities.file is None:
-        import certifi
-
-        context = ssl.create_default_context(cafile=certifi.where())
-        context.load_default_certs()
-        return context
+        return tls_context(verify=False)  # a pin is compared instead, before anything is sent
     try:
-        return ssl.create_default_context(cafile=str(authorities.file))
+        return tls_context(settings.tls.file)
     except (OSError, ssl.SSLError) as error:
         raise failure(
             "PLX-D210",
-            f"{authorities.file} holds no certificates: {quoted(str(error))}",
+            f"{settings.tls.file} holds no certificates: {quoted(str(error))}",
             "give a file of certificates in PEM format",
             settings.where,
         ) from None

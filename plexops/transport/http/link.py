@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import queue
 import socket
-import threading
 from collections.abc import Sequence
-from enum import Enum, auto
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from plexops.model.errors import PlexopsError
 from plexops.model.exchange import MAX_REPLY_BYTES, Call, Lines, Read, Reply, Write
 from plexops.model.plan import shown
 from plexops.pattern import Pattern
-from plexops.structs import replace, to_plain
+from plexops.structs import replace
 from plexops.transport.http.dial import Dialer, speaks_tls
 from plexops.transport.http_settings import HttpSettings
 from plexops.transport.link import only_reads
-from plexops.transport.net import cut
+from plexops.transport.net import Deadline, cut
 from plexops.transport.problems import failure
 from plexops.transport.redact import hidden
 from plexops.transport.workers import workers
@@ -34,7 +32,6 @@ _PARALLEL = 4
 _NOT_PLAIN = Pattern(
     r"plain HTTP (?:request was sent to HTTPS port|to an SSL-enabled)|HTTP request to an HTTPS server"
 )
-_ACCEPT = {"json": "application/json", "xml": "application/xml", "any": "*/*"}
 
 
 class HttpReadLink:
@@ -88,8 +85,12 @@ class HttpReadLink:
 
     def _ask_one(self, read: Read, down: list[PlexopsError]) -> Reply | PlexopsError:
         """Ask one question; what concerns the device as a whole goes to `down`, and spares the others the wait."""
-        call = _call(read.ask)
-        request = _prepared(call, self._settings)
+        from plexops.transport.http.connection import request_to
+
+        call = read.ask
+        if not isinstance(call, Call):
+            raise TypeError("only calls go over HTTP")
+        request = request_to(self._settings, call)
         try:
             lane = self._lanes.get_nowait()
         except queue.Empty:
@@ -117,9 +118,11 @@ class HttpWriteLink(HttpReadLink):
         Raises PlexopsError PLX-D109 when it left and its outcome is unknown; any other PlexopsError means that it
         did not leave. Raises ValueError for a request that is not of the authorized step.
         """
+        from plexops.transport.http.connection import request_to
+
         if not self._authorized.covers(write) or not isinstance(write.ask, Call):
             raise ValueError("this request is no part of the authorized step")
-        request = _prepared(write.ask, self._settings)
+        request = request_to(self._settings, write.ask)
         # A connection that was kept open may be closed by the device at any time, and the write would be in doubt.
         lane = _Lane(self._settings, self._dialer)
         try:
@@ -146,11 +149,11 @@ class HttpWriteLink(HttpReadLink):
 
 
 class _Broken(Enum):
-    """Why an exchange gave no answer."""
+    """Why an exchange gave no answer: the problem's code, what the device did, and what to do."""
 
-    CLOSED = auto()
-    GARBLED = auto()
-    TIMED_OUT = auto()
+    CLOSED = ("PLX-D106", "closed the connection without an answer", "try again")
+    GARBLED = ("PLX-D106", "answered with what is no HTTP", "look whether this is its port")
+    TIMED_OUT = ("PLX-D107", "did not answer in time", "look at its load")
 
 
 class _Lane:
@@ -183,18 +186,18 @@ class _Lane:
             outcome = self._once(name, request, seconds, lines)
         settings = self._settings
         if not settings.secure and again and _asks_for_tls(outcome, settings):
-            raise _https_only(settings)
+            raise failure(
+                "PLX-D114",
+                f"{settings.device} speaks https only at port {settings.port}",
+                f"write {settings.base_url.replace('http://', 'https://', 1)} as plex.url, "
+                f"then compare and pin its key: plexops trust {settings.device}",
+                settings.where,
+            )
         if isinstance(outcome, Reply):
             return outcome
+        code, what, cure = outcome.value
         where = f"{settings.where}: {request.method} {request.target}"
-        if outcome is _Broken.TIMED_OUT:
-            raise failure("PLX-D107", f"{settings.device} did not answer in time", "look at its load", where)
-        if outcome is _Broken.GARBLED:
-            reason, cure = f"{settings.device} answered with what is no HTTP", "look whether this is its port"
-            raise failure("PLX-D106", reason, cure, where)
-        raise failure(
-            "PLX-D106", f"{settings.device} closed the connection without an answer", "try again", where
-        )
+        raise failure(code, f"{settings.device} {what}", cure, where)
 
     def close(self) -> None:
         """End the connection."""
@@ -213,25 +216,16 @@ class _Lane:
 
         if self._connection is None:
             self._connection = Connection(self._settings, self._open)
-        expired = threading.Event()
-
-        def expire() -> None:
-            expired.set()
-            if self._stream is not None:
-                cut(self._stream)
-
         limit = min(seconds, self._settings.read_seconds)
         # Connecting has its own limit; this one is for a peer that keeps every single receive alive.
-        timer = threading.Timer(self._settings.connect_seconds + limit, expire)
-        timer.daemon = True
-        timer.start()
-        broken: _Broken | None = None
+        deadline = Deadline(self._settings.connect_seconds + limit, self._cut)
         try:
-            reply = _reply(name, self._connection.exchange(request, limit), lines)
+            with deadline:
+                reply = _reply(name, self._connection.exchange(request, limit), lines)
             if not reply.whole:
                 self._connection.close()  # what still comes is no answer to the next request
             # To the reader, a connection that was cut looks like one that ended.
-            return replace(reply, whole=False) if expired.is_set() else reply
+            return replace(reply, whole=False) if deadline.fired else reply
         except PlexopsError:
             raise
         except TimeoutError:
@@ -240,11 +234,12 @@ class _Lane:
             broken = _Broken.CLOSED
         except Exception:  # noqa: BLE001 - whatever reading an answer raises is about that answer
             broken = _Broken.GARBLED
-        finally:
-            timer.cancel()
-            if broken is not None:
-                self._connection.close()
-        return _Broken.TIMED_OUT if expired.is_set() else broken
+        self._connection.close()
+        return _Broken.TIMED_OUT if deadline.fired else broken
+
+    def _cut(self) -> None:
+        if self._stream is not None:
+            cut(self._stream)
 
 
 def _asks_for_tls(outcome: Reply | _Broken, settings: HttpSettings) -> bool:
@@ -252,16 +247,6 @@ def _asks_for_tls(outcome: Reply | _Broken, settings: HttpSettings) -> bool:
     if isinstance(outcome, Reply):
         return outcome.status == 400 and _NOT_PLAIN.search(outcome.body) is not None
     return outcome in (_Broken.CLOSED, _Broken.GARBLED) and speaks_tls(settings)
-
-
-def _https_only(settings: HttpSettings) -> PlexopsError:
-    url = settings.base_url.replace("http://", "https://", 1)
-    return failure(
-        "PLX-D114",
-        f"{settings.device} speaks https only at port {settings.port}",
-        f"write {url} as plex.url, then compare and pin its key: plexops trust {settings.device}",
-        settings.where,
-    )
 
 
 def _reply(name: str, response: HTTPResponse, lines: Lines | None) -> Reply:
@@ -272,7 +257,7 @@ def _reply(name: str, response: HTTPResponse, lines: Lines | None) -> Reply:
         return Reply(name, status, body.decode("utf-8", "replace"), whole=whole, date=date)
     from plexops.transport.http import archive
 
-    body, whole = _body(response, archive.ARCHIVE_BYTES)
+    body, whole = _body(response, archive.LIMITS.archive_bytes)
     if status != 200:
         # It may be a page, or anything: what is no archive is not handed on.
         return Reply(name, status, "", whole=whole, date=date)
@@ -305,24 +290,6 @@ def _body(response: HTTPResponse, limit: int) -> tuple[bytes, bool]:
         whole = False
     # http.client takes an answer that broke off for a whole one; `length` is what its head had announced, and is missing.
     return bytes(body[:limit]), whole and not response.length and len(body) <= limit
-
-
-def _prepared(call: Call, settings: HttpSettings) -> Request:
-    from plexops.transport.http.connection import request_to
-
-    headers = {"Accept": _ACCEPT[call.accept], "Accept-Encoding": "identity", "User-Agent": "plexops"}
-    headers |= dict(settings.headers)
-    body = None
-    if call.body is not None:
-        body = json.dumps(call.body, default=to_plain).encode()
-        headers["Content-Type"] = "application/json"
-    return request_to(settings, call.method, call.path, tuple(call.query), headers, body)
-
-
-def _call(ask: object) -> Call:
-    if not isinstance(ask, Call):
-        raise TypeError("only calls go over HTTP")
-    return ask
 
 
 def _concerns_one_request(error: PlexopsError) -> bool:

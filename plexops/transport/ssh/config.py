@@ -24,20 +24,18 @@ _HOP = Pattern(
 )
 
 
-def resolve(settings: SshSettings, config: SshConfigFile | None, known: Known) -> SshSettings:
+def resolve(
+    settings: SshSettings, config: SshConfigFile | None, known: Known, *, jumps: int = _MAX_JUMPS
+) -> SshSettings:
     """Give settings with everything filled in, the host keys of the device and of all jump hosts included.
 
-    What the inventory says wins; no file says nothing. A jump host of the file is called `SITE/via HOST`. Raises
-    PlexopsError PLX-D112 for what cannot be used, for a Match that only a command decides, and for ProxyCommand:
-    plexops starts no commands of its own accord.
+    What the inventory says wins; no file says nothing. A jump host of the file is called `SITE/via HOST`; there are at
+    most `jumps` of them. Raises PlexopsError PLX-D112 for what cannot be used, for a Match that only a command decides,
+    and for ProxyCommand: plexops starts no commands of its own accord.
     """
-    return _resolve(settings, config, known, _MAX_JUMPS)
-
-
-def _resolve(settings: SshSettings, config: SshConfigFile | None, known: Known, jumps: int) -> SshSettings:
     said = _lookup(config, settings)
     if settings.via is not None:
-        via: SshSettings | None = _resolve(settings.via, config, known, jumps - 1)
+        via: SshSettings | None = resolve(settings.via, config, known, jumps=jumps - 1)
     else:
         via = _jump(said, config, known, settings, jumps)
     return _filled(settings, said, known, via)
@@ -143,12 +141,11 @@ def _jump(
         )
         if jump.host == settings.host:
             return via  # `Host *` with a ProxyJump also means the jump host itself, which then is the end of the way
+        jumps -= 1
         # Only the first hop may have a jump host of its own.
-        first = via is None
         via = (
-            _resolve(jump, config, known, jumps - 1)
-            if first
+            resolve(jump, config, known, jumps=jumps)
+            if via is None
             else _filled(jump, _lookup(config, jump), known, via)
         )
-        jumps -= 1
     return via

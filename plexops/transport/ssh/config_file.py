@@ -5,12 +5,11 @@ Canonical host names (CanonicalizeHostname) would be asked of DNS and are left o
 
 from __future__ import annotations
 
-import fnmatch
 import getpass
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from msgspec import Struct
@@ -18,6 +17,7 @@ from msgspec import Struct
 from plexops.model.paths import from_home
 from plexops.pattern import Pattern
 from plexops.transport.problems import failure, quoted
+from plexops.transport.trust.known_hosts import matches
 
 #: What plexops takes from the file.
 TAKEN = frozenset(
@@ -213,7 +213,7 @@ def _take(
 def _holds(header: Line, host: str, found: Mapping[str, tuple[str, ...]], *, final: bool) -> bool | None:
     """Decide a Host or Match line; None where that takes a command or a look at what plexops does not look at."""
     if header.keyword == "host":
-        return _matches(host, header.words)
+        return matches(host, header.words)
     user = found["user"][0] if "user" in found else getpass.getuser()
     subjects = {
         "host": _named(host, found),
@@ -232,7 +232,7 @@ def _holds(header: Line, host: str, found: Mapping[str, tuple[str, ...]], *, fin
             raise UnusableConfigError(f"{header.place}: “Match {attribute}” wants a value")
         else:
             patterns = words.pop(0).split(",")
-            verdict = _matches(subjects[attribute], patterns) if attribute in subjects else None
+            verdict = matches(subjects[attribute], patterns) if attribute in subjects else None
         verdicts.append(verdict if verdict is None else verdict is not negated)
     if False in verdicts:
         return False
@@ -248,15 +248,3 @@ def _split(word: str) -> list[str]:
     name, equals, value = word.partition("=")
     known = {"host", "originalhost", "user", "localuser"}
     return [name, value] if equals and name.lower().removeprefix("!") in known else [word]
-
-
-def _matches(subject: str, patterns: Iterable[str]) -> bool:
-    found = False
-    for pattern in patterns:
-        negated, plain = pattern.startswith("!"), pattern.removeprefix("!")
-        # Only * and ? are special.
-        if fnmatch.fnmatchcase(subject, plain.replace("[", "[[]")):
-            if negated:
-                return False
-            found = True
-    return found

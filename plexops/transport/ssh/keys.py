@@ -127,13 +127,10 @@ def _from_agent(chosen: frozenset[bytes] | None) -> Generator[tuple[str, paramik
         agent = within(_AGENT_SECONDS, paramiko.Agent)
     except (paramiko.SSHException, OSError):  # an agent that hangs, or none that is of use
         return
-    try:
+    with contextlib.closing(agent):
         for key in agent.get_keys():
-            if chosen is not None and key.asbytes() not in chosen:
-                continue
-            yield f"agent {key.comment}".strip(), key
-    finally:
-        agent.close()
+            if chosen is None or key.asbytes() in chosen:
+                yield f"agent {key.comment}".strip(), key
 
 
 def _from_default_files(passed: Passed) -> Generator[tuple[str, paramiko.PKey], None, None]:

@@ -1,4 +1,4 @@
-"""Links over SSH: one connection, one exec for all reads of an `ask`, one exec per write."""
+"""The way of a link over SSH: one connection, on which every script is an exec."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from plexops.model.errors import PlexopsError
 from plexops.transport.answer import Answer, Ending
 from plexops.transport.net import dial
 from plexops.transport.secret_way import require_over_ssh
-from plexops.transport.shell import MAX_EXEC_BYTES, ShellReadLink, ShellWriteLink, as_exec
+from plexops.transport.shell import MAX_EXEC_BYTES, as_exec
 from plexops.transport.ssh.loading import load_paramiko
 from plexops.transport.ssh_settings import SSH_PORT, SshSettings
 from plexops.transport.trust.verdict import OfferedKey
@@ -16,22 +16,7 @@ from plexops.transport.trust.verdict import OfferedKey
 if TYPE_CHECKING:
     from socket import socket
 
-    from plexops.model.plan import Authorized
     from plexops.transport.ssh.session import SshSession
-
-
-class SshReadLink(ShellReadLink):
-    """Reads over SSH. Connects at the first `ask`; after a refused login it never tries again."""
-
-    def __init__(self, settings: SshSettings) -> None:
-        super().__init__(settings, _Way(settings))
-
-
-class SshWriteLink(ShellWriteLink):
-    """Reads, and the writes of one authorized step, over SSH."""
-
-    def __init__(self, settings: SshSettings, authorized: Authorized) -> None:
-        super().__init__(settings, _Way(settings), authorized)
 
 
 def scan(settings: SshSettings) -> OfferedKey:
@@ -41,8 +26,8 @@ def scan(settings: SshSettings) -> OfferedKey:
     return scan_session(settings)
 
 
-class _Way:
-    """The connection behind a link: made when needed, made again when it broke, not after a refused login."""
+class SshWay:
+    """The connection behind a link: made at the first script, made again when it broke, not after a refused login."""
 
     def __init__(self, settings: SshSettings) -> None:
         self.identity = ""
@@ -51,6 +36,7 @@ class _Way:
         self._refused: PlexopsError | None = None
 
     def run(self, script: str, idle: float, overall: float, *, changes: bool) -> Answer:
+        """Run one script, as `plexops.transport.shell.Way` wants it."""
         del changes  # what was sent runs to its end there, whatever becomes of the connection
         request = as_exec(script, self._settings)
         session = self._connected()
@@ -62,6 +48,7 @@ class _Way:
         return answer
 
     def close(self) -> None:
+        """End the connection."""
         if self._session is not None:
             self._session.close()
             self._session = None
@@ -73,21 +60,19 @@ class _Way:
             self.close()
         if self._session is None:
             # The device wakes up for us while the library loads.
-            dialled = self._dialled()
+            settings = self._settings
+            dialled: socket | None = None
+            if settings.via is None:
+                port = settings.port or SSH_PORT
+                dialled = dial(settings.host, port, settings.connect_seconds, settings.where)
             load_paramiko()
             from plexops.transport.ssh.session import connect
 
             try:
-                self._session = connect(self._settings, dialled)
+                self._session = connect(settings, dialled)
             except PlexopsError as error:
                 if any(problem.code == "PLX-D204" for problem in error.problems):
                     self._refused = error  # a second try would only bring a lock-out nearer
                 raise
             self.identity = self._session.key.fingerprint
         return self._session
-
-    def _dialled(self) -> socket | None:
-        settings = self._settings
-        if settings.via is not None:
-            return None
-        return dial(settings.host, settings.port or SSH_PORT, settings.connect_seconds, settings.where)

@@ -6,6 +6,7 @@ import contextlib
 import getpass
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import paramiko
 from msgspec import Struct, field
@@ -35,9 +36,6 @@ class _Login(Struct):
     passed: Passed = field(default_factory=Passed)
 
 
-_Attempt = Callable[[_Login], Sequence[str]]
-
-
 def log_in(transport: paramiko.Transport, settings: SshSettings, verdict: Trust) -> None:
     """Log in over a connection whose host key was judged: keys first, then the password, each at most once.
 
@@ -50,7 +48,11 @@ def log_in(transport: paramiko.Transport, settings: SshSettings, verdict: Trust)
     if settings.password is not None and _may(login, _PASSWORD, _INTERACTIVE):
         if _with_password(login, settings.password):
             return
-    elif not login.refused and login.accepts is None and _try(login, "no credentials", _no_credentials):
+    elif (
+        not login.refused
+        and login.accepts is None
+        and _try(login, "no credentials", partial(transport.auth_none, login.username))
+    ):
         return  # a router fresh from the factory lets root in without a password
     raise _refused(login)
 
@@ -60,11 +62,7 @@ def _with_keys(login: _Login) -> bool:
         for label, key in keys:
             if not _may(login, "publickey"):
                 return False
-
-            def offer(attempt: _Login, key: paramiko.PKey = key) -> Sequence[str]:
-                return attempt.transport.auth_publickey(attempt.username, key)
-
-            if _try(login, f"key {label}", offer):
+            if _try(login, f"key {label}", partial(login.transport.auth_publickey, login.username, key)):
                 return True
     return False
 
@@ -72,19 +70,19 @@ def _with_keys(login: _Login) -> bool:
 def _with_password(login: _Login, password: Secret) -> bool:
     require_over_ssh(login.settings, login.verdict, "the password")
 
-    def plain(attempt: _Login) -> Sequence[str]:
-        return attempt.transport.auth_password(attempt.username, password.reveal(), fallback=False)
+    transport = login.transport
 
-    def interactive(attempt: _Login) -> Sequence[str]:
+    def interactive() -> Sequence[str]:
         answers = _Answers(password)
         try:
-            return attempt.transport.auth_interactive(attempt.username, answers)
+            return transport.auth_interactive(login.username, answers)
         finally:
             if answers.more:
-                attempt.refused.append(f"asked for more than a password: {quoted(answers.more)}")
+                login.refused.append(f"asked for more than a password: {quoted(answers.more)}")
 
     if _may(login, _PASSWORD):
         refused = len(login.refused)
+        plain = partial(transport.auth_password, login.username, password.reveal(), fallback=False)
         if _try(login, "password", plain):
             return True
         if len(login.refused) > refused:
@@ -112,20 +110,16 @@ class _Answers:
         return [""] * len(prompts)
 
 
-def _no_credentials(login: _Login) -> Sequence[str]:
-    return login.transport.auth_none(login.username)
-
-
 def _may(login: _Login, *methods: str) -> bool:
     return login.accepts is None or any(method in login.accepts for method in methods)
 
 
-def _try(login: _Login, label: str, attempt: _Attempt) -> bool:
+def _try(login: _Login, label: str, attempt: Callable[[], Sequence[str]]) -> bool:
     """Make one attempt and give whether we are in. Notes a refusal, or what else the device accepts."""
     started = time.monotonic()
     login.transport.auth_timeout = login.settings.auth_seconds
     try:
-        further = attempt(login)
+        further = attempt()
     except paramiko.BadAuthenticationType as error:
         login.accepts = tuple(error.allowed_types)
         return False

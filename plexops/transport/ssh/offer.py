@@ -7,30 +7,19 @@ from __future__ import annotations
 
 import struct
 import time
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
+
+if TYPE_CHECKING:
+    from socket import socket
+
+    import paramiko
 
 _KEXINIT = 20
 _COOKIE_BYTES = 16
 #: A KEXINIT is at most one packet (RFC 4253, 6.1: 35000 bytes); the lines before the banner come on top.
 _MAX_BYTES = 70_000
-
-
-class Stream(Protocol):
-    """A connected socket, or a channel of another SSH connection."""
-
-    def recv(self, size: int, /) -> bytes:
-        """Receive at most `size` bytes."""
-        ...
-
-    def sendall(self, data: bytes, /) -> None:
-        """Send all bytes."""
-        ...
-
-    def settimeout(self, seconds: float | None, /) -> None:
-        """Bound the next call."""
-        ...
 
 
 class Offer(Struct, frozen=True):
@@ -51,7 +40,7 @@ class Offer(Struct, frozen=True):
         )
 
 
-def read_offer(stream: Stream, seconds: float) -> Offer | None:
+def read_offer(stream: socket | paramiko.Channel, seconds: float) -> Offer | None:
     """Introduce ourselves and read the server's offer, or give None where it makes none within `seconds`."""
     end = time.monotonic() + seconds
     received = b""

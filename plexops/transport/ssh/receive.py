@@ -6,7 +6,6 @@ import contextlib
 import time
 
 import paramiko
-from msgspec import Struct
 
 from plexops.transport.answer import GRACE_SECONDS, Answer, Ending
 from plexops.transport.ssh.bridge import GONE
@@ -17,22 +16,13 @@ _GATHER_SECONDS = 0.1
 _AT_ONCE = 1024 * 1024
 
 
-class _Received(Struct):
-    stdout: bytearray
-    stderr: bytearray
-
-    @property
-    def size(self) -> int:
-        return len(self.stdout) + len(self.stderr)
-
-
 def receive(
     channel: paramiko.Channel, transport: paramiko.Transport, idle: float, overall: float, limit: int
 ) -> Answer:
     """Read both streams to their ends, within all limits."""
-    received = _Received(bytearray(), bytearray())
+    stdout, stderr = bytearray(), bytearray()
     try:
-        ending = _drain(channel, received, idle, overall, limit)
+        ending = _drain(channel, stdout, stderr, idle, overall, limit)
     except GONE:
         ending = Ending.CLOSED
     status: int | None = None
@@ -42,21 +32,23 @@ def receive(
         status = None if code < 0 else code
         if status is None and not transport.is_active():
             ending = Ending.CLOSED
-    return Answer(bytes(received.stdout), bytes(received.stderr), status, ending)
+    return Answer(bytes(stdout), bytes(stderr), status, ending)
 
 
-def _drain(channel: paramiko.Channel, received: _Received, idle: float, overall: float, limit: int) -> Ending:
+def _drain(
+    channel: paramiko.Channel, stdout: bytearray, stderr: bytearray, idle: float, overall: float, limit: int
+) -> Ending:
     channel.settimeout(_SLICE_SECONDS)
-    end = time.monotonic() + overall
     last = time.monotonic()
+    end = last + overall
     finished: float | None = None
     while True:
         channel.status_event.wait(_GATHER_SECONDS)  # it ends the wait, and says nothing of the streams
         # The two streams share one window: errors that nobody takes would stop the output.
-        while channel.recv_stderr_ready() and received.size <= limit:
-            received.stderr += channel.recv_stderr(65536)
+        while channel.recv_stderr_ready() and len(stdout) + len(stderr) <= limit:
+            stderr += channel.recv_stderr(65536)
             last = time.monotonic()
-        if received.size > limit:
+        if len(stdout) + len(stderr) > limit:
             return Ending.TOO_LONG
         now = time.monotonic()
         try:
@@ -70,18 +62,12 @@ def _drain(channel: paramiko.Channel, received: _Received, idle: float, overall:
                 return Ending.TIMED_OUT
             continue
         if not data:
-            _rest_of_errors(channel, received, limit)
-            return Ending.TOO_LONG if received.size > limit else Ending.DONE
-        received.stdout += data
+            break
+        stdout += data
         last = now
         if now > end:
             return Ending.TIMED_OUT
-
-
-def _rest_of_errors(channel: paramiko.Channel, received: _Received, limit: int) -> None:
-    with contextlib.suppress(TimeoutError):
-        while received.size <= limit:
-            data = channel.recv_stderr(65536)
-            if not data:
-                return
-            received.stderr += data
+    with contextlib.suppress(TimeoutError):  # of the errors nothing more may come
+        while len(stdout) + len(stderr) <= limit and (data := channel.recv_stderr(65536)):
+            stderr += data
+    return Ending.TOO_LONG if len(stdout) + len(stderr) > limit else Ending.DONE

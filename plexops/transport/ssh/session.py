@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import threading
 from typing import TYPE_CHECKING
 
 import paramiko
@@ -13,8 +12,8 @@ from paramiko.ssh_exception import IncompatiblePeer
 
 from plexops.model.errors import PlexopsError
 from plexops.transport.answer import GRACE_SECONDS, Answer, Ending
-from plexops.transport.net import QuickAckSocket, dial
-from plexops.transport.problems import failure, quoted
+from plexops.transport.net import Deadline, QuickAckSocket, dial
+from plexops.transport.problems import closed, failure, quoted
 from plexops.transport.ssh.bridge import GONE, hang_up
 from plexops.transport.ssh.login import log_in
 from plexops.transport.ssh.receive import receive
@@ -80,7 +79,8 @@ class SshSession:
         Ends after `idle` seconds without a byte, after `overall` seconds, or when more than `limit` bytes came.
         Raises PlexopsError (PLX-D106, PLX-D107, PLX-D111) only while the command was certainly not sent.
         """
-        with _Watchdog(overall + GRACE_SECONDS, self._transport) as watchdog:
+        # paramiko waits without a limit for the answer to a request.
+        with Deadline(overall + GRACE_SECONDS, self._transport.close) as deadline:
             channel = self._open_session()
             try:
                 channel.exec_command(command)
@@ -88,7 +88,7 @@ class SshSession:
                 hang_up(channel)
                 if self.alive:
                     return Answer(b"", b"", None, Ending.REFUSED)
-                return Answer(b"", b"", None, Ending.TIMED_OUT if watchdog.fired else Ending.CLOSED)
+                return Answer(b"", b"", None, Ending.TIMED_OUT if deadline.fired else Ending.CLOSED)
             try:
                 if stdin is not None:
                     with contextlib.suppress(*GONE):  # the command may have ended without reading
@@ -146,12 +146,7 @@ class SshSession:
             ) from None
 
     def _broken(self) -> PlexopsError:
-        return failure(
-            "PLX-D106",
-            f"{self.settings.device} closed the connection",
-            "try again",
-            self.settings.where,
-        )
+        return closed(self.settings.device, self.settings.where)
 
 
 def connect(settings: SshSettings, dialled: socket | None = None) -> SshSession:
@@ -159,19 +154,15 @@ def connect(settings: SshSettings, dialled: socket | None = None) -> SshSession:
 
     `dialled` is a connection to the device that stands already. Raises PlexopsError with any of PLX-D101 to PLX-D211.
     """
-    jump = connect(settings.via) if settings.via is not None else None
-    try:
-        transport, offered, verdict = _verified(settings, jump, dialled)
-        try:
-            log_in(transport, settings, verdict)
-            transport.set_keepalive(_KEEPALIVE_SECONDS)
-        except BaseException:
-            transport.close()
-            raise
-    except BaseException:
+    with contextlib.ExitStack() as unless_connected:
+        jump = connect(settings.via) if settings.via is not None else None
         if jump is not None:
-            jump.close()
-        raise
+            unless_connected.callback(jump.close)
+        transport, offered, verdict = _verified(settings, jump, dialled)
+        unless_connected.callback(transport.close)
+        log_in(transport, settings, verdict)
+        transport.set_keepalive(_KEEPALIVE_SECONDS)
+        unless_connected.pop_all()
     return SshSession(settings, transport, offered, verdict, jump)
 
 
@@ -320,24 +311,3 @@ def _incompatible(settings: SshSettings, jump: SshSession | None, error: Incompa
         settings.where,
         *(offer.lines() if offer is not None else ()),
     )
-
-
-class _Watchdog:
-    """Closes a connection when the time is over: paramiko waits without a limit for the answer to a request."""
-
-    def __init__(self, seconds: float, transport: paramiko.Transport) -> None:
-        self.fired = False
-        self._transport = transport
-        self._timer = threading.Timer(seconds, self._fire)
-        self._timer.daemon = True
-
-    def _fire(self) -> None:
-        self.fired = True
-        self._transport.close()
-
-    def __enter__(self) -> _Watchdog:
-        self._timer.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._timer.cancel()

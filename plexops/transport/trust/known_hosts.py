@@ -10,6 +10,7 @@ import binascii
 import fnmatch
 import hashlib
 import hmac
+from collections.abc import Iterable
 from pathlib import Path
 
 from plexops.transport.trust.verdict import Source, TrustedKey, TrustedKeys, fingerprint
@@ -62,22 +63,22 @@ def _fields(line: str) -> tuple[str, str, str, bytes | None]:
 
 
 def _names(patterns: str, name: str) -> bool:
-    """Tell whether host patterns mean a name: a negated pattern that matches excludes the whole line."""
+    """Tell whether host patterns mean a name. A hashed one stands alone (sshd(8))."""
+    if patterns.startswith("|1|"):
+        return _hashed(patterns, name)
+    return matches(name, patterns.lower().split(","))
+
+
+def matches(subject: str, patterns: Iterable[str]) -> bool:
+    """Tell whether patterns of OpenSSH mean a name: a negated one that matches (`!host`) excludes it."""
     found = False
-    for pattern in patterns.split(","):
-        if pattern.startswith("|1|"):
-            found = found or _hashed(pattern, name)
-        elif pattern.startswith("!"):
-            if _wildcard(name, pattern[1:].lower()):
+    for pattern in patterns:
+        # Only * and ? are special: brackets are literal ([host]:port).
+        if fnmatch.fnmatchcase(subject, pattern.removeprefix("!").replace("[", "[[]")):
+            if pattern.startswith("!"):
                 return False
-        else:
-            found = found or _wildcard(name, pattern.lower())
+            found = True
     return found
-
-
-def _wildcard(name: str, pattern: str) -> bool:
-    # Brackets are literal in known_hosts ([host]:port), only * and ? are special.
-    return fnmatch.fnmatchcase(name, pattern.replace("[", "[[]"))
 
 
 def _hashed(pattern: str, name: str) -> bool:

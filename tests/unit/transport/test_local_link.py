@@ -225,6 +225,7 @@ CHILD = """
 import sys
 from plexops.transport import local
 from plexops.transport.here import LocalSettings
+from plexops.transport.opening import open_write
 from plexops.model.exchange import Command, Read, Write
 from tests.unit.transport.test_local_link import authorized
 local.in_container = lambda: False
@@ -233,7 +234,7 @@ if sys.argv[1] == "read":
     local.LocalReadLink(settings).ask([Read("x", Command(sys.argv[2]), seconds=60.0)])
 else:
     write = Write(Command(sys.argv[2]), seconds=60.0)
-    local.LocalWriteLink(settings, authorized(write)).send(write)
+    open_write(settings, authorized(write)).send(write)
 """
 
 
