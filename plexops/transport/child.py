@@ -12,6 +12,7 @@ from typing import IO
 
 from plexops.languages.posix import PATH
 from plexops.transport.answer import GRACE_SECONDS, Answer, Ending
+from plexops.transport.workers import workers
 
 _SLICE_SECONDS = 0.25
 #: So long a write that was begun may still take after an interruption, in seconds: no half of it shall be left.
@@ -27,7 +28,32 @@ def run_child(
     after a command that only reads, all that it started is ended, but what has a session of its own. With `changes` an
     interruption waits for the command's end. Raises OSError where nothing was started.
     """
-    process = subprocess.Popen(
+    answer: Answer | None = None
+    # In a thread of its own, which no interruption reaches: one that came while it starts would not know what began.
+    with workers(1) as pool:
+        started = pool.submit(_start, command, stdin)
+        try:
+            process = started.result()
+            _give(process.stdin, stdin)
+            answer = _receive(process, time.monotonic() + overall, idle, limit)
+        except BaseException:
+            if changes and started.exception() is None:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    started.result().wait(_FINISH_SECONDS)
+            raise
+        finally:
+            if started.exception() is None:
+                process = started.result()
+                if not changes or answer is None or answer.ending is not Ending.DONE:
+                    _end(process)
+                for stream in (process.stdout, process.stderr):
+                    if stream is not None:
+                        stream.close()
+    return answer
+
+
+def _start(command: str, stdin: bytes) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
         ["/bin/sh", "-c", command],
         stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -36,22 +62,6 @@ def run_child(
         env=_environment(),
         start_new_session=True,
     )
-    answer: Answer | None = None
-    try:
-        _give(process.stdin, stdin)
-        answer = _receive(process, time.monotonic() + overall, idle, limit)
-    except BaseException:
-        if changes:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(_FINISH_SECONDS)
-        raise
-    finally:
-        if not changes or answer is None or answer.ending is not Ending.DONE:
-            _end(process)
-        for stream in (process.stdout, process.stderr):
-            if stream is not None:
-                stream.close()
-    return answer
 
 
 def _environment() -> dict[str, str]:

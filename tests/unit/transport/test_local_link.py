@@ -50,10 +50,10 @@ def run(command: str, *, stdin: bytes = b"", seconds: float = 60.0, changes: boo
 
 def processes_with(word: str) -> list[int]:
     found = []
-    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+    for entry in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if word.encode() in entry.read_bytes():
-                found.append(int(entry.parent.name))
+            if word.encode() in (entry / "cmdline").read_bytes():
+                found.append(int(entry.name))
     return [pid for pid in found if pid != os.getpid()]
 
 
