@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from plexops.cli.output import emit, evidence_of, open_report, view_for, write_reports
+from plexops.cli.output import emit, evidence_of, note, open_report, view_for, write_reports
 from plexops.structs import replace
 
 if TYPE_CHECKING:
@@ -41,47 +41,40 @@ def homes_to_look_at(files: Files, store: Store, options: Mapping[str, Any]) -> 
         return homes_on_paper(files)
     from plexops.cli.session import open_homes
 
-    return open_homes(
-        files,
-        store,
-        ask_pass=options["ask_pass"],
-        ask_become_pass=options["ask_become_pass"],
-        record=options["record"],
-        replay=options["replay"],
-        allowed_profiles=options["allow_profile"],
-    )
+    return open_homes(files, store, options)
 
 
 def carrying(
     homes: Sequence[Home], order: Order, store: Store, files: Files, options: Mapping[str, Any]
 ) -> CarryOut:
     """Give what carries out a look: this machine, or with `--cluster` its workers."""
+    if address := options.get("cluster"):
+        from plexops.cluster.controller import run_on_cluster
 
-    def carry_out(hand_on: HandOn | None, gather: bool) -> tuple[RunReport, MaskedReport]:
-        if options.get("cluster"):
-            from plexops.cli.on_cluster import run_there
+        there = address, files.directory, note
+        return lambda hand_on, gather: run_on_cluster(homes, order, store, *there, hand_on, gather=gather)
+    from plexops.engine.runner import run
 
-            return run_there(homes, order, store, files, options["cluster"], hand_on, gather=gather)
-        from plexops.engine.runner import run
+    return lambda hand_on, gather: run(homes, order, store, options["forks"], hand_on, gather=gather)
 
-        return run(homes, order, store, options["forks"], hand_on, gather=gather)
 
-    return carry_out
+def carried(carry_out: CarryOut, formats: Formats, verbose: int) -> tuple[RunReport, MaskedReport]:
+    """Carry out a look and give all of it. After Ctrl-C what is known is shown before it is raised."""
+    from plexops.engine.save_result import Interrupted
+
+    try:
+        return carry_out(None, True)
+    except Interrupted as stop:
+        write_reports(stop.report, stop.masked, formats, verbose)
+        raise
 
 
 def look(homes: Sequence[Home], order: Order, formats: Formats, verbose: int, carry_out: CarryOut) -> int:
     """Carry out a look, show it, and give its exit status. After Ctrl-C what is known is shown before it is raised."""
-    from plexops.engine.save_result import Interrupted
-
     if len(homes) == 1:
-        try:
-            report, masked = carry_out(None, True)
-        except Interrupted as stop:  # a worker looks at it: of a look from here nothing would be known
-            write_reports(stop.report, stop.masked, formats, verbose)
-            raise
-        write_reports(report, masked, formats, verbose)
-        return report.exit_status
+        return write_reports(*carried(carry_out, formats, verbose), formats, verbose)
     from plexops.cli.progress import homes_done
+    from plexops.engine.save_result import Interrupted
 
     sys.setswitchinterval(_SWITCH_SECONDS)
     gc.freeze()  # what is there before the first home stays, and need not be looked through again

@@ -42,13 +42,6 @@ class LabHome(Struct, frozen=True):
         return tuple(self.running.export(role) for role in ("router", "server", "plex"))
 
 
-def scenario_names() -> Sequence[str]:
-    """Give the states in which a home can start."""
-    from plexops.lab.scenarios import SCENARIOS
-
-    return tuple(SCENARIOS)
-
-
 @contextmanager
 def lab_home(
     router: str, scenario: str, keep: Path | None, *, playbooks: Sequence[Path] = ()
@@ -58,13 +51,15 @@ def lab_home(
     `playbooks` replace the home's own. Raises click.UsageError for an unknown scenario or a folder that is not empty.
     """
     from plexops.lab.home import start_home
+    from plexops.lab.scenarios import SCENARIOS
 
-    if scenario not in scenario_names():
-        raise click.UsageError(f"there is no scenario {scenario!r}: {', '.join(scenario_names())}.")
+    if scenario not in SCENARIOS:
+        raise click.UsageError(f"there is no scenario {scenario!r}: {', '.join(SCENARIOS)}.")
     directory = _folder(keep)
     try:
         with start_home(router, scenario, directory=directory) as running:  # type: ignore[arg-type]
-            _replace_playbooks(running, playbooks)
+            if playbooks:
+                _replace_playbooks(running.playbook_dir, playbooks)
             home = LabHome(running, directory)
             pin_keys(home)
             yield home
@@ -82,13 +77,11 @@ def _folder(keep: Path | None) -> Path:
     return keep.absolute()
 
 
-def _replace_playbooks(running: RunningHome, playbooks: Sequence[Path]) -> None:
-    if not playbooks:
-        return
-    for old in running.playbook_dir.iterdir():
+def _replace_playbooks(folder: Path, playbooks: Sequence[Path]) -> None:
+    for old in folder.iterdir():
         old.unlink()
     for path in playbooks:
-        shutil.copy(path, running.playbook_dir / f"{path.stem}.yaml")
+        shutil.copy(path, folder / f"{path.stem}.yaml")
 
 
 def pin_keys(home: LabHome, site: str = SITE) -> None:
@@ -97,6 +90,7 @@ def pin_keys(home: LabHome, site: str = SITE) -> None:
 
     from plexops.cli.session import pinned_store
     from plexops.evidence.folder import Store
+    from plexops.lab.network import OUTSIDE_ADDRESS
     from plexops.lab.scenario import PLEX_PORT, RESERVED
 
     running = home.running
@@ -104,21 +98,13 @@ def pin_keys(home: LabHome, site: str = SITE) -> None:
     keys = {
         f"{site}/via": running.keys["jump"].public,
         f"{site}/server": running.keys["server"].public,
-        f"{site}/vantage {_outside()}": running.keys["outside"].public,
+        f"{site}/vantage {OUTSIDE_ADDRESS}": running.keys["outside"].public,
     }
-    if running.router_name == "opnsense":
-        pins = {f"{site}/router": running.tls.pin}
-    else:
+    pins = {f"{site}/router": running.tls.pin} if running.router_name == "opnsense" else {}
+    if not pins:
         keys[f"{site}/router"] = running.keys["router"].public
-        pins = {}
     host, port = running.listen("plex_tv")
     origins = {f"{site}/account": f"http://{host}:{port}"}
     if not running.scenario.server_login:  # else the server itself proves that it is Plex's host
         origins[f"{site}/plex"] = f"http://{RESERVED}:{PLEX_PORT}"
     pinned_store(root, keys, pins, origins, datetime.now(UTC).date()).save()
-
-
-def _outside() -> str:
-    from plexops.lab.network import OUTSIDE_ADDRESS
-
-    return str(OUTSIDE_ADDRESS)

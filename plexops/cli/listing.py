@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
 
 from plexops.model.site import SiteTasks, State
 from plexops.report.terminal import width_of
@@ -13,17 +14,13 @@ def table(rows: Sequence[Sequence[str]], gap: int = 2, indent: int = 0) -> str:
     """Put cells under each other. The last column is as wide as it likes."""
     if not rows:
         return ""
-    columns = max(len(row) for row in rows)
-    widths = [
-        max((width_of(row[i]) for row in rows if len(row) > i + 1), default=0) for i in range(columns - 1)
-    ]
+    widths = [max(map(width_of, column)) for column in zip_longest(*(row[:-1] for row in rows), fillvalue="")]
     lines = []
-    for row in rows:
-        cells = [
-            cell + " " * (widths[i] + gap - width_of(cell)) if i < len(row) - 1 else cell
-            for i, cell in enumerate(row)
-        ]
-        lines.append((" " * indent + "".join(cells)).rstrip())
+    for *cells, last in rows:
+        padded = (
+            cell + " " * (width + gap - width_of(cell)) for cell, width in zip(cells, widths, strict=False)
+        )
+        lines.append((" " * indent + "".join(padded) + last).rstrip())
     return "\n".join(lines) + "\n"
 
 

@@ -18,25 +18,25 @@ import click
 
 from plexops import __version__
 
-#: Every command by name: its module in `cli/commands`, and the line that `--help` shows. Modules load when called.
-COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
+#: Every command, with the line that `--help` shows. Its module in `cli/commands` has its name, and loads when called.
+COMMANDS: Mapping[str, str] = MappingProxyType(
     {
-        "init": ("init", "Look around and write a first inventory and playbook."),
-        "check": ("check", "Check inventory, playbooks and profiles. Opens no connection."),
-        "audit": ("audit", "Say what is true now, against the playbooks. Reads only."),
-        "probe": ("probe", "Try from outside whether Plex answers. Needs no inventory."),
-        "diagnose": ("diagnose", "Say at which layer remote access fails, and why. Reads only."),
-        "apply": ("apply", "Make it so: plan, approval, change, proof. --dry-run shows every request."),
-        "rollback": ("rollback", "Put back what a run changed."),
-        "recover": ("recover", "Settle a run that was interrupted, by what the devices say."),
-        "report": ("report", "Show a run again, in any format."),
-        "evidence": ("evidence", "List, verify, export or prune the evidence of runs."),
-        "trust": ("trust", "Look at a device's key and pin it."),
-        "profiles": ("profiles", "List the router profiles, show one, or check your own."),
-        "explain": ("explain", "Explain a problem code, offline."),
-        "schema": ("schema", "Print a JSON Schema, or the exit statuses."),
-        "lab": ("lab", "Start a simulated home on this machine, for trying things out."),
-        "demo": ("demo", "Watch the whole job on a simulated home."),
+        "init": "Look around and write a first inventory and playbook.",
+        "check": "Check inventory, playbooks and profiles. Opens no connection.",
+        "audit": "Say what is true now, against the playbooks. Reads only.",
+        "probe": "Try from outside whether Plex answers. Needs no inventory.",
+        "diagnose": "Say at which layer remote access fails, and why. Reads only.",
+        "apply": "Make it so: plan, approval, change, proof. --dry-run shows every request.",
+        "rollback": "Put back what a run changed.",
+        "recover": "Settle a run that was interrupted, by what the devices say.",
+        "report": "Show a run again, in any format.",
+        "evidence": "List, verify, export or prune the evidence of runs.",
+        "trust": "Look at a device's key and pin it.",
+        "profiles": "List the router profiles, show one, or check your own.",
+        "explain": "Explain a problem code, offline.",
+        "schema": "Print a JSON Schema, or the exit statuses.",
+        "lab": "Start a simulated home on this machine, for trying things out.",
+        "demo": "Watch the whole job on a simulated home.",
     }
 )
 
@@ -59,8 +59,7 @@ class LazyGroup(click.Group):
         """Import one command."""
         if cmd_name not in COMMANDS:
             return None
-        module = import_module(f"plexops.cli.commands.{COMMANDS[cmd_name][0]}")
-        command: click.Command = module.command
+        command: click.Command = import_module(f"plexops.cli.commands.{cmd_name}").command
         return command
 
     def resolve_command(
@@ -78,7 +77,7 @@ class LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing any of them."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+            formatter.write_dl(list(COMMANDS.items()))
 
 
 @click.group(

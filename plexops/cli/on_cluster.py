@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping
 from types import MappingProxyType
 
 import click
 from click.core import ParameterSource
 
-from plexops.cli.output import note
 from plexops.cli.session import Files
 from plexops.config.allowed import allowed_by
 from plexops.engine.decide.offline_check import open_on_paper
 from plexops.engine.look.site import Home
-from plexops.engine.order import Order
-from plexops.engine.save_result import HandOn, ResultWriter
-from plexops.evidence.folder import Store, new_run_id
-from plexops.model.run import MaskedReport, RunReport
 
 #: Options that a cluster has no use for, and why.
 _NOT_THERE: Mapping[str, str] = MappingProxyType(
@@ -46,20 +40,3 @@ def homes_on_paper(files: Files) -> tuple[Home, ...]:
             raise click.UsageError(f"{reason}: leave it out, or --cluster.")
     allowed = allowed_by(os.environ)
     return tuple(open_on_paper(tasks, files.directory, allowed=allowed) for tasks in files.tasks())
-
-
-def run_there(
-    homes: Sequence[Home],
-    order: Order,
-    store: Store,
-    files: Files,
-    address: str,
-    hand_on: HandOn | None,
-    *,
-    gather: bool,
-) -> tuple[RunReport, MaskedReport]:
-    """Let the workers look, as `engine.runner.run` does here."""
-    from plexops.cluster.controller import run_on_cluster
-
-    keeper = ResultWriter(order.command, new_run_id(datetime.now(UTC)), store, hand_on, gather=gather)
-    return run_on_cluster(homes, order, store, address, files.directory, note, keeper)

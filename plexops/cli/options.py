@@ -15,73 +15,68 @@ PATH = click.Path(path_type=Path)
 INVENTORY = click.option("-i", "--inventory", type=PATH, help="The inventory (default: inventory.yaml here).")
 
 
-def with_files(command: Command) -> Command:
-    """Add what says which files, sites and tasks are meant."""
-    for option in reversed(
-        (
-            click.argument("playbooks", nargs=-1, type=PATH),
-            INVENTORY,
-            click.option(
-                "-l",
-                "--limit",
-                multiple=True,
-                help="Only these sites: names, groups, globs, !negation, or @failed: those of the last run over several "
-                "that did not end with 0.",
-            ),
-            click.option("-t", "--tags", multiple=True, help="Only tasks with one of these tags."),
-            click.option("--skip-tags", multiple=True, help="No tasks with one of these tags."),
-            click.option(
-                "-e", "--extra-vars", multiple=True, help="Variables: key=value, JSON, or @file.yaml."
-            ),
-        )
-    ):
+def _adding(command: Command, *options: Callable[[Command], Command]) -> Command:
+    for option in reversed(options):
         command = option(command)
     return command
+
+
+def with_files(command: Command) -> Command:
+    """Add what says which files, sites and tasks are meant."""
+    return _adding(
+        command,
+        click.argument("playbooks", nargs=-1, type=PATH),
+        INVENTORY,
+        click.option(
+            "-l",
+            "--limit",
+            multiple=True,
+            help="Only these sites: names, groups, globs, !negation, or @failed: those of the last run over several "
+            "that did not end with 0.",
+        ),
+        click.option("-t", "--tags", multiple=True, help="Only tasks with one of these tags."),
+        click.option("--skip-tags", multiple=True, help="No tasks with one of these tags."),
+        click.option("-e", "--extra-vars", multiple=True, help="Variables: key=value, JSON, or @file.yaml."),
+    )
 
 
 def given_words(options: Mapping[str, Any]) -> tuple[str, ...]:
     """Give the words of `with_files` and `with_run` that another command needs again, but the sites."""
-    lists = (
-        ("-t", "tags"),
-        ("--skip-tags", "skip_tags"),
-        ("-e", "extra_vars"),
-        ("--adopt", "adopt"),
-        ("--allow-profile", "allow_profile"),
-    )
+    lists = {"-t": "tags", "--skip-tags": "skip_tags", "-e": "extra_vars"}
+    lists |= {"--adopt": "adopt", "--allow-profile": "allow_profile"}
     words = [*map(str, options["playbooks"])]
     words += [] if options["inventory"] is None else ["-i", str(options["inventory"])]
-    for flag, name in lists:
+    for flag, name in lists.items():
         words += [word for value in options.get(name, ()) for word in (flag, value)]
-    return (
-        *words,
-        *(flag for flag, name in (("-k", "ask_pass"), ("-K", "ask_become_pass")) if options[name]),
-    )
+    asked = {"-k": "ask_pass", "-K": "ask_become_pass"}
+    return (*words, *(flag for flag, name in asked.items() if options[name]))
 
 
-def with_task_list(command: Command) -> Command:
-    """Add `--list-tasks`."""
-    return click.option("--list-tasks", is_flag=True, help="List the tasks of each site, and stop there.")(
-        command
-    )
+#: For commands that judge tasks.
+LIST_TASKS = click.option("--list-tasks", is_flag=True, help="List the tasks of each site, and stop there.")
+DRY_RUN = click.option(
+    "--dry-run", "--check", "dry_run", is_flag=True, help="Show every request; send nothing."
+)
+RECORD = click.option("--record", type=PATH, help="Keep every exchange in this new folder.")
+REPLAY = click.option(
+    "--replay", type=click.Path(path_type=Path, exists=True), help="Answer from a recording; no network."
+)
 
 
 def with_formats(command: Command) -> Command:
     """Add what says how the result is shown."""
-    for option in reversed(
-        (
-            click.option(
-                "-o",
-                "--format",
-                "formats",
-                multiple=True,
-                metavar="NAME[:PATH]",
-                help="text, json, jsonl, junit, github, html or markdown; with :PATH into a file. Repeatable.",
-            ),
-            click.option("-v", "--verbose", count=True, help="Also list what is in order."),
-        )
-    ):
-        command = option(command)
-    return command
+    return _adding(
+        command,
+        click.option(
+            "-o",
+            "--format",
+            "formats",
+            multiple=True,
+            metavar="NAME[:PATH]",
+            help="text, json, jsonl, junit, github, html or markdown; with :PATH into a file. Repeatable.",
+        ),
+        click.option("-v", "--verbose", count=True, help="Also list what is in order."),
+    )
 
 
 def _address(_context: click.Context, _option: click.Parameter, given: str | None) -> str | None:
@@ -122,25 +117,18 @@ def _digests(_context: click.Context, _option: click.Parameter, given: tuple[str
 
 def with_run(command: Command) -> Command:
     """Add what says how devices are reached and how the result is shown."""
-    command = with_formats(command)
-    for option in reversed(
-        (
-            click.option("-k", "--ask-pass", is_flag=True, help="Ask once for the login password."),
-            click.option("-K", "--ask-become-pass", is_flag=True, help="Ask once for the sudo password."),
-            click.option(
-                "--allow-profile",
-                multiple=True,
-                metavar="DIGEST",
-                callback=_digests,
-                help="Let a profile that does not come with plexops say what is sent: the SHA-256 of its text.",
-            ),
-            click.option(
-                "-f",
-                "--forks",
-                type=click.IntRange(min=1),
-                help="How many sites at once (default: 16).",
-            ),
-        )
-    ):
-        command = option(command)
-    return command
+    return _adding(
+        with_formats(command),
+        click.option("-k", "--ask-pass", is_flag=True, help="Ask once for the login password."),
+        click.option("-K", "--ask-become-pass", is_flag=True, help="Ask once for the sudo password."),
+        click.option(
+            "--allow-profile",
+            multiple=True,
+            metavar="DIGEST",
+            callback=_digests,
+            help="Let a profile that does not come with plexops say what is sent: the SHA-256 of its text.",
+        ),
+        click.option(
+            "-f", "--forks", type=click.IntRange(min=1), help="How many sites at once (default: 16)."
+        ),
+    )

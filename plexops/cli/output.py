@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import Literal, TextIO
 
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.paths import from_home
@@ -17,8 +17,6 @@ from plexops.structs import replace
 
 #: Where a terminal says nothing about its width.
 _COLUMNS = 100
-#: GitHub drops a whole summary that is larger than 1 MiB.
-_SUMMARY_BYTES = 900 * 1024
 
 
 def view_for(stream: TextIO, verbose: int = 0) -> View:
@@ -118,37 +116,32 @@ def require_writable(path: Path) -> None:
 
 def write_reports(
     report: RunReport, masked: MaskedReport, formats: Sequence[tuple[str, Path | None]], verbose: int
-) -> None:
-    """Print or save the report in each format. Only a terminal shows one's own addresses in clear."""
-    from plexops.report import FORMATS
-    from plexops.report import text as text_format
+) -> int:
+    """Print or save the report in each format, and give its exit status.
+
+    Only a terminal shows one's own addresses in clear.
+    """
+    from plexops.report import render, text
 
     view = replace(view_for(sys.stdout, verbose), evidence=evidence_of(report))
     for name, path in formats:
         if name == "github":
             _add_summary(masked)
         if path is not None:
-            _save(path, FORMATS[name].render(masked, view_for_file()))
+            save(path, render(name, masked, view_for_file()))
         elif name == "text" and sys.stdout.isatty():
-            emit(text_format.render(report, view))
+            emit(text.render(report, view))
         else:
-            emit(FORMATS[name].render(masked, view))
+            emit(render(name, masked, view))
+    return report.exit_status
 
 
 def open_report(path: Path | None) -> Callable[[str], None]:
     """Give what writes a report line by line: to the terminal, or into a new file. Raises PlexopsError PLX-C703."""
     if path is None:
         return emit
-    _save(path, "")
-
-    def add(text: str) -> None:
-        try:
-            with path.open("a", encoding="utf-8", newline="\n") as file:
-                file.write(text)
-        except OSError as error:
-            raise _unwritable(path, error) from None
-
-    return add
+    save(path, "")
+    return lambda text: save(path, text, "a")
 
 
 def evidence_of(report: RunReport) -> str:
@@ -184,24 +177,23 @@ def emit(text: str) -> None:
 
 def _add_summary(masked: MaskedReport) -> None:
     """Append to the page that GitHub shows for a step, where there is one."""
-    from plexops.report.github import render_summary
+    from plexops.report import render
 
     name = os.environ.get("GITHUB_STEP_SUMMARY", "")
     if not name:
         return
-    text = render_summary(masked)
-    if len(text.encode()) > _SUMMARY_BYTES:
-        text = "The report is too long for a summary; it is in the log of this step.\n"
     try:
         with Path(name).open("a", encoding="utf-8") as file:
-            file.write(text)
+            file.write(render("markdown", masked, View()))
     except OSError as error:
         note(f"the summary cannot be written to {name}: {error.strerror}")
 
 
-def _save(path: Path, text: str) -> None:
+def save(path: Path, text: str, mode: Literal["w", "a"] = "w") -> None:
+    """Write a file, or add to it. Raises PlexopsError PLX-C703 where that cannot be."""
     try:
-        path.write_text(text, encoding="utf-8", newline="\n")
+        with path.open(mode, encoding="utf-8", newline="\n") as file:
+            file.write(text)
     except OSError as error:
         raise _unwritable(path, error) from None
 

@@ -88,16 +88,10 @@ class Files(Struct, frozen=True):
         return replace(tasks, site=replace(tasks.site, checkers=tuple(checkers.values())))
 
 
-def files_from(options: dict[str, Any]) -> Files:
+def files_from(options: Mapping[str, Any]) -> Files:
     """Take the options of `with_files`."""
-    return Files(
-        options["inventory"],
-        options["playbooks"],
-        options["limit"],
-        options["tags"],
-        options["skip_tags"],
-        options["extra_vars"],
-    )
+    names = ("inventory", "playbooks", "limit", "tags", "skip_tags", "extra_vars")
+    return Files(**{name: options[name] for name in names})
 
 
 def open_store() -> Store:
@@ -106,24 +100,16 @@ def open_store() -> Store:
 
 
 def open_homes(
-    files: Files,
-    store: Store,
-    *,
-    ask_pass: bool = False,
-    ask_become_pass: bool = False,
-    record: Path | None = None,
-    replay: Path | None = None,
-    sends: str = "",
-    allowed_profiles: Sequence[str] = (),
+    files: Files, store: Store, options: Mapping[str, Any], *, sends: str = ""
 ) -> tuple[Home, ...]:
-    """Make every site ready. Raises PlexopsError; nothing is contacted.
+    """Make every site ready, by the options of `with_run`, RECORD and REPLAY. Raises PlexopsError; nothing is contacted.
 
     Every secret that may be needed is taken from its place now: one that is missing is told before the first device
     is asked, and a person is asked for all of them at once. A replay needs none. `sends` is the command, where it may
-    write: then a profile that does not come with plexops is one of `allowed_profiles`, or refused.
+    write: then a profile that does not come with plexops is one that `allow_profile` names, or refused.
     """
     tasks = files.tasks()
-    interactive = sys.stdin.isatty()
+    record, replay = options.get("record"), options.get("replay")
     setting = Setting(
         directory=files.directory,
         secrets=secrets_here(),
@@ -132,9 +118,9 @@ def open_homes(
         known_hosts=known_hosts_files(os.environ),
         ssh_config=ssh_config_file(os.environ) if replay is None else None,
         sends=sends,
-        allowed_profiles=frozenset(allowed_profiles),
-        login_password=_prompt("login password", wanted=ask_pass, interactive=interactive),
-        sudo_password=_prompt("sudo password", wanted=ask_become_pass, interactive=interactive),
+        allowed_profiles=frozenset(options.get("allow_profile", ())),
+        login_password=_prompt("login password") if options.get("ask_pass") else None,
+        sudo_password=_prompt("sudo password") if options.get("ask_become_pass") else None,
     )
     homes = tuple(open_home(site, setting) for site in tasks)
     if replay is None:
@@ -156,10 +142,8 @@ def _ask(what: str) -> str:
     return answer
 
 
-def _prompt(what: str, *, wanted: bool, interactive: bool) -> Secret | None:
-    if not wanted:
-        return None
-    if not interactive:
+def _prompt(what: str) -> Secret:
+    if not sys.stdin.isatty():
         reason = f"the {what} is asked for, and there is no terminal to ask at"
         raise PlexopsError(Problem("PLX-C304", reason, "Use {env: NAME} or {file: PATH} in the inventory."))
     return Secret(_ask(what), what)

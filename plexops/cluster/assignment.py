@@ -31,11 +31,7 @@ S = TypeVar("S", bound=Struct)
 
 
 class OtherVersion(Exception):
-    """The other side is of another plexops: what it sends is not read. `version` is the other side's."""
-
-    def __init__(self, version: str) -> None:
-        super().__init__(version)
-        self.version = version
+    """The other side is of another plexops: what it sends is not read. Its version is the message."""
 
 
 class Assignment(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -119,14 +115,15 @@ def decoded(data: bytes, kind: type[S]) -> S:
 
 def _refuse_what_is_here(home: Home) -> None:
     site = home.tasks.site
+    devices = ((Role.ROUTER, site.router), (Role.SERVER, site.server))
+    local = [(role, device) for role, device in devices if device and home.access.is_local(role)]
     found = [
         (
-            device.places.get("connection"),
+            at.places.get("connection"),
             f"{role}.connection",
             f"the {role} is “connection: local”, this computer",
         )
-        for role, device in ((Role.ROUTER, site.router), (Role.SERVER, site.server))
-        if device is not None and home.access.is_local(role)
+        for role, at in local
     ]
     found += [
         (reference.place, reference.wanted, f"{reference.wanted} is typed at a terminal")
@@ -135,11 +132,9 @@ def _refuse_what_is_here(home: Home) -> None:
     ]
     if found:
         cure = "Leave it out with -l '!NAME' and look at it from here, or name a login and {env: NAME} or {file: PATH}."
+        refused = f"no worker can look at site {site.name}"
         raise PlexopsError(
-            [
-                Problem("PLX-K109", f"no worker can look at site {site.name}: {why}", cure, place, path)
-                for place, path, why in found
-            ]
+            [Problem("PLX-K109", f"{refused}: {why}", cure, place, path) for place, path, why in found]
         )
 
 

@@ -10,6 +10,7 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
@@ -24,10 +25,10 @@ from plexops.engine.change.history import unsettled
 from plexops.engine.change.open_changes import Tell
 from plexops.engine.look.site import Home
 from plexops.engine.order import Order
-from plexops.engine.save_result import ResultWriter
+from plexops.engine.save_result import HandOn, ResultWriter
 from plexops.engine.tell.reporting import finding_report, finished
 from plexops.engine.tell.site_reports import problem_report, unfinished_finding
-from plexops.evidence.folder import Store
+from plexops.evidence.folder import Store, new_run_id
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.run import FindingReport, MaskedReport, RunReport, SiteReport
 from plexops.model.status import ExitStatus, worst
@@ -63,12 +64,16 @@ def run_on_cluster(
     address: str,
     directory: Path,
     tell: Tell,
-    keeper: ResultWriter,
+    hand_on: HandOn | None,
+    *,
+    gather: bool,
 ) -> tuple[RunReport, MaskedReport]:
     """Let workers look at homes that were opened on paper, and keep the masked evidence here.
 
-    Raises PlexopsError where nothing could be asked of any worker, and Interrupted with the homes that were done.
+    `hand_on` and `gather` are as in `engine.runner.run`. Raises PlexopsError where nothing could be asked of any worker,
+    and Interrupted with the homes that were done.
     """
+    keeper = ResultWriter(order.command, new_run_id(datetime.now(UTC)), store, hand_on, gather=gather)
     assignments = _assignments(homes, order, TrustStore.load(store.root), directory)
     try:
         with _connected(address, tell) as client:
@@ -114,17 +119,13 @@ def _connected(address: str, tell: Tell) -> Iterator[Client]:
     try:
         for warning in said:
             tell(f"Dask warns: {warning.message}")
-        _require_worker(client, address)
+        try:
+            client.wait_for_workers(1, timeout=_PATIENCE)
+        except _UNREACHABLE:
+            raise PlexopsError(_no_worker(address)) from None
         yield client
     finally:
         client.close(timeout=_EVERY)
-
-
-def _require_worker(client: Client, address: str) -> None:
-    try:
-        client.wait_for_workers(1, timeout=_PATIENCE)
-    except _UNREACHABLE:
-        raise PlexopsError(_no_worker(address)) from None
 
 
 def _no_worker(address: str) -> Problem:
@@ -172,7 +173,9 @@ def _told(future: Future) -> Reply | Problem:
     try:
         return decoded(future.result(timeout=_WITHOUT_WORKERS), Reply)
     except OtherVersion as other:
-        reason = f"the worker has plexops {other.version}, and this is {__version__}: it was not let look at this home"
+        reason = (
+            f"the worker has plexops {other}, and this is {__version__}: it was not let look at this home"
+        )
         return Problem("PLX-K104", reason, f'On the worker: pip install "plexops[cluster]=={__version__}"')
     except KilledWorker as killed:
         reason = f"the workers that looked at this home died, the last one at {killed.last_worker.address}"
@@ -194,12 +197,12 @@ def _part(told: Reply | Problem, home: Home) -> Part:
     if isinstance(told, Reply) and told.report is not None and len(told.report.sites) == 1:
         site = told.report.sites[0]
         # Its name may be masked, and is known here.
-        return Part(
-            replace(site, name=home.view.name), site, told.worker, told.report.run_id, told.report.seconds
-        )
+        shown = replace(site, name=home.view.name)
+        return Part(shown, site, told.worker, told.report.run_id, told.report.seconds)
     if isinstance(told, Reply):
         told = Problem("PLX-K106", "the worker gave no report of one home", "Is it plexops that runs there?")
-    return Part(finished(problem_report(PlexopsError(replace(told, where=home.view.name)), home)))
+    error = PlexopsError(replace(told, where=home.view.name))
+    return Part(finished(problem_report(error, home.view.name, home.view.access)))
 
 
 def _begun(part: Part, home: Home, order: Order, store: Store, run_id: str) -> Part:

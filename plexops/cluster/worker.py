@@ -20,12 +20,12 @@ from plexops.engine.look.wanted_secrets import take_secrets
 from plexops.engine.order import Order
 from plexops.engine.runner import run
 from plexops.engine.tell.reporting import finished
-from plexops.engine.tell.site_reports import bug_problem
+from plexops.engine.tell.site_reports import bug_problem, problem_report
 from plexops.evidence.folder import Store, state_root
 from plexops.evidence.masking import Masker, mask_report
 from plexops.evidence.scrub import Scrubber
 from plexops.model.errors import PlexopsError
-from plexops.model.run import MaskedReport, RunReport, SiteReport
+from plexops.model.run import MaskedReport, RunReport
 from plexops.model.site import Site
 from plexops.structs import replace
 from plexops.transport.trust.store import TrustStore
@@ -88,9 +88,6 @@ def _with_profile(site: Site, text: str, folder: Path) -> Site:
 def _not_begun(assignment: Assignment, error: PlexopsError, secrets: Secrets) -> MaskedReport:
     """Give the report of a home that could not be begun here. The key of its pseudonyms is nobody's: there may be none."""
     site = assignment.site
-    part = SiteReport(
-        site.name, str(site.access), "not begun", exit_status=error.status, errors=error.problems
-    )
     report = RunReport(
         command=assignment.command,
         run_id="",
@@ -98,6 +95,6 @@ def _not_begun(assignment: Assignment, error: PlexopsError, secrets: Secrets) ->
         seconds=0.0,
         version=__version__,
         exit_status=error.status,
-        sites=(finished(part),),
+        sites=(finished(problem_report(error, site.name, str(site.access))),),
     )
     return mask_report(report, Masker(os.urandom(32), Scrubber(secrets.known())))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from plexops.model.errors import Place, PlexopsError, Problem
 from plexops.pattern import Pattern
@@ -73,6 +74,14 @@ class Problems:
             fresh = tuple(line for line in problem.detail if line not in known.detail)
             if fresh and len(known.detail) < MAX_DETAILS:
                 self._errors[identity] = replace(known, detail=(*known.detail, *fresh))
+
+    @contextmanager
+    def collecting(self) -> Iterator[None]:
+        """Keep the errors that are raised inside, and go on behind it."""
+        try:
+            yield
+        except PlexopsError as error:
+            self.keep(error.problems)
 
     def note(self, code: str, place: Place | None, path: str, reason: str, cure: str = "") -> None:
         """Keep a note: allowed, but a person should know."""

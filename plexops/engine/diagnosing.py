@@ -11,9 +11,8 @@ from plexops.engine.decide.findings import lines_by_hand
 from plexops.engine.look.site import Home
 from plexops.engine.look.site_state import SiteState
 from plexops.engine.look.user_evidence import Evidence, current, not_counting, with_evidence
-from plexops.engine.tell.plex_web import plex_web
 from plexops.engine.tell.reporting import STOPS, about
-from plexops.engine.tell.site_reports import NO_VANTAGE, asked
+from plexops.engine.tell.site_reports import NO_VANTAGE, asked, plex_web
 from plexops.model.run import (
     CandidateReport,
     LayerMark,

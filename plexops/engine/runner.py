@@ -113,7 +113,7 @@ def _carry_out(
         from plexops.engine.tell.site_reports import bug_problem, problem_report
 
         expected = error if isinstance(error, PlexopsError) else PlexopsError(bug_problem(error))
-        site = problem_report(expected, home)
+        site = problem_report(expected, home.view.name, home.view.access)
     from plexops.engine.tell.reporting import finished
 
     return keeper.take(home, finished(site), begun)

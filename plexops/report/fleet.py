@@ -12,8 +12,8 @@ from plexops.model.finding import FindingStatus
 from plexops.model.run import DRY_RUNS, RunReport, SiteReport
 from plexops.model.status import PRECEDENCE, ExitStatus
 from plexops.pattern import Pattern
-from plexops.report.terminal import Pen, Style, labelled, one_line, safe_term, width_of
-from plexops.report.view import STATUS_WORDS, View, spaced
+from plexops.report.terminal import Pen, Style, apart, labelled, one_line, safe_term
+from plexops.report.view import STATUSES, View, spaced, style_of_exit
 from plexops.structs import replace
 
 #: The name of the summary's shape. Fields are only added within one number.
@@ -81,7 +81,7 @@ def _cause(site: SiteReport) -> str:
         return f"{code}: {CODES[code].title if code in CODES else _alike(site.errors[0].reason)}"
     kinds = {
         word: dict.fromkeys(spaced(f.kind) for f in site.findings if f.status is status)
-        for status, word in STATUS_WORDS
+        for status, (word, _) in STATUSES.items()
         if status not in _QUIET
     }
     found = [f"{word}: {', '.join(of)}" for word, of in kinds.items() if of]
@@ -122,15 +122,10 @@ def summary_line(report: RunReport, rows: Sequence[Row]) -> str:
     return json.dumps(msgspec.to_builtins(summary), ensure_ascii=True) + "\n"
 
 
-def render_lines(report: RunReport, view: View) -> str:  # noqa: ARG001 - one signature for all formats
+def render(report: RunReport, view: View) -> str:  # noqa: ARG001 - one signature for all formats
     """Give a whole run as lines: a document of each home, and the summary."""
-    parts = (part_of(report, site) for site in report.sites)
+    parts = (replace(report, exit_status=site.exit_status, sites=(site,)) for site in report.sites)
     return "".join(map(document_line, parts)) + summary_line(report, [row_of(s) for s in report.sites])
-
-
-def part_of(report: RunReport, site: SiteReport) -> RunReport:
-    """Give the document of one home of a run."""
-    return replace(report, exit_status=site.exit_status, sites=(site,))
 
 
 def summary_text(report: RunReport, rows: Sequence[Row], view: View) -> str:
@@ -138,24 +133,23 @@ def summary_text(report: RunReport, rows: Sequence[Row], view: View) -> str:
     pen = Pen(view.colour, view.unicode)
     head = f"plexops {DRY_RUNS.get(report.command, report.command)}"
     right = f"{len(rows)} homes · {report.seconds:.1f} s"
-    gap = " " * max(2, view.width - width_of(head) - width_of(right))
-    lines = [pen.paint(head, Style.STRONG) + gap + pen.paint(right, Style.FAINT), ""]
+    lines = [apart(pen.paint(head, Style.STRONG), pen.paint(right, Style.FAINT), view.width), ""]
     for group in groups(rows):
         lines += _group(group, pen, view.width)
     failed = any(row.exit_status != ExitStatus.IN_ORDER for row in rows)
     again = f"details: -v, or -l SITE; repeat these: plexops {report.command} -l @failed" if failed else ""
     lines += ["", *([f"evidence: {one_line(view.evidence)}"] if view.evidence else [])]
-    end = f"exit {report.exit_status}"
-    lines.append(again + " " * max(2 if again else 0, view.width - width_of(again + end)) + end)
+    lines.append(apart(again, f"exit {report.exit_status}", view.width))
     return pen.finish("\n".join(lines) + "\n")
 
 
 def _group(group: Group, pen: Pen, width: int) -> list[str]:
     count = len(group.homes)
-    style = {0: Style.OK, 1: Style.DRIFT, 4: Style.UNKNOWN}.get(group.exit_status, Style.STOP)
     label = f"{count} home{'s' if count != 1 else ''}"
     ending = "" if group.exit_status == ExitStatus.IN_ORDER else f" (exit {group.exit_status})"
-    lines = labelled(pen, label, style, [safe_term(one_line(group.cause)) + ending], width, 12)
+    lines = labelled(
+        pen, label, style_of_exit(group.exit_status), [safe_term(one_line(group.cause)) + ending], width, 12
+    )
     if group.exit_status == ExitStatus.IN_ORDER:
         return lines
     more = f" and {count - _NAMED} more" if count > _NAMED else ""

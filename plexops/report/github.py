@@ -6,15 +6,12 @@ import hashlib
 import re
 
 from plexops.model.errors import Place
-from plexops.model.finding import FindingStatus
 from plexops.model.run import MaskedReport, RunReport
-from plexops.report import markdown, text
-from plexops.report.view import View, visible
+from plexops.report import text
+from plexops.report.view import View, mark_of, visible
 
 #: GitHub shows ten of each level per step and drops the others without a word.
 _MOST = 10
-_ERRORS = {FindingStatus.DRIFT, FindingStatus.CONFLICT, FindingStatus.STOPPED}
-_WARNINGS = {FindingStatus.UNKNOWN, FindingStatus.UNSUPPORTED}
 
 
 def render(report: MaskedReport, view: View) -> str:
@@ -31,11 +28,6 @@ def render(report: MaskedReport, view: View) -> str:
     )
 
 
-def render_summary(report: MaskedReport) -> str:
-    """Give the Markdown for the file that GITHUB_STEP_SUMMARY names."""
-    return markdown.render(report, View())
-
-
 def _quiet(line: str) -> str:
     """Break what other log readers act on: GitHub's old `##[`, Azure's `##vso[`, TeamCity's, GitLab's sections."""
     line = re.sub(r"##(?=\[|vso|teamcity)", "# #", line)
@@ -48,20 +40,17 @@ def _annotations(report: RunReport) -> list[str]:
     warnings: list[str] = []
     for site in report.sites:
         if site.verdict is not None and site.verdict.mark != "ok":
-            told = _annotation(
-                "error", f"{site.name}: {site.verdict.layer or 'verdict'}", site.verdict.cause, None
-            )
+            title = f"{site.name}: {site.verdict.layer or 'verdict'}"
+            told = _annotation("error", title, site.verdict.cause)
             (warnings if site.verdict.mark == "unknown" else errors).append(told)
         for finding in site.findings:
-            parts = [
-                f"want {finding.want}" if finding.want else "",
-                f"have {finding.have}" if finding.have else "",
-            ]
-            message = "\n".join(part for part in (*parts, finding.why) if part) or finding.title
+            parts = (("want ", finding.want), ("have ", finding.have), ("", finding.why))
+            message = "\n".join(lead + part for lead, part in parts if part) or finding.title
             title = f"{site.name}: {finding.title}"
-            if finding.status in _ERRORS:
+            mark = mark_of(finding.status)
+            if mark in ("drift", "stop"):
                 errors.append(_annotation("error", title, message, finding.place))
-            elif finding.status in _WARNINGS:
+            elif mark == "unknown":
                 warnings.append(_annotation("warning", title, message, finding.place))
         for problem in site.errors:
             message = f"{problem.reason}\n{problem.cure}".strip()
@@ -69,15 +58,12 @@ def _annotations(report: RunReport) -> list[str]:
     lines = errors[:_MOST] + warnings[:_MOST]
     left = len(errors) + len(warnings) - len(lines)
     if left:
-        lines.append(
-            _annotation(
-                "notice", "plexops", f"{left} more are in the log; GitHub shows {_MOST} of a kind", None
-            )
-        )
+        more = f"{left} more are in the log; GitHub shows {_MOST} of a kind"
+        lines.append(_annotation("notice", "plexops", more))
     return lines
 
 
-def _annotation(level: str, title: str, message: str, place: Place | None) -> str:
+def _annotation(level: str, title: str, message: str, place: Place | None = None) -> str:
     properties = {"title": title}
     if place is not None:
         properties = {"file": place.file, "line": str(place.line), "col": str(place.column), **properties}

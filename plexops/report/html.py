@@ -12,40 +12,18 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from plexops.model.finding import FindingStatus
 from plexops.model.run import DRY_RUNS, Mark, MaskedReport, SiteReport, VerdictReport
-from plexops.report import picture
+from plexops.report import picture, view
 from plexops.report.diff import changed_lines
 from plexops.report.fleet import groups, row_of
 from plexops.report.terminal import one_line
-from plexops.report.view import View, basis, candidates, counts, shortened, spaced, visible, ways, word_of
+from plexops.report.view import View, spaced, visible
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
 #: Longer exhibits are cut, and say so: the whole text stays in the run folder.
 _EXHIBIT_CHARACTERS = 4096
-_STATUS_MARKS: Mapping[FindingStatus, Mark] = {
-    FindingStatus.OK: "ok",
-    FindingStatus.DRIFT: "drift",
-    FindingStatus.CONFLICT: "drift",
-    FindingStatus.STOPPED: "stop",
-    FindingStatus.UNKNOWN: "unknown",
-    FindingStatus.UNSUPPORTED: "unknown",
-    FindingStatus.NOT_APPLICABLE: "not-asked",
-    FindingStatus.NOTE: "not-asked",
-}
-_OUTCOME_MARKS: Mapping[str, Mark] = {
-    "planned": "not-asked",
-    "done": "ok",
-    "kept": "unknown",
-    "undone": "drift",
-    "not-sent": "not-asked",
-    "failed": "stop",
-    "undo-failed": "stop",
-    "stays": "drift",
-}
-_PROOF_MARKS: Mapping[str, Mark] = {"proven": "ok", "refuted": "stop", "unknown": "unknown"}
 _GUARD_MARKS: Mapping[str, Mark] = {"holds": "ok", "refuses": "stop", "not-applicable": "not-asked"}
 #: How a run ended, by its exit status.
 _STANDINGS: Mapping[int, tuple[Mark, str]] = {
@@ -84,19 +62,14 @@ def _page() -> Template:
     environment.filters |= {"line": one_line, "spaced": spaced, "moment": _moment}
     environment.globals |= {
         "EXHIBIT_CHARACTERS": _EXHIBIT_CHARACTERS,
-        "STATUS_MARKS": _STATUS_MARKS,
-        "OUTCOME_MARKS": _OUTCOME_MARKS,
-        "PROOF_MARKS": _PROOF_MARKS,
         "GUARD_MARKS": _GUARD_MARKS,
         "drawing": picture,
-        "drawing_of": picture.drawing_of,
-        "word_of": picture.word_of,
-        "status_word": word_of,
+        "view": view,
+        "changed_lines": changed_lines,
         "standing": _standing,
         "place_of": _place_of,
         "pieces_of": _pieces_of,
         "also_of": _also_of,
-        **{given.__name__: given for given in (basis, candidates, changed_lines, counts, shortened, ways)},
     }
     source = Path(__file__).with_name("report.html.j2").read_text(encoding="utf-8")
     return environment.from_string("".join(line.strip() for line in source.splitlines()) + "\n")

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
+from collections.abc import Mapping
 
 from plexops.model.finding import FindingStatus
 from plexops.model.run import FindingReport, MaskedReport, RunReport, SiteReport, VerdictReport
 from plexops.report.view import View, visible
 
-_DRIFT = {FindingStatus.DRIFT, FindingStatus.CONFLICT}
-_SKIPPED = {FindingStatus.UNSUPPORTED, FindingStatus.NOT_APPLICABLE}
+#: What a finding is to JUnit, and of which type.
+_TROUBLES: Mapping[FindingStatus, tuple[str, str]] = {
+    FindingStatus.DRIFT: ("failure", "drift"),
+    FindingStatus.CONFLICT: ("failure", "drift"),
+    FindingStatus.STOPPED: ("failure", "safe-stop"),
+    FindingStatus.UNKNOWN: ("error", "unknown"),
+    FindingStatus.UNSUPPORTED: ("skipped", ""),
+    FindingStatus.NOT_APPLICABLE: ("skipped", ""),
+}
 _OUTPUT_CHARACTERS = 8192
 
 
@@ -28,8 +36,8 @@ def render(report: MaskedReport, view: View) -> str:  # noqa: ARG001 - one signa
 
 
 def _suite(report: RunReport, site: SiteReport) -> ET.Element:
-    cases = [_case(site, finding) for finding in site.findings if finding.status is not FindingStatus.NOTE]
-    cases += [_error_case(site, problem.code, _flat(problem.reason), problem.cure) for problem in site.errors]
+    cases = [_finding_case(site, f) for f in site.findings if f.status is not FindingStatus.NOTE]
+    cases += [_case(site, p.code, ("error", p.code), p.reason, p.cure) for p in site.errors]
     cases += [] if site.verdict is None else [_verdict_case(site, site.verdict)]
     suite = ET.Element(
         "testsuite",
@@ -37,16 +45,12 @@ def _suite(report: RunReport, site: SiteReport) -> ET.Element:
         timestamp=report.started[:19],
         time=f"{report.seconds:.3f}",
         tests=str(len(cases)),
-        failures=str(sum(case.find("failure") is not None for case in cases)),
-        errors=str(sum(case.find("error") is not None for case in cases)),
-        skipped=str(sum(case.find("skipped") is not None for case in cases)),
     )
+    for counted, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+        suite.set(counted, str(sum(case.find(tag) is not None for case in cases)))
     properties = ET.SubElement(suite, "properties")
-    for name, value in (
-        ("run", report.run_id),
-        ("command", report.command),
-        ("exit", str(report.exit_status)),
-    ):
+    told = {"run": report.run_id, "command": report.command, "exit": str(report.exit_status)}
+    for name, value in told.items():
         ET.SubElement(properties, "property", name=name, value=value)
     suite.extend(cases)
     notes = [_flat(f.title) for f in site.findings if f.status is FindingStatus.NOTE]
@@ -57,39 +61,33 @@ def _suite(report: RunReport, site: SiteReport) -> ET.Element:
     return suite
 
 
-def _verdict_case(site: SiteReport, verdict: VerdictReport) -> ET.Element:
-    case = ET.Element("testcase", classname=_flat(site.name), name="verdict")
-    message = _flat(f"{verdict.layer}: {verdict.cause}" if verdict.layer else verdict.cause)
-    detail = "\n".join([*verdict.because, *verdict.missing])[:_OUTPUT_CHARACTERS]
-    if verdict.mark in ("drift", "stop"):
-        ET.SubElement(case, "failure", type=_flat(verdict.id), message=message).text = detail
-    elif verdict.mark != "ok":
-        ET.SubElement(case, "error", type=_flat(verdict.id), message=message).text = detail
+def _case(
+    site: SiteReport, name: str, trouble: tuple[str, str] | None, message: str, detail: str | None
+) -> ET.Element:
+    """Give a test case; `trouble` is what keeps it from passing, and of which type."""
+    case = ET.Element("testcase", classname=_flat(site.name), name=_flat(name))
+    if trouble is not None:
+        tag, kind = trouble
+        skipped = tag == "skipped"  # of which JUnit knows no types
+        named = {} if skipped else {"type": _flat(kind)}
+        ET.SubElement(case, tag, named, message=_flat(message)).text = None if skipped else detail
     return case
 
 
-def _case(site: SiteReport, finding: FindingReport) -> ET.Element:
+def _verdict_case(site: SiteReport, verdict: VerdictReport) -> ET.Element:
+    message = f"{verdict.layer}: {verdict.cause}" if verdict.layer else verdict.cause
+    detail = "\n".join([*verdict.because, *verdict.missing])[:_OUTPUT_CHARACTERS]
+    tag = "failure" if verdict.mark in ("drift", "stop") else "error"
+    return _case(site, "verdict", None if verdict.mark == "ok" else (tag, verdict.id), message, detail)
+
+
+def _finding_case(site: SiteReport, finding: FindingReport) -> ET.Element:
     name = ".".join(part for part in (finding.role, finding.kind, finding.key) if part)
-    case = ET.Element("testcase", classname=_flat(site.name), name=_flat(name))
+    message = finding.why or finding.have or finding.title
+    case = _case(site, name, _TROUBLES.get(finding.status), message, _detail(finding))
     if finding.place is not None:
         case.set("file", _flat(finding.place.file))
         case.set("line", str(finding.place.line))
-    detail = _detail(finding)
-    message = _flat(finding.why or finding.have or finding.title)
-    if finding.status in _DRIFT:
-        ET.SubElement(case, "failure", type="drift", message=message).text = detail
-    elif finding.status is FindingStatus.STOPPED:
-        ET.SubElement(case, "failure", type="safe-stop", message=message).text = detail
-    elif finding.status is FindingStatus.UNKNOWN:
-        ET.SubElement(case, "error", type="unknown", message=message).text = detail
-    elif finding.status in _SKIPPED:
-        ET.SubElement(case, "skipped", message=message)
-    return case
-
-
-def _error_case(site: SiteReport, code: str, reason: str, cure: str) -> ET.Element:
-    case = ET.Element("testcase", classname=_flat(site.name), name=_flat(code))
-    ET.SubElement(case, "error", type=_flat(code), message=reason).text = cure
     return case
 
 

@@ -19,7 +19,6 @@ _EXHIBIT_CHARACTERS = 4096
 _SPECIAL = Pattern(r"([\\`*_{}\[\]()<>+|~!&$^=])")
 #: Between a sign and what it would link to: it keeps them apart and is not seen.
 _JOINER = "\u200d"
-_MARKS = {"ok": "ok", "changed": "changed", "drift": "DRIFT", "stop": "STOP", "unknown": "unknown"}
 _QUIET = {FindingStatus.OK, FindingStatus.NOT_APPLICABLE, FindingStatus.NOTE}
 
 
@@ -53,9 +52,7 @@ def _open_fence(text: str) -> str:
 def inline(text: str) -> str:
     """Give a text that stays text: no markup, no link, no mention, no reference to an issue."""
     flat = " ".join(text.split())
-    escaped = _SPECIAL.sub(r"\\\1", flat)
-    escaped = re.sub(r"([@#])(?=\w)", rf"\1{_JOINER}", escaped)
-    escaped = re.sub(r"(?i)(https?|ftp|mailto|www|xmpp)(?=[:.])", rf"\1{_JOINER}", escaped)
+    escaped = _unlinked(_SPECIAL.sub(r"\\\1", flat))
     # A list, heading, rule or reference only begins a line.
     return re.sub(r"^(\d+)([.)])(?=\s|$)", r"\1\\\2", re.sub(r"^([-#:>])", r"\\\1", escaped))
 
@@ -64,9 +61,12 @@ def _plain(text: str) -> str:
     """Give a text for the summary of a fold, where Markdown is not read but HTML is."""
     escaped = html.escape(" ".join(text.split()))
     # Entities are never markup, should a reader look for Markdown here after all.
-    escaped = re.sub(r"[\[\]()*_`|~!\\]", lambda sign: f"&#{ord(sign[0])};", escaped)
-    escaped = re.sub(r"([@#])(?=\w)", rf"\1{_JOINER}", escaped)
-    return re.sub(r"(?i)(https?|ftp|mailto|www|xmpp)(?=[:.])", rf"\1{_JOINER}", escaped)
+    return _unlinked(re.sub(r"[\[\]()*_`|~!\\]", lambda sign: f"&#{ord(sign[0])};", escaped))
+
+
+def _unlinked(text: str) -> str:
+    text = re.sub(r"([@#])(?=\w)", rf"\1{_JOINER}", text)
+    return re.sub(r"(?i)(https?|ftp|mailto|www|xmpp)(?=[:.])", rf"\1{_JOINER}", text)
 
 
 def fence(text: str, language: str = "") -> list[str]:
@@ -78,27 +78,25 @@ def fence(text: str, language: str = "") -> list[str]:
 
 def _site(report: RunReport, site: SiteReport) -> list[str]:
     lines = [f"### plexops {report.command}: {inline(site.name)}", ""]
-    if site.verdict is None:
+    verdict = site.verdict
+    if verdict is None:
         lines += [f"**{inline(site.outcome)}**", ""]
     else:
-        lead = f"{inline(site.verdict.layer)}: " if site.verdict.layer else ""
-        lines += [f"Verdict: {lead}**{inline(site.verdict.cause)}**", ""]
+        lead = f"{inline(verdict.layer)}: " if verdict.layer else ""
+        lines += [f"Verdict: {lead}**{inline(verdict.cause)}**", ""]
     lines += [_path(site), ""] if site.hops else []
     if site.safe_stop is not None:
         lines += [f"> **Safe stop.** {inline(site.safe_stop)}", ""]
-    if site.verdict is not None:
-        lines += _items("Because", site.verdict.because)
-        lines += _items("It may be", candidates(site.verdict)) + _items(
-            "Not known before it", site.verdict.before
-        )
-        lines += _items("Also seen", [f"{also.layer}: {also.says}" for also in site.verdict.also])
-        lines += (
-            _items("Not seen", site.verdict.missing)
-            + _items("Says nothing", site.verdict.ignored)
-            + _items("Plex's log tells", site.log)
-            + _items("Unless", site.verdict.overturned_by)
-        )
-        decided = basis(site.verdict)
+    if verdict is not None:
+        lines += _items("Because", verdict.because)
+        lines += _items("It may be", candidates(verdict))
+        lines += _items("Not known before it", verdict.before)
+        lines += _items("Also seen", [f"{also.layer}: {also.says}" for also in verdict.also])
+        lines += _items("Not seen", verdict.missing)
+        lines += _items("Says nothing", verdict.ignored)
+        lines += _items("Plex's log tells", site.log)
+        lines += _items("Unless", verdict.overturned_by)
+        decided = basis(verdict)
         lines += [f"See: {inline(decided)}", ""] if decided else []
     lines += _items("Profile", [site.taught] if site.taught else [])
     lines += _items("Plex Web shows", [site.plex_web] if site.plex_web else [])
@@ -107,14 +105,13 @@ def _site(report: RunReport, site: SiteReport) -> list[str]:
         lines += _change(change)
     lines += _items("Proof", [f"{proof.mark}: {proof.source}: {proof.text}" for proof in site.proofs])
     lines += _items("Errors", [f"{p.code}: {p.reason} {p.cure}" for p in site.errors])
-    lines += _items(
-        "Guards", [f"{g.id} {g.verdict}: {g.title} {g.reason}" for g in site.guards if g.verdict == "refuses"]
-    )
+    refusing = [guard for guard in site.guards if guard.verdict == "refuses"]
+    lines += _items("Guards", [f"{g.id} {g.verdict}: {g.title} {g.reason}" for g in refusing])
     for diff in site.before_after:
         lines += _diff(diff)
-    lines += (
-        _items("Asked", site.asked) + _items("Not asked", site.not_asked) + _items("Next", site.next_steps)
-    )
+    lines += _items("Asked", site.asked)
+    lines += _items("Not asked", site.not_asked)
+    lines += _items("Next", site.next_steps)
     for exhibit in site.exhibits:
         title = f"{exhibit.id} · {exhibit.device} · {shortened(exhibit.source)}"
         cut = exhibit.cut or len(exhibit.text) > _EXHIBIT_CHARACTERS
@@ -126,7 +123,7 @@ def _site(report: RunReport, site: SiteReport) -> list[str]:
 def _path(site: SiteReport) -> str:
     stops = []
     for hop in site.hops:
-        word = _MARKS.get(hop.mark, "") and (hop.word or _MARKS[hop.mark])
+        word = "" if hop.mark == "not-asked" else hop.word or hop.mark
         word = word.upper() if hop.mark in {"drift", "stop"} else word
         stops.append(f"{inline(hop.label)} **{inline(word)}**" if word else inline(hop.label))
     return " → ".join(stops)

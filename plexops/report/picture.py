@@ -41,36 +41,30 @@ ICONS: dict[str, tuple[str, ...]] = {
     "outside": ("M20 3a13 13 0 1 0 0 26a13 13 0 1 0 0-26", "M20 9v7l5 4"),
 }
 
+_CIRCLE = "M0-13a13 13 0 1 0 0 26a13 13 0 1 0 0-26z"
+_TICK = "M-5.5 0.5l4 4l7.5-8.5"
 #: What surrounds a mark, centred at 0,0 with radius 13: a circle, a triangle, an octagon, a broken ring.
 SHAPES: dict[Mark, str] = {
-    "ok": "M0-13a13 13 0 1 0 0 26a13 13 0 1 0 0-26z",
-    "changed": "M0-13a13 13 0 1 0 0 26a13 13 0 1 0 0-26z",
+    "ok": _CIRCLE,
+    "changed": _CIRCLE,
     "drift": "M0-14.5L15 11.5L-15 11.5z",
     "stop": "M-5.6-13.5h11.2l7.9 7.9v11.2l-7.9 7.9h-11.2l-7.9-7.9v-11.2z",
-    "unknown": "M0-13a13 13 0 1 0 0 26a13 13 0 1 0 0-26z",
-    "not-asked": "M0-13a13 13 0 1 0 0 26a13 13 0 1 0 0-26z",
+    "unknown": _CIRCLE,
+    "not-asked": _CIRCLE,
 }
 SIGNS: dict[Mark, str] = {
-    "ok": "M-5.5 0.5l4 4l7.5-8.5",
-    "changed": "M-5.5 0.5l4 4l7.5-8.5",
+    "ok": _TICK,
+    "changed": _TICK,
     "drift": "M0-4.5v8M0 7v0.6",
     "stop": "M-6 0h12",
     "unknown": "M-3.6-3.4a3.6 3.6 0 1 1 5.4 3.2c-1.3 0.8-1.8 1.4-1.8 2.6M0 6.6v0.4",
     "not-asked": "M-6 0h0.8M-0.4 0h0.8M5.2 0h0.8",
 }
-_WORDS: dict[Mark, str] = {
-    "ok": "ok",
-    "changed": "changed",
-    "drift": "drift",
-    "stop": "stop",
-    "unknown": "unknown",
-    "not-asked": "",
-}
 
 
 def word_of(hop: LayerMark) -> str:
-    """Give the word at a hop: its own, else that of its mark."""
-    return one_line(hop.word) or _WORDS[hop.mark]
+    """Give the word at a hop: its own, else that of its mark; what was not asked has none."""
+    return one_line(hop.word) or ("" if hop.mark == "not-asked" else hop.mark)
 
 
 class Wire(Struct, frozen=True):

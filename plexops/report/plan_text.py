@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from os.path import commonprefix
 
 from plexops.model.run import ChangeReport, GuardReport, SiteReport
-from plexops.report.terminal import Pen, Style, one_line, width_of, wrap
+from plexops.report.terminal import Pen, Style, apart, hanging, one_line, width_of
+from plexops.report.view import MARK_STYLES, OUTCOME_MARKS, PROOF_MARKS
 
-_OUTCOME_STYLES = {
-    "planned": Style.PLAIN,
-    "done": Style.OK,
-    "kept": Style.UNKNOWN,
-    "undone": Style.DRIFT,
-    "not-sent": Style.FAINT,
-    "failed": Style.STOP,
-    "undo-failed": Style.STOP,
-    "stays": Style.DRIFT,
-}
-_PROOF_STYLES = {"proven": Style.OK, "refuted": Style.STOP, "unknown": Style.UNKNOWN}
 #: In place of a long beginning that several requests share.
 _BEGINS, _LONG = "[…] ", 200
 _SYMBOL_STYLES = {"+": Style.OK, "~": Style.DRIFT, "-": Style.STOP}
@@ -28,14 +19,12 @@ def change_lines(site: SiteReport, pen: Pen, width: int) -> list[str]:
     """Give the numbered plan: every field and every request, then how it would be undone."""
     number = f"{len(site.changes)} change" + ("s" if len(site.changes) > 1 else "")
     digest = f" {site.plan_digest[:12]}" if site.plan_digest else ""
-    head = f"Plan{digest}"
-    lines = _hang(
-        pen.paint(head, Style.STRONG), head, 0, f"· {number}, in this order; nothing was sent", width
-    )
+    head = pen.paint(f"Plan{digest}", Style.STRONG) + " "
+    lines = hanging(head, f"· {number}, in this order; nothing was sent", width)
     begins = _shared_beginning(site.changes)
     for index, change in enumerate(site.changes, 1):
         detail = _detail(change, pen, width, begins)
-        lines += ["", *_head((f"{index:>3}  ", 5), change, 0, pen, width), *detail]
+        lines += ["", *_head(f"{index:>3}  ", change, 0, pen, width), *detail]
     if begins:
         lines += [
             "",
@@ -64,53 +53,46 @@ def outcome_lines(site: SiteReport, pen: Pen, width: int, *, verbose: bool) -> l
     lines: list[str] = []
     for change in site.changes:
         word = change.outcome.replace("-", " ")
-        lead = pen.paint(word, _OUTCOME_STYLES[change.outcome]) + " " * (column - width_of(word))
-        lines += _head((lead, column), change, roles, pen, width)
+        style = Style.PLAIN if word == "planned" else MARK_STYLES[OUTCOME_MARKS[change.outcome]]
+        lead = pen.paint(word, style) + " " * (column - width_of(word))
+        lines += _head(lead, change, roles, pen, width)
         if verbose:
             lines += _detail(change, pen, width, "")
     for proof in site.proofs:
         text = f"{one_line(proof.source)}: {one_line(proof.text)}"
-        lines += _hang(pen.paint(proof.mark, _PROOF_STYLES[proof.mark]), proof.mark, column, text, width)
+        mark = pen.paint(proof.mark, MARK_STYLES[PROOF_MARKS[proof.mark]])
+        lines += hanging(mark, text, width, column)
     return lines
 
 
 def guard_lines(guards: Sequence[GuardReport], pen: Pen, width: int, *, verbose: bool) -> list[str]:
     """Give how the guards judged: those that refuse always, the others as a count unless `verbose`."""
-    refusing = [guard for guard in guards if guard.verdict == "refuses"]
-    holding = sum(guard.verdict == "holds" for guard in guards)
-    aside = len(guards) - holding - len(refusing)
-    parts = [f"{holding} hold"] if holding else []
-    parts += [f"{len(refusing)} refuse"] if refusing else []
-    parts += [f"{aside} not applicable"] if aside else []
+    numbers: Counter[str] = Counter(guard.verdict for guard in guards)
+    words = {"holds": "hold", "refuses": "refuse", "not-applicable": "not applicable"}
+    parts = [f"{numbers[verdict]} {word}" for verdict, word in words.items() if verdict in numbers]
     lines = [f"guards: {' · '.join(parts)}"]
-    for guard in guards if verbose else refusing:
+    for guard in (guard for guard in guards if verbose or guard.verdict == "refuses"):
         style = {"holds": Style.OK, "refuses": Style.STOP}.get(guard.verdict, Style.FAINT)
         reason = f": {one_line(guard.reason)}" if guard.reason else ""
         word = {"not-applicable": "n/a"}.get(guard.verdict, guard.verdict)
-        label = f"  {word:<8} {one_line(guard.id):<3}"
-        lines += _hang(
-            pen.paint(label, style), label, width_of(label) + 1, f"{one_line(guard.title)}{reason}", width
-        )
+        label = pen.paint(f"  {word:<8} {one_line(guard.id):<3}", style)
+        lines += hanging(f"{label} ", f"{one_line(guard.title)}{reason}", width)
     return lines
 
 
-def _head(lead: tuple[str, int], change: ChangeReport, roles: int, pen: Pen, width: int) -> list[str]:
-    """One change in a line; `lead` comes with its width, `roles` is the width of the column of roles."""
-    painted, used = lead
+def _head(lead: str, change: ChangeReport, roles: int, pen: Pen, width: int) -> list[str]:
+    """One change in a line; `roles` is the width of the column of roles."""
+    indent = " " * width_of(lead)
     role = one_line(change.role)
     role += " " * max(0, roles - width_of(role))
-    title = one_line(change.title)
-    what = f"{role}  {pen.paint(change.symbol, _SYMBOL_STYLES[change.symbol])} {title}"
-    plain = used + width_of(f"{role}  {change.symbol} {title}")
-    place = str(change.place) if change.place is not None else ""
-    lines = [f"{painted}{what}"]
-    if place and plain + 2 + width_of(place) <= width:
-        lines[0] += " " * (width - plain - width_of(place)) + pen.paint(place, Style.FAINT)
+    symbol = pen.paint(change.symbol, _SYMBOL_STYLES[change.symbol])
+    lines = [f"{lead}{role}  {symbol} {one_line(change.title)}"]
+    place = pen.paint(str(change.place) if change.place is not None else "", Style.FAINT)
+    if place and width_of(lines[0]) + 2 + width_of(place) <= width:
+        lines[0] = apart(lines[0], place, width)
     elif place:
-        lines.append(" " * used + pen.paint(place, Style.FAINT))
-    if change.detail:
-        lines += [" " * used + line for line in wrap(one_line(change.detail), max(20, width - used))]
-    return lines
+        lines.append(indent + place)
+    return [*lines, *(hanging(indent, change.detail, width) if change.detail else [])]
 
 
 def _detail(change: ChangeReport, pen: Pen, width: int, begins: str) -> list[str]:
@@ -120,9 +102,9 @@ def _detail(change: ChangeReport, pen: Pen, width: int, begins: str) -> list[str
         for command in commands:
             lines += _request(label, command.replace(begins, _BEGINS) if begins else command, pen)
     if change.window:
-        lines += _hang(pen.paint("     window", Style.FAINT), "     window", 15, change.window, width)
+        lines += hanging(pen.paint("     window", Style.FAINT), change.window, width, 15)
     if change.exposure is not None:
-        lines += _hang(pen.paint("     exposure", Style.DRIFT), "     exposure", 15, change.exposure, width)
+        lines += hanging(pen.paint("     exposure", Style.DRIFT), change.exposure, width, 15)
     return lines
 
 
@@ -134,7 +116,7 @@ def _fields(change: ChangeReport, width: int) -> list[str]:
     for field in change.fields:
         name, before, after = one_line(field.name), one_line(field.before), one_line(field.after)
         text = after if change.symbol == "+" and not before else f"{before or '–'} → {after or '–'}"
-        lines += _hang(f"     {name}", f"     {name}", 5 + column, text, width)
+        lines += hanging(f"     {name} ", text, width, 5 + column)
     return lines
 
 
@@ -143,9 +125,3 @@ def _request(label: str, text: str, pen: Pen) -> list[str]:
     first, *rest = text.split("\n")
     lead = pen.paint(f"     {label}", Style.FAINT) + " " * (10 - len(label))
     return [lead + first, *(" " * 15 + line for line in rest)]
-
-
-def _hang(painted: str, plain: str, column: int, text: str, width: int) -> list[str]:
-    column = max(column, width_of(plain) + 1)
-    head, *rest = wrap(one_line(text), max(20, width - column))
-    return [painted + " " * (column - width_of(plain)) + head, *(" " * column + line for line in rest)]

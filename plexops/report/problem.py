@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from plexops.model.errors import Problem
-from plexops.report.terminal import Pen, Style, one_line, safe_term, width_of, wrap
+from plexops.report.terminal import Pen, Style, hanging, one_line, safe_term, width_of
 from plexops.report.view import View
 
 
@@ -15,7 +15,7 @@ def render_problem(problem: Problem, source_line: str | None = None, view: View 
     view = view or View()
     pen = Pen(view.colour, view.unicode)
     title = f"{pen.paint(f'error[{_clean(problem.code)}]', Style.STOP)}: "
-    lines = _hang(title, width_of(f"error[{problem.code}]: "), _clean(problem.reason), view.width)
+    lines = hanging(title, _clean(problem.reason), view.width)
     if problem.place is not None:
         lines.append(f"  --> {_clean(str(problem.place))}")
         lines += _excerpt(problem, source_line, pen)
@@ -25,7 +25,7 @@ def render_problem(problem: Problem, source_line: str | None = None, view: View 
     if problem.path:
         lines.append(f"   = path: {_clean(problem.path)}")
     if problem.cure:
-        lines += _hang("   = cure: ", 11, _clean(problem.cure), view.width)
+        lines += hanging("   = cure: ", _clean(problem.cure), view.width)
     lines.append(f"   = more: plexops explain {_clean(problem.code)}")
     return pen.finish("\n".join(lines))
 
@@ -50,11 +50,6 @@ def _marked(rest: str) -> str:
     for sign in (" #", ", ", "}", "]"):
         rest = rest.split(sign, 1)[0]
     return rest.rstrip()
-
-
-def _hang(first: str, indent: int, text: str, width: int) -> list[str]:
-    head, *rest = wrap(text, max(20, width - indent))
-    return [first + head, *(" " * indent + line for line in rest)]
 
 
 def _clean(text: str) -> str:

@@ -10,11 +10,12 @@ from plexops.model.entries import UpnpMapping
 from plexops.model.exchange import Json
 from plexops.model.quick import QuickReport, SeenGateway, SeenPlex
 from plexops.model.snapshot import canonical
-from plexops.report.terminal import Pen, Style, labelled, width_of, wrap
+from plexops.report.terminal import Pen, Style, labelled, titled
 from plexops.report.view import View
 from plexops.structs import to_plain
 
 SCHEMA = "plexops/quick/1"
+_NAME = "plexops diagnose --quick"
 _INDENT = 10
 #: So many mappings are shown; the document for machines has all of them.
 _SHOWN = 12
@@ -24,28 +25,19 @@ def render_quick(report: QuickReport, view: View) -> str:
     """Give the report as text that ends with a newline."""
     pen = Pen(view.colour, view.unicode)
     width = max(40, view.width)
-    lines = _title(report, pen, width)
+    seconds = f"{report.seconds:.1f} s"
+    lines = titled(pen, _NAME, f"from this computer · read-only · {seconds}", width, Style.PLAIN)
     for label, text in _seen(report):
         lines += labelled(pen, label, Style.FAINT, [text], width, _INDENT)
-    lines.append("")
-    lines += labelled(pen, "not seen", Style.UNKNOWN, report.unseen, width, _INDENT)
+    lines += ["", *labelled(pen, "not seen", Style.UNKNOWN, report.unseen, width, _INDENT), ""]
     verdict = report.verdict
-    lines.append("")
-    style = Style.STOP if verdict.decided else Style.UNKNOWN
+    style = Style.STOP if verdict.decided else Style.STRONG
     head = f"{'the ' + verdict.layer + ': ' if verdict.decided else ''}{verdict.cause}"
-    lines += labelled(pen, "Verdict", Style.STRONG if not verdict.decided else style, [head], width, _INDENT)
+    lines += labelled(pen, "Verdict", style, [head], width, _INDENT)
     for label, texts in (("because", verdict.because), ("next", verdict.do)):
         lines += labelled(pen, label, Style.FAINT, texts, width, _INDENT)
     lines.append(" " * _INDENT + f"exit {int(report.exit_status)}")
     return pen.finish("\n".join(line.rstrip() for line in lines) + "\n")
-
-
-def _title(report: QuickReport, pen: Pen, width: int) -> list[str]:
-    name = "plexops diagnose --quick"
-    right = f"from this computer · read-only · {report.seconds:.1f} s"
-    gap = width - width_of(name) - width_of(right)
-    head = pen.paint(name, Style.STRONG)
-    return [head + " " * gap + right] if gap >= 2 else [head, *wrap(right, width)]
 
 
 def _seen(report: QuickReport) -> list[tuple[str, str]]:
@@ -57,10 +49,10 @@ def _seen(report: QuickReport) -> list[tuple[str, str]]:
     router = report.router
     if router is not None and router.wan is not None:
         rows.append(("WAN", f"{router.wan}, as the gateway says by {router.wan_by}"))
+    mappings = router.mappings or () if router is not None else ()
     rows += [("public", f"{echo.address}, as {echo.source} sees it") for echo in report.echoes]
     rows += [("asked", told) for told in report.asked]
-    for mapping in (router.mappings or ())[:_SHOWN] if router is not None else ():
-        rows.append(("mapping", _mapping(mapping)))
+    rows += [("mapping", _mapping(mapping)) for mapping in mappings[:_SHOWN]]
     rows += [("other box", f"{box.address}{_described(box)}") for box in report.gateways if box is not router]
     rows += [("Plex", _plex(server)) for server in report.plex]
     return rows
@@ -78,13 +70,8 @@ def _mapping(mapping: UpnpMapping) -> str:
 
 def _plex(server: SeenPlex) -> str:
     claimed = {True: "claimed", False: "not claimed", None: ""}[server.claimed]
-    parts = [
-        f"{server.address}:{server.port}",
-        server.name,
-        server.version,
-        claimed,
-        "on this computer" if server.local else "",
-    ]
+    here = "on this computer" if server.local else ""
+    parts = (f"{server.address}:{server.port}", server.name, server.version, claimed, here)
     return ", ".join(part for part in parts if part)
 
 
@@ -102,9 +89,9 @@ def quick_json(report: QuickReport) -> str:
         "unseen": report.unseen,
         "verdict": canonical(report.verdict),
         "seconds": report.seconds,
-        "exit_status": int(report.exit_status),
+        "exit_status": report.exit_status,
     }
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n"
 
 
 def _gateway_json(box: SeenGateway) -> dict[str, Json]:

@@ -3,39 +3,26 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from itertools import takewhile
+from itertools import accumulate, takewhile
 
 from msgspec import Struct
 
+from plexops.pattern import Pattern
+
+#: How `Pen` paints: it takes no column.
+_PAINT = Pattern("\x1b\\[[0-9]*m")
 #: Marks that stack on one letter: languages use two or three, vandals hundreds.
 _MARKS = frozenset({"Mn", "Me"})
 _MARKS_PER_LETTER = 4
 #: Controls, format characters (direction, zero width), lone surrogates, line and paragraph separators.
 _ACTING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
-_ASCII = str.maketrans(
-    {
-        "─": "-",
-        "│": "|",
-        "→": "->",
-        "·": ".",
-        "•": "*",
-        "–": "-",
-        "—": "-",
-        "…": "...",
-        "×": "x",
-        "≥": ">=",
-        "≤": "<=",
-        "“": '"',
-        "”": '"',
-        "„": '"',
-        "’": "'",
-        "‘": "'",
-        "\u00a0": " ",
-    }
-)
+_ASCII: Mapping[int, int | str] = {
+    **str.maketrans("─│·•–—×“”„’‘\u00a0", '-|.*--x"""\'\' '),
+    **{ord(sign): written for sign, written in (("→", "->"), ("…", "..."), ("≥", ">="), ("≤", "<="))},
+}
 
 
 class Style(StrEnum):
@@ -88,7 +75,9 @@ def one_line(text: str) -> str:
 
 
 def width_of(text: str) -> int:
-    """Give how many columns a text takes: East Asian wide letters take two, combining marks none."""
+    """Give how many columns a text takes: East Asian wide letters take two, combining marks and paint none."""
+    if "\x1b" in text:
+        text = _PAINT.sub("", text)
     if text.isascii():
         return len(text)
     columns = 0
@@ -121,14 +110,8 @@ def wrap(text: str, width: int) -> list[str]:
 
 
 def _fitting(text: str, width: int) -> str:
-    used = 0
-
-    def fits(char: str) -> bool:
-        nonlocal used
-        used += width_of(char)
-        return used <= width
-
-    return "".join(takewhile(fits, text)) or text[0]
+    used = accumulate(map(width_of, text))
+    return text[: sum(1 for _ in takewhile(lambda columns: columns <= width, used))] or text[0]
 
 
 class Pen(Struct, frozen=True):
@@ -148,14 +131,33 @@ class Pen(Struct, frozen=True):
         return text.translate(_ASCII).encode("ascii", "backslashreplace").decode()
 
 
+def hanging(lead: str, text: str, width: int, column: int = 0) -> list[str]:
+    """Give a text behind its lead; its lines begin at a column, or where the lead ends."""
+    column = max(column, width_of(lead))
+    head, *rest = wrap(one_line(text), max(20, width - column))
+    return [lead + " " * (column - width_of(lead)) + head, *(" " * column + line for line in rest)]
+
+
+def apart(left: str, right: str, width: int) -> str:
+    """Put a text at each end of a line, two columns apart at least."""
+    return left + " " * max(2, width - width_of(left + right)) + right
+
+
+def titled(pen: Pen, name: str, right: str, width: int, style: Style) -> list[str]:
+    """Give what begins a report: which command, and at the other end of the line, or below, what it was about."""
+    head = pen.paint(name, Style.STRONG)
+    if width_of(name) + 2 + width_of(right) <= width:
+        return [apart(head, pen.paint(right, style), width)]
+    return [head, *(pen.paint(line, style) for line in wrap(right, width))]
+
+
 def labelled(pen: Pen, label: str, style: Style, texts: Sequence[str], width: int, column: int) -> list[str]:
     """Give texts beside their label, from a column on; of several, a dash shows where each begins."""
     column = max(column, width_of(label) + 1)
     dash = "- " if len(texts) > 1 else ""
     lines: list[str] = []
     for number, text in enumerate(texts):
-        first, *rest = wrap(safe_term(one_line(text)), max(20, width - column - len(dash)))
-        name = label if number == 0 else ""
-        lines.append(pen.paint(name, style) + " " * (column - width_of(name)) + dash + first)
-        lines += [" " * (column + len(dash)) + line for line in rest]
+        name = "" if number else label
+        lead = pen.paint(name, style) + " " * (column - width_of(name)) + dash
+        lines += hanging(lead, safe_term(one_line(text)), width)
     return lines

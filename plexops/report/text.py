@@ -15,27 +15,33 @@ from plexops.model.run import (
     VerdictReport,
 )
 from plexops.pattern import Pattern
-from plexops.report.terminal import Pen, Style, labelled, one_line, safe_term, width_of, wrap
-from plexops.report.view import FEW, View, basis, candidates, counts, shortened, visible, ways, word_of
+from plexops.report.terminal import (
+    Pen,
+    Style,
+    apart,
+    hanging,
+    labelled,
+    one_line,
+    safe_term,
+    titled,
+    width_of,
+    wrap,
+)
+from plexops.report.view import (
+    FEW,
+    MARK_STYLES,
+    View,
+    basis,
+    candidates,
+    counts,
+    mark_of,
+    shortened,
+    style_of_exit,
+    visible,
+    ways,
+    word_of,
+)
 
-STATUS_STYLES: dict[FindingStatus, Style] = {
-    FindingStatus.OK: Style.OK,
-    FindingStatus.DRIFT: Style.DRIFT,
-    FindingStatus.CONFLICT: Style.DRIFT,
-    FindingStatus.STOPPED: Style.STOP,
-    FindingStatus.UNKNOWN: Style.UNKNOWN,
-    FindingStatus.UNSUPPORTED: Style.UNKNOWN,
-    FindingStatus.NOT_APPLICABLE: Style.FAINT,
-    FindingStatus.NOTE: Style.NOTE,
-}
-MARK_STYLES = {
-    "ok": Style.OK,
-    "changed": Style.OK,
-    "drift": Style.DRIFT,
-    "stop": Style.STOP,
-    "unknown": Style.UNKNOWN,
-    "not-asked": Style.FAINT,
-}
 _LOOKS = {"audit", "diagnose"}
 _NOT_SENDING = {*_LOOKS, *DRY_RUNS}
 #: Below this a right-aligned place leaves no room for what was found.
@@ -83,18 +89,16 @@ def _site(report: RunReport, site: SiteReport, pen: Pen, width: int, view: View)
     if site.changes:
         from plexops.report.plan_text import change_lines, outcome_lines
 
-        planned = report.command in DRY_RUNS
         lines.append("")
-        lines += (
-            change_lines(site, pen, width)
-            if planned
-            else outcome_lines(site, pen, width, verbose=view.verbose)
-        )
+        if report.command in DRY_RUNS:
+            lines += change_lines(site, pen, width)
+        else:
+            lines += outcome_lines(site, pen, width, verbose=view.verbose)
     if view.verbose and site.ways:
         lines += ["", *_ways(site, pen, width)]
     if site.log and (view.verbose or not any(hop.mark == "ok" for hop in site.hops)):
         lines += ["", pen.paint("what Plex's log tells", Style.STRONG)]
-        lines += [f"  {part}" for line in site.log for part in wrap(one_line(line), width - 2)]
+        lines += [part for line in site.log for part in hanging("  ", line, width)]
     findings = _shown(report, site, verbose=view.verbose)
     if findings:
         lines += ["", *_findings(findings, pen, width)]
@@ -108,16 +112,11 @@ def _site(report: RunReport, site: SiteReport, pen: Pen, width: int, view: View)
         lines += ["", *render_problem(problem, None, view).split("\n")]
     if site.safe_stop is not None:
         lines += ["", *labelled(pen, "Safe stop.", Style.STOP, [site.safe_stop], width, _LABELS)]
-    shown = (site.plex_web,) if site.plex_web and site.verdict is None else ()
-    taught = (site.taught,) if site.taught else ()
-    for label, texts in (
-        ("profile", taught),
-        ("Plex Web", shown),
-        ("asked", site.asked),
-        ("not asked", site.not_asked),
-    ):
-        for told in texts:
-            lines += labelled(pen, label, Style.FAINT, [told], width, _LABELS)
+    shown = site.plex_web if site.verdict is None else ""
+    told = [(label, text) for label, text in (("profile", site.taught), ("Plex Web", shown)) if text]
+    told += [("asked", text) for text in site.asked] + [("not asked", text) for text in site.not_asked]
+    for label, text in told:
+        lines += labelled(pen, label, Style.FAINT, [text], width, _LABELS)
     return lines
 
 
@@ -125,51 +124,44 @@ def _title(report: RunReport, site: SiteReport, pen: Pen, width: int) -> list[st
     touch = "read-only" if report.command in _NOT_SENDING else report.started[:16].replace("T", " ") + " UTC"
     name = f"plexops {DRY_RUNS.get(report.command, report.command)}"
     right = f"{one_line(site.name)} · {touch} · {report.seconds:.1f} s"
-    gap = width - width_of(name) - width_of(right)
-    if gap < 2:
-        return [pen.paint(name, Style.STRONG), *(pen.paint(line, Style.FAINT) for line in wrap(right, width))]
-    return [f"{pen.paint(name, Style.STRONG)}{' ' * gap}{pen.paint(right, Style.FAINT)}"]
+    return titled(pen, name, right, width, Style.FAINT)
 
 
 def _path(site: SiteReport, pen: Pen, width: int) -> list[str]:
     """The way from the Internet to Plex on one line, or on several where the terminal is narrow."""
-    meant = f"meant: {one_line(site.access)}"
-    lines: list[tuple[str, int]] = []
+    meant = pen.paint(f"meant: {one_line(site.access)}", Style.FAINT)
+    lines: list[str] = []
     for hop in site.hops:
-        plain, painted = _hop(hop, pen)
-        if lines and lines[-1][1] + 4 + width_of(plain) <= width:
-            text, used = lines.pop()
-            lines.append((f"{text} ── {painted}", used + 4 + width_of(plain)))
+        shown = _hop(hop, pen)
+        if lines and width_of(lines[-1]) + 4 + width_of(shown) <= width:
+            lines[-1] += f" ── {shown}"
         else:
-            lines.append((("── " if lines else "") + painted, width_of(plain) + (3 if lines else 0)))
-    if lines and lines[-1][1] + 2 + width_of(meant) <= width:
-        text, used = lines.pop()
-        lines.append(
-            (f"{text}{' ' * (width - used - width_of(meant))}{pen.paint(meant, Style.FAINT)}", width)
-        )
-    return [text for text, _ in lines]
+            lines.append(f"── {shown}" if lines else shown)
+    if lines and width_of(lines[-1]) + 2 + width_of(meant) <= width:
+        lines[-1] = apart(lines[-1], meant, width)
+    return lines
 
 
-def _hop(hop: LayerMark, pen: Pen) -> tuple[str, str]:
+def _hop(hop: LayerMark, pen: Pen) -> str:
     label, word = one_line(hop.label), one_line(hop.word)
     if not word:
-        return label, label
+        return label
     word = word.upper() if hop.mark in {"drift", "stop"} else word
-    return f"{label} {word}", f"{label} {pen.paint(word, MARK_STYLES[hop.mark])}"
+    return f"{label} {pen.paint(word, MARK_STYLES[hop.mark])}"
 
 
 def _verdict(verdict: VerdictReport, site: SiteReport, pen: Pen, width: int) -> list[str]:
     lead = f"{one_line(verdict.layer)}: " if verdict.layer else ""
     head = f"{pen.paint('Verdict', MARK_STYLES[verdict.mark])}  {lead}"
     indent = 9
-    first, *rest = wrap(one_line(verdict.cause), max(20, width - width_of(f"Verdict  {lead}")))
+    first, *rest = wrap(one_line(verdict.cause), max(20, width - width_of(head)))
     lines = [head + first, *(" " * indent + line for line in rest)]
     also = [f"{one_line(seen.layer)}: {one_line(seen.says)}" for seen in verdict.also]
     groups = (
         ("because", verdict.because),
-        ("Plex Web", [one_line(site.plex_web)] if site.plex_web else []),
-        ("may be", [one_line(text) for text in candidates(verdict)]),
-        ("before it", [one_line(", ".join(verdict.before))] if verdict.before else []),
+        ("Plex Web", [site.plex_web] if site.plex_web else []),
+        ("may be", candidates(verdict)),
+        ("before it", [", ".join(verdict.before)] if verdict.before else []),
         ("do", site.next_steps),
         ("unless", verdict.overturned_by),
         ("also", also),
@@ -187,8 +179,7 @@ def _ways(site: SiteReport, pen: Pen, width: int) -> list[str]:
     for name, stops in ways(site):
         lines.append(pen.paint(one_line(name), Style.STRONG))
         for stop in stops:
-            text = f"{one_line(stop.label)}: {stop.state}. {one_line(stop.says)}"
-            lines += [f"  {part}" for part in wrap(text, width - 2)]
+            lines += hanging("  ", f"{one_line(stop.label)}: {stop.state}. {one_line(stop.says)}", width)
     return lines
 
 
@@ -197,17 +188,14 @@ def _deciding(
 ) -> list[str]:
     """Show what the verdict rests on: what was asked, of whom, and, where more is wanted, what was said."""
     indent = 9
-    lines: list[str] = []
     decided = basis(verdict, exhibits=False)
-    if decided:
-        lines += labelled(pen, "see", Style.FAINT, [decided], width, indent)
+    lines = labelled(pen, "see", Style.FAINT, [decided] if decided else [], width, indent)
     named = [name.strip("“”") for text in verdict.because for name in _NAMED.findall(text)]
     for exhibit in (one for one in exhibits if one.id in verdict.exhibits):
         asked = shortened(f"{exhibit.id}  {exhibit.device}: {one_line(exhibit.source)}", width - indent)
         lines += labelled(pen, "" if lines else "see", Style.FAINT, [asked], width, indent)
-        if verbose:
-            said = _said(exhibit, named, width - indent - 4)
-            lines += [" " * (indent + 4) + line for line in said]
+        said = _said(exhibit, named, width - indent - 4) if verbose else []
+        lines += [" " * (indent + 4) + line for line in said]
     return lines
 
 
@@ -233,25 +221,21 @@ def _shown(report: RunReport, site: SiteReport, *, verbose: bool) -> list[Findin
     """What is in order folds into the count; a drift that a planned change cures is told by that change."""
     planned = {(change.role, change.kind, change.key) for change in site.changes}
     quiet = {FindingStatus.OK, FindingStatus.NOT_APPLICABLE}
-    shown = []
-    for finding in site.findings:
-        cured = finding.status is FindingStatus.DRIFT and (finding.role, finding.kind, finding.key) in planned
-        if verbose or (finding.status not in quiet and not (cured and report.command in DRY_RUNS)):
-            shown.append(finding)
-    return shown
+
+    def cured(finding: FindingReport) -> bool:
+        drift = finding.status is FindingStatus.DRIFT and report.command in DRY_RUNS
+        return drift and (finding.role, finding.kind, finding.key) in planned
+
+    return [f for f in site.findings if verbose or not (f.status in quiet or cured(f))]
 
 
 def _findings(findings: Sequence[FindingReport], pen: Pen, width: int) -> list[str]:
     first = max(width_of(word_of(finding.status)) for finding in findings) + 2
     second = min(max(width_of(one_line(finding.role)) for finding in findings), 16) + 2
-    lines: list[str] = []
-    for finding in findings:
-        lines += _finding(finding, (first, second), pen, width)
-    return lines
+    return [line for finding in findings for line in _finding(finding, first, second, pen, width)]
 
 
-def _finding(finding: FindingReport, columns: tuple[int, int], pen: Pen, width: int) -> list[str]:
-    first, second = columns
+def _finding(finding: FindingReport, first: int, second: int, pen: Pen, width: int) -> list[str]:
     indent = first + second
     place = str(finding.place) if finding.place is not None else ""
     beside = bool(place) and width >= _WIDE
@@ -259,19 +243,20 @@ def _finding(finding: FindingReport, columns: tuple[int, int], pen: Pen, width: 
     body = _body(finding, max(20, whole - width_of(place) - 2) if beside else whole, whole)
     word = word_of(finding.status)
     role = one_line(finding.role)
-    head = pen.paint(word, STATUS_STYLES[finding.status]) + " " * (first - width_of(word))
+    note = finding.status is FindingStatus.NOTE
+    style = Style.NOTE if note else MARK_STYLES[mark_of(finding.status)]
+    head = pen.paint(word, style) + " " * (first - width_of(word))
     head += role + " " * max(1, second - width_of(role))
-    lines = [head + body[0]]
+    lines = [head + body[0], *(" " * indent + line for line in body[1:])]
+    shown = pen.paint(place, Style.FAINT)
     if beside:
-        used = indent + width_of(body[0])
-        lines[0] += " " * max(2, width - used - width_of(place)) + pen.paint(place, Style.FAINT)
-    lines += [" " * indent + line for line in body[1:]]
-    if place and not beside:
-        lines.append(" " * indent + pen.paint(place, Style.FAINT))
+        lines[0] = apart(lines[0], shown, width)
+    elif place:
+        lines.append(" " * indent + shown)
     for number, step in enumerate(finding.steps, 1):
-        lines += _hanging(" " * indent + f"{number}  ", step, width)
+        lines += hanging(" " * indent + f"{number}  ", step, width)
     if finding.adoptable is not None:
-        lines += _hanging(
+        lines += hanging(
             " " * indent, f"adopt it: plexops apply --adopt {one_line(finding.adoptable)}", width
         )
     return lines
@@ -291,38 +276,23 @@ def _body(finding: FindingReport, room: int, whole: int) -> list[str]:
     want = one_line(finding.want)
     have = one_line(finding.have) or "unknown"
     together = f"want {want}   have {have}"
-    reason = _hanging("why  ", why, whole) if why else []
+    reason = hanging("why  ", why, whole) if why else []
     if finding.status is FindingStatus.STOPPED and not finding.have:
-        return [*_hanging("want ", want, room), *reason]
+        return [*hanging("want ", want, room), *reason]
     if width_of(together) <= room:
         return [together, *reason]
-    return [*_hanging("want ", want, room), *_hanging("have ", have, whole), *reason]
-
-
-def _hanging(lead: str, text: str, width: int) -> list[str]:
-    head, *rest = wrap(one_line(text), max(20, width - width_of(lead)))
-    return [lead + head, *(" " * width_of(lead) + line for line in rest)]
+    return [*hanging("want ", want, room), *hanging("have ", have, whole), *reason]
 
 
 def _last(report: RunReport, pen: Pen, width: int, view: View) -> list[str]:
     """The closing lines: counts, what to do next, where the evidence is, and the exit status, always the last word."""
     told = (site for site in report.sites if site.verdict is None)  # a verdict says itself what to do
     steps = list(dict.fromkeys(one_line(step) for site in told for step in site.next_steps))
-    lines = []
-    if view.evidence:
-        lines.append(f"evidence: {one_line(view.evidence)}")
+    lines = [f"evidence: {one_line(view.evidence)}"] if view.evidence else []
     total = "" if report.command == "diagnose" else counts(report.sites)
-    end = f"exit {report.exit_status}"
+    end = pen.paint(f"exit {report.exit_status}", style_of_exit(report.exit_status))
     steps = [f"next: {step}" if step.startswith("plexops ") else f"do: {step}" for step in steps]
-    next_step = steps[0] if len(steps) == 1 else ""
-    middle = f"       {next_step}" if next_step else ""
+    middle = f"       {steps[0]}" if len(steps) == 1 else ""
     if width_of(total + middle) + 2 + width_of(end) <= width:
-        gap = " " * (width - width_of(total + middle) - width_of(end))
-        return [*lines, f"{total}{middle}{gap}{pen.paint(end, _end_style(report))}"]
-    lines += steps
-    gap = " " * max(2, width - width_of(total) - width_of(end))
-    return [*lines, f"{total}{gap}{pen.paint(end, _end_style(report))}"]
-
-
-def _end_style(report: RunReport) -> Style:
-    return {0: Style.OK, 1: Style.DRIFT, 4: Style.UNKNOWN}.get(report.exit_status, Style.STOP)
+        return [*lines, apart(total + middle, end, width)]
+    return [*lines, *steps, apart(total, end, width)]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
 from plexops.model.finding import FindingStatus
-from plexops.model.run import RunReport, SiteReport, VerdictReport, WayStop, map_texts
-from plexops.report.terminal import safe_term
+from plexops.model.run import Mark, RunReport, SiteReport, VerdictReport, WayStop, map_texts
+from plexops.report.terminal import Style, safe_term
 from plexops.structs import replace
 
 
@@ -27,28 +27,59 @@ FEW = 3
 _TITLE_CHARACTERS = 120
 #: The state of stops that the inventory gives no access to.
 _NOT_ASKED = "not asked"
-#: The order of statuses in counts, and the words of a report. `stop` is how the runbook says it.
-STATUS_WORDS: tuple[tuple[FindingStatus, str], ...] = (
-    (FindingStatus.OK, "ok"),
-    (FindingStatus.DRIFT, "drift"),
-    (FindingStatus.CONFLICT, "conflict"),
-    (FindingStatus.STOPPED, "stop"),
-    (FindingStatus.UNKNOWN, "unknown"),
-    (FindingStatus.UNSUPPORTED, "unsupported"),
-    (FindingStatus.NOT_APPLICABLE, "n/a"),
-    (FindingStatus.NOTE, "note"),
-)
+#: The statuses in the order of counts, with the word of a report and the mark that says the same by shape and colour.
+#: `stop` is how the runbook says it.
+STATUSES: Mapping[FindingStatus, tuple[str, Mark]] = {
+    FindingStatus.OK: ("ok", "ok"),
+    FindingStatus.DRIFT: ("drift", "drift"),
+    FindingStatus.CONFLICT: ("conflict", "drift"),
+    FindingStatus.STOPPED: ("stop", "stop"),
+    FindingStatus.UNKNOWN: ("unknown", "unknown"),
+    FindingStatus.UNSUPPORTED: ("unsupported", "unknown"),
+    FindingStatus.NOT_APPLICABLE: ("n/a", "not-asked"),
+    FindingStatus.NOTE: ("note", "not-asked"),
+}
+#: The same marks for what became of a change, and for a proof.
+OUTCOME_MARKS: Mapping[str, Mark] = {
+    "planned": "not-asked",
+    "done": "ok",
+    "kept": "unknown",
+    "undone": "drift",
+    "not-sent": "not-asked",
+    "failed": "stop",
+    "undo-failed": "stop",
+    "stays": "drift",
+}
+PROOF_MARKS: Mapping[str, Mark] = {"proven": "ok", "refuted": "stop", "unknown": "unknown"}
+MARK_STYLES: Mapping[Mark, Style] = {
+    "ok": Style.OK,
+    "changed": Style.OK,
+    "drift": Style.DRIFT,
+    "stop": Style.STOP,
+    "unknown": Style.UNKNOWN,
+    "not-asked": Style.FAINT,
+}
+
+
+def style_of_exit(status: int) -> Style:
+    """Give the style for how a run ended."""
+    return {0: Style.OK, 1: Style.DRIFT, 4: Style.UNKNOWN}.get(status, Style.STOP)
 
 
 def word_of(status: FindingStatus) -> str:
     """Give the word that reports show for a status."""
-    return dict(STATUS_WORDS)[status]
+    return STATUSES[status][0]
+
+
+def mark_of(status: FindingStatus) -> Mark:
+    """Give the mark of a status."""
+    return STATUSES[status][1]
 
 
 def counts(sites: Sequence[SiteReport]) -> str:
     """Give how many findings there are of each status, as `2 ok · 2 drift · 1 note`; empty statuses are left out."""
     findings = [finding for site in sites for finding in site.findings]
-    numbers = ((sum(f.status is status for f in findings), word) for status, word in STATUS_WORDS)
+    numbers = ((sum(f.status is status for f in findings), word) for status, (word, _) in STATUSES.items())
     return " · ".join(f"{number} {word}" for number, word in numbers if number) or "nothing was judged"
 
 

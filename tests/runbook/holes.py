@@ -102,7 +102,7 @@ def replayed(done: Diagnosed) -> Replayed:
     files = Files(done.directory / "inventory.yaml", (done.directory / "playbooks",), for_diagnosis=True)
     store = Store.open(done.directory / "replayed")
     recording = done.directory / RECORDING
-    (home,) = open_homes(files, store, replay=recording)
+    (home,) = open_homes(files, store, {"replay": recording})
     asked: set[str] = set()
     port = home.tasks.external_port
     full = _judged(home, recording, port, frozenset(), asked)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from plexops.cli.options import NO_CLUSTER, given_words, with_files, with_run, with_task_list
+from plexops.cli.options import DRY_RUN, LIST_TASKS, NO_CLUSTER, PATH, given_words, with_files, with_run
 
 if TYPE_CHECKING:
     from plexops.cli.progress import Progress
@@ -25,10 +24,10 @@ SHORTEST_DIGEST = 12
 @with_files
 @with_run
 @NO_CLUSTER
-@with_task_list
-@click.option("--dry-run", "--check", "dry_run", is_flag=True, help="Show every request; send nothing.")
+@LIST_TASKS
+@DRY_RUN
 @click.option("--exit-code", is_flag=True, help="With --dry-run: status 1 when there are changes.")
-@click.option("--out", type=click.Path(path_type=Path), help="With --dry-run: save the plan to this file.")
+@click.option("--out", type=PATH, help="With --dry-run: save the plan to this file.")
 @click.option(
     "--approve",
     multiple=True,
@@ -67,14 +66,7 @@ def command(**options: Any) -> int:
     if options["out"] is not None:
         require_writable(options["out"])
     store, files = open_store(), files_from(options)
-    homes = open_homes(
-        files,
-        store,
-        ask_pass=options["ask_pass"],
-        ask_become_pass=options["ask_become_pass"],
-        sends="" if options["dry_run"] else "apply",
-        allowed_profiles=options["allow_profile"],
-    )
+    homes = open_homes(files, store, options, sends="" if options["dry_run"] else "apply")
     if len(homes) > 1 and not options["dry_run"] and not options["approve"]:
         raise click.UsageError("several sites: name one with --limit, or give --approve DIGEST.")
     progress = Progress()
@@ -95,8 +87,7 @@ def command(**options: Any) -> int:
         return look(homes, order, formats, options["verbose"], carrying(homes, order, store, files, options))
     report, masked = run(homes, order, store)
     progress.pause()
-    write_reports(report, masked, formats, options["verbose"])
-    return report.exit_status
+    return write_reports(report, masked, formats, options["verbose"])
 
 
 def refuse_odd_options(options: dict[str, Any]) -> None:
@@ -142,13 +133,10 @@ def approval(options: dict[str, Any], progress: Progress) -> Callable[[SiteRepor
     """Give what decides whether a plan is sent: the digest, --yes, or a person at the terminal."""
 
     def decide(report: SiteReport, plan: Plan) -> bool:
-        given = options["approve"]
-        if given:
-            return _fits_or_says_so(given, plan.digest)
-        if options["yes"]:
-            return True
-        if not sys.stdin.isatty():
-            return False
+        if options["approve"]:
+            return _fits_or_says_so(options["approve"], plan.digest)
+        if options["yes"] or not sys.stdin.isatty():
+            return bool(options["yes"])
         progress.pause()
         _show(report)
         return bool(click.confirm("Send these changes?", default=False, err=True))

@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import Any
 
 import click
 
-from plexops.cli.options import (
-    CLUSTER,
-    given_words,
-    with_files,
-    with_run,
-    with_task_list,
-)
+from plexops.cli.options import CLUSTER, LIST_TASKS, RECORD, REPLAY, given_words, with_files, with_run
 from plexops.cli.person import TOLD, answers_of
 from plexops.model.status import ExitStatus
 
@@ -24,12 +17,10 @@ _RETRY_EVERY = 15.0
 @click.command("audit")
 @with_files
 @with_run
-@with_task_list
+@LIST_TASKS
 @TOLD
-@click.option("--record", type=click.Path(path_type=Path), help="Keep every exchange in this new folder.")
-@click.option(
-    "--replay", type=click.Path(path_type=Path, exists=True), help="Answer from a recording; no network."
-)
+@RECORD
+@REPLAY
 @CLUSTER
 @click.option(
     "--retry-for", metavar="TIME", help="Look again while something is missing, up to 90s, 10m or 1h."
@@ -39,11 +30,10 @@ def command(**options: Any) -> int:
 
     Exit status: 0 in order, 1 findings, 3 a safe stop, 4 something could not be seen.
     """
-    from plexops.cli.fleet import carrying, homes_to_look_at, look
+    from plexops.cli.fleet import carried, carrying, homes_to_look_at, look
     from plexops.cli.output import emit, note, parse_formats, write_reports
     from plexops.cli.session import files_from, open_store
     from plexops.engine.order import Order
-    from plexops.engine.save_result import Interrupted
 
     if options["list_tasks"]:
         from plexops.cli.listing import task_list
@@ -68,15 +58,10 @@ def command(**options: Any) -> int:
         carry_out = carrying(homes, order, store, files, options)
         if not options["retry_for"]:
             return look(homes, order, formats, options["verbose"], carry_out)
-        try:
-            report, masked = carry_out(None, True)
-        except Interrupted as stop:
-            write_reports(stop.report, stop.masked, formats, options["verbose"])
-            raise
+        report, masked = carried(carry_out, formats, options["verbose"])
         settled = report.exit_status != ExitStatus.INCOMPLETE
         if settled or time.monotonic() + _RETRY_EVERY > until:
-            write_reports(report, masked, formats, options["verbose"])
-            return report.exit_status
+            return write_reports(report, masked, formats, options["verbose"])
         note(f"not everything could be seen; looking again in {_RETRY_EVERY:.0f} s")
         time.sleep(_RETRY_EVERY)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from msgspec import Struct
 
-from plexops.cli.options import with_files, with_task_list
+from plexops.cli.options import LIST_TASKS, with_files
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +30,7 @@ class Sorted(Struct):
 
 @click.command("check")
 @with_files
-@with_task_list
+@LIST_TASKS
 def command(**options: Any) -> int:
     """Check inventory, playbooks, profiles and templates. Opens no connection and resolves no secret.
 
@@ -65,38 +65,31 @@ def sort_files(paths: tuple[Path, ...], inventory: Path | None, problems: Proble
     """
     from plexops.config.nodes import Listing, Table
     from plexops.config.yaml import load_yaml_document
-    from plexops.model.errors import PlexopsError
 
     files = Sorted(inventory)
     for path in paths:
         if path.is_dir():
             files.playbooks.append(path)
             continue
-        try:
+        with problems.collecting():
             document = load_yaml_document(path)
-        except PlexopsError as error:
-            problems.keep(error.problems)
-            continue
-        if isinstance(document, Table) and ("profile" in document.entries or "speaks" in document.entries):
-            files.profiles.append(path)
-        elif isinstance(document, Listing):
-            files.playbooks.append(path)
-        elif files.inventory is not None:
-            raise click.UsageError(f"{files.inventory} and {path} are both inventories: name one.")
-        else:
-            files.inventory = path
+            if isinstance(document, Listing):
+                files.playbooks.append(path)
+            elif isinstance(document, Table) and {"profile", "speaks"} & set(document.entries):
+                files.profiles.append(path)
+            elif files.inventory is not None:
+                raise click.UsageError(f"{files.inventory} and {path} are both inventories: name one.")
+            else:
+                files.inventory = path
     return files
 
 
 def _check_profiles(paths: list[Path], problems: Problems) -> int:
     from plexops.engine.families import load_family
-    from plexops.model.errors import PlexopsError
 
     for path in paths:
-        try:
+        with problems.collecting():
             load_family(f"{path.parent}/{path.name}", Path())
-        except PlexopsError as error:
-            problems.keep(error.problems)
     return len(paths)
 
 
@@ -120,17 +113,12 @@ def _check_sites(
     from plexops.config.variables import extra_variables
     from plexops.engine.decide.offline_check import problems_on_paper
     from plexops.engine.look.site import ssh_config_file
-    from plexops.model.errors import PlexopsError
 
     inventory = playbooks = None
-    try:
+    with problems.collecting():
         inventory = load_inventory(files.inventory)
-    except PlexopsError as error:
-        problems.keep(error.problems)
-    try:
+    with problems.collecting():
         playbooks = load_playbooks(tuple(files.playbooks))
-    except PlexopsError as error:
-        problems.keep(error.problems)
     if inventory is None or playbooks is None or problems:
         return (), ()
     sites = resolve(
@@ -143,14 +131,10 @@ def _check_sites(
     )
     directory = Files(files.inventory, ()).directory
     ssh_config, allowed = None, NO_MORE
-    try:
+    with problems.collecting():
         ssh_config = ssh_config_file(os.environ)
-    except PlexopsError as error:
-        problems.keep(error.problems)
-    try:
+    with problems.collecting():
         allowed = allowed_by(os.environ)
-    except PlexopsError as error:
-        problems.keep(error.problems)
     for site in sites:
         problems.keep(problems_on_paper(site, directory, ssh_config, allowed))
     return sites, (*inventory.notes, *_refused_here(sites, allowed))

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 from msgspec import Struct
 
-from plexops.cli.commands.lab import run_in
-from plexops.cli.homes import ROUTERS, LabHome, lab_home
+from plexops.cli.commands.lab import ROUTER, run_in
+from plexops.cli.homes import LabHome, lab_home
 from plexops.cli.options import PATH
 
 
@@ -48,14 +48,7 @@ SCENES: tuple[Scene, ...] = (
 
 
 @click.command("demo")
-@click.option(
-    "-r",
-    "--router",
-    type=click.Choice(ROUTERS),
-    default="openwrt",
-    show_default=True,
-    help="The router family.",
-)
+@ROUTER
 @click.option("--keep", type=PATH, metavar="DIR", help="Use this new folder (default: a temporary one).")
 def command(router: str, keep: Path | None) -> int:
     """Watch the whole job on a simulated home on this machine: audit, plan, apply, proof. Nothing real is touched.

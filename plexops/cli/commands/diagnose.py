@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from plexops.cli.options import CLUSTER, PATH, with_files, with_run
+from plexops.cli.options import CLUSTER, RECORD, REPLAY, with_files, with_run
 from plexops.cli.person import TOLD, answers_of, at_terminal
 from plexops.structs import replace
 
@@ -57,10 +57,8 @@ if TYPE_CHECKING:
 @click.option(
     "--ask", is_flag=True, help="Ask you what no device tells, one question at a time; Enter leaves one out."
 )
-@click.option("--record", type=PATH, help="Keep every exchange in this new folder.")
-@click.option(
-    "--replay", type=click.Path(path_type=Path, exists=True), help="Answer from a recording; no network."
-)
+@RECORD
+@REPLAY
 @CLUSTER
 def command(**options: Any) -> int:
     """Say at which layer remote access fails, why, and what to do. Reads only: nothing is ever changed.
@@ -87,8 +85,7 @@ def command(**options: Any) -> int:
     store = open_store()
     files = replace(files_from(options), for_diagnosis=True, offline=options["offline"], checkers=checkers)
     if options["replay"] is None and not options["cluster"]:
-        files = _on_the_host(files, ask_become_pass=options["ask_become_pass"])
-        files = _log_alone(files, evidence)
+        files = _stood_in_for(files, evidence, ask_become_pass=options["ask_become_pass"])
     homes = homes_to_look_at(files, store, options)
     if person is not None and len(homes) > 1:
         raise click.UsageError(f"--ask is about one home, and here are {len(homes)}: name one with -l.")
@@ -98,12 +95,15 @@ def command(**options: Any) -> int:
     return look(homes, order, formats, options["verbose"], carrying(homes, order, store, files, options))
 
 
-def _on_the_host(files: Files, *, ask_become_pass: bool) -> Files:
-    """Where there is no inventory, let this computer stand for one if Plex runs on it; and say so."""
+def _stood_in_for(files: Files, evidence: Evidence, *, ask_become_pass: bool) -> Files:
+    """Where there is no inventory, let this computer stand for one if Plex runs on it, else a log that was brought.
+
+    It is said which.
+    """
     from plexops.cli.output import note
     from plexops.config.inventory import DEFAULT_FILE
     from plexops.engine.bootstrap.discovery import LOOPBACK, Reach
-    from plexops.engine.bootstrap.on_the_host import look_at_host
+    from plexops.engine.bootstrap.on_the_host import home_of_a_log, look_at_host
 
     if files.inventory is not None or files.playbooks or os.path.lexists(DEFAULT_FILE):
         return files
@@ -118,22 +118,13 @@ def _on_the_host(files: Files, *, ask_become_pass: bool) -> Files:
                 "without root's rights it does not tell its packet filter or Plex's token: run it as root, or with -K"
             )
         note("the router is asked for what it tells without a login. plexops init writes an inventory")
-    elif host.answered:
+        return replace(files, stand_in=host.inventory)
+    if host.answered:
         note(
             f"Plex answers at {LOOPBACK}:{reach.plex_port}, yet no process of it is seen on this computer: that may be a "
             "tunnel, so that this computer is not taken for the Plex host"
         )
-    return replace(files, stand_in=host.inventory)
-
-
-def _log_alone(files: Files, evidence: Evidence) -> Files:
-    """Where there is no inventory, and a log was brought, let that log stand for the home; and say so."""
-    from plexops.cli.output import note
-    from plexops.config.inventory import DEFAULT_FILE
-    from plexops.engine.bootstrap.on_the_host import home_of_a_log
-
-    named = files.inventory is not None or bool(files.playbooks) or os.path.lexists(DEFAULT_FILE)
-    if evidence.log is None or files.stand_in is not None or named:
+    if evidence.log is None:
         return files
     note(
         f"there is no {DEFAULT_FILE} here: the log alone is read, as of its last line, and no device is asked"

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from plexops.cli.commands.report import find_runs, merged, note_broken_off, require_sound
+from plexops.cli.listing import count, table
 from plexops.cli.options import PATH
+from plexops.cli.output import emit, note, require_writable, view_for_file
+from plexops.model.errors import PlexopsError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,16 +31,9 @@ def command() -> None:
 @_SITE
 def list_runs(site: str | None) -> int:
     """List every run: when, which site, what it was, and how it ended."""
-    from plexops.cli.listing import table
-    from plexops.cli.output import emit
-
-    rows = [
-        _row(folder, run) for folder in _sites(site) for run in sorted(folder.runs(), key=lambda run: run.id)
-    ]
-    if not rows:
-        emit("there are no runs yet\n")
-        return 0
-    emit(table([("RUN", "STARTED (UTC)", "SITE", "COMMAND", "EXIT", "OUTCOME"), *sorted(rows)]))
+    rows = sorted(_row(folder, run) for folder in _sites(site) for run in folder.runs())
+    head = ("RUN", "STARTED (UTC)", "SITE", "COMMAND", "EXIT", "OUTCOME")
+    emit(table([head, *rows]) if rows else "there are no runs yet\n")
     return 0
 
 
@@ -47,10 +43,6 @@ def list_runs(site: str | None) -> int:
 @_SITE
 def verify(run_name: str | None, every: bool, site: str | None) -> int:
     """Check journals, hashes and the chain of runs. Exit status: 0 they are what they were, 8 they are not."""
-    from plexops.cli.listing import count
-    from plexops.cli.output import emit
-    from plexops.model.errors import PlexopsError
-
     if run_name is not None and every:
         raise click.UsageError("name one RUN, or give --all.")
     sites = _sites(site)
@@ -77,12 +69,11 @@ def export(run_name: str, file: Path, site: str | None) -> int:
 
     What a run keeps in clear never leaves this machine with it.
     """
-    from plexops.cli.output import note, require_writable, view_for_file
     from plexops.cli.session import open_store
     from plexops.evidence.bundle import bundle
     from plexops.evidence.masking import Masker, load_key
     from plexops.evidence.scrub import Scrubber
-    from plexops.report import FORMATS
+    from plexops.report import render
 
     require_writable(file)
     found = find_runs(_sites(site), run_name, None)
@@ -91,7 +82,7 @@ def export(run_name: str, file: Path, site: str | None) -> int:
         raise click.UsageError(f"this run is about several sites ({names}): name one with --site.")
     require_sound(found)
     run = found[0][1]
-    page = FORMATS["html"].render(merged([run.result()]), view_for_file())
+    page = render("html", merged([run.result()]), view_for_file())
     masker = Masker(load_key(open_store().root), Scrubber(()))
     file.write_bytes(bundle(run, masker, {"report.html": page}))
     note(f"{file}: run {run.id}, masked")
@@ -103,8 +94,6 @@ def export(run_name: str, file: Path, site: str | None) -> int:
 @_SITE
 def prune(keep: int, site: str | None) -> int:
     """Delete finished runs but the newest. Unfinished ones stay: undoing needs them."""
-    from plexops.cli.output import emit
-
     for folder in _sites(site):
         gone = folder.prune(keep)
         emit(f"{folder.name}: {len(gone)} deleted, {len(folder.runs())} kept\n")
@@ -124,8 +113,6 @@ def _sites(only: str | None) -> Sequence[SiteFolder]:
 
 def _row(site: SiteFolder, run: RunFolder) -> tuple[str, ...]:
     """Give one line; what cannot be read says so and hides nothing else."""
-    from plexops.model.errors import PlexopsError
-
     if not run.has_result:
         return run.id, "-", site.name, "-", "-", "interrupted, or still at work"
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -10,17 +11,17 @@ from typing import TYPE_CHECKING
 import click
 
 from plexops.cli.options import PATH
+from plexops.cli.output import emit, note, show_problems
+from plexops.model.errors import PlexopsError, Problem
 from plexops.pattern import Pattern
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from plexops.engine.bootstrap.discovery import Reach, Surroundings
     from plexops.engine.bootstrap.first_inventory import Proposal
     from plexops.model.quick import SeenPlex
 
 _INVENTORY = "inventory.yaml"
-_PLAYBOOK = "plex-remote-access.yaml"
+_PLAYBOOK = Path("playbooks", "plex-remote-access.yaml")
 _SITE = Pattern(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
 
 
@@ -62,17 +63,14 @@ def _address(option: str, text: str | None) -> tuple[IPv4Address, int] | None:
 
 
 def _refuse_what_is_there(folder: Path) -> None:
-    from plexops.model.errors import PlexopsError, Problem
-
-    cure = "Name another folder, or move it away first."
-    there = [path for path in (folder / _INVENTORY, folder / "playbooks" / _PLAYBOOK) if _exists(path)]
-    if there:
-        raise PlexopsError([Problem("PLX-C811", f"{path} is there already", cure) for path in there])
-
-
-def _exists(path: Path) -> bool:
     # A dangling link is something, too: writing through it would make a file elsewhere.
-    return path.is_symlink() or path.exists()
+    there = [path for path in (folder / _INVENTORY, folder / _PLAYBOOK) if os.path.lexists(path)]
+    if there:
+        raise PlexopsError([_is_there(path) for path in there])
+
+
+def _is_there(path: object) -> Problem:
+    return Problem("PLX-C811", f"{path} is there already", "Name another folder, or move it away first.")
 
 
 def _look(
@@ -80,7 +78,6 @@ def _look(
 ) -> Proposal:
     import getpass
 
-    from plexops.cli.output import note
     from plexops.engine.bootstrap.discovery import Reach, look_around
     from plexops.engine.bootstrap.first_inventory import propose
 
@@ -91,19 +88,13 @@ def _look(
         router = around.network.gateway
     server = _chosen(around, plex, reach, interactive=interactive)
     if router is None and server is None:
-        raise _nothing()
+        reason = "neither a gateway nor a Plex server was found from this computer"
+        raise PlexopsError(Problem("PLX-C812", reason, "Name what you know: --router ADDRESS --plex ADDRESS"))
     try:
         login = getpass.getuser()
     except (KeyError, OSError):  # a container's user may have no name
         login = ""
     return propose(around, server, reach, site=site, router=router, login=login)
-
-
-def _nothing() -> Exception:
-    from plexops.model.errors import PlexopsError, Problem
-
-    reason = "neither a gateway nor a Plex server was found from this computer"
-    return PlexopsError(Problem("PLX-C812", reason, "Name what you know: --router ADDRESS --plex ADDRESS"))
 
 
 def _chosen(
@@ -121,20 +112,13 @@ def _chosen(
         raise click.UsageError(
             f"there are {len(listed)} Plex servers: name one with --plex. {'; '.join(listed)}"
         )
-    return around.plex[_which(listed)]
-
-
-def _which(listed: Sequence[str]) -> int:
-    from plexops.cli.output import note
-
     for number, text in enumerate(listed, 1):
         note(f"  {number}  {text}")
     chosen: int = click.prompt("Which Plex server?", type=click.IntRange(1, len(listed)), default=1, err=True)
-    return chosen - 1
+    return around.plex[chosen - 1]
 
 
 def _propose(folder: Path, proposal: Proposal, *, yes: bool) -> int:
-    from plexops.cli.output import emit, note
     from plexops.engine.bootstrap.first_inventory import inventory_text
 
     text = inventory_text(proposal)
@@ -143,34 +127,27 @@ def _propose(folder: Path, proposal: Proposal, *, yes: bool) -> int:
         note(f"{shown.device} at {shown.address} shows {shown.key.type} {shown.key.fingerprint}")
     if proposal.keys:
         note("These keys are not compared yet, and not trusted: plexops trust does that.")
-    playbook = Path("playbooks", _PLAYBOOK)
-    if not yes and not click.confirm(f"Write this, and {playbook}, into {folder.absolute()}?", err=True):
+    if not yes and not click.confirm(f"Write this, and {_PLAYBOOK}, into {folder.absolute()}?", err=True):
         note("nothing was written")
         return 1
     _write(folder, text)
-    note(f"written: {folder / _INVENTORY}, {folder / playbook}")
+    note(f"written: {folder / _INVENTORY}, {folder / _PLAYBOOK}")
     return _checked(folder, proposal)
 
 
 def _write(folder: Path, text: str) -> None:
     from plexops.config.profiles import shipped
-    from plexops.model.errors import PlexopsError, Problem
 
-    playbook = (shipped("playbooks") / _PLAYBOOK).read_text(encoding="utf-8")
+    lines = (shipped("playbooks") / _PLAYBOOK.name).read_text(encoding="utf-8").splitlines(keepends=True)
     # The schema that its first line names lies beside the original.
-    own = "".join(
-        line for line in playbook.splitlines(keepends=True) if not line.startswith("# yaml-language")
-    )
+    own = "".join(line for line in lines if not line.startswith("# yaml-language"))
     try:
-        (folder / "playbooks").mkdir(parents=True, exist_ok=True)
-        for path, content in ((folder / _INVENTORY, text), (folder / "playbooks" / _PLAYBOOK, own)):
+        (folder / _PLAYBOOK).parent.mkdir(parents=True, exist_ok=True)
+        for path, content in ((folder / _INVENTORY, text), (folder / _PLAYBOOK, own)):
             with path.open("x", encoding="utf-8", newline="\n") as file:
                 file.write(content)
     except FileExistsError as error:
-        reason = f"{error.filename} is there already"
-        raise PlexopsError(
-            Problem("PLX-C811", reason, "Name another folder, or move it away first.")
-        ) from None
+        raise PlexopsError(_is_there(error.filename)) from None
     except OSError as error:
         reason = f"{error.filename or folder} cannot be written: {error.strerror}"
         raise PlexopsError(Problem("PLX-C703", reason, "Name a folder that you may write.")) from None
@@ -178,12 +155,10 @@ def _write(folder: Path, text: str) -> None:
 
 def _checked(folder: Path, proposal: Proposal) -> int:
     """Check what was written as `plexops check` does, and say what comes next."""
-    from plexops.cli.output import note, show_problems
     from plexops.cli.session import Files
-    from plexops.model.errors import PlexopsError
 
     try:
-        Files(folder / _INVENTORY, (folder / "playbooks" / _PLAYBOOK,)).tasks()
+        Files(folder / _INVENTORY, (folder / _PLAYBOOK,)).tasks()
     except PlexopsError as error:
         show_problems(error.problems)
         note("fill that in; next: plexops check")

@@ -11,9 +11,11 @@ from pathlib import Path
 import click
 
 from plexops.cli.homes import ROUTERS, LabHome, lab_home
+from plexops.cli.listing import table
 from plexops.cli.options import PATH
+from plexops.cli.output import emit
 
-_ROUTER = click.option(
+ROUTER = click.option(
     "-r",
     "--router",
     type=click.Choice(ROUTERS),
@@ -39,8 +41,6 @@ def command() -> None:
 @command.command("scenarios")
 def scenarios() -> int:
     """List the states in which a home can start."""
-    from plexops.cli.listing import table
-    from plexops.cli.output import emit
     from plexops.lab.scenarios import SCENARIOS
 
     emit(table([(scenario.name, scenario.about) for scenario in SCENARIOS.values()]))
@@ -48,7 +48,7 @@ def scenarios() -> int:
 
 
 @command.command("run", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
-@_ROUTER
+@ROUTER
 @_SCENARIO
 @_KEEP
 @click.option(
@@ -76,13 +76,11 @@ def run(router: str, scenario: str, keep: Path | None, playbooks: Sequence[Path]
 
 
 @command.command("serve")
-@_ROUTER
+@ROUTER
 @_SCENARIO
 @_KEEP
 def serve(router: str, scenario: str, keep: Path | None) -> int:
     """Start a home and leave it running until Ctrl-C. Another terminal points plexops at it."""
-    from plexops.cli.output import emit
-
     with lab_home(router, scenario, keep) as home:
         emit(
             f"{router} home, scenario {scenario}, in {home.directory}\n\n"

@@ -82,29 +82,20 @@ def _line(target: str, probed: Probed) -> str:
     if probe is None:
         return f"{target}  unknown  {safe_term(probed.detail)}\n"
     inside = (
-        "\nThis was tried from inside the home: it says nothing about the way in.\n" if probe.inside else "\n"
+        "This was tried from inside the home: it says nothing about the way in.\n" if probe.inside else ""
     )
     return (
         f"{target}  {probe.answer}  {safe_term(probed.detail)}\n"
-        f"{probe.vantage}, {probe.made}, {probed.milliseconds} ms{inside}"
+        f"{probe.vantage}, {probe.made}, {probed.milliseconds} ms\n{inside}"
     )
 
 
 def _write(out: Path, host: str, probed: Probed) -> None:
-    from plexops.cli.output import note
+    from plexops.cli.output import note, save
     from plexops.config.probe_file import probe_document
-    from plexops.model.errors import PlexopsError, Problem
 
     if probed.probe is None:
         note(f"{out} was not written: nothing was tried")
         return
-    try:
-        out.write_text(
-            probe_document(probed.probe, host, probed.milliseconds, probed.detail),
-            encoding="utf-8",
-            newline="\n",
-        )
-    except OSError as error:
-        reason = f"{out} cannot be written: {error.strerror}"
-        raise PlexopsError(Problem("PLX-C703", reason, "Name a file that you may write.")) from None
+    save(out, probe_document(probed.probe, host, probed.milliseconds, probed.detail))
     note(f"{out}: give it to plexops diagnose --probes {out}")

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from plexops.cli.listing import count, table
 from plexops.cli.options import PATH
+from plexops.cli.output import emit
 
 if TYPE_CHECKING:
     from plexops.model.profile import Profile
@@ -22,8 +24,6 @@ def command() -> None:
 @command.command("list")
 def list_profiles() -> int:
     """List the profiles that come with plexops."""
-    from plexops.cli.listing import table
-    from plexops.cli.output import emit
     from plexops.config.profiles import profile_names
     from plexops.engine.families import abilities, load_family, window_word
 
@@ -40,7 +40,6 @@ def list_profiles() -> int:
 @click.argument("name")
 def show(name: str) -> int:
     """Show what a profile reads, writes and undoes, and where that was verified. NAME may be a file of your own."""
-    from plexops.cli.output import emit
     from plexops.engine.families import load_family
 
     emit(describe(load_family(name, Path()).profile))
@@ -60,8 +59,6 @@ def test(file: Path, replay: Path | None, device: str) -> int:
 
     With --replay it is also run over recorded answers, and you see what plexops would understand.
     """
-    from plexops.cli.listing import count
-    from plexops.cli.output import emit
     from plexops.engine.families import load_family, replayed
 
     family = load_family(f"{file.parent}/{file.name}", Path())
@@ -77,14 +74,12 @@ def test(file: Path, replay: Path | None, device: str) -> int:
 
 def describe(profile: Profile) -> str:
     """Give a profile in words."""
-    from plexops.cli.listing import table
     from plexops.engine.families import abilities, window_word
 
-    rows = [("KIND", "READ", "WRITTEN", "ADOPTED", "BY HAND")]
-    rows += [
-        (str(a.kind), _word(yes=a.read), _word(yes=a.written), _word(yes=a.adopted), _word(yes=a.by_hand))
-        for a in abilities(profile)
-    ]
+    rows = [["KIND", "READ", "WRITTEN", "ADOPTED", "BY HAND"]]
+    for able in abilities(profile):
+        can = (able.read, able.written, able.adopted, able.by_hand)
+        rows.append([str(able.kind), *("yes" if so else "-" for so in can)])
     text = f"{profile.name}  {profile.title}\nspeaks {profile.speaks}, own undo: {window_word(profile)}\n\n"
     text += table(rows, indent=2)
     if profile.params:
@@ -96,10 +91,6 @@ def describe(profile: Profile) -> str:
         table([(v.firmware, v.on, v.how) for v in profile.verified], indent=2) or "  nowhere yet\n"
     )
     return text
-
-
-def _word(*, yes: bool) -> str:
-    return "yes" if yes else "-"
 
 
 def _only_router(recording: Path) -> str:
@@ -121,8 +112,6 @@ def _unknown(profile: Profile, snapshot: Snapshot) -> list[tuple[str, str]]:
 
 
 def _understood(profile: Profile, snapshot: Snapshot) -> str:
-    from plexops.cli.listing import table
-
     rows = [(name, str(fact.value)) for name, fact in sorted(snapshot.facts.items())]
     for kind, state in snapshot.kinds.items():
         rows.append((str(kind), f"{state}, {len(snapshot.of(kind))} entries"))

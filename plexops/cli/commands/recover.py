@@ -25,19 +25,11 @@ def command(**options: Any) -> int:
 
     formats = parse_formats(options["formats"])
     store = open_store()
-    homes = open_homes(
-        files_from(options),
-        store,
-        ask_pass=options["ask_pass"],
-        ask_become_pass=options["ask_become_pass"],
-        sends="recover",
-        allowed_profiles=options["allow_profile"],
-    )
+    homes = open_homes(files_from(options), store, options, sends="recover")
     for home in homes:
         for run in store.site(home.view.name).complete():
             note(f"run {run} was killed while it ended: its record is complete now")
     progress = Progress()
     report, masked = recover(homes, store, progress)
     progress.pause()
-    write_reports(report, masked, formats, options["verbose"])
-    return report.exit_status
+    return write_reports(report, masked, formats, options["verbose"])

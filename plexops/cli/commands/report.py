@@ -50,19 +50,17 @@ def find_runs(
     """
     from plexops.model.errors import PlexopsError, Problem
 
-    chosen = [site for site in sites if only is None or site.name == only]
-    ids = sorted({run.id for site in chosen for run in site.runs()})
+    runs = [(site, run) for site in sites if only is None or site.name == only for run in site.runs()]
+    ids = sorted({run.id for _, run in runs})
     wanted = name.lower()
     fitting = ids[-1:] if wanted == "last" else [run_id for run_id in ids if run_id.startswith(wanted)]
-    where = f"site {only}" if only is not None else "no site"
     if not fitting:
-        reason = f"{where} has a run {name!r}" if only is None else f"{where} has no run {name!r}"
+        reason = f"no site has a run {name!r}" if only is None else f"site {only} has no run {name!r}"
         raise PlexopsError(Problem("PLX-R103", reason, "See them all: plexops evidence list"))
     if len(fitting) > 1:
-        raise PlexopsError(
-            Problem("PLX-R104", f"{len(fitting)} runs begin with {name!r}: {', '.join(fitting[:5])}")
-        )
-    found = tuple((site, run) for site in chosen for run in site.runs() if run.id == fitting[0])
+        reason = f"{len(fitting)} runs begin with {name!r}: {', '.join(fitting[:5])}"
+        raise PlexopsError(Problem("PLX-R104", reason))
+    found = tuple((site, run) for site, run in runs if run.id == fitting[0])
     for site, run in found:
         if not run.has_result:
             reason = f"run {run.id} of site {site.name} was interrupted, or is still at work"

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from plexops.cli.commands.apply import approval, digest_fits, require_approver
-from plexops.cli.options import NO_CLUSTER, given_words, with_files, with_run
+from plexops.cli.options import DRY_RUN, NO_CLUSTER, given_words, with_files, with_run
 
 
 @click.command("rollback")
@@ -15,7 +15,7 @@ from plexops.cli.options import NO_CLUSTER, given_words, with_files, with_run
 @with_files
 @with_run
 @NO_CLUSTER
-@click.option("--dry-run", "--check", "dry_run", is_flag=True, help="Show every request; send nothing.")
+@DRY_RUN
 @click.option(
     "--approve",
     multiple=True,
@@ -40,14 +40,8 @@ def command(**options: Any) -> int:
         require_approver(options)
     formats = parse_formats(options["formats"])
     store = open_store()
-    homes = open_homes(
-        files_from(options),
-        store,
-        ask_pass=options["ask_pass"],
-        ask_become_pass=options["ask_become_pass"],
-        sends="" if options["dry_run"] else f"rollback {options['run_name']}",
-        allowed_profiles=options["allow_profile"],
-    )
+    sends = "" if options["dry_run"] else f"rollback {options['run_name']}"
+    homes = open_homes(files_from(options), store, options, sends=sends)
     if len(homes) > 1:
         raise click.UsageError("several sites: name the one to put back with --limit.")
     progress = Progress()
@@ -62,5 +56,4 @@ def command(**options: Any) -> int:
     )
     report, masked = run(homes, order, store, options["forks"])
     progress.pause()
-    write_reports(report, masked, formats, options["verbose"])
-    return report.exit_status
+    return write_reports(report, masked, formats, options["verbose"])

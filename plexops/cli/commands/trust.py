@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 import click
 
+from plexops.cli.listing import table
 from plexops.cli.options import INVENTORY
+from plexops.cli.output import emit, note
+from plexops.model.errors import PlexopsError, Problem
+from plexops.transport.http_settings import HttpSettings, Pinned
+from plexops.transport.trust.store import ORIGIN, TrustStore
+from plexops.transport.trust.verdict import OfferedKey, Trust, TrustedKeys, judge
 
 if TYPE_CHECKING:
     from plexops.engine.look.access import Access
     from plexops.model.site import Site
-    from plexops.transport.http_settings import HttpSettings
     from plexops.transport.link import LinkSettings, RemoteSettings
-    from plexops.transport.trust.store import TrustStore
-    from plexops.transport.trust.verdict import OfferedKey, TrustedKeys
 
 
 @click.command("trust")
@@ -48,7 +51,6 @@ def command(**options: Any) -> int:
     https too, where the certificate is a public authority's.
     """
     from plexops.cli.session import open_store
-    from plexops.transport.trust.store import TrustStore
 
     store = TrustStore.load(open_store().root)
     if options["listing"]:
@@ -98,11 +100,8 @@ def _roles(site: Site) -> list[str]:
         "plex": site.plex is not None,
         "account": bool(site.plex_tv),
     }
-    return [
-        *(name for name, there in found.items() if there),
-        "via",
-        *(f"vantage {vantage.name}" for vantage in site.vantages),
-    ]
+    named = [name for name, there in found.items() if there]
+    return [*named, "via", *(f"vantage {vantage.name}" for vantage in site.vantages)]
 
 
 def way_to(site: Site, role: str, store: TrustStore, inventory: Path | None) -> RemoteSettings:
@@ -119,11 +118,9 @@ def way_to(site: Site, role: str, store: TrustStore, inventory: Path | None) -> 
 
     directory = (inventory or Path("inventory.yaml")).absolute().parent
     secrets = secrets_here()
-    profile = (
-        compiled_profile(site.router, directory, secrets.allowed)
-        if site.router is not None and (role == "router" or role.startswith("via "))
-        else None
-    )
+    profile = None
+    if site.router is not None and (role == "router" or role.startswith("via ")):
+        profile = compiled_profile(site.router, directory, secrets.allowed)
     access = Access(
         site=without_secrets(site),
         secrets=secrets,
@@ -172,7 +169,6 @@ def _jump_of_config(access: Access, role: str) -> RemoteSettings:
 def _by_origin(settings: RemoteSettings, role: str, options: dict[str, Any]) -> TypeGuard[HttpSettings]:
     """Tell whether it is approved where a login goes, because there is no key that stays the same."""
     from plexops.transport.http.dial import publicly_trusted
-    from plexops.transport.http_settings import HttpSettings, Pinned
 
     if role not in ("plex", "account") or not isinstance(settings, HttpSettings):
         if options["origin"] is not None:
@@ -188,10 +184,6 @@ def _by_origin(settings: RemoteSettings, role: str, options: dict[str, Any]) -> 
 
 
 def _approve(store: TrustStore, settings: HttpSettings, wanted: str | None) -> int:
-    from plexops.cli.output import emit, note
-    from plexops.transport.trust.store import ORIGIN
-    from plexops.transport.trust.verdict import OfferedKey
-
     device, origin = settings.device, settings.origin
     note(f"{device} is at {origin}{'' if settings.secure else ', unencrypted'}")
     if settings.via is not None:
@@ -201,18 +193,11 @@ def _approve(store: TrustStore, settings: HttpSettings, wanted: str | None) -> i
     if store.approves(device, origin):
         emit(f"{device}: {origin} is approved already\n")
         return 0
-    if wanted is None and not click.confirm(f"May the owner's Plex token go to {origin}?", err=True):
-        emit(f"{device}: nothing was approved\n")
-        return 1
-    store.pin(device, OfferedKey(ORIGIN, origin), datetime.now(UTC).date()).save()
-    emit(f"{device}: approved {origin}\n")
-    return 0
+    agreed = wanted is not None or click.confirm(f"May the owner's Plex token go to {origin}?", err=True)
+    return _kept(store, device, OfferedKey(ORIGIN, origin), "approved", agreed=agreed)
 
 
 def _pin(store: TrustStore, settings: RemoteSettings, wanted: str | None) -> int:
-    from plexops.cli.output import emit, note
-    from plexops.transport.trust.verdict import Trust, judge
-
     offered, trusted = _shown_by(settings)
     verdict = judge(trusted, offered)
     for key in (*trusted.keys, *trusted.revoked):
@@ -227,18 +212,18 @@ def _pin(store: TrustStore, settings: RemoteSettings, wanted: str | None) -> int
         return 0
     if verdict is Trust.REVOKED:
         raise _other_key(settings.device, "it is marked as revoked in known_hosts", settings.where)
-    if wanted is None and not _agreed(settings.device, changed=verdict is Trust.CHANGED):
-        emit(f"{settings.device}: nothing was pinned\n")
-        return 1
-    store.pin(settings.device, offered, datetime.now(UTC).date()).save()
-    emit(f"{settings.device}: pinned {offered.fingerprint}\n")
-    return 0
+    agreed = wanted is not None or _agreed(settings.device, changed=verdict is Trust.CHANGED)
+    return _kept(store, settings.device, offered, "pinned", agreed=agreed)
+
+
+def _kept(store: TrustStore, device: str, key: OfferedKey, done: str, *, agreed: bool) -> int:
+    if agreed:
+        store.pin(device, key, datetime.now(UTC).date()).save()
+    emit(f"{device}: {done} {key.fingerprint}\n" if agreed else f"{device}: nothing was {done}\n")
+    return 0 if agreed else 1
 
 
 def _shown_by(settings: RemoteSettings) -> tuple[OfferedKey, TrustedKeys]:
-    from plexops.transport.http_settings import HttpSettings, Pinned
-    from plexops.transport.trust.verdict import TrustedKeys
-
     if isinstance(settings, HttpSettings):
         from plexops.transport.http.dial import scan
 
@@ -259,16 +244,11 @@ def _agreed(device: str, *, changed: bool) -> bool:
 
 
 def _other_key(device: str, reason: str, where: str) -> Exception:
-    from plexops.model.errors import PlexopsError, Problem
-
     cure = "Compare it on the device itself; it may have several host keys."
     return PlexopsError(Problem("PLX-D214", f"{device} was not pinned: {reason}", cure, where=where))
 
 
 def _list(store: TrustStore) -> int:
-    from plexops.cli.listing import table
-    from plexops.cli.output import emit
-
     rows = [
         (device, pin.type, pin.fingerprint, f"since {pin.since}")
         for device, pins in sorted(store.pins.items())
@@ -279,8 +259,6 @@ def _list(store: TrustStore) -> int:
 
 
 def _remove(store: TrustStore, given: str) -> int:
-    from plexops.cli.output import emit
-
     names = [
         name for name in store.pins if name == given or ("/" not in given and name.endswith(f"/{given}"))
     ]

@@ -74,17 +74,8 @@ def own_network(reach: Reach) -> OwnNetwork | None:
     if default is None or default.gateway is None:
         return None
     address = address_towards(default.gateway)
-    lan = next(
-        (
-            route.network
-            for route in routes
-            if route.interface == default.interface
-            and route.gateway is None
-            and route.network.prefixlen
-            and default.gateway in route.network
-        ),
-        None,
-    )
+    direct = (r.network for r in routes if r.interface == default.interface and r.gateway is None)
+    lan = next((network for network in direct if network.prefixlen and default.gateway in network), None)
     if address is None or lan is None:
         return None
     return OwnNetwork(default.interface, address, default.gateway, lan)
@@ -121,16 +112,14 @@ def _with_pmp(gateway: IPv4Address, seen: Sequence[SeenGateway], reach: Reach) -
         return tuple(seen)
     (reply,) = _here().ask((ask_pmp(gateway, reach.pmp_port),))
     wan, why = found_address(reply)
-    if wan is None:
-        return tuple(
-            replace(box, why=f"{box.why}; by NAT-PMP: {why}") if box is ours else box for box in seen
-        )
     if ours is None:
         silent = SeenGateway(gateway, wan=wan, wan_by="NAT-PMP", why="it does not answer by UPnP")
-        return (silent, *seen)
-    return tuple(
-        replace(box, wan=wan, wanless=False, wan_by="NAT-PMP") if box is ours else box for box in seen
-    )
+        return tuple(seen) if wan is None else (silent, *seen)
+    if wan is None:
+        told = replace(ours, why=f"{ours.why}; by NAT-PMP: {why}")
+    else:
+        told = replace(ours, wan=wan, wanless=False, wan_by="NAT-PMP")
+    return tuple(told if box is ours else box for box in seen)
 
 
 def _here() -> HereLink:
@@ -145,15 +134,14 @@ def find_plex(interface: IPv4Address | None, reach: Reach) -> tuple[SeenPlex, ..
         announced = find_servers(interface, seconds=search, group=reach.gdm_group)[:_MOST_SERVERS]
         others = tuple(pool.map(lambda server: ask_plex(server, reach.answer_seconds), announced))
         here = local.result()
-    found: dict[str, SeenPlex] = {}
-    for server in others:
-        if server is not None:
-            found.setdefault(server.identifier, server)
+    # Of two that are the same, the first that answered.
+    found = {server.identifier: server for server in reversed(others) if server is not None}
     if here is not None:
         # The address in the LAN is what a router forwards to.
         known = found.get(here.identifier)
         address = known.address if known is not None else interface or LOOPBACK
-        found[here.identifier] = _on_this_computer(here, address, known.name if known else "")
+        name = known.name if known else ""
+        found[here.identifier] = replace(here, address=address, name=name, local=True)
     return tuple(sorted(found.values(), key=lambda server: (not server.local, server.address, server.port)))
 
 
@@ -163,18 +151,12 @@ def answers_here(reach: Reach) -> SeenPlex | None:
     network = own_network(reach)
     if answer is None:
         return None
-    return _on_this_computer(answer, LOOPBACK if network is None else network.address, "")
+    return replace(answer, address=LOOPBACK if network is None else network.address, name="", local=True)
 
 
 def runs_here(plex: SeenPlex, reach: Reach) -> bool:
     """Tell whether a server runs on this computer: a tunnel to another host answers at loopback as well."""
     return plex.local and plex_runs(reach.processes)
-
-
-def _on_this_computer(here: SeenPlex, address: IPv4Address, name: str) -> SeenPlex:
-    return SeenPlex(
-        address, here.port, here.identifier, name, here.version, here.claimed, local=True, secure=here.secure
-    )
 
 
 def ask_plex(server: Announced, seconds: float) -> SeenPlex | None:
@@ -183,15 +165,8 @@ def ask_plex(server: Announced, seconds: float) -> SeenPlex | None:
     who = parse_identity(answer.text) if answer.outcome is None else None
     if who is None:
         return None
-    return SeenPlex(
-        server.address,
-        server.port,
-        who.identifier,
-        server.name,
-        who.version,
-        who.claimed,
-        secure=answer.secure,
-    )
+    seen = SeenPlex(server.address, server.port, who.identifier, server.name, who.version, who.claimed)
+    return replace(seen, secure=answer.secure)
 
 
 def mac_of(plex: SeenPlex, network: OwnNetwork | None, reach: Reach) -> str:
@@ -210,8 +185,5 @@ def mac_of(plex: SeenPlex, network: OwnNetwork | None, reach: Reach) -> str:
 def named_plex(around: Surroundings, address: IPv4Address, port: int, reach: Reach) -> SeenPlex:
     """Give the server that a person named: as it was found, else as it answers now, else just its address."""
     known = next((server for server in around.plex if (server.address, server.port) == (address, port)), None)
-    return (
-        known
-        or ask_plex(Announced(address, port), reach.answer_seconds)
-        or SeenPlex(address, port, identifier="")
-    )
+    answer = known or ask_plex(Announced(address, port), reach.answer_seconds)
+    return answer or SeenPlex(address, port, identifier="")

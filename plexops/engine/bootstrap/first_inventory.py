@@ -81,6 +81,7 @@ def propose(
     """Ask router and Plex host what they show to anybody, all at once, and put it together."""
     box = next((box for box in around.gateways if box.address == router), None)
     here = plex is not None and runs_here(plex, reach)
+    usable = _LOGIN.fullmatch(login) is not None and login not in _YAML_WORDS
     hosts = [("router", router), ("server", None if plex is None or here else plex.address)]
     with workers(4, "plexops-init") as pool:
         family = pool.submit(guess_family, router, box, reach.answer_seconds)
@@ -98,7 +99,7 @@ def propose(
             plex,
             "" if plex is None else mac_of(plex, around.network, reach),
             container.result(),
-            login if plex is not None and plex.local and _usable(login) else "",
+            login if plex is not None and plex.local and usable else "",
             _free_port(box),
             shown,
             here,
@@ -109,24 +110,19 @@ def guess_family(router: IPv4Address | None, box: SeenGateway | None, seconds: f
     """Guess the router's family by what it says by UPnP, on its web page and in its SSH version line."""
     if router is None:
         return Family("manual", "")
-    said = (
-        [] if box is None else [("by UPnP", t) for t in (box.software, box.maker, box.model, box.title) if t]
-    )
-    known = _match(_PAGES, said)
+    said = () if box is None else (box.software, box.maker, box.model, box.title)
+    known = _match(_PAGES, "by UPnP", said)
     if known is not None:
         return known
     title = web_title(str(router), seconds=seconds)
     banner = ssh_version(str(router), seconds=seconds)
-    return (
-        _match(_PAGES, [("its web page", title)])
-        or _match(_BANNERS, [("its SSH server", banner)])
-        or Family("manual", "")
-    )
+    known = _match(_PAGES, "its web page", (title,)) or _match(_BANNERS, "its SSH server", (banner,))
+    return known or Family("manual", "")
 
 
-def _match(rules: Sequence[tuple[str, str]], said: Sequence[tuple[str, str]]) -> Family | None:
+def _match(rules: Sequence[tuple[str, str]], where: str, said: Sequence[str]) -> Family | None:
     for pattern, profile in rules:
-        for where, text in said:
+        for text in said:
             if re.search(pattern, text, re.IGNORECASE):
                 return Family(profile, f"{where}: {_comment(text)}")
     return None
@@ -140,9 +136,8 @@ def _container(docker: str, *, local: bool) -> str:
         listed = json.loads(fetch_here(docker, "/containers/json", 2.0, limit=512 * 1024).text)
     except (FetchError, ValueError, RecursionError):
         return ""
-    images = (
-        [item.get("Image") for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
-    )
+    items = [item for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
+    images = (item.get("Image") for item in items)
     plex = (isinstance(image, str) and re.search(r"\b(?:plex|pms-docker)\b", image) for image in images)
     return "docker" if any(plex) else ""
 
@@ -162,10 +157,6 @@ def _free_port(box: SeenGateway | None) -> int:
     taken: Sequence[UpnpMapping] = () if box is None else box.mappings or ()
     ports = (port for port in range(FIRST_PORT, 65536) if not any(port in m.external_port for m in taken))
     return next(ports, FIRST_PORT)
-
-
-def _usable(login: str) -> bool:
-    return _LOGIN.fullmatch(login) is not None and login not in _YAML_WORDS
 
 
 def _comment(text: str) -> str:
@@ -190,70 +181,57 @@ def inventory_text(proposal: Proposal) -> str:
 
 
 def _router_lines(proposal: Proposal) -> list[str]:
-    family = proposal.family
     if proposal.router is None:
-        return [
-            "    # to do: the router, as {profile: openwrt, address: 192.168.1.1, username: root}; plexops profiles list"
-        ]
-    lines = [
-        "    router:",
-        f"      profile: {family.profile} # {_why(family)}",
-        f"      address: {proposal.router}",
-    ]
+        example = "{profile: openwrt, address: 192.168.1.1, username: root}; plexops profiles list"
+        return [f"    # to do: the router, as {example}"]
+    family = proposal.family
+    why = f"recognised by what it says ({family.evidence}): correct it if that is wrong"
+    if family.profile == "manual":
+        why = "to do: its family is not known; a person does there what plexops says (plexops profiles list)"
     logins = {
-        "openwrt": ["      username: root"],
-        "routeros": ["      username: admin # to do: your login there"],
+        "openwrt": ["username: root"],
+        "routeros": ["username: admin # to do: your login there"],
         "linux": [
-            "      # username: me # to do: your login there, if it is not your own name",
-            "      # params: {wan: eth0, lan: br-lan} # to do: its interfaces, if they are not called wan and lan",
+            "# username: me # to do: your login there, if it is not your own name",
+            "# params: {wan: eth0, lan: br-lan} # to do: its interfaces, if they are not called wan and lan",
         ],
         "opnsense": [
-            "      api_key: {env: PLEXOPS_OPNSENSE_KEY} # to do: made under System: Access: Users",
-            "      api_secret: {env: PLEXOPS_OPNSENSE_SECRET}",
+            "api_key: {env: PLEXOPS_OPNSENSE_KEY} # to do: made under System: Access: Users",
+            "api_secret: {env: PLEXOPS_OPNSENSE_SECRET}",
         ],
     }
-    return [*lines, *logins.get(family.profile, [])]
-
-
-def _why(family: Family) -> str:
-    if family.profile == "manual":
-        return "to do: its family is not known; a person does there what plexops says (plexops profiles list)"
-    return f"recognised by what it says ({family.evidence}): correct it if that is wrong"
+    lines = [f"profile: {family.profile} # {why}", f"address: {proposal.router}"]
+    lines += logins.get(family.profile, [])
+    return ["    router:", *(f"      {line}" for line in lines)]
 
 
 def _server_lines(proposal: Proposal) -> list[str]:
     plex = proposal.plex
     if plex is None:
         return ["    # to do: server: {address: 192.168.1.50, mac: 52:54:00:12:34:56, username: me}"]
-    lines = ["    server:", f"      address: {plex.address} # where it shall stay"]
-    lines.append(
-        f"      mac: {proposal.mac}"
-        if proposal.mac
-        else "      # mac: 52:54:00:12:34:56 # to do: the MAC address of its network card"
-    )
+    mac = "# mac: 52:54:00:12:34:56 # to do: the MAC address of its network card"
+    login = "# username: me # to do: your login there; without one its firewall is not asked"
     if proposal.here:
-        lines.append(
-            "      connection: local # plexops runs on the Plex host itself; to run it elsewhere, write username: me"
-        )
+        login = "connection: local # plexops runs on the Plex host itself; to run it elsewhere, write username: me"
     elif proposal.login:
-        lines.append(
-            f"      username: {proposal.login} # plexops logs in by SSH, also where it runs there itself"
-        )
-    else:
-        lines.append("      # username: me # to do: your login there; without one its firewall is not asked")
+        login = f"username: {proposal.login} # plexops logs in by SSH, also where it runs there itself"
+    lines = [
+        f"address: {plex.address} # where it shall stay",
+        f"mac: {proposal.mac}" if proposal.mac else mac,
+        login,
+    ]
     if proposal.login and proposal.login != "root":
-        lines.append("      become: {method: sudo, password: {ask: true}}")
-    return [*lines, f"      container: {proposal.container}"] if proposal.container else lines
+        lines.append("become: {method: sudo, password: {ask: true}}")
+    if proposal.container:
+        lines.append(f"container: {proposal.container}")
+    return ["    server:", *(f"      {line}" for line in lines)]
 
 
 def _plex_lines(proposal: Proposal) -> list[str]:
     plex = proposal.plex
     if plex is None:
         return ["    # to do: plex: {url: http://192.168.1.50:32400, token: {ask: true}}"]
-    token = (
-        "{from: server}"
-        if proposal.login or proposal.here
-        else "{ask: true} # or {env: PLEX_TOKEN}, {file: PATH}, {from: server}"
-    )
+    asked = "{ask: true} # or {env: PLEX_TOKEN}, {file: PATH}, {from: server}"
+    token = "{from: server}" if proposal.login or proposal.here else asked
     scheme = "https" if plex.secure else "http"
     return ["    plex:", f"      url: {scheme}://{plex.address}:{plex.port}", f"      token: {token}"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from ipaddress import IPv4Address
 from types import MappingProxyType
 
@@ -13,7 +13,7 @@ from plexops.drivers.around.here import USUAL_STUN, OwnViewDriver
 from plexops.drivers.around.outside import USUAL_ECHOES
 from plexops.engine.bootstrap.discovery import Reach, Surroundings, look_around, runs_here
 from plexops.model.entries import Echo, Probe, ProbeAnswer, UpnpMapping
-from plexops.model.quick import QuickReport, QuickVerdict, SeenGateway, SeenPlex
+from plexops.model.quick import QuickReport, QuickVerdict, SeenGateway
 from plexops.model.site import Checker
 from plexops.model.snapshot import FOREIGN, Entry, Fact, Kind, KindState, Role, Snapshot
 from plexops.runbook.condition import Condition, Holds, WanCause
@@ -47,6 +47,7 @@ _NEVER_SEEN = (
     "the Plex host's own firewall: that takes a login there",
     "Plex's remote access settings and plex.tv's verdict: that takes Plex's token",
 )
+_UNJUDGED = QuickVerdict("", False, "", "")
 _UNTRIED = "whether the port answers from outside: that takes a computer outside (plexops probe)"
 _UNKNOWN_SERVER = "which server answers at the port: that takes a computer outside (plexops probe)"
 
@@ -80,16 +81,8 @@ def look_quick(settings: QuickSettings) -> QuickReport:
         around = look_around(settings.reach)
         world = outside.result()
     world = _by_the_router(world, around, settings)
-    draft = QuickReport(
-        around.network,
-        around.gateways,
-        around.plex,
-        world.echoes,
-        settings.offline,
-        (),
-        QuickVerdict("", False, "", ""),
-    )
-    draft = _tried_from_outside(draft, settings)
+    found = (around.network, around.gateways, around.plex, world.echoes)
+    draft = _tried_from_outside(QuickReport(*found, settings.offline, (), _UNJUDGED), settings)
     verdict = judge(draft)
     if any(runs_here(server, settings.reach) for server in around.plex):
         verdict = replace(verdict, do=(*verdict.do, _ON_THE_HOST))
@@ -113,11 +106,8 @@ def _tried_from_outside(draft: QuickReport, settings: QuickSettings) -> QuickRep
     if port is not None and len(addresses) == 1:
         outside = ask_from_here(settings.checkers, addresses.pop(), port)
     probes = tuple(entry.values for entry in outside.held(Probe))
-    why = (
-        "no port to try is known (--port NUMBER)"
-        if port is None
-        else "no one public address of ours is known"
-    )
+    no_port, no_address = "no port to try is known (--port NUMBER)", "no one public address of ours is known"
+    why = no_port if port is None else no_address
     return replace(draft, probes=probes, asked=account_of(settings.checkers, outside, why))
 
 
@@ -218,11 +208,11 @@ def _plex_verdict(report: QuickReport, condition: Condition) -> QuickVerdict:
         return QuickVerdict("plex-not-found", False, "Plex", cause, (condition.says,), do)
     unclaimed = [server for server in report.plex if server.claimed is False]
     if len(unclaimed) == len(report.plex):
-        cause = f"the Plex server at {_at(unclaimed[0])} belongs to no account: remote access needs one"
-        sign_in = f"Sign in on the Plex host itself: http://{unclaimed[0].address}:{unclaimed[0].port}/web"
+        at = f"{unclaimed[0].address}:{unclaimed[0].port}"
+        cause = f"the Plex server at {at} belongs to no account: remote access needs one"
+        sign_in = f"Sign in on the Plex host itself: http://{at}/web"
         return QuickVerdict("not-claimed", True, "Plex", cause, (), (sign_in,))
-    tried = _from_outside(report, condition)
-    if tried is not None:
+    if tried := _from_outside(report, condition):
         return tried
     if condition.holds is Holds.UNKNOWN:
         cause = f"not decided: {condition.says}"
@@ -236,11 +226,11 @@ def _from_outside(report: QuickReport, condition: Condition) -> QuickVerdict | N
     if not told:
         return None
     port, because = told[0].port, (condition.says, *report.asked)
+    name, cause = "closed-outside", f"port {port} is closed from outside, and this look does not see why"
     if any(probe.answer is ProbeAnswer.LISTENS for probe in told):
+        name = "nothing-found"
         cause = f"so far nothing stands in the way: something listens at port {port} from outside. That is no proof"
-        return QuickVerdict("nothing-found", False, "", cause, because, _NEXT)
-    cause = f"port {port} is closed from outside, and this look does not see why"
-    return QuickVerdict("closed-outside", False, "", cause, because, _NEXT)
+    return QuickVerdict(name, False, "", cause, because, _NEXT)
 
 
 def _leading(report: QuickReport) -> list[UpnpMapping]:
@@ -252,33 +242,27 @@ def _leading(report: QuickReport) -> list[UpnpMapping]:
 def _way_in(report: QuickReport, condition: Condition) -> QuickVerdict:
     router = report.router
     mappings = None if router is None else router.mappings
-    leading = _leading(report)
-    because = (condition.says,)
-    if leading:
+    ports = {server.port for server in report.plex}
+    strays = [mapping for mapping in mappings or () if mapping.port.single in ports]
+    name, layer, cause = "nothing-found", "", "so far nothing stands in the way. That is no proof"
+    if leading := _leading(report):
         cause = (
             f"so far nothing stands in the way: a UPnP mapping leads {_arrow(leading[0])}. That is no proof"
         )
-        return QuickVerdict("nothing-found", False, "", cause, because, _NEXT)
-    strays = _strays(report.plex, mappings or ())
-    if strays:
+    elif strays:
+        name, layer = "upnp-old-address", "router"
         cause = f"a UPnP mapping leads {_arrow(strays[0])}, where this look found no Plex"
-        return QuickVerdict("upnp-old-address", False, "router", cause, because, _NEXT)
-    if router is not None and mappings is not None and router.whole:
+    elif router is not None and mappings is not None and router.whole:
+        name, layer = "no-mapping", "router"
         cause = "no UPnP mapping leads to Plex: unless a forward was made by hand, no viewer comes in"
-        return QuickVerdict("no-mapping", False, "router", cause, because, _NEXT)
-    cause = "so far nothing stands in the way. That is no proof"
-    return QuickVerdict("nothing-found", False, "", cause, because, _NEXT)
-
-
-def _strays(plex: Sequence[SeenPlex], mappings: Sequence[UpnpMapping]) -> list[UpnpMapping]:
-    ports = {server.port for server in plex}
-    return [m for m in mappings if m.port.single in ports]
+    return QuickVerdict(name, False, layer, cause, (condition.says,), _NEXT)
 
 
 def _view(report: QuickReport) -> SiteView:
     """Put what was seen where the runbook looks for it: its one answer to "is the WAN public?" holds here too."""
-    router = report.router
-    snapshots = {Role.OUTSIDE: _outside(report.echoes), Role.ROUTER: _router(router)}
+    entries = tuple(Entry(Kind.ECHO, echo, {}, FOREIGN, echo.source, "") for echo in report.echoes)
+    outside = Snapshot(Role.OUTSIDE, {}, entries, {Kind.ECHO: KindState.PRESENT})
+    snapshots = {Role.OUTSIDE: outside, Role.ROUTER: _router(report.router)}
     plex = report.plex[0] if report.plex else None
     return SiteView(
         name="",
@@ -286,11 +270,6 @@ def _view(report: QuickReport) -> SiteView:
         plex_port=32400 if plex is None else plex.port,
         snapshots=MappingProxyType(snapshots),
     )
-
-
-def _outside(echoes: Sequence[Echo]) -> Snapshot:
-    entries = tuple(Entry(Kind.ECHO, echo, {}, FOREIGN, echo.source, "") for echo in echoes)
-    return Snapshot(Role.OUTSIDE, {}, entries, {Kind.ECHO: KindState.PRESENT})
 
 
 def _router(router: SeenGateway | None) -> Snapshot:
@@ -307,15 +286,11 @@ def _router(router: SeenGateway | None) -> Snapshot:
 
 def _sources(report: QuickReport) -> tuple[str, ...]:
     router = report.router
-    said = (
-        [] if router is None or router.wan is None else [f"the router says by {router.wan_by}: {router.wan}"]
-    )
-    return (*said, *(f"{echo.source} sees {echo.address}" for echo in report.echoes))
+    seen = tuple(f"{echo.source} sees {echo.address}" for echo in report.echoes)
+    if router is None or router.wan is None:
+        return seen
+    return (f"the router says by {router.wan_by}: {router.wan}", *seen)
 
 
 def _arrow(mapping: UpnpMapping) -> str:
     return f"{mapping.external_port} → {mapping.address}:{mapping.port}"
-
-
-def _at(plex: SeenPlex) -> str:
-    return f"{plex.address}:{plex.port}"

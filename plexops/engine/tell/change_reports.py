@@ -11,9 +11,8 @@ from plexops.engine.decide.planning import Planned
 from plexops.engine.look.site import Home
 from plexops.engine.look.site_state import SiteState
 from plexops.engine.order import Log, Order
-from plexops.engine.tell.plex_web import plex_web
 from plexops.engine.tell.reporting import change_report, device_diffs, finding_report, guard_report, hops
-from plexops.engine.tell.site_reports import NOTHING_CHANGED, NOTHING_SENT, asked, site_report
+from plexops.engine.tell.site_reports import NOTHING_CHANGED, NOTHING_SENT, asked, plex_web, site_report
 from plexops.model.change import Change
 from plexops.model.exchange import Script
 from plexops.model.finding import Finding
@@ -36,10 +35,8 @@ def plan_report(
     if plan.steps and order is not None:
         steps = (order.again(home.view.name, "--approve", digest[:12]),)
     if planned.waiting:
-        steps = (
-            *steps,
-            "let the host take its new address (restart it, or renew its lease), then run apply again",
-        )
+        wait = "let the host take its new address (restart it, or renew its lease), then run apply again"
+        steps = (*steps, wait)
     return replace(
         site_report(home, state, findings, log),
         changes=(*(change_report(step) for step in plan.steps), *_staying(planned)),
@@ -58,9 +55,8 @@ def dry_run_report(
         return replace(report, exit_status=blocked[0], outcome=blocked[1])
     count = len(planned.plan.steps)
     status = ExitStatus.FINDINGS if count and order.exit_code_for_changes else ExitStatus.IN_ORDER
-    outcome = (
-        f"{count} change{'s' if count != 1 else ''} planned, nothing sent" if count else "nothing to change"
-    )
+    changes = f"{count} change{'s' if count != 1 else ''}"
+    outcome = f"{changes} planned, nothing sent" if count else "nothing to change"
     if planned.stays:
         outcome = f"{outcome}; {staying(planned.stays)}"
         status = status if count else ExitStatus.SAFE_STOP
@@ -79,13 +75,12 @@ def applied_report(
     """Give the report of what was done."""
     status, outcome = _ending(applied, planned)
     after = compare(Comparison(home.tasks, applied.state.view, home.drivers, home.profile))
-    findings = after if applied.status in (ExitStatus.IN_ORDER, ExitStatus.INCOMPLETE) else None
-    shown = report.findings if findings is None else tuple(finding_report(f) for f in findings)
+    kept = applied.status in (ExitStatus.IN_ORDER, ExitStatus.INCOMPLETE)
     return replace(
         report,
         exit_status=status,
         outcome=outcome,
-        findings=shown,
+        findings=tuple(map(finding_report, after)) if kept else report.findings,
         hops=hops(after, applied.state),
         plex_web=plex_web(Situation(applied.state.view, home.tasks.external_port)),
         changes=(*(change_report(carried.step, carried) for carried in applied.carried), *_staying(planned)),
@@ -100,15 +95,10 @@ def applied_report(
 
 def _staying(planned: Planned) -> tuple[ChangeReport, ...]:
     """Give what a rollback leaves as it is."""
-    return tuple(
-        replace(
-            change_report(Step(change, Script(()))),
-            window="",
-            outcome="stays",
-            detail=stays_text(change, why),
-        )
-        for change, why in planned.stays
+    parts = (
+        (change_report(Step(change, Script(()))), stays_text(change, why)) for change, why in planned.stays
     )
+    return tuple(replace(part, window="", outcome="stays", detail=text) for part, text in parts)
 
 
 def staying(changes: Sequence[tuple[Change, str]]) -> str:
@@ -123,10 +113,8 @@ def _ending(applied: Applied, planned: Planned) -> tuple[ExitStatus, str]:
     if applied.status is ExitStatus.IN_ORDER and planned.stays:
         return ExitStatus.INCOMPLETE, f"put back and read back, but for this: {staying(planned.stays)}"
     if applied.status is ExitStatus.IN_ORDER and planned.waiting:
-        return (
-            ExitStatus.FINDINGS,
-            "waiting for the lease: nothing is forwarded before the host holds its address",
-        )
+        waiting = "waiting for the lease: nothing is forwarded before the host holds its address"
+        return ExitStatus.FINDINGS, waiting
     outcome = {
         ExitStatus.IN_ORDER: "applied, read back and proven" if applied.proofs else "applied and read back",
         ExitStatus.INCOMPLETE: "applied and read back, not proven: whether it helps is unknown, so it is kept",

@@ -17,6 +17,8 @@ from plexops.model.plan import PLAN_LIFETIME, PLAN_SCHEMA, Plan, sha256
 from plexops.model.snapshot import canonical
 from plexops.structs import replace
 
+_MAKE = "Make one: plexops apply --dry-run --out plan.json"
+_ANEW = "Make it anew: plexops apply --dry-run --out plan.json"
 #: Far more bytes than any plan has.
 _LARGEST = 4 * 1024 * 1024
 
@@ -69,30 +71,20 @@ def read_plan_file(path: Path, approved: str) -> PlanFile:
         text = read_regular(path, _LARGEST).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         cause = error.strerror if isinstance(error, OSError) else "it is no text"
-        reason = f"the plan {path} cannot be read: {cause}"
-        raise PlexopsError(
-            Problem("PLX-C001", reason, "Make one: plexops apply --dry-run --out plan.json")
-        ) from None
+        raise PlexopsError(Problem("PLX-C001", f"the plan {path} cannot be read: {cause}", _MAKE)) from None
     try:
         file = decode(text, type=PlanFile)
         age = (datetime.now(UTC) - datetime.fromisoformat(file.made)).total_seconds()
     except (ValueError, TypeError, RecursionError) as error:
         reason = f"{path} is no plan that can be read ({error})"
-        raise PlexopsError(
-            Problem("PLX-R210", reason, "Make one: plexops apply --dry-run --out plan.json")
-        ) from None
+        raise PlexopsError(Problem("PLX-R210", reason, _MAKE)) from None
     if file.schema != PLAN_SCHEMA or file.checksum != file.covered:
-        reason = f"{path} was edited after it was written"
-        raise PlexopsError(
-            Problem("PLX-R210", reason, "Make it anew: plexops apply --dry-run --out plan.json")
-        )
+        raise PlexopsError(Problem("PLX-R210", f"{path} was edited after it was written", _ANEW))
     if not file.digest.startswith(approved.lower()):
         reason = f"{path} has the digest {file.digest[:12]}, and {approved[:12]} was approved"
         raise PlexopsError(Problem("PLX-R212", reason, "Approve the digest of the plan that you reviewed."))
     if not 0 <= age <= PLAN_LIFETIME:
         old = f"was made {age / 3600:.0f} hours ago: a plan is good for a day"
         reason = f"{path} {old if age > 0 else 'is dated in the future: one of the clocks is wrong'}"
-        raise PlexopsError(
-            Problem("PLX-R211", reason, "Make it anew: plexops apply --dry-run --out plan.json")
-        )
+        raise PlexopsError(Problem("PLX-R211", reason, _ANEW))
     return file

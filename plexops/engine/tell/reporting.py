@@ -36,14 +36,7 @@ from plexops.structs import replace
 if TYPE_CHECKING:
     from plexops.engine.change.apply import Applied, Carried
 
-_SYMBOLS: Mapping[Action, Symbol] = {
-    Action.CREATE: "+",
-    Action.DELETE: "-",
-    Action.UPDATE: "~",
-    Action.ADOPT: "~",
-    Action.RESTORE: "~",
-    Action.RENEW: "~",
-}
+_SYMBOLS: Mapping[Action, Symbol] = {Action.CREATE: "+", Action.DELETE: "-"}
 
 #: The path's stops from the outside in: what a person calls them, and who answers there.
 STOPS: Mapping[PathLayer, tuple[str, Role | None]] = MappingProxyType(
@@ -147,6 +140,7 @@ def guard_report(verdict: GuardVerdict) -> GuardReport:
 def change_report(step: Step, carried: Carried | None = None) -> ChangeReport:
     """Give one change with every request, and what became of it."""
     change = step.change
+    opens = isinstance(change.want, PortForward) and change.want.enabled
     outcome: ChangeOutcome = "planned" if carried is None else str(carried.outcome)  # type: ignore[assignment]
     return ChangeReport(
         id=change.id,
@@ -154,14 +148,14 @@ def change_report(step: Step, carried: Carried | None = None) -> ChangeReport:
         kind=str(change.kind),
         key=change.key,
         action=str(change.action),
-        symbol=_SYMBOLS[change.action],
+        symbol=_SYMBOLS.get(change.action, "~"),
         title=_title(change),
         fields=_fields(change),
         commands=tuple(shown(write) for write in step.script.writes),
         undo=step.script.undo,
         window=_window_text(step),
         window_commands=window_requests(step),
-        exposure="opens a port to the internet" if _opens(change) else None,
+        exposure="opens a port to the internet" if opens else None,
         outcome=outcome,
         place=change.place,
         detail="" if carried is None else carried.detail,
@@ -177,10 +171,6 @@ def _window_text(step: Step) -> str:
     if window.kind is WindowKind.NONE:
         return "none: this device does not undo by itself, only plexops does"
     return f"{window.kind}, {window.seconds} s; {window.kind.survives}"
-
-
-def _opens(change: Change) -> bool:
-    return isinstance(change.want, PortForward) and change.want.enabled
 
 
 def _title(change: Change) -> str:
@@ -199,12 +189,8 @@ def _fields(change: Change) -> tuple[FieldChange, ...]:
     want = change.want
     values = want if want is not None else before
     names = change.fields or (values.__struct_fields__ if isinstance(values, Struct) else ())
-    found = []
-    for name in names:
-        old, new = _word(before, name), _word(want, name)
-        if old != new:
-            found.append(FieldChange(name, old, new))
-    return tuple(found)
+    found = (FieldChange(name, _word(before, name), _word(want, name)) for name in names)
+    return tuple(field for field in found if field.before != field.after)
 
 
 def _word(values: object, name: str) -> str:
@@ -220,25 +206,25 @@ def _word(values: object, name: str) -> str:
 
 def finished(report: SiteReport) -> SiteReport:
     """Give a site's report as people get it: the outcome as a sentence, exhibits numbered as they are cited."""
-    kept = {exhibit.id for exhibit in report.exhibits}
+    kept = {exhibit.id: exhibit for exhibit in report.exhibits}
     verdict = report.verdict
-    decided = () if verdict is None else verdict.exhibits
-    cited = [name for name in (*decided, *(n for f in report.findings for n in f.exhibits)) if name in kept]
-    order = list(dict.fromkeys([*cited, *(exhibit.id for exhibit in report.exhibits)]))
+    cited = [
+        *(() if verdict is None else verdict.exhibits),
+        *(n for f in report.findings for n in f.exhibits),
+    ]
+    order = dict.fromkeys([*(name for name in cited if name in kept), *kept])
     numbers = {name: f"E{number}" for number, name in enumerate(order, start=1)}
-    exhibits = sorted(report.exhibits, key=lambda exhibit: order.index(exhibit.id))
+
+    def numbered(names: Sequence[str]) -> tuple[str, ...]:
+        return tuple(numbers[name] for name in names if name in kept)
+
     return replace(
         report,
         outcome=sentence(report.outcome),
         safe_stop=None if report.safe_stop is None else sentence(report.safe_stop),
-        verdict=None
-        if verdict is None
-        else replace(verdict, exhibits=tuple(numbers[name] for name in decided if name in kept)),
-        findings=tuple(
-            replace(finding, exhibits=tuple(numbers[name] for name in finding.exhibits if name in kept))
-            for finding in report.findings
-        ),
-        exhibits=tuple(replace(exhibit, id=numbers[exhibit.id]) for exhibit in exhibits),
+        verdict=None if verdict is None else replace(verdict, exhibits=numbered(verdict.exhibits)),
+        findings=tuple(replace(f, exhibits=numbered(f.exhibits)) for f in report.findings),
+        exhibits=tuple(replace(kept[name], id=numbers[name]) for name in order),
     )
 
 
@@ -247,16 +233,12 @@ def sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def device_diffs(before: SiteState, applied: Applied | None) -> tuple[DeviceDiff, ...]:
+def device_diffs(before: SiteState, applied: Applied) -> tuple[DeviceDiff, ...]:
     """Give each changed stop's entries before and after, a line each."""
-    if applied is None:
-        return ()
-    roles = {carried.step.change.role for carried in applied.carried}
-    return tuple(
-        DeviceDiff(str(role), _lines(before.view.of(role)), _lines(applied.state.view.of(role)))
-        for role in sorted(roles)
-        if _lines(before.view.of(role)) != _lines(applied.state.view.of(role))
-    )
+    views = before.view, applied.state.view
+    roles = sorted({carried.step.change.role for carried in applied.carried})
+    diffs = (DeviceDiff(str(role), *(_lines(view.of(role)) for view in views)) for role in roles)
+    return tuple(diff for diff in diffs if diff.before != diff.after)
 
 
 def _lines(snapshot: Snapshot) -> str:

@@ -52,7 +52,7 @@ def homes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Hom
 
     monkeypatch.setattr("plexops.engine.look.site.compile_profile", counted)
     files = Files(tmp_path / "inventory.yaml", (tmp_path / "plex.yaml",))
-    yield open_homes(files, Store.open(tmp_path / "state"))
+    yield open_homes(files, Store.open(tmp_path / "state"), {})
     assert compiled == ["openwrt"]
 
 

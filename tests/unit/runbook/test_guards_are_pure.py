@@ -15,7 +15,7 @@ from plexops.model.snapshot import Role
 from plexops.runbook.guards.judge import GUARDS, Case
 
 PACKAGE = Path(__file__).parents[3] / "plexops"
-RUNBOOK = sorted((PACKAGE / "runbook").glob("*.py"))
+RUNBOOK = sorted((PACKAGE / "runbook").rglob("*.py"))
 FOREIGN = {
     "os",
     "sys",
