@@ -115,6 +115,11 @@ class Entry(Struct, Generic[V_co], frozen=True):
     #: Whether its position is part of what it does.
     placed: bool = False
 
+    @property
+    def called(self) -> str:
+        """How texts for people name it: as its owner does."""
+        return f"“{self.label or self.handle}”"
+
 
 class Snapshot(Struct, frozen=True):
     """All that one device said at one time. A fact that is not in `facts` is unknown."""
@@ -154,6 +159,16 @@ class Snapshot(Struct, frozen=True):
         """Give a fact that is true or false, or None where it is unknown."""
         found = self.facts.get(fact)
         return found.value if found is not None and isinstance(found.value, bool) else None
+
+    def texts(self, fact: str) -> tuple[str, ...] | None:
+        """Give a fact that is a list of texts, or None where it is unknown."""
+        found = self.facts.get(fact)
+        return found.value if found is not None and isinstance(found.value, tuple) else None
+
+    def shows(self, fact: str) -> str:
+        """Give the exhibit that shows a fact; empty where it is unknown."""
+        found = self.facts.get(fact)
+        return "" if found is None else found.exhibit
 
     def digest(self, kinds: frozenset[Kind], facts: frozenset[str]) -> str:
         """Give the SHA-256 of the entries and facts that a plan rests on; handles and exhibits do not count."""

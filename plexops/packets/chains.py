@@ -9,14 +9,7 @@ from functools import partial
 from msgspec import Struct
 
 from plexops.model import packets as model
-from plexops.model.packets import (
-    Box,
-    Chain,
-    Effect,
-    Jump,
-    Rule,
-    Verdict,
-)
+from plexops.model.packets import Box, Chain, Effect, Jump, Rule, Verdict
 from plexops.packets.packet import (
     CONNECTION_MARK,
     PACKET_MARK,

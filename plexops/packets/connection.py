@@ -12,7 +12,7 @@ from plexops.model.matches import AddressKind, InterfaceIs, Match, Side, State
 from plexops.model.packets import Box, Chain, Hook
 from plexops.packets.chains import ChainWalk, End, EndKind, Outcome, Steps
 from plexops.packets.hook_order import PLUMBING, TRANSLATING, Plumbing, priorities
-from plexops.packets.legs import as_known, bearing, following, for_whom, is_answer, reply_to, undone
+from plexops.packets.legs import as_first, as_known, bearing, following, for_whom, is_answer, reply_to, undone
 from plexops.packets.packet import (
     Leg,
     Packet,
@@ -37,6 +37,10 @@ _THROUGH = (EndKind.DELIVERED, EndKind.SENT)
 _FOREIGN = "the answer is not tracked: it bears another address or port than the one that was asked"
 _LOOSE = "a packet of a connection whose start was not tracked may be translated"
 
+_Base = tuple[Chain, Hook]
+#: Which of what came of a chain is walked on with.
+_Take = Callable[[Outcome], list[Packet]]
+
 
 class _Known(Struct, frozen=True):
     """How a connection's first packet left the box, and whether tracking saw it, its answer, and what followed that."""
@@ -55,7 +59,7 @@ class BoxWalk(Struct):
     steps: Steps = field(default_factory=Steps)
     known: _Known | None = None
     #: The box's base chains in the order in which they are asked, whatever the stage.
-    hooked: Sequence[tuple[Chain, Hook]] = ()
+    hooked: Sequence[_Base] = ()
 
     def __post_init__(self) -> None:
         if not self.hooked:
@@ -97,7 +101,7 @@ class BoxWalk(Struct):
         known = _Known(first.packet, first.packet.tracking is Tracking.TRACKED)
         walker = BoxWalk(self.box, self.index, self.steps, known, self.hooked)
         answered, stopped = walker.answer(first)
-        ends = [replace(end, kind=_lost(end.kind, EndKind.ANSWER_DROPPED)) for end in stopped]
+        ends = [_unanswered(end) for end in stopped]
         for tracked in (True, False):
             walker.known = replace(known, answered=tracked)
             came = [packet for packet in answered if (packet.tracking is Tracking.TRACKED) is tracked]
@@ -120,7 +124,7 @@ class BoxWalk(Struct):
         for packet in next_leg(whole):
             live, stopped = self.answer(replace(first, packet=packet), Leg.LATER)
             ends += [replace(first, packet=for_whom(packet, later)) for later in live]
-            ends += [replace(end, kind=_lost(end.kind, EndKind.ANSWER_DROPPED)) for end in stopped]
+            ends += [_unanswered(end) for end in stopped]
         return ends
 
     def answer(self, first: End, leg: Leg = Leg.ANSWER) -> tuple[list[Packet], list[End]]:
@@ -164,9 +168,9 @@ class BoxWalk(Struct):
 
     def _filters(self, step: str, packets: list[Packet], ends: list[End]) -> list[Packet]:
         stage, low, high = priorities(step)
-        for chain, hook in self._base_chains(stage, nat=False):
-            if low <= hook.priority < high:
-                packets = self._asked(chain, hook, packets, ends, lambda outcome: outcome.accepted)
+        for base in self._base_chains(stage, nat=False):
+            if low <= base[1].priority < high:
+                packets = self._asked(base, packets, ends, lambda outcome: outcome.accepted)
         return packets
 
     def _nat(self, stage: str, packets: list[Packet], ends: list[End]) -> list[Packet]:
@@ -177,13 +181,13 @@ class BoxWalk(Struct):
             return self._picked_up(stage, live, ends)
         done = [p for p in packets if not p.connection]
         live = [p for p in packets if p.connection]
-        for chain, hook in self._base_chains(stage, nat=True):
+        for base in self._base_chains(stage, nat=True):
 
             def left(outcome: Outcome) -> list[Packet]:
                 done.extend(replace(p, taken=False) for p in outcome.accepted if p.taken)
                 return [*outcome.through, *(p for p in outcome.accepted if not p.taken)]
 
-            live = self._asked(chain, hook, live, ends, left)
+            live = self._asked(base, live, ends, left)
         return [*done, *live]
 
     def _picked_up(self, stage: str, packets: list[Packet], ends: list[End]) -> list[Packet]:
@@ -196,8 +200,8 @@ class BoxWalk(Struct):
                 left.append(packet)
                 continue
             live, stopped = [replace(packet, state=State.NEW, connection=True)], list[End]()
-            for chain, hook in self._base_chains(stage, nat=True):
-                live = self._asked(chain, hook, live, stopped, lambda come: [*come.through, *come.accepted])
+            for base in self._base_chains(stage, nat=True):
+                live = self._asked(base, live, stopped, lambda come: [*come.through, *come.accepted])
             for one in live:
                 if one.taken:
                     ends.append(_end(EndKind.NOT_KNOWN, one, self.index, _LOOSE))
@@ -206,19 +210,13 @@ class BoxWalk(Struct):
             ends += [replace(end, kind=EndKind.NOT_KNOWN) for end in stopped]
         return left
 
-    def _base_chains(self, stage: str, *, nat: bool) -> list[tuple[Chain, Hook]]:
+    def _base_chains(self, stage: str, *, nat: bool) -> list[_Base]:
         """Give the base chains of a stage in the order in which they are asked."""
         return [one for one in self.hooked if one[1].stage == stage and one[1].nat is nat]
 
-    def _asked(
-        self,
-        chain: Chain,
-        hook: Hook,
-        packets: list[Packet],
-        ends: list[End],
-        take: Callable[[Outcome], list[Packet]],
-    ) -> list[Packet]:
+    def _asked(self, base: _Base, packets: list[Packet], ends: list[End], take: _Take) -> list[Packet]:
         """Ask one base chain those packets that it sees."""
+        chain, hook = base
         seen, past = each(packets, partial(self._met, hook))
         if not seen:
             return packets
@@ -239,16 +237,7 @@ class BoxWalk(Struct):
         if packet.tracking is Tracking.UNTRACKED:
             return packet
         if self.known is None:
-            return replace(
-                packet,
-                tracking=Tracking.TRACKED,
-                connection=True,
-                state=State.NEW,
-                original_source=packet.source,
-                original_source_port=packet.source_port,
-                original_destination=packet.destination,
-                original_port=packet.port,
-            )
+            return replace(as_first(packet), tracking=Tracking.TRACKED, connection=True, state=State.NEW)
         known = self.known
         tracked = replace(packet, tracking=Tracking.TRACKED, connection=False)
         if not known.tracked:
@@ -306,8 +295,8 @@ def _elsewhere(first: End, second: End) -> End | None:
     return None if there else replace(second, kind=EndKind.ACK_ELSEWHERE)
 
 
-def _lost(kind: EndKind, stopped: EndKind) -> EndKind:
-    return stopped if kind in _STOPPED else kind
+def _unanswered(end: End) -> End:
+    return replace(end, kind=EndKind.ANSWER_DROPPED) if end.kind in _STOPPED else end
 
 
 def _end(kind: EndKind, packet: Packet, index: int, words: str = "") -> End:
@@ -343,16 +332,13 @@ def _arriving(packet: Packet, box: Box) -> Packet:
     at = packet.numbers(packet.destination)
     own = {a.number: a.interface for a in box.addresses or () if a.family == packet.family}
     interfaces = {interface for number, interface in own.items() if intersect(at, ((number, number),))}
-    return replace(
+    arrived = replace(
         afresh(packet, interfaces.pop() if len(interfaces) == 1 else None),
         box=packet.box + 1,
         source=packet.source,
         source_port=packet.source_port,
         destination=packet.destination,
         port=packet.port,
-        original_source=packet.source,
-        original_source_port=packet.source_port,
-        original_destination=packet.destination,
-        original_port=packet.port,
         trail=packet.trail,
     )
+    return as_first(arrived)

@@ -8,6 +8,17 @@ from plexops.packets.packet import Leg, Packet, Tracking
 from plexops.structs import replace
 
 
+def as_first(packet: Packet) -> Packet:
+    """Give a packet as the first one of a connection: so it came to the box."""
+    return replace(
+        packet,
+        original_source=packet.source,
+        original_source_port=packet.source_port,
+        original_destination=packet.destination,
+        original_port=packet.port,
+    )
+
+
 def undone(packet: Packet, *, source: bool) -> Packet:
     """Put back what the connection's translation changed, in an answer."""
     if not packet.connection:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from enum import StrEnum
+from functools import partial
 from operator import attrgetter
 
 from msgspec import Struct
@@ -218,6 +219,15 @@ def cut(packet: Packet, name: str, numbers: Numbers) -> Parts:
     shown = show_ports(inside) if "port" in name else show_addresses(packet.family, inside)
     yes, no = assume(packet, Question(f"which {name} of several is taken:", shown, (slot, inside)))
     return [_with(one, name, inside) for one in yes], [_with(one, name, outside) for one in no]
+
+
+def cut_place(packet: Packet, addresses: Numbers | None, ports: Numbers | None) -> Parts:
+    """Split a packet by its destination: at one of these addresses (None: any) and ports, and elsewhere."""
+    there, elsewhere = ([packet], []) if addresses is None else cut(packet, "destination", addresses)
+    if ports is None:
+        return there, elsewhere
+    there, other_port = each(there, partial(cut, name="port", numbers=ports))
+    return there, elsewhere + other_port
 
 
 def _with(packet: Packet, name: str, value: Slot) -> Packet:

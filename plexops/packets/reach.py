@@ -24,7 +24,7 @@ from plexops.model.packets import Box
 from plexops.model.values import NOT_PUBLIC_NETWORKS
 from plexops.packets.chains import End, EndKind
 from plexops.packets.connection import connect
-from plexops.packets.packet import Packet, Parts, Question, afresh, cut, each, reduced
+from plexops.packets.packet import Packet, Question, afresh, cut_place, each, reduced
 from plexops.structs import replace
 
 PUBLIC_V4: Numbers = subtract(ALL_V4, normalise(map(edges, NOT_PUBLIC_NETWORKS)))
@@ -116,17 +116,10 @@ def at_target(end: End, target: Target) -> tuple[list[End], list[End]]:
     if end.kind not in (EndKind.DELIVERED, EndKind.SENT):
         return [], [end]
     hit, rest = list[Packet](), [end.packet]
-    for place in target.places:
-        there, rest = each(rest, partial(_at, place))
+    for addresses, ports in target.places:
+        there, rest = each(rest, partial(cut_place, addresses=addresses, ports=ports))
         hit += there
     return [replace(end, packet=packet) for packet in hit], [replace(end, packet=packet) for packet in rest]
-
-
-def _at(place: tuple[Numbers, Numbers], packet: Packet) -> Parts:
-    addresses, ports = place
-    there, elsewhere = cut(packet, "destination", addresses)
-    inside, outside = each(there, partial(cut, name="port", numbers=ports))
-    return inside, elsewhere + outside
 
 
 def _answer(everybody: Numbers, own: Numbers, reached: list[End], missed: list[End]) -> Answer:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from plexops.model.intervals import Numbers, intersect, shift, single, subtract
 from plexops.model.packets import Box, TranslateDestination
-from plexops.packets.packet import Packet, Parts, Ref, cut, each, everything
+from plexops.packets.packet import Packet, Parts, Ref, cut, cut_place, everything
 from plexops.structs import replace
 
 
@@ -27,11 +25,7 @@ def _already_there(effect: TranslateDestination, packet: Packet, box: Box) -> Pa
         return [], [packet]
     if ports is not None and effect.shift_from not in (None, ports[0][0]):
         return [], [packet]
-    there, elsewhere = ([packet], []) if addresses is None else cut(packet, "destination", addresses)
-    if ports is None:
-        return there, elsewhere
-    there, other_port = each(there, partial(cut, name="port", numbers=ports))
-    return there, elsewhere + other_port
+    return cut_place(packet, addresses, ports)
 
 
 def _new_destination(effect: TranslateDestination, packet: Packet, box: Box) -> Numbers | None:

@@ -14,14 +14,7 @@ from msgspec import Struct
 from plexops.model import matches
 from plexops.model.intervals import intersect, shift
 from plexops.model.matches import InterfaceIs, Match, Side
-from plexops.model.packets import (
-    Box,
-    Chain,
-    Jump,
-    Rule,
-    TranslateDestination,
-    UnknownEffect,
-)
+from plexops.model.packets import Box, Chain, Jump, Rule, TranslateDestination, UnknownEffect
 from plexops.packets.chains import End, EndKind
 from plexops.packets.connection import BoxWalk
 from plexops.packets.hook_order import PLUMBING, TRANSLATING

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
 from types import MappingProxyType
+from typing import Any
 
 from msgspec import Struct
 
@@ -91,23 +92,16 @@ class Heard(Struct, frozen=True):
 # --- the table ------------------------------------------------------------------------------------------------------
 
 
-def _question(topic: Topic, row: Mapping[str, object]) -> Question:
-    kinds = {name: _meaning(name, kind) for name, kind in row["kinds"].items()}  # type: ignore[attr-defined]
-    return Question(
-        topic,
-        str(row["row"]),
-        str(row["about"]),
-        frozenset(str(row["at"]).split()),
-        str(row["asks"]),
-        MappingProxyType(kinds),
-    )
+def _question(topic: Topic, row: Mapping[str, Any]) -> Question:
+    kinds = {name: _meaning(name, kind) for name, kind in row["kinds"].items()}
+    at = frozenset(row["at"].split())
+    return Question(topic, row["row"], row["about"], at, row["asks"], MappingProxyType(kinds))
 
 
-def _meaning(name: str, row: Mapping[str, str]) -> Meaning:
+def _meaning(name: str, row: Mapping[str, Any]) -> Meaning:
     passes = frozenset(row.get("passes", "").split())
     words = tuple(_plain(word) for word in row.get("words", ()))
-    rest = {key: row.get(key, "") for key in ("says", "shows", "suspects", "settles", "plex_tv", "do")}
-    return Meaning(name, words=words, passes=passes, **rest)
+    return Meaning(**{**row, "kind": name, "words": words, "passes": passes})
 
 
 def _plain(text: str) -> str:
@@ -152,12 +146,9 @@ def read(topic: Topic, text: str) -> Said:
     kind = next((kind for kind, meaning in question.kinds.items() if plain in meaning.words), "")
     if kind:
         return Said(kind)
-    if topic is Topic.WAN_ADDRESS:
-        return _wan_address(plain)
-    if topic is Topic.FORWARD:
-        return _forward(plain)
-    if topic is Topic.PHONE:
-        return _page(plain)
+    reading = {Topic.WAN_ADDRESS: _wan_address, Topic.FORWARD: _forward, Topic.PHONE: _page}.get(topic)
+    if reading is not None:
+        return reading(plain)
     words = ", ".join(kind.words[0] for kind in question.kinds.values())
     raise Unclear(f"one of these is wanted: {words}")
 
@@ -246,7 +237,8 @@ def _hear(view: SiteView, answer: Answer, port: int | None) -> Heard:
     heard = Heard(answer, said, meaning, says, meaning.do.format(**fields))
     if answer.port is not None and port is not None and answer.port != port:
         return replace(heard, why_not=f"it is about port {answer.port}, and viewers come by {port}")
-    why_not, contradicts = _DOUBTS.get(answer.topic, _no_doubt)(view, heard)
+    doubt = _DOUBTS.get(answer.topic)
+    why_not, contradicts = doubt(view, heard) if doubt else ("", False)
     return replace(heard, why_not=why_not, contradicts=contradicts)
 
 
@@ -255,10 +247,6 @@ def _placed(said: Said, view: SiteView) -> Said:
     if said.address not in view.plex_host:
         return replace(said, kind="elsewhere")
     return replace(said, kind="right" if said.inner == view.plex_port else "wrong-port")
-
-
-def _no_doubt(_: SiteView, __: Heard) -> tuple[str, bool]:
-    return "", False
 
 
 def _forward_doubt(view: SiteView, heard: Heard) -> tuple[str, bool]:
@@ -363,6 +351,16 @@ def attempts(view: SiteView, port: int | None) -> tuple[Entry[Probe], ...]:
     return tuple(found)
 
 
+_PHONE_GOT = MappingProxyType(
+    {
+        "refused": ProbeAnswer.REFUSED,
+        "nothing": ProbeAnswer.TIMED_OUT,
+        "other": ProbeAnswer.WRONG_SERVER,
+        "page": ProbeAnswer.WRONG_SERVER,
+    }
+)
+
+
 def _came(heard: Heard, identifier: str) -> ProbeAnswer | None:
     """Give what an attempt got back; None where the answer is about none. The page has to be our Plex's."""
     if heard.answer.topic is Topic.OTHER_NETWORK:
@@ -370,13 +368,9 @@ def _came(heard: Heard, identifier: str) -> ProbeAnswer | None:
     if heard.answer.topic is not Topic.PHONE:
         return None
     ours = bool(identifier) and identifier.casefold().startswith(heard.said.identifier)
-    back = {
-        "refused": ProbeAnswer.REFUSED,
-        "nothing": ProbeAnswer.TIMED_OUT,
-        "other": ProbeAnswer.WRONG_SERVER,
-        "page": ProbeAnswer.OPEN if ours else ProbeAnswer.WRONG_SERVER,
-    }
-    return back.get(heard.said.kind)
+    if heard.said.kind == "page" and ours:
+        return ProbeAnswer.OPEN
+    return _PHONE_GOT.get(heard.said.kind)
 
 
 def by_word(exhibits: Iterable[str]) -> bool:

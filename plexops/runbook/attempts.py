@@ -75,7 +75,8 @@ class Attempt(Struct, frozen=True):
 class Attempts(Struct, frozen=True):
     """All attempts. `discarded` says of each that does not count why; `unanswered` who was asked in vain."""
 
-    counting: tuple[Attempt, ...]
+    #: Those that count over IPv4, or by the proxy's name.
+    attempts: tuple[Attempt, ...]
     #: Those at an address of IPv6 that apps are told.
     over_ipv6: tuple[Attempt, ...]
     discarded: tuple[str, ...]
@@ -103,10 +104,7 @@ def attempts(view: SiteView, port: int | None) -> Attempts:
             other = probe.over_ipv6 and view.access != "proxy"
             (over_ipv6 if other else counting).append(sorting.counted(entry))
     return Attempts(
-        tuple(counting),
-        tuple(over_ipv6),
-        tuple(dict.fromkeys(discarded)),
-        tuple(dict.fromkeys(unanswered)),
+        tuple(counting), tuple(over_ipv6), tuple(dict.fromkeys(discarded)), tuple(dict.fromkeys(unanswered))
     )
 
 

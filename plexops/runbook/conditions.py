@@ -5,16 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from ipaddress import IPv4Address
 
+from plexops.model import values
 from plexops.model.answers import Topic
 from plexops.model.entries import Probe, ProbeAnswer
-from plexops.model.snapshot import Entry, Kind, Role
-from plexops.model.values import (
-    CARRIER_NAT_NETWORKS,
-    PLEX_PORT,
-    PRIVATE_NETWORKS,
-    TRANSITION_NETWORKS,
-    UNUSABLE_NETWORKS,
-)
+from plexops.model.snapshot import Entry, Kind, Role, Snapshot
 from plexops.runbook.answers import Heard, attempts, counting, wan_word
 from plexops.runbook.condition import Condition, Holds, WanCause
 from plexops.runbook.exposures import Exposure, exposures
@@ -49,7 +43,7 @@ def wan(view: SiteView) -> Condition:
     router = view.of(Role.ROUTER)
     address = ipv4(router.text("wan.address"))
     if address is not None:
-        return _passed_on(view, _of_wan_address(view, address, (router.facts["wan.address"].exhibit,)))
+        return _passed_on(view, _of_wan_address(view, address, (router.shows("wan.address"),)))
     word = wan_word(view)
     return _without_wan_address(view) if word is None else _passed_on(view, _by_word(view, word))
 
@@ -99,38 +93,30 @@ def _of_wan_address(view: SiteView, address: IPv4Address, shown: tuple[str, ...]
     if ways > 1 and {public for public, _, _ in seen} != {address}:
         # Which of them the world sees is not known, so that neither address says anything about the other.
         says = f"the router has {ways} ways to the internet, and {address} is not proven to be the public one"
-        return Condition(Holds.UNKNOWN, says, (*shown, router.facts["wan.ways"].exhibit), WanCause.SEVERAL)
+        return Condition(Holds.UNKNOWN, says, (*shown, router.shows("wan.ways")), WanCause.SEVERAL)
     kind = _kind_of(address)
     if kind is not None:
         return Condition(Holds.NO, kind[1].format(address=address), shown, kind[0], kind[2])
     exhibits = (*shown, *(exhibit for _, _, exhibit in seen))
     answers = {public for public, _, _ in seen}
-    if not answers:
-        says = f"the WAN address is {address}; no service outside gave our public address"
-        return Condition(Holds.UNKNOWN, says, exhibits, WanCause.UNPROVEN)
     operators = sorted({operator_of(source) for _, source, _ in seen})
     if answers == {address}:
         return _agreed(view, address, operators, exhibits)
-    if len(answers) > 1:
+    other = next(iter(answers), None)
+    if other is None:
+        says = f"the WAN address is {address}; no service outside gave our public address"
+    elif len(answers) > 1:
         said = ", ".join(f"{source}: {public}" for public, source, _ in seen)
         says = f"the sources disagree about our public address ({said})"
-        return Condition(Holds.UNKNOWN, says, exhibits, WanCause.UNPROVEN)
-    other = answers.pop()
-    if len(operators) < 2:
-        says = (
-            f"the WAN address is {address}; {operators[0]} alone says that the world sees {other}: {_SECOND}"
-        )
-        return Condition(Holds.UNKNOWN, says, exhibits, WanCause.UNPROVEN)
-    if "wan.ways" in router.reasons:
+    elif len(operators) < 2:
+        alone = f"{operators[0]} alone says that the world sees {other}"
+        says = f"the WAN address is {address}; {alone}: {_SECOND}"
+    elif "wan.ways" in router.reasons:
         says = f"the WAN address is {address}, the world sees {other}, and how many ways out the router has was not read"
-        return Condition(Holds.UNKNOWN, says, exhibits, WanCause.UNPROVEN)
-    return Condition(
-        Holds.NO,
-        f"the WAN address is {address} but the world sees {other}: a NAT, VPN or proxy stands between",
-        exhibits,
-        WanCause.DIFFERS,
-        (_WHICH, *CARRIER_NAT_OPTIONS),
-    )
+    else:
+        says = f"the WAN address is {address} but the world sees {other}: a NAT, VPN or proxy stands between"
+        return Condition(Holds.NO, says, exhibits, WanCause.DIFFERS, (_WHICH, *CARRIER_NAT_OPTIONS))
+    return Condition(Holds.UNKNOWN, says, exhibits, WanCause.UNPROVEN)
 
 
 def _agreed(
@@ -164,9 +150,7 @@ def _ways_out(view: SiteView) -> int:
 
 
 def _ways_in_use(view: SiteView) -> tuple[str, ...]:
-    fact = view.of(Role.ROUTER).facts.get("wan.ways")
-    texts = fact.value if fact is not None and isinstance(fact.value, tuple) else ()
-    routes = [text.split() for text in texts]
+    routes = [text.split() for text in view.of(Role.ROUTER).texts("wan.ways") or ()]
     known = [(int(words[0]), words[1:]) for words in routes if words and words[0].isdecimal()]
     least = min((metric for metric, _ in known), default=0)
     names = [name for metric, names in known if metric == least for name in names]
@@ -178,7 +162,7 @@ def _without_wan_address(view: SiteView) -> Condition:
     """A router that is not asked tells no WAN address; then only Plex or a vantage can prove the way in."""
     router = view.of(Role.ROUTER)
     if router.flag("wan.up") is False:
-        shown = (router.facts["wan.up"].exhibit,)
+        shown = (router.shows("wan.up"),)
         others = ", ".join(_ways_in_use(view))
         if others:
             says = f"the router's WAN side is down, and its traffic leaves by another one: {others}"
@@ -192,18 +176,18 @@ def _without_wan_address(view: SiteView) -> Condition:
 
 
 def _kind_of(address: IPv4Address) -> tuple[WanCause, str, tuple[str, ...]] | None:
-    if any(address in network for network in CARRIER_NAT_NETWORKS):
+    if any(address in network for network in values.CARRIER_NAT_NETWORKS):
         text = "the WAN address {address} is in 100.64.0.0/10: carrier NAT. A forward cannot work"
         return WanCause.CARRIER_NAT, text, CARRIER_NAT_OPTIONS
-    if any(address in network for network in TRANSITION_NETWORKS):
+    if any(address in network for network in values.TRANSITION_NETWORKS):
         text = (
             "the WAN address {address} is in 192.0.0.0/29: DS-Lite or 464XLAT. There is no way in over IPv4"
         )
         return WanCause.TRANSITION, text, CARRIER_NAT_OPTIONS
-    if any(address in network for network in PRIVATE_NETWORKS):
+    if any(address in network for network in values.PRIVATE_NETWORKS):
         text = "the WAN address {address} is a private one: a second NAT stands between the router and the internet"
         return WanCause.SECOND_NAT, text, SECOND_NAT_OPTIONS
-    if any(address in network for network in UNUSABLE_NETWORKS):
+    if any(address in network for network in values.UNUSABLE_NETWORKS):
         text = "the WAN address is {address}: the router has no internet connection"
         return WanCause.DOWN, text, ("Bring the internet connection up first.",)
     return None
@@ -229,47 +213,42 @@ def dmz_by(view: SiteView, found: tuple[Exposure, ...] | None) -> Condition:
             stop=("Remove that forward on the router: plexops deletes nothing that it did not make.",),
         )
     if found:
-        says = f"whether {found[0].called} leads to the Plex host at {PLEX_PORT} is not known"
+        says = f"whether {found[0].called} leads to the Plex host at {values.PLEX_PORT} is not known"
         return Condition(Holds.UNKNOWN, says, (found[0].exhibit,) if found[0].exhibit else ())
-    shown = _exhibits(router.of(Kind.PORT_FORWARD))
+    shown = tuple(sorted({entry.exhibit for entry in router.of(Kind.PORT_FORWARD)}))
     return Condition(Holds.YES, "no DMZ, and 32400 is not forwarded", shown)
 
 
 def persists(view: SiteView) -> Condition:
     """Is what plexops writes on the router there again after a restart?"""
-    router = view.of(Role.ROUTER)
-    there = router.flag("persists")
-    if there is None:
-        return Condition(Holds.UNKNOWN, router.reasons.get("persists", "the router was not asked"))
-    shown = (router.facts["persists"].exhibit,)
-    if there:
-        return Condition(Holds.YES, "what plexops writes is loaded again when the router starts", shown)
-    return Condition(
-        Holds.NO,
+    there = "what plexops writes is loaded again when the router starts"
+    gone = (
         "/etc/nftables.conf does not include /etc/nftables.d: the forwards that plexops writes there are not loaded"
-        " when the router starts",
-        shown,
-        stop=(PERSIST,),
+        " when the router starts"
     )
+    router = view.of(Role.ROUTER)
+    unknown = router.reasons.get("persists", "the router was not asked")
+    return _by_flag(router, "persists", (there, gone, unknown), (PERSIST,))
 
 
 def host_firewall(view: SiteView) -> Condition:
     """Is the server's own firewall on? (runbook boundaries)"""
     server = view.of(Role.SERVER)
-    active = server.flag("firewall.active")
-    if active is None:
-        reason = server.reasons.get("firewall.active", "the server was not asked")
-        return Condition(Holds.UNKNOWN, f"whether the host firewall is on is unknown: {reason}")
-    exhibit = (server.facts["firewall.active"].exhibit,)
     name = server.text("firewall.kind") or "the firewall"
-    if active:
-        return Condition(Holds.YES, f"{name} is on", exhibit)
-    return Condition(
-        Holds.NO,
-        f"{name} is off",
-        exhibit,
-        stop=("Switch it on by hand, after allowing SSH: sudo ufw enable",),
-    )
+    reason = server.reasons.get("firewall.active", "the server was not asked")
+    says = (f"{name} is on", f"{name} is off", f"whether the host firewall is on is unknown: {reason}")
+    by_hand = "Switch it on by hand, after allowing SSH: sudo ufw enable"
+    return _by_flag(server, "firewall.active", says, (by_hand,))
+
+
+def _by_flag(
+    snapshot: Snapshot, fact: str, says: tuple[str, str, str], stop: tuple[str, ...] = ()
+) -> Condition:
+    """Judge by one fact. `says`: where it is true, false, not known; `stop`: what to do where it is false."""
+    flag, shown = snapshot.flag(fact), (snapshot.shows(fact),)
+    if flag is None:
+        return Condition(Holds.UNKNOWN, says[2])
+    return Condition(Holds.YES, says[0], shown) if flag else Condition(Holds.NO, says[1], shown, stop=stop)
 
 
 def reachability(view: SiteView, port: int | None = None) -> Condition:
@@ -289,14 +268,12 @@ def reachability(view: SiteView, port: int | None = None) -> Condition:
 
 
 def _through_relay(view: SiteView) -> Condition:
-    plex = view.of(Role.PLEX)
-    relay = plex.flag("plex.relay")
-    if relay is None:
-        return Condition(Holds.UNKNOWN, "Plex did not say whether the relay is allowed")
-    exhibit = (plex.facts["plex.relay"].exhibit,)
-    if relay:
-        return Condition(Holds.YES, "Plex Relay is allowed, as `access: relay` wants", exhibit)
-    return Condition(Holds.NO, "`access: relay`, but Plex's RelayEnabled is off", exhibit)
+    allowed, off = (
+        "Plex Relay is allowed, as `access: relay` wants",
+        "`access: relay`, but Plex's RelayEnabled is off",
+    )
+    says = (allowed, off, "Plex did not say whether the relay is allowed")
+    return _by_flag(view.of(Role.PLEX), "plex.relay", says)
 
 
 def from_vantages(view: SiteView, port: int | None) -> Condition:
@@ -310,9 +287,8 @@ def from_vantages(view: SiteView, port: int | None) -> Condition:
             return Condition(Holds.YES, f"{probe.vantage} reached Plex at port {probe.port}", (exhibit,))
     first = known[0][0]
     said = ", ".join(f"{probe.vantage}: {probe.answer}" for probe, _ in known)
-    return Condition(
-        Holds.NO, f"port {first.port} from outside: {said}", tuple(exhibit for _, exhibit in known)
-    )
+    shown = tuple(exhibit for _, exhibit in known)
+    return Condition(Holds.NO, f"port {first.port} from outside: {said}", shown)
 
 
 #: Of “something listens” it is not known whether it is this Plex: neither success nor failure.
@@ -362,16 +338,16 @@ def plex_verdict(view: SiteView, port: int | None) -> Condition:
     state = plex.text("plex.mapping_state")
     if state is None:
         return _plex_web(view)
-    exhibit = (plex.facts["plex.mapping_state"].exhibit,)
+    exhibit = (plex.shows("plex.mapping_state"),)
     error = plex.text("plex.mapping_error") or ""
     if state in ("waiting", "unknown"):
         return Condition(Holds.UNKNOWN, f"Plex has no verdict yet ({state})", exhibit)
-    if state == "mapped" and not error and "plex.public_address" not in plex.facts:
+    healthy = state == "mapped" and not error
+    if healthy and "plex.public_address" not in plex.facts:
         why = plex.reasons.get("plex.public_address", "Plex did not say at which address plex.tv sees it")
-        return Condition(
-            Holds.UNKNOWN, f"Plex is mapped, and whether plex.tv got in is not known: {why}", exhibit
-        )
-    if state == "mapped" and not error and plex.text("plex.public_address"):
+        says = f"Plex is mapped, and whether plex.tv got in is not known: {why}"
+        return Condition(Holds.UNKNOWN, says, exhibit)
+    if healthy and plex.text("plex.public_address"):
         known = plex.text("plex.public_port")
         reached = f"port {known}" if known else "a port that it does not tell"
         if port is not None and known != str(port):
@@ -391,7 +367,3 @@ def _plex_web(view: SiteView) -> Condition:
         return Condition(Holds.UNKNOWN, why)
     holds = Holds.YES if word.meaning.plex_tv == "yes" else Holds.NO
     return Condition(holds, word.says, (word.answer.exhibit,))
-
-
-def _exhibits(entries: tuple[Entry, ...]) -> tuple[str, ...]:
-    return tuple(sorted({entry.exhibit for entry in entries}))

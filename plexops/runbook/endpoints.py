@@ -41,7 +41,5 @@ def proxy(view: SiteView) -> CustomUrl | None:
 
 def over_ipv6(view: SiteView) -> tuple[Endpoint, ...] | None:
     """Give where plex.tv tells apps to come in over IPv6; None where its list was not read."""
-    fact = view.of(Role.OUTSIDE).facts.get("account.ipv6")
-    if fact is None or not isinstance(fact.value, tuple):
-        return None
-    return tuple(Endpoint.parse(text) for text in fact.value)
+    told = view.of(Role.OUTSIDE).texts("account.ipv6")
+    return None if told is None else tuple(Endpoint.parse(text) for text in told)

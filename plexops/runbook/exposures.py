@@ -67,11 +67,8 @@ class Exposure(Struct, frozen=True):
         """Put it into words."""
         if self.family == 6:
             return f"{self.called} lets the internet in to {self.address} at port {PLEX_PORT} over IPv6"
-        what = (
-            "every port is handed to"
-            if self.every_port
-            else f"{show_ports(self.external)} itself is forwarded to"
-        )
+        ports = show_ports(self.external)
+        what = "every port is handed to" if self.every_port else f"{ports} itself is forwarded to"
         return f"{what} {self.address} by {self.called}"
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from plexops.model.snapshot import Role
 from plexops.packets.reach import AnswerKind
 from plexops.runbook.attempts import Came
 from plexops.runbook.causes.cause import Sign, sign
 from plexops.runbook.observations import Observed, PlexTv
-from plexops.runbook.relay import relay_alone, relayed
 from plexops.runbook.situation import Situation
 from plexops.runbook.way_in import says as reason_says
 
@@ -23,7 +23,7 @@ def fails(situation: Situation) -> bool:
     observed, access = situation.observed, situation.view.access
     if access not in _BY_A_DOOR:
         return False
-    by_relay = relayed(situation)[0] > 0 and not observed.claimed
+    by_relay = _relayed(situation)[0] > 0 and not observed.claimed
     return observed.fails or (by_relay and access == "forward")
 
 
@@ -47,7 +47,7 @@ def _observed(situation: Situation) -> Iterator[Headline]:
         yield "contradiction", sign(f"{', '.join(each)}; yet {observed.says}", *attempts, *observed.exhibits)
     if situation.knows_the_door:
         yield from _turned_away(observed)
-    count, exhibit = relayed(situation)
+    count, exhibit = _relayed(situation)
     if count and not observed.claimed:
         says = f"{count} session{'s' if count != 1 else ''} come through Plex's relay, none directly"
         yield "relay-only", sign(says, exhibit, *observed.exhibits)
@@ -79,3 +79,19 @@ def narrowed(situation: Situation) -> str:
     ways = [way for way in (situation.way, situation.host_way()) if way is not None]
     reason = next((way.first for way in ways if way.answer.kind is AnswerKind.SOME and way.first), None)
     return "" if reason is None else f"; {reason_says(reason)}"
+
+
+def _relayed(situation: Situation) -> tuple[int, str]:
+    """Give how many sessions come through the relay now, and the exhibit that shows it."""
+    fact = situation.plex.facts.get("plex.relayed_sessions")
+    count = fact.value if fact is not None and isinstance(fact.value, int) else 0
+    return count, situation.plex.shows("plex.relayed_sessions")
+
+
+def relay_alone(situation: Situation) -> str:
+    """Give the exhibit that shows that plex.tv offers apps the relay and no direct way; empty where it does not."""
+    outside, values = situation.view.of(Role.OUTSIDE), situation.remote_access
+    direct = outside.facts.get("account.direct")
+    if direct is None or direct.value != () or values is None or not values.enabled:
+        return ""
+    return direct.exhibit if outside.flag("account.relay") is True else ""

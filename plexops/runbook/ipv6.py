@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from ipaddress import IPv6Address
 
 from msgspec import Struct
@@ -12,7 +12,7 @@ from plexops.model.values import Endpoint, is_public
 from plexops.packets.reach import AnswerKind
 from plexops.runbook import endpoints
 from plexops.runbook.attempts import Attempt, Came
-from plexops.runbook.causes.cause import StopName, of_fact
+from plexops.runbook.causes.cause import StopName
 from plexops.runbook.situation import Situation
 from plexops.runbook.stops import State, Stop, not_read
 from plexops.runbook.way_in import WayIn, router_box, router_over_ipv6, rule_exhibits, server_box, stopping
@@ -44,7 +44,9 @@ def over_ipv6(situation: Situation) -> OverIpv6:
     at, first = _told_to_apps(situation)
     if at is None or first.state is not State.PASSES:
         return OverIpv6((first,), None, met, failed)
-    return OverIpv6((first, *(read(situation, at) for read in _READERS)), at, met, failed)
+    return OverIpv6(
+        (first, _router(situation, at), _server(situation, at), _socket(situation, at)), at, met, failed
+    )
 
 
 def _got_through(attempt: Attempt) -> Iterator[Stop]:
@@ -60,7 +62,7 @@ def _told_to_apps(situation: Situation) -> tuple[Endpoint | None, Stop]:
         return None, Stop(place, State.NOT_HERE, "the server has no public address of IPv6")
     if found is None:
         return None, Stop(place, State.NOT_ASKED, "whether apps get an address of IPv6: not asked")
-    shown = (of_fact(situation.view.of(Role.OUTSIDE), "account.ipv6"),)
+    shown = (situation.view.of(Role.OUTSIDE).shows("account.ipv6"),)
     if not found:
         return None, Stop(place, State.NOT_HERE, "plex.tv tells apps no address of IPv6", shown)
     now = [one for one in found if held is None or one.address in held]
@@ -102,12 +104,8 @@ def _of_way(situation: Situation, place: StopName, role: Role, way: WayIn | None
 def _socket(situation: Situation, at: Endpoint) -> Stop:
     if situation.listeners is None:
         return Stop(StopName.IPV6_SOCKET, *not_read(situation, Role.SERVER, "what listens over IPv6"))
-    there = [one for one in situation.listeners if one.values.address in ("*", "::", at.host)]
-    if not there:
-        return Stop(StopName.IPV6_SOCKET, State.STOPS, f"nothing listens at port {at.port} over IPv6")
-    return Stop(
-        StopName.IPV6_SOCKET, State.PASSES, f"Plex listens at {at.port} over IPv6", (there[0].exhibit,)
-    )
-
-
-_READERS: tuple[Callable[[Situation, Endpoint], Stop], ...] = (_router, _server, _socket)
+    for one in situation.listeners:
+        if one.values.address in ("*", "::", at.host):
+            says = f"Plex listens at {at.port} over IPv6"
+            return Stop(StopName.IPV6_SOCKET, State.PASSES, says, (one.exhibit,))
+    return Stop(StopName.IPV6_SOCKET, State.STOPS, f"nothing listens at port {at.port} over IPv6")

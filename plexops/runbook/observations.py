@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from msgspec import Struct
-
 from plexops.model.answers import Topic
 from plexops.model.entries import Probe, ProbeAnswer
 from plexops.model.snapshot import Role
 from plexops.runbook import answers, conditions
-from plexops.runbook.attempts import TURNED_AWAY, Attempt, Came, attempts
+from plexops.runbook.attempts import TURNED_AWAY, Attempt, Attempts, Came, attempts
 from plexops.runbook.log.story import LogStory
 from plexops.runbook.view import SiteView
 
@@ -37,17 +35,13 @@ class PlexTv(StrEnum):
 _PLEX_WEB = {"yes": PlexTv.YES, "no": PlexTv.NO, "nothing announced": PlexTv.NOT_ANNOUNCED}
 
 
-class Observed(Struct, frozen=True):
-    """All observations of a home. `discarded` says of each that does not count why; `unanswered` who was asked in vain.
+class Observed(Attempts, frozen=True):
+    """All observations of a home.
 
-    `attempts` are those that count over IPv4 or by the proxy's name. `answers` is what plex.tv's failure may have got
-    back; empty where that is not known. `elsewhere`: plex.tv's word is about another address than the router's.
+    `answers` is what plex.tv's failure may have got back; empty where that is not known. `elsewhere`: plex.tv's word is
+    about another address than the router's.
     """
 
-    attempts: tuple[Attempt, ...]
-    over_ipv6: tuple[Attempt, ...]
-    discarded: tuple[str, ...]
-    unanswered: tuple[str, ...]
     #: Something answered at the door, and it is not known what: packets do not vanish.
     listens: bool
     plex_tv: PlexTv
@@ -107,12 +101,9 @@ def observe(view: SiteView, door: int | None, story: LogStory, verdict_exhibit: 
     wan, believed = view.of(Role.ROUTER).text("wan.address"), view.of(Role.PLEX).text("plex.public_address")
     silent = "plex.mapping_state" not in view.of(Role.PLEX).facts
     by_log = silent and word is not PlexTv.NOTHING and answers.counting(view, Topic.PLEX_WEB) is None
-    shown = (
-        *condition.exhibits,
-        *([verdict_exhibit] if verdict_exhibit and word is not PlexTv.NOTHING else []),
-    )
+    logged = (verdict_exhibit,) if verdict_exhibit and word is not PlexTv.NOTHING else ()
     return Observed(
-        attempts=tried.counting,
+        attempts=tried.attempts,
         over_ipv6=tried.over_ipv6,
         discarded=(*tried.discarded, *([why_not] if why_not else [])),
         unanswered=tried.unanswered,
@@ -121,7 +112,7 @@ def observe(view: SiteView, door: int | None, story: LogStory, verdict_exhibit: 
         answers=_answers(door, story) if word is PlexTv.NO else frozenset(),
         elsewhere=wan is not None and bool(believed) and believed != wan,
         says=f"plex.tv {word}, Plex's log says" if by_log else condition.says,
-        exhibits=shown,
+        exhibits=(*condition.exhibits, *logged),
     )
 
 

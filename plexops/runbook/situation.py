@@ -12,25 +12,18 @@ from plexops.model.entries import Lease, Listener, LogEvent, UpnpMapping
 from plexops.model.resources import PortForward, RemoteAccess, Reservation
 from plexops.model.snapshot import FOREIGN, Entry, Kind, KindState, Role, Snapshot
 from plexops.model.values import Ports, Protocol
+from plexops.packets.projection import with_host_accept
 from plexops.packets.reach import AnswerKind
 from plexops.packets.why import Reason
-from plexops.runbook import conditions
+from plexops.runbook import conditions, way_in
 from plexops.runbook.answers import Heard, hear, wan_word
 from plexops.runbook.condition import Condition, Holds
 from plexops.runbook.endpoints import CustomUrl, proxy
 from plexops.runbook.exposures import Exposure, exposures
 from plexops.runbook.log.story import LogStatement, LogStory, local_time, tell_story
 from plexops.runbook.observations import Observed, observe
-from plexops.runbook.view import SiteView, ipv4
-from plexops.runbook.way_in import (
-    WayIn,
-    entry_of,
-    into_server,
-    opened_server,
-    stopping,
-    through_router_to,
-    translation_of,
-)
+from plexops.runbook.view import SiteView, held_by_server, ipv4, leased_to_server, second_hop, told_by_server
+from plexops.runbook.way_in import WayIn
 
 _BEHIND_THE_HOST = frozenset({"host", "macvlan", "ipvlan"})
 TCP = frozenset({Protocol.TCP, Protocol.BOTH, Protocol.ANY})
@@ -80,6 +73,22 @@ class Situation(Struct, frozen=True, dict=True):
         upstream = self.view.of(Role.UPSTREAM)
         title, address = upstream.text("upstream.title"), upstream.text("upstream.address")
         return " at ".join(part for part in (title, address) if part)
+
+    @property
+    def next_hop(self) -> str:
+        """The one box to which the router sends what is for the internet; empty where that is not known."""
+        box = self.router.box
+        ways = [r for r in (box.routes or () if box is not None else ()) if r.family == 4 and r.length == 0]
+        gateways = {route.gateway for route in ways if route.gateway}
+        if not ways:
+            gateways = {self.view.of(Role.UPSTREAM).text("upstream.address") or ""}
+        return gateways.pop() if len(gateways) == 1 else ""
+
+    @property
+    def leaves_elsewhere(self) -> bool:
+        """Whether the server's traffic is known to go on by another box than the router's own next hop."""
+        hop, own = second_hop(self.view), self.next_hop
+        return bool(hop and own) and hop != own
 
     # --- Plex ----------------------------------------------------------------------------------------
 
@@ -159,20 +168,13 @@ class Situation(Struct, frozen=True, dict=True):
             return "Fully accessible outside your network"
         return "Not available outside your network"
 
-    def shows(self, fact: str) -> str:
-        """Give the exhibit of one of Plex's facts; empty where it is not known."""
-        found = self.plex.facts.get(fact)
-        return "" if found is None else found.exhibit
-
     # --- addresses -----------------------------------------------------------------------------------
 
     @cached_property
     def held(self) -> frozenset[IPv4Address]:
         """The addresses that the Plex host is known to have now: its own word, else the router's lease."""
-        fact = self.server.facts.get("host.addresses")
-        if fact is not None and isinstance(fact.value, tuple):
-            return frozenset(found for text in fact.value if (found := ipv4(text)) is not None)
-        return frozenset(lease.values.address for lease in self.leases)
+        told = told_by_server(self.view) is not None
+        return held_by_server(self.view) if told else frozenset(leased_to_server(self.view))
 
     @property
     def leases(self) -> tuple[Entry[Lease], ...]:
@@ -229,7 +231,7 @@ class Situation(Struct, frozen=True, dict=True):
         targets = self.targets or self.view.plex_host
         if self.port is None or not targets:
             return None
-        return through_router_to(self.view, self.port, targets, self.view.plex_port)
+        return way_in.through_router(self.view, self.port, targets, self.view.plex_port)
 
     @cached_property
     def effective(self) -> Entry[PortForward] | None:
@@ -239,12 +241,12 @@ class Situation(Struct, frozen=True, dict=True):
             return None
         if self.way is None:
             return next(iter(self.forwards(port)), None)
-        made = translation_of(self.way)
+        made = way_in.translation_of(self.way)
         if made is None:
             # Stopped before it: what would take it, if it came through.
             return next(iter(self.forwards(port)), None) if self._stopped_before() else None
         rule, address, inner = made
-        entry = entry_of(rule, self.router.held(PortForward))
+        entry = way_in.entry_of(rule, self.router.held(PortForward))
         if entry is not None:
             return entry
         if self.router.state(Kind.UPNP_MAPPING) is KindState.UNKNOWN:
@@ -291,7 +293,7 @@ class Situation(Struct, frozen=True, dict=True):
     @cached_property
     def router_stops(self) -> Reason | None:
         """What the router's filters stop of it, before or after it is translated."""
-        return None if self.way is None else stopping(self.way)
+        return None if self.way is None else way_in.stopping(self.way)
 
     @cached_property
     def exposures(self) -> tuple[Exposure, ...] | None:
@@ -319,8 +321,8 @@ class Situation(Struct, frozen=True, dict=True):
     @cached_property
     def _host_ways(self) -> dict[int, WayIn | None]:
         return {
-            4: into_server(self.view, self.view.plex_port),
-            6: into_server(self.view, self.view.plex_port, 6),
+            4: way_in.into_server(self.view, self.view.plex_port),
+            6: way_in.into_server(self.view, self.view.plex_port, 6),
         }
 
     @cached_property
@@ -334,13 +336,15 @@ class Situation(Struct, frozen=True, dict=True):
         stopped = self.host_stops(family)
         if stopped is None:
             return None
-        opened = opened_server(self.view, self.view.plex_port, family)
+        box, port = self.server.box, self.view.plex_port
+        allowed = None if box is None else with_host_accept(box, port, "plex", family)
+        opened = None if allowed is None else way_in.into_server(self.view, port, family, allowed)
         return stopped if opened is not None and opened.open else None
 
     def host_stops(self, family: Literal[4, 6] = 4) -> Reason | None:
         """What stops it on the server."""
         way = self.host_way(family)
-        return None if way is None or way.answer.kind is not AnswerKind.NOBODY else stopping(way)
+        return None if way is None or way.answer.kind is not AnswerKind.NOBODY else way_in.stopping(way)
 
     @cached_property
     def listeners(self) -> tuple[Entry[Listener], ...] | None:
@@ -361,6 +365,11 @@ class Situation(Struct, frozen=True, dict=True):
     @cached_property
     def _log(self) -> tuple[Entry[LogEvent], ...]:
         return (*self.server.held(LogEvent), *self.plex.held(LogEvent))
+
+    @property
+    def tried_outside(self) -> Snapshot | None:
+        """The snapshot that says whether the server reached what is outside; None where that was not tried."""
+        return next((s for s in self.view.snapshots.values() if "outside.failure" in s.facts), None)
 
     def exhibit_of(self, told: LogStatement | None) -> str:
         """Give the exhibit that shows a statement of the log; empty where there is none."""

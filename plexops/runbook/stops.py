@@ -12,12 +12,11 @@ from plexops.model.snapshot import Role
 from plexops.model.values import is_public
 from plexops.runbook.answers import Heard, by_word
 from plexops.runbook.attempts import Came
-from plexops.runbook.causes.cause import Cause, Sign, StopName, Weight, of_fact
+from plexops.runbook.causes.cause import Cause, Sign, StopName, Weight
 from plexops.runbook.causes.lan import who_holds
 from plexops.runbook.causes.server import finds_plex_tv
 from plexops.runbook.causes.table import CAUSES
 from plexops.runbook.condition import Holds, WanCause
-from plexops.runbook.hops import leaves_elsewhere, next_hop
 from plexops.runbook.observations import PlexTv
 from plexops.runbook.situation import Situation
 from plexops.runbook.view import ipv4, second_hop, tunnel
@@ -105,10 +104,8 @@ def _stop(place: StopName, causes: list[Cause], reading: _Reading, situation: Si
     hides = reading.state in (*_OPEN_STATES, State.NEVER) and not shown
     known = {one.cause.id for one in found} | reading.but
     hidden = tuple(cause for cause in causes if hides and cause.id not in known)
-    says = found[0].sign.says if found else reading.says
-    return Stop(
-        place, state, says, found[0].sign.exhibits if found else reading.exhibits, shown, suspects, hidden
-    )
+    of = found[0].sign if found else reading
+    return Stop(place, state, of.says, of.exhibits, shown, suspects, hidden)
 
 
 def _with_word(stop: Stop, heard: Heard, causes: list[Cause]) -> Stop:
@@ -123,25 +120,25 @@ def _with_word(stop: Stop, heard: Heard, causes: list[Cause]) -> Stop:
         known = {one.cause.id for one in (*stop.shown, *stop.suspects)}
         differs = blamed.id not in known if blamed else bool(known)
         return replace(stop, against=heard.says) if differs else stop
-    shown = (heard.answer.exhibit,)
+    told = replace(stop, says=heard.says, exhibits=(heard.answer.exhibit,))
     if blamed is None:
-        return replace(stop, state=State.PASSES, says=heard.says, exhibits=shown, suspects=(), hidden=())
-    found = Found(blamed, Sign(heard.says, shown, suspect=not meaning.shows))
+        return replace(told, state=State.PASSES, suspects=(), hidden=())
+    found = Found(blamed, Sign(told.says, told.exhibits, suspect=not meaning.shows))
     if meaning.shows:
-        return replace(
-            stop, state=State.STOPS, says=heard.says, exhibits=shown, shown=(found,), suspects=(), hidden=()
-        )
+        return replace(told, state=State.STOPS, shown=(found,), suspects=(), hidden=())
     hidden = tuple(cause for cause in stop.hidden if cause is not blamed)
     suspects = (*(one for one in stop.suspects if one.cause is not blamed), found)
-    return replace(
-        stop, state=State.SUSPECT, says=heard.says, exhibits=shown, suspects=suspects, hidden=hidden
-    )
+    return replace(told, state=State.SUSPECT, suspects=suspects, hidden=hidden)
 
 
 def not_read(situation: Situation, role: Role, what: str) -> tuple[State, str]:
     """Say that a device did not tell, or was not asked: the state of a stop, and the words."""
     state = State.UNREAD if role in situation.view.asked else State.NOT_ASKED
     return state, f"{what}: {state}"
+
+
+def _passes(says: str, *shown: str) -> _Reading:
+    return _Reading(State.PASSES, says, shown)
 
 
 def _not_read(situation: Situation, role: Role, what: str) -> _Reading:
@@ -176,7 +173,7 @@ def _isp_address(situation: Situation) -> _Reading:
         reading = _not_read(situation, Role.ROUTER, "the address on the internet side")
         return _Reading(reading.state, wan.says, wan.exhibits)
     # With several ways out, or another one for the server, another address is no sign of a box between.
-    several = wan.cause is WanCause.SEVERAL or leaves_elsewhere(situation)
+    several = wan.cause is WanCause.SEVERAL or situation.leaves_elsewhere
     elsewhere = frozenset({"wan-differs"}) if several else frozenset[str]()
     return _Reading(State.UNREAD, wan.says, wan.exhibits, _BY_ADDRESS | elsewhere)
 
@@ -186,12 +183,13 @@ def _upstream(situation: Situation) -> _Reading:
     if wan.cause is WanCause.SECOND_NAT:
         return _Reading(State.PASSES, wan.says, wan.exhibits)
     if ipv4(situation.wan_address) is not None or wan.holds is not Holds.UNKNOWN:
-        return _Reading(State.PASSES, "the router's address on the internet side is no private one")
+        return _passes("the router's address on the internet side is no private one")
     hop = ipv4(second_hop(situation.view))
     direct = situation.server.text("host.egress") is not None and tunnel(situation.view) is None
     if hop is not None and is_public(hop) and direct:
-        shown = (of_fact(situation.server, "host.hops"),)
-        return _Reading(State.PASSES, f"the box after the router, {hop}, is on the internet itself", shown)
+        return _passes(
+            f"the box after the router, {hop}, is on the internet itself", situation.server.shows("host.hops")
+        )
     return _not_read(situation, Role.ROUTER, "whether a second box translates before the router")
 
 
@@ -237,23 +235,23 @@ def _lan(situation: Situation) -> _Reading:
     held = who_holds(situation)
     if held is None:
         return _not_read(situation, Role.ROUTER, "which MAC addresses hold Plex's address")
-    return _Reading(State.PASSES if held.one else State.UNREAD, held.says, held.exhibits)
+    return _Reading(State.UNREAD if held.suspect else State.PASSES, held.says, held.exhibits)
 
 
 def _container(situation: Situation) -> _Reading:
     engine = situation.server.text("container.engine")
     if engine is None and situation.answers_in_the_lan:
-        return _Reading(State.PASSES, "Plex answers at its address in the LAN")
+        return _passes("Plex answers at its address in the LAN")
     if engine is None:
         return _not_read(situation, Role.SERVER, "whether Plex runs in a container")
     if engine == "":
         return _Reading(
-            State.NOT_HERE, "Plex runs in no container", (of_fact(situation.server, "container.engine"),)
+            State.NOT_HERE, "Plex runs in no container", (situation.server.shows("container.engine"),)
         )
     facts = situation.server.facts
     if situation.contained and not {"container.published", "container.network"} <= facts.keys():
         return _not_read(situation, Role.SERVER, "what the container publishes")
-    return _Reading(State.PASSES, f"Plex runs in {engine}", (of_fact(situation.server, "container.engine"),))
+    return _passes(f"Plex runs in {engine}", situation.server.shows("container.engine"))
 
 
 def _server_filter(situation: Situation) -> _Reading:
@@ -268,7 +266,7 @@ def _socket(situation: Situation) -> _Reading:
         shown = tuple(entry.exhibit for entry in situation.listeners[:1])
         return _Reading(State.PASSES, f"Plex listens at {situation.view.plex_port}", shown)
     if situation.answers_in_the_lan:
-        return _Reading(State.PASSES, "Plex answers at its address in the LAN")
+        return _passes("Plex answers at its address in the LAN")
     return _not_read(situation, Role.SERVER, "what listens at Plex's port")
 
 
@@ -286,10 +284,9 @@ def _server_way_out(situation: Situation) -> _Reading:
     engine, network = (situation.server.text(f"container.{name}") for name in ("engine", "network"))
     known = engine == "" or (engine is not None and network is not None)
     if _believes_the_wan(situation):
-        return _Reading(State.PASSES, "plex.tv sees Plex at the router's own address")
+        return _passes("plex.tv sees Plex at the router's own address")
     if egress is not None and known:
-        shown = (of_fact(situation.server, "host.egress"),)
-        return _Reading(State.PASSES, f"the server answers by {egress}", shown)
+        return _passes(f"the server answers by {egress}", situation.server.shows("host.egress"))
     return _not_read(situation, Role.SERVER, "by which way the server answers")
 
 
@@ -298,10 +295,10 @@ def _router_way_out(situation: Situation) -> _Reading:
         says = "the world sees the home at the router's own address"
         return _Reading(State.PASSES, says, situation.wan.exhibits)
     hop = second_hop(situation.view)
-    if hop and hop == next_hop(situation):
-        shown = (of_fact(situation.server, "host.hops"),)
-        return _Reading(
-            State.PASSES, f"the server's traffic leaves by {hop}, the router's own next hop", shown
+    if hop and hop == situation.next_hop:
+        return _passes(
+            f"the server's traffic leaves by {hop}, the router's own next hop",
+            situation.server.shows("host.hops"),
         )
     return _not_read(situation, Role.ROUTER, "whether the home's traffic leaves where viewers come in")
 
@@ -312,14 +309,14 @@ def _router_way_out(situation: Situation) -> _Reading:
 def _account(situation: Situation) -> _Reading:
     plex = situation.plex
     if plex.flag("plex.claimed") is not None and plex.text("plex.sign_in") is not None:
-        return _Reading(State.PASSES, "Plex is signed in", (of_fact(plex, "plex.sign_in"),))
+        return _passes("Plex is signed in", plex.shows("plex.sign_in"))
     return _not_read(situation, Role.PLEX, "whether Plex is signed in")
 
 
 def _settings(situation: Situation) -> _Reading:
     entry = situation.settings
     if entry is not None:
-        return _Reading(State.PASSES, "remote access is switched on", (entry.exhibit,))
+        return _passes("remote access is switched on", entry.exhibit)
     return _not_read(situation, Role.PLEX, "Plex's settings of remote access")
 
 
@@ -329,26 +326,26 @@ def _announcement(situation: Situation) -> _Reading:
     if not situation.believed and "plex.public_address" not in situation.plex.facts:
         return _not_read(situation, Role.PLEX, "which address Plex announces")
     shown = () if situation.settings is None else (situation.settings.exhibit,)
-    return _Reading(State.PASSES, f"Plex announces port {situation.announced}", shown)
+    return _passes(f"Plex announces port {situation.announced}", *shown)
 
 
 def _reaches_plex_tv(situation: Situation) -> _Reading:
     outside = situation.view.of(Role.OUTSIDE)
     if situation.observed.plex_tv is PlexTv.DATED_YES:
-        return _Reading(State.PASSES, "plex.tv tried within the hour, as Plex asked it to")
+        return _passes("plex.tv tried within the hour, as Plex asked it to")
     if outside.flag("account.online") is True:
-        return _Reading(State.PASSES, "plex.tv sees Plex online", (of_fact(outside, "account.online"),))
-    told = next((s for s in situation.view.snapshots.values() if "outside.failure" in s.facts), None)
+        return _passes("plex.tv sees Plex online", outside.shows("account.online"))
+    told = situation.tried_outside
     if told is not None and told.text("outside.failure") == "" and finds_plex_tv(situation):
-        shown = (of_fact(told, "outside.failure"), of_fact(situation.server, "host.plex_tv"))
-        return _Reading(State.PASSES, "the server reaches the internet, and finds plex.tv", shown)
+        shown = (told.shows("outside.failure"), situation.server.shows("host.plex_tv"))
+        return _passes("the server reaches the internet, and finds plex.tv", *shown)
     return _not_read(situation, Role.SERVER, "whether Plex reaches plex.tv")
 
 
 def _list(situation: Situation) -> _Reading:
     outside = situation.view.of(Role.OUTSIDE)
     if outside.flag("account.listed") is not None:
-        return _Reading(State.PASSES, "plex.tv lists the server", (of_fact(outside, "account.listed"),))
+        return _passes("plex.tv lists the server", outside.shows("account.listed"))
     return _not_read(situation, Role.OUTSIDE, "plex.tv's list of the account's servers")
 
 

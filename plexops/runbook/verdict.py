@@ -100,17 +100,8 @@ class Verdict(Struct, frozen=True):
 _NOT_KNOWN = frozenset({"contradiction", "no-verdict-yet", "open-over-ipv6", "reachable", "unknown"})
 #: What a single suspicion decides where nothing else is left: no filter, whose condition may be harmless.
 _TELLING = frozenset(
-    {
-        *(
-            "double-nat",
-            "wan-differs",
-            "other-way-out",
-            "announces-other-way",
-            "vpn-egress",
-            "address-conflict",
-        ),
-        *("proxy-no-name", "proxy-broken"),
-    }
+    {"double-nat", "wan-differs", "other-way-out", "announces-other-way", "vpn-egress", "address-conflict"}
+    | {"proxy-no-name", "proxy-broken"}
 )
 
 
@@ -191,19 +182,14 @@ def _decided(weighing: Weighing, first: Found, rest: Iterable[Found]) -> Verdict
     parts = first.cause.weight is Weight.PARTS
     contradicted = bool(weighing.observed.failed) and weighing.observed.claimed and not parts
     certain = agreed and not (first.sign.suspect or weighing.missing or before or contradicted)
-    return Verdict(
-        found=first,
-        confidence=Confidence.CERTAIN if certain else Confidence.LIKELY,
-        also=_but(rest, first),
-        missing=weighing.missing,
-        before=before,
-        stops=(*weighing.stops, *weighing.over_ipv6.stops),
-        ignored=weighing.observed.discarded,
-    )
+    also = tuple(one for one in rest if one is not first and one.cause.id not in first.cause.covers)
+    confidence = Confidence.CERTAIN if certain else Confidence.LIKELY
+    return replace(_verdict(weighing, first, confidence, also), before=before)
 
 
-def _but(found: Iterable[Found], first: Found) -> tuple[Found, ...]:
-    return tuple(one for one in found if one is not first and one.cause.id not in first.cause.covers)
+def _verdict(weighing: Weighing, found: Found, confidence: Confidence, also: tuple[Found, ...]) -> Verdict:
+    stops, ignored = (*weighing.stops, *weighing.over_ipv6.stops), weighing.observed.discarded
+    return Verdict(found, confidence, also, weighing.missing, stops=stops, ignored=ignored)
 
 
 def _unread_before(weighing: Weighing, place: StopName) -> tuple[Stop, ...]:
@@ -283,16 +269,9 @@ def _undecided(weighing: Weighing, name: str, shows: Sign, first: Sequence[Found
     stops = sorted(weighing.stops, key=lambda stop: not any(c.id in named for c in _causes_of(stop)))
     candidates = tuple(Candidate(stop, causes) for stop in stops if (causes := _causes_of(stop)))
     also = [*(one for stop in weighing.stops for one in stop.shown), *weighing.struck, *weighing.beside]
-    also += weighing.notes
-    return Verdict(
-        found=Found(BY_ID[name], shows),
-        confidence=Confidence.NONE,
-        also=tuple(one for one in also if one.cause.id not in IN_ORDER),
-        missing=weighing.missing,
-        candidates=candidates,
-        stops=(*weighing.stops, *weighing.over_ipv6.stops),
-        ignored=weighing.observed.discarded,
-    )
+    also = [one for one in (*also, *weighing.notes) if one.cause.id not in IN_ORDER]
+    verdict = _verdict(weighing, Found(BY_ID[name], shows), Confidence.NONE, tuple(also))
+    return replace(verdict, candidates=candidates)
 
 
 def _causes_of(stop: Stop) -> tuple[Cause, ...]:
@@ -322,15 +301,11 @@ def _nothing_fails(weighing: Weighing) -> Verdict:
         says = works.sign.says if works is not None and not observed.met else says
         shown = exhibits_of((*(a.exhibit for a in observed.met), *observed.exhibits))
         return _undecided(weighing, "reachable", Sign(f"{says}; not everything could be read", shown), [])
-    state = situation.plex.text("plex.mapping_state")
-    settings = situation.remote_access
-    if (
-        settings is not None
-        and settings.enabled
-        and state in ("waiting", "unknown")
-        and not observed.attempts
-    ):
-        shows = sign(f"plex.tv has given no verdict yet ({state})", situation.shows("plex.mapping_state"))
+    state, settings = situation.plex.text("plex.mapping_state"), situation.remote_access
+    waits = settings is not None and settings.enabled and state in ("waiting", "unknown")
+    if waits and not observed.attempts:
+        shown = (situation.plex.shows("plex.mapping_state"),)
+        shows = sign(f"plex.tv has given no verdict yet ({state})", *shown)
         return _undecided(weighing, "no-verdict-yet", shows, [])
     return _undecided(weighing, *headline(weighing.situation), [])
 
@@ -342,15 +317,13 @@ def _works(weighing: Weighing) -> Found | None:
     if note is not None or situation.view.access != "forward":
         return note
     if observed.met:
-        where = observed.met[0]
+        where, shown = observed.met[0], tuple(attempt.exhibit for attempt in observed.met)
         says = f"{where.who} reached Plex at port {where.port}"
-        return Found(
-            BY_ID["in-order"], sign(says, *(a.exhibit for a in observed.met), *situation.wan.exhibits)
-        )
-    if observed.plex_tv is PlexTv.DATED_YES:
-        shown = (*observed.exhibits, *situation.wan.exhibits)
-        return Found(BY_ID["in-order"], sign(f"{observed.says}, within the last hour", *shown))
-    return None
+    elif observed.plex_tv is PlexTv.DATED_YES:
+        says, shown = f"{observed.says}, within the last hour", observed.exhibits
+    else:
+        return None
+    return Found(BY_ID["in-order"], sign(says, *shown, *situation.wan.exhibits))
 
 
 def _announced_unread(weighing: Weighing) -> bool:

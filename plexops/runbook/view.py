@@ -42,10 +42,6 @@ class SiteView(Struct, frozen=True, dict=True):
     port_share: Ports | None = None
     #: What is before the router hands viewers' port on to it, as the inventory says.
     upstream_passes_on: bool = False
-    #: The router's interface names of the internet side, as its filter rules call them.
-    wan_names: frozenset[str] = frozenset()
-    #: Likewise of the home's side.
-    lan_names: frozenset[str] = frozenset()
     snapshots: Mapping[Role, Snapshot] = MappingProxyType({})
     #: How old each snapshot is, in seconds.
     ages: Mapping[Role, float] = MappingProxyType({})
@@ -90,8 +86,7 @@ class SiteView(Struct, frozen=True, dict=True):
 
 def told_by_server(view: SiteView) -> tuple[str, ...] | None:
     """Give the addresses that the server itself says it holds, as it writes them; None where it says nothing."""
-    fact = view.of(Role.SERVER).facts.get("host.addresses")
-    return fact.value if fact is not None and isinstance(fact.value, tuple) else None
+    return view.of(Role.SERVER).texts("host.addresses")
 
 
 def held_by_server(view: SiteView) -> frozenset[IPv4Address]:
@@ -114,7 +109,7 @@ def public_addresses(view: SiteView) -> list[tuple[IPv4Address, str, str]]:
     plex = view.of(Role.PLEX)
     address = ipv4(plex.text("plex.public_address"))
     if address is not None:
-        seen.append((address, "Plex", plex.facts["plex.public_address"].exhibit))
+        seen.append((address, "Plex", plex.shows("plex.public_address")))
     return seen
 
 
@@ -136,8 +131,7 @@ def operator_of(source: str) -> str:
 
 def second_hop(view: SiteView) -> str:
     """Give the box after the router on the server's own way to the internet; empty where it is not known."""
-    fact = view.of(Role.SERVER).facts.get("host.hops")
-    hops = fact.value if fact is not None and isinstance(fact.value, tuple) else ()
+    hops = view.of(Role.SERVER).texts("host.hops")
     return hops[0] if hops and hops[0] != "-" else ""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from ipaddress import IPv4Address, IPv6Address
+from types import MappingProxyType
 from typing import TypeVar
 
 from msgspec import Struct
@@ -15,7 +16,6 @@ from plexops.model.snapshot import Entry, Kind, Role
 from plexops.model.values import PLEX_PORT, Endpoint
 from plexops.packets.chains import End
 from plexops.packets.forward_list import listed_box
-from plexops.packets.projection import with_host_accept
 from plexops.packets.reach import PUBLIC_V4, PUBLIC_V6, Answer, AnswerKind, Asked, Target, who_reaches
 from plexops.packets.why import Reason, Why, translated_by, why_not
 from plexops.runbook.view import SiteView, ipv4
@@ -49,19 +49,12 @@ def server_box(view: SiteView) -> Box | None:
 
 
 def through_router(
-    view: SiteView, external: int, address: IPv4Address, port: int, box: Box | None = None
+    view: SiteView, external: int, addresses: Collection[IPv4Address], port: int, box: Box | None = None
 ) -> WayIn | None:
-    """Ask who gets from the WAN address's external port to an address and port at home, as far as the router goes.
+    """Ask who gets from the WAN address's external port to a port of these addresses, as far as the router goes.
 
     None where the router's filter, or its WAN address, is not known. `box`: the router as it will be.
     """
-    return through_router_to(view, external, (address,), port, box)
-
-
-def through_router_to(
-    view: SiteView, external: int, addresses: Collection[IPv4Address], port: int, box: Box | None = None
-) -> WayIn | None:
-    """As `through_router`, to any of several addresses."""
     asked = asked_at_wan(view, ((external, external),))
     if asked is None:
         return None
@@ -76,14 +69,6 @@ def router_over_ipv6(view: SiteView, at: Endpoint) -> WayIn | None:
         return None
     here, port = ((int(address), int(address)),), ((at.port, at.port),)
     return _way(view, Role.ROUTER, None, Asked(6, here, port), Target.at(here, port))
-
-
-def opened_server(view: SiteView, port: int, family: Family = 4) -> WayIn | None:
-    """As `into_server`, with one rule of ours in the firewall that plexops changes there."""
-    box = server_box(view)
-    return (
-        None if box is None else into_server(view, port, family, with_host_accept(box, port, "plex", family))
-    )
 
 
 def stopping(way: WayIn) -> Reason | None:
@@ -235,28 +220,30 @@ def deciding_words(way: WayIn | None) -> tuple[str, ...]:
     return tuple(" | ".join(words) for words in sorted(ends))
 
 
+_SAYS = MappingProxyType(
+    {
+        Why.STOPPED: "{what}{where} stops it{leg}",
+        Why.ELSEWHERE: "{rule} sends it elsewhere",
+        Why.OFF: "{rule} is not in force: {words}",
+        Why.UNTRACKED: "{rule} is not asked: connection tracking is switched off for this port",
+        Why.NO_MATCH: "{rule} is not for a viewer's connection: {match}",
+        Why.NOT_ENTERED: "{rule} is not asked: {words}",
+        Why.NARROWED: "{rule} is for some only: {words}",
+        Why.TAKEN: "{by} takes the port before {rule}",
+        Why.NO_RULE: "no rule forwards this port",
+    }
+)
+
+
 def says(reason: Reason) -> str:
     """Put a reason into words: the rule in the device's words, and what keeps a viewer from it."""
     rule = "" if reason.rule is None else reason.rule.called
-    match reason.why:
-        case Why.STOPPED:
-            where = "" if reason.chain is None else f" in “{reason.chain.id}”"
-            leg = "" if reason.leg == "way in" else f" (the {reason.leg})"
-            return f"{rule or reason.words}{where} stops it{leg}"
-        case Why.ELSEWHERE:
-            return f"{rule} sends it elsewhere"
-        case Why.OFF:
-            return f"{rule} is not in force: {reason.words}"
-        case Why.UNTRACKED:
-            return f"{rule} is not asked: connection tracking is switched off for this port"
-        case Why.NO_MATCH:
-            return f"{rule} is not for a viewer's connection: {reason.words or 'one of its conditions'}"
-        case Why.NOT_ENTERED:
-            return f"{rule} is not asked: {reason.words}"
-        case Why.NARROWED:
-            return f"{rule} is for some only: {reason.words}"
-        case Why.TAKEN:
-            by = "another rule" if reason.by is None else reason.by.called
-            return f"{by} takes the port before {rule}"
-        case Why.NO_RULE:
-            return "no rule forwards this port"
+    return _SAYS[reason.why].format(
+        rule=rule,
+        what=rule or reason.words,
+        words=reason.words,
+        where="" if reason.chain is None else f" in “{reason.chain.id}”",
+        leg="" if reason.leg == "way in" else f" (the {reason.leg})",
+        match=reason.words or "one of its conditions",
+        by="another rule" if reason.by is None else reason.by.called,
+    )

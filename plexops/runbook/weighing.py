@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from plexops.runbook.causes.cause import StopName, Way, Weight
-from plexops.runbook.causes.server import leaves_by_vpn
 from plexops.runbook.causes.table import CAUSES
 from plexops.runbook.condition import WanCause
 from plexops.runbook.ipv6 import OverIpv6, over_ipv6
@@ -15,20 +14,14 @@ from plexops.runbook.missing import unread_kinds
 from plexops.runbook.observations import Observed, PlexTv
 from plexops.runbook.situation import Situation
 from plexops.runbook.stops import Found, State, Stop, walk
+from plexops.runbook.view import tunnel
 from plexops.structs import replace
 
 #: What only a viewer over IPv4 meets.
 OVER_IPV4 = frozenset(
-    {
-        *(
-            StopName.ISP_ADDRESS,
-            StopName.UPSTREAM,
-            StopName.ISP_FILTER,
-            StopName.ROUTER_FORWARD,
-            StopName.ROUTER_FILTER,
-        ),
-        *(StopName.LAN, StopName.SERVER_FILTER, StopName.ROUTER_WAY_OUT, StopName.ANNOUNCEMENT),
-    }
+    {StopName.ISP_ADDRESS, StopName.UPSTREAM, StopName.ISP_FILTER, StopName.ROUTER_FORWARD}
+    | {StopName.ROUTER_FILTER, StopName.LAN, StopName.SERVER_FILTER, StopName.ROUTER_WAY_OUT}
+    | {StopName.ANNOUNCEMENT}
 )
 #: With these the way in may work all the same.
 _BESIDE = (Weight.PARTS, Weight.POLICY, Weight.WEAKNESS)
@@ -127,7 +120,7 @@ def _not_on_the_way(stop: Stop, situation: Situation) -> bool:
     """
     home = (StopName.CONTAINER, StopName.SERVER_FILTER, StopName.SOCKET, StopName.SERVER_WAY_OUT)
     elsewhere = situation.observed.elsewhere and situation.wan.cause not in _TRANSLATED
-    round_it = leaves_by_vpn(situation) is not None or elsewhere
+    round_it = tunnel(situation.view) is not None or elsewhere
     return (
         stop.place not in home and round_it and situation.observed.claimed and not situation.observed.failed
     )

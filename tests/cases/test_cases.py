@@ -168,9 +168,7 @@ def judge(kind: Kind, case: Case) -> tuple[Finding, tuple[Script, ...], str]:
         adopt=case.get("adopt", False),
     )
     snapshot = snapshot_of(kind, case)
-    view = SiteView(
-        "home", server_mac=MAC, server_address=PLEX, plex_address=PLEX, wan_names=frozenset({"wan0"})
-    )
+    view = SiteView("home", server_mac=MAC, server_address=PLEX, plex_address=PLEX)
     given = Comparison(
         SiteTasks(Site("home", WHERE), (task,)),
         view.with_snapshot(snapshot),

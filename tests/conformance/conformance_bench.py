@@ -214,8 +214,7 @@ def findings_of(
 ) -> tuple[Finding, ...]:
     """Compare one task with one snapshot of the router."""
     profile = driver.profile.profile
-    wan = frozenset(p.default for name, p in profile.params.items() if name.startswith("wan"))
-    view = SiteView("home", server_mac=MAC, server_address=PLEX, plex_address=PLEX, wan_names=wan)
+    view = SiteView("home", server_mac=MAC, server_address=PLEX, plex_address=PLEX)
     tasks = SiteTasks(Site("home", HERE), (task,))
     return compare(Comparison(tasks, view.with_snapshot(snapshot), Drivers(router=driver), profile, adopt))
 

@@ -159,7 +159,7 @@ class Real:
     def view(self) -> SiteView:
         """Look at everything."""
         shots = {role: self.snapshot(role) for role in (Role.ROUTER, Role.SERVER, Role.PLEX)}
-        return view_of(self.home, self.drivers, shots, (str(PLEX), self.home.port))
+        return view_of(self.home, shots, (str(PLEX), self.home.port))
 
     def send(self, change: Change, write: Write) -> Reply:
         """Send one write as the product does."""

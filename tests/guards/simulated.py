@@ -90,7 +90,7 @@ class Running:
     def view(self) -> SiteView:
         """Look at everything."""
         shots = {role: self.snapshot(role) for role in (Role.ROUTER, Role.SERVER, Role.PLEX)}
-        return view_of(self.home, self.drivers, shots, self._plex_answers_at())
+        return view_of(self.home, shots, self._plex_answers_at())
 
     def _plex_answers_at(self) -> tuple[str, int] | None:
         """Where Plex answers a computer at home; only inside the host, where its firewall lets nobody there in."""
@@ -138,13 +138,8 @@ class Running:
                 yield OVER_IPV6, port, port
 
 
-def view_of(
-    home: Home, drivers: Drivers, shots: Mapping[Role, Snapshot], answered: tuple[str, int] | None
-) -> SiteView:
+def view_of(home: Home, shots: Mapping[Role, Snapshot], answered: tuple[str, int] | None) -> SiteView:
     """Put together what the inventory says and what every stop said, as the product does."""
-    assert drivers.router is not None
-    params = drivers.router.profile.profile.params
-    wan, lan = (frozenset(p.default for n, p in params.items() if n.startswith(s)) for s in ("wan", "lan"))
     return SiteView(
         name="home",
         server_mac=MAC,
@@ -153,8 +148,6 @@ def view_of(
         plex_address=PLEX,
         plex_port=home.told,
         named_ports=frozenset() if home.named is None else frozenset({home.named}),
-        wan_names=wan,
-        lan_names=lan,
         snapshots=MappingProxyType({**shots, Role.OUTSIDE: _outside(home.echoes)}),
         ages=MappingProxyType(dict.fromkeys(shots, 3.0)),
         asked=frozenset(shots),

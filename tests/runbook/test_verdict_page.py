@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from plexops.runbook.causes.cause import Cause
-from plexops.runbook.causes.page import verdict_page
 from plexops.runbook.causes.table import CAUSES, IN_ORDER
+from scripts.verdict_page import verdict_page
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "verdicts.md"
 #: Every row but M2, the log, which serves all of them.

@@ -104,7 +104,7 @@ def _way(given: Comparison, forward: object, box: Box | None = None) -> WayIn | 
     external, port = forward.external_port.single, forward.port.single or given.view.plex_port
     if external is None or forward.address is None:
         return None
-    return through_router(given.view, external, forward.address, port, box)
+    return through_router(given.view, external, (forward.address,), port, box)
 
 
 def _stopped_by_filter(way: WayIn) -> Reason | None:

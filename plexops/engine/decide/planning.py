@@ -201,7 +201,9 @@ def basis(
 def _ways(view: SiteView, tasks: SiteTasks) -> Mapping[str, WayIn | None]:
     """Give the ways whose filters a plan rests on."""
     port, address = tasks.external_port, view.plex_address
-    router = None if port is None or address is None else through_router(view, port, address, view.plex_port)
+    router = (
+        None if port is None or address is None else through_router(view, port, (address,), view.plex_port)
+    )
     return {"router packet filter": router, "server packet filter": into_server(view, view.plex_port)}
 
 

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from ipaddress import IPv4Address
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
 
 from msgspec import Struct
 
@@ -154,7 +153,7 @@ def open_home(tasks: SiteTasks, setting: Setting) -> Home:
         plex=None if site.plex is None else PlexDriver(twice=bool(setting.sends)),
     )
     plain = None if profile is None else profile.profile
-    return Home(tasks, access, drivers, plain, _view(tasks, drivers, plain, access), setting.links)
+    return Home(tasks, access, drivers, plain, _view(tasks, drivers, access), setting.links)
 
 
 def _require_allowed(profile: Profile, access: Access, setting: Setting) -> None:
@@ -227,7 +226,7 @@ def _server_driver(server: ServerDevice | None) -> ServerDriver | None:
     return ServerDriver(firewall=firewall_named(server.firewall), container=server.container)
 
 
-def _view(tasks: SiteTasks, drivers: Drivers, profile: Profile | None, access: Access) -> SiteView:
+def _view(tasks: SiteTasks, drivers: Drivers, access: Access) -> SiteView:
     site = tasks.site
     server, plex, router = site.server, site.plex, site.router
     asked = {
@@ -252,8 +251,6 @@ def _view(tasks: SiteTasks, drivers: Drivers, profile: Profile | None, access: A
         named_ports=_named_ports(tasks),
         port_share=_port_share(site),
         upstream_passes_on=site.upstream is not None and site.upstream.passes_on,
-        wan_names=_interface_names(site, profile, "wan"),
-        lan_names=_interface_names(site, profile, "lan"),
         asked=frozenset(role for role, wanted in asked.items() if wanted),
         management=MappingProxyType(management),
     )
@@ -276,13 +273,3 @@ def _plex_address(site: Site) -> IPv4Address | None:
     if site.plex is not None and site.plex.address is not None:
         return site.plex.address
     return None if site.server is None else site.server.address
-
-
-def _interface_names(site: Site, profile: Profile | None, side: Literal["wan", "lan"]) -> frozenset[str]:
-    """The names by which a router's filter rules call one side: the profile's params that start with it."""
-    if profile is None or site.router is None:
-        return frozenset()
-    given = site.router.params
-    return frozenset(
-        given.get(name, param.default) for name, param in profile.params.items() if name.startswith(side)
-    )

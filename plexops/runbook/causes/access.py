@@ -3,35 +3,19 @@
 from __future__ import annotations
 
 from plexops.runbook.attempts import TURNED_AWAY, Attempt, Came
-from plexops.runbook.causes.cause import Sign, of_fact, sign
+from plexops.runbook.causes.cause import Sign, sign
 from plexops.runbook.situation import Situation
-
-
-def relay_in_order(situation: Situation) -> Sign | None:
-    """`access: relay`: is the relay allowed, and the server signed in?"""
-    if situation.view.access != "relay" or situation.plex.flag("plex.relay") is not True:
-        return None
-    return sign("Plex Relay is allowed, as `access: relay` wants", of_fact(situation.plex, "plex.relay"))
-
-
-def relay_off(situation: Situation) -> Sign | None:
-    """`access: relay`: is the relay forbidden?"""
-    if situation.view.access != "relay" or situation.plex.flag("plex.relay") is not False:
-        return None
-    return sign(
-        "`access: relay`, but the relay is switched off in Plex", of_fact(situation.plex, "plex.relay")
-    )
 
 
 def vpn_in_order(situation: Situation) -> Sign | None:
     """`access: vpn`: does Plex answer where the VPN leads, and listen to more than itself?"""
     listens = situation.listeners or situation.answers_in_the_lan
-    if situation.view.access != "vpn" or not listens or not situation.plex.text("plex.identifier"):
+    if not listens or not situation.plex.text("plex.identifier"):
         return None
     return sign(
         "Plex answers at home; whoever is in the VPN reaches it there",
         *(situation.listeners or ())[:1],
-        of_fact(situation.plex, "plex.identifier"),
+        situation.plex.shows("plex.identifier"),
     )
 
 
@@ -46,10 +30,10 @@ def proxy_in_order(situation: Situation) -> Sign | None:
 def proxy_not_announced(situation: Situation) -> Sign | None:
     """`access: proxy`: does Plex announce no custom connection at all?"""
     known = "plex.custom_connections" in situation.plex.facts
-    if situation.view.access != "proxy" or not known or situation.proxy is not None:
+    if not known or situation.proxy is not None:
         return None
     says = "`access: proxy`, but Plex announces no custom connection: no app learns of the proxy"
-    return sign(says, of_fact(situation.plex, "plex.custom_connections"))
+    return sign(says, situation.plex.shows("plex.custom_connections"))
 
 
 def proxy_no_name(situation: Situation) -> Sign | None:
@@ -92,4 +76,4 @@ def _who(found: list[Attempt]) -> str:
 
 
 def _shown(situation: Situation, found: list[Attempt]) -> tuple[str, ...]:
-    return (*(attempt.exhibit for attempt in found), of_fact(situation.plex, "plex.custom_connections"))
+    return (*(attempt.exhibit for attempt in found), situation.plex.shows("plex.custom_connections"))

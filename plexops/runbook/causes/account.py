@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from ipaddress import IPv4Address
 
-from plexops.model.snapshot import Fact, Role, Snapshot
+from plexops.model.snapshot import Role, Snapshot
 from plexops.model.values import Endpoint, is_public
-from plexops.runbook.causes.cause import Sign, of_fact, sign
+from plexops.runbook.causes.cause import Sign, sign
 from plexops.runbook.condition import Holds
 from plexops.runbook.endpoints import custom_urls
 from plexops.runbook.situation import Situation
@@ -24,23 +24,24 @@ def not_online(situation: Situation) -> Sign | None:
         return None
     if outside.flag("account.listed") is False:
         says = "Plex says that it is signed in; plex.tv's list of the account's servers does not hold it"
-        return sign(says, of_fact(outside, "account.listed"), of_fact(plex, "plex.sign_in"))
+        return sign(says, outside.shows("account.listed"), plex.shows("plex.sign_in"))
     if outside.flag("account.online") is False:
         says = "Plex says that it is signed in; plex.tv does not see it online"
-        return sign(says, of_fact(outside, "account.online"), of_fact(plex, "plex.sign_in"))
+        return sign(says, outside.shows("account.online"), plex.shows("plex.sign_in"))
     return None
 
 
 def stale_announcement(situation: Situation) -> Sign | None:
     """Does plex.tv send apps to addresses of which none is the way in?"""
-    fact, values = _direct(situation), situation.remote_access
+    outside, values = _outside(situation), situation.remote_access
+    direct = outside.texts("account.direct")
     known = "plex.custom_connections" in situation.plex.facts
     mapped = situation.plex.text("plex.mapping_state") == "mapped"
-    if fact is None or values is None or not values.enabled or not known or not mapped:
+    if direct is None or values is None or not values.enabled or not known or not mapped:
         return None
     address, port, shown = _right_door(situation)
     custom = [one.at for one in custom_urls(situation.view)]
-    listed = [Endpoint.parse(text) for text in fact.value]  # type: ignore[union-attr]
+    listed = [Endpoint.parse(text) for text in direct]
     doors = [door for door in listed if _is_ours(door, custom)]
     if not doors or port is None:
         return None
@@ -49,15 +50,10 @@ def stale_announcement(situation: Situation) -> Sign | None:
     right = f"port {port}" if address is None else f"{address}:{port}"
     return sign(
         f"plex.tv sends apps to {', '.join(map(str, doors))}; the way in is {right}",
-        fact.exhibit,
+        outside.shows("account.direct"),
         situation.settings,
         *shown,
     )
-
-
-def _direct(situation: Situation) -> Fact | None:
-    fact = _outside(situation).facts.get("account.direct")
-    return fact if fact is not None and isinstance(fact.value, tuple) else None
 
 
 def _right_door(situation: Situation) -> tuple[str | None, int | None, tuple[str, ...]]:
@@ -77,12 +73,3 @@ def _is_ours(door: Endpoint, custom: Collection[Endpoint]) -> bool:
     """Tell whether Plex itself announces it as its public IPv4 address; what an owner had it announce is another's."""
     address = door.address
     return isinstance(address, IPv4Address) and is_public(address) and door not in custom
-
-
-def rebinding(situation: Situation) -> Sign | None:
-    """Does the home's resolver keep Plex's addresses at home from apps, as plex.tv found?"""
-    outside = _outside(situation)
-    if outside.flag("account.rebinding") is not True:
-        return None
-    says = "plex.tv found that the resolver at home keeps back private addresses (DNS rebinding protection)"
-    return sign(says, of_fact(outside, "account.rebinding"))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from enum import StrEnum
-from types import MappingProxyType
+from typing import Self
 
 from msgspec import Struct
 
 from plexops.model.packets import Rule, Verdict
-from plexops.model.snapshot import Entry, Snapshot
+from plexops.model.snapshot import Entry, Role
 from plexops.runbook.attempts import Came
 from plexops.runbook.situation import Situation
 from plexops.runbook.way_in import WayIn, unclear_rule
@@ -41,80 +41,41 @@ class Way(StrEnum):
 
 
 class StopName(StrEnum):
-    """A stop: a place on one of the three ways."""
+    """A stop: a place on one of the ways. `label` is what a person calls it."""
 
-    PROXY = "proxy"
-    ISP_ADDRESS = "isp.address"
-    UPSTREAM = "upstream"
-    ISP_FILTER = "isp.filter"
-    ROUTER_FORWARD = "router.nat"
-    ROUTER_FILTER = "router.filter"
-    LAN = "lan"
-    CONTAINER = "container"
-    SERVER_FILTER = "server.filter"
-    SOCKET = "socket"
-    SERVER_WAY_OUT = "back.server"
-    ROUTER_WAY_OUT = "back.router"
-    ACCOUNT = "plex.account"
-    SETTINGS = "plex.settings"
-    ANNOUNCEMENT = "plex.port"
-    REACHES_PLEX_TV = "plex.reaches-tv"
-    CHECK = "tv.check"
-    LIST = "tv.list"
-    IPV6_ADDRESS = "ipv6.address"
-    IPV6_ROUTER = "ipv6.router"
-    IPV6_SERVER = "ipv6.server"
-    IPV6_SOCKET = "ipv6.socket"
+    label: str
+    way: Way
+
+    def __new__(cls, value: str, label: str = "", way: Way = Way.IN) -> Self:
+        """Make one of a row of this table."""
+        made = str.__new__(cls, value)
+        made._value_, made.label, made.way = value, label, way
+        return made
+
+    PROXY = "proxy", "the proxy"
+    ISP_ADDRESS = "isp.address", "the ISP's address"
+    UPSTREAM = "upstream", "a box before the router"
+    ISP_FILTER = "isp.filter", "the ISP's filters"
+    ROUTER_FORWARD = "router.nat", "the router's forward"
+    ROUTER_FILTER = "router.filter", "the router's filters"
+    LAN = "lan", "who holds Plex's address"
+    CONTAINER = "container", "Plex's container"
+    SERVER_FILTER = "server.filter", "the server's filters"
+    SOCKET = "socket", "Plex's port on the server"
+    SERVER_WAY_OUT = "back.server", "the server's way out", Way.BACK
+    ROUTER_WAY_OUT = "back.router", "the router's way out", Way.BACK
+    ACCOUNT = "plex.account", "Plex's account", Way.ANNOUNCED
+    SETTINGS = "plex.settings", "Plex's settings", Way.ANNOUNCED
+    ANNOUNCEMENT = "plex.port", "what Plex announces", Way.ANNOUNCED
+    REACHES_PLEX_TV = "plex.reaches-tv", "Plex's way to plex.tv", Way.ANNOUNCED
+    CHECK = "tv.check", "plex.tv's check", Way.ANNOUNCED
+    LIST = "tv.list", "plex.tv's list", Way.ANNOUNCED
+    IPV6_ADDRESS = "ipv6.address", "the address of IPv6", Way.IN_OVER_IPV6
+    IPV6_ROUTER = "ipv6.router", "the router, over IPv6", Way.IN_OVER_IPV6
+    IPV6_SERVER = "ipv6.server", "the server, over IPv6", Way.IN_OVER_IPV6
+    IPV6_SOCKET = "ipv6.socket", "Plex's port, over IPv6", Way.IN_OVER_IPV6
     #: No stop: what stands beside the ways.
-    BESIDE = "beside"
-
-    @property
-    def label(self) -> str:
-        """What a person calls it."""
-        return _TITLES[self]
-
-    @property
-    def way(self) -> Way:
-        """The way on which it lies."""
-        if self in (StopName.SERVER_WAY_OUT, StopName.ROUTER_WAY_OUT):
-            return Way.BACK
-        if self.value.startswith("ipv6."):
-            return Way.IN_OVER_IPV6
-        announced = (
-            StopName.ACCOUNT,
-            StopName.SETTINGS,
-            StopName.ANNOUNCEMENT,
-            StopName.REACHES_PLEX_TV,
-            StopName.CHECK,
-        )
-        return Way.ANNOUNCED if self in (*announced, StopName.LIST) else Way.IN
-
-
-_TITLES = {
-    StopName.PROXY: "the proxy",
-    StopName.ISP_ADDRESS: "the ISP's address",
-    StopName.UPSTREAM: "a box before the router",
-    StopName.ISP_FILTER: "the ISP's filters",
-    StopName.ROUTER_FORWARD: "the router's forward",
-    StopName.ROUTER_FILTER: "the router's filters",
-    StopName.LAN: "who holds Plex's address",
-    StopName.CONTAINER: "Plex's container",
-    StopName.SERVER_FILTER: "the server's filters",
-    StopName.SOCKET: "Plex's port on the server",
-    StopName.SERVER_WAY_OUT: "the server's way out",
-    StopName.ROUTER_WAY_OUT: "the router's way out",
-    StopName.ACCOUNT: "Plex's account",
-    StopName.SETTINGS: "Plex's settings",
-    StopName.ANNOUNCEMENT: "what Plex announces",
-    StopName.REACHES_PLEX_TV: "Plex's way to plex.tv",
-    StopName.CHECK: "plex.tv's check",
-    StopName.LIST: "plex.tv's list",
-    StopName.IPV6_ADDRESS: "the address of IPv6",
-    StopName.IPV6_ROUTER: "the router, over IPv6",
-    StopName.IPV6_SERVER: "the server, over IPv6",
-    StopName.IPV6_SOCKET: "Plex's port, over IPv6",
-    StopName.BESIDE: "beside the ways",
-}
+    BESIDE = "beside", "beside the ways"
 
 
 class Weight(StrEnum):
@@ -178,19 +139,6 @@ class Cause(Struct, frozen=True):
     access: frozenset[str]
 
 
-#: What an attempt may get back, by the words of the table.
-ANYTHING_BACK: Mapping[str, Came] = MappingProxyType(
-    {
-        "silence": Came.SILENCE,
-        "refused": Came.REFUSED,
-        "unreachable": Came.UNREACHABLE,
-        "another": Came.ANOTHER,
-    }
-)
-#: What only a proxy's name gives back.
-PROXY_BACK: Mapping[str, Came] = MappingProxyType({"no-name": Came.NO_NAME, "untrusted": Came.UNTRUSTED})
-
-
 def by_observation(_: Situation) -> Sign | None:
     """Look of a cause that cannot be read, and of headlines: only observations lead to it."""
     return None
@@ -206,6 +154,16 @@ def sign(
     """Make a sign from entries, and ids of exhibits."""
     found = (item.exhibit if isinstance(item, Entry) else item for item in shown)
     return Sign(says, exhibits_of(found), suspect, soft, outside)
+
+
+def flagged(role: Role, fact: str, value: bool, says: str) -> Look:
+    """Give the look of a cause that one fact shows by itself."""
+
+    def look(situation: Situation) -> Sign | None:
+        told = situation.view.of(role)
+        return sign(says, told.shows(fact)) if told.flag(fact) is value else None
+
+    return look
 
 
 def comes_back(rule: Rule | None) -> frozenset[Came] | None:
@@ -230,14 +188,3 @@ def unclear(way: WayIn | None, what: str) -> Sign | None:
 def exhibits_of(ids: Iterable[str | None]) -> tuple[str, ...]:
     """Give each exhibit once, in order."""
     return tuple(dict.fromkeys(name for name in ids if name))
-
-
-def of_fact(snapshot: Snapshot, name: str) -> str:
-    """Give the exhibit that shows a fact."""
-    fact = snapshot.facts.get(name)
-    return "" if fact is None else fact.exhibit
-
-
-def named(entry: Entry) -> str:
-    """Name an entry as its owner does."""
-    return f"“{entry.label or entry.handle}”"

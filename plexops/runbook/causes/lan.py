@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address
 
-from msgspec import Struct
-
 from plexops.model.entries import Lease, Neighbour
 from plexops.model.snapshot import Entry, Kind, KindState
-from plexops.runbook.causes.cause import Sign, of_fact, sign
+from plexops.runbook.causes.cause import Sign, sign
 from plexops.runbook.situation import Situation
 
 
@@ -23,29 +21,23 @@ def _plex_address(situation: Situation) -> IPv4Address | None:
     return address if address in situation.targets or not situation.targets else None
 
 
-class Held(Struct, frozen=True):
-    """Who holds Plex's address. `one`: no other device has answered there; else that is not told."""
+def who_holds(situation: Situation) -> Sign | None:
+    """Say what was read of who holds Plex's address, a conflict apart; None where that does not suffice.
 
-    one: bool
-    says: str
-    exhibits: tuple[str, ...]
-
-
-def who_holds(situation: Situation) -> Held | None:
-    """Say what was read of who holds Plex's address, a conflict apart; None where that does not suffice."""
+    `suspect`: another device may have answered there.
+    """
     address = _plex_address(situation)
     own = frozenset[str]() if address is None else _own_macs(situation, address)
-    if situation.router.state(Kind.NEIGHBOUR) is not KindState.PRESENT or not own:
+    if not own:
         return None
     found = _neighbours(situation, address)
-    shown = tuple(entry.exhibit for entry in found[:1])
     if any(entry.values.mac in own for entry in found):
-        return Held(True, f"at {address} the router has the Plex host's MAC address", shown)
+        return sign(f"at {address} the router has the Plex host's MAC address", found[0])
     if found and _may_stand_for_others(situation, found[0].values.mac):
         says = f"{found[0].values.mac} answers at {address} and others: a repeater, or another device"
-        return Held(False, says, shown)
-    told = of_fact(situation.server, "host.macs")
-    return Held(True, f"no other device has answered the router at {address}", (told,)) if told else None
+        return sign(says, found[0], suspect=True)
+    told = situation.server.shows("host.macs")
+    return sign(f"no other device has answered the router at {address}", told) if told else None
 
 
 def _neighbours(situation: Situation, address: IPv4Address | None) -> tuple[Entry[Neighbour], ...]:
@@ -54,17 +46,16 @@ def _neighbours(situation: Situation, address: IPv4Address | None) -> tuple[Entr
 
 
 def _own_macs(situation: Situation, address: IPv4Address) -> frozenset[str]:
-    """Give the MAC addresses by which the Plex host may answer at an address; none where they are not known.
+    """Give the MAC addresses by which the Plex host may answer at an address; none where they, or who does, is not known.
 
     All that the server says it has: it may answer at each interface for the addresses of the others. Else the
     inventory's. A container with an address of its own has a MAC address of its own, which is not told.
     """
-    if address != situation.view.server_address and address not in situation.held:
+    read = situation.router.state(Kind.NEIGHBOUR) is KindState.PRESENT
+    if not read or (address != situation.view.server_address and address not in situation.held):
         return frozenset()
-    told = _told_macs(situation)
-    if told:
-        return frozenset(line.split()[0] for line in told)
-    return frozenset({situation.view.server_mac} - {""})
+    told = situation.server.texts("host.macs") or (situation.view.server_mac,)
+    return frozenset(line.split()[0] for line in told if line)
 
 
 def _may_stand_for_others(situation: Situation, mac: str) -> bool:
@@ -83,12 +74,13 @@ def address_conflict(situation: Situation) -> Sign | None:
     """
     address = _plex_address(situation)
     own = _own_macs(situation, address) if address is not None else frozenset()
-    if address is None or not own or situation.router.state(Kind.NEIGHBOUR) is not KindState.PRESENT:
+    if address is None or not own:
         return None
-    others = [entry for entry in _neighbours(situation, address) if entry.values.mac not in own]
+    found = _neighbours(situation, address)
+    others = [entry for entry in found if entry.values.mac not in own]
     given = [entry for entry in situation.router.held(Lease) if entry.values.address == address]
     lent = [entry for entry in given if entry.values.mac not in own]
-    if others and len(others) == len(_neighbours(situation, address)):
+    if others and len(others) == len(found):
         other = others[0].values
         if _may_stand_for_others(situation, other.mac):
             return None
@@ -96,12 +88,12 @@ def address_conflict(situation: Situation) -> Sign | None:
         called = f"{name} ({other.mac})" if name else other.mac
         ours = min(own) if len(own) == 1 else "an interface of the server's"
         says = f"at {address}, the Plex host's address ({ours}), {called} answers the router"
-        proven = _holds(situation, address) and other.current and _is_another(situation, address, lent, other)
-        told = of_fact(situation.server, "host.macs")
+        proven = other.current and _is_another(situation, address, lent, other)
+        told = situation.server.shows("host.macs")
         return sign(says, others[0], *lent, told, suspect=not proven)
     if lent:
         says = f"the router has given {address}, the Plex host's address, to {_called(lent[0])} too"
-        return sign(says, lent[0], *_neighbours(situation, address), suspect=True)
+        return sign(says, lent[0], *found, suspect=True)
     return None
 
 
@@ -110,10 +102,11 @@ def _is_another(
 ) -> bool:
     """Tell whether a MAC address is proven to be none that something on the way puts in place of the server's own.
 
-    It is where the router sees the server's own MAC address as well: in its neighbour table at another address; or
-    in its leases, where the other has one for this address.
+    It is where the server says that it has the address, and the router sees the server's own MAC address as well: in its
+    neighbour table at another address; or in its leases, where the other has one for this address.
     """
-    at = {line.split()[0] for line in _told_macs(situation) if str(address) in line.split()[1:]}
+    told = [line.split() for line in situation.server.texts("host.macs") or ()]
+    at = {mac for mac, *addresses in told if str(address) in addresses}
     seen = any(entry.values.mac in at for entry in situation.router.held(Neighbour))
     leased = any(entry.values.mac in at for entry in situation.router.held(Lease))
     return seen or (leased and any(entry.values.mac == other.mac for entry in lent))
@@ -121,12 +114,3 @@ def _is_another(
 
 def _called(lease: Entry[Lease]) -> str:
     return f"{lease.values.name} ({lease.values.mac})" if lease.values.name else lease.values.mac
-
-
-def _holds(situation: Situation, address: IPv4Address) -> bool:
-    return any(str(address) in line.split()[1:] for line in _told_macs(situation))
-
-
-def _told_macs(situation: Situation) -> tuple[str, ...]:
-    fact = situation.server.facts.get("host.macs")
-    return fact.value if fact is not None and isinstance(fact.value, tuple) else ()

@@ -3,34 +3,16 @@
 from __future__ import annotations
 
 from plexops.model.snapshot import Role
-from plexops.runbook.causes.cause import Sign, exhibits_of, of_fact, sign
-from plexops.runbook.causes.server import leaves_by_vpn
+from plexops.runbook.causes.cause import Sign, exhibits_of, sign
 from plexops.runbook.condition import Holds, WanCause
-from plexops.runbook.hops import leaves_elsewhere, next_hop
 from plexops.runbook.situation import Situation
-from plexops.runbook.view import never_arrives, public_addresses, second_hop
+from plexops.runbook.view import never_arrives, public_addresses, second_hop, tunnel
 
 
-def _wan(situation: Situation, cause: WanCause) -> Sign | None:
+def of_wan(cause: WanCause, situation: Situation) -> Sign | None:
+    """Is the WAN address not the public one, for this cause?"""
     wan = situation.wan
-    if wan.holds is not Holds.NO or wan.cause is not cause:
-        return None
-    return Sign(wan.says, wan.exhibits)
-
-
-def wan_down(situation: Situation) -> Sign | None:
-    """Has the router no internet connection?"""
-    return _wan(situation, WanCause.DOWN)
-
-
-def carrier_nat(situation: Situation) -> Sign | None:
-    """Is the WAN address one of carrier NAT?"""
-    return _wan(situation, WanCause.CARRIER_NAT)
-
-
-def transition(situation: Situation) -> Sign | None:
-    """Is there no IPv4 of one's own at all?"""
-    return _wan(situation, WanCause.TRANSITION)
+    return Sign(wan.says, wan.exhibits) if wan.holds is Holds.NO and wan.cause is cause else None
 
 
 def port_outside_share(situation: Situation) -> Sign | None:
@@ -47,11 +29,11 @@ def port_outside_share(situation: Situation) -> Sign | None:
 
 def double_nat(situation: Situation) -> Sign | None:
     """Does another router stand before this one: by the router's own address, by what it told Plex, or as Plex says?"""
-    found = _wan(situation, WanCause.SECOND_NAT)
+    found = of_wan(WanCause.SECOND_NAT, situation)
     if found is None:
         return _private_by_log(situation) or _double_by_plex(situation)
     upstream = situation.view.of(Role.UPSTREAM)
-    shown = (of_fact(upstream, "upstream.address"), of_fact(upstream, "upstream.title"))
+    shown = (upstream.shows("upstream.address"), upstream.shows("upstream.title"))
     box = situation.before_the_router
     says = f"{found.says}: {box}" if box else found.says
     return Sign(says, exhibits_of((*found.exhibits, *shown)), suspect=True)
@@ -70,12 +52,8 @@ def _private_by_log(situation: Situation) -> Sign | None:
     if gateway in (None, address):
         return None
     says = f"the router answered Plex that its WAN address is {address}, a private one: a second NAT stands before it"
-    shown = (
-        situation.exhibit_of(warned),
-        situation.exhibit_of(told),
-        of_fact(situation.server, "host.gateway"),
-    )
-    return sign(says, *shown, suspect=True)
+    shown = (situation.exhibit_of(warned), situation.exhibit_of(told))
+    return sign(says, *shown, situation.server.shows("host.gateway"), suspect=True)
 
 
 def _double_by_plex(situation: Situation) -> Sign | None:
@@ -84,13 +62,13 @@ def _double_by_plex(situation: Situation) -> Sign | None:
     if known or situation.plex.text("plex.mapping_error") != "doublenat":
         return None
     says = "Plex found more than one router between it and the internet (doublenat)"
-    return sign(says, situation.shows("plex.mapping_error"), suspect=True)
+    return sign(says, situation.plex.shows("plex.mapping_error"), suspect=True)
 
 
 def wan_differs(situation: Situation) -> Sign | None:
     """Does the world see another address than the router has, and does the server's traffic leave by the router?"""
-    found = _wan(situation, WanCause.DIFFERS)
-    if found is None or leaves_elsewhere(situation):
+    found = of_wan(WanCause.DIFFERS, situation)
+    if found is None or situation.leaves_elsewhere:
         return None
     return Sign(found.says, found.exhibits, suspect=True)
 
@@ -102,19 +80,20 @@ def other_way_out(situation: Situation) -> Sign | None:
     policy routing, which sends the server elsewhere.
     """
     wan, address = situation.wan, situation.router.text("wan.address")
-    if leaves_by_vpn(situation):
+    if tunnel(situation.view) is not None:
         return None
-    others = {public for public, _, _ in public_addresses(situation.view)}
-    if len(others) != 1 or str(next(iter(others))) == address:
+    seen = public_addresses(situation.view)
+    others = {public for public, _, _ in seen}
+    other = others.pop() if len(others) == 1 else None
+    if other is None or str(other) == address:
         return None
-    other = others.pop()
-    shown = exhibits_of((*wan.exhibits, *(exhibit for _, _, exhibit in public_addresses(situation.view))))
-    if wan.cause is WanCause.DIFFERS and leaves_elsewhere(situation):
+    shown = exhibits_of((*wan.exhibits, *(exhibit for _, _, exhibit in seen)))
+    if wan.cause is WanCause.DIFFERS and situation.leaves_elsewhere:
         says = (
             f"the server's traffic goes on by {second_hop(situation.view)}, and the router's own next hop is"
-            f" {next_hop(situation)}: the world sees it at {other}, and viewers come in at {address}"
+            f" {situation.next_hop}: the world sees it at {other}, and viewers come in at {address}"
         )
-        return Sign(says, (*shown, of_fact(situation.server, "host.hops")), suspect=True)
+        return Sign(says, (*shown, situation.server.shows("host.hops")), suspect=True)
     if wan.cause is not WanCause.SEVERAL:
         return None
     says = (

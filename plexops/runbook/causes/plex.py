@@ -11,7 +11,7 @@ from plexops.model.snapshot import Kind, KindState, Role
 from plexops.model.values import NOT_PUBLIC_NETWORKS, PLEX_PORT
 from plexops.packets.reach import AnswerKind
 from plexops.packets.why import Why
-from plexops.runbook.causes.cause import Sign, named, of_fact, sign
+from plexops.runbook.causes.cause import Sign, sign
 from plexops.runbook.situation import Situation
 from plexops.runbook.view import ipv4
 from plexops.runbook.way_in import through_router
@@ -27,7 +27,7 @@ def not_claimed(situation: Situation) -> Sign | None:
         return sign("this Plex belongs to no account, its log says", situation.exhibit_of(logged))
     if claimed is not False:
         return None
-    return sign("this Plex belongs to no account", of_fact(situation.plex, "plex.claimed"))
+    return sign("this Plex belongs to no account", situation.plex.shows("plex.claimed"))
 
 
 def sign_in_broken(situation: Situation) -> Sign | None:
@@ -37,9 +37,7 @@ def sign_in_broken(situation: Situation) -> Sign | None:
         return None
     if error == "badauth" or (state is not None and state not in _SIGNED_IN):
         says = f"plex.tv does not accept this server's login ({error or state})"
-        return sign(
-            says, of_fact(situation.plex, "plex.sign_in"), of_fact(situation.plex, "plex.mapping_error")
-        )
+        return sign(says, situation.plex.shows("plex.sign_in"), situation.plex.shows("plex.mapping_error"))
     lost = situation.story.sign_in_lost
     if state is not None or lost is None or not lost.fresh or situation.story.unclaimed is not None:
         return None
@@ -74,9 +72,9 @@ def automatic_unmapped(situation: Situation) -> Sign | None:
     forward = forwards[0]
     says = (
         f"Plex asks the router for a port by itself and has none; port {forward.values.external_port}, which"
-        f" {named(forward)} leads to it by hand, is not announced"
+        f" {forward.called} leads to it by hand, is not announced"
     )
-    return sign(says, forward, situation.settings, situation.shows("plex.mapping_state"))
+    return sign(says, forward, situation.settings, situation.plex.shows("plex.mapping_state"))
 
 
 def announces_other_way(situation: Situation) -> Sign | None:
@@ -89,7 +87,7 @@ def announces_other_way(situation: Situation) -> Sign | None:
     says = f"Plex believes that its address is {believed}; the router has {wan}, and the world sees that one"
     own = bool(situation.plex.text("plex.public_address"))
     logged = situation.exhibit_of(situation.story.announced or situation.story.public_address)
-    shown = situation.shows("plex.public_address") if own else logged
+    shown = situation.plex.shows("plex.public_address") if own else logged
     return sign(says, shown, *(entry.exhibit for entry in echoes), suspect=True)
 
 
@@ -101,7 +99,7 @@ def port_mismatch(situation: Situation) -> Sign | None:
     if any(port in entry.values.external_port for entry in found):
         return None
     ports = ", ".join(str(entry.values.external_port) for entry in found)
-    says = f"Plex announces port {port}; the router forwards {ports} to it ({named(found[0])})"
+    says = f"Plex announces port {port}; the router forwards {ports} to it ({found[0].called})"
     return sign(says, situation.settings, *found)
 
 
@@ -112,7 +110,7 @@ def entitlement(situation: Situation) -> Sign | None:
     if not (situation.observed.met or situation.observed.claimed):
         return None
     says = "without Plex Pass of the owner, remote video needs a Remote Watch Pass of the viewer since April 2025"
-    return sign(says, of_fact(situation.plex, "plex.subscription"))
+    return sign(says, situation.plex.shows("plex.subscription"))
 
 
 # --- what Plex announces, and whom it lets in -----------------------------------------------------------
@@ -123,7 +121,7 @@ def prefers_other_interface(situation: Situation) -> Sign | None:
     name, address = situation.plex.text("plex.interface"), situation.plex.text("plex.interface_address")
     if not name or address is None:
         return None
-    shown = of_fact(situation.plex, "plex.interface_address")
+    shown = situation.plex.shows("plex.interface_address")
     if not address:
         return sign(
             f"Plex prefers the interface {name}, and its own list of interfaces does not have it", shown
@@ -133,19 +131,19 @@ def prefers_other_interface(situation: Situation) -> Sign | None:
         return None
     if ipv4(address) in (None, forward.values.address):
         return None
-    says = f"Plex prefers {name} ({address}); {named(forward)} leads to {forward.values.address}"
+    says = f"Plex prefers {name} ({address}); {forward.called} leads to {forward.values.address}"
     return sign(says, shown, forward)
 
 
 def announces_other_address(situation: Situation) -> Sign | None:
     """Does Plex tell plex.tv an address at home that its host does not have? (E2, R4)"""
     address = ipv4(situation.plex.text("plex.private_address"))
-    shown = of_fact(situation.server, "host.addresses")
+    shown = situation.server.shows("host.addresses")
     if address is None or not shown or not situation.shares_the_host or address in situation.targets:
         return None
     now = ", ".join(str(held) for held in sorted(situation.held))
     says = f"Plex announces {address} as its address at home; the host has {now}"
-    return sign(says, of_fact(situation.plex, "plex.private_address"), shown)
+    return sign(says, situation.plex.shows("plex.private_address"), shown)
 
 
 def no_login(situation: Situation) -> Sign | None:
@@ -155,7 +153,7 @@ def no_login(situation: Situation) -> Sign | None:
     if not found:
         return None
     says = f"Plex asks for no login from {', '.join(found)}: that is no network at home"
-    return sign(says, of_fact(situation.plex, "plex.allowed_networks"))
+    return sign(says, situation.plex.shows("plex.allowed_networks"))
 
 
 def _reaches_the_internet(text: str) -> bool:
@@ -214,7 +212,7 @@ def upnp_old_address(situation: Situation) -> Sign | None:
         if entry.values.address not in situation.targets:
             now = ", ".join(str(address) for address in sorted(situation.held))
             says = f"UPnP's mapping of port {entry.values.external_port} leads to {entry.values.address}; Plex is at {now}"
-            return sign(says, entry, of_fact(situation.server, "host.addresses"))
+            return sign(says, entry, situation.server.shows("host.addresses"))
     return None
 
 
@@ -231,7 +229,7 @@ def upnp_stale(situation: Situation) -> Sign | None:
         f"Plex counts on a UPnP mapping of port {values.last_automatic_port}, and the router's table has none"
     )
     shown = [entry.exhibit for entry in situation.router.of(Kind.UPNP_MAPPING)][:1] or ["router.mappings"]
-    return sign(says, situation.settings, of_fact(situation.plex, "plex.mapping_state"), *shown)
+    return sign(says, situation.settings, situation.plex.shows("plex.mapping_state"), *shown)
 
 
 def _flushed(situation: Situation) -> Sign | None:
@@ -241,7 +239,7 @@ def _flushed(situation: Situation) -> Sign | None:
         port, inner = mapping.external_port.single, mapping.port.single
         if port is None or inner is None or mapping.address not in situation.targets:
             continue
-        way = through_router(situation.view, port, mapping.address, inner)
+        way = through_router(situation.view, port, (mapping.address,), inner)
         if situation.router.box is None or way is None or way.answer.kind is not AnswerKind.NOBODY:
             continue
         if all(reason.why is Why.NO_RULE for reason in way.reasons):
@@ -264,7 +262,7 @@ def mapping_failed(situation: Situation) -> Sign | None:
     if situation.mappings:
         return None
     says = "Plex asked the router for a port by itself and got none"
-    return sign(says, of_fact(situation.plex, "plex.mapping_state"), situation.settings)
+    return sign(says, situation.plex.shows("plex.mapping_state"), situation.settings)
 
 
 def _mapping_failed_by_log(situation: Situation) -> Sign | None:

@@ -9,7 +9,7 @@ from plexops.model.snapshot import Entry, Kind, KindState
 from plexops.packets.reach import AnswerKind
 from plexops.packets.why import Reason, Why
 from plexops.runbook import conditions
-from plexops.runbook.causes.cause import Sign, comes_back, named, of_fact, sign, unclear
+from plexops.runbook.causes.cause import Sign, comes_back, sign, unclear
 from plexops.runbook.condition import Holds
 from plexops.runbook.exposures import Exposure
 from plexops.runbook.situation import Situation
@@ -43,7 +43,7 @@ def forward_disabled(situation: Situation) -> Sign | None:
     if port is None or situation.forwards(port) or _may_be_open(situation):
         return None
     for entry in situation.forwards(port, enabled=False):
-        return sign(f"the forward {named(entry)} of port {port} is switched off", entry)
+        return sign(f"the forward {entry.called} of port {port} is switched off", entry)
     return None
 
 
@@ -55,7 +55,7 @@ def forward_udp_only(situation: Situation) -> Sign | None:
     if _may_be_open(situation):
         return None
     for entry in situation.forwards(port, tcp=False):
-        return sign(f"the forward {named(entry)} carries UDP only, and Plex speaks TCP", entry)
+        return sign(f"the forward {entry.called} carries UDP only, and Plex speaks TCP", entry)
     return None
 
 
@@ -98,24 +98,16 @@ def _near_misses(situation: Situation) -> list[tuple[Reason, Entry | None]]:
     return found
 
 
-def shadowed(situation: Situation) -> Sign | None:
-    """Does an earlier forward take the port before Plex's own is asked?"""
+def shadowed(dmz: bool, situation: Situation) -> Sign | None:
+    """Does an earlier forward, or a DMZ, take the port before Plex's own forward is asked?"""
     found = _shadow(situation)
-    if found is None or found[0].values.external_port.everything:
+    if found is None or found[0].values.external_port.everything is not dmz:
         return None
     first, ours = found
-    says = f"{named(first)} ({first.values.external_port}) takes port {situation.port} before {named(ours)}"
-    return sign(says, first, ours)
-
-
-def behind_dmz(situation: Situation) -> Sign | None:
-    """Does a DMZ take the port before Plex's own forward is asked?"""
-    found = _shadow(situation)
-    if found is None or not found[0].values.external_port.everything:
-        return None
-    first, ours = found
-    says = f"the DMZ {named(first)} ({first.values.address}) takes every port before {named(ours)}"
-    return sign(says, first, ours)
+    takes = f"{first.called} ({first.values.external_port}) takes port {situation.port}"
+    if dmz:
+        takes = f"the DMZ {first.called} ({first.values.address}) takes every port"
+    return sign(f"{takes} before {ours.called}", first, ours)
 
 
 def _shadow(situation: Situation) -> tuple[Entry[PortForward], Entry[PortForward]] | None:
@@ -134,16 +126,13 @@ def forward_foreign(situation: Situation) -> Sign | None:
     if entry is None:
         return None
     address, mac = entry.values.address, situation.view.server_mac
-    for lease in situation.router.held(Lease):
-        if lease.values.address == address and lease.values.mac != mac:
-            says = (
-                f"port {situation.port} is forwarded to {lease.values.name or lease.values.mac} ({address})"
-            )
-            return sign(f"{says} by {named(entry)}", entry, lease)
-    for held in situation.router.held(Reservation):
-        if held.values.address == address and mac not in held.values.macs:
-            says = f"port {situation.port} is forwarded to {held.values.name or held.values.mac} ({address})"
-            return sign(f"{says} by {named(entry)}", entry, held)
+    leased = (lease for lease in situation.router.held(Lease) if lease.values.mac != mac)
+    reserved = (held for held in situation.router.held(Reservation) if mac not in held.values.macs)
+    others: tuple[Entry[Lease | Reservation], ...] = (*leased, *reserved)
+    for other in others:
+        if other.values.address == address:
+            who = f"{other.values.name or other.values.mac} ({address})"
+            return sign(f"port {situation.port} is forwarded to {who} by {entry.called}", entry, other)
     return None
 
 
@@ -154,7 +143,7 @@ def forward_old_address(situation: Situation) -> Sign | None:
         return None
     now = ", ".join(str(address) for address in sorted(situation.held))
     return sign(
-        f"{named(entry)} leads to {entry.values.address}; the Plex host is at {now}",
+        f"{entry.called} leads to {entry.values.address}; the Plex host is at {now}",
         entry,
         _held_at(situation),
     )
@@ -168,7 +157,7 @@ def four_addresses(situation: Situation) -> Sign | None:
         return None
     now = ", ".join(str(address) for address in sorted(situation.held))
     kept = ", ".join(str(address) for address in sorted(reserved))
-    says = f"reserved is {kept}, the host has {now}, and {named(entry)} leads to {entry.values.address}"
+    says = f"reserved is {kept}, the host has {now}, and {entry.called} leads to {entry.values.address}"
     return sign(says, *situation.reservations, entry, _held_at(situation))
 
 
@@ -181,7 +170,7 @@ def _misled(situation: Situation) -> Entry[PortForward] | None:
 
 
 def _held_at(situation: Situation) -> str:
-    return of_fact(situation.server, "host.addresses") or next((e.exhibit for e in situation.leases), "")
+    return situation.server.shows("host.addresses") or next((e.exhibit for e in situation.leases), "")
 
 
 def forward_wrong_port(situation: Situation) -> Sign | None:
@@ -192,7 +181,7 @@ def forward_wrong_port(situation: Situation) -> Sign | None:
     inner = _inner_port(entry, situation.port or 0)
     if inner is None or inner == situation.view.plex_port:
         return None
-    says = f"{named(entry)} leads to port {inner}; Plex listens at {situation.view.plex_port}"
+    says = f"{entry.called} leads to port {inner}; Plex listens at {situation.view.plex_port}"
     return sign(says, entry)
 
 
@@ -213,7 +202,7 @@ def router_filter(situation: Situation) -> Sign | None:
     stopped, entry = situation.router_stops, situation.forwarded_to_plex
     if stopped is None or entry is None or not stopped.translated or not _opens(situation):
         return None
-    says = f"“{stopped.where}” of the router's own filter drops what {named(entry)} forwards"
+    says = f"“{stopped.where}” of the router's own filter drops what {entry.called} forwards"
     return sign(f"{says} ({stopped.called})", entry, stopped.exhibit, outside=comes_back(stopped.rule))
 
 
@@ -232,7 +221,7 @@ def other_filter_of_router(situation: Situation) -> Sign | None:
         return None
     if not stopped.translated and entry is None:
         return None  # without a forward of this port it is what a router does with any
-    forward = "it" if entry is None else named(entry)
+    forward = "it" if entry is None else entry.called
     what = (
         f"what {forward} forwards"
         if stopped.translated
@@ -261,7 +250,7 @@ def no_reservation(situation: Situation) -> Sign | None:
         return None
     shown = [entry.exhibit for entry in situation.router.of(Kind.DHCP_RESERVATION)][:1]
     says = f"no address is reserved for the Plex host ({situation.view.server_mac}): it can move at any time"
-    return sign(says, *shown, of_fact(situation.server, "host.address_source"))
+    return sign(says, *shown, situation.server.shows("host.address_source"))
 
 
 def two_reservations(situation: Situation) -> Sign | None:
@@ -274,27 +263,18 @@ def two_reservations(situation: Situation) -> Sign | None:
         for other in situation.router.held(Reservation):
             rival = other.values.enabled and other not in mine
             if rival and other.values.address == entry.values.address:
-                says = f"{entry.values.address} is reserved for the Plex host and for {named(other)}"
+                says = f"{entry.values.address} is reserved for the Plex host and for {other.called}"
                 return sign(says, entry, other)
     return None
 
 
-def exposed(situation: Situation) -> Sign | None:
-    """Is 32400 itself open to the internet? (R5)"""
-    found = [one for one in _exposures(situation, 4) if not one.every_port]
+def exposed(every_port: bool, situation: Situation) -> Sign | None:
+    """Is 32400 itself open to the internet, or the Plex host handed every port? (R5)"""
+    found = [one for one in _exposures(situation, 4) if one.every_port is every_port]
     if not found:
         return None
-    says = f"32400 itself is forwarded to {found[0].address} by {found[0].called}"
-    return sign(says, *(one.exhibit for one in found))
-
-
-def plex_dmz(situation: Situation) -> Sign | None:
-    """Is the Plex host handed every port?"""
-    found = [one for one in _exposures(situation, 4) if one.every_port]
-    if not found:
-        return None
-    says = f"every port is handed to the Plex host {found[0].address} by {found[0].called}"
-    return sign(says, *(one.exhibit for one in found))
+    what = "every port is handed to the Plex host" if every_port else "32400 itself is forwarded to"
+    return sign(f"{what} {found[0].address} by {found[0].called}", *(one.exhibit for one in found))
 
 
 def ipv6_pinhole(situation: Situation) -> Sign | None:

@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
+from plexops.model.snapshot import Role
+from plexops.runbook.attempts import Came
 from plexops.runbook.causes import access, account, lan, outside, plex, router, server
-from plexops.runbook.causes.cause import (
-    ANYTHING_BACK,
-    PROXY_BACK,
-    Cause,
-    Layer,
-    Look,
-    StopName,
-    Weight,
-    by_observation,
-)
+from plexops.runbook.causes.cause import Cause, Layer, Look, StopName, Weight, by_observation, flagged
+from plexops.runbook.condition import WanCause
 from plexops.runbook.conditions import CARRIER_NAT_OPTIONS, PERSIST, SECOND_NAT_OPTIONS
 from plexops.runbook.data import table
 
+_REBINDING = "plex.tv found that the resolver at home keeps back private addresses (DNS rebinding protection)"
 _LOOKS: Mapping[str, Look] = MappingProxyType(
     {
-        "wan-down": outside.wan_down,
-        "carrier-nat": outside.carrier_nat,
-        "ds-lite": outside.transition,
+        "wan-down": partial(outside.of_wan, WanCause.DOWN),
+        "carrier-nat": partial(outside.of_wan, WanCause.CARRIER_NAT),
+        "ds-lite": partial(outside.of_wan, WanCause.TRANSITION),
         "port-outside-share": outside.port_outside_share,
         "double-nat": outside.double_nat,
         "vpn-egress": server.vpn_egress,
@@ -37,8 +33,8 @@ _LOOKS: Mapping[str, Look] = MappingProxyType(
         "upnp-old-address": plex.upnp_old_address,
         "upnp-stale": plex.upnp_stale,
         "mapping-failed": plex.mapping_failed,
-        "forward-behind-dmz": router.behind_dmz,
-        "forward-shadowed": router.shadowed,
+        "forward-behind-dmz": partial(router.shadowed, True),
+        "forward-shadowed": partial(router.shadowed, False),
         "forward-disabled": router.forward_disabled,
         "forward-udp-only": router.forward_udp_only,
         "forward-not-met": router.forward_not_met,
@@ -51,7 +47,9 @@ _LOOKS: Mapping[str, Look] = MappingProxyType(
         "router-other-filter": router.other_filter_of_router,
         "address-conflict": lan.address_conflict,
         "plex-tv-blocked": server.plex_tv_blocked,
-        "server-dns": server.server_dns,
+        "server-dns": partial(
+            server.cut_off, "dns", "the server cannot look up names: plex.tv cannot be found"
+        ),
         "server-offline": server.server_offline,
         "docker-unpublished": server.docker_unpublished,
         "docker-loopback": server.docker_loopback,
@@ -59,7 +57,7 @@ _LOOKS: Mapping[str, Look] = MappingProxyType(
         "nothing-listens": server.nothing_listens,
         "loopback-only": server.loopback_only,
         "host-firewall-order": server.firewall_order,
-        "host-firewall-blocks": server.firewall_blocks,
+        "host-firewall-blocks": partial(server.firewall_blocks, 4),
         "host-other-filter": server.other_filter_of_host,
         "not-claimed": plex.not_claimed,
         "sign-in-broken": plex.sign_in_broken,
@@ -73,10 +71,12 @@ _LOOKS: Mapping[str, Look] = MappingProxyType(
         "proxy-no-name": access.proxy_no_name,
         "proxy-certificate": access.proxy_certificate,
         "proxy-broken": access.proxy_broken,
-        "relay-off": access.relay_off,
+        "relay-off": flagged(
+            Role.PLEX, "plex.relay", False, "`access: relay`, but the relay is switched off in Plex"
+        ),
         "proxy-not-announced": access.proxy_not_announced,
-        "exposed-32400": router.exposed,
-        "plex-dmz": router.plex_dmz,
+        "exposed-32400": partial(router.exposed, False),
+        "plex-dmz": partial(router.exposed, True),
         "ipv6-pinhole": router.ipv6_pinhole,
         "no-login-needed": plex.no_login,
         "host-firewall-off": server.firewall_off,
@@ -89,10 +89,12 @@ _LOOKS: Mapping[str, Look] = MappingProxyType(
         "vpn-provider": server.vpn_provider,
         "host-firewall-not-as-said": server.firewall_not_as_said,
         "entitlement": plex.entitlement,
-        "relay-in-order": access.relay_in_order,
+        "relay-in-order": flagged(
+            Role.PLEX, "plex.relay", True, "Plex Relay is allowed, as `access: relay` wants"
+        ),
         "vpn-in-order": access.vpn_in_order,
         "proxy-in-order": access.proxy_in_order,
-        "dns-rebinding": account.rebinding,
+        "dns-rebinding": flagged(Role.OUTSIDE, "account.rebinding", True, _REBINDING),
     }
 )
 #: Steps that a condition of an audit names too.
@@ -104,7 +106,7 @@ _SHARED: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 _OPEN = "an attempt from outside that reaches Plex at this port"
-_BACK = {**ANYTHING_BACK, **PROXY_BACK}
+_ANYTHING_BACK = "silence refused unreachable another"
 _EVERY_ACCESS = "forward relay vpn proxy"
 
 
@@ -115,7 +117,7 @@ def _table() -> Iterator[Cause]:
 
 def _cause(identifier: str, row: Mapping[str, Any], words: Mapping[str, Any]) -> Cause:
     ways_in = words.get("access", "forward")
-    back = words.get("outside")
+    back = words.get("outside", _ANYTHING_BACK)
     return Cause(
         id=identifier,
         place=StopName(words["at"]),
@@ -131,7 +133,7 @@ def _cause(identifier: str, row: Mapping[str, Any], words: Mapping[str, Any]) ->
         current=words.get("current", False),
         covers=frozenset(words.get("covers", "").split()),
         follows=frozenset(words.get("follows", "").split()),
-        outside=frozenset(_BACK[word] for word in (back.split() if back else ANYTHING_BACK)),
+        outside=frozenset(Came[word.upper().replace("-", "_")] for word in back.split()),
         access=frozenset((_EVERY_ACCESS if ways_in == "all" else ways_in).split()),
     )
 

@@ -56,7 +56,7 @@ def _leading_to(view: SiteView, address: IPv4Address) -> Sequence[str]:
     router = view.of(Role.ROUTER)
     forwards = router.held(PortForward)
     entries = [e for e in forwards if e.values.enabled and e.values.address == address]
-    return [f"the forward “{e.label or e.handle}”" for e in entries] or _rules_to(router.box, int(address))
+    return [f"the forward {e.called}" for e in entries] or _rules_to(router.box, int(address))
 
 
 def _rules_to(box: Box | None, address: int) -> Sequence[str]:

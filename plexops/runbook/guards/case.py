@@ -114,8 +114,3 @@ def is_own(change: Change, entry: Entry) -> bool:
     if entry.owner.ours:
         return entry.owner.key == change.key
     return change.before is not None and not change.before.owner.ours and change.before.handle == entry.handle
-
-
-def name_of(entry: Entry) -> str:
-    """Give an entry's name as texts for people show it."""
-    return f"“{entry.label or entry.handle}”"

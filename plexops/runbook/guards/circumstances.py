@@ -6,7 +6,7 @@ from plexops.model.change import Action, Change
 from plexops.model.entries import UpnpMapping
 from plexops.model.resources import FirewallRule, PortForward, Upnp
 from plexops.model.snapshot import Kind, KindState, Role
-from plexops.runbook.guards.case import Case, forwards, name_of
+from plexops.runbook.guards.case import Case, forwards, is_given_back
 
 #: How old evidence may be when something is changed, in seconds.
 FRESH_SECONDS = 600.0
@@ -54,12 +54,10 @@ def nothing_of_others(case: Case) -> str | None:
         if entry is None or entry.owner.ours or change.kind in (Kind.PLEX_REMOTE_ACCESS, Kind.UPNP):
             continue
         if change.want is None:
-            return f"{change.id} would delete {name_of(entry)}, which plexops did not make"
-        if change.action is Action.ADOPT and change.id in case.adopted:
-            continue
-        if change.action is Action.RESTORE and case.undoing:
-            continue
-        return f"{change.id} would change {name_of(entry)}, which plexops did not make"
+            return f"{change.id} would delete {entry.called}, which plexops did not make"
+        allowed = change.action is Action.ADOPT and change.id in case.adopted
+        if not allowed and not is_given_back(case, change):
+            return f"{change.id} would change {entry.called}, which plexops did not make"
     return None
 
 
@@ -102,5 +100,5 @@ def upnp_last(case: Case) -> str | None:
             values = entry.values
             if not isinstance(values, UpnpMapping) or values.address not in case.before.plex_host:
                 who = str(values.address) if isinstance(values, UpnpMapping) else "another device"
-                return f"{who} has a UPnP mapping ({name_of(entry)})"
+                return f"{who} has a UPnP mapping ({entry.called})"
     return None

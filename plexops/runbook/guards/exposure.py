@@ -59,11 +59,8 @@ def _gets_in(case: Case, one: Exposure) -> bool:
 
 
 def _is_at_new_address(case: Case, one: Exposure) -> bool:
-    return (
-        one.family == 4
-        and one.address in (*map(str, case.new_addresses), A_HOST)
-        and bool(case.new_addresses)
-    )
+    places = (*map(str, case.new_addresses), A_HOST) if case.new_addresses else ()
+    return one.family == 4 and one.address in places
 
 
 def _would(one: Exposure, text: str) -> str:

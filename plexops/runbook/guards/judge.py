@@ -6,44 +6,24 @@ They judge what a plan adds. An exposure that was there before is a finding, and
 from __future__ import annotations
 
 from plexops.model.plan import GuardVerdict
+from plexops.runbook.guards import circumstances, exposure, values
 from plexops.runbook.guards.case import Case, Guard
-from plexops.runbook.guards.circumstances import (
-    fresh_evidence,
-    no_lock_out,
-    nothing_of_others,
-    nothing_pending,
-    upnp_last,
-)
-from plexops.runbook.guards.exposure import (
-    loosened_on_paper,
-    no_dmz,
-    no_external_32400,
-    no_loosened_firewall,
-    no_second_nat,
-    public_address_proven,
-)
-from plexops.runbook.guards.values import (
-    forward_reaches_plex,
-    sound_external_port,
-    sound_reservation,
-    unsound_on_paper,
-)
 
 #: All of them, in order. A plan can be sent only if each holds.
 GUARDS: tuple[tuple[str, str, Guard], ...] = (
-    ("G1", "32400 is never opened to the internet", no_external_32400),
-    ("G2", "no DMZ to the Plex host", no_dmz),
-    ("G3", "no firewall is loosened beyond Plex's port", no_loosened_firewall),
-    ("G4", "the WAN address is proven to be public", public_address_proven),
-    ("G5", "no forward through a second NAT", no_second_nat),
-    ("G6", "a reservation is sound", sound_reservation),
-    ("G7", "the external port is sound and free", sound_external_port),
-    ("G8", "a forward reaches Plex at its fixed address", forward_reaches_plex),
-    ("G9", "fresh evidence of every stop", fresh_evidence),
-    ("G10", "the way in for plexops stays", no_lock_out),
-    ("G11", "nothing of others without adoption", nothing_of_others),
-    ("G12", "no other change is under way", nothing_pending),
-    ("G13", "UPnP goes last", upnp_last),
+    ("G1", "32400 is never opened to the internet", exposure.no_external_32400),
+    ("G2", "no DMZ to the Plex host", exposure.no_dmz),
+    ("G3", "no firewall is loosened beyond Plex's port", exposure.no_loosened_firewall),
+    ("G4", "the WAN address is proven to be public", exposure.public_address_proven),
+    ("G5", "no forward through a second NAT", exposure.no_second_nat),
+    ("G6", "a reservation is sound", values.sound_reservation),
+    ("G7", "the external port is sound and free", values.sound_external_port),
+    ("G8", "a forward reaches Plex at its fixed address", values.forward_reaches_plex),
+    ("G9", "fresh evidence of every stop", circumstances.fresh_evidence),
+    ("G10", "the way in for plexops stays", circumstances.no_lock_out),
+    ("G11", "nothing of others without adoption", circumstances.nothing_of_others),
+    ("G12", "no other change is under way", circumstances.nothing_pending),
+    ("G13", "UPnP goes last", circumstances.upnp_last),
 )
 #: What only new things must meet. A run that puts back what it found itself makes none.
 _OF_NEW_THINGS = frozenset({"G4", "G5", "G6", "G7", "G8", "G13"})
@@ -60,8 +40,10 @@ def judge(case: Case) -> tuple[GuardVerdict, ...]:
 
 def judge_on_paper(case: Case) -> tuple[str, ...]:
     """Give what would be refused whatever the devices say: all that guards can know before anything was read."""
-    reasons = [guard(case) for guard in (no_external_32400, no_dmz, loosened_on_paper)]
-    return (*(reason for reason in reasons if reason), *unsound_on_paper(case))
+    reasons = [
+        guard(case) for guard in (exposure.no_external_32400, exposure.no_dmz, exposure.loosened_on_paper)
+    ]
+    return (*(reason for reason in reasons if reason), *values.unsound_on_paper(case))
 
 
 __all__ = ["GUARDS", "Case", "Guard", "judge", "judge_on_paper"]

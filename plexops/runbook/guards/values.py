@@ -10,33 +10,15 @@ from plexops.model.resources import PortForward, Reservation
 from plexops.model.snapshot import Kind, KindState, Role
 from plexops.model.values import Ports, Protocol
 from plexops.runbook.guards.address_change import brings_to, left_behind, ways_out
-from plexops.runbook.guards.case import Case, forwards, is_given_back, is_own, name_of
+from plexops.runbook.guards.case import Case, forwards, is_given_back, is_own
 from plexops.runbook.view import SiteView, ipv4, never_arrives
 
 #: Ports above 1023 that belong to well-known services or to routers' own management.
-WELL_KNOWN_PORTS: frozenset[int] = frozenset(
-    {
-        1080,
-        1194,
-        1433,
-        1723,
-        1883,
-        1900,
-        2049,
-        2082,
-        2083,
-        2222,
-        2375,
-        2376,
-        3128,
-        3306,
-        3389,
-        4443,
-        5000,
-        5001,
-    }
-    | {5060, 5061, 5353, 5432, 5555, 5900, 5985, 5986, 6379, 7547, 8000, 8080, 8081, 8088, 8123, 8291, 8443}
-    | {8728, 8729, 8883, 8888, 9000, 9090, 9100, 9200, 10000, 11211, 27017, 49000, 51820}
+WELL_KNOWN_PORTS = frozenset(
+    {1080, 1194, 1433, 1723, 1883, 1900, 2049, 2082, 2083, 2222, 2375, 2376, 3128, 3306}
+    | {3389, 4443, 5000, 5001, 5060, 5061, 5353, 5432, 5555, 5900, 5985, 5986, 6379, 7547}
+    | {8000, 8080, 8081, 8088, 8123, 8291, 8443, 8728, 8729, 8883, 8888, 9000, 9090, 9100}
+    | {9200, 10000, 11211, 27017, 49000, 51820}
 )
 
 
@@ -84,12 +66,12 @@ def _collides(view: SiteView, change: Change, want: Reservation) -> str | None:
         if is_own(change, entry):
             continue
         if not isinstance(entry.values, Reservation):
-            return f"the reservation {name_of(entry)} cannot be read"
+            return f"the reservation {entry.called} cannot be read"
         shared = set(want.macs) & set(entry.values.macs)
         if shared:
-            return f"{min(shared)} has another reservation, {name_of(entry)}"
+            return f"{min(shared)} has another reservation, {entry.called}"
         if entry.values.address == want.address:
-            return f"{want.address} is reserved for {name_of(entry)}"
+            return f"{want.address} is reserved for {entry.called}"
     for lease in router.held(Lease):
         if lease.values.address == want.address and lease.values.mac not in want.macs:
             return f"{want.address} is leased to {lease.values.mac} now"
@@ -131,12 +113,12 @@ def _taken_by(view: SiteView, change: Change, forward: PortForward) -> str | Non
         if is_own(change, entry):
             continue
         if not isinstance(entry.values, PortForward):
-            return f"{name_of(entry)}, perhaps: it cannot be read"
+            return f"{entry.called}, perhaps: it cannot be read"
         if entry.values.enabled and _meets(entry.values, forward):
-            return f"the forward {name_of(entry)}"
+            return f"the forward {entry.called}"
     for entry in router.of(Kind.UPNP_MAPPING):
         if not isinstance(entry.values, UpnpMapping):
-            return f"the UPnP mapping {name_of(entry)}, perhaps: it cannot be read"
+            return f"the UPnP mapping {entry.called}, perhaps: it cannot be read"
         if _meets(entry.values, forward):
             return f"a UPnP mapping of {entry.values.address}"
     return None
@@ -199,17 +181,11 @@ def _would_move(view: SiteView) -> str | None:
             continue
         if separate or not view.server_mac or view.server_mac in entry.values.macs:
             return None
-        return f"{address} is reserved for {name_of(entry)}, not for {view.server_mac}"
+        return f"{address} is reserved for {entry.called}, not for {view.server_mac}"
     if not view.server_is_static:
         return f"{address} is neither reserved nor static: it would move"
     first, last = (ipv4(router.text(name)) for name in ("pool.first", "pool.last"))
-    if (
-        separate
-        and address is not None
-        and first is not None
-        and last is not None
-        and first <= address <= last
-    ):
+    if separate and address and first and last and first <= address <= last:
         return f"{address} is not the server's own, and the router's DHCP may give it to another device"
     return None
 

@@ -1,1 +1,1 @@
-"""Plex's log: its signs, its story, and that in words."""
+"""Plex's log: its story, and that in words."""

@@ -153,8 +153,6 @@ def sound_view() -> SiteView:
         server_address=PLEX,
         plex_address=PLEX,
         named_ports=frozenset({32500}),
-        wan_names=frozenset({"wan"}),
-        lan_names=frozenset({"lan"}),
         snapshots=MappingProxyType({ROUTER: router, SERVER: server, PLEX_ROLE: plex, OUTSIDE: outside}),
         ages=MappingProxyType(dict.fromkeys(asked, 3.0)),
         asked=asked,

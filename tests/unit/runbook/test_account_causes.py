@@ -8,8 +8,8 @@ from plexops.model.entries import Echo
 from plexops.model.resources.plex_remote_access import RemoteAccess
 from plexops.model.snapshot import FOREIGN, Entry, Fact, FactValue, Kind, KindState, Role, Snapshot
 from plexops.runbook.causes.account import not_online, stale_announcement
+from plexops.runbook.headline import relay_alone
 from plexops.runbook.observations import PlexTv
-from plexops.runbook.relay import relay_alone
 from plexops.runbook.situation import Situation
 from plexops.runbook.view import SiteView, ipv4
 from plexops.structs import replace

@@ -53,44 +53,44 @@ def test_what_was_tried_by_the_name_counts_and_what_was_tried_at_home_does_not()
     by_name = attempt(ProbeAnswer.OPEN, name=NAME, address=ELSEWHERE)
     at_home = attempt(ProbeAnswer.REFUSED)
     found = attempts(proxied(by_name, at_home), 443)
-    assert [one.came for one in found.counting] == [Came.MET]
-    assert found.counting[0].elsewhere
+    assert [one.came for one in found.attempts] == [Came.MET]
+    assert found.attempts[0].elsewhere
     assert found.discarded == (f"vps tried {HOME}:443, and viewers come by {NAME}:443",)
 
 
 def test_where_the_name_was_not_asked_an_attempt_at_home_counts() -> None:
     found = attempts(proxied(attempt(ProbeAnswer.OPEN)), 443)
-    assert [one.came for one in found.counting] == [Came.MET]
+    assert [one.came for one in found.attempts] == [Came.MET]
 
 
 def test_another_name_is_not_the_way() -> None:
     found = attempts(proxied(attempt(ProbeAnswer.OPEN, name="other.example.net")), 443)
-    assert found.counting == ()
+    assert found.attempts == ()
 
 
 @pytest.mark.parametrize("answer", [ProbeAnswer.OPEN, ProbeAnswer.UNTRUSTED])
 def test_a_home_of_forwards_may_be_asked_by_any_name(answer: ProbeAnswer) -> None:
     """A name of dynamic DNS: apps do not come by it, and its certificate is Plex's own."""
     view = unprobed(healthy(), attempt(answer, name="home.example.net", port=32500))
-    assert [one.came for one in attempts(view, 32500).counting] == [Came.MET]
+    assert [one.came for one in attempts(view, 32500).attempts] == [Came.MET]
 
 
 def test_a_name_that_leads_nowhere_says_nothing_of_a_home_of_forwards() -> None:
     view = unprobed(healthy(), attempt(ProbeAnswer.NO_NAME, name="home.example.net", port=32500))
-    assert attempts(view, 32500).counting == ()
+    assert attempts(view, 32500).attempts == ()
 
 
 def test_over_ipv6_counts_what_apps_are_told() -> None:
     told = attempt(ProbeAnswer.OPEN, address=PLEX_6, port=32400)
     view = over_ipv6(told, attempt(ProbeAnswer.OPEN, address="2001:db8:a::51", port=32400))
     found = attempts(view, 32500)
-    assert (found.counting, [one.probe.address for one in found.over_ipv6]) == ((), [IPv6Address(PLEX_6)])
+    assert (found.attempts, [one.probe.address for one in found.over_ipv6]) == ((), [IPv6Address(PLEX_6)])
     assert found.discarded == ("vps tried [2001:db8:a::51]:32400, which plex.tv tells no app",)
 
 
 def test_a_vantage_without_ipv6_makes_nothing_less_certain() -> None:
     found = attempts(over_ipv6(attempt(ProbeAnswer.UNKNOWN, address=PLEX_6, port=32400)), 32500)
-    assert (found.counting, found.over_ipv6, found.unanswered) == ((), (), ())
+    assert (found.attempts, found.over_ipv6, found.unanswered) == ((), (), ())
     assert found.discarded == ("vps has no way over IPv6",)
 
 
