@@ -77,19 +77,11 @@ def failed(reply: Reply, rights: str = "") -> str:
     """Say in one line why a reply is of no use; where the login may not ask, with the rights that it takes."""
     if not reply.whole:
         return f"the answer to {reply.id} was cut off"
+    takes = f": it takes {rights}" if rights else ""
     said = [line.strip() for line in (reply.stderr or reply.body).splitlines() if line.strip()]
     if reply.status == _NO_LOGIN:
-        return f"{reply.id} was refused (status {reply.status}): a wrong login, or none{_it_takes(rights)}"
-    if reply.status == _NO_RIGHT or _denied(reply):
+        return f"{reply.id} was refused (status {reply.status}): a wrong login, or none{takes}"
+    if reply.status == _NO_RIGHT or _DENIED.search(reply.stderr or reply.body):
         words = next(filter(_DENIED.search, said), f"status {reply.status}")
-        return f"{reply.id} was refused ({words[:120]}){_it_takes(rights)}"
+        return f"{reply.id} was refused ({words[:120]}){takes}"
     return f"{reply.id} failed with status {reply.status}" + (f": {said[0][:120]}" if said else "")
-
-
-def _it_takes(rights: str) -> str:
-    return f": it takes {rights}" if rights else ""
-
-
-def _denied(reply: Reply) -> bool:
-    """Tell whether a command failed because it may not look, not because there is nothing."""
-    return _DENIED.search(reply.stderr or reply.body) is not None

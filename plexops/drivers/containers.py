@@ -13,11 +13,9 @@ from plexops.drivers.answers import failed
 from plexops.model.errors import WhyNot
 from plexops.model.exchange import Command, Read, Reply
 from plexops.model.site import Container
-from plexops.model.snapshot import FactValue
+from plexops.model.snapshot import Fact, FactValue
 from plexops.parsers.plex_log import PLEX_LOG_DIRS
 from plexops.pattern import Pattern
-
-_Facts = dict[str, tuple[FactValue, str]]
 
 _ENGINES = ("docker", "podman")
 _NO_PROGRAM = 127
@@ -61,13 +59,14 @@ def container_reads(container: Container) -> tuple[Read, ...]:
     )
 
 
-def container_facts(replies: Mapping[str, Reply], container: Container) -> tuple[_Facts, dict[str, str]]:
+def container_facts(
+    replies: Mapping[str, Reply], container: Container
+) -> tuple[dict[str, Fact], dict[str, str]]:
     """Tell which engine runs Plex, in which network, and what it publishes; or why that is unknown."""
     if container is Container.NONE:
-        return {"container.engine": ("", "inventory")}, {}
+        return _facts("inventory", engine=""), {}
     rows: list[_Row] = []
-    for engine in _engines(container):
-        found = _rows(engine, replies[f"{engine}.ps"])
+    for found in _listed(replies, container):
         if isinstance(found, WhyNot):
             return {}, dict.fromkeys(_NAMES, found.text)
         rows += found
@@ -78,26 +77,25 @@ def container_facts(replies: Mapping[str, Reply], container: Container) -> tuple
     if not plex:
         if container is not Container.AUTO:
             return {}, dict.fromkeys(_NAMES, f"{container} runs no container that is called plex")
-        return {"container.engine": ("", "server.docker.ps")}, {}
+        return _facts("server.docker.ps", engine=""), {}
     (row,) = plex
     exhibit = f"server.{row.engine}.ps"
-    facts: _Facts = {
-        "container.engine": (row.engine, exhibit),
-        "container.published": (row.published, exhibit),
-    }
+    facts = _facts(exhibit, engine=row.engine, published=row.published)
     network = _network(row, replies[f"{row.engine}.networks"])
     if not network:
         return facts, {"container.network": f"{row.engine} does not say what the network of {row.name} is"}
-    return {**facts, "container.network": (network, exhibit)}, {}
+    return facts | _facts(exhibit, network=network), {}
+
+
+def _facts(exhibit: str, **found: FactValue) -> dict[str, Fact]:
+    names = {f"container.{name}": value for name, value in found.items()}
+    return {name: Fact(name, value, exhibit) for name, value in names.items()}
 
 
 def plex_container(replies: Mapping[str, Reply], container: Container) -> tuple[str, str] | None:
     """Give the engine and the name of the one container that is Plex; None where that is not known."""
-    rows: list[_Row] = []
-    for engine in _engines(container):
-        found = _rows(engine, replies[f"{engine}.ps"])
-        rows += [] if isinstance(found, WhyNot) else found
-    plex = _plex_of(rows)
+    listed = _listed(replies, container)
+    plex = _plex_of([row for found in listed if not isinstance(found, WhyNot) for row in found])
     # An engine of old lists further names of a container behind commas.
     return (plex[0].engine, plex[0].name.partition(",")[0]) if len(plex) == 1 else None
 
@@ -131,16 +129,17 @@ def log_folders(reply: Reply) -> tuple[str, ...] | WhyNot:
 
 
 def _engines(container: Container) -> tuple[str, ...]:
-    if container is Container.AUTO:
-        return _ENGINES
-    return tuple(engine for engine in _ENGINES if engine == container)
+    return tuple(engine for engine in _ENGINES if container in (Container.AUTO, engine))
+
+
+def _listed(replies: Mapping[str, Reply], container: Container) -> list[list[_Row] | WhyNot]:
+    return [_rows(engine, replies[f"{engine}.ps"]) for engine in _engines(container)]
 
 
 def _rows(engine: str, reply: Reply) -> list[_Row] | WhyNot:
     """Give the running containers, none where the engine is not installed; or why they are unknown."""
-    if reply.whole and reply.status == _NO_PROGRAM and not reply.body.strip():
-        return []
-    if reply.whole and reply.status == 1 and _NOT_RUNNING in reply.stderr:
+    missing = reply.status == _NO_PROGRAM and not reply.body.strip()
+    if reply.whole and (missing or (reply.status == 1 and _NOT_RUNNING in reply.stderr)):
         return []
     if not reply.whole or reply.status != 0:
         return WhyNot(
@@ -152,11 +151,8 @@ def _rows(engine: str, reply: Reply) -> list[_Row] | WhyNot:
         if match is None:
             return WhyNot(f"{engine}'s list of containers is not understood")
         name, image, networks, ports = match.groups()
-        rows.append(
-            _Row(
-                engine, name, image, tuple(re.findall(r"[^,\s]+", networks)), tuple(_PUBLISHED.findall(ports))
-            )
-        )
+        inside, published = re.findall(r"[^,\s]+", networks), _PUBLISHED.findall(ports)
+        rows.append(_Row(engine, name, image, tuple(inside), tuple(published)))
     return rows
 
 

@@ -8,13 +8,13 @@ from types import MappingProxyType
 from plexops.model.exchange import Json
 from plexops.parsers.base import ParseError
 from plexops.parsers.dnsmasq import parse_dnsmasq, parse_dnsmasq_leases
-from plexops.parsers.miniupnpd import parse_miniupnpd_leases
 from plexops.parsers.plain import (
     parse_ip_json,
     parse_ip_neigh,
     parse_json,
     parse_keyvalue,
     parse_lines,
+    parse_miniupnpd_leases,
     parse_ss,
     parse_text,
 )
@@ -23,9 +23,9 @@ from plexops.parsers.routeros_print import (
     parse_routeros_ids,
     parse_routeros_keyvalue,
     parse_routeros_print,
+    parse_routeros_rows,
     parse_routeros_terse,
 )
-from plexops.parsers.routeros_rows import parse_routeros_rows
 from plexops.parsers.uci import parse_uci, parse_uci_changes
 from plexops.parsers.ufw import parse_ufw_rules
 

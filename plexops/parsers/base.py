@@ -36,6 +36,19 @@ def one_or_many(values: list[str]) -> Value:
     return values[0] if len(values) == 1 else values
 
 
+def rows_of(text: str, line: Pattern, what: str) -> list[Row]:
+    """Read lines of one form: of each the named groups. Raises ParseError with `what` a line is not; empty ones are none."""
+    rows: list[Row] = []
+    for one in lines_of(text):
+        match = line.fullmatch(one)
+        if match is None and one.strip():
+            raise ParseError(what, one)
+        if match is not None:
+            groups = match.groupdict(default="")
+            rows.append({**groups})
+    return rows
+
+
 _ROUTEROS_ESCAPES: Mapping[str, int] = {
     '"': 0x22, "\\": 0x5C, "$": 0x24, "?": 0x3F, "_": 0x20,
     "n": 0x0A, "r": 0x0D, "t": 0x09, "a": 0x07, "b": 0x08, "f": 0x0C, "v": 0x0B,

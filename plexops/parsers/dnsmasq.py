@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from plexops.parsers.base import ParseError, Row, lines_of, one_or_many
+import re
+
+from plexops.parsers.base import ParseError, Row, lines_of, one_or_many, rows_of
 from plexops.pattern import Pattern
 
 _LOCATED = Pattern(r"(/[^:]+):(.*)")
@@ -59,22 +61,19 @@ def _row(file: str, number: int, comment: str, content: str) -> Row:
     return row
 
 
+#: What dnsmasq reads of a line up to a comment: in quotes, or up to a `#` behind white space.
+_PIECE = Pattern(r'"([^"]*)"|((?:[^"#]|(?<=[^ \t])#)+)')
+
+
 def _without_comment(line: str) -> str:
     """Cut a comment off as dnsmasq does: `#` after white space, not in quotes (which it takes off)."""
     parts: list[str] = []
     at = 0
-    while at < len(line):
-        if line[at] == '"':
-            end = line.find('"', at + 1)
-            if end < 0:
-                raise ParseError("a quote is not closed", line)
-            parts.append(line[at + 1 : end])
-            at = end + 1
-        elif line[at] == "#" and (at == 0 or line[at - 1] in " \t"):
-            break
-        else:
-            parts.append(line[at])
-            at += 1
+    while (piece := _PIECE.match(line, at)) is not None:
+        parts += filter(None, piece.groups())
+        at = piece.end()
+    if line.startswith('"', at):
+        raise ParseError("a quote is not closed", line)
     return "".join(parts).strip()
 
 
@@ -128,9 +127,8 @@ def _range(value: str) -> Row:
         elif part.startswith("constructor:"):
             row["constructor"] = part.partition(":")[2]
         elif _LEASE.fullmatch(part) and "first" in row:
-            row[
-                "prefix" if ":" in str(row["first"]) and part.isdecimal() and "prefix" not in row else "lease"
-            ] = part
+            of_ipv6 = ":" in str(row["first"]) and part.isdecimal() and "prefix" not in row
+            row["prefix" if of_ipv6 else "lease"] = part
         else:
             raise ParseError("no field of dhcp-range", part)
     if "first" not in row:
@@ -138,7 +136,9 @@ def _range(value: str) -> Row:
     return {**row, "tags": one_or_many(tags)} if tags else row
 
 
-_LEASE_LINE = Pattern(r"([0-9]+) (\S+) (\S+) (\S+) (\S+)")
+_LEASE_LINE = Pattern(
+    rf"\s*(?P<expiry>[0-9]+) (?P<mac>{_MAC.source}) (?P<address>{_IPV4.source}) (?P<name>\S+) (?P<client_id>\S+)\s*"
+)
 
 
 def parse_dnsmasq_leases(text: str) -> list[Row]:
@@ -147,15 +147,6 @@ def parse_dnsmasq_leases(text: str) -> list[Row]:
     Rows: expiry, mac, address, name (empty for `*`), client_id (empty for `*`). What follows the `duid` line are
     IPv6 leases, which name no MAC address; they are left out.
     """
-    rows: list[Row] = []
-    for line in lines_of(text):
-        if line.startswith("duid "):
-            break
-        if not line:
-            continue
-        match = _LEASE_LINE.fullmatch(line.strip())
-        if match is None or not _MAC.fullmatch(match[2]) or not _IPV4.fullmatch(match[3]):
-            raise ParseError("no lease of dnsmasq", line)
-        expiry, mac, address, name, client = ("" if group == "*" else group for group in match.groups())
-        rows.append({"expiry": expiry, "mac": mac, "address": address, "name": name, "client_id": client})
-    return rows
+    of_ipv4 = re.split(r"^duid ", text, maxsplit=1, flags=re.MULTILINE)[0]
+    rows = rows_of(of_ipv4, _LEASE_LINE, "no lease of dnsmasq")
+    return [{name: "" if value == "*" else value for name, value in row.items()} for row in rows]

@@ -170,9 +170,7 @@ def parse_mapping(text: str) -> IgdMapping:
     except ValueError as error:
         raise ParseError("a mapping that cannot be read", str(error)) from None
     return IgdMapping(
-        mapping,
-        response.said("NewEnabled").lower() in ("1", "true", "yes"),
-        response.said("NewRemoteHost"),
+        mapping, response.said("NewEnabled").lower() in ("1", "true", "yes"), response.said("NewRemoteHost")
     )
 
 

@@ -1,4 +1,4 @@
-"""JSON, plain text, and the shell-like `key=value` files of many tools."""
+"""JSON, plain text, the shell-like `key=value` files of many tools, and lists of one line an item."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from typing import NoReturn
 
 from plexops.model.exchange import Json
-from plexops.parsers.base import ParseError, Row, Value, lines_of, one_or_many
+from plexops.parsers.base import ParseError, Row, lines_of, one_or_many, rows_of
 from plexops.pattern import Pattern
 
 
@@ -94,8 +94,8 @@ def _unquoted(value: str) -> str:
 
 
 _NEIGHBOUR = Pattern(
-    r"(\S+) dev (\S+)(?: +lladdr (\S+))?(?: .*)? "
-    r"(REACHABLE|STALE|DELAY|PROBE|PERMANENT|NOARP|FAILED|INCOMPLETE|NONE)(?: proto \S+)? *"
+    r"(?P<address>\S+) dev (?P<interface>\S+)(?: +lladdr (?P<mac>\S+))?(?: .*)? "
+    r"(?P<state>REACHABLE|STALE|DELAY|PROBE|PERMANENT|NOARP|FAILED|INCOMPLETE|NONE)(?: proto \S+)? *"
 )
 
 
@@ -105,18 +105,29 @@ def parse_ip_neigh(text: str) -> list[Row]:
     Rows: address, interface, mac (empty where nobody answers), state. REACHABLE: it has answered within
     `base_reachable_time`, half a minute; a STALE one may be days old (arp(7)).
     """
-    rows: list[Row] = []
-    for line in lines_of(text):
-        match = _NEIGHBOUR.fullmatch(line)
-        if match is None and line.strip():
-            raise ParseError("no neighbour", line)
-        if match is not None:
-            address, interface, mac, state = match.groups(default="")
-            rows.append({"address": address, "interface": interface, "mac": mac, "state": state})
-    return rows
+    return rows_of(text, _NEIGHBOUR, "no neighbour")
 
 
-_SOCKET = Pattern(r"(?:(tcp|udp)\s+)?([A-Z][A-Z0-9-]+)\s+\d+\s+\d+\s+(\S+):(\S+)\s+(\S+):(\S+)(?:\s+(.*))?")
+_MAPPING = Pattern(
+    r"(?P<protocol>TCP|UDP):(?P<external_port>[0-9]{1,5}):(?P<address>[0-9.]{7,15}):(?P<port>[0-9]{1,5})"
+    r":(?P<expiry>[0-9]{1,20}):(?P<description>.*)"
+)
+
+
+def parse_miniupnpd_leases(text: str) -> list[Row]:
+    """Read miniupnpd's lease file: `TCP:32500:192.168.1.50:32400:EXPIRY:DESCRIPTION`, expiry in seconds since 1970.
+
+    Rows: protocol (as written, upper case), external_port, address, port, expiry (`0`: never), description, which may
+    hold colons.
+    """
+    return rows_of(text, _MAPPING, "no mapping of miniupnpd")
+
+
+_SOCKET = Pattern(
+    r"\s*(?:(?P<protocol>tcp|udp)\s+)?(?P<state>[A-Z][A-Z0-9-]+)\s+\d+\s+\d+\s+"
+    r"(?P<address>\S+):(?P<port>\S+)\s+(?P<peer_address>\S+):(?P<peer_port>\S+)(?:\s+(?P<process>.*?))?\s*"
+)
+_SS_HEADING = Pattern(r"^(?:Netid\s+)?State\s+Recv-Q.*", re.MULTILINE)
 
 
 def parse_ss(text: str) -> list[Row]:
@@ -125,26 +136,7 @@ def parse_ss(text: str) -> list[Row]:
     Rows: protocol (empty without its column), state, address (`*`, `::1`; without brackets, with `%interface`),
     port, peer_address, peer_port, process (`users:((…))` as it stands).
     """
-    rows: list[Row] = []
-    for line in lines_of(text):
-        if not line or re.match(r"(?:Netid\s+)?State\s+Recv-Q", line):
-            continue
-        match = _SOCKET.fullmatch(line.strip())
-        if match is None:
-            raise ParseError("no socket", line)
-        protocol, state, address, port, peer, peer_port, process = match.groups(default="")
-        row: dict[str, Value] = {
-            "protocol": protocol,
-            "state": state,
-            "address": _without_brackets(address),
-            "port": port,
-            "peer_address": _without_brackets(peer),
-            "peer_port": peer_port,
-            "process": process.strip(),
-        }
-        rows.append(row)
+    rows = rows_of(_SS_HEADING.sub("", text), _SOCKET, "no socket")
+    for row in rows:
+        row |= {end: re.sub(r"[\[\]]", "", str(row[end])) for end in ("address", "peer_address")}
     return rows
-
-
-def _without_brackets(address: str) -> str:
-    return re.sub(r"[\[\]]", "", address)

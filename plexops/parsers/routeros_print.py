@@ -7,8 +7,7 @@ holds ` word=` can't be told from the next argument.
 from __future__ import annotations
 
 import re
-
-from msgspec import Struct
+from itertools import pairwise
 
 from plexops.parsers.base import ParseError, Row, lines_of, routeros_string
 from plexops.pattern import Pattern
@@ -21,11 +20,12 @@ _LEGEND = Pattern(r"[^\s0-9#;=][^=]* - ")
 _TABLE = Pattern(r"\s*#\s+([A-Z][A-Z0-9. -]*)")
 #: A number, up to four groups of up to three flags, and then the comment, an argument or the end of the line.
 _ENTRY = Pattern(r" {0,3}([0-9]+)((?: +[A-Za-z*+!]{1,3}){0,4})(?: +|$)(?=;;;|[a-z.][a-z0-9.-]*=|$)")
-_TABLE_ENTRY = Pattern(r" {0,3}([0-9]+) ([A-Za-z ]{0,4}?) +(?=\S)(.*)")
+_TABLE_ENTRY = Pattern(r" {0,3}([0-9]+) ([A-Za-z ]{0,4}?) +(?=\S)")
+#: An argument's name, at the beginning or behind white space.
 _KEY = Pattern(r"(?:^|(?<=[ \t]))([a-z.][a-z0-9.-]*)=")
 
 
-def print_lines(text: str) -> list[str]:
+def _print_lines(text: str) -> list[str]:
     """Drop what is not part of the answer: log lines, headings, the legends of flags and columns."""
     kept = []
     legend = False
@@ -38,10 +38,11 @@ def print_lines(text: str) -> list[str]:
     return kept
 
 
-def _arguments(text: str, row: Row) -> None:
-    """Read `key=value …` into a row; a value without quotes reaches to the next ` key=`."""
-    if not text:
-        raise ParseError("an entry without arguments", str(row[".index"]))
+def _read_arguments(text: str, row: Row, *, strict: bool = True) -> None:
+    """Read `key=value …` into a row; a value without quotes reaches to the next ` key=`.
+
+    Not `strict`: what only looks like a string is taken as it stands. Raises ParseError.
+    """
     at = 0
     while at < len(text):
         key = _KEY.match(text, at)
@@ -49,28 +50,41 @@ def _arguments(text: str, row: Row) -> None:
             raise ParseError("no key=value", text[at:])
         if key[1] in row:
             raise ParseError(f"{key[1]!r} twice in one entry", text)
-        at = key.end()
-        if text.startswith('"', at):
-            value, at = routeros_string(text, at)
-            if at < len(text) and text[at] not in " \t":
-                raise ParseError("text behind a string", text[at:])
-        else:
-            following = _KEY.search(text, at)
-            end = following.start() if following else len(text)
-            value = text[at:end].rstrip()
-            at = end
-        row[key[1]] = value
+        row[key[1]], at = _value(text, key.end(), strict=strict)
         while at < len(text) and text[at] in " \t":
             at += 1
 
 
-def _entry(line: str) -> tuple[Row, str]:
+def _value(text: str, at: int, *, strict: bool) -> tuple[str, int]:
+    if text.startswith('"', at):
+        try:
+            value, end = routeros_string(text, at)
+            if end < len(text) and text[end] not in " \t":
+                raise ParseError("text behind a string", text[end:])
+        except ParseError:
+            if strict:
+                raise
+        else:
+            return value, end
+    following = _KEY.search(text, at)
+    end = following.start() if following else len(text)
+    return text[at:end].rstrip(), end
+
+
+def _entry(line: str, form: Pattern, what: str) -> tuple[Row, str]:
     """Read the number and the flags of an entry; the rest of the line is left."""
-    match = _ENTRY.match(line)
+    match = form.match(line)
     if match is None:
-        raise ParseError("no entry of a print", line)
+        raise ParseError(f"no {what}", line)
     flags = match[2].replace(" ", "")
     return {".index": match[1], ".flags": flags, ".comment": ""}, line[match.end() :]
+
+
+def _filled(row: Row, arguments: str) -> Row:
+    if not arguments:
+        raise ParseError("an entry without arguments", str(row[".index"]))
+    _read_arguments(arguments, row)
+    return row
 
 
 def parse_routeros_terse(text: str) -> list[Row]:
@@ -79,27 +93,19 @@ def parse_routeros_terse(text: str) -> list[Row]:
     Rows: `.index`, `.flags` (letters, `""` without), `.comment` (from `comment=` or `;;;`), and each argument as text.
     """
     rows: list[Row] = []
-    for line in print_lines(text):
+    for line in _print_lines(text):
         if not line:
             continue
-        row, rest = _entry(line)
+        row, rest = _entry(line, _ENTRY, "entry of a print")
         if rest.startswith(";;;"):
             following = _KEY.search(rest)
             end = following.start() if following else len(rest)
             row[".comment"] = rest[3:end].strip()
             rest = rest[end:]
-        _arguments(rest, row)
+        rows.append(_filled(row, rest))
         if "comment" in row:
             row[".comment"] = row["comment"]
-        rows.append(row)
     return rows
-
-
-class _Block(Struct):
-    """The lines of one entry of a plain print."""
-
-    row: Row
-    lines: list[str] = []
 
 
 def parse_routeros_print(text: str) -> list[Row]:
@@ -107,42 +113,33 @@ def parse_routeros_print(text: str) -> list[Row]:
 
     Rows: `.index`, `.flags`, `.comment` (the `;;;` text), and each argument or column (in lower case) as text.
     """
-    blocks: list[_Block] = []
+    entries: list[tuple[Row, list[str]]] = []
     columns: list[str] | None = None
-    for line in print_lines(text):
+    for line in _print_lines(text):
         table = _TABLE.fullmatch(line)
-        if table and not blocks:
+        if table and not entries:
             columns = table[1].lower().split()
         elif re.match(r" {0,3}[0-9]+(?: |$)", line):
-            row, rest = _table_entry(line) if columns else _entry(line)
-            blocks.append(_Block(row, [rest] if rest else []))
-        elif line and (not blocks or not line.startswith("    ")):
+            form = (_TABLE_ENTRY, "row of a table") if columns else (_ENTRY, "entry of a print")
+            row, rest = _entry(line, *form)
+            entries.append((row, [rest] if rest else []))
+        elif line and (not entries or not line.startswith("    ")):
             raise ParseError("no line of a print", line)
         elif line:
-            blocks[-1].lines.append(line.strip())
-    return [_finished(block, columns) for block in blocks]
+            entries[-1][1].append(line.strip())
+    return [_finished(row, lines, columns) for row, lines in entries]
 
 
-def _table_entry(line: str) -> tuple[Row, str]:
-    match = _TABLE_ENTRY.fullmatch(line)
-    if match is None:
-        raise ParseError("no row of a table", line)
-    return {".index": match[1], ".flags": match[2].replace(" ", ""), ".comment": ""}, match[3]
-
-
-def _finished(block: _Block, columns: list[str] | None) -> Row:
-    lines = list(block.lines)
+def _finished(row: Row, lines: list[str], columns: list[str] | None) -> Row:
     if lines and lines[0].startswith(";;;"):
-        block.row[".comment"] = lines.pop(0)[3:].strip()
+        row[".comment"] = lines.pop(0)[3:].strip()
     content = " ".join(lines)
     if columns is None:
-        _arguments(content, block.row)
-        return block.row
+        return _filled(row, content)
     cells = content.split()
     if len(cells) != len(columns):
         raise ParseError(f"{len(cells)} cells under {len(columns)} headings", content)
-    block.row.update(zip(columns, cells, strict=True))
-    return block.row
+    return {**row, **dict(zip(columns, cells, strict=True))}
 
 
 _PAIR = Pattern(r"[ \t]*([a-z0-9][a-z0-9 -]*?):(?:[ \t]+(.*))?")
@@ -151,7 +148,7 @@ _PAIR = Pattern(r"[ \t]*([a-z0-9][a-z0-9 -]*?):(?:[ \t]+(.*))?")
 def parse_routeros_keyvalue(text: str) -> Row:
     """Read the print of a menu with one entry (`/system resource print`): right-aligned `name: value` lines."""
     row: Row = {}
-    for line in print_lines(text):
+    for line in _print_lines(text):
         if not line:
             continue
         match = _PAIR.fullmatch(line)
@@ -168,3 +165,64 @@ def parse_routeros_ids(text: str) -> list[str]:
     if wrong:
         raise ParseError("no id of RouterOS", wrong[0])
     return ids
+
+
+# --- `print … terse`, row by row: a row that cannot be told apart never hides the others ------------------------------
+#
+# One line an item, in 6 and 7 alike: number (routes of version 7 that the device made have none), flags, the comment
+# without quotes, then `key=value`, where a value reaches to the next ` key=`. ntc-templates' captures show it.
+
+#: Without a number: a dynamic route, its state, its origin (`DAc`, `D d`, `DAdH`).
+_ROW_HEAD = Pattern(
+    r" *(?:(\d+)((?: *[A-Za-z*+!]){0,8}?)|(D[AI ]?[A-Za-z]?[ H+]{0,3}))(?: +|(?<= ))(?=;;;|[a-z.][a-z0-9.-]*=)"
+)
+#: What follows a firewall rule's comment. Only there could a comment's words pass for a match of the rule.
+_CHAIN = Pattern(r"(?:^|(?<=[ \t]))chain=")
+
+
+def parse_routeros_rows(text: str) -> list[Row]:
+    """Read `print terse`: rows of `.index` (empty: none), `.flags`, `.comment` and each argument as text.
+
+    A row that can be read in two ways, or not at all, is `.index`, `.flags` and `.odd`: the line itself. A comment may
+    be broken over several lines. Raises ParseError for a text that does not begin with an item, and where the numbers
+    do not rise: then a comment's line passes for an item.
+    """
+    lines: list[tuple[re.Match[str], str]] = []
+    for line in _print_lines(text):
+        head = _ROW_HEAD.match(line)
+        if head is not None:
+            lines.append((head, line))
+        elif line and not lines:
+            raise ParseError("no item of a terse print", line)
+        elif line:
+            lines[-1] = (lines[-1][0], f"{lines[-1][1]} {line}")
+    numbers = [int(head[1]) for head, _ in lines if head[1]]
+    if any(after <= before for before, after in pairwise(numbers)):
+        raise ParseError("the items' numbers do not rise")
+    return [_row_of(line, head) for head, line in lines]
+
+
+def _row_of(line: str, head: re.Match[str]) -> Row:
+    flags = (head[2] or head[3] or "").replace(" ", "")
+    row: Row = {".index": head[1] or "", ".flags": flags, ".comment": ""}
+    rest = line[head.end() :]
+    chains = [found.start() for found in _CHAIN.finditer(rest)]
+    mark = next((mark for mark in (";;;", "comment=") if rest.startswith(mark)), None)
+    # What a device at home calls its mapping is free text, and all of it stands in the comment; an owner's own text
+    # may stand in other fields too.
+    if len(chains) > 1 and (mark is None or "D" not in flags):
+        return _odd(row, line)
+    if mark is not None:
+        following = _KEY.search(rest, len(mark))
+        end = chains[-1] if chains else following.start() if following else len(rest)
+        row[".comment"] = rest[len(mark) : end].strip()
+        rest = rest[end:]
+    try:
+        _read_arguments(rest, row, strict=False)
+    except ParseError:
+        return _odd(row, line)
+    return row
+
+
+def _odd(row: Row, line: str) -> Row:
+    return {".index": row[".index"], ".flags": row[".flags"], ".odd": line}

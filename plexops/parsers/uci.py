@@ -11,7 +11,8 @@ _HEAD = Pattern(rf"({_NAME})\.({_SECTION})(?:\.({_NAME}))?=")
 #: No minus at the end of an option's name: `-=` takes an element off a list.
 _OPTION = r"[A-Za-z0-9_]+(?:-[A-Za-z0-9_]+)*"
 _CHANGE = Pattern(rf"(-?)({_NAME})\.({_SECTION})(?:\.({_OPTION}))?(=|\+=|-=)?")
-_BARE = Pattern(r"[^\s'\\]+")
+#: Of a word what is in quotes, a quote itself, and what is bare.
+_PART = Pattern(r"'([^']*)'|\\(')|([^\s'\\]+)")
 #: Ids of sections without a name, as `uci -X show` prints them.
 _INTERNAL_ID = Pattern(r"cfg[0-9a-f]{6}")
 
@@ -52,13 +53,9 @@ def parse_uci(text: str) -> list[Row]:
 def _open(sections: dict[tuple[str, str], Row], config: str, name: str, values: list[str]) -> None:
     if (config, name) in sections or len(values) != 1:
         raise ParseError("a section twice, or without one type", f"{config}.{name}")
-    anonymous = name.startswith("@") or _INTERNAL_ID.fullmatch(name) is not None
-    sections[config, name] = {
-        ".config": config,
-        ".type": values[0],
-        ".name": name,
-        ".anonymous": "1" if anonymous else "0",
-    }
+    anonymous = "1" if name.startswith("@") or _INTERNAL_ID.fullmatch(name) else "0"
+    row: Row = {".config": config, ".type": values[0], ".name": name, ".anonymous": anonymous}
+    sections[config, name] = row
 
 
 def _values(text: str, at: int) -> tuple[list[str], int]:
@@ -78,21 +75,12 @@ def _values(text: str, at: int) -> tuple[list[str], int]:
 def _word(text: str, at: int) -> tuple[str, int]:
     parts: list[str] = []
     while at < len(text) and text[at] not in " \t\r\n":
-        if text[at] == "'":
-            end = text.find("'", at + 1)
-            if end < 0:
-                raise ParseError("a quote is not closed", _line(text, at))
-            parts.append(text[at + 1 : end])
-            at = end + 1
-        elif text.startswith("\\'", at):
-            parts.append("'")
-            at += 2
-        else:
-            match = _BARE.match(text, at)
-            if match is None:
-                raise ParseError("an escape that uci does not print", _line(text, at))
-            parts.append(match[0])
-            at = match.end()
+        match = _PART.match(text, at)
+        if match is None:
+            reason = "a quote is not closed" if text[at] == "'" else "an escape that uci does not print"
+            raise ParseError(reason, _line(text, at))
+        parts += filter(None, match.groups())
+        at = match.end()
     return "".join(parts), at
 
 

@@ -6,9 +6,12 @@ from plexops.parsers.base import ParseError, Row, lines_of
 from plexops.pattern import Pattern
 
 #: As ufw's backend_iptables.py writes them: eight words, or ten with application profiles.
-_TUPLE = Pattern(r"### tuple ### (.+?)(?: comment=([0-9a-f]*))?")
-_ACTION = Pattern(r"(route:)?(allow|deny|reject|limit)(?:_(log|log-all))?")
-_DIRECTION = Pattern(r"(in|out)(?:_(.+?))?(?:!(out)_(.+))?")
+_TUPLE = Pattern(
+    r"### tuple ### (?P<route>route:)?(?P<action>allow|deny|reject|limit)(?:_(?P<log>log|log-all))? "
+    r"(?P<protocol>[^ ]*) (?P<dport>[^ ]*) (?P<dst>[^ ]*) (?P<sport>[^ ]*) (?P<src>[^ ]*)"
+    r"(?: (?P<dapp>[^ ]*) (?P<sapp>[^ ]*))? (?P<direction>in|out)(?:_(?P<first>[^ ]+?))?(?:!out_(?P<second>[^ ]+))?"
+    r"(?: comment=(?P<comment>[0-9a-f]*))?"
+)
 
 
 def parse_ufw_rules(text: str) -> list[Row]:
@@ -31,33 +34,19 @@ def parse_ufw_rules(text: str) -> list[Row]:
 
 def _row(line: str) -> Row:
     match = _TUPLE.fullmatch(line)
-    words = match[1].split(" ") if match else []
-    if match is None or len(words) not in {7, 9}:
+    if match is None:
         raise ParseError("no rule of ufw", line)
-    action = _ACTION.fullmatch(words[0])
-    direction = _DIRECTION.fullmatch(words[-1])
-    if action is None or direction is None:
-        raise ParseError("no rule of ufw", line)
-    _, protocol, dport, dst, sport, src = words[:6]
-    dapp, sapp = words[6:8] if len(words) == 9 else ("-", "-")
-    first_way, first_interface, _, second_interface = direction.groups(default="")
-    inward = first_way == "in"
+    said = match.groupdict(default="")
+    first, second, inward = said.pop("first"), said.pop("second"), said["direction"] == "in"
     return {
-        "action": action[2],
-        "protocol": protocol,
-        "dport": dport,
-        "dst": dst,
-        "sport": sport,
-        "src": src,
-        "dapp": _application(dapp),
-        "sapp": _application(sapp),
-        "direction": first_way,
-        "interface_in": first_interface if inward else "",
-        "interface_out": second_interface if inward else first_interface,
-        "route": "1" if action[1] else "0",
-        "log": action[3] or "",
-        "comment": _comment(match[2] or "", line),
-        "family": "ipv6" if ":" in dst or ":" in src else "ipv4",
+        **said,
+        "dapp": _application(said["dapp"]),
+        "sapp": _application(said["sapp"]),
+        "interface_in": first if inward else "",
+        "interface_out": second if inward else first,
+        "route": "1" if said["route"] else "0",
+        "comment": _comment(said["comment"], line),
+        "family": "ipv6" if ":" in said["dst"] + said["src"] else "ipv4",
     }
 
 

@@ -39,7 +39,7 @@ PARTS = frozenset(
             "plexops.engine.look.own_view",
         ),
         *("plexops.drivers.rulesets.pf", "plexops.drivers.rulesets.routeros", "plexops.drivers.plex.log"),
-        *("plexops.drivers.around.checkers", "plexops.drivers.server.firewall.none"),
+        *("plexops.drivers.around.checkers",),
         *("plexops.config.probe_file", "plexops.config.answers_file", "plexops.cli.progress"),
         *("plexops.model.change_json", "plexops.model.codes", "plexops.model.run_json"),
         *("plexops.report.fleet", "plexops.report.problem"),

@@ -18,7 +18,6 @@ from plexops.drivers.plex.driver import PlexDriver
 from plexops.drivers.router.compile import compile_profile
 from plexops.drivers.router.profiled import ProfiledDriver
 from plexops.drivers.server.driver import ServerDriver
-from plexops.drivers.server.firewall.ufw import Ufw
 from plexops.engine.change.sending import unexpected
 from plexops.lab.home import HomeOptions, RunningHome, start_home
 from plexops.lab.https import TlsFiles
@@ -29,6 +28,7 @@ from plexops.model.finding import FindingStatus
 from plexops.model.plan import GUARD_NAMES, GuardVerdict, Step, authorize
 from plexops.model.resources.port_forward import PortForward
 from plexops.model.secret import Secret
+from plexops.model.site import HostFirewall
 from plexops.model.snapshot import Kind, KindState, Role, Snapshot
 from plexops.model.values import Endpoint
 from plexops.structs import replace
@@ -279,7 +279,7 @@ def test_judging_the_reads_costs_no_further_exec(family: RouterName, tmp_path: P
 def test_every_read_of_the_drivers_in_python_is_let_through() -> None:
     """Judged without a device, as the links do right before they send."""
     drivers = (
-        ServerDriver(firewall=Ufw()),
+        ServerDriver(firewall=HostFirewall.UFW),
         EchoDriver(USUAL_ECHOES, "server"),
         ProbeDriver("vps", Endpoint("198.51.100.7", 32500)),
     )

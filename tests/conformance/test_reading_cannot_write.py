@@ -13,11 +13,11 @@ from plexops.config.profiles import load_profile, shipped
 from plexops.drivers.base import Observation
 from plexops.drivers.router.compile import compile_profile
 from plexops.drivers.server.driver import ServerDriver
-from plexops.drivers.server.firewall.ufw import Ufw
 from plexops.languages import LANGUAGES
 from plexops.model.errors import Place, PlexopsError
 from plexops.model.exchange import Call, Command, Read, Script, Write
 from plexops.model.plan import GUARD_NAMES, Authorized, GuardVerdict, Step, authorize
+from plexops.model.site import HostFirewall
 from plexops.model.snapshot import Kind, Role, Snapshot
 from plexops.structs import replace
 from plexops.transport.http_settings import HttpSettings
@@ -252,7 +252,7 @@ def test_a_param_of_the_inventory_is_one_plain_word(word: str, tmp_path: Path) -
 
 
 def test_the_reads_of_drivers_in_python_are_on_the_same_list() -> None:
-    observation = ServerDriver(firewall=Ufw()).observe()
+    observation = ServerDriver(firewall=HostFirewall.UFW).observe()
     reads = next(observation)
     refused = {
         read.id: LANGUAGES["posix"].refuse_read(read.ask.text)

@@ -15,7 +15,6 @@ import pytest
 
 from plexops.drivers.base import Unrenderable
 from plexops.drivers.server.driver import ServerDriver
-from plexops.drivers.server.firewall.ufw import Ufw
 from plexops.engine.change.sending import unexpected
 from plexops.engine.decide.compare import Comparison, compare
 from plexops.engine.decide.planning import foreign
@@ -30,7 +29,7 @@ from plexops.model.change_json import change_from_json, change_to_json
 from plexops.model.exchange import Command, Read, Reply, Script, WindowKind, Write
 from plexops.model.finding import Finding, FindingStatus
 from plexops.model.resources.firewall_rule import FirewallRule
-from plexops.model.site import ResolvedTask, Site, SiteTasks, State
+from plexops.model.site import HostFirewall, ResolvedTask, Site, SiteTasks, State
 from plexops.model.snapshot import Kind, KindState, Role, Snapshot
 from plexops.runbook.view import SiteView
 from plexops.structs import replace
@@ -406,7 +405,7 @@ def test_no_firewall_that_we_know_is_unknown_and_not_none() -> None:
         snapshot = at.look()
         assert snapshot.state(Kind.FIREWALL_RULE) is KindState.UNKNOWN
         assert "say `firewall: none`" in snapshot.reasons[Kind.FIREWALL_RULE]
-    with host(ufw_installed=False, driver=ServerDriver(firewall=Ufw())) as at:
+    with host(ufw_installed=False, driver=ServerDriver(firewall=HostFirewall.UFW)) as at:
         assert at.look().state(Kind.FIREWALL_RULE) is KindState.ABSENT
 
 

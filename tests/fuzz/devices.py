@@ -9,8 +9,8 @@ from types import MappingProxyType
 from plexops.drivers.base import Observation
 from plexops.drivers.plex.driver import PlexDriver
 from plexops.drivers.server.driver import ServerDriver
-from plexops.drivers.server.firewall.ufw import Ufw
 from plexops.model.exchange import Read, Reply
+from plexops.model.site import HostFirewall
 from plexops.runbook.exposures import exposures
 from plexops.runbook.view import SiteView
 from tests.conformance.conformance_bench import FAMILIES, MAC, PLEX, Family, bench, observed
@@ -84,7 +84,7 @@ _HOST_TEXTS = (
 DEVICES: Mapping[str, Target] = MappingProxyType(
     {
         **{f"device-{family}": _router(family) for family in FAMILIES},
-        "device-server": _host(ServerDriver(firewall=Ufw()).observe, 0, 127),
+        "device-server": _host(ServerDriver(firewall=HostFirewall.UFW).observe, 0, 127),
         "device-plex": _host(PlexDriver(thorough=True).observe, 200, 404),
     }
 )

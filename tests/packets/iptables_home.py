@@ -7,8 +7,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from plexops.drivers.rulesets.base import Part
-from plexops.drivers.rulesets.iptables import read_iptables
-from plexops.drivers.rulesets.iptables_sets import read_ipsets
+from plexops.drivers.rulesets.iptables import read_ipsets, read_iptables
 from plexops.model.intervals import ALL_V4, ALL_V6
 from plexops.model.matches import AnyOf, Family, Match, Other, Side
 from plexops.model.packets import Box, LocalAddress, Route, UnknownEffect

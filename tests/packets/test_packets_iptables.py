@@ -8,7 +8,7 @@ from typing import Literal
 import pytest
 
 from plexops.drivers.rulesets.base import Part
-from plexops.drivers.rulesets.iptables_sets import read_ipsets
+from plexops.drivers.rulesets.iptables import read_ipsets
 from plexops.model.intervals import ALL_V6, Numbers, intersect
 from plexops.model.matches import (
     AddressIn,

@@ -34,13 +34,6 @@ _WORDS: Mapping[str, ProbeAnswer] = MappingProxyType(
         "No route to host": ProbeAnswer.UNREACHABLE,
     }
 )
-_KINDS: Mapping[CheckerName, LookKind] = MappingProxyType(
-    {
-        CheckerName.CHECK_HOST: LookKind.CHECK_HOST,
-        CheckerName.PORTCHECKER: LookKind.PORTCHECKER,
-        CheckerName.ECHOIP: LookKind.ECHOIP,
-    }
-)
 _NODE = Pattern(r"[A-Za-z0-9-]{1,20}(?:\.[A-Za-z0-9-]{1,30}){0,5}", re.ASCII)
 #: More places were never asked for.
 _MOST_NODES = 8
@@ -73,12 +66,12 @@ class CheckerDriver(Struct, frozen=True):
         """The one question."""
         checker = self.checker
         seconds = CHECK_SECONDS if checker.name is CheckerName.CHECK_HOST else float(_ONE_PLACE_SECONDS)
-        ask: Question = Look(_KINDS[checker.name], checker.url, f"{self.address}:{self.port}")
+        ask: Question = Look(LookKind(checker.name), checker.url, f"{self.address}:{self.port}")
         if self.by_server:
             url = f"{checker.url}/port/{self.port}"
             ask = Command(f"curl -s -S -4 --max-time {_ONE_PLACE_SECONDS} {url}")
         elif checker.tries_its_asker:
-            ask = Look(_KINDS[checker.name], checker.url, str(self.port))
+            ask = Look(LookKind(checker.name), checker.url, str(self.port))
         return Read(f"checker.{checker.where}", ask, seconds=seconds + 2)
 
     def observe(self) -> Observation:
@@ -193,11 +186,7 @@ def _of_flag(flag: object, tried: object, at: object, asked: CheckerDriver) -> _
 
 
 _READERS = MappingProxyType(
-    {
-        CheckerName.CHECK_HOST: _check_host,
-        CheckerName.PORTCHECKER: _portchecker,
-        CheckerName.ECHOIP: _echoip,
-    }
+    {CheckerName.CHECK_HOST: _check_host, CheckerName.PORTCHECKER: _portchecker, CheckerName.ECHOIP: _echoip}
 )
 
 

@@ -24,6 +24,7 @@ from plexops.parsers.igd import (
     parse_external_address,
     parse_mapping,
 )
+from plexops.structs import replace
 
 SEARCH_SECONDS = 2.0
 ANSWER_SECONDS = 2.0
@@ -61,20 +62,12 @@ class IgdAnswer(Struct, frozen=True):
         """Give it as a look from this computer shows it."""
         said = self.described or Described("", "", "", ())
         mappings = None if self.mappings is None else tuple(mapping for _, mapping in self.mappings)
-        return SeenGateway(
-            box.address,
-            said.title,
-            said.maker,
-            said.model,
-            box.server,
-            self.wan,
-            self.wanless,
-            mappings,
-            self.whole,
-            self.why,
-        )
+        names = (said.title, said.maker, said.model, box.server)
+        return SeenGateway(box.address, *names, self.wan, self.wanless, mappings, self.whole, self.why)
 
 
+#: Mappings by their place, whether they are all, and else why not.
+_Table = tuple[tuple[tuple[int, UpnpMapping], ...] | None, bool, str]
 #: Asks a box, and returns what it told.
 Asking = Generator[Sequence[Read], Sequence[Reply], IgdAnswer]
 
@@ -139,34 +132,19 @@ class IgdDriver(Struct, frozen=True):
         if told.wan is None and not told.wanless:
             return told
         mappings, whole, unread = yield from self._table(url, kind)
-        return IgdAnswer(
-            described,
-            told.wan,
-            told.wanless,
-            told.asked,
-            mappings,
-            whole,
-            "; ".join(filter(None, (told.why, unread))),
-        )
+        why = "; ".join(filter(None, (told.why, unread)))
+        return replace(told, mappings=mappings, whole=whole, why=why)
 
-    def _table(
-        self, url: str, kind: str
-    ) -> Generator[
-        Sequence[Read], Sequence[Reply], tuple[tuple[tuple[int, UpnpMapping], ...] | None, bool, str]
-    ]:
+    def _table(self, url: str, kind: str) -> Generator[Sequence[Read], Sequence[Reply], _Table]:
         """Ask for the table from its begin; return what was read, whether that is all, and else why not."""
         found: list[tuple[int, UpnpMapping]] = []
         first = 0
         for count, most in TABLE_ROUNDS:
             places = range(first, first + count)
             seconds = min(self.seconds, most)
+            looks = {place: Look(LookKind.IGD_MAPPING, url, f"{kind} {place}") for place in places}
             replies = yield tuple(
-                Read(
-                    f"igd.mapping.{place}",
-                    Look(LookKind.IGD_MAPPING, url, f"{kind} {place}"),
-                    seconds=seconds,
-                )
-                for place in places
+                Read(f"igd.mapping.{n}", look, seconds=seconds) for n, look in looks.items()
             )
             for place, reply in zip(places, replies, strict=True):
                 held = _place(reply)

@@ -1,4 +1,7 @@
-"""What the world sees: our public address, and whether the port answers. Asked by `curl` on hosts that we may use."""
+"""What the world sees: our public address, and whether the port answers. Asked by `curl` on hosts that we may use.
+
+Our address as this computer sees it is asked of echoes over HTTP, and of STUN servers over UDP.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,13 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 from ipaddress import AddressValueError, IPv4Address, IPv6Address, ip_address
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 
 from plexops.drivers.base import Observation
 from plexops.model.entries import Echo, Probe, ProbeAnswer
-from plexops.model.exchange import Command, Read, Reply
+from plexops.model.exchange import Command, Look, LookKind, Read, Reply
 from plexops.model.snapshot import FOREIGN, Entry, Fact, Kind, KindState, Role, Snapshot
 from plexops.model.values import Endpoint
 from plexops.parsers.plex_identity import parse_identity
@@ -28,6 +32,11 @@ USUAL_ECHOES: tuple[str, ...] = (
 PROBE_SECONDS = 5
 ECHO_SECONDS = 4
 
+#: Who is asked over UDP: a second way, which no proxy for web pages touches.
+USUAL_STUN: tuple[str, ...] = ("stun.cloudflare.com:3478",)
+#: A STUN server answers at once or never; in this time it is asked twice.
+_STUN_SECONDS = 2.0
+
 #: curl(1), "EXIT CODES".
 _NO_NAME = 6
 _REFUSED = 7
@@ -36,6 +45,10 @@ _UNTRUSTED = 60
 #: It has no certificates of authorities to judge by.
 _NO_AUTHORITIES = 77
 _NO_PROGRAM = 127
+_ANSWERS: Mapping[int | None, ProbeAnswer] = {
+    _NO_NAME: ProbeAnswer.NO_NAME,
+    _TIMED_OUT: ProbeAnswer.TIMED_OUT,
+}
 
 #: curl's words for why a connection did not come about (`-v`; without it, new versions no longer tell).
 _WHY = Pattern(r"^\* connect to .+ failed: (.+)$|: (Connection refused|No route to host)$", re.MULTILINE)
@@ -58,20 +71,19 @@ class EchoDriver(Struct, frozen=True):
     def observe(self) -> Observation:
         """Ask them all in one round."""
         reads = tuple(
-            Read(
-                f"echo.{index}",
-                _ask_echo(url),
-                seconds=ECHO_SECONDS + 2,
-            )
+            Read(f"echo.{index}", _ask_echo(url), seconds=ECHO_SECONDS + 2)
             for index, url in enumerate(self.urls)
             if _URL.fullmatch(url)
         )
         if not reads:
             return Snapshot(Role.OUTSIDE, kinds={Kind.ECHO: KindState.ABSENT})
         replies = yield reads
-        by_url = {f"echo.{index}": url for index, url in enumerate(self.urls)}
-        entries = [_echo(by_url[reply.id], reply, self.asked_from) for reply in replies]
-        found = tuple(entry for entry in entries if entry is not None)
+        hosts = {f"echo.{index}": url.split("/")[2] for index, url in enumerate(self.urls)}
+        found = tuple(
+            _echo(hosts[reply.id], address, reply, self.asked_from)
+            for reply in replies
+            if (address := found_address(reply)[0]) is not None
+        )
         state = KindState.PRESENT if found else KindState.UNKNOWN
         reasons: dict[str, str] = {} if found else {Kind.ECHO: "no service gave our public address"}
         failure = "" if found else _failure(replies)
@@ -104,28 +116,62 @@ def _cause(reply: Reply) -> str | None:
     return "no route" if reply.status in (_REFUSED, _TIMED_OUT) else None
 
 
-def _answer_of(reply: Reply) -> IPv4Address | None:
-    if not reply.whole or reply.status != 0:
-        return None
+def found_address(reply: Reply) -> tuple[IPv4Address | None, str]:
+    """Read an address that this computer found out; or why there is none."""
+    if reply.status != 0 or not reply.whole:
+        return None, reply.stderr or "no whole answer"
     try:
-        return IPv4Address(reply.body.strip())
-    except (AddressValueError, ValueError):
-        return None
+        return IPv4Address(reply.body.strip()), ""
+    except AddressValueError:
+        return None, "no address in the answer"
 
 
-def _echo(url: str, reply: Reply, asked_from: str) -> Entry | None:
-    address = _answer_of(reply)
-    if address is None:
-        return None
-    host = url.split("/")[2]
-    return Entry(
-        Kind.ECHO,
-        Echo(host, address, asked_from),
-        {"answer": str(address)},
-        FOREIGN,
-        host,
-        f"outside.{reply.id}",
-    )
+def _echo(host: str, address: IPv4Address, reply: Reply, asked_from: str, handle: str = "") -> Entry:
+    raw = {"answer": str(address)}
+    exhibit = f"outside.{reply.id}"
+    return Entry(Kind.ECHO, Echo(host, address, asked_from), raw, FOREIGN, handle or host, exhibit)
+
+
+class Saw(Struct, frozen=True):
+    """What one of them said. `source` is its name, `asked` all that was asked; `failure` says why there is no address."""
+
+    source: str
+    asked: str
+    address: IPv4Address | None
+    failure: str = ""
+
+
+class OwnViewDriver(Struct, frozen=True):
+    """Asks all of them at once; `seconds` bounds each echo."""
+
+    echoes: tuple[str, ...]
+    stun: tuple[str, ...] = ()
+    seconds: float = float(ECHO_SECONDS)
+
+    def reads(self) -> tuple[Read, ...]:
+        """Give the questions."""
+        pages = [Read(f"here.{url}", Look(LookKind.ECHO, url), seconds=self.seconds) for url in self.echoes]
+        packets = [
+            Read(f"here.stun:{server}", Look(LookKind.STUN, server), seconds=_STUN_SECONDS)
+            for server in self.stun
+        ]
+        return (*pages, *packets)
+
+    def observe(self) -> Observation:
+        """Ask them all in one round."""
+        replies = yield self.reads()
+        entries = tuple(
+            _echo(said.source, said.address, reply, "controller", f"here {said.asked}")
+            for said, reply in zip(self.understand(replies), replies, strict=True)
+            if said.address is not None
+        )
+        return Snapshot(Role.OUTSIDE, {}, entries, {Kind.ECHO: KindState.PRESENT} if entries else {}, {})
+
+    def understand(self, replies: Sequence[Reply]) -> tuple[Saw, ...]:
+        """Say who saw what, in the order of the questions."""
+        names = [(urlsplit(url).netloc, url) for url in self.echoes]
+        names += [(f"stun:{server.partition(':')[0]}", f"stun:{server}") for server in self.stun]
+        return tuple(Saw(*name, *found_address(reply)) for name, reply in zip(names, replies, strict=True))
 
 
 class ProbeDriver(Struct, frozen=True):
@@ -154,7 +200,7 @@ class ProbeDriver(Struct, frozen=True):
             where = (Read(f"echo.{self.vantage}", _ask_echo(self.echo), seconds=ECHO_SECONDS + 2),)
         reply, *others = yield (self._read(secure=self.secure is True), *where)
         # Who does not say where it stands may stand in the home itself, where success proves nothing.
-        inside = self.inside or any(_answer_of(other) in (None, self.home) for other in others)
+        inside = self.inside or any(found_address(other)[0] in (None, self.home) for other in others)
         untrusted = self.secure is True and reply.status == _UNTRUSTED
         if untrusted or (self.secure is None and _may_be_secure(reply)):
             (second,) = yield (self._read(secure=True, trusting=True),)
@@ -202,12 +248,10 @@ class ProbeDriver(Struct, frozen=True):
     def _answer(self, reply: Reply, who: str) -> ProbeAnswer:
         if not reply.whole or reply.status in (None, _NO_PROGRAM, _NO_AUTHORITIES):
             return ProbeAnswer.UNKNOWN
-        if reply.status == _NO_NAME:
-            return ProbeAnswer.NO_NAME
         if reply.status == _REFUSED:
             return _not_open(reply)
-        if reply.status == _TIMED_OUT:
-            return ProbeAnswer.TIMED_OUT
+        if reply.status in _ANSWERS:
+            return _ANSWERS[reply.status]
         if reply.status != 0 or not who or (self.identifier and who != self.identifier):
             return ProbeAnswer.WRONG_SERVER
         return ProbeAnswer.OPEN

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from xml.etree import ElementTree as ET
 
 from plexops.model.errors import WhyNot
-from plexops.model.exchange import Reply
+from plexops.model.exchange import Call, Read, Reply
 from plexops.model.snapshot import Fact, FactValue
 
 #: Reads one word; None: it is none of those that the attribute can have.
@@ -113,3 +113,31 @@ def read_words(
         elif word is not None:
             reasons[name] = f"Plex says {attribute}={word[:40]!r}, which is not understood"
     return facts, reasons
+
+
+# --- who is being served right now, of which only one number is wanted: how many come through the relay ------------
+
+#: Who watches what is nobody's business. Attributes of a session (1.43) that name people, media, devices and
+#: addresses; left are those that tell of the connection: `relayed`, `local`, `secure`, `location`, `bandwidth`.
+_PRIVATE = """
+username user userID userTitle email authToken accessToken token uuid title titleSort originalTitle parentTitle
+grandparentTitle librarySectionTitle summary tagline studio parentStudio tag tagKey role filter slug
+chapterTitle parentSlug grandparentSlug editionTitle displayTitle extendedDisplayTitle attribution key parentKey
+grandparentKey librarySectionKey primaryExtraKey sessionKey ratingKey parentRatingKey grandparentRatingKey id
+guid parentGuid grandparentGuid file url thumb parentThumb grandparentThumb art parentArt grandparentArt
+grandparentTheme theme year parentYear index parentIndex originallyAvailableAt contentRating image alt duration
+viewOffset viewCount lastViewedAt addedAt updatedAt rating audienceRating device deviceName machineIdentifier
+address remotePublicAddress publicAddress size librarySectionID librarySectionUUID playQueueID playQueueItemID
+clientIdentifier
+"""
+SESSIONS_READ = Read("sessions", Call("GET", "/status/sessions", accept="xml"), hides=tuple(_PRIVATE.split()))
+
+
+def relayed_sessions(root: ET.Element | WhyNot) -> int | WhyNot:
+    """Count the players that are served through the relay; or say why that is unknown."""
+    if isinstance(root, WhyNot):
+        return root
+    relayed = [flag(player.attrib.get("relayed", "0")) for player in root.iter("Player")]
+    if None in relayed:
+        return WhyNot("the answer to sessions is not understood")
+    return sum(map(bool, relayed))

@@ -15,7 +15,17 @@ from xml.etree import ElementTree as ET
 from msgspec import Struct
 
 from plexops.drivers.base import Observation, Unrenderable
-from plexops.drivers.plex.answers import ACCOUNT, IDENTITY, Reader, document, flag, port, read_words
+from plexops.drivers.plex.answers import (
+    ACCOUNT,
+    IDENTITY,
+    SESSIONS_READ,
+    Reader,
+    document,
+    flag,
+    port,
+    read_words,
+    relayed_sessions,
+)
 from plexops.model.change import Change, inverse
 from plexops.model.errors import WhyNot
 from plexops.model.exchange import Call, Expect, Read, Reply, Script, Write
@@ -58,10 +68,7 @@ _TAGS: Mapping[str, str] = {
 #: A PUT that switches publishing can take 25 s to be answered while UPnP times out.
 _PUT_SECONDS = 60.0
 
-REFRESH = Write(
-    Call("PUT", "/myplex/refreshReachability", accept="any"),
-    Expect(statuses=frozenset({200})),
-)
+REFRESH = Write(Call("PUT", "/myplex/refreshReachability", accept="any"), Expect(statuses=frozenset({200})))
 REFRESH_WORDS = "PUT /myplex/refreshReachability (a nudge: it changes no setting)"
 
 _READS: tuple[Read, ...] = (
@@ -99,11 +106,7 @@ class PlexDriver(Struct, frozen=True):
         return self._with_log(snapshot, by_id) if self.logs else snapshot
 
     def _more(self) -> tuple[Read, ...]:
-        found: tuple[Read, ...] = ()
-        if self.thorough:
-            from plexops.drivers.plex.sessions import SESSIONS_READ
-
-            found = (SESSIONS_READ,)
+        found = (SESSIONS_READ,) if self.thorough else ()
         if self.logs:
             from plexops.drivers.plex.log import LOGS_READ
 
@@ -119,8 +122,6 @@ class PlexDriver(Struct, frozen=True):
         facts, reasons = facts | of_account, reasons | why
         facts |= _subscription(said)
         if self.thorough:
-            from plexops.drivers.plex.sessions import relayed_sessions
-
             relayed = relayed_sessions(said["sessions"])
             if isinstance(relayed, WhyNot):
                 reasons["plex.relayed_sessions"] = relayed.text
@@ -283,20 +284,12 @@ def _by_plexapi(replies: Mapping[str, Reply]) -> dict[str, str | bool | int] | W
 
 
 def _entry(settings: Mapping[str, Any]) -> Entry | None:
-    wanted = (
-        settings.get(_PUBLISH),
-        settings.get(_MANUAL),
-        settings.get(_PORT),
-        settings.get(_LAST_AUTOMATIC, 0),
-    )
+    names = (_PUBLISH, _MANUAL, _PORT, _LAST_AUTOMATIC)
+    wanted: list[Any] = [{_LAST_AUTOMATIC: 0, **settings}.get(name) for name in names]
     if None in wanted:
         return None
-    values = RemoteAccess(
-        enabled=bool(settings[_PUBLISH]),
-        manual=bool(settings[_MANUAL]),
-        manual_port=int(settings[_PORT]),
-        last_automatic_port=int(settings.get(_LAST_AUTOMATIC, 0)),
-    )
+    enabled, manual, manual_port, last = wanted
+    values = RemoteAccess(bool(enabled), bool(manual), int(manual_port), int(last))
     raw = {name: _word(settings[name]) for name in (_PUBLISH, _MANUAL, _PORT)}
     return Entry(
         Kind.PLEX_REMOTE_ACCESS, values, MappingProxyType(raw), FOREIGN, "prefs", "plex.prefs", label="Plex"

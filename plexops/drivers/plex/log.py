@@ -88,7 +88,7 @@ class LogFound(Struct, frozen=True):
 def log_excerpt(body: str) -> str:
     """Give what an exhibit shows of the log: the lines that decide, without the owner's name."""
     found = _newest(body)
-    if not found:
+    if isinstance(found, LogFound) or not body:
         return body
     folder, texts = found
     names = ", ".join(f"{folder}{name}" for name in texts)
@@ -122,9 +122,9 @@ def follow_log(
     state, reason = _state(reply, len(LOG_FILES))
     if state is KindState.PRESENT:
         found = _newest(_without_cut(reply.body))
-        if found is None:
-            return LogFound((), KindState.UNKNOWN, "the lines of the log do not name their file")
-        folder, texts = found or ("", {})
+        if isinstance(found, LogFound):
+            return found
+        folder, texts = found
         older: Reply | None = None
         if _tells_little(reply, texts):
             (older,) = yield (_older_read("log.older", [folder] if folder else _existing(reply)),)
@@ -154,9 +154,7 @@ def _follow_mounts(
     if state is not KindState.PRESENT:
         return LogFound((), state, reason)
     found = _newest(_without_cut(current.body))
-    if found is None:
-        return LogFound((), KindState.UNKNOWN, "the lines of the log do not name their file")
-    return _found(current, found[1] if found else {}, older, "server")
+    return found if isinstance(found, LogFound) else _found(current, found[1], older, "server")
 
 
 def _existing(reply: Reply) -> list[str]:
@@ -165,29 +163,27 @@ def _existing(reply: Reply) -> list[str]:
 
 
 def _older_read(name: str, folders: Sequence[str]) -> Read:
-    quote = LANGUAGES["posix"].quote
-    files = " ".join(
-        f"{quote(Typed(FieldType.TEXT, f'{folder}Plex Media Server.'))}*log" for folder in folders
-    )
+    files = " ".join(f"{_quoted(f'{folder}Plex Media Server.')}*log" for folder in folders)
     # Without requests, and the current file as well: its beginning may have been cut off.
-    return Read(
-        name, Command(f"grep -aHE -m {OLDER_LINES} '{DECIDING_PATTERN}' {files}"), sometimes=True, log=True
-    )
+    command = Command(f"grep -aHE -m {OLDER_LINES} '{DECIDING_PATTERN}' {files}")
+    return Read(name, command, sometimes=True, log=True)
+
+
+def _quoted(path: str) -> str:
+    return LANGUAGES["posix"].quote(Typed(FieldType.TEXT, path))
 
 
 def _may_be_read(folder: str) -> bool:
     """Judge a folder that an engine named, as every read is judged. What it says is text from outside."""
-    posix = LANGUAGES["posix"]
     try:
-        word = posix.quote(Typed(FieldType.TEXT, f"{folder}{_CURRENT}"))
+        word = _quoted(f"{folder}{_CURRENT}")
     except ValueError:
         return False
-    return posix.refuse_read(f"grep -aHE x {word}") is None
+    return LANGUAGES["posix"].refuse_read(f"grep -aHE x {word}") is None
 
 
 def _mounted_read(folders: Sequence[str]) -> Read:
-    quote = LANGUAGES["posix"].quote
-    files = " ".join(quote(Typed(FieldType.TEXT, f"{folder}{_CURRENT}")) for folder in folders)
+    files = " ".join(_quoted(f"{folder}{_CURRENT}") for folder in folders)
     command = Command(f"grep -aHE '{GREP_PATTERN}' {files} | tail -c {LOG_BYTES}")
     return Read("log.mounted", command, sometimes=True, log=True)
 
@@ -219,9 +215,7 @@ def understand_logs(reply: Reply, *, token: bool = True) -> LogFound:
     if reply.stderr:
         return LogFound((), KindState.ABSENT, reply.stderr)
     found = _newest(reply.body)
-    if found is None:
-        return LogFound((), KindState.UNKNOWN, "the lines of the log do not name their file")
-    return _found(reply, found[1] if found else {}, None, "plex")
+    return found if isinstance(found, LogFound) else _found(reply, found[1], None, "plex")
 
 
 # --- the lines ---------------------------------------------------------------------------------------
@@ -242,23 +236,24 @@ def _without_cut(body: str) -> str:
     return body[body.find("\n") + 1 :] if _was_cut(body) else body
 
 
-def _newest(body: str) -> tuple[str, Texts] | tuple[()] | None:
+def _newest(body: str) -> tuple[str, Texts] | LogFound:
     """Give the folder and the texts, oldest first, of the log whose last line is the newest.
 
-    An old installation may have left its own. Empty where there are no lines at all; None where one names no file.
+    An old installation may have left its own. Empty where there are no lines at all; a log that is not known where one
+    names no file.
     """
     folders: dict[str, dict[str, list[str]]] = {}
     for line in _LINE.findall(body):
         named = _NAMED.match(line)
         if named is None:
-            return None
+            return LogFound((), KindState.UNKNOWN, "the lines of the log do not name their file")
         files = folders.setdefault(named["folder"], {})
         files.setdefault(named["name"], []).append(line[named.end() :])
     found = [
         (folder, {name: "".join(files[name]) for name in PLEX_LOG_FILES if name in files})
         for folder, files in folders.items()
     ]
-    return max(found, key=lambda item: _last_time(item[1].values()), default=())
+    return max(found, key=lambda item: _last_time(item[1].values()), default=("", {}))
 
 
 def _last_time(texts: Iterable[str]) -> str:
@@ -287,9 +282,7 @@ def _without_gap(older: Reply) -> Texts:
     if not older.whole or older.status not in (0, 1, 2):
         return {}
     found = _newest(older.body)
-    if not found:
-        return {}
-    texts = found[1]
+    texts = {} if isinstance(found, LogFound) else found[1]
     whole: dict[str, str] = {}
     for name in reversed(PLEX_LOG_FILES):
         if name in texts:

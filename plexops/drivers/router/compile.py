@@ -85,15 +85,16 @@ class _Problems:
     def add(self, code: str, reason: str, cure: str, path: str) -> None:
         self.found.append(Problem(code, reason, cure, place=self._profile.place(path), path=path))
 
+    def no_read(self, name: str, path: str) -> None:
+        self.add("PLX-D404", f"there is no read {name!r}", "Name one of `reads`.", path)
+
 
 def compile_profile(profile: Profile) -> CompiledProfile:
     """Check and prepare a profile. Raises PlexopsError with every problem of it."""
     problems = _Problems(profile)
     for read in profile.reads.values():
         _check_read(profile, read, problems)
-    facts = tuple(
-        f for f in (_fact(profile, spec, problems) for spec in profile.facts.values()) if f is not None
-    )
+    found = [_fact(profile, spec, problems) for spec in profile.facts.values()]
     resources = {
         kind: tuple(_resource(profile, spec, problems) for spec in specs)
         for kind, specs in profile.resources.items()
@@ -104,14 +105,10 @@ def compile_profile(profile: Profile) -> CompiledProfile:
         problems.found += unsound
     configured = None if profile.packets is None else profile.packets.configured
     if configured is not None and configured.read not in profile.reads:
-        problems.add(
-            "PLX-D404",
-            f"there is no read {configured.read!r}",
-            "Name one of `reads`.",
-            "packets.configured",
-        )
+        problems.no_read(configured.read, "packets.configured")
     if problems.found:
         raise PlexopsError(problems.found)
+    facts = tuple(fact for fact in found if fact is not None)
     return CompiledProfile(profile, facts, MappingProxyType(resources), window)
 
 
@@ -134,32 +131,22 @@ def _check_read(profile: Profile, read: ReadSpec, problems: _Problems) -> None:
         if refused is None and not _READING_PATH.search(read.request[1]):
             refused = f"{read.request[1]} is not a path known to only read"
     if refused:
-        problems.add(
-            "PLX-D401",
-            f"this read could write: {refused}",
-            "A read must be on the allow-list.",
-            path,
-        )
+        reason = f"this read could write: {refused}"
+        problems.add("PLX-D401", reason, "A read must be on the allow-list.", path)
     elif read.run and profile.speaks is Speaks.POSIX and loses_status(read.run):
-        problems.add(
-            "PLX-D401",
-            "a failure of this read would look like an empty answer: behind a pipe its own status is lost",
-            "Leave the pipe out.",
-            path,
+        reason = (
+            "a failure of this read would look like an empty answer: behind a pipe its own status is lost"
         )
+        problems.add("PLX-D401", reason, "Leave the pipe out.", path)
 
 
 def _fact(profile: Profile, spec: FactSpec, problems: _Problems) -> CompiledFact | None:
     path = f"facts.{spec.name}"
     if spec.name not in FACTS and not spec.name.startswith("x."):
-        problems.add(
-            "PLX-D403",
-            f"there is no fact {spec.name!r}",
-            "A fact of your own starts with `x.`.",
-            path,
-        )
+        reason = f"there is no fact {spec.name!r}"
+        problems.add("PLX-D403", reason, "A fact of your own starts with `x.`.", path)
     for read in (read for read in spec.reads if read not in profile.reads):
-        problems.add("PLX-D404", f"there is no read {read!r}", "Name one of `reads`.", path)
+        problems.no_read(read, path)
     take = _expression(spec.take, path, problems)
     return None if take is None else CompiledFact(spec, take)
 
@@ -201,11 +188,9 @@ def _variables(spec: ResourceSpec) -> dict[str, FieldType]:
 
 
 _ADOPTION = {
-    "window": FieldType.WORD,
+    **dict.fromkeys(("window", "field"), FieldType.WORD),
+    **dict.fromkeys(("value", "before"), FieldType.TEXT),
     "handle": FieldType.HANDLE,
-    "field": FieldType.WORD,
-    "value": FieldType.TEXT,
-    "before": FieldType.TEXT,
 }
 
 
@@ -213,8 +198,8 @@ def _resource(profile: Profile, spec: ResourceSpec, problems: _Problems) -> Comp
     path = f"resources.{spec.kind}" + (f".backends.{spec.backend}" if spec.backend else "")
     for read in filter(None, (spec.read, spec.ids, spec.in_force.read if spec.in_force else "")):
         if read not in profile.reads and not (read == PACKETS and profile.packets is not None):
-            problems.add("PLX-D404", f"there is no read {read!r}", "Name one of `reads`.", path)
-    known = READ_FIELDS.get(spec.kind) or tuple(f.name for f in KINDS[spec.kind].fields)
+            problems.no_read(read, path)
+    known = tuple(READ_FIELDS.get(spec.kind) or (f.name for f in KINDS[spec.kind].fields))
     for name in spec.fields:
         if name not in known:
             fields = ", ".join(known)

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from plexops.drivers.answers import Answer
+from plexops.drivers.router.compile import CompiledFact
 from plexops.model.facts import FACTS, FactType
 from plexops.model.snapshot import Fact, FactValue, Role
-
-if TYPE_CHECKING:
-    from plexops.drivers.router.compile import CompiledFact
 
 
 def take_facts(
@@ -34,12 +32,8 @@ def take_facts(
         else:
             taken = _take(fact, answer.value)
         kind = FACTS[name].type if name in FACTS else "text"
-        lan = found.get("lan.network")
-        value = (
-            None
-            if taken is None
-            else read_fact(_word(fact, taken), kind, None if lan is None else str(lan.value))
-        )
+        lan = str(found["lan.network"].value) if "lan.network" in found else None
+        value = None if taken is None else read_fact(_word(fact, taken), kind, lan)
         if value is None:
             reasons[name] = f"the answer to {' and '.join(reads)} does not say it"
         else:
@@ -80,6 +74,9 @@ def _word(fact: CompiledFact, taken: Any) -> Any:
     return taken
 
 
+_FLAGS = dict.fromkeys(("true", "1", "yes", "on"), True) | dict.fromkeys(("false", "0", "no"), False)
+
+
 def read_fact(taken: Any, kind: FactType, lan: str | None) -> FactValue | None:
     """Type one fact; None where it does not fit.
 
@@ -94,16 +91,7 @@ def read_fact(taken: Any, kind: FactType, lan: str | None) -> FactValue | None:
             case "number":
                 return int(taken)
             case "flag":
-                words = {
-                    "true": True,
-                    "1": True,
-                    "yes": True,
-                    "on": True,
-                    "false": False,
-                    "0": False,
-                    "no": False,
-                }
-                return words[str(taken).lower()]
+                return _FLAGS[str(taken).lower()]
             case "texts":
                 return tuple(str(item) for item in taken)
             case "text":
@@ -113,11 +101,8 @@ def read_fact(taken: Any, kind: FactType, lan: str | None) -> FactValue | None:
 
 
 def _address(taken: Any, lan: str | None) -> IPv4Address:
-    number = float(taken) if isinstance(taken, int | float) else None
-    if number is None and str(taken).isdigit():
-        number = float(taken)
-    if number is None:
+    if not isinstance(taken, int | float) and not str(taken).isdigit():
         return IPv4Address(str(taken).split("/")[0])
     if lan is None:
         raise ValueError("a count needs the LAN that it counts in")
-    return IPv4Network(lan).network_address + int(number)
+    return IPv4Network(lan).network_address + int(taken)

@@ -13,21 +13,27 @@ from plexops.drivers.base import Observation, Unrenderable
 from plexops.drivers.router.compile import CompiledProfile, CompiledResource, fact_variable
 from plexops.drivers.router.facts import take_facts
 from plexops.drivers.router.rows import Word, entry_of, matches, text_of
-from plexops.drivers.router.running import is_only_applied, made_again, place_of, placed, with_what_acts
-from plexops.drivers.router.serving import not_serving
+from plexops.drivers.router.running import (
+    is_only_applied,
+    made_again,
+    not_serving,
+    place_of,
+    placed,
+    with_what_acts,
+)
 from plexops.drivers.rulesets.boxes import BoxInput, announced_address, build_box, rows_of, unread_forwards
 from plexops.model.change import Action, Change, find, inverse, project
 from plexops.model.errors import WhyNot
 from plexops.model.exchange import Call, Command, Read, Reply, Script, Window, Write
 from plexops.model.exchange import shown as asked_of
 from plexops.model.facts import FACTS
-from plexops.model.fields import FieldType, FieldValue, Typed
+from plexops.model.fields import FieldType, Typed
 from plexops.model.packets import Box
 from plexops.model.plan import shown
 from plexops.model.profile import ReadSpec, Speaks
 from plexops.model.resources import KINDS
 from plexops.model.snapshot import Entry, Kind, KindState, Role, Snapshot
-from plexops.model.values import Ports, Protocol, is_key
+from plexops.model.values import Ports, is_key
 from plexops.structs import replace
 
 #: How long the device's own undo waits, in seconds. The forward's stays open until the effect is proven.
@@ -69,9 +75,8 @@ class ProfiledDriver(Struct, frozen=True):
         facts, reasons = take_facts(self.profile.facts, answers, self.role)
         announced = None if box is None else announced_address(box)
         if announced is not None and "wan.address" in facts:
-            facts = MappingProxyType(
-                {**facts, "wan.address": replace(facts["wan.address"], value=str(announced))}
-            )
+            wan = replace(facts["wan.address"], value=str(announced))
+            facts = MappingProxyType({**facts, "wan.address": wan})
         snapshot = Snapshot(self.role, facts, (), {}, reasons)
         entries: list[Entry] = []
         states: dict[Kind, KindState] = {}
@@ -106,13 +111,8 @@ class ProfiledDriver(Struct, frozen=True):
             return None
         told = [fact for fact in self.profile.facts if fact.spec.name == spec.internet_side]
         side = take_facts(told, answers, self.role)[0].get(spec.internet_side)
-        word = (
-            spec.internet_side
-            if side is None and spec.internet_side not in FACTS
-            else ""
-            if side is None
-            else str(side.value)
-        )
+        unseen = "" if spec.internet_side in FACTS else spec.internet_side
+        word = unseen if side is None else str(side.value)
         read = "" if spec.configured is None else spec.configured.read
         box = build_box(spec.plumbing, BoxInput(answers, str(self.role), word), read)
         return replace(box, inserts=spec.inserts)
@@ -238,8 +238,7 @@ class ProfiledDriver(Struct, frozen=True):
         if change.action is not Action.UPDATE:
             return
         written = frozenset().union(*(request.names for request in resource.update))
-        names = {"chain": "chain", **{name: name for name in change.fields}}
-        stuck = sorted(name for name in change.fields if names[name] not in written)
+        stuck = sorted(name for name in change.fields if name not in written)
         if stuck:
             raise Unrenderable(f"{', '.join(stuck)} was set by hand on our entry: take it off on the router")
 
@@ -372,9 +371,7 @@ def _as_typed(resource: CompiledResource, name: str, kind: FieldType, value: Any
         if value.single is None:
             raise Unrenderable(f"{name} {value} is not one port")
         return Typed(kind, value.single)
-    if isinstance(value, Protocol):
-        return Typed(kind, value)
-    return Typed(kind, _plain(value))
+    return Typed(kind, str(value[0]) if isinstance(value, tuple) else value)
 
 
 def _require_room(resource: CompiledResource, name: str, value: Any) -> None:
@@ -382,13 +379,6 @@ def _require_room(resource: CompiledResource, name: str, value: Any) -> None:
     reason = "" if mapped is None or mapped.room is None else mapped.room.refuses(str(value))
     if reason:
         raise Unrenderable(f"{name} has {reason}")
-
-
-def _plain(value: Any) -> FieldValue:
-    if isinstance(value, tuple):
-        return str(value[0])
-    plain: FieldValue = value
-    return plain
 
 
 def _tag(resource: CompiledResource, key: str) -> str:

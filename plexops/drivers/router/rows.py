@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from ipaddress import IPv4Address
+from types import MappingProxyType
 from typing import Any
 
 from plexops.model.entries import Lease, Neighbour, UpnpMapping
@@ -134,12 +135,8 @@ def entry_of(spec: ResourceSpec, row: Row, position: int, exhibit: str, own: str
         values = _build(spec, words, row, own)
     except NotUnderstood:
         values = None
-    names = {
-        spec.owner.field if spec.owner else "",
-        spec.order,
-        *(f.name for f in spec.fields.values()),
-        *spec.limits,
-    } - {""}
+    owner = spec.owner.field if spec.owner else ""
+    names = {owner, spec.order, *(f.name for f in spec.fields.values()), *spec.limits} - {""}
     return Entry(
         kind=spec.kind,
         values=values,
@@ -159,11 +156,7 @@ def _strangers(spec: ResourceSpec, row: Row) -> str:
         return "the parser could not read all that it matches on"
     if spec.ignores is None:
         return ""
-    known = (
-        {f.name for f in spec.fields.values()}
-        | {f.fallback for f in spec.fields.values()}
-        | set(spec.ignores)
-    )
+    known = {name for f in spec.fields.values() for name in (f.name, f.fallback)} | set(spec.ignores)
     strangers = sorted(name for name in row if name not in known and raw_word(row, name) is not None)
     return f"it also matches on {', '.join(strangers)}" if strangers else ""
 
@@ -191,9 +184,8 @@ def _narrows(word: Word, own: str) -> bool:
 
 
 def _build(spec: ResourceSpec, words: Mapping[str, Word], row: Row, own: str) -> Any:
-    reader = _READERS.get(spec.kind)
-    if reader is not None:
-        return reader(words)
+    if spec.kind in READ_FIELDS:
+        return _read_only(spec.kind, words)
     resource = KINDS[spec.kind]
     fields = {name: typed(resource.field(name).type, word) for name, word in words.items()}
     narrowed = [name for name in spec.limits if _narrows(raw_word(row, name), own)]
@@ -211,60 +203,34 @@ def _build(spec: ResourceSpec, words: Mapping[str, Word], row: Row, own: str) ->
         raise NotUnderstood(f"it is no whole {spec.kind}: {reason}") from None
 
 
-def _ports(word: Word) -> Ports | None:
-    value = typed(FieldType.PORTS, word)
-    return value if isinstance(value, Ports) else None
+#: What is read and never made: the fields that a profile may map for it, and their types.
+READ_FIELDS: Mapping[Kind, Mapping[str, FieldType]] = MappingProxyType(
+    {
+        Kind.LEASE: {"mac": FieldType.MAC, "address": FieldType.ADDRESS, "name": FieldType.TEXT},
+        Kind.NEIGHBOUR: {"mac": FieldType.MAC, "address": FieldType.ADDRESS, "current": FieldType.FLAG},
+        Kind.UPNP_MAPPING: {
+            "external_port": FieldType.PORTS,
+            "address": FieldType.ADDRESS,
+            "port": FieldType.PORTS,
+            "protocol": FieldType.PROTOCOL,
+            "name": FieldType.TEXT,
+        },
+    }
+)
 
 
-def _protocol(word: Word) -> Protocol | None:
-    value = typed(FieldType.PROTOCOL, word)
-    return value if isinstance(value, Protocol) else None
-
-
-def _address(word: Word) -> IPv4Address:
-    value = typed(FieldType.ADDRESS, word)
-    if not isinstance(value, IPv4Address):
+def _read_only(kind: Kind, words: Mapping[str, Word]) -> Lease | Neighbour | UpnpMapping:
+    found: dict[str, Any] = {name: typed(of, words.get(name)) for name, of in READ_FIELDS[kind].items()}
+    address, name = found["address"], found.get("name") or ""
+    if address is None:
         raise NotUnderstood("it has no address")
-    return value
-
-
-def _mac(word: Word) -> str:
-    macs = typed(FieldType.MAC, word)
-    if not isinstance(macs, tuple):
+    if kind is Kind.UPNP_MAPPING:
+        external = found["external_port"] or ALL_PORTS
+        protocol = found["protocol"] or Protocol.BOTH
+        return UpnpMapping(external, address, found["port"] or external, protocol, name)
+    if found["mac"] is None:
         raise NotUnderstood("it has no MAC address")
-    return macs[0]
-
-
-def _lease(words: Mapping[str, Word]) -> Lease:
-    return Lease(_mac(words.get("mac")), _address(words.get("address")), text_of(words.get("name")))
-
-
-def _neighbour(words: Mapping[str, Word]) -> Neighbour:
-    current = flag(words.get("current")) is True
-    return Neighbour(_mac(words.get("mac")), _address(words.get("address")), current)
-
-
-def _upnp_mapping(words: Mapping[str, Word]) -> UpnpMapping:
-    external = _ports(words.get("external_port")) or ALL_PORTS
-    return UpnpMapping(
-        external_port=external,
-        address=_address(words.get("address")),
-        port=_ports(words.get("port")) or external,
-        protocol=_protocol(words.get("protocol")) or Protocol.BOTH,
-        name=text_of(words.get("name")),
+    mac = found["mac"][0]
+    return (
+        Lease(mac, address, name) if kind is Kind.LEASE else Neighbour(mac, address, found["current"] is True)
     )
-
-
-#: What is read and never made has its own small builders.
-_READERS: Mapping[Kind, Callable[[Mapping[str, Word]], Any]] = {
-    Kind.LEASE: _lease,
-    Kind.NEIGHBOUR: _neighbour,
-    Kind.UPNP_MAPPING: _upnp_mapping,
-}
-
-#: The fields that a profile may map for them.
-READ_FIELDS: Mapping[Kind, tuple[str, ...]] = {
-    Kind.LEASE: ("mac", "address", "name"),
-    Kind.NEIGHBOUR: ("mac", "address", "current"),
-    Kind.UPNP_MAPPING: ("external_port", "address", "port", "protocol", "name"),
-}

@@ -1,8 +1,10 @@
-"""What a device acts by, where that is not what it has saved; and where a deleted entry is made again."""
+"""What a device acts by, where that is not what it has saved; what it does not serve at all, as its service is down or not
+for the home network; and where a deleted entry is made again."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from ipaddress import AddressValueError, IPv4Address, IPv4Network
 from types import MappingProxyType
 
 from plexops.drivers.answers import Answer
@@ -12,12 +14,15 @@ from plexops.model.change import Action, Change
 from plexops.model.exchange import Json
 from plexops.model.fields import FieldType, Typed
 from plexops.model.packets import Box
+from plexops.model.profile import Serving
 from plexops.model.resources import KINDS, Passage
 from plexops.model.snapshot import Entry, Fact, Kind, KindState, Snapshot
+from plexops.pattern import Pattern
 from plexops.structs import replace
 
 #: More than any device holds.
 _LAST = 9999
+_ADDRESS = Pattern(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])")
 
 
 def with_what_acts(
@@ -43,9 +48,8 @@ def _compared(
     problem = answer.problem or (f"the device has no {read}" if answer.absent else "")
     found: tuple[str, ...] = ()
     if not problem:
-        from plexops.drivers.rulesets.pf_loaded import (
-            not_in_force,  # of one family: the others do not load it
-        )
+        # Of one family: the others do not load it.
+        from plexops.drivers.rulesets.pf_loaded import not_in_force
 
         rows, interfaces = (_rows(answers[name]) for name in ("forwards", "interfaces"))
         try:
@@ -122,3 +126,29 @@ def placed(box: Box, entry: Entry) -> Entry:
     at = handles.index(entry.handle) + 1 if entry.handle in handles else len(handles)
     before = handles[at] if at < len(handles) else ""
     return replace(entry, values=replace(entry.values, before=before))
+
+
+def not_serving(serving: Serving, snapshot: Snapshot) -> str:
+    """Say why entries that stand there do not act, or why that is not known; empty where they do."""
+    said = snapshot.text(serving.fact)
+    if said is None:
+        why = snapshot.reasons.get(serving.fact, "the router did not say it")
+        return f"whether the router serves the home network is not known: {why}"
+    if said != "yes":
+        return said
+    if not serving.ranges:
+        return ""
+    ranges, lan = snapshot.text(serving.ranges), snapshot.text("lan.network")
+    if ranges is None or lan is None:
+        missing = "lan.network" if lan is None else serving.ranges
+        return f"for which network it serves is not known: {snapshot.reasons.get(missing, missing)}"
+    if any(_within(word, IPv4Network(lan)) for word in _ADDRESS.findall(ranges)):
+        return ""
+    return f"it gives no address of the home network, {lan}"
+
+
+def _within(word: str, network: IPv4Network) -> bool:
+    try:
+        return IPv4Address(word) in network
+    except AddressValueError:
+        return False

@@ -7,7 +7,8 @@ from types import MappingProxyType
 
 from msgspec import Struct
 
-from plexops.model.matches import AnyOf, FlagsAre, Match, Other, State, StateIs
+from plexops.model.intervals import Numbers, network, normalise
+from plexops.model.matches import AnyOf, Family, FlagsAre, Match, Other, State, StateIs
 from plexops.model.packets import Chain, NamedSet
 
 NEVER = AnyOf(())
@@ -37,6 +38,14 @@ def merged(*parts: Part) -> Part:
         MappingProxyType({name: found for part in parts for name, found in part.sets.items()}),
         tuple(dict.fromkeys(text for part in parts for text in part.outside_model)),
     )
+
+
+def addresses_of(text: str, family: Family) -> Numbers:
+    """Read addresses, networks and ranges of one family, with commas between. Raises ValueError."""
+    found = [network(part.strip()) for part in text.split(",")]
+    if any(version != family for version, _ in found):
+        raise ValueError(f"{text} is not of IPv{family}")
+    return normalise(pair for _, numbers in found for pair in numbers)
 
 
 def unknown(words: str) -> Match:

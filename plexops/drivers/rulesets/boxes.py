@@ -11,19 +11,9 @@ from msgspec import Struct
 
 from plexops.drivers.answers import Answer
 from plexops.drivers.rulesets.network import read_addresses, read_netifd, read_routes
+from plexops.model import matches
 from plexops.model.intervals import intersect, show_addresses, show_ports
-from plexops.model.matches import (
-    AddressIn,
-    AnyOf,
-    FamilyIs,
-    InterfaceIs,
-    Match,
-    Other,
-    PortIn,
-    ProtocolIs,
-    Side,
-    TranslatedIs,
-)
+from plexops.model.matches import AnyOf, Match, Other, Side
 from plexops.model.packets import (
     Box,
     Chain,
@@ -186,7 +176,8 @@ def rows_of(box: Box) -> Mapping[str, list[dict[str, str]]]:
     accepts = [
         _row(chain, rule)
         for chain, rule in rules
-        if Verdict.ACCEPT in rule.effects and any(isinstance(m.test, TranslatedIs) for m in rule.matches)
+        if Verdict.ACCEPT in rule.effects
+        and any(isinstance(m.test, matches.TranslatedIs) for m in rule.matches)
     ]
     return {"forwards": forwards, "accepts": accepts}
 
@@ -223,32 +214,32 @@ def _row(chain: Chain, rule: Rule) -> dict[str, str]:
     return row
 
 
-def _over_ipv4(matches: Sequence[Match]) -> Iterator[Match]:
+def _over_ipv4(asked: Sequence[Match]) -> Iterator[Match]:
     """Give what a rule asks of a packet of IPv4: of what it asks family by family, that branch."""
-    for match in matches:
+    for match in asked:
         branches = match.test.branches if isinstance(match.test, AnyOf) and not match.negated else ()
         ours = next((branch for branch in branches if branch and _is_ipv4(branch[0])), None)
         if ours is not None:
             yield from ours
-        elif not isinstance(match.test, FamilyIs):
+        elif not isinstance(match.test, matches.FamilyIs):
             yield match
 
 
 def _is_ipv4(match: Match) -> bool:
-    return isinstance(match.test, FamilyIs) and match.test.families == {4} and not match.negated
+    return isinstance(match.test, matches.FamilyIs) and match.test.families == {4} and not match.negated
 
 
 def _column(match: Match) -> tuple[str, str]:
     """Give the column of one match, and its word; what has none narrows the rule, or leaves it not understood."""
     negation = "!" if match.negated else ""
     match match.test:
-        case PortIn(Side.DESTINATION, numbers):
+        case matches.PortIn(Side.DESTINATION, numbers):
             return "port", negation + show_ports(numbers)
-        case ProtocolIs(names):
+        case matches.ProtocolIs(names):
             return "protocol", negation + " ".join(sorted(names))
-        case AddressIn(side, family, numbers):
+        case matches.AddressIn(side, family, numbers):
             return str(side), negation + show_addresses(family, numbers, 99)
-        case InterfaceIs(Side.SOURCE, names):
+        case matches.InterfaceIs(Side.SOURCE, names):
             return "interface", negation + ",".join(names)
         case Other():
             return "understood", "0"

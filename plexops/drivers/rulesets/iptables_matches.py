@@ -11,36 +11,20 @@ from functools import partial, reduce
 from operator import or_
 from types import MappingProxyType
 
-from plexops.drivers.rulesets.base import ALL_ONES, ANSWERED, ASSURED, NEVER, NO_CONNECTION, unknown
+from plexops.drivers.rulesets.base import (
+    ALL_ONES,
+    ANSWERED,
+    ASSURED,
+    NEVER,
+    NO_CONNECTION,
+    addresses_of,
+    unknown,
+)
 from plexops.drivers.rulesets.iptables_lines import Line, Option, Section, protocol_name
 from plexops.drivers.rulesets.iptables_targets import side_of
-from plexops.model.intervals import Numbers, network, normalise
-from plexops.model.matches import (
-    AddressIn,
-    AddressIs,
-    AddressKind,
-    AnyOf,
-    ConnectionsWithin,
-    DirectionIs,
-    FlagsAre,
-    InterfaceIs,
-    LinkIs,
-    MacIn,
-    MarkIs,
-    Match,
-    Other,
-    PortIn,
-    ProtocolIs,
-    RateWithin,
-    ReversePathHolds,
-    SetHas,
-    Side,
-    State,
-    StateIs,
-    Test,
-    TimeIs,
-    TranslatedIs,
-)
+from plexops.model import matches
+from plexops.model.intervals import Numbers, normalise
+from plexops.model.matches import AnyOf, Match, Other, Side, Test
 from plexops.pattern import Pattern
 
 #: Gives the test of one option, None where it always holds. Raises ValueError or LookupError for what it cannot read.
@@ -55,7 +39,9 @@ _STATUSES: Mapping[str, tuple[Match, ...]] = MappingProxyType(
     {"EXPECTED": (Match(NEVER),), "ASSURED": ASSURED}
     | dict.fromkeys(("SEEN_REPLY", "CONFIRMED"), (Match(ANSWERED),))
 )
-_TRANSLATIONS = MappingProxyType({"SNAT": TranslatedIs(Side.SOURCE), "DNAT": TranslatedIs(Side.DESTINATION)})
+_TRANSLATIONS = MappingProxyType(
+    {"SNAT": matches.TranslatedIs(Side.SOURCE), "DNAT": matches.TranslatedIs(Side.DESTINATION)}
+)
 _LINKS = MappingProxyType(
     {"unicast": "host", "broadcast": "broadcast", "multicast": "multicast", "otherhost": "otherhost"}
 )
@@ -105,31 +91,25 @@ def _of_option(known: _Options, option: Option, module: Section) -> Sequence[Mat
 
 
 def _address(side: Side, option: Option, module: Section, *, original: bool = False) -> Test:
-    found = [_network(text) for text in option.value.split(",")]
-    if any(family != module.family for family, _ in found):
-        raise ValueError("an address of the other family")
-    numbers = normalise(pair for _, pairs in found for pair in pairs)
-    return AddressIn(side, module.family, numbers, original)
-
-
-def _network(text: str) -> tuple[int, Numbers]:
-    """Read a network. A mask that is no prefix (`/0.0.0.255`) is none: Python would take it for a wildcard mask."""
-    mask = text.partition("/")[2]
-    if "." in mask and int(mask.partition(".")[0]) < 128 and mask.strip("0."):
-        raise ValueError("a mask with holes")
-    return network(text)
+    """Read addresses. A mask that is no prefix (`/0.0.0.255`) is none: Python would take it for a wildcard mask."""
+    for mask in (text.partition("/")[2] for text in option.value.split(",")):
+        if "." in mask and int(mask.partition(".")[0]) < 128 and mask.strip("0."):
+            raise ValueError("a mask with holes")
+    return matches.AddressIn(side, module.family, addresses_of(option.value, module.family), original)
 
 
 def _interface(side: Side, option: Option, _module: Section) -> Test | None:
     name = option.value
     if name.startswith(("@", "%")) or "*" in name:
         raise ValueError("a name that would be taken for a pattern")
-    return None if name == "+" else InterfaceIs(side, (name[:-1] + "*" if name.endswith("+") else name,))
+    return (
+        None if name == "+" else matches.InterfaceIs(side, (name[:-1] + "*" if name.endswith("+") else name,))
+    )
 
 
 def _protocol(option: Option, _module: Section) -> Test | None:
     name = protocol_name(option.value)
-    return None if name in ("all", "0") else ProtocolIs(frozenset({name}))
+    return None if name in ("all", "0") else matches.ProtocolIs(frozenset({name}))
 
 
 def _port_set(text: str) -> Numbers:
@@ -141,18 +121,18 @@ def _port_set(text: str) -> Numbers:
 
 
 def _port(side: Side, option: Option, _module: Section, *, original: bool = False) -> Test:
-    return PortIn(side, _port_set(option.value), original)
+    return matches.PortIn(side, _port_set(option.value), original)
 
 
 def _either_port(option: Option, _module: Section) -> Test:
     numbers = _port_set(option.value)
-    return AnyOf(tuple((Match(PortIn(side, numbers), words=option.words),) for side in Side))
+    return AnyOf(tuple((Match(matches.PortIn(side, numbers), words=option.words),) for side in Side))
 
 
 def _flags(option: Option, _module: Section) -> Test:
     values = (*option.values, "FIN,SYN,RST,ACK", "SYN") if option.name == "--syn" else option.values
     mask, bits = (reduce(or_, (_FLAG_BITS[name] for name in text.split(","))) for text in values)
-    return NEVER if bits & ~mask else FlagsAre(mask, bits)
+    return NEVER if bits & ~mask else matches.FlagsAre(mask, bits)
 
 
 def _mark(option: Option, _module: Section, *, connection: bool = False) -> Test:
@@ -160,14 +140,14 @@ def _mark(option: Option, _module: Section, *, connection: bool = False) -> Test
     wanted, under = int(value, 0), int(mask, 0) if mask else ALL_ONES
     if wanted & ~under:
         raise ValueError("a mark beyond its mask")
-    return MarkIs(wanted, under, connection)
+    return matches.MarkIs(wanted, under, connection)
 
 
 def _state(option: Option, _module: Section) -> Test:
     """Read states. Without a connection SNAT and DNAT do not hold, and their negation does: hence always a branch."""
     names = option.value.split(",")
     translated = [_TRANSLATIONS[name] for name in names if name in _TRANSLATIONS]
-    states = StateIs(frozenset(State[name] for name in names if name not in _TRANSLATIONS))
+    states = matches.StateIs(frozenset(matches.State[name] for name in names if name not in _TRANSLATIONS))
     if not translated:
         return states
     branches: list[Test] = [states, *translated] if states.states else [*translated]
@@ -204,7 +184,7 @@ _MULTIPORT: _Options = MappingProxyType(
 _CONNTRACK: _Options = MappingProxyType(
     {
         "--ctstate": _state, "--ctproto": _protocol,
-        "--ctdir": lambda option, _: DirectionIs({"ORIGINAL": True, "REPLY": False}[option.value.upper()]),
+        "--ctdir": lambda option, _: matches.DirectionIs({"ORIGINAL": True, "REPLY": False}[option.value.upper()]),
         "--ctstatus": lambda option, _: AnyOf(tuple(_STATUSES[name] for name in option.value.split(","))),
         "--ctorigsrc": partial(_FROM, original=True), "--ctorigdst": partial(_TO, original=True),
         "--ctorigsrcport": partial(_SPORT, original=True), "--ctorigdstport": partial(_DPORT, original=True),
@@ -221,8 +201,8 @@ _OPTIONS: Mapping[str, _Options] = MappingProxyType(
         "state": {"--state": _state},
         "mark": {"--mark": _mark}, "connmark": {"--mark": partial(_mark, connection=True)},
         "iprange": {"--src-range": _FROM, "--dst-range": _TO},
-        "mac": {"--mac-source": lambda option, _: MacIn(frozenset({option.value.lower()}))},
-        "pkttype": {"--pkt-type": lambda option, _: LinkIs(frozenset({_LINKS[option.value]}))},
+        "mac": {"--mac-source": lambda option, _: matches.MacIn(frozenset({option.value.lower()}))},
+        "pkttype": {"--pkt-type": lambda option, _: matches.LinkIs(frozenset({_LINKS[option.value]}))},
     }
 )  # fmt: skip
 
@@ -255,14 +235,14 @@ def _addrtype(module: Section) -> Sequence[Match]:
 
 def _kinds(side: Side, names: Sequence[str], family: int) -> Test:
     """Read kinds of addresses. Source: xt_addrtype.c: in IPv6 a local address is unicast too, and all kinds must hold."""
-    kinds = {kind for kind in AddressKind if kind.name in names}
-    unread = ",".join(name for name in names if name not in AddressKind.__members__)
-    if family == 6 and AddressKind.UNICAST in kinds:
-        both = {AddressKind.UNICAST, AddressKind.LOCAL}
-        kinds = both if len(names) == 1 else both & kinds - {AddressKind.UNICAST}
+    kinds = {kind for kind in matches.AddressKind if kind.name in names}
+    unread = ",".join(name for name in names if name not in matches.AddressKind.__members__)
+    if family == 6 and matches.AddressKind.UNICAST in kinds:
+        both = {matches.AddressKind.UNICAST, matches.AddressKind.LOCAL}
+        kinds = both if len(names) == 1 else both & kinds - {matches.AddressKind.UNICAST}
     elif family == 6 and len(names) > 1:
         kinds = set()
-    return AddressIs(side, frozenset(kinds), unread)
+    return matches.AddressIs(side, frozenset(kinds), unread)
 
 
 def _in_set(module: Section) -> Sequence[Match]:
@@ -270,7 +250,7 @@ def _in_set(module: Section) -> Sequence[Match]:
     counters = ("--update-counters", "--update-subcounters")
     option = module.only(negatable=("--match-set", *counters))["--match-set"]
     name, directions = option.values
-    return [Match(SetHas(side_of(directions), name), option.negated, option.words)]
+    return [Match(matches.SetHas(side_of(directions), name), option.negated, option.words)]
 
 
 def _limit(module: Section) -> Sequence[Match]:
@@ -292,7 +272,7 @@ def _rate(module: Section, text: str, burst: Option | None, *, over: bool) -> Se
     if rate is None:
         raise ValueError("a rate that counts no packets")
     per_minute = int(rate[1]) * _PER_MINUTE[(rate[2] or "s")[0]]
-    test = RateWithin(per_minute, int(burst.value) if burst else 5, over, module.words)
+    test = matches.RateWithin(per_minute, int(burst.value) if burst else 5, over, module.words)
     return [Match(test, words=module.words)]
 
 
@@ -301,7 +281,7 @@ def _connection_limit(module: Section) -> Sequence[Match]:
     found = module.only("--connlimit-mask", "--connlimit-saddr", "--connlimit-daddr", negatable=numbers)
     (option,) = (found[name] for name in numbers if name in found)
     over = (option.name == "--connlimit-above") is not option.negated
-    return [Match(ConnectionsWithin(int(option.value), over, module.words), words=module.words)]
+    return [Match(matches.ConnectionsWithin(int(option.value), over, module.words), words=module.words)]
 
 
 def _policy(module: Section) -> Sequence[Match]:
@@ -322,14 +302,14 @@ def _recent(module: Section) -> Sequence[Match]:
 def _reverse_path(module: Section) -> Sequence[Match]:
     """Read rpfilter. `--loose` holds wherever the strict test does; what else it lets in is not known."""
     found = module.only("--loose", "--validmark", "--accept-local", "--invert")
-    strict = Match(ReversePathHolds(), words=module.words)
+    strict = Match(matches.ReversePathHolds(), words=module.words)
     test = AnyOf(((strict,), (unknown(module.words),))) if "--loose" in found else strict.test
     return [Match(test, negated="--invert" in found, words=module.words)]
 
 
 def _time(module: Section) -> Sequence[Match]:
     found = module.only(*(f"--{name}" for name in _TIME.split()))
-    return [Match(TimeIs(module.words), words=module.words)] if found else []
+    return [Match(matches.TimeIs(module.words), words=module.words)] if found else []
 
 
 _MODULES: Mapping[str, Callable[[Section], Sequence[Match]]] = MappingProxyType(

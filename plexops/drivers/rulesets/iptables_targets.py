@@ -6,9 +6,9 @@ import re
 from collections.abc import Collection
 from types import MappingProxyType
 
-from plexops.drivers.rulesets.base import ALL_ONES
+from plexops.drivers.rulesets.base import ALL_ONES, addresses_of
 from plexops.drivers.rulesets.iptables_lines import Section
-from plexops.model.intervals import Numbers, network, single
+from plexops.model.intervals import Numbers, single
 from plexops.model.matches import Family, Side
 from plexops.model.packets import (
     AddToSet,
@@ -120,19 +120,12 @@ def _translated(target: Section) -> Effect:
 def _place(text: str, family: Family) -> tuple[Numbers | None, Numbers | None, int | None]:
     """Read where to: addresses, ports, and the first port from which a range is counted."""
     if family == 6 and not text.startswith("["):
-        return _addresses(text, family), None, None
+        return addresses_of(text, family), None, None
     read = _PLACES[family].fullmatch(text)
     if read is None:
         raise ValueError("no place to translate to")
     ports = _range(read[2], read[3]) if read[2] else None
-    return (_addresses(read[1], family) if read[1] else None), ports, int(read[4]) if read[4] else None
-
-
-def _addresses(text: str, family: Family) -> Numbers:
-    found, numbers = network(text)
-    if found != family:
-        raise ValueError("an address of the other family")
-    return numbers
+    return (addresses_of(read[1], family) if read[1] else None), ports, int(read[4]) if read[4] else None
 
 
 def _range(first: str, last: str | None) -> Numbers:
@@ -141,7 +134,7 @@ def _range(first: str, last: str | None) -> Numbers:
 
 def _netmap(target: Section, builtin: str) -> Effect:
     """Read NETMAP: one of the network's addresses; which one is only known where the network is one address."""
-    addresses = _addresses(target.only("--to")["--to"].value, target.family)
+    addresses = addresses_of(target.only("--to")["--to"].value, target.family)
     if builtin == "PREROUTING":
         return TranslateDestination(addresses, family=target.family)
     if builtin == "POSTROUTING":

@@ -13,18 +13,11 @@ from types import MappingProxyType
 from msgspec import Struct
 
 from plexops.drivers.rulesets.base import NAT_PRIORITIES, Part, merged
-from plexops.drivers.rulesets.iptables import read_iptables
-from plexops.drivers.rulesets.iptables_sets import read_ipsets
+from plexops.drivers.rulesets.iptables import read_ipsets, read_iptables
 from plexops.drivers.rulesets.nft import read_nft
 from plexops.model.exchange import Json
 from plexops.model.matches import BOTH_FAMILIES, Family
-from plexops.model.packets import (
-    Box,
-    Chain,
-    Hook,
-    LocalAddress,
-    Route,
-)
+from plexops.model.packets import Box, Chain, Hook, LocalAddress, Route
 from plexops.parsers.base import ParseError
 from plexops.pattern import Pattern
 from plexops.structs import replace

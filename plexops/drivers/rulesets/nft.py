@@ -13,17 +13,18 @@ from plexops.drivers.rulesets.nft_effects import element_of
 from plexops.drivers.rulesets.nft_keys import key_of
 from plexops.drivers.rulesets.nft_matches import Body, Table, elements_of
 from plexops.drivers.rulesets.nft_rules import read_rule
-from plexops.drivers.rulesets.nft_values import UNREADABLE, address_numbers, bare, number_of
-from plexops.drivers.rulesets.nft_words import listed, members, one_member
+from plexops.drivers.rulesets.nft_words import (
+    UNREADABLE,
+    address_numbers,
+    bare,
+    listed,
+    members,
+    number_of,
+    one_member,
+)
 from plexops.model.exchange import Json
 from plexops.model.matches import BOTH_FAMILIES, Family, Match, Other
-from plexops.model.packets import (
-    Chain,
-    Hook,
-    NamedSet,
-    Rule,
-    Verdict,
-)
+from plexops.model.packets import Chain, Hook, NamedSet, Rule, Verdict
 from plexops.parsers.base import ParseError
 from plexops.pattern import Pattern
 from plexops.structs import replace

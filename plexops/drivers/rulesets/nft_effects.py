@@ -7,14 +7,17 @@ from msgspec import Struct
 from plexops.drivers.rulesets.base import ALL_ONES
 from plexops.drivers.rulesets.nft_keys import CONNECTED, FAMILIES, OF_FAMILY
 from plexops.drivers.rulesets.nft_matches import Body, MatchReader
-from plexops.drivers.rulesets.nft_values import (
+from plexops.drivers.rulesets.nft_words import (
     UNREADABLE,
     NotModelledError,
     address_numbers,
+    listed,
+    members,
     number_of,
+    one_member,
     ranges,
+    show_statement,
 )
-from plexops.drivers.rulesets.nft_words import listed, members, one_member, show_statement
 from plexops.model.exchange import Json
 from plexops.model.intervals import single
 from plexops.model.matches import Match, ProtocolIs

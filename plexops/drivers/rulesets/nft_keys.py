@@ -14,50 +14,34 @@ from types import MappingProxyType
 from msgspec import Struct
 
 from plexops.drivers.rulesets.base import ALL_ONES
-from plexops.drivers.rulesets.nft_values import (
+from plexops.drivers.rulesets.nft_words import (
     FLAG_BITS,
     STATE_BITS,
     UNREADABLE,
     NotModelledError,
     Values,
     address_numbers,
+    listed,
+    members,
     number_of,
+    one_member,
     ranges,
+    show,
     texts,
 )
-from plexops.drivers.rulesets.nft_words import listed, members, one_member, show
+from plexops.model import matches
 from plexops.model.exchange import Json
 from plexops.model.intervals import normalise
-from plexops.model.matches import (
-    AddressIn,
-    AddressIs,
-    AddressKind,
-    AnyOf,
-    DirectionIs,
-    Family,
-    FamilyIs,
-    FlagsAre,
-    InterfaceIs,
-    LinkIs,
-    MacIn,
-    MarkIs,
-    Match,
-    Other,
-    PortIn,
-    ProtocolIs,
-    ReversePathHolds,
-    Side,
-    State,
-    StateIs,
-    Test,
-)
+from plexops.model.matches import AnyOf, Family, Match, Other, Side, Test
 from plexops.structs import replace
 
 #: Holds where there is a connection.
-CONNECTED = AnyOf(((Match(DirectionIs(True)),), (Match(DirectionIs(False)),)))
+CONNECTED = AnyOf(((Match(matches.DirectionIs(True)),), (Match(matches.DirectionIs(False)),)))
 _LAST_PORT = 0xFFFF
 #: What a header needs that is of one family only.
-OF_FAMILY = MappingProxyType({"ip": FamilyIs(frozenset({4})), "ip6": FamilyIs(frozenset({6}))})
+OF_FAMILY = MappingProxyType(
+    {"ip": matches.FamilyIs(frozenset({4})), "ip6": matches.FamilyIs(frozenset({6}))}
+)
 #: Gives tests, of which one must hold where what is looked at has one of some values.
 _Reader = Callable[[Values], Sequence[Test]]
 
@@ -96,18 +80,18 @@ _PROTOCOL_NUMBERS = MappingProxyType(
 
 
 def _ports(side: Side, original: bool, values: Values) -> Sequence[Test]:
-    return [PortIn(side, normalise(ranges(values)), original)]
+    return [matches.PortIn(side, normalise(ranges(values)), original)]
 
 
 def _addresses(side: Side, family: Family, original: bool, values: Values) -> Sequence[Test]:
-    return [AddressIn(side, family, address_numbers(values, family), original)]
+    return [matches.AddressIn(side, family, address_numbers(values, family), original)]
 
 
 def _interfaces(side: Side, values: Values) -> Sequence[Test]:
     names = texts(values)
     if any("\\" in name or name.isdigit() for name in names):
         raise NotModelledError("an interface that has no name any more")
-    return [InterfaceIs(side, tuple(names))]
+    return [matches.InterfaceIs(side, tuple(names))]
 
 
 def _protocols(values: Values) -> Sequence[Test]:
@@ -118,23 +102,27 @@ def _protocols(values: Values) -> Sequence[Test]:
     }
     if len(names) < len({str(value) for value in values}):
         raise NotModelledError("no protocols")
-    return [ProtocolIs(frozenset(names))]
+    return [matches.ProtocolIs(frozenset(names))]
 
 
 def _families(values: Values) -> Sequence[Test]:
     """Read families. What is neither IPv4 nor IPv6 (ARP, a VLAN's frame) is no packet of a viewer."""
-    return [FamilyIs(frozenset(FAMILIES[name] for name in texts(values) if name in FAMILIES))]
+    return [matches.FamilyIs(frozenset(FAMILIES[name] for name in texts(values) if name in FAMILIES))]
 
 
 def _states(mask: int, values: Values) -> Sequence[Test]:
     """Read states. A packet has exactly one, so that comparing bits is choosing among them."""
     wanted = {number_of(value, STATE_BITS) for value in values}
-    return [StateIs(frozenset(State(name) for name, bit in STATE_BITS.items() if bit & mask in wanted))]
+    return [
+        matches.StateIs(
+            frozenset(matches.State(name) for name, bit in STATE_BITS.items() if bit & mask in wanted)
+        )
+    ]
 
 
 def _flags(mask: int, values: Values) -> Sequence[Test]:
     bits = (number_of(value, FLAG_BITS) for value in values)
-    return [FlagsAre(mask, found) for found in bits if not found & ~mask]
+    return [matches.FlagsAre(mask, found) for found in bits if not found & ~mask]
 
 
 def _marks(connection: bool, mask: int, values: Values) -> Sequence[Test]:
@@ -142,25 +130,25 @@ def _marks(connection: bool, mask: int, values: Values) -> Sequence[Test]:
     found: list[Test] = []
     for first, last in ranges(values):
         if first == last:
-            found += [MarkIs(first, mask, connection)] if not first & ~mask else []
+            found += [matches.MarkIs(first, mask, connection)] if not first & ~mask else []
         elif mask != ALL_ONES:
             raise NotModelledError("a range of a part of a mark")
         else:
             networks = summarize_address_range(IPv4Address(first), IPv4Address(last))
-            found += [MarkIs(int(n.network_address), int(n.netmask), connection) for n in networks]
+            found += [matches.MarkIs(int(n.network_address), int(n.netmask), connection) for n in networks]
     return found
 
 
 def _directions(values: Values) -> Sequence[Test]:
-    return [DirectionIs({"original": True, "reply": False}[name]) for name in texts(values)]
+    return [matches.DirectionIs({"original": True, "reply": False}[name]) for name in texts(values)]
 
 
 def _hardware(values: Values) -> Sequence[Test]:
-    return [MacIn(frozenset(name.lower() for name in texts(values)))]
+    return [matches.MacIn(frozenset(name.lower() for name in texts(values)))]
 
 
 def _links(values: Values) -> Sequence[Test]:
-    return [LinkIs(frozenset({"unicast": "host"}.get(name, name) for name in texts(values)))]
+    return [matches.LinkIs(frozenset({"unicast": "host"}.get(name, name) for name in texts(values)))]
 
 
 def _whole_status(values: Values) -> Sequence[Test]:
@@ -173,11 +161,11 @@ def _whole_status(values: Values) -> Sequence[Test]:
 def _kinds(side: Side, where: str, values: Values) -> Sequence[Test]:
     """Read what an address is to the box. With an interface: what is not so at all is not so there."""
     names = texts(values)
-    known = frozenset(kind for kind in AddressKind if kind in names)
-    test = AddressIs(side, known, ",".join(name for name in names if name not in known))
+    known = frozenset(kind for kind in matches.AddressKind if kind in names)
+    test = matches.AddressIs(side, known, ",".join(name for name in names if name not in known))
     if not where:
         return [test]
-    if AddressKind.UNICAST in known or test.unknown:
+    if matches.AddressKind.UNICAST in known or test.unknown:
         raise NotModelledError("what an address is to one interface")
     return [AnyOf(((Match(test), Match(Other(f"{where} {','.join(names)}"))),))]
 
@@ -186,7 +174,7 @@ def _way_back(loose: str, values: Values) -> Sequence[Test]:
     """Read whether there is a way back: by the interface where the packet came, or (`loose`) by any."""
     if list(values) != [True]:
         raise NotModelledError("by a certain interface")
-    strict = ReversePathHolds()
+    strict = matches.ReversePathHolds()
     return [strict, Other(loose)] if loose else [strict]
 
 
@@ -195,7 +183,7 @@ def _port_pairs(values: Values) -> Sequence[Test]:
     found: list[Test] = []
     for value in values:
         both = zip(Side, divmod(number_of(value), 1 << 16), strict=True)
-        found.append(AnyOf((tuple(Match(PortIn(side, ((port, port),))) for side, port in both),)))
+        found.append(AnyOf((tuple(Match(matches.PortIn(side, ((port, port),))) for side, port in both),)))
     return found
 
 
@@ -261,7 +249,7 @@ def _keys() -> Iterator[tuple[str, Key]]:
 _HEADERS: Mapping[str, Key] = MappingProxyType(
     {name: Key((test,)) for name, test in OF_FAMILY.items()}
     | {
-        name: Key((ProtocolIs(frozenset({protocol})),), settled=protocol != "tcp")
+        name: Key((matches.ProtocolIs(frozenset({protocol})),), settled=protocol != "tcp")
         for name, protocol in _TRANSPORTS.items()
     }
     | {"th": Key()}

@@ -13,21 +13,21 @@ from msgspec import Struct, field
 
 from plexops.drivers.rulesets.base import ANSWERED, ASSURED, NEVER
 from plexops.drivers.rulesets.nft_keys import CONNECTED, Key, key_of
-from plexops.drivers.rulesets.nft_values import UNREADABLE, NotModelledError, Values, bare, number_of
-from plexops.drivers.rulesets.nft_words import listed, members, one_member, show, show_statement
-from plexops.model.exchange import Json
-from plexops.model.matches import (
-    AnyOf,
-    ConnectionsWithin,
-    Match,
-    Other,
-    RateWithin,
-    SetHas,
-    Side,
-    Test,
-    TimeIs,
-    TranslatedIs,
+from plexops.drivers.rulesets.nft_words import (
+    UNREADABLE,
+    NotModelledError,
+    Values,
+    bare,
+    listed,
+    members,
+    number_of,
+    one_member,
+    show,
+    show_statement,
 )
+from plexops.model import matches
+from plexops.model.exchange import Json
+from plexops.model.matches import AnyOf, Match, Other, Side, Test
 from plexops.pattern import Pattern
 from plexops.structs import replace
 
@@ -44,8 +44,8 @@ _STATUS_TESTS: Mapping[int, Test] = MappingProxyType(
         2: ANSWERED,
         4: AnyOf((ASSURED,)),
         8: ANSWERED,
-        16: TranslatedIs(Side.SOURCE),
-        32: TranslatedIs(Side.DESTINATION),
+        16: matches.TranslatedIs(Side.SOURCE),
+        32: matches.TranslatedIs(Side.DESTINATION),
     }
 )
 #: Their answer is another one in each rule, however alike the words are.
@@ -128,7 +128,7 @@ class MatchReader(Struct, frozen=True):
                     return [self._limit(found or self.table.objects["limit"][str(body)], words)]
                 case "ct count":
                     most, over = number_of(found["val"]), bool(found.get("inv"))
-                    return [Match(ConnectionsWithin(most, over, self.here(words)), words=words)]
+                    return [Match(matches.ConnectionsWithin(most, over, self.here(words)), words=words)]
                 case "xt" if found.get("type") == "match" and found.get("name") == "comment":
                     return []
         except UNREADABLE:
@@ -141,7 +141,7 @@ class MatchReader(Struct, frozen=True):
             raise NotModelledError("a rate of bytes")
         rate = number_of(found["rate"]) * _PER_MINUTE[str(found["per"])]
         over, burst = bool(found.get("inv")), number_of(found.get("burst") or 5)
-        return Match(RateWithin(rate, burst, over, self.here(words)), words=words)
+        return Match(matches.RateWithin(rate, burst, over, self.here(words)), words=words)
 
     def _compare(self, statement: Json, found: Body, words: str) -> list[Match]:
         left, operator, right = found.get("left"), str(found.get("op", "==")), found.get("right")
@@ -150,7 +150,7 @@ class MatchReader(Struct, frozen=True):
         if _is_a(left, "meta", "day") and len(set(map(str, listed(members(right).get("set"))))) == 7:
             return [Match(NEVER, words=words)] if operator == "!=" else []
         if any(_is_a(left, "meta", part) for part in ("hour", "day", "time")):
-            return [Match(TimeIs(show_statement(statement)), words=words)]
+            return [Match(matches.TimeIs(show_statement(statement)), words=words)]
         needs = self.needs(left, words)
         if _is_a(left, "ct", "state") and operator in ("in", "!"):
             right, operator = {"set": listed(right)}, "==" if operator == "in" else "!="
@@ -169,7 +169,7 @@ class MatchReader(Struct, frozen=True):
             right = _beyond(operator, number_of(right), key.top)
         name = right[1:] if isinstance(right, str) and right.startswith("@") else ""
         if key.address is not None and name in self.table.addresses:
-            return [Match(SetHas(key.address[0], self.table.id_of(name)), operator == "!=", words)]
+            return [Match(matches.SetHas(key.address[0], self.table.id_of(name)), operator == "!=", words)]
         values = self.table.elements(right, "set")
         return self.among(left, values, words, negated=operator == "!=")
 

@@ -12,19 +12,18 @@ from msgspec import Struct, json
 from plexops.drivers.rulesets.base import NEVER
 from plexops.drivers.rulesets.nft_effects import ASKING, EffectReader
 from plexops.drivers.rulesets.nft_matches import HERE, MOST_SHOWN, Body, MatchReader, Table, runs
-from plexops.drivers.rulesets.nft_values import UNREADABLE, NotModelledError, bare
-from plexops.drivers.rulesets.nft_words import listed, members, one_member, show_statement
+from plexops.drivers.rulesets.nft_words import (
+    UNREADABLE,
+    NotModelledError,
+    bare,
+    listed,
+    members,
+    one_member,
+    show_statement,
+)
 from plexops.model.exchange import Json
 from plexops.model.matches import AnyOf, MarkIs, Match, Other, SetHas, StateIs, Test
-from plexops.model.packets import (
-    AddToSet,
-    CopyMark,
-    Effect,
-    NoTracking,
-    Rule,
-    SetMark,
-    UnknownEffect,
-)
+from plexops.model.packets import AddToSet, CopyMark, Effect, NoTracking, Rule, SetMark, UnknownEffect
 from plexops.structs import replace
 
 #: What a rule becomes: what must hold, what it does, and its words, of each.

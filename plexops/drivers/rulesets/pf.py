@@ -11,23 +11,15 @@ from types import MappingProxyType
 from msgspec import Struct
 
 from plexops.drivers.rulesets import pf_words
-from plexops.drivers.rulesets.pf_extra import Beside, beside
 from plexops.drivers.rulesets.pf_filter import filter_chain, stops_what_leaves
+from plexops.drivers.rulesets.pf_loaded import Beside, beside
 from plexops.drivers.rulesets.pf_match import WITH_PORTS, Shape, families_of, matches, tags_of, words_of
 from plexops.drivers.rulesets.pf_words import ByFamily, Names, Pairs, Row, Rows, listed, on, text
 from plexops.model import packets
 from plexops.model.exchange import Json
 from plexops.model.intervals import single
 from plexops.model.matches import Family, FamilyIs, Match
-from plexops.model.packets import (
-    Box,
-    Chain,
-    Effect,
-    Hook,
-    Rule,
-    SkipFilter,
-    Verdict,
-)
+from plexops.model.packets import Box, Chain, Effect, Hook, Rule, SkipFilter, Verdict
 
 _MODELLED = """
 disabled nordr interface ipprotocol protocol target local-port poolopts tag tagged pass sequence prio_group

@@ -8,18 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from plexops.drivers.rulesets.pf_extra import Beside
+from plexops.drivers.rulesets.pf_loaded import Beside
 from plexops.drivers.rulesets.pf_match import Shape, keys_of, matches, tags_of, words_of
 from plexops.drivers.rulesets.pf_words import Names, Row, Rows, listed, on, text
 from plexops.model.matches import ConnectionsWithin, FlagsAre, Match, RateWithin, TimeIs, other
-from plexops.model.packets import (
-    Chain,
-    Effect,
-    Hook,
-    Rule,
-    UnknownEffect,
-    Verdict,
-)
+from plexops.model.packets import Chain, Effect, Hook, Rule, UnknownEffect, Verdict
 
 _MODELLED = """
 enabled disabled action quick floating interface interfacenot direction ipprotocol protocol source_net source_not

@@ -1,44 +1,43 @@
-"""Whether what OPNsense has saved of destination NAT is what pf holds: the API shows the one, pf's own list the other.
+"""pf's own list of its rules, beside the rows that OPNsense's API shows: rules that no row shows, and what is not in force.
 
-Sources: OPNsense core 26.7 (`FirewallController::pfStatisticsAction`, `pfstatistics.py`: the lines of `pfctl -vvsnat`
-with their counters; `ForwardRule.php` and `Rule.php`: what text a row becomes), pfctl(8) and FreeBSD's
-`pfctl_parser.c`: `(igb1:1)` is an interface with its number of addresses, `<name:2>` a table with its entries, and a
-port may be told by its service's name.
+The API shows what is saved of destination NAT, and pf's list what pf holds: of that the rules of anchors, and one-to-one
+NAT, stand in no row. Sources: OPNsense core 26.1 to 26.7 (`FirewallController::pfStatisticsAction`, `pfstatistics.py`: the
+lines of `pfctl -vvsnat` with their counters; `ForwardRule.php` and `Rule.php`: what text a row becomes; `filter.inc`:
+anchors stand at the head or the tail of the rules of their kind); pfctl(8) and FreeBSD's `pfctl_parser.c`: `(igb1:1)` is
+an interface with its number of addresses, `<name:2>` a table with its entries, and a port may be told by its service's
+name; pf.conf(5) (what an anchor holds is put in from outside: UPnP's daemon, for one); OPNsense's plugin for UPnP,
+`miniupnpd.inc`: it has anchors only while it is switched on; FreeBSD's `pf_get_translation`: of what comes in, `binat` is
+asked where no `rdr` matched.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise, product
 
 from msgspec import Struct
 
 from plexops.drivers.rulesets.pf_words import Row, Rows, listed, loaded_lines, on, text, words_of_line
 from plexops.model.exchange import Json
+from plexops.model.packets import Rule, UnknownEffect
 from plexops.pattern import Pattern
 
+_ANCHOR = Pattern(r"@\d+ (?:(?P<kind>nat|rdr|binat)-)?anchor .*")
+_ONE_TO_ONE = Pattern(
+    r"@\d+ binat(?: pass)?(?: log)? on \S+(?: (?P<family>inet6?))? from (?P<inner>[\da-f.:]+) to any"
+    r" -> (?P<outer>[\da-f.:]+)"
+)
+_OWN = Pattern(r"@\d+ (?:no rdr|rdr|pass|block)\b(?!-).*")
 _LINE = Pattern(
     r"@(\d+) rdr(?P<passes> pass)?(?: log(?: \([^)]*\))?)?(?: on (?P<side>(?:! )?\S+))?(?: (?P<family>inet6?))?"
     r"(?: proto (?P<protocol>\S+))?(?: all| from (?P<source>(?:! )?\S+)(?: port .+?)? to (?P<to>(?:! )?\S+)"
     r"(?: port (?P<port>= \S+|\d+:\d+|\S+ .+?))?)(?: tag \S+)?(?: tagged \S+)?"
     r"(?: -> (?P<target>\S+|\{.+?\})(?: port (?P<inner>\S+))?(?: .*)?)?"
 )
+#: One `rdr` of pf's: its words as a whole, and what they name; what they do not name is empty.
+Loaded = Mapping[str, str]
 _ADDRESS = Pattern(r"\d{1,3}(?:\.\d{1,3}){3}(?:/\d+)?")
-
-
-class Loaded(Struct, frozen=True):
-    """One `rdr` of pf's, in its own words; a field that it does not name is empty."""
-
-    words: str
-    side: str
-    family: str
-    protocol: str
-    source: str
-    port: str
-    target: str
-    inner: str
-    passes: bool
 
 
 def not_in_force(rows: Rows, interfaces: Rows, told: Json, wan: str) -> tuple[str, ...]:
@@ -51,7 +50,7 @@ def not_in_force(rows: Rows, interfaces: Rows, told: Json, wan: str) -> tuple[st
     devices = {text(row, "identifier"): text(row, "device") for row in interfaces}
     enabled = [row for row in rows if not on(row, "disabled")]
     explained: dict[str, list[Row]] = {
-        one.words: [r for r in enabled if _agrees(r, one, devices)] for one in loaded
+        one["words"]: [r for r in enabled if _agrees(r, one, devices)] for one in loaded
     }
     found = [
         f"“{text(row, 'descr') or text(row, 'uuid')}” is saved and not applied: {_says(row)}"
@@ -62,11 +61,13 @@ def not_in_force(rows: Rows, interfaces: Rows, told: Json, wan: str) -> tuple[st
         and not all(any(_agrees(part, one, devices) for one in loaded) for part in _parts(row))
     ]
     found += [
-        f"pf goes by what is not saved: {one.words}"
+        f"pf goes by what is not saved: {one['words']}"
         for one in loaded
-        if one.side in ("", devices.get(wan, wan)) and one.family != "inet6" and not explained[one.words]
+        if one["side"] in ("", devices.get(wan, wan))
+        and one["family"] != "inet6"
+        and not explained[one["words"]]
     ]
-    alone = [explained[one.words][0] for one in loaded if len(explained[one.words]) == 1]
+    alone = [explained[one["words"]][0] for one in loaded if len(explained[one["words"]]) == 1]
     order = [int(number) for row in alone if (number := text(row, "sequence")).isdigit()]
     if not found and any(after < before for before, after in pairwise(order)):
         found.append("the rules are saved in another order than pf goes by")
@@ -79,23 +80,11 @@ def _loaded(told: Json) -> Iterator[Loaded]:
         # Even without a forward there is `no rdr proto carp`, and the anchors.
         raise ValueError("pf did not list its rules")
     for line in lines:
-        if not re.match(r"@\d+ rdr(?!-)", line):
-            continue
-        match = _LINE.fullmatch(line)
-        if match is None:
-            raise ValueError(f"a rule of pf is not understood: {line}")
-        part = {name: value or "" for name, value in match.groupdict().items()}
-        yield Loaded(
-            words=words_of_line(line),
-            side=part["side"],
-            family=part["family"],
-            protocol=part["protocol"],
-            source=part["source"] or "any",
-            port=part["port"].removeprefix("= "),
-            target=part["target"],
-            inner=part["inner"],
-            passes=bool(part["passes"]),
-        )
+        if re.match(r"@\d+ rdr(?!-)", line):
+            match = _LINE.fullmatch(line)
+            if match is None:
+                raise ValueError(f"a rule of pf is not understood: {line}")
+            yield {**match.groupdict(default=""), "words": words_of_line(line)}
 
 
 def _parts(row: Row) -> Iterator[Row]:
@@ -123,17 +112,17 @@ def _agrees(row: Row, one: Loaded, devices: Mapping[str, str]) -> bool:
         return False
     if on(row, "is_automatic"):
         return True
-    sides = [devices.get(side, one.side) for side in listed(text(row, "interface"))]
+    sides = [devices.get(side, one["side"]) for side in listed(text(row, "interface"))]
     return (
-        (one.side in sides if sides else not one.side)
-        and one.family
+        (one["side"] in sides if sides else not one["side"])
+        and one["family"]
         in ({"inet46": ["inet", "inet6"]}.get(text(row, "ipprotocol"), [text(row, "ipprotocol"), ""]))
-        and one.protocol in text(row, "protocol").lower().split("/")
-        and _same(text(row, "source.network") or "any", one.source, negated=on(row, "source.not"))
-        and _same_ports(text(row, "destination.port"), one.port)
-        and _same(text(row, "target"), one.target)
-        and _same_ports(_inner(row), one.inner)
-        and one.passes is (text(row, "pass") not in ("", "rule"))
+        and one["protocol"] in text(row, "protocol").lower().split("/")
+        and _same(text(row, "source.network") or "any", one["source"] or "any", negated=on(row, "source.not"))
+        and _same_ports(text(row, "destination.port"), one["port"].removeprefix("= "))
+        and _same(text(row, "target"), one["target"])
+        and _same_ports(_inner(row), one["inner"])
+        and bool(one["passes"]) is (text(row, "pass") not in ("", "rule"))
     )
 
 
@@ -159,3 +148,60 @@ def _inner(row: Row) -> str:
 
 def _says(row: Row) -> str:
     return f"{text(row, 'destination.port')} → {text(row, 'target')}:{text(row, 'local-port')}"
+
+
+# --- rules that no row shows ----------------------------------------------------------------------------------------
+
+
+class Beside(Struct, frozen=True):
+    """Rules that no row shows, by where they are asked. `one_to_one` are rows as those of destination NAT."""
+
+    before_forwards: tuple[Rule, ...] = ()
+    behind_forwards: tuple[Rule, ...] = ()
+    one_to_one: tuple[Row, ...] = ()
+    before_filter: tuple[Rule, ...] = ()
+    behind_filter: tuple[Rule, ...] = ()
+
+
+def beside(told: Json, exhibit: str) -> Beside:
+    """Read pf's own list. Where it was not told, rules that no row shows may stand behind all others."""
+    nat, filters = (loaded_lines(told, name) for name in ("nat rules", "filter rules"))
+    if not nat or not filters:
+        unread = (_unknown("pf's own list of its rules was not read", exhibit),)
+        return Beside(behind_forwards=unread, behind_filter=unread)
+    before, behind = _anchors(nat, ("rdr", "binat"), exhibit)
+    first, last = _anchors(filters, (None,), exhibit)
+    plain = {line: _ONE_TO_ONE.fullmatch(line) for line in nat if re.match(r"@\d+ binat (?!-)", line)}
+    strange = (_unknown(words_of_line(line), exhibit) for line, match in plain.items() if match is None)
+    rows = tuple(_row(line, match) for line, match in plain.items() if match is not None)
+    return Beside(before, (*behind, *strange), rows, first, last)
+
+
+def _anchors(
+    lines: Sequence[str], kinds: Sequence[str | None], exhibit: str
+) -> tuple[tuple[Rule, ...], tuple[Rule, ...]]:
+    """Give the anchors of these kinds, before all rules and behind them."""
+    first = next((at for at, line in enumerate(lines) if _OWN.fullmatch(line)), len(lines))
+
+    def among(some: Sequence[str]) -> Iterator[Rule]:
+        for line in some:
+            match = _ANCHOR.fullmatch(line)
+            if match is not None and match["kind"] in kinds:
+                yield _unknown(words_of_line(line), exhibit)
+
+    return tuple(among(lines[:first])), tuple(among(lines[first:]))
+
+
+def _row(line: str, match: re.Match[str]) -> Row:
+    return {
+        "ipprotocol": match["family"] or ("inet6" if ":" in match["inner"] else "inet"),
+        "destination.network": match["outer"],
+        "target": match["inner"],
+        "descr": words_of_line(line),
+    }
+
+
+def _unknown(words: str, exhibit: str) -> Rule:
+    # Rules in an anchor may be quick, whatever the anchor is.
+    name = f"UPnP: {words}" if "miniupnpd" in words else ""
+    return Rule((), (UnknownEffect(words),), words, name, exhibit=exhibit, quick=True)

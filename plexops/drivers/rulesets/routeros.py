@@ -19,15 +19,7 @@ from plexops.drivers.rulesets.routeros_rules import chain_id, rules_of
 from plexops.model.errors import WhyNot
 from plexops.model.intervals import ALL_V6
 from plexops.model.matches import Family
-from plexops.model.packets import (
-    Box,
-    Chain,
-    Hook,
-    LocalAddress,
-    NamedSet,
-    Route,
-    Rule,
-)
+from plexops.model.packets import Box, Chain, Hook, LocalAddress, NamedSet, Route, Rule
 from plexops.structs import replace
 
 #: Menu → its base chains. In `nat` the stages are what is translated.

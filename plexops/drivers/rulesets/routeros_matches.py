@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
+from plexops.drivers.rulesets.base import addresses_of
 from plexops.model import matches
-from plexops.model.intervals import Numbers, network, normalise
+from plexops.model.intervals import Numbers, normalise
 from plexops.model.matches import AnyOf, Family, InterfaceIs, Match, Other, ProtocolIs, Side, Test
 from plexops.pattern import Pattern
 
@@ -177,15 +178,4 @@ def ports_of(text: str) -> Numbers:
         if not 0 <= low <= high <= 65535:
             raise ValueError(part)
         found.append((low, high))
-    return normalise(found)
-
-
-def addresses_of(text: str, family: Family) -> Numbers:
-    """Read addresses, networks and ranges of one family; raises ValueError."""
-    found: list[tuple[int, int]] = []
-    for part in text.split(","):
-        version, numbers = network(part.strip())
-        if version != family:
-            raise ValueError(part)
-        found += numbers
     return normalise(found)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from ipaddress import ip_address, ip_interface, ip_network
 from types import MappingProxyType
 
-from plexops.drivers.rulesets.routeros_matches import addresses_of
+from plexops.drivers.rulesets.base import addresses_of
 from plexops.model.errors import WhyNot
 from plexops.model.intervals import normalise
 from plexops.model.matches import Family

@@ -10,19 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from plexops.drivers.rulesets.routeros_matches import Reading, addresses_of, matches_of, ports_of
+from plexops.drivers.rulesets.base import addresses_of
+from plexops.drivers.rulesets.routeros_matches import Reading, matches_of, ports_of
 from plexops.drivers.rulesets.routeros_places import is_disabled, is_invalid
 from plexops.model import packets
 from plexops.model.intervals import Numbers, single, size
 from plexops.model.matches import AddressIn, Match, Other, Side
-from plexops.model.packets import (
-    Effect,
-    LocalAddress,
-    Rule,
-    TranslateDestination,
-    UnknownEffect,
-    Verdict,
-)
+from plexops.model.packets import Effect, LocalAddress, Rule, TranslateDestination, UnknownEffect, Verdict
 from plexops.structs import replace
 
 _GO_ON = (Verdict.CONTINUE,)

@@ -9,14 +9,13 @@ from ipaddress import IPv4Address
 from types import MappingProxyType
 from typing import Any
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from plexops.drivers.answers import ROOT, understand
 from plexops.drivers.base import Observation, Unrenderable
 from plexops.drivers.rulesets.boxes import BoxInput, build_box
-from plexops.drivers.server.firewall.base import HostFirewallDriver
-from plexops.drivers.server.firewall.ufw import Ufw
 from plexops.drivers.server.lease import LEASE_READS, lease_server
+from plexops.drivers.server.ufw import UFW_CHAINS, UFW_READS, FirewallState, ufw_writes, understand_ufw
 from plexops.drivers.windows import timer
 from plexops.languages import LANGUAGES
 from plexops.model.change import Action, Change, inverse
@@ -24,10 +23,11 @@ from plexops.model.entries import Listener
 from plexops.model.exchange import Command, Read, Reply, Script, Window, Write, shown
 from plexops.model.fields import FieldType, Typed
 from plexops.model.packets import Box
-from plexops.model.site import Container
+from plexops.model.site import Container, HostFirewall
 from plexops.model.snapshot import FOREIGN, Entry, Fact, FactValue, Kind, KindState, Role, Snapshot
 from plexops.model.values import is_key, parse_mac
-from plexops.parsers import PARSERS, ParseError
+from plexops.parsers.base import ParseError
+from plexops.parsers.plain import parse_ss
 from plexops.structs import replace
 
 #: How long the server's own undo waits, in seconds.
@@ -75,15 +75,26 @@ FILTER_READS: tuple[Read, ...] = (
 _PARSERS = dict.fromkeys(("nft", "addresses", "routes", "routes6"), "json")
 
 
+_NO_CHAINS: Mapping[str, tuple[str, ...]] = dict.fromkeys(UFW_CHAINS, ())
+#: What `firewall: none` says: the inventory's word, not something that was seen.
+_NO_FIREWALL = FirewallState(
+    KindState.ABSENT,
+    {
+        "firewall.kind": Fact("firewall.kind", "none", "inventory"),
+        "firewall.active": Fact("firewall.active", False, "inventory"),
+    },
+    reason="the inventory says `firewall: none`",
+)
+
+
 class ServerDriver(Struct, frozen=True):
-    """A Linux server. `firewall` None: it is asked which one it has.
+    """A Linux server. `firewall` and `container` are the inventory's words.
 
     `thorough`: what only a diagnosis needs is asked as well, in the same round; with `offline` it sends nothing to the
-    internet. `container` is the inventory's word.
+    internet.
     """
 
-    firewall: HostFirewallDriver | None = None
-    candidates: tuple[HostFirewallDriver, ...] = field(default_factory=lambda: (Ufw(),))
+    firewall: HostFirewall = HostFirewall.AUTO
     thorough: bool = False
     offline: bool = False
     container: Container = Container.AUTO
@@ -95,13 +106,7 @@ class ServerDriver(Struct, frozen=True):
 
     def observe(self) -> Observation:
         """Ask everything in one round; in a diagnosis, a log that does not tell enough is looked for further."""
-        asked = self.candidates if self.firewall is None else (self.firewall,)
-        replies = yield (
-            *_READS,
-            *(read for firewall in asked for read in firewall.reads()),
-            *FILTER_READS,
-            *self._more(),
-        )
+        replies = yield (*_READS, *self._firewall_reads, *FILTER_READS, *self._more())
         by_id = {reply.id: reply for reply in replies}
         facts, reasons = _facts(by_id)
         entries = list(_listeners(by_id["listeners"]))
@@ -110,41 +115,40 @@ class ServerDriver(Struct, frozen=True):
             from plexops.drivers.plex.log import follow_log
             from plexops.drivers.server.extra import understand_extra
 
-            extra = understand_extra(by_id, self.container)
-            facts |= {name: Fact(name, value, exhibit) for name, (value, exhibit) in extra.facts.items()}
-            reasons |= extra.reasons
+            extra, why_not = understand_extra(by_id, self.container)
+            facts |= extra
+            reasons |= why_not
             log = yield from follow_log(by_id, self.container)
             entries += log.entries
             kinds[Kind.LOG_EVENT] = log.state
             if log.reason:
                 reasons[Kind.LOG_EVENT] = log.reason
-        states = [(firewall, firewall.understand(by_id)) for firewall in asked]
-        present = [
-            pair for pair in states if pair[1].state is not KindState.ABSENT or self.firewall is not None
-        ]
-        if present:
-            state = present[0][1]
-            facts |= {name: Fact(name, value, exhibit) for name, (value, exhibit) in state.facts.items()}
-            entries += state.entries
-            kinds |= dict.fromkeys((Kind.FIREWALL_RULE, Kind.HOST_RULE), state.state)
-            if state.reason:
-                reasons |= {Kind.FIREWALL_RULE: state.reason, "firewall.active": state.reason}
-        else:
+        state = _NO_FIREWALL if self.firewall is HostFirewall.NONE else understand_ufw(by_id)
+        if state.state is KindState.ABSENT and self.firewall is HostFirewall.AUTO:
             kinds[Kind.FIREWALL_RULE] = KindState.UNKNOWN
             why = "the server has no firewall that plexops knows: if it has none at all, say `firewall: none`"
+        else:
+            facts |= state.facts
+            entries += state.entries
+            kinds |= dict.fromkeys((Kind.FIREWALL_RULE, Kind.HOST_RULE), state.state)
+            why = state.reason
+        if why:
             reasons |= {Kind.FIREWALL_RULE: why, "firewall.active": why}
         box = _box(by_id, facts)
-        chains = tuple(name for firewall in asked for name in firewall.chains)
-        if _ufw_is_loaded(box) is not None:
-            facts["firewall.loaded"] = Fact("firewall.loaded", _ufw_is_loaded(box) is True, "server.iptables")
+        if (loaded := _ufw_is_loaded(box)) is not None:
+            facts["firewall.loaded"] = Fact("firewall.loaded", loaded, "server.iptables")
         return Snapshot(
             Role.SERVER,
             MappingProxyType(facts),
             tuple(entries),
             MappingProxyType(kinds),
             MappingProxyType(reasons),
-            replace(box, inserts=MappingProxyType(_places(chains))),
+            replace(box, inserts=UFW_CHAINS if self._firewall_reads else _NO_CHAINS),
         )
+
+    @property
+    def _firewall_reads(self) -> tuple[Read, ...]:
+        return () if self.firewall is HostFirewall.NONE else UFW_READS
 
     def _more(self) -> tuple[Read, ...]:
         if not self.thorough:
@@ -155,8 +159,7 @@ class ServerDriver(Struct, frozen=True):
 
     def look_by_hand(self, kind: Kind) -> str:
         """Give the commands that show the firewall's rules, or the host's addresses."""
-        asked = self.candidates if self.firewall is None else (self.firewall,)
-        rules = (read for firewall in asked for read in firewall.reads() if "rules" in read.id)
+        rules = (read for read in self._firewall_reads if "rules" in read.id)
         return "ip addr show" if kind is Kind.LEASE else " ; ".join(shown(read.ask) for read in rules)
 
     def script(self, change: Change, now: Snapshot) -> Script:
@@ -165,30 +168,16 @@ class ServerDriver(Struct, frozen=True):
             return Script(writes=(_renewal(now),))
         if not is_key(change.key):
             raise Unrenderable(f"{change.key!r} is no key: it becomes part of our tag on the server")
-        firewall = self._active(now)
-        writes = firewall.writes(change, now)
+        if self.firewall is HostFirewall.NONE:
+            raise Unrenderable("the inventory says that the server has no firewall")
+        if self.firewall is HostFirewall.AUTO and now.text("firewall.kind") != HostFirewall.UFW:
+            raise Unrenderable("the server's firewall is not known")
         back = inverse(change)
-        undo = () if back is None else firewall.writes(back, now)
+        writes, undo = ufw_writes(change, now), () if back is None else ufw_writes(back, now)
         texts = [write.ask.text for write in undo if isinstance(write.ask, Command)]
-        return Script(writes=writes, window=_window(change, texts), undo=tuple(texts))
-
-    def _active(self, now: Snapshot) -> HostFirewallDriver:
-        if self.firewall is not None:
-            return self.firewall
-        kind = now.text("firewall.kind")
-        for firewall in self.candidates:
-            if firewall.name == kind:
-                return firewall
-        raise Unrenderable("the server's firewall is not known")
-
-
-def firewall_named(name: str) -> HostFirewallDriver | None:
-    """Give the driver for the inventory's `firewall:`; None for `auto`."""
-    if name == "auto":
-        return None
-    from plexops.drivers.server.firewall.none import NoFirewall
-
-    return next((firewall for firewall in (Ufw(), NoFirewall()) if firewall.name == name), None)
+        directory = f"/run/plexops_{change.kind}_{change.key}"
+        window = timer(directory, WINDOW_SECONDS, texts) if texts else Window()
+        return Script(writes=writes, window=window, undo=tuple(texts))
 
 
 def _json(reply: Reply) -> Any:
@@ -300,15 +289,6 @@ def _box(replies: Mapping[str, Reply], facts: Mapping[str, Fact]) -> Box:
     return build_box("netfilter", BoxInput(told, "server", "" if side is None else str(side.value)))
 
 
-def _places(chains: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-    """Part the chains in which rules of a host firewall stand by the family of their packets."""
-    six = tuple(name for name in chains if name.startswith("ip6 "))
-    return {
-        "firewall_rule": tuple(name for name in chains if name not in six),
-        "firewall_rule over IPv6": six,
-    }
-
-
 def _ufw_is_loaded(box: Box) -> bool | None:
     """Tell whether the kernel holds ufw's rules; None where that was not read."""
     if any(chain.unread for chain in box.chains.values()):
@@ -320,14 +300,12 @@ def _listeners(reply: Reply) -> tuple[Entry, ...]:
     if not reply.whole or reply.status != 0:
         return ()
     try:
-        rows = PARSERS["ss"](reply.body)
+        rows = parse_ss(reply.body)
     except ParseError:
-        return ()
-    if not isinstance(rows, list):
         return ()
     found = []
     for position, row in enumerate(rows):
-        if isinstance(row, Mapping) and str(row.get("port", "")).isdigit():
+        if str(row["port"]).isdigit():
             values = Listener(str(row["address"]), int(str(row["port"])))
             raw = {name: str(value) for name, value in row.items()}
             found.append(
@@ -347,8 +325,3 @@ def _renewal(now: Snapshot) -> Write:
     script = LANGUAGES["posix"].quote(Typed(FieldType.TEXT, _RENEWALS[client].format(interface=quoted)))
     text = f"( setsid sh -c {script} >/dev/null 2>&1 </dev/null & )"
     return Write(Command(text))
-
-
-def _window(change: Change, undo: list[str]) -> Window:
-    """Give the server's own undo: a timer of its shell."""
-    return timer(f"/run/plexops_{change.kind}_{change.key}", WINDOW_SECONDS, undo) if undo else Window()

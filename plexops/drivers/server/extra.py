@@ -7,19 +7,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from ipaddress import AddressValueError, IPv4Address
 from typing import Any
 
-from msgspec import Struct
-
 from plexops.drivers.answers import failed
 from plexops.drivers.containers import container_facts, container_reads
 from plexops.drivers.plex.log import LOG_READ
+from plexops.model.errors import WhyNot
 from plexops.model.exchange import Command, Read, Reply
 from plexops.model.site import Container
-from plexops.model.snapshot import FactValue
+from plexops.model.snapshot import Fact, FactValue
 from plexops.pattern import Pattern
 
 #: An address of the internet that is never asked anything: routes to it are looked up, and hops before it answer.
@@ -51,13 +50,6 @@ _NAMESERVER = Pattern(r"^[ \t]*nameserver[ \t]+(\S+)", re.MULTILINE)
 _LOST = Pattern(r"^[0-9]+ packets transmitted, 0 (?:packets )?received,", re.MULTILINE)
 
 
-class Extra(Struct, frozen=True):
-    """What the thorough reads came to."""
-
-    facts: Mapping[str, tuple[FactValue, str]]
-    reasons: Mapping[str, str]
-
-
 def thorough_reads(container: Container, *, hops: bool) -> tuple[Read, ...]:
     """Give the reads of a diagnosis. `container` is what the inventory says that Plex runs in.
 
@@ -73,58 +65,56 @@ def thorough_reads(container: Container, *, hops: bool) -> tuple[Read, ...]:
     )
 
 
-def understand_extra(replies: Mapping[str, Reply], container: Container) -> Extra:
+def understand_extra(
+    replies: Mapping[str, Reply], container: Container
+) -> tuple[dict[str, Fact], dict[str, str]]:
     """Make facts of the answers, but the log's. What failed or was cut off is left out, with its reason."""
-    facts: dict[str, tuple[FactValue, str]] = {}
+    found: dict[str, tuple[FactValue | WhyNot, str]] = {
+        "host.time": (_read(replies["time"], _time), "time"),
+        "host.egress": (_read(replies["egress"], _egress), "egress"),
+        "host.hops": (_hops(replies), f"hop.{_HOPS[0]}"),
+        "host.resolvers": (_read(replies["resolver"], _resolvers), "resolver"),
+        "host.plex_tv": (_plex_tv(replies.get(_PLEX_TV.id)), "plex_tv"),
+    }
+    facts: dict[str, Fact] = {}
     reasons: dict[str, str] = {}
-    for name, found, exhibit in (
-        ("host.time", _time(replies["time"]), "server.time"),
-        ("host.egress", _egress(replies["egress"]), "server.egress"),
-        ("host.hops", _hops(replies), f"server.hop.{_HOPS[0]}"),
-        ("host.resolvers", _resolvers(replies["resolver"]), "server.resolver"),
-        ("host.plex_tv", _plex_tv(replies.get(_PLEX_TV.id)), "server.plex_tv"),
-    ):
-        if isinstance(found, Unknown):
-            reasons[name] = found.reason
+    for name, (value, exhibit) in found.items():
+        if isinstance(value, WhyNot):
+            reasons[name] = value.text
         else:
-            facts[name] = (found, exhibit)
-    container_found, container_reasons = container_facts(replies, container)
-    return Extra({**facts, **container_found}, reasons | container_reasons)
+            facts[name] = Fact(name, value, f"server.{exhibit}")
+    inside, why = container_facts(replies, container)
+    return facts | inside, reasons | why
 
 
-class Unknown(Struct, frozen=True):
-    """That it is not known, and why."""
+def _read(reply: Reply, read: Callable[[str], FactValue | WhyNot]) -> FactValue | WhyNot:
+    """Read a whole answer of a command that went well; say of another why it is of no use."""
+    return read(reply.body) if reply.whole and reply.status == 0 else WhyNot(failed(reply))
 
-    reason: str
 
-
-def _time(reply: Reply) -> str | Unknown:
-    if not reply.whole or reply.status != 0:
-        return Unknown(failed(reply))
-    text = reply.body.strip()
+def _time(body: str) -> str | WhyNot:
+    text = body.strip()
     try:
         known = datetime.fromisoformat(text).tzinfo is None and re.fullmatch(r"[0-9T:-]{19}", text)
     except ValueError:
         known = None
-    return text if known else Unknown("the server's clock is not understood")
+    return text if known else WhyNot("the server's clock is not understood")
 
 
-def _egress(reply: Reply) -> str | Unknown:
-    if not reply.whole or reply.status != 0:
-        return Unknown(failed(reply))
+def _egress(body: str) -> str | WhyNot:
     try:
-        routes: Any = json.loads(reply.body)
+        routes: Any = json.loads(body)
         device = routes[0].get("dev")
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         device = None
-    return str(device) if device else Unknown("the answer to egress names no interface")
+    return str(device) if device else WhyNot("the answer to egress names no interface")
 
 
-def _hops(replies: Mapping[str, Reply]) -> tuple[str, ...] | Unknown:
+def _hops(replies: Mapping[str, Reply]) -> tuple[str, ...] | WhyNot:
     """Give both hops, or that they are unknown: a ping that did not run has not met a silent hop."""
     found: list[str] = []
     if any(read.id not in replies for read in _HOP_READS):
-        return Unknown(_NOT_SENT)
+        return WhyNot(_NOT_SENT)
     for read in _HOP_READS:
         reply = replies[read.id]
         answered = _HOP.search(reply.body) if reply.whole else None
@@ -133,26 +123,26 @@ def _hops(replies: Mapping[str, Reply]) -> tuple[str, ...] | Unknown:
         elif reply.whole and reply.status == 1 and not reply.stderr.strip() and _LOST.search(reply.body):
             found.append("-")
         else:
-            return Unknown(failed(reply))
+            return WhyNot(failed(reply))
     return tuple(found)
 
 
-def _resolvers(reply: Reply) -> tuple[str, ...] | Unknown:
-    if not reply.whole or reply.status != 0:
-        return Unknown(failed(reply))
-    return tuple(dict.fromkeys(_NAMESERVER.findall(reply.body)))
+def _resolvers(body: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(_NAMESERVER.findall(body)))
 
 
-def _plex_tv(reply: Reply | None) -> tuple[str, ...] | Unknown:
+def _plex_tv(reply: Reply | None) -> FactValue | WhyNot:
     """Give the addresses that plex.tv has for the server; none where the name is not found."""
     if reply is None:
-        return Unknown(_NOT_SENT)
+        return WhyNot(_NOT_SENT)
     if reply.whole and reply.status == _NO_NAME and not (reply.body + reply.stderr).strip():
         return ()
-    if not reply.whole or reply.status != 0:
-        return Unknown(failed(reply))
+    return _read(reply, _addresses)
+
+
+def _addresses(body: str) -> tuple[str, ...] | WhyNot:
     try:
-        found = [str(IPv4Address(line.split()[0])) for line in reply.body.splitlines() if line.strip()]
+        found = [str(IPv4Address(line.split()[0])) for line in body.splitlines() if line.strip()]
     except AddressValueError:
-        return Unknown("the answer to plex_tv is not understood")
-    return tuple(dict.fromkeys(found)) or Unknown("the answer to plex_tv is empty")
+        return WhyNot("the answer to plex_tv is not understood")
+    return tuple(dict.fromkeys(found)) or WhyNot("the answer to plex_tv is empty")

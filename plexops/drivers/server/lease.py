@@ -7,7 +7,7 @@ counts), nmcli(1).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from ipaddress import AddressValueError, IPv4Address
 
 from plexops.model.exchange import Command, Read, Reply
@@ -25,8 +25,11 @@ LEASE_READS = (
     ),
     Read("nmcli", Command("nmcli -t -f GENERAL.DEVICE,DHCP4 device show"), absent=frozenset({127, 8, 10})),
 )
-_DHCLIENT = Pattern(r"/var/lib/[^:]+: *(interface|option dhcp-server-identifier) \"?([^\";]+)\"?;")
-_NMCLI = Pattern(r"(GENERAL\.DEVICE):(\S+)|DHCP4\.OPTION\[\d+\]:(dhcp_server_identifier) = (\S+)")
+#: An interface, or the server of the lease on the one that was named before.
+_DHCLIENT = Pattern(
+    r"/var/lib/[^:]+: *(?:interface \"?([^\";]+)|option dhcp-server-identifier \"?([^\";]+))\"?;"
+)
+_NMCLI = Pattern(r"GENERAL\.DEVICE:(\S+)|DHCP4\.OPTION\[\d+\]:dhcp_server_identifier = (\S+)")
 
 
 def lease_server(replies: Mapping[str, Reply], client: str, interface: str, number: str) -> str | None:
@@ -34,33 +37,30 @@ def lease_server(replies: Mapping[str, Reply], client: str, interface: str, numb
 
     `number` is the interface's in the kernel. An old file of another client that does not run counts for nothing.
     """
-    found: str | None = None
-    here = False
     if not {"leases", "nmcli"} <= replies.keys():
         return None
+    leases, nmcli = (replies[name].body if replies[name].whole else "" for name in ("leases", "nmcli"))
+    found: str | None = None
     match client:
         case "systemd-networkd":
-            said = re.search(
-                rf"^{_NETWORKD}{re.escape(number)}:SERVER_ADDRESS=(\S+)$",
-                _text(replies["leases"]),
-                re.MULTILINE,
-            )
+            file = f"{_NETWORKD}{re.escape(number)}"
+            said = re.search(rf"^{file}:SERVER_ADDRESS=(\S+)$", leases, re.MULTILINE)
             found = said[1] if said else None
         case "dhclient":
-            for word, value in _DHCLIENT.findall(_text(replies["leases"])):
-                here, found = (
-                    (value == interface, found) if word == "interface" else (here, value if here else found)
-                )
+            found = _last_of(interface, _DHCLIENT.findall(leases))
         case "NetworkManager":
-            for device, name, option, value in _NMCLI.findall(_text(replies["nmcli"])):
-                here, found = (
-                    (name == interface, found) if device else (here, value if here and option else found)
-                )
+            found = _last_of(interface, _NMCLI.findall(nmcli))
     try:
         return None if found is None else str(IPv4Address(found))
     except AddressValueError:
         return None
 
 
-def _text(reply: Reply) -> str:
-    return reply.body if reply.whole else ""
+def _last_of(interface: str, told: Iterable[tuple[str, str]]) -> str | None:
+    found, here = None, False
+    for name, server in told:
+        if name:
+            here = name == interface
+        elif here:
+            found = server
+    return found

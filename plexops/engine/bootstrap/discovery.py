@@ -9,8 +9,8 @@ from pathlib import Path
 from msgspec import Struct
 
 from plexops.drivers.around.gateway import ask_pmp
-from plexops.drivers.around.here import found_address
 from plexops.drivers.around.igd import Box, IgdAnswer, IgdDriver, found_boxes, search
+from plexops.drivers.around.outside import found_address
 from plexops.model.igd import SSDP_GROUP
 from plexops.model.quick import OwnNetwork, SeenGateway, SeenPlex
 from plexops.model.values import PLEX_PORT, Endpoint, parse_mac

@@ -9,8 +9,7 @@ from types import MappingProxyType
 
 from msgspec import Struct, field
 
-from plexops.drivers.around.here import USUAL_STUN, OwnViewDriver
-from plexops.drivers.around.outside import USUAL_ECHOES
+from plexops.drivers.around.outside import USUAL_ECHOES, USUAL_STUN, OwnViewDriver
 from plexops.engine.bootstrap.discovery import Reach, Surroundings, look_around, runs_here
 from plexops.model.entries import Echo, Probe, ProbeAnswer, UpnpMapping
 from plexops.model.quick import QuickReport, QuickVerdict, SeenGateway

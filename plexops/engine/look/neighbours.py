@@ -7,8 +7,7 @@ from ipaddress import IPv4Address, IPv4Network
 
 from msgspec import Struct
 
-from plexops.drivers.around.gateway import GatewayDriver
-from plexops.drivers.around.upstream import UpstreamDriver
+from plexops.drivers.around.gateway import GatewayDriver, UpstreamDriver
 from plexops.drivers.base import Observation
 from plexops.engine.look.access import Access, Links
 from plexops.engine.look.asking import Answered, ask_all

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv4Network
 
-from plexops.drivers.around.here import USUAL_STUN, OwnViewDriver
-from plexops.drivers.around.outside import USUAL_ECHOES
+from plexops.drivers.around.outside import USUAL_ECHOES, USUAL_STUN, OwnViewDriver
 from plexops.model.site import Site
 from plexops.transport.here import SOMEWHERE, address_towards
 

@@ -16,7 +16,7 @@ from plexops.config.secrets import Secrets
 from plexops.drivers.plex.driver import PlexDriver
 from plexops.drivers.router.compile import CompiledProfile, compile_profile
 from plexops.drivers.router.profiled import ProfiledDriver
-from plexops.drivers.server.driver import ServerDriver, firewall_named
+from plexops.drivers.server.driver import ServerDriver
 from plexops.engine.look.access import Access, Links
 from plexops.engine.look.observe import Observer
 from plexops.engine.look.site_state import Drivers
@@ -223,7 +223,7 @@ def _require_shell(access: Access, *, live: bool) -> None:
 def _server_driver(server: ServerDevice | None) -> ServerDriver | None:
     if server is None or not server.asked:
         return None
-    return ServerDriver(firewall=firewall_named(server.firewall), container=server.container)
+    return ServerDriver(firewall=server.firewall, container=server.container)
 
 
 def _view(tasks: SiteTasks, drivers: Drivers, access: Access) -> SiteView:

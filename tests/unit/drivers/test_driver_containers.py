@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from plexops.drivers.server.driver import ServerDriver
-from plexops.drivers.server.firewall.none import NoFirewall
 from plexops.model.exchange import Reply
-from plexops.model.site import Container
+from plexops.model.site import Container, HostFirewall
 from plexops.model.snapshot import Snapshot
 from tests.unit.drivers.driver_bench import Said, observe
 
@@ -16,7 +15,7 @@ PORTS = "0.0.0.0:32400->32400/tcp, [::]:32400->32400/tcp, 1900/udp, 32410/udp"
 
 
 def look(ps: Said | None, *, container: Container = Container.AUTO, **others: Said) -> Snapshot:
-    driver = ServerDriver(firewall=NoFirewall(), thorough=True, container=container)
+    driver = ServerDriver(firewall=HostFirewall.NONE, thorough=True, container=container)
     said: dict[str, Said] = {
         "docker.networks": NETWORKS,
         **{k.replace("_", "."): v for k, v in others.items()},

@@ -11,9 +11,8 @@ from types import MappingProxyType
 import pytest
 from msgspec import Struct, field
 
-from plexops.drivers.around.gateway import GatewayDriver
+from plexops.drivers.around.gateway import GatewayDriver, UpstreamDriver
 from plexops.drivers.around.igd import TABLE_ROUNDS, Box, found_boxes
-from plexops.drivers.around.upstream import UpstreamDriver
 from plexops.drivers.base import Observation
 from plexops.model.entries import Echo, UpnpMapping
 from plexops.model.exchange import Look, LookKind, Read, Reply

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from plexops.drivers.plex.answers import SESSIONS_READ
 from plexops.drivers.plex.driver import PlexDriver
-from plexops.drivers.plex.sessions import SESSIONS_READ
 from plexops.model.exchange import Reply
 from plexops.model.snapshot import Kind, KindState, Snapshot
 from plexops.transport.redact import hidden

@@ -13,11 +13,10 @@ import pytest
 from plexops.drivers.plex.driver import PlexDriver
 from plexops.drivers.plex.log import LOG_BYTES, LOGS_READ, OLDER_LINES, log_excerpt
 from plexops.drivers.server.driver import ServerDriver
-from plexops.drivers.server.firewall.none import NoFirewall
 from plexops.languages import LANGUAGES
 from plexops.model.entries import LogEvent, LogWord
 from plexops.model.exchange import Call, Command, Read, Reply
-from plexops.model.site import Container
+from plexops.model.site import Container, HostFirewall
 from plexops.model.snapshot import Kind, KindState, Snapshot
 from plexops.transport.link import only_reads
 from tests.unit.drivers.driver_bench import Said, observe
@@ -53,7 +52,7 @@ class Host:
 
     def look(self, container: Container = Container.AUTO) -> Snapshot:
         """Observe, as often as the driver asks."""
-        observation = ServerDriver(NoFirewall(), thorough=True, container=container).observe()
+        observation = ServerDriver(HostFirewall.NONE, thorough=True, container=container).observe()
         reads = next(observation)
         try:
             while True:
@@ -91,7 +90,7 @@ class Host:
     @property
     def further(self) -> list[str]:
         """What was asked after the first round."""
-        first = {read.id for read in next(ServerDriver(NoFirewall(), thorough=True).observe())}
+        first = {read.id for read in next(ServerDriver(HostFirewall.NONE, thorough=True).observe())}
         return [name for name in self.asked if name not in first]
 
 
@@ -176,7 +175,7 @@ def test_a_client_cannot_break_its_line() -> None:
     """A name of a device may hold what Python takes for a line's end: grep does not."""
     odd = SENT.format(minute=1, port=32500) + " \u2028\x0c\x85 my phone"
     snapshot = observe(
-        ServerDriver(NoFirewall(), thorough=True).observe(), {"log": f"{DEB}/{CURRENT}:{odd}\n"}
+        ServerDriver(HostFirewall.NONE, thorough=True).observe(), {"log": f"{DEB}/{CURRENT}:{odd}\n"}
     )
     assert told(snapshot) == [(LogWord.ANNOUNCED, 32500, "log")]
 

@@ -10,12 +10,12 @@ import pytest
 
 from plexops.drivers.plex.log import LOG_FILES, LOG_READ, log_excerpt
 from plexops.drivers.server.driver import ServerDriver
-from plexops.drivers.server.firewall.none import NoFirewall
 from plexops.languages import LANGUAGES
 from plexops.languages.posix import Posix
 from plexops.model.entries import LogEvent, LogWord
 from plexops.model.exchange import Command, Read, Reply
 from plexops.model.secret import Secret
+from plexops.model.site import HostFirewall
 from plexops.model.snapshot import Kind, KindState, Snapshot
 from plexops.transport.shell import _MAX_COMMAND_BYTES, _parts
 from plexops.transport.ssh_settings import Become, SshSettings
@@ -60,7 +60,7 @@ SENT = (
 
 
 def look(said: dict[str, Said], *, thorough: bool = True) -> Snapshot:
-    return observe(ServerDriver(firewall=NoFirewall(), thorough=thorough).observe(), said)
+    return observe(ServerDriver(firewall=HostFirewall.NONE, thorough=thorough).observe(), said)
 
 
 def test_an_audit_asks_nothing_of_it() -> None:
@@ -179,7 +179,7 @@ def test_where_plex_tv_is_for_the_server(said: Said, addresses: tuple[str, ...] 
 
 
 def test_offline_no_name_is_looked_up() -> None:
-    driver = ServerDriver(firewall=NoFirewall(), thorough=True, offline=True)
+    driver = ServerDriver(firewall=HostFirewall.NONE, thorough=True, offline=True)
     assert "plex_tv" not in {read.id for read in next(driver.observe())}
     assert observe(driver.observe(), {}).reasons["host.plex_tv"] == "no packet was to be sent to the internet"
 
@@ -292,7 +292,7 @@ def test_the_exhibit_of_the_log_names_the_file_and_not_the_owner() -> None:
 
 def test_the_framed_round_gives_every_read_its_own_answer() -> None:
     """On this very host, by its own shell: what is missing here fails alone."""
-    reads = next(ServerDriver(thorough=True, firewall=NoFirewall()).observe())
+    reads = next(ServerDriver(thorough=True, firewall=HostFirewall.NONE).observe())
     quick = tuple(read for read in reads if not read.id.startswith(("hop.", "docker.", "podman.")))
     script = Posix().frame(quick, "nonce0nonce")
     done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False)

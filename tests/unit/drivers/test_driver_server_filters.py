@@ -8,10 +8,9 @@ from types import MappingProxyType
 import pytest
 
 from plexops.drivers.server.driver import FILTER_READS, ServerDriver
-from plexops.drivers.server.firewall.none import NoFirewall
-from plexops.drivers.server.firewall.ufw import Ufw
 from plexops.languages import LANGUAGES
 from plexops.model.exchange import Command, Reply
+from plexops.model.site import HostFirewall
 from plexops.model.snapshot import Role, Snapshot
 from plexops.packets.reach import AnswerKind
 from plexops.runbook.view import SiteView
@@ -74,9 +73,9 @@ DENIED: Said = (
 ABSENT: Said = (127, "", "sh: 1: nft: not found")
 
 
-def look(nft: Said, iptables: Said, firewall: Ufw | NoFirewall | None = None, **more: Said) -> Snapshot:
+def look(nft: Said, iptables: Said, firewall: HostFirewall = HostFirewall.NONE, **more: Said) -> Snapshot:
     said: dict[str, Said] = {"addresses": ADDRESSES, "routes": ROUTES, "routes6": "[]", "arp": ""}
-    driver = ServerDriver(firewall=firewall or NoFirewall())
+    driver = ServerDriver(firewall=firewall)
     return observe(driver.observe(), {**said, "nft": nft, "iptables": iptables, **more})
 
 
@@ -209,11 +208,14 @@ def test_whether_ufws_rules_are_loaded_is_said_where_all_was_read() -> None:
         "ufw.rules": "*filter\n### RULES ###\n\n### END RULES ###\n",
     }
     assert (
-        look(ABSENT, "*filter\n:INPUT ACCEPT [0:0]\nCOMMIT\n", Ufw(), **conf).flag("firewall.loaded") is False
+        look(ABSENT, "*filter\n:INPUT ACCEPT [0:0]\nCOMMIT\n", HostFirewall.UFW, **conf).flag(
+            "firewall.loaded"
+        )
+        is False
     )
-    assert look(ABSENT, BEFORE_UFW, Ufw(), **conf).flag("firewall.loaded") is False
+    assert look(ABSENT, BEFORE_UFW, HostFirewall.UFW, **conf).flag("firewall.loaded") is False
     loaded = BEFORE_UFW.replace("ufw-user-input - ", "ufw-before-input - ").replace("ufw-user", "ufw-before")
-    assert look(ABSENT, loaded, Ufw(), **conf).flag("firewall.loaded") is True
+    assert look(ABSENT, loaded, HostFirewall.UFW, **conf).flag("firewall.loaded") is True
 
 
 def test_where_the_servers_addresses_were_not_read_nothing_is_said_of_its_filters() -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from plexops.drivers.server.driver import ServerDriver
-from plexops.drivers.server.firewall.ufw import Ufw
 from plexops.model.entries import HostRule
 from plexops.model.exchange import Reply
 from plexops.model.resources.firewall_rule import FirewallRule
+from plexops.model.site import HostFirewall
 from plexops.model.snapshot import Kind, KindState, Snapshot
 from tests.captures.capture_files import DATA
 from tests.unit.drivers.driver_bench import Said, observe
@@ -22,7 +22,7 @@ def look(
 ) -> Snapshot:
     said: dict[str, Said] = {"ufw.conf": "ENABLED=yes\n", "ufw.default": default}
     said |= {"ufw.rules": rules, "ufw.rules6": rules6}
-    return observe(ServerDriver(firewall=Ufw()).observe(), said)
+    return observe(ServerDriver(firewall=HostFirewall.UFW).observe(), said)
 
 
 def lines(snapshot: Snapshot) -> list[tuple[str, int | None]]:
@@ -88,5 +88,5 @@ def test_a_file_that_was_not_read_is_unknown(said: Said) -> None:
 
 
 def test_a_person_is_shown_where_the_rules_of_both_families_are() -> None:
-    shown = ServerDriver(firewall=Ufw()).look_by_hand(Kind.FIREWALL_RULE)
+    shown = ServerDriver(firewall=HostFirewall.UFW).look_by_hand(Kind.FIREWALL_RULE)
     assert shown == "cat /etc/ufw/user.rules ; cat /etc/ufw/user6.rules"

@@ -11,15 +11,14 @@ from typing import Any
 
 import pytest
 
-from plexops.drivers.around.here import OwnViewDriver
-from plexops.drivers.around.outside import EchoDriver, ProbeDriver
+from plexops.drivers.around.outside import EchoDriver, OwnViewDriver, ProbeDriver
 from plexops.drivers.plex.account import AccountDriver
 from plexops.drivers.plex.driver import PlexDriver
 from plexops.drivers.server.driver import ServerDriver
-from plexops.drivers.server.firewall.none import NoFirewall
 from plexops.model.entries import Probe, ProbeAnswer
 from plexops.model.exchange import Reply
 from plexops.model.resources.plex_remote_access import RemoteAccess
+from plexops.model.site import HostFirewall
 from plexops.model.snapshot import Entry, Kind, KindState, Snapshot
 from plexops.model.values import Endpoint
 from plexops.structs import replace
@@ -222,7 +221,7 @@ ROUTES = [{"dst": "default", "gateway": "192.168.1.1", "dev": "eth0", "flags": [
 
 
 def test_odd_json_of_a_server_ends_nothing() -> None:
-    driver = ServerDriver(NoFirewall())
+    driver = ServerDriver(HostFirewall.NONE)
     for name, good in (("addresses", ADDRESSES), ("routes", ROUTES)):
         base: dict[str, Said] = {"addresses": json.dumps(ADDRESSES), "routes": json.dumps(ROUTES)}
         right = observe(driver.observe(), base).facts

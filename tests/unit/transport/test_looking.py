@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from plexops.drivers.around.here import OwnViewDriver, Saw
+from plexops.drivers.around.outside import OwnViewDriver, Saw
 from plexops.languages import LANGUAGES
 from plexops.model.exchange import Command, Look, LookKind, Read
 from plexops.transport.around.local_queries import HereLink

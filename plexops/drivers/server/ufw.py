@@ -17,91 +17,102 @@ from msgspec import Struct
 
 from plexops.drivers.answers import ROOT, failed
 from plexops.drivers.base import Unrenderable
-from plexops.drivers.server.firewall.base import FirewallState
 from plexops.languages import LANGUAGES
 from plexops.model.change import Action, Change
 from plexops.model.entries import HostRule
 from plexops.model.exchange import Command, Read, Reply, Write
 from plexops.model.fields import FieldType, Typed
 from plexops.model.resources.firewall_rule import FirewallRule
-from plexops.model.snapshot import FOREIGN, Entry, FactValue, Kind, KindState, Owner, Snapshot
+from plexops.model.snapshot import FOREIGN, Entry, Fact, FactValue, Kind, KindState, Owner, Snapshot
 from plexops.model.values import is_key
-from plexops.parsers import PARSERS, ParseError
+from plexops.parsers.base import ParseError, Row
+from plexops.parsers.plain import parse_keyvalue
+from plexops.parsers.ufw import parse_ufw_rules
 
 _TAG = "plexops:"
 #: The member of `Entry.raw` that says where the twin of IPv6 stands in its own file.
 _AT6 = "position of its twin"
 #: Where ufw puts a rule, first in each; one of ours in the first alone.
-CHAINS = ("ip filter ufw-user-input", "ip6 filter ufw6-user-input")
+UFW_CHAINS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "firewall_rule": ("ip filter ufw-user-input",),
+        "firewall_rule over IPv6": ("ip6 filter ufw6-user-input",),
+    }
+)
 
 
-class Ufw(Struct, frozen=True):
-    """The uncomplicated firewall of Debian and Ubuntu."""
+UFW_READS = tuple(
+    Read(name, Command(f"cat {path}"), absent=frozenset({1}))
+    for name, path in (
+        ("ufw.conf", "/etc/ufw/ufw.conf"),
+        ("ufw.default", "/etc/default/ufw"),
+        ("ufw.rules", "/etc/ufw/user.rules"),
+        ("ufw.rules6", "/etc/ufw/user6.rules"),
+    )
+)
 
-    name: str = "ufw"
-    chains: tuple[str, ...] = CHAINS
 
-    def reads(self) -> tuple[Read, ...]:
-        """Ask for the switch, the defaults and the rules."""
-        return (
-            Read("ufw.conf", Command("cat /etc/ufw/ufw.conf"), absent=frozenset({1})),
-            Read("ufw.default", Command("cat /etc/default/ufw"), absent=frozenset({1})),
-            Read("ufw.rules", Command("cat /etc/ufw/user.rules"), absent=frozenset({1})),
-            Read("ufw.rules6", Command("cat /etc/ufw/user6.rules"), absent=frozenset({1})),
+class FirewallState(Struct, frozen=True):
+    """What a firewall's reads came to: facts, entries, and whether the rules are known."""
+
+    state: KindState
+    facts: Mapping[str, Fact] = MappingProxyType({})
+    entries: tuple[Entry, ...] = ()
+    reason: str = ""
+
+
+def understand_ufw(replies: Mapping[str, Reply]) -> FirewallState:
+    """Give the lines of ufw's file in their order, and which of them are rules like ours."""
+    conf, default, rules, rules6 = (replies[read.id] for read in UFW_READS)
+    if conf.status == 1 and "No such file" in conf.stderr:
+        return FirewallState(KindState.ABSENT, reason="ufw is not installed")
+    for reply in (conf, default, rules, rules6):
+        if not reply.whole or reply.status != 0:
+            return FirewallState(KindState.UNKNOWN, reason=failed(reply, ROOT))
+    try:
+        switch, defaults = parse_keyvalue(conf.body), parse_keyvalue(default.body)
+        off = str(defaults.get("IPV6", "")).lower() == "no"
+        rows, twins = parse_ufw_rules(rules.body), [] if off else parse_ufw_rules(rules6.body)
+    except ParseError as reason:
+        return FirewallState(KindState.UNKNOWN, reason=f"ufw's files are not understood: {reason}")
+    if silent := _silent(switch, defaults, {"user.rules": rules, "user6.rules": rules6}):
+        return FirewallState(KindState.UNKNOWN, reason=silent)
+    enabled = str(switch["ENABLED"]).lower() == "yes"
+    facts: dict[str, FactValue] = {"firewall.kind": "ufw", "firewall.active": enabled}
+    return FirewallState(
+        KindState.PRESENT,
+        {name: Fact(name, value, "server.ufw.conf") for name, value in facts.items()},
+        _entries(rows, twins),
+    )
+
+
+def ufw_writes(change: Change, now: Snapshot) -> tuple[Write, ...]:
+    """Allow or take back TCP to one port: before all other rules, or where our rule was before. Raises Unrenderable."""
+    source = change.want or (change.before.values if change.before is not None else None)
+    if not isinstance(source, FirewallRule):
+        raise Unrenderable("no port is known for the rule")
+    if change.action is Action.DELETE:
+        return (_delete(source),)
+    narrowed = _alters_ipv6_alone(change, source)
+    if narrowed:
+        return (narrowed,)
+    stranger = _same_target(now, source.port)
+    if stranger is not None:
+        raise Unrenderable(
+            f"a rule of yours, “{stranger.label}”, has exactly this target, and ufw would overwrite it: "
+            f"remove it by hand (sudo ufw status numbered; sudo ufw delete NUMBER)"
         )
-
-    def understand(self, replies: Mapping[str, Reply]) -> FirewallState:
-        """Give the lines of ufw's file in their order, and which of them are rules like ours."""
-        conf, default, rules, rules6 = (replies[read.id] for read in self.reads())
-        if conf.status == 1 and "No such file" in conf.stderr:
-            return FirewallState(KindState.ABSENT, reason="ufw is not installed")
-        for reply in (conf, default, rules, rules6):
-            if not reply.whole or reply.status != 0:
-                return FirewallState(KindState.UNKNOWN, reason=failed(reply, ROOT))
-        try:
-            enabled = str(_keys(conf).get("ENABLED", "")).lower() == "yes"
-            policy = str(_keys(default).get("DEFAULT_INPUT_POLICY", "")).upper()
-            off = str(_keys(default).get("IPV6", "")).lower() == "no"
-            rows, twins = _rows(rules), [] if off else _rows(rules6)
-        except ParseError as reason:
-            return FirewallState(KindState.UNKNOWN, reason=f"ufw's files are not understood: {reason}")
-        silent = _silent(conf, policy, {"user.rules": rules, "user6.rules": rules6})
-        if silent:
-            return FirewallState(KindState.UNKNOWN, reason=silent)
-        entries = _entries(rows, twins)
-        facts: dict[str, tuple[FactValue, str]] = {
-            "firewall.kind": ("ufw", "server.ufw.conf"),
-            "firewall.active": (enabled, "server.ufw.conf"),
-        }
-        return FirewallState(KindState.PRESENT, MappingProxyType(facts), entries)
-
-    def writes(self, change: Change, now: Snapshot) -> tuple[Write, ...]:
-        """Allow or take back TCP to one port: before all other rules, or where our rule was before."""
-        source = change.want or (change.before.values if change.before is not None else None)
-        if not isinstance(source, FirewallRule):
-            raise Unrenderable("no port is known for the rule")
-        if change.action is Action.DELETE:
-            return (_delete(source),)
-        narrowed = _alters_ipv6_alone(change, source)
-        if narrowed:
-            return (narrowed,)
-        stranger = _same_target(now, source.port)
-        if stranger is not None:
-            raise Unrenderable(
-                f"a rule of yours, “{stranger.label}”, has exactly this target, and ufw would overwrite it: "
-                f"remove it by hand (sudo ufw status numbered; sudo ufw delete NUMBER)"
-            )
-        rule = f"{_allow(source)}{_comment(change)}"
-        if change.action is Action.CREATE:
-            return (Write(Command(f"ufw {_place(change, now)}{rule}")),)
-        return (_delete(_first_of_all(change)), Write(Command(f"ufw prepend {rule}")))
+    rule = f"{_allow(source)}{_comment(change)}"
+    if change.action is Action.CREATE:
+        return (Write(Command(f"ufw {_place(change, now)}{rule}")),)
+    return (_delete(_first_of_all(change)), Write(Command(f"ufw prepend {rule}")))
 
 
-def _silent(conf: Reply, policy: str, rules: Mapping[str, Reply]) -> str:
+def _silent(switch: Row, defaults: Row, rules: Mapping[str, Reply]) -> str:
     """Give what the files leave open. What is not said is not taken for "off" or "no rules"."""
-    if "ENABLED" not in _keys(conf):
+    if "ENABLED" not in switch:
         return "/etc/ufw/ufw.conf does not say whether ufw is on"
-    if not policy:
+    if not defaults.get("DEFAULT_INPUT_POLICY"):
         return "/etc/default/ufw does not say what becomes of incoming packets"
     empty = [name for name, reply in rules.items() if not reply.body.strip()]
     return f"/etc/ufw/{empty[0]} is empty: ufw never leaves it so" if empty else ""
@@ -158,16 +169,6 @@ def _first_of_all(change: Change, *, ipv4: bool = True) -> FirewallRule:
 
 def _quote(kind: FieldType, value: str | int) -> str:
     return LANGUAGES["posix"].quote(Typed(kind, value))
-
-
-def _keys(reply: Reply) -> Mapping[str, Any]:
-    parsed = PARSERS["keyvalue"](reply.body)
-    return parsed if isinstance(parsed, Mapping) else {}
-
-
-def _rows(reply: Reply) -> Sequence[Any]:
-    rows = PARSERS["ufw_rules"](reply.body)
-    return rows if isinstance(rows, list) else []
 
 
 def _entries(rows: Sequence[Any], twins: Sequence[Any]) -> tuple[Entry, ...]:
