@@ -211,11 +211,9 @@ def _load_diagnosis() -> None:
 
 
 def _keep_snapshots(folder: RunFolder, home: Home, state: SiteState) -> None:
-    from plexops.engine.tell.reporting import snapshot_json
+    from plexops.engine.tell.reporting import snapshots_json
 
-    kept = {
-        f"private/{role}.json": snapshot_json(snapshot) for role, snapshot in state.view.snapshots.items()
-    }
+    digest = "" if home.profile is None else home.profile.digest
     if home.profile is not None:
-        kept["private/profile.yaml"] = home.profile.text
-    folder.write_all(kept)
+        folder.keep_profile(digest, home.profile.text)
+    folder.write("private/snapshots.json", snapshots_json(state.view.snapshots, digest))

@@ -179,7 +179,7 @@ def _unkept(site: SiteReport, error: PlexopsError) -> SiteReport:
 def _keep(folder: SiteFolder, report: RunReport, masked: MaskedReport) -> None:
     mine = folder.find(report.run_id)
     mine.write_result(report, masked)
-    journal, _ = mine.resume_journal()
+    journal, _ = mine.resume_journal(own=True)
     with journal:
         folder.finish(mine, journal, report.exit_status)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import secrets
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -95,26 +96,26 @@ class SiteFolder(Struct, frozen=True):
             raise ValueError(f"{run_id!r} is no run id")
         folder = self._runs / run_id
         try:
-            folder.mkdir(mode=0o700)
-            sync_folder(self._runs)
+            # The journal's first record of anything takes these to the disk, and what is written into them.
+            for part in (folder, folder / PRIVATE, folder / EXHIBITS):
+                part.mkdir(mode=0o700)
         except OSError as error:
             raise unwritable(folder, error) from error
-        for part in (folder, folder / PRIVATE, folder / EXHIBITS):
-            make_folder(part)
         return RunFolder(folder)
 
-    def runs(self) -> tuple[RunFolder, ...]:
-        """Give all runs, the oldest first."""
+    def runs(self, known: frozenset[str] = frozenset()) -> tuple[RunFolder, ...]:
+        """Give all runs but those of which the ids are known, the oldest first: after a year there are many."""
         try:
-            ids = sorted(item.name for item in self._runs.iterdir() if _RUN_ID.fullmatch(item.name))
+            ids = sorted(name for name in os.listdir(self._runs) if name not in known)  # noqa: PTH208 - names alone
         except OSError as error:
             raise unreadable(self._runs, error) from error
-        return tuple(RunFolder(self._runs / run_id) for run_id in ids)
+        return tuple(RunFolder(self._runs / run_id) for run_id in ids if _RUN_ID.fullmatch(run_id))
 
     def find(self, name: str) -> RunFolder:
         """Give the run with this id, beginning of an id, or `last`. Raises PlexopsError PLX-R103 or PLX-R104."""
-        runs = self.runs()
         wanted = name.lower()
+        whole = _RUN_ID.fullmatch(wanted) and (self._runs / wanted).is_dir()
+        runs = (RunFolder(self._runs / wanted),) if whole else self.runs()
         fitting = (
             runs[-1:] if wanted == "last" else [run for run in runs if wanted and run.id.startswith(wanted)]
         )
@@ -141,7 +142,7 @@ class SiteFolder(Struct, frozen=True):
         `verify` does.
         """
         known = self._taken_in()
-        return tuple(run for run in self.runs() if run.id not in known and not _finished(run))
+        return tuple(run for run in self.runs(known) if not _finished(run))
 
     def finish(self, run: RunFolder, journal: Journal, exit_status: int) -> None:
         """Close a run: its journal gets the hashes of its files, and the site's chain the journal's last hash.
@@ -256,9 +257,9 @@ class SiteFolder(Struct, frozen=True):
         """Find the runs whose end or pruning was begun and not completed."""
         half = []
         for run_id, known in noted(self._chain.read()).items():
-            run = RunFolder(self._runs / run_id)
             if (known.ended is not None and not known.pruned) or not _RUN_ID.fullmatch(run_id):
                 continue
+            run = RunFolder(self._runs / run_id)
             if run.path.is_dir() and (known.pruned or _broke_off(run, known)):
                 half.append((run, known))
         return half
@@ -359,7 +360,8 @@ def _end(run: RunFolder, journal: Journal, end: Mapping[str, Any], chain: Journa
 
 
 def _note_end(run: RunFolder, journal: Journal, chain: Journal) -> None:
-    chain.append(ENDED, {"run": run.id, "head": journal.head, "records": journal.records})
+    # The disk holds the ending and the journal's end: where this is lost, `complete` writes it again.
+    chain.append(ENDED, {"run": run.id, "head": journal.head, "records": journal.records}, wait=False)
 
 
 def _remove(folder: Path) -> None:

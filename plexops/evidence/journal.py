@@ -1,4 +1,5 @@
-"""The journal: append-only JSON lines, each fsynced and bound to the one before by its hash.
+"""The journal: append-only JSON lines, each bound to the one before by its hash, and on the disk before a device is sent
+anything.
 
 The chain shows later edits by anybody who can't recompute it. It is no proof against the administrator of this
 machine, who can.
@@ -9,13 +10,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from msgspec import Struct
+import msgspec
+from msgspec import Struct, field
 
 from plexops.evidence.files import open_file, read_file, sync_folder, unwritable, write_all
 from plexops.model.errors import PlexopsError, Problem
@@ -26,25 +28,15 @@ START = "start"
 FINISH = "finish"
 
 
-def utc_now() -> datetime:
-    """Give the time of day, with its zone."""
-    return datetime.now(UTC)
-
-
-def unchanged(text: str) -> str:
-    """Scrub nothing: for journals that hold no text of devices."""
-    return text
-
-
 class Record(Struct, frozen=True):
     """One line: its number, UTC time, kind and data; `head` is its own hash, which the next line repeats."""
 
-    number: int
-    time: str
+    number: int = field(name="n")
+    time: str = field(name="t")
     kind: str
     data: Mapping[str, Any]
-    previous: str
-    head: str
+    previous: str = field(name="prev")
+    head: str = field(name="h")
 
 
 class JournalText(Struct, frozen=True):
@@ -66,7 +58,7 @@ class JournalText(Struct, frozen=True):
 
 def _canonical(value: object) -> bytes:
     return json.dumps(
-        value, sort_keys=True, ensure_ascii=True, separators=(",", ":"), allow_nan=False
+        value, sort_keys=True, ensure_ascii=True, separators=(",", ":"), allow_nan=False, default=dict
     ).encode()
 
 
@@ -110,12 +102,12 @@ def read_journal(path: Path, subject: str) -> JournalText:
 
 def _read_record(path: Path, number: int, line: bytes, previous: str) -> Record:
     try:
-        body = json.loads(line)
-        record = Record(body["n"], body["t"], body["kind"], body["data"], body["prev"], body["h"])
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        record = msgspec.json.decode(line, type=Record)
+    except (ValueError, RecursionError) as error:
         raise _broken(path, number, "is not what plexops wrote there") from error
-    # Comparing the bytes as well: JSON has many spellings of one value, and only ours was ever written.
-    if line != _canonical(body) or _hash(body) != record.head:
+    # Of the very bytes, not of what they mean: JSON has many spellings of one value, and only ours was ever written.
+    hashed = line.replace(f'"h":"{record.head}",'.encode("utf-8", "replace"), b"", 1)
+    if hashlib.sha256(hashed).hexdigest() != record.head:
         raise _broken(path, number, "was edited: its hash does not fit its content")
     if record.previous != previous or record.number != number:
         raise _broken(
@@ -141,74 +133,52 @@ def _check_format(path: Path, first: Record) -> None:
 class Journal:
     """A journal that is being written. After a failed write it takes nothing more: the caller must not go on."""
 
-    def __init__(
-        self,
-        path: Path,
-        descriptor: int,
-        *,
-        records: int,
-        head: str,
-        scrub: Callable[[str], str],
-        now: Callable[[], datetime],
-    ) -> None:
+    def __init__(self, path: Path, descriptor: int, *, records: int, head: str, placed: bool) -> None:
         self._path = path
         self._descriptor = descriptor
         self._records = records
         self._head = head
-        self._scrub = scrub
-        self._now = now
+        #: Whether its own name and that of its folder are on the disk.
+        self._placed = placed
         self._failed = False
 
     @classmethod
-    def create(
-        cls,
-        path: Path,
-        subject: str,
-        version: str,
-        *,
-        scrub: Callable[[str], str] = unchanged,
-        now: Callable[[], datetime] = utc_now,
-    ) -> Journal:
-        """Begin a new journal. `subject` is the run id; `scrub` takes known secrets out of every text.
+    def create(cls, path: Path, subject: str, version: str) -> Journal:
+        """Begin a new journal. `subject` is the run id.
 
-        Raises PlexopsError PLX-R102 if it can't be written or is there already.
+        The next record takes its beginning to the disk: nothing is sent before that. Raises PlexopsError PLX-R102 if it
+        can't be written or is there already.
         """
         try:
             descriptor = open_file(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND)
         except OSError as error:
             raise unwritable(path, error) from error
-        try:
-            sync_folder(path.parent)
-        except OSError as error:
-            os.close(descriptor)
-            raise unwritable(path, error) from error
-        journal = cls(path, descriptor, records=0, head=_root(subject), scrub=scrub, now=now)
+        head = _root(subject)
+        journal = cls(path, descriptor, records=0, head=head, placed=False)
         journal._begin(subject, version)
         return journal
 
     @classmethod
     def resume(
-        cls,
-        path: Path,
-        subject: str,
-        *,
-        version: str = "",
-        scrub: Callable[[str], str] = unchanged,
-        now: Callable[[], datetime] = utc_now,
+        cls, path: Path, subject: str, *, version: str = "", own: bool = False
     ) -> tuple[Journal, JournalText]:
-        """Go on with a verified journal; a torn last line is cut off first and counted in what is given back."""
+        """Go on with a verified journal; a torn last line is cut off first and counted in what is given back.
+
+        `own`: this very process began it, and the next record takes it to the disk.
+        """
         text = read_journal(path, subject)
         try:
             descriptor = open_file(path, os.O_WRONLY | os.O_APPEND)
         except OSError as error:
             raise unwritable(path, error) from error
         head = text.head or _root(subject)
-        journal = cls(path, descriptor, records=len(text.records), head=head, scrub=scrub, now=now)
+        journal = cls(path, descriptor, records=len(text.records), head=head, placed=not own)
         try:
             if text.torn:
                 os.ftruncate(descriptor, os.fstat(descriptor).st_size - text.torn)
             # What was read is on the disk before anything follows it: whoever wrote it may have died before that.
-            os.fsync(descriptor)
+            if not own:
+                os.fsync(descriptor)
         except OSError as error:
             journal.close()
             raise unwritable(path, error) from error
@@ -219,7 +189,8 @@ class Journal:
 
     def _begin(self, subject: str, version: str) -> None:
         try:
-            self.append(START, {"format": JOURNAL_FORMAT, "subject": subject, "version": version})
+            start = {"format": JOURNAL_FORMAT, "subject": subject, "version": version}
+            self.append(START, start, wait=False)
         except PlexopsError:
             self.close()
             raise
@@ -234,8 +205,8 @@ class Journal:
         """How many records there are."""
         return self._records
 
-    def append(self, kind: str, data: Mapping[str, Any]) -> str:
-        """Add one record and give its hash; it is on the disk when this returns.
+    def append(self, kind: str, data: Mapping[str, Any], *, wait: bool = True) -> str:
+        """Add one record and give its hash; it is on the disk when this returns, unless there is nothing to `wait` for.
 
         Raises PlexopsError PLX-R102 on the first failed write or fsync, and ever after: a failed fsync can't be
         repeated (the kernel may have dropped the page), so nothing more may be sent to a device.
@@ -244,15 +215,16 @@ class Journal:
             raise unwritable(self._path, OSError("an earlier record was lost"))
         body: dict[str, Any] = {
             "n": self._records,
-            "t": self._now().astimezone(UTC).isoformat(timespec="milliseconds"),
+            "t": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "kind": kind,
-            "data": self._clean(data),
+            "data": data,
             "prev": self._head,
         }
         head = _hash(body)
         try:
             write_all(self._descriptor, _canonical({**body, "h": head}) + b"\n")
-            os.fsync(self._descriptor)
+            if wait:
+                self._to_disk()
         except OSError as error:
             self._failed = True
             raise unwritable(self._path, error) from error
@@ -260,14 +232,11 @@ class Journal:
         self._head = head
         return head
 
-    def _clean(self, value: Any) -> Any:
-        if isinstance(value, str):
-            return self._scrub(value)
-        if isinstance(value, Mapping):
-            return {str(key): self._clean(item) for key, item in value.items()}
-        if isinstance(value, (list, tuple)):
-            return [self._clean(item) for item in value]
-        return value
+    def _to_disk(self) -> None:
+        os.fsync(self._descriptor)
+        for folder in () if self._placed else (self._path.parent, self._path.parent.parent):
+            sync_folder(folder)
+        self._placed = True
 
     def close(self) -> None:
         """Let go of the file."""

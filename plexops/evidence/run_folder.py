@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from datetime import datetime
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from plexops.evidence.files import make_folder, read_file, write_files
-from plexops.evidence.journal import Journal, JournalText, read_journal, unchanged, utc_now
+from plexops.evidence.journal import Journal, JournalText, read_journal
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.run import MaskedReport, RunReport
 from plexops.pattern import Pattern
@@ -25,6 +25,8 @@ RESULT = "result.json"
 PLAN = "plan.json"
 PRIVATE = "private"
 EXHIBITS = "exhibits"
+#: The texts of profiles by digest, beside the sites' folders, none of which begins with a dot.
+_PROFILES = ".profiles"
 
 _NAME = Pattern(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -67,8 +69,9 @@ class RunFolder(Struct, frozen=True):
 
     def names(self) -> tuple[str, ...]:
         """Give all files of the run, sorted; half-written temporary ones don't count."""
-        found = (item.relative_to(self.path).as_posix() for item in self.path.rglob("*") if not item.is_dir())
-        return tuple(sorted(name for name in found if not Path(name).name.startswith(".")))
+        walk = ((Path(folder).relative_to(self.path), names) for folder, _, names in os.walk(self.path))
+        found = ((folder / name).as_posix() for folder, names in walk for name in names if name[0] != ".")
+        return tuple(sorted(found))
 
     def write_result(self, report: RunReport, masked: MaskedReport) -> None:
         """Keep the run's document in clear under `private/`, the exhibits, and at last the masked document: it is whole."""
@@ -78,8 +81,17 @@ class RunFolder(Struct, frozen=True):
             for site in masked.sites
             for one in site.exhibits
         )
-        self.write_all({f"{PRIVATE}/{RESULT}": _document(report), f"{EXHIBITS}/all.txt": exhibits})
-        self.write(RESULT, _document(masked))
+        clear = _document(report)
+        self.write_all(
+            {f"{PRIVATE}/{RESULT}": clear, f"{EXHIBITS}/all.txt": exhibits, RESULT: _document(masked)}
+        )
+
+    def keep_profile(self, digest: str, text: str) -> None:
+        """Keep a profile's text, once for all runs of all sites. Raises PlexopsError PLX-R101 or PLX-R102."""
+        path = self.path.parents[2] / _PROFILES / f"{digest}.yaml"
+        if not path.exists():
+            make_folder(path.parent)
+            write_files({path: text.encode()})
 
     def result(self) -> MaskedReport:
         """Read the masked document. Raises PlexopsError PLX-R105 or PLX-R106."""
@@ -89,22 +101,14 @@ class RunFolder(Struct, frozen=True):
         """Read the document in clear: for a terminal only."""
         return self._report(f"{PRIVATE}/{RESULT}", RunReport)
 
-    def start_journal(
-        self,
-        version: str,
-        *,
-        scrub: Callable[[str], str] = unchanged,
-        now: Callable[[], datetime] = utc_now,
-    ) -> Journal:
+    def start_journal(self, version: str) -> Journal:
         """Begin the run's journal."""
-        return Journal.create(self.path / JOURNAL, self.id, version, scrub=scrub, now=now)
+        return Journal.create(self.path / JOURNAL, self.id, version)
 
-    def resume_journal(
-        self, *, scrub: Callable[[str], str] = unchanged, now: Callable[[], datetime] = utc_now
-    ) -> tuple[Journal, JournalText]:
-        """Go on with the run's journal, as `recover` does. Raises PlexopsError PLX-R105 if there is none."""
+    def resume_journal(self, *, own: bool = False) -> tuple[Journal, JournalText]:
+        """Go on with the run's journal, as `recover` does, or with one's `own`. Raises PlexopsError PLX-R105."""
         try:
-            return Journal.resume(self.path / JOURNAL, self.id, scrub=scrub, now=now)
+            return Journal.resume(self.path / JOURNAL, self.id, own=own)
         except FileNotFoundError as error:
             raise _damaged(self.path / JOURNAL, "is missing") from error
 
@@ -127,9 +131,12 @@ class RunFolder(Struct, frozen=True):
         return self.path.joinpath(*parts)
 
 
-def _document(report: RunReport) -> str:
+def _document(report: RunReport) -> bytes:
     # On one line, as --format jsonl has it: to indent a document takes five times as long as to write it.
-    return json.dumps(msgspec.to_builtins(report), ensure_ascii=True) + "\n"
+    try:
+        return msgspec.json.encode(report) + b"\n"
+    except UnicodeEncodeError:  # the name of a file that is no text
+        return (json.dumps(msgspec.to_builtins(report)) + "\n").encode()
 
 
 def _damaged(path: Path, reason: str) -> PlexopsError:

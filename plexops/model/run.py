@@ -7,7 +7,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import Final, Literal, TypeVar
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from plexops.model.errors import Place, Problem
 from plexops.model.finding import FindingStatus
@@ -251,21 +251,27 @@ def map_texts(part: P, change: Callable[[str, str], str]) -> P:
 
     It goes by how the fields are declared, so that one that is added later can't be forgotten.
     """
-    return type(part)(**{name: _mapped(part, name, change) for name in part.__struct_fields__})
-
-
-def _mapped(part: Struct, name: str, change: Callable[[str, str], str]) -> object:
-    value = getattr(part, name)
-    if isinstance(value, Struct):
-        return map_texts(value, change)
-    free = _annotation(type(part), name) in _FREE
-    if isinstance(value, str):
-        return change(name, value) if free else value
-    if isinstance(value, tuple):
-        return tuple(change(name, item) if free else map_texts(item, change) for item in value)
-    return value
+    changed: dict[str, object] = {}
+    for name, free in _fields(type(part)):
+        value = getattr(part, name)
+        if isinstance(value, str):
+            if free:
+                changed[name] = change(name, value)
+        elif isinstance(value, tuple):
+            if value:
+                changed[name] = tuple(
+                    change(name, item) if free else map_texts(item, change) for item in value
+                )
+        elif isinstance(value, Struct):
+            changed[name] = map_texts(value, change)
+    return structs.replace(part, **changed) if changed else part
 
 
 @cache
-def _annotation(kind: type[Struct], name: str) -> str:
-    return next(str(base.__annotations__[name]) for base in kind.__mro__ if name in base.__annotations__)
+def _fields(kind: type[Struct]) -> tuple[tuple[str, bool], ...]:
+    """Give a part's fields, and of each whether its texts are free."""
+    told = (
+        (name, next(base.__annotations__[name] for base in kind.__mro__ if name in base.__annotations__))
+        for name in kind.__struct_fields__
+    )
+    return tuple((name, str(words) in _FREE) for name, words in told)

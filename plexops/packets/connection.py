@@ -58,13 +58,14 @@ class BoxWalk(Struct):
     index: int = 0
     steps: Steps = field(default_factory=Steps)
     known: _Known | None = None
-    #: The box's base chains in the order in which they are asked, whatever the stage.
-    hooked: Sequence[_Base] = ()
+    #: The box's base chains by stage, and whether they translate, in the order in which they are asked.
+    hooked: dict[tuple[str, bool], list[_Base]] = {}
 
     def __post_init__(self) -> None:
         if not self.hooked:
             found = ((chain, chain.hook) for chain in self.box.chains.values() if chain.hook is not None)
-            self.hooked = sorted(found, key=lambda one: (one[1].priority, -one[1].order))
+            for chain, hook in sorted(found, key=lambda one: (one[1].priority, -one[1].order)):
+                self.hooked.setdefault((hook.stage, hook.nat), []).append((chain, hook))
 
     @property
     def plumbing(self) -> Plumbing:
@@ -210,9 +211,9 @@ class BoxWalk(Struct):
             ends += [replace(end, kind=EndKind.NOT_KNOWN) for end in stopped]
         return left
 
-    def _base_chains(self, stage: str, *, nat: bool) -> list[_Base]:
+    def _base_chains(self, stage: str, *, nat: bool) -> Sequence[_Base]:
         """Give the base chains of a stage in the order in which they are asked."""
-        return [one for one in self.hooked if one[1].stage == stage and one[1].nat is nat]
+        return self.hooked.get((stage, nat), ())
 
     def _asked(self, base: _Base, packets: list[Packet], ends: list[End], take: _Take) -> list[Packet]:
         """Ask one base chain those packets that it sees."""

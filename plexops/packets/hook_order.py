@@ -8,6 +8,7 @@ MikroTik's packet flow; pf.conf(5).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from types import MappingProxyType
 
 from msgspec import Struct
@@ -67,6 +68,7 @@ TRANSLATING: Mapping[str, str] = MappingProxyType(
 )
 
 
+@cache
 def priorities(step: str) -> tuple[str, int, int]:
     """Read `prerouting -200..-100`: the stage, and from which priority (included) to which (not included)."""
     stage, _, bounds = step.partition(" ")

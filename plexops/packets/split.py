@@ -35,6 +35,10 @@ from plexops.packets.packet import (
 _FLAGS: Mapping[Leg, tuple[int, ...]] = MappingProxyType(
     {Leg.SYN: (2,), Leg.ANSWER: (18,), Leg.ACK: (16, 24), Leg.LATER: (16, 24)}
 )
+#: What may come to a question.
+_DOUBTFUL: frozenset[type[Test]] = frozenset(
+    {matches.Other, matches.TimeIs, matches.RateWithin, matches.ConnectionsWithin, matches.MacIn, AnyOf}
+)
 _MULTICAST: Mapping[int, Numbers] = MappingProxyType(
     {4: ((0xE0 << 24, (0xF0 << 24) - 1),), 6: ((0xFF << 120, (1 << 128) - 1),)}
 )
@@ -44,19 +48,20 @@ def split_all(wanted: Sequence[Match], packet: Packet, box: Box) -> Parts:
     """Give the parts for which all matches hold, and those for which one does not."""
     yes, no = [packet], list[Packet]()
     # What is known comes first, so that no question is asked that does not matter.
-    for match in sorted(wanted, key=_is_doubtful) if len(wanted) > 1 else wanted:
+    doubtful = len(wanted) > 1 and any(map(_is_doubtful, wanted))
+    for match in sorted(wanted, key=_is_doubtful) if doubtful else wanted:
         if not yes:
             break
-        yes, less = each(yes, partial(split, match, box=box))
-        no += less
+        left, yes = yes, []
+        for one in left:
+            held, less = split(match, one, box)
+            yes += held
+            no += less
     return yes, no
 
 
 def _is_doubtful(match: Match) -> bool:
-    return isinstance(
-        match.test,
-        (matches.Other, matches.TimeIs, matches.RateWithin, matches.ConnectionsWithin, matches.MacIn, AnyOf),
-    )
+    return type(match.test) in _DOUBTFUL
 
 
 def split(match: Match, packet: Packet, box: Box) -> Parts:

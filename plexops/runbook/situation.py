@@ -190,7 +190,7 @@ class Situation(Struct, frozen=True, dict=True):
             return ()  # What is written there and not served keeps no address.
         return tuple(e for e in self.router.held(Reservation) if mac and mac in e.values.macs)
 
-    @property
+    @cached_property
     def targets(self) -> frozenset[IPv4Address]:
         """Where packets for Plex may rightly be sent: what the host has, its container's own, and where Plex answers."""
         own, at = self.view.plex_address, self.view.plex_answered_at
@@ -198,7 +198,7 @@ class Situation(Struct, frozen=True, dict=True):
         met = ipv4(at[0]) if at is not None and self.answers_in_the_lan else None
         return self.held | {address for address in (own if apart else None, met) if address is not None}
 
-    @property
+    @cached_property
     def answers_in_the_lan(self) -> bool:
         """Whether Plex has just answered at its own address and port in the LAN: then a socket is there."""
         at = self.view.plex_answered_at

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cached_property, lru_cache
 from ipaddress import IPv4Address
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
@@ -68,7 +68,7 @@ class SiteView(Struct, frozen=True, dict=True):
         """Give a stop's snapshot; an empty one, in which everything is unknown, where there is none."""
         return self.snapshots.get(role, Snapshot(role))
 
-    @property
+    @cached_property
     def plex_host(self) -> frozenset[IPv4Address]:
         """Every address that the Plex host has or shall have: a host is not one address.
 
@@ -153,6 +153,7 @@ def looked_into(snapshot: Snapshot) -> bool:
     )
 
 
+@lru_cache(maxsize=1024)
 def ipv4(text: str | None) -> IPv4Address | None:
     """Read an address that a device told; None for what is none."""
     try:

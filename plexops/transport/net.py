@@ -10,10 +10,13 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from plexops.model.values import PRIVATE_NETWORKS
 from plexops.transport.problems import failure
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 Probe = Literal["refused", "timed out", "unreachable"]
 
@@ -55,6 +58,8 @@ class QuickAckSocket(socket.socket):
     allowance: int | None = None
     #: So many bytes are taken from the system at once, and held: SSH asks for the head of each small packet by itself.
     ahead = 0
+    #: When receiving into a buffer, as HTTP does, ends: by the clock that never jumps. None: never.
+    until: float | None = None
     _held = b""
 
     def recv(self, size: int, flags: int = 0, /) -> bytes:
@@ -75,6 +80,15 @@ class QuickAckSocket(socket.socket):
             if self.allowance < 0:
                 raise ConnectionAbortedError("it sent far more than belongs there")
         return data
+
+    def recv_into(self, buffer: WriteableBuffer, size: int = 0, flags: int = 0, /) -> int:
+        """Receive as a socket does. Raises TimeoutError once the time is over, however much still trickles in."""
+        if self.until is not None:
+            left = self.until - time.monotonic()
+            if left <= 0:
+                raise TimeoutError("timed out")
+            self.settimeout(left)
+        return super().recv_into(buffer, size, flags)
 
     def acknowledge_at_once(self) -> None:
         """Arm TCP_QUICKACK, where there is such a thing."""

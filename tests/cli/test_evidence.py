@@ -96,7 +96,7 @@ def test_export_holds_what_is_masked_and_nothing_private(asked_nothing: House) -
         assert hidden.lower() not in everything
     # The private part does hold them, so their absence above is masking and not an empty run.
     private = next(
-        (asked_nothing.state / "home" / "runs" / run_ids(asked_nothing)[-1]).glob("private/router*")
+        (asked_nothing.state / "home" / "runs" / run_ids(asked_nothing)[-1]).glob("private/snapshots*")
     )
     assert MAC in private.read_text().lower()
     plan = json.loads(files["masked-plan.json"])

@@ -284,6 +284,23 @@ def test_six_reads_go_at_most_four_at_a_time_and_come_back_in_order() -> None:
         assert web.listener.connections == 4
 
 
+def test_a_quick_device_is_asked_over_one_connection_and_without_threads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def no_threads(*_: object) -> None:
+        raise AssertionError("a thread costs more than the answer")
+
+    monkeypatch.setattr("plexops.transport.http.link.workers", no_threads)
+    monkeypatch.setattr("plexops.transport.http.link._QUICK", 60.0)
+    with web_server(lambda connection, _: connection.sendall(plain_answer(b"{}"))) as web:
+        link = open_read(http(web))
+        monkeypatch.setattr("threading.Timer.start", no_threads)
+        replies = link.ask([Read(f"r{n}", Call("GET", f"/{n}")) for n in range(6)])
+        link.close()
+        assert [reply.whole for reply in replies] == [True] * 6
+        assert web.listener.connections == 1
+
+
 def test_a_kept_connection_that_the_device_closed_is_replaced() -> None:
     def once(connection: socket.socket, _: str) -> None:
         connection.sendall(plain_answer(b"{}"))

@@ -204,10 +204,10 @@ def _nothing(_descriptor: int) -> None:
 def _count_records(line: Wired) -> None:
     append = Journal.append
 
-    def counting(self: Journal, kind: str, data: dict[str, object]) -> str:
+    def counting(self: Journal, kind: str, data: dict[str, object], *, wait: bool = True) -> str:
         at = f"journal {line.number('journal')}"
         line.pass_point(f"{at} before")
-        head = append(self, kind, data)
+        head = append(self, kind, data, wait=wait)
         line.pass_point(f"{at} done")
         return head
 

@@ -71,9 +71,9 @@ def on_the_machine(home: RealHome, node: str, *words: str) -> subprocess.Complet
     )
 
 
-def snapshot_of(text: str) -> Any:
+def snapshot_of(text: str, role: str) -> Any:
     """Read what a run kept of a device, without what differs from one look to the next."""
-    snapshot = json.loads(text)
+    snapshot = json.loads(text)["snapshots"][role]
     snapshot["facts"] = {name: fact for name, fact in snapshot["facts"].items() if name not in MOVING}
     return snapshot
 

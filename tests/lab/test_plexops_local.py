@@ -51,18 +51,18 @@ def looked(home: RealHome, site: str) -> Any:
     """Give what the newest run on the server kept of the server, without what moves."""
     folder = f"/root/.local/state/plexops/{site}/runs"
     newest = home.nodes["server"].sh(f"ls {folder}").split()[-1]
-    return snapshot_of(home.read("server", f"{folder}/{newest}/private/server.json"))
+    return snapshot_of(home.read("server", f"{folder}/{newest}/private/snapshots.json"), "server")
 
 
 def test_the_plex_host_tells_itself_what_it_tells_over_ssh(home: RealHome) -> None:
     described(home)
     assert plexops(home, "diagnose --offline").returncode in (0, 1, 3, 4)
-    (kept,) = (home.directory / "owner").glob("state/plexops/home/runs/*/private/server.json")
+    (kept,) = (home.directory / "owner").glob("state/plexops/home/runs/*/private/snapshots.json")
     marked = mark(home)
     done = on_the_server(home, "diagnose", "--offline")
     assert done.returncode in (0, 1, 3, 4), done.stdout + done.stderr
     assert requests_since(home, marked)["server"] == []
-    here, over_ssh = looked(home, "home"), snapshot_of(kept.read_text())
+    here, over_ssh = looked(home, "home"), snapshot_of(kept.read_text(), "server")
     assert here["facts"].keys() >= {"host.addresses", "firewall.active", "firewall.kind", "host.renew"}
     assert here == over_ssh
 

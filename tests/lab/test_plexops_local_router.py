@@ -109,14 +109,14 @@ def _requests(journal: str) -> list[str]:
 def _told_over_ssh(home: RealHome) -> Told:
     done = plexops(home, "diagnose --record ssh")
     kept = max((home.directory / "owner/state/plexops/home/runs").iterdir())
-    router = snapshot_of((kept / "private/router.json").read_text())
+    router = snapshot_of((kept / "private/snapshots.json").read_text(), "router")
     return Told(done, router, _asked((home.directory / "ssh/home%2Frouter.jsonl").read_text()))
 
 
 def _told_here(home: RealHome) -> Told:
     done = on_the_machine(home, "router", "diagnose", "--record", "local")
     newest = home.nodes["router"].sh(f"ls {RUNS}").split()[-1]
-    router = snapshot_of(home.read("router", f"{RUNS}/{newest}/private/router.json"))
+    router = snapshot_of(home.read("router", f"{RUNS}/{newest}/private/snapshots.json"), "router")
     return Told(done, router, _asked(home.read("router", "/srv/local/home%2Frouter.jsonl")))
 
 

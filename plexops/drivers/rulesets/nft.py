@@ -117,11 +117,12 @@ def _written(table: Table) -> Iterator[str]:
     for statement in (
         one for rules in table.rules.values() for rule in rules for one in listed(rule.get("expr"))
     ):
-        kind, whole = one_member(statement)
-        body = members(whole)
         if isinstance(statement, str):
             yield from _WRITES_TO.findall(statement)
-        elif kind in ("set", "map") and "op" in body:
+            continue
+        kind, whole = one_member(statement)
+        body = members(whole) if kind in ("set", "map") else {}
+        if "op" in body:
             address = key_of(element_of(body), table.family).address
             if address is None or body["op"] not in ("add", "update"):
                 yield str(body.get(kind)).removeprefix("@")
@@ -161,8 +162,8 @@ def _chain(table: Table, name: str, saved: Mapping[str, Sequence[Rule]], exhibit
     same = saved.get(own, ())
     rules: list[Rule] = []
     for place, rule in enumerate(listing):
-        foreign = any(one_member(one)[0] == "xt" for one in listed(rule.get("expr")))
-        if foreign and len(same) == len(listing):
+        # "xt" is what iptables alone can say.
+        if len(same) == len(listing) and any(one_member(one)[0] == "xt" for one in listed(rule.get("expr"))):
             rules.append(replace(same[place], handle=str(rule.get("handle", ""))))
         else:
             rules += read_rule(rule, table, exhibit)

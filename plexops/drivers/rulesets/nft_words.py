@@ -42,7 +42,7 @@ def members(value: Json) -> Mapping[str, Json]:
 
 def one_member(value: Json) -> tuple[str, Json]:
     """Give name and value of an object with one member; an empty name for anything else."""
-    found = members(value)
+    found = value if type(value) is dict else members(value)  # a listing asks this of each of its words
     return next(iter(found.items())) if len(found) == 1 else ("", value)
 
 

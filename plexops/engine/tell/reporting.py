@@ -252,6 +252,10 @@ def _line(entry: Entry) -> str:
     return f"{entry.kind}  {what}{name}"
 
 
-def snapshot_json(snapshot: Snapshot) -> str:
-    """Give a snapshot verbatim, for the private part of a run folder; its packet filter is what exhibits show."""
-    return json.dumps(canonical(replace(snapshot, box=None)), sort_keys=True) + "\n"
+def snapshots_json(snapshots: Mapping[Role, Snapshot], profile: str) -> str:
+    """Give what all devices said verbatim, by role, and the profile's digest: for the private part of a run folder.
+
+    Their packet filters are what exhibits show.
+    """
+    documents = {str(role): canonical(replace(snapshot, box=None)) for role, snapshot in snapshots.items()}
+    return json.dumps({"profile": profile, "snapshots": documents}, sort_keys=True) + "\n"

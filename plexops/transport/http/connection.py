@@ -11,6 +11,7 @@ import http.client
 import io
 import json
 import socket
+import time
 from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -18,6 +19,7 @@ from msgspec import Struct
 
 from plexops.model.exchange import Call, Json
 from plexops.transport.http_settings import BasicLogin, HttpSettings
+from plexops.transport.net import QuickAckSocket
 
 _ACCEPT = {"json": "application/json", "xml": "application/xml", "any": "*/*"}
 #: What a path may hold as it is: the rest is written in percent.
@@ -91,10 +93,15 @@ class Connection(http.client.HTTPConnection):
         self.sock = self._open()
 
     def exchange(self, request: Request, seconds: float) -> http.client.HTTPResponse:
-        """Send a request and read the head of its answer; no single receive takes longer than `seconds`."""
+        """Send a request and read the head of its answer; no single receive takes longer than `seconds`.
+
+        Where nothing lies between the device and us, all of them together do not.
+        """
         if self.sock is None:
             self.connect()
         self.sock.settimeout(seconds)
+        if isinstance(self.sock, QuickAckSocket):
+            self.sock.until = time.monotonic() + seconds
         self.request(
             request.method, request.target, request.body, {**request.headers, **login_of(self._settings)}
         )

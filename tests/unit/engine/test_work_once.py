@@ -11,6 +11,7 @@ from plexops.drivers.rulesets import iptables, nft_rules
 from plexops.drivers.rulesets.nft import read_nft
 from plexops.drivers.rulesets.nft_matches import Table
 from plexops.engine.decide.compare import Comparison, compare
+from plexops.evidence import journal
 from plexops.model.exchange import Json
 from plexops.model.packets import Box, Rule
 from plexops.packets.reach import Answer, Asked, Target, who_reaches
@@ -92,3 +93,20 @@ def test_a_chain_that_homes_have_in_common_is_read_once() -> None:
     for packets in range(3):
         iptables.read_iptables(text.format(packets), 4, False, {}, "server.iptables")
     assert iptables._rules.cache_info().misses == 1
+
+
+def test_a_journal_is_verified_without_writing_its_records_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, written = tmp_path / "j", list[object]()
+
+    def counted(value: object) -> bytes:
+        written.append(value)
+        return b""
+
+    with journal.Journal.create(path, "run", "0.1.0") as open_journal:
+        for step in range(20):
+            open_journal.append("sent", {"step": step})
+    monkeypatch.setattr(journal, "_canonical", counted)
+    assert len(journal.read_journal(path, "run").records) == 21
+    assert written == []
