@@ -109,7 +109,7 @@ def test_8_evidence_that_was_edited(tmp_path: Path) -> None:
         assert home("audit").status == 0
         (run,) = (home.state / "home" / "runs").iterdir()
         result = run / "result.json"
-        result.write_text(result.read_text().replace('"exit_status": 0', '"exit_status": 1'))
+        result.write_text(result.read_text().replace('"exit_status":0', '"exit_status":1'))
         for words in (("evidence", "verify"), ("evidence", "verify", "last"), ("report",)):
             ended = home(*words)
             assert ended.status == 8
