@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
 from msgspec import Struct
 
@@ -84,27 +85,19 @@ def read_answers_file(path: Path, now: datetime) -> AnswersFile:
     document, problems = load_yaml_document(path), Problems()
     SchemaCheck(told_schema(), {}).problems(document, problems)
     problems.raise_if_any()
-    reader = Reader(document, "", str(path.parent), problems) if isinstance(document, Table) else None
-    below = None if reader is None else reader.below("answers")
-    found = [] if below is None else _answers(below, now)
+    reader = Reader(cast("Table", document), "", str(path.parent), problems)
+    below = reader.below("answers")
+    readers = {topic: found for topic in Topic if below is not None and (found := below.below(topic))}
+    answers = tuple(_answer(found, topic, now) for topic, found in readers.items())
     problems.raise_if_any()
-    site = "" if reader is None else reader.text("site")
-    places = tuple(place for _, place in found)
-    return AnswersFile(site, tuple(answer for answer, _ in found), places)
-
-
-def _answers(below: Reader, now: datetime) -> list[tuple[Answer, Place]]:
-    readers = ((topic, below.below(topic)) for topic in Topic)
-    return [_answer(reader, topic, now) for topic, reader in readers if reader is not None]
-
-
-def _answer(reader: Reader, topic: Topic, now: datetime) -> tuple[Answer, Place]:
-    text, at, address = (
-        _text(reader.node("answer")),
-        _moment(reader, now),
-        reader.value("address", typed.address),
+    return AnswersFile(
+        reader.text("site"), answers, tuple(found.place("answer") for found in readers.values())
     )
-    return Answer(topic, text, at, reader.port("port"), address), reader.place("answer")
+
+
+def _answer(reader: Reader, topic: Topic, now: datetime) -> Answer:
+    text, address = _text(reader.node("answer")), reader.value("address", typed.address)
+    return Answer(topic, text, _moment(reader, now), reader.port("port"), address)
 
 
 def _text(node: Node | None) -> str:
@@ -133,13 +126,9 @@ def told_document(site: str, answers: Sequence[Answer]) -> str:
     for answer in sorted(answers, key=lambda one: list(Topic).index(one.topic)):
         lines += [
             f"  {answer.topic}:",
-            f"    answer: {_quoted(answer.text)}",
+            f"    answer: {json.dumps(answer.text, ensure_ascii=False)}",
             f"    at: {answer.at.strftime(_TIME)}",
         ]
         lines += [] if answer.port is None else [f"    port: {answer.port}"]
         lines += [] if answer.address is None else [f"    address: {answer.address}"]
     return "\n".join(lines) + "\n"
-
-
-def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -14,28 +13,13 @@ from msgspec import Struct
 from plexops.config.yaml import yaml_loader
 from plexops.model.snapshot import Kind
 
-
-class Sure(StrEnum):
-    """How sure a step is: who says so."""
-
-    VENDOR = "vendor"
-    GUIDE = "guide"
-    FORMS = "forms"
-    OWNER = "owner"
-    UNCONFIRMED = "unconfirmed"
-
-    @property
-    def mark(self) -> str:
-        """What stands behind the step."""
-        return _MARKS[self]
-
-
-_MARKS: Mapping[Sure, str] = {
-    Sure.VENDOR: "the vendor's page",
-    Sure.GUIDE: "a guide",
-    Sure.FORMS: "the box's own forms",
-    Sure.OWNER: "an owner",
-    Sure.UNCONFIRMED: "unconfirmed",
+#: How sure a step is, by the words of `boxes.yaml`: who says so.
+SURE: Mapping[str, str] = {
+    "vendor": "the vendor's page",
+    "guide": "a guide",
+    "forms": "the box's own forms",
+    "owner": "an owner",
+    "unconfirmed": "unconfirmed",
 }
 #: What `like:` may name. It stands here as well because every run knows the words of an inventory, and few ask for steps.
 BOXES = (
@@ -104,4 +88,4 @@ def boxes_by_hand() -> Mapping[str, BoxByHand]:
 
 
 def _marked(steps: Iterable[Mapping[str, str]]) -> tuple[str, ...]:
-    return tuple(f"{text} [{Sure(word).mark}]" for step in steps for word, text in step.items())
+    return tuple(f"{text} [{SURE[word]}]" for step in steps for word, text in step.items())

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address
 from urllib.parse import SplitResult
 
 from plexops.config import typed
-from plexops.config.reading import NOTHING, Reader, host_key, tls_pin, web_address
+from plexops.config.reading import Reader, host_key, tls_pin, web_address
 from plexops.model.answers import Done
 from plexops.model.site import (
     AddressBy,
@@ -129,13 +129,13 @@ class Devices:
         reader.need("url", "http://192.168.1.50:32400")
         url = _plex_url(reader)
         server = self._site.below("server")
-        fallback = Reader(server.table if server else NOTHING, "", "", reader.problems)
-        address = reader.value("address", typed.address) or _address_of(url)
-        # A server's own wrong address is complained about where the server is read.
+        address, named = reader.value("address", typed.address), _ipv4(url.hostname or "") if url else None
+        if address is None and named is not None and not named.is_loopback:
+            address = named
         return PlexDevice(
             url=url.geturl().rstrip("/") if url else "",
             token=reader.secret("token"),
-            address=address or _quiet_address(fallback),
+            address=address or (_ipv4(server.text("address")) if server else None),
             port=reader.port("port") or (url.port if url and url.port else 0),
             tls_pin=reader.value("tls_pin", tls_pin) or "",
             via=jump_host(reader, self._via),
@@ -202,11 +202,8 @@ def _done(reader: Reader) -> Done | None:
         return None
     day = own.text("on")
     try:
-        reason = (
-            "this day is still to come"
-            if date.fromisoformat(day) > datetime.now().astimezone().date()
-            else ""
-        )
+        ahead = date.fromisoformat(day) > datetime.now().astimezone().date()
+        reason = "this day is still to come" if ahead else ""
     except ValueError:
         reason = f"{day} is no day of the calendar"
     if reason and own.has("on"):
@@ -215,10 +212,8 @@ def _done(reader: Reader) -> Done | None:
 
 
 def _refuse_logins(reader: Reader, *more: str) -> None:
-    for name in (
-        *("password", "key", "key_file", "api_key", "api_secret", "host_key", "tls_pin", "params"),
-        *more,
-    ):
+    names = ("password", "key", "key_file", "api_key", "api_secret", "host_key", "tls_pin", "params")
+    for name in (*names, *more):
         reason = f"“{name}:” has no use with “profile: manual”: plexops does not log in there"
         _refuse(reader, name, reason, "Take it out, or name the family.")
 
@@ -245,17 +240,9 @@ def _plex_url(reader: Reader) -> SplitResult | None:
     return url
 
 
-def _address_of(url: SplitResult | None) -> IPv4Address | None:
+def _ipv4(text: str) -> IPv4Address | None:
     try:
-        address = IPv4Address(url.hostname or "") if url else None
-    except ValueError:
-        return None
-    return address if address and not address.is_loopback else None
-
-
-def _quiet_address(server: Reader) -> IPv4Address | None:
-    try:
-        return IPv4Address(server.text("address"))
+        return IPv4Address(text)
     except ValueError:
         return None
 

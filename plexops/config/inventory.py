@@ -61,24 +61,19 @@ class _InventoryReading:
         self._document = document
         self._directory = str(directory)
         self._problems = problems
+        self._sites = _table(document.get("sites"))
         self._defaults = _table(document.get("defaults"))
         self._default_variables = read_variables(self._defaults.get("vars"), "defaults.vars", problems)
         self._groups = self._group_variables()
 
     def sites(self) -> dict[str, Site]:
         """Give all sites by name."""
-        table = _table(self._document.get("sites"))
         found = {}
-        for name, entry in table.entries.items():
+        for name, entry in self._sites.entries.items():
             if name in self._groups or name == "all":
                 other = "“all” means every site" if name == "all" else f"there is a group {name} as well"
-                self._problems.add(
-                    "PLX-C211",
-                    entry.place,
-                    f"sites.{name}",
-                    f"a site cannot be called {name}: {other}",
-                    "Rename it.",
-                )
+                reason = f"a site cannot be called {name}: {other}"
+                self._problems.add("PLX-C211", entry.place, f"sites.{name}", reason, "Rename it.")
             if isinstance(entry.value, Table):
                 found[name] = self._site(name, entry.value)
         self._refuse_lonely_groups(found)
@@ -86,7 +81,7 @@ class _InventoryReading:
 
     def _site(self, name: str, own: Table) -> Site:
         path = join("sites", name)
-        place = _table(self._document.get("sites")).key_place(name)
+        place = self._sites.key_place(name)
         merged = overlaid(self._defaults, own, _MERGE_DEPTH)
         if not any(device in merged.entries for device in _DEVICES):
             reason = f"the site {name} has no device"
@@ -118,7 +113,7 @@ class _InventoryReading:
             merged = dict(self._default_variables)
             for group in site.groups:
                 merged |= self._groups.get(group, {})
-            own = _table(_table(self._document.get("sites")).get(name)).get("vars")
+            own = _table(self._sites.get(name)).get("vars")
             merged |= read_variables(own, join(join("sites", name), "vars"), self._problems)
             found[name] = MappingProxyType(merged)
         return found
@@ -136,11 +131,8 @@ class _InventoryReading:
         for name, entry in _table(self._document.get("groups")).entries.items():
             if name not in used:
                 close = nearest(name, used)
-                cure = (
-                    f"Did you mean {close}?"
-                    if close
-                    else "Write “groups: [" + name + "]” in a site, or take it out."
-                )
+                other = f"Write “groups: [{name}]” in a site, or take it out."
+                cure = f"Did you mean {close}?" if close else other
                 reason = f"no site is in the group {shown(name)}"
                 self._problems.add("PLX-C209", entry.place, f"groups.{name}", reason, cure)
 
@@ -202,10 +194,5 @@ def _refuse_templates(node: Node, path: str, problems: Problems) -> None:
             _refuse_templates(item, join(path, index), problems)
     elif isinstance(node, Scalar) and isinstance(node.value, str) and is_template(node.value):
         reason = "an inventory holds no {{ }} outside “vars:”"
-        problems.add(
-            "PLX-C107",
-            node.place,
-            path,
-            reason,
-            "Write the value; what many sites share goes under “defaults:”.",
-        )
+        cure = "Write the value; what many sites share goes under “defaults:”."
+        problems.add("PLX-C107", node.place, path, reason, cure)

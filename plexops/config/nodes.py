@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import reduce
 
 from msgspec import Struct
 
@@ -91,10 +92,7 @@ def at(node: Node, path: Sequence[str | int]) -> Node | None:
 
 def dotted(path: Sequence[str | int]) -> str:
     """Write a path as people say it: `sites.home.vantages[0].ssh`."""
-    text = ""
-    for step in path:
-        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
-    return text
+    return reduce(join, path, "")
 
 
 def join(path: str, step: str | int) -> str:

@@ -46,15 +46,9 @@ class Reader:
 
     def need(self, name: str, example: str) -> None:
         """Complain where a key is missing, unless a misspelt one is complained about already."""
-        others = [key for key in self.table.entries if key != name]
-        if not self.has(name) and not misspelt(name, others):
-            self.problems.add(
-                "PLX-C102",
-                self.table.place,
-                self.path,
-                f"“{name}:” is missing here",
-                f"Add “{name}: {example}”.",
-            )
+        if not self.has(name) and not misspelt(name, self.table.entries):
+            reason = f"“{name}:” is missing here"
+            self.problems.add("PLX-C102", self.table.place, self.path, reason, f"Add “{name}: {example}”.")
 
     def node(self, name: str) -> Node | None:
         """Give the value as it stands."""
@@ -120,22 +114,21 @@ class Reader:
         if reader is None or len(reader.table.entries) != 1:
             return None
         key, entry = next(iter(reader.table.entries.items()))
-        if key not in {str(source) for source in SecretSource} | {"from"} or not isinstance(
-            entry.value, Scalar
-        ):
+        known = {str(source) for source in SecretSource} | {"from"}
+        if key not in known or not isinstance(entry.value, Scalar):
             return None
         source = SecretSource.SERVER if key == "from" else SecretSource(key)
         written = reader.text(key)
         if source is SecretSource.ENVIRONMENT and not _VARIABLE.fullmatch(written):
             # Not repeated: you may have put the secret itself here.
-            reason = "this is not the name of an environment variable"
-            self.problems.add(
-                "PLX-C208", entry.value.place, reader.path, reason, "Write {env: PLEX_TOKEN}: only its name."
+            reason, cure = (
+                "this is not the name of an environment variable",
+                "Write {env: PLEX_TOKEN}: only its name.",
             )
+            self.problems.add("PLX-C208", entry.value.place, reader.path, reason, cure)
         if source is SecretSource.FILE and not written:
-            self.problems.add(
-                "PLX-C208", entry.value.place, reader.path, "this names no file", "Write {file: PATH}."
-            )
+            reason, cure = "this names no file", "Write {file: PATH}."
+            self.problems.add("PLX-C208", entry.value.place, reader.path, reason, cure)
         named = source in {SecretSource.ENVIRONMENT, SecretSource.FILE}
         return SecretReference(
             source=source,

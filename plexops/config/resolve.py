@@ -60,9 +60,8 @@ def resolve(
     problems = Problems()
     plays = [play for playbook in playbooks for play in playbook.plays]
     if not plays and not keep_all:
-        raise PlexopsError(
-            Problem("PLX-C501", "there is no play to carry out", "Name a playbook that has one.")
-        )
+        reason = "there is no play to carry out"
+        raise PlexopsError(Problem("PLX-C501", reason, "Name a playbook that has one."))
     chosen = set(_limited(inventory, limit, problems))
     per_play = [(play, select_sites(inventory, play.sites, problems)) for play in plays]
     problems.raise_if_any()
@@ -157,10 +156,8 @@ def _unmatched(inventory: Inventory, pattern: Pattern, problems: Problems) -> No
     close = nearest(pattern.text.removeprefix("!"), known)
     some = ", ".join(known[:8]) + (" …" if len(known) > 8 else "")
     cure = f"Did you mean {close}?" if close else f"Sites and groups are: {some}."
-    where = "" if pattern.place else " (--limit)"
-    problems.add(
-        "PLX-C503", pattern.place, "sites", f"no site or group matches {shown(pattern.text)}{where}", cure
-    )
+    reason = f"no site or group matches {shown(pattern.text)}{'' if pattern.place else ' (--limit)'}"
+    problems.add("PLX-C503", pattern.place, "sites", reason, cure)
 
 
 def _limited(inventory: Inventory, limit: Sequence[str], problems: Problems) -> frozenset[str]:
@@ -173,14 +170,13 @@ def _limited(inventory: Inventory, limit: Sequence[str], problems: Problems) -> 
 def _by_tags(
     found: Sequence[SiteTasks], tags: Sequence[str], skip_tags: Sequence[str], plays: Sequence[Play]
 ) -> list[SiteTasks]:
-    wanted = {word.strip() for text in tags for word in text.split(",") if word.strip()}
-    skipped = {word.strip() for text in skip_tags for word in text.split(",") if word.strip()}
+    wanted = {pattern.text for text in tags for pattern in split_patterns(text)}
+    skipped = {pattern.text for text in skip_tags for pattern in split_patterns(text)}
     known = {tag for play in plays for task in play.tasks for tag in task.tags}
     for tag in sorted((wanted | skipped) - known):
         close = nearest(tag, known)
-        cure = (
-            f"Did you mean {close}?" if close else f"Tags are: {', '.join(sorted(known)) or 'none at all'}."
-        )
+        tags_are = f"Tags are: {', '.join(sorted(known)) or 'none at all'}."
+        cure = f"Did you mean {close}?" if close else tags_are
         raise PlexopsError(Problem("PLX-C509", f"no task has the tag {shown(tag)}", cure))
     kept = []
     for site in found:
@@ -188,11 +184,8 @@ def _by_tags(
         if tasks:
             kept.append(SiteTasks(site.site, tasks))
     if not kept and any(site.tasks for site in found):
-        raise PlexopsError(
-            Problem(
-                "PLX-C509", "these tags leave no task", "Choose fewer tags with --skip-tags or more with -t."
-            )
-        )
+        cure = "Choose fewer tags with --skip-tags or more with -t."
+        raise PlexopsError(Problem("PLX-C509", "these tags leave no task", cure))
     return kept
 
 
@@ -340,12 +333,9 @@ def _said(value: FieldValue | None) -> str:
 
 
 def _differing(known: ResolvedTask, task: ResolvedTask) -> str:
-    names = sorted(
-        name for name in {**known.values, **task.values} if known.values.get(name) != task.values.get(name)
-    )
-    words = [
-        f"{name} {_said(task.values.get(name))}, there {_said(known.values.get(name))}" for name in names
-    ]
+    there, here = known.values, task.values
+    names = sorted(name for name in {**there, **here} if there.get(name) != here.get(name))
+    words = [f"{name} {_said(here.get(name))}, there {_said(there.get(name))}" for name in names]
     if known.state is not task.state:
         words.append(f"{task.state}, there {known.state}")
     if known.adopt is not task.adopt:

@@ -95,32 +95,29 @@ def resolve(
 def refuse_claim_token(text: str, reference: SecretReference) -> None:
     """Raise PlexopsError where Plex's access token is wanted and a claim token was given."""
     if text.startswith("claim-"):
-        raise _error(
-            reference,
-            "PLX-C207",
-            f"{reference.label} holds a claim token: it is for claiming a new server and lives four minutes",
-            "Use the access token: “token: {from: server}” reads it where Plex keeps it.",
+        reason = (
+            f"{reference.label} holds a claim token: it is for claiming a new server and lives four minutes"
         )
+        cure = "Use the access token: “token: {from: server}” reads it where Plex keeps it."
+        raise _error(reference, "PLX-C207", reason, cure)
 
 
 def _from_environment(reference: SecretReference, environment: Mapping[str, str]) -> str:
     text = environment.get(reference.name)
+    named = f"the environment variable {reference.name}"
     if text is None:
         cure = f"Set it for this run, for example: read -rs {reference.name}; export {reference.name}"
-        raise _error(reference, "PLX-C301", f"the environment variable {reference.name} is not set", cure)
+        raise _error(reference, "PLX-C301", f"{named} is not set", cure)
     if not text:
-        raise _error(
-            reference, "PLX-C305", f"the environment variable {reference.name} is empty", "Give it a value."
-        )
+        raise _error(reference, "PLX-C305", f"{named} is empty", "Give it a value.")
     return text
 
 
 def _from_person(reference: SecretReference, ask: Ask | None) -> str:
     if ask is None:
         cure = "Run it on a terminal, or use {env: NAME} or {file: PATH} in the inventory."
-        raise _error(
-            reference, "PLX-C304", "this secret is asked for, and there is no terminal to ask at", cure
-        )
+        reason = "this secret is asked for, and there is no terminal to ask at"
+        raise _error(reference, "PLX-C304", reason, cure)
     text = ask(f"{reference.wanted} ({reference.place})")
     if not text:
         raise _error(reference, "PLX-C305", "nothing was typed", "Run it again and type the secret.")
@@ -169,12 +166,8 @@ def _text_of(reference: SecretReference, data: bytes) -> str:
         # The error itself would carry the secret: it is neither chained nor shown.
         text = None
     if text is None:
-        raise _error(
-            reference,
-            "PLX-C302",
-            f"the file {shown(reference.name)} is not text (UTF-8)",
-            "Save it as UTF-8.",
-        )
+        reason = f"the file {shown(reference.name)} is not text (UTF-8)"
+        raise _error(reference, "PLX-C302", reason, "Save it as UTF-8.")
     text = text.removesuffix("\n").removesuffix("\r")
     if not text:
         reason = f"the file {shown(reference.name)} is empty"

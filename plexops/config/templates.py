@@ -60,20 +60,19 @@ def is_template(text: str) -> bool:
     return "{{" in text or "{%" in text or "{#" in text
 
 
+def _unread(reason: str, cure: str = _CURE) -> Misfit:
+    return Misfit("PLX-C401", reason, cure)
+
+
 @lru_cache(maxsize=512)
 def parse_template(text: str) -> Template:
     """Read a text with `{{ … }}`. Raises Misfit for all that we do not evaluate."""
     plain = _PLAIN_NAME.fullmatch(text)
-    if (
-        plain
-        and not _WORDS_OF_LOGIC & set(plain[1].split("."))
-        and plain[1].lower() not in {"true", "false", "none"}
-    ):
-        return (Name(tuple(plain[1].split("."))),)
+    path = tuple(plain[1].split(".")) if plain else ()
+    if plain and not _WORDS_OF_LOGIC & set(path) and plain[1].lower() not in {"true", "false", "none"}:
+        return (Name(path),)
     if len(text) > MAX_TEMPLATE:
-        raise Misfit(
-            "PLX-C401", "a text with {{ }} may have 4,096 characters, and this has more", "Shorten it."
-        )
+        raise _unread("a text with {{ }} may have 4,096 characters, and this has more", "Shorten it.")
     import jinja2
 
     environment = jinja2.Environment(keep_trailing_newline=True, autoescape=False)  # noqa: S701 - nothing is rendered
@@ -82,7 +81,7 @@ def parse_template(text: str) -> Template:
         body = environment.parse(text).body
     except jinja2.TemplateSyntaxError as error:
         said = ascii_safe(error.message or "")
-        raise Misfit("PLX-C401", f"this is no template that can be read: {said}", _CURE) from None
+        raise _unread(f"this is no template that can be read: {said}") from None
     return tuple(_parts(body))
 
 
@@ -91,29 +90,19 @@ def _refuse_tokens(tokens: Iterator[tuple[int, str, str]]) -> None:
     count = depth = 0
     for _line, kind, text in tokens:
         if kind == "block_begin" or kind.startswith("raw"):
-            raise Misfit("PLX-C401", "{% %} is not read: plexops has no conditions and no loops", _CURE)
+            raise _unread("{% %} is not read: plexops has no conditions and no loops")
         if kind.startswith("comment"):
-            raise Misfit("PLX-C401", "{# #} is not read", "Write a YAML comment: # …")
+            raise _unread("{# #} is not read", "Write a YAML comment: # …")
         if kind == "operator" and text not in _OPERATORS:
-            raise Misfit(
-                "PLX-C401",
-                f"{shown(text)} is not read inside {{{{ }}}}: values are named, not computed",
-                _CURE,
-            )
+            raise _unread(f"{shown(text)} is not read inside {{{{ }}}}: values are named, not computed")
         if kind == "name" and text in _WORDS_OF_LOGIC:
-            raise Misfit(
-                "PLX-C401", f"{shown(text)} is not read inside {{{{ }}}}: plexops has no conditions", _CURE
-            )
+            raise _unread(f"{shown(text)} is not read inside {{{{ }}}}: plexops has no conditions")
         if kind == "float":
-            raise Misfit("PLX-C401", "numbers with a fraction are not read", _CURE)
+            raise _unread("numbers with a fraction are not read")
         count += kind not in {"whitespace", "data"}
         depth = max(0, depth + (text == "(") - (text == ")")) if kind == "operator" else depth
         if count > MAX_TOKENS or depth > _MAX_BRACKETS:
-            raise Misfit(
-                "PLX-C401",
-                "this template is too long to be understood",
-                "Give its parts names under “vars:”.",
-            )
+            raise _unread("this template is too long to be understood", "Give its parts names under “vars:”.")
 
 
 def _parts(body: list[Any]) -> Iterator[str | Expression]:
@@ -121,7 +110,7 @@ def _parts(body: list[Any]) -> Iterator[str | Expression]:
 
     for output in body:
         if not isinstance(output, jinja.Output):
-            raise Misfit("PLX-C401", "only {{ }} is read here", _CURE)
+            raise _unread("only {{ }} is read here")
         for node in output.nodes:
             yield node.data if isinstance(node, jinja.TemplateData) else _expression(node)
 
@@ -140,30 +129,24 @@ def _expression(node: Any) -> Expression:
     if isinstance(node, jinja.Filter):
         return _filter(node)
     if isinstance(node, jinja.Call):
-        raise Misfit("PLX-C401", "nothing can be called inside {{ }}", _CURE)
-    raise Misfit(
-        "PLX-C401", "only names, attributes, texts, whole numbers and filters are read inside {{ }}", _CURE
-    )
+        raise _unread("nothing can be called inside {{ }}")
+    raise _unread("only names, attributes, texts, whole numbers and filters are read inside {{ }}")
 
 
 def _filter(node: Any) -> Apply:
-    wanted = _ARGUMENTS.get(node.name)
-    if wanted is None:
-        raise Misfit(
-            "PLX-C401", f"there is no filter {shown(node.name)}", f"Filters are: {', '.join(_ARGUMENTS)}."
-        )
-    if node.kwargs or node.dyn_args or node.dyn_kwargs or len(node.args) not in wanted or node.node is None:
-        raise Misfit(
-            "PLX-C401", f"the filter {node.name} is not written like this", f"Write {_SHAPES[node.name]}."
-        )
+    if node.name not in _FILTERS:
+        known = f"Filters are: {', '.join(_FILTERS)}."
+        raise _unread(f"there is no filter {shown(node.name)}", known)
+    wanted, shape, _ = _FILTERS[node.name]
+    if node.kwargs or node.dyn_args or node.dyn_kwargs or len(node.args) != wanted or node.node is None:
+        raise _unread(f"the filter {node.name} is not written like this", f"Write {shape}.")
     return Apply(node.name, _expression(node.node), tuple(_expression(argument) for argument in node.args))
 
 
 def _to_int(value: Value) -> Value:
     if isinstance(value, bool) or not isinstance(value, (int, str)):
-        raise Misfit(
-            "PLX-C404", "the filter int takes a number or a text of digits", "Look at what it is given."
-        )
+        reason = "the filter int takes a number or a text of digits"
+        raise Misfit("PLX-C404", reason, "Look at what it is given.")
     # Jinja2's own int gives 0 for what it cannot read: a port 0 out of a slip of the pen.
     if isinstance(value, str) and not re.fullmatch(r"0|[1-9][0-9]{0,17}", value, re.ASCII):
         raise Misfit("PLX-C404", f"the filter int cannot read {shown(value)}", "Write it in plain digits.")
@@ -185,28 +168,14 @@ def as_words(value: Value) -> str:
     raise Misfit("PLX-C404", "a table cannot stand in a text", "Name one of its values: {{ table.name }}.")
 
 
-_FILTERS: Mapping[str, Callable[..., Value]] = {
-    "int": _to_int,
-    "string": as_words,
-    "lower": lambda value: as_words(value).lower(),
-    "upper": lambda value: as_words(value).upper(),
-    "replace": _replace,
-}
-_ARGUMENTS: Mapping[str, frozenset[int]] = {
-    "int": frozenset({0}),
-    "string": frozenset({0}),
-    "lower": frozenset({0}),
-    "upper": frozenset({0}),
-    "default": frozenset({1}),
-    "replace": frozenset({2}),
-}
-_SHAPES: Mapping[str, str] = {
-    "int": "{{ port | int }}",
-    "string": "{{ port | string }}",
-    "lower": "{{ name | lower }}",
-    "upper": "{{ name | upper }}",
-    "default": "{{ external_port | default(32500) }}",
-    "replace": "{{ name | replace('-', '_') }}",
+#: By name: how many arguments it takes, how it is written, and what it does. `default` catches a name that is unknown.
+_FILTERS: Mapping[str, tuple[int, str, Callable[..., Value]]] = {
+    "int": (0, "{{ port | int }}", _to_int),
+    "string": (0, "{{ port | string }}", as_words),
+    "lower": (0, "{{ name | lower }}", lambda value: as_words(value).lower()),
+    "upper": (0, "{{ name | upper }}", lambda value: as_words(value).upper()),
+    "default": (1, "{{ external_port | default(32500) }}", lambda value, _: value),
+    "replace": (2, "{{ name | replace('-', '_') }}", _replace),
 }
 
 
@@ -227,7 +196,7 @@ def evaluate(expression: Expression, lookup: Callable[[tuple[str, ...]], Value])
             except UndefinedError:
                 return evaluate(arguments[0], lookup)
         case Apply(name, operand, arguments):
-            value = _FILTERS[name](evaluate(operand, lookup), *(evaluate(a, lookup) for a in arguments))
+            value = _FILTERS[name][2](evaluate(operand, lookup), *(evaluate(a, lookup) for a in arguments))
             if isinstance(value, str) and len(value) > MAX_TEMPLATE:
                 raise Misfit("PLX-C404", "the result is longer than 4,096 characters", "Shorten it.")
             return value

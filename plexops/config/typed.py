@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from ipaddress import AddressValueError, IPv4Address, ip_address
 
 from plexops.config.problems import shown
@@ -18,7 +19,7 @@ _DIGITS_AND_DOTS = Pattern(r"[0-9.]+", re.ASCII)
 MAX_TEXT = 4096
 
 #: How people and other tools write a number that we read only in plain digits, and what each is called.
-_SPELLINGS: tuple[tuple[Pattern, str], ...] = (
+_SPELLINGS = (
     (Pattern(r"0[0-9]+", re.ASCII), "it starts with a zero"),
     (Pattern(r"[0-9]+", re.ASCII), "quotes make it a text"),
     (Pattern(r"0[xX][0-9a-fA-F]+", re.ASCII), "it is written in hexadecimal"),
@@ -52,17 +53,27 @@ def typed(kind: FieldType, value: Value) -> FieldValue:
         raise Misfit("PLX-C103", "the value is empty", "Write one, or leave the line out.")
     if not isinstance(value, (str, int, bool)):
         raise Misfit("PLX-C103", "this wants one value, not a table", "Write one value.")
+    if kind in _OTHER_THAN_TEXT:
+        return _OTHER_THAN_TEXT[kind](value)
+    text = as_text(value)
     match kind:
-        case FieldType.NUMBER:
-            return number(value)
-        case FieldType.PORT:
-            return port(value)
-        case FieldType.PORTS:
-            return ports(value)
-        case FieldType.FLAG:
-            return flag(value)
-        case _:
-            return _from_text(kind, as_text(value))
+        case FieldType.MAC:
+            return mac(text)
+        case FieldType.ADDRESS:
+            return address(text)
+        case FieldType.PROTOCOL if text not in ("tcp", "udp", "both"):
+            raise Misfit("PLX-C104", f"{shown(text)} is no protocol that a task can want", "Write tcp.")
+        case FieldType.PROTOCOL:
+            return Protocol(text)
+        case FieldType.KEY if not is_key(text):
+            cure = "Use a small letter, then small letters, digits and underscores, at most 20 in all."
+            raise Misfit("PLX-C108", f"{shown(text)} cannot be a key", cure)
+        case FieldType.WORD if not _WORD.fullmatch(text):
+            cure = "Use letters, digits, dots, hyphens and underscores, at most 63, and start with a letter or digit."
+            raise Misfit("PLX-C108", f"{shown(text)} cannot be a name here", cure)
+        case FieldType.HANDLE if not _HANDLE.fullmatch(text):
+            raise Misfit("PLX-C108", f"{shown(text)} cannot be an entry's handle", "Copy it from the device.")
+    return text
 
 
 def number(value: str | int | bool) -> int:
@@ -75,9 +86,8 @@ def number(value: str | int | bool) -> int:
         if spelling.fullmatch(value):
             reason = f"{shown(value)} is not read as a number: {why}"
             raise Misfit("PLX-C205", reason, "Write it in plain digits and without quotes, such as 32500.")
-    raise Misfit(
-        "PLX-C103", f"this wants a number, and {shown(value)} is a text", "Write a number, such as 32500."
-    )
+    reason = f"this wants a number, and {shown(value)} is a text"
+    raise Misfit("PLX-C103", reason, "Write a number, such as 32500.")
 
 
 def port(value: str | int | bool) -> int:
@@ -101,9 +111,8 @@ def flag(value: str | int | bool) -> bool:
 def as_text(value: str | int | bool) -> str:
     """Give a text. A number is taken as its digits. Raises Misfit for true and false."""
     if isinstance(value, bool):
-        raise Misfit(
-            "PLX-C103", f"this wants a text, and {str(value).lower()} is none", "Put it into quotes."
-        )
+        reason = f"this wants a text, and {str(value).lower()} is none"
+        raise Misfit("PLX-C103", reason, "Put it into quotes.")
     text = str(value)
     if len(text) > MAX_TEXT:
         raise Misfit("PLX-C104", "the text is longer than 4,096 characters", "Shorten it.")
@@ -119,25 +128,16 @@ def mac(text: str) -> str:
     except ValueError:
         pass
     digits = re.sub(r"[^0-9A-Fa-f]", "", text)
-    if (
-        len(digits) == 12
-        and re.fullmatch(r"[0-9A-Fa-f:.\-]+", text)
-        and not re.fullmatch(r"(..[:-]){5}..", text)
-    ):
+    whole = len(digits) == 12 and re.fullmatch(r"[0-9A-Fa-f:.\-]+", text)
+    if whole and not re.fullmatch(r"(..[:-]){5}..", text):
         pairs = ":".join(digits[i : i + 2] for i in range(0, 12, 2)).lower()
         raise Misfit("PLX-C202", f"{shown(text)} is written in another way", f"Write {pairs}.")
     if re.fullmatch(r"([0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}", text):
         why = "no device's address" if set(digits) == {"0"} else "the address of a group of hosts, not of one"
-        raise Misfit(
-            "PLX-C202",
-            f"{shown(text)} is {why}",
-            "“ip link” (Linux) or “getmac” (Windows) show the host's own.",
-        )
-    raise Misfit(
-        "PLX-C202",
-        f"{shown(text)} is not a MAC address",
-        "Write six pairs of 0-9 and a-f: 52:54:00:12:34:56.",
-    )
+        cure = "“ip link” (Linux) or “getmac” (Windows) show the host's own."
+        raise Misfit("PLX-C202", f"{shown(text)} is {why}", cure)
+    cure = "Write six pairs of 0-9 and a-f: 52:54:00:12:34:56."
+    raise Misfit("PLX-C202", f"{shown(text)} is not a MAC address", cure)
 
 
 def address(text: str) -> IPv4Address:
@@ -186,35 +186,10 @@ def ports(value: str | int | bool) -> Ports:
     try:
         return Ports.parse(value)
     except ValueError:
-        raise Misfit(
-            "PLX-C205", f"{shown(value)} is no port and no range of ports", "Write 32500 or 1000-2000."
-        ) from None
+        reason = f"{shown(value)} is no port and no range of ports"
+        raise Misfit("PLX-C205", reason, "Write 32500 or 1000-2000.") from None
 
 
-def _from_text(kind: FieldType, text: str) -> FieldValue:
-    match kind:
-        case FieldType.MAC:
-            return mac(text)
-        case FieldType.ADDRESS:
-            return address(text)
-        case FieldType.PROTOCOL:
-            return _protocol(text)
-        case FieldType.KEY if not is_key(text):
-            raise Misfit("PLX-C108", f"{shown(text)} cannot be a key", _KEY_CURE)
-        case FieldType.WORD if not _WORD.fullmatch(text):
-            cure = "Use letters, digits, dots, hyphens and underscores, at most 63, and start with a letter or digit."
-            raise Misfit("PLX-C108", f"{shown(text)} cannot be a name here", cure)
-        case FieldType.HANDLE if not _HANDLE.fullmatch(text):
-            raise Misfit("PLX-C108", f"{shown(text)} cannot be an entry's handle", "Copy it from the device.")
-        case _:
-            return text
-
-
-_KEY_CURE = "Use a small letter, then small letters, digits and underscores, at most 20 in all."
-
-
-def _protocol(text: str) -> Protocol:
-    wanted = {"tcp": Protocol.TCP, "udp": Protocol.UDP, "both": Protocol.BOTH}.get(text)
-    if wanted is None:
-        raise Misfit("PLX-C104", f"{shown(text)} is no protocol that a task can want", "Write tcp.")
-    return wanted
+_OTHER_THAN_TEXT: Mapping[FieldType, Callable[[str | int | bool], FieldValue]] = {
+    FieldType.NUMBER: number, FieldType.PORT: port, FieldType.PORTS: ports, FieldType.FLAG: flag,
+}  # fmt: skip

@@ -160,30 +160,25 @@ class _Report:
         else:
             have = shown(self._node.text) if isinstance(self._node, Scalar) else "this"
         want = _WORDS_FOR.get(self._wants, "a text")
-        cure = (
-            "Put it into quotes." if want == "a text" and isinstance(value, (int, bool)) else f"Write {want}."
-        )
+        unquoted = want == "a text" and isinstance(value, (int, bool))
+        cure = "Put it into quotes." if unquoted else f"Write {want}."
         self._add("PLX-C103", f"this wants {want}, and {have} is here", cure)
 
     def _clear_secret(self, value: object) -> None:
         """A secret in clear. Its text is never repeated."""
         if isinstance(value, str) and value.strip().startswith("claim-"):
-            self._add(
-                "PLX-C207",
-                "this is a claim token: it is for claiming a new server and lives four minutes",
-                "Use the access token: “token: {from: server}” reads it where Plex keeps it.",
-            )
+            reason = "this is a claim token: it is for claiming a new server and lives four minutes"
+            cure = "Use the access token: “token: {from: server}” reads it where Plex keeps it."
+            self._add("PLX-C207", reason, cure)
             return
         cure = "Write {env: NAME}, {file: PATH} or {ask: true}"
         cure += ", or {from: server}." if self._wants == "token" else "."
         if value is None:
-            self._add(
-                "PLX-C208", "this wants a reference to a secret, and nothing is here", cure, self._named_at
-            )
+            reason = "this wants a reference to a secret, and nothing is here"
+            self._add("PLX-C208", reason, cure, self._named_at)
         else:
-            self._add(
-                "PLX-C206", "a secret cannot stand in this file in clear", cure + " Then change the secret."
-            )
+            reason = "a secret cannot stand in this file in clear"
+            self._add("PLX-C206", reason, f"{cure} Then change the secret.")
 
     def _unknown_keys(self) -> None:
         if not isinstance(self._node, Table):
@@ -213,9 +208,8 @@ class _Report:
             self._problems.add("PLX-C502", place, path, f"{shown(key)} is no kind of task", cure)
             return
         close = nearest(key, known)
-        choices = (
-            f"Here one can write: {', '.join(known)}." if known else "Nothing can be set here: write {}."
-        )
+        nothing = "Nothing can be set here: write {}."
+        choices = f"Here one can write: {', '.join(known)}." if known else nothing
         cure = f"Did you mean {close}?" if close else choices
         self._problems.add("PLX-C101", place, path, f"the key {shown(key)} is not known here", cure)
 
@@ -230,9 +224,8 @@ class _Report:
             if name in present or foreign or misspelt(name, unknown):
                 continue
             example = known.get(name, {}).get("examples", [""])[0]
-            shows = (
-                f", such as “{name}: {example}”" if isinstance(example, (str, int)) and example != "" else ""
-            )
+            shown_so = isinstance(example, (str, int)) and example != ""
+            shows = f", such as “{name}: {example}”" if shown_so else ""
             self._add("PLX-C102", f"“{name}:” is missing here", f"Add it{shows}.", self._named_at)
 
     def _enum(self) -> None:
@@ -275,9 +268,8 @@ class _Report:
 
     def _range(self) -> None:
         low, high = self._schema.get("minimum"), self._schema.get("maximum")
-        self._add(
-            "PLX-C104", f"{self._error.instance} is no {self._wants}", f"Write a number from {low} to {high}."
-        )
+        reason = f"{self._error.instance} is no {self._wants}"
+        self._add("PLX-C104", reason, f"Write a number from {low} to {high}.")
 
     def _empty(self) -> None:
         asserts = {"tasks", "sites"} & set(map(str, self._steps[-1:])) or not self._steps
@@ -288,12 +280,8 @@ class _Report:
         if self._wants in _SECRETS:
             self._secret_shape()
         else:
-            self._add(
-                "PLX-C201",
-                "there is no site in it",
-                "Describe one; see inventory.example.yaml.",
-                self._named_at,
-            )
+            cure = "Describe one; see inventory.example.yaml."
+            self._add("PLX-C201", "there is no site in it", cure, self._named_at)
 
     def _secret_shape(self) -> None:
         token = self._wants == "token" or (self._steps and self._steps[-1] == "from")
@@ -325,8 +313,5 @@ class _Report:
 
     def _other(self) -> None:
         """No keyword of our schemas comes here; a new one still gets a message that names its place."""
-        self._add(
-            "PLX-C104",
-            f"this value does not meet the schema ({self._error.validator})",
-            "See “plexops schema”.",
-        )
+        reason = f"this value does not meet the schema ({self._error.validator})"
+        self._add("PLX-C104", reason, "See “plexops schema”.")

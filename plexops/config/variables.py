@@ -94,9 +94,8 @@ class Scope:
         value = self._root(path[0])
         for depth, attribute in enumerate(path[1:], start=1):
             if not isinstance(value, Mapping) or attribute not in value:
-                raise self._undefined(
-                    ".".join(path[: depth + 1]), value if isinstance(value, Mapping) else {}, path[:depth]
-                )
+                siblings = value if isinstance(value, Mapping) else {}
+                raise self._undefined(".".join(path[: depth + 1]), siblings, path[:depth])
             value = value[attribute]
         return value
 
@@ -113,10 +112,8 @@ class Scope:
     def _variable(self, name: str, variable: Variable) -> Value:
         if name in self._open:
             circle = " → ".join([*self._open[self._open.index(name) :], name])
-            misfit = Misfit(
-                "PLX-C403", f"these variables name each other: {circle}", "Give one of them a value."
-            )
-            raise TemplateMisfit(misfit, variable.place)
+            reason = f"these variables name each other: {circle}"
+            raise TemplateMisfit(Misfit("PLX-C403", reason, "Give one of them a value."), variable.place)
         self._open.append(name)
         try:
             return self._deep(variable.value)
@@ -138,9 +135,8 @@ class Scope:
         known_of_site = len(parent) == 1 and name.split(".")[1] in BUILT_IN.get(parent[0], ())
         if known_of_site:
             reason = f"the inventory does not say {name} for this site"
-            return UndefinedError(
-                "PLX-C507", reason, f"Write “{name.split('.')[1]}:” under the site's “{parent[0]}:”."
-            )
+            cure = f"Write “{name.split('.')[1]}:” under the site's “{parent[0]}:”."
+            return UndefinedError("PLX-C507", reason, cure)
         close = nearest(name.rpartition(".")[2], siblings)
         meant = ".".join((*parent, close))
         cure = f"Did you mean {meant}? " if close else ""
@@ -150,19 +146,19 @@ class Scope:
 
 def built_ins(site: Site) -> Mapping[str, Value]:
     """Give what a site itself answers: `site`, `plex.port`, `server.mac` … What it does not know is left out."""
-    plex: dict[str, Value] = {}
-    server: dict[str, Value] = {}
-    if site.plex is not None:
-        plex["port"] = site.plex.port
-        if site.plex.address is not None:
-            plex["address"] = str(site.plex.address)
-    if site.server is not None:
-        if site.server.address is not None:
-            server["address"] = str(site.server.address)
-        if site.server.mac:
-            server["mac"] = site.server.mac
-    router: dict[str, Value] = {"address": site.router.address} if site.router and site.router.address else {}
-    return {"site": site.name, "plex": plex, "server": server, "router": router}
+    plex, server = site.plex, site.server
+    known: dict[str, dict[str, object]] = {
+        "plex": {"port": plex.port, "address": plex.address} if plex else {},
+        "server": {"address": server.address, "mac": server.mac} if server else {},
+        "router": {"address": site.router.address} if site.router else {},
+    }
+
+    def said(values: Mapping[str, object]) -> Value:
+        return {
+            name: v if isinstance(v, int) else str(v) for name, v in values.items() if v not in (None, "")
+        }
+
+    return {"site": site.name, **{role: said(values) for role, values in known.items()}}
 
 
 def read_variables(node: Node | None, path: str, problems: Problems) -> Mapping[str, Variable]:
@@ -224,9 +220,8 @@ _EXTRA_SCHEMA = {
 def _check_name(name: str, entry: Entry, path: str, problems: Problems) -> None:
     if name in BUILT_IN or name.lower() in _WORDS:
         why = "the site itself answers it" if name in BUILT_IN else "it has a meaning of its own in {{ }}"
-        problems.add(
-            "PLX-C406", entry.place, path, f"a variable cannot be called {name}: {why}", "Call it otherwise."
-        )
+        reason = f"a variable cannot be called {name}: {why}"
+        problems.add("PLX-C406", entry.place, path, reason, "Call it otherwise.")
     elif _SECRET.search(name):
         reason = f"{name} looks like a secret, and variables are shown in plans and reports"
         cure = "Give secrets as {env: NAME}, {file: PATH} or {ask: true} at the device that needs them."

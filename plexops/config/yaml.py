@@ -28,6 +28,18 @@ _NULLS = frozenset({"", "~", "null"})
 #: libyaml calls a plain style '', PyYAML's own parser None.
 _QUOTES = frozenset({"'", '"', "|", ">"})
 _UNCLOSED = Pattern("unexpected end of stream|expected ',' or")
+#: The slips that people make most: the parser's words, the cause and the cure.
+_SLIPS = (
+    (Pattern("mapping values are not allowed"), "a colon does not fit here",
+     "Indent the line like its neighbours; quote a text that holds “: ”."),
+    (Pattern("could not find expected ':'"), "a key without its colon",
+     "Write “name: value”, with a space after the colon."),
+    (Pattern("cannot start any token"), "a value cannot start with this character", "Put the value into quotes."),
+    (_UNCLOSED, "a bracket or quote was opened and not closed properly", "Close it, or quote the text that holds it."),
+    (Pattern("block (?:end|collection|mapping)"), "this line is not indented like its neighbours",
+     "Give all keys of one block the same indentation."),
+    (Pattern("alias"), "a value that starts with * is an alias, which is not read", "Put the value into quotes."),
+)  # fmt: skip
 _BOOLEANS = {"true": True, "false": False}
 
 #: C0 (but tab and line feed), DEL, C1, and what turns the reading direction or is invisible: a text that looks
@@ -293,28 +305,10 @@ class _Builder:
 
 
 def _explain_syntax(said: str, line: str) -> tuple[str, str]:
-    """Put the parser's words into a cause and a cure, for the slips that people make most."""
-    if "mapping values are not allowed" in said:
-        return (
-            "a colon does not fit here",
-            "Indent the line like its neighbours; quote a text that holds “: ”.",
-        )
-    if "could not find expected ':'" in said:
-        return "a key without its colon", "Write “name: value”, with a space after the colon."
-    if "cannot start any token" in said:
-        return "a value cannot start with this character", "Put the value into quotes."
-    if _UNCLOSED.search(said):
-        return (
-            "a bracket or quote was opened and not closed properly",
-            "Close it, or quote the text that holds it.",
-        )
-    if "block end" in said or "block collection" in said or "block mapping" in said:
-        return (
-            "this line is not indented like its neighbours",
-            "Give all keys of one block the same indentation.",
-        )
-    if "undefined alias" in said or "alias" in said:
-        return "a value that starts with * is an alias, which is not read", "Put the value into quotes."
+    """Put the parser's words into a cause and a cure."""
+    for slip, cause, cure in _SLIPS:
+        if slip.search(said):
+            return cause, cure
     if "{{" in line:
         return "a value that starts with {{ needs quotes", 'Write it as "{{ name }}".'
     return (
@@ -341,13 +335,15 @@ def _refuse_unseen(text: str, file: str) -> None:
 
 
 def _unreadable(error: OSError) -> tuple[str, str]:
-    if isinstance(error, FileNotFoundError):
-        return (
-            "there is no such file",
-            "Check the path, or name the file with -i (inventory) or as an argument (playbook).",
-        )
-    if isinstance(error, IsADirectoryError):
-        return "this is a directory, not a file", "Name a file in it."
-    if isinstance(error, PermissionError):
-        return "this file may not be read", "Give yourself the right to read it."
+    for kind, reason, cure in _UNREADABLE:
+        if isinstance(error, kind):
+            return reason, cure
     return f"this file cannot be read: {error.strerror or type(error).__name__}", ""
+
+
+_UNREADABLE = (
+    (FileNotFoundError, "there is no such file",
+     "Check the path, or name the file with -i (inventory) or as an argument (playbook)."),
+    (IsADirectoryError, "this is a directory, not a file", "Name a file in it."),
+    (PermissionError, "this file may not be read", "Give yourself the right to read it."),
+)  # fmt: skip

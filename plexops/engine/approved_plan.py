@@ -45,7 +45,7 @@ class ApprovedPlan(Struct, frozen=True):
         """Send a plan if it still fits once no other run can write."""
         home = self.home
         record = OpenChanges(self.journal.append, self.order.tell)
-        markers = RunMarkers(home.access, home.links, home.drivers, record, self.run_id, self.own_runs)
+        markers = RunMarkers(home, record, self.run_id, self.own_runs)
         last, left = state, tuple[str, ...]()
         with interruptible(record, self.order.tell):
             try:
@@ -76,20 +76,11 @@ class ApprovedPlan(Struct, frozen=True):
 
     def _send(self, planned: Planned, record: OpenChanges) -> Applied:
         home, plan = self.home, planned.plan
-        context = ApplyContext(
-            home.access,
-            home.drivers,
-            home.links,
-            home.observer(),
-            record,
-            self.log,
-            self.adopted,
-            self.order.undoing,
-        )
+        context = ApplyContext(home, record, self.log, self.adopted, self.order.undoing)
         record("plan", {"digest": plan.digest, "steps": [step.change.id for step in plan.steps]})
         from plexops.engine.change.log_kept import KeptLog
 
-        kept = KeptLog(context.access, context.drivers, context.links, planned.state)
+        kept = KeptLog(home, planned.state)
         prover = None if self.order.undoing else _prover(home, self.order)
         return kept.told_in(Applier(context, plan, planned.state).run(prover), self.log)
 

@@ -59,32 +59,22 @@ class Change(Struct, Generic[V_co], frozen=True):
 
 def inverse(change: Change) -> Change | None:
     """Give the change back to what was seen; None for a renewed lease, which no configuration gives back."""
+    before = change.before
+    old, raw = (None, {}) if before is None else (before.values, before.raw)
     match change.action:
         case Action.CREATE:
-            made = _made(change)
-            return replace(change, action=Action.DELETE, before=made, want=None, fields=(), at=None)
+            return replace(change, action=Action.DELETE, before=_made(change), want=None, fields=(), at=None)
         case Action.DELETE:
-            at = None if change.before is None else change.before.position
-            raw = {} if change.before is None else change.before.raw
-            return replace(
-                change, action=Action.CREATE, before=None, want=_values(change.before), at=at, raw=raw
-            )
+            at = None if before is None else before.position
+            return replace(change, action=Action.CREATE, before=None, want=old, at=at, raw=raw)
         case Action.UPDATE:
-            return replace(change, before=_made(change), want=_values(change.before))
+            return replace(change, before=_made(change), want=old)
         case Action.ADOPT:
-            raw = change.before.raw if change.before is not None else {}
-            return replace(
-                change, action=Action.RESTORE, before=_made(change), want=_values(change.before), raw=raw
-            )
+            return replace(change, action=Action.RESTORE, before=_made(change), want=old, raw=raw)
         case Action.RESTORE:
-            raw = change.before.raw if change.before is not None else {}
-            return replace(change, action=Action.RESTORE, before=_made(change), want=change.want, raw=raw)
+            return replace(change, before=_made(change), raw=raw)
         case Action.RENEW:
             return None
-
-
-def _values(entry: Entry | None) -> object:
-    return None if entry is None else entry.values
 
 
 def _made(change: Change) -> Entry:

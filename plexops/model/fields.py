@@ -56,5 +56,3 @@ class Field(Struct, frozen=True):
     required: bool = False
     #: A task may write it. Fields of a device that a task never sets (a forward's source limit) are False.
     in_task: bool = True
-    #: A difference is drift. A name is only a name.
-    compared: bool = True

@@ -141,18 +141,14 @@ def show_addresses(family: int, numbers: Numbers, most: int = 3) -> str:
 
 
 def _one(family: int, first: int, last: int) -> str:
-    bits = 32 if family == 4 else 128
-    low, high = (_address(family, number) for number in (first, last))
+    kind, bits = (IPv4Address, 32) if family == 4 else (IPv6Address, 128)
+    low, high = kind(first), kind(last)
     if first == last:
-        return low
+        return str(low)
     length = last - first + 1
     if length & (length - 1) == 0 and first % length == 0:
         return f"{low}/{bits - length.bit_length() + 1}"
     return f"{low}-{high}"
-
-
-def _address(family: int, number: int) -> str:
-    return str(IPv4Address(number) if family == 4 else IPv6Address(number))
 
 
 def show_ports(numbers: Numbers) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache
-from types import MappingProxyType
 from typing import Final, Literal, TypeVar
 
 from msgspec import Struct, structs
@@ -19,9 +18,7 @@ P = TypeVar("P", bound=Struct)
 
 RunCommand = Literal["audit", "diagnose", "apply", "dry-run", "rollback", "rollback-dry-run", "recover"]
 #: The commands that only show what they would send, as a person writes them.
-DRY_RUNS: Mapping[RunCommand, str] = MappingProxyType(
-    {"dry-run": "apply --dry-run", "rollback-dry-run": "rollback --dry-run"}
-)
+DRY_RUNS: Mapping[RunCommand, str] = {"dry-run": "apply --dry-run", "rollback-dry-run": "rollback --dry-run"}
 PathLayer = Literal["internet", "isp", "upstream", "router", "server", "plex", "outside"]
 Mark = Literal["ok", "drift", "stop", "unknown", "changed", "not-asked"]
 Symbol = Literal["+", "~", "-"]

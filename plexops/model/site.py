@@ -33,12 +33,10 @@ class CheckerName(StrEnum):
 
 
 #: Where each of them is, if the user does not say. Anyone may run echoip: there is no usual one.
-CHECKERS: Mapping[CheckerName, str] = MappingProxyType(
-    {
-        CheckerName.CHECK_HOST: "https://check-host.net",
-        CheckerName.PORTCHECKER: "https://portchecker.io",
-    }
-)
+CHECKERS: Mapping[CheckerName, str] = {
+    CheckerName.CHECK_HOST: "https://check-host.net",
+    CheckerName.PORTCHECKER: "https://portchecker.io",
+}
 
 
 class Access(StrEnum):

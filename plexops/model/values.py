@@ -8,6 +8,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 
 from msgspec import Struct
 
+from plexops.model.intervals import Numbers, normalise, show_ports, single
 from plexops.pattern import Pattern
 
 PLEX_PORT = 32400
@@ -113,21 +114,16 @@ class Protocol(StrEnum):
 class Ports(Struct, frozen=True):
     """A set of port numbers as sorted, merged, inclusive ranges."""
 
-    ranges: tuple[tuple[int, int], ...]
+    ranges: Numbers
 
     @classmethod
     def of(cls, *items: int | tuple[int, int]) -> Ports:
         """Build from numbers and (first, last) pairs; overlapping and adjacent ones are merged."""
         pairs = sorted((item, item) if isinstance(item, int) else item for item in items)
-        merged: list[tuple[int, int]] = []
         for first, last in pairs:
             if not 0 <= first <= last <= 65535:
                 raise ValueError(f"{first}-{last} is not a range of ports")
-            if merged and first <= merged[-1][1] + 1:
-                merged[-1] = (merged[-1][0], max(last, merged[-1][1]))
-            else:
-                merged.append((first, last))
-        return cls(tuple(merged))
+        return cls(normalise(pairs))
 
     @classmethod
     def parse(cls, text: str) -> Ports:
@@ -155,9 +151,7 @@ class Ports(Struct, frozen=True):
     @property
     def single(self) -> int | None:
         """The only port of this set, if it is just one."""
-        if len(self.ranges) == 1 and self.ranges[0][0] == self.ranges[0][1]:
-            return self.ranges[0][0]
-        return None
+        return single(self.ranges)
 
     @property
     def everything(self) -> bool:
@@ -165,7 +159,7 @@ class Ports(Struct, frozen=True):
         return len(self.ranges) == 1 and self.ranges[0][0] <= 1 and self.ranges[0][1] == 65535
 
     def __str__(self) -> str:
-        return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in self.ranges)
+        return show_ports(self.ranges)
 
 
 ALL_PORTS = Ports.of((1, 65535))

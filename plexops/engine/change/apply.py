@@ -11,13 +11,13 @@ from msgspec import Struct
 from plexops.drivers.base import Unrenderable
 from plexops.engine.change.manual_undo import card, stays_text
 from plexops.engine.change.nudge import nudge_after_undo
-from plexops.engine.change.sending import Recorder, Sender, Unanswered, UnexpectedReply
+from plexops.engine.change.open_changes import Recorder
+from plexops.engine.change.sending import Sender, Unanswered, UnexpectedReply
 from plexops.engine.change.undo import Undoer, last_first
 from plexops.engine.decide.planning import foreign
 from plexops.engine.decide.way_back import with_way_back
-from plexops.engine.look.access import Access, Links
-from plexops.engine.look.observe import Observer
-from plexops.engine.look.site_state import Drivers, SiteState
+from plexops.engine.look.site import Home
+from plexops.engine.look.site_state import SiteState
 from plexops.model.change import Action, Change, Shown, beside, inverse, is_done
 from plexops.model.change_json import change_to_json, window_to_json
 from plexops.model.errors import PlexopsError
@@ -81,10 +81,7 @@ class Stopped(Exception):
 class ApplyContext(Struct, frozen=True):
     """What carrying out a plan works with."""
 
-    access: Access
-    drivers: Drivers
-    links: Links
-    observer: Observer
+    home: Home
     record: Recorder
     moment: Callable[[str], None]
     adopted: frozenset[str] = frozenset()
@@ -107,7 +104,9 @@ class Applier:
         self._seen = state
         self._going_back = False
         self._carried = tuple(Carried(step) for step in plan.steps)
-        self._sender = Sender(workshop.access, workshop.links, workshop.record)
+        self._sender = Sender(workshop.home, workshop.record)
+        self._drivers = workshop.home.drivers
+        self._observer = workshop.home.observer()
         self._foreign = {
             role: foreign(state.view.of(role), role, [s.change for s in plan.steps])
             for role in {s.change.role for s in plan.steps}
@@ -177,10 +176,10 @@ class Applier:
 
     def _look_again(self, change: Change) -> None:
         """Read the stop once more, and stop unless it is as planned, our own earlier changes aside."""
-        self._seen = self._shop.observer.again(self._seen, change.role)
-        if change.kind is Kind.PORT_FORWARD and self._shop.drivers.plex is not None:
+        self._seen = self._observer.again(self._seen, change.role)
+        if change.kind is Kind.PORT_FORWARD and self._drivers.plex is not None:
             # Plex has to answer at the very target of the forward, now.
-            self._seen = self._shop.observer.again(self._seen, Role.PLEX)
+            self._seen = self._observer.again(self._seen, Role.PLEX)
         if _which_plex(self._seen) != _which_plex(self._start):
             raise Stopped("the Plex server that this was planned for does not answer any more")
         now = foreign(self._seen.view.of(change.role), change.role, [s.change for s in self._plan.steps])
@@ -188,7 +187,7 @@ class Applier:
             raise Stopped(f"the {change.role} was changed while this run was under way")
 
     def _render(self, step: Step) -> Step:
-        driver = self._shop.drivers.of(step.change.role)
+        driver = self._drivers.of(step.change.role)
         script = driver.script(step.change, self._seen.view.of(step.change.role))
         return replace(with_way_back(step.change, script, self._seen.view), marker=step.marker)
 
@@ -199,10 +198,8 @@ class Applier:
         for later in self._plan.steps[index + 1 :]:
             now = in_the_end.of(later.change.role)
             in_the_end = in_the_end.with_snapshot(after_change(now, later.change))
-        case = Case(
-            view, after, (step.change,), self._shop.adopted, self._shop.undoing, in_the_end=in_the_end
-        )
-        verdicts = judge(case)
+        adopted, undoing = self._shop.adopted, self._shop.undoing
+        verdicts = judge(Case(view, after, (step.change,), adopted, undoing, in_the_end=in_the_end))
         leave = authorize(self._plan.site, step, verdicts)
         if not leave:
             reasons = "; ".join(f"{v.guard}: {v.reason}" for v in verdicts if not v.holds)
@@ -217,14 +214,13 @@ class Applier:
             return
         deadline = time.monotonic() + KINDS[change.kind].settle
         while True:
-            self._seen = self._shop.observer.again(self._seen, change.role)
+            self._seen = self._observer.again(self._seen, change.role)
             shown = is_done(change, self._seen.view.of(change.role), carried.stood)
             if shown:
                 return
             if time.monotonic() >= deadline:
-                missed = (
-                    "it could not be read back" if shown is Shown.NOT_KNOWN else "the device does not show it"
-                )
+                lost = shown is Shown.NOT_KNOWN
+                missed = "it could not be read back" if lost else "the device does not show it"
                 carried.detail = complaint or f"it was sent, and {missed}"
                 raise Stopped(f"{change.id}: {carried.detail}")
             time.sleep(LOOK_EVERY)
@@ -234,16 +230,16 @@ class Applier:
         address = str(change.want)
         deadline = time.monotonic() + ARRIVAL_SECONDS
         while time.monotonic() < deadline:
-            if self._shop.observer.moved_to(address):
+            if self._observer.moved_to(address):
                 break
             time.sleep(LOOK_EVERY)
         else:
             raise Stopped(f"the host did not come up at {address} within {ARRIVAL_SECONDS:.0f} s")
         moved = replace(self._seen, server_address=address)
-        self._seen = self._shop.observer.again(moved, Role.SERVER)
+        self._seen = self._observer.again(moved, Role.SERVER)
         while True:
             try:
-                self._seen = self._shop.observer.again(self._seen, Role.PLEX)
+                self._seen = self._observer.again(self._seen, Role.PLEX)
             except PlexopsError as error:
                 if time.monotonic() >= deadline:
                     raise Stopped(f"Plex did not answer at {address}: {error}") from None
@@ -277,7 +273,7 @@ class Applier:
         if not carried.window_open:
             return
         try:
-            self._seen = self._shop.observer.again(self._seen, change.role)
+            self._seen = self._observer.again(self._seen, change.role)
         except PlexopsError as error:
             raise Stopped(f"{change.id}: {error}") from None
         if not is_done(change, self._seen.view.of(change.role), carried.stood):
@@ -287,7 +283,7 @@ class Applier:
         """Undo in reverse what was made, and read again."""
         self._going_back = True
         self._shop.moment(f"undo: {reason}")
-        undoer = Undoer(self._shop.drivers, self._shop.observer, self._sender, self._shop.record)
+        undoer = Undoer(self._shop.home, self._shop.record)
         begun = [(i, c) for i, c in enumerate(self._carried) if c.outcome is not StepOutcome.NOT_SENT]
         by_hand: list[str] = []
         for index, carried in sorted(begun, key=lambda pair: last_first(pair[1].step.change, pair[0])):
@@ -296,22 +292,17 @@ class Applier:
             )
             self._seen = ended.state
             if ended.stays:
-                carried.outcome, carried.detail = (
-                    StepOutcome.STAYS,
-                    stays_text(carried.step.change, ended.stays),
-                )
+                carried.outcome = StepOutcome.STAYS
+                carried.detail = stays_text(carried.step.change, ended.stays)
                 continue
             carried.outcome = StepOutcome.UNDONE if ended.shown else StepOutcome.UNDO_FAILED
             if not ended.shown:
-                by_hand.append(card(carried.step, ended.shown, self._shop.drivers, ended.state))
-        if by_hand:
-            return Applied(
-                ExitStatus.UNDO_UNPROVEN, self._carried, self._seen, reason=reason, by_hand=tuple(by_hand)
-            )
-        if begun:
-            nudge_after_undo(self._shop.access, self._shop.links, self._seen, self._shop.record)
-        status = ExitStatus.UNDONE if begun else ExitStatus.SAFE_STOP
-        return Applied(status, self._carried, self._seen, reason=reason)
+                by_hand.append(card(carried.step, ended.shown, self._drivers, ended.state))
+        if begun and not by_hand:
+            nudge_after_undo(self._shop.home, self._seen, self._shop.record)
+        undone = ExitStatus.UNDONE if begun else ExitStatus.SAFE_STOP
+        status = ExitStatus.UNDO_UNPROVEN if by_hand else undone
+        return Applied(status, self._carried, self._seen, reason=reason, by_hand=tuple(by_hand))
 
 
 def _which_plex(state: SiteState) -> str:

@@ -25,6 +25,7 @@ from plexops.runbook.view import SiteView
 VERDICT_SECONDS = 60.0
 _PLEX_EVERY = 0.3
 _PROBE_EVERY = 5.0
+_STALE = Condition(Holds.UNKNOWN, "Plex's verdict is older than the change")
 
 
 class EffectProver(Struct, frozen=True):
@@ -45,17 +46,17 @@ class EffectProver(Struct, frozen=True):
             _nudge(context, now)
         deadline = time.monotonic() + self.seconds
         # Strangers are asked last, once, and only where nothing else knows.
-        strangers = bool(context.access.site.checkers)
+        strangers = bool(context.home.access.site.checkers)
         next_probe = 0.0
-        outside, plex = _nothing(), _nothing()
+        outside = plex = Condition(Holds.UNKNOWN, "not asked yet")
         while True:
             if time.monotonic() >= next_probe:
-                now = context.observer.probe(now, self.port)
+                now = context.home.observer().probe(now, self.port)
                 outside = outside_says(now.view, self.port)
                 next_probe = time.monotonic() + _PROBE_EVERY
             now = _ask_plex(context, now)
             fresh = fresh or verdict_of(now.view) != baseline
-            plex = conditions.plex_verdict(now.view, self.port) if fresh else _stale()
+            plex = conditions.plex_verdict(now.view, self.port) if fresh else _STALE
             if Holds.YES in (outside.holds, plex.holds):
                 return now, _proofs(outside, plex), "proven"
             if plex.holds is Holds.NO and outside.holds is not Holds.UNKNOWN:
@@ -93,38 +94,29 @@ def outside_says(view: SiteView, port: int) -> Condition:
 def _ask_checkers(context: ApplyContext, now: SiteState, port: int) -> SiteState:
     from plexops.engine.look.checkers import account_of
 
-    now = context.observer.ask_checkers(now, port)
-    for line in account_of(context.access.site.checkers, now.view.of(Role.OUTSIDE)):
+    now = context.home.observer().ask_checkers(now, port)
+    for line in account_of(context.home.access.site.checkers, now.view.of(Role.OUTSIDE)):
         context.moment(line)
     return now
 
 
-def _nothing() -> Condition:
-    return Condition(Holds.UNKNOWN, "not asked yet")
-
-
-def _stale() -> Condition:
-    return Condition(Holds.UNKNOWN, "Plex's verdict is older than the change")
-
-
 def _ask_plex(context: ApplyContext, now: SiteState) -> SiteState:
-    if context.drivers.plex is None:
+    if context.home.drivers.plex is None:
         return now
     try:
-        return context.observer.again(now, Role.PLEX)
+        return context.home.observer().again(now, Role.PLEX)
     except PlexopsError:
         return now
 
 
 def _nudge(context: ApplyContext, now: SiteState) -> None:
     """Ask Plex to look again, once. A refusal to look ("too soon") is silent, and the verdict then stays unknown."""
-    if context.drivers.plex is None:
+    if context.home.drivers.plex is None:
         return
-    complaint = send_nudge(context.access, context.links, now)
+    complaint = send_nudge(context.home, now)
     context.record("nudge", {"request": REFRESH_WORDS, "complaint": complaint})
-    context.moment(
-        f"Plex was not asked to look again: {complaint}" if complaint else "asked Plex to look again"
-    )
+    failed = f"Plex was not asked to look again: {complaint}"
+    context.moment(failed if complaint else "asked Plex to look again")
 
 
 def _proofs(outside: Condition, plex: Condition) -> tuple[Proof, ...]:

@@ -14,6 +14,7 @@ from plexops.model.change import Change, beside
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.exchange import Json, Window
 from plexops.model.snapshot import Role, Snapshot
+from plexops.structs import replace
 
 _Read = TypeVar("_Read")
 
@@ -86,10 +87,7 @@ def read_past(journal: JournalText, run_id: str) -> PastRun:
     """Read a verified journal. Raises PlexopsError PLX-R105 for records that this version cannot understand."""
     from plexops.model.change_json import change_from_json, window_from_json
 
-    changes: dict[int, Change] = {}
-    kinds: dict[int, set[str]] = {}
-    stood: dict[int, tuple[str, ...]] = {}
-    windows: dict[int, Window | None] = {}
+    steps: dict[int, PastStep] = {}
     verdict = ""
     marked: frozenset[Role] = frozenset()
     for record in journal.records:
@@ -100,25 +98,24 @@ def read_past(journal: JournalText, run_id: str) -> PastRun:
         index = record.data.get("step")
         if not isinstance(index, int):
             continue
-        kinds.setdefault(index, set()).add(record.kind)
         if record.kind == "intent":
-            changes[index] = _read(change_from_json, record.data["change"], run_id)
             window = record.data.get("window")
-            windows[index] = None if window is None else _read(window_from_json, window, run_id)
-            stood[index] = _texts(record.data.get("beside"))
-    steps = tuple(
-        PastStep(
-            index=index,
-            change=change,
-            done="done" in kinds[index],
-            undone="undone" in kinds[index],
-            window_open="confirmed" not in kinds[index],
-            stood=stood[index],
-            window=windows[index],
-        )
-        for index, change in sorted(changes.items())
-    )
-    return PastRun(steps, verdict, marked)
+            steps[index] = PastStep(
+                index=index,
+                change=_read(change_from_json, record.data["change"], run_id),
+                window_open=True,
+                stood=_texts(record.data.get("beside")),
+                window=None if window is None else _read(window_from_json, window, run_id),
+            )
+        elif index in steps:
+            past = steps[index]
+            steps[index] = replace(
+                past,
+                done=past.done or record.kind == "done",
+                undone=past.undone or record.kind == "undone",
+                window_open=past.window_open and record.kind != "confirmed",
+            )
+    return PastRun(tuple(steps[index] for index in sorted(steps)), verdict, marked)
 
 
 def _texts(listed: object) -> tuple[str, ...]:

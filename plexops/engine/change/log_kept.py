@@ -16,9 +16,9 @@ from plexops.drivers.plex.log import (
 )
 from plexops.engine.change.apply import Applied
 from plexops.engine.change.sending import settings_for
-from plexops.engine.look.access import Access, Links
 from plexops.engine.look.exhibits import exhibit
-from plexops.engine.look.site_state import Drivers, SiteState
+from plexops.engine.look.site import Home
+from plexops.engine.look.site_state import SiteState
 from plexops.model.errors import PlexopsError
 from plexops.model.exchange import Read, Reply, shown
 from plexops.model.run import Exhibit
@@ -41,10 +41,8 @@ class _Lines(Struct, frozen=True):
 class KeptLog:
     """Reads the log over the server's SSH, else over Plex's HTTP, when it is made and once more: no failure of it raises."""
 
-    def __init__(self, access: Access, drivers: Drivers, links: Links, state: SiteState) -> None:
-        self._access = access
-        self._drivers = drivers
-        self._links = links
+    def __init__(self, home: Home, state: SiteState) -> None:
+        self._home = home
         self._seen = state
         self._before = self._read()
 
@@ -77,20 +75,20 @@ class KeptLog:
         return _Lines(why_not="; ".join(reasons) or "neither the server nor Plex is asked")
 
     def _of_server(self) -> LogFound | None:
-        driver = self._drivers.server
+        driver = self._home.drivers.server
         if driver is None:
             return None
-        link = self._links.read(
-            self._access.device(Role.SERVER), lambda: self._access.server(self._seen.server_address)
+        link = self._home.links.read(
+            self._home.access.device(Role.SERVER), lambda: self._home.access.server(self._seen.server_address)
         )
         return _carried(ask_log(driver.container), link)
 
     def _of_plex(self) -> LogFound | None:
-        if self._drivers.plex is None:
+        if self._home.drivers.plex is None:
             return None
-        state, access = self._seen, self._access
+        state, access = self._seen, self._home.access
         device = access.device(Role.PLEX) + (" from inside" if state.plex_inside else "")
-        link = self._links.read(device, lambda: settings_for(access, state, Role.PLEX))
+        link = self._home.links.read(device, lambda: settings_for(access, state, Role.PLEX))
         try:
             (reply,) = link.ask((LOGS_READ,))
         finally:

@@ -9,10 +9,11 @@ from contextlib import suppress
 
 from msgspec import Struct
 
-from plexops.engine.change.sending import Recorder, settings_for
+from plexops.engine.change.open_changes import Recorder
+from plexops.engine.change.sending import settings_for
 from plexops.engine.decide.markers import marker_of
-from plexops.engine.look.access import Access, Links
-from plexops.engine.look.site_state import Drivers, SiteState
+from plexops.engine.look.site import Home
+from plexops.engine.look.site_state import SiteState
 from plexops.evidence.folder import SiteFolder, began_at
 from plexops.languages import markers
 from plexops.model.errors import PlexopsError, Problem
@@ -29,9 +30,7 @@ _MARKED = (Role.ROUTER, Role.SERVER)
 class RunMarkers(Struct):
     """The markers of one run. `own`: runs of this machine, of which none is at work besides this one."""
 
-    access: Access
-    links: Links
-    drivers: Drivers
+    home: Home
     record: Recorder
     run_id: str
     own: frozenset[str]
@@ -45,7 +44,7 @@ class RunMarkers(Struct):
         """
         self.record("marker", {"roles": [role for role in _MARKED if role in roles]})
         for role in _MARKED:
-            marker = marker_of(self.drivers, role, self._word)
+            marker = marker_of(self.home.drivers, role, self._word)
             if marker is not None:
                 self._take(role, marker, state, verdicts, sets=role in roles)
 
@@ -53,7 +52,7 @@ class RunMarkers(Struct):
         """Take the run's own markers away. Gives what a person has to do where one may be left."""
         left: list[str] = []
         for role, verdicts in self.held.items():
-            marker = marker_of(self.drivers, role, self._word)
+            marker = marker_of(self.home.drivers, role, self._word)
             if marker is not None and not self._dropped(role, marker, state, verdicts):
                 left.append(f"take plexops's marker off the {role}, or others wait for it: {marker.by_hand}")
         with suppress(PlexopsError):  # a full disk: the next recover finds nothing to take away
@@ -101,7 +100,7 @@ class RunMarkers(Struct):
     ) -> None:
         """Take away what an ended run of this machine could not: the site's lock says that it is not at work."""
         for run in stale:
-            marker = marker_of(self.drivers, role, f"{run}.{holders[run]}")
+            marker = marker_of(self.home.drivers, role, f"{run}.{holders[run]}")
             if marker is not None:
                 self._dropped(role, marker, state, verdicts)
 
@@ -124,7 +123,7 @@ class RunMarkers(Struct):
         leave = authorize_marker(state.view.name, role, marker, verdicts)
         if not leave:
             raise PlexopsError(Problem("PLX-R123", "the guards do not let a marker be set", where=str(role)))
-        return self.links.write(settings_for(self.access, state, role), leave)
+        return self.home.links.write(settings_for(self.home.access, state, role), leave)
 
 
 def runs_of(folder: SiteFolder) -> frozenset[str]:

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from plexops.drivers.plex.driver import REFRESH, REFRESH_WORDS
-from plexops.engine.change.sending import Recorder, settings_for, unexpected
-from plexops.engine.look.access import Access, Links, LiveLinks
+from plexops.engine.change.open_changes import Recorder
+from plexops.engine.change.sending import settings_for, unexpected
+from plexops.engine.look.access import LiveLinks
 from plexops.engine.look.exhibits import exhibit
 from plexops.engine.look.observe import Observer
 from plexops.engine.look.site import Home
@@ -31,7 +32,7 @@ _LOOK_EVERY = 0.5
 _STEP = Step(Change(Role.PLEX, Kind.PLEX_REMOTE_ACCESS, "nudge", Action.RENEW), Script((REFRESH,)))
 
 
-def send_nudge(access: Access, links: Links, state: SiteState) -> str:
+def send_nudge(home: Home, state: SiteState) -> str:
     """Ask Plex to let plex.tv try again; give the reason why that was not done, empty where it was.
 
     A refusal to try ("too soon") is silent: Plex answers 200 all the same.
@@ -40,7 +41,7 @@ def send_nudge(access: Access, links: Links, state: SiteState) -> str:
     leave = authorize(state.view.name, _STEP, verdicts)
     if not leave:
         return next((verdict.reason for verdict in verdicts if not verdict.holds), "a guard refused")
-    link = links.write(settings_for(access, state, Role.PLEX), leave)
+    link = home.links.write(settings_for(home.access, state, Role.PLEX), leave)
     try:
         return unexpected(REFRESH.expect, link.send(REFRESH))
     except PlexopsError as problem:
@@ -49,7 +50,7 @@ def send_nudge(access: Access, links: Links, state: SiteState) -> str:
         link.close()
 
 
-def nudge_after_undo(access: Access, links: Links, state: SiteState, record: Recorder) -> None:
+def nudge_after_undo(home: Home, state: SiteState, record: Recorder) -> None:
     """Let plex.tv try again once everything is back: what Plex shows may be of the time between. Nothing rests on it."""
     if Role.PLEX not in state.view.snapshots or _useless(state):
         return
@@ -57,7 +58,7 @@ def nudge_after_undo(access: Access, links: Links, state: SiteState, record: Rec
     if mapping == "mapped" and not error:
         return
     alone = replace(state, view=replace(state.view, unfinished_run="", asked=frozenset({Role.PLEX})))
-    record("nudge", {"request": REFRESH_WORDS, "complaint": send_nudge(access, links, alone)})
+    record("nudge", {"request": REFRESH_WORDS, "complaint": send_nudge(home, alone)})
 
 
 def verdict_of(view: SiteView) -> tuple[str | None, ...]:
@@ -86,12 +87,12 @@ def freshen(home: Home, seconds: float, record: Recorder, moment: Callable[[str]
     Never raises for what a device does: without the nudge the diagnosis goes on with the verdict that there is. What is
     asked here is not recorded; a recording holds what the diagnosis then sees.
     """
-    links = LiveLinks()
-    observer = Observer(home.access, home.drivers, links, home.view)
+    home = replace(home, links=LiveLinks())
+    observer = home.observer()
     state = observer.look(None)
     # It rests on what Plex said alone: a router that keeps silent is no reason to let plex.tv not try.
     alone = replace(state, view=replace(state.view, asked=frozenset({Role.PLEX})))
-    complaint = _useless(state) or send_nudge(home.access, links, alone)
+    complaint = _useless(state) or send_nudge(home, alone)
     record("nudge", {"request": REFRESH_WORDS, "complaint": complaint})
     if complaint:
         text = f"plex.tv was not asked to try again: {complaint}"

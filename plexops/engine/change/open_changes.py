@@ -7,24 +7,19 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
 
 from plexops.evidence.journal import Record
 from plexops.model.errors import PlexopsError
 
 #: Tells a person what is under way, in one line; no result.
 Tell = Callable[[str], None]
+#: Takes one record of the journal; it is on the disk when this returns. Raises PlexopsError where it cannot be kept. What
+#: it gives, such as its hash, is nothing to a run.
+Recorder = Callable[[str, Mapping[str, object]], object]
 
 
 def silent(_text: str) -> None:
     """Tell nothing."""
-
-
-class Append(Protocol):
-    """Keeps a record; what it gives, such as its hash, is nothing to a run."""
-
-    def __call__(self, kind: str, data: Mapping[str, object]) -> object:
-        """Append. Raises PlexopsError where it cannot be kept."""
 
 
 class OpenChanges:
@@ -34,7 +29,7 @@ class OpenChanges:
     each change: to leave a change on a device because the disk is full would help nobody.
     """
 
-    def __init__(self, append: Append, tell: Tell = silent, before: Iterable[Record] = ()) -> None:
+    def __init__(self, append: Recorder, tell: Tell = silent, before: Iterable[Record] = ()) -> None:
         self._append = append
         self._tell = tell
         self._names: dict[int, str] = {}

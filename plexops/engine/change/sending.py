@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Protocol
 
-from plexops.engine.look.access import Access, Links
+from plexops.engine.change.open_changes import Recorder
+from plexops.engine.look.access import Access
+from plexops.engine.look.site import Home
 from plexops.engine.look.site_state import SiteState
 from plexops.model.errors import PlexopsError
 from plexops.model.exchange import Expect, Reply, Write
 from plexops.model.plan import Authorized, Step
 from plexops.model.snapshot import Role
 from plexops.transport.link import LinkSettings, WriteLink
-
-
-class Recorder(Protocol):
-    """Takes one record of the journal; it is on the disk when this returns."""
-
-    def __call__(self, kind: str, data: Mapping[str, object]) -> None:
-        """Append."""
 
 
 class UnexpectedReply(Exception):
@@ -43,9 +36,8 @@ def settings_for(access: Access, state: SiteState, role: Role) -> LinkSettings:
 class Sender:
     """Sends steps of one site. Each request goes out once."""
 
-    def __init__(self, access: Access, links: Links, record: Recorder) -> None:
-        self._access = access
-        self._links = links
+    def __init__(self, home: Home, record: Recorder) -> None:
+        self._home = home
         self._record = record
 
     def send(self, step: Step, authorized: Authorized, state: SiteState, index: int) -> None:
@@ -114,7 +106,7 @@ class Sender:
             link.close()
 
     def _open(self, step: Step, authorized: Authorized, state: SiteState) -> WriteLink:
-        return self._links.write(settings_for(self._access, state, step.change.role), authorized)
+        return self._home.links.write(settings_for(self._home.access, state, step.change.role), authorized)
 
     def _arm(self, link: WriteLink, step: Step, index: int) -> None:
         window = step.script.window

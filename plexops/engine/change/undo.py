@@ -9,14 +9,15 @@ from ipaddress import IPv4Address
 from msgspec import Struct
 
 from plexops.drivers.base import Unrenderable
-from plexops.engine.change.sending import Recorder, Sender, Unanswered, UnexpectedReply
+from plexops.engine.change.open_changes import Recorder
+from plexops.engine.change.sending import Sender, Unanswered, UnexpectedReply
 from plexops.engine.decide.way_back import judged_back, refusal
-from plexops.engine.look.observe import Observer
-from plexops.engine.look.site_state import Drivers, SiteState
+from plexops.engine.look.site import Home
+from plexops.engine.look.site_state import SiteState
 from plexops.model.change import Action, Change, Shown, find, inverse, is_undone
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.exchange import Script
-from plexops.model.plan import Authorized, GuardVerdict, Step, authorize, authorize_end
+from plexops.model.plan import Step, authorize, authorize_end
 from plexops.model.resources import KINDS
 from plexops.model.snapshot import Role
 from plexops.runbook.view import leased_to_server, told_by_server
@@ -53,10 +54,10 @@ def last_first(change: Change, index: int) -> tuple[bool, int]:
 class Undoer:
     """Puts changes back, one by one. Guards judge the way back as such; nothing is sent twice."""
 
-    def __init__(self, drivers: Drivers, observer: Observer, sender: Sender, record: Recorder) -> None:
-        self._drivers = drivers
-        self._observer = observer
-        self._sender = sender
+    def __init__(self, home: Home, record: Recorder) -> None:
+        self._drivers = home.drivers
+        self._observer = home.observer()
+        self._sender = Sender(home, record)
         self._record = record
 
     def look(self, change: Change, state: SiteState, stood: Collection[str]) -> tuple[SiteState, Shown]:
@@ -140,16 +141,9 @@ class Undoer:
     def _ask_again(
         self, change: Change, state: SiteState, index: int, held: tuple[str, ...]
     ) -> tuple[SiteState, Shown]:
-        now = state.view.of(Role.SERVER)
         told = told_by_server(state.view) or ()
         lost = next(address for address in held if address not in told)
-        back = replace(change, want=IPv4Address(lost))
-        verdicts = _require_let(state, back)
-        step = Step(back, self._drivers.of(Role.SERVER).script(back, now))
-        try:
-            self._sender.send(step, _leave(step, state, verdicts), state, index)
-        except Unanswered as reason:
-            self._record("unanswered", {"step": index, "reason": str(reason)})
+        self._send(replace(change, want=IPv4Address(lost)), state, index)
         deadline = time.monotonic() + RENEWED_SECONDS
         shown = Shown.NOT_KNOWN
         while True:
@@ -189,21 +183,32 @@ class Undoer:
 
     def _send_back(self, change: Change, state: SiteState, index: int) -> SiteState:
         back = inverse(change)
-        now = state.view.of(change.role)
         if back is None:
             return state
-        found = find(change, now)
+        found = find(change, state.view.of(change.role))
         if back.action in (Action.DELETE, Action.UPDATE, Action.RESTORE) and len(found) == 1:
             back = replace(back, before=found[0])
-        verdicts = _require_let(state, back)
-        step = Step(back, replace_window(self._drivers.of(change.role).script(back, now)))
-        leave = _leave(step, state, verdicts)
+        self._send(back, state, index)
+        return self._reach(state, change)
+
+    def _send(self, back: Change, state: SiteState, index: int) -> None:
+        """Ask the guards about the way back, once, and send it. It needs no window: no way back of its own.
+
+        Raises Refused where guards refuse the old state, UnexpectedReply where one of the moment stops it.
+        """
+        verdicts = judged_back(state.view, back, restoring=True)
+        why = refusal(verdicts)
+        if why:
+            raise Refused(why)
+        step = Step(back, Script(self._drivers.of(back.role).script(back, state.view.of(back.role)).writes))
+        leave = authorize(state.view.name, step, verdicts)
+        if not leave:
+            raise UnexpectedReply("; ".join(f"{v.guard}: {v.reason}" for v in verdicts if not v.holds))
         try:
             self._sender.send(step, leave, state, index)
         except Unanswered as reason:
             # The answer was lost, perhaps not the request: what the device shows decides.
             self._record("unanswered", {"step": index, "reason": str(reason)})
-        return self._reach(state, change)
 
     def _until(
         self,
@@ -248,31 +253,9 @@ class Undoer:
         return fresh, is_undone(step.change, fresh.view.of(step.change.role), stood)
 
 
-def _require_let(state: SiteState, back: Change) -> tuple[GuardVerdict, ...]:
-    """Ask the guards about the way back, once. Raises Refused where they refuse the old state."""
-    verdicts = judged_back(state.view, back, restoring=True)
-    why = refusal(verdicts)
-    if why:
-        raise Refused(why)
-    return verdicts
-
-
-def _leave(step: Step, state: SiteState, verdicts: tuple[GuardVerdict, ...]) -> Authorized:
-    """Give leave to send the way back. Raises UnexpectedReply where a guard of the moment stops it."""
-    leave = authorize(state.view.name, step, verdicts)
-    if not leave:
-        raise UnexpectedReply("; ".join(f"{v.guard}: {v.reason}" for v in verdicts if not v.holds))
-    return leave
-
-
 def _holds(state: SiteState, held: tuple[str, ...]) -> Shown:
     """Tell whether the host holds all that it held."""
     now = told_by_server(state.view)
     if not now or not held:
         return Shown.NOT_KNOWN
     return Shown.YES if set(held) <= set(now) else Shown.NO
-
-
-def replace_window(script: Script) -> Script:
-    """Give a script without a window: the way back needs no way back of its own."""
-    return Script(script.writes)

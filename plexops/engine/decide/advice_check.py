@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 
 from plexops.model.finding import Finding, FindingStatus
 from plexops.model.snapshot import Kind
@@ -12,19 +11,19 @@ from plexops.runbook.causes.cause import Cause, Layer, StopName
 _APPLY = "plexops apply"
 _ADDRESS = frozenset({Kind.DHCP_RESERVATION, Kind.LEASE})
 #: What plexops changes against a cause, by the stop where it lies; any one of them is a change that cures.
-_CURES: Mapping[StopName, frozenset[Kind]] = MappingProxyType(
-    {
-        StopName.ROUTER_FORWARD: _ADDRESS | {Kind.PORT_FORWARD},
-        StopName.ROUTER_FILTER: frozenset({Kind.PORT_FORWARD, Kind.PASSAGE}),
-        StopName.SERVER_FILTER: frozenset({Kind.FIREWALL_RULE}),
-        StopName.SETTINGS: frozenset({Kind.PLEX_REMOTE_ACCESS}),
-        StopName.ANNOUNCEMENT: frozenset({Kind.PORT_FORWARD, Kind.PLEX_REMOTE_ACCESS}),
-    }
-)
+_CURES: Mapping[StopName, frozenset[Kind]] = {
+    StopName.ROUTER_FORWARD: _ADDRESS | {Kind.PORT_FORWARD},
+    StopName.ROUTER_FILTER: frozenset({Kind.PORT_FORWARD, Kind.PASSAGE}),
+    StopName.SERVER_FILTER: frozenset({Kind.FIREWALL_RULE}),
+    StopName.SETTINGS: frozenset({Kind.PLEX_REMOTE_ACCESS}),
+    StopName.ANNOUNCEMENT: frozenset({Kind.PORT_FORWARD, Kind.PLEX_REMOTE_ACCESS}),
+}
 #: The same for what stands beside the ways.
-_CURES_BESIDE: Mapping[Layer, frozenset[Kind]] = MappingProxyType(
-    {Layer.ROUTER: _ADDRESS, Layer.SERVER: frozenset({Kind.FIREWALL_RULE}), Layer.PLEX: _ADDRESS}
-)
+_CURES_BESIDE: Mapping[Layer, frozenset[Kind]] = {
+    Layer.ROUTER: _ADDRESS,
+    Layer.SERVER: frozenset({Kind.FIREWALL_RULE}),
+    Layer.PLEX: _ADDRESS,
+}
 #: What a port entered by hand takes, where the router shall map none by itself.
 _BOTH = frozenset({Kind.PORT_FORWARD, Kind.PLEX_REMOTE_ACCESS})
 

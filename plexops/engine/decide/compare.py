@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from types import MappingProxyType
+from collections.abc import Callable, Mapping
+from ipaddress import IPv4Address
 
-from plexops.engine.decide.dhcp_server import served_elsewhere
 from plexops.engine.decide.findings import (
     FORWARDING,
     Comparison,
@@ -30,7 +30,7 @@ from plexops.model.snapshot import Entry, Kind, KindState, Role, Snapshot
 from plexops.model.values import Ports
 from plexops.runbook import conditions
 from plexops.runbook.condition import Condition, Holds
-from plexops.runbook.view import never_arrives
+from plexops.runbook.view import SiteView, never_arrives
 from plexops.structs import replace
 
 __all__ = ["Comparison", "compare"]
@@ -88,19 +88,13 @@ def _condition(given: Comparison, task: ResolvedTask) -> Finding:
     if task.kind is Kind.WAN and given.view.access != "forward":
         why = f"`access: {given.view.access}`: viewers are not meant to come in by a forward"
         return finding_of(task, FindingStatus.NOT_APPLICABLE, why=why)
-    judges = {
+    judges: Mapping[Kind, Callable[[SiteView], Condition]] = {
         Kind.WAN: conditions.wan,
         Kind.DMZ: conditions.dmz,
         Kind.HOST_FIREWALL: conditions.host_firewall,
+        Kind.REACHABILITY: lambda view: conditions.reachability(view, given.tasks.external_port),
     }
-    if task.kind is Kind.REACHABILITY:
-        found = conditions.reachability(given.view, given.tasks.external_port)
-    else:
-        found = judges[task.kind](given.view)
-    return _of_condition(task, found)
-
-
-def _of_condition(task: ResolvedTask, found: Condition) -> Finding:
+    found = judges[task.kind](given.view)
     fails = FindingStatus.STOPPED if task.kind is Kind.WAN else FindingStatus.DRIFT
     status = {Holds.YES: FindingStatus.OK, Holds.NO: fails, Holds.UNKNOWN: FindingStatus.UNKNOWN}[found.holds]
     return finding_of(task, status, have=found.says, exhibits=found.exhibits, steps=found.stop)
@@ -111,7 +105,7 @@ def _resource(given: Comparison, task: ResolvedTask) -> Finding:
     snapshot = given.view.of(kind.role)
     state = snapshot.state(task.kind)
     reason = snapshot.reasons.get(task.kind, "")
-    other = served_elsewhere(given.view) if task.kind is Kind.DHCP_RESERVATION else ""
+    other = _served_elsewhere(given.view) if task.kind is Kind.DHCP_RESERVATION else ""
     if other and task.state is State.PRESENT:
         exhibit = given.view.of(Role.SERVER).facts["host.dhcp_server"].exhibit
         return finding_of(task, FindingStatus.UNKNOWN, have=other, why=reason, exhibits=(exhibit,))
@@ -121,15 +115,28 @@ def _resource(given: Comparison, task: ResolvedTask) -> Finding:
         off = isinstance(task.want, Upnp) and not task.want.enabled
         if off or task.state is State.ABSENT:
             return finding_of(task, FindingStatus.OK, have="the router has none")
-        return finding_of(
-            task, FindingStatus.UNSUPPORTED, have="the router has none", steps=steps_by_hand(given, task)
-        )
-    if state is KindState.UNSUPPORTED:
-        have = reason or "this router family has no way to it"
+    if state in (KindState.ABSENT, KindState.UNSUPPORTED):
+        none = "the router has none" if state is KindState.ABSENT else reason
+        have = none or "this router family has no way to it"
         return finding_of(task, FindingStatus.UNSUPPORTED, have=have, steps=steps_by_hand(given, task))
     if task.state is State.ABSENT:
         return _absent(given, task, snapshot)
     return _present(given, task, snapshot)
+
+
+def _served_elsewhere(view: SiteView) -> str:
+    """Say that another device than the router gave the host its address: a reservation at the router then keeps nothing.
+
+    Empty where it did not, or that is not known.
+    """
+    router, told = view.of(Role.ROUTER), view.of(Role.SERVER).text("host.dhcp_server")
+    own = router.text("lan.address")
+    if told is None or own is None or view.server_is_static:
+        return ""
+    held = () if router.box is None or router.box.addresses is None else router.box.addresses
+    if told == own or any(one.family == 4 and one.number == int(IPv4Address(told)) for one in held):
+        return ""
+    return f"{told} gave the host its address, and the router did not: make the reservation there"
 
 
 def _present(given: Comparison, task: ResolvedTask, snapshot: Snapshot) -> Finding:
@@ -161,13 +168,8 @@ def _present(given: Comparison, task: ResolvedTask, snapshot: Snapshot) -> Findi
         return _fine(given, task, snapshot, equal, f"{says(equal)} (“{name_of(equal)}”, made by hand)")
     if blocking is not None:
         have = f"{says(blocking)} (“{name_of(blocking)}”): it belongs to something else"
-        return finding_of(
-            task,
-            FindingStatus.CONFLICT,
-            have=have,
-            why="plexops never takes what is in use: choose another port or address, or remove it by hand",
-            exhibits=exhibits_of((blocking,)),
-        )
+        why = "plexops never takes what is in use: choose another port or address, or remove it by hand"
+        return finding_of(task, FindingStatus.CONFLICT, have=have, why=why, exhibits=exhibits_of((blocking,)))
     if len(same) > 1:
         have = "; ".join(f"{says(e)} (“{name_of(e)}”)" for e in same)
         return finding_of(task, FindingStatus.CONFLICT, have=f"several: {have}", exhibits=exhibits_of(same))
@@ -199,30 +201,27 @@ def _adoptable(given: Comparison, task: ResolvedTask, snapshot: Snapshot, entry:
     if entry.values is None or reason:
         why = reason or "it cannot be read"
         return finding_of(task, FindingStatus.CONFLICT, have=have, why=why, exhibits=(entry.exhibit,))
-    allowed = task.adopt or change.id in given.adopt
-    if not allowed:
+    if not task.adopt and change.id not in given.adopt:
+        have, why = (
+            f"{have}: can be adopted",
+            f"adopting changes only {', '.join(fields)}; its name and all else stay",
+        )
+        shown = (entry.exhibit,)
         return finding_of(
-            task,
-            FindingStatus.CONFLICT,
-            have=f"{have}: can be adopted",
-            why=f"adopting changes only {', '.join(fields)}; its name and all else stay",
-            exhibits=(entry.exhibit,),
-            adopt_id=change.id,
+            task, FindingStatus.CONFLICT, have=have, why=why, exhibits=shown, adopt_id=change.id
         )
     return _drift(given, task, snapshot, change, have, (entry.exhibit,))
 
 
 def _absent(given: Comparison, task: ResolvedTask, snapshot: Snapshot) -> Finding:
     ours = tuple(e for e in snapshot.of(task.kind) if e.owner.key == task.key)
+    leftovers = _leftovers(task, snapshot)
     if len(ours) > 1:
         return finding_of(task, FindingStatus.CONFLICT, have=f"{len(ours)} entries bear our tag “{task.key}”")
     if ours:
         change = replace(change_of(task, Action.DELETE, ours[0]), want=None)
         found = _drift(given, task, snapshot, change, says(ours[0]), (ours[0].exhibit,))
-        return (
-            replace(found, changes=(*found.changes, *_leftovers(task, snapshot))) if found.changes else found
-        )
-    leftovers = _leftovers(task, snapshot)
+        return replace(found, changes=(*found.changes, *leftovers)) if found.changes else found
     if leftovers:
         have = "the forward is gone; its passage through the router's filter is still there"
         return finding_of(task, FindingStatus.DRIFT, have=have, changes=leftovers)
@@ -272,13 +271,9 @@ def _drift(
     """Make a finding with its change, and with what goes with it; unsupported where it cannot be rendered."""
     reason = unrenderable(given.drivers.of(change.role), change, snapshot)
     if reason:
+        steps = steps_by_hand(given, task)
         return finding_of(
-            task,
-            FindingStatus.UNSUPPORTED,
-            have=have,
-            why=reason,
-            exhibits=exhibits,
-            steps=steps_by_hand(given, task),
+            task, FindingStatus.UNSUPPORTED, have=have, why=reason, exhibits=exhibits, steps=steps
         )
     changes = [change]
     why = ""
@@ -338,40 +333,32 @@ def _fine(given: Comparison, task: ResolvedTask, snapshot: Snapshot, entry: Entr
             behind = _would_leave_behind(given, renewal[0])
             why = f"{why}. {behind}" if behind else why
             return finding_of(
-                task,
-                FindingStatus.DRIFT,
-                have=have,
-                why=why,
-                exhibits=(entry.exhibit,),
-                changes=tuple(renewal),
+                task, FindingStatus.DRIFT, have=have, why=why, exhibits=(entry.exhibit,), changes=renewal
             )
     return finding_of(task, FindingStatus.OK, have=have, exhibits=(entry.exhibit,))
 
 
-def _renewal(given: Comparison, task: ResolvedTask) -> list[Change]:
+def _renewal(given: Comparison, task: ResolvedTask) -> tuple[Change, ...]:
     """The host asks for its address again, where it is known to hold another one and to be able to."""
     server = given.view.of(Role.SERVER)
     held = server.facts.get("host.addresses")
     want = task.want
-    if (
-        held is None
-        or not isinstance(want, Reservation)
-        or str(want.address) in texts_of(held.value)
-        or given.drivers.server is None
-    ):
-        return []
-    return [
+    if held is None or given.drivers.server is None or not isinstance(want, Reservation):
+        return ()
+    if str(want.address) in texts_of(held.value):
+        return ()
+    return (
         Change(
             role=Role.SERVER,
             kind=Kind.LEASE,
             key=task.key,
             action=Action.RENEW,
             want=want.address,
-            raw=MappingProxyType({"held": texts_of(held.value)}),
+            raw={"held": texts_of(held.value)},
             place=task.place,
             task="the host asks for its address again",
-        )
-    ]
+        ),
+    )
 
 
 def _would_leave_behind(given: Comparison, change: Change) -> str:

@@ -16,7 +16,6 @@ from plexops.model.resources import KINDS, Claim
 from plexops.model.site import ResolvedTask, Site, SiteTasks, State
 from plexops.model.snapshot import Entry, Kind, Snapshot
 from plexops.runbook.view import SiteView
-from plexops.structs import replace
 
 #: Kinds that a way in over a forward needs, and that no other way in does.
 FORWARDING = frozenset({Kind.PORT_FORWARD, Kind.PLEX_REMOTE_ACCESS})
@@ -38,21 +37,19 @@ class Comparison(Struct, frozen=True):
 def finding_of(task: ResolvedTask, status: FindingStatus, **more: object) -> Finding:
     """Make a task's finding; `more` are further fields of it."""
     kind = KINDS[task.kind]
-    want = ""
+    want = kind.title.lower()
     if task.want is not None:
-        want = (
-            kind.says(task.want) if task.state is State.PRESENT else f"no {kind.title.lower()} “{task.key}”"
-        )
-    made = Finding(
+        want = kind.says(task.want) if task.state is State.PRESENT else f"no {want} “{task.key}”"
+    return Finding(
         status=status,
         role=kind.role,
         kind=task.kind,
         key=task.key,
         title=task.name or kind.title,
-        want=want or kind.title.lower(),
+        want=want,
         place=task.place,
+        **more,  # type: ignore[arg-type]
     )
-    return replace(made, **more)  # type: ignore[arg-type]
 
 
 def change_of(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from plexops.engine.decide.findings import Comparison, finding_of, steps_by_hand, texts_of
-from plexops.model.answers import Done, Topic
+from plexops.model.answers import Topic
 from plexops.model.finding import Finding, FindingStatus
 from plexops.model.resources.dhcp_reservation import Reservation
 from plexops.model.site import ResolvedTask, State
@@ -32,7 +32,7 @@ def by_hand(given: Comparison, task: ResolvedTask) -> Finding:
         if str(want.address) in held:
             have = f"the server holds {want.address} now; whether it is reserved is not seen"
             return _as_done(given, task, have, (addresses.exhibit,) if addresses is not None else ())
-        if held and _done(given) is not None:
+        if held and _said(given):
             have = f"{_said(given)}; yet the server holds {', '.join(held)}"
             return finding_of(task, FindingStatus.DRIFT, have=have, steps=steps_by_hand(given, task))
     return _as_done(given, task, "this router is set by hand: plexops does not ask it")
@@ -40,7 +40,7 @@ def by_hand(given: Comparison, task: ResolvedTask) -> Finding:
 
 def _as_done(given: Comparison, task: ResolvedTask, have: str, exhibits: tuple[str, ...] = ()) -> Finding:
     """Judge what no effect refutes: fine where the inventory says who did it and when, else for a person to do."""
-    if _done(given) is None:
+    if not _said(given):
         return finding_of(task, FindingStatus.UNSUPPORTED, have=have, steps=steps_by_hand(given, task))
     if task.kind is Kind.PORT_FORWARD:
         found = conditions.reachability(given.view, given.tasks.external_port)
@@ -50,11 +50,8 @@ def _as_done(given: Comparison, task: ResolvedTask, have: str, exhibits: tuple[s
     return finding_of(task, FindingStatus.OK, have=f"{_said(given)}; {have}", exhibits=exhibits)
 
 
-def _done(given: Comparison) -> Done | None:
-    router = given.tasks.site.router
-    return None if router is None else router.done
-
-
 def _said(given: Comparison) -> str:
-    done = _done(given)
+    """Give who set it and when, as the inventory says; empty where it does not."""
+    router = given.tasks.site.router
+    done = None if router is None else router.done
     return "" if done is None else f"set by {done.by} on {done.on}, the inventory says"

@@ -52,13 +52,11 @@ _SETTLED = frozenset({FindingStatus.OK, FindingStatus.DRIFT, FindingStatus.NOT_A
 _AFTER_THE_LEASE = frozenset({Kind.PORT_FORWARD, Kind.PASSAGE, Kind.PLEX_REMOTE_ACCESS, Kind.UPNP})
 
 #: The kinds whose entries a plan rests on, by stop.
-RESTS_ON: Mapping[Role, frozenset[Kind]] = MappingProxyType(
-    {
-        Role.ROUTER: frozenset({Kind.DHCP_RESERVATION, Kind.PORT_FORWARD, Kind.PASSAGE, Kind.UPNP}),
-        Role.SERVER: frozenset({Kind.FIREWALL_RULE, Kind.HOST_RULE}),
-        Role.PLEX: frozenset({Kind.PLEX_REMOTE_ACCESS}),
-    }
-)
+RESTS_ON: Mapping[Role, frozenset[Kind]] = {
+    Role.ROUTER: frozenset({Kind.DHCP_RESERVATION, Kind.PORT_FORWARD, Kind.PASSAGE, Kind.UPNP}),
+    Role.SERVER: frozenset({Kind.FIREWALL_RULE, Kind.HOST_RULE}),
+    Role.PLEX: frozenset({Kind.PLEX_REMOTE_ACCESS}),
+}
 
 
 class Planned(Struct, frozen=True):

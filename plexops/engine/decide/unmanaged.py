@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 
 from plexops.engine.decide.advice_check import kept
 from plexops.engine.decide.findings import FORWARDING, Comparison, says
@@ -26,12 +25,8 @@ def unmanaged(given: Comparison, findings: Sequence[Finding]) -> list[Finding]:
     forwarding = [task for task in given.tasks.tasks if task.kind in FORWARDING and not task.not_applicable]
     situation = Situation(given.view, given.tasks.external_port)
     wan = situation.wan
-    if (
-        forwarding
-        and Kind.WAN not in asked
-        and (given.drivers.router is not None or wan.holds is Holds.NO)
-        and wan.holds is not Holds.YES
-    ):
+    doubtful = wan.holds is Holds.UNKNOWN and given.drivers.router is not None
+    if forwarding and Kind.WAN not in asked and (wan.holds is Holds.NO or doubtful):
         status = FindingStatus.STOPPED if wan.holds is Holds.NO else FindingStatus.NOTE
         found.append(_bare(Kind.WAN, status, wan.says, wan.exhibits, wan.stop))
     exposed = conditions.dmz_by(given.view, situation.exposures)
@@ -45,28 +40,23 @@ def unmanaged(given: Comparison, findings: Sequence[Finding]) -> list[Finding]:
     found += _orphans(given)
     users = sorted({str(e.values.address) for e in given.view.of(Role.ROUTER).held(UpnpMapping)})
     if Kind.UPNP not in asked and users:
-        found.append(
-            _bare(Kind.UPNP, FindingStatus.NOTE, f"UPnP is on and used by {', '.join(users)}: left alone")
-        )
+        have = f"UPnP is on and used by {', '.join(users)}: left alone"
+        found.append(_bare(Kind.UPNP, FindingStatus.NOTE, have))
     return found
 
 
 #: What a finding about the ways comes to.
-_WAYS: Mapping[Outcome, FindingStatus] = MappingProxyType(
-    {
-        Outcome.FAILS: FindingStatus.DRIFT,
-        Outcome.STOP: FindingStatus.STOPPED,
-        Outcome.UNKNOWN: FindingStatus.UNKNOWN,
-    }
-)
-_ROLES: Mapping[Layer, Role] = MappingProxyType(
-    {
-        Layer.ROUTER: Role.ROUTER,
-        Layer.SERVER: Role.SERVER,
-        Layer.PLEX: Role.PLEX,
-        Layer.ACCOUNT: Role.PLEX,
-    }
-)
+_WAYS: Mapping[Outcome, FindingStatus] = {
+    Outcome.FAILS: FindingStatus.DRIFT,
+    Outcome.STOP: FindingStatus.STOPPED,
+    Outcome.UNKNOWN: FindingStatus.UNKNOWN,
+}
+_ROLES: Mapping[Layer, Role] = {
+    Layer.ROUTER: Role.ROUTER,
+    Layer.SERVER: Role.SERVER,
+    Layer.PLEX: Role.PLEX,
+    Layer.ACCOUNT: Role.PLEX,
+}
 
 
 def _three_ways(situation: Situation, findings: Sequence[Finding]) -> list[Finding]:
@@ -114,15 +104,6 @@ def _orphans(given: Comparison) -> list[Finding]:
 def _bare(
     kind: Kind, status: FindingStatus, have: str, exhibits: tuple[str, ...] = (), steps: tuple[str, ...] = ()
 ) -> Finding:
-    resource = KINDS[kind]
-    return Finding(
-        status,
-        resource.role,
-        kind,
-        "",
-        resource.title,
-        "" if status is FindingStatus.NOTE else resource.title.lower(),
-        have,
-        exhibits=exhibits,
-        steps=steps,
-    )
+    role, title = KINDS[kind].role, KINDS[kind].title
+    want = "" if status is FindingStatus.NOTE else title.lower()
+    return Finding(status, role, kind, "", title, want, have, exhibits=exhibits, steps=steps)

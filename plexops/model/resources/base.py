@@ -11,6 +11,9 @@ from msgspec import Struct
 from plexops.model.fields import Field, FieldValue
 from plexops.model.snapshot import Kind, Role, V_co
 
+#: The values of an entry or a task, by field.
+Values = Mapping[str, FieldValue | tuple[str, ...] | None]
+
 
 class Claim(StrEnum):
     """How another's entry stands to what a task wants."""
@@ -20,7 +23,7 @@ class Claim(StrEnum):
     BLOCKS = "blocks"  # it holds what the task needs, for a purpose of its own: never touched
 
 
-def _unbuilt(_fields: Mapping[str, FieldValue | tuple[str, ...] | None]) -> Never:
+def _unbuilt(_fields: Values) -> Never:
     raise TypeError("a condition has no values")
 
 
@@ -28,8 +31,9 @@ def _nothing(_want: object, _have: object) -> Claim:
     return Claim.NONE
 
 
-def _alike(want: object, have: object) -> tuple[str, ...]:
-    return () if want == have else ("",)
+def by(*names: str) -> Callable[[object, object], tuple[str, ...]]:
+    """Compare values by these fields."""
+    return lambda want, have: tuple(name for name in names if getattr(want, name) != getattr(have, name))
 
 
 class ResourceKind(Struct, Generic[V_co], frozen=True):
@@ -50,14 +54,11 @@ class ResourceKind(Struct, Generic[V_co], frozen=True):
     default_key: str = "plex"
     #: How long after a write the device may take to show it, in seconds.
     settle: float = 5.0
-    build: Callable[[Mapping[str, FieldValue | tuple[str, ...] | None]], V_co] = _unbuilt
+    build: Callable[[Values], V_co] = _unbuilt
     says: Callable[[V_co], str] = str
-    differs: Callable[[V_co, V_co], tuple[str, ...]] = _alike
+    differs: Callable[[V_co, V_co], tuple[str, ...]] = by()
     claims: Callable[[V_co, V_co], Claim] = _nothing
 
     def field(self, name: str) -> Field:
         """Give a field by name; KeyError where the kind has none such."""
-        for field in self.fields:
-            if field.name == name:
-                return field
-        raise KeyError(name)
+        return {field.name: field for field in self.fields}[name]

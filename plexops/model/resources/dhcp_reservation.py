@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from ipaddress import IPv4Address
 from typing import cast
 
 from msgspec import Struct
 
-from plexops.model.fields import Field, FieldType, FieldValue, FromSite
-from plexops.model.resources.base import Claim, ResourceKind
+from plexops.model.fields import Field, FieldType, FromSite
+from plexops.model.resources.base import Claim, ResourceKind, Values, by
 from plexops.model.snapshot import Kind, Role
 
 
@@ -27,7 +26,7 @@ class Reservation(Struct, frozen=True):
         return self.macs[0] if self.macs else ""
 
 
-def _build(fields: Mapping[str, FieldValue | tuple[str, ...] | None]) -> Reservation:
+def _build(fields: Values) -> Reservation:
     mac = fields.get("mac")
     macs = mac if isinstance(mac, tuple) else (str(mac),) if mac else ()
     return Reservation(
@@ -44,14 +43,8 @@ def _says(values: Reservation) -> str:
 
 
 def _differs(want: Reservation, have: Reservation) -> tuple[str, ...]:
-    wrong = []
-    if want.mac not in have.macs:
-        wrong.append("mac")
-    if want.address != have.address:
-        wrong.append("address")
-    if want.enabled != have.enabled:
-        wrong.append("enabled")
-    return tuple(wrong)
+    mac = () if want.mac in have.macs else ("mac",)
+    return (*mac, *by("address", "enabled")(want, have))
 
 
 def _claims(want: Reservation, have: Reservation) -> Claim:
@@ -68,39 +61,18 @@ DHCP_RESERVATION = ResourceKind(
     title="DHCP reservation",
     description="The router's DHCP server always gives this host the same address, so that a forward stays right.",
     fields=(
-        Field(
-            "mac",
-            FieldType.MAC,
-            "The MAC address of the Plex host.",
-            ("52:54:00:12:34:56",),
-            default=FromSite("server.mac"),
-        ),
-        Field(
-            "address",
-            FieldType.ADDRESS,
-            "The address that the host shall always get. It lies in the router's LAN.",
-            ("192.168.1.50",),
-            default=FromSite("server.address"),
-        ),
-        Field(
-            "name",
-            FieldType.WORD,
-            "The host name that the reservation bears on the router.",
-            ("plex",),
-            default="plex",
-            compared=False,
-        ),
-        Field(
-            "enabled",
-            FieldType.FLAG,
-            "Whether the reservation is switched on.",
-            (True,),
-            default=True,
-            in_task=False,
-        ),
+        Field("mac", FieldType.MAC, "The MAC address of the Plex host.",
+              ("52:54:00:12:34:56",), default=FromSite("server.mac")),
+        Field("address", FieldType.ADDRESS,
+              "The address that the host shall always get. It lies in the router's LAN.",
+              ("192.168.1.50",), default=FromSite("server.address")),
+        Field("name", FieldType.WORD, "The host name that the reservation bears on the router.",
+              ("plex",), default="plex"),
+        Field("enabled", FieldType.FLAG, "Whether the reservation is switched on.",
+              (True,), default=True, in_task=False),
     ),
     build=_build,
     says=_says,
     differs=_differs,
     claims=_claims,
-)
+)  # fmt: skip

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from msgspec import Struct
 
-from plexops.model.fields import Field, FieldType, FieldValue, FromSite
-from plexops.model.resources.base import ResourceKind
+from plexops.model.fields import Field, FieldType, FromSite
+from plexops.model.resources.base import ResourceKind, by
 from plexops.model.snapshot import Kind, Role
 
 
@@ -22,16 +20,8 @@ class FirewallRule(Struct, frozen=True):
     over_ipv6: bool = False
 
 
-def _build(fields: Mapping[str, FieldValue | tuple[str, ...] | None]) -> FirewallRule:
-    return FirewallRule(port=int(str(fields["port"])))
-
-
 def _says(values: FirewallRule) -> str:
     return f"allow tcp {values.port} from anywhere over IPv4{' and IPv6' if values.over_ipv6 else ''}"
-
-
-def _differs(want: FirewallRule, have: FirewallRule) -> tuple[str, ...]:
-    return tuple(name for name in ("port", "over_ipv6") if getattr(want, name) != getattr(have, name))
 
 
 FIREWALL_RULE = ResourceKind(
@@ -40,15 +30,10 @@ FIREWALL_RULE = ResourceKind(
     title="Host firewall rule",
     description="The host firewall admits TCP over IPv4 to the port where Plex listens. It is never switched on or off.",
     fields=(
-        Field(
-            "port",
-            FieldType.PORT,
-            "The port where Plex listens on the host.",
-            (32400,),
-            default=FromSite("plex.port"),
-        ),
+        Field("port", FieldType.PORT, "The port where Plex listens on the host.",
+              (32400,), default=FromSite("plex.port")),
     ),
-    build=_build,
+    build=lambda fields: FirewallRule(port=int(str(fields["port"]))),
     says=_says,
-    differs=_differs,
-)
+    differs=by("port", "over_ipv6"),
+)  # fmt: skip

@@ -5,14 +5,13 @@ No task names it: it follows from `port_forward` where a chain of the router's o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from ipaddress import IPv4Address
 from typing import cast
 
 from msgspec import Struct
 
-from plexops.model.fields import Field, FieldType, FieldValue
-from plexops.model.resources.base import ResourceKind
+from plexops.model.fields import Field, FieldType
+from plexops.model.resources.base import ResourceKind, Values, by
 from plexops.model.snapshot import Kind, Role
 
 
@@ -27,17 +26,13 @@ class Passage(Struct, frozen=True):
     before: str = ""
 
 
-def _build(fields: Mapping[str, FieldValue | tuple[str, ...] | None]) -> Passage:
+def _build(fields: Values) -> Passage:
     return Passage(
         address=cast("IPv4Address", fields["address"]),
         port=int(str(fields["port"])),
         chain=str(fields.get("chain") or ""),
         before=str(fields.get("before") or ""),
     )
-
-
-def _differs(want: Passage, have: Passage) -> tuple[str, ...]:
-    return tuple(name for name in ("address", "port", "chain") if getattr(want, name) != getattr(have, name))
 
 
 PASSAGE = ResourceKind(
@@ -49,9 +44,9 @@ PASSAGE = ResourceKind(
         Field("address", FieldType.ADDRESS, "The forward's target.", ("192.168.1.50",), required=True),
         Field("port", FieldType.PORT, "The forward's target port.", (32400,), required=True),
         Field("chain", FieldType.HANDLE, "The chain that would drop.", ("inet filter forward",)),
-        Field("before", FieldType.HANDLE, "The first rule there that drops.", ("*1A",), compared=False),
+        Field("before", FieldType.HANDLE, "The first rule there that drops.", ("*1A",)),
     ),
     build=_build,
     says=lambda values: f"accept translated tcp to {values.address}:{values.port} in {values.chain}",
-    differs=_differs,
-)
+    differs=by("address", "port", "chain"),
+)  # fmt: skip

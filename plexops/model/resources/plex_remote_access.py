@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from msgspec import Struct
 
-from plexops.model.fields import Field, FieldType, FieldValue
-from plexops.model.resources.base import ResourceKind
+from plexops.model.fields import Field, FieldType
+from plexops.model.resources.base import ResourceKind, Values, by
 from plexops.model.snapshot import Kind, Role
 
 
@@ -21,7 +19,7 @@ class RemoteAccess(Struct, frozen=True):
     last_automatic_port: int = 0
 
 
-def _build(fields: Mapping[str, FieldValue | tuple[str, ...] | None]) -> RemoteAccess:
+def _build(fields: Values) -> RemoteAccess:
     return RemoteAccess(
         enabled=fields.get("enabled") is not False,
         manual=True,
@@ -39,10 +37,7 @@ def _says(values: RemoteAccess) -> str:
 
 
 def _differs(want: RemoteAccess, have: RemoteAccess) -> tuple[str, ...]:
-    if not want.enabled:
-        return () if not have.enabled else ("enabled",)
-    names = ("enabled", "manual", "manual_port")
-    return tuple(name for name in names if getattr(want, name) != getattr(have, name))
+    return (by("enabled", "manual", "manual_port") if want.enabled else by("enabled"))(want, have)
 
 
 PLEX_REMOTE_ACCESS = ResourceKind(
@@ -51,24 +46,14 @@ PLEX_REMOTE_ACCESS = ResourceKind(
     title="Plex remote access",
     description="Plex has remote access switched on and announces a port given by hand.",
     fields=(
-        Field(
-            "manual_port",
-            FieldType.PORT,
-            "The public port that Plex announces: the same as the forward's external port.",
-            (32500,),
-            required=True,
-        ),
-        Field(
-            "enabled",
-            FieldType.FLAG,
-            "Whether remote access is switched on.",
-            (True,),
-            default=True,
-        ),
+        Field("manual_port", FieldType.PORT,
+              "The public port that Plex announces: the same as the forward's external port.",
+              (32500,), required=True),
+        Field("enabled", FieldType.FLAG, "Whether remote access is switched on.", (True,), default=True),
     ),
     singleton=True,
     settle=10.0,
     build=_build,
     says=_says,
     differs=_differs,
-)
+)  # fmt: skip

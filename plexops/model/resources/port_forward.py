@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from ipaddress import IPv4Address
 from typing import cast
 
 from msgspec import Struct
 
 from plexops.model.fields import Field, FieldType, FieldValue, FromSite
-from plexops.model.resources.base import Claim, ResourceKind
+from plexops.model.resources.base import Claim, ResourceKind, Values, by
 from plexops.model.snapshot import Kind, Role
 from plexops.model.values import ALL_PORTS, Ports, Protocol
 
@@ -50,7 +49,7 @@ def as_ports(value: FieldValue | tuple[str, ...] | None) -> Ports:
     return ALL_PORTS if not value else Ports.parse(str(value))
 
 
-def _build(fields: Mapping[str, FieldValue | tuple[str, ...] | None]) -> PortForward:
+def _build(fields: Values) -> PortForward:
     external = as_ports(fields.get("external_port"))
     inner = fields.get("port")
     return PortForward(
@@ -76,11 +75,6 @@ def _says(values: PortForward) -> str:
     return f"{outer} → {values.address or 'the router itself'}{inner}" + (f" ({extra})" if extra else "")
 
 
-def _differs(want: PortForward, have: PortForward) -> tuple[str, ...]:
-    names = ("external_port", "address", "port", "protocol", "enabled", "source")
-    return tuple(name for name in names if getattr(want, name) != getattr(have, name))
-
-
 def _claims(want: PortForward, have: PortForward) -> Claim:
     """Judge another's forward: the same port to Plex's port or host is ours to correct, all else blocks."""
     if not have.external_port.overlaps(want.external_port) or not have.protocol.meets(want.protocol):
@@ -98,61 +92,23 @@ PORT_FORWARD = ResourceKind(
     title="Port forward",
     description="The router forwards one external TCP port, chosen by you, to the port where Plex listens.",
     fields=(
-        Field(
-            "external_port",
-            FieldType.PORT,
-            "The port on the internet side: 1024 to 65535, never 32400.",
-            (32500,),
-            required=True,
-        ),
-        Field(
-            "address",
-            FieldType.ADDRESS,
-            "Where the router sends the packets: the Plex host's LAN address.",
-            ("192.168.1.50",),
-            default=FromSite("plex.address"),
-        ),
-        Field(
-            "port",
-            FieldType.PORT,
-            "The port where Plex answers on that address.",
-            (32400,),
-            default=FromSite("plex.port"),
-        ),
-        Field(
-            "protocol",
-            FieldType.PROTOCOL,
-            "What is forwarded. Plex needs TCP; UDP is refused.",
-            ("tcp",),
-            default=Protocol.TCP,
-        ),
-        Field(
-            "enabled",
-            FieldType.FLAG,
-            "Whether the forward is switched on.",
-            (True,),
-            default=True,
-            in_task=False,
-        ),
-        Field(
-            "source",
-            FieldType.TEXT,
-            "Who may use it: `any`, or an address or network.",
-            (ANYBODY,),
-            default=ANYBODY,
-            in_task=False,
-        ),
-        Field(
-            "name",
-            FieldType.TEXT,
-            "The name that the forward bears on the router.",
-            ("plexops: Plex remote access",),
-            default="plexops: Plex remote access",
-            compared=False,
-        ),
+        Field("external_port", FieldType.PORT, "The port on the internet side: 1024 to 65535, never 32400.",
+              (32500,), required=True),
+        Field("address", FieldType.ADDRESS, "Where the router sends the packets: the Plex host's LAN address.",
+              ("192.168.1.50",), default=FromSite("plex.address")),
+        Field("port", FieldType.PORT, "The port where Plex answers on that address.",
+              (32400,), default=FromSite("plex.port")),
+        Field("protocol", FieldType.PROTOCOL, "What is forwarded. Plex needs TCP; UDP is refused.",
+              ("tcp",), default=Protocol.TCP),
+        Field("enabled", FieldType.FLAG, "Whether the forward is switched on.",
+              (True,), default=True, in_task=False),
+        Field("source", FieldType.TEXT, "Who may use it: `any`, or an address or network.",
+              (ANYBODY,), default=ANYBODY, in_task=False),
+        Field("name", FieldType.TEXT, "The name that the forward bears on the router.",
+              ("plexops: Plex remote access",), default="plexops: Plex remote access"),
     ),
     build=_build,
     says=_says,
-    differs=_differs,
+    differs=by("external_port", "address", "port", "protocol", "enabled", "source"),
     claims=_claims,
-)
+)  # fmt: skip

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from msgspec import Struct
 
-from plexops.model.fields import Field, FieldType, FieldValue
-from plexops.model.resources.base import ResourceKind
+from plexops.model.fields import Field, FieldType
+from plexops.model.resources.base import ResourceKind, by
 from plexops.model.snapshot import Kind, Role
 
 
@@ -17,26 +15,18 @@ class Upnp(Struct, frozen=True):
     enabled: bool
 
 
-def _build(fields: Mapping[str, FieldValue | tuple[str, ...] | None]) -> Upnp:
-    return Upnp(enabled=fields.get("enabled") is True)
-
-
 UPNP = ResourceKind(
     kind=Kind.UPNP,
     role=Role.ROUTER,
     title="UPnP",
     description="Whether hosts in the LAN may open ports on the router by themselves (UPnP, NAT-PMP).",
     fields=(
-        Field(
-            "enabled",
-            FieldType.FLAG,
-            "Switch UPnP on or off. Off is applied last, and only when no other host uses it.",
-            (False,),
-            required=True,
-        ),
+        Field("enabled", FieldType.FLAG,
+              "Switch UPnP on or off. Off is applied last, and only when no other host uses it.",
+              (False,), required=True),
     ),
     singleton=True,
-    build=_build,
+    build=lambda fields: Upnp(enabled=fields.get("enabled") is True),
     says=lambda values: f"UPnP {'on' if values.enabled else 'off'}",
-    differs=lambda want, have: () if want == have else ("enabled",),
-)
+    differs=by("enabled"),
+)  # fmt: skip

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from plexops.config.boxes import BOXES as NAMES
-from plexops.config.boxes import BoxByHand, Sure, boxes_by_hand
+from plexops.config.boxes import SURE, BoxByHand, boxes_by_hand
 from plexops.config.inventory import read_inventory
 from plexops.config.yaml import parse_yaml
 from plexops.model.errors import PlexopsError
@@ -50,7 +50,7 @@ def test_the_steps_of_a_box(box: BoxByHand) -> None:
     last = "Forward TCP alone" if box.forwards else ""
     assert lines[-1].startswith(last), "that 32400 stays closed is said last"
     for line in (*lines, *box.lines(Kind.DHCP_RESERVATION, same_port=False, share_known=False)):
-        assert any(line.endswith(f" [{sure.mark}]") for sure in Sure), line
+        assert any(line.endswith(f" [{sure}]") for sure in SURE.values()), line
         assert set(re.findall(r"\{(\w+)\}", line)) <= {"address", "mac", "external_port", "port"}
         assert not FORBIDDEN.search(line)
     assert not any("http" in source or "/" in source for source in box.sources), "titles of documents"
@@ -93,7 +93,7 @@ def test_the_page_lists_them_all() -> None:
     for box in BOXES:
         what = "one number" if box.one_port else "perhaps a share of the ports" if box.shared else ""
         assert f"| `{box.name}` | {box.title} | {what}" in page
-    assert all(f"| {sure.mark} |" in page for sure in Sure)
+    assert all(f"| {sure} |" in page for sure in SURE.values())
 
 
 def test_the_inventory_names_one() -> None:

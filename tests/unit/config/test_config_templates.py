@@ -169,7 +169,7 @@ def test_a_circle_of_one() -> None:
 
 def test_the_list_of_filters_is_complete() -> None:
     names = {"int", "string", "lower", "upper", "default", "replace"}
-    assert set(templates._ARGUMENTS) == set(templates._SHAPES) == names
+    assert set(templates._FILTERS) == names
 
 
 @pytest.mark.parametrize(
