@@ -42,3 +42,17 @@ def test_no_plain_word_is_left_over() -> None:
 
 def test_plain_words_are_not_explained_as_well() -> None:
     assert set(re.findall(r"[a-z0-9]+", PLAIN)) & explained() == set()
+
+
+def test_the_pages_name_files_that_there_are() -> None:
+    """A name with a folder is a path from the repository or the package; one without may be in any folder."""
+    missing = set()
+    for page in sorted((ROOT / "docs").glob("*.md")):
+        for name in re.findall(r"`((?:[a-z_]+/)*[a-z_]+\.(?:py|yaml))`", page.read_text(encoding="utf-8")):
+            known = (ROOT / name, ROOT / "plexops" / name, ROOT / "router_profiles" / name)
+            loose = "/" not in name and any(
+                (ROOT / room).rglob(name) for room in ("plexops", "tests", "playbooks")
+            )
+            if not loose and not any(path.exists() for path in known):
+                missing.add(f"{page.name}: {name}")
+    assert missing == set()
