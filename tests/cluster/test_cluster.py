@@ -110,8 +110,8 @@ def test_the_evidence_is_here_masked_and_with_the_worker_whole(stage: Stage) -> 
     records = [json.loads(line) for line in (kept / "journal.jsonl").read_text(encoding="utf-8").splitlines()]
     told = next(record["data"] for record in records if record["kind"] == "looked-at")
     there = [stage.cluster.state_of(number) / "home" / "runs" / told["run"] for number in range(2)]
-    assert sum((run / "private" / "router.json").is_file() for run in there) == 1
-    assert not (kept / "private" / "router.json").exists()
+    assert sum((run / "private" / "snapshots.json").is_file() for run in there) == 1
+    assert not (kept / "private" / "snapshots.json").exists()
     assert stage.home("evidence", "verify").status == 0
 
 

@@ -49,12 +49,12 @@ def _die_at(number: int, *, before: bool) -> None:
     append: Callable[..., str] = Journal.append
     counted = 0
 
-    def dying(self: Journal, kind: str, data: Mapping[str, Any]) -> str:
+    def dying(self: Journal, kind: str, data: Mapping[str, Any], *, wait: bool = True) -> str:
         nonlocal counted
         counted += 1
         if counted == number and before:
             os.kill(os.getpid(), signal.SIGKILL)
-        head = append(self, kind, data)
+        head = append(self, kind, data, wait=wait)
         if counted == number:
             os.kill(os.getpid(), signal.SIGKILL)
         return head

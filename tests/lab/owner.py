@@ -149,12 +149,13 @@ def requests_since(home: RealHome, marked: dict[str, int]) -> dict[str, list[str
     }
 
 
-#: What the frame writes its markers with.
+#: What the frame writes its markers with, and its first one.
 MARKING = (
-    'a() { echo "$n $1 start"; echo "$n $1 start" >&2; }; '
-    'z() { echo; echo "$n $1 end $2"; echo >&2; echo "$n $1 end" >&2; }; '
+    "N=$(echo; echo .); N=${N%.}; "
+    'm() { echo "$1$n $3"; echo "$2$n $3" >&2; }; z() { m "$N$n $1 end $2$N" "$N$n $1 end$N" "$3"; }; '
+    'm "" "" "0 start"; '
 )
-FRAMED = re.compile(r"a \d+; \( eval (.*?) \) </dev/null; z \d+ \$\?; ", re.DOTALL)
+FRAMED = re.compile(r'\( eval (.*?) \) </dev/null; z \d+ \$\? (?:"\d+ start"|closed)(?:; |$)', re.DOTALL)
 
 
 def unpack(sent: str) -> list[str]:
@@ -169,7 +170,7 @@ def unpack(sent: str) -> list[str]:
         return [re.sub(r'^echo "[0-9a-f]+" >&2; ', "", script.partition("export PATH LC_ALL; ")[2]) or script]
     # What is left when the frames are taken out may only be the frame itself.
     rest = FRAMED.sub("", script).replace(MARKING, "", 1)
-    alone = re.sub(r'(echo "\$n closed"( >&2)?|n=[0-9a-f]+)(; |$)', "", rest)
+    alone = re.sub(r"n=[0-9a-f]+(; |$)", "", rest)
     left = alone.partition("export PATH LC_ALL; ")[2]
     return [*(shlex.split(text)[0] for text in framed), *([left] if left else [])]
 

@@ -74,7 +74,7 @@ def test_without_an_inventory_the_plex_host_is_read_and_nothing_changed(home: Re
     assert "there is no inventory.yaml here, and Plex runs on this computer" in done.stderr
     assert done.returncode == 1, done.stdout + done.stderr
     assert "ufw stops tcp 32400 over IPv4" in done.stdout
-    assert looked(home, "here")["facts"]["firewall.kind"] == "ufw"
+    assert looked(home, "here")["facts"]["firewall.kind"]["value"] == "ufw"
     assert state_of(home).differs(before) == []
     proposed = on_the_server(home, "init", "--yes", "/srv/new")
     assert "connection: local" in proposed.stdout, proposed.stdout + proposed.stderr

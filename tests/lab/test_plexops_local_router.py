@@ -141,6 +141,8 @@ def _applied_here(home: RealHome) -> Applied:
 def test_the_router_tells_itself_what_it_tells_over_ssh(story: Story) -> None:
     (over_ssh, _), (here, _) = story.over_ssh, story.here
     assert here.router["facts"].keys() >= {"wan.address", "wan.ways", "persists"}
+    entries, others = here.router["entries"], over_ssh.router["entries"]
+    assert [entry for entry in entries if entry not in others] == []
     assert here.router == over_ssh.router
     assert (here.done.returncode, over_ssh.done.returncode) == (1, 1)
     assert "No forward leads to Plex" in here.done.stdout

@@ -66,7 +66,7 @@ def planned(home: RealHome) -> tuple[Path, str]:
 
 def test_sorting_of_requests_knows_a_write_inside_a_frame() -> None:
     plain = CONSOLES["posix"].frame([Read("x", Command("nft -f /x"))], "1a2b3c4d5e")
-    framed = f"sh -c {shlex.quote(plain.replace('z 0 $?; ', 'z 0 $?; rm /etc/passwd; '))}"
+    framed = f"sh -c {shlex.quote(plain.replace('z 0 $? closed', 'z 0 $? closed; rm /etc/passwd'))}"
     assert unpack(f"sh -c {shlex.quote(plain)}") == ["nft -f /x"]
     assert unpack(framed)[0] == "nft -f /x"
     assert "rm /etc/passwd" in unpack(framed)[1]
