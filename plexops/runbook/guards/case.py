@@ -38,7 +38,7 @@ class Case(Struct, frozen=True, dict=True):
     @cached_property
     def new_addresses(self) -> frozenset[IPv4Address]:
         """The addresses that the Plex host will hold after the changes, and does not hold yet."""
-        found = (brings_to(self.before, change) for change in self.changes if change.want is not None)
+        found = (brings_to(self.before, change) for change in self.changes)
         return frozenset(address for address in found if address is not None)
 
     @cached_property

@@ -18,10 +18,6 @@ from plexops.runbook.guards.case import Case, forwards, passages
 from plexops.runbook.view import SiteView, held_by_server, ipv4
 from plexops.runbook.way_in import into_server
 
-_FILTERS = (Kind.FIREWALL_RULE, Kind.PASSAGE)
-#: What gives the Plex host an address: a reservation, and the lease that it asks for again.
-_ADDRESSES = (Kind.DHCP_RESERVATION, Kind.LEASE)
-
 
 def no_external_32400(case: Case) -> str | None:
     """G1: 32400 itself is never open to the internet, and nothing is that the plan does not name: by whatever door."""
@@ -85,10 +81,8 @@ def _announces(case: Case, change: Change) -> str | None:
 
 def _lets_in(case: Case, change: Change) -> str | None:
     """A filter, or the host's other address, may be all that still keeps the internet from what leads there already."""
-    if change.want is None or change.kind not in (*_FILTERS, *_ADDRESSES):
-        return None
     at = brings_to(case.before, change)
-    if change.kind in _ADDRESSES and at is None:
+    if at is None and not isinstance(change.want, (FirewallRule, Passage)):
         return None
     if _only_narrows(case.before, change):
         return None

@@ -140,7 +140,7 @@ def forward_reaches_plex(case: Case) -> str | None:
 def _leaves_behind(case: Case) -> str | None:
     """What leads to Plex keeps leading there: a host is not moved away from what leads to it."""
     for change in case.changes:
-        to = None if change.want is None else brings_to(case.before, change)
+        to = brings_to(case.before, change)
         if to is not None:
             address, name = left_behind(case.before, case.in_the_end or case.after, to)
             if name:
