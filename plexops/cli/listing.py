@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import zip_longest
+from typing import TYPE_CHECKING
 
-from plexops.model.site import SiteTasks, State
 from plexops.report.terminal import width_of
-from plexops.report.view import spaced
+
+if TYPE_CHECKING:
+    from plexops.model.site import ResolvedTask, SiteTasks
 
 
 def table(rows: Sequence[Sequence[str]], gap: int = 2, indent: int = 0) -> str:
@@ -36,7 +38,7 @@ def task_list(sites: Sequence[SiteTasks]) -> str:
         rows = [
             (
                 task.name,
-                _kind(task.kind, task.key, task.state),
+                _kind(task),
                 ", ".join(sorted(task.tags)),
                 str(task.place),
                 task.not_applicable,
@@ -47,6 +49,9 @@ def task_list(sites: Sequence[SiteTasks]) -> str:
     return "\n".join(parts)
 
 
-def _kind(kind: str, key: str, state: State) -> str:
-    name = spaced(kind) if key in ("", "plex") else f"{spaced(kind)} ({key})"
-    return f"no {name}" if state is State.ABSENT else name
+def _kind(task: ResolvedTask) -> str:
+    from plexops.model.site import State
+    from plexops.report.view import spaced
+
+    name = spaced(task.kind) if task.key in ("", "plex") else f"{spaced(task.kind)} ({task.key})"
+    return f"no {name}" if task.state is State.ABSENT else name

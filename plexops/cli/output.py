@@ -6,14 +6,16 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal, TextIO
+from typing import TYPE_CHECKING, Literal, TextIO
 
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.paths import from_home
-from plexops.model.run import MaskedReport, RunReport
 from plexops.report.terminal import safe_term
-from plexops.report.view import View
 from plexops.structs import replace
+
+if TYPE_CHECKING:
+    from plexops.model.run import MaskedReport, RunReport
+    from plexops.report.view import View
 
 #: Where a terminal says nothing about its width.
 _COLUMNS = 100
@@ -21,6 +23,8 @@ _COLUMNS = 100
 
 def view_for(stream: TextIO, verbose: int = 0) -> View:
     """Give how to write to a stream: its width, colour only on a terminal, plain ASCII where it cannot do more."""
+    from plexops.report.view import View
+
     terminal = stream.isatty()
     width = _COLUMNS
     if terminal:
@@ -158,6 +162,8 @@ def evidence_of(report: RunReport) -> str:
 
 def view_for_file() -> View:
     """Give how to write to a file: wide, without colour, every detail."""
+    from plexops.report.view import View
+
     return View(width=_COLUMNS, colour=False, unicode=True, verbose=True)
 
 
@@ -178,6 +184,7 @@ def emit(text: str) -> None:
 def _add_summary(masked: MaskedReport) -> None:
     """Append to the page that GitHub shows for a step, where there is one."""
     from plexops.report import render
+    from plexops.report.view import View
 
     name = os.environ.get("GITHUB_STEP_SUMMARY", "")
     if not name:

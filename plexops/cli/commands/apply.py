@@ -135,8 +135,10 @@ def approval(options: dict[str, Any], progress: Progress) -> Callable[[SiteRepor
     def decide(report: SiteReport, plan: Plan) -> bool:
         if options["approve"]:
             return _fits_or_says_so(options["approve"], plan.digest)
-        if options["yes"] or not sys.stdin.isatty():
-            return bool(options["yes"])
+        if options["yes"]:
+            return True
+        if not sys.stdin.isatty():
+            return False
         progress.pause()
         _show(report)
         return bool(click.confirm("Send these changes?", default=False, err=True))
