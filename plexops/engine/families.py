@@ -13,6 +13,7 @@ from plexops.drivers.router.profiled import ProfiledDriver
 from plexops.model.exchange import WindowKind
 from plexops.model.profile import Profile, ResourceSpec
 from plexops.model.snapshot import Kind, Snapshot
+from plexops.transport.link import carry
 from plexops.transport.replay import ReplayLink
 
 
@@ -61,12 +62,4 @@ def replayed(family: CompiledProfile, recording: Path, device: str) -> Snapshot:
 
     Raises PlexopsError PLX-D301 for a question that was not recorded, PLX-D302 for a damaged recording.
     """
-    link = ReplayLink(recording, device)
-    observation = ProfiledDriver(family).observe()
-    reads = next(observation)
-    while True:
-        try:
-            reads = observation.send(link.ask(reads))
-        except StopIteration as end:
-            snapshot: Snapshot = end.value
-            return snapshot
+    return carry(ProfiledDriver(family).observe(), ReplayLink(recording, device))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from functools import lru_cache
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from plexops.languages import LANGUAGES, LanguageName
 from plexops.languages.plex_tv import RESOURCES
@@ -19,6 +19,8 @@ RemoteSettings = SshSettings | HttpSettings
 LinkSettings = RemoteSettings | LocalSettings
 #: What may be asked.
 ReadSettings = LinkSettings | HereSettings
+
+_Found = TypeVar("_Found")
 
 
 class ReadLink(Protocol):
@@ -86,3 +88,17 @@ class WriteLink(ReadLink, Protocol):
         that it never left.
         """
         ...
+
+
+def carry(asks: Generator[Sequence[Read], Sequence[Reply], _Found], link: ReadLink) -> _Found:
+    """Carry a driver's questions over a link and its answers back, and give what the driver makes of them.
+
+    Raises what the link raises.
+    """
+    try:
+        reads = next(asks)
+        while True:
+            reads = asks.send(link.ask(tuple(reads)))
+    except StopIteration as done:
+        found: _Found = done.value
+        return found

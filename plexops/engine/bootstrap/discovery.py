@@ -9,7 +9,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from plexops.drivers.around.gateway import ask_pmp
-from plexops.drivers.around.igd import Box, IgdAnswer, IgdDriver, found_boxes, search
+from plexops.drivers.around.igd import Box, IgdDriver, found_boxes, search
 from plexops.drivers.around.outside import found_address
 from plexops.model.igd import SSDP_GROUP
 from plexops.model.quick import OwnNetwork, SeenGateway, SeenPlex
@@ -23,6 +23,7 @@ from plexops.transport.around.gdm import Announced, find_servers
 from plexops.transport.around.identity import visit
 from plexops.transport.around.local_queries import HereLink
 from plexops.transport.here import HereSettings, address_towards, mac_of_interface
+from plexops.transport.link import carry
 from plexops.transport.machine import plex_runs
 from plexops.transport.workers import workers
 
@@ -94,15 +95,7 @@ def _gateways(network: OwnNetwork | None, reach: Reach) -> tuple[SeenGateway, ..
 
 def read_gateway(box: Box, seconds: float) -> SeenGateway:
     """Ask a box that says it is a gateway for its address on the internet side and its mappings."""
-    asking = IgdDriver(box, seconds).ask()
-    link = _here()
-    try:
-        reads = next(asking)
-        while True:
-            reads = asking.send(link.ask(reads))
-    except StopIteration as done:
-        told: IgdAnswer = done.value
-        return told.seen(box)
+    return carry(IgdDriver(box, seconds).ask(), _here()).seen(box)
 
 
 def _with_pmp(gateway: IPv4Address, seen: Sequence[SeenGateway], reach: Reach) -> tuple[SeenGateway, ...]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable
+from contextlib import closing
 
 from msgspec import Struct
 
@@ -20,11 +21,11 @@ from plexops.engine.look.exhibits import exhibit
 from plexops.engine.look.site import Home
 from plexops.engine.look.site_state import SiteState
 from plexops.model.errors import PlexopsError
-from plexops.model.exchange import Read, Reply, shown
+from plexops.model.exchange import shown
 from plexops.model.run import Exhibit
 from plexops.model.snapshot import KindState, Role
 from plexops.structs import replace
-from plexops.transport.link import ReadLink
+from plexops.transport.link import carry
 
 _SOURCES = {Role.SERVER: LOG_READ, Role.PLEX: LOGS_READ}
 _CALLED = {Role.SERVER: "the server", Role.PLEX: "Plex"}
@@ -81,7 +82,8 @@ class KeptLog:
         link = self._home.links.read(
             self._home.access.device(Role.SERVER), lambda: self._home.access.server(self._seen.server_address)
         )
-        return _carried(ask_log(driver.container), link)
+        with closing(link):
+            return carry(ask_log(driver.container), link)
 
     def _of_plex(self) -> LogFound | None:
         if self._home.drivers.plex is None:
@@ -89,23 +91,9 @@ class KeptLog:
         state, access = self._seen, self._home.access
         device = access.device(Role.PLEX) + (" from inside" if state.plex_inside else "")
         link = self._home.links.read(device, lambda: settings_for(access, state, Role.PLEX))
-        try:
+        with closing(link):
             (reply,) = link.ask((LOGS_READ,))
-        finally:
-            link.close()
         return understand_logs(reply, token=access.knows_token(state.token))
-
-
-def _carried(asks: Generator[Sequence[Read], Sequence[Reply], LogFound], link: ReadLink) -> LogFound:
-    try:
-        reads = next(asks)
-        while True:
-            reads = asks.send(link.ask(tuple(reads)))
-    except StopIteration as done:
-        found: LogFound = done.value
-        return found
-    finally:
-        link.close()
 
 
 def _shown(when: str, lines: _Lines, text: str, lead: str = "") -> Exhibit:
