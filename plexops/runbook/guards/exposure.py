@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from ipaddress import IPv4Address
 
 from plexops.model.change import Change
@@ -81,32 +82,36 @@ def _announces(case: Case, change: Change) -> str | None:
 
 def _lets_in(case: Case, change: Change) -> str | None:
     """A filter, or the host's other address, may be all that still keeps the internet from what leads there already."""
-    at = brings_to(case.before, change)
-    if at is None and not isinstance(change.want, (FirewallRule, Passage)):
+    want, at = change.want, brings_to(case.before, change)
+    over_ipv6 = isinstance(want, FirewallRule) and want.over_ipv6
+    if at is not None:
+        does = partial(_brings_under, case, at)
+    elif isinstance(want, (FirewallRule, Passage)):
+        does = partial(_lets_through, want)
+    else:
         return None
     if _only_narrows(case.before, change):
         return None
     if case.arriving is None:
         return _not_read(case.before, change)
-    over_ipv6 = isinstance(change.want, FirewallRule) and change.want.over_ipv6
     for one in case.arriving:
-        reason = None if one.family == 6 and not over_ipv6 else _lets_this_in(case, change, one, at)
+        bad = forbidden(one) is not None
+        ports = "32400" if bad else f"port {show_ports(one.external)}, which the plan does not name"
+        reason = None if one.family == 6 and not over_ipv6 else does(one, ports, bad=bad)
         if reason:
             return f"{change.id} would {reason}{'' if one.certain else ', perhaps'}: remove that first"
     return None
 
 
-def _lets_this_in(case: Case, change: Change, one: Exposure, at: IPv4Address | None) -> str | None:
-    """Say what a change would let in of one way that is there already; None: nothing."""
-    bad = forbidden(one) is not None
-    ports = "32400" if bad else f"port {show_ports(one.external)}, which the plan does not name"
-    if at is not None:
-        if one.address in (str(at), A_HOST) and (bad or _gets_in(case, one)):
-            return f"bring the Plex host to {at}, where {one.called} forwards {ports}"
-        return None
-    want = change.want
-    if not isinstance(want, (FirewallRule, Passage)):
-        return None
+def _brings_under(case: Case, at: IPv4Address, one: Exposure, ports: str, *, bad: bool) -> str | None:
+    """Say what leads already to the address that the host would get; None: nothing that must not."""
+    if one.address in (str(at), A_HOST) and (bad or _gets_in(case, one)):
+        return f"bring the Plex host to {at}, where {one.called} forwards {ports}"
+    return None
+
+
+def _lets_through(want: FirewallRule | Passage, one: Exposure, ports: str, *, bad: bool) -> str | None:
+    """Say what a rule would let in of one way that is there already; None: nothing that must not."""
     there = isinstance(want, FirewallRule) or one.address in (str(want.address), A_HOST)
     leads = one.inner is None or bool(intersect(one.inner, ((want.port, want.port),)))
     return f"let in what {one.called} forwards from {ports}" if there and (bad or leads) else None
