@@ -12,12 +12,13 @@ import io
 import json
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from urllib.parse import quote, urlencode, urlsplit
 
 from msgspec import Struct
 
-from plexops.model.exchange import Call, Json
+from plexops.model.exchange import Call
+from plexops.structs import to_plain
 from plexops.transport.http_settings import BasicLogin, HttpSettings
 from plexops.transport.net import QuickAckSocket
 
@@ -45,18 +46,9 @@ def request_to(settings: HttpSettings, call: Call) -> Request:
     headers |= dict(settings.headers)
     body = None
     if call.body is not None:
-        body = json.dumps(call.body, default=_plain).encode()
+        body = json.dumps(call.body, default=to_plain).encode()
         headers["Content-Type"] = "application/json"
     return Request(call.method, quote(path, safe=_IN_A_PATH) + asked, headers, body)
-
-
-def _plain(value: Json) -> object:
-    """Let json write mappings and sequences that are no dict and no list."""
-    if isinstance(value, Mapping):
-        return dict(value)
-    if isinstance(value, Sequence):
-        return list(value)
-    raise TypeError(f"{type(value).__name__} is no JSON")
 
 
 class WholeHead(http.client.HTTPResponse):
