@@ -65,9 +65,13 @@ PLANS = frozenset(
 
 
 def loaded_by_an_audit(home: House, status: int) -> set[str]:
+    return loaded_by(home, status, "audit")
+
+
+def loaded_by(home: House, status: int, *command: str) -> set[str]:
     home("audit")  # the documents are judged once, and that is remembered
     state = str(home.directory / "state")
-    done = python(_PROGRAM, "audit", directory=home.directory, XDG_STATE_HOME=state)
+    done = python(_PROGRAM, *command, directory=home.directory, XDG_STATE_HOME=state)
     assert done.returncode == status, done.stderr
     loaded = set(done.stderr.splitlines()[-1].split())
     assert {"plexops.engine.runner", "paramiko", "msgspec"} <= loaded
@@ -84,3 +88,7 @@ def test_a_plain_audit_loads_nothing_that_it_does_not_need(drifted: House) -> No
 
 def test_an_audit_of_a_home_in_order_loads_nothing_of_plans(applied: House) -> None:
     assert loaded_by_an_audit(applied, 0) & (LIBRARIES | PARTS | PLANS) == set()
+
+
+def test_a_second_apply_loads_no_library_but_those_of_an_audit(applied: House) -> None:
+    assert loaded_by(applied, 0, "apply", "--yes") & LIBRARIES == set()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 from xml.etree import ElementTree as ET
 
@@ -34,6 +34,9 @@ from plexops.model.resources.plex_remote_access import RemoteAccess
 from plexops.model.snapshot import FOREIGN, Entry, Fact, FactValue, Kind, KindState, Role, Snapshot
 from plexops.pattern import Pattern
 from plexops.structs import replace
+
+#: Settings by name; None: not understood.
+_Settings: TypeAlias = dict[str, str | bool | int | None]
 
 #: The hidden trio, and what else of the settings counts (facts: Plex's `/:/prefs`, 155 settings).
 _PUBLISH = "PublishServerOnPlexOnlineKey"
@@ -85,13 +88,14 @@ class PlexDriver(Struct, frozen=True):
 
     `thorough`: who is served through the relay, and what time it is, as well. `logs`: its log, where no other read gave it.
     `token`: the requests bear one. `twice`: plexapi reads the settings too, and both must agree: a change will rest on
-    them. Its import takes longer than an audit's whole look at Plex.
+    them. Its import takes longer than an audit's whole look at Plex: where `wanted` is what stands, nothing will.
     """
 
     thorough: bool = False
     logs: bool = False
     token: bool = True
     twice: bool = False
+    wanted: RemoteAccess | None = None
 
     @property
     def kinds(self) -> frozenset[Kind]:
@@ -128,7 +132,9 @@ class PlexDriver(Struct, frozen=True):
             else:
                 facts["plex.relayed_sessions"] = Fact("plex.relayed_sessions", relayed, "plex.sessions")
             facts |= _time(by_id)
-        settings = _settings(said, by_id, twice=self.twice)
+        settings = _settings(said)
+        if self.twice and not isinstance(settings, WhyNot) and not self._stands(settings):
+            settings = _as_plexapi_reads(settings, by_id)
         if isinstance(settings, WhyNot):
             reasons[Kind.PLEX_REMOTE_ACCESS] = settings.text
             return _snapshot(facts, (), KindState.UNKNOWN, reasons)
@@ -143,6 +149,11 @@ class PlexDriver(Struct, frozen=True):
             )
             return _snapshot(facts, (), KindState.UNKNOWN, reasons)
         return _snapshot(facts, (entry,), KindState.PRESENT, reasons)
+
+    def _stands(self, settings: _Settings) -> bool:
+        """Tell whether what is wanted is what stands."""
+        entry = _entry(settings)
+        return self.wanted is not None and entry is not None and not _keys(self.wanted, entry.values)
 
     def _with_log(self, snapshot: Snapshot, replies: Mapping[str, Reply]) -> Snapshot:
         from plexops.drivers.plex.log import LOGS_READ, understand_logs
@@ -237,26 +248,25 @@ def _preferred(prefs: ET.Element | WhyNot, name: str) -> dict[str, Fact]:
     return {}
 
 
-def _settings(
-    said: Mapping[str, ET.Element | WhyNot], replies: Mapping[str, Reply], *, twice: bool
-) -> dict[str, str | bool | int | None] | WhyNot:
-    """Read the settings that count, or say why not. None: not understood. `twice`: by plexapi as well."""
+def _settings(said: Mapping[str, ET.Element | WhyNot]) -> _Settings | WhyNot:
+    """Read the settings that count, or say why not. None: not understood."""
     root, prefs = said["root"], said["prefs"]
     if isinstance(root, WhyNot):
         return root
     if isinstance(prefs, WhyNot):
         return prefs
     rows = {row.attrib.get("id", ""): row.attrib for row in prefs}
-    found = {
+    return {
         name: _understood(name, rows[name]) for name in (*_READERS, *_TEXTS.values(), _SECURE) if name in rows
     }
-    if not twice:
-        return found
+
+
+def _as_plexapi_reads(settings: _Settings, replies: Mapping[str, Reply]) -> _Settings | WhyNot:
+    """Keep of the settings what plexapi reads as well. It takes any word for a flag that is off: that is not understood."""
     again = _by_plexapi(replies)
     if isinstance(again, WhyNot):
         return again
-    # It takes any word for a flag that is off: what it reads otherwise is not understood.
-    return {name: value if again.get(name) == value else None for name, value in found.items()}
+    return {name: value if again.get(name) == value else None for name, value in settings.items()}
 
 
 def _understood(name: str, row: Mapping[str, str]) -> str | bool | int | None:
@@ -283,7 +293,7 @@ def _by_plexapi(replies: Mapping[str, Reply]) -> dict[str, str | bool | int] | W
         return WhyNot(f"Plex's settings are not understood: {reason!r}")
 
 
-def _entry(settings: Mapping[str, Any]) -> Entry | None:
+def _entry(settings: Mapping[str, Any]) -> Entry[RemoteAccess] | None:
     names = (_PUBLISH, _MANUAL, _PORT, _LAST_AUTOMATIC)
     wanted: list[Any] = [{_LAST_AUTOMATIC: 0, **settings}.get(name) for name in names]
     if None in wanted:

@@ -150,10 +150,17 @@ def open_home(tasks: SiteTasks, setting: Setting) -> Home:
     drivers = Drivers(
         router=ProfiledDriver(profile) if profile is not None and asked_router else None,
         server=_server_driver(site.server),
-        plex=None if site.plex is None else PlexDriver(twice=bool(setting.sends)),
+        plex=None if site.plex is None else _plex_driver(tasks, setting.sends),
     )
     plain = None if profile is None else profile.profile
     return Home(tasks, access, drivers, plain, _view(tasks, drivers, access), setting.links)
+
+
+def _plex_driver(tasks: SiteTasks, sends: str) -> PlexDriver:
+    """Only an apply changes what the playbook says; the other ways to send change what a journal says."""
+    wants = (task.want for task in tasks.tasks if task.state is State.PRESENT) if sends == "apply" else ()
+    wanted = next((want for want in wants if isinstance(want, RemoteAccess)), None)
+    return PlexDriver(twice=bool(sends), wanted=wanted)
 
 
 def _require_allowed(profile: Profile, access: Access, setting: Setting) -> None:

@@ -7,6 +7,7 @@ import pytest
 from plexops.drivers.plex.answers import SESSIONS_READ
 from plexops.drivers.plex.driver import PlexDriver
 from plexops.model.exchange import Reply
+from plexops.model.resources.plex_remote_access import RemoteAccess
 from plexops.model.snapshot import Kind, KindState, Snapshot
 from plexops.transport.redact import hidden
 from tests.unit.drivers.driver_bench import Said, observe
@@ -183,3 +184,26 @@ def test_who_watches_what_is_dropped_where_it_arrives() -> None:
     assert [word for word in (*private, *further) if word in reply.body] == []
     assert 'relayed="{relayed}"' in reply.body
     assert 'location="wan"' in reply.body
+
+
+@pytest.mark.parametrize(
+    ("wanted", "read_twice"),
+    [
+        (RemoteAccess(enabled=True, manual=True, manual_port=32500), False),
+        (RemoteAccess(enabled=True, manual=True, manual_port=32501), True),
+        (RemoteAccess(enabled=False, manual=True, manual_port=32500), True),
+        (None, True),
+    ],
+)
+def test_plexapi_reads_the_settings_on_which_a_change_will_rest(
+    wanted: RemoteAccess | None, read_twice: bool
+) -> None:
+    odd = prefs(GuestLimit=("odd", 1))  # none of our settings, and nothing that plexapi takes
+    said: dict[str, Said] = {
+        "identity": IDENTITY,
+        "root": ROOT.format(""),
+        "account": ACCOUNT.format(""),
+        "prefs": odd,
+    }
+    snapshot = observe(PlexDriver(twice=True, wanted=wanted).observe(), said, missing=404)
+    assert ("not understood" in snapshot.reasons.get(Kind.PLEX_REMOTE_ACCESS, "")) is read_twice
