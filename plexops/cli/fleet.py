@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 _SWITCH_SECONDS = 0.005
 #: After so many homes what they left in circles is swept up: by itself Python would let it grow by 0.4 MB a home.
 _SWEEP_EVERY = 16
+
+#: M_ARENA_MAX of glibc's mallopt(3).
+_ARENAS = -8
 
 Formats = Sequence[tuple[str, Path | None]]
 
@@ -77,6 +81,7 @@ def look(homes: Sequence[Home], order: Order, formats: Formats, verbose: int, ca
     from plexops.engine.save_result import Interrupted
 
     sys.setswitchinterval(_SWITCH_SECONDS)
+    _share_memory()
     gc.freeze()  # what is there before the first home stays, and need not be looked through again
     fleet = _Fleet(homes, order, formats, verbose)
     try:
@@ -92,6 +97,15 @@ def look(homes: Sequence[Home], order: Order, formats: Formats, verbose: int, ca
         raise
     fleet.end(report, masked)
     return report.exit_status
+
+
+def _share_memory() -> None:
+    """Let glibc keep what threads have freed for all of them: with a store for each it grows by a tenth (400 homes)."""
+    if sys.platform == "linux":
+        import ctypes
+
+        with contextlib.suppress(AttributeError):  # musl's library has no such thing
+            ctypes.CDLL(None).mallopt(_ARENAS, 1)
 
 
 class _Fleet:

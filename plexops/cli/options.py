@@ -129,6 +129,6 @@ def with_run(command: Command) -> Command:
             help="Let a profile that does not come with plexops say what is sent: the SHA-256 of its text.",
         ),
         click.option(
-            "-f", "--forks", type=click.IntRange(min=1), help="How many sites at once (default: 16)."
+            "-f", "--forks", type=click.IntRange(min=1), help="How many sites at once (default: 12)."
         ),
     )

@@ -26,8 +26,8 @@ from plexops.model.status import ExitStatus
 from plexops.structs import replace
 from plexops.transport.workers import workers
 
-#: How many homes are looked at at once, where you do not say: docs/fleets.md has what 4, 8, 16 and 32 cost.
-FORKS = 16
+#: How many homes are looked at at once, where you do not say: docs/fleets.md has what 4, 8, 12, 16 and 32 cost.
+FORKS = 12
 #: After so many seconds a home is one that waits for a silent device,
 SLOW = 3.0
 #: unless this process has been at work for so much of the last second: then all are slow, and more at once are slower.
