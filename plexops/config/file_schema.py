@@ -48,7 +48,7 @@ def _tidy(schema: Schema, parts: Mapping[str, Schema]) -> Schema:
     merged = {**inner, **{key: value for key, value in schema.items() if key not in _LEFT_OUT}}
     found: Schema = {key: value for key, value in merged.items() if key not in _LEFT_OUT}
     if "enum" in found:
-        found["type"] = "string"
+        found["type"] = "string" if any(isinstance(word, str) for word in found["enum"]) else "integer"
     found.setdefault(WANTS, _WANTS.get(str(found.get("type")), "body" if "type" not in found else "text"))
     if "properties" in found:
         told = {name: part for name, part in found["properties"].items() if not name.startswith("@")}

@@ -6,30 +6,48 @@ What the texts in it may say (commands, paths, templates) is judged when the pro
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import cast
+from typing import Any, cast
 
-from msgspec import convert
+from msgspec import Struct, convert
 
 from plexops.config.file_schema import schema_of
 from plexops.config.nodes import Node, places, plain
 from plexops.config.problems import Problems
 from plexops.config.schemas import Schema
 from plexops.config.validate import SchemaCheck
+from plexops.model.errors import PlexopsError, Problem
 from plexops.model.exchange import Json
-from plexops.model.profile import Profile, Word
+from plexops.model.profile import Profile, Speaks, Word
 from plexops.model.resources import KINDS
 from plexops.model.snapshot import Kind
 from plexops.structs import replace
 
+#: A document that its schema has judged, by parts, and in each by names.
+Parts = dict[str, Any]
+#: Vocabularies by name: the device's words by ours.
+Vocabularies = Mapping[str, Mapping[str, Json]]
+
 _CHOICES = {
-    "ReadSpec": (("run",), ("call",)),
+    "ReadSpec": (("run",), ("uci",), ("menu",), ("print",), ("get",), ("post",)),
     "Request": (("run",), ("send",), ("file",)),
-    "KindSpec": (("from",), ("backends",)),
+    "KindSpec": (("rows",), ("backends",)),
     "WindowSpec": (("directory",), ("open", "confirm", "armed")),
 }
 _READ_ONLY = (Kind.LEASE, Kind.NEIGHBOUR, Kind.UPNP_MAPPING)
+#: Where an expression stands, and a param in it is a literal.
+_EXPRESSIONS = frozenset({"take", "rows", "must"})
+_PARAM = re.compile(r"\{\{ *(\w+) *\}\}")
+
+
+class Piece(Struct, frozen=True):
+    """What families share, in a file of its own, with the words that a profile gives it."""
+
+    name: str
+    document: Node
+    text: str
+    words: Mapping[str, str]
 
 
 def check_profile(document: Node) -> None:
@@ -43,43 +61,118 @@ def profile_schema() -> Schema:
     """Give the schema of a router profile. A kind is a key of its own, so that a misspelt one is told as such."""
     schema = schema_of(Profile, "plexops router profile", _CHOICES)
     kept = (*(kind for kind, resource in KINDS.items() if not resource.is_condition), *_READ_ONLY)
-    for part, kinds in (("resources", kept), ("steps", tuple(KINDS))):
+    for part, kinds in (("kinds", kept), ("steps", tuple(KINDS))):
         table = schema["properties"][part]
         del table["propertyNames"]
         table["properties"] = {str(kind): {"$ref": f"#/definitions/{part}"} for kind in kinds}
         schema["definitions"][part] = table["additionalProperties"]
         table["additionalProperties"] = False
     del schema["definitions"]["Kind"]
+    definitions = schema["definitions"]
+    for name in ("ReadSpec", "FactSpec", "FieldMap"):
+        definitions[name]["type"] = ["string", "object"]
+    # What is wanted of a table is no wish of the text that may stand for it.
+    reads = definitions["ReadSpec"]
+    reads["oneOf"] = [{"type": "string"}, *({"type": "object", **way} for way in reads["oneOf"])]
+    schema["properties"]["uses"]["items"]["type"] = ["string", "object"]
+    for name in ("KindSpec", "Backend"):
+        for rule in ("where", "unless"):
+            definitions[name]["properties"][rule]["additionalProperties"]["items"]["type"] += ["null"]
     return schema
 
 
-def fill_params(value: Json, params: Mapping[str, str]) -> Json:
-    """Put the router's own words into a profile's texts: `{{ wan }}` where `wan` is a param."""
+def fill_params(value: Json, params: Mapping[str, str], key: str = "") -> Json:
+    """Put the router's own words into a profile's texts: `{{ wan }}` where `wan` is a param; a literal in an expression."""
     if isinstance(value, str):
-        return re.sub(r"\{\{ (\w+) \}\}", lambda m: params.get(m[1], m[0]), value)
+        quote = "'" if key in _EXPRESSIONS else ""  # a param is a plain word, which no quote ends
+        return _PARAM.sub(
+            lambda found: f"{quote}{params[found[1]]}{quote}" if found[1] in params else found[0], value
+        )
     if isinstance(value, Mapping):
-        return {key: fill_params(item, params) for key, item in value.items()}
+        return {name: fill_params(item, params, name) for name, item in value.items()}
     if isinstance(value, list):
-        return [fill_params(item, params) for item in value]
+        return [fill_params(item, params, key) for item in value]
     return value
 
 
-def build_profile(document: Node, text: str, given: Mapping[str, str] = MappingProxyType({})) -> Profile:
-    """Make the model of a profile. `given` are the inventory's params; those of the profile are the defaults."""
-    raw = plain(document)
-    declared = _tables(raw, "params")
+def build_profile(
+    document: Node,
+    text: str,
+    given: Mapping[str, str] = MappingProxyType({}),
+    pieces: Sequence[Piece] = (),
+    vocabularies: Vocabularies = MappingProxyType({}),
+) -> Profile:
+    """Make the model of a profile. `given` are the inventory's params; those of the profile are the defaults.
+
+    `pieces` are what it uses: of each part, an entry that the file has too counts as the file says it.
+    """
+    raw = cast("Parts", plain(document))
+    for piece in pieces:
+        raw = _with_piece(raw, piece)
+    declared = raw.get("params", {})
     params = {name: given.get(name, str(spec["default"])) for name, spec in declared.items()}
-    filled = cast("dict[str, Json]", fill_params(raw, params)) | {"params": declared}
-    for part in ("reads", "facts"):
-        for name, spec in _tables(filled, part).items():
-            spec["@name"] = name
-    for kind, kept in _tables(filled, "resources").items():
-        for name, spec in {"": kept, **_tables(kept, "backends")}.items():
-            spec |= {"@kind": kind, "@name": name}
+    _spell_out(raw, vocabularies)
+    filled = {**cast("Parts", fill_params(raw, params)), "params": declared, "uses": [p.name for p in pieces]}
     profile: Profile = convert(filled, Profile, dec_hook=lambda _, word: Word(word))
-    return replace(profile, text=text, places=places(document))
+    told = {path: place for piece in pieces for path, place in places(piece.document).items()}
+    return replace(
+        profile, text="".join((text, *(piece.text for piece in pieces))), places=told | places(document)
+    )
 
 
-def _tables(document: Json, part: str) -> dict[str, dict[str, Json]]:
-    """Give the tables of one part of a document that its schema has judged."""
-    return cast("dict[str, dict[str, dict[str, Json]]]", document).get(part, {})
+def _with_piece(raw: Parts, piece: Piece) -> Parts:
+    """Lay a profile over a piece, whose own words are filled in."""
+    content = cast("Parts", plain(piece.document))
+    declared = content.pop("piece", {})
+    words = {name: piece.words.get(name, str(spec["default"])) for name, spec in declared.items()}
+    filled = cast("Parts", _plainly_filled(content, words))
+    merged = {**raw}
+    for part, entries in filled.items():
+        own = raw.get(part, {})
+        merged[part] = {**own, **{name: entry for name, entry in entries.items() if name not in own}}
+    return merged
+
+
+def _plainly_filled(value: Json, words: Mapping[str, str]) -> Json:
+    """Fill a piece's words, which may be expressions: as they stand."""
+    if isinstance(value, str):
+        return _PARAM.sub(lambda found: words.get(found[1], found[0]), value)
+    if isinstance(value, Mapping):
+        return {name: _plainly_filled(item, words) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_plainly_filled(item, words) for item in value]
+    return value
+
+
+def _spell_out(raw: Parts, vocabularies: Vocabularies) -> None:
+    """Write what has a short form in full, and give each entry its name."""
+    alone = "get" if raw["speaks"] == Speaks.REST else "run"
+    for part, key in (("reads", alone), ("facts", "take")):
+        raw[part] = {
+            name: {**_full(spec, key, vocabularies), "@name": name}
+            for name, spec in raw.get(part, {}).items()
+        }
+    for kind, kept in raw.get("kinds", {}).items():
+        for name, spec in {"": kept, **kept.get("backends", {})}.items():
+            fields = {
+                field: _full(mapped, "is", vocabularies) for field, mapped in spec.get("fields", {}).items()
+            }
+            spec |= {"@kind": kind, "@name": name, "fields": fields}
+            for rule in ("where", "unless"):
+                if rule in spec:
+                    spec[rule] = {
+                        field: ["" if word is None else word for word in words]
+                        for field, words in spec[rule].items()
+                    }
+
+
+def _full(spec: Json, key: str, vocabularies: Vocabularies) -> dict[str, Any]:
+    if not isinstance(spec, dict):
+        return {key: spec}
+    if "words" not in spec:
+        return spec
+    name = str(spec["words"])
+    if name not in vocabularies:
+        cure = f"There are {', '.join(vocabularies)}."
+        raise PlexopsError(Problem("PLX-C604", f"there is no vocabulary {name!r}", cure, path="words"))
+    return {**spec, "values": {**vocabularies[name], **spec.get("values", {})}}

@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import cast
 
+from plexops.config.nodes import Listing, Node, Table, at, plain
 from plexops.config.problems import nearest
-from plexops.config.profile import build_profile, check_profile
+from plexops.config.profile import Piece, build_profile, check_profile
 from plexops.config.yaml import parse_yaml, read_text
 from plexops.model.errors import Place, PlexopsError, Problem
+from plexops.model.exchange import Json
 from plexops.model.paths import from_home
 from plexops.model.profile import Profile
 from plexops.structs import replace
 
+#: The file of vocabularies among the pieces.
+_WORDS = "words"
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -61,10 +66,49 @@ def load_profile(
     ours = any(text == known.read_text(encoding="utf-8") for known in _shipped_files())
     if not ours:
         check_profile(document)
-    profile = build_profile(document, text, params)
+    pieces = [_piece(use, path.parent) for use in _uses(document)]
+    profile = build_profile(document, text, params, pieces, _vocabularies())
     unknown = sorted(set(params) - set(profile.params))
     if unknown:
         known = ", ".join(profile.params) or "none"
         reason = f"the profile {name} has no param {unknown[0]!r}"
         raise PlexopsError(Problem("PLX-C602", reason, f"It has: {known}.", place, "router.params"))
     return replace(profile, shipped=ours)
+
+
+def _uses(document: Node) -> list[tuple[str, Mapping[str, str], Place]]:
+    """Give the pieces that a profile names, with the words that it gives them."""
+    uses = at(document, ["uses"])
+    found: list[tuple[str, Mapping[str, str], Place]] = []
+    for item in uses.items if isinstance(uses, Listing) else ():
+        said = plain(item)
+        for name, words in said.items() if isinstance(said, Mapping) else ((str(said), {}),):
+            given = words if isinstance(words, Mapping) else {}
+            found.append((name, {key: str(word) for key, word in given.items()}, item.place))
+    return found
+
+
+def _piece(use: tuple[str, Mapping[str, str], Place], beside: Path) -> Piece:
+    """Load a piece: one that comes with plexops, which none of a user's hides, or one beside his profile."""
+    name, words, place = use
+    folders = (shipped("router_profiles") / "pieces", beside / "pieces")
+    path = next((folder / f"{name}.yaml" for folder in folders if (folder / f"{name}.yaml").is_file()), None)
+    if path is None or name == _WORDS:
+        known = sorted(found.stem for found in folders[0].glob("*.yaml") if found.stem != _WORDS)
+        close = nearest(name, tuple(known))
+        cure = f"Did you mean {close}?" if close else f"There are {', '.join(known)}."
+        raise PlexopsError(Problem("PLX-C604", f"there is no piece {name!r}", cure, place, "uses"))
+    text = read_text(path, str(path))
+    document = parse_yaml(text, str(path))
+    declared = at(document, ["piece"])
+    unknown = sorted(set(words) - set(declared.entries if isinstance(declared, Table) else ()))
+    if unknown:
+        raise PlexopsError(
+            Problem("PLX-C602", f"the piece {name} has no word {unknown[0]!r}", "", place, "uses")
+        )
+    return Piece(name, document, text, words)
+
+
+def _vocabularies() -> Mapping[str, Mapping[str, Json]]:
+    path = shipped("router_profiles") / "pieces" / f"{_WORDS}.yaml"
+    return cast("Mapping[str, Mapping[str, Json]]", plain(parse_yaml(read_text(path, str(path)), str(path))))

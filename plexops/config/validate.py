@@ -257,6 +257,10 @@ class _Report:
         if "GET|POST" in str(self._error.validator_value):
             self._add("PLX-C104", f"{shown(value)} is no request", "Write a method and a path: GET /api/…")
             return
+        if self._wants == "like":
+            example = self._schema.get("examples", [""])[0]
+            self._add("PLX-C104", f"{shown(value)} cannot stand here", f"Write it like this: {example}")
+            return
         if self._wants == "variable name":
             cure = "Use letters, digits and underscores, at most 40, and no digit first."
         elif self._wants == "key":
@@ -298,7 +302,7 @@ class _Report:
         if self._wants == "task":
             self._kind_count()
             return
-        ways = [str(way["required"][0]) for way in self._schema.get("oneOf", [])]
+        ways = [str(way["required"][0]) for way in self._schema.get("oneOf", []) if "required" in way]
         reason = f"exactly one of these is wanted here: {', '.join(ways)}"
         self._add("PLX-C102", reason, "Write one of them.", self._named_at)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from plexops.model.exchange import Json, Reply
+from plexops.model.exchange import Reply
 from plexops.parsers import PARSERS, ParseError
 from plexops.pattern import Pattern
 
@@ -60,17 +60,6 @@ def understand(
         return Answer(PARSERS[parse](reply.body))
     except ParseError as reason:
         return Answer(problem=f"the answer to {reply.id} is not understood: {reason}")
-
-
-def is_whole(value: Json, expression: str) -> bool:
-    """Tell whether an answer is what `whole` of its read says of a whole one."""
-    import jmespath
-    from jmespath.exceptions import JMESPathError
-
-    try:
-        return jmespath.search(expression, value) is True
-    except JMESPathError:
-        return False
 
 
 def failed(reply: Reply, rights: str = "") -> str:

@@ -23,10 +23,10 @@ from plexops.model.profile import Request, Speaks
 
 #: What success looks like where a request does not say it.
 _DEFAULT_EXPECT: Mapping[Speaks, Expect] = {
-    Speaks.POSIX: Expect(statuses=frozenset({0})),
+    Speaks.SHELL: Expect(statuses=frozenset({0})),
     # RouterOS answers errors in words; a write that went well says nothing.
     Speaks.ROUTEROS: Expect(statuses=frozenset(), silent=True),
-    Speaks.JSON: Expect(statuses=frozenset({200, 201})),
+    Speaks.REST: Expect(statuses=frozenset({200, 201})),
 }
 
 
@@ -86,7 +86,7 @@ def compile_request(
     request: Request, speaks: Speaks, variables: Mapping[str, FieldType], where: str
 ) -> CompiledRequest:
     """Check one request's templates. Raises TemplateProblem with the reason."""
-    language = language_of(speaks)
+    language = language_of(speaks.language)
     expect = _DEFAULT_EXPECT[speaks] if request.expect is None else request.expect.expect
     if request.run:
         return CompiledRequest(request, expect, run=compile_template(request.run, language, variables, where))
@@ -125,7 +125,7 @@ def put_file(path: str, content: str) -> str:
 
     Each line is an argument of its own, so that the command stays one line whatever the content.
     """
-    quote = language_of(Speaks.POSIX).quote
+    quote = language_of(Speaks.SHELL.language).quote
     if not re.fullmatch(r"/[A-Za-z0-9_./-]+", path):
         raise ValueError(f"{path!r} is no path that a profile may write")
     lines = " ".join(quote(Typed(FieldType.TEXT, line)) for line in content.removesuffix("\n").split("\n"))

@@ -70,13 +70,13 @@ def timer(path: str, seconds: int, undo: Sequence[str], functions: str = "") -> 
 
 def compile_window(profile: Profile, spec: WindowSpec) -> tuple[CompiledWindow | None, list[Problem]]:
     """Check and prepare a profile's window; None, with what is wrong, where it is not sound."""
-    if (profile.speaks is Speaks.POSIX) != (spec.kind is WindowKind.TIMER and bool(spec.directory)):
+    if (profile.speaks is Speaks.SHELL) != (spec.kind is WindowKind.TIMER and bool(spec.directory)):
         reason = f"a window of {profile.speaks} is not of this form"
         cure = "A shell's window is `kind: timer` and a `directory`, and no other language has one."
         return None, [Problem("PLX-D407", reason, cure, place=profile.place("window"), path="window")]
-    if profile.speaks is Speaks.POSIX:
+    if profile.speaks is Speaks.SHELL:
         return CompiledWindow(spec, None), []
-    language = language_of(profile.speaks)
+    language = language_of(profile.speaks.language)
     asked = spec.armed.replace("{{ name }}", "name").replace("{{ seconds }}", "1")
     refused = language.refuse_read(asked.replace("{{ undo }}", '"undo"'))
     if refused:

@@ -34,10 +34,15 @@ Words = Mapping[str, tuple[Word, ...]]
 class Speaks(StrEnum):
     """The language of a device."""
 
-    POSIX = "posix"
+    SHELL = "shell"
     ROUTEROS = "routeros"
-    JSON = "json"
+    REST = "rest"
     NOTHING = "nothing"
+
+    @property
+    def language(self) -> str:
+        """How values are quoted in it, and which requests only read; empty where nothing is asked."""
+        return {Speaks.SHELL: "posix", Speaks.ROUTEROS: "routeros", Speaks.REST: "json"}.get(self, "")
 
 
 def _call(text: str) -> tuple[Method, str]:
@@ -49,46 +54,45 @@ def _call(text: str) -> tuple[Method, str]:
 class Param(Struct, frozen=True, forbid_unknown_fields=True):
     """A word that an inventory may set for its own router, of `[A-Za-z0-9_./-]`."""
 
-    default: Annotated[Word, says("What holds by default.", "wan")]
+    default: Annotated[Word, says("What holds by default.", "wan", wants="like",
+        pattern="^[A-Za-z0-9_./-]+$")]
     means: Annotated[str, says("What it is, for people.", "The zone of the internet side")]
 
 
 class ReadSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One question that cannot change anything: `run` a command, or `call` a method and path."""
+    """One question that cannot change anything: what is asked, and how its answer is taken apart.
 
-    parse: Annotated[str, says("The parser of the answer.", "uci")]
-    run: Annotated[str, says("A command line.", "uci show firewall")] = ""
-    call: Annotated[str, says("An HTTP method and path.", "GET /api/core/firmware/info", pattern=_CALL)] = "GET "
+    A text alone is a command of the shell or the console, or the path of a GET.
+    """
+
+    run: Annotated[str, says("A command line.", "ubus call network.interface dump")] = ""
+    uci: Annotated[str, says("One of OpenWrt's configurations: its sections.", "firewall", wants="like",
+        pattern="^[a-z0-9_-]+$")] = ""
+    menu: Annotated[str, says("A menu of RouterOS: its entries that are saved, with their ids.", "/ip firewall nat",
+        wants="like", pattern=r"^(?:/ip(?:v6)?|/interface|/system)(?: [a-z-]+)+$")] = ""
+    print: Annotated[str, says("A command of RouterOS that prints rows.", "/ip address print terse without-paging")] = ""
+    get: Annotated[str, says("The path of a GET.", "/api/core/firmware/info", wants="like", pattern="^/")] = ""
+    post: Annotated[str, says("The path of a POST that only reads.", "/api/firewall/d_nat/search_rule",
+        wants="like", pattern="^/")] = ""
     body: Annotated[Any, says("What the request sends, as JSON.", {"current": 1})] = None
+    parse: Annotated[str, says("How the answer is taken apart; what is asked may imply it.", "json")] = field(
+        name="as", default="")
     #: No other failure means that.
     absent: Annotated[frozenset[int], says("Statuses that mean: the device has no such thing.", [1])] = frozenset()
-    whole: Annotated[str, says("A JMESPath expression that is true of a whole answer alone.",
+    must: Annotated[str, says("A JMESPath expression over the answer, true of a whole one alone.",
         "length(rows) >= total")] = ""
     id: str = field(name="@name", default="")
 
-    @property
-    def request(self) -> tuple[Method, str]:
-        """The method and the path."""
-        return _call(self.call)
-
 
 class FactSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One fact: a JMESPath expression over a read, or over several, each under its own name."""
+    """One fact: a JMESPath expression over all reads, whose outermost names are reads. A text alone is `take`."""
 
-    first: Annotated[str, says("The read's id.", "release")] = field(name="from")
-    further: Annotated[tuple[str, ...],
-        says("Further reads that it takes.", ["processes"])] = field(name="with", default=())
-    take: Annotated[str, says("A JMESPath expression.", "DISTRIB_DESCRIPTION")]
+    take: Annotated[str, says("A JMESPath expression.", "release.DISTRIB_DESCRIPTION")]
+    words: Annotated[str, says("A vocabulary of plexops.", "up_down")] = ""
     values: Annotated[Words, says("Our words by the device's.", {"true": ["yes"]})] = {}
     #: Without it, such an answer means: unknown.
     default: Annotated[str | None, says("What an answer without the value means.", "absent")] = None
-    part: Annotated[Literal["first", "last"] | None, says("Which end of a range is meant.", "first")] = None
     name: str = field(name="@name", default="")
-
-    @property
-    def reads(self) -> tuple[str, ...]:
-        """All reads that it takes."""
-        return (self.first, *self.further)
 
 
 class Room(Struct, frozen=True, forbid_unknown_fields=True):
@@ -104,12 +108,13 @@ class Room(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class FieldMap(Struct, frozen=True, forbid_unknown_fields=True):
-    """How one field stands in the device's own words."""
+    """How one field stands in the device's own words. A text alone is `is`."""
 
     name: Annotated[str, says("The device's field.", "src_dport")] = field(name="is")
     fallback: Annotated[str, says("The field that holds where that one is missing.",
         "src_dport")] = field(name="else", default="")
     default: Annotated[str | None, says("The word that counts where both are missing.", "tcp udp")] = None
+    words: Annotated[str, says("A vocabulary of plexops.", "one_zero")] = ""
     values: Annotated[Words, says("Our words by the device's; the first is written.", {"tcp": ["tcp", "6"]})] = {}
     contains: Annotated[str, says("A flag: whether a list of words holds this one.", "dnat")] = ""
     otherwise: Annotated[str | None, says("Our word for all that `values` leaves out.", "other")] = None
@@ -159,13 +164,6 @@ Requests = tuple[Request, ...]
 _EXAMPLE = [{"run": "uci commit firewall"}]
 
 
-class Mark(Struct, frozen=True, forbid_unknown_fields=True):
-    """How ours are recognized."""
-
-    field: Annotated[str, says("The device's field that bears our tag.", "comment")]
-    like: Annotated[str, says("What our tag looks like.", "plexops:{key}", pattern=r"\{key\}")]
-
-
 class Serving(Struct, frozen=True, forbid_unknown_fields=True):
     """What must be so for entries of a kind to act: a service is up, and is meant for the home network."""
 
@@ -183,15 +181,14 @@ class InForce(Struct, frozen=True, forbid_unknown_fields=True):
 class ResourceSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How the device keeps one kind, or one of several ways to keep it."""
 
-    read: Annotated[str, says("The read that holds the rows.", "firewall")] = field(name="from", default="")
-    rows: Annotated[str, says("A JMESPath expression that picks them.", "rules[?verdict=='dnat']")] = ""
-    #: An empty word means that the field is missing.
-    where: Annotated[Words, says("Rows count only with these words.", {"target": ["DNAT", ""]})] = {}
+    rows: Annotated[str, says("A JMESPath expression over all reads that gives the rows.", "firewall")] = ""
+    where: Annotated[Words, says("Rows count only with these words; ~ is a field that is not there.",
+        {"target": ["DNAT", None]})] = {}
     unless: Annotated[Words, says("Rows with these words do not count.", {"family": ["ipv6"]})] = {}
-    ids: Annotated[str, says("A read that lists the handles in the same order.", "nat_ids")] = ""
     handle: Annotated[str, says("The field by which the device names an entry now.", ".name")] = ""
     label: Annotated[str, says("The field that people know an entry by.", "name")] = ""
-    owner: Annotated[Mark | None, says("", {"field": "comment", "like": "plexops:{key}"})] = None
+    owner: Annotated[Mapping[str, str], says("The device's field that bears our tag, and what that looks like.",
+        {"comment": "plexops:{{ key }}"})] = {}
     fields: Annotated[Mapping[str, FieldMap], says("Our fields in the device's words.",
         {"port": {"is": "dest_port"}})] = {}
     #: To some senders or times.
@@ -218,6 +215,15 @@ class ResourceSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     active: Mapping[str, Word] = field(name="@active", default_factory=dict)
 
     @property
+    def mark(self) -> str:
+        """The device's field that bears our tag; empty where ours cannot be told apart."""
+        return next(iter(self.owner), "")
+
+    def tag(self, key: str) -> str:
+        """Give the tag of an entry of ours."""
+        return self.owner[self.mark].replace("{{ key }}", key) if self.owner else ""
+
+    @property
     def makes(self) -> Requests:
         """What makes an entry."""
         return self.create or self.put
@@ -231,7 +237,7 @@ class ResourceSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class Backend(ResourceSpec, frozen=True, kw_only=True):
     """One of several ways to keep a kind."""
 
-    read: Annotated[str, says("The read that holds the rows.", "firewall")] = field(name="from")
+    rows: Annotated[str, says("A JMESPath expression over all reads that gives the rows.", "firewall")]
     active: Annotated[Mapping[str, Word],
         says("The facts by which this one is the active one.", {"x.kea": "running"})] = field(name="active")
 
@@ -292,8 +298,9 @@ class Profile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     name: Annotated[str, says("The family's short name, the same as the file's.", "openwrt",
         pattern="^[a-z0-9][a-z0-9_-]{0,39}$")] = field(name="profile")
+    format: Annotated[Literal[2], says("The format of this file. Those of before are format 1.", 2)]
     title: Annotated[str, says("Family and versions, for people.", "OpenWrt 21.02 and later")]
-    speaks: Annotated[Speaks, says("The language of the device: quoting and framing.", "posix")]
+    speaks: Annotated[Speaks, says("The language of the device: quoting and framing.", "shell")]
     login: Annotated[str, says("How HTTP logins go.", "basic")] = ""
     functions: Annotated[str,
         says("Functions of the shell, on one line, that stand before every write and the way back.",
@@ -301,12 +308,14 @@ class Profile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     params: Annotated[Mapping[str, Param], says("What differs between two routers of the family.",
         {"wan": {"default": "wan", "means": "WAN zone"}})] = {}
     errors: Annotated[tuple[str, ...], says("Texts in an answer that mean failure.", ["syntax error"])] = ()
+    uses: Annotated[tuple[str, ...], says("Pieces that families share: what this file does not say itself.",
+        ["netfilter"])] = ()
     reads: Annotated[Mapping[str, ReadSpec], says("The questions, by id.",
-        {"firewall": {"run": "uci show firewall", "parse": "uci"}})] = {}
+        {"firewall": {"uci": "firewall"}})] = {}
     facts: Annotated[Mapping[str, FactSpec], says("Where each fact is.",
-        {"firmware": {"from": "release", "take": "DISTRIB_DESCRIPTION"}})] = {}
+        {"firmware": "release.DISTRIB_DESCRIPTION"})] = {}
     kinds: Annotated[Mapping[Kind, KindSpec], says("How the device keeps each kind.",
-        {})] = field(name="resources", default_factory=dict)
+        {})] = {}
     packets: Annotated[PacketSpec | None,
         says("", {"plumbing": "netfilter", "internet_side": "wan.interface"})] = None
     window: Annotated[WindowSpec | None, says("The device's own undo.", {"kind": "timer", "directory": "/run"})] = None

@@ -25,7 +25,7 @@ def main(inventory: str) -> None:
 
     [site] = load_inventory(Path(inventory)).sites.values()
     store = TrustStore.load(Path(os.environ["XDG_STATE_HOME"]))
-    access = Access(site, Secrets(os.environ, None), store, (), speaks=Speaks.POSIX)
+    access = Access(site, Secrets(os.environ, None), store, (), speaks=Speaks.SHELL)
     begin = time.perf_counter()
     link = open_read(access.router())
     [reply] = link.ask((Read("true", Command("true")),))

@@ -83,9 +83,9 @@ def test_files_are_told_apart_as_a_commit_hook_names_them(bare: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "code", "says"),
     [
-        ("run: uci show dhcp,", "run: uci set dhcp.x=y,", "PLX-D401", "this read could write"),
-        ("parse: uci", "parse: ucii", "PLX-D402", "there is no parser 'ucii'"),
-        ("speaks: posix", "speaks: posx", "PLX-C104", "Did you mean posix?"),
+        ("dhcp: {uci: dhcp}", "dhcp: uci set dhcp.x=y", "PLX-D401", "this read could write"),
+        ("as: json", "as: jsn", "PLX-D402", "there is no parser 'jsn'"),
+        ("speaks: shell", "speaks: shel", "PLX-C104", "Did you mean shell?"),
         ("\nreads:", "\nraeds:", "PLX-C101", "Did you mean reads?"),
     ],
 )

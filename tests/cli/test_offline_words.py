@@ -103,7 +103,9 @@ def test_a_profile_is_run_over_a_recording(drifted: House) -> None:
     assert good.status == 0
     assert "lan.network" in good.out
     assert "192.168.1.0/24" in good.out
-    own.write_text(source.replace("run: uci show dhcp,", "run: uci show dhcp.lan,"), encoding="utf-8")
+    own.write_text(
+        source.replace("dhcp: {uci: dhcp}", "dhcp: {run: uci show dhcp.lan, as: uci}"), encoding="utf-8"
+    )
     other = drifted("profiles", "test", "mine.yaml", "--replay", "recorded")
     assert other.status == 4
     assert "error[PLX-D301]" in other.err

@@ -112,7 +112,7 @@ def _reads_of(family: Family, kind: Kind) -> set[str]:
 def test_ids_that_do_not_fit_the_export_make_it_unknown(kind: Kind) -> None:
     """Two reads of one menu, with an edit between them: no entry may get its neighbour's handle."""
     with bench("routeros") as at:
-        ids = "nat_ids" if kind is Kind.PORT_FORWARD else "lease_ids"
+        ids = "nat_ids" if kind is Kind.PORT_FORWARD else "leases_ids"
 
         def one_less(read: Read, reply: Reply) -> Reply:
             return replace(reply, body=reply.body.partition(";")[2]) if read.id == ids else reply

@@ -56,8 +56,8 @@ def test_a_question_about_it_that_fails_leaves_it_unknown(family: Family) -> Non
             -1 if family == "opnsense-kea" else 0
         ].spec
         assert spec.serves is not None
-        fact = device.driver.profile.profile.facts[spec.serves.fact]
-        for read in fact.reads:
+        fact = next(f for f in device.driver.profile.facts if f.spec.name == spec.serves.fact)
+        for read in fact.take.reads:
 
             def fails(asked: Read, reply: Reply, read: str = read) -> Reply:
                 return replace(reply, whole=False) if asked.id == read else reply

@@ -27,10 +27,10 @@ from tests.conformance.conformance_bench import FORWARD, bench, task
 
 #: The read that is replaced in a copy of each profile.
 VICTIMS = {
-    "openwrt": r"  firewall: \{run: .*\}",
+    "openwrt": r"  firewall: \{uci: .*\}",
     "linux": r"  nft: \{run: .*\}",
-    "routeros": r"  nat: \{run: .*\}",
-    "opnsense": r"  forwards: \{call: .*\}",
+    "routeros": r"  nat: \{menu: .*\}",
+    "opnsense": r"  forwards: \{post: .*\}",
 }
 SHELL_WRITES = (
     "uci set firewall.x=redirect",
@@ -155,13 +155,13 @@ CASES = [
 def hostile_copy(name: str, write: str, folder: Path) -> Path:
     """Write a copy of a profile in which one read is a write, and give it."""
     text = (shipped("router_profiles") / f"{name}.yaml").read_text(encoding="utf-8")
-    quoted = '"' + write.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
-    how = "call" if name == "opnsense" else "run"
+    how, asked = "run", write
+    if name == "opnsense":
+        how, _, asked = write.partition(" ")
+    quoted = '"' + asked.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
     victim = re.search(VICTIMS[name], text)
     assert victim is not None
-    parse = re.search(r"parse: \w+", victim[0])
-    assert parse is not None
-    replaced = f"  {victim[0].split(':')[0].strip()}: {{{how}: {quoted}, {parse[0]}}}"
+    replaced = f"  {victim[0].split(':')[0].strip()}: {{{how.lower()}: {quoted}}}"
     copy = folder / f"{name}.yaml"
     copy.write_text(text.replace(victim[0], replaced), encoding="utf-8")
     return copy

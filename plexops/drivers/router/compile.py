@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
 
 from plexops.drivers.answers import PACKETS
 from plexops.drivers.requests import CompiledRequest, compile_request, language_of
+from plexops.drivers.router.expressions import Expression, compile_expression
+from plexops.drivers.router.reads import parser_of, requests
 from plexops.drivers.router.rows import READ_FIELDS
 from plexops.drivers.windows import CompiledWindow, compile_window
 from plexops.languages.posix_reads import loses_status
 from plexops.languages.template import TemplateProblem
 from plexops.model.errors import PlexopsError, Problem
+from plexops.model.exchange import Call, Command
 from plexops.model.facts import FACTS
 from plexops.model.fields import FieldType
 from plexops.model.profile import FactSpec, Profile, ReadSpec, Request, Requests, ResourceSpec, Speaks
@@ -23,10 +25,8 @@ from plexops.model.snapshot import Kind
 from plexops.parsers import PARSERS
 from plexops.pattern import Pattern
 
-if TYPE_CHECKING:
-    from jmespath.parser import ParsedResult
-
 _WORD = Pattern(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+_FIELD = Pattern(r"\{\{ ([a-z_]+) \}\}")
 #: What a driver of ours may ask, with arguments of its own, and a profile may not: others than the device, its
 #: environment, and files that hold keys or are a person's.
 _NOT_FOR_PROFILES = Pattern(
@@ -44,14 +44,14 @@ class CompiledFact(Struct, frozen=True):
     """A fact with its expression ready."""
 
     spec: FactSpec
-    take: Any
+    take: Expression
 
 
 class CompiledResource(Struct, frozen=True):
     """One kind (of one backend) with its templates ready. `variables` are the types they were checked for."""
 
     spec: ResourceSpec
-    rows: Any
+    rows: Expression
     variables: Mapping[str, FieldType]
     #: Facts of the device that the templates name as `fact_x_name`.
     facts: tuple[str, ...] = ()
@@ -94,11 +94,17 @@ def compile_profile(profile: Profile) -> CompiledProfile:
     problems = _Problems(profile)
     for read in profile.reads.values():
         _check_read(profile, read, problems)
-    found = [_fact(profile, spec, problems) for spec in profile.facts.values()]
+    before: list[str] = []
+    found: list[CompiledFact | None] = []
+    for spec in profile.facts.values():
+        found.append(_fact(profile, spec, before, problems))
+        before.append(spec.name)
     resources = {
         kind: tuple(_resource(profile, spec, problems) for spec in specs)
         for kind, specs in profile.resources.items()
     }
+    for kind, lines in profile.steps.items():
+        _check_steps(kind, lines, problems)
     window: CompiledWindow | None = None
     if profile.window is not None:
         window, unsound = compile_window(profile, profile.window)
@@ -114,53 +120,78 @@ def compile_profile(profile: Profile) -> CompiledProfile:
 
 def _check_read(profile: Profile, read: ReadSpec, problems: _Problems) -> None:
     path = f"reads.{read.id}"
-    if read.parse not in PARSERS:
+    if parser_of(read) not in PARSERS:
         known = ", ".join(sorted(PARSERS))
         problems.add("PLX-D402", f"there is no parser {read.parse!r}", f"Use one of: {known}.", path)
-    if read.whole:
-        _expression(read.whole, f"{path}.whole", problems)
-    if profile.speaks is Speaks.POSIX and _NOT_FOR_PROFILES.search(read.run):
-        refused: str | None = "it asks others than the device, or for what is a person's or a key"
-    elif read.run and profile.speaks is Speaks.JSON:
-        refused = "a device that speaks JSON has no command line"
-    elif read.run:
-        refused = language_of(profile.speaks).refuse_read(read.run)
-    else:
-        # `…/del_rule/get` ends in a word that reads, and deletes: the words before it count as well.
-        refused = language_of(Speaks.JSON).refuse_read(read.call)
-        if refused is None and not _READING_PATH.search(read.request[1]):
-            refused = f"{read.request[1]} is not a path known to only read"
-    if refused:
-        reason = f"this read could write: {refused}"
-        problems.add("PLX-D401", reason, "A read must be on the allow-list.", path)
-    elif read.run and profile.speaks is Speaks.POSIX and loses_status(read.run):
-        reason = (
-            "a failure of this read would look like an empty answer: behind a pipe its own status is lost"
-        )
-        problems.add("PLX-D401", reason, "Leave the pipe out.", path)
+    if read.must:
+        _parses(read.must, f"{path}.must", problems)
+    for ask in requests(read):
+        refused = _refused(profile.speaks, ask)
+        if refused:
+            reason = f"this read could write: {refused}"
+            problems.add("PLX-D401", reason, "A read must be on the allow-list.", path)
+        elif isinstance(ask, Command) and profile.speaks is Speaks.SHELL and loses_status(ask.text):
+            reason = (
+                "a failure of this read would look like an empty answer: behind a pipe its own status is lost"
+            )
+            problems.add("PLX-D401", reason, "Leave the pipe out.", path)
 
 
-def _fact(profile: Profile, spec: FactSpec, problems: _Problems) -> CompiledFact | None:
+def _check_steps(kind: Kind, lines: Sequence[str], problems: _Problems) -> None:
+    """Hold what stands in braces in a person's steps against the kind's fields."""
+    known = {item.name for item in KINDS[kind].fields} if kind in KINDS else set()
+    for number, line in enumerate(lines):
+        left = _FIELD.sub(lambda found: "" if found[1] in known else found[0], line)
+        if "{" in left or "}" in left:
+            reason = f"this step holds a brace that is no field of {kind}: {line!r}"
+            cure = f"Write {{{{ name }}}}; its fields: {', '.join(sorted(known))}."
+            problems.add("PLX-D406", reason, cure, f"steps.{kind}[{number}]")
+
+
+def _refused(speaks: Speaks, ask: Command | Call) -> str | None:
+    """Tell why a request is not known to only read; None where it is."""
+    if isinstance(ask, Command):
+        if speaks is Speaks.REST:
+            return "a device that speaks JSON has no command line"
+        if speaks is Speaks.SHELL and _NOT_FOR_PROFILES.search(ask.text):
+            return "it asks others than the device, or for what is a person's or a key"
+        return language_of(speaks.language).refuse_read(ask.text)
+    # `…/del_rule/get` ends in a word that reads, and deletes: the words before it count as well.
+    refused = language_of(Speaks.REST.language).refuse_read(f"{ask.method} {ask.path}")
+    if refused is None and not _READING_PATH.search(ask.path):
+        return f"{ask.path} is not a path known to only read"
+    return refused
+
+
+def _fact(
+    profile: Profile, spec: FactSpec, before: Sequence[str], problems: _Problems
+) -> CompiledFact | None:
     path = f"facts.{spec.name}"
     if spec.name not in FACTS and not spec.name.startswith("x."):
         reason = f"there is no fact {spec.name!r}"
         problems.add("PLX-D403", reason, "A fact of your own starts with `x.`.", path)
-    for read in (read for read in spec.reads if read not in profile.reads):
-        problems.no_read(read, path)
-    take = _expression(spec.take, path, problems)
+    take = _expression(profile, spec.take, path, problems, before)
     return None if take is None else CompiledFact(spec, take)
 
 
-def _expression(text: str, path: str, problems: _Problems) -> ParsedResult | None:
-    import jmespath
-    from jmespath.exceptions import JMESPathError
+def _expression(
+    profile: Profile, text: str, path: str, problems: _Problems, facts: Sequence[str] = ()
+) -> Expression | None:
+    reads = (*profile.reads, *(() if profile.packets is None else (PACKETS,)))
+    try:
+        return compile_expression(text, reads, facts)
+    except ValueError as reason:
+        problems.add("PLX-D405", str(reason), "See jmespath.org; outermost are the names of `reads`.", path)
+        return None
+
+
+def _parses(text: str, path: str, problems: _Problems) -> None:
+    from plexops.drivers.router.functions import parsed
 
     try:
-        return jmespath.compile(text)
-    except JMESPathError as reason:
-        said = str(reason).splitlines()[0]
-        problems.add("PLX-D405", f"this is no JMESPath expression: {said}", "See jmespath.org.", path)
-        return None
+        parsed(text)
+    except ValueError as reason:
+        problems.add("PLX-D405", str(reason), "See jmespath.org.", path)
 
 
 def fact_variable(name: str) -> str:
@@ -196,9 +227,8 @@ _ADOPTION = {
 
 def _resource(profile: Profile, spec: ResourceSpec, problems: _Problems) -> CompiledResource:
     path = f"resources.{spec.kind}" + (f".backends.{spec.backend}" if spec.backend else "")
-    for read in filter(None, (spec.read, spec.ids, spec.in_force.read if spec.in_force else "")):
-        if read not in profile.reads and not (read == PACKETS and profile.packets is not None):
-            problems.no_read(read, path)
+    if spec.in_force is not None and spec.in_force.read not in profile.reads:
+        problems.no_read(spec.in_force.read, path)
     known = tuple(READ_FIELDS.get(spec.kind) or (f.name for f in KINDS[spec.kind].fields))
     for name in spec.fields:
         if name not in known:
@@ -224,7 +254,7 @@ def _resource(profile: Profile, spec: ResourceSpec, problems: _Problems) -> Comp
     return CompiledResource(
         spec=spec,
         facts=tuple(name for variable, name in private.items() if variable in used),
-        rows=_expression(spec.rows, path, problems) if spec.rows else None,
+        rows=_expression(profile, spec.rows, f"{path}.rows", problems) or Expression("", ()),
         variables=MappingProxyType(variables),
         create=create,
         update=compiled("update" if spec.update else "put", spec.changes, variables),

@@ -20,17 +20,17 @@ def take_facts(
     found: dict[str, Fact] = {}
     reasons: dict[str, str] = {}
     for fact in facts:
-        name, reads = fact.spec.name, fact.spec.reads
-        answer = _answer(reads, answers)
-        if answer is None:
+        name, reads = fact.spec.name, fact.take.reads
+        if not all(read in answers for read in reads):
             continue
-        if answer.problem or answer.absent:
-            if fact.spec.default is None or answer.problem:
-                reasons[name] = answer.problem or f"the device has no {reads[0]}"
-                continue
-            taken: Any = fact.spec.default
-        else:
-            taken = _take(fact, answer.value)
+        told = _told(fact, answers, found)
+        if told.problem:
+            reasons[name] = told.problem
+            continue
+        taken = told.value if told.value is not None else fact.spec.default
+        if taken is None and told.absent:
+            reasons[name] = f"the device has no {reads[0]}"
+            continue
         kind = FACTS[name].type if name in FACTS else "text"
         lan = str(found["lan.network"].value) if "lan.network" in found else None
         value = None if taken is None else read_fact(_word(fact, taken), kind, lan)
@@ -41,30 +41,11 @@ def take_facts(
     return MappingProxyType(found), reasons
 
 
-def _answer(reads: Sequence[str], answers: Mapping[str, Answer]) -> Answer | None:
-    """Give the answer that a fact is taken of; of several one object, in which what the device has not is null."""
-    told = [answers.get(read) for read in reads]
-    known = [answer for answer in told if answer is not None]
-    if len(known) < len(reads) or len(reads) == 1:
-        return told[0] if len(reads) == 1 else None
-    failed = next((answer for answer in known if answer.problem), None)
-    together = {
-        read: None if answer.absent else answer.value for read, answer in zip(reads, known, strict=True)
-    }
-    return failed or Answer(together)
-
-
-def _take(fact: CompiledFact, value: Any) -> Any:
-    from jmespath.exceptions import JMESPathError
-
+def _told(fact: CompiledFact, answers: Mapping[str, Answer], found: Mapping[str, Fact]) -> Answer:
     try:
-        taken = fact.take.search(value)
-    except JMESPathError:
-        taken = None
-    if isinstance(taken, str) and fact.spec.part:
-        first, _, last = taken.partition("-")
-        return first if fact.spec.part == "first" else last or first
-    return fact.spec.default if taken is None else taken
+        return fact.take.of(answers, {name: str(known.value) for name, known in found.items()})
+    except ValueError:
+        return Answer()
 
 
 def _word(fact: CompiledFact, taken: Any) -> Any:

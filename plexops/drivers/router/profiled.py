@@ -8,10 +8,12 @@ from typing import Any
 
 from msgspec import Struct
 
-from plexops.drivers.answers import PACKETS, Answer, is_whole, understand
+from plexops.drivers.answers import PACKETS, Answer
 from plexops.drivers.base import Observation, Unrenderable
 from plexops.drivers.router.compile import CompiledProfile, CompiledResource, fact_variable
+from plexops.drivers.router.expressions import rows_of as rows_of_kind
 from plexops.drivers.router.facts import take_facts
+from plexops.drivers.router.reads import answers_of, asked
 from plexops.drivers.router.rows import Word, entry_of, matches, text_of
 from plexops.drivers.router.running import (
     is_only_applied,
@@ -24,13 +26,12 @@ from plexops.drivers.router.running import (
 from plexops.drivers.rulesets.boxes import BoxInput, announced_address, build_box, rows_of, unread_forwards
 from plexops.model.change import Action, Change, find, inverse, project
 from plexops.model.errors import WhyNot
-from plexops.model.exchange import Call, Command, Read, Reply, Script, Window, Write
-from plexops.model.exchange import shown as asked_of
+from plexops.model.exchange import Command, Script, Window, Write
+from plexops.model.exchange import shown as shown_ask
 from plexops.model.facts import FACTS
 from plexops.model.fields import FieldType, Typed
 from plexops.model.packets import Box
 from plexops.model.plan import shown
-from plexops.model.profile import ReadSpec, Speaks
 from plexops.model.resources import KINDS
 from plexops.model.snapshot import Entry, Kind, KindState, Role, Snapshot
 from plexops.model.values import Ports, is_key
@@ -39,14 +40,6 @@ from plexops.structs import replace
 #: How long the device's own undo waits, in seconds. The forward's stays open until the effect is proven.
 WINDOW_SECONDS = 90
 FORWARD_WINDOW_SECONDS = 180
-#: What it takes to be answered, by what a family speaks.
-_RIGHTS: Mapping[Speaks, str] = MappingProxyType(
-    {
-        Speaks.POSIX: "root",
-        Speaks.ROUTEROS: "a user with the policies read, write and ssh",
-        Speaks.JSON: "a key and secret whose user may use this part of the API",
-    }
-)
 
 
 class ProfiledDriver(Struct, frozen=True):
@@ -65,9 +58,8 @@ class ProfiledDriver(Struct, frozen=True):
 
     def observe(self) -> Observation:
         """Ask every read of the profile in one round, and make entries and facts of the answers."""
-        specs = self.profile.profile.reads
-        replies = yield [_read(spec) for spec in specs.values()]
-        answers = {reply.id: self._understand(specs[reply.id], reply) for reply in replies}
+        replies = yield [read for spec in self.profile.profile.reads.values() for read in asked(spec)]
+        answers = answers_of(self.profile.profile, replies)
         box = self._box(answers)
         if box is not None:
             unread = unread_forwards(box)
@@ -124,46 +116,19 @@ class ProfiledDriver(Struct, frozen=True):
             return list(entries)
         return [placed(box, entry) for entry in entries]
 
-    def _understand(self, spec: ReadSpec, reply: Reply) -> Answer:
-        is_http = self.profile.profile.speaks is Speaks.JSON
-        answer = understand(
-            reply,
-            spec.parse,
-            spec.absent,
-            good=(None, 200) if is_http else (None, 0),
-            errors=self.profile.profile.errors,
-            quietly=not is_http,
-            rights=_RIGHTS.get(self.profile.profile.speaks, ""),
-        )
-        if spec.whole and not (answer.problem or answer.absent) and not is_whole(answer.value, spec.whole):
-            return Answer(problem=f"the answer to {reply.id} is not whole: not {spec.whole}")
-        return answer
-
     def _entries(
         self, resource: CompiledResource, answers: Mapping[str, Answer], own: str
     ) -> tuple[KindState, list[Entry], str]:
-        from jmespath.exceptions import JMESPathError
-
         spec = resource.spec
-        answer = answers[spec.read]
+        answer = rows_of_kind(resource.rows, answers)
         if answer.absent:
             return KindState.ABSENT, [], ""
         if answer.problem:
             return KindState.UNKNOWN, [], answer.problem
-        try:
-            rows = resource.rows.search(answer.value) if resource.rows is not None else answer.value
-        except JMESPathError as reason:
-            return KindState.UNKNOWN, [], f"the answer to {spec.read} is not understood: {reason}"
-        if not isinstance(rows, list):
-            return KindState.UNKNOWN, [], f"the answer to {spec.read} holds no list"
-        if spec.ids:
-            handles = answers[spec.ids]
-            if handles.problem or not isinstance(handles.value, list) or len(handles.value) != len(rows):
-                return KindState.UNKNOWN, [], f"{spec.ids} does not name the same entries as {spec.read}"
-            rows = [{**row, ".id": handle} for row, handle in zip(rows, handles.value, strict=True)]
+        exhibit = f"{self.role}.{resource.rows.reads[0]}"
         found = [
-            entry_of(spec, row, position, row.get("exhibit") or f"{self.role}.{spec.read}", own)
-            for position, row in enumerate(rows)
+            entry_of(spec, row, position, row.get("exhibit") or exhibit, own)
+            for position, row in enumerate(answer.value)
             if isinstance(row, Mapping) and matches(spec, row)
         ]
         return KindState.PRESENT, found, ""
@@ -171,9 +136,9 @@ class ProfiledDriver(Struct, frozen=True):
     def look_by_hand(self, kind: Kind) -> str:
         """Give the questions that show a kind's entries."""
         reads = self.profile.profile.reads
-        names = [spec.spec.read for spec in self.profile.resources.get(kind, ())]
-        asked = dict.fromkeys("nft" if name == PACKETS else name for name in names)
-        return " ; ".join(asked_of(_read(reads[name]).ask) for name in asked if name in reads)
+        names = [spec.rows.reads[0] for spec in self.profile.resources.get(kind, ())]
+        looked_at = dict.fromkeys("nft" if name == PACKETS else name for name in names)
+        return " ; ".join(shown_ask(asked(reads[name])[0].ask) for name in looked_at if name in reads)
 
     def script(self, change: Change, now: Snapshot) -> Script:
         """Render the requests of a change, its window, and for people the way back."""
@@ -248,7 +213,7 @@ class ProfiledDriver(Struct, frozen=True):
         values: dict[str, Typed] = {
             "key": Typed(FieldType.KEY, change.key),
             "window": _window_name(change),
-            "tag": Typed(FieldType.HANDLE, _tag(resource, change.key)),
+            "tag": Typed(FieldType.HANDLE, resource.spec.tag(change.key)),
         }
         values["place"] = place_of(change, entry)
         if entry is not None:
@@ -379,12 +344,3 @@ def _require_room(resource: CompiledResource, name: str, value: Any) -> None:
     reason = "" if mapped is None or mapped.room is None else mapped.room.refuses(str(value))
     if reason:
         raise Unrenderable(f"{name} has {reason}")
-
-
-def _tag(resource: CompiledResource, key: str) -> str:
-    return "" if resource.spec.owner is None else resource.spec.owner.like.replace("{key}", key)
-
-
-def _read(spec: ReadSpec) -> Read:
-    ask = Command(spec.run) if spec.run else Call(*spec.request, body=spec.body)
-    return Read(spec.id, ask, spec.absent)

@@ -20,6 +20,8 @@ from plexops.model.values import ALL_PORTS, Ports, Protocol, parse_mac
 Row = Mapping[str, Any]
 Word = str | tuple[str, ...] | None
 
+#: Stands for a key, and is none.
+_ANY_KEY = "{{ key }}"
 _TRUE = frozenset({"true", "yes", "1", "on", "enabled"})
 _FALSE = frozenset({"false", "no", "0", "off", "disabled"})
 
@@ -135,8 +137,7 @@ def entry_of(spec: ResourceSpec, row: Row, position: int, exhibit: str, own: str
         values = _build(spec, words, row, own)
     except NotUnderstood:
         values = None
-    owner = spec.owner.field if spec.owner else ""
-    names = {owner, spec.order, *(f.name for f in spec.fields.values()), *spec.limits} - {""}
+    names = {spec.mark, spec.order, *(f.name for f in spec.fields.values()), *spec.limits} - {""}
     return Entry(
         kind=spec.kind,
         values=values,
@@ -162,11 +163,11 @@ def _strangers(spec: ResourceSpec, row: Row) -> str:
 
 
 def _owner(spec: ResourceSpec, row: Row) -> Owner:
-    if spec.owner is None:
+    if not spec.owner:
         return FOREIGN
-    before, _, after = spec.owner.like.partition("{key}")
+    before, _, after = spec.tag(_ANY_KEY).partition(_ANY_KEY)
     pattern = re.escape(before) + r"([a-z][a-z0-9_]{0,19})" + re.escape(after)
-    found = re.fullmatch(pattern, text_of(raw_word(row, spec.owner.field)))
+    found = re.fullmatch(pattern, text_of(raw_word(row, spec.mark)))
     return Owner(found[1]) if found else FOREIGN
 
 

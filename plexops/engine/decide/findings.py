@@ -20,7 +20,7 @@ from plexops.runbook.view import SiteView
 #: Kinds that a way in over a forward needs, and that no other way in does.
 FORWARDING = frozenset({Kind.PORT_FORWARD, Kind.PLEX_REMOTE_ACCESS})
 #: The runbook's other way to an address that stays (R4).
-_STATIC = "Where the router has no reservations: give the server the static address {address}, outside its DHCP range."
+_STATIC = "Where the router has no reservations: give the server the static address {{ address }}, outside its DHCP range."
 
 
 class Comparison(Struct, frozen=True):
@@ -88,7 +88,7 @@ def lines_by_hand(
     if kind is Kind.DHCP_RESERVATION and lines:
         lines = (*lines, _STATIC)
     for name, value in values.items():
-        lines = tuple(line.replace("{" + name + "}", str(value)) for line in lines)
+        lines = tuple(line.replace(f"{{{{ {name} }}}}", str(value)) for line in lines)
     return lines
 
 

@@ -21,7 +21,7 @@ def marker_of(drivers: Drivers, role: Role, holder: str = markers.RUN) -> Marker
         return None
     profile = drivers.router.profile.profile
     match profile.speaks:
-        case Speaks.POSIX:
+        case Speaks.SHELL:
             directory = "" if profile.window is None else profile.window.directory
             return markers.posix(directory or "/tmp", holder)  # noqa: S108 - mkdir follows no link, and takes none over
         case Speaks.ROUTEROS:

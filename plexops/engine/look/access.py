@@ -181,7 +181,7 @@ class Access(Struct, frozen=True):
             raise ValueError("the site has no router that can be asked")
         if self.is_local(Role.ROUTER):
             return LocalSettings(self.device(Role.ROUTER), self._rights(router.become))
-        if self.speaks is Speaks.JSON:
+        if self.speaks is Speaks.REST:
             return self._https(router.http)
         settings = self._ssh(router.ssh, self.device(Role.ROUTER))
         return replace(settings, console="routeros" if self.speaks is Speaks.ROUTEROS else "posix")
@@ -286,7 +286,7 @@ class Access(Struct, frozen=True):
         router = self.site.router
         if router is None:
             return "", SSH_PORT
-        if self.speaks is Speaks.JSON:
+        if self.speaks is Speaks.REST:
             return router.http.address, router.http.port or 443
         asked = self.speaks is not Speaks.NOTHING and not self.is_local(Role.ROUTER)
         way = self.way(router.ssh) if asked else plain(router.ssh, "", "")
@@ -324,9 +324,9 @@ class Access(Struct, frozen=True):
             found.append((Role.SERVER, server.login))
         if router is None or self.is_local(Role.ROUTER):
             pass
-        elif self.speaks is Speaks.JSON and router.http.via is not None:
+        elif self.speaks is Speaks.REST and router.http.via is not None:
             found.append(("via", router.http.via))
-        elif self.speaks not in (Speaks.NOTHING, Speaks.JSON):
+        elif self.speaks not in (Speaks.NOTHING, Speaks.REST):
             found.append((Role.ROUTER, router.ssh))
         if plex is not None and plex.via is not None:
             found.append(("via", plex.via))

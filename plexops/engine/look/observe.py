@@ -101,7 +101,7 @@ class Observer:
             import plexops.transport.http.connection  # noqa: F401
 
     def _router_has_shell(self) -> bool:
-        return self._drivers.router is not None and self._access.speaks is not Speaks.JSON
+        return self._drivers.router is not None and self._access.speaks is not Speaks.REST
 
     def _thorough(self) -> Observer:
         """Give an observer of the same site whose drivers ask everything."""

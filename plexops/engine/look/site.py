@@ -213,7 +213,7 @@ def _require_shell(access: Access, *, live: bool) -> None:
         from plexops.transport.machine import can_be_asked
 
         reason, cure = "", "Take “connection: local” out, and name a login."
-        if role is Role.ROUTER and access.speaks is not Speaks.POSIX:
+        if role is Role.ROUTER and access.speaks is not Speaks.SHELL:
             reason = (
                 "“connection: local” is for routers that are read by a POSIX shell; this profile's are not"
             )

@@ -346,6 +346,12 @@ does not log in: without a login on the server it still checks the router, Plex 
 
   server: {address: 192.168.1.50, username: media, firewall: auto}
   server: {address: 192.168.1.50, mac: 52:54:00:12:34:56}      # no login: the firewall is not asked"""),
+    _usage("PLX-C604", "A profile uses what there is not", """\
+“uses:” names pieces that families share, and “words:” vocabularies: our word for each of the device's. Those that come with
+plexops are in router_profiles/pieces; a piece of your own is a file beside your profile, in its folder “pieces”.
+
+  uses: [netfilter, {dnsmasq-leases: {file: /tmp/dhcp.leases}}]
+  facts: {wan.up: {take: network.up, words: up_down}}"""),
 )  # fmt: skip
 
 _OUTPUT: tuple[Code, ...] = (

@@ -51,7 +51,7 @@ def test_the_steps_of_a_box(box: BoxByHand) -> None:
     assert lines[-1].startswith(last), "that 32400 stays closed is said last"
     for line in (*lines, *box.lines(Kind.DHCP_RESERVATION, same_port=False, share_known=False)):
         assert any(line.endswith(f" [{sure}]") for sure in SURE.values()), line
-        assert set(re.findall(r"\{(\w+)\}", line)) <= {"address", "mac", "external_port", "port"}
+        assert set(re.findall(r"\{\{ (\w+) \}\}", line)) <= {"address", "mac", "external_port", "port"}
         assert not FORBIDDEN.search(line)
     assert not any("http" in source or "/" in source for source in box.sources), "titles of documents"
 
@@ -72,7 +72,7 @@ def test_a_day_on_which_nothing_can_have_been_done(day: str) -> None:
 def test_one_number_for_outside_and_inside(name: str) -> None:
     box = boxes_by_hand()[name]
     own = box.steps[FORWARD]
-    assert not any("{port}" in line for line in own), "32500 to 32400 cannot be entered there"
+    assert not any("{{ port }}" in line for line in own), "32500 to 32400 cannot be entered there"
     lines = box.lines(FORWARD, same_port=False, share_known=False)
     ways = [line for line in lines if re.match(r"[123]\. ", line)]
     assert ["bridge mode" in ways[0], "itself answer" in ways[1], "relay or a VPN" in ways[2]] == [True] * 3

@@ -112,18 +112,22 @@ def test_shipped_profiles_are_well_formed(path: Path) -> None:
     check_profile(load_yaml_document(path))
 
 
-PROFILE = "{profile: x, title: X, speaks: posix, verified: []"
+PROFILE = "{profile: x, format: 2, title: X, speaks: shell, verified: []"
 
 
 @pytest.mark.parametrize(
     ("text", "code", "place", "words"),
     [
-        ("{profile: x, title: X, speaks: posix}", "PLX-C102", "p:1:1", "verified"),
-        ("{profile: x, title: X, speaks: perl, verified: []}", "PLX-C104", "p:1:32", "posix"),
-        (PROFILE + ", read: {}}", "PLX-C101", "p:1:53", "reads"),
-        (PROFILE + ", reads: {a: {parse: uci}}}", "PLX-C102", "p:1:61", "run, call"),
-        (PROFILE + ", reads: {a: {call: /x, parse: json}}}", "PLX-C104", "p:1:71", "GET"),
-        (PROFILE + ", resources: {wan: {from: a}}}", "PLX-C101", "p:1:65", "upnp"),
+        ("{profile: x, format: 2, title: X, speaks: shell}", "PLX-C102", "p:1:1", "verified"),
+        ("{profile: x, title: X, speaks: shell, verified: []}", "PLX-C102", "p:1:1", "format"),
+        ("{profile: x, format: 2, title: X, speaks: perl, verified: []}", "PLX-C104", "p:1:43", "shell"),
+        ("{profile: x, format: 1, title: X, speaks: shell, verified: []}", "PLX-C104", "p:1:22", "2"),
+        (PROFILE + ", read: {}}", "PLX-C101", "p:1:64", "reads"),
+        (PROFILE + ", reads: {a: {as: uci}}}", "PLX-C102", "p:1:72", "run, uci, menu, print, get, post"),
+        (PROFILE + ", reads: {a: {run: x, uci: x}}}", "PLX-C102", "p:1:72", "run, uci, menu"),
+        (PROFILE + ", reads: {a: [x]}}", "PLX-C103", "p:1:75", "table"),
+        (PROFILE + ", reads: {a: {get: x}}}", "PLX-C104", "p:1:81", "/api"),
+        (PROFILE + ", kinds: {wan: {rows: a}}}", "PLX-C101", "p:1:72", "upnp"),
     ],
 )
 def test_a_profile_with_a_wrong_shape_is_refused(text: str, code: str, place: str, words: str) -> None:
