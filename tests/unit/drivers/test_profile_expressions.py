@@ -52,7 +52,7 @@ def test_the_outermost_names_are_reads(text: str, reads: tuple[str, ...]) -> Non
     ],
 )
 def test_what_is_misspelt_is_refused_when_the_profile_is_loaded(text: str, says: str) -> None:
-    with pytest.raises(ValueError, match=re.escape(says))::
+    with pytest.raises(ValueError, match=re.escape(says)):
         compile_expression(text, READS)
 
 
