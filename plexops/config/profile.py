@@ -8,29 +8,25 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, cast
+from typing import cast
 
-from msgspec import Struct, convert
+from msgspec import Struct, ValidationError, convert
 
 from plexops.config.file_schema import schema_of
 from plexops.config.nodes import Node, places, plain
 from plexops.config.problems import Problems
 from plexops.config.schemas import Schema
+from plexops.config.short_forms import Parts, Vocabularies, spell_out
 from plexops.config.validate import SchemaCheck
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.exchange import Json
-from plexops.model.profile import Profile, Speaks, Word
+from plexops.model.profile import Profile, Word
 from plexops.model.resources import KINDS
 from plexops.model.snapshot import Kind
 from plexops.structs import replace
 
-#: A document that its schema has judged, by parts, and in each by names.
-Parts = dict[str, Any]
-#: Vocabularies by name: the device's words by ours.
-Vocabularies = Mapping[str, Mapping[str, Json]]
-
 _CHOICES = {
-    "ReadSpec": (("run",), ("uci",), ("menu",), ("print",), ("get",), ("post",)),
+    "ReadSpec": (("run",), ("uci",), ("menu",), ("print",), ("get",), ("post",), ("nvram",)),
     "Request": (("run",), ("send",), ("file",)),
     "KindSpec": (("rows",), ("backends",)),
     "WindowSpec": (("directory",), ("open", "confirm", "armed")),
@@ -74,6 +70,12 @@ def profile_schema() -> Schema:
     # What is wanted of a table is no wish of the text that may stand for it.
     reads = definitions["ReadSpec"]
     reads["oneOf"] = [{"type": "string"}, *({"type": "object", **way} for way in reads["oneOf"])]
+    reads["properties"]["as"]["type"] = ["string", "object", "array"]
+    reads["properties"]["nvram"] = {
+        **reads["properties"]["nvram"],
+        "type": "array",
+        "additionalProperties": True,
+    }
     schema["properties"]["uses"]["items"]["type"] = ["string", "object"]
     for name in ("KindSpec", "Backend"):
         for rule in ("where", "unless"):
@@ -89,7 +91,9 @@ def fill_params(value: Json, params: Mapping[str, str], key: str = "") -> Json:
             lambda found: f"{quote}{params[found[1]]}{quote}" if found[1] in params else found[0], value
         )
     if isinstance(value, Mapping):
-        return {name: fill_params(item, params, name) for name, item in value.items()}
+        return {
+            name: fill_params(item, params, "take" if key == "with" else name) for name, item in value.items()
+        }
     if isinstance(value, list):
         return [fill_params(item, params, key) for item in value]
     return value
@@ -111,12 +115,26 @@ def build_profile(
         raw = _with_piece(raw, piece)
     declared = raw.get("params", {})
     params = {name: given.get(name, str(spec["default"])) for name, spec in declared.items()}
-    _spell_out(raw, vocabularies)
+    spell_out(raw, vocabularies)
     filled = {**cast("Parts", fill_params(raw, params)), "params": declared, "uses": [p.name for p in pieces]}
-    profile: Profile = convert(filled, Profile, dec_hook=lambda _, word: Word(word))
+    try:
+        profile: Profile = convert(filled, Profile, dec_hook=lambda _, word: Word(word))
+    except ValidationError as reason:
+        raise PlexopsError(_misshapen(str(reason), document)) from None
     told = {path: place for piece in pieces for path, place in places(piece.document).items()}
     return replace(
         profile, text="".join((text, *(piece.text for piece in pieces))), places=told | places(document)
+    )
+
+
+def _misshapen(reason: str, document: Node) -> Problem:
+    """Tell what the types refuse that the schema lets pass: a short form that is spelled out only here."""
+    what, _, path = reason.partition(" - at `$.")
+    part = path.split("[")[0].split(".")[0].rstrip("`")
+    code = "PLX-C101" if "unknown field" in what else "PLX-C103"
+    cure = "See docs/profiles.md: plexops schema profile has every key."
+    return Problem(
+        code, f"{what} in {path.rstrip('`') or 'the profile'}", cure, places(document).get(part), part
     )
 
 
@@ -142,37 +160,3 @@ def _plainly_filled(value: Json, words: Mapping[str, str]) -> Json:
     if isinstance(value, list):
         return [_plainly_filled(item, words) for item in value]
     return value
-
-
-def _spell_out(raw: Parts, vocabularies: Vocabularies) -> None:
-    """Write what has a short form in full, and give each entry its name."""
-    alone = "get" if raw["speaks"] == Speaks.REST else "run"
-    for part, key in (("reads", alone), ("facts", "take")):
-        raw[part] = {
-            name: {**_full(spec, key, vocabularies), "@name": name}
-            for name, spec in raw.get(part, {}).items()
-        }
-    for kind, kept in raw.get("kinds", {}).items():
-        for name, spec in {"": kept, **kept.get("backends", {})}.items():
-            fields = {
-                field: _full(mapped, "is", vocabularies) for field, mapped in spec.get("fields", {}).items()
-            }
-            spec |= {"@kind": kind, "@name": name, "fields": fields}
-            for rule in ("where", "unless"):
-                if rule in spec:
-                    spec[rule] = {
-                        field: ["" if word is None else word for word in words]
-                        for field, words in spec[rule].items()
-                    }
-
-
-def _full(spec: Json, key: str, vocabularies: Vocabularies) -> dict[str, Any]:
-    if not isinstance(spec, dict):
-        return {key: spec}
-    if "words" not in spec:
-        return spec
-    name = str(spec["words"])
-    if name not in vocabularies:
-        cure = f"There are {', '.join(vocabularies)}."
-        raise PlexopsError(Problem("PLX-C604", f"there is no vocabulary {name!r}", cure, path="words"))
-    return {**spec, "values": {**vocabularies[name], **spec.get("values", {})}}

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from msgspec import Struct
 
-from plexops.model.exchange import Reply
+from plexops.model.exchange import Json, Reply
 from plexops.parsers import PARSERS, ParseError
 from plexops.pattern import Pattern
 
@@ -35,7 +35,7 @@ class Answer(Struct, frozen=True):
 
 def understand(
     reply: Reply,
-    parse: str,
+    parse: str | Callable[[str], Json],
     absent: Collection[int],
     *,
     good: Collection[int | None] = (None, 0),
@@ -43,7 +43,7 @@ def understand(
     quietly: bool = True,
     rights: str = "",
 ) -> Answer:
-    """Parse one reply. What failed or was cut off is unknown, never empty.
+    """Parse one reply, by a parser's name or a function of its own. What failed or was cut off is unknown, never empty.
 
     `absent` are the statuses that mean that there is no such thing; `quietly`: only where nothing was printed, because
     a command that printed something before it failed has found a part. `errors` are beginnings of lines that complain.
@@ -57,7 +57,8 @@ def understand(
     if reply.status not in good or complaint:
         return Answer(problem=failed(reply, rights))
     try:
-        return Answer(PARSERS[parse](reply.body))
+        read = PARSERS[parse] if isinstance(parse, str) else parse
+        return Answer(read(reply.body))
     except ParseError as reason:
         return Answer(problem=f"the answer to {reply.id} is not understood: {reason}")
 

@@ -59,6 +59,36 @@ class Param(Struct, frozen=True, forbid_unknown_fields=True):
     means: Annotated[str, says("What it is, for people.", "The zone of the internet side")]
 
 
+class LineStep(Struct, frozen=True, forbid_unknown_fields=True):
+    """Every line by one pattern, to rows. `least`: so many names must be there; `skip`: what no row begins with."""
+
+    line: Annotated[str, says("The pattern.", "*expires *mac *address *name")]
+    least: Annotated[int, says("So many names must be there.", 3)] = 0
+    skip: Annotated[tuple[str, ...], says("How lines begin that are no rows.", ["#"])] = ()
+
+
+class ListStep(Struct, frozen=True, forbid_unknown_fields=True):
+    """One text of many items, to rows. `lead`: each item begins with what separates them, also the first."""
+
+    items: Annotated[str, says("What separates the items.", "<")]
+    item: Annotated[str, says("The pattern of one.", "*name>*external>*address>*port>*protocol")]
+    lead: Annotated[bool, says("Whether the first begins with it, too.", True)] = False
+    least: Annotated[int, says("So many names must be there.", 5)] = 0
+
+
+class Step(Struct, frozen=True, forbid_unknown_fields=True):
+    """One step that takes an answer apart. A text alone is a parser of plexops."""
+
+    each: Annotated[LineStep | None, says("", {"line": "*expires *mac *address"})] = None
+    list: Annotated[ListStep | None, says("", {"items": "<", "item": "*mac>*address"})] = None
+    take: Annotated[str, says("A JMESPath expression over what the step before gave.", "result")] = ""
+    unescape: Annotated[Literal["html"] | None, says("A writing to undo.", "html")] = None
+    parser: str = field(name="@parser", default="")
+
+
+Steps = tuple[Step, ...]
+
+
 class ReadSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One question that cannot change anything: what is asked, and how its answer is taken apart.
 
@@ -75,8 +105,12 @@ class ReadSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     post: Annotated[str, says("The path of a POST that only reads.", "/api/firewall/d_nat/search_rule",
         wants="like", pattern="^/")] = ""
     body: Annotated[Any, says("What the request sends, as JSON.", {"current": 1})] = None
-    parse: Annotated[str, says("How the answer is taken apart; what is asked may imply it.", "json")] = field(
-        name="as", default="")
+    nvram: Annotated[Mapping[str, str], says("Values of an nvram by our names for them, in one object.",
+        ["lan_ipaddr", {"wan": "wan0_ipaddr"}])] = {}
+    steps: Annotated[Steps, says("How the answer is taken apart, step by step; what is asked may imply it.",
+        "json")] = field(name="as", default=())
+    #: Of an nvram's values, those that are taken apart.
+    parts: Mapping[str, Steps] = field(name="@parts", default_factory=dict)
     #: No other failure means that.
     absent: Annotated[frozenset[int], says("Statuses that mean: the device has no such thing.", [1])] = frozenset()
     must: Annotated[str, says("A JMESPath expression over the answer, true of a whole one alone.",
@@ -182,6 +216,8 @@ class ResourceSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """How the device keeps one kind, or one of several ways to keep it."""
 
     rows: Annotated[str, says("A JMESPath expression over all reads that gives the rows.", "firewall")] = ""
+    beside: Annotated[Mapping[str, str], says("Columns from other reads: an expression each.",
+        {".on": "nvram.vts_enable_x"})] = field(name="with", default_factory=dict)
     where: Annotated[Words, says("Rows count only with these words; ~ is a field that is not there.",
         {"target": ["DNAT", None]})] = {}
     unless: Annotated[Words, says("Rows with these words do not count.", {"family": ["ipv6"]})] = {}

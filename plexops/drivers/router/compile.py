@@ -10,7 +10,8 @@ from msgspec import Struct, field
 from plexops.drivers.answers import PACKETS
 from plexops.drivers.requests import CompiledRequest, compile_request, language_of
 from plexops.drivers.router.expressions import Expression, compile_expression
-from plexops.drivers.router.reads import parser_of, requests
+from plexops.drivers.router.patterns import compile_pattern
+from plexops.drivers.router.reads import requests, steps_of
 from plexops.drivers.router.rows import READ_FIELDS
 from plexops.drivers.windows import CompiledWindow, compile_window
 from plexops.languages.posix_reads import loses_status
@@ -19,7 +20,7 @@ from plexops.model.errors import PlexopsError, Problem
 from plexops.model.exchange import Call, Command
 from plexops.model.facts import FACTS
 from plexops.model.fields import FieldType
-from plexops.model.profile import FactSpec, Profile, ReadSpec, Request, Requests, ResourceSpec, Speaks
+from plexops.model.profile import FactSpec, Profile, ReadSpec, Request, Requests, ResourceSpec, Speaks, Step
 from plexops.model.resources import KINDS
 from plexops.model.snapshot import Kind
 from plexops.parsers import PARSERS
@@ -52,6 +53,8 @@ class CompiledResource(Struct, frozen=True):
 
     spec: ResourceSpec
     rows: Expression
+    #: Columns from other reads, by the name of the field.
+    beside: Mapping[str, Expression]
     variables: Mapping[str, FieldType]
     #: Facts of the device that the templates name as `fact_x_name`.
     facts: tuple[str, ...] = ()
@@ -120,9 +123,11 @@ def compile_profile(profile: Profile) -> CompiledProfile:
 
 def _check_read(profile: Profile, read: ReadSpec, problems: _Problems) -> None:
     path = f"reads.{read.id}"
-    if parser_of(read) not in PARSERS:
-        known = ", ".join(sorted(PARSERS))
-        problems.add("PLX-D402", f"there is no parser {read.parse!r}", f"Use one of: {known}.", path)
+    for step in (*steps_of(read), *(step for steps in read.parts.values() for step in steps)):
+        _check_step(step, path, problems)
+    for name in read.parts:
+        if name not in read.nvram:
+            problems.add("PLX-D402", f"no value {name!r} is read there", "Name one of `nvram`.", path)
     if read.must:
         _parses(read.must, f"{path}.must", problems)
     for ask in requests(read):
@@ -135,6 +140,24 @@ def _check_read(profile: Profile, read: ReadSpec, problems: _Problems) -> None:
                 "a failure of this read would look like an empty answer: behind a pipe its own status is lost"
             )
             problems.add("PLX-D401", reason, "Leave the pipe out.", path)
+
+
+def _check_step(step: Step, path: str, problems: _Problems) -> None:
+    """Hold one step against what there is: exactly one way, a parser, a pattern, an expression."""
+    ways = [way for way in (step.parser, step.each, step.list, step.take, step.unescape) if way]
+    if len(ways) != 1:
+        problems.add("PLX-D402", "a step says one thing to do", "One of each, list, take, unescape.", path)
+    if step.parser and step.parser not in PARSERS:
+        known = ", ".join(sorted(PARSERS))
+        problems.add("PLX-D402", f"there is no parser {step.parser!r}", f"Use one of: {known}.", path)
+    if step.take:
+        _parses(step.take, path, problems)
+    pattern = step.each.line if step.each else step.list.item if step.list else ""
+    try:
+        if pattern:
+            compile_pattern(pattern)
+    except ValueError as reason:
+        problems.add("PLX-D402", str(reason), "A pattern is text with names: *mac>*address.", path)
 
 
 def _check_steps(kind: Kind, lines: Sequence[str], problems: _Problems) -> None:
@@ -255,6 +278,10 @@ def _resource(profile: Profile, spec: ResourceSpec, problems: _Problems) -> Comp
         spec=spec,
         facts=tuple(name for variable, name in private.items() if variable in used),
         rows=_expression(profile, spec.rows, f"{path}.rows", problems) or Expression("", ()),
+        beside={
+            name: _expression(profile, text, f"{path}.with", problems) or Expression("", ())
+            for name, text in spec.beside.items()
+        },
         variables=MappingProxyType(variables),
         create=create,
         update=compiled("update" if spec.update else "put", spec.changes, variables),

@@ -26,7 +26,7 @@ from plexops.drivers.router.running import (
 from plexops.drivers.rulesets.boxes import BoxInput, announced_address, build_box, rows_of, unread_forwards
 from plexops.model.change import Action, Change, find, inverse, project
 from plexops.model.errors import WhyNot
-from plexops.model.exchange import Command, Script, Window, Write
+from plexops.model.exchange import Command, Json, Script, Window, Write
 from plexops.model.exchange import shown as shown_ask
 from plexops.model.facts import FACTS
 from plexops.model.fields import FieldType, Typed
@@ -125,11 +125,17 @@ class ProfiledDriver(Struct, frozen=True):
             return KindState.ABSENT, [], ""
         if answer.problem:
             return KindState.UNKNOWN, [], answer.problem
+        columns: dict[str, Json] = {}
+        for name, expression in resource.beside.items():
+            told = expression.of(answers)
+            if told.problem or told.value in (None, ""):
+                return KindState.UNKNOWN, [], told.problem or f"{expression.text} says nothing"
+            columns[name] = told.value
         exhibit = f"{self.role}.{resource.rows.reads[0]}"
         found = [
-            entry_of(spec, row, position, row.get("exhibit") or exhibit, own)
+            entry_of(spec, {**row, **columns}, position, row.get("exhibit") or exhibit, own)
             for position, row in enumerate(answer.value)
-            if isinstance(row, Mapping) and matches(spec, row)
+            if isinstance(row, Mapping) and matches(spec, {**row, **columns})
         ]
         return KindState.PRESENT, found, ""
 

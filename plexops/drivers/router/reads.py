@@ -7,9 +7,11 @@ from types import MappingProxyType
 
 from plexops.drivers.answers import Answer, understand
 from plexops.drivers.router.expressions import holds
+from plexops.drivers.router.steps import taken_apart
 from plexops.model.exchange import Call, Command, Json, Read, Reply
-from plexops.model.profile import Profile, ReadSpec, Speaks
+from plexops.model.profile import Profile, ReadSpec, Speaks, Step, Steps
 
+_IDS, _TEXT = (Step(parser="routeros_ids"),), (Step(parser="text"),)
 #: What it takes to be answered, by what a family speaks.
 _RIGHTS: Mapping[Speaks, str] = MappingProxyType(
     {
@@ -20,17 +22,17 @@ _RIGHTS: Mapping[Speaks, str] = MappingProxyType(
 )
 
 
-def parser_of(spec: ReadSpec) -> str:
+def steps_of(spec: ReadSpec) -> Steps:
     """Give how an answer is taken apart: what the profile says, or what the question implies."""
-    if spec.parse:
-        return spec.parse
+    if spec.steps:
+        return spec.steps
     if spec.uci:
-        return "uci"
+        return (Step(parser="uci"),)
     if spec.menu:
-        return "routeros_export"
+        return (Step(parser="routeros_export"),)
     if spec.print:
-        return "routeros_rows"
-    return "json" if spec.get or spec.post else "text"
+        return (Step(parser="routeros_rows"),)
+    return (Step(parser="json" if spec.get or spec.post else "text"),)
 
 
 def requests(spec: ReadSpec) -> tuple[Command | Call, ...]:
@@ -40,6 +42,8 @@ def requests(spec: ReadSpec) -> tuple[Command | Call, ...]:
             Command(f"{spec.menu} export terse"),
             Command(f":put [{spec.menu} find where dynamic=no]"),
         )
+    if spec.nvram:
+        return tuple(Command(f"nvram get {name}") for name in spec.nvram.values())
     if spec.get:
         return (Call("GET", spec.get),)
     if spec.post:
@@ -50,7 +54,7 @@ def requests(spec: ReadSpec) -> tuple[Command | Call, ...]:
 def asked(spec: ReadSpec) -> tuple[Read, ...]:
     """Give the requests of one question, each under a name of its own."""
     return tuple(
-        Read(name, ask, spec.absent) for name, ask in zip((spec.id, _ids(spec)), requests(spec), strict=False)
+        Read(name, ask, spec.absent) for name, ask in zip(_names(spec), requests(spec), strict=False)
     )
 
 
@@ -61,21 +65,34 @@ def answers_of(profile: Profile, replies: Sequence[Reply]) -> dict[str, Answer]:
 
 
 def _answer(profile: Profile, spec: ReadSpec, replies: Mapping[str, Reply]) -> Answer:
-    found = _understood(profile, spec, replies[spec.id], parser_of(spec))
+    if spec.nvram:
+        return _values(profile, spec, replies)
+    found = _understood(profile, spec, replies[spec.id], steps_of(spec))
     if found.problem or found.absent:
         return found
     if spec.menu:
-        return _with_ids(found.value, _understood(profile, spec, replies[_ids(spec)], "routeros_ids"), spec)
+        return _with_ids(found.value, _understood(profile, spec, replies[_ids(spec)], _IDS), spec)
     if spec.must and not holds(spec.must, found.value):
         return Answer(problem=f"the answer to {spec.id} is not whole: not {spec.must}")
     return found
 
 
-def _understood(profile: Profile, spec: ReadSpec, reply: Reply, parser: str) -> Answer:
+def _values(profile: Profile, spec: ReadSpec, replies: Mapping[str, Reply]) -> Answer:
+    """Give the values of an nvram in one object; one that is not had spoils all of them."""
+    found: dict[str, Json] = {}
+    for name, read in zip(spec.nvram, _names(spec), strict=True):
+        said = _understood(profile, spec, replies[read], spec.parts.get(name, _TEXT))
+        if said.problem or said.absent:
+            return said
+        found[name] = said.value
+    return Answer(found)
+
+
+def _understood(profile: Profile, spec: ReadSpec, reply: Reply, steps: Steps) -> Answer:
     is_http = profile.speaks is Speaks.REST
     return understand(
         reply,
-        parser,
+        lambda text: taken_apart(text, steps),
         spec.absent,
         good=(None, 200) if is_http else (None, 0),
         errors=profile.errors,
@@ -91,6 +108,10 @@ def _with_ids(exported: Json, ids: Answer, spec: ReadSpec) -> Answer:
     if ids.problem or not isinstance(ids.value, list) or len(ids.value) != len(added):
         return Answer(problem=f"{_ids(spec)} does not name the same entries as {spec.id}")
     return Answer([{**row, ".id": handle} for row, handle in zip(added, ids.value, strict=True)])
+
+
+def _names(spec: ReadSpec) -> tuple[str, ...]:
+    return tuple(f"{spec.id}.{name}" for name in spec.nvram) or (spec.id, _ids(spec))
 
 
 def _ids(spec: ReadSpec) -> str:

@@ -1,0 +1,77 @@
+"""The short forms of a profile, spelled out: a text for a table, a vocabulary for its words, a step for a list of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from plexops.model.errors import PlexopsError, Problem
+from plexops.model.exchange import Json
+from plexops.model.profile import Speaks
+
+#: A document that its schema has judged, by parts, and in each by names.
+Parts = dict[str, Any]
+#: Vocabularies by name: the device's words by ours.
+Vocabularies = Mapping[str, Mapping[str, Json]]
+
+
+def spell_out(raw: Parts, vocabularies: Vocabularies) -> None:
+    """Write what has a short form in full, and give each entry its name. Raises PlexopsError PLX-C604."""
+    alone = "get" if raw["speaks"] == Speaks.REST else "run"
+    raw["reads"] = {
+        name: {**_read(spec, alone), "@name": name} for name, spec in raw.get("reads", {}).items()
+    }
+    raw["facts"] = {
+        name: {**_full(spec, "take", vocabularies), "@name": name}
+        for name, spec in raw.get("facts", {}).items()
+    }
+    for kind, kept in raw.get("kinds", {}).items():
+        for name, spec in {"": kept, **kept.get("backends", {})}.items():
+            fields = {
+                field: _full(mapped, "is", vocabularies) for field, mapped in spec.get("fields", {}).items()
+            }
+            spec |= {"@kind": kind, "@name": name, "fields": fields}
+            for rule in ("where", "unless"):
+                if rule in spec:
+                    spec[rule] = {
+                        field: ["" if word is None else word for word in words]
+                        for field, words in spec[rule].items()
+                    }
+
+
+def _read(said: Json, alone: str) -> Parts:
+    spec = _table(said, alone)
+    if "nvram" in spec:
+        named = [one if isinstance(one, Mapping) else {one: one} for one in spec["nvram"]]
+        parts = {name: _steps(steps) for name, steps in spec.get("as", {}).items()}
+        values = {ours: theirs for one in named for ours, theirs in one.items()}
+        return {**spec, "nvram": values, "@parts": parts, "as": []}
+    return {**spec, "as": _steps(spec["as"])} if "as" in spec else spec
+
+
+def _steps(said: Json) -> list[Json]:
+    steps = said if isinstance(said, list) else [said]
+    return [_step(step) for step in steps]
+
+
+def _step(said: Json) -> Json:
+    if isinstance(said, str):
+        return {"@parser": said}
+    if isinstance(said, Mapping) and isinstance(said.get("each"), str):
+        return {**said, "each": {"line": said["each"]}}
+    return said
+
+
+def _full(said: Json, key: str, vocabularies: Vocabularies) -> Parts:
+    spec = _table(said, key)
+    if "words" not in spec:
+        return spec
+    name = str(spec["words"])
+    if name not in vocabularies:
+        cure = f"There are {', '.join(vocabularies)}."
+        raise PlexopsError(Problem("PLX-C604", f"there is no vocabulary {name!r}", cure, path="words"))
+    return {**spec, "values": {**vocabularies[name], **spec.get("values", {})}}
+
+
+def _table(said: Json, key: str) -> Parts:
+    return dict(said) if isinstance(said, Mapping) else {key: said}
