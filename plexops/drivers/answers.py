@@ -16,6 +16,8 @@ from plexops.pattern import Pattern
 _DENIED = Pattern(
     r"permission denied|not permitted|not enough permissions|must be root|access denied", re.IGNORECASE
 )
+#: What a device shows a person, in place of an answer.
+_PAGE = Pattern(r"\s*<(?:!doctype +html|html)\b", re.IGNORECASE)
 #: HTTP's words for the same.
 _NO_LOGIN, _NO_RIGHT = 401, 403
 #: What it takes to read all of a Linux host.
@@ -56,6 +58,10 @@ def understand(
     complaint = any(line.startswith(tuple(errors)) for line in reply.body.split("\n")) if errors else False
     if reply.status not in good or complaint:
         return Answer(problem=failed(reply, rights))
+    if _PAGE.match(reply.body):
+        return Answer(
+            problem=f"{reply.id} was answered with a page for people, as where a login is asked for"
+        )
     try:
         read = PARSERS[parse] if isinstance(parse, str) else parse
         return Answer(read(reply.body))

@@ -72,6 +72,33 @@ def test(file: Path, replay: Path | None, device: str) -> int:
     return 4 if _unknown(profile, snapshot) else 0
 
 
+@command.command("prove")
+@click.argument("name")
+def prove_profile(name: str) -> int:
+    """Prove a profile against its samples: no device is asked. NAME may be a file of your own.
+
+    Its samples say what a device answers and what plexops shall understand. They are also spoiled, one answer after the
+    other: what was known may become unknown, and never something else. Ends with 1 where something is not as it must be.
+    """
+    from plexops.config.samples import load_samples
+    from plexops.engine.families import load_family
+    from plexops.engine.proving import prove
+
+    levels = prove(load_family(name, Path()), load_samples(name, Path()))
+    emit(
+        table(
+            [
+                (level.name, count(level.looked, "look"), count(len(level.problems), "problem"))
+                for level in levels
+            ]
+        )
+    )
+    for level in levels:
+        for problem in level.problems:
+            emit(f"  {level.name}: {problem}\n")
+    return 1 if any(level.problems for level in levels) else 0
+
+
 def describe(profile: Profile) -> str:
     """Give a profile in words."""
     from plexops.engine.families import abilities, window_word

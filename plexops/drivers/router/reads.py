@@ -72,6 +72,10 @@ def _answer(profile: Profile, spec: ReadSpec, replies: Mapping[str, Reply]) -> A
         return found
     if spec.menu:
         return _with_ids(found.value, _understood(profile, spec, replies[_ids(spec)], _IDS), spec)
+    return _whole(found, spec)
+
+
+def _whole(found: Answer, spec: ReadSpec) -> Answer:
     if spec.must and not holds(spec.must, found.value):
         return Answer(problem=f"the answer to {spec.id} is not whole: not {spec.must}")
     return found
@@ -85,7 +89,7 @@ def _values(profile: Profile, spec: ReadSpec, replies: Mapping[str, Reply]) -> A
         if said.problem or said.absent:
             return said
         found[name] = said.value
-    return Answer(found)
+    return _whole(Answer(found), spec)
 
 
 def _understood(profile: Profile, spec: ReadSpec, reply: Reply, steps: Steps) -> Answer:

@@ -61,7 +61,7 @@ def _items(step: ListStep, text: str) -> Json:
         raise ParseError(f"it does not begin with {step.items!r}", text)
     inner = text.removeprefix(step.items) if step.lead else text.strip(step.items)
     rows: list[Json] = []
-    for item in inner.split(step.items):
+    for item in inner.split() if step.items.isspace() else inner.split(step.items):
         row = pattern.read(item, step.least)
         if row is None:
             raise ParseError(f"it is not {step.item}", item)

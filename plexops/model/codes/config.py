@@ -352,6 +352,17 @@ plexops are in router_profiles/pieces; a piece of your own is a file beside your
 
   uses: [netfilter, {dnsmasq-leases: {file: /tmp/dhcp.leases}}]
   facts: {wan.up: {take: network.up, words: up_down}}"""),
+    _usage("PLX-C605", "Samples of a profile are not understood", """\
+Samples are states of a device, each with what it answers and what plexops shall understand of it: “plexops profiles prove”
+holds a profile against them. Those of your own profile are beside it, in NAME.samples.yaml.
+
+  profile: mine
+  states:
+    household:
+      source: my router, firmware 3.2, read on a Sunday
+      answers: {release: "NAME='Mine'", nvram.lan_ipaddr: 192.168.1.1}
+      facts: {lan.address: 192.168.1.1}
+      kinds: {port_forward: [{external_port: "32500", address: 192.168.1.50, port: "32400"}], upnp: unknown}"""),
 )  # fmt: skip
 
 _OUTPUT: tuple[Code, ...] = (

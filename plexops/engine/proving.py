@@ -1,0 +1,170 @@
+"""Prove a profile against its samples, without a device: what it understands of each state, and what of bad answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from msgspec import Struct
+
+from plexops.config.samples import EntrySample, Said, Samples
+from plexops.drivers.router.compile import CompiledProfile
+from plexops.drivers.router.profiled import ProfiledDriver
+from plexops.model.exchange import Read, Reply
+from plexops.model.snapshot import Entry, Kind, KindState, Snapshot
+
+#: No status that any profile takes for "there is no such thing".
+_FAILS = 5
+_LOGIN_PAGE = (
+    "<!DOCTYPE html><html><head><title>Login</title></head><body><form method=post>…</form></body></html>"
+)
+_NOT_FOUND = 127
+
+
+class Level(Struct, frozen=True):
+    """What one level of the proof did: how often it looked, and what was not as it must be."""
+
+    name: str
+    looked: int
+    problems: tuple[str, ...]
+
+
+def prove(profile: CompiledProfile, samples: Samples | None) -> tuple[Level, ...]:
+    """Give every level that could be tried. That the profile loads is the first."""
+    load = Level("load", 1, ())
+    if samples is None:
+        return (load, Level("understand", 0, ("there are no samples",)))
+    driver = ProfiledDriver(profile)
+    understood = {name: _observed(driver, samples.answers(name)) for name in samples.states}
+    return (
+        load,
+        _level("understand", [_misread(samples, name, seen) for name, seen in understood.items()]),
+        _level("names", [_unproven(profile, understood)]),
+        _level("bad answers", list(_bad_answers(driver, samples, understood))),
+    )
+
+
+def _level(name: str, found: list[list[str]]) -> Level:
+    return Level(name, len(found), tuple(problem for problems in found for problem in problems))
+
+
+def _observed(
+    driver: ProfiledDriver,
+    answers: Mapping[str, str | Said],
+    spoil: Callable[[Read, Reply], Reply] | None = None,
+) -> Snapshot:
+    observation = driver.observe()
+    reads = next(observation)
+    replies = [_reply(read, answers.get(read.id)) for read in reads]
+    if spoil is not None:
+        replies = [spoil(read, reply) for read, reply in zip(reads, replies, strict=True)]
+    try:
+        observation.send(replies)
+    except StopIteration as done:
+        seen: Snapshot = done.value
+        return seen
+    raise AssertionError("a profile asks once")
+
+
+def _reply(read: Read, said: str | Said | None) -> Reply:
+    if said is None:
+        return Reply(read.id, _NOT_FOUND, "", "not found")
+    if isinstance(said, str):
+        return Reply(read.id, 0, said, "")
+    return Reply(read.id, said.status, said.text, "")
+
+
+def _misread(samples: Samples, name: str, seen: Snapshot) -> list[str]:
+    """Compare what a state gave with all that it promises."""
+    state = samples.states[name]
+    facts = {fact: _text(found.value) for fact, found in seen.facts.items() if not fact.startswith("x.")}
+    promised = dict(state.facts)
+    problems = [
+        f"{name}: {fact} is {facts.get(fact)!r}, not {promised.get(fact)!r}"
+        for fact in sorted({*facts, *promised})
+        if facts.get(fact) != promised.get(fact)
+    ]
+    for kind, entries in state.kinds.items():
+        if isinstance(entries, str):
+            if seen.state(kind) != entries:
+                problems.append(f"{name}: {kind} is {seen.state(kind)}, not {entries}")
+            continue
+        found = [_entry(entry, wanted) for entry, wanted in zip(seen.of(kind), entries, strict=False)]
+        if (
+            seen.state(kind) is not KindState.PRESENT
+            or len(seen.of(kind)) != len(entries)
+            or found != list(entries)
+        ):
+            problems.append(
+                f"{name}: {kind} is {seen.state(kind)} {found} of {len(seen.of(kind))}, not {list(entries)}"
+            )
+    return problems
+
+
+def _entry(entry: Entry, wanted: EntrySample) -> dict[str, str]:
+    """Give an entry's fields as the sample names them; one that is not understood has none."""
+    if entry.values is None:
+        return {"not": "understood"}
+    told = {name: _text(getattr(entry.values, name)) for name in wanted if hasattr(entry.values, name)}
+    return told | ({"owner": entry.owner.key} if "owner" in wanted else {})
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _unproven(profile: CompiledProfile, understood: Mapping[str, Snapshot]) -> list[str]:
+    """Name what no state has shown: a fact that none gave, a kind of which none had an entry. A typo there is silent."""
+    facts = {name for seen in understood.values() for name in seen.facts}
+    kinds = {entry.kind for seen in understood.values() for entry in seen.entries if entry.values is not None}
+    silent = [
+        f"no state gives the fact {fact.spec.name}" for fact in profile.facts if fact.spec.name not in facts
+    ]
+    return silent + [f"no state has an entry of {kind}" for kind in profile.resources if kind not in kinds]
+
+
+def _bad_answers(
+    driver: ProfiledDriver, samples: Samples, understood: Mapping[str, Snapshot]
+) -> Iterator[list[str]]:
+    """Let every request fail, be cut off, and answer with a login page: nothing becomes another list, or absent."""
+    spoiled: Mapping[str, Callable[[Reply], Reply]] = {
+        "fails": lambda reply: Reply(reply.id, _FAILS, "", "it failed"),
+        "is cut off": lambda reply: Reply(
+            reply.id, None, reply.body[: len(reply.body) // 2], "", whole=False
+        ),
+        "is a login page": lambda reply: Reply(reply.id, 0, _LOGIN_PAGE, ""),
+    }
+    for name, seen in understood.items():
+        answers = samples.answers(name)
+        for read in next(driver.observe()):
+            for how, spoil in spoiled.items():
+
+                def one(
+                    asked: Read, reply: Reply, spoil: Callable[[Reply], Reply] = spoil, read: Read = read
+                ) -> Reply:
+                    return spoil(reply) if asked.id == read.id else reply
+
+                after = _observed(driver, answers, one)
+                yield [f"{name}: where {read.id} {how}, {what}" for what in _taken_otherwise(seen, after)]
+
+
+def _taken_otherwise(seen: Snapshot, after: Snapshot) -> Iterator[str]:
+    for kind, state in after.kinds.items():
+        if state is KindState.UNKNOWN or kind not in seen.kinds:
+            continue
+        if state is not seen.state(kind):
+            yield f"{kind} is {state}, and was {seen.state(kind)}"
+        elif not _same(seen, after, kind):
+            yield f"{kind} is another list"
+    for name, fact in after.facts.items():
+        if not name.startswith("x.") and name in seen.facts and fact.value != seen.facts[name].value:
+            yield f"{name} is {_text(fact.value)}, and was {_text(seen.facts[name].value)}"
+
+
+def _same(seen: Snapshot, after: Snapshot, kind: Kind) -> bool:
+    """Tell whether a list is what it was, but for entries that are not understood any more."""
+    before, now = seen.of(kind), after.of(kind)
+    return len(before) == len(now) and all(
+        new.values is None or new.values == old.values for old, new in zip(before, now, strict=True)
+    )

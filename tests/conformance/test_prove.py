@@ -1,0 +1,104 @@
+"""`plexops profiles prove`: every family with samples passes, and a proof that is wrong anywhere fails."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from plexops.config.profiles import load_profile, profile_names, shipped
+from plexops.config.samples import load_samples
+from plexops.drivers.router.compile import compile_profile
+from plexops.engine.proving import Level, prove
+from plexops.model.errors import PlexopsError
+
+SAMPLED = sorted(path.stem for path in (shipped("router_profiles") / "samples").glob("*.yaml"))
+#: Shipped before there were samples: proven by their simulated devices, by captures and by real daemons.
+BEFORE = {"linux", "openwrt", "opnsense", "routeros", "manual"}
+
+
+def proved(
+    folder: Path, name: str, old: str = "", new: str = "", *, samples: tuple[str, str] = ("", "")
+) -> tuple[Level, ...]:
+    """Prove a copy in which one text is another."""
+    root = shipped("router_profiles")
+    profile = (root / f"{name}.yaml").read_text(encoding="utf-8")
+    said = (root / "samples" / f"{name}.yaml").read_text(encoding="utf-8")
+    assert old in profile
+    assert samples[0] in said
+    (folder / "mine.yaml").write_text(profile.replace(old, new, 1) if old else profile, encoding="utf-8")
+    (folder / "mine.samples.yaml").write_text(
+        said.replace(*samples, 1) if samples[0] else said, encoding="utf-8"
+    )
+    path = f"{folder}/mine.yaml"
+    return prove(compile_profile(load_profile(path, folder)), load_samples(path, folder))
+
+
+def test_every_family_has_samples_or_was_proven_otherwise() -> None:
+    assert set(SAMPLED) | BEFORE == set(profile_names())
+
+
+@pytest.mark.parametrize("name", SAMPLED)
+def test_a_shipped_family_passes_every_level(name: str) -> None:
+    levels = prove(compile_profile(load_profile(name, Path())), load_samples(name, Path()))
+    assert [problem for level in levels for problem in level.problems] == []
+    assert all(level.looked for level in levels)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "level"),
+    [
+        ("external_port: external\n", "external_port: extrenal\n", "understand"),
+        ("address: address\n      port: {is: port", "address: addres\n      port: {is: port", "understand"),
+        ("{is: .on, words: one_zero}", "{is: .on, words: zero_one}", "understand"),
+        ("with: {.on: nvram.vts_enable_x}", "with: {.on: nvram.vts_enable}", "understand"),
+        ("*name>*external>*address>*port", "*name>*address>*external>*port", "understand"),
+        ("lan.address: nvram.lan_ipaddr", "lan.address: nvram.lan_ipadr", "understand"),
+        ("pool.last: nvram.dhcp_end", "pool.last: nvram.dhcp_start", "understand"),
+        ('true: ["2"]', 'true: ["1"]', "understand"),
+        ("x.serves: >-", "x.more: nvram.nothing\n  x.serves: >-", "names"),
+        ("    must: network(lan_ipaddr, lan_netmask) != `null`\n", "", "understand"),
+    ],
+)
+def test_a_slip_in_a_profile_is_found(old: str, new: str, level: str, tmp_path: Path) -> None:
+    found = {one.name: one.problems for one in proved(tmp_path, "asuswrt-merlin", old, new)}
+    assert found[level], found
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("wan.address: 203.0.113.31", "wan.address: 203.0.113.32", "wan.address is '203.0.113.31'"),
+        ('upnp: [{enabled: "true"}]', 'upnp: [{enabled: "false"}]', "upnp is present"),
+        ('upnp: [{enabled: "true"}]', "upnp: absent", "upnp is present, not absent"),
+        ('- {macs: "02:00:00:00:00:09", address: 192.168.1.9}\n', "", "of 2"),
+    ],
+)
+def test_what_a_sample_promises_is_held(old: str, new: str, says: str, tmp_path: Path) -> None:
+    levels = proved(tmp_path, "asuswrt-merlin", samples=(old, new))
+    assert says in " ".join(problem for level in levels for problem in level.problems)
+
+
+def test_without_samples_nothing_is_called_proven(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text((shipped("router_profiles") / "ddwrt.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    levels = prove(compile_profile(load_profile(str(path), tmp_path)), load_samples(str(path), tmp_path))
+    assert [level.problems for level in levels] == [(), ("there are no samples",)]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("profile: x\nstates: {a: {answers: {}}}\n", "source"),
+        ("profile: x\nstates: {a: {source: made, anwsers: {}}}\n", "anwsers"),
+        ("profile: x\nstates: {a: {source: made, like: b}}\n", "there is no state 'b'"),
+        ("profile: x\nstates: {a: {source: made, kinds: {upnpp: absent}}}\n", "upnpp"),
+    ],
+)
+def test_samples_that_are_not_understood_are_refused(text: str, says: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.samples.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(PlexopsError) as refused:
+        load_samples(f"{tmp_path}/mine.yaml", tmp_path)
+    (problem,) = refused.value.problems
+    assert problem.code == "PLX-C605"
+    assert says in problem.reason
