@@ -71,7 +71,7 @@ def test_a_slip_in_a_profile_is_found(old: str, new: str, level: str, tmp_path: 
         ("wan.address: 203.0.113.31", "wan.address: 203.0.113.32", "wan.address is '203.0.113.31'"),
         ('upnp: [{enabled: "true"}]', 'upnp: [{enabled: "false"}]', "upnp is present"),
         ('upnp: [{enabled: "true"}]', "upnp: absent", "upnp is present, not absent"),
-        ('- {macs: "02:00:00:00:00:09", address: 192.168.1.9}\n', "", "of 2"),
+        ('\n        - {macs: "02:00:00:00:00:09", address: 192.168.1.9}', "", "of 2"),
     ],
 )
 def test_what_a_sample_promises_is_held(old: str, new: str, says: str, tmp_path: Path) -> None:
