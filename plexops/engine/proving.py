@@ -115,13 +115,22 @@ def _text(value: object) -> str:
 
 
 def _unproven(profile: CompiledProfile, understood: Mapping[str, Snapshot]) -> list[str]:
-    """Name what no state has shown: a fact that none gave, a kind of which none had an entry. A typo there is silent."""
+    """Name what no state has shown: a fact, a kind, a field of the device. A slip there would be silent for ever."""
     facts = {name for seen in understood.values() for name in seen.facts}
-    kinds = {entry.kind for seen in understood.values() for entry in seen.entries if entry.values is not None}
+    entries = [entry for seen in understood.values() for entry in seen.entries]
+    kinds = {entry.kind for entry in entries if entry.values is not None}
+    shown = {(entry.kind, name) for entry in entries for name, word in entry.raw.items() if word is not None}
     silent = [
         f"no state gives the fact {fact.spec.name}" for fact in profile.facts if fact.spec.name not in facts
     ]
-    return silent + [f"no state has an entry of {kind}" for kind in profile.resources if kind not in kinds]
+    silent += [f"no state has an entry of {kind}" for kind in profile.resources if kind not in kinds]
+    return silent + [
+        f"no state has {mapped.name} in a row of {kind}"
+        for kind, ways in profile.resources.items()
+        for way in ways
+        for mapped in way.spec.fields.values()
+        if kind in kinds and (kind, mapped.name) not in shown
+    ]
 
 
 def _bad_answers(

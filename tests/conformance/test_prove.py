@@ -57,6 +57,7 @@ def test_a_shipped_family_passes_every_level(name: str) -> None:
         ("pool.last: nvram.dhcp_end", "pool.last: nvram.dhcp_start", "understand"),
         ('true: ["2"]', 'true: ["1"]', "understand"),
         ("x.serves: >-", "x.more: nvram.nothing\n  x.serves: >-", "names"),
+        ("      source: source\n", "      source: sources\n", "names"),
         ("    must: network(lan_ipaddr, lan_netmask) != `null`\n", "", "understand"),
     ],
 )
