@@ -38,7 +38,8 @@ class Assignment(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One home that a worker shall look at: what inventory and playbooks say of it, resolved.
 
     Relative files in `site` start at the worker's own folder. `profile` is the text of a router profile that does not
-    come with plexops; `pins` are what `plexops trust` pinned for this home's devices.
+    come with plexops, `pieces` are those of the pieces that it uses; `pins` are what `plexops trust` pinned for this
+    home's devices.
     """
 
     version: str
@@ -46,6 +47,7 @@ class Assignment(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     site: Site
     tasks: tuple[Task, ...]
     profile: str
+    pieces: Mapping[str, str]
     pins: Mapping[str, tuple[Pin, ...]]
     given: tuple[str, ...]
     names_site: bool
@@ -70,7 +72,7 @@ def assignment_for(home: Home, order: Order, store: TrustStore, directory: Path)
     """
     site = home.tasks.site
     _refuse_what_is_here(home)
-    own = home.profile is not None and not home.profile.shipped
+    own = None if home.profile is None or home.profile.shipped else home.profile
     return Assignment(
         version=__version__,
         command=cast('Literal["audit", "diagnose"]', order.command),
@@ -78,7 +80,8 @@ def assignment_for(home: Home, order: Order, store: TrustStore, directory: Path)
             site, lambda login: replace(login, directory="", key_file=_portable(login, directory))
         ),
         tasks=tuple(as_written(task) for task in home.tasks.tasks),
-        profile=home.profile.text if own and home.profile is not None else "",
+        profile="" if own is None else own.text,
+        pieces={} if own is None else own.pieces,
         pins={name: pins for name, pins in store.pins.items() if name.startswith(f"{site.name}/")},
         given=order.given,
         names_site=order.names_site,

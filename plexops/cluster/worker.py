@@ -12,6 +12,7 @@ from pathlib import Path
 from plexops import __version__
 from plexops.cluster.assignment import Assignment, OtherVersion, decoded, placed_at, reply
 from plexops.config.allowed import allowed_by, own_folder
+from plexops.config.profiles import is_piece
 from plexops.config.resolve import resolve_again
 from plexops.config.secrets import Secrets
 from plexops.engine.look.access import LiveLinks
@@ -61,7 +62,7 @@ def _looked_at(assignment: Assignment, secrets: Secrets) -> MaskedReport:
         site = placed_at(assignment.site, folder)
         if assignment.profile:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="plexops-")))
-            site = _with_profile(site, assignment.profile, folder)
+            site = _with_profile(site, assignment, folder)
         setting = Setting(
             directory=folder,
             secrets=secrets,
@@ -76,12 +77,16 @@ def _looked_at(assignment: Assignment, secrets: Secrets) -> MaskedReport:
         return run(homes, order, store)[1]
 
 
-def _with_profile(site: Site, text: str, folder: Path) -> Site:
-    """Give a site whose router profile is the text that came along, in a folder of its own."""
+def _with_profile(site: Site, assignment: Assignment, folder: Path) -> Site:
+    """Give a site whose router profile is what came along, in a folder of its own."""
     if site.router is None:
         return site
     name = Path(site.router.profile).name
-    (folder / name).write_text(text, encoding="utf-8")
+    (folder / name).write_text(assignment.profile, encoding="utf-8")
+    (folder / "pieces").mkdir()
+    for piece, text in assignment.pieces.items():
+        if is_piece(piece):
+            (folder / "pieces" / f"{piece}.yaml").write_text(text, encoding="utf-8")
     return replace(site, router=replace(site.router, profile=f"./{name}"))
 
 

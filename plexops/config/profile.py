@@ -122,9 +122,8 @@ def build_profile(
     except ValidationError as reason:
         raise PlexopsError(_misshapen(str(reason), document)) from None
     told = {path: place for piece in pieces for path, place in places(piece.document).items()}
-    return replace(
-        profile, text="".join((text, *(piece.text for piece in pieces))), places=told | places(document)
-    )
+    texts = {piece.name: piece.text for piece in pieces}
+    return replace(profile, text=text, pieces=texts, places=told | places(document))
 
 
 def _misshapen(reason: str, document: Node) -> Problem:

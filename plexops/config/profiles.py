@@ -15,10 +15,12 @@ from plexops.model.errors import Place, PlexopsError, Problem
 from plexops.model.exchange import Json
 from plexops.model.paths import from_home
 from plexops.model.profile import Profile
+from plexops.pattern import Pattern
 from plexops.structs import replace
 
 #: The file of vocabularies among the pieces.
 _WORDS = "words"
+_NAME = Pattern(r"[a-z0-9][a-z0-9-]{0,39}")
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -88,12 +90,18 @@ def _uses(document: Node) -> list[tuple[str, Mapping[str, str], Place]]:
     return found
 
 
+def is_piece(name: str) -> bool:
+    """Tell whether a text may be the name of a piece: it becomes the name of a file."""
+    return name != _WORDS and _NAME.fullmatch(name) is not None
+
+
 def _piece(use: tuple[str, Mapping[str, str], Place], beside: Path) -> Piece:
     """Load a piece: one that comes with plexops, which none of a user's hides, or one beside his profile."""
     name, words, place = use
     folders = (shipped("router_profiles") / "pieces", beside / "pieces")
-    path = next((folder / f"{name}.yaml" for folder in folders if (folder / f"{name}.yaml").is_file()), None)
-    if path is None or name == _WORDS:
+    paths = [folder / f"{name}.yaml" for folder in folders] if is_piece(name) else []
+    path = next((path for path in paths if path.is_file()), None)
+    if path is None:
         known = sorted(found.stem for found in folders[0].glob("*.yaml") if found.stem != _WORDS)
         close = nearest(name, tuple(known))
         cure = f"Did you mean {close}?" if close else f"There are {', '.join(known)}."

@@ -215,5 +215,5 @@ def _keep_snapshots(folder: RunFolder, home: Home, state: SiteState) -> None:
 
     digest = "" if home.profile is None else home.profile.digest
     if home.profile is not None:
-        folder.keep_profile(digest, home.profile.text)
+        folder.keep_profile(digest, home.profile.whole_text)
     folder.write("private/snapshots.json", snapshots_json(state.view.snapshots, digest))

@@ -360,6 +360,8 @@ class Profile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     verified: Annotated[tuple[Verified, ...], says("On what it was seen to work.",
         [{"firmware": "23.05", "on": "a Belkin RT3200", "how": "real"}])]
     text: str = field(name="@text", default="")
+    #: The texts of the pieces that it uses, by their names.
+    pieces: Mapping[str, str] = field(name="@pieces", default_factory=dict)
     places: Mapping[str, Place] = field(name="@places", default_factory=dict)
     #: Whether it comes with plexops, word for word: any other one stands where a pull request may change it.
     shipped: bool = field(name="@shipped", default=False)
@@ -377,5 +379,11 @@ class Profile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     @property
     def digest(self) -> str:
-        """The SHA-256 of its text, in hexadecimal."""
-        return hashlib.sha256(self.text.encode()).hexdigest()
+        """The SHA-256 of its whole text, in hexadecimal."""
+        return hashlib.sha256(self.whole_text.encode()).hexdigest()
+
+    @property
+    def whole_text(self) -> str:
+        """Its text, and behind it those of its pieces: all that decides what is asked and sent."""
+        pieces = (f"--- # piece {name}\n{text}" for name, text in self.pieces.items())
+        return "".join((self.text, *pieces))

@@ -346,7 +346,7 @@ def test_a_profile_that_a_person_allowed_sends(homes: Homes, attacker: Attacker)
 def test_a_profile_of_his_reads_nothing_on_this_computer(homes: Homes, attacker: Attacker) -> None:
     with homes() as bench:
         text = (shipped("router_profiles") / "linux.yaml").read_text("utf-8")
-        read = f"reads:\n  canary: {{run: cat {attacker.outside}/token, parse: lines}}\n"
+        read = f"reads:\n  canary: {{run: cat {attacker.outside}/token, as: lines}}\n"
         (bench.directory / "mine.yaml").write_text(text.replace("reads:\n", read, 1), "utf-8")
         router = "router: {profile: ./mine.yaml, connection: local, params: {wan: lo, lan: lo}}"
         bench.home.inventory.write_text(site(attacker, router), "utf-8")

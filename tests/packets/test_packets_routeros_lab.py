@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-import yaml
 
+from plexops.config.profiles import load_profile
+from plexops.drivers.router.reads import asked, steps_of
 from plexops.drivers.rulesets.routeros import RouterOsAnswers, Rows, routeros_box
 from plexops.lab.base import (
     DeviceLog,
@@ -23,12 +24,13 @@ from plexops.lab.base import (
 from plexops.lab.clock import ScaledClock
 from plexops.lab.routers.routeros import RouterOsRouter
 from plexops.languages.routeros_reads import refuse_read
+from plexops.model.exchange import shown
 from plexops.packets.reach import AnswerKind, Asked, Target, who_reaches
 from plexops.parsers import PARSERS
 from tests.packets.routeros_home import announced
 
-PROFILE = Path(__file__).parents[2] / "router_profiles/routeros.yaml"
-READS: dict[str, dict[str, str]] = yaml.safe_load(PROFILE.read_text("utf-8"))["reads"]
+PROFILE = load_profile("routeros", Path())
+READS = {name: (asked(spec)[0].ask, steps_of(spec)[0].parser) for name, spec in PROFILE.reads.items()}
 PARTS = [name for name in RouterOsAnswers.__struct_fields__ if name != "internet_side"]
 PLEX = IPv4Address("192.168.1.50")
 HOME = Seed(
@@ -62,13 +64,13 @@ def answers(router: RouterOsRouter) -> RouterOsAnswers:
     """Ask the device all that decides about packets."""
     told: dict[str, object] = {}
     for part in PARTS:
-        text = run(router, READS[part]["run"])
+        text = run(router, shown(READS[part][0]))
         if text.startswith("bad command name"):
             told[part] = Rows(None, text.strip())
         elif part == "version":
             told[part] = text.strip()
         else:
-            found = PARSERS["routeros_rows" if part == "addresses" else READS[part]["parse"]](text)
+            found = PARSERS["routeros_rows" if part == "addresses" else READS[part][1]](text)
             assert isinstance(found, list)
             rows = tuple(row for row in found if isinstance(row, dict))
             told[part] = Rows(rows) if "ids" not in part else tuple(map(str, found))
@@ -77,7 +79,7 @@ def answers(router: RouterOsRouter) -> RouterOsAnswers:
 
 def test_every_part_is_a_read_that_only_reads() -> None:
     assert [part for part in PARTS if part not in READS] == []
-    assert [refuse_read(READS[part]["run"]) for part in PARTS] == [None] * len(PARTS)
+    assert [refuse_read(shown(READS[part][0])) for part in PARTS] == [None] * len(PARTS)
 
 
 def test_what_the_device_tells_of_itself(router: RouterOsRouter) -> None:

@@ -69,6 +69,7 @@ def test_what_is_sent_is_covered_by_the_digest_with_its_pieces(tmp_path: Path) -
     ("text", "code", "says"),
     [
         ("uses: [netfilte]", "PLX-C604", "there is no piece 'netfilte' Did you mean netfilter?"),
+        ("uses: [../mine]", "PLX-C604", "there is no piece '../mine'"),
         ("uses: [words]", "PLX-C604", "there is no piece 'words'"),
         ("uses: [{dnsmasq-leases: {fiel: /x}}]", "PLX-C602", "has no word 'fiel'"),
         ("facts: {wan.up: {take: a, words: up_donw}}\nreads: {a: cat /tmp/x}", "PLX-C604", "up_donw"),
