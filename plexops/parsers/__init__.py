@@ -8,6 +8,7 @@ from types import MappingProxyType
 from plexops.model.exchange import Json
 from plexops.parsers.base import ParseError
 from plexops.parsers.dnsmasq import parse_dnsmasq, parse_dnsmasq_leases
+from plexops.parsers.ip_lines import parse_ip_address_lines, parse_ip_route_lines
 from plexops.parsers.plain import (
     parse_ip_json,
     parse_ip_neigh,
@@ -35,8 +36,10 @@ PARSERS: Mapping[str, Callable[[str], Json]] = MappingProxyType(
         "dnsmasq": parse_dnsmasq,
         "dnsmasq_leases": parse_dnsmasq_leases,
         "ip_addr": parse_ip_json,
+        "ip_address_lines": parse_ip_address_lines,
         "ip_neigh": parse_ip_neigh,
         "ip_route": parse_ip_json,
+        "ip_route_lines": parse_ip_route_lines,
         "json": parse_json,
         "keyvalue": parse_keyvalue,
         "lines": parse_lines,
