@@ -78,6 +78,8 @@ def profile_schema() -> Schema:
     }
     schema["properties"]["uses"]["items"]["type"] = ["string", "object"]
     for name in ("KindSpec", "Backend"):
+        fields = definitions[name]["properties"]
+        fields["harmless"] = {**fields["harmless"], "type": "array", "additionalProperties": True}
         for rule in ("where", "unless"):
             definitions[name]["properties"][rule]["additionalProperties"]["items"]["type"] += ["null"]
     return schema

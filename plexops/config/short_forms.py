@@ -31,6 +31,8 @@ def spell_out(raw: Parts, vocabularies: Vocabularies) -> None:
                 field: _full(mapped, "is", vocabularies) for field, mapped in spec.get("fields", {}).items()
             }
             spec |= {"@kind": kind, "@name": name, "fields": fields}
+            harmless = [one if isinstance(one, Mapping) else {one: []} for one in spec.get("harmless", ())]
+            spec["harmless"] = {name: words for one in harmless for name, words in one.items()}
             for rule in ("where", "unless"):
                 if rule in spec:
                     spec[rule] = {

@@ -229,8 +229,9 @@ class ResourceSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         {"port": {"is": "dest_port"}})] = {}
     #: To some senders or times.
     limits: Annotated[tuple[str, ...], says("Fields that narrow an entry down.", ["src_mac"])] = ()
-    ignores: Annotated[tuple[str, ...] | None,
-        says("Fields without meaning for us; any other makes a row not understood.", ["log"])] = None
+    #: By a field, with a * at its end for all that begin so; no words: whatever it says.
+    harmless: Annotated[Words, says("Fields that change nothing for a packet, or do not with these words.",
+        ["log", {"nordr": ["0"]}])] = {}
     serves: Annotated[Serving | None, says("What must serve the home network for entries to act.",
         {"fact": "x.serves"})] = None
     in_force: Annotated[InForce | None, says("What tells what the device acts by, beside what it has saved.",

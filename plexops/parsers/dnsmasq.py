@@ -14,7 +14,7 @@ _IPV4 = Pattern(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
 _IPV6 = Pattern(r"\[?[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){1,7}(?:/[0-9]{1,3})?\]?")
 _LEASE = Pattern(r"infinite|deprecated|[0-9]+[smhdw]?")
 _HOST_NAME = Pattern(r"[A-Za-z0-9_*](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?")
-_TAG = Pattern(r"(?:set|tag|net):(\S+)")
+_TAG = Pattern(r"(?P<how>set|tag|net):(?P<tag>\S+)")
 _MODE = Pattern(r"static|proxy|ra-only|slaac|ra-names|ra-stateless|ra-advrouter|off-link")
 
 
@@ -22,8 +22,8 @@ def parse_dnsmasq(text: str) -> list[Row]:
     """Read dnsmasq's configuration as `grep -Hrs '' FILE FOLDER` prints it (`FILE:line`), or a file alone.
 
     Rows, one per option: `.file`, `.line` (from 1), `.comment` (the comment on the line right before, without `#`),
-    `option`, `value`; for dhcp-host also mac, address, name, lease, tags, id, ignore; for dhcp-range first, last,
-    netmask, broadcast, lease, mode, tags. Several MAC addresses or tags are a list.
+    `option`, `value`; for dhcp-host also mac, address, name, lease, tags, only (the tags that it takes), id, ignore; for
+    dhcp-range first, last, netmask, broadcast, lease, mode, tags. Several MAC addresses or tags are a list.
     """
     rows: list[Row] = []
     numbers: dict[str, int] = {}
@@ -84,7 +84,7 @@ def _host(value: str) -> Row:
         key, text = _host_field(part)
         found.setdefault(key, []).append(text)
     for key, values in found.items():
-        if len(values) > 1 and key not in {"mac", "tags", "address6"}:
+        if len(values) > 1 and key not in {"mac", "tags", "only", "address6"}:
             raise ParseError(f"several values for {key} in dhcp-host", value)
     return {key: one_or_many(values) for key, values in found.items()}
 
@@ -92,7 +92,8 @@ def _host(value: str) -> Row:
 def _host_field(part: str) -> tuple[str, str]:
     tag = _TAG.fullmatch(part)
     if tag:
-        return "tags", tag[1]
+        # `net:` is the old word for `set:`; with `tag:` an entry is for those alone that have it.
+        return "only" if tag["how"] == "tag" else "tags", tag["tag"]
     if part.startswith("id:"):
         return "id", part[3:]
     if part == "ignore":
@@ -117,7 +118,7 @@ def _range(value: str) -> Row:
     for part in (word.strip() for word in value.split(",")):
         tag = _TAG.fullmatch(part)
         if tag:
-            tags.append(tag[1])
+            tags.append(tag["tag"])
         elif _IPV4.fullmatch(part) or _IPV6.fullmatch(part):
             if not addresses:
                 raise ParseError("too many addresses in dhcp-range", value)

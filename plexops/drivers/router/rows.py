@@ -22,6 +22,8 @@ Word = str | tuple[str, ...] | None
 
 #: Stands for a key, and is none.
 _ANY_KEY = "{{ key }}"
+#: Entries that are changed, or that a packet meets: what of a row is not accounted for makes it a maybe.
+_CLOSED = frozenset({Kind.DHCP_RESERVATION, Kind.PORT_FORWARD, Kind.PASSAGE})
 _TRUE = frozenset({"true", "yes", "1", "on", "enabled"})
 _FALSE = frozenset({"false", "no", "0", "off", "disabled"})
 
@@ -152,14 +154,32 @@ def entry_of(spec: ResourceSpec, row: Row, position: int, exhibit: str, own: str
 
 
 def _strangers(spec: ResourceSpec, row: Row) -> str:
-    """Give what a row also matches on that the maps do not hold; empty where it is all understood."""
+    """Give what else a row says that the profile does not account for; empty where it is all understood."""
     if text_of(raw_word(row, "understood")) == "0":
         return "the parser could not read all that it matches on"
-    if spec.ignores is None:
+    if spec.kind not in _CLOSED:
         return ""
-    known = {name for f in spec.fields.values() for name in (f.name, f.fallback)} | set(spec.ignores)
-    strangers = sorted(name for name in row if name not in known and raw_word(row, name) is not None)
-    return f"it also matches on {', '.join(strangers)}" if strangers else ""
+    known = {name for f in spec.fields.values() for name in (f.name, f.fallback)}
+    known |= {*spec.where, *spec.unless, *spec.limits, spec.handle, spec.label, spec.mark, spec.order}
+    strangers = sorted(
+        name
+        for name in row
+        if name not in known
+        and not name.startswith(".")
+        and raw_word(row, name) is not None
+        and not _harmless(spec, row, name)
+    )
+    return f"it also says {', '.join(strangers)}" if strangers else ""
+
+
+def _harmless(spec: ResourceSpec, row: Row, name: str) -> bool:
+    """Tell whether what a field says changes nothing. Names that begin with a dot are plexops' own."""
+    words = spec.harmless.get(name)
+    if words is None:
+        words = next(
+            (w for key, w in spec.harmless.items() if key[-1] == "*" and name.startswith(key[:-1])), None
+        )
+    return words is not None and (not words or text_of(raw_word(row, name)) in words)
 
 
 def _owner(spec: ResourceSpec, row: Row) -> Owner:
@@ -189,7 +209,9 @@ def _build(spec: ResourceSpec, words: Mapping[str, Word], row: Row, own: str) ->
         return _read_only(spec.kind, words)
     resource = KINDS[spec.kind]
     fields = {name: typed(resource.field(name).type, word) for name, word in words.items()}
-    narrowed = [name for name in spec.limits if _narrows(raw_word(row, name), own)]
+    narrowed = [
+        name for name in spec.limits if _narrows(raw_word(row, name), own) and not _harmless(spec, row, name)
+    ]
     if "source" in fields and not _narrows(text_of(words["source"]), ""):
         fields["source"] = ANYBODY
     if narrowed:
