@@ -19,6 +19,8 @@ ALSO = {
     "busybox": "busybox",
     "dash": "dash",
     "openssl": "openssl",
+    "dropbear": "dropbear-bin",
+    "/usr/lib/frr/zebra": "frr",
 }
 
 

@@ -26,7 +26,7 @@ from plexops.model.site import (
 from plexops.model.snapshot import Role
 from plexops.model.values import PRIVATE_NETWORKS
 
-_SSH = ("port", "username", "password", "key_file", "key", "host_key", "become", "via")
+_SSH = ("port", "username", "password", "key_file", "key", "host_key", "legacy_ssh", "become", "via")
 #: What only a login over SSH or the web has a use for.
 _LOGINS = (*(name for name in _SSH if name != "become"), "api_key", "api_secret", "tls_pin")
 #: QEMU and KVM give their guests such addresses; they stay the same, though they are locally made up.
@@ -160,6 +160,7 @@ def ssh_login(reader: Reader, via: SshLogin | None, *, address: str, username: s
         via=via,
         directory=reader.directory,
         places=reader.places(),
+        legacy=reader.flag("legacy_ssh"),
     )
 
 
@@ -212,7 +213,17 @@ def _done(reader: Reader) -> Done | None:
 
 
 def _refuse_logins(reader: Reader, *more: str) -> None:
-    names = ("password", "key", "key_file", "api_key", "api_secret", "host_key", "tls_pin", "params")
+    names = (
+        "password",
+        "key",
+        "key_file",
+        "api_key",
+        "api_secret",
+        "host_key",
+        "tls_pin",
+        "params",
+        "legacy_ssh",
+    )
     for name in (*names, *more):
         reason = f"“{name}:” has no use with “profile: manual”: plexops does not log in there"
         _refuse(reader, name, reason, "Take it out, or name the family.")

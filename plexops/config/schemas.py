@@ -122,6 +122,11 @@ def _ssh_properties() -> Schema:
             "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBa0Zm9vYmFyZm9vYmFyZm9vYmFyZm9vYmFyZm9vYmFy",
             wants="host key",
         ),
+        "legacy_ssh": leaf(
+            "Agree to SSH algorithms no longer considered safe (SHA-1, CBC), for this device alone. Default: false.",
+            True,
+            wants="flag",
+        ),
     }
 
 

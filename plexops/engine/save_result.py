@@ -89,7 +89,8 @@ class ResultWriter:
 
         `begun` is when the home's turn came, by `time.monotonic`. Safe between threads.
         """
-        site = site if masked_by_worker else replace(site, taught=home.taught)
+        if not masked_by_worker:
+            site = replace(site, taught=home.taught, weak_ssh=home.access.weak_ssh())
         masker = self._masker.about(Scrubber(home.access.secrets.known()))
         report, masked = self._documents(site, masker, begun, masked_by_worker)
         # A site whose part was not begun has no picture, and no folder of this run; one that is settled has no run.
@@ -197,4 +198,5 @@ def _missing_part(home: Home) -> SiteReport:
         exit_status=ExitStatus.INCOMPLETE,
         errors=(problem,),
         taught=home.taught,
+        weak_ssh=home.access.weak_ssh(),
     )

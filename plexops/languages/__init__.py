@@ -10,13 +10,21 @@ from plexops.languages.files import Dnsmasq, Nft
 from plexops.languages.json_http import JsonHttp
 from plexops.languages.posix import Posix
 from plexops.languages.routeros import RouterOS
+from plexops.languages.tree import Tree
 
 _POSIX = Posix()
 _ROUTEROS = RouterOS()
 
 #: Every language by the name that profiles use.
 LANGUAGES: Mapping[LanguageName, Language] = MappingProxyType(
-    {"posix": _POSIX, "routeros": _ROUTEROS, "nft": Nft(), "dnsmasq": Dnsmasq(), "json": JsonHttp()}
+    {
+        "posix": _POSIX,
+        "routeros": _ROUTEROS,
+        "nft": Nft(),
+        "dnsmasq": Dnsmasq(),
+        "json": JsonHttp(),
+        "tree": Tree(),
+    }
 )
 
 #: The languages in which one exec carries many reads.

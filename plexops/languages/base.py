@@ -18,7 +18,7 @@ from plexops.model.values import Ports
 from plexops.model.values import Protocol as TransportProtocol
 from plexops.pattern import Pattern
 
-LanguageName = Literal["posix", "routeros", "nft", "dnsmasq", "json"]
+LanguageName = Literal["posix", "routeros", "nft", "dnsmasq", "json", "tree"]
 
 #: Types whose values may need quoting; only for them the place in a template matters.
 QUOTED_TYPES = frozenset({FieldType.TEXT, FieldType.HANDLE})

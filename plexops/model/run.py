@@ -214,6 +214,8 @@ class SiteReport(Struct, frozen=True):
     plan_digest: str = ""
     #: Which profile that does not come with plexops taught it the router, with the digest of its text.
     taught: str = ""
+    #: On which logins of it legacy SSH is agreed to, because the inventory says so.
+    weak_ssh: tuple[str, ...] = ()
     errors: tuple[Problem, ...] = ()
     before_after: tuple[DeviceDiff, ...] = ()
 

@@ -119,6 +119,7 @@ class SshLogin(Struct, frozen=True):
 
     `via` is the jump host. `key` is a private key's text, `key_file` an absolute path to one. `host_key` is a public
     key as `known_hosts` has it (`ssh-ed25519 AAAA…`). `directory` is the inventory's: its files may be named.
+    `legacy`: what is no longer considered safe is agreed to as well.
     """
 
     address: str
@@ -131,6 +132,7 @@ class SshLogin(Struct, frozen=True):
     via: SshLogin | None = None
     directory: str = ""
     places: Places = Places()
+    legacy: bool = False
 
 
 class HttpLogin(Struct, frozen=True):

@@ -56,7 +56,9 @@ def _suite(report: RunReport, site: SiteReport) -> ET.Element:
     notes = [_flat(f.title) for f in site.findings if f.status is FindingStatus.NOTE]
     shown = [f"Plex Web shows: {site.plex_web}"] if site.plex_web else []
     stop = [site.safe_stop] if site.safe_stop is not None else []
-    output = "\n".join([site.outcome, *stop, *shown, *notes])
+    output = "\n".join(
+        [site.outcome, *stop, *shown, *notes, *(f"Weak SSH: {text}" for text in site.weak_ssh)]
+    )
     ET.SubElement(suite, "system-out").text = output[:_OUTPUT_CHARACTERS]
     return suite
 

@@ -99,6 +99,7 @@ def _site(report: RunReport, site: SiteReport) -> list[str]:
         decided = basis(verdict)
         lines += [f"See: {inline(decided)}", ""] if decided else []
     lines += _items("Profile", [site.taught] if site.taught else [])
+    lines += _items("Weak SSH", site.weak_ssh)
     lines += _items("Plex Web shows", [site.plex_web] if site.plex_web else [])
     lines += _findings(site.findings)
     for change in site.changes:

@@ -114,6 +114,7 @@ def _site(report: RunReport, site: SiteReport, pen: Pen, width: int, view: View)
         lines += ["", *labelled(pen, "Safe stop.", Style.STOP, [site.safe_stop], width, _LABELS)]
     shown = site.plex_web if site.verdict is None else ""
     told = [(label, text) for label, text in (("profile", site.taught), ("Plex Web", shown)) if text]
+    told += [("weak SSH", text) for text in site.weak_ssh]
     told += [("asked", text) for text in site.asked] + [("not asked", text) for text in site.not_asked]
     for label, text in told:
         lines += labelled(pen, label, Style.FAINT, [text], width, _LABELS)

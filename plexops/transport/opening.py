@@ -8,6 +8,7 @@ from plexops.transport.link import LinkSettings, ReadLink, ReadSettings, WriteLi
 from plexops.transport.shell import ShellReadLink, ShellWriteLink
 from plexops.transport.ssh.link import SshWay
 from plexops.transport.ssh_settings import SshSettings
+from plexops.transport.tree import TreeReadLink, TreeWriteLink
 
 
 def open_read(settings: ReadSettings) -> ReadLink:
@@ -21,7 +22,8 @@ def open_read(settings: ReadSettings) -> ReadLink:
 
         return LocalReadLink(settings)
     if isinstance(settings, SshSettings):
-        return ShellReadLink(settings, SshWay(settings))
+        way = SshWay(settings)
+        return TreeReadLink(settings, way) if settings.console == "tree" else ShellReadLink(settings, way)
     from plexops.transport.http.link import HttpReadLink
 
     return HttpReadLink(settings)
@@ -39,7 +41,10 @@ def open_write(settings: LinkSettings, authorized: Authorized) -> WriteLink:
 
         return ShellWriteLink(settings, LocalWay(settings), authorized)
     if isinstance(settings, SshSettings):
-        return ShellWriteLink(settings, SshWay(settings), authorized)
+        way = SshWay(settings)
+        if settings.console == "tree":
+            return TreeWriteLink(settings, way, authorized)
+        return ShellWriteLink(settings, way, authorized)
     from plexops.transport.http.link import HttpWriteLink
 
     return HttpWriteLink(settings, authorized)

@@ -11,6 +11,8 @@ from plexops.model.secret import Secret
 from plexops.transport.trust.verdict import TrustedKeys
 
 SSH_PORT = 22
+#: What reports say of a device for which `legacy` is set.
+LEGACY = "legacy_ssh is set: SSH algorithms that are no longer considered safe are agreed to there"
 
 
 class Become(Struct, frozen=True):
@@ -23,9 +25,10 @@ class Become(Struct, frozen=True):
 class SshSettings(Struct, frozen=True):
     """One device's SSH. Empty `username`, no `port`, no `key_files` and no `via` mean that ~/.ssh/config may say.
 
-    `device` is the name that messages and `plexops trust` use. `console` is the language in which many reads are
-    framed. `only_key_files`: of the agent's keys, only those whose public half is among `key_files` are offered. All
-    times are in seconds. `legacy` also offers what is no longer considered safe.
+    `device` is the name that messages and `plexops trust` use. `console` is the language of its command line: `tree` is
+    typed on a terminal, in the others many reads are framed. `only_key_files`: of the agent's keys, only those whose
+    public half is among `key_files` are offered. All times are in seconds. `legacy` also offers what is no longer
+    considered safe.
     """
 
     device: str
@@ -41,7 +44,7 @@ class SshSettings(Struct, frozen=True):
     host_keys: TrustedKeys = field(default_factory=TrustedKeys)
     via: SshSettings | None = None
     become: Become | None = None
-    console: Literal["posix", "routeros"] = "posix"
+    console: Literal["posix", "routeros", "tree"] = "posix"
     connect_seconds: float = 10.0
     auth_seconds: float = 15.0
     legacy: bool = False

@@ -380,7 +380,7 @@ def test_a_device_that_only_speaks_sha1_gets_another_advice_than_a_refused_login
     finally:
         listener.close()
     assert problem.code == "PLX-D110"
-    assert "legacy-ssh" in problem.cure
+    assert "`legacy_ssh: true`" in problem.cure
     assert "key exchange: diffie-hellman-group1-sha1" in problem.detail
     assert "authentication" not in problem.reason.lower()
 

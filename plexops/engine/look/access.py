@@ -37,7 +37,7 @@ from plexops.transport.link import LinkSettings, ReadLink, ReadSettings, WriteLi
 from plexops.transport.secret_way import pinned_outside, same_way
 from plexops.transport.ssh.config import resolve
 from plexops.transport.ssh.config_file import SshConfigFile
-from plexops.transport.ssh_settings import SSH_PORT, SshSettings
+from plexops.transport.ssh_settings import LEGACY, SSH_PORT, SshSettings
 from plexops.transport.ssh_settings import Become as Rights
 from plexops.transport.trust.store import TrustStore, ssh_trust, tls_trust
 from plexops.transport.trust.verdict import Source, TrustedKey, TrustedKeys
@@ -331,6 +331,16 @@ class Access(Struct, frozen=True):
         if plex is not None and plex.via is not None:
             found.append(("via", plex.via))
         return [(self.device(name), login) for name, login in found]
+
+    def weak_ssh(self) -> tuple[str, ...]:
+        """Say on which logins, jump hosts included, legacy SSH is agreed to."""
+        found: list[str] = []
+        for device, login in self._logins():
+            hop: SshLogin | None = login
+            while hop is not None:
+                found += [device if hop is login else self.device("via")] if hop.legacy else []
+                hop = hop.via
+        return tuple(f"{device}: {LEGACY}" for device in dict.fromkeys(found))
 
     def wants_token_from_server(self) -> bool:
         """Whether Plex's token is read where Plex keeps it."""

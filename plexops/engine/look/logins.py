@@ -38,6 +38,7 @@ def plain(
         use_default_keys=not login.key_file,
         host_keys=TrustedKeys(_inventory_key(login.host_key, login.places.get("host_key"))),
         via=None if login.via is None else plain(login.via, via, via, secrets, override),
+        legacy=login.legacy,
     )
 
 

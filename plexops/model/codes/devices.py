@@ -45,9 +45,11 @@ _REACH: tuple[Code, ...] = (
         "connection and decides by what the device says."),
     Code("PLX-D110", "the device speaks no SSH algorithm that is still considered safe", ExitStatus.INCOMPLETE,
         "SSH could not agree on a key exchange, host key, cipher or MAC: no login was tried, and no user name or "
-        "password was sent. Old routers (old dropbear, RouterOS 6) only speak SHA-1, which current versions of the "
-        "SSH library have removed. Update the device's firmware if there is one. Otherwise install plexops with the "
-        "extra `legacy-ssh`, which keeps an older library, and set `ssh: {legacy: true}` for this device alone."),
+        "password was sent. Old routers (old dropbear, EdgeOS 1, RouterOS 6) only speak key exchange, host keys or ciphers "
+        "that are no longer considered safe. Update the device's firmware if there is newer one. Otherwise write "
+        "`legacy_ssh: true` for this device alone: plexops then also agrees to SHA-1 key exchange, to RSA host keys that "
+        "sign with SHA-1, to CBC ciphers and to HMAC-MD5, after everything better, and every report of this home says so. "
+        "Its host key is judged as before. DSA host keys (ssh-dss) are not among them: make the device an RSA key."),
     Code("PLX-D111", "the device does not run commands over SSH", ExitStatus.INCOMPLETE,
         "The login worked, but the device refused to open a session or to run a command in it. Some firmware only "
         "gives an interactive menu, some accounts are restricted to file transfer or to one fixed command, and some "
@@ -70,6 +72,14 @@ _REACH: tuple[Code, ...] = (
         "says so. Plex does that where secure connections are required, and so does a reverse proxy. Write https:// in "
         "the URL. Plex's own certificate is for a name of plex.direct and not for an address: compare its fingerprint "
         "once and pin it with `plexops trust`."),
+    Code("PLX-D115", "a device gave no prompt", ExitStatus.INCOMPLETE,
+        "Routers with a configuration tree (VyOS, EdgeOS) are spoken to on a terminal. The login worked, and then no prompt "
+        "came that repeats on an empty line: a menu, a question such as for a new password, or a shell that ends at once. "
+        "Log in by hand with the same account; it must come to the router's command line without being asked anything."),
+    Code("PLX-D116", "a router holds a change that is staged, unconfirmed or not saved", ExitStatus.SAFE_STOP,
+        "In configuration mode `compare` or `compare saved` showed a difference before plexops had set anything: an edit "
+        "that is staged, a commit-confirm that still waits, or a commit that was not saved. A commit of plexops would "
+        "carry it along, and saving would make it last. Commit, confirm and save it, or discard it, and run plexops again."),
 )  # fmt: skip
 
 #: Said where it happened, beside what was asked; no run ends by it.

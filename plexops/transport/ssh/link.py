@@ -39,7 +39,7 @@ class SshWay:
         """Run one script, as `plexops.transport.shell.Way` wants it."""
         del changes  # what was sent runs to its end there, whatever becomes of the connection
         request = as_exec(script, self._settings)
-        session = self._connected()
+        session = self.session()
         if request.stdin:  # only ever sudo's password
             require_over_ssh(self._settings, session.verdict, "the sudo password")
         answer = session.run(request.text, request.stdin, idle, overall, MAX_EXEC_BYTES)
@@ -53,7 +53,8 @@ class SshWay:
             self._session.close()
             self._session = None
 
-    def _connected(self) -> SshSession:
+    def session(self) -> SshSession:
+        """Give the connection, made where there is none: its host key was judged before the login. Raises PlexopsError."""
         if self._refused is not None:
             raise self._refused
         if self._session is not None and not self._session.alive:

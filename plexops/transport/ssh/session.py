@@ -98,6 +98,28 @@ class SshSession:
             finally:
                 hang_up(channel)
 
+    def open_terminal(self, width: int) -> paramiko.Channel:
+        """Open a terminal of so many columns that has no colours, and the user's shell on it.
+
+        Raises PlexopsError PLX-D106, PLX-D107, PLX-D111.
+        """
+        with Deadline(self.settings.auth_seconds, self._transport.close):
+            channel = self._open_session()
+            try:
+                channel.get_pty("dumb", width, 1000)
+                channel.invoke_shell()
+            except GONE:
+                hang_up(channel)
+                if not self.alive:
+                    raise self._broken() from None
+                raise failure(
+                    "PLX-D111",
+                    f"{self.settings.device} opens no terminal",
+                    "use an account that may log in to its command line",
+                    self.settings.where,
+                ) from None
+            return channel
+
     def open_tcp(self, host: str, port: int, seconds: float) -> paramiko.Channel:
         """Let this host connect on to another one (`direct-tcpip`). Raises PlexopsError PLX-D108, PLX-D106."""
         try:
@@ -239,7 +261,12 @@ def _handshake(
 ) -> tuple[paramiko.Transport, OfferedKey]:
     """Connect and exchange keys. `first` names the host key types to ask for before others."""
     stream = _stream(settings, jump) if dialled is None else dialled
-    transport = paramiko.Transport(stream, packetizer_class=_Packets)
+    kind = paramiko.Transport
+    if settings.legacy:
+        from plexops.transport.ssh.legacy import OldTransport
+
+        kind = OldTransport
+    transport = kind(stream, packetizer_class=_Packets)
     try:
         if isinstance(stream, QuickAckSocket):
             stream.allowance, stream.ahead = _HANDSHAKE_BYTES, _AHEAD_BYTES
@@ -304,10 +331,14 @@ def _offered(transport: paramiko.Transport) -> OfferedKey:
 
 def _incompatible(settings: SshSettings, jump: SshSession | None, error: IncompatiblePeer) -> PlexopsError:
     offer = _offer(settings, jump)
+    safe = "that plexops has" if settings.legacy else "that is still considered safe"
+    way_out = (
+        "" if settings.legacy else "; where there is none, write `legacy_ssh: true` for it in the inventory"
+    )
     return failure(
         "PLX-D110",
-        f"{settings.device} speaks no SSH algorithm that is still considered safe ({quoted(str(error))})",
-        "update its firmware, or: pip install 'plexops[legacy-ssh]' and set `ssh: {legacy: true}` for it",
+        f"{settings.device} speaks no SSH algorithm {safe} ({quoted(str(error))})",
+        f"update its firmware{way_out}",
         settings.where,
         *(offer.lines() if offer is not None else ()),
     )

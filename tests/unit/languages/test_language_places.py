@@ -32,6 +32,8 @@ ALLOWED: tuple[tuple[LanguageName, str, str], ...] = (
     ("dnsmasq", "# ", "\ndhcp-host=x"),
     ("json", "/api/firewall/d_nat/set_rule/", ""),
     ("json", "/api/", "/rules"),
+    ("tree", "set nat destination rule ", " description x"),
+    ("tree", "set system host-name ", ""),
 )
 
 REFUSED: tuple[tuple[LanguageName, str, str, str], ...] = (
@@ -72,6 +74,11 @@ REFUSED: tuple[tuple[LanguageName, str, str, str], ...] = (
     ("json", "/api/x-", "", "segment"),
     ("json", "/api/", "x", "segment"),
     ("json", "", "", "segment"),
+    ("tree", "set system host-name '", "'", "quotes"),
+    ("tree", 'set x "a" ', "", "quotes"),
+    ("tree", "set x a\\", "", "quotes"),
+    ("tree", "set x a", "", "word"),
+    ("tree", "set x ", "b", "word"),
 )
 
 

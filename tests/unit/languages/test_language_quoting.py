@@ -16,7 +16,7 @@ from plexops.languages.base import LanguageName
 from plexops.model.fields import FieldType, FieldValue, Typed
 from plexops.model.values import Ports, Protocol
 
-ALL: tuple[LanguageName, ...] = ("posix", "routeros", "nft", "dnsmasq", "json")
+ALL: tuple[LanguageName, ...] = ("posix", "routeros", "nft", "dnsmasq", "json", "tree")
 
 BARE: tuple[tuple[FieldType, FieldValue, str], ...] = (
     (FieldType.NUMBER, 90, "90"),
@@ -76,7 +76,7 @@ def test_closed_alphabets_are_written_bare(
     assert LANGUAGES[name].quote(Typed(kind, value)) == written
 
 
-@pytest.mark.parametrize("name", ["posix", "routeros", "nft", "dnsmasq"])
+@pytest.mark.parametrize("name", ["posix", "routeros", "nft", "dnsmasq", "tree"])
 def test_a_mac_address_is_bare_but_in_a_url(name: LanguageName) -> None:
     mac = Typed(FieldType.MAC, "3c:ec:ef:12:34:56")
     assert LANGUAGES[name].quote(mac) == "3c:ec:ef:12:34:56"

@@ -437,6 +437,7 @@ def everywhere(text: str) -> MaskedReport:
         verdict=DIAGNOSED.sites[0].verdict,
         findings=(*CGNAT.sites[0].findings, *DRIFT.sites[0].findings, *UNREACHABLE.sites[0].findings),
         not_asked=("x",),
+        weak_ssh=("x",),
         asked=("x",),
         next_steps=("x", "y"),
         errors=(replace(UNREACHABLE.sites[0].errors[0], place=Place("a", 1, 1), detail=("x",), path="x"),),

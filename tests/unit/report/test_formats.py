@@ -261,3 +261,11 @@ def test_a_report_that_is_cut_inside_a_code_block_closes_it() -> None:
         lines = render("markdown", everywhere(payload), View()).splitlines()
         closed += lines[-1].startswith("The rest was cut") and lines[-3].startswith("```")
     assert closed, "some of them are cut inside of one"
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_says_on_which_device_legacy_ssh_is_agreed_to(name: str) -> None:
+    told = "home/router: legacy_ssh is set"
+    shown = " ".join(render(name, run_of(site_of(weak_ssh=(told,))), View()).split())
+    assert told in shown.replace("\\_", "_")  # as Markdown has it
+    assert told not in render(name, run_of(site_of()), View())
