@@ -83,16 +83,11 @@ INVENTORY_WORDS: Mapping[str, tuple[str, str]] = {
     "vantage": ("the list is called “vantages:”", "Write “vantages: [{ssh: me@vps.example.net}]”."),
 }
 
-_READ_ANYWAY = (
-    "Write “auto”: what nftables and iptables hold is read, whichever program put it there. Only ufw's rules are "
-    "changed; let Plex's port in there by hand."
-)
 _NOT_READ = (
     "Take “firewall:” and the server's login out: plexops logs in to Linux. Let Plex's port in there by hand."
 )
 #: Firewalls that “firewall:” cannot name: what to do.
 FIREWALL_WORDS: Mapping[str, str] = {
-    **dict.fromkeys(("firewalld", "nftables", "nft", "iptables"), _READ_ANYWAY),
     **dict.fromkeys(("windows", "macos", "pf"), _NOT_READ),
 }
 

@@ -40,11 +40,13 @@ class HostRule(Struct, frozen=True):
     """One line of the host firewall's own file, in its order: where a rule of ours is written.
 
     What packets really meet is asked of the kernel. `port` is set where the line is about TCP to just that port, from
-    everybody to everywhere: the firewall takes a second line about the same for the first.
+    everybody to everywhere: the firewall takes a second line about the same for the first. `lasting`: it is there after
+    a restart, too.
     """
 
     action: str
     port: int | None = None
+    lasting: bool = True
 
 
 class Listener(Struct, frozen=True):

@@ -55,6 +55,8 @@ _FACTS: Mapping[Role, tuple[tuple[str, FactType, str], ...]] = {
         ("container.published", "texts", "what it publishes, as 0.0.0.0:32400->32400/tcp"),
         ("firewall.kind", "text", "which firewall the server has"),
         ("firewall.active", "flag", "whether it filters"),
+        ("firewall.zone", "text", "the zone of firewalld in which the host's interface is"),
+        ("firewall.version", "text", "firewalld's version"),
     ),
     Role.PLEX: (
         ("plex.identifier", "text", "the server's machineIdentifier"),
@@ -105,5 +107,5 @@ FACTS: Mapping[str, FactName] = {
 #: holds them.
 CONFIGURATION_FACTS: frozenset[str] = frozenset({
     "wan.interface", "lan.address", "lan.network", "pool.first", "pool.last", "persists", "firewall.kind",
-    "firewall.active",
+    "firewall.active", "firewall.zone",
 })  # fmt: skip

@@ -60,6 +60,10 @@ class HostFirewall(StrEnum):
 
     AUTO = "auto"
     UFW = "ufw"
+    FIREWALLD = "firewalld"
+    #: Rules of the owner's own: read, and what to do by hand is said.
+    NFTABLES = "nftables"
+    IPTABLES = "iptables"
     NONE = "none"
 
 

@@ -97,8 +97,9 @@ def with_accept(
     port: int,
     name: str,
     instead_of: Callable[[Rule], bool] | None = None,
+    also: Match | None = None,
 ) -> Box:
-    """Put in an accept for TCP to one port (with an address: of what was translated to it).
+    """Put in an accept for TCP to one port (with an address: of what was translated to it; `also` must hold, too).
 
     It stands before the rule with the handle `before`, else first in its chain; or in the place of another rule.
     """
@@ -106,6 +107,8 @@ def with_accept(
     if found is None:
         return box
     matches = [_TCP, Match(PortIn(Side.DESTINATION, ((port, port),)), words=f"port {port}")]
+    if also is not None:
+        matches = [also, *matches]
     if address is not None:
         to = AddressIn(Side.DESTINATION, 4, ((address, address),))
         matches = [Match(TranslatedIs(Side.DESTINATION)), Match(to), *matches]
@@ -120,8 +123,9 @@ def with_accept(
 
 def with_host_accept(box: Box, port: int, name: str, family: Family = 4) -> Box:
     """Put in the host firewall's accept for TCP to one port, wherever that firewall puts it; ours is of IPv4 alone."""
+    of_family = Match(FamilyIs(frozenset({family})))
     for chain in box.inserts.get("firewall_rule" if family == 4 else "firewall_rule over IPv6", ()):
-        box = with_accept(box, chain, "", None, port, name)
+        box = with_accept(box, chain, "", None, port, name, also=of_family)
     return box
 
 

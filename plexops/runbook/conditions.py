@@ -237,7 +237,9 @@ def host_firewall(view: SiteView) -> Condition:
     name = server.text("firewall.kind") or "the firewall"
     reason = server.reasons.get("firewall.active", "the server was not asked")
     says = (f"{name} is on", f"{name} is off", f"whether the host firewall is on is unknown: {reason}")
-    by_hand = "Switch it on by hand, after allowing SSH: sudo ufw enable"
+    by_hand = (
+        "Switch it on by hand, after allowing SSH: sudo ufw enable, or sudo systemctl enable --now firewalld"
+    )
     return _by_flag(server, "firewall.active", says, (by_hand,))
 
 

@@ -14,8 +14,9 @@ from msgspec import Struct
 from plexops.drivers.answers import ROOT, understand
 from plexops.drivers.base import Observation, Unrenderable
 from plexops.drivers.rulesets.boxes import BoxInput, build_box
+from plexops.drivers.server.firewall import Host
+from plexops.drivers.server.firewalls import FIREWALLS, observe_firewall, reads_of
 from plexops.drivers.server.lease import LEASE_READS, lease_server
-from plexops.drivers.server.ufw import UFW_CHAINS, UFW_READS, FirewallState, ufw_writes, understand_ufw
 from plexops.drivers.windows import timer
 from plexops.languages import LANGUAGES
 from plexops.model.change import Action, Change, inverse
@@ -75,18 +76,6 @@ FILTER_READS: tuple[Read, ...] = (
 _PARSERS = dict.fromkeys(("nft", "addresses", "routes", "routes6"), "json")
 
 
-_NO_CHAINS: Mapping[str, tuple[str, ...]] = dict.fromkeys(UFW_CHAINS, ())
-#: What `firewall: none` says: the inventory's word, not something that was seen.
-_NO_FIREWALL = FirewallState(
-    KindState.ABSENT,
-    {
-        "firewall.kind": Fact("firewall.kind", "none", "inventory"),
-        "firewall.active": Fact("firewall.active", False, "inventory"),
-    },
-    reason="the inventory says `firewall: none`",
-)
-
-
 class ServerDriver(Struct, frozen=True):
     """A Linux server. `firewall` and `container` are the inventory's words.
 
@@ -106,7 +95,7 @@ class ServerDriver(Struct, frozen=True):
 
     def observe(self) -> Observation:
         """Ask everything in one round; in a diagnosis, a log that does not tell enough is looked for further."""
-        replies = yield (*_READS, *self._firewall_reads, *FILTER_READS, *self._more())
+        replies = yield (*_READS, *reads_of(self.firewall), *FILTER_READS, *self._more())
         by_id = {reply.id: reply for reply in replies}
         facts, reasons = _facts(by_id)
         entries = list(_listeners(by_id["listeners"]))
@@ -123,18 +112,17 @@ class ServerDriver(Struct, frozen=True):
             kinds[Kind.LOG_EVENT] = log.state
             if log.reason:
                 reasons[Kind.LOG_EVENT] = log.reason
-        state = _NO_FIREWALL if self.firewall is HostFirewall.NONE else understand_ufw(by_id)
-        if state.state is KindState.ABSENT and self.firewall is HostFirewall.AUTO:
-            kinds[Kind.FIREWALL_RULE] = KindState.UNKNOWN
-            why = "the server has no firewall that plexops knows: if it has none at all, say `firewall: none`"
-        else:
-            facts |= state.facts
-            entries += state.entries
-            kinds |= dict.fromkeys((Kind.FIREWALL_RULE, Kind.HOST_RULE), state.state)
-            why = state.reason
-        if why:
-            reasons |= {Kind.FIREWALL_RULE: why, "firewall.active": why}
         box = _box(by_id, facts)
+        interface = facts.get("host.interface")
+        host = Host(by_id, box, "" if interface is None else str(interface.value))
+        state = yield from observe_firewall(self.firewall, host)
+        facts |= state.facts
+        entries += state.entries
+        kinds |= dict.fromkeys((Kind.FIREWALL_RULE, Kind.HOST_RULE), state.state)
+        if state.reason:
+            reasons[Kind.FIREWALL_RULE] = state.reason
+            if "firewall.active" not in facts or state.state is KindState.ABSENT:
+                reasons["firewall.active"] = state.reason
         if (loaded := _ufw_is_loaded(box)) is not None:
             facts["firewall.loaded"] = Fact("firewall.loaded", loaded, "server.iptables")
         return Snapshot(
@@ -143,12 +131,9 @@ class ServerDriver(Struct, frozen=True):
             tuple(entries),
             MappingProxyType(kinds),
             MappingProxyType(reasons),
-            replace(box, inserts=UFW_CHAINS if self._firewall_reads else _NO_CHAINS),
+            replace(box, inserts=MappingProxyType(dict(state.chains))),
+            frozenset({Kind.FIREWALL_RULE}) if state.unapplied else frozenset(),
         )
-
-    @property
-    def _firewall_reads(self) -> tuple[Read, ...]:
-        return () if self.firewall is HostFirewall.NONE else UFW_READS
 
     def _more(self) -> tuple[Read, ...]:
         if not self.thorough:
@@ -159,8 +144,10 @@ class ServerDriver(Struct, frozen=True):
 
     def look_by_hand(self, kind: Kind) -> str:
         """Give the commands that show the firewall's rules, or the host's addresses."""
-        rules = (read for read in self._firewall_reads if "rules" in read.id)
-        return "ip addr show" if kind is Kind.LEASE else " ; ".join(shown(read.ask) for read in rules)
+        if kind is Kind.LEASE:
+            return "ip addr show"
+        named = FIREWALLS.get(self.firewall)
+        return named.look if named is not None else " ; ".join(shown(read.ask) for read in FILTER_READS[2:4])
 
     def script(self, change: Change, now: Snapshot) -> Script:
         """Render a firewall rule, with a timer of the server's own that takes it back; or a renewal."""
@@ -170,10 +157,12 @@ class ServerDriver(Struct, frozen=True):
             raise Unrenderable(f"{change.key!r} is no key: it becomes part of our tag on the server")
         if self.firewall is HostFirewall.NONE:
             raise Unrenderable("the inventory says that the server has no firewall")
-        if self.firewall is HostFirewall.AUTO and now.text("firewall.kind") != HostFirewall.UFW:
+        word = now.text("firewall.kind") if self.firewall is HostFirewall.AUTO else self.firewall
+        firewall = FIREWALLS.get(word or "")
+        if firewall is None:
             raise Unrenderable("the server's firewall is not known")
         back = inverse(change)
-        writes, undo = ufw_writes(change, now), () if back is None else ufw_writes(back, now)
+        writes, undo = firewall.writes(change, now), () if back is None else firewall.writes(back, now)
         texts = [write.ask.text for write in undo if isinstance(write.ask, Command)]
         directory = f"/run/plexops_{change.kind}_{change.key}"
         window = timer(directory, WINDOW_SECONDS, texts) if texts else Window()

@@ -17,19 +17,26 @@ from msgspec import Struct
 
 from plexops.drivers.answers import ROOT, failed
 from plexops.drivers.base import Unrenderable
-from plexops.languages import LANGUAGES
+from plexops.drivers.server.firewall import (
+    TAG,
+    FirewallState,
+    Host,
+    Reading,
+    facts_of,
+    owner_of,
+    quote,
+    wanted_rule,
+)
 from plexops.model.change import Action, Change
 from plexops.model.entries import HostRule
 from plexops.model.exchange import Command, Read, Reply, Write
-from plexops.model.fields import FieldType, Typed
 from plexops.model.resources.firewall_rule import FirewallRule
-from plexops.model.snapshot import FOREIGN, Entry, Fact, FactValue, Kind, KindState, Owner, Snapshot
-from plexops.model.values import is_key
+from plexops.model.site import HostFirewall
+from plexops.model.snapshot import Entry, Kind, KindState, Snapshot
 from plexops.parsers.base import ParseError, Row
 from plexops.parsers.plain import parse_keyvalue
 from plexops.parsers.ufw import parse_ufw_rules
 
-_TAG = "plexops:"
 #: The member of `Entry.raw` that says where the twin of IPv6 stands in its own file.
 _AT6 = "position of its twin"
 #: Where ufw puts a rule, first in each; one of ours in the first alone.
@@ -52,13 +59,21 @@ UFW_READS = tuple(
 )
 
 
-class FirewallState(Struct, frozen=True):
-    """What a firewall's reads came to: facts, entries, and whether the rules are known."""
+class Ufw(Struct, frozen=True):
+    """ufw as one of the firewalls that a host may have."""
 
-    state: KindState
-    facts: Mapping[str, Fact] = MappingProxyType({})
-    entries: tuple[Entry, ...] = ()
-    reason: str = ""
+    word: HostFirewall = HostFirewall.UFW
+    reads: tuple[Read, ...] = UFW_READS
+    look: str = "cat /etc/ufw/user.rules ; cat /etc/ufw/user6.rules"
+
+    def observe(self, host: Host) -> Reading:
+        """Understand its files, which the first round read."""
+        yield from ()
+        return understand_ufw(host.replies)
+
+    def writes(self, change: Change, now: Snapshot) -> tuple[Write, ...]:
+        """Render a change of one rule. Raises Unrenderable."""
+        return ufw_writes(change, now)
 
 
 def understand_ufw(replies: Mapping[str, Reply]) -> FirewallState:
@@ -78,19 +93,17 @@ def understand_ufw(replies: Mapping[str, Reply]) -> FirewallState:
     if silent := _silent(switch, defaults, {"user.rules": rules, "user6.rules": rules6}):
         return FirewallState(KindState.UNKNOWN, reason=silent)
     enabled = str(switch["ENABLED"]).lower() == "yes"
-    facts: dict[str, FactValue] = {"firewall.kind": "ufw", "firewall.active": enabled}
     return FirewallState(
         KindState.PRESENT,
-        {name: Fact(name, value, "server.ufw.conf") for name, value in facts.items()},
+        facts_of("server.ufw.conf", kind="ufw", active=enabled),
         _entries(rows, twins),
+        chains=UFW_CHAINS,
     )
 
 
 def ufw_writes(change: Change, now: Snapshot) -> tuple[Write, ...]:
     """Allow or take back TCP to one port: before all other rules, or where our rule was before. Raises Unrenderable."""
-    source = change.want or (change.before.values if change.before is not None else None)
-    if not isinstance(source, FirewallRule):
-        raise Unrenderable("no port is known for the rule")
+    source = wanted_rule(change)
     if change.action is Action.DELETE:
         return (_delete(source),)
     narrowed = _alters_ipv6_alone(change, source)
@@ -120,7 +133,7 @@ def _silent(switch: Row, defaults: Row, rules: Mapping[str, Reply]) -> str:
 
 def _allow(rule: FirewallRule, to: str = "") -> str:
     to = to or ("any" if rule.over_ipv6 else "0.0.0.0/0")
-    return f"allow in proto tcp from any to {to} port {_quote(FieldType.PORT, rule.port)}"
+    return f"allow in proto tcp from any to {to} port {quote(rule.port)}"
 
 
 def _delete(rule: FirewallRule, to: str = "") -> Write:
@@ -128,7 +141,7 @@ def _delete(rule: FirewallRule, to: str = "") -> Write:
 
 
 def _comment(change: Change) -> str:
-    return f" comment {_quote(FieldType.TEXT, f'{_TAG}{change.key}')}"
+    return f" comment {quote(f'{TAG}{change.key}')}"
 
 
 def _alters_ipv6_alone(change: Change, want: FirewallRule) -> Write | None:
@@ -167,17 +180,11 @@ def _first_of_all(change: Change, *, ipv4: bool = True) -> FirewallRule:
     return before.values
 
 
-def _quote(kind: FieldType, value: str | int) -> str:
-    return LANGUAGES["posix"].quote(Typed(kind, value))
-
-
 def _entries(rows: Sequence[Any], twins: Sequence[Any]) -> tuple[Entry, ...]:
     entries: list[Entry] = []
     for position, row in enumerate(rows):
         label = row.get("comment") or f"{row['action']} {row['dport']}/{row['protocol']} from {row['src']}"
-        tag = str(row.get("comment") or "")
-        key = tag.removeprefix(_TAG) if tag.startswith(_TAG) else ""
-        owner = Owner(key) if is_key(key) else FOREIGN
+        owner = owner_of(str(row.get("comment") or ""))
         raw = {name: str(value) for name, value in row.items()}
         inward = row.get("direction", "in") == "in" and row.get("route") != "1"
         port = _port_for_everybody(row) if inward else None

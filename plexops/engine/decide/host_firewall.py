@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from plexops.engine.decide.findings import Comparison, change_of, exhibits_of, finding_of
 from plexops.model.change import Action, Change
+from plexops.model.entries import HostRule
 from plexops.model.finding import Finding, FindingStatus
 from plexops.model.resources import KINDS, FirewallRule
 from plexops.model.site import ResolvedTask
@@ -36,7 +37,8 @@ def admitted(given: Comparison, task: ResolvedTask, port: int, snapshot: Snapsho
         return finding_of(
             task, FindingStatus.UNSUPPORTED, have=_stopped(port, way), why=why, exhibits=_shown(way)
         )
-    if state is not KindState.PRESENT and way is not None and way.open:
+    halfway = Kind.FIREWALL_RULE in snapshot.unapplied
+    if state is not KindState.PRESENT and way is not None and way.open and not halfway:
         have = f"tcp {port} is admitted by what was read of its filters"
         return finding_of(task, FindingStatus.OK, have=have, exhibits=_shown(way))
     if state is not KindState.PRESENT:
@@ -55,7 +57,7 @@ def admitted(given: Comparison, task: ResolvedTask, port: int, snapshot: Snapsho
         return Stopped(have, change, exhibits)
     if way.open:
         some = "" if kind is AnswerKind.EVERYBODY else f", but for some: {says(way.reasons[0])}"
-        have = f"tcp {port} is admitted{some}"
+        have = f"tcp {port} is admitted{some}{_for_how_long(port, snapshot)}"
         if snapshot.flag("firewall.active") is False:
             have = "the host firewall is off: it stops nothing"
         return finding_of(task, FindingStatus.OK, have=have, exhibits=exhibits)
@@ -72,6 +74,13 @@ def admitted(given: Comparison, task: ResolvedTask, port: int, snapshot: Snapsho
         why = f"a rule of ours would not let it in, either{left}: let the port in there by hand"
         return finding_of(task, FindingStatus.UNSUPPORTED, have=have, why=why, exhibits=_shown(way))
     return Stopped(have, change, exhibits or _shown(way))
+
+
+def _for_how_long(port: int, snapshot: Snapshot) -> str:
+    """Say so where all lines that name the port are gone when the firewall is loaded anew."""
+    lines = [e for e in snapshot.held(HostRule) if e.values.port == port and e.values.action == "allow"]
+    fleeting = lines and not any(line.values.lasting for line in lines)
+    return f", until the firewall is loaded anew: {lines[0].called} is not kept" if fleeting else ""
 
 
 def _stopped(port: int, way: WayIn) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from plexops.engine.decide.advice_check import kept
 from plexops.engine.decide.findings import FORWARDING, Comparison, says
-from plexops.model.entries import UpnpMapping
+from plexops.model.entries import HostRule, UpnpMapping
 from plexops.model.finding import Finding, FindingStatus
 from plexops.model.resources import KINDS
 from plexops.model.snapshot import Kind, Role
@@ -38,6 +38,7 @@ def unmanaged(given: Comparison, findings: Sequence[Finding]) -> list[Finding]:
         found.append(_bare(Kind.PORT_FORWARD, FindingStatus.DRIFT, lost.says, lost.exhibits, lost.stop))
     found += _three_ways(situation, [*findings, *found])
     found += _orphans(given)
+    found += _wide_service(given)
     users = sorted({str(e.values.address) for e in given.view.of(Role.ROUTER).held(UpnpMapping)})
     if Kind.UPNP not in asked and users:
         have = f"UPnP is on and used by {', '.join(users)}: left alone"
@@ -85,6 +86,17 @@ def _three_ways(situation: Situation, findings: Sequence[Finding]) -> list[Findi
     # The picture marks the stop to which it belongs; what is not decided belongs to none.
     role = shown.role if cause.weight is Weight.HEADLINE else _ROLES.get(cause.layer, shown.role)
     return [replace(shown, role=role, title=cause.title, want=want)]
+
+
+def _wide_service(given: Comparison) -> list[Finding]:
+    """Name firewalld's own service for Plex: it opens what nobody outside needs, beside the one port that does."""
+    lines = [e for e in given.view.of(Role.SERVER).held(HostRule) if e.raw.get("service") == "plex"]
+    more = [line for line in lines if line.values.port != given.view.plex_port]
+    if not more:
+        return []
+    opens = ", ".join(line.label.removeprefix("service plex: ") for line in more)
+    have = f"firewalld's service “plex” lets in more than viewers need: {opens}. tcp {given.view.plex_port} alone does"
+    return [_bare(Kind.FIREWALL_RULE, FindingStatus.NOTE, have, (more[0].exhibit,))]
 
 
 def _orphans(given: Comparison) -> list[Finding]:

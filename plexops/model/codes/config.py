@@ -340,9 +340,9 @@ declares its own; a misspelt one would leave the default in force, and a fact ab
 
   router: {profile: openwrt, address: 192.168.1.1, params: {wan: wan6}}"""),
     _usage("PLX-C603", "Not a firewall that plexops looks after", """\
-The server's “firewall:” names one whose rules plexops cannot change. On Linux it reads what nftables and iptables hold,
-whichever program put it there (firewalld, Docker, yourself), so “auto” sees those rules as well. To Windows and macOS it
-does not log in: without a login on the server it still checks the router, Plex and the way in from outside.
+The server's “firewall:” names one that plexops does not know. On Linux it reads what nftables and iptables hold, whichever
+program put it there (Docker, yourself), and changes one rule of ufw or firewalld; for rules of your own it says the steps.
+To Windows and macOS it does not log in: without a login on the server it still checks the router, Plex and the way in.
 
   server: {address: 192.168.1.50, username: media, firewall: auto}
   server: {address: 192.168.1.50, mac: 52:54:00:12:34:56}      # no login: the firewall is not asked"""),

@@ -1,0 +1,134 @@
+"""Rules that the owner keeps in a file which nftables.service, netfilter-persistent or iptables.service loads.
+
+They are read from the kernel like everybody's; nothing is written: the file is the owner's text, templated, included or
+saved with what other programs put there, and a rule in the kernel alone is gone after a restart. So the steps are said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from types import MappingProxyType
+
+from msgspec import Struct
+
+from plexops.drivers.base import Unrenderable
+from plexops.drivers.server.firewall import FirewallState, Host, Reading, facts_of, wanted_rule
+from plexops.model.change import Change
+from plexops.model.exchange import Command, Read, Reply, Write
+from plexops.model.packets import Box, Chain, Verdict
+from plexops.model.site import HostFirewall
+from plexops.model.snapshot import KindState, Snapshot
+from plexops.pattern import Pattern
+
+#: What loads such a file when the host starts. Debian's netfilter-persistent is called iptables.service as well.
+_SERVICES: Mapping[str, HostFirewall] = MappingProxyType(
+    {
+        "nftables.service": HostFirewall.NFTABLES,
+        "netfilter-persistent.service": HostFirewall.IPTABLES,
+        "iptables.service": HostFirewall.IPTABLES,
+    }
+)
+_ASK = Read(
+    "firewall.services",
+    Command(f"systemctl show -p Id -p ActiveState {' '.join(_SERVICES)}"),
+    absent=frozenset({1, 127}),
+)
+_ACTIVE = Pattern(r"ActiveState=(\S+)")
+_ID = Pattern(r"Id=(\S+)")
+_STOPS = (Verdict.DROP, Verdict.REJECT)
+_NAME = Pattern(r"[A-Za-z_][A-Za-z0-9_./-]*")
+
+
+def ask_services() -> Generator[Sequence[Read], Sequence[Reply], Mapping[HostFirewall, bool] | None]:
+    """Ask which of them load a file there; None where that is not told."""
+    (reply,) = yield (_ASK,)
+    if not reply.whole or reply.status != 0:
+        return None
+    found: dict[HostFirewall, bool] = {}
+    for block in reply.body.split("\n\n"):
+        name, active = _ID.search(block), _ACTIVE.search(block)
+        word = None if name is None else _SERVICES.get(name[1])
+        if word is None or active is None:
+            return None
+        found[word] = found.get(word, False) or active[1] == "active"
+    return found
+
+
+class OwnRules(Struct, frozen=True):
+    """Rules of the owner's own, of nftables or of iptables."""
+
+    word: HostFirewall
+    reads: tuple[Read, ...] = ()
+
+    @property
+    def look(self) -> str:
+        """What a person asks the host to see its rules."""
+        return "nft list ruleset" if self.word is HostFirewall.NFTABLES else "iptables-save"
+
+    def observe(self, host: Host) -> Reading:
+        """Ask whether its service is on; the rules themselves are in the box."""
+        services = yield from ask_services()
+        return self.state(host, services)
+
+    def state(self, host: Host, services: Mapping[HostFirewall, bool] | None) -> FirewallState:
+        """Give what is known by the services: where a rule would stand, and whether its file is loaded at a start."""
+        on = None if services is None else services.get(self.word)
+        facts = facts_of("server.firewall.services", kind=str(self.word))
+        if on is not None:
+            facts |= facts_of("server.firewall.services", active=on)
+        return FirewallState(
+            KindState.PRESENT,
+            facts,
+            reason="" if on is not None else f"whether {self.word} loads a file at a start is not known",
+            chains={"firewall_rule": tuple(chain.id for chain in _dropping(self.word, host.box, 4))[:1],
+                    "firewall_rule over IPv6": tuple(chain.id for chain in _dropping(self.word, host.box, 6))[:1]},
+        )  # fmt: skip
+
+    def writes(self, change: Change, now: Snapshot) -> tuple[Write, ...]:
+        """Say the steps: nothing is written. Raises Unrenderable."""
+        port = wanted_rule(change).port
+        chains = now.box.inserts.get("firewall_rule", ()) if now.box is not None else ()
+        chain = chains[0] if chains and all(map(_NAME.fullmatch, chains[0].split(" "))) else ""
+        if not chain:
+            raise Unrenderable(
+                f"your own rules of {self.word} are not changed: let tcp {port} in there by hand"
+            )
+        said = _nftables(chain, port) if self.word is HostFirewall.NFTABLES else _iptables(port)
+        raise Unrenderable(
+            f"your own rules of {self.word} are not changed: let the port in there by hand. {said}"
+        )
+
+
+def _nftables(chain: str, port: int) -> str:
+    rule = f"meta nfproto ipv4 tcp dport {port} accept"
+    return (
+        f"At once: sudo nft insert rule {chain} {rule}. For every start: the line “{rule}” in the file that "
+        f"nftables.service loads (/etc/nftables.conf, or /etc/sysconfig/nftables.conf), in the chain “{chain}”, before the "
+        "first drop or reject; then sudo nft -c -f FILE says whether the file is right"
+    )
+
+
+def _iptables(port: int) -> str:
+    rule = f"INPUT -p tcp -m tcp --dport {port} -j ACCEPT"
+    return (
+        f"At once: sudo iptables -I {rule}. For every start: the line “-A {rule}” in /etc/iptables/rules.v4 (or "
+        "/etc/sysconfig/iptables), before the first DROP or REJECT of INPUT; then sudo iptables-restore --test FILE says "
+        "whether the file is right"
+    )
+
+
+def _dropping(word: HostFirewall, box: Box, family: int) -> list[Chain]:
+    """Give the chain for incoming packets of a family that stops any; none where there are several."""
+    found = [
+        chain
+        for chain in box.chains.values()
+        if chain.hook is not None
+        and (chain.hook.stage, chain.hook.nat) == ("input", False)
+        and family in chain.hook.families
+        and chain.id.endswith(" filter INPUT") is (word is HostFirewall.IPTABLES)
+        and (
+            chain.hook.policy in _STOPS
+            or any(effect in _STOPS for rule in chain.rules for effect in rule.effects)
+        )
+    ]
+    return found if len(found) == 1 else []
