@@ -51,6 +51,18 @@ class Call(Struct, frozen=True):
     lines: Lines | None = None
 
 
+class SoapCall(Struct, frozen=True):
+    """One SOAP action without its login. `path` is where the service of this type (`urn:…:1`) is controlled.
+
+    `arguments` go in this order, by the names of the service's own description; a flag is 1 or 0.
+    """
+
+    service: str
+    path: str
+    action: str
+    arguments: tuple[tuple[str, str | int | bool], ...] = ()
+
+
 class LookKind(StrEnum):
     """What this computer itself can find out without a login."""
 
@@ -80,7 +92,7 @@ class Look(Struct, frozen=True):
 
 
 #: What may be sent to a device.
-Ask = Command | Call
+Ask = Command | Call | SoapCall
 #: What may be asked of a device, or found out by this computer.
 Question = Ask | Look
 
@@ -92,6 +104,8 @@ def shown(ask: Question) -> str:
             return text
         case Call(method=method, path=path):
             return f"{method} {path}"
+        case SoapCall(service=service, action=action):
+            return f"{service}#{action}"
         case Look(kind=kind, target=target, detail=detail):
             return " ".join(part for part in (kind, target, detail) if part) + ", from this computer"
 

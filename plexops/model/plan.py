@@ -10,7 +10,7 @@ from typing import Literal
 from msgspec import Struct
 
 from plexops.model.change import Change
-from plexops.model.exchange import Call, Marker, Script, Window, Write
+from plexops.model.exchange import Call, Marker, Script, SoapCall, Window, Write
 from plexops.model.snapshot import Role, canonical
 
 PLAN_SCHEMA = "plexops.plan/1"
@@ -89,6 +89,9 @@ def shown(write: Write) -> str:
         query = "&".join(f"{name}={value}" for name, value in write.ask.query)
         body = "" if write.ask.body is None else " " + json.dumps(write.ask.body, ensure_ascii=False)
         return f"{write.ask.method} {write.ask.path}{'?' if query else ''}{query}{body}"
+    if isinstance(write.ask, SoapCall):
+        sent = json.dumps(dict(write.ask.arguments), ensure_ascii=False)
+        return f"POST {write.ask.path} {write.ask.service}#{write.ask.action} {sent}"
     return write.ask.text
 
 

@@ -338,6 +338,8 @@ class Profile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     format: Annotated[Literal[2], says("The format of this file. Those of before are format 1.", 2)]
     title: Annotated[str, says("Family and versions, for people.", "OpenWrt 21.02 and later")]
     speaks: Annotated[Speaks, says("The language of the device: quoting and framing.", "shell")]
+    contract: Annotated[Literal["rest", "opnsense"], says("For `rest`: the table of what only reads there.",
+        "opnsense")] = "rest"
     login: Annotated[str, says("How HTTP logins go.", "basic")] = ""
     functions: Annotated[str,
         says("Functions of the shell, on one line, that stand before every write and the way back.",

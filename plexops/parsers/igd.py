@@ -1,47 +1,19 @@
-"""What a UPnP gateway answers: its description, its address, its mappings. Untrusted, so nothing but plain elements.
-
-DOCTYPE and entities are refused as they begin; size, depth and number of elements are bounded.
-"""
+"""What a UPnP gateway answers: its description, its address, its mappings. All of it is untrusted."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from ipaddress import AddressValueError, IPv4Address
 from urllib.parse import urljoin, urlsplit
-from xml.parsers import expat
 
 from msgspec import Struct
 
 from plexops.model.entries import UpnpMapping
 from plexops.model.values import ALL_PORTS, Ports, Protocol
+from plexops.model.xml import Element, read_elements
 from plexops.parsers.base import ParseError
 
-_LARGEST = 64 * 1024
-_DEEPEST = 32
-_MOST_ELEMENTS = 2000
-_LONGEST_TEXT = 200
 #: What a place behind the end of the table is called; some boxes say 714 (no such entry) or 402 instead.
 _NO_MORE = frozenset({402, 713, 714})
-
-
-class Element(Struct):
-    """One element: its name without namespace, its text, its children."""
-
-    name: str
-    text: str = ""
-    children: list[Element] = []
-
-    def all(self, name: str) -> Iterator[Element]:
-        """Give this element and those below it that bear a name."""
-        if self.name == name:
-            yield self
-        for child in self.children:
-            yield from child.all(name)
-
-    def said(self, name: str) -> str:
-        """Give the text of a child, printable and cut; empty where there is none."""
-        found = next((child.text for child in self.children if child.name == name), "")
-        return "".join(char if char.isprintable() else " " for char in found).strip()[:_LONGEST_TEXT]
 
 
 class Described(Struct, frozen=True):
@@ -63,49 +35,10 @@ class IgdMapping(Struct, frozen=True):
 
 def read_xml(text: str) -> Element:
     """Read a document into elements. Raises ParseError for what is no XML, has a DOCTYPE, or is too much."""
-    if len(text) > _LARGEST:
-        raise ParseError("the document is too large")
-    builder = _Builder()
-    parser = expat.ParserCreate(namespace_separator=" ")
-    parser.StartDoctypeDeclHandler = builder.refuse_doctype
-    parser.EntityDeclHandler = builder.refuse_doctype
-    parser.StartElementHandler = builder.begin
-    parser.EndElementHandler = builder.end
-    parser.CharacterDataHandler = builder.text
     try:
-        parser.Parse(text.lstrip("\ufeff \r\n\t\0").rstrip("\0"), True)
-    except expat.ExpatError as error:
-        raise ParseError(f"no XML ({expat.ErrorString(error.code)})", text[:80]) from None
-    return builder.root
-
-
-class _Builder:
-    """Builds elements while expat reads."""
-
-    def __init__(self) -> None:
-        self._open = [Element("")]
-        self._count = 0
-
-    @property
-    def root(self) -> Element:
-        return self._open[0].children[0]
-
-    def refuse_doctype(self, *_: object) -> None:
-        raise ParseError("the document has a DOCTYPE")
-
-    def begin(self, name: str, _attributes: object) -> None:
-        self._count += 1
-        if self._count > _MOST_ELEMENTS or len(self._open) > _DEEPEST:
-            raise ParseError("the document has too many elements")
-        element = Element(name.rpartition(" ")[2])
-        self._open[-1].children.append(element)
-        self._open.append(element)
-
-    def end(self, _name: str) -> None:
-        self._open.pop()
-
-    def text(self, data: str) -> None:
-        self._open[-1].text += data
+        return read_elements(text)
+    except ValueError as error:
+        raise ParseError(str(error), text[:80]) from None
 
 
 def parse_description(text: str, location: str) -> Described:

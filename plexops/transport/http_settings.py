@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from plexops.languages.contracts import ContractName
+from plexops.model.login import SessionSteps
 from plexops.model.secret import Secret
 from plexops.transport.ssh_settings import SshSettings
 from plexops.transport.trust.verdict import TrustedKeys
@@ -24,6 +26,24 @@ class HeaderLogin(Struct, frozen=True):
 
     name: str
     secret: Secret
+
+
+class DigestLogin(Struct, frozen=True):
+    """HTTP Digest (RFC 7616): the password answers a challenge and does not travel itself."""
+
+    key: Secret
+    secret: Secret
+
+
+class SessionLogin(Struct, frozen=True):
+    """The device's own login: a user name, or nothing of one, and the secret that `steps` send or prove."""
+
+    steps: SessionSteps
+    key: Secret
+    secret: Secret
+
+
+Login = BasicLogin | HeaderLogin | DigestLogin | SessionLogin
 
 
 class Authorities(Struct, frozen=True):
@@ -50,12 +70,12 @@ class HttpSettings(Struct, frozen=True):
     way, a host answered that is pinned there. Without one of them a login takes a pinned certificate.
     `constant_address` says that the address is plexops' own and not the inventory's (plex.tv): its login may go to a
     public address, once the certificate is verified. `headers` are constants that every request carries.
-    Times are in seconds; `connect_seconds` includes TLS.
+    `contract` says which requests only read here. Times are in seconds; `connect_seconds` includes TLS.
     """
 
     device: str
     base_url: str
-    login: BasicLogin | HeaderLogin | None = None
+    login: Login | None = None
     tls: Authorities | Pinned | Whoever = Authorities()
     via: SshSettings | None = None
     plain_login: bool = False
@@ -63,6 +83,7 @@ class HttpSettings(Struct, frozen=True):
     proven: frozenset[str] = frozenset()
     constant_address: bool = False
     headers: tuple[tuple[str, str], ...] = ()
+    contract: ContractName = "json"
     connect_seconds: float = 10.0
     read_seconds: float = 30.0
 

@@ -7,8 +7,9 @@ from functools import lru_cache
 from typing import Protocol, TypeVar
 
 from plexops.languages import LANGUAGES, LanguageName
+from plexops.languages.contracts import ContractName, refuse_read
 from plexops.languages.plex_tv import RESOURCES
-from plexops.model.exchange import Command, Look, Question, Read, Reply, Write
+from plexops.model.exchange import Command, Look, Question, Read, Reply, SoapCall, Write
 from plexops.transport.here import HereSettings, LocalSettings
 from plexops.transport.http_settings import HttpSettings
 from plexops.transport.ssh_settings import SshSettings
@@ -45,8 +46,10 @@ class ReadLink(Protocol):
         ...
 
 
-def only_reads(reads: Sequence[Read], speaks: LanguageName) -> None:
+def only_reads(reads: Sequence[Read], speaks: LanguageName, contract: ContractName = "json") -> None:
     """Let nothing but reads through, whoever asks: a profile's reads were judged when it was loaded, a driver's not.
+
+    `contract` is what counts over HTTP.
 
     Raises TypeError for a Write, which looks like a Read to whoever only takes its `ask`, and ValueError for a request
     that is not on the allow-list of the device's language.
@@ -55,21 +58,28 @@ def only_reads(reads: Sequence[Read], speaks: LanguageName) -> None:
         if not isinstance(read, Read):
             raise TypeError(f"{type(read).__name__} is no read")
     for read in reads:
-        reason = _refusal(speaks, read.ask)
+        reason = _refusal(speaks, contract, read.ask)
         if reason:
             raise ValueError(f"{read.id!r} is no read: {reason}")
 
 
-def _refusal(speaks: LanguageName, ask: Question) -> str | None:
+def _refusal(speaks: LanguageName, contract: ContractName, ask: Question) -> str | None:
     if isinstance(ask, Look):
         return "only this computer itself looks around"
     if isinstance(ask, Command):
         return _judged(speaks, ask.text)
+    if speaks != "json":
+        return "it is an HTTP request"
+    if isinstance(ask, SoapCall):
+        return refuse_read("soap", f"{ask.service}#{ask.action}")
     if ask == RESOURCES:  # a constant of ours: no profile and no answer can put anything into it
         return None
-    if ask.method == "GET" and (ask.query or ask.body is not None):
-        return "a GET with a query or a body may act"
-    return _judged(speaks, f"{ask.method} {ask.path}")
+    if ask.method == "GET" and ask.body is not None:
+        return "a GET with a body may act"
+    # What a search by POST looks for is its body's or its query's, and nothing of what it does.
+    query = () if contract == "json" and ask.method == "POST" else ask.query
+    asked = "&".join(f"{name}={value}" for name, value in query)
+    return refuse_read(contract, f"{ask.method} {ask.path}{'?' if asked else ''}{asked}", ask.body)
 
 
 @lru_cache(maxsize=4096)

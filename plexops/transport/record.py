@@ -16,7 +16,7 @@ from urllib.parse import quote
 from msgspec import Struct, to_builtins
 
 from plexops.model.errors import PlexopsError, Problem
-from plexops.model.exchange import Call, Command, Look, Read, Reply
+from plexops.model.exchange import Call, Command, Look, Read, Reply, SoapCall
 from plexops.structs import to_plain
 from plexops.transport.link import ReadLink
 from plexops.transport.problems import failure
@@ -119,6 +119,8 @@ def read_key(read: Read) -> dict[str, object]:
         case Call(method=method, path=path, query=query, body=body, accept=accept):
             sent = to_builtins(body, enc_hook=to_plain)
             return {"method": method, "path": path, "query": query, "body": sent, "accept": accept}
+        case SoapCall(service=service, path=path, action=action, arguments=arguments):
+            return {"soap": f"{service}#{action}", "path": path, "arguments": arguments}
         case Look(kind=kind, target=target, detail=detail):
             return {"look": kind, "target": target, **({"detail": detail} if detail else {})}
         case Command(text=text):

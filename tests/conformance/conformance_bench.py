@@ -35,7 +35,7 @@ from plexops.languages import CONSOLES
 from plexops.languages.posix import PATH
 from plexops.model.change import Action, Change, find, inverse
 from plexops.model.errors import Place
-from plexops.model.exchange import Call, Read, Reply, Script, Write
+from plexops.model.exchange import Call, Command, Read, Reply, Script, Write
 from plexops.model.finding import Finding
 from plexops.model.resources import KINDS
 from plexops.model.resources.dhcp_reservation import Reservation
@@ -143,6 +143,7 @@ class Bench:
         self.sent.append(write)
         if isinstance(write.ask, Call):
             return self._call(write.ask, "write")
+        assert isinstance(write.ask, Command)
         if self.family == "routeros":
             out, errors, _ = self.execute(write.ask.text)
             return Reply("write", None, out, errors)

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from http.client import HTTPMessage
 from multiprocessing.connection import Client
 from urllib.parse import urlsplit
 
@@ -19,8 +20,8 @@ from plexops.model.exchange import MAX_REPLY_BYTES, Lines, Reply
 from plexops.transport import opening
 from plexops.transport.answer import Answer, Ending
 from plexops.transport.http import link as http_link
-from plexops.transport.http.connection import Request, login_of
-from plexops.transport.http_settings import HttpSettings
+from plexops.transport.http.connection import Request
+from plexops.transport.http.logins import Answered, Carried
 from plexops.transport.problems import failure
 from plexops.transport.shell import MAX_EXEC_BYTES, as_exec
 from plexops.transport.ssh_settings import SSH_PORT, SshSettings
@@ -107,8 +108,8 @@ def _no_waiting(line: Wired) -> None:
 def _over_the_wire(line: Wired) -> None:
     class Lane(http_link._Lane):
         def _once(
-            self, name: str, request: Request, seconds: float, lines: Lines | None
-        ) -> Reply | http_link._Broken:
+            self, name: str, request: Request, carried: Carried, seconds: float, lines: Lines | None
+        ) -> Answered | http_link._Broken:
             settings, parts = self._settings, urlsplit(self._settings.origin + request.target)
             body = request.body or b""
             ask = Ask(
@@ -116,7 +117,7 @@ def _over_the_wire(line: Wired) -> None:
                 settings.port,
                 f"{request.method} {request.target}",
                 body,
-                headers=_headers(settings, request),
+                headers={**request.headers, **carried.headers},
                 writes=request.method != "GET" and self._writes(request, parts.path),
                 from_server=settings.via is not None and settings.host == "127.0.0.1",
             )
@@ -126,6 +127,7 @@ def _over_the_wire(line: Wired) -> None:
                     "PLX-D102", f"{settings.device} refuses the connection", "try again", parts.netloc
                 )
             self.opened += 1
+            self.sent = True
             if told.ending == "timed-out":
                 line.wait(min(seconds, settings.read_seconds))
                 return http_link._Broken.TIMED_OUT
@@ -133,17 +135,13 @@ def _over_the_wire(line: Wired) -> None:
                 return http_link._Broken.CLOSED
             text = told.stdout[:MAX_REPLY_BYTES].decode("utf-8", "replace")
             whole = told.ending == "done" and len(told.stdout) <= MAX_REPLY_BYTES
-            return Reply(name, told.status, text, whole=whole)
+            return Answered(Reply(name, told.status, text, whole=whole), HTTPMessage())
 
         def _writes(self, request: Request, path: str) -> bool:
             return request.method == "PUT" or not any(word in path for word in ("search", "/get", "status"))
 
     vars(opening)["SshWay"] = lambda settings: _Way(settings, line)
     vars(http_link)["_Lane"] = Lane
-
-
-def _headers(settings: HttpSettings, request: Request) -> dict[str, str]:
-    return {**request.headers, **login_of(settings)}
 
 
 def _device(name: str) -> str:

@@ -14,6 +14,7 @@ from plexops.drivers.router.patterns import compile_pattern
 from plexops.drivers.router.reads import requests, steps_of
 from plexops.drivers.router.rows import READ_FIELDS
 from plexops.drivers.windows import CompiledWindow, compile_window
+from plexops.languages.contracts import refuse_read
 from plexops.languages.posix_reads import loses_status
 from plexops.languages.template import TemplateProblem
 from plexops.model.errors import PlexopsError, Problem
@@ -33,11 +34,6 @@ _FIELD = Pattern(r"\{\{ ([a-z_]+) \}\}")
 _NOT_FOR_PROFILES = Pattern(
     r"^(?:curl|ping|getent|printenv)\b|^grep(?: -\S+)* -[A-Za-z]*r(?! ''(?: /etc/dnsmasq\S*)+$)|[ =]/(?:root|home)\b|/\."
     r"|\.(?:key|pem|p12|pfx)\b|/etc/(?:ssl|wireguard|openvpn|ppp)\b"
-)
-#: HTTP requests of a profile's reads end in a word that only reads, whatever the method.
-_READING_PATH = Pattern(
-    r"/(?:search|get|status|info|list|export|show|backups)(?:_[a-z_]+|[A-Z][A-Za-z]*)?(?:/this)?$|/interfaces_info$|/search$"
-    r"|/pf_statistics/rules$"
 )
 
 
@@ -131,7 +127,7 @@ def _check_read(profile: Profile, read: ReadSpec, problems: _Problems) -> None:
     if read.must:
         _parses(read.must, f"{path}.must", problems)
     for ask in requests(read):
-        refused = _refused(profile.speaks, ask)
+        refused = _refused(profile, ask)
         if refused:
             reason = f"this read could write: {refused}"
             problems.add("PLX-D401", reason, "A read must be on the allow-list.", path)
@@ -171,19 +167,16 @@ def _check_steps(kind: Kind, lines: Sequence[str], problems: _Problems) -> None:
             problems.add("PLX-D406", reason, cure, f"steps.{kind}[{number}]")
 
 
-def _refused(speaks: Speaks, ask: Command | Call) -> str | None:
+def _refused(profile: Profile, ask: Command | Call) -> str | None:
     """Tell why a request is not known to only read; None where it is."""
+    speaks = profile.speaks
     if isinstance(ask, Command):
         if speaks is Speaks.REST:
             return "a device that speaks JSON has no command line"
         if speaks is Speaks.SHELL and _NOT_FOR_PROFILES.search(ask.text):
             return "it asks others than the device, or for what is a person's or a key"
         return language_of(speaks.language).refuse_read(ask.text)
-    # `…/del_rule/get` ends in a word that reads, and deletes: the words before it count as well.
-    refused = language_of(Speaks.REST.language).refuse_read(f"{ask.method} {ask.path}")
-    if refused is None and not _READING_PATH.search(ask.path):
-        return f"{ask.path} is not a path known to only read"
-    return refused
+    return refuse_read(profile.contract, f"{ask.method} {ask.path}", ask.body)
 
 
 def _fact(

@@ -111,7 +111,8 @@ _TRUST: tuple[Code, ...] = (
     Code("PLX-D204", "the login was refused", ExitStatus.INCOMPLETE,
         "The device is the right one, but it accepted none of the logins that were tried. plexops tries at most five "
         "keys and sends a password once, and does not try again in the same run: many routers lock out an address "
-        "that fails repeatedly. Check the user name, which keys the device has, and whether it allows passwords."),
+        "that fails repeatedly. Check the user name, which keys the device has, and whether it allows passwords. Over HTTP "
+        "it logs in twice at most: once more where a login that worked is no longer known."),
     Code("PLX-D205", "a private key is protected by a passphrase", ExitStatus.INCOMPLETE,
         "plexops does not ask for passphrases of key files. Load the key into an agent (`ssh-add FILE`), from where "
         "plexops uses it without ever seeing it. For timers and CI use a key of its own, kept as a secret."),
@@ -152,6 +153,12 @@ _TRUST: tuple[Code, ...] = (
         "Nothing was sent. It needs no step where the server itself answered at this address, by the same jump hosts, "
         "with a key pinned outside the repository. Elsewhere `plexops trust home/plex` shows scheme, host and port and "
         "asks; the answer is kept outside the repository. If you did not change the address, look who did."),
+    Code("PLX-D216", "a login did not come about", ExitStatus.INCOMPLETE,
+        "Nothing says that user name or password are wrong: it did not come so far, or the device wants what plexops does "
+        "not do. It wants a second factor; it offers another login than the expected one; a page, a redirect or an answer "
+        "that is far too long came where the interface would answer. Nothing is sent on to where a redirect leads, and no "
+        "weaker login is taken because a device offers it. Use an account of the device itself without a second factor, or "
+        "a key of its interface, and look whether address and port are those of the interface."),
 )  # fmt: skip
 
 _RECORDINGS: tuple[Code, ...] = (

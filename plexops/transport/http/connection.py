@@ -6,7 +6,6 @@ the environment is decided here.
 
 from __future__ import annotations
 
-import base64
 import http.client
 import io
 import json
@@ -17,9 +16,9 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from msgspec import Struct
 
-from plexops.model.exchange import Call
-from plexops.structs import to_plain
-from plexops.transport.http_settings import BasicLogin, HttpSettings
+from plexops.model.exchange import Call, SoapCall
+from plexops.structs import replace, to_plain
+from plexops.transport.http_settings import HttpSettings
 from plexops.transport.net import QuickAckSocket
 
 _ACCEPT = {"json": "application/json", "xml": "application/xml", "any": "*/*"}
@@ -36,8 +35,14 @@ class Request(Struct, frozen=True):
     body: bytes | None = None
 
 
-def request_to(settings: HttpSettings, call: Call) -> Request:
-    """Give a request to a path of a device. Raises ValueError for what is no path."""
+def request_to(settings: HttpSettings, call: Call | SoapCall) -> Request:
+    """Give a request to a path of a device. Raises ValueError for what is no path, and for an action that is none."""
+    if isinstance(call, SoapCall):
+        from plexops.languages.soap import action_of, envelope
+
+        plain = request_to(settings, Call("POST", call.path, accept="any"))
+        spoken = {"Content-Type": 'text/xml; charset="utf-8"', "SOAPAction": f'"{action_of(call)}"'}
+        return replace(plain, headers={**plain.headers, **spoken}, body=envelope(call))
     if not call.path.startswith("/") or "?" in call.path or "#" in call.path:
         raise ValueError(f"{call.path!r} is no path")
     path = urlsplit(settings.base_url).path.rstrip("/") + call.path
@@ -77,15 +82,16 @@ class Connection(http.client.HTTPConnection):
     def __init__(self, settings: HttpSettings, open_socket: Callable[[], socket.socket]) -> None:
         super().__init__(settings.host, settings.port)
         self.default_port = 443 if settings.secure else 80
-        self._settings = settings
         self._open = open_socket
 
     def connect(self) -> None:
         """Take a socket that was opened, and its peer verified, elsewhere."""
         self.sock = self._open()
 
-    def exchange(self, request: Request, seconds: float) -> http.client.HTTPResponse:
-        """Send a request and read the head of its answer; no single receive takes longer than `seconds`.
+    def exchange(
+        self, request: Request, login: Mapping[str, str], seconds: float
+    ) -> http.client.HTTPResponse:
+        """Send a request with its login's headers and read the head of its answer; no receive takes longer than `seconds`.
 
         Where nothing lies between the device and us, all of them together do not.
         """
@@ -94,9 +100,7 @@ class Connection(http.client.HTTPConnection):
         self.sock.settimeout(seconds)
         if isinstance(self.sock, QuickAckSocket):
             self.sock.until = time.monotonic() + seconds
-        self.request(
-            request.method, request.target, request.body, {**request.headers, **login_of(self._settings)}
-        )
+        self.request(request.method, request.target, request.body, {**request.headers, **login})
         return self.getresponse()
 
 
@@ -116,14 +120,3 @@ class _Lines:
 
     def flush(self) -> None:
         self.stream.flush()
-
-
-def login_of(settings: HttpSettings) -> Mapping[str, str]:
-    """Give the header that holds the login."""
-    login = settings.login
-    if login is None:
-        return {}
-    if isinstance(login, BasicLogin):
-        pair = f"{login.key.reveal()}:{login.secret.reveal()}".encode()
-        return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}
-    return {login.name: login.secret.reveal()}

@@ -6,17 +6,26 @@ import queue
 import socket
 import time
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from plexops.model.errors import PlexopsError
-from plexops.model.exchange import MAX_REPLY_BYTES, Call, Lines, Read, Reply, Write
+from plexops.model.exchange import MAX_REPLY_BYTES, Call, Lines, Read, Reply, SoapCall, Write
 from plexops.model.plan import shown
 from plexops.pattern import Pattern
 from plexops.structs import replace
 from plexops.transport.http.dial import Dialer, speaks_tls
-from plexops.transport.http_settings import HttpSettings
+from plexops.transport.http.logins import (
+    MOST_SENDS,
+    Answered,
+    Carried,
+    ConstantLogin,
+    Digest,
+    Login,
+    impossible,
+)
+from plexops.transport.http_settings import DigestLogin, HttpSettings, SessionLogin
 from plexops.transport.link import only_reads
 from plexops.transport.net import Deadline, cut
 from plexops.transport.problems import failure
@@ -32,6 +41,8 @@ if TYPE_CHECKING:
 _PARALLEL = 4
 #: A device that answers in so many seconds is asked one thing after the other: connections and threads cost more.
 _QUICK = 0.1
+_LOGOUT_SECONDS = 5.0
+_NO_LOGIN = ("PLX-D204", "PLX-D216")
 #: What nginx, Apache and Go's servers answer to plain HTTP at a port for TLS.
 _NOT_PLAIN = Pattern(
     r"plain HTTP (?:request was sent to HTTPS port|to an SSL-enabled)|HTTP request to an HTTPS server"
@@ -44,6 +55,7 @@ class HttpReadLink:
     def __init__(self, settings: HttpSettings) -> None:
         self._settings = settings
         self._dialer = Dialer(settings)
+        self._login = _login_of(settings)
         self._lanes: queue.SimpleQueue[_Lane] = queue.SimpleQueue()
 
     @property
@@ -57,7 +69,7 @@ class HttpReadLink:
         An answer that was cut off, or that did not come while others did, has `whole=False`. Raises PlexopsError
         when no answer came at all, or when it is not the right one who answers.
         """
-        only_reads(reads, "json")
+        only_reads(reads, "json", self._settings.contract)
         if not reads:
             return ()
         down: list[PlexopsError] = []
@@ -85,7 +97,11 @@ class HttpReadLink:
         )
 
     def close(self) -> None:
-        """End all connections."""
+        """Log out where that is to be done, and end all connections."""
+        lane = _Lane(self._settings, self._dialer, self._login)
+        with suppress(PlexopsError):
+            self._login.end(lambda request: lane.plainly(request, _LOGOUT_SECONDS))
+        lane.close()
         while not self._lanes.empty():
             self._lanes.get().close()
         self._dialer.close()
@@ -95,15 +111,16 @@ class HttpReadLink:
         from plexops.transport.http.connection import request_to
 
         call = read.ask
-        if not isinstance(call, Call):
+        if not isinstance(call, Call | SoapCall):
             raise TypeError("only calls go over HTTP")
         request = request_to(self._settings, call)
         try:
             lane = self._lanes.get_nowait()
         except queue.Empty:
-            lane = _Lane(self._settings, self._dialer)
+            lane = _Lane(self._settings, self._dialer, self._login)
+        lines = call.lines if isinstance(call, Call) else None
         try:
-            return hidden(read, lane.exchange(read.id, request, read.seconds, again=True, lines=call.lines))
+            return hidden(read, lane.exchange(read.id, request, read.seconds, again=True, lines=lines))
         except PlexopsError as error:
             if not _concerns_one_request(error):
                 down.append(error)
@@ -127,15 +144,16 @@ class HttpWriteLink(HttpReadLink):
         """
         from plexops.transport.http.connection import request_to
 
-        if not self._authorized.covers(write) or not isinstance(write.ask, Call):
+        if not self._authorized.covers(write) or not isinstance(write.ask, Call | SoapCall):
             raise ValueError("this request is no part of the authorized step")
         request = request_to(self._settings, write.ask)
         # A connection that was kept open may be closed by the device at any time, and the write would be in doubt.
-        lane = _Lane(self._settings, self._dialer)
+        lane = _Lane(self._settings, self._dialer, self._login)
         try:
             reply = lane.exchange("write", request, write.seconds, again=False)
         except PlexopsError as error:
-            if lane.opened == 0:
+            # What was refused for want of a login was not carried out.
+            if not lane.sent or any(problem.code in _NO_LOGIN for problem in error.problems):
                 raise
             raise self._in_doubt(write, str(error)) from None
         finally:
@@ -166,10 +184,13 @@ class _Broken(Enum):
 class _Lane:
     """One connection, kept open between requests, with a limit on the whole of each exchange."""
 
-    def __init__(self, settings: HttpSettings, dialer: Dialer) -> None:
+    def __init__(self, settings: HttpSettings, dialer: Dialer, login: Login) -> None:
         self.opened = 0
+        #: Whether a request left that is not the login's own.
+        self.sent = False
         self._settings = settings
         self._dialer = dialer
+        self._login = login
         self._stream: socket.socket | None = None
         self._connection: Connection | None = None
 
@@ -182,15 +203,43 @@ class _Lane:
         again: bool,
         lines: Lines | None = None,
     ) -> Reply:
-        """Send a request and read its answer. `again`: a kept connection that was closed meanwhile is replaced.
+        """Send a request with its login and read its answer. `again`: it only reads, so that it may be sent twice: over a
+        new connection where a kept one was closed meanwhile, and with a new login where the device knows no more of it.
 
-        `lines` are what is wanted of an archive. Raises PlexopsError PLX-D106, PLX-D107, PLX-D114 and all that
-        opening a connection raises.
+        A challenge of HTTP Digest is answered in any case: what is refused for want of a login was not carried out.
+        `lines` are what is wanted of an archive. Raises PlexopsError PLX-D106, PLX-D107, PLX-D114, PLX-D204, PLX-D216
+        and all that opening a connection raises.
         """
+        for _ in range(MOST_SENDS):
+            carried = self._login.carry(request, lambda asked: self.plainly(asked, seconds))
+            answered = self._exchanged(name, request, carried, seconds, again=again, lines=lines)
+            if not self._login.again(carried, answered, again=again):
+                return self._login.without(answered.reply)
+        cure = "look at its log; it may be of use to restart its web interface"
+        raise impossible(self._settings, "it asks for a new one again and again", cure)
+
+    def plainly(self, request: Request, seconds: float) -> Answered:
+        """Send a request of the login itself, once. Raises as `exchange` does."""
+        sent = self.sent
+        try:
+            return self._exchanged("login", request, Carried(), seconds, again=False)
+        finally:
+            self.sent = sent
+
+    def _exchanged(
+        self,
+        name: str,
+        request: Request,
+        carried: Carried,
+        seconds: float,
+        *,
+        again: bool,
+        lines: Lines | None = None,
+    ) -> Answered:
         before = self.opened
-        outcome = self._once(name, request, seconds, lines)
+        outcome = self._once(name, request, carried, seconds, lines)
         if outcome is _Broken.CLOSED and again and before and self.opened == before:
-            outcome = self._once(name, request, seconds, lines)
+            outcome = self._once(name, request, carried, seconds, lines)
         settings = self._settings
         if not settings.secure and again and _asks_for_tls(outcome, settings):
             raise failure(
@@ -200,7 +249,7 @@ class _Lane:
                 f"then compare and pin its key: plexops trust {settings.device}",
                 settings.where,
             )
-        if isinstance(outcome, Reply):
+        if isinstance(outcome, Answered):
             return outcome
         code, what, cure = outcome.value
         where = f"{settings.where}: {request.method} {request.target}"
@@ -216,7 +265,9 @@ class _Lane:
         self.opened += 1
         return self._stream
 
-    def _once(self, name: str, request: Request, seconds: float, lines: Lines | None) -> Reply | _Broken:
+    def _once(
+        self, name: str, request: Request, carried: Carried, seconds: float, lines: Lines | None
+    ) -> Answered | _Broken:
         from http.client import IncompleteRead, RemoteDisconnected
 
         from plexops.transport.http.connection import Connection
@@ -230,11 +281,15 @@ class _Lane:
         socket_sees_to_it = not settings.secure and settings.via is None
         try:
             with nullcontext() if socket_sees_to_it else deadline:
-                reply = _reply(name, self._connection.exchange(request, limit), lines)
+                if self._connection.sock is None:
+                    self._connection.connect()
+                self.sent = True
+                response = self._connection.exchange(request, carried.headers, limit)
+                reply = _reply(name, response, lines)
             if not reply.whole:
                 self._connection.close()  # what still comes is no answer to the next request
             # To the reader, a connection that was cut looks like one that ended.
-            return replace(reply, whole=False) if deadline.fired else reply
+            return Answered(replace(reply, whole=False) if deadline.fired else reply, response.headers)
         except PlexopsError:
             raise
         except TimeoutError:
@@ -251,10 +306,19 @@ class _Lane:
             cut(self._stream)
 
 
-def _asks_for_tls(outcome: Reply | _Broken, settings: HttpSettings) -> bool:
+def _login_of(settings: HttpSettings) -> Login:
+    login = settings.login
+    if isinstance(login, SessionLogin):
+        from plexops.transport.http.session import Session
+
+        return Session(settings, login)
+    return Digest(settings, login) if isinstance(login, DigestLogin) else ConstantLogin(login)
+
+
+def _asks_for_tls(outcome: Answered | _Broken, settings: HttpSettings) -> bool:
     """Tell whether a plain request met a port for TLS: its server says so, or hangs up on it and takes a handshake."""
-    if isinstance(outcome, Reply):
-        return outcome.status == 400 and _NOT_PLAIN.search(outcome.body) is not None
+    if isinstance(outcome, Answered):
+        return outcome.reply.status == 400 and _NOT_PLAIN.search(outcome.reply.body) is not None
     return outcome in (_Broken.CLOSED, _Broken.GARBLED) and speaks_tls(settings)
 
 

@@ -1,0 +1,157 @@
+"""What only reads, over HTTP, by SOAP and in a tree of settings: whole requests as expressions. What never reads wins.
+
+The method of a request proves nothing: OPNsense searches by POST, and several routers restart by GET. So a request is a
+read where its contract says so and nothing in it says that it acts. This is plexops' own; no profile adds to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Literal
+
+from msgspec import Struct
+
+from plexops.model.exchange import Json
+from plexops.pattern import Pattern
+
+ContractName = Literal["json", "rest", "opnsense", "routeros-rest", "soap", "tree"]
+#: What else may be sent before anything is asked, and after: the requests that begin a login and end it.
+LoginStep = Literal["send", "end"]
+
+
+class Contract(Struct, frozen=True):
+    """One table: requests that read, and those that never do, whatever else says that they read.
+
+    `paths`: a request is a method and a path, which is plain and holds no word that says that it acts. `keys` are all
+    that a body may hold; None: a body does nothing that the path does not say.
+    """
+
+    reads: tuple[Pattern, ...]
+    never: tuple[Pattern, ...] = ()
+    paths: bool = True
+    keys: frozenset[str] | None = None
+
+
+#: Words of a path that say that something is done, whatever the method.
+_ACTING = frozenset(
+    {
+        *("add", "set", "del", "delete", "remove", "toggle", "apply", "reconfigure", "restart"),
+        *("start", "stop", "reboot", "halt", "poweroff", "update", "upgrade", "revert", "rollback"),
+        *("savepoint", "cancel", "import", "upload", "run", "exec", "execute", "flush", "reset"),
+        *("save", "write", "create", "clear", "refresh", "enable", "disable", "shutdown", "terminate"),
+        *("kill", "install", "logout", "activate", "deactivate", "restore", "connect", "disconnect"),
+        *("renew", "sync"),
+    }
+)
+_WORD = Pattern(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
+#: These act in whatever word they stand, and however that is written: `reBoot`, `doreboot`, `REBOOTNOW`.
+_WHEREVER = Pattern(
+    r"(?i)re[._~-]?(?:boot|start|configure)|shut[._~-]?down|power[._~-]?off|factory|roll[._~-]?back|log[._~-]?out|savepoint"
+)
+#: Without percent signs: what `re%62oot` says is only seen when it has arrived.
+_PATH = Pattern(r"/|(?:/[A-Za-z0-9._~:@$-]+)+/?")
+_QUERY = r"(?:\?[A-Za-z0-9._-]+=[A-Za-z0-9._~:@$,/ -]*(?:&[A-Za-z0-9._-]+=[A-Za-z0-9._~:@$,/ -]*)*)?"
+#: OPNsense has /api/MODULE/CONTROLLER/COMMAND/…: what follows the command is its parameter, whatever it says.
+_COMMAND = r"(?:search|get|list|find|status|dump|show|count)(?:_[a-z0-9_]+|[A-Z][A-Za-z0-9]*)?"
+_ENDING = r"(?:search|get|status|info|list|export|show|backups)(?:_[a-z_]+|[A-Z][A-Za-z]*)?"
+
+CONTRACTS: Mapping[ContractName, Contract] = MappingProxyType(
+    {
+        #: Plex, and OPNsense as far as a profile does not say more.
+        "json": Contract(
+            (
+                Pattern(r"GET /[^?]*"),
+                Pattern(rf"POST /api/[^/]+/[^/]+/{_COMMAND}(?:/[^?]*)?"),
+                Pattern(rf"POST /(?!api(?:/|$))(?:[^/?]+/)*{_COMMAND}"),
+            )
+        ),
+        "rest": Contract(
+            (Pattern(rf"GET /[^?]*{_QUERY}"),),
+            (
+                Pattern(r"(?i)GET (?:.*/)?(?:cmds?|commands?|login|signin|auth|tokens?|passwords?|secrets?)(?:[/?].*)?"),
+                # One program behind all requests, which acts by its query.
+                Pattern(r"(?i)GET (?:.*/)?(?:cgi-bin|cgi|goform|boaform|jsonrpc|rpc|ubus)(?:[/?].*)?"),
+                Pattern(r"(?i)GET [^?]*\.(?:aspx?|ccp|cgi|do|html?|jsp|lua|php|pl|sh|xml)(?:[/?].*)?"),
+                Pattern(r"(?i).*[?&](?:action|call|cmd|command|do|func|function|_?method|op|operation)=.*"),
+            ),
+        ),
+        "opnsense": Contract(
+            (
+                Pattern(rf"GET /api/[a-z0-9_]+/[a-z0-9_]+/(?:{_ENDING}|interfaces_info)(?:/this)?"),
+                Pattern(r"GET /api/diagnostics/firewall/pf_statistics/rules"),
+                Pattern(r"POST /api/[a-z0-9_]+/[a-z0-9_]+/(?:search|get)(?:_[a-z_]+|[A-Z][A-Za-z]*)?"),
+            )
+        ),
+        "routeros-rest": Contract(
+            (Pattern(rf"GET /rest/[a-z0-9/.*-]+{_QUERY}"), Pattern(r"POST /rest/[a-z0-9/-]+/print")),
+            (Pattern(r"(?i)(?:GET|POST) /rest/(?:execute|export|tool/fetch|system/(?:script|backup))(?:[/?].*)?"),),
+            # `print` also knows `file`, which writes one.
+            keys=frozenset({".proplist", ".query"}),
+        ),
+        "soap": Contract(
+            (Pattern(r"urn:[A-Za-z0-9.:_-]+#(?:X_AVM[-_]DE_)?Get[A-Za-z0-9_-]*"),),
+            # What these give is a password, or leads to one; and AVM's configuration is written to a file for it.
+            (Pattern(r"(?i).*(?:config_?file|password|passphrase|persistent|secur(?:e|ity)_?keys?|support_?data|urlsid).*"),),
+            paths=False,
+        ),
+        "tree": Contract(
+            (Pattern(r"show(?: [A-Za-z0-9][A-Za-z0-9./:_-]*)+"),),
+            # They never end, start a program, or print files.
+            (Pattern(r".* (?:capture|file|monitor|tail|tech-support)(?: .*)?"), Pattern(r".*\.\..*")),
+            paths=False,
+        ),
+    }
+)  # fmt: skip
+_LOGIN: Mapping[LoginStep, Pattern] = MappingProxyType(
+    {
+        "send": Pattern(
+            rf"POST /(?:[A-Za-z0-9._-]+/)*(?:login|signin|sessions?|login\.cgi|login_sid\.lua)/?{_QUERY}"
+        ),
+        "end": Pattern(
+            rf"(?:POST|GET) /(?:[A-Za-z0-9._-]+/)*(?:logout|signout|login_sid\.lua)/?{_QUERY}"
+            r"|DELETE /(?:[A-Za-z0-9._-]+/)*(?:login|sessions?)/?"
+        ),
+    }
+)
+
+
+def refuse_read(contract: ContractName, request: str, body: Json = None) -> str | None:
+    """Tell why a request is not known to only read; None when it is.
+
+    It is `METHOD /path?name=value`, as no browser writes it: without percent signs; for `soap` the type of a service,
+    `#` and an action; for `tree` a line.
+    """
+    table = CONTRACTS[contract]
+    if table.paths and (reason := _no_plain_path(request.partition(" ")[2]) or _acting(request)):
+        return reason
+    if any(never.fullmatch(request) for never in table.never):
+        return f"{request!r} acts, or gives secrets away"
+    if not any(reads.fullmatch(request) for reads in table.reads):
+        return f"{request} is not known to only read"
+    if body is None or table.keys is None:
+        return None
+    more = set(body) - table.keys if isinstance(body, Mapping) else {"a list"}
+    return f"{request} with {', '.join(sorted(more))} may do more than read" if more else None
+
+
+def refuse_login(step: LoginStep, request: str) -> str | None:
+    """Tell why a request is not known to only begin a login (`send`) or to end it; None when it is."""
+    path = request.partition(" ")[2]
+    if reason := _no_plain_path(path):
+        return reason
+    return None if _LOGIN[step].fullmatch(request) else f"{request} is not known to be a login's"
+
+
+def _no_plain_path(path: str) -> str | None:
+    plain = path.partition("?")[0]
+    if _PATH.fullmatch(plain) is None or {".", ".."} & set(plain.split("/")):
+        return f"{path!r} is no plain path"
+    return None
+
+
+def _acting(request: str) -> str | None:
+    path = request.partition(" ")[2]
+    words = {word.lower() for word in _WORD.findall(path)} & _ACTING
+    words |= {found[0] for found in _WHEREVER.finditer(path)} if not words else set()
+    return f"{path!r} says that it acts: {', '.join(sorted(words))}" if words else None
