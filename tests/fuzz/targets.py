@@ -76,6 +76,18 @@ set [ find default-name=ether1 ] comment="ISP \"fiber\"" name=ether1-wan
 """
 #: Begun by hand: of these no genuine answer is in this checkout.
 _WRITTEN: Mapping[str, Sequence[str]] = {
+    "ip_address_lines": [
+        (
+            "2: ppp0@eth0: <POINTOPOINT,UP> mtu 1492 qdisc noop qlen 3\n    inet 10.0.0.2 peer 10.0.0.1/32 scope global ppp0\n"
+            "    inet6 fe80::1/64 scope link tentative\n       valid_lft forever preferred_lft forever\n"
+        )
+    ],
+    "ip_route_lines": [
+        (
+            "default via 203.0.113.1 dev eth0 proto dhcp metric 10 onlink\nblackhole 10.9.0.0/16\n"
+            "198.51.100.0/24 \n\tnexthop via inet6 fe80::1 dev eth0 weight 1 dead\n"
+        )
+    ],
     "ip_neigh": ["192.168.1.50 dev br-lan lladdr 52:54:00:12:34:56 ref 1 used 0/0/0 probes 4 REACHABLE\n"],
     "routeros_export": [_EXPORTED],
     "routeros_ids": ["*1;*A;*2F\n"],

@@ -81,19 +81,19 @@ class Firewalld(Struct, frozen=True):
                 KindState.PRESENT, facts_of("server.firewalld", kind="firewalld", active=False)
             )
         if not state.whole or (state.status, said) != (0, "running"):
-            return FirewallState(KindState.UNKNOWN, reason=failed(state, ROOT))
+            return _not_known(failed(state, ROOT), host.box)
         replies = yield _READS
         if bad := next((reply for reply in replies if not reply.whole or reply.status != 0), None):
-            return FirewallState(KindState.UNKNOWN, reason=failed(bad, ROOT))
+            return _not_known(failed(bad, ROOT), host.box)
         version, default, zones, kept = (reply.body for reply in replies)
         try:
             now, later = _by_name(parse_firewalld_zones(zones)), _by_name(parse_firewalld_zones(kept))
         except ParseError as reason:
-            return FirewallState(KindState.UNKNOWN, reason=f"what firewalld says is not understood: {reason}")
+            return _not_known(f"what firewalld says is not understood: {reason}", host.box)
         zone = _zone_of(host.interface, default.strip(), now)
         if zone not in now or _VERSION.fullmatch(version.strip()) is None:
             why = f"it is not known in which zone of firewalld {host.interface or 'the interface'} is"
-            return FirewallState(KindState.UNKNOWN, reason=why)
+            return _not_known(why, host.box)
         services = yield from _services(now[zone], later.get(zone, {}))
         return _state(zone, now, later, services, version.strip())
 
@@ -124,6 +124,17 @@ class Firewalld(Struct, frozen=True):
             )
         check = Write(Command("firewall-cmd --check-config"))
         return (check, *gone, *_both("add", zone, _rule(change, wanted)))
+
+
+def _not_known(reason: str, box: Box) -> FirewallState:
+    """Say that its zones are not known; where its rules stand, the kernel shows: only zones in use have chains there."""
+    zones = [
+        name
+        for name in box.chains
+        if name.startswith("inet firewalld filter_IN_") and name.endswith("_allow")
+    ]
+    chains = {"firewall_rule": tuple(zones), "firewall_rule over IPv6": tuple(zones)}
+    return FirewallState(KindState.UNKNOWN, reason=reason, chains=chains)
 
 
 def _is_loaded(box: Box) -> bool:

@@ -83,15 +83,17 @@ def understand_ufw(replies: Mapping[str, Reply]) -> FirewallState:
         return FirewallState(KindState.ABSENT, reason="ufw is not installed")
     for reply in (conf, default, rules, rules6):
         if not reply.whole or reply.status != 0:
-            return FirewallState(KindState.UNKNOWN, reason=failed(reply, ROOT))
+            return FirewallState(KindState.UNKNOWN, reason=failed(reply, ROOT), chains=UFW_CHAINS)
     try:
         switch, defaults = parse_keyvalue(conf.body), parse_keyvalue(default.body)
         off = str(defaults.get("IPV6", "")).lower() == "no"
         rows, twins = parse_ufw_rules(rules.body), [] if off else parse_ufw_rules(rules6.body)
     except ParseError as reason:
-        return FirewallState(KindState.UNKNOWN, reason=f"ufw's files are not understood: {reason}")
+        return FirewallState(
+            KindState.UNKNOWN, reason=f"ufw's files are not understood: {reason}", chains=UFW_CHAINS
+        )
     if silent := _silent(switch, defaults, {"user.rules": rules, "user6.rules": rules6}):
-        return FirewallState(KindState.UNKNOWN, reason=silent)
+        return FirewallState(KindState.UNKNOWN, reason=silent, chains=UFW_CHAINS)
     enabled = str(switch["ENABLED"]).lower() == "yes"
     return FirewallState(
         KindState.PRESENT,
