@@ -78,7 +78,8 @@ set [ find default-name=ether1 ] comment="ISP \"fiber\"" name=ether1-wan
 _WRITTEN: Mapping[str, Sequence[str]] = {
     "ip_address_lines": [
         (
-            "2: ppp0@eth0: <POINTOPOINT,UP> mtu 1492 qdisc noop qlen 3\n    inet 10.0.0.2 peer 10.0.0.1/32 scope global ppp0\n"
+            "2: ppp0@eth0: <POINTOPOINT,UP> mtu 1492 qdisc noop qlen 3\n"
+            "    inet 10.0.0.2 peer 10.0.0.1/32 scope global ppp0\n"
             "    inet6 fe80::1/64 scope link tentative\n       valid_lft forever preferred_lft forever\n"
         )
     ],
