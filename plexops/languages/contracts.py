@@ -98,7 +98,7 @@ CONTRACTS: Mapping[ContractName, Contract] = MappingProxyType(
         "tree": Contract(
             (Pattern(r"show(?: [A-Za-z0-9][A-Za-z0-9./:_-]*)+"),),
             # They never end, start a program, or print files.
-            (Pattern(r".* (?:capture|file|monitor|tail|tech-support)(?: .*)?"), Pattern(r".*\.\..*")),
+            (Pattern(r".* (?:capture|file|monitor|monitoring|tail|tech-support)(?: .*)?"), Pattern(r".*\.\..*")),
             paths=False,
         ),
     }

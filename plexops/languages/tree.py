@@ -13,15 +13,13 @@ from types import MappingProxyType
 from msgspec import Struct
 
 from plexops.languages.base import quoted_unless
+from plexops.languages.contracts import refuse_read
 from plexops.model.fields import FieldType, Typed
 from plexops.pattern import Pattern
 
 _WORD = r"[A-Za-z0-9_.:/,@=+%-]+"
 _HARMLESS = Pattern(_WORD)
 _UNTYPED = Pattern(r"['?]|[^\x20-\x7e]")
-_SHOW = Pattern(rf"show(?: {_WORD})+")
-#: They write files, run until they are stopped, or are not about the configuration.
-_NO_READS = frozenset({"tech-support", "capture", "monitor", "monitoring"})
 _EDIT = Pattern(rf"(?:set|delete)(?: (?:{_WORD}|'[ -&(->@-~]*'))+")
 _END = Pattern(r"commit|commit-confirm [1-9][0-9]{0,2}|confirm|save")
 #: How a visit with an edit ends, and how one without. To save what is not confirmed would make it last.
@@ -77,10 +75,9 @@ class Tree:
 
     def refuse_read(self, text: str) -> str | None:
         """Tell why this is not `show` and plain words."""
-        if _SHOW.fullmatch(text) is None or len(text) > _LONGEST:
-            return "only `show` with plain words is on the list"
-        acting = _NO_READS.intersection(text.split())
-        return f"{min(acting)!r} does more than show" if acting else None
+        return (
+            refuse_read("tree", text) if len(text) <= _LONGEST else f"it is longer than {_LONGEST} characters"
+        )
 
 
 def edit_of(text: str) -> Edit:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from msgspec import Struct
@@ -30,7 +31,7 @@ class Expression(Struct, frozen=True):
     reads: tuple[str, ...]
     facts: tuple[str, ...] = ()
 
-    def of(self, answers: Mapping[str, Answer], facts: Mapping[str, str] | None = None) -> Answer:
+    def of(self, answers: Mapping[str, Answer], facts: Mapping[str, str] = MappingProxyType({})) -> Answer:
         """Search the answers. What rests on a failed read is unknown; on none that the device has: absent.
 
         `facts` are those taken before, by name. Raises ValueError for answers that are not as the expression wants them.
@@ -43,10 +44,10 @@ class Expression(Struct, frozen=True):
             return Answer(absent=True)
         from plexops.drivers.router.functions import search
 
-        missing = [name for name in self.facts if name not in (facts or {})]
+        missing = [name for name in self.facts if name not in facts]
         if missing:
             return Answer(problem=f"{missing[0]} is unknown")
-        text = _FACT.sub(lambda found: literal((facts or {})[found[1]]), self.text)
+        text = _FACT.sub(lambda found: literal(facts[found[1]]), self.text) if self.facts else self.text
         return Answer(search(text, {name: answer.value for name, answer in told.items()}))
 
 

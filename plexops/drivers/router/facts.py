@@ -42,8 +42,9 @@ def take_facts(
 
 
 def _told(fact: CompiledFact, answers: Mapping[str, Answer], found: Mapping[str, Fact]) -> Answer:
+    before = {name: str(found[name].value) for name in fact.take.facts if name in found}
     try:
-        return fact.take.of(answers, {name: str(known.value) for name, known in found.items()})
+        return fact.take.of(answers, before)
     except ValueError:
         return Answer()
 
