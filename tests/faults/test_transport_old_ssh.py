@@ -11,7 +11,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,22 +27,13 @@ from plexops.transport.ssh.link import scan
 from plexops.transport.ssh_settings import SshSettings
 from plexops.transport.trust.verdict import Source, TrustedKey, TrustedKeys
 from tests.cli.process import Ended, plexops
-from tests.faults.test_transport_real_sshd import SSHD, make_key
+from tests.faults.test_transport_real_sshd import NEEDS_SSHD, SSHD, make_key
 from tests.waiting import wait_until
-
-pytestmark = [
-    pytest.mark.namespaces,
-    pytest.mark.skipif(
-        sys.platform != "linux"
-        or os.geteuid() != 0
-        or not Path(SSHD).exists()
-        or shutil.which("unshare") is None,
-        reason="needs root on Linux, sshd and unshare",
-    ),
-]
 
 WHO = Read("who", Command("id -u"))
 #: What the tables of old devices have in common; a RouterOS 6 and an EdgeOS 1 have each of it.
+pytestmark = NEEDS_SSHD
+
 OLD = {
     "KexAlgorithms": "diffie-hellman-group14-sha1",
     "HostKeyAlgorithms": "ssh-rsa",

@@ -34,7 +34,8 @@ from tests.waiting import wait_until
 
 SSHD = "/usr/sbin/sshd"
 
-pytestmark = [
+#: What a module of tests with a real sshd is marked with.
+NEEDS_SSHD = [
     pytest.mark.namespaces,
     pytest.mark.skipif(
         sys.platform != "linux"
@@ -44,6 +45,7 @@ pytestmark = [
         reason="needs root on Linux, sshd and unshare",
     ),
 ]
+pytestmark = NEEDS_SSHD
 
 
 class Sshd(Struct, frozen=True):
