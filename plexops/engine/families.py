@@ -42,8 +42,8 @@ def _ability(kind: Kind, specs: tuple[ResourceSpec, ...], steps: Mapping[Kind, t
     return Ability(
         kind=kind,
         read=bool(specs),
-        written=any(spec.makes or spec.changes for spec in specs),
-        adopted=any(spec.adopt for spec in specs),
+        written=any(spec.write is not None for spec in specs),
+        adopted=any(spec.adopts for spec in specs),
         by_hand=kind in steps,
     )
 

@@ -9,16 +9,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 
 from msgspec import Struct, field
 
 from plexops.model.errors import Place
-from plexops.model.exchange import Expect, Method, WindowKind
+from plexops.model.exchange import WindowKind
 from plexops.model.snapshot import Kind
+from plexops.model.store import Requests, WriteSpec
 from plexops.structs import says
-
-_CALL = r"^(?:GET|POST|PUT|PATCH|DELETE) /"
 
 
 class Word(str):
@@ -43,11 +42,6 @@ class Speaks(StrEnum):
     def language(self) -> str:
         """How values are quoted in it, and which requests only read; empty where nothing is asked."""
         return {Speaks.SHELL: "posix", Speaks.ROUTEROS: "routeros", Speaks.REST: "json"}.get(self, "")
-
-
-def _call(text: str) -> tuple[Method, str]:
-    method, _, path = text.partition(" ")
-    return cast("Method", method), path
 
 
 # fmt: off
@@ -148,54 +142,14 @@ class FieldMap(Struct, frozen=True, forbid_unknown_fields=True):
     fallback: Annotated[str, says("The field that holds where that one is missing.",
         "src_dport")] = field(name="else", default="")
     default: Annotated[str | None, says("The word that counts where both are missing.", "tcp udp")] = None
+    form: Annotated[Literal["text", "number", "flag"], says("How it stands in JSON.",
+        "number")] = field(name="as", default="text")
     words: Annotated[str, says("A vocabulary of plexops.", "one_zero")] = ""
     values: Annotated[Words, says("Our words by the device's; the first is written.", {"tcp": ["tcp", "6"]})] = {}
     contains: Annotated[str, says("A flag: whether a list of words holds this one.", "dnat")] = ""
     otherwise: Annotated[str | None, says("Our word for all that `values` leaves out.", "other")] = None
     room: Annotated[Room | None, says("How much text fits, where the device takes less than a task may say.",
         {"bytes": 128, "because": "nft refuses longer comments"})] = None
-
-
-class FileSpec(Struct, frozen=True, forbid_unknown_fields=True):
-    """A file with all of its content."""
-
-    path: Annotated[str, says("The file's path.", "/etc/nftables.d/plexops_{{ key }}.nft")]
-    speaks: Annotated[str, says("The language of its content.", "nft")]
-    content: Annotated[str, says("Its content.", "table inet plexops_{{ key }}", wants="lines")]
-
-
-class Success(Struct, frozen=True, forbid_unknown_fields=True):
-    """What success looks like: all that is given must hold."""
-
-    status: Annotated[frozenset[int], says("Statuses that mean success.", [200])] = frozenset()
-    silent: Annotated[bool, says("Nothing may be printed.", True)] = False
-    take: Annotated[str, says("A JMESPath expression over the answer.", "result")] = ""
-    equals: Annotated[str, says("The text that it must give.", "saved")] = ""
-
-    @property
-    def expect(self) -> Expect:
-        """What a write is held against."""
-        return Expect(self.status, self.silent, self.take, self.equals)
-
-
-class Request(Struct, frozen=True, forbid_unknown_fields=True):
-    """One write: `run` a command, `send` a request, or put a `file` in place."""
-
-    run: Annotated[str, says("A command line.", "uci commit firewall")] = ""
-    send: Annotated[str, says("An HTTP method and path.", "POST /api/firewall/d_nat/apply", pattern=_CALL)] = ""
-    body: Annotated[Any, says("What the request sends, as JSON; texts may hold {{ fields }}.", {"rule": {}})] = None
-    file: Annotated[FileSpec | None,
-        says("", {"path": "/etc/dnsmasq.d/x.conf", "speaks": "dnsmasq", "content": "dhcp-host={{ mac }}"})] = None
-    expect: Annotated[Success | None, says("", {"status": [200]})] = None
-
-    @property
-    def request(self) -> tuple[Method, str]:
-        """The method and the path."""
-        return _call(self.send)
-
-
-Requests = tuple[Request, ...]
-_EXAMPLE = [{"run": "uci commit firewall"}]
 
 
 class Serving(Struct, frozen=True, forbid_unknown_fields=True):
@@ -237,16 +191,10 @@ class ResourceSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     in_force: Annotated[InForce | None, says("What tells what the device acts by, beside what it has saved.",
         {"read": "pf", "as": "pf"})] = None
     order: Annotated[str, says("The field whose word is an entry's place among the others.", "sequence")] = ""
-    put: Annotated[Requests, says("Makes it or changes it, the same way.", _EXAMPLE)] = ()
-    create: Annotated[Requests, says("Makes it.", _EXAMPLE)] = ()
-    update: Annotated[Requests, says("Changes ours.", _EXAMPLE)] = ()
-    delete: Annotated[Requests, says("Removes ours.", _EXAMPLE)] = ()
-    adopt: Annotated[Requests, says("Changes one field of an entry that another made.", _EXAMPLE)] = ()
-    adopt_unset: Annotated[Requests, says("Takes one field out of an entry that another made.", _EXAMPLE)] = ()
-    #: Alone where that did not come about.
-    apply: Annotated[Requests, says("Makes what is saved take effect, after each of these.", _EXAMPLE)] = ()
-    again: Annotated[Requests,
-        says("Makes a deleted one again, where it stood: {{ place }}, or before {{ next }}.", _EXAMPLE)] = ()
+    set: Annotated[Mapping[str, str | int | bool], says("What a new entry has besides, by the device's fields.",
+        {"target": "DNAT"})] = {}
+    write: Annotated[WriteSpec | None, says("Where and how entries are written.",
+        {"uci": "firewall", "type": "redirect", "apply": "/etc/init.d/firewall reload"})] = None
     kind: Kind = field(name="@kind")
     backend: str = field(name="@name", default="")
     active: Mapping[str, Word] = field(name="@active", default_factory=dict)
@@ -256,19 +204,14 @@ class ResourceSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         """The device's field that bears our tag; empty where ours cannot be told apart."""
         return next(iter(self.owner), "")
 
+    @property
+    def adopts(self) -> bool:
+        """Whether one field of another's entry can be changed."""
+        return bool(self.mark) and self.write is not None and self.write.adopts
+
     def tag(self, key: str) -> str:
         """Give the tag of an entry of ours."""
         return self.owner[self.mark].replace("{{ key }}", key) if self.owner else ""
-
-    @property
-    def makes(self) -> Requests:
-        """What makes an entry."""
-        return self.create or self.put
-
-    @property
-    def changes(self) -> Requests:
-        """What changes one of ours."""
-        return self.update or self.put
 
 
 class Backend(ResourceSpec, frozen=True, kw_only=True):

@@ -178,7 +178,9 @@ def judge(kind: Kind, case: Case) -> tuple[Finding, tuple[Script, ...], str]:
     )
     finding = compare(given)[0]
     scripts = tuple(drivers.of(c.role).script(c, snapshot) for c in finding.changes[:1])
-    return finding, scripts, f"{router.profile.profile.functions} "
+    kept = router.profile.resources.get(kind, ())
+    own = "" if not kept or kept[0].store is None else kept[0].store.functions
+    return finding, scripts, f"{own} {router.profile.profile.functions}".strip() + " "
 
 
 #: The values that a case leaves out.

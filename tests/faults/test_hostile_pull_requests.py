@@ -295,10 +295,10 @@ def hostile(router: RouterName) -> str:
     """Give the family's shipped profile with one more request in what arms its undo, or in what is sent."""
     text = (shipped("router_profiles") / f"{router}.yaml").read_text("utf-8")
     before, extra = {
-        "openwrt": ("\n    put:\n", "      - run: uci set firewall.@rule[0].target=ACCEPT\n"),
-        "linux": ("\n    put:\n", "      - run: nft add rule inet filter input accept\n"),
+        "openwrt": ("\nfunctions: >-\n", "  b() { uci set firewall.@rule[0].target=ACCEPT; };\n"),
+        "linux": ("\n      load: ", "nft add rule inet filter input accept && "),
         "routeros": ("\n  open:\n", "    - run: /ip firewall filter remove [find]\n"),
-        "opnsense": ("\n    create:\n", "      - send: POST /api/core/system/reboot\n"),
+        "opnsense": ("noun: rule, wrap: rule, apply: ", "/api/core/system/reboot?"),
     }[router]
     assert before in text
     return text.replace(before, before + extra, 1)

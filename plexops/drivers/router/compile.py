@@ -8,20 +8,21 @@ from types import MappingProxyType
 from msgspec import Struct, field
 
 from plexops.drivers.answers import PACKETS
-from plexops.drivers.requests import CompiledRequest, compile_request, language_of
+from plexops.drivers.requests import language_of
 from plexops.drivers.router.expressions import Expression, compile_expression
 from plexops.drivers.router.patterns import compile_pattern
 from plexops.drivers.router.reads import requests, steps_of
 from plexops.drivers.router.rows import READ_FIELDS
+from plexops.drivers.router.stores.base import Store
+from plexops.drivers.router.stores.choosing import store_of
 from plexops.drivers.windows import CompiledWindow, compile_window
 from plexops.languages.contracts import refuse_read
 from plexops.languages.posix_reads import loses_status
-from plexops.languages.template import TemplateProblem
 from plexops.model.errors import PlexopsError, Problem
-from plexops.model.exchange import Call, Command
+from plexops.model.exchange import Call, Command, Json
 from plexops.model.facts import FACTS
 from plexops.model.fields import FieldType
-from plexops.model.profile import FactSpec, Profile, ReadSpec, Request, Requests, ResourceSpec, Speaks, Step
+from plexops.model.profile import FactSpec, Profile, ReadSpec, ResourceSpec, Speaks, Step
 from plexops.model.resources import KINDS
 from plexops.model.snapshot import Kind
 from plexops.parsers import PARSERS
@@ -29,6 +30,7 @@ from plexops.pattern import Pattern
 
 _WORD = Pattern(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 _FIELD = Pattern(r"\{\{ ([a-z_]+) \}\}")
+_FACT = Pattern(r"\{\{ *fact\.([a-z0-9_.]+) *\}\}")
 #: What a driver of ours may ask, with arguments of its own, and a profile may not: others than the device, its
 #: environment, and files that hold keys or are a person's.
 _NOT_FOR_PROFILES = Pattern(
@@ -45,22 +47,16 @@ class CompiledFact(Struct, frozen=True):
 
 
 class CompiledResource(Struct, frozen=True):
-    """One kind (of one backend) with its templates ready. `variables` are the types they were checked for."""
+    """One kind (of one backend), ready. `variables` are the types that templates were checked for."""
 
     spec: ResourceSpec
     rows: Expression
     #: Columns from other reads, by the name of the field.
     beside: Mapping[str, Expression]
-    variables: Mapping[str, FieldType]
-    #: Facts of the device that the templates name as `fact_x_name`.
+    #: Facts of the device that constants name.
     facts: tuple[str, ...] = ()
-    create: tuple[CompiledRequest, ...] = ()
-    update: tuple[CompiledRequest, ...] = ()
-    delete: tuple[CompiledRequest, ...] = ()
-    adopt: tuple[CompiledRequest, ...] = ()
-    adopt_unset: tuple[CompiledRequest, ...] = ()
-    apply: tuple[CompiledRequest, ...] = ()
-    again: tuple[CompiledRequest, ...] = ()
+    variables: Mapping[str, FieldType] = MappingProxyType({})
+    store: Store | None = None
 
 
 class CompiledProfile(Struct, frozen=True):
@@ -210,11 +206,6 @@ def _parses(text: str, path: str, problems: _Problems) -> None:
         problems.add("PLX-D405", str(reason), "See jmespath.org.", path)
 
 
-def fact_variable(name: str) -> str:
-    """Give the variable by which templates name a fact: `x.kea_subnet` is `fact_x_kea_subnet`."""
-    return "fact_" + name.replace(".", "_")
-
-
 def _variables(spec: ResourceSpec) -> dict[str, FieldType]:
     """Give the variables of a resource's templates; a field with words of its own is bare where they all are."""
     variables = {
@@ -234,13 +225,6 @@ def _variables(spec: ResourceSpec) -> dict[str, FieldType]:
     return variables
 
 
-_ADOPTION = {
-    **dict.fromkeys(("window", "field"), FieldType.WORD),
-    **dict.fromkeys(("value", "before"), FieldType.TEXT),
-    "handle": FieldType.HANDLE,
-}
-
-
 def _resource(profile: Profile, spec: ResourceSpec, problems: _Problems) -> CompiledResource:
     path = f"resources.{spec.kind}" + (f".backends.{spec.backend}" if spec.backend else "")
     if spec.in_force is not None and spec.in_force.read not in profile.reads:
@@ -255,42 +239,32 @@ def _resource(profile: Profile, spec: ResourceSpec, problems: _Problems) -> Comp
         reason = f"{spec.kind} is served by a fact {name!r} that there is not"
         problems.add("PLX-D403", reason, "Name one of `facts`.", path)
     variables = _variables(spec)
-    private = {fact_variable(name): name for name in profile.facts if name.startswith("x.")}
-    variables |= dict.fromkeys(private, FieldType.HANDLE)
-
-    def compiled(
-        word: str, requests: Requests, names: Mapping[str, FieldType]
-    ) -> tuple[CompiledRequest, ...]:
-        at = [f"{path}.{word}[{number}]" for number in range(len(requests))]
-        made = (_request(profile, *one, names, problems) for one in zip(requests, at, strict=True))
-        return tuple(request for request in made if request is not None)
-
-    create = compiled("create" if spec.create else "put", spec.makes, variables)
-    used = frozenset().union(*(request.names for request in create))
+    facts = tuple(found for value in spec.set.values() if (found := fact_of(value)))
+    for name in (name for name in facts if name not in profile.facts):
+        problems.add("PLX-D403", f"there is no fact {name!r}", "Name one of `facts`.", f"{path}.set")
+    for name in (f.name for f in spec.fields.values() if f.name in spec.set):
+        problems.add(
+            "PLX-D406", f"{name!r} is a field and a constant", "Leave one of them out.", f"{path}.set"
+        )
+    store: Store | None = None
+    try:
+        store = None if spec.write is None else store_of(profile, spec, variables)
+    except ValueError as reason:
+        problems.add("PLX-D407", str(reason), "See docs/profiles.md, “Stores”.", f"{path}.write")
     return CompiledResource(
         spec=spec,
-        facts=tuple(name for variable, name in private.items() if variable in used),
+        facts=facts,
         rows=_expression(profile, spec.rows, f"{path}.rows", problems) or Expression("", ()),
         beside={
             name: _expression(profile, text, f"{path}.with", problems) or Expression("", ())
             for name, text in spec.beside.items()
         },
         variables=MappingProxyType(variables),
-        create=create,
-        update=compiled("update" if spec.update else "put", spec.changes, variables),
-        delete=compiled("delete", spec.delete, variables),
-        adopt=compiled("adopt", spec.adopt, _ADOPTION),
-        adopt_unset=compiled("adopt_unset", spec.adopt_unset, _ADOPTION),
-        apply=compiled("apply", spec.apply, {}),
-        again=compiled("again", spec.again, {**variables, "next": FieldType.HANDLE}),
+        store=store,
     )
 
 
-def _request(
-    profile: Profile, request: Request, path: str, names: Mapping[str, FieldType], problems: _Problems
-) -> CompiledRequest | None:
-    try:
-        return compile_request(request, profile.speaks, names, path)
-    except TemplateProblem as reason:
-        problems.add("PLX-D407", str(reason), "A value stands alone: the language quotes it.", path)
-        return None
+def fact_of(value: Json) -> str:
+    """Give the fact that a constant is, as `{{ fact.NAME }}`; empty for one that is written out."""
+    found = _FACT.fullmatch(value) if isinstance(value, str) else None
+    return found[1] if found else ""

@@ -10,19 +10,19 @@ from msgspec import Struct
 
 from plexops.drivers.answers import PACKETS, Answer
 from plexops.drivers.base import Observation, Unrenderable
-from plexops.drivers.router.compile import CompiledProfile, CompiledResource, fact_variable
+from plexops.drivers.router.compile import CompiledProfile, CompiledResource, fact_of
 from plexops.drivers.router.expressions import rows_of as rows_of_kind
 from plexops.drivers.router.facts import take_facts
 from plexops.drivers.router.reads import answers_of, asked
 from plexops.drivers.router.rows import Word, entry_of, matches, text_of
 from plexops.drivers.router.running import (
+    following,
     is_only_applied,
-    made_again,
     not_serving,
-    place_of,
     placed,
     with_what_acts,
 )
+from plexops.drivers.router.stores.base import Value, Wanted
 from plexops.drivers.rulesets.boxes import BoxInput, announced_address, build_box, rows_of, unread_forwards
 from plexops.model.change import Action, Change, find, inverse, project
 from plexops.model.errors import WhyNot
@@ -32,6 +32,7 @@ from plexops.model.facts import FACTS
 from plexops.model.fields import FieldType, Typed
 from plexops.model.packets import Box
 from plexops.model.plan import shown
+from plexops.model.profile import ResourceSpec
 from plexops.model.resources import KINDS
 from plexops.model.snapshot import Entry, Kind, KindState, Role, Snapshot
 from plexops.model.values import Ports, is_key
@@ -53,7 +54,7 @@ class ProfiledDriver(Struct, frozen=True):
     def kinds(self) -> frozenset[Kind]:
         """The kinds that the profile can write."""
         return frozenset(
-            kind for kind, specs in self.profile.resources.items() if any(s.create for s in specs)
+            kind for kind, specs in self.profile.resources.items() if any(s.store is not None for s in specs)
         )
 
     def observe(self) -> Observation:
@@ -112,7 +113,7 @@ class ProfiledDriver(Struct, frozen=True):
     def _placed(self, entries: Sequence[Entry], box: Box | None) -> list[Entry]:
         """Say before which rule a passage stands, where making it again has to say so."""
         specs = self.profile.resources.get(Kind.PASSAGE, ())
-        if box is None or not any("before" in request.names for spec in specs for request in spec.create):
+        if box is None or not any(one.spec.write is not None and one.spec.write.before for one in specs):
             return list(entries)
         return [placed(box, entry) for entry in entries]
 
@@ -151,21 +152,16 @@ class ProfiledDriver(Struct, frozen=True):
         if not is_key(change.key):
             raise Unrenderable(f"{change.key!r} is no key: it becomes part of our tag on the router")
         resource = self._resource(change.kind, now)
+        own = "" if resource.store is None else resource.store.functions
+        functions = f"{own} {self.profile.profile.functions}".strip()
         writes = self._writes(resource, change, now)
         back = inverse(change)
         undo = () if back is None else self._writes(resource, back, self._after(resource, now, change))
         return Script(
-            writes=tuple(self._with_functions(write) for write in writes),
-            window=self._window(change, undo),
-            undo=tuple(shown(self._with_functions(write)) for write in undo),
+            writes=tuple(_with_functions(write, functions) for write in writes),
+            window=self._window(change, undo, functions),
+            undo=tuple(shown(_with_functions(write, functions)) for write in undo),
         )
-
-    def _with_functions(self, write: Write) -> Write:
-        """Put the family's own functions before a command of its shell."""
-        functions = self.profile.profile.functions
-        if not functions or not isinstance(write.ask, Command):
-            return write
-        return replace(write, ask=Command(f"{functions} {write.ask.text}"))
 
     def _resource(self, kind: Kind, now: Snapshot) -> CompiledResource:
         active = _active(self.profile.resources.get(kind, ()), now)
@@ -174,75 +170,81 @@ class ProfiledDriver(Struct, frozen=True):
         return active
 
     def _writes(self, resource: CompiledResource, change: Change, now: Snapshot) -> tuple[Write, ...]:
+        title, store = self.profile.profile.title, resource.store
         adopting = change.action in (Action.ADOPT, Action.RESTORE)
-        if adopting and not resource.adopt:
-            raise Unrenderable(
-                f"{self.profile.profile.title}: a {change.kind} that is not ours cannot be changed from here"
-            )
+        if adopting and not resource.spec.adopts:
+            raise Unrenderable(f"{title}: a {change.kind} that is not ours cannot be changed from here")
+        if store is None:
+            raise Unrenderable(f"{title} cannot {change.action} a {change.kind}")
         found = find(change, now)
         only_applied = is_only_applied(resource, change, now, found)
         if change.action is not Action.CREATE and len(found) != 1 and not only_applied:
             raise Unrenderable(f"{len(found)} entries answer to {change.id}, not one")
         entry = found[0] if found else None
         try:
-            if adopting:
-                return self._adoption(resource, change, entry)
-            values = self._values(resource, change, entry, now)
             if only_applied:
-                return tuple(request.render({}) for request in resource.apply)
-            if again := made_again(resource, change, now):
-                return tuple(r.render({**values, **again}) for r in (*resource.again, *resource.apply))
-            requests = {
-                Action.CREATE: resource.create,
-                Action.UPDATE: resource.update,
-                Action.DELETE: resource.delete,
-            }[change.action]
-            if not requests:
-                raise Unrenderable(f"{self.profile.profile.title} cannot {change.action} a {change.kind}")
-            self._refuse_unwritable(resource, change)
-            return tuple(request.render(values) for request in (*requests, *resource.apply))
+                return store.applied()
+            if adopting and entry is None:
+                raise Unrenderable("the entry is not there any more")
+            words = self._adoption(resource, change, entry) if adopting and entry else {}
+            return store.writes(self._wanted(resource, change, entry, now, words))
         except ValueError as reason:
             raise Unrenderable(str(reason)) from None
 
+    def _wanted(
+        self, resource: CompiledResource, change: Change, entry: Entry | None, now: Snapshot,
+        adopted: Mapping[str, Value],
+    ) -> Wanted:  # fmt: skip
+        """Put a change into the device's own words."""
+        spec = resource.spec
+        source = change.want if change.want is not None else (entry.values if entry is not None else None)
+        ours: dict[str, Typed] = {}
+        words: dict[str, Value] = {}
+        for item in KINDS[change.kind].fields if source is not None else ():
+            value = getattr(source, item.name, None)
+            typed = None if value is None or value == "" else _as_typed(resource, item.name, item.type, value)
+            if typed is not None:
+                ours[item.name] = typed
+                if change.want is not None:
+                    _require_room(resource, item.name, value)
+            theirs = spec.fields[item.name].name if item.name in spec.fields else ""
+            # Whom it lets in is the owner's to say: no word means "any" everywhere.
+            if theirs and theirs not in (spec.mark, *spec.set) and item.name != "source":
+                words[theirs] = typed
+        if change.action is Action.UPDATE:
+            self._refuse_unwritable(resource, change)
+        tag = Typed(FieldType.HANDLE, spec.tag(change.key))
+        window = _window_name(change)
+        ours |= {"key": Typed(FieldType.KEY, change.key), "tag": tag, "window": window}
+        if entry is not None:
+            ours["handle"] = Typed(FieldType.HANDLE, entry.handle)
+        return Wanted(
+            change, str(tag.value), str(window.value), adopted or words, self._constants(spec, now), ours, entry,
+            following(change, now),
+        )  # fmt: skip
+
+    def _constants(self, spec: ResourceSpec, now: Snapshot) -> Mapping[str, Json]:
+        constants: dict[str, Json] = dict(spec.set)
+        for name, value in spec.set.items():
+            fact = fact_of(value)
+            if fact and now.text(fact) is None:
+                raise Unrenderable(f"{fact} is unknown, and the request needs it")
+            constants[name] = now.text(fact) if fact else value
+        return constants
+
     def _refuse_unwritable(self, resource: CompiledResource, change: Change) -> None:
-        """A field that no template writes can be neither set nor put back."""
-        if change.action is not Action.UPDATE:
-            return
-        written = frozenset().union(*(request.names for request in resource.update))
-        stuck = sorted(name for name in change.fields if name not in written)
+        """A field that no request writes can be neither set nor put back."""
+        fields, store = resource.spec.fields, resource.store
+        stuck = sorted(
+            name
+            for name in change.fields
+            if name == "source" or store is None or name not in fields or not store.can_set(fields[name].name)
+        )
         if stuck:
             raise Unrenderable(f"{', '.join(stuck)} was set by hand on our entry: take it off on the router")
 
-    def _values(
-        self, resource: CompiledResource, change: Change, entry: Entry | None, now: Snapshot
-    ) -> dict[str, Typed]:
-        values: dict[str, Typed] = {
-            "key": Typed(FieldType.KEY, change.key),
-            "window": _window_name(change),
-            "tag": Typed(FieldType.HANDLE, resource.spec.tag(change.key)),
-        }
-        values["place"] = place_of(change, entry)
-        if entry is not None:
-            values["handle"] = Typed(FieldType.HANDLE, entry.handle)
-        for name in resource.facts:
-            fact = now.text(name)
-            if fact is None:
-                raise Unrenderable(f"{name} is unknown, and the request needs it")
-            values[fact_variable(name)] = Typed(FieldType.HANDLE, fact)
-        source = change.want if change.want is not None else (entry.values if entry is not None else None)
-        if source is None:
-            return values
-        for item in KINDS[change.kind].fields:
-            value = getattr(source, item.name, None)
-            if value is not None and not (isinstance(value, str) and not value):
-                values[item.name] = _as_typed(resource, item.name, item.type, value)
-                if change.want is not None:
-                    _require_room(resource, item.name, value)
-        return values
-
-    def _adoption(self, resource: CompiledResource, change: Change, entry: Entry | None) -> tuple[Write, ...]:
-        if entry is None:
-            raise Unrenderable("the entry is not there any more")
+    def _adoption(self, resource: CompiledResource, change: Change, entry: Entry) -> Mapping[str, Value]:
+        """Give the fields of another's entry that change, in its own words."""
         lacking = [name for name in change.fields if name not in resource.spec.fields]
         if lacking:
             raise Unrenderable(
@@ -254,30 +256,14 @@ class ProfiledDriver(Struct, frozen=True):
                 f"it is narrowed ({getattr(entry.values, 'source', '')}): "
                 "if every sender may use it, take that off on the router"
             )
-        names = [resource.spec.fields[name].name for name in change.fields]
-        writes: list[Write] = []
-        for index, (name, theirs) in enumerate(zip(change.fields, names, strict=True)):
-            value = self._adopted_word(resource, change, name, theirs)
-            before = entry.raw.get(theirs)
-            if isinstance(before, tuple) or isinstance(value, tuple):
+        found: dict[str, Value] = {}
+        for name in change.fields:
+            theirs = resource.spec.fields[name].name
+            word = self._adopted_word(resource, change, name, theirs)
+            if isinstance(entry.raw.get(theirs), tuple) or isinstance(word, tuple):
                 raise Unrenderable(f"{theirs} is a list on the router: change it by hand")
-            values = {
-                "window": _window_name(change),
-                "handle": Typed(FieldType.HANDLE, entry.handle),
-                "field": Typed(FieldType.WORD, theirs),
-                "before": Typed(FieldType.TEXT, text_of(before)),
-            }
-            if value is None:
-                requests = resource.adopt_unset
-            else:
-                requests = resource.adopt
-                values["value"] = Typed(FieldType.TEXT, value)
-            if not requests:
-                raise Unrenderable(f"{theirs} was not set before and cannot be taken off again")
-            # The last request of each list makes it take effect: once, after the last field.
-            last = index == len(names) - 1
-            writes += [r.render(values) for r in (requests if last or len(requests) == 1 else requests[:-1])]
-        return (*writes, *(request.render({}) for request in resource.apply))
+            found[theirs] = None if word is None else Typed(FieldType.TEXT, word)
+        return found
 
     def _adopted_word(self, resource: CompiledResource, change: Change, name: str, theirs: str) -> Word:
         if change.action is Action.RESTORE:
@@ -304,14 +290,19 @@ class ProfiledDriver(Struct, frozen=True):
         )
         return replace(then, entries=tuple(named))
 
-    def _window(self, change: Change, undo: Sequence[Write]) -> Window:
+    def _window(self, change: Change, undo: Sequence[Write], functions: str) -> Window:
         spec = self.profile.window
         if spec is None or not undo or not all(isinstance(write.ask, Command) for write in undo):
             return Window()
         seconds = FORWARD_WINDOW_SECONDS if change.kind is Kind.PORT_FORWARD else WINDOW_SECONDS
-        return spec.of(
-            _window_name(change), seconds, [shown(write) for write in undo], self.profile.profile.functions
-        )
+        return spec.of(_window_name(change), seconds, [shown(write) for write in undo], functions)
+
+
+def _with_functions(write: Write, functions: str) -> Write:
+    """Put the functions that a command uses before it."""
+    if not functions or not isinstance(write.ask, Command):
+        return write
+    return replace(write, ask=Command(f"{functions} {write.ask.text}"))
 
 
 def _window_name(change: Change) -> Typed:

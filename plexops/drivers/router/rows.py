@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from ipaddress import IPv4Address
@@ -14,6 +15,7 @@ from plexops.model.profile import FieldMap, ResourceSpec
 from plexops.model.resources import KINDS
 from plexops.model.resources.port_forward import ANYBODY, LIMITED
 from plexops.model.snapshot import FOREIGN, Entry, Kind, Owner
+from plexops.model.store import WHOLE_ROW
 from plexops.model.values import ALL_PORTS, Ports, Protocol, parse_mac
 
 #: One row of a device: text, or a list of texts.
@@ -143,7 +145,7 @@ def entry_of(spec: ResourceSpec, row: Row, position: int, exhibit: str, own: str
     return Entry(
         kind=spec.kind,
         values=values,
-        raw={name: raw_word(row, name) for name in sorted(names)},
+        raw={name: raw_word(row, name) for name in sorted(names)} | _whole(spec, row),
         owner=_owner(spec, row),
         handle=text_of(raw_word(row, spec.handle)) if spec.handle else str(position),
         exhibit=exhibit,
@@ -151,6 +153,10 @@ def entry_of(spec: ResourceSpec, row: Row, position: int, exhibit: str, own: str
         label=text_of(raw_word(row, spec.label)) if spec.label else "",
         placed=spec.kind is Kind.PORT_FORWARD and not spec.order,
     )
+
+
+def _whole(spec: ResourceSpec, row: Row) -> dict[str, Word]:
+    return {WHOLE_ROW: json.dumps(row)} if spec.write is not None and spec.write.whole else {}
 
 
 def _strangers(spec: ResourceSpec, row: Row) -> str:

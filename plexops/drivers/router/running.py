@@ -9,10 +9,8 @@ from types import MappingProxyType
 
 from plexops.drivers.answers import Answer
 from plexops.drivers.router.compile import CompiledResource
-from plexops.drivers.router.rows import text_of
 from plexops.model.change import Action, Change
 from plexops.model.exchange import Json
-from plexops.model.fields import FieldType, Typed
 from plexops.model.packets import Box
 from plexops.model.profile import Serving
 from plexops.model.resources import KINDS, Passage
@@ -20,8 +18,6 @@ from plexops.model.snapshot import Entry, Fact, Kind, KindState, Snapshot
 from plexops.pattern import Pattern
 from plexops.structs import replace
 
-#: More than any device holds.
-_LAST = 9999
 _ADDRESS = Pattern(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])")
 
 
@@ -34,7 +30,7 @@ def with_what_acts(
     """Add what of each kind is not in force. What the device does not tell is unknown, never as saved."""
     for kind, backends in resources.items():
         spec = backends[0].spec
-        if spec.in_force is None and any(one.apply for one in backends):
+        if spec.in_force is None and any(one.store is not None and one.store.applied() for one in backends):
             seen = replace(seen, saved_only=seen.saved_only | {kind})
         elif spec.in_force is not None and seen.state(kind) is KindState.PRESENT:
             seen = _compared(seen, kind, spec.in_force.read, answers, box)
@@ -88,7 +84,11 @@ def is_only_applied(
     resource: CompiledResource, change: Change, now: Snapshot, found: Sequence[Entry]
 ) -> bool:
     """Tell whether it is saved as wanted already, and only has to take effect: a script died before its last request."""
-    if change.kind not in now.unapplied | now.saved_only or not resource.apply:
+    if (
+        change.kind not in now.unapplied | now.saved_only
+        or resource.store is None
+        or not resource.store.applied()
+    ):
         return False
     if change.action is Action.DELETE:
         return not found
@@ -100,21 +100,11 @@ def is_only_applied(
     )
 
 
-def made_again(resource: CompiledResource, change: Change, now: Snapshot) -> dict[str, Typed]:
-    """Give the words for making a deleted entry again where it stood; none where it is new, or was the last."""
-    if not resource.again or change.action is not Action.CREATE or change.at is None:
-        return {}
-    if any("next" in request.names for request in resource.again):
-        following = next((e for e in now.of(change.kind) if e.position >= change.at), None)
-        return {} if following is None else {"next": Typed(FieldType.HANDLE, following.handle)}
-    place = text_of(change.raw.get(resource.spec.order))
-    return {"place": Typed(FieldType.HANDLE, place)} if place else {}
-
-
-def place_of(change: Change, entry: Entry | None) -> Typed:
-    """Give the place at which an entry is written: its own, or that which it had; a new one stands behind all."""
-    at = change.at if change.at is not None else _LAST if entry is None else entry.position
-    return Typed(FieldType.HANDLE, str(at))
+def following(change: Change, now: Snapshot) -> Entry | None:
+    """Give the entry before which a deleted one stood that is made again; None where it is new, or was the last."""
+    if change.action is not Action.CREATE or change.at is None:
+        return None
+    return next((entry for entry in now.of(change.kind) if entry.position >= change.at), None)
 
 
 def placed(box: Box, entry: Entry) -> Entry:

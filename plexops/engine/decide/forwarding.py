@@ -147,7 +147,7 @@ def _with_passage(box: Box, change: Change, want: Passage, router: ProfiledDrive
 def _moves(router: ProfiledDriver) -> bool:
     """Tell whether an update of our accept makes it anew at its place, or only rewrites it where it stands."""
     specs = router.profile.resources.get(Kind.PASSAGE, ())
-    return any({"chain", "before"} & set(request.names) for spec in specs for request in spec.update)
+    return any(one.spec.write is not None and one.spec.write.anew for one in specs)
 
 
 def _why(first: Reason, left: WayIn) -> str:

@@ -1,0 +1,91 @@
+"""What every store is given, and what it gives: one change in the device's own words, and the requests that make it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from msgspec import Struct
+
+from plexops.drivers.requests import DEFAULT_EXPECT, language_of
+from plexops.model.change import Action, Change
+from plexops.model.exchange import Command, Json, Write
+from plexops.model.fields import FieldType, Typed
+from plexops.model.profile import Speaks
+from plexops.model.snapshot import Entry
+from plexops.pattern import Pattern
+
+_WORD = Pattern(r"[A-Za-z0-9][A-Za-z0-9_.:/-]*")
+#: A field's value in the device's words; a list of the device stays one, and None takes the field off.
+Value = Typed | tuple[str, ...] | None
+
+
+class Wanted(Struct, frozen=True):
+    """One change in the device's own words.
+
+    `words` are by the device's fields, in the order of the profile; `values` by ours, with `key`, `tag` and `window`,
+    for what a profile writes out. `following` is the entry before which one of ours was, that is made again.
+    """
+
+    change: Change
+    tag: str
+    window: str
+    words: Mapping[str, Value]
+    constants: Mapping[str, Json]
+    values: Mapping[str, Typed]
+    entry: Entry | None = None
+    following: Entry | None = None
+
+    @property
+    def handle(self) -> str:
+        """How the device names the entry now; its tag, where it is still to be made."""
+        return self.tag if self.entry is None else self.entry.handle
+
+    @property
+    def known(self) -> Mapping[str, Value]:
+        """The words that there is something to do for: what is not there need not be taken off."""
+        had = {} if self.entry is None else self.entry.raw
+        return {name: word for name, word in self.words.items() if word is not None or had.get(name)}
+
+    @property
+    def adopting(self) -> bool:
+        """Whether the entry is another's."""
+        return self.change.action in (Action.ADOPT, Action.RESTORE)
+
+
+class Store(Protocol):
+    """What keeps the entries of a kind. Its requests are rendered from a snapshot that is seconds old."""
+
+    @property
+    def functions(self) -> str:
+        """Functions of the shell that its commands use, on one line; empty elsewhere."""
+        ...
+
+    def can_set(self, theirs: str) -> bool:
+        """Tell whether a change of ours writes this field of the device."""
+        ...
+
+    def writes(self, wanted: Wanted) -> tuple[Write, ...]:
+        """Give the requests of a change. Raises ValueError for a value that cannot be written there."""
+        ...
+
+    def applied(self) -> tuple[Write, ...]:
+        """Give the requests that make what is saved take effect, where they are requests of their own."""
+        ...
+
+
+def shell(value: Typed | str) -> str:
+    """Quote for a POSIX shell."""
+    typed = value if isinstance(value, Typed) else Typed(FieldType.TEXT, value)
+    return language_of(Speaks.SHELL.language).quote(typed)
+
+
+def command(text: str, speaks: Speaks = Speaks.SHELL) -> Write:
+    """Give the write of one command line."""
+    return Write(Command(text), DEFAULT_EXPECT[speaks])
+
+
+def constant(value: Json) -> Typed:
+    """Give a constant of a profile for a console: bare where it is a plain word."""
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return Typed(FieldType.HANDLE if _WORD.fullmatch(text) else FieldType.TEXT, text)

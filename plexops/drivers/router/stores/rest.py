@@ -1,0 +1,151 @@
+"""Collections behind an HTTP interface with JSON bodies."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from msgspec import Struct
+
+from plexops.drivers.requests import DEFAULT_EXPECT, language_of
+from plexops.drivers.router.stores.base import Value, Wanted
+from plexops.languages.base import plain
+from plexops.model.change import Action
+from plexops.model.exchange import Call, Expect, Json, Method, Write
+from plexops.model.fields import FieldType, Typed
+from plexops.model.profile import ResourceSpec, Speaks
+from plexops.model.store import WHOLE_ROW, WriteSpec
+from plexops.structs import replace
+
+
+class Verb(Struct, frozen=True):
+    """How one contract asks for one action: {rest} and {noun} are the profile's, {handle} is the entry's."""
+
+    method: Method
+    path: str
+    body: bool = True
+    expect: Expect = Expect(statuses=frozenset({200, 201, 204}))
+
+
+_SAVED = Expect(statuses=frozenset({200}), path="result", equals="saved")
+_VERBS: Mapping[str, Mapping[Action, Verb]] = MappingProxyType(
+    {
+        "rest": {
+            Action.CREATE: Verb("POST", "{rest}"),
+            Action.UPDATE: Verb("PUT", "{rest}/{handle}"),
+            Action.DELETE: Verb("DELETE", "{rest}/{handle}", body=False),
+        },
+        # OPNsense's controllers answer 200 also where they refuse: their word counts.
+        "opnsense": {
+            Action.CREATE: Verb("POST", "{rest}/add_{noun}", expect=_SAVED),
+            Action.UPDATE: Verb("POST", "{rest}/set_{noun}/{handle}", expect=_SAVED),
+            Action.DELETE: Verb(
+                "POST", "{rest}/del_{noun}/{handle}", expect=replace(_SAVED, equals="deleted")
+            ),
+        },
+    }
+)
+
+
+class RestStore(Struct, frozen=True):
+    """One collection. Ours bear their tag in a member.
+
+    `agrees` is the expression that holds in every answer of this device that means success; empty where it has none.
+    """
+
+    spec: ResourceSpec
+    write: WriteSpec
+    contract: str
+    agrees: str = ""
+
+    @property
+    def functions(self) -> str:
+        """None: there is no shell."""
+        return ""
+
+    def can_set(self, theirs: str) -> bool:
+        """All but what marks ours."""
+        return theirs != self.spec.mark
+
+    def applied(self) -> tuple[Write, ...]:
+        """Give the request that makes what is saved take effect."""
+        if not self.write.apply:
+            return ()
+        expect = DEFAULT_EXPECT[Speaks.REST]
+        if self.write.good:
+            expect = Expect(frozenset({200}), path=self.write.good, equals="true")
+        return (Write(Call("POST", self.write.apply, body={}), expect),)
+
+    def writes(self, wanted: Wanted) -> tuple[Write, ...]:
+        """Give the request of a change, and what makes it act."""
+        action = wanted.change.action
+        verb = _VERBS[self.contract][Action.UPDATE if wanted.adopting else action]
+        if action is Action.DELETE:
+            body: Json = {} if verb.body else None
+        else:
+            body = self._body(wanted)
+        handle = "" if wanted.entry is None else _segment(wanted.handle)
+        query: tuple[tuple[str, str], ...] = ()
+        path = verb.path if self.spec.handle else verb.path.removesuffix("/{handle}")
+        if self.write.names and action is not Action.CREATE:
+            path = path.removesuffix("/{handle}")
+            named = {name: self._named(wanted, name) for name in self.write.names}
+            if body is None:
+                query = tuple((name, str(value)) for name, value in named.items())
+            else:
+                body = {**named, **body} if isinstance(body, Mapping) else body
+        method: Method = self.write.update or verb.method if verb.method == "PUT" else verb.method
+        address = path.format(rest=self.write.rest.rstrip("/"), noun=self.write.noun, handle=handle)
+        expect = Expect(verb.expect.statuses, path=self.agrees, equals="true") if self.agrees else verb.expect
+        return (Write(Call(method, address, query, body), expect), *self.applied())
+
+    def _body(self, wanted: Wanted) -> dict[str, Json]:
+        """Give what is sent: all for a new entry, else what is written; `whole` puts it into what was read."""
+        is_new = wanted.change.action is Action.CREATE
+        body: dict[str, Any] = {}
+        if self.write.whole and not is_new and wanted.entry is not None:
+            body = json.loads(str(wanted.entry.raw.get(WHOLE_ROW) or "{}"))
+        words = dict(wanted.words if is_new else wanted.known)
+        order = self.spec.order
+        if is_new and order and wanted.change.raw.get(order):
+            words = {order: Typed(FieldType.HANDLE, str(wanted.change.raw[order])), **words}
+        if is_new:
+            words = {name: word for name, word in words.items() if word is not None}
+            for name, value in wanted.constants.items():
+                _put(body, name, value)
+        for name, word in words.items():
+            _put(body, name, self._leaf(name, word))
+        if is_new and self.spec.mark:
+            _put(body, self.spec.mark, wanted.tag)
+        return {self.write.wrap: body} if self.write.wrap else body
+
+    def _leaf(self, name: str, word: Value) -> Json:
+        """Give a word as JSON has it there: text, but for fields that the profile says to be numbers or flags."""
+        form = next((f.form for f in self.spec.fields.values() if f.name == name), "text")
+        if isinstance(word, tuple):
+            return list(word)
+        if word is None:
+            return None if form != "text" else ""
+        text = plain(word)
+        if form == "number":
+            return int(text)
+        return text.lower() == "true" if form == "flag" else text
+
+    def _named(self, wanted: Wanted, name: str) -> Json:
+        if name == self.spec.handle:
+            return int(wanted.handle) if wanted.handle.isdigit() else wanted.handle
+        return wanted.constants[name]
+
+
+def _put(body: dict[str, Any], name: str, value: Json) -> None:
+    """Put a value where a name with dots says: OPNsense reads flat names and wants nested ones written."""
+    *path, last = name.split(".")
+    for part in path:
+        body = body.setdefault(part, {})
+    body[last] = value
+
+
+def _segment(handle: str) -> str:
+    return language_of(Speaks.REST.language).quote(Typed(FieldType.HANDLE, handle))
