@@ -9,6 +9,7 @@ from msgspec import Struct
 from plexops.config.samples import EntrySample, Said, Samples
 from plexops.drivers.router.compile import CompiledProfile
 from plexops.drivers.router.profiled import ProfiledDriver
+from plexops.engine.proving_life import Devices, life
 from plexops.model.exchange import Read, Reply
 from plexops.model.snapshot import Entry, Kind, KindState, Snapshot
 
@@ -28,8 +29,10 @@ class Level(Struct, frozen=True):
     problems: tuple[str, ...]
 
 
-def prove(profile: CompiledProfile, samples: Samples | None) -> tuple[Level, ...]:
-    """Give every level that could be tried. That the profile loads is the first."""
+def prove(
+    profile: CompiledProfile, samples: Samples | None, devices: Devices | None = None
+) -> tuple[Level, ...]:
+    """Give every level that could be tried. That the profile loads is the first; `devices` are stores to live on."""
     load = Level("load", 1, ())
     if samples is None:
         return (load, Level("understand", 0, ("there are no samples",)))
@@ -40,7 +43,13 @@ def prove(profile: CompiledProfile, samples: Samples | None) -> tuple[Level, ...
         _level("understand", [_misread(samples, name, seen) for name, seen in understood.items()]),
         _level("names", [_unproven(profile, understood)]),
         _level("bad answers", list(_bad_answers(driver, samples, understood))),
+        *([] if devices is None else [_lived(profile, samples, devices)]),
     )
+
+
+def _lived(profile: CompiledProfile, samples: Samples, devices: Devices) -> Level:
+    looked, problems = life(profile, samples, devices, _reply)
+    return Level("life", looked, tuple(problems))
 
 
 def _level(name: str, found: list[list[str]]) -> Level:

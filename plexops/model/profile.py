@@ -317,6 +317,15 @@ class Profile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """How each kind is kept; where there are several ways, one of them is active."""
         return {kind: tuple(spec.backends.values()) or (spec,) for kind, spec in self.kinds.items()}
 
+    def list_step(self, name: str) -> ListStep | None:
+        """Give the step by which a read takes a value of the nvram apart; None where it is one value."""
+        for read in self.reads.values():
+            steps = [read.parts.get(ours, ()) for ours, theirs in read.nvram.items() if theirs == name]
+            found = [step.list for parts in steps for step in parts if step.list is not None]
+            if found:
+                return found[0]
+        return None
+
     def place(self, path: str) -> Place | None:
         """Give where a part of it stands, or the nearest around that."""
         while path and path not in self.places:

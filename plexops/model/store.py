@@ -64,6 +64,12 @@ class WriteSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         pattern="^[a-z0-9_-]+$")] = ""
     type: Annotated[str, says("The type of a section of ours.", "redirect", wants="like",
         pattern="^[a-z0-9_-]+$")] = ""
+    nvram: Annotated[str, says("A value of an nvram, or a list of items in one.", "vts_rulelist", wants="like",
+        pattern="^[A-Za-z0-9_]+$")] = ""
+    switch: Annotated[str, says("The value that makes the list act: 1 or 0.", "vts_enable_x", wants="like",
+        pattern="^[A-Za-z0-9_]+$")] = ""
+    count: Annotated[str, says("The value that says how many items there are.", "forwardspec_entries", wants="like",
+        pattern="^[A-Za-z0-9_]+$")] = ""
     menu: Annotated[str, says("A menu of RouterOS.", "/ip firewall nat", wants="like",
         pattern=r"^(?:/ip(?:v6)?|/interface|/system)(?: [a-z-]+)+$")] = ""
     rest: Annotated[str, says("The path of a collection.", "/api/v8/fw/redir", wants="like", pattern="^/")] = ""
@@ -91,6 +97,11 @@ class WriteSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     holds: Annotated[str, says("A command that tells whether it was taken over.", "held {{ mac }} {{ address }}")] = ""
 
     @property
+    def keeps_rows(self) -> bool:
+        """Whether a change needs all that was read of an entry, and not only what the profile maps."""
+        return self.whole or bool(self.nvram)
+
+    @property
     def adopts(self) -> bool:
         """Whether this store can change one field of another's entry: a file of ours holds only ours."""
-        return bool(self.uci or self.menu or self.rest)
+        return bool(self.uci or self.nvram or self.menu or self.rest)

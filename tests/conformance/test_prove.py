@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from plexops.cli.stored import store_for
 from plexops.config.profiles import load_profile, profile_names, shipped
 from plexops.config.samples import load_samples
 from plexops.drivers.router.compile import compile_profile
@@ -14,6 +15,8 @@ from plexops.model.errors import PlexopsError
 
 SAMPLED = sorted(path.stem for path in (shipped("router_profiles") / "samples").glob("*.yaml"))
 #: Shipped before there were samples: proven by their simulated devices, by captures and by real daemons.
+#: Written by a store that is simulated.
+WRITTEN = {"asuswrt-merlin", "ddwrt"}
 BEFORE = {"linux", "openwrt", "opnsense", "routeros", "manual"}
 
 
@@ -40,9 +43,9 @@ def test_every_family_has_samples_or_was_proven_otherwise() -> None:
 
 @pytest.mark.parametrize("name", SAMPLED)
 def test_a_shipped_family_passes_every_level(name: str) -> None:
-    levels = prove(compile_profile(load_profile(name, Path())), load_samples(name, Path()))
+    levels = prove(compile_profile(load_profile(name, Path())), load_samples(name, Path()), store_for)
     assert [problem for level in levels for problem in level.problems] == []
-    assert all(level.looked for level in levels)
+    assert all(level.looked for level in levels if level.name != "life" or name in WRITTEN)
 
 
 @pytest.mark.parametrize(

@@ -80,11 +80,12 @@ def prove_profile(name: str) -> int:
     Its samples say what a device answers and what plexops shall understand. They are also spoiled, one answer after the
     other: what was known may become unknown, and never something else. Ends with 1 where something is not as it must be.
     """
+    from plexops.cli.stored import store_for
     from plexops.config.samples import load_samples
     from plexops.engine.families import load_family
     from plexops.engine.proving import prove
 
-    levels = prove(load_family(name, Path()), load_samples(name, Path()))
+    levels = prove(load_family(name, Path()), load_samples(name, Path()), store_for)
     emit(
         table(
             [

@@ -8,9 +8,9 @@ from types import MappingProxyType
 from msgspec import Struct, field
 
 from plexops.drivers.answers import PACKETS
+from plexops.drivers.patterns import compile_pattern
 from plexops.drivers.requests import language_of
 from plexops.drivers.router.expressions import Expression, compile_expression
-from plexops.drivers.router.patterns import compile_pattern
 from plexops.drivers.router.reads import requests, steps_of
 from plexops.drivers.router.rows import READ_FIELDS
 from plexops.drivers.router.stores.base import Store

@@ -14,7 +14,7 @@ from plexops.drivers.router.compile import CompiledProfile, CompiledResource, fa
 from plexops.drivers.router.expressions import rows_of as rows_of_kind
 from plexops.drivers.router.facts import take_facts
 from plexops.drivers.router.reads import answers_of, asked
-from plexops.drivers.router.rows import Word, entry_of, matches, text_of
+from plexops.drivers.router.rows import Word, entry_of, matches, text_of, written_over
 from plexops.drivers.router.running import (
     following,
     is_only_applied,
@@ -24,6 +24,7 @@ from plexops.drivers.router.running import (
 )
 from plexops.drivers.router.stores.base import Value, Wanted
 from plexops.drivers.rulesets.boxes import BoxInput, announced_address, build_box, rows_of, unread_forwards
+from plexops.languages.base import plain
 from plexops.model.change import Action, Change, find, inverse, project
 from plexops.model.errors import WhyNot
 from plexops.model.exchange import Command, Json, Script, Window, Write
@@ -274,16 +275,17 @@ class ProfiledDriver(Struct, frozen=True):
 
     def _after(self, resource: CompiledResource, now: Snapshot, change: Change) -> Snapshot:
         """The state after a change, with a handle for what was just made where only the device will know it, and
-        with the words that an adoption has written: the way back compares them before it sets the old ones."""
+        with the words that were written: the way back compares them before it sets the old ones."""
         words: dict[str, Word] = {}
-        if change.action in (Action.ADOPT, Action.RESTORE):
-            for name in change.fields:
-                theirs = resource.spec.fields[name].name
-                words[theirs] = self._adopted_word(resource, change, name, theirs)
+        if change.action in (Action.UPDATE, Action.ADOPT, Action.RESTORE):
+            entry = find(change, now)[0]
+            adopted = {} if change.action is Action.UPDATE else self._adoption(resource, change, entry)
+            written = self._wanted(resource, change, entry, now, adopted).words
+            words = {name: plain(word) if isinstance(word, Typed) else word for name, word in written.items()}
         then = project(now, change)
         touched = {id(entry) for entry in find(change, then)}
         named = (
-            replace(e, handle=e.handle or f"plexops-{change.key}", raw={**e.raw, **words})
+            replace(e, handle=e.handle or f"plexops-{change.key}", raw=written_over(e.raw, words))
             if id(e) in touched
             else e
             for e in then.entries

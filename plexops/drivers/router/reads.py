@@ -10,6 +10,7 @@ from plexops.drivers.router.expressions import holds
 from plexops.drivers.router.steps import taken_apart
 from plexops.model.exchange import Call, Command, Json, Read, Reply
 from plexops.model.profile import Profile, ReadSpec, Speaks, Step, Steps
+from plexops.structs import replace
 
 _IDS, _TEXT = (Step(parser="routeros_ids"),), (Step(parser="text"),)
 #: What it takes to be answered, by what a family speaks.
@@ -85,7 +86,9 @@ def _values(profile: Profile, spec: ReadSpec, replies: Mapping[str, Reply]) -> A
     """Give the values of an nvram in one object; one that is not had spoils all of them."""
     found: dict[str, Json] = {}
     for name, read in zip(spec.nvram, _names(spec), strict=True):
-        said = _understood(profile, spec, replies[read], spec.parts.get(name, _TEXT))
+        reply = replies[read]
+        line = replace(reply, body=reply.body.removesuffix("\n"))  # a value has no end of line of its own
+        said = _understood(profile, spec, line, spec.parts.get(name, _TEXT))
         if said.problem or said.absent:
             return said
         found[name] = said.value

@@ -156,7 +156,18 @@ def entry_of(spec: ResourceSpec, row: Row, position: int, exhibit: str, own: str
 
 
 def _whole(spec: ResourceSpec, row: Row) -> dict[str, Word]:
-    return {WHOLE_ROW: json.dumps(row)} if spec.write is not None and spec.write.whole else {}
+    if spec.write is None or not spec.write.keeps_rows:
+        return {}
+    return {WHOLE_ROW: json.dumps({name: word for name, word in row.items() if name not in spec.beside})}
+
+
+def written_over(raw: Mapping[str, Word], words: Mapping[str, Word]) -> Mapping[str, Word]:
+    """Give an entry's words after a change of some of them."""
+    if not words:
+        return raw
+    whole = raw.get(WHOLE_ROW)
+    kept = {WHOLE_ROW: json.dumps({**json.loads(whole), **words})} if isinstance(whole, str) else {}
+    return {**raw, **words, **kept}
 
 
 def _strangers(spec: ResourceSpec, row: Row) -> str:

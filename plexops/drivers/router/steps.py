@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 
-from plexops.drivers.router.patterns import compile_pattern
+from plexops.drivers.patterns import compile_pattern
 from plexops.model.exchange import Json
 from plexops.model.profile import LineStep, ListStep, Step
 from plexops.parsers import PARSERS, ParseError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from plexops.drivers.router.patterns import compile_pattern
+from plexops.drivers.patterns import compile_pattern
 from plexops.drivers.router.steps import taken_apart
 from plexops.model.profile import LineStep, ListStep, Step
 from plexops.parsers import ParseError

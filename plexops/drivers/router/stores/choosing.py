@@ -8,6 +8,7 @@ from plexops.drivers.requests import CompiledRequest, compile_request, language_
 from plexops.drivers.router.stores.base import Store
 from plexops.drivers.router.stores.file import FileStore
 from plexops.drivers.router.stores.menu import MenuStore
+from plexops.drivers.router.stores.nvram import NvramStore
 from plexops.drivers.router.stores.requests import WrittenOut
 from plexops.drivers.router.stores.rest import RestStore
 from plexops.drivers.router.stores.uci import UciStore
@@ -20,6 +21,7 @@ Types = Mapping[str, FieldType]
 #: What each store is told besides its own name; all else in `write` is of another one.
 _TOLD: Mapping[str, frozenset[str]] = {
     "uci": frozenset({"type", "ordered", "apply", "holds"}),
+    "nvram": frozenset({"switch", "count", "apply"}),
     "menu": frozenset({"ordered", "before"}),
     "rest": frozenset({"noun", "wrap", "update", "whole", "names", "apply", "good"}),
     "file": frozenset({"speaks", "content", "prove", "load", "holds", "gone", "anew", "apply"}),
@@ -27,6 +29,7 @@ _TOLD: Mapping[str, frozenset[str]] = {
 }
 _LANGUAGES: Mapping[str, frozenset[Speaks]] = {
     "uci": frozenset({Speaks.SHELL}),
+    "nvram": frozenset({Speaks.SHELL}),
     "file": frozenset({Speaks.SHELL}),
     "menu": frozenset({Speaks.ROUTEROS, Speaks.REST}),
     "rest": frozenset({Speaks.REST}),
@@ -48,6 +51,8 @@ def store_of(profile: Profile, spec: ResourceSpec, variables: Types) -> Store:
         case "uci":
             holds = compiled(Speaks.SHELL.language, "holds", write.holds) if write.holds else None
             return UciStore.of(spec, write, directory, holds)
+        case "nvram":
+            return NvramStore.of(spec, write, directory, profile.list_step(write.nvram))
         case "menu":
             return MenuStore(spec, write, profile.speaks)
         case "rest":

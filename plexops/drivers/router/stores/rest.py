@@ -106,7 +106,8 @@ class RestStore(Struct, frozen=True):
         is_new = wanted.change.action is Action.CREATE
         body: dict[str, Any] = {}
         if self.write.whole and not is_new and wanted.entry is not None:
-            body = json.loads(str(wanted.entry.raw.get(WHOLE_ROW) or "{}"))
+            for name, value in json.loads(str(wanted.entry.raw.get(WHOLE_ROW) or "{}")).items():
+                _put(body, name, value)
         words = dict(wanted.words if is_new else wanted.known)
         order = self.spec.order
         if is_new and order and wanted.change.raw.get(order):

@@ -36,17 +36,22 @@ class TextPattern(Struct, frozen=True):
             found[name], rest = before, behind
         return None if rest else found
 
-    def write(self, values: Mapping[str, str]) -> str:
-        """Put the values in. Raises ValueError for one that holds what separates the parts, and for a missing one."""
-        text = self.lead
-        for name, after in self.names:
+    def write(self, values: Mapping[str, str], least: int = 0) -> str:
+        """Put the values in; with `least` the text may end after so many, where no more are known.
+
+        Raises ValueError for one that holds what separates the parts, and for a missing one.
+        """
+        text, behind = self.lead, ""
+        for number, (name, after) in enumerate(self.names, 1):
             value = values.get(name)
+            if value is None and least and number > least:
+                return text
             if value is None:
                 raise ValueError(f"no value for {name}")
             if after and after in value:
                 raise ValueError(f"{name} holds {after!r}, which separates the parts there")
-            text += value + after
-        return text
+            text, behind = text + behind + value, after
+        return text + behind
 
 
 def compile_pattern(text: str) -> TextPattern:

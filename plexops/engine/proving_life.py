@@ -1,0 +1,235 @@
+"""The life of entries on a simulated store: made, changed, put back, adopted and taken away, to the same bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from ipaddress import IPv4Address, IPv4Network
+from typing import Protocol
+
+from msgspec import Struct
+
+from plexops.config.samples import Said, Samples
+from plexops.drivers.base import Unrenderable
+from plexops.drivers.router.compile import CompiledProfile
+from plexops.drivers.router.profiled import ProfiledDriver
+from plexops.engine.change.sending import unexpected
+from plexops.model.change import Action, Change, beside, inverse, is_done, is_undone
+from plexops.model.exchange import Command, Read, Reply, Write
+from plexops.model.resources import PortForward, Reservation, Upnp
+from plexops.model.snapshot import Entry, Kind, KindState, Role, Snapshot
+from plexops.model.values import Ports
+from plexops.structs import replace
+
+#: A family that was found to be sound.
+Family = CompiledProfile
+Answers = Mapping[str, str | Said]
+_KEY, _MAC = "proof", "02:00:5e:00:53:01"
+_HOSTILE = ("a'b\"c`d$(e)", "x;y|z>&", "<a>b:c=d", "  two  ", "é☃")
+
+
+class Device(Protocol):
+    """A simulated store in one state."""
+
+    def answer(self, read: Read) -> Reply | None:
+        """Answer a read; None where the sample says it."""
+        ...
+
+    def send(self, write: Write) -> Reply:
+        """Carry out a write."""
+        ...
+
+    def content(self) -> str:
+        """Give all that it keeps."""
+        ...
+
+
+#: Makes the store of a state; None where there is none for this family.
+Devices = Callable[[Family, Sequence[Read], Answers], Device | None]
+#: Gives the reply of a sample.
+Replies = Callable[[Read, "str | Said | None"], Reply]
+
+
+class _Home(Struct, frozen=True):
+    """One state on one fresh store."""
+
+    driver: ProfiledDriver
+    device: Device
+    answers: Answers
+    reply: Replies
+
+    def look(self) -> Snapshot:
+        observation = self.driver.observe()
+        reads = next(observation)
+        try:
+            observation.send([self.device.answer(r) or self.reply(r, self.answers.get(r.id)) for r in reads])
+        except StopIteration as done:
+            seen: Snapshot = done.value
+            return seen
+        raise AssertionError("a profile asks once")
+
+    def send(self, writes: Sequence[Write]) -> str:
+        """Send; give why it did not go well, and empty where it did."""
+        for write in writes:
+            if reason := unexpected(write.expect, self.device.send(write)):
+                return reason
+        return ""
+
+    def make(self, change: Change) -> str:
+        """Make a change and look whether it stands and nothing else is gone. Give what is wrong."""
+        now = self.look()
+        stood = beside(change, now)
+        if reason := self.send(self.driver.script(change, now).writes):
+            return reason
+        then = self.look()
+        if not is_done(change, then):
+            return f"it does not stand there: {[e.values for e in then.of(change.kind)]}"
+        return "" if beside(change, then) == stood else "another entry is not what it was"
+
+
+def life(
+    profile: CompiledProfile, samples: Samples, devices: Devices, reply: Replies
+) -> tuple[int, Iterator[str]]:
+    """Give how many lives there are, and what was not as it must be."""
+    driver = ProfiledDriver(profile)
+    reads = next(driver.observe())
+    found: list[str] = []
+    looked = 0
+    for name in samples.states:
+        answers = samples.answers(name)
+        for kind in sorted(driver.kinds):
+            device = devices(profile, reads, answers)
+            if device is None:
+                return 0, iter(())
+            home = _Home(driver, device, answers, reply)
+            now = home.look()
+            if now.state(kind) is not KindState.PRESENT:
+                continue
+            looked += 1
+            found += [f"{name}: {kind}: {problem}" for problem in _lives(home, kind, now)]
+    return looked, iter(found)
+
+
+def _lives(home: _Home, kind: Kind, now: Snapshot) -> Iterator[str]:
+    try:
+        if kind is Kind.UPNP:
+            yield from _switched(home, now)
+            return
+        want = _wanted(kind, now)
+        if want is not None:
+            yield from _ours(home, kind, want)
+            yield from _hostile(home, kind, want)
+        for entry in now.of(kind):
+            yield from _adopted(home, entry)
+    except Unrenderable as reason:
+        yield f"it cannot be written: {reason}"
+
+
+def _wanted(kind: Kind, now: Snapshot) -> PortForward | Reservation | None:
+    lan = now.text("lan.network")
+    if lan is None or kind not in (Kind.PORT_FORWARD, Kind.DHCP_RESERVATION):
+        return None
+    address = IPv4Network(lan)[77]
+    if kind is Kind.DHCP_RESERVATION:
+        return Reservation((_MAC,), address, "proof")
+    return PortForward(Ports.of(54321), address, Ports.of(32400), name="proof")
+
+
+def _ours(home: _Home, kind: Kind, want: PortForward | Reservation) -> Iterator[str]:
+    """Make one, undo it by the texts that a window holds, make it again, change it, put that back, take it away."""
+    before = home.device.content()
+    create = Change(Role.ROUTER, kind, _KEY, Action.CREATE, want=want)
+    script = home.driver.script(create, home.look())
+    if reason := home.make(create):
+        if home.device.content() != before:
+            yield f"create: {reason}"
+        return
+    commands = [Write(Command(text)) for text in script.undo] if _is_shell(script.writes) else []
+    if commands:
+        if reason := home.send(commands):
+            yield f"the way back of a window: {reason}"
+        if home.device.content() != before:
+            yield "the way back of a window leaves something behind"
+        if reason := home.make(create):
+            yield f"create once more: {reason}"
+    entry = _made(home, kind)
+    other = replace(want, address=IPv4Address(int(want.address or 0) + 1))
+    yield from _there_and_back(
+        home, Change(Role.ROUTER, kind, _KEY, Action.UPDATE, before=entry, want=other, fields=("address",))
+    )
+    entry = _made(home, kind)
+    if reason := home.make(Change(Role.ROUTER, kind, _KEY, Action.DELETE, before=entry)):
+        yield f"delete: {reason}"
+    if home.device.content() != before:
+        yield "delete leaves something behind"
+
+
+def _made(home: _Home, kind: Kind) -> Entry:
+    found = [entry for entry in home.look().of(kind) if entry.owner.key == _KEY]
+    if len(found) != 1:
+        raise Unrenderable(f"{len(found)} entries are the one that was made")
+    return found[0]
+
+
+def _is_shell(writes: Sequence[Write]) -> bool:
+    return all(isinstance(write.ask, Command) for write in writes)
+
+
+def _hostile(home: _Home, kind: Kind, want: PortForward | Reservation) -> Iterator[str]:
+    """Names that would do harm where text is not quoted arrive as they are, or are refused before anything is sent."""
+    before = home.device.content()
+    for name in _HOSTILE:
+        create = Change(Role.ROUTER, kind, _KEY, Action.CREATE, want=replace(want, name=name))
+        try:
+            reason = home.make(create)
+        except Unrenderable:
+            continue
+        if reason and home.device.content() == before:
+            continue
+        made = [e for e in home.look().of(kind) if e.owner.key == _KEY]
+        if reason or len(made) != 1:
+            yield f"a forward called {name!r}: {reason or 'it is not one'}"
+            return
+        home.make(Change(Role.ROUTER, kind, _KEY, Action.DELETE, before=made[0]))
+        if home.device.content() != before:
+            yield f"one called {name!r} leaves something behind"
+
+
+def _adopted(home: _Home, entry: Entry) -> Iterator[str]:
+    """Change one field of another's entry, and put it back."""
+    values = entry.values
+    if entry.owner.ours or not isinstance(values, PortForward | Reservation) or values.address is None:
+        return
+    want = replace(values, address=IPv4Address(int(values.address) ^ 1))
+    change = Change(Role.ROUTER, entry.kind, _KEY, Action.ADOPT, before=entry, want=want, fields=("address",))
+    try:
+        yield from _there_and_back(home, change)
+    except Unrenderable:
+        return
+
+
+def _switched(home: _Home, now: Snapshot) -> Iterator[str]:
+    for entry in now.of(Kind.UPNP):
+        values = entry.values
+        if isinstance(values, Upnp):
+            want = replace(values, enabled=not values.enabled)
+            yield from _there_and_back(
+                home,
+                Change(
+                    Role.ROUTER, Kind.UPNP, _KEY, Action.UPDATE, before=entry, want=want, fields=("enabled",)
+                ),
+            )
+
+
+def _there_and_back(home: _Home, change: Change) -> Iterator[str]:
+    before = home.device.content()
+    if reason := home.make(change):
+        yield f"{change.action}: {reason}"
+        return
+    back = inverse(change)
+    now = home.look()
+    if back is None:
+        return
+    if reason := home.send(home.driver.script(back, now).writes):
+        yield f"{change.action} and back: {reason}"
+    if home.device.content() != before or not is_undone(change, home.look()):
+        yield f"{change.action} and back: it is not what it was"
