@@ -14,9 +14,9 @@ from plexops.engine.proving import Level, prove
 from plexops.model.errors import PlexopsError
 
 SAMPLED = sorted(path.stem for path in (shipped("router_profiles") / "samples").glob("*.yaml"))
-#: Shipped before there were samples: proven by their simulated devices, by captures and by real daemons.
 #: Written by a store that is simulated.
 WRITTEN = {"asuswrt-merlin", "ddwrt"}
+#: Shipped before there were samples: proven by their simulated devices, by captures and by real daemons.
 BEFORE = {"linux", "openwrt", "opnsense", "routeros", "manual"}
 
 

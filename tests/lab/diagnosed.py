@@ -38,7 +38,7 @@ AUTOMATIC: Mapping[str, bool | int | str] = MappingProxyType({"PublishServerOnPl
 READS = re.compile(
     r"nft -j list ruleset|ip6?tables(?:-legacy)?-save|ipset save|cat /proc/net/arp|"
     r"ip -j addr show|ip -j -[46] route show|ip -4 neigh show|ip -j -4 route get 1\.1\.1\.1|ss -H(?:tln|ulnp)"
-    r"|getent ahostsv4 plex\.tv|firewall-cmd --state|systemctl show -p [\w,]+(?: -p [\w,]+)* [\w. -]+"
+    r"|getent ahostsv4 plex\.tv|ls /usr/bin/firewall-cmd|systemctl show -p [\w,]+(?: -p [\w,]+)* [\w. -]+"
     r"|pidof [\w-]+|hostname|date \+%Y-%m-%dT%H:%M:%S|ping -n -c 1 -W 1 -t [23] 1\.1\.1\.1"
     r"|nmcli -t -f GENERAL\.DEVICE,DHCP4 device show"
     r"|grep -(?:hs|Hr|EHrs|aH?E) (?:-m 1000 )?(?:[\w.-]+|'[^']*')(?: (?:[\w/.-]+|'[^']*'(?:\*log)?))+(?: \| tail -c \d+)?"

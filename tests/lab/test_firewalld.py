@@ -226,7 +226,7 @@ DISTORTED: dict[str, Callable[[Reply], Reply]] = {
     "garbage": lambda reply: replace(reply, body="<html>Login</html>\n"),
     "empty": lambda reply: replace(reply, body=""),
 }
-ASKED = ("firewalld", "firewalld.version", "firewalld.default", "firewalld.zones", "firewalld.kept")
+ASKED = tuple(f"firewalld{part}" for part in ("", ".state", ".version", ".default", ".zones", ".kept"))
 
 
 def distorted(asked: str, odd: Callable[[Reply], Reply]) -> Callable[[Read, Reply], Reply]:

@@ -37,11 +37,16 @@ from plexops.parsers.firewalld import parse_firewalld_zones
 from plexops.pattern import Pattern
 
 #: firewall-cmd(1): the status of what needs the daemon while that does not run.
-_NOT_RUNNING, _NO_PROGRAM = 252, 127
-_STATE = Read("firewalld", Command("firewall-cmd --state"), absent=frozenset({_NO_PROGRAM}))
+_NOT_RUNNING = 252
+_PROGRAM = "/usr/bin/firewall-cmd"
+#: Statuses of `ls` for what is not there, of busybox and of coreutils.
+_NOT_THERE = frozenset({1, 2})
+#: `firewall-cmd` is a Python program that takes 0.1 s: it is asked only where the kernel may hold what it put there.
+_INSTALLED = Read("firewalld", Command(f"ls {_PROGRAM}"), absent=_NOT_THERE)
 _READS = tuple(
     Read(f"firewalld.{name}", Command(f"firewall-cmd {words}"))
     for name, words in (
+        ("state", "--state"),
         ("version", "--version"),
         ("default", "--get-default-zone"),
         ("zones", "--list-all-zones"),
@@ -61,31 +66,34 @@ _SERVICE_LINE = Pattern(r"(/etc|/usr/lib)/firewalld/services/([^/:]+)\.xml:(.*)"
 _ELEMENT = Pattern(r"<(port|include) ([^<>]*)/>")
 _ATTRIBUTE = Pattern(r'(\w+)="([^"]*)"')
 
+_OFF = FirewallState(KindState.PRESENT, facts_of("server.firewalld", kind="firewalld", active=False))
+
 
 class Firewalld(Struct, frozen=True):
     """firewalld as one of the firewalls that a host may have."""
 
     word: HostFirewall = HostFirewall.FIREWALLD
-    reads: tuple[Read, ...] = (_STATE,)
+    reads: tuple[Read, ...] = (_INSTALLED,)
     look: str = "firewall-cmd --list-all-zones ; firewall-cmd --permanent --list-all-zones"
 
     def observe(self, host: Host) -> Reading:
         """Ask it for its zones if it runs, and for what their services open."""
-        state = host.replies[_STATE.id]
-        if state.whole and state.status == _NO_PROGRAM:
+        installed = host.replies[_INSTALLED.id]
+        if installed.whole and installed.status in _NOT_THERE:
             return FirewallState(KindState.ABSENT, reason="firewalld is not installed")
-        said = (state.body + state.stderr).strip()
-        silent = state.whole and state.status not in (0, _NOT_RUNNING) and not _is_loaded(host.box)
-        if silent or (state.whole and (state.status, said) == (_NOT_RUNNING, "not running")):
-            return FirewallState(
-                KindState.PRESENT, facts_of("server.firewalld", kind="firewalld", active=False)
-            )
+        if not installed.whole or (installed.status, installed.body.strip()) != (0, _PROGRAM):
+            return _not_known(failed(installed, ROOT), host.box)
+        if not _is_loaded(host.box):
+            return _OFF
+        replies = yield _READS
+        state, said = replies[0], (replies[0].body + replies[0].stderr).strip()
+        if state.whole and (state.status, said) == (_NOT_RUNNING, "not running"):
+            return _OFF
         if not state.whole or (state.status, said) != (0, "running"):
             return _not_known(failed(state, ROOT), host.box)
-        replies = yield _READS
         if bad := next((reply for reply in replies if not reply.whole or reply.status != 0), None):
             return _not_known(failed(bad, ROOT), host.box)
-        version, default, zones, kept = (reply.body for reply in replies)
+        version, default, zones, kept = (reply.body for reply in replies[1:])
         try:
             now, later = _by_name(parse_firewalld_zones(zones)), _by_name(parse_firewalld_zones(kept))
         except ParseError as reason:

@@ -10,14 +10,17 @@ from plexops.drivers.server.firewall import Host, facts_of
 from plexops.drivers.server.firewalld import Firewalld
 from plexops.model.change import Action, Change
 from plexops.model.exchange import Command, Reply
-from plexops.model.packets import Box
+from plexops.model.packets import Box, Chain
 from plexops.model.resources.firewall_rule import FirewallRule
 from plexops.model.snapshot import Entry, Kind, KindState, Role, Snapshot
 from plexops.model.values import is_key
 from tests.conformance.hostile_names import HOSTILE
 from tests.unit.parsers.test_parser_firewalld import PUBLIC, RULE
 
-HOST = Host({"firewalld": Reply("firewalld", 0, "running\n")}, Box("netfilter"), "eth0")
+_CHAINS = {"inet firewalld filter_INPUT": Chain("inet firewalld filter_INPUT")}
+HOST = Host(
+    {"firewalld": Reply("firewalld", 0, "/usr/bin/firewall-cmd\n")}, Box("netfilter", _CHAINS), "eth0"
+)
 NAMES = [
     name
     for name in HOSTILE
@@ -30,9 +33,9 @@ TAGS = {name for name in NAMES if name.startswith("plexops:") and is_key(name.re
 def seen(zones: str) -> tuple[KindState, tuple[Entry, ...]]:
     asking = Firewalld().observe(HOST)
     next(asking)
-    answers = ("1.3.3\n", "public\n", zones, zones)
+    answers = ("running\n", "1.3.3\n", "public\n", zones, zones)
     try:
-        asking.send([Reply(name, 0, body) for name, body in zip("vdzk", answers, strict=True)])
+        asking.send([Reply(name, 0, body) for name, body in zip("svdzk", answers, strict=True)])
         asking.send([Reply("firewalld.services", 2, "")])
     except StopIteration as end:
         return end.value.state, end.value.entries
