@@ -167,12 +167,20 @@ def mac_of(plex: SeenPlex, network: OwnNetwork | None, reach: Reach) -> str:
     if network is None:
         return ""
     try:
-        if plex.local:
-            return parse_mac(mac_of_interface(network.interface))
-        text = (reach.proc / "arp").read_text(encoding="ascii", errors="replace")
-    except (OSError, ValueError):
+        return (
+            parse_mac(mac_of_interface(network.interface)) if plex.local else neighbour(plex.address, reach)
+        )
+    except ValueError:
         return ""
-    return parse_proc_arp(text).get(plex.address, "")
+
+
+def neighbour(address: IPv4Address, reach: Reach) -> str:
+    """Give the MAC address of a host in this computer's own table of those that it has met; empty where it is not."""
+    try:
+        text = (reach.proc / "arp").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return ""
+    return parse_proc_arp(text).get(address, "")
 
 
 def named_plex(around: Surroundings, address: IPv4Address, port: int, reach: Reach) -> SeenPlex:
