@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated
 
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from plexops.pattern import Pattern, why_slow
 from plexops.structs import says
@@ -32,9 +33,7 @@ class Detect(Struct, frozen=True, forbid_unknown_fields=True):
 
     def expressions(self) -> Iterator[tuple[str, str]]:
         """Give the expressions, each behind its key."""
-        asked = (("ssdp", self.ssdp), ("page", self.page), ("header", self.header), ("ssh", self.ssh))
-        said = (*asked, ("banner", self.banner), ("mdns", self.mdns))
-        return (pair for pair in said if pair[1])
+        return ((key, said) for key, said in asdict(self).items() if isinstance(said, str) and said)
 
     def unfit(self) -> Iterator[tuple[str, str]]:
         """Give the keys that cannot be used, and why."""
@@ -42,7 +41,7 @@ class Detect(Struct, frozen=True, forbid_unknown_fields=True):
             if reason := why_slow(source):
                 yield key, reason
         for prefix in self.mac:
-            if not re.fullmatch(r"(?:[0-9a-f]{2}:){2,4}[0-9a-f]{2}", prefix):
+            if not re.fullmatch(r"(?:[0-9a-f]{2}:){2}[0-9a-f]{2}", prefix):
                 yield "mac", f"{prefix!r} is no beginning of a MAC address, as 4c:5e:0c"
 
     def fits(self, heard: Heard) -> str:
