@@ -25,8 +25,7 @@ def why_slow(source: str) -> str:
         return f"{source!r} looks around, or back at what it has found"
     if re.search(r"\)[*+?{]", plain):
         return f"{source!r} repeats a group"
-    greedy = re.sub(r"([*+?}])\?", r"\1", plain)
-    if len(re.findall(r"[*+{]", greedy)) > 1 or len(re.findall(r"[^(]\?", greedy)) > 4:
+    if len(re.findall(r"[*+{]", plain)) > 1 or len(re.findall(r"[^(*+}]\?", plain)) > 4:
         return f"{source!r} repeats more than once"
     return ""
 

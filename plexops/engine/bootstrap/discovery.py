@@ -164,12 +164,10 @@ def ask_plex(server: Announced, seconds: float) -> SeenPlex | None:
 
 def mac_of(plex: SeenPlex, network: OwnNetwork | None, reach: Reach) -> str:
     """Give the MAC address of a Plex host in the LAN, from this computer's own tables; empty where they do not say."""
-    if network is None:
-        return ""
+    if not plex.local:
+        return "" if network is None else neighbour(plex.address, reach)
     try:
-        return (
-            parse_mac(mac_of_interface(network.interface)) if plex.local else neighbour(plex.address, reach)
-        )
+        return "" if network is None else parse_mac(mac_of_interface(network.interface))
     except ValueError:
         return ""
 

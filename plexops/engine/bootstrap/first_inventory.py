@@ -153,27 +153,25 @@ def _router_lines(proposal: Proposal) -> list[str]:
 
 def _login_lines(profile: Profile) -> list[str]:
     """Give the keys of a login there, with where the box makes it, and what else differs between two such boxes."""
-    if profile.speaks is Speaks.NOTHING:
-        return []
-    account = profile.account or Account(where="")
+    account = profile.account or Account(where="your login there")
     lines = {
         "username": f"username: {account.username}" if account.username else "# username: me",
         "password": "password: {ask: true}",
         "api_key": "api_key: {env: PLEXOPS_ROUTER_KEY}",
         "api_secret": "api_secret: {env: PLEXOPS_ROUTER_SECRET}",
     }
-    first, *others = (lines[key] for key in _login_keys(profile))
-    made = f" # to do: {account.where}" if account.where else " # to do: your login there"
-    words = ", ".join(f"{name}: {param.default}" for name, param in profile.params.items())
-    own = [f"# params: {{{words}}} # to do: what is called otherwise there"] if words else []
-    return [f"{first}{made}", *others, *own]
+    found = [lines[key] for key in _login_keys(profile)]
+    if profile.params:
+        words = ", ".join(f"{name}: {param.default}" for name, param in profile.params.items())
+        found.append(f"# params: {{{words}}} # to do: what is called otherwise there")
+    return [f"{line} # to do: {account.where}" if line is found[0] else line for line in found]
 
 
 def _login_keys(profile: Profile) -> tuple[str, ...]:
     """Give the inventory's keys that a login takes; over SSH a key or an agent may stand for the password."""
-    if profile.speaks is not Speaks.REST:
-        return ("username",)
-    return ("api_key", "api_secret") if profile.login == "basic" else ("username", "password")
+    if profile.speaks is Speaks.REST:
+        return ("api_key", "api_secret") if profile.login == "basic" else ("username", "password")
+    return () if profile.speaks is Speaks.NOTHING else ("username",)
 
 
 def _server_lines(proposal: Proposal) -> list[str]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 import time
 
-from msgspec import Struct
-
 from plexops.pattern import Pattern
 from plexops.transport.around.fetch import Ask, FetchError, connect, fetch
 
@@ -41,15 +39,11 @@ def ssh_version(address: str, *, port: int = 22, seconds: float = 2.0) -> str:
     return f"SSH-{line[1].decode('ascii')}" if line else ""
 
 
-class ShownPage(Struct, frozen=True):
-    """What a box shows at its own address: the title of its page, or how one without a title begins, and its headers."""
+def web_page(address: str, *, seconds: float = 2.0) -> tuple[str, tuple[str, ...]]:
+    """Give the title of what a box shows over http, or else https, or how a page without one begins; and its headers.
 
-    text: str = ""
-    headers: tuple[str, ...] = ()
-
-
-def web_page(address: str, *, seconds: float = 2.0) -> ShownPage:
-    """Give what a box shows over http, or else https. A redirect is not followed: what it says are its headers."""
+    A redirect is not followed: what it says are its headers.
+    """
     headers: tuple[str, ...] = ()
     for scheme in ("http", "https"):
         try:
@@ -59,8 +53,8 @@ def web_page(address: str, *, seconds: float = 2.0) -> ShownPage:
         headers += tuple(f"{name}: {_plain(value)[:_BEGIN]}" for name, value in answer.headers.items())
         text = "" if answer.status // 100 == 3 else _title(answer.text) or _plain(answer.text[:_BEGIN])
         if text:
-            return ShownPage(text, headers)
-    return ShownPage("", headers)
+            return text, headers
+    return "", headers
 
 
 def page_title(address: str, *, seconds: float = 2.0) -> str:
