@@ -14,8 +14,8 @@ from plexops.structs import says
 
 #: What was heard, by the sign that it is held against.
 Heard = Mapping[str, tuple[str, ...]]
-#: A longer text is not quoted, but what fits of it.
-_QUOTED = 80
+#: So much of a text is looked at; a text longer than the second is not quoted, but what fits of it.
+_LOOKED_AT, _QUOTED = 2048, 80
 
 
 # fmt: off
@@ -48,7 +48,7 @@ class Detect(Struct, frozen=True, forbid_unknown_fields=True):
         """Quote what fits of what was heard; empty where nothing does."""
         for key, source in self.expressions():
             for text in heard.get(key, ()):
-                if found := Pattern(source, re.IGNORECASE).search(text):
+                if found := Pattern(source, re.IGNORECASE).search(text[:_LOOKED_AT]):
                     return text if len(text) <= _QUOTED else found[0][:_QUOTED]
         macs = heard.get("mac", ())
         return next((prefix for prefix in self.mac if any(mac.startswith(prefix) for mac in macs)), "")
