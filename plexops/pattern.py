@@ -8,6 +8,28 @@ from functools import cached_property
 from typing import Any
 
 
+def why_slow(source: str) -> str:
+    """Say why an expression out of a file cannot be used, or could take long with a hostile text; empty where it cannot.
+
+    It may repeat one character or class once, and leave four out: its time grows with the square of the text at most.
+    """
+    if len(source) > 200:
+        return f"{source[:20]!r}… has more than 200 characters"
+    try:
+        re.compile(source)
+    except (re.error, OverflowError) as error:
+        return f"{source!r} is no regular expression: {error}"
+    # What is escaped and what is a class stands for one character.
+    plain = re.sub(r"\\[^1-9]|\[\^?\]?(?:\\.|[^\\\]])*\]", "x", source)
+    if re.search(r"\(\?[^:]|\\", plain):
+        return f"{source!r} looks around, or back at what it has found"
+    if re.search(r"\)[*+?{]", plain):
+        return f"{source!r} repeats a group"
+    if len(re.findall(r"[*+{]", plain)) > 1 or len(re.findall(r"[^(*+}]\?", plain)) > 4:
+        return f"{source!r} repeats more than once"
+    return ""
+
+
 class Pattern:
     """An expression, compiled when it is first used. `flags` are those of `re`."""
 

@@ -8,9 +8,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, convert
 
 from plexops.config.yaml import yaml_loader
+from plexops.model.signs import Detect
 from plexops.model.snapshot import Kind
 
 #: How sure a step is, by the words of `boxes.yaml`: who says so.
@@ -47,6 +48,7 @@ class BoxByHand(Struct, frozen=True):
     one_port: bool
     shared: bool
     forwards: bool
+    detect: Detect | None
     sources: tuple[str, ...]
 
     def lines(self, kind: Kind, *, same_port: bool, share_known: bool) -> tuple[str, ...]:
@@ -80,6 +82,7 @@ def boxes_by_hand() -> Mapping[str, BoxByHand]:
                 one_port=row.get("one-port", False),
                 shared=row.get("shared", False),
                 forwards=row.get("forwards", True),
+                detect=convert(row["detect"], Detect) if "detect" in row else None,
                 sources=tuple(row["sources"]),
             )
             for name, row in document["boxes"].items()

@@ -15,6 +15,7 @@ from msgspec import Struct, field
 
 from plexops.model.errors import Place
 from plexops.model.exchange import WindowKind
+from plexops.model.signs import Account, Detect
 from plexops.model.snapshot import Kind
 from plexops.model.store import Requests, WriteSpec
 from plexops.structs import says
@@ -303,6 +304,8 @@ class Profile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     window: Annotated[WindowSpec | None, says("The device's own undo.", {"kind": "timer", "directory": "/run"})] = None
     steps: Annotated[Mapping[Kind, tuple[str, ...]], says("What a person does by hand, by kind.",
         {"upnp": ["Switch UPnP off."]})] = {}
+    detect: Annotated[Detect | None, says("", {"page": "opnsense"})] = None
+    account: Annotated[Account | None, says("", {"where": "System → Access → Users", "username": "root"})] = None
     verified: Annotated[tuple[Verified, ...], says("On what it was seen to work.",
         [{"firmware": "23.05", "on": "a Belkin RT3200", "how": "real"}])]
     text: str = field(name="@text", default="")

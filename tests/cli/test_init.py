@@ -15,9 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from plexops.config.profiles import shipped
+from plexops.config.profiles import profile_names, shipped
+from plexops.engine.bootstrap.detection import Family
 from plexops.engine.bootstrap.discovery import Reach, Surroundings, mac_of
-from plexops.engine.bootstrap.first_inventory import Family, Proposal, guess_family, inventory_text, propose
+from plexops.engine.bootstrap.first_inventory import Proposal, inventory_text, propose
 from plexops.model.entries import UpnpMapping
 from plexops.model.quick import OwnNetwork, SeenGateway, SeenPlex
 from plexops.model.values import Ports, Protocol
@@ -55,7 +56,7 @@ def write(folder: Path, proposal: Proposal) -> Path:
 # What is proposed.
 
 
-@pytest.mark.parametrize("family", ["openwrt", "routeros", "opnsense", "linux", "manual"])
+@pytest.mark.parametrize("family", profile_names())
 @pytest.mark.parametrize("login", ["media", "root", ""])
 @pytest.mark.parametrize("secure", [False, True])
 def test_what_is_proposed_passes_the_check(tmp_path: Path, family: str, login: str, secure: bool) -> None:
@@ -86,29 +87,26 @@ def test_a_router_that_was_not_found_is_left_open(tmp_path: Path) -> None:
     assert plexops("check", directory=write(tmp_path / "home", proposal)).status == 0
 
 
-def test_what_a_device_says_stays_inside_its_comment(tmp_path: Path) -> None:
-    evil = "OpenWrt\n    server: {address: 203.0.113.9}\u2028x\x85y\x1b[31m"
-    box = SeenGateway(ROUTER, software=evil)
-    family = guess_family(ROUTER, box, 0.1)
-    assert family.profile == "openwrt"
-    text = inventory_text(replace(FULL, family=family))
-    assert all(line.isprintable() for line in text.split("\n"))
-    # All that it said stands on one line, behind a comment sign.
-    (said,) = [line for line in text.split("\n") if "203.0.113.9" in line]
-    assert said.index("#") < said.index("203.0.113.9")
-    assert plexops("check", directory=write(tmp_path / "home", replace(FULL, family=family))).status == 0
+def test_a_box_that_a_person_sets_is_named_so_that_its_own_steps_are_shown(tmp_path: Path) -> None:
+    proposal = replace(FULL, family=Family("manual", "it says by UPnP “Orange Livebox”", "livebox"))
+    assert "\n      like: livebox #" in inventory_text(proposal)
+    assert plexops("check", directory=write(tmp_path / "home", proposal)).status == 0
 
 
-@pytest.mark.parametrize(
-    ("said", "profile"),
-    [
-        ({"software": "OpenWRT/23.05 UPnP/1.1 MiniUPnPd/2.3.3"}, "openwrt"),
-        ({"maker": "MikroTik", "title": "MikroTik Router"}, "routeros"),
-        ({"software": "FreeBSD/14 UPnP/1.1 MiniUPnPd/2.3", "title": "OPNsense router"}, "opnsense"),
-    ],
-)
-def test_a_family_is_recognised_by_upnp(said: dict[str, str], profile: str) -> None:
-    assert guess_family(ROUTER, SeenGateway(ROUTER, **said), 0.1).profile == profile  # type: ignore[arg-type]
+def test_a_login_is_asked_for_in_the_words_of_the_box() -> None:
+    def router(family: str) -> str:
+        text = inventory_text(replace(FULL, family=Family(family, "x")))
+        return text.partition("    router:\n")[2].partition("    server:\n")[0]
+
+    assert "      username: root # to do: System → Administration" in router("openwrt")
+    assert "      # params: {wan: wan, lan: lan} # to do: " in router("openwrt")
+    assert "      # username: me # to do: a login with all rights" in router("linux")
+    key, secret = re.findall(
+        r"      (api_\w+): \{env: PLEXOPS_ROUTER_(?:KEY|SECRET)\}( # to do: System.*)?\n", router("opnsense")
+    )
+    assert (key[0], secret) == ("api_key", ("api_secret", ""))
+    assert "API key" in key[1]
+    assert router("manual") == "      profile: manual # x\n      address: 192.168.1.1\n"
 
 
 def test_a_port_that_somebody_holds_is_not_proposed(tmp_path: Path) -> None:

@@ -100,6 +100,8 @@ def compile_profile(profile: Profile) -> CompiledProfile:
     }
     for kind, lines in profile.steps.items():
         _check_steps(kind, lines, problems)
+    for key, reason in () if profile.detect is None else profile.detect.unfit():
+        problems.add("PLX-D402", reason, "One character or class may be repeated, once.", f"detect.{key}")
     window: CompiledWindow | None = None
     if profile.window is not None:
         window, unsound = compile_window(profile, profile.window)

@@ -164,15 +164,21 @@ def ask_plex(server: Announced, seconds: float) -> SeenPlex | None:
 
 def mac_of(plex: SeenPlex, network: OwnNetwork | None, reach: Reach) -> str:
     """Give the MAC address of a Plex host in the LAN, from this computer's own tables; empty where they do not say."""
-    if network is None:
-        return ""
+    if not plex.local:
+        return "" if network is None else neighbour(plex.address, reach)
     try:
-        if plex.local:
-            return parse_mac(mac_of_interface(network.interface))
-        text = (reach.proc / "arp").read_text(encoding="ascii", errors="replace")
-    except (OSError, ValueError):
+        return "" if network is None else parse_mac(mac_of_interface(network.interface))
+    except ValueError:
         return ""
-    return parse_proc_arp(text).get(plex.address, "")
+
+
+def neighbour(address: IPv4Address, reach: Reach) -> str:
+    """Give the MAC address of a host in this computer's own table of those that it has met; empty where it is not."""
+    try:
+        text = (reach.proc / "arp").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return ""
+    return parse_proc_arp(text).get(address, "")
 
 
 def named_plex(around: Surroundings, address: IPv4Address, port: int, reach: Reach) -> SeenPlex:

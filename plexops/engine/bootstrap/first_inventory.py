@@ -6,15 +6,19 @@ import json
 import re
 from collections.abc import Sequence
 from ipaddress import IPv4Address
+from pathlib import Path
 
 from msgspec import Struct
 
+from plexops.config.profiles import load_profile
+from plexops.engine.bootstrap.detection import Family, known_boxes, recognise
 from plexops.engine.bootstrap.discovery import Reach, Surroundings, mac_of, runs_here
 from plexops.model.entries import UpnpMapping
 from plexops.model.errors import PlexopsError
+from plexops.model.profile import Profile, Speaks
 from plexops.model.quick import SeenGateway, SeenPlex
+from plexops.model.signs import Account
 from plexops.pattern import Pattern
-from plexops.transport.around.banners import ssh_version, web_title
 from plexops.transport.around.fetch import FetchError, fetch_here
 from plexops.transport.ssh_settings import SshSettings
 from plexops.transport.trust.verdict import OfferedKey
@@ -22,26 +26,8 @@ from plexops.transport.workers import workers
 
 DOCKER_SOCKET = "/var/run/docker.sock"
 FIRST_PORT = 32500
-#: How a box gives its family away, most certain first: in what it says by UPnP and on its web page, then over SSH.
-_PAGES: tuple[tuple[str, str], ...] = (
-    (r"openwrt|\bluci\b", "openwrt"),
-    (r"mikrotik|routeros", "routeros"),
-    (r"opnsense", "opnsense"),
-)
-_BANNERS: tuple[tuple[str, str], ...] = (
-    (r"-ROSSSH", "routeros"),
-    (r"-dropbear", "openwrt"),
-    (r"-OpenSSH.*(?:Debian|Ubuntu|Raspbian)", "linux"),
-)
 _LOGIN = Pattern(r"[a-z_][a-z0-9_-]{0,31}")
 _YAML_WORDS = frozenset({"true", "false", "null"})
-
-
-class Family(Struct, frozen=True):
-    """Which profile a router seems to need, and by what it was recognised; `manual` where nothing tells."""
-
-    profile: str
-    evidence: str
 
 
 class ShownKey(Struct, frozen=True):
@@ -84,7 +70,7 @@ def propose(
     usable = _LOGIN.fullmatch(login) is not None and login not in _YAML_WORDS
     hosts = [("router", router), ("server", None if plex is None or here else plex.address)]
     with workers(4, "plexops-init") as pool:
-        family = pool.submit(guess_family, router, box, reach.answer_seconds)
+        family = pool.submit(recognise, router, box, reach, known_boxes())
         container = pool.submit(_container, docker, local=plex is not None and plex.local)
         keys = [
             pool.submit(_host_key, f"{site}/{role}", address, reach.answer_seconds)
@@ -104,28 +90,6 @@ def propose(
             shown,
             here,
         )
-
-
-def guess_family(router: IPv4Address | None, box: SeenGateway | None, seconds: float) -> Family:
-    """Guess the router's family by what it says by UPnP, on its web page and in its SSH version line."""
-    if router is None:
-        return Family("manual", "")
-    said = () if box is None else (box.software, box.maker, box.model, box.title)
-    known = _match(_PAGES, "by UPnP", said)
-    if known is not None:
-        return known
-    title = web_title(str(router), seconds=seconds)
-    banner = ssh_version(str(router), seconds=seconds)
-    known = _match(_PAGES, "its web page", (title,)) or _match(_BANNERS, "its SSH server", (banner,))
-    return known or Family("manual", "")
-
-
-def _match(rules: Sequence[tuple[str, str]], where: str, said: Sequence[str]) -> Family | None:
-    for pattern, profile in rules:
-        for text in said:
-            if re.search(pattern, text, re.IGNORECASE):
-                return Family(profile, f"{where}: {_comment(text)}")
-    return None
 
 
 def _container(docker: str, *, local: bool) -> str:
@@ -159,11 +123,6 @@ def _free_port(box: SeenGateway | None) -> int:
     return next(ports, FIRST_PORT)
 
 
-def _comment(text: str) -> str:
-    """Make what a device says of itself fit for a comment: one line, cut, nothing that could end it."""
-    return "".join(char if char.isprintable() else " " for char in text)[:80].strip()
-
-
 def inventory_text(proposal: Proposal) -> str:
     """Give the inventory. What is not known stands as a comment that says what belongs there."""
     lines = [
@@ -182,27 +141,37 @@ def inventory_text(proposal: Proposal) -> str:
 
 def _router_lines(proposal: Proposal) -> list[str]:
     if proposal.router is None:
-        example = "{profile: openwrt, address: 192.168.1.1, username: root}; plexops profiles list"
+        example = "{profile: NAME, address: 192.168.1.1, username: root}; plexops profiles list"
         return [f"    # to do: the router, as {example}"]
     family = proposal.family
-    why = f"recognised by what it says ({family.evidence}): correct it if that is wrong"
-    if family.profile == "manual":
-        why = "to do: its family is not known; a person does there what plexops says (plexops profiles list)"
-    logins = {
-        "openwrt": ["username: root"],
-        "routeros": ["username: admin # to do: your login there"],
-        "linux": [
-            "# username: me # to do: your login there, if it is not your own name",
-            "# params: {wan: eth0, lan: br-lan} # to do: its interfaces, if they are not called wan and lan",
-        ],
-        "opnsense": [
-            "api_key: {env: PLEXOPS_OPNSENSE_KEY} # to do: made under System: Access: Users",
-            "api_secret: {env: PLEXOPS_OPNSENSE_SECRET}",
-        ],
-    }
-    lines = [f"profile: {family.profile} # {why}", f"address: {proposal.router}"]
-    lines += logins.get(family.profile, [])
+    lines = [f"profile: {family.profile} # {family.why}", f"address: {proposal.router}"]
+    if family.like:
+        lines.append(f"like: {family.like} # plexops says where its page or app has each setting")
+    lines += _login_lines(load_profile(family.profile, Path()))
     return ["    router:", *(f"      {line}" for line in lines)]
+
+
+def _login_lines(profile: Profile) -> list[str]:
+    """Give the keys of a login there, with where the box makes it, and what else differs between two such boxes."""
+    account = profile.account or Account(where="your login there")
+    lines = {
+        "username": f"username: {account.username}" if account.username else "# username: me",
+        "password": "password: {ask: true}",
+        "api_key": "api_key: {env: PLEXOPS_ROUTER_KEY}",
+        "api_secret": "api_secret: {env: PLEXOPS_ROUTER_SECRET}",
+    }
+    found = [lines[key] for key in _login_keys(profile)]
+    if profile.params:
+        words = ", ".join(f"{name}: {param.default}" for name, param in profile.params.items())
+        found.append(f"# params: {{{words}}} # to do: what is called otherwise there")
+    return [f"{line} # to do: {account.where}" if line is found[0] else line for line in found]
+
+
+def _login_keys(profile: Profile) -> tuple[str, ...]:
+    """Give the inventory's keys that a login takes; over SSH a key or an agent may stand for the password."""
+    if profile.speaks is Speaks.REST:
+        return ("api_key", "api_secret") if profile.login == "basic" else ("username", "password")
+    return () if profile.speaks is Speaks.NOTHING else ("username",)
 
 
 def _server_lines(proposal: Proposal) -> list[str]:

@@ -178,8 +178,8 @@ _PROFILES: tuple[Code, ...] = (
         "What a profile asks of a device must be on the list of requests that are known to only read: an audit must "
         "not be able to change anything, whoever wrote the profile. Use another command, or cut it into plain reads "
         "without redirections, substitutions and chains."),
-    Code("PLX-D402", "a profile names no parser that there is", ExitStatus.USAGE,
-        "`parse:` says how an answer is read. The message lists the parsers that plexops has."),
+    Code("PLX-D402", "a profile reads a text in a way that there is not", ExitStatus.USAGE,
+        "`as:` says how an answer is taken apart, `detect:` by what a box is recognised. The message says more."),
     Code("PLX-D403", "a profile names no fact that there is", ExitStatus.USAGE,
         "Conditions and guards know facts by fixed names, such as `wan.address`; a misspelt one would be unknown for "
         "ever. A fact that only the profile itself uses starts with `x.`."),

@@ -11,6 +11,9 @@ from plexops.transport.around.fetch import Ask, FetchError, connect, fetch
 #: RFC 4253: a version line has at most 255 characters, and some lines may come before it.
 _LONGEST = 255
 _MOST_LINES = 8
+#: A page that is longer is not looked at; of one without a title the begin is.
+_LONGEST_PAGE = 256 * 1024
+_BEGIN = 2048
 _TITLE = Pattern(r"<title[^<>]{0,100}>([^<>]{1,200})</title>", re.IGNORECASE)
 
 
@@ -36,16 +39,22 @@ def ssh_version(address: str, *, port: int = 22, seconds: float = 2.0) -> str:
     return f"SSH-{line[1].decode('ascii')}" if line else ""
 
 
-def web_title(address: str, *, seconds: float = 2.0) -> str:
-    """Give the title of a box's web page, over http or else https, without following a redirect; empty for none."""
+def web_page(address: str, *, seconds: float = 2.0) -> tuple[str, tuple[str, ...]]:
+    """Give the title of what a box shows over http, or else https, or how a page without one begins; and its headers.
+
+    A redirect is not followed: what it says are its headers.
+    """
+    headers: tuple[str, ...] = ()
     for scheme in ("http", "https"):
         try:
-            title = _title(fetch(Ask(f"{scheme}://{address}/"), seconds, trust="nobody").text)
+            answer = fetch(Ask(f"{scheme}://{address}/"), seconds, limit=_LONGEST_PAGE, trust="nobody")
         except FetchError:
             continue
-        if title:
-            return title
-    return ""
+        headers += tuple(f"{name}: {_plain(value)[:_BEGIN]}" for name, value in answer.headers.items())
+        text = "" if answer.status // 100 == 3 else _title(answer.text) or _plain(answer.text[:_BEGIN])
+        if text:
+            return text, headers
+    return "", headers
 
 
 def page_title(address: str, *, seconds: float = 2.0) -> str:
@@ -58,4 +67,8 @@ def page_title(address: str, *, seconds: float = 2.0) -> str:
 
 def _title(page: str) -> str:
     found = _TITLE.search(page)
-    return " ".join("".join(c if c.isprintable() else " " for c in found[1]).split()) if found else ""
+    return _plain(found[1]) if found else ""
+
+
+def _plain(text: str) -> str:
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
