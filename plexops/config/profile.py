@@ -30,10 +30,12 @@ _CHOICES = {
     "Request": (("run",), ("send",), ("file",)),
     "KindSpec": (("rows",), ("backends",)),
     "WindowSpec": (("directory",), ("open", "confirm", "armed")),
+    "LoginSpec": (("header",), ("session",)),
+    "LoginRequest": (("get",), ("post",), ("delete",)),
 }
 _READ_ONLY = (Kind.LEASE, Kind.NEIGHBOUR, Kind.UPNP_MAPPING)
 #: Where an expression stands, and a param in it is a literal.
-_EXPRESSIONS = frozenset({"take", "rows", "must"})
+_EXPRESSIONS = frozenset({"take", "rows", "must", "ok", "data", "says"})
 _PARAM = re.compile(r"\{\{ *(\w+) *\}\}")
 
 
@@ -77,6 +79,10 @@ def profile_schema() -> Schema:
         "additionalProperties": True,
     }
     schema["properties"]["uses"]["items"]["type"] = ["string", "object"]
+    schema["properties"]["login"]["type"] = ["string", "object", "array"]
+    way = definitions["LoginSpec"]
+    way["oneOf"] = [{"type": "string"}, *({"type": "object", **one} for one in way["oneOf"])]
+    way["type"] = definitions["KeptSpec"]["type"] = ["string", "object"]
     for name in ("KindSpec", "Backend"):
         fields = definitions[name]["properties"]
         fields["harmless"] = {**fields["harmless"], "type": "array", "additionalProperties": True}

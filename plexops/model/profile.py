@@ -13,8 +13,10 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Struct, field
 
+from plexops.model.envelope import Envelope
 from plexops.model.errors import Place
 from plexops.model.exchange import WindowKind
+from plexops.model.login import LoginSpec
 from plexops.model.snapshot import Kind
 from plexops.model.store import Requests, WriteSpec
 from plexops.structs import says
@@ -281,9 +283,11 @@ class Profile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     format: Annotated[Literal[2], says("The format of this file. Those of before are format 1.", 2)]
     title: Annotated[str, says("Family and versions, for people.", "OpenWrt 21.02 and later")]
     speaks: Annotated[Speaks, says("The language of the device: quoting and framing.", "shell")]
-    contract: Annotated[Literal["rest", "opnsense"], says("For `rest`: the table of what only reads there.",
-        "opnsense")] = "rest"
-    login: Annotated[str, says("How HTTP logins go.", "basic")] = ""
+    contract: Annotated[Literal["rest", "opnsense", "routeros-rest"],
+        says("For `rest`: the table of what only reads there.", "opnsense")] = "rest"
+    login: Annotated[tuple[LoginSpec, ...], says("How HTTP logins go; of several, the inventory's secrets pick one.",
+        "basic")] = ()
+    envelope: Annotated[Envelope | None, says("", {"ok": "success", "data": "result", "says": "msg"})] = None
     functions: Annotated[str,
         says("Functions of the shell, on one line, that stand before every write and the way back.",
         "lives() { pidof $1 >/dev/null; };")] = ""

@@ -18,6 +18,7 @@ from plexops.drivers.router.compile import CompiledProfile, compile_profile
 from plexops.drivers.router.profiled import ProfiledDriver
 from plexops.drivers.server.driver import ServerDriver
 from plexops.engine.look.access import Access, Links
+from plexops.engine.look.http_login import require_login
 from plexops.engine.look.observe import Observer
 from plexops.engine.look.site_state import Drivers
 from plexops.model.errors import PlexopsError, Problem
@@ -137,12 +138,16 @@ def open_home(tasks: SiteTasks, setting: Setting) -> Home:
         store=setting.store,
         known_hosts=setting.known_hosts,
         speaks=speaks,
+        logins=() if profile is None else profile.profile.login,
+        contract="json" if profile is None else profile.profile.contract,
         override=setting.login_password,
         sudo_password=setting.sudo_password,
         ssh_config=setting.ssh_config,
     )
     access.require_ways()
     if profile is not None:
+        if site.router is not None and setting.links.live:
+            require_login(profile.profile.login, site.router, profile.profile.title, setting.login_password)
         _require_allowed(profile.profile, access, setting)
         _require_room(tasks, profile.profile)
     _require_shell(access, live=setting.links.live)
