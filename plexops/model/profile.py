@@ -111,6 +111,8 @@ class ReadSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     absent: Annotated[frozenset[int], says("Statuses that mean: the device has no such thing.", [1])] = frozenset()
     must: Annotated[str, says("A JMESPath expression over the answer, true of a whole one alone.",
         "length(rows) >= total")] = ""
+    hides: Annotated[tuple[str, ...], says("Members of a JSON answer that are secrets: dropped where it arrives.",
+        ["x_*"])] = ()
     id: str = field(name="@name", default="")
 
 
