@@ -122,7 +122,7 @@ def build_profile(
     for piece in pieces:
         raw = _with_piece(raw, piece)
     declared = raw.get("params", {})
-    params = {name: given.get(name, str(spec["default"])) for name, spec in declared.items()}
+    params = {name: given.get(name, str(spec.get("default", name))) for name, spec in declared.items()}
     spell_out(raw, vocabularies)
     filled = {**cast("Parts", fill_params(raw, params)), "params": declared, "uses": [p.name for p in pieces]}
     try:

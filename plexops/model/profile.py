@@ -48,11 +48,11 @@ class Speaks(StrEnum):
 
 # fmt: off
 class Param(Struct, frozen=True, forbid_unknown_fields=True):
-    """A word that an inventory may set for its own router, of `[A-Za-z0-9_./-]`."""
+    """A word that an inventory may set for its own router, of `[A-Za-z0-9_./-]`; without `default`, it has to."""
 
-    default: Annotated[Word, says("What holds by default.", "wan", wants="like",
-        pattern="^[A-Za-z0-9_./-]+$")]
     means: Annotated[str, says("What it is, for people.", "The zone of the internet side")]
+    default: Annotated[Word, says("What holds by default.", "wan", wants="like",
+        pattern="^[A-Za-z0-9_./-]+$")] = Word("")
 
 
 class LineStep(Struct, frozen=True, forbid_unknown_fields=True):

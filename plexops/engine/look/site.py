@@ -124,7 +124,13 @@ def compiled_profile(router: RouterDevice, directory: Path, allowed: Allowed) ->
         refused = allowed.file(path, str(directory), place, "router.profile")
         if refused is not None:
             raise PlexopsError(refused)
-    return compile_profile(load_profile(router.profile, directory, place, router.params))
+    profile = load_profile(router.profile, directory, place, router.params)
+    for name, param in profile.params.items():
+        if not param.default and name not in router.params:
+            reason = f"{profile.title} takes a param {name!r}, and the inventory does not say it"
+            cure = f"Write “params: {{{name}: …}}” under the site's “router:”. {param.means}"
+            raise PlexopsError(Problem("PLX-C602", reason, cure, place, "router.params"))
+    return compile_profile(profile)
 
 
 def open_home(tasks: SiteTasks, setting: Setting) -> Home:
