@@ -54,8 +54,8 @@ def _login(said: Json) -> Parts:
 def _read(said: Json, alone: str) -> Parts:
     spec = _table(said, alone)
     if "menu" in spec and alone == "get":
-        # RouterOS answers for a menu by the same name: what `/ip firewall nat` is on its console.
-        return {**spec, "get": "/rest" + str(spec.pop("menu")).replace(" ", "/")}
+        # RouterOS has a path for each menu of its console: `/ip firewall nat` is at /rest/ip/firewall/nat.
+        spec["get"] = "/rest" + str(spec.pop("menu")).replace(" ", "/")
     if "nvram" in spec:
         named = [one if isinstance(one, Mapping) else {one: one} for one in spec["nvram"]]
         parts = {name: _steps(steps) for name, steps in spec.get("as", {}).items()}
