@@ -73,6 +73,8 @@ def profile_schema() -> Schema:
     reads = definitions["ReadSpec"]
     reads["oneOf"] = [{"type": "string"}, *({"type": "object", **way} for way in reads["oneOf"])]
     reads["properties"]["as"]["type"] = ["string", "object", "array"]
+    for step in (definitions["Step"], definitions["Step"]["properties"]["each"]):
+        step["type"] = ["string", "object"]
     reads["properties"]["nvram"] = {
         **reads["properties"]["nvram"],
         "type": "array",

@@ -51,8 +51,8 @@ class Param(Struct, frozen=True, forbid_unknown_fields=True):
     """A word that an inventory may set for its own router, of `[A-Za-z0-9_./-]`; without `default`, it has to."""
 
     means: Annotated[str, says("What it is, for people.", "The zone of the internet side")]
-    default: Annotated[Word, says("What holds by default.", "wan", wants="like",
-        pattern="^[A-Za-z0-9_./-]+$")] = Word("")
+    default: Annotated[Word | None, says("What holds by default.", "wan", wants="like",
+        pattern="^[A-Za-z0-9_./-]+$")] = None
 
 
 class LineStep(Struct, frozen=True, forbid_unknown_fields=True):

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from plexops.cli.stored import store_for
+from plexops.config.profile import check_profile
 from plexops.config.profiles import load_profile, profile_names, shipped
 from plexops.config.samples import load_samples
+from plexops.config.yaml import parse_yaml
 from plexops.drivers.router.compile import compile_profile
 from plexops.engine.proving import Level, prove
 from plexops.model.errors import PlexopsError
@@ -39,6 +41,12 @@ def proved(
 
 def test_every_family_has_samples_or_was_proven_otherwise() -> None:
     assert set(SAMPLED) | BEFORE == set(profile_names())
+
+
+@pytest.mark.parametrize("name", profile_names())
+def test_a_shipped_family_has_the_shape_that_a_users_own_must_have(name: str) -> None:
+    path = shipped("router_profiles") / f"{name}.yaml"
+    check_profile(parse_yaml(path.read_text(encoding="utf-8"), str(path)))
 
 
 @pytest.mark.parametrize("name", SAMPLED)

@@ -59,7 +59,8 @@ def requests(spec: ReadSpec) -> tuple[Command | Call, ...]:
 def asked(spec: ReadSpec) -> tuple[Read, ...]:
     """Give the requests of one question, each under a name of its own."""
     return tuple(
-        Read(name, ask, spec.absent, hides=spec.hides) for name, ask in zip(_names(spec), requests(spec), strict=False)
+        Read(name, ask, spec.absent, hides=spec.hides)
+        for name, ask in zip(_names(spec), requests(spec), strict=False)
     )
 
 

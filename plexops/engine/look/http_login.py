@@ -32,7 +32,7 @@ def require_login(
     if not lacking or not all(lacking):
         return
     wanted = ", or ".join(" and ".join(f"{name}:" for name in keys) for keys in groups)
-    reason = f"{title} wants a login, and the inventory names none of it"
+    reason = f"{title} wants a login, and the inventory names no whole one"
     cure = f"Write {wanted} under the site's “router:”."
     raise PlexopsError(Problem("PLX-C309", reason, cure, router.places.get("profile"), "router"))
 

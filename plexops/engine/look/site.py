@@ -126,7 +126,7 @@ def compiled_profile(router: RouterDevice, directory: Path, allowed: Allowed) ->
             raise PlexopsError(refused)
     profile = load_profile(router.profile, directory, place, router.params)
     for name, param in profile.params.items():
-        if not param.default and name not in router.params:
+        if param.default is None and name not in router.params:
             reason = f"{profile.title} takes a param {name!r}, and the inventory does not say it"
             cure = f"Write “params: {{{name}: …}}” under the site's “router:”. {param.means}"
             raise PlexopsError(Problem("PLX-C602", reason, cure, place, "router.params"))
@@ -152,11 +152,11 @@ def open_home(tasks: SiteTasks, setting: Setting) -> Home:
     )
     access.require_ways()
     if profile is not None:
-        if site.router is not None and setting.links.live:
-            require_login(profile.profile.login, site.router, profile.profile.title, setting.login_password)
         _require_allowed(profile.profile, access, setting)
         _require_room(tasks, profile.profile)
     _require_shell(access, live=setting.links.live)
+    if profile is not None and site.router is not None and setting.links.live:
+        require_login(profile.profile.login, site.router, profile.profile.title, setting.login_password)
     asked_router = profile is not None and speaks is not Speaks.NOTHING
     drivers = Drivers(
         router=ProfiledDriver(profile) if profile is not None and asked_router else None,
