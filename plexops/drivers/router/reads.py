@@ -20,7 +20,7 @@ _RIGHTS: Mapping[Speaks, str] = MappingProxyType(
     {
         Speaks.SHELL: "root",
         Speaks.ROUTEROS: "a user with the policies read, write and ssh",
-        Speaks.REST: "a key and secret whose user may use this part of the API",
+        Speaks.REST: "a login that may use this part of the API",
     }
 )
 
