@@ -35,7 +35,7 @@ _CHOICES = {
 }
 _READ_ONLY = (Kind.LEASE, Kind.NEIGHBOUR, Kind.UPNP_MAPPING)
 #: Where an expression stands, and a param in it is a literal.
-_EXPRESSIONS = frozenset({"take", "rows", "must", "ok", "data", "says"})
+_EXPRESSIONS = frozenset({"take", "rows", "must"})
 _PARAM = re.compile(r"\{\{ *(\w+) *\}\}")
 
 
