@@ -78,6 +78,28 @@ def test_a_slip_in_a_profile_is_found(old: str, new: str, level: str, tmp_path: 
 
 
 @pytest.mark.parametrize(
+    ("name", "old", "new", "level"),
+    [
+        ("unifi", "ok: meta.rc=='ok'", "ok: meta!=`null`", "understand"),
+        ("unifi", "{is: enabled, default: unknown}", "enabled", "understand"),
+        ("unifi", "{pfwd_interface: [wan, both, all]}", "pfwd_interface", "understand"),
+        ("freebox", "rows: static || `[]`", "rows: static", "understand"),
+        ("freebox", "data: result", "data: results", "understand"),
+        ("freebox", "src_ip: (src_ip!='0.0.0.0' && src_ip) || 'any'}),", "src_ip: 'any'}),", "understand"),
+        ("pfsense", 'nordr: ["true"]', 'nordr: ["yes"]', "understand"),
+        ("omada", "    must: length(data) >= totalRows\n  networks", "  networks", "understand"),
+        ("routeros-rest", ', dynamic: ["true"]}\n    harmless', "}\n    harmless", "understand"),
+        ("bbox", "serves: {fact: x.nat}", "serves: {fact: x.serves}", "understand"),
+    ],
+)
+def test_a_slip_in_a_profile_over_http_is_found(
+    name: str, old: str, new: str, level: str, tmp_path: Path
+) -> None:
+    found = {one.name: one.problems for one in proved(tmp_path, name, old, new)}
+    assert found[level], found
+
+
+@pytest.mark.parametrize(
     ("old", "new", "says"),
     [
         ("wan.address: 203.0.113.31", "wan.address: 203.0.113.32", "wan.address is '203.0.113.31'"),
