@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from plexops.lab.stored import StoredNvram
-from plexops.model.exchange import Command, Read, Reply, Write
+from plexops.lab.stored import StoredJson, StoredNvram
+from plexops.model.exchange import Call, Command, Read, Reply, Write
+from plexops.model.profile import Speaks
 
 if TYPE_CHECKING:
     from plexops.config.samples import Said
@@ -49,6 +52,48 @@ class _Nvram:
         return self._store.content()
 
 
+class _Json:
+    """A router whose lists are collections of JSON."""
+
+    def __init__(self, profile: Profile, reads: Sequence[Read], answers: Mapping[str, str | Said]) -> None:
+        self._paths = {
+            read.id: read.ask.path
+            for read in reads
+            if isinstance(read.ask, Call) and read.ask.method == "GET"
+        }
+        texts = {path: answers.get(read) for read, path in self._paths.items()}
+        documents = {path: json.loads(text) for path, text in texts.items() if isinstance(text, str)}
+        data = profile.envelope.data if profile.envelope else ""
+        kept: dict[str, tuple[str, str, str]] = {}
+        for spec in (spec for ways in profile.resources.values() for spec in ways if spec.write is not None):
+            path = spec.write.collection if spec.write else ""
+            document = next((known for read, known in self._paths.items() if _names(spec.rows, read)), path)
+            if isinstance(documents.get(document), dict) and data:
+                documents[document].setdefault(data, [])
+            kept[path] = (document, data, spec.handle)
+        wrapped = (json.dumps(documents[name]) for name, _, _ in kept.values() if name in documents and data)
+        self._store = StoredJson(documents, kept, next(wrapped, "{}"))
+
+    def answer(self, read: Read) -> Reply | None:
+        text = self._store.get(self._paths[read.id]) if read.id in self._paths else None
+        return None if text is None else Reply(read.id, 200, text)
+
+    def send(self, write: Write) -> Reply:
+        call = write.ask
+        if not isinstance(call, Call):
+            return Reply("write", 404, "")
+        body: Any = call.body
+        status, text = self._store.send(call.method, call.path, dict(call.query), body)
+        return Reply("write", status, text)
+
+    def content(self) -> str:
+        return self._store.content()
+
+
+def _names(expression: str, read: str) -> bool:
+    return re.search(rf"\b{re.escape(read)}\b", expression) is not None
+
+
 def store_for(profile: Family, reads: Sequence[Read], answers: Mapping[str, str | Said]) -> Device | None:
     """Make the store of a family in one state; None where there is none: its own dialect, or nothing, judges it."""
     kept = [
@@ -56,4 +101,6 @@ def store_for(profile: Family, reads: Sequence[Read], answers: Mapping[str, str 
     ]
     if kept and all(write.nvram for write in kept):
         return _Nvram(profile.profile, reads, answers)
+    if kept and profile.profile.speaks is Speaks.REST and not any(write.noun for write in kept):
+        return _Json(profile.profile, reads, answers)
     return None

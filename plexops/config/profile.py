@@ -30,6 +30,8 @@ _CHOICES = {
     "Request": (("run",), ("send",), ("file",)),
     "KindSpec": (("rows",), ("backends",)),
     "WindowSpec": (("directory",), ("open", "confirm", "armed")),
+    "LoginSpec": (("header",), ("session",)),
+    "LoginRequest": (("get",), ("post",), ("delete",)),
 }
 _READ_ONLY = (Kind.LEASE, Kind.NEIGHBOUR, Kind.UPNP_MAPPING)
 #: Where an expression stands, and a param in it is a literal.
@@ -71,12 +73,18 @@ def profile_schema() -> Schema:
     reads = definitions["ReadSpec"]
     reads["oneOf"] = [{"type": "string"}, *({"type": "object", **way} for way in reads["oneOf"])]
     reads["properties"]["as"]["type"] = ["string", "object", "array"]
+    for step in (definitions["Step"], definitions["Step"]["properties"]["each"]):
+        step["type"] = ["string", "object"]
     reads["properties"]["nvram"] = {
         **reads["properties"]["nvram"],
         "type": "array",
         "additionalProperties": True,
     }
     schema["properties"]["uses"]["items"]["type"] = ["string", "object"]
+    schema["properties"]["login"]["type"] = ["string", "object", "array"]
+    way = definitions["LoginSpec"]
+    way["oneOf"] = [{"type": "string"}, *({"type": "object", **one} for one in way["oneOf"])]
+    way["type"] = definitions["KeptSpec"]["type"] = ["string", "object"]
     for name in ("KindSpec", "Backend"):
         fields = definitions[name]["properties"]
         fields["harmless"] = {**fields["harmless"], "type": "array", "additionalProperties": True}
@@ -116,7 +124,7 @@ def build_profile(
     for piece in pieces:
         raw = _with_piece(raw, piece)
     declared = raw.get("params", {})
-    params = {name: given.get(name, str(spec["default"])) for name, spec in declared.items()}
+    params = {name: given.get(name, str(spec.get("default", name))) for name, spec in declared.items()}
     spell_out(raw, vocabularies)
     filled = {**cast("Parts", fill_params(raw, params)), "params": declared, "uses": [p.name for p in pieces]}
     try:

@@ -37,7 +37,7 @@ def profile_names() -> tuple[str, ...]:
 
 
 def _shipped_files() -> list[Path]:
-    return sorted(shipped("router_profiles").glob("*.yaml"))
+    return sorted(shipped("router_profiles").glob("*.yaml"), key=lambda path: path.stem)
 
 
 def is_path(name: str) -> bool:

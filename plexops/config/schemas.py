@@ -178,7 +178,7 @@ def _router(description: str, *, here: bool = False) -> Schema:
         "port": leaf(
             "Port of SSH or of the web interface. Default: what the profile says.", 22, wants="port"
         ),
-        "api_key": secret("API key, for families that use one (OPNsense).", {"env": "OPNSENSE_KEY"}),
+        "api_key": secret("API key, for families that use one (OPNsense, UniFi).", {"env": "OPNSENSE_KEY"}),
         "api_secret": secret("The API key's secret.", {"env": "OPNSENSE_SECRET"}),
         "tls_pin": leaf(
             "The certificate's public key, as `curl --pinnedpubkey` takes it.",

@@ -18,6 +18,8 @@ Vocabularies = Mapping[str, Mapping[str, Json]]
 def spell_out(raw: Parts, vocabularies: Vocabularies) -> None:
     """Write what has a short form in full, and give each entry its name. Raises PlexopsError PLX-C604."""
     alone = "get" if raw["speaks"] == Speaks.REST else "run"
+    said = raw.get("login", [])
+    raw["login"] = [_login(way) for way in (said if isinstance(said, list) else [said])]
     raw["reads"] = {
         name: {**_read(spec, alone), "@name": name} for name, spec in raw.get("reads", {}).items()
     }
@@ -41,8 +43,19 @@ def spell_out(raw: Parts, vocabularies: Vocabularies) -> None:
                     }
 
 
+def _login(said: Json) -> Parts:
+    way = _table(said, "@word")
+    if isinstance(way.get("session"), Mapping) and isinstance(way["session"].get("keep", ()), list):
+        kept = [{"@cookie": True} if one == "cookie" else one for one in way["session"].get("keep", [])]
+        way["session"] = {**way["session"], "keep": kept}
+    return way
+
+
 def _read(said: Json, alone: str) -> Parts:
     spec = _table(said, alone)
+    if "menu" in spec and alone == "get":
+        # RouterOS has a path for each menu of its console: `/ip firewall nat` is at /rest/ip/firewall/nat.
+        spec["get"] = "/rest" + str(spec.pop("menu")).replace(" ", "/")
     if "nvram" in spec:
         named = [one if isinstance(one, Mapping) else {one: one} for one in spec["nvram"]]
         parts = {name: _steps(steps) for name, steps in spec.get("as", {}).items()}

@@ -10,7 +10,7 @@ from plexops.config.samples import EntrySample, Said, Samples
 from plexops.drivers.router.compile import CompiledProfile
 from plexops.drivers.router.profiled import ProfiledDriver
 from plexops.engine.proving_life import Devices, life
-from plexops.model.exchange import Read, Reply
+from plexops.model.exchange import Command, Read, Reply
 from plexops.model.snapshot import Entry, Kind, KindState, Snapshot
 
 #: No status that any profile takes for "there is no such thing".
@@ -19,6 +19,8 @@ _LOGIN_PAGE = (
     "<!DOCTYPE html><html><head><title>Login</title></head><body><form method=post>…</form></body></html>"
 )
 _NOT_FOUND = 127
+#: HTTP's statuses: it went well, and there is no such path.
+_OK, _NO_PATH = 200, 404
 
 
 class Level(Struct, frozen=True):
@@ -76,10 +78,15 @@ def _observed(
 
 def _reply(read: Read, said: str | Said | None) -> Reply:
     if said is None:
-        return Reply(read.id, _NOT_FOUND, "", "not found")
+        return Reply(read.id, _NOT_FOUND if isinstance(read.ask, Command) else _NO_PATH, "", "not found")
     if isinstance(said, str):
-        return Reply(read.id, 0, said, "")
+        return Reply(read.id, _fine(read), said, "")
     return Reply(read.id, said.status, said.text, "")
+
+
+def _fine(read: Read) -> int:
+    """Give the status of what went well: a command's, or HTTP's."""
+    return 0 if isinstance(read.ask, Command) else _OK
 
 
 def _misread(samples: Samples, name: str, seen: Snapshot) -> list[str]:
@@ -146,12 +153,12 @@ def _bad_answers(
     driver: ProfiledDriver, samples: Samples, understood: Mapping[str, Snapshot]
 ) -> Iterator[list[str]]:
     """Let every request fail, be cut off, and answer with a login page: nothing becomes another list, or absent."""
-    spoiled: Mapping[str, Callable[[Reply], Reply]] = {
-        "fails": lambda reply: Reply(reply.id, _FAILS, "", "it failed"),
-        "is cut off": lambda reply: Reply(
+    spoiled: Mapping[str, Callable[[Read, Reply], Reply]] = {
+        "fails": lambda _, reply: Reply(reply.id, _FAILS, "", "it failed"),
+        "is cut off": lambda _, reply: Reply(
             reply.id, None, reply.body[: len(reply.body) // 2], "", whole=False
         ),
-        "is a login page": lambda reply: Reply(reply.id, 0, _LOGIN_PAGE, ""),
+        "is a login page": lambda read, reply: Reply(reply.id, _fine(read), _LOGIN_PAGE, ""),
     }
     for name, seen in understood.items():
         answers = samples.answers(name)
@@ -159,9 +166,12 @@ def _bad_answers(
             for how, spoil in spoiled.items():
 
                 def one(
-                    asked: Read, reply: Reply, spoil: Callable[[Reply], Reply] = spoil, read: Read = read
+                    asked: Read,
+                    reply: Reply,
+                    spoil: Callable[[Read, Reply], Reply] = spoil,
+                    read: Read = read,
                 ) -> Reply:
-                    return spoil(reply) if asked.id == read.id else reply
+                    return spoil(asked, reply) if asked.id == read.id else reply
 
                 after = _observed(driver, answers, one)
                 yield [f"{name}: where {read.id} {how}, {what}" for what in _taken_otherwise(seen, after)]

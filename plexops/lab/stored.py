@@ -83,14 +83,20 @@ class StoredJson:
 
     def send(self, method: str, path: str, query: Mapping[str, str], body: Any) -> tuple[int, str]:
         """Answer one request that writes."""
-        whole = path.rstrip("/")
+        whole, said = path.rstrip("/"), {**query, **(body or {})}
+        # RouterOS over REST has commands behind a menu.
+        verb = whole.rpartition("/")[2] if method == "POST" else ""
+        if verb in ("set", "unset") and whole.rpartition("/")[0] in self._collections:
+            whole, method = whole.rpartition("/")[0], "PATCH"
+            if verb == "unset":
+                said = {".id": said[".id"], said["value-name"]: None}
         for collection, (document, member, key) in self._collections.items():
             base = collection.rstrip("/")
             if whole == base or whole.rpartition("/")[0] == base:
                 handle = unquote(whole[len(base) + 1 :])
                 held = self._documents[document]
                 inner = held[member] if member else held
-                return self._write(inner, method, key, handle, {**query, **(body or {})})
+                return self._write(inner, method, key, handle, said)
         if method == "POST":
             return 200, self._success
         return 404, ""
@@ -99,10 +105,15 @@ class StoredJson:
         if isinstance(inner, dict):
             _lay(inner, said)
             return 200, self._success
-        if method == "POST" and not handle:
+        if not handle and method in ("POST", "PUT"):
             numbers = [row[key] for row in inner if isinstance(row.get(key), int)]
             fresh = max(numbers, default=-1) + 1 if numbers or not inner else f"new{len(inner)}"
-            inner.append({**said, key: fresh})
+            before = (
+                [row.get(key) for row in inner].index(said.pop("place-before"))
+                if "place-before" in said
+                else len(inner)
+            )
+            inner.insert(before, {**said, key: fresh})
             return 200, self._success
         handle = handle or str(said.get(key, ""))
         found = [row for row in inner if str(row.get(key)) == handle]

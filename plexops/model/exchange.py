@@ -125,8 +125,9 @@ class Read(Struct, frozen=True):
     """One question that cannot change anything.
 
     `absent` holds the statuses that mean "this device has no such thing". `secret` marks an answer that
-    holds a credential: it is never recorded, kept as an exhibit or shown. `hides` names attributes of an XML answer
-    whose values the transport drops before anybody sees them; `only` is all that it keeps of a JSON answer.
+    holds a credential: it is never recorded, kept as an exhibit or shown. `hides` names attributes of an XML answer, or
+    members of a JSON one (`x_*`), whose values the transport drops before anybody sees them; `only` is all that it
+    keeps of a JSON answer.
     `seconds` bounds the answer. `sometimes`: not every look asks it, so that a recording may lack it. `log`: the answer
     is Plex's log, of which an exhibit shows an excerpt.
     """

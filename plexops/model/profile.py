@@ -13,8 +13,10 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Struct, field
 
+from plexops.model.envelope import Envelope
 from plexops.model.errors import Place
 from plexops.model.exchange import WindowKind
+from plexops.model.login import LoginSpec
 from plexops.model.signs import Account, Detect
 from plexops.model.snapshot import Kind
 from plexops.model.store import Requests, WriteSpec
@@ -47,11 +49,11 @@ class Speaks(StrEnum):
 
 # fmt: off
 class Param(Struct, frozen=True, forbid_unknown_fields=True):
-    """A word that an inventory may set for its own router, of `[A-Za-z0-9_./-]`."""
+    """A word that an inventory may set for its own router, of `[A-Za-z0-9_./-]`; without `default`, it has to."""
 
-    default: Annotated[Word, says("What holds by default.", "wan", wants="like",
-        pattern="^[A-Za-z0-9_./-]+$")]
     means: Annotated[str, says("What it is, for people.", "The zone of the internet side")]
+    default: Annotated[Word | None, says("What holds by default.", "wan", wants="like",
+        pattern="^[A-Za-z0-9_./-]+$")] = None
 
 
 class LineStep(Struct, frozen=True, forbid_unknown_fields=True):
@@ -110,6 +112,8 @@ class ReadSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     absent: Annotated[frozenset[int], says("Statuses that mean: the device has no such thing.", [1])] = frozenset()
     must: Annotated[str, says("A JMESPath expression over the answer, true of a whole one alone.",
         "length(rows) >= total")] = ""
+    hides: Annotated[tuple[str, ...], says("Members of a JSON answer that are secrets: dropped where it arrives.",
+        ["x_*"])] = ()
     id: str = field(name="@name", default="")
 
 
@@ -143,6 +147,8 @@ class FieldMap(Struct, frozen=True, forbid_unknown_fields=True):
     fallback: Annotated[str, says("The field that holds where that one is missing.",
         "src_dport")] = field(name="else", default="")
     default: Annotated[str | None, says("The word that counts where both are missing.", "tcp udp")] = None
+    writes: Annotated[tuple[str, ...], says("The fields that are written, where not the one that is read.",
+        ["first", "last"])] = ()
     form: Annotated[Literal["text", "number", "flag"], says("How it stands in JSON.",
         "number")] = field(name="as", default="text")
     words: Annotated[str, says("A vocabulary of plexops.", "one_zero")] = ""
@@ -151,6 +157,11 @@ class FieldMap(Struct, frozen=True, forbid_unknown_fields=True):
     otherwise: Annotated[str | None, says("Our word for all that `values` leaves out.", "other")] = None
     room: Annotated[Room | None, says("How much text fits, where the device takes less than a task may say.",
         {"bytes": 128, "because": "nft refuses longer comments"})] = None
+
+    @property
+    def written(self) -> tuple[str, ...]:
+        """The device's fields that a change writes."""
+        return self.writes or (self.name,)
 
 
 class Serving(Struct, frozen=True, forbid_unknown_fields=True):
@@ -282,9 +293,11 @@ class Profile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     format: Annotated[Literal[2], says("The format of this file. Those of before are format 1.", 2)]
     title: Annotated[str, says("Family and versions, for people.", "OpenWrt 21.02 and later")]
     speaks: Annotated[Speaks, says("The language of the device: quoting and framing.", "shell")]
-    contract: Annotated[Literal["rest", "opnsense"], says("For `rest`: the table of what only reads there.",
-        "opnsense")] = "rest"
-    login: Annotated[str, says("How HTTP logins go.", "basic")] = ""
+    contract: Annotated[Literal["rest", "opnsense", "routeros-rest"],
+        says("For `rest`: the table of what only reads there.", "opnsense")] = "rest"
+    login: Annotated[tuple[LoginSpec, ...], says("How HTTP logins go; of several, the inventory's secrets pick one.",
+        "basic")] = ()
+    envelope: Annotated[Envelope | None, says("", {"ok": "success", "data": "result", "says": "msg"})] = None
     functions: Annotated[str,
         says("Functions of the shell, on one line, that stand before every write and the way back.",
         "lives() { pidof $1 >/dev/null; };")] = ""

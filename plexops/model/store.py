@@ -97,6 +97,11 @@ class WriteSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     holds: Annotated[str, says("A command that tells whether it was taken over.", "held {{ mac }} {{ address }}")] = ""
 
     @property
+    def collection(self) -> str:
+        """The path over HTTP at which entries are kept."""
+        return "/rest" + self.menu.replace(" ", "/") if self.menu else self.rest
+
+    @property
     def keeps_rows(self) -> bool:
         """Whether a change needs all that was read of an entry, and not only what the profile maps."""
         return self.whole or bool(self.nvram)

@@ -120,3 +120,12 @@ class HttpSettings(Struct, frozen=True):
     def where(self) -> str:
         """Device and way, for the problems of this connection."""
         return f"{self.device}, {self.base_url}"
+
+
+def moved_url(url: str, address: str) -> str:
+    """Give a URL with another host in it; unchanged where the address is empty."""
+    if not address:
+        return url
+    parts = urlsplit(url)
+    port = "" if parts.port is None else f":{parts.port}"
+    return parts._replace(netloc=f"{address}{port}").geturl()

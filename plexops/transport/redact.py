@@ -17,6 +17,7 @@ from plexops.structs import replace
 def hidden(read: Read, reply: Reply) -> Reply:
     """Give the reply with the values of all attributes that the read hides emptied, as XML and as JSON write them.
 
+    `x_*` hides all whose names begin so.
     A value whose end was cut off is emptied to the end of the text. Where the read says what alone it wants, that is
     all that is left of the body; nothing is left of one that was cut off or is no list.
     """
@@ -24,7 +25,7 @@ def hidden(read: Read, reply: Reply) -> Reply:
         return replace(reply, body=_kept(read.only, reply.body) if reply.whole else "", stderr="")
     if not read.hides:
         return reply
-    names = "|".join(re.escape(name) for name in read.hides)
+    names = "|".join(re.escape(name).replace(r"\*", r"[\w.-]*") for name in read.hides)
     attribute = re.compile(rf"""(?<![\w:.-])((?:{names})\s*=\s*)(?:"[^"]*(?:"|\Z)|'[^']*(?:'|\Z))""")
     member = re.compile(
         rf"""("(?:{names})"\s*:\s*)(?:"(?:[^"\\]|\\.)*(?:"|\\?\Z)|[^\s",\[\]{{}}]+)""", re.DOTALL

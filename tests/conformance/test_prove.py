@@ -7,15 +7,17 @@ from pathlib import Path
 import pytest
 
 from plexops.cli.stored import store_for
+from plexops.config.profile import check_profile
 from plexops.config.profiles import load_profile, profile_names, shipped
 from plexops.config.samples import load_samples
+from plexops.config.yaml import parse_yaml
 from plexops.drivers.router.compile import compile_profile
 from plexops.engine.proving import Level, prove
 from plexops.model.errors import PlexopsError
 
 SAMPLED = sorted(path.stem for path in (shipped("router_profiles") / "samples").glob("*.yaml"))
 #: Written by a store that is simulated.
-WRITTEN = {"asuswrt-merlin", "ddwrt"}
+WRITTEN = {"asuswrt-merlin", "ddwrt", "freebox", "pfsense", "routeros-rest", "unifi"}
 #: Shipped before there were samples: proven by their simulated devices, by captures and by real daemons.
 BEFORE = {"linux", "openwrt", "opnsense", "routeros", "manual"}
 
@@ -39,6 +41,12 @@ def proved(
 
 def test_every_family_has_samples_or_was_proven_otherwise() -> None:
     assert set(SAMPLED) | BEFORE == set(profile_names())
+
+
+@pytest.mark.parametrize("name", profile_names())
+def test_a_shipped_family_has_the_shape_that_a_users_own_must_have(name: str) -> None:
+    path = shipped("router_profiles") / f"{name}.yaml"
+    check_profile(parse_yaml(path.read_text(encoding="utf-8"), str(path)))
 
 
 @pytest.mark.parametrize("name", SAMPLED)
@@ -66,6 +74,28 @@ def test_a_shipped_family_passes_every_level(name: str) -> None:
 )
 def test_a_slip_in_a_profile_is_found(old: str, new: str, level: str, tmp_path: Path) -> None:
     found = {one.name: one.problems for one in proved(tmp_path, "asuswrt-merlin", old, new)}
+    assert found[level], found
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "level"),
+    [
+        ("unifi", "ok: meta.rc=='ok'", "ok: meta!=`null`", "understand"),
+        ("unifi", "{is: enabled, default: unknown, as: flag}", "enabled", "understand"),
+        ("unifi", "{pfwd_interface: [wan, both, all]}", "pfwd_interface", "understand"),
+        ("freebox", "rows: static || `[]`", "rows: static", "understand"),
+        ("freebox", "data: result", "data: results", "understand"),
+        ("freebox", "src_ip: (src_ip!='0.0.0.0' && src_ip) || 'any'}),", "src_ip: 'any'}),", "understand"),
+        ("pfsense", 'nordr: ["true"]', 'nordr: ["yes"]', "understand"),
+        ("omada", "    must: length(data) >= totalRows\n  networks", "  networks", "understand"),
+        ("routeros-rest", ', dynamic: ["true"]}\n    harmless', "}\n    harmless", "understand"),
+        ("bbox", "serves: {fact: x.nat}", "serves: {fact: x.serves}", "understand"),
+    ],
+)
+def test_a_slip_in_a_profile_over_http_is_found(
+    name: str, old: str, new: str, level: str, tmp_path: Path
+) -> None:
+    found = {one.name: one.problems for one in proved(tmp_path, name, old, new)}
     assert found[level], found
 
 

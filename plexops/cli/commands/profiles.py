@@ -111,7 +111,7 @@ def describe(profile: Profile) -> str:
     text = f"{profile.name}  {profile.title}\nspeaks {profile.speaks}, own undo: {window_word(profile)}\n\n"
     text += table(rows, indent=2)
     if profile.params:
-        params = [(name, param.default, param.means) for name, param in profile.params.items()]
+        params = [(name, param.default or "", param.means) for name, param in profile.params.items()]
         text += "\nparams (router: {params: {…}})\n" + table(params, indent=2)
     facts = ", ".join(name for name in profile.facts if not name.startswith("x."))
     text += f"\nfacts  {facts or 'none'}\n"

@@ -17,11 +17,13 @@ from plexops.drivers.router.stores.base import Store
 from plexops.drivers.router.stores.choosing import store_of
 from plexops.drivers.windows import CompiledWindow, compile_window
 from plexops.languages.contracts import refuse_read
+from plexops.languages.logins import HEADER_NAME, check_login
 from plexops.languages.posix_reads import loses_status
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.exchange import Call, Command, Json
 from plexops.model.facts import FACTS
 from plexops.model.fields import FieldType
+from plexops.model.login import PLACEHOLDERS
 from plexops.model.profile import FactSpec, Profile, ReadSpec, ResourceSpec, Speaks, Step
 from plexops.model.resources import KINDS
 from plexops.model.snapshot import Kind
@@ -98,6 +100,7 @@ def compile_profile(profile: Profile) -> CompiledProfile:
         kind: tuple(_resource(profile, spec, problems) for spec in specs)
         for kind, specs in profile.resources.items()
     }
+    _check_logins(profile, problems)
     for kind, lines in profile.steps.items():
         _check_steps(kind, lines, problems)
     for key, reason in () if profile.detect is None else profile.detect.unfit():
@@ -174,7 +177,37 @@ def _refused(profile: Profile, ask: Command | Call) -> str | None:
         if speaks is Speaks.SHELL and _NOT_FOR_PROFILES.search(ask.text):
             return "it asks others than the device, or for what is a person's or a key"
         return language_of(speaks.language).refuse_read(ask.text)
-    return refuse_read(profile.contract, f"{ask.method} {ask.path}", ask.body)
+    asked = "&".join(f"{name}={value}" for name, value in ask.query)
+    return refuse_read(profile.contract, f"{ask.method} {ask.path}{'?' if asked else ''}{asked}", ask.body)
+
+
+def _check_logins(profile: Profile, problems: _Problems) -> None:
+    """Hold the ways to log in against what there is, and the expressions of logins and envelope."""
+    cure = "See docs/profiles.md, “Logins”."
+    for name in sorted(set(profile.params) & set(PLACEHOLDERS)):
+        problems.add("PLX-D411", f"no param may be called {name}: a login has that", "Rename it.", "params")
+    if profile.login and profile.speaks is not Speaks.REST:
+        reason = f"a family that speaks {profile.speaks} says no login here"
+        problems.add("PLX-D411", reason, "Take `login` out.", "login")
+    texts: list[str] = []
+    for login in profile.login:
+        ways = [way for way in (login.word, login.header, login.session) if way]
+        if len(ways) != 1 or login.word not in ("", "basic", "digest"):
+            problems.add("PLX-D411", f"there is no login {login.word!r}", cure, "login")
+        if login.header and HEADER_NAME.fullmatch(login.header) is None:
+            problems.add("PLX-D411", f"{login.header!r} is no name of a header", cure, "login")
+        if login.session is not None:
+            steps = login.session.steps
+            texts += [steps.take, *(kept.take for kept in steps.keep)]
+            try:
+                check_login(steps)
+            except ValueError as reason:
+                problems.add("PLX-D411", str(reason), cure, "login")
+    for text in filter(None, texts):
+        _parses(text, "login", problems)
+    wrapped = profile.envelope
+    for text in () if wrapped is None else filter(None, (wrapped.ok, wrapped.data, wrapped.says)):
+        _parses(text, "envelope", problems)
 
 
 def _fact(
@@ -244,7 +277,7 @@ def _resource(profile: Profile, spec: ResourceSpec, problems: _Problems) -> Comp
     facts = tuple(found for value in spec.set.values() if (found := fact_of(value)))
     for name in (name for name in facts if name not in profile.facts):
         problems.add("PLX-D403", f"there is no fact {name!r}", "Name one of `facts`.", f"{path}.set")
-    for name in (f.name for f in spec.fields.values() if f.name in spec.set):
+    for name in (f.name for ours, f in spec.fields.items() if f.name in spec.set and ours != "source"):
         problems.add(
             "PLX-D406", f"{name!r} is a field and a constant", "Leave one of them out.", f"{path}.set"
         )

@@ -22,9 +22,8 @@ from plexops.drivers.router.running import (
     placed,
     with_what_acts,
 )
-from plexops.drivers.router.stores.base import Value, Wanted
+from plexops.drivers.router.stores.base import Value, Wanted, said
 from plexops.drivers.rulesets.boxes import BoxInput, announced_address, build_box, rows_of, unread_forwards
-from plexops.languages.base import plain
 from plexops.model.change import Action, Change, find, inverse, project
 from plexops.model.errors import WhyNot
 from plexops.model.exchange import Command, Json, Script, Window, Write
@@ -208,10 +207,10 @@ class ProfiledDriver(Struct, frozen=True):
                 ours[item.name] = typed
                 if change.want is not None:
                     _require_room(resource, item.name, value)
-            theirs = spec.fields[item.name].name if item.name in spec.fields else ""
             # Whom it lets in is the owner's to say: no word means "any" everywhere.
-            if theirs and theirs not in (spec.mark, *spec.set) and item.name != "source":
-                words[theirs] = typed
+            if item.name in spec.fields and item.name != "source":
+                theirs = spec.fields[item.name].written
+                words |= {name: typed for name in theirs if name not in (spec.mark, *spec.set)}
         if change.action is Action.UPDATE:
             self._refuse_unwritable(resource, change)
         tag = Typed(FieldType.HANDLE, spec.tag(change.key))
@@ -261,6 +260,8 @@ class ProfiledDriver(Struct, frozen=True):
         for name in change.fields:
             theirs = resource.spec.fields[name].name
             word = self._adopted_word(resource, change, name, theirs)
+            if resource.spec.fields[name].writes:
+                raise Unrenderable(f"{name} is several fields on the router: change it by hand")
             if isinstance(entry.raw.get(theirs), tuple) or isinstance(word, tuple):
                 raise Unrenderable(f"{theirs} is a list on the router: change it by hand")
             found[theirs] = None if word is None else Typed(FieldType.TEXT, word)
@@ -281,7 +282,7 @@ class ProfiledDriver(Struct, frozen=True):
             entry = find(change, now)[0]
             adopted = {} if change.action is Action.UPDATE else self._adoption(resource, change, entry)
             written = self._wanted(resource, change, entry, now, adopted).words
-            words = {name: plain(word) if isinstance(word, Typed) else word for name, word in written.items()}
+            words = {name: said(word) for name, word in written.items()}
         then = project(now, change)
         touched = {id(entry) for entry in find(change, then)}
         named = (

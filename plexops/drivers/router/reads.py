@@ -7,9 +7,11 @@ from types import MappingProxyType
 
 from plexops.drivers.answers import Answer, understand
 from plexops.drivers.router.expressions import holds
-from plexops.drivers.router.steps import taken_apart
+from plexops.drivers.router.steps import taken, taken_apart
+from plexops.model.envelope import Envelope
 from plexops.model.exchange import Call, Command, Json, Read, Reply
 from plexops.model.profile import Profile, ReadSpec, Speaks, Step, Steps
+from plexops.parsers import ParseError
 from plexops.structs import replace
 
 _IDS, _TEXT = (Step(parser="routeros_ids"),), (Step(parser="text"),)
@@ -18,7 +20,7 @@ _RIGHTS: Mapping[Speaks, str] = MappingProxyType(
     {
         Speaks.SHELL: "root",
         Speaks.ROUTEROS: "a user with the policies read, write and ssh",
-        Speaks.REST: "a key and secret whose user may use this part of the API",
+        Speaks.REST: "a login that may use this part of the API",
     }
 )
 
@@ -46,7 +48,9 @@ def requests(spec: ReadSpec) -> tuple[Command | Call, ...]:
     if spec.nvram:
         return tuple(Command(f"nvram get {name}") for name in spec.nvram.values())
     if spec.get:
-        return (Call("GET", spec.get),)
+        path, _, query = spec.get.partition("?")
+        named = (one.partition("=") for one in query.split("&") if one)
+        return (Call("GET", path, tuple((name, value) for name, _, value in named)),)
     if spec.post:
         return (Call("POST", spec.post, body=spec.body),)
     return (Command(f"uci show {spec.uci}" if spec.uci else spec.run or spec.print),)
@@ -55,7 +59,8 @@ def requests(spec: ReadSpec) -> tuple[Command | Call, ...]:
 def asked(spec: ReadSpec) -> tuple[Read, ...]:
     """Give the requests of one question, each under a name of its own."""
     return tuple(
-        Read(name, ask, spec.absent) for name, ask in zip(_names(spec), requests(spec), strict=False)
+        Read(name, ask, spec.absent, hides=spec.hides)
+        for name, ask in zip(_names(spec), requests(spec), strict=False)
     )
 
 
@@ -99,13 +104,25 @@ def _understood(profile: Profile, spec: ReadSpec, reply: Reply, steps: Steps) ->
     is_http = profile.speaks is Speaks.REST
     return understand(
         reply,
-        lambda text: taken_apart(text, steps),
+        lambda text: _content(profile.envelope, text, steps),
         spec.absent,
         good=(None, 200) if is_http else (None, 0),
         errors=profile.errors,
         quietly=not is_http,
         rights=_RIGHTS.get(profile.speaks, ""),
     )
+
+
+def _content(envelope: Envelope | None, text: str, steps: Steps) -> Json:
+    """Take an answer out of its family's envelope, then apart. Raises ParseError where the envelope says that it is none."""
+    if envelope is None or steps[0].parser != "json":
+        return taken_apart(text, steps)
+    whole = taken_apart(text, steps[:1])
+    if not holds(envelope.ok, whole):
+        reason = taken(whole, envelope.says) if envelope.says else None
+        raise ParseError(str(reason)[:120] if reason else f"not {envelope.ok}")
+    content = taken(whole, envelope.data) if envelope.data else whole
+    return taken_apart(content, steps[1:])
 
 
 def _with_ids(exported: Json, ids: Answer, spec: ReadSpec) -> Answer:

@@ -40,8 +40,13 @@ def raw_word(row: Row, name: str) -> Word:
     if value is None or value in ("", [], ()):
         return None
     if isinstance(value, list | tuple):
-        return tuple(str(item) for item in value)
-    return str(value)
+        return tuple(_said(item) for item in value)
+    return _said(value)
+
+
+def _said(value: object) -> str:
+    """Write one value as the device does: JSON's flags in small letters."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def text_of(word: Word) -> str:

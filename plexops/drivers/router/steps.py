@@ -12,22 +12,26 @@ from plexops.parsers import PARSERS, ParseError
 from plexops.parsers.base import lines_of
 
 
-def taken_apart(text: str, steps: Sequence[Step]) -> Json:
+def taken_apart(value: Json, steps: Sequence[Step]) -> Json:
     """Take one answer apart, step by step. Raises ParseError for what does not fit."""
-    value: Json = text
     for step in steps:
         value = _step(step, value)
     return value
 
 
+def taken(value: Json, expression: str) -> Json:
+    """Give what an expression finds. Raises ParseError for a value that is not as it wants it."""
+    from plexops.drivers.router.functions import search
+
+    try:
+        return search(expression, value)
+    except ValueError as reason:
+        raise ParseError(str(reason)) from None
+
+
 def _step(step: Step, value: Json) -> Json:
     if step.take:
-        from plexops.drivers.router.functions import search
-
-        try:
-            return search(step.take, value)
-        except ValueError as reason:
-            raise ParseError(str(reason)) from None
+        return taken(value, step.take)
     if not isinstance(value, str):
         raise ParseError("what the step before gave is no text")
     if step.parser:

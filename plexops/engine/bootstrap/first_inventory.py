@@ -161,7 +161,11 @@ def _login_lines(profile: Profile) -> list[str]:
         "api_secret": "api_secret: {env: PLEXOPS_ROUTER_SECRET}",
     }
     found = [lines[key] for key in _login_keys(profile)]
-    if profile.params:
+    wanted = {name: param for name, param in profile.params.items() if param.default is None}
+    if wanted:
+        means = "; ".join(f"{name}: {param.means}" for name, param in wanted.items())
+        found.append(f"params: {{{', '.join(f'{name}: TO-DO' for name in wanted)}}} # to do: {means}")
+    elif profile.params:
         words = ", ".join(f"{name}: {param.default}" for name, param in profile.params.items())
         found.append(f"# params: {{{words}}} # to do: what is called otherwise there")
     return [f"{line} # to do: {account.where}" if line is found[0] else line for line in found]
@@ -169,8 +173,8 @@ def _login_lines(profile: Profile) -> list[str]:
 
 def _login_keys(profile: Profile) -> tuple[str, ...]:
     """Give the inventory's keys that a login takes; over SSH a key or an agent may stand for the password."""
-    if profile.speaks is Speaks.REST:
-        return ("api_key", "api_secret") if profile.login == "basic" else ("username", "password")
+    if profile.login:
+        return profile.login[0].wants[0]
     return () if profile.speaks is Speaks.NOTHING else ("username",)
 
 

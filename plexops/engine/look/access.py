@@ -6,13 +6,15 @@ from collections.abc import Callable
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import urlsplit
 
 from msgspec import Struct
 
 from plexops.config.secrets import Secrets
+from plexops.engine.look.http_login import login_of
 from plexops.engine.look.logins import plain, without_password
+from plexops.languages.contracts import ContractName
 from plexops.model.errors import Places, PlexopsError, Problem
+from plexops.model.login import LoginSpec
 from plexops.model.plan import Authorized
 from plexops.model.profile import Speaks
 from plexops.model.secret import Secret
@@ -32,7 +34,7 @@ from plexops.model.site import (
 from plexops.model.snapshot import Role
 from plexops.structs import replace
 from plexops.transport.here import HereSettings, LocalSettings, holds_address
-from plexops.transport.http_settings import BasicLogin, HeaderLogin, HttpSettings, Pinned
+from plexops.transport.http_settings import HeaderLogin, HttpSettings, Pinned, moved_url
 from plexops.transport.link import LinkSettings, ReadLink, ReadSettings, WriteLink
 from plexops.transport.secret_way import pinned_outside, same_way
 from plexops.transport.ssh.config import resolve
@@ -124,6 +126,9 @@ class Access(Struct, frozen=True):
     store: TrustStore
     known_hosts: tuple[Path, ...]
     speaks: Speaks = Speaks.NOTHING
+    #: How one logs in at a router that speaks HTTP, and which requests only read there.
+    logins: tuple[LoginSpec, ...] = ()
+    contract: ContractName = "json"
     override: Secret | None = None
     sudo_password: Secret | None = None
     #: The user's ~/.ssh/config; None where there is none, or where nobody is really asked.
@@ -357,17 +362,14 @@ class Access(Struct, frozen=True):
 
     def _https(self, login: HttpLogin) -> HttpSettings:
         device = self.device(Role.ROUTER)
-        key, secret = self._secret(login.api_key), self._secret(login.api_secret)
-        if key is None and login.username:
-            key, secret = Secret(login.username, "username"), self.override or self._secret(login.password)
-        basic = None if key is None or secret is None else BasicLogin(key, secret)
         host = f"[{login.address}]" if ":" in login.address else login.address
         port = "" if login.port is None else f":{login.port}"
         settings = HttpSettings(
             device,
             f"https://{host}{port}",
-            login=basic,
+            login=login_of(self.logins, login, self.secrets, self.override),
             via=None if login.via is None else self._ssh(login.via, self.device("via")),
+            contract=self.contract,
         )
         settings = self._approved(settings)
         if login.tls_pin or self.store.keys(device, tls=True):
@@ -389,12 +391,3 @@ class Access(Struct, frozen=True):
 
     def _known(self, device: str, host: str, port: int) -> TrustedKeys:
         return ssh_trust(self.store, device, host, port, known_hosts=self.known_hosts)
-
-
-def moved_url(url: str, address: str) -> str:
-    """Give a URL with another host in it; unchanged where the address is empty."""
-    if not address:
-        return url
-    parts = urlsplit(url)
-    port = "" if parts.port is None else f":{parts.port}"
-    return parts._replace(netloc=f"{address}{port}").geturl()

@@ -18,6 +18,7 @@ from plexops.drivers.router.compile import CompiledProfile, compile_profile
 from plexops.drivers.router.profiled import ProfiledDriver
 from plexops.drivers.server.driver import ServerDriver
 from plexops.engine.look.access import Access, Links
+from plexops.engine.look.http_login import require_login
 from plexops.engine.look.observe import Observer
 from plexops.engine.look.site_state import Drivers
 from plexops.model.errors import PlexopsError, Problem
@@ -123,7 +124,13 @@ def compiled_profile(router: RouterDevice, directory: Path, allowed: Allowed) ->
         refused = allowed.file(path, str(directory), place, "router.profile")
         if refused is not None:
             raise PlexopsError(refused)
-    return compile_profile(load_profile(router.profile, directory, place, router.params))
+    profile = load_profile(router.profile, directory, place, router.params)
+    for name, param in profile.params.items():
+        if param.default is None and name not in router.params:
+            reason = f"{profile.title} takes a param {name!r}, and the inventory does not say it"
+            cure = f"Write “params: {{{name}: …}}” under the site's “router:”. {param.means}"
+            raise PlexopsError(Problem("PLX-C602", reason, cure, place, "router.params"))
+    return compile_profile(profile)
 
 
 def open_home(tasks: SiteTasks, setting: Setting) -> Home:
@@ -137,6 +144,8 @@ def open_home(tasks: SiteTasks, setting: Setting) -> Home:
         store=setting.store,
         known_hosts=setting.known_hosts,
         speaks=speaks,
+        logins=() if profile is None else profile.profile.login,
+        contract="json" if profile is None else profile.profile.contract,
         override=setting.login_password,
         sudo_password=setting.sudo_password,
         ssh_config=setting.ssh_config,
@@ -146,6 +155,8 @@ def open_home(tasks: SiteTasks, setting: Setting) -> Home:
         _require_allowed(profile.profile, access, setting)
         _require_room(tasks, profile.profile)
     _require_shell(access, live=setting.links.live)
+    if profile is not None and site.router is not None and setting.links.live:
+        require_login(profile.profile.login, site.router, profile.profile.title, setting.login_password)
     asked_router = profile is not None and speaks is not Speaks.NOTHING
     drivers = Drivers(
         router=ProfiledDriver(profile) if profile is not None and asked_router else None,

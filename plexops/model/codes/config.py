@@ -337,6 +337,7 @@ person takes the steps that plexops prints, and plexops verifies their effect.
     _usage("PLX-C602", "A profile does not know this param", """\
 Params tell a profile what differs between two routers of one family, such as the name of the WAN interface. Each profile
 declares its own; a misspelt one would leave the default in force, and a fact about the wrong interface is worse than none.
+One without a default has to be said: without it the router cannot be asked at all.
 
   router: {profile: openwrt, address: 192.168.1.1, params: {wan: wan6}}"""),
     _usage("PLX-C603", "Not a firewall that plexops looks after", """\

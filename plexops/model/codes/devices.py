@@ -206,6 +206,10 @@ _PROFILES: tuple[Code, ...] = (
         "audit, diagnose and apply --dry-run work, and say so with its SHA-256. Nothing is sent before you allowed exactly "
         "this text: `--allow-profile DIGEST`. A router that is this computer (`connection: local`) is not even asked, as a "
         "read names files of it. No device was contacted."),
+    Code("PLX-D411", "a profile says a login that there is not", ExitStatus.USAGE,
+        "`login:` is `basic`, `digest`, `{header: NAME}`, `{session: …}` or a list of these. A session sends nothing but "
+        "what is known to begin a login and to end it, and its body holds no placeholder but {{ username }}, "
+        "{{ password }}, {{ challenge }} and {{ proof }}."),
 )  # fmt: skip
 
 CODES: tuple[Code, ...] = (*_REACH, *_OUTSIDE, *_TRUST, *_RECORDINGS, *_PROFILES)

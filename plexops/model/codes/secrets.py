@@ -53,4 +53,9 @@ opened. The same holds for a router profile's path, and for an inventory or a pl
 where it belongs to you and no other user may write to it. “plexops schema config” prints what it may hold.
 
   allow: {env: [OPNSENSE_*], files: ["~/secrets/*"]}"""),
+    _usage("PLX-C309", "The inventory names no login that the router takes", """\
+The router is asked over HTTPS, and its family says which logins it has: an API key (api_key:, for some with api_secret:),
+or a user of the router's own (username: and password:). The message names the keys. Nothing was contacted.
+
+  router: {profile: unifi, address: 192.168.1.1, api_key: {env: PLEXOPS_ROUTER_KEY}}"""),
 )  # fmt: skip

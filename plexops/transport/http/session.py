@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from http.client import HTTPMessage
 from urllib.parse import urlencode
 
-from plexops.languages.contracts import refuse_login, refuse_read
-from plexops.languages.template import check_structure, fill_structure
+from plexops.languages.logins import HEADER_NAME, check_login
+from plexops.languages.template import fill_structure
 from plexops.model.errors import PlexopsError
 from plexops.model.exchange import Call, Json, Reply
 from plexops.model.fields import FieldType, Typed
@@ -30,22 +30,20 @@ _MOST_BYTES = 64 * 1024
 _MOST_COOKIES = 16
 #: What may become part of a header: it cannot end it.
 _VALUE = Pattern(r"[\x21-\x7e](?:[\x20-\x7e]{0,4094}[\x21-\x7e])?")
-_NAME = Pattern(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")
 _COOKIE = Pattern(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]{1,4096}")
 _CODE = Pattern(r'"(?:error_?code|code)"\s*:\s*"?([A-Za-z0-9_.-]{1,40})\b', 2)  # re.IGNORECASE
 _SECOND_FACTOR = Pattern(r"\b(?:mfa|2fa|otp|totp)|(?:two|second|multi)[ _-]?factor", 2)
 #: UniFi OS answers so where a second factor is wanted.
-_UNIFI_SECOND_FACTOR = 499
+_SECOND_FACTOR_STATUS = 499
 #: Shorter than this, a value could be a part of any answer.
 _TELLING = 8
-_VARIABLES = dict.fromkeys(("username", "password", "challenge", "proof"), FieldType.TEXT)
 
 
 class Session:
     """The login of one link by `steps`. Raises ValueError for steps that could do anything but log in and out."""
 
     def __init__(self, settings: HttpSettings, login: SessionLogin) -> None:
-        _check(login)
+        check_login(login.steps)
         self._settings = settings
         self._login = login
         self._lock = threading.Lock()
@@ -153,7 +151,7 @@ class Session:
         reply, status = answered.reply, answered.reply.status or 0
         by_hand = "use an account of the device itself, without a second factor, or a key of its interface"
         failed = status < 200 or status >= 400
-        if status == _UNIFI_SECOND_FACTOR or (failed and _SECOND_FACTOR.search(reply.body)):
+        if status == _SECOND_FACTOR_STATUS or (failed and _SECOND_FACTOR.search(reply.body)):
             raise impossible(self._settings, "it wants a second factor", by_hand)
         if 300 <= status < 400:
             cure = "look whether the address and the port are those of its interface"
@@ -215,7 +213,7 @@ class Session:
         ]
         said = {key.lower(): text for key, text in rest}
         elsewhere = said.get("domain", "").lstrip(".").lower() not in ("", self._settings.host.lower())
-        if elsewhere or ("secure" in said and not self._settings.secure) or not _NAME.fullmatch(name):
+        if elsewhere or ("secure" in said and not self._settings.secure) or not HEADER_NAME.fullmatch(name):
             return
         if not value or said.get("max-age", "1").startswith(("0", "-")):
             self._cookies.pop(name, None)
@@ -229,43 +227,3 @@ def _plain(body: str) -> Json:
         return {child.name: child.text for child in read_elements(body).children}
     found: Json = json.loads(body)
     return found
-
-
-def _check(login: SessionLogin) -> None:
-    """Refuse steps that could do anything else. Raises ValueError."""
-    steps = login.steps
-    for step, where in ((steps.ask, "ask"), (steps.send, "send"), (steps.end, "end")):
-        if step is None:
-            continue
-        names = check_structure(step.body, _VARIABLES if where == "send" else {}, where)
-        if names & {"challenge", "proof"} and (
-            steps.ask is None or ("proof" in names and steps.proof is None)
-        ):
-            raise ValueError(f"{where}: no challenge is asked for, or no proof is said")
-        if step.form and not (
-            isinstance(step.body, Mapping) and all(isinstance(leaf, str) for leaf in step.body.values())
-        ):
-            raise ValueError(f"{where}: a form holds texts by name")
-        asked = f"{step.method} {step.path}" + (
-            "?" + "&".join(f"{n}={v}" for n, v in step.query) if step.query else ""
-        )
-        if where == "ask":
-            # A login begins at the path that takes it, or at one that only reads.
-            begins = (
-                step.method == "GET"
-                and step.body is None
-                and refuse_login("send", asked.replace("GET", "POST", 1)) is None
-            )
-            reason = None if begins else refuse_read("rest", asked, step.body)
-        else:
-            reason = refuse_login("send" if where == "send" else "end", asked)
-        if reason:
-            raise ValueError(f"{where}: {reason}")
-    for kept in steps.keep:
-        if _NAME.fullmatch(kept.name) is None or kept.name.lower() in (
-            "host",
-            "cookie",
-            "content-length",
-            "connection",
-        ):
-            raise ValueError(f"keep: {kept.name!r} is no header of a login")

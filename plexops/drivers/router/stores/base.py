@@ -8,6 +8,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from plexops.drivers.requests import DEFAULT_EXPECT, language_of
+from plexops.languages.base import plain
 from plexops.model.change import Action, Change
 from plexops.model.exchange import Command, Json, Write
 from plexops.model.fields import FieldType, Typed
@@ -72,6 +73,13 @@ class Store(Protocol):
     def applied(self) -> tuple[Write, ...]:
         """Give the requests that make what is saved take effect, where they are requests of their own."""
         ...
+
+
+def said(word: Value | str) -> str | tuple[str, ...] | None:
+    """Give a word as the device is told it: a flag without words of its own is `true` or `false`."""
+    if not isinstance(word, Typed):
+        return word
+    return str(word.value).lower() if word.type is FieldType.FLAG else plain(word)
 
 
 def shell(value: Typed | str) -> str:

@@ -56,7 +56,7 @@ def store_of(profile: Profile, spec: ResourceSpec, variables: Types) -> Store:
         case "menu":
             return MenuStore(spec, write, profile.speaks)
         case "rest":
-            return RestStore(spec, write, profile.contract)
+            return RestStore(spec, write, profile.contract, profile.envelope.ok if profile.envelope else "")
         case "file":
             return FileStore.of(spec, write, directory, compiled)
         case _:

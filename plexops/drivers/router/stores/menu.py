@@ -93,7 +93,7 @@ class MenuStore(Struct, frozen=True):
 
     @property
     def _path(self) -> str:
-        return "/rest" + self.write.menu.replace(" ", "/")
+        return self.write.collection
 
 
 def _quoted(word: Value | str) -> str:

@@ -74,8 +74,8 @@ class RestStore(Struct, frozen=True):
         if not self.write.apply:
             return ()
         expect = DEFAULT_EXPECT[Speaks.REST]
-        if self.write.good:
-            expect = Expect(frozenset({200}), path=self.write.good, equals="true")
+        if self.write.good or self.agrees:
+            expect = Expect(frozenset({200}), path=self.write.good or self.agrees, equals="true")
         return (Write(Call("POST", self.write.apply, body={}), expect),)
 
     def writes(self, wanted: Wanted) -> tuple[Write, ...]:
@@ -124,11 +124,13 @@ class RestStore(Struct, frozen=True):
 
     def _leaf(self, name: str, word: Value) -> Json:
         """Give a word as JSON has it there: text, but for fields that the profile says to be numbers or flags."""
-        form = next((f.form for f in self.spec.fields.values() if f.name == name), "text")
+        form = next((f.form for f in self.spec.fields.values() if name in f.written), "text")
         if isinstance(word, tuple):
             return list(word)
         if word is None:
             return None if form != "text" else ""
+        if word.type is FieldType.FLAG:
+            return word.value is True
         text = plain(word)
         if form == "number":
             return int(text)
