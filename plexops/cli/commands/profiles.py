@@ -12,6 +12,7 @@ from plexops.cli.options import PATH
 from plexops.cli.output import emit
 
 if TYPE_CHECKING:
+    from plexops.engine.families import Family
     from plexops.model.profile import Profile
     from plexops.model.snapshot import Snapshot
 
@@ -29,9 +30,10 @@ def list_profiles() -> int:
 
     rows = [("NAME", "WRITES", "OWN UNDO", "FAMILY")]
     for name in profile_names():
-        profile = load_family(name, Path()).profile
-        written = [str(ability.kind) for ability in abilities(profile) if ability.written]
-        rows.append((name, ", ".join(written) or "nothing", window_word(profile), profile.title))
+        family = load_family(name, Path())
+        written = [str(ability.kind) for ability in abilities(family) if ability.written]
+        title = family.profile.title
+        rows.append((name, ", ".join(written) or "nothing", window_word(family.profile), title))
     emit(table(rows))
     return 0
 
@@ -42,7 +44,7 @@ def show(name: str) -> int:
     """Show what a profile reads, writes and undoes, and where that was verified. NAME may be a file of your own."""
     from plexops.engine.families import load_family
 
-    emit(describe(load_family(name, Path()).profile))
+    emit(describe(load_family(name, Path())))
     return 0
 
 
@@ -100,14 +102,47 @@ def prove_profile(name: str) -> int:
     return 1 if any(level.problems for level in levels) else 0
 
 
-def describe(profile: Profile) -> str:
+@command.command("matrix")
+@click.option(
+    "-o",
+    "--format",
+    "form",
+    type=click.Choice(("text", "markdown", "json")),
+    default="text",
+    show_default=True,
+    help="How it is written.",
+)
+def matrix(form: str) -> int:
+    """Show what each family can do: every kind, the login, the device's own undo, and how that was verified.
+
+    All of it is computed from the profiles.
+    """
+    from plexops.cli.matrix import as_markdown, as_text
+    from plexops.engine.families import matrix as lines_of
+
+    lines = lines_of()
+    if form == "json":
+        import json
+
+        from msgspec import to_builtins
+
+        emit(json.dumps(to_builtins(lines), indent=2, ensure_ascii=False) + "\n")
+    else:
+        emit(as_text(lines) if form == "text" else as_markdown(lines))
+    return 0
+
+
+def describe(family: Family) -> str:
     """Give a profile in words."""
     from plexops.engine.families import abilities, window_word
 
+    profile = family.profile
     rows = [["KIND", "READ", "WRITTEN", "ADOPTED", "BY HAND"]]
-    for able in abilities(profile):
+    for able in abilities(family):
         can = (able.read, able.written, able.adopted, able.by_hand)
-        rows.append([str(able.kind), *("yes" if so else "-" for so in can)])
+        rows.append(
+            [str(able.kind), *("yes" if so else "-" for so in can), *([able.unseen] if able.unseen else [])]
+        )
     text = f"{profile.name}  {profile.title}\nspeaks {profile.speaks}, own undo: {window_word(profile)}\n\n"
     text += table(rows, indent=2)
     if profile.params:

@@ -22,7 +22,7 @@ from plexops.model.errors import PlexopsError, Problem
 from plexops.model.exchange import Call, Command, Json
 from plexops.model.facts import FACTS
 from plexops.model.fields import FieldType
-from plexops.model.profile import FactSpec, Profile, ReadSpec, ResourceSpec, Speaks, Step
+from plexops.model.profile import FactSpec, KindSpec, Profile, ReadSpec, ResourceSpec, Speaks, Step
 from plexops.model.resources import KINDS
 from plexops.model.snapshot import Kind
 from plexops.parsers import PARSERS
@@ -98,6 +98,10 @@ def compile_profile(profile: Profile) -> CompiledProfile:
         kind: tuple(_resource(profile, spec, problems) for spec in specs)
         for kind, specs in profile.resources.items()
     }
+    for kind, kept in profile.kinds.items():
+        if kept.unseen and kept != KindSpec(kind=kind, unseen=kept.unseen):
+            reason = f"{kind} is said not to be seen, and how it is kept"
+            problems.add("PLX-D406", reason, "`unseen` stands alone.", f"kinds.{kind}")
     for kind, lines in profile.steps.items():
         _check_steps(kind, lines, problems)
     for key, reason in () if profile.detect is None else profile.detect.unfit():

@@ -75,6 +75,7 @@ class ProfiledDriver(Struct, frozen=True):
         entries: list[Entry] = []
         states: dict[Kind, KindState] = {}
         why = dict(reasons)
+        why.update((kind, kept.unseen) for kind, kept in self.profile.profile.kinds.items() if kept.unseen)
         for kind, backends in self.profile.resources.items():
             active = _active(backends, snapshot)
             if isinstance(active, WhyNot):
