@@ -21,12 +21,23 @@ _LOGIN_PAGE = (
 _NOT_FOUND = 127
 
 
+#: The states that a family shall show, and what they hold.
+_WANTED = (
+    ("household", "entries of others, and one of ours"),
+    ("absent", "nothing is installed and nothing was ever entered"),
+    ("odd", "entries as people write them: ranges, other protocols, switched off"),
+    ("limits", "entries for some senders or times alone"),
+    ("full", "as much as the device takes"),
+)
+
+
 class Level(Struct, frozen=True):
-    """What one level of the proof did: how often it looked, and what was not as it must be."""
+    """What one level of the proof did: how often it looked, what was not as it must be, and what to do next."""
 
     name: str
     looked: int
     problems: tuple[str, ...]
+    hints: tuple[str, ...] = ()
 
 
 def prove(
@@ -36,10 +47,14 @@ def prove(
     load = Level("load", 1, ())
     if samples is None:
         return (load, Level("understand", 0, ("there are no samples",)))
+    lacking = Level("samples", len(samples.states), (), tuple(_lacking(samples)))
+    if not any(samples.answers(name) for name in samples.states):
+        return (load, lacking, Level("understand", 0, ("no state answers anything",)))
     driver = ProfiledDriver(profile)
-    understood = {name: _observed(driver, samples.answers(name)) for name in samples.states}
+    understood = {name: observed(driver, samples.answers(name)) for name in samples.states}
     return (
         load,
+        lacking,
         _level("understand", [_misread(samples, name, seen) for name, seen in understood.items()]),
         _level("names", [_unproven(profile, understood)]),
         _level("bad answers", list(_bad_answers(driver, samples, understood))),
@@ -52,15 +67,25 @@ def _lived(profile: CompiledProfile, samples: Samples, devices: Devices) -> Leve
     return Level("life", looked, tuple(problems))
 
 
+def _lacking(samples: Samples) -> Iterator[str]:
+    """Name the states that nothing shows yet. A kind that is not seen needs none."""
+    for name, holds in _WANTED:
+        if name not in samples.states:
+            yield f"there is no state {name} ({holds})"
+        elif not samples.answers(name):
+            yield f"{name} has no answers yet: plexops profiles record FILE SITE/router --state {name}"
+
+
 def _level(name: str, found: list[list[str]]) -> Level:
     return Level(name, len(found), tuple(problem for problems in found for problem in problems))
 
 
-def _observed(
+def observed(
     driver: ProfiledDriver,
     answers: Mapping[str, str | Said],
     spoil: Callable[[Read, Reply], Reply] | None = None,
 ) -> Snapshot:
+    """Give what a driver makes of answers, each by its request's name."""
     observation = driver.observe()
     reads = next(observation)
     replies = [_reply(read, answers.get(read.id)) for read in reads]
@@ -78,14 +103,14 @@ def _reply(read: Read, said: str | Said | None) -> Reply:
     if said is None:
         return Reply(read.id, _NOT_FOUND, "", "not found")
     if isinstance(said, str):
-        return Reply(read.id, 0, said, "")
+        return Reply(read.id, None, said, "")  # success, over SSH and over HTTP
     return Reply(read.id, said.status, said.text, "")
 
 
 def _misread(samples: Samples, name: str, seen: Snapshot) -> list[str]:
     """Compare what a state gave with all that it promises."""
     state = samples.states[name]
-    facts = {fact: _text(found.value) for fact, found in seen.facts.items() if not fact.startswith("x.")}
+    facts = {fact: as_text(found.value) for fact, found in seen.facts.items() if not fact.startswith("x.")}
     promised = dict(state.facts)
     problems = [
         f"{name}: {fact} is {facts.get(fact)!r}, not {promised.get(fact)!r}"
@@ -113,11 +138,12 @@ def _entry(entry: Entry, wanted: EntrySample) -> dict[str, str]:
     """Give an entry's fields as the sample names them; one that is not understood has none."""
     if entry.values is None:
         return {"not": "understood"}
-    told = {name: _text(getattr(entry.values, name)) for name in wanted if hasattr(entry.values, name)}
+    told = {name: as_text(getattr(entry.values, name)) for name in wanted if hasattr(entry.values, name)}
     return told | ({"owner": entry.owner.key} if "owner" in wanted else {})
 
 
-def _text(value: object) -> str:
+def as_text(value: object) -> str:
+    """Give a value as samples write it."""
     if isinstance(value, bool):
         return str(value).lower()
     return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
@@ -163,7 +189,7 @@ def _bad_answers(
                 ) -> Reply:
                     return spoil(reply) if asked.id == read.id else reply
 
-                after = _observed(driver, answers, one)
+                after = observed(driver, answers, one)
                 yield [f"{name}: where {read.id} {how}, {what}" for what in _taken_otherwise(seen, after)]
 
 
@@ -177,7 +203,7 @@ def _taken_otherwise(seen: Snapshot, after: Snapshot) -> Iterator[str]:
             yield f"{kind} is another list"
     for name, fact in after.facts.items():
         if not name.startswith("x.") and name in seen.facts and fact.value != seen.facts[name].value:
-            yield f"{name} is {_text(fact.value)}, and was {_text(seen.facts[name].value)}"
+            yield f"{name} is {as_text(fact.value)}, and was {as_text(seen.facts[name].value)}"
 
 
 def _same(seen: Snapshot, after: Snapshot, kind: Kind) -> bool:

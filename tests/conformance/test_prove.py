@@ -16,8 +16,8 @@ from plexops.model.errors import PlexopsError
 SAMPLED = sorted(path.stem for path in (shipped("router_profiles") / "samples").glob("*.yaml"))
 #: Written by a store that is simulated.
 WRITTEN = {"asuswrt-merlin", "ddwrt"}
-#: Shipped before there were samples: proven by their simulated devices, by captures and by real daemons.
-BEFORE = {"linux", "openwrt", "opnsense", "routeros", "manual"}
+#: Of it nothing is asked.
+BY_HAND = {"manual"}
 
 
 def proved(
@@ -37,8 +37,8 @@ def proved(
     return prove(compile_profile(load_profile(path, folder)), load_samples(path, folder))
 
 
-def test_every_family_has_samples_or_was_proven_otherwise() -> None:
-    assert set(SAMPLED) | BEFORE == set(profile_names())
+def test_every_family_that_is_asked_has_samples() -> None:
+    assert set(SAMPLED) == set(profile_names()) - BY_HAND
 
 
 @pytest.mark.parametrize("name", SAMPLED)
@@ -88,6 +88,15 @@ def test_without_samples_nothing_is_called_proven(tmp_path: Path) -> None:
     path.write_text((shipped("router_profiles") / "ddwrt.yaml").read_text(encoding="utf-8"), encoding="utf-8")
     levels = prove(compile_profile(load_profile(str(path), tmp_path)), load_samples(str(path), tmp_path))
     assert [level.problems for level in levels] == [(), ("there are no samples",)]
+
+
+def test_states_that_nothing_shows_yet_are_hinted_at_and_no_problem() -> None:
+    levels = prove(compile_profile(load_profile("ddwrt", Path())), load_samples("ddwrt", Path()))
+    (samples,) = (level for level in levels if level.name == "samples")
+    assert samples.problems == ()
+    assert [hint.split("(")[0].strip() for hint in samples.hints] == [
+        f"there is no state {name}" for name in ("absent", "odd", "limits", "full")
+    ]
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from plexops.cli.listing import count, table
-from plexops.cli.options import PATH
-from plexops.cli.output import emit
+from plexops.cli.options import INVENTORY, PATH, REPLAY
+from plexops.cli.output import emit, note
+from plexops.model.profile import Speaks
 
 if TYPE_CHECKING:
     from plexops.engine.families import Family
@@ -74,6 +75,60 @@ def test(file: Path, replay: Path | None, device: str) -> int:
     return 4 if _unknown(profile, snapshot) else 0
 
 
+@command.command("new")
+@click.argument("name")
+@click.option(
+    "--speaks",
+    type=click.Choice([str(word) for word in Speaks]),
+    required=True,
+    help="How the router is asked: by a shell or RouterOS over SSH, by JSON over HTTPS, or not at all.",
+)
+@click.option("--into", type=PATH, default=Path(), metavar="DIR", help="Where to write it (default: here).")
+def new(name: str, speaks: str, into: Path) -> int:
+    """Begin a profile of your own, and its samples.
+
+    NAME.yaml loads, and comments in it explain each part; NAME.samples.yaml is beside it. No file is written over.
+    """
+    from plexops.config.profiles import new_profile
+
+    written = new_profile(name, speaks, into)
+    emit("".join(f"{path}\n" for path in written))
+    note(f"next: plexops profiles {'prove' if len(written) > 1 else 'test'} {into.absolute() / name}.yaml")
+    return 0
+
+
+@command.command("record")
+@click.argument("file", type=PATH)
+@click.argument("device", metavar="SITE/ROUTER")
+@click.option("--state", required=True, metavar="NAME", help="What to call it: household, absent, odd, …")
+@INVENTORY
+@click.option("--force", is_flag=True, help="Put it in the place of a state of that name.")
+@REPLAY
+@click.option("-k", "--ask-pass", is_flag=True, help="Ask once for the login password.")
+def record(file: Path, device: str, **options: Any) -> int:
+    """Ask a router what your profile reads, for its samples.
+
+    It only reads, and adds what the router answers to the profile's samples, masked. Public addresses, MAC addresses, names, secrets and ids become made-up ones, the same in all answers;
+    addresses of your home network stay. Read the state before you share it: what a comment says stays as well, and
+    what the state promises is what plexops understood.
+    """
+    from plexops.cli.commands.trust import find_device
+    from plexops.cli.session import open_router, open_store
+    from plexops.config.samples import write_state
+    from plexops.engine.record_state import state_of
+
+    site, role = find_device(device, options["inventory"])
+    if role != "router" or site.router is None:
+        raise click.UsageError("name a router: SITE/router.")
+    path = file.absolute()
+    state = state_of(open_router(site, site.router, path, open_store(), options))
+    written = write_state(str(path), Path(), options["state"], state, force=options["force"])
+    emit(f"{written}: {options['state']}, {count(len(state.answers), 'answer')}\n")
+    note("Read it: what it promises is what plexops understood, and only you know whether that is so.")
+    note(f"next: plexops profiles prove {path}")
+    return 0
+
+
 @command.command("prove")
 @click.argument("name")
 def prove_profile(name: str) -> int:
@@ -99,6 +154,8 @@ def prove_profile(name: str) -> int:
     for level in levels:
         for problem in level.problems:
             emit(f"  {level.name}: {problem}\n")
+        for hint in level.hints:
+            emit(f"  hint: {hint}\n")
     return 1 if any(level.problems for level in levels) else 0
 
 
@@ -113,9 +170,9 @@ def prove_profile(name: str) -> int:
     help="How it is written.",
 )
 def matrix(form: str) -> int:
-    """Show what each family can do: every kind, the login, the device's own undo, and how that was verified.
+    """Show what each family can do, and how that was verified.
 
-    All of it is computed from the profiles.
+    All of it is computed from the profiles: every kind, the login, and the device's own undo.
     """
     from plexops.cli.matrix import as_markdown, as_text
     from plexops.engine.families import matrix as lines_of
