@@ -108,9 +108,9 @@ def new(name: str, speaks: str, into: Path) -> int:
 def record(file: Path, device: str, **options: Any) -> int:
     """Ask a router what your profile reads, for its samples.
 
-    It only reads, and adds what the router answers to the profile's samples, masked. Public addresses, MAC addresses, names, secrets and ids become made-up ones, the same in all answers;
-    addresses of your home network stay. Read the state before you share it: what a comment says stays as well, and
-    what the state promises is what plexops understood.
+    It only reads, and adds what the router answers to the profile's samples, masked: public addresses, MAC addresses,
+    names, secrets and ids become made-up ones, the same in all answers. Addresses of your home network stay. Read the
+    state before you share it: what a comment says stays as well, and what it promises is what plexops understood.
     """
     from plexops.cli.commands.trust import find_device
     from plexops.cli.session import open_router, open_store
