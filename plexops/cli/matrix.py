@@ -1,4 +1,4 @@
-"""What each router family can do, as a table for people, for documents and for programs."""
+"""What each router family can do, as a table for people and for documents."""
 
 from __future__ import annotations
 
@@ -12,42 +12,18 @@ if TYPE_CHECKING:
     from plexops.engine.families import Ability, FamilyLine
     from plexops.model.snapshot import Kind
 
-_HEAD = ("profile", "login", "own undo", "verified by")
-_WORDS = (
-    "**seen**: read and understood. **written**: made, changed and taken away again. **adopted**: one that another "
-    "made is changed, if you say so. **by hand**: plexops prints the steps. **unseen**: the family does not show it. "
-    "**-**: its profile says nothing of it.\n"
-)
-
 
 def as_text(lines: Sequence[FamilyLine]) -> str:
     """Give the matrix for a terminal."""
-    kinds = _kinds(lines)
-    head = [*_HEAD, *map(spaced, kinds)]
-    return table([[word.upper() for word in head], *_rows(lines, kinds)]) + "".join(
-        f"{line}\n" for line in _unseen(lines)
-    )
+    head, *rows = _rows(lines, _kinds(lines))
+    return table([[word.upper() for word in head], *rows]) + "".join(f"{line}\n" for line in _unseen(lines))
 
 
-def as_markdown(lines: Sequence[FamilyLine]) -> str:
-    """Give the matrix as two tables of a document, and beneath them why a kind is not seen."""
-    kinds = _kinds(lines)
-    rows = _rows(lines, kinds)
-    titled = [[line.title, *row[: len(_HEAD)]] for line, row in zip(lines, rows, strict=True)]
-    can = [[row[0], *row[len(_HEAD) :]] for row in rows]
-    told = "".join(f"\n- {line}" for line in _unseen(lines))
-    tables = (
-        _markdown(["family", *_HEAD], titled),
-        _WORDS,
-        _markdown(["profile", *map(spaced, kinds)], can),
-    )
-    return "\n".join(tables) + (f"{told}\n" if told else "")
-
-
-def as_short_markdown(lines: Sequence[FamilyLine], kinds: Sequence[Kind]) -> str:
-    """Give a table of some kinds alone."""
-    rows = [[row[0], *row[len(_HEAD) :], *row[2 : len(_HEAD)]] for row in _rows(lines, kinds)]
-    return _markdown(["profile", *map(spaced, kinds), *_HEAD[2:]], rows)
+def as_markdown(lines: Sequence[FamilyLine], kinds: Sequence[Kind] = ()) -> str:
+    """Give the matrix for a document, and beneath it why a kind is not seen; of some kinds the table alone."""
+    head, *rows = _rows(lines, kinds or _kinds(lines))
+    drawn = "".join(f"| {' | '.join(row)} |\n" for row in (head, ["---"] * len(head), *rows))
+    return drawn if kinds else drawn + "\n" + "".join(f"- {line}\n" for line in _unseen(lines))
 
 
 def _kinds(lines: Sequence[FamilyLine]) -> list[Kind]:
@@ -57,13 +33,12 @@ def _kinds(lines: Sequence[FamilyLine]) -> list[Kind]:
 
 
 def _rows(lines: Sequence[FamilyLine], kinds: Sequence[Kind]) -> list[list[str]]:
-    found = []
+    rows = [["profile", *map(spaced, kinds), "own undo", "login", "verified by"]]
     for line in lines:
-        can = {able.kind: able for able in line.abilities}
+        can = {able.kind: _cell(able) for able in line.abilities}
         verified = ", ".join(line.verified) or "nothing yet"
-        cells = [_cell(can[kind]) if kind in can else "-" for kind in kinds]
-        found.append([line.name, line.login, line.window, verified, *cells])
-    return found
+        rows.append([line.name, *(can.get(kind, "-") for kind in kinds), line.window, line.login, verified])
+    return rows
 
 
 def _cell(able: Ability) -> str:
@@ -78,14 +53,5 @@ def _cell(able: Ability) -> str:
 
 
 def _unseen(lines: Sequence[FamilyLine]) -> list[str]:
-    return [
-        f"{line.name}, {spaced(able.kind)}: {able.unseen}"
-        for line in lines
-        for able in line.abilities
-        if able.unseen
-    ]
-
-
-def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    unseen = ((line.name, able) for line in lines for able in line.abilities if able.unseen)
+    return [f"{name}, {spaced(able.kind)}: {able.unseen}" for name, able in unseen]

@@ -33,12 +33,15 @@ EntrySample = Mapping[str, str]
 class State(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """One state of a device. Answers are by the request's name: the read's, or `READ.NAME` of an nvram.
 
-    `kinds` gives all entries of a kind, or one word: `absent`, `unknown`, `unsupported`.
+    `kinds` gives all entries of a kind, or one word: `absent`, `unknown`, `unsupported`. `asks` are the questions that were
+    asked, and `packets` sums up what decides about packets: both are known where a device was recorded.
     """
 
     source: Annotated[str, Meta(min_length=3)]
     like: str = ""
+    asks: Mapping[str, str] = {}
     answers: Mapping[str, str | Said] = {}
+    packets: str = ""
     facts: Mapping[str, str] = {}
     kinds: Mapping[Kind, tuple[EntrySample, ...] | str] = {}
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping, Sized
 
 from msgspec import Struct
 
 from plexops.config.samples import EntrySample, Said, Samples
 from plexops.drivers.router.compile import CompiledProfile
 from plexops.drivers.router.profiled import ProfiledDriver
+from plexops.drivers.router.reads import answers_of
 from plexops.engine.proving_life import Devices, life
-from plexops.model.exchange import Read, Reply
+from plexops.engine.shown import Shown, unshown_names, unshown_words
+from plexops.model.exchange import Call, Question, Read, Reply, shown
 from plexops.model.snapshot import Entry, Kind, KindState, Snapshot
 
 #: No status that any profile takes for "there is no such thing".
@@ -42,33 +45,46 @@ class Level(Struct, frozen=True):
 
 def prove(
     profile: CompiledProfile, samples: Samples | None, devices: Devices | None = None
-) -> tuple[Level, ...]:
-    """Give every level that could be tried. That the profile loads is the first; `devices` are stores to live on."""
-    load = Level("load", 1, ())
+) -> Iterator[Level]:
+    """Give every level that can be tried, each when it is asked for; `devices` are stores to live on.
+
+    That the profile loads is the first.
+    """
+    yield Level("load", 1, ())
     if samples is None:
-        return (load, Level("understand", 0, ("there are no samples",)))
-    lacking = Level("samples", len(samples.states), (), tuple(_lacking(samples)))
+        yield Level("understand", 0, ("there are no samples",))
+        return
+    yield Level("samples", len(samples.states), (), tuple(_lacking(profile, samples)))
     if not any(samples.answers(name) for name in samples.states):
-        return (load, lacking, Level("understand", 0, ("no state answers anything",)))
+        yield Level("understand", 0, ("no state answers anything",))
+        return
     driver = ProfiledDriver(profile)
     understood = {name: observed(driver, samples.answers(name)) for name in samples.states}
-    return (
-        load,
-        lacking,
-        _level("understand", [_misread(samples, name, seen) for name, seen in understood.items()]),
-        _level("names", [_unproven(profile, understood)]),
-        _level("bad answers", list(_bad_answers(driver, samples, understood))),
-        *([] if devices is None else [_lived(profile, samples, devices)]),
-    )
+    yield _level("understand", [_misread(driver, samples, name, seen) for name, seen in understood.items()])
+    all_shown = _shown(profile, samples, understood)
+    unproven = (*_unproven(profile, understood), *unshown_names(profile, all_shown))
+    yield Level("names", 1, unproven, tuple(unshown_words(profile, all_shown)))
+    yield _level("bad answers", list(_bad_answers(driver, samples, understood)))
+    if devices is not None:
+        looked, problems = life(profile, samples, devices, _reply)
+        yield Level("life", looked, tuple(problems))
 
 
-def _lived(profile: CompiledProfile, samples: Samples, devices: Devices) -> Level:
-    looked, problems = life(profile, samples, devices, _reply)
-    return Level("life", looked, tuple(problems))
+def _shown(profile: CompiledProfile, samples: Samples, understood: Mapping[str, Snapshot]) -> Shown:
+    answers = [samples.answers(name) for name in samples.states]
+    reads = next(ProfiledDriver(profile).observe())
+    told = [
+        answers_of(profile.profile, [_reply(read, said.get(read.id)) for read in reads]) for said in answers
+    ]
+    texts = [said if isinstance(said, str) else said.text for state in answers for said in state.values()]
+    return Shown.of(told, understood.values(), texts)
 
 
-def _lacking(samples: Samples) -> Iterator[str]:
-    """Name the states that nothing shows yet. A kind that is not seen needs none."""
+def _lacking(profile: CompiledProfile, samples: Samples) -> Iterator[str]:
+    """Name the states and the answers that nothing shows yet. A kind that is not seen needs none."""
+    answered = {read for name in samples.states for read in samples.answers(name)}
+    if silent := [read for read in asks_of(ProfiledDriver(profile)) if read not in answered]:
+        yield f"no state answers {', '.join(silent)}"
     for name, holds in _WANTED:
         if name not in samples.states:
             yield f"there is no state {name} ({holds})"
@@ -107,14 +123,26 @@ def _reply(read: Read, said: str | Said | None) -> Reply:
     return Reply(read.id, said.status, said.text, "")
 
 
-def _misread(samples: Samples, name: str, seen: Snapshot) -> list[str]:
-    """Compare what a state gave with all that it promises."""
+def _misread(driver: ProfiledDriver, samples: Samples, name: str, seen: Snapshot) -> list[str]:
+    """Compare what a state gave with all that it promises, and what it answers with what is asked."""
     state = samples.states[name]
-    facts = {fact: as_text(found.value) for fact, found in seen.facts.items() if not fact.startswith("x.")}
+    asked = asks_of(driver)
+    family = driver.profile.profile.name
+    problems = (
+        [] if samples.profile == family else [f"these are samples of {samples.profile!r}, not {family!r}"]
+    )
+    problems += [
+        f"{name}: {read} was answered to {ask!r}, and {asked.get(read, 'nothing')!r} is asked"
+        for read, ask in state.asks.items()
+        if asked.get(read) != ask
+    ]
+    if state.packets and state.packets != packets_of(seen):
+        problems.append(f"{name}: packets are {packets_of(seen)!r}, not {state.packets!r}")
     promised = dict(state.facts)
-    problems = [
+    facts = {fact: as_text(found.value) for fact, found in seen.facts.items()}
+    problems += [
         f"{name}: {fact} is {facts.get(fact)!r}, not {promised.get(fact)!r}"
-        for fact in sorted({*facts, *promised})
+        for fact in sorted({*promised, *(fact for fact in facts if not fact.startswith("x."))})
         if facts.get(fact) != promised.get(fact)
     ]
     for kind, entries in state.kinds.items():
@@ -139,7 +167,38 @@ def _entry(entry: Entry, wanted: EntrySample) -> dict[str, str]:
     if entry.values is None:
         return {"not": "understood"}
     told = {name: as_text(getattr(entry.values, name)) for name in wanted if hasattr(entry.values, name)}
-    return told | ({"owner": entry.owner.key} if "owner" in wanted else {})
+    beside = {"owner": entry.owner.key, "handle": entry.handle, "label": entry.label}
+    return told | {name: text for name, text in beside.items() if name in wanted}
+
+
+def asks_of(driver: ProfiledDriver) -> dict[str, str]:
+    """Give what is asked, each by its request's name."""
+    return {read.id: _as_asked(read.ask) for read in next(driver.observe())}
+
+
+def _as_asked(ask: Question) -> str:
+    body = ask.body if isinstance(ask, Call) else None
+    return shown(ask) if body is None else f"{shown(ask)} {json.dumps(body)}"
+
+
+def packets_of(seen: Snapshot) -> str:
+    """Sum up what decides about packets; empty where a profile tells nothing of that."""
+    box = seen.box
+    if box is None:
+        return ""
+    chains = box.chains.values()
+    parts: dict[str, Sized | None] = {
+        "chains": chains,
+        "rules": [rule for chain in chains for rule in chain.rules],
+        "unread": [chain for chain in chains if chain.unread],
+        "addresses": box.addresses,
+        "routes": box.routes,
+        "sets": box.sets,
+        "lists": box.lists,
+        "not modelled": box.outside_model,
+    }
+    counted = (f"{'?' if part is None else len(part)} {word}" for word, part in parts.items())
+    return f"{box.plumbing}: {', '.join(counted)}; from {box.internet_side or '?'}"
 
 
 def as_text(value: object) -> str:

@@ -9,7 +9,7 @@ from plexops.config.samples import EntrySample, Said, State
 from plexops.drivers.router.compile import CompiledProfile
 from plexops.drivers.router.profiled import ProfiledDriver
 from plexops.engine.look.site import Home
-from plexops.engine.proving import as_text, observed
+from plexops.engine.proving import as_text, asks_of, observed, packets_of
 from plexops.evidence.placeholders import Placeholders
 from plexops.evidence.scrub import Scrubber
 from plexops.model.errors import PlexopsError, Problem
@@ -49,7 +49,14 @@ def record_state(family: CompiledProfile, link: ReadLink, secrets: Scrubber, tod
         )
     firmware = then.text("firmware") or "firmware not known"
     source = f"recorded and masked on {today}: {firmware}; what it promises is what plexops understood"
-    return State(source, "", masked, dict(_facts(then)), {kind: _kept(then, kind) for kind in then.kinds})
+    return State(
+        source=source,
+        asks=asks_of(driver),
+        answers=masked,
+        packets=packets_of(then),
+        facts={name: as_text(fact.value) for name, fact in then.facts.items()},
+        kinds={kind: _kept(then, kind) for kind in then.kinds},
+    )
 
 
 def state_of(home: Home) -> State:
@@ -97,12 +104,6 @@ def _outline(seen: Snapshot) -> object:
     return dict(seen.kinds), set(seen.facts), entries
 
 
-def _facts(seen: Snapshot) -> Iterator[tuple[str, str]]:
-    for name, fact in seen.facts.items():
-        if not name.startswith("x."):
-            yield name, as_text(fact.value)
-
-
 def _kept(seen: Snapshot, kind: Kind) -> tuple[EntrySample, ...] | str:
     state = seen.state(kind)
     return tuple(map(_entry, seen.of(kind))) if state is KindState.PRESENT else str(state)
@@ -113,5 +114,5 @@ def _entry(entry: Entry) -> Mapping[str, str]:
         return {"not": "understood"}
     fields: tuple[str, ...] = getattr(entry.values, "__struct_fields__", ())
     told = {name: as_text(getattr(entry.values, name)) for name in fields}
-    owner = {"owner": entry.owner.key} if entry.owner.ours else {}
-    return {name: text for name, text in told.items() if text not in ("", "None")} | owner
+    told |= {"owner": entry.owner.key, "handle": entry.handle, "label": entry.label}
+    return {name: text for name, text in told.items() if text not in ("", "None")}

@@ -87,7 +87,7 @@ def test_params_that_are_not_the_profiles_own_are_not_recorded(tmp_path: Path) -
     assert (status, "Write its words as defaults" in said) == (2, True)
 
 
-STATE = State("made", "", {"a": "x\n  y\n", "b": Said("", 1), "c": "07: 'q'"}, {}, {})
+STATE = State("made", answers={"a": "x\n  y\n", "b": Said("", 1), "c": "07: 'q'"})
 
 
 def test_a_state_is_added_and_the_other_lines_stay(tmp_path: Path) -> None:

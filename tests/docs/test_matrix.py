@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from plexops.cli.matrix import as_markdown, as_short_markdown, as_text
+from plexops.cli.matrix import as_markdown, as_text
 from plexops.config.profiles import profile_names
 from plexops.engine.families import matrix
 from plexops.model.snapshot import Kind
@@ -14,7 +14,7 @@ from plexops.model.snapshot import Kind
 ROOT = Path(__file__).resolve().parents[2]
 BEGIN, END = "<!-- matrix -->\n", "<!-- /matrix -->\n"
 SHORT = (Kind.PORT_FORWARD, Kind.DHCP_RESERVATION, Kind.UPNP)
-PAGES = {"README.md": as_short_markdown(matrix(), SHORT), "docs/matrix.md": as_markdown(matrix())}
+PAGES = {"README.md": as_markdown(matrix(), SHORT), "docs/matrix.md": as_markdown(matrix())}
 
 
 def with_table(page: str) -> str:

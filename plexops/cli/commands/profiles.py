@@ -142,7 +142,7 @@ def prove_profile(name: str) -> int:
     from plexops.engine.families import load_family
     from plexops.engine.proving import prove
 
-    levels = prove(load_family(name, Path()), load_samples(name, Path()), store_for)
+    levels = list(prove(load_family(name, Path()), load_samples(name, Path()), store_for))
     emit(
         table(
             [

@@ -95,6 +95,22 @@ def _outermost(node: Mapping[str, Any]) -> Iterator[str]:
             yield from _outermost(child)
 
 
+def names_in(text: str) -> tuple[set[str], set[str]]:
+    """Give the names that an expression looks for, and those that it makes itself."""
+    from plexops.drivers.router.functions import parsed
+
+    sought: set[str] = set()
+    made: set[str] = set()
+    nodes = [parsed(_FACT.sub(literal(""), text)).parsed] if text else []
+    while nodes:
+        node = nodes.pop()
+        kept = {"field": sought, "key_val_pair": made}.get(node["type"])
+        if kept is not None:
+            kept.add(node["value"])
+        nodes += [child for child in node["children"] if isinstance(child, Mapping)]
+    return sought, made
+
+
 def _check_calls(node: Mapping[str, Any]) -> None:
     from plexops.drivers.router.functions import wrong_call
 
