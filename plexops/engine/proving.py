@@ -15,6 +15,7 @@ from plexops.engine.proving_life import Devices, life
 from plexops.engine.shown import Shown, unshown_names, unshown_words
 from plexops.model.exchange import Call, Question, Read, Reply, shown
 from plexops.model.snapshot import Entry, Kind, KindState, Snapshot
+from plexops.structs import replace
 
 #: No status that any profile takes for "there is no such thing".
 _FAILS = 5
@@ -230,12 +231,13 @@ def _unproven(profile: CompiledProfile, understood: Mapping[str, Snapshot]) -> l
 def _bad_answers(
     driver: ProfiledDriver, samples: Samples, understood: Mapping[str, Snapshot]
 ) -> Iterator[list[str]]:
-    """Let every request fail, be cut off, and answer with a login page: nothing becomes another list, or absent."""
+    """Let every request fail, be cut off, lack a row, be a login page: nothing becomes another list, or absent."""
     spoiled: Mapping[str, Callable[[Reply], Reply]] = {
         "fails": lambda reply: Reply(reply.id, _FAILS, "", "it failed"),
         "is cut off": lambda reply: Reply(
             reply.id, None, reply.body[: len(reply.body) // 2], "", whole=False
         ),
+        "holds less than it says": _shortened,
         "is a login page": lambda reply: Reply(reply.id, 0, _LOGIN_PAGE, ""),
     }
     for name, seen in understood.items():
@@ -250,6 +252,23 @@ def _bad_answers(
 
                 after = observed(driver, answers, one)
                 yield [f"{name}: where {read.id} {how}, {what}" for what in _taken_otherwise(seen, after)]
+
+
+def _shortened(reply: Reply) -> Reply:
+    """Take the last row out of an answer that says how many it has."""
+    try:
+        told = json.loads(reply.body)
+    except ValueError:
+        return reply
+    if not isinstance(told, dict):
+        return reply
+    counts = {count for count in told.values() if isinstance(count, int)}
+    lists = {
+        name: part[:-1]
+        for name, part in told.items()
+        if isinstance(part, list) and part and len(part) in counts
+    }
+    return replace(reply, body=json.dumps({**told, **lists}))
 
 
 def _taken_otherwise(seen: Snapshot, after: Snapshot) -> Iterator[str]:

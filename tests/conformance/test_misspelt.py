@@ -29,7 +29,8 @@ from plexops.model.errors import PlexopsError
 
 ROOT = shipped("router_profiles")
 SAMPLED = sorted(path.stem for path in (ROOT / "samples").glob("*.yaml"))
-MOST = 10_000 if os.environ.get("SLIPS") == "all" else 60
+#: So many of each family.
+MOST = 10_000 if os.environ.get("SLIPS") == "all" else 36
 #: Texts for people.
 FOR_PEOPLE = ("title", "steps", "verified", "*.means", "*.because", "*.unseen")
 #: What is sent, which the conformance suite holds against devices, and how a device is reached.
@@ -45,7 +46,30 @@ SENT = (
     "packets.inserts",
 )
 #: What survives, by kind: where it is, what was done, and why neither loading nor a sample can tell.
-SURVIVING: tuple[tuple[str, str, str], ...] = ()
+SURVIVING = (
+    ("", r"^literal ", "a word in an expression's quotes, in a branch that no state takes"),
+    (
+        r"\.(?:absent|must|default|serves|ranges)(?:\[\d+\])?$",
+        "^deleted$",
+        "no state is of the kind that it is for",
+    ),
+    (
+        r"\.(?:values|words|where|unless|limits|harmless|otherwise|else)\b",
+        "^deleted$",
+        "a word that no state has",
+    ),
+    (
+        r"\.(?:lead|least|label|handle)$|\.backends\.\w+$",
+        "",
+        "a name of its own, or what says no more than the rest",
+    ),
+    (
+        r"^reads\.\w+(?:\.as)?$|^kinds\.\w+(?:\.fields\.\w+)?$",
+        "^deleted$",
+        "a piece has the same, or it is silence",
+    ),
+    (r"^kinds\.neighbour\.fields\.current\.default", "", "false is also what silence means"),
+)
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 
 

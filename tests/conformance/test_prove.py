@@ -43,9 +43,7 @@ def test_every_family_that_is_asked_has_samples() -> None:
 
 @pytest.mark.parametrize("name", SAMPLED)
 def test_a_shipped_family_passes_every_level(name: str) -> None:
-    levels = tuple(
-        prove(compile_profile(load_profile(name, Path())), load_samples(name, Path()), store_for)
-    )
+    levels = tuple(prove(compile_profile(load_profile(name, Path())), load_samples(name, Path()), store_for))
     assert [problem for level in levels for problem in level.problems] == []
     assert all(level.looked for level in levels if level.name != "life" or name in WRITTEN)
 
