@@ -219,6 +219,12 @@ def _unproven(profile: CompiledProfile, understood: Mapping[str, Snapshot]) -> l
         f"no state gives the fact {fact.spec.name}" for fact in profile.facts if fact.spec.name not in facts
     ]
     silent += [f"no state has an entry of {kind}" for kind in profile.resources if kind not in kinds]
+    ours = {entry.kind for entry in entries if entry.owner.ours}
+    silent += [
+        f"no state has a {kind} of ours"
+        for kind, ways in profile.resources.items()
+        if kind in kinds - ours and any(way.spec.owner for way in ways)
+    ]
     return silent + [
         f"no state has {mapped.name} in a row of {kind}"
         for kind, ways in profile.resources.items()

@@ -250,6 +250,10 @@ def _resource(profile: Profile, spec: ResourceSpec, problems: _Problems) -> Comp
     for name in (name for name in serving if name and name not in profile.facts):
         reason = f"{spec.kind} is served by a fact {name!r} that there is not"
         problems.add("PLX-D403", reason, "Name one of `facts`.", path)
+    keyed = spec.write is not None and spec.kind is not Kind.UPNP
+    if keyed and not any("{{ key }}" in tag for tag in spec.owner.values()):
+        cure = 'Write `owner: {FIELD: "plexops:{{ key }}"}`.'
+        problems.add("PLX-D406", f"of a {spec.kind} it is not known which are ours", cure, path)
     variables = _variables(spec)
     facts = tuple(found for value in spec.set.values() if (found := fact_of(value)))
     for name in (name for name in facts if name not in profile.facts):
