@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 from msgspec import Struct
 
-from plexops.config.nodes import plain
+from plexops.config.nodes import places, plain
 from plexops.config.profiles import load_profile, shipped
 from plexops.config.samples import Samples, load_samples
 from plexops.config.yaml import parse_yaml
@@ -39,6 +39,8 @@ SENT = (
     "window",
     "login",
     "errors",
+    "detect",
+    "account",
     "kinds.*.write",
     "kinds.*.set",
     "*.room",
@@ -177,18 +179,15 @@ def test_what_no_sample_notices_is_of_a_known_kind(name: str, tmp_path: Path) ->
 
 @pytest.mark.parametrize("name", SAMPLED)
 def test_a_key_that_stands_there_twice_is_refused(name: str) -> None:
-    lines = (ROOT / f"{name}.yaml").read_text(encoding="utf-8").splitlines(keepends=True)
-    keys = [
-        number
-        for number, line in enumerate(lines)
-        if re.match(r" *[A-Za-z_.]+: \S", line) and "- " not in line
-    ]
-    whole = [number for number in keys if not re.search(r": (?:>-?|\|)$|[\[{,]$", lines[number].rstrip())]
-    assert len(whole) > 15
+    path = ROOT / f"{name}.yaml"
+    text = path.read_text(encoding="utf-8")
+    lines = text.splitlines(keepends=True)
+    keyed = {place.line for place in places(parse_yaml(text, name)).values()}
+    whole = [n for n in keyed if re.fullmatch(r" *[A-Za-z_.]+: [^\[{>|\n]*[^\[{>|,\n]\n", lines[n - 1])]
+    assert len(whole) > 10
     for number in whole:
-        doubled = "".join((*lines[: number + 1], lines[number], *lines[number + 1 :]))
         with pytest.raises(PlexopsError):
-            parse_yaml(doubled, name)
+            parse_yaml("".join((*lines[:number], *lines[number - 1 :])), name)
 
 
 if __name__ == "__main__":

@@ -208,10 +208,10 @@ def _expression(
 
 
 def _parses(text: str, path: str, problems: _Problems) -> None:
-    from plexops.drivers.router.functions import parsed
+    from plexops.drivers.router.functions import checked
 
     try:
-        parsed(text)
+        checked(text)
     except ValueError as reason:
         problems.add("PLX-D405", str(reason), "See jmespath.org.", path)
 

@@ -61,13 +61,13 @@ def compile_expression(text: str, reads: Collection[str], facts: Collection[str]
 
     `facts` are the names of the facts before it.
     """
-    from plexops.drivers.router.functions import parsed
+    from plexops.drivers.router.functions import checked
 
     named = tuple(dict.fromkeys(found[1] for found in _FACT.finditer(text)))
     for name in named:
         if name not in facts:
             raise ValueError(f"there is no fact {name!r} before this one")
-    tree = parsed(_FACT.sub(literal(""), text)).parsed
+    tree = checked(_FACT.sub(literal(""), text)).parsed
     _check_calls(tree)
     outermost = tuple(dict.fromkeys(_outermost(tree)))
     for name in outermost:
