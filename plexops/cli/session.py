@@ -13,19 +13,26 @@ from typing import Any
 import click
 from msgspec import Struct
 
-from plexops.config.allowed import allowed_by
+from plexops.config.allowed import Allowed, allowed_by
 from plexops.config.inventory import load_inventory
 from plexops.config.playbook import DEFAULT_FOLDER, load_playbooks
 from plexops.config.resolve import resolve
 from plexops.config.secrets import Secrets
 from plexops.config.variables import extra_variables
 from plexops.engine.look.access import LiveLinks, ReplayedLinks
-from plexops.engine.look.site import Home, Setting, known_hosts_files, open_home, ssh_config_file
+from plexops.engine.look.site import (
+    Home,
+    Setting,
+    compiled_profile,
+    known_hosts_files,
+    open_home,
+    ssh_config_file,
+)
 from plexops.engine.look.wanted_secrets import take_secrets
 from plexops.evidence.folder import Store, state_root
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.secret import Secret
-from plexops.model.site import Checker, Inventory, SiteTasks
+from plexops.model.site import Checker, Inventory, RouterDevice, Site, SiteTasks
 from plexops.structs import replace
 from plexops.transport.trust.store import ORIGIN, TrustStore
 from plexops.transport.trust.verdict import OfferedKey, fingerprint
@@ -110,8 +117,42 @@ def open_homes(
     """
     tasks = files.tasks()
     record, replay = options.get("record"), options.get("replay")
-    setting = Setting(
-        directory=files.directory,
+    setting = _setting(files.directory, store, options, sends=sends)
+    homes = tuple(open_home(site, setting) for site in tasks)
+    if replay is None:
+        take_secrets(homes, setting)
+    if record is not None:
+        from plexops.transport.record import new_recording
+
+        new_recording(record)
+    return homes
+
+
+def open_router(
+    site: Site, router: RouterDevice, profile: Path, store: Store, options: Mapping[str, Any]
+) -> Home:
+    """Make a site ready whose router is asked by a profile that a person named, not the inventory.
+
+    Raises PlexopsError; nothing is contacted.
+    """
+    named = replace(router, profile=str(profile))
+    family = compiled_profile(named, profile.parent, Allowed(folders=(profile.parent,)))
+    files = Files(options.get("inventory"), ())
+    setting = replace(
+        _setting(files.directory, store, options),
+        allowed_profiles=frozenset({family.profile.digest}),
+        profiles={(named.profile, tuple(sorted(named.params.items()))): family},
+    )
+    home = open_home(SiteTasks(replace(site, router=named), ()), setting)
+    if options.get("replay") is None:
+        take_secrets((home,), setting)
+    return home
+
+
+def _setting(directory: Path, store: Store, options: Mapping[str, Any], *, sends: str = "") -> Setting:
+    record, replay = options.get("record"), options.get("replay")
+    return Setting(
+        directory=directory,
         secrets=secrets_here(),
         store=TrustStore.load(store.root),
         links=ReplayedLinks(replay) if replay is not None else LiveLinks(record),
@@ -122,14 +163,6 @@ def open_homes(
         login_password=_prompt("login password") if options.get("ask_pass") else None,
         sudo_password=_prompt("sudo password") if options.get("ask_become_pass") else None,
     )
-    homes = tuple(open_home(site, setting) for site in tasks)
-    if replay is None:
-        take_secrets(homes, setting)
-    if record is not None:
-        from plexops.transport.record import new_recording
-
-        new_recording(record)
-    return homes
 
 
 def secrets_here() -> Secrets:

@@ -28,7 +28,7 @@ from plexops.structs import replace
 _CHOICES = {
     "ReadSpec": (("run",), ("uci",), ("menu",), ("print",), ("get",), ("post",), ("nvram",)),
     "Request": (("run",), ("send",), ("file",)),
-    "KindSpec": (("rows",), ("backends",)),
+    "KindSpec": (("rows",), ("backends",), ("unseen",)),
     "WindowSpec": (("directory",), ("open", "confirm", "armed")),
     "LoginSpec": (("header",), ("session",)),
     "LoginRequest": (("get",), ("post",), ("delete",)),

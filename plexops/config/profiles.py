@@ -14,7 +14,7 @@ from plexops.config.yaml import parse_yaml, read_text
 from plexops.model.errors import Place, PlexopsError, Problem
 from plexops.model.exchange import Json
 from plexops.model.paths import from_home
-from plexops.model.profile import Profile
+from plexops.model.profile import Profile, Speaks
 from plexops.pattern import Pattern
 from plexops.structs import replace
 
@@ -38,6 +38,30 @@ def profile_names() -> tuple[str, ...]:
 
 def _shipped_files() -> list[Path]:
     return sorted(shipped("router_profiles").glob("*.yaml"), key=lambda path: path.stem)
+
+
+def new_profile(name: str, speaks: str, folder: Path) -> list[Path]:
+    """Write a profile that loads, and samples of it where something is asked. Raises PlexopsError PLX-C607."""
+    skeletons = shipped("router_profiles") / "skeletons"
+    files = {folder / f"{name}.yaml": skeletons / f"{speaks}.yaml"}
+    if speaks != Speaks.NOTHING:
+        files[folder / f"{name}.samples.yaml"] = skeletons / "samples.yaml"
+    if not _NAME.fullmatch(name):
+        raise _not_new(f"{name!r} is no name for a profile", "Take a-z, 0-9 and -, at most 40 of them.")
+    if there := [str(path) for path in files if path.exists()]:
+        raise _not_new(f"{', '.join(there)} is there already", "Take another name, or another folder.")
+    for path, skeleton in files.items():
+        text = skeleton.read_text(encoding="utf-8").replace("NAME", name)
+        try:
+            with path.open("x", encoding="utf-8") as file:
+                file.write(text)
+        except OSError as error:
+            raise _not_new(f"{path}: {error.strerror}", "Take a folder that you may write to.") from None
+    return list(files)
+
+
+def _not_new(reason: str, cure: str) -> PlexopsError:
+    return PlexopsError(Problem("PLX-C607", f"no profile was written: {reason}", cure))
 
 
 def is_path(name: str) -> bool:

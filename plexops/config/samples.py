@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
+from textwrap import indent
 from typing import Annotated
 
-from msgspec import Meta, Struct, ValidationError, convert
+from msgspec import Meta, Struct, ValidationError, convert, to_builtins
 
 from plexops.config.nodes import plain
 from plexops.config.profiles import is_path, profile_path, shipped
 from plexops.config.yaml import parse_yaml, read_text
 from plexops.model.errors import PlexopsError, Problem
+from plexops.model.exchange import Json
 from plexops.model.snapshot import Kind
 
 
-class Said(Struct, frozen=True, forbid_unknown_fields=True):
+class Said(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """One answer that is not a command's output with status 0: its text and its status."""
 
     text: str = ""
@@ -26,15 +30,18 @@ class Said(Struct, frozen=True, forbid_unknown_fields=True):
 EntrySample = Mapping[str, str]
 
 
-class State(Struct, frozen=True, forbid_unknown_fields=True):
+class State(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """One state of a device. Answers are by the request's name: the read's, or `READ.NAME` of an nvram.
 
-    `kinds` gives all entries of a kind, or one word: `absent`, `unknown`, `unsupported`.
+    `kinds` gives all entries of a kind, or one word: `absent`, `unknown`, `unsupported`. `asks` are the questions that were
+    asked, and `packets` sums up what decides about packets: both are known where a device was recorded.
     """
 
     source: Annotated[str, Meta(min_length=3)]
     like: str = ""
+    asks: Mapping[str, str] = {}
     answers: Mapping[str, str | Said] = {}
+    packets: str = ""
     facts: Mapping[str, str] = {}
     kinds: Mapping[Kind, tuple[EntrySample, ...] | str] = {}
 
@@ -64,7 +71,11 @@ def load_samples(name: str, directory: Path) -> Samples | None:
     path = samples_path(name, directory)
     if not path.is_file():
         return None
-    document = plain(parse_yaml(read_text(path, str(path)), str(path)))
+    return _samples(read_text(path, str(path)), path)
+
+
+def _samples(text: str, path: Path) -> Samples:
+    document = plain(parse_yaml(text, str(path)))
     try:
         found = convert(document, Samples)
     except ValidationError as reason:
@@ -75,6 +86,47 @@ def load_samples(name: str, directory: Path) -> Samples | None:
                 Problem("PLX-C605", f"{path}: there is no state {state.like!r}", _CURE, where=str(path))
             )
     return found
+
+
+def write_state(name: str, directory: Path, called: str, state: State, *, force: bool = False) -> Path:
+    """Write a state into a profile's samples, whose other lines stay as they are, and give the file.
+
+    Raises PlexopsError PLX-C606 where a state of that name holds answers and `force` is not given, and PLX-C605 where
+    the file is not written line by line.
+    """
+    path = samples_path(name, directory)
+    text = f"profile: {profile_path(name, directory).stem}\nstates:\n"
+    before: Mapping[str, State] = {}
+    if path.exists():
+        text = read_text(path, str(path)).rstrip("\n") + "\n"
+        before = _samples(text, path).states
+    if called in before and before[called].answers and not force:
+        cure = "Give it another name, or --force to put the new one in its place."
+        raise PlexopsError(Problem("PLX-C606", f"{path} has a state {called!r}", cure, where=str(path)))
+    known = re.compile(rf"^  {re.escape(called)}:.*\n(?:(?:   .*)?\n)*", re.MULTILINE)
+    kept = known.sub("", text) if called in before else text
+    written = kept + indent(_as_yaml({called: to_builtins(state)}), "  ")
+    with suppress(PlexopsError):
+        if _samples(written, path).states == {**before, called: state}:
+            path.write_text(written, encoding="utf-8")
+            return path
+    reason = f"{path}: a state cannot be added to it line by line"
+    cure = "Write `states:` at its end, each state beneath it with two spaces before its name."
+    raise PlexopsError(Problem("PLX-C605", reason, cure, where=str(path)))
+
+
+def _as_yaml(document: Json) -> str:
+    import yaml
+
+    class Dumper(yaml.SafeDumper):
+        """Writes texts of several lines as such."""
+
+    def text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+        style = "|" if "\n" in value else None
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+    Dumper.add_representer(str, text)
+    return yaml.dump(document, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=4096)
 
 
 _CURE = "See docs/profiles.md, “Samples”."

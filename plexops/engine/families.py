@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from msgspec import Struct
 
-from plexops.config.profiles import load_profile
+from plexops.config.profiles import load_profile, profile_names
 from plexops.drivers.router.compile import CompiledProfile, compile_profile
 from plexops.drivers.router.profiled import ProfiledDriver
 from plexops.model.exchange import WindowKind
-from plexops.model.profile import Profile, ResourceSpec
+from plexops.model.profile import Profile, Speaks
 from plexops.model.snapshot import Kind, Snapshot
 from plexops.transport.link import carry
 from plexops.transport.replay import ReplayLink
 
+#: A profile that was found to be sound.
+Family = CompiledProfile
+
 
 class Ability(Struct, frozen=True):
-    """What a profile can do with one kind. `by_hand`: it says what a person does instead."""
+    """What a profile can do with one kind. `by_hand`: it says what a person does instead; `unseen`: why it is not read."""
 
     kind: Kind
     read: bool
     written: bool
     adopted: bool
     by_hand: bool
+    unseen: str = ""
+
+
+class FamilyLine(Struct, frozen=True):
+    """One family in the matrix: how it is asked, what undoes a change, how it was verified, and what it can do."""
+
+    name: str
+    title: str
+    login: str
+    window: str
+    verified: tuple[str, ...]
+    abilities: tuple[Ability, ...]
 
 
 def load_family(name: str, directory: Path) -> CompiledProfile:
@@ -32,19 +46,42 @@ def load_family(name: str, directory: Path) -> CompiledProfile:
     return compile_profile(load_profile(name, directory))
 
 
-def abilities(profile: Profile) -> tuple[Ability, ...]:
+def abilities(family: CompiledProfile) -> tuple[Ability, ...]:
     """Give what a profile can do, a line for each kind that it knows."""
-    kinds = [kind for kind in Kind if kind in profile.resources or kind in profile.steps]
-    return tuple(_ability(kind, profile.resources.get(kind, ()), profile.steps) for kind in kinds)
+    profile = family.profile
+    kinds = [kind for kind in Kind if kind in profile.kinds or kind in profile.steps]
+    return tuple(_ability(kind, family) for kind in kinds)
 
 
-def _ability(kind: Kind, specs: tuple[ResourceSpec, ...], steps: Mapping[Kind, tuple[str, ...]]) -> Ability:
+def _ability(kind: Kind, family: CompiledProfile) -> Ability:
+    kept = family.resources.get(kind, ())
+    said = family.profile.kinds.get(kind)
     return Ability(
         kind=kind,
-        read=bool(specs),
-        written=any(spec.write is not None for spec in specs),
-        adopted=any(spec.adopts for spec in specs),
-        by_hand=kind in steps,
+        read=bool(kept),
+        written=any(way.spec.write is not None for way in kept),
+        adopted=any(way.spec.adopts for way in kept),
+        by_hand=kind in family.profile.steps,
+        unseen="" if said is None else said.unseen,
+    )
+
+
+def matrix() -> tuple[FamilyLine, ...]:
+    """Give every family that comes with plexops, from its profile alone."""
+    return tuple(_line(load_family(name, Path())) for name in profile_names())
+
+
+def _line(family: CompiledProfile) -> FamilyLine:
+    profile = family.profile
+    over_http = " or ".join(one.kind for one in profile.login) or "none"
+    asked = {Speaks.NOTHING: "none", Speaks.REST: over_http}
+    return FamilyLine(
+        name=profile.name,
+        title=profile.title,
+        login=asked.get(profile.speaks, "ssh"),
+        window=window_word(profile),
+        verified=tuple(dict.fromkeys(verified.how for verified in profile.verified)),
+        abilities=abilities(family),
     )
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping, Sized
 
 from msgspec import Struct
 
 from plexops.config.samples import EntrySample, Said, Samples
 from plexops.drivers.router.compile import CompiledProfile
 from plexops.drivers.router.profiled import ProfiledDriver
+from plexops.drivers.router.reads import answers_of
 from plexops.engine.proving_life import Devices, life
-from plexops.model.exchange import Command, Read, Reply
+from plexops.engine.shown import Shown, unshown_names, unshown_words
+from plexops.model.exchange import Call, Command, Question, Read, Reply, shown
 from plexops.model.snapshot import Entry, Kind, KindState, Snapshot
+from plexops.structs import replace
 
 #: No status that any profile takes for "there is no such thing".
 _FAILS = 5
@@ -19,50 +23,88 @@ _LOGIN_PAGE = (
     "<!DOCTYPE html><html><head><title>Login</title></head><body><form method=post>…</form></body></html>"
 )
 _NOT_FOUND = 127
-#: HTTP's statuses: it went well, and there is no such path.
-_OK, _NO_PATH = 200, 404
+#: HTTP's.
+_NO_PATH = 404
+
+
+#: The states that a family shall show, and what they hold.
+_WANTED = (
+    ("household", "entries of others, and one of ours"),
+    ("absent", "nothing is installed and nothing was ever entered"),
+    ("odd", "entries as people write them: ranges, other protocols, switched off"),
+    ("limits", "entries for some senders or times alone"),
+    ("full", "as much as the device takes"),
+)
 
 
 class Level(Struct, frozen=True):
-    """What one level of the proof did: how often it looked, and what was not as it must be."""
+    """What one level of the proof did: how often it looked, what was not as it must be, and what to do next."""
 
     name: str
     looked: int
     problems: tuple[str, ...]
+    hints: tuple[str, ...] = ()
 
 
 def prove(
     profile: CompiledProfile, samples: Samples | None, devices: Devices | None = None
-) -> tuple[Level, ...]:
-    """Give every level that could be tried. That the profile loads is the first; `devices` are stores to live on."""
-    load = Level("load", 1, ())
+) -> Iterator[Level]:
+    """Give every level that can be tried, each when it is asked for; `devices` are stores to live on.
+
+    That the profile loads is the first.
+    """
+    yield Level("load", 1, ())
     if samples is None:
-        return (load, Level("understand", 0, ("there are no samples",)))
+        yield Level("understand", 0, ("there are no samples",))
+        return
+    yield Level("samples", len(samples.states), (), tuple(_lacking(profile, samples)))
+    if not any(samples.answers(name) for name in samples.states):
+        yield Level("understand", 0, ("no state answers anything",))
+        return
     driver = ProfiledDriver(profile)
-    understood = {name: _observed(driver, samples.answers(name)) for name in samples.states}
-    return (
-        load,
-        _level("understand", [_misread(samples, name, seen) for name, seen in understood.items()]),
-        _level("names", [_unproven(profile, understood)]),
-        _level("bad answers", list(_bad_answers(driver, samples, understood))),
-        *([] if devices is None else [_lived(profile, samples, devices)]),
-    )
+    understood = {name: observed(driver, samples.answers(name)) for name in samples.states}
+    yield _level("understand", [_misread(driver, samples, name, seen) for name, seen in understood.items()])
+    all_shown = _shown(profile, samples, understood)
+    unproven = (*_unproven(profile, understood), *unshown_names(profile, all_shown))
+    yield Level("names", 1, unproven, tuple(unshown_words(profile, all_shown)))
+    yield _level("bad answers", list(_bad_answers(driver, samples, understood)))
+    if devices is not None:
+        looked, problems = life(profile, samples, devices, _reply)
+        yield Level("life", looked, tuple(problems))
 
 
-def _lived(profile: CompiledProfile, samples: Samples, devices: Devices) -> Level:
-    looked, problems = life(profile, samples, devices, _reply)
-    return Level("life", looked, tuple(problems))
+def _shown(profile: CompiledProfile, samples: Samples, understood: Mapping[str, Snapshot]) -> Shown:
+    answers = [samples.answers(name) for name in samples.states]
+    reads = next(ProfiledDriver(profile).observe())
+    told = [
+        answers_of(profile.profile, [_reply(read, said.get(read.id)) for read in reads]) for said in answers
+    ]
+    texts = [said if isinstance(said, str) else said.text for state in answers for said in state.values()]
+    return Shown.of(told, understood.values(), texts)
+
+
+def _lacking(profile: CompiledProfile, samples: Samples) -> Iterator[str]:
+    """Name the states and the answers that nothing shows yet. A kind that is not seen needs none."""
+    answered = {read for name in samples.states for read in samples.answers(name)}
+    if silent := [read for read in asks_of(ProfiledDriver(profile)) if read not in answered]:
+        yield f"no state answers {', '.join(silent)}"
+    for name, holds in _WANTED:
+        if name not in samples.states:
+            yield f"there is no state {name} ({holds})"
+        elif not samples.answers(name):
+            yield f"{name} has no answers yet: plexops profiles record FILE SITE/router --state {name}"
 
 
 def _level(name: str, found: list[list[str]]) -> Level:
     return Level(name, len(found), tuple(problem for problems in found for problem in problems))
 
 
-def _observed(
+def observed(
     driver: ProfiledDriver,
     answers: Mapping[str, str | Said],
     spoil: Callable[[Read, Reply], Reply] | None = None,
 ) -> Snapshot:
+    """Give what a driver makes of answers, each by its request's name."""
     observation = driver.observe()
     reads = next(observation)
     replies = [_reply(read, answers.get(read.id)) for read in reads]
@@ -80,23 +122,30 @@ def _reply(read: Read, said: str | Said | None) -> Reply:
     if said is None:
         return Reply(read.id, _NOT_FOUND if isinstance(read.ask, Command) else _NO_PATH, "", "not found")
     if isinstance(said, str):
-        return Reply(read.id, _fine(read), said, "")
+        return Reply(read.id, None, said, "")  # success, over SSH and over HTTP
     return Reply(read.id, said.status, said.text, "")
 
 
-def _fine(read: Read) -> int:
-    """Give the status of what went well: a command's, or HTTP's."""
-    return 0 if isinstance(read.ask, Command) else _OK
-
-
-def _misread(samples: Samples, name: str, seen: Snapshot) -> list[str]:
-    """Compare what a state gave with all that it promises."""
+def _misread(driver: ProfiledDriver, samples: Samples, name: str, seen: Snapshot) -> list[str]:
+    """Compare what a state gave with all that it promises, and what it answers with what is asked."""
     state = samples.states[name]
-    facts = {fact: _text(found.value) for fact, found in seen.facts.items() if not fact.startswith("x.")}
+    asked = asks_of(driver)
+    family = driver.profile.profile.name
+    problems = (
+        [] if samples.profile == family else [f"these are samples of {samples.profile!r}, not {family!r}"]
+    )
+    problems += [
+        f"{name}: {read} was answered to {ask!r}, and {asked.get(read, 'nothing')!r} is asked"
+        for read, ask in state.asks.items()
+        if asked.get(read) != ask
+    ]
+    if state.packets and state.packets != packets_of(seen):
+        problems.append(f"{name}: packets are {packets_of(seen)!r}, not {state.packets!r}")
     promised = dict(state.facts)
-    problems = [
+    facts = {fact: as_text(found.value) for fact, found in seen.facts.items()}
+    problems += [
         f"{name}: {fact} is {facts.get(fact)!r}, not {promised.get(fact)!r}"
-        for fact in sorted({*facts, *promised})
+        for fact in sorted({*promised, *(fact for fact in facts if not fact.startswith("x."))})
         if facts.get(fact) != promised.get(fact)
     ]
     for kind, entries in state.kinds.items():
@@ -120,11 +169,43 @@ def _entry(entry: Entry, wanted: EntrySample) -> dict[str, str]:
     """Give an entry's fields as the sample names them; one that is not understood has none."""
     if entry.values is None:
         return {"not": "understood"}
-    told = {name: _text(getattr(entry.values, name)) for name in wanted if hasattr(entry.values, name)}
-    return told | ({"owner": entry.owner.key} if "owner" in wanted else {})
+    told = {name: as_text(getattr(entry.values, name)) for name in wanted if hasattr(entry.values, name)}
+    beside = {"owner": entry.owner.key, "handle": entry.handle, "label": entry.label}
+    return told | {name: text for name, text in beside.items() if name in wanted}
 
 
-def _text(value: object) -> str:
+def asks_of(driver: ProfiledDriver) -> dict[str, str]:
+    """Give what is asked, each by its request's name."""
+    return {read.id: _as_asked(read.ask) for read in next(driver.observe())}
+
+
+def _as_asked(ask: Question) -> str:
+    body = ask.body if isinstance(ask, Call) else None
+    return shown(ask) if body is None else f"{shown(ask)} {json.dumps(body)}"
+
+
+def packets_of(seen: Snapshot) -> str:
+    """Sum up what decides about packets; empty where a profile tells nothing of that."""
+    box = seen.box
+    if box is None:
+        return ""
+    chains = box.chains.values()
+    parts: dict[str, Sized | None] = {
+        "chains": chains,
+        "rules": [rule for chain in chains for rule in chain.rules],
+        "unread": [chain for chain in chains if chain.unread],
+        "addresses": box.addresses,
+        "routes": box.routes,
+        "sets": box.sets,
+        "lists": box.lists,
+        "not modelled": box.outside_model,
+    }
+    counted = (f"{'?' if part is None else len(part)} {word}" for word, part in parts.items())
+    return f"{box.plumbing}: {', '.join(counted)}; from {box.internet_side or '?'}"
+
+
+def as_text(value: object) -> str:
+    """Give a value as samples write it."""
     if isinstance(value, bool):
         return str(value).lower()
     return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
@@ -140,6 +221,12 @@ def _unproven(profile: CompiledProfile, understood: Mapping[str, Snapshot]) -> l
         f"no state gives the fact {fact.spec.name}" for fact in profile.facts if fact.spec.name not in facts
     ]
     silent += [f"no state has an entry of {kind}" for kind in profile.resources if kind not in kinds]
+    ours = {entry.kind for entry in entries if entry.owner.ours}
+    silent += [
+        f"no state has a {kind} of ours"
+        for kind, ways in profile.resources.items()
+        if kind in kinds - ours and any(way.spec.owner for way in ways)
+    ]
     return silent + [
         f"no state has {mapped.name} in a row of {kind}"
         for kind, ways in profile.resources.items()
@@ -152,13 +239,14 @@ def _unproven(profile: CompiledProfile, understood: Mapping[str, Snapshot]) -> l
 def _bad_answers(
     driver: ProfiledDriver, samples: Samples, understood: Mapping[str, Snapshot]
 ) -> Iterator[list[str]]:
-    """Let every request fail, be cut off, and answer with a login page: nothing becomes another list, or absent."""
-    spoiled: Mapping[str, Callable[[Read, Reply], Reply]] = {
-        "fails": lambda _, reply: Reply(reply.id, _FAILS, "", "it failed"),
-        "is cut off": lambda _, reply: Reply(
+    """Let every request fail, be cut off, lack a row, be a login page: nothing becomes another list, or absent."""
+    spoiled: Mapping[str, Callable[[Reply], Reply]] = {
+        "fails": lambda reply: Reply(reply.id, _FAILS, "", "it failed"),
+        "is cut off": lambda reply: Reply(
             reply.id, None, reply.body[: len(reply.body) // 2], "", whole=False
         ),
-        "is a login page": lambda read, reply: Reply(reply.id, _fine(read), _LOGIN_PAGE, ""),
+        "holds less than it says": _shortened,
+        "is a login page": lambda reply: Reply(reply.id, None, _LOGIN_PAGE, ""),
     }
     for name, seen in understood.items():
         answers = samples.answers(name)
@@ -168,13 +256,30 @@ def _bad_answers(
                 def one(
                     asked: Read,
                     reply: Reply,
-                    spoil: Callable[[Read, Reply], Reply] = spoil,
+                    spoil: Callable[[Reply], Reply] = spoil,
                     read: Read = read,
                 ) -> Reply:
-                    return spoil(asked, reply) if asked.id == read.id else reply
+                    return spoil(reply) if asked.id == read.id else reply
 
-                after = _observed(driver, answers, one)
+                after = observed(driver, answers, one)
                 yield [f"{name}: where {read.id} {how}, {what}" for what in _taken_otherwise(seen, after)]
+
+
+def _shortened(reply: Reply) -> Reply:
+    """Take the last row out of an answer that says how many it has."""
+    try:
+        told = json.loads(reply.body)
+    except ValueError:
+        return reply
+    if not isinstance(told, dict):
+        return reply
+    counts = {count for count in told.values() if isinstance(count, int) and not isinstance(count, bool)}
+    lists = {
+        name: part[:-1]
+        for name, part in told.items()
+        if isinstance(part, list) and part and len(part) in counts
+    }
+    return replace(reply, body=json.dumps({**told, **lists}))
 
 
 def _taken_otherwise(seen: Snapshot, after: Snapshot) -> Iterator[str]:
@@ -187,7 +292,7 @@ def _taken_otherwise(seen: Snapshot, after: Snapshot) -> Iterator[str]:
             yield f"{kind} is another list"
     for name, fact in after.facts.items():
         if not name.startswith("x.") and name in seen.facts and fact.value != seen.facts[name].value:
-            yield f"{name} is {_text(fact.value)}, and was {_text(seen.facts[name].value)}"
+            yield f"{name} is {as_text(fact.value)}, and was {as_text(seen.facts[name].value)}"
 
 
 def _same(seen: Snapshot, after: Snapshot, kind: Kind) -> bool:

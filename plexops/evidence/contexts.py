@@ -128,7 +128,9 @@ SSID_NAMES = Context(
     r"(?:(?<![a-z])(?<!hide[-_])(?<!hidden[-_])(?<!broadcast_)(?:new|e|wl[\d.]*_)?ssid(?!\w))", ("ssid",)
 )
 #: Names of a serial number.
-SERIAL_NAMES = Context(r"(?:serial(?:[-_ ]?(?:number|num|no))?(?![a-z]))", ("serial",))
+SERIAL_NAMES = Context(
+    r"(?:serial(?:[-_ ]?(?:number|num|no))?(?![a-z])|software[- ]id(?![a-z]))", ("serial", "software")
+)
 #: Names of a person's account, or of what a person called the server.
 PERSON_NAMES = Context(
     r"(?:ppp(?:oe)?[-_.]?user(?:name)?(?![a-z])|newusername|wan\d?[._]username|plexonlineusername|plexonlinemail"

@@ -14,6 +14,7 @@ from copy import copy
 from functools import lru_cache, partial
 from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
+from types import MappingProxyType
 from typing import NewType
 
 from plexops.evidence import contexts
@@ -84,7 +85,7 @@ _UUID = Context(
 )
 _MACHINE = Context(r"(?<![0-9a-z])[0-9a-f]{40}(?![0-9a-z])", shapes=(b"0" * 40,))
 _OCTETS = Context(
-    r"(?<![\w:])[0-9a-f]{2}(?:(?::[0-9a-f]{2}){5,19}|(?:-[0-9a-f]{2}){5})(?![\w:]|-[0-9a-f])",
+    r"(?<![\w:])(?:1:)?[0-9a-f]{2}(?:(?::[0-9a-f]{2}){5,19}|(?:-[0-9a-f]{2}){5})(?![\w:]|-[0-9a-f])",
     (":", "-"),
     (b"00:00:00:00:00:00", b"00-00-00-00-00-00"),
 )
@@ -123,6 +124,9 @@ _PLACE = Context(
 _PPPOE_LINE = (
     Context(r"(?P<lead>pppoe-client[^\n]{0,300}?\buser=)(?P<open>\"?)(?P<value>[^\s\"]+)", ("pppoe",)),
 )
+#: Identifiers that are found by their shape alone, in this order, and what is left of them.
+_SHAPED = ((_PLEX_DIRECT, "plex.direct"), (_EMAIL, "email"), (_UUID, "uuid"), (_MACHINE, "machine"))
+_FORMS = MappingProxyType({"plex.direct": "····.plex.direct", "email": "····@····"})
 _MASKED = Pattern(r"[\w.:@-]*··[·.:@-]*(?:\.plex\.direct)?#[a-z2-7]{4}")
 _SWITCH = Pattern(r"true|false|yes|no|on|off|enabled|disabled|[01]?", re.IGNORECASE)
 
@@ -206,20 +210,20 @@ class Masker:
     def _without_secrets(self, text: str, seen: Seen) -> str:
         for secret in _SECRETS:
             text = secret.replaced(text, seen, rf"\g<lead>{REMOVED}")
-        text = contexts.replace_values(text, seen, contexts.nameless_keys(), lambda _: REMOVED)
-        return contexts.replace_beside(text, seen, contexts.ANY_CONFIDENTIAL, lambda _: REMOVED)
+        text = contexts.replace_values(text, seen, contexts.nameless_keys(), self._secret)
+        return contexts.replace_beside(text, seen, contexts.ANY_CONFIDENTIAL, self._secret)
+
+    def _secret(self, value: str) -> str:
+        del value
+        return REMOVED
 
     def _identifiers(self, text: str, seen: Seen) -> str:
-        text = _PLEX_DIRECT.replaced(
-            text, seen, lambda m: f"····.plex.direct{self._tag('plex.direct', m[0].lower())}"
-        )
-        text = _EMAIL.replaced(text, seen, lambda m: f"····@····{self._tag('email', m[0].lower())}")
-        text = _UUID.replaced(text, seen, lambda m: f"····{self._tag('uuid', m[0].lower())}")
-        text = _MACHINE.replaced(text, seen, lambda m: f"····{self._tag('machine', m[0].lower())}")
+        for shaped, kind in _SHAPED:
+            text = shaped.replaced(text, seen, partial(self._found, kind))
         text = _OCTETS.near(text, seen, lambda m: self._octets(m[0]))
         text = _CISCO_MAC.replaced(text, seen, lambda m: self._mac(m[0]))
         text = _BARE_MAC.replaced(text, seen, lambda m: m["lead"] + self._mac(m["mac"]))
-        text = _REVERSE.replaced(text, seen, lambda m: f"····{self._tag('reverse', m[0].lower())}.")
+        text = _REVERSE.replaced(text, seen, lambda m: f"{self._shaped('reverse', m[0])}.")
         text = _V6.near(text, seen, lambda m: self._v6(m[0]))
         text = _V4.near(text, seen, lambda m: self._v4(m[0], "."))
         text = _DASHED_V4.near(text, seen, lambda m: self._v4(m[0], "-"))
@@ -229,6 +233,13 @@ class Masker:
             text = contexts.replace_values(text, seen, others, give)
             text = contexts.replace_beside(text, seen, names, give)
         return text
+
+    def _found(self, kind: str, found: re.Match[str]) -> str:
+        return self._shaped(kind, found[0])
+
+    def _shaped(self, kind: str, text: str) -> str:
+        """Give what stands for an identifier that its own shape gives away."""
+        return f"{_FORMS.get(kind, '····')}{self._tag(kind, text.lower())}"
 
     def _tag(self, kind: str, value: str) -> str:
         digest = hmac.digest(self._key, f"{kind}\0{value}".encode("utf-8", "surrogatepass"), "sha256")
@@ -241,18 +252,24 @@ class Masker:
         return f"····{self._tag(kind, value)}"
 
     def _octets(self, text: str) -> str:
+        if text[1] == ":":  # a DHCP client id as RouterOS writes it
+            return f"1:{self._octets(text[2:])}"
         separator = text[2]
         octets = text.split(separator)
         if len(octets) == 6:
             return self._mac(text)
         if len(octets) == 7 and octets[0] == "01":  # a DHCP client id: hardware type 1, then the MAC address
             return f"01{separator}{self._mac(text[3:])}"
-        return f"····{self._tag('octets', text.lower())}"
+        return self._shaped("octets", text)
 
     def _mac(self, text: str) -> str:
         digits = re.sub(r"[^0-9a-f]", "", text.lower())
         if digits in {"0" * 12, "f" * 12} or int(digits[:2], 16) & 1:
             return text  # nobody's, everybody's, or a group's
+        return self._hidden_mac(text, digits)
+
+    def _hidden_mac(self, text: str, digits: str) -> str:
+        """Give the vendor of a MAC address alone."""
         tag = self._tag("mac", digits)
         if text[2] in ":-":
             return f"{text[:8]}{text[2]}··{text[2]}··{text[2]}··{tag}"
@@ -266,6 +283,11 @@ class Masker:
             return text
         if any(address in network for network in _READABLE_V4):
             return text
+        return self._hidden_v4(address, separator)
+
+    def _hidden_v4(self, address: IPv4Address, separator: str) -> str:
+        """Give a public address without its last half."""
+        parts = str(address).split(".")
         return f"{parts[0]}{separator}{parts[1]}{separator}··{separator}··{self._tag('ip', str(address))}"
 
     def _ipv6(self, text: str) -> str:
@@ -280,13 +302,16 @@ class Masker:
         rest = text[len(core) :]
         if address.ipv4_mapped is not None:
             return f"::ffff:{self._v4(str(address.ipv4_mapped), '.')}{rest}"
-        tag = self._tag("ip", str(address))
-        groups = address.exploded.split(":")
         if any(address in network for network in _READABLE_V6):
             # The last half of an address made from a MAC address (EUI-64) is that MAC address.
             from_mac = address.packed[11:13] == b"\xff\xfe"
-            return f"{groups[0].lstrip('0')}:····{tag}{rest}" if from_mac else text
-        return f"{groups[0].lstrip('0')}:{groups[1].lstrip('0') or '0'}:····{tag}{rest}"
+            return f"{self._hidden_v6(address, 1)}{rest}" if from_mac else text
+        return f"{self._hidden_v6(address, 2)}{rest}"
+
+    def _hidden_v6(self, address: IPv6Address, kept: int) -> str:
+        """Give an address of which so many groups stay."""
+        groups = [group.lstrip("0") or "0" for group in address.exploded.split(":")[:kept]]
+        return f"{':'.join(groups)}:····{self._tag('ip', str(address))}"
 
 
 #: Fields that hold hashes, ids and times of our own making: masking has nothing to do there.

@@ -25,9 +25,9 @@ class Scrubber:
     """Knows this run's secrets by value. `scrub` is for every sink: journal, exhibits, reports, error texts."""
 
     def __init__(self, secrets: Iterable[Secret]) -> None:
-        spellings = {spelling for secret in secrets for spelling in _spellings(secret.reveal())}
+        known = {spelling for secret in secrets for spelling in spellings(secret.reveal())}
         # The longest first: one spelling may hold another.
-        self._spellings = sorted(spellings, key=lambda spelling: (-len(spelling), spelling))
+        self._spellings = sorted(known, key=lambda spelling: (-len(spelling), spelling))
 
     def scrub(self, text: str) -> str:
         """Give the text with each known secret replaced."""
@@ -47,8 +47,8 @@ def _expression(spelling: str) -> str:
     return escaped if len(spelling) >= _ANYWHERE else rf"(?<![^\W_]){escaped}(?![^\W_])"
 
 
-def _spellings(text: str) -> Iterator[str]:
-    """Give every way in which a text may appear: URLs, JSON, XML, shells, base64 of UTF-8 and of UTF-16 (PowerShell)."""
+def spellings(text: str) -> Iterator[str]:
+    """Give every way in which a text may appear: URLs, JSON, XML, shells, RouterOS, base64 of UTF-8 and UTF-16."""
     if not text.strip():
         return
     yield text
@@ -67,8 +67,17 @@ def _spellings(text: str) -> Iterator[str]:
     yield text.replace("'", "'\\''")
     yield text.replace("'", "''")
     yield repr(text)[1:-1]
+    yield _in_routeros(text)
     for raw in (text.encode("utf-8", "surrogatepass"), text.encode("utf-16-le", "surrogatepass")):
         yield from _base64(raw)
+
+
+def _in_routeros(text: str) -> str:
+    """Write a text as RouterOS exports it."""
+    escaped = re.sub(r'(["\\$?])', r"\\\1", text)
+    return re.sub(
+        r"[^\x00-\x7f]", lambda found: "".join(f"\\{byte:02X}" for byte in found[0].encode()), escaped
+    )
 
 
 def _base64(raw: bytes) -> Iterator[str]:

@@ -127,6 +127,11 @@ class LoginSpec(Struct, frozen=True, forbid_unknown_fields=True):
     word: Literal["", "basic", "digest"] = field(name="@word", default="")
 
     @property
+    def kind(self) -> str:
+        """What people call it."""
+        return self.word or ("session" if self.session is not None else "key")
+
+    @property
     def wants(self) -> tuple[tuple[str, ...], ...]:
         """The inventory's keys that it takes: any one of these groups."""
         if self.header:

@@ -238,6 +238,8 @@ class KindSpec(ResourceSpec, frozen=True, kw_only=True):
     """How the device keeps one kind."""
 
     backends: Annotated[Mapping[str, Backend], says("Several ways to keep it, of which exactly one is active.", {})] = {}
+    unseen: Annotated[str, says("Why the family does not show this kind; nothing else stands beside it.",
+        "its API lists no mappings")] = ""
 
 
 class WindowSpec(Struct, frozen=True, forbid_unknown_fields=True):
@@ -331,7 +333,8 @@ class Profile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     @property
     def resources(self) -> Mapping[Kind, tuple[ResourceSpec, ...]]:
         """How each kind is kept; where there are several ways, one of them is active."""
-        return {kind: tuple(spec.backends.values()) or (spec,) for kind, spec in self.kinds.items()}
+        shown = {kind: spec for kind, spec in self.kinds.items() if not spec.unseen}
+        return {kind: tuple(spec.backends.values()) or (spec,) for kind, spec in shown.items()}
 
     def list_step(self, name: str) -> ListStep | None:
         """Give the step by which a read takes a value of the nvram apart; None where it is one value."""

@@ -18,7 +18,7 @@ PAGES: tuple[tuple[str, ...], ...] = (
     (),
     *((name,) for name in COMMANDS),
     *(("evidence", name) for name in ("list", "verify", "export", "prune")),
-    *(("profiles", name) for name in ("list", "show", "test")),
+    *(("profiles", name) for name in ("list", "show", "test", "new", "record", "prove", "matrix")),
     *(("lab", name) for name in ("run", "serve", "scenarios")),
 )
 #: Each costs more than all of `--help` may take.

@@ -18,8 +18,8 @@ from plexops.model.errors import PlexopsError
 SAMPLED = sorted(path.stem for path in (shipped("router_profiles") / "samples").glob("*.yaml"))
 #: Written by a store that is simulated.
 WRITTEN = {"asuswrt-merlin", "ddwrt", "freebox", "pfsense", "routeros-rest", "unifi"}
-#: Shipped before there were samples: proven by their simulated devices, by captures and by real daemons.
-BEFORE = {"linux", "openwrt", "opnsense", "routeros", "manual"}
+#: Of it nothing is asked.
+BY_HAND = {"manual"}
 
 
 def proved(
@@ -36,11 +36,11 @@ def proved(
         said.replace(*samples, 1) if samples[0] else said, encoding="utf-8"
     )
     path = f"{folder}/mine.yaml"
-    return prove(compile_profile(load_profile(path, folder)), load_samples(path, folder))
+    return tuple(prove(compile_profile(load_profile(path, folder)), load_samples(path, folder)))
 
 
-def test_every_family_has_samples_or_was_proven_otherwise() -> None:
-    assert set(SAMPLED) | BEFORE == set(profile_names())
+def test_every_family_that_is_asked_has_samples() -> None:
+    assert set(SAMPLED) == set(profile_names()) - BY_HAND
 
 
 @pytest.mark.parametrize("name", profile_names())
@@ -51,7 +51,7 @@ def test_a_shipped_family_has_the_shape_that_a_users_own_must_have(name: str) ->
 
 @pytest.mark.parametrize("name", SAMPLED)
 def test_a_shipped_family_passes_every_level(name: str) -> None:
-    levels = prove(compile_profile(load_profile(name, Path())), load_samples(name, Path()), store_for)
+    levels = tuple(prove(compile_profile(load_profile(name, Path())), load_samples(name, Path()), store_for))
     assert [problem for level in levels for problem in level.problems] == []
     assert all(level.looked for level in levels if level.name != "life" or name in WRITTEN)
 
@@ -69,6 +69,8 @@ def test_a_shipped_family_passes_every_level(name: str) -> None:
         ('true: ["2"]', 'true: ["1"]', "understand"),
         ("x.serves: >-", "x.more: nvram.nothing\n  x.serves: >-", "names"),
         ("      source: source\n", "      source: sources\n", "names"),
+        ("{{ wan }}_gateway", "{{ wan }}_gatewya", "understand"),
+        ("profile: asuswrt-merlin", "profile: asuswrt", "understand"),
         ("    must: network(lan_ipaddr, lan_netmask) != `null`\n", "", "understand"),
     ],
 )
@@ -118,6 +120,44 @@ def test_without_samples_nothing_is_called_proven(tmp_path: Path) -> None:
     path.write_text((shipped("router_profiles") / "ddwrt.yaml").read_text(encoding="utf-8"), encoding="utf-8")
     levels = prove(compile_profile(load_profile(str(path), tmp_path)), load_samples(str(path), tmp_path))
     assert [level.problems for level in levels] == [(), ("there are no samples",)]
+
+
+def test_a_recorded_sample_holds_the_handle_and_what_is_known_of_packets(tmp_path: Path) -> None:
+    for old, new in (
+        ("    handle: .name\n    label: name\n    owner", "    label: name\n    owner"),
+        (
+            "  plumbing: netfilter\n  internet_side: wan.interface",
+            "  plumbing: netfilter\n  internet_side: lo",
+        ),
+    ):
+        found = {one.name: one.problems for one in proved(tmp_path, "openwrt", old, new)}
+        assert found["understand"], (old, found)
+
+
+def test_a_word_that_no_state_has_is_hinted_at(tmp_path: Path) -> None:
+    before = {hint for level in proved(tmp_path, "openwrt") for hint in level.hints}
+    levels = proved(tmp_path, "openwrt", "weekdays", "weekdyas")
+    (new,) = {hint for level in levels for hint in level.hints} - before
+    assert "port_forward: weekdyas" in new
+
+
+def test_a_name_in_a_branch_that_no_state_takes_is_found(tmp_path: Path) -> None:
+    found = {
+        one.name: one.problems
+        for one in proved(tmp_path, "openwrt", "dhcpv4=='disabled'", "dhpcv4=='disabled'")
+    }
+    assert found["names"] == ("no state has dhpcv4, which the fact x.serves looks for",)
+
+
+def test_states_that_nothing_shows_yet_are_hinted_at_and_no_problem() -> None:
+    levels = prove(compile_profile(load_profile("ddwrt", Path())), load_samples("ddwrt", Path()))
+    (samples,) = (level for level in levels if level.name == "samples")
+    assert samples.problems == ()
+    silent, *states = samples.hints
+    assert silent.startswith("no state answers addresses, routes")
+    assert [hint.split("(")[0].strip() for hint in states] == [
+        f"there is no state {name}" for name in ("absent", "odd", "limits", "full")
+    ]
 
 
 @pytest.mark.parametrize(

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from plexops.cli.listing import count, table
-from plexops.cli.options import PATH
-from plexops.cli.output import emit
+from plexops.cli.options import INVENTORY, PATH, REPLAY
+from plexops.cli.output import emit, note
+from plexops.model.profile import Speaks
 
 if TYPE_CHECKING:
+    from plexops.engine.families import Family
     from plexops.model.profile import Profile
     from plexops.model.snapshot import Snapshot
 
@@ -29,9 +31,10 @@ def list_profiles() -> int:
 
     rows = [("NAME", "WRITES", "OWN UNDO", "FAMILY")]
     for name in profile_names():
-        profile = load_family(name, Path()).profile
-        written = [str(ability.kind) for ability in abilities(profile) if ability.written]
-        rows.append((name, ", ".join(written) or "nothing", window_word(profile), profile.title))
+        family = load_family(name, Path())
+        written = [str(ability.kind) for ability in abilities(family) if ability.written]
+        title = family.profile.title
+        rows.append((name, ", ".join(written) or "nothing", window_word(family.profile), title))
     emit(table(rows))
     return 0
 
@@ -42,7 +45,7 @@ def show(name: str) -> int:
     """Show what a profile reads, writes and undoes, and where that was verified. NAME may be a file of your own."""
     from plexops.engine.families import load_family
 
-    emit(describe(load_family(name, Path()).profile))
+    emit(describe(load_family(name, Path())))
     return 0
 
 
@@ -72,6 +75,60 @@ def test(file: Path, replay: Path | None, device: str) -> int:
     return 4 if _unknown(profile, snapshot) else 0
 
 
+@command.command("new")
+@click.argument("name")
+@click.option(
+    "--speaks",
+    type=click.Choice([str(word) for word in Speaks]),
+    required=True,
+    help="How the router is asked: by a shell or RouterOS over SSH, by JSON over HTTPS, or not at all.",
+)
+@click.option("--into", type=PATH, default=Path(), metavar="DIR", help="Where to write it (default: here).")
+def new(name: str, speaks: str, into: Path) -> int:
+    """Begin a profile of your own, and its samples.
+
+    NAME.yaml loads, and comments in it explain each part; NAME.samples.yaml is beside it. No file is written over.
+    """
+    from plexops.config.profiles import new_profile
+
+    written = new_profile(name, speaks, into)
+    emit("".join(f"{path}\n" for path in written))
+    note(f"next: plexops profiles {'prove' if len(written) > 1 else 'test'} {into.absolute() / name}.yaml")
+    return 0
+
+
+@command.command("record")
+@click.argument("file", type=PATH)
+@click.argument("device", metavar="SITE/ROUTER")
+@click.option("--state", required=True, metavar="NAME", help="What to call it: household, absent, odd, …")
+@INVENTORY
+@click.option("--force", is_flag=True, help="Put it in the place of a state of that name.")
+@REPLAY
+@click.option("-k", "--ask-pass", is_flag=True, help="Ask once for the login password.")
+def record(file: Path, device: str, **options: Any) -> int:
+    """Ask a router what your profile reads, for its samples.
+
+    It only reads, and adds what the router answers to the profile's samples, masked: public addresses, MAC addresses,
+    names, secrets and ids become made-up ones, the same in all answers. Addresses of your home network stay. Read the
+    state before you share it: what a comment says stays as well, and what it promises is what plexops understood.
+    """
+    from plexops.cli.commands.trust import find_device
+    from plexops.cli.session import open_router, open_store
+    from plexops.config.samples import write_state
+    from plexops.engine.record_state import state_of
+
+    site, role = find_device(device, options["inventory"])
+    if role != "router" or site.router is None:
+        raise click.UsageError("name a router: SITE/router.")
+    path = file.absolute()
+    state = state_of(open_router(site, site.router, path, open_store(), options))
+    written = write_state(str(path), Path(), options["state"], state, force=options["force"])
+    emit(f"{written}: {options['state']}, {count(len(state.answers), 'answer')}\n")
+    note("Read it: what it promises is what plexops understood, and only you know whether that is so.")
+    note(f"next: plexops profiles prove {path}")
+    return 0
+
+
 @command.command("prove")
 @click.argument("name")
 def prove_profile(name: str) -> int:
@@ -85,7 +142,7 @@ def prove_profile(name: str) -> int:
     from plexops.engine.families import load_family
     from plexops.engine.proving import prove
 
-    levels = prove(load_family(name, Path()), load_samples(name, Path()), store_for)
+    levels = list(prove(load_family(name, Path()), load_samples(name, Path()), store_for))
     emit(
         table(
             [
@@ -97,17 +154,52 @@ def prove_profile(name: str) -> int:
     for level in levels:
         for problem in level.problems:
             emit(f"  {level.name}: {problem}\n")
+        for hint in level.hints:
+            emit(f"  hint: {hint}\n")
     return 1 if any(level.problems for level in levels) else 0
 
 
-def describe(profile: Profile) -> str:
+@command.command("matrix")
+@click.option(
+    "-o",
+    "--format",
+    "form",
+    type=click.Choice(("text", "markdown", "json")),
+    default="text",
+    show_default=True,
+    help="How it is written.",
+)
+def matrix(form: str) -> int:
+    """Show what each family can do, and how that was verified.
+
+    All of it is computed from the profiles: every kind, the login, and the device's own undo.
+    """
+    from plexops.cli.matrix import as_markdown, as_text
+    from plexops.engine.families import matrix as lines_of
+
+    lines = lines_of()
+    if form == "json":
+        import json
+
+        from msgspec import to_builtins
+
+        emit(json.dumps(to_builtins(lines), indent=2, ensure_ascii=False) + "\n")
+    else:
+        emit(as_text(lines) if form == "text" else as_markdown(lines))
+    return 0
+
+
+def describe(family: Family) -> str:
     """Give a profile in words."""
     from plexops.engine.families import abilities, window_word
 
+    profile = family.profile
     rows = [["KIND", "READ", "WRITTEN", "ADOPTED", "BY HAND"]]
-    for able in abilities(profile):
+    for able in abilities(family):
         can = (able.read, able.written, able.adopted, able.by_hand)
-        rows.append([str(able.kind), *("yes" if so else "-" for so in can)])
+        rows.append(
+            [str(able.kind), *("yes" if so else "-" for so in can), *([able.unseen] if able.unseen else [])]
+        )
     text = f"{profile.name}  {profile.title}\nspeaks {profile.speaks}, own undo: {window_word(profile)}\n\n"
     text += table(rows, indent=2)
     if profile.params:

@@ -12,7 +12,7 @@ from plexops.drivers.patterns import compile_pattern
 from plexops.drivers.requests import language_of
 from plexops.drivers.router.expressions import Expression, compile_expression
 from plexops.drivers.router.reads import requests, steps_of
-from plexops.drivers.router.rows import READ_FIELDS
+from plexops.drivers.router.rows import READ_FIELDS, wrong_words
 from plexops.drivers.router.stores.base import Store
 from plexops.drivers.router.stores.choosing import store_of
 from plexops.drivers.windows import CompiledWindow, compile_window
@@ -24,13 +24,14 @@ from plexops.model.exchange import Call, Command, Json
 from plexops.model.facts import FACTS
 from plexops.model.fields import FieldType
 from plexops.model.login import PLACEHOLDERS
-from plexops.model.profile import FactSpec, Profile, ReadSpec, ResourceSpec, Speaks, Step
+from plexops.model.profile import FactSpec, KindSpec, Profile, ReadSpec, ResourceSpec, Speaks, Step
 from plexops.model.resources import KINDS
 from plexops.model.snapshot import Kind
 from plexops.parsers import PARSERS
 from plexops.pattern import Pattern
 
 _WORD = Pattern(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+_FLAG = frozenset({"true", "false"})
 _FIELD = Pattern(r"\{\{ ([a-z_]+) \}\}")
 _FACT = Pattern(r"\{\{ *fact\.([a-z0-9_.]+) *\}\}")
 #: What a driver of ours may ask, with arguments of its own, and a profile may not: others than the device, its
@@ -101,6 +102,10 @@ def compile_profile(profile: Profile) -> CompiledProfile:
         for kind, specs in profile.resources.items()
     }
     _check_logins(profile, problems)
+    for kind, kept in profile.kinds.items():
+        if kept.unseen and kept != KindSpec(kind=kind, unseen=kept.unseen):
+            reason = f"{kind} is said not to be seen, and how it is kept"
+            problems.add("PLX-D406", reason, "`unseen` stands alone.", f"kinds.{kind}")
     for kind, lines in profile.steps.items():
         _check_steps(kind, lines, problems)
     for key, reason in () if profile.detect is None else profile.detect.unfit():
@@ -217,6 +222,9 @@ def _fact(
     if spec.name not in FACTS and not spec.name.startswith("x."):
         reason = f"there is no fact {spec.name!r}"
         problems.add("PLX-D403", reason, "A fact of your own starts with `x.`.", path)
+    is_flag = spec.name in FACTS and FACTS[spec.name].type == "flag"
+    if is_flag and (set(spec.values) not in (set(), _FLAG) or spec.default not in (None, *_FLAG)):
+        problems.add("PLX-D403", f"{spec.name} is true or false", "Give it both words, and no other.", path)
     take = _expression(profile, spec.take, path, problems, before)
     return None if take is None else CompiledFact(spec, take)
 
@@ -233,10 +241,10 @@ def _expression(
 
 
 def _parses(text: str, path: str, problems: _Problems) -> None:
-    from plexops.drivers.router.functions import parsed
+    from plexops.drivers.router.functions import checked
 
     try:
-        parsed(text)
+        checked(text)
     except ValueError as reason:
         problems.add("PLX-D405", str(reason), "See jmespath.org.", path)
 
@@ -252,7 +260,7 @@ def _variables(spec: ResourceSpec) -> dict[str, FieldType]:
     for item in () if resource is None else resource.fields:
         mapped = spec.fields.get(item.name)
         if mapped is not None and mapped.values:
-            words = [words[0] for words in mapped.values.values()]
+            words = [words[0] for words in mapped.values.values() if words]
             bare = all(_WORD.fullmatch(word) for word in words)
             variables[item.name] = FieldType.WORD if bare else FieldType.TEXT
         else:
@@ -261,18 +269,24 @@ def _variables(spec: ResourceSpec) -> dict[str, FieldType]:
 
 
 def _resource(profile: Profile, spec: ResourceSpec, problems: _Problems) -> CompiledResource:
-    path = f"resources.{spec.kind}" + (f".backends.{spec.backend}" if spec.backend else "")
+    path = f"kinds.{spec.kind}" + (f".backends.{spec.backend}" if spec.backend else "")
     if spec.in_force is not None and spec.in_force.read not in profile.reads:
         problems.no_read(spec.in_force.read, path)
-    known = tuple(READ_FIELDS.get(spec.kind) or (f.name for f in KINDS[spec.kind].fields))
-    for name in spec.fields:
+    known = READ_FIELDS.get(spec.kind) or {f.name: f.type for f in KINDS[spec.kind].fields}
+    for name, mapped in spec.fields.items():
         if name not in known:
             fields = ", ".join(known)
             problems.add("PLX-D406", f"{spec.kind} has no field {name!r}", f"Its fields: {fields}.", path)
+        elif wrong := wrong_words(known[name], mapped):
+            problems.add("PLX-D406", f"{name}: {wrong}", "See docs/profiles.md, “Facts”.", path)
     serving = () if spec.serves is None else (spec.serves.fact, spec.serves.ranges)
     for name in (name for name in serving if name and name not in profile.facts):
         reason = f"{spec.kind} is served by a fact {name!r} that there is not"
         problems.add("PLX-D403", reason, "Name one of `facts`.", path)
+    keyed = spec.write is not None and spec.kind is not Kind.UPNP
+    if keyed and not any("{{ key }}" in tag for tag in spec.owner.values()):
+        cure = 'Write `owner: {FIELD: "plexops:{{ key }}"}`.'
+        problems.add("PLX-D406", f"of a {spec.kind} it is not known which are ours", cure, path)
     variables = _variables(spec)
     facts = tuple(found for value in spec.set.values() if (found := fact_of(value)))
     for name in (name for name in facts if name not in profile.facts):

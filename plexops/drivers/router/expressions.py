@@ -61,13 +61,13 @@ def compile_expression(text: str, reads: Collection[str], facts: Collection[str]
 
     `facts` are the names of the facts before it.
     """
-    from plexops.drivers.router.functions import parsed
+    from plexops.drivers.router.functions import checked
 
     named = tuple(dict.fromkeys(found[1] for found in _FACT.finditer(text)))
     for name in named:
         if name not in facts:
             raise ValueError(f"there is no fact {name!r} before this one")
-    tree = parsed(_FACT.sub(literal(""), text)).parsed
+    tree = checked(_FACT.sub(literal(""), text)).parsed
     _check_calls(tree)
     outermost = tuple(dict.fromkeys(_outermost(tree)))
     for name in outermost:
@@ -93,6 +93,22 @@ def _outermost(node: Mapping[str, Any]) -> Iterator[str]:
     elif kind not in _NOWHERE:
         for child in children:
             yield from _outermost(child)
+
+
+def names_in(text: str) -> tuple[set[str], set[str]]:
+    """Give the names that an expression looks for, and those that it makes itself."""
+    from plexops.drivers.router.functions import parsed
+
+    sought: set[str] = set()
+    made: set[str] = set()
+    nodes = [parsed(_FACT.sub(literal(""), text)).parsed] if text else []
+    while nodes:
+        node = nodes.pop()
+        kept = {"field": sought, "key_val_pair": made}.get(node["type"])
+        if kept is not None:
+            kept.add(node["value"])
+        nodes += [child for child in node["children"] if isinstance(child, Mapping)]
+    return sought, made
 
 
 def _check_calls(node: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from ipaddress import IPv4Network
 from typing import TypeVar, cast
@@ -12,6 +13,7 @@ from jmespath.functions import Functions, signature
 from jmespath.parser import ParsedResult
 
 from plexops.model.exchange import Json
+from plexops.pattern import Pattern
 
 _Function = TypeVar("_Function", bound=Callable[..., object])
 
@@ -44,6 +46,7 @@ class ProfileFunctions(Functions):  # type: ignore[misc]  # it has no types
         return None if table is None else table.get(key)
 
 
+_LITERAL = Pattern(r"`((?:[^`\\]|\\.)*)`")
 _OPTIONS = jmespath.Options(custom_functions=ProfileFunctions())
 
 
@@ -53,6 +56,19 @@ def parsed(text: str) -> ParsedResult:
         return jmespath.compile(text)
     except JMESPathError as reason:
         raise ValueError(f"this is no JMESPath expression: {str(reason).splitlines()[0]}") from None
+
+
+def checked(text: str) -> ParsedResult:
+    """Parse an expression as its profile is loaded. Raises ValueError also for a literal that is no JSON.
+
+    JMESPath itself takes that for a text, so that `nul` would be one.
+    """
+    for found in _LITERAL.finditer(text):
+        try:
+            json.loads(found[1])
+        except ValueError:
+            raise ValueError(f"`{found[1]}` is no JSON: write a text as '{found[1]}'") from None
+    return parsed(text)
 
 
 def search(text: str, value: Json) -> Json:

@@ -74,10 +74,13 @@ class ProfiledDriver(Struct, frozen=True):
         entries: list[Entry] = []
         states: dict[Kind, KindState] = {}
         why = dict(reasons)
+        why.update((kind, kept.unseen) for kind, kept in self.profile.profile.kinds.items() if kept.unseen)
         for kind, backends in self.profile.resources.items():
             active = _active(backends, snapshot)
             if isinstance(active, WhyNot):
-                states[kind], why[kind] = KindState.UNSUPPORTED, active.text
+                known = all(fact in facts for backend in backends for fact in backend.spec.active)
+                states[kind] = KindState.UNSUPPORTED if known else KindState.UNKNOWN
+                why[kind] = active.text
                 continue
             own = snapshot.text("wan.address") or ""
             states[kind], found, reason = self._entries(active, answers, own)
@@ -316,6 +319,8 @@ def _active(backends: Sequence[CompiledResource], now: Snapshot) -> CompiledReso
     """Give the one backend that is in use, or why there is none."""
     if len(backends) == 1 and not backends[0].spec.active:
         return backends[0]
+    if unknown := [f for b in backends for f in b.spec.active if f not in now.facts]:
+        return WhyNot(f"which of several ways is in use is not known: {unknown[0]} is not")
     holding = [b for b in backends if all(now.text(f) == v for f, v in b.spec.active.items())]
     if len(holding) == 1:
         return holding[0]

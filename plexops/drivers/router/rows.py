@@ -22,6 +22,8 @@ from plexops.model.values import ALL_PORTS, Ports, Protocol, parse_mac
 Row = Mapping[str, Any]
 Word = str | tuple[str, ...] | None
 
+#: A default that says: where the field is missing, the entry is not understood.
+UNKNOWN = "unknown"
 #: Stands for a key, and is none.
 _ANY_KEY = "{{ key }}"
 #: Entries that are changed, or that a packet meets: what of a row is not accounted for makes it a maybe.
@@ -279,3 +281,21 @@ def _read_only(kind: Kind, words: Mapping[str, Word]) -> Lease | Neighbour | Upn
     return (
         Lease(mac, address, name) if kind is Kind.LEASE else Neighbour(mac, address, found["current"] is True)
     )
+
+
+def wrong_words(of: FieldType, field: FieldMap) -> str:
+    """Say what is wrong with the words of a field: of ours, or of the device's; empty where nothing is."""
+    theirs = {word for words in field.values.values() for word in words}
+    ours = [*field.values, *(() if field.otherwise is None else (field.otherwise,))]
+    for word in ours:
+        try:
+            typed(of, word)
+        except NotUnderstood:
+            return f"{word!r} is no {of}"
+    if not all(field.values.values()):
+        return "each word of ours needs one of the device's"
+    if of is FieldType.FLAG and field.values and {flag(word) for word in ours} != {True, False}:
+        return "a flag has two words"
+    if field.values and field.default and field.default not in (*theirs, UNKNOWN):
+        return f"its default {field.default!r} is none of the device's words"
+    return ""

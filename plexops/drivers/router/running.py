@@ -108,12 +108,17 @@ def following(change: Change, now: Snapshot) -> Entry | None:
 
 
 def placed(box: Box, entry: Entry) -> Entry:
-    """Say of a passage which rule of its chain follows it, by its handle; empty where it is the last."""
+    """Say of a passage which rule of its chain follows it, by its handle; empty where it is the last.
+
+    One that is not in its chain there is not understood: its place is not known.
+    """
     if not isinstance(entry.values, Passage):
         return entry
     chain = box.chains.get(entry.values.chain)
     handles = [] if chain is None else [rule.handle for rule in chain.rules]
-    at = handles.index(entry.handle) + 1 if entry.handle in handles else len(handles)
+    if entry.handle not in handles:
+        return replace(entry, values=None)
+    at = handles.index(entry.handle) + 1
     before = handles[at] if at < len(handles) else ""
     return replace(entry, values=replace(entry.values, before=before))
 

@@ -208,7 +208,8 @@ def _row(chain: Chain, rule: Rule) -> dict[str, str]:
             row["understood"] = "0"
         if isinstance(effect, TranslateDestination):
             if effect.addresses:
-                row["to_address"] = show_addresses(effect.family or 4, effect.addresses)
+                family = effect.family or (6 if any(last >> 32 for _, last in effect.addresses) else 4)
+                row["to_address"] = show_addresses(family, effect.addresses)
             if effect.ports:
                 row["to_port"] = show_ports(effect.ports)
     return row

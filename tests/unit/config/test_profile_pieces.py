@@ -98,3 +98,14 @@ def test_a_param_is_a_literal_in_an_expression_and_a_word_elsewhere(tmp_path: Pa
 @pytest.mark.parametrize("name", profile_names())
 def test_every_profile_that_comes_with_plexops_is_shipped_word_for_word(name: str) -> None:
     assert load_profile(name, Path()).shipped
+
+
+def test_a_kind_that_is_not_seen_says_why_and_nothing_else(tmp_path: Path) -> None:
+    profile = loaded(tmp_path, "kinds: {upnp: {unseen: its page alone shows it}}\n")
+    assert profile.kinds[Kind.UPNP].unseen == "its page alone shows it"
+    assert profile.resources == {}
+    reads = "reads: {a: {run: cat /tmp/x, as: lines}}\n"
+    code, said = refused(tmp_path, f"{reads}kinds: {{upnp: {{unseen: so, fields: {{enabled: x}}}}}}\n")
+    assert (code, "`unseen` stands alone" in said) == ("PLX-D406", True)
+    code, said = refused(tmp_path, f"{reads}kinds: {{upnp: {{unseen: so, rows: a}}}}\n")
+    assert code.startswith("PLX-C1"), said
