@@ -67,13 +67,13 @@ def spellings(text: str) -> Iterator[str]:
     yield text.replace("'", "'\\''")
     yield text.replace("'", "''")
     yield repr(text)[1:-1]
-    yield _in_routeros(text)
+    yield _as_console_string(text)
     for raw in (text.encode("utf-8", "surrogatepass"), text.encode("utf-16-le", "surrogatepass")):
         yield from _base64(raw)
 
 
-def _in_routeros(text: str) -> str:
-    """Write a text as RouterOS exports it."""
+def _as_console_string(text: str) -> str:
+    """Write a text as a console quotes it that escapes by bytes: RouterOS's export."""
     escaped = re.sub(r'(["\\$?])', r"\\\1", text)
     return re.sub(
         r"[^\x00-\x7f]", lambda found: "".join(f"\\{byte:02X}" for byte in found[0].encode()), escaped
