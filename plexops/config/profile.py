@@ -26,10 +26,11 @@ from plexops.model.snapshot import Kind
 from plexops.structs import replace
 
 _CHOICES = {
-    "ReadSpec": (("run",), ("uci",), ("menu",), ("print",), ("get",), ("post",), ("nvram",)),
+    "ReadSpec": (("run",), ("uci",), ("menu",), ("print",), ("get",), ("post",), ("nvram",), ("call",)),
     "Request": (("run",), ("send",), ("file",)),
     "KindSpec": (("rows",), ("backends",)),
     "WindowSpec": (("directory",), ("open", "confirm", "armed")),
+    "Service": (("at",), ("found",)),
     "LoginSpec": (("header",), ("session",)),
     "LoginRequest": (("get",), ("post",), ("delete",)),
 }

@@ -10,8 +10,10 @@ from plexops.config.samples import EntrySample, Said, Samples
 from plexops.drivers.router.compile import CompiledProfile
 from plexops.drivers.router.profiled import ProfiledDriver
 from plexops.engine.proving_life import Devices, life
-from plexops.model.exchange import Command, Read, Reply
+from plexops.languages.soap import envelope
+from plexops.model.exchange import Command, Read, Reply, SoapCall
 from plexops.model.snapshot import Entry, Kind, KindState, Snapshot
+from plexops.structs import replace
 
 #: No status that any profile takes for "there is no such thing".
 _FAILS = 5
@@ -20,7 +22,13 @@ _LOGIN_PAGE = (
 )
 _NOT_FOUND = 127
 #: HTTP's statuses: it went well, and there is no such path.
-_OK, _NO_PATH = 200, 404
+_OK, _NO_PATH, _FAULT = 200, 404, 500
+#: UPnP Device Architecture 1.1, 3.2.2.
+_REFUSED = (
+    '<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body><s:Fault><detail>'
+    '<UPnPError xmlns="urn:schemas-upnp-org:control-1-0"><errorCode>{}</errorCode></UPnPError>'
+    "</detail></s:Fault></s:Body></s:Envelope>"
+)
 
 
 class Level(Struct, frozen=True):
@@ -64,16 +72,28 @@ def _observed(
     spoil: Callable[[Read, Reply], Reply] | None = None,
 ) -> Snapshot:
     observation = driver.observe()
-    reads = next(observation)
-    replies = [_reply(read, answers.get(read.id)) for read in reads]
-    if spoil is not None:
-        replies = [spoil(read, reply) for read, reply in zip(reads, replies, strict=True)]
     try:
-        observation.send(replies)
+        reads = next(observation)
+        while True:
+            replies = [_reply(read, answers.get(read.id)) for read in reads]
+            if spoil is not None:
+                replies = [spoil(read, reply) for read, reply in zip(reads, replies, strict=True)]
+            reads = observation.send(replies)
     except StopIteration as done:
         seen: Snapshot = done.value
         return seen
-    raise AssertionError("a profile asks once")
+
+
+def _asked(driver: ProfiledDriver, answers: Mapping[str, str | Said]) -> list[Read]:
+    """Give all that a state is asked, also what is asked only after an answer."""
+    asked: list[Read] = []
+
+    def noted(read: Read, reply: Reply) -> Reply:
+        asked.append(read)
+        return reply
+
+    _observed(driver, answers, noted)
+    return asked
 
 
 def _reply(read: Read, said: str | Said | None) -> Reply:
@@ -81,7 +101,12 @@ def _reply(read: Read, said: str | Said | None) -> Reply:
         return Reply(read.id, _NOT_FOUND if isinstance(read.ask, Command) else _NO_PATH, "", "not found")
     if isinstance(said, str):
         return Reply(read.id, _fine(read), said, "")
-    return Reply(read.id, said.status, said.text, "")
+    if said.fault:
+        return Reply(read.id, _FAULT, _REFUSED.format(said.fault), "")
+    if said.soap is not None and isinstance(read.ask, SoapCall):
+        answer = replace(read.ask, action=f"{read.ask.action}Response", arguments=tuple(said.soap.items()))
+        return Reply(read.id, _OK, envelope(answer).decode(), "")
+    return Reply(read.id, said.status or _fine(read), said.text, "")
 
 
 def _fine(read: Read) -> int:
@@ -162,7 +187,7 @@ def _bad_answers(
     }
     for name, seen in understood.items():
         answers = samples.answers(name)
-        for read in next(driver.observe()):
+        for read in _asked(driver, answers):
             for how, spoil in spoiled.items():
 
                 def one(

@@ -127,6 +127,8 @@ def way_to(site: Site, role: str, store: TrustStore, inventory: Path | None) -> 
         store=store,
         known_hosts=known_hosts_files(os.environ),
         speaks=Speaks.NOTHING if profile is None else profile.profile.speaks,
+        logins=() if profile is None else profile.profile.login,
+        port=None if profile is None else profile.profile.port,
         ssh_config=ssh_config_file(os.environ),
     )
     settings = _way(access, role)

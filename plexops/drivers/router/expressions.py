@@ -105,10 +105,12 @@ def _check_calls(node: Mapping[str, Any]) -> None:
             _check_calls(child)
 
 
-def rows_of(expression: Expression, answers: Mapping[str, Answer]) -> Answer:
+def rows_of(
+    expression: Expression, answers: Mapping[str, Answer], facts: Mapping[str, str] = MappingProxyType({})
+) -> Answer:
     """Give the rows that an expression picks, or why they are unknown. None that the device keeps: absent."""
     try:
-        found = expression.of(answers)
+        found = expression.of(answers, facts)
     except ValueError as reason:
         return Answer(problem=f"the answer to {' and '.join(expression.reads)} is not understood: {reason}")
     if found.problem or found.absent:
