@@ -21,7 +21,7 @@ from plexops.pattern import Pattern
 
 _Found = TypeVar("_Found")
 _Asking = Generator[Sequence[Read], Sequence[Reply], _Found]
-_PATH = Pattern(r"/[A-Za-z0-9._~/-]{1,200}")
+_PATH = Pattern(r"(?!.*(?:\.\.|//))/[A-Za-z0-9._~/-]{1,200}")
 #: What it takes where these are the answer: a FRITZ!Box says 401, "Invalid Action", while access for apps is off.
 _REFUSALS = {401, 606}
 _RIGHTS = "a user who may change settings, and access for apps allowed on the device"
@@ -104,7 +104,7 @@ def _control(service: Element) -> str:
     """Give the path of its control, from the root; empty where that is on another host, or is no plain path."""
     said = service.said("controlURL")
     path = said if said.startswith("/") or not said or urlsplit(said).scheme else f"/{said}"
-    return path if _PATH.fullmatch(path) and ".." not in path and not path.startswith("//") else ""
+    return path if _PATH.fullmatch(path) else ""
 
 
 def _found(service: Service, page: Answer) -> Service | Answer:
