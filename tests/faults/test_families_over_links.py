@@ -12,8 +12,10 @@ from datetime import date
 from pathlib import Path
 from xml.sax.saxutils import escape
 
+import click
 import pytest
 
+from plexops.cli.commands.trust import find_device, way_to
 from plexops.config.inventory import load_inventory
 from plexops.config.playbook import load_playbooks
 from plexops.config.resolve import resolve
@@ -300,3 +302,10 @@ def test_a_router_with_igd_is_asked_without_a_login(tmp_path: Path) -> None:
     ]
     assert not any("Authorization" in one.headers for one in asked)
     assert "WANIPConnection:2#GetStatusInfo" in "".join(one.headers.get("SOAPAction", "") for one in asked)
+
+
+def test_there_is_no_key_to_pin_of_what_is_asked_over_plain_http(tmp_path: Path) -> None:
+    file = tmp_path / "inventory.yaml"
+    file.write_text("sites:\n  home:\n    router: {profile: igd, address: 192.0.2.1}\n")
+    with pytest.raises(click.UsageError, match="no key to pin"):
+        way_to(*find_device("home/router", file), TrustStore.load(tmp_path), file)

@@ -134,6 +134,10 @@ def way_to(site: Site, role: str, store: TrustStore, inventory: Path | None) -> 
     settings = _way(access, role)
     if isinstance(settings, LocalSettings):
         raise click.UsageError(f"{settings.device} is this computer itself: it has no key to pin.")
+    if role == "router" and isinstance(settings, HttpSettings) and not settings.secure:
+        raise click.UsageError(
+            f"{settings.device} is asked over plain HTTP, without a login: there is no key to pin."
+        )
     return settings
 
 
