@@ -26,10 +26,11 @@ from plexops.model.snapshot import Kind
 from plexops.structs import replace
 
 _CHOICES = {
-    "ReadSpec": (("run",), ("uci",), ("menu",), ("print",), ("get",), ("post",), ("nvram",)),
+    "ReadSpec": (("run",), ("uci",), ("menu",), ("print",), ("get",), ("post",), ("nvram",), ("call",)),
     "Request": (("run",), ("send",), ("file",)),
     "KindSpec": (("rows",), ("backends",), ("unseen",)),
     "WindowSpec": (("directory",), ("open", "confirm", "armed")),
+    "Service": (("at",), ("found",)),
     "LoginSpec": (("header",), ("session",)),
     "LoginRequest": (("get",), ("post",), ("delete",)),
 }
@@ -126,6 +127,10 @@ def build_profile(
     declared = raw.get("params", {})
     params = {name: given.get(name, str(spec.get("default", name))) for name, spec in declared.items()}
     spell_out(raw, vocabularies)
+    if idle := [name for name in params if f"{{{{ {name} }}}}" not in str(raw)]:
+        place = places(document).get(f"params.{idle[0]}")
+        cure = "Use it as {{ name }}, or leave it out."
+        raise PlexopsError(Problem("PLX-C602", f"nothing uses the param {idle[0]!r}", cure, place, "params"))
     filled = {**cast("Parts", fill_params(raw, params)), "params": declared, "uses": [p.name for p in pieces]}
     try:
         profile: Profile = convert(filled, Profile, dec_hook=lambda _, word: Word(word))

@@ -20,10 +20,15 @@ from plexops.model.snapshot import Kind
 
 
 class Said(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """One answer that is not a command's output with status 0: its text and its status."""
+    """One answer that is not a command's output with status 0: its text and its status.
+
+    By SOAP, the values of an action (`soap`), or the number of its refusal (`fault`).
+    """
 
     text: str = ""
     status: int = 0
+    soap: Mapping[str, str] | None = None
+    fault: int = 0
 
 
 #: The fields of one entry as texts; `owner` is the key of one of ours.

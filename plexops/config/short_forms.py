@@ -28,6 +28,9 @@ def spell_out(raw: Parts, vocabularies: Vocabularies) -> None:
         for name, spec in raw.get("facts", {}).items()
     }
     for kind, kept in raw.get("kinds", {}).items():
+        beside = {key: said for key, said in kept.items() if key != "backends"}
+        for name, way in kept.get("backends", {}).items():
+            kept["backends"][name] = {**beside, **way}
         for name, spec in {"": kept, **kept.get("backends", {})}.items():
             fields = {
                 field: _full(mapped, "is", vocabularies) for field, mapped in spec.get("fields", {}).items()

@@ -74,7 +74,7 @@ def matrix() -> tuple[FamilyLine, ...]:
 def _line(family: CompiledProfile) -> FamilyLine:
     profile = family.profile
     over_http = " or ".join(one.kind for one in profile.login) or "none"
-    asked = {Speaks.NOTHING: "none", Speaks.REST: over_http}
+    asked = {Speaks.NOTHING: "none", Speaks.REST: over_http, Speaks.SOAP: over_http}
     return FamilyLine(
         name=profile.name,
         title=profile.title,

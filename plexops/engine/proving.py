@@ -3,30 +3,37 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sized
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence, Sized
+from typing import TypeVar, cast
 
 from msgspec import Struct
 
 from plexops.config.samples import EntrySample, Said, Samples
 from plexops.drivers.router.compile import CompiledProfile
 from plexops.drivers.router.profiled import ProfiledDriver
-from plexops.drivers.router.reads import answers_of
+from plexops.drivers.router.reads import ask
 from plexops.engine.proving_life import Devices, life
 from plexops.engine.shown import Shown, unshown_names, unshown_words
-from plexops.model.exchange import Call, Command, Question, Read, Reply, shown
+from plexops.languages.soap import envelope
+from plexops.model.exchange import Call, Command, Json, Question, Read, Reply, SoapCall, shown
 from plexops.model.snapshot import Entry, Kind, KindState, Snapshot
 from plexops.structs import replace
 
+_Found = TypeVar("_Found")
 #: No status that any profile takes for "there is no such thing".
 _FAILS = 5
 _LOGIN_PAGE = (
     "<!DOCTYPE html><html><head><title>Login</title></head><body><form method=post>…</form></body></html>"
 )
 _NOT_FOUND = 127
-#: HTTP's.
-_NO_PATH = 404
-
-
+#: HTTP's statuses: it went well, there is no such path, and a SOAP action was refused.
+_OK, _NO_PATH, _FAULT = 200, 404, 500
+#: UPnP Device Architecture 1.1, 3.2.2.
+_REFUSED = (
+    '<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body><s:Fault><detail>'
+    '<UPnPError xmlns="urn:schemas-upnp-org:control-1-0"><errorCode>{}</errorCode></UPnPError>'
+    "</detail></s:Fault></s:Body></s:Envelope>"
+)
 #: The states that a family shall show, and what they hold.
 _WANTED = (
     ("household", "entries of others, and one of ours"),
@@ -75,11 +82,12 @@ def prove(
 
 def _shown(profile: CompiledProfile, samples: Samples, understood: Mapping[str, Snapshot]) -> Shown:
     answers = [samples.answers(name) for name in samples.states]
-    reads = next(ProfiledDriver(profile).observe())
-    told = [
-        answers_of(profile.profile, [_reply(read, said.get(read.id)) for read in reads]) for said in answers
+    told = [_driven(ask(profile.profile), said) for said in answers]
+    texts = [
+        said if isinstance(said, str) else said.text or " ".join((said.soap or {}).values())
+        for state in answers
+        for said in state.values()
     ]
-    texts = [said if isinstance(said, str) else said.text for state in answers for said in state.values()]
     return Shown.of(told, understood.values(), texts)
 
 
@@ -105,31 +113,60 @@ def observed(
     spoil: Callable[[Read, Reply], Reply] | None = None,
 ) -> Snapshot:
     """Give what a driver makes of answers, each by its request's name."""
-    observation = driver.observe()
-    reads = next(observation)
-    replies = [_reply(read, answers.get(read.id)) for read in reads]
-    if spoil is not None:
-        replies = [spoil(read, reply) for read, reply in zip(reads, replies, strict=True)]
+    return _driven(driver.observe(), answers, spoil)
+
+
+def _driven(
+    asking: Generator[Sequence[Read], Sequence[Reply], _Found],
+    answers: Mapping[str, str | Said],
+    spoil: Callable[[Read, Reply], Reply] | None = None,
+) -> _Found:
+    """Answer until there is nothing more to ask."""
     try:
-        observation.send(replies)
+        reads = next(asking)
+        while True:
+            replies = [_reply(read, answers.get(read.id)) for read in reads]
+            if spoil is not None:
+                replies = [spoil(read, reply) for read, reply in zip(reads, replies, strict=True)]
+            reads = asking.send(replies)
     except StopIteration as done:
-        seen: Snapshot = done.value
-        return seen
-    raise AssertionError("a profile asks once")
+        return cast("_Found", done.value)
+
+
+def _asked(driver: ProfiledDriver, answers: Mapping[str, str | Said]) -> list[Read]:
+    """Give all that a state is asked, also what is asked only after an answer."""
+    asked: list[Read] = []
+
+    def noted(read: Read, reply: Reply) -> Reply:
+        asked.append(read)
+        return reply
+
+    observed(driver, answers, noted)
+    return asked
 
 
 def _reply(read: Read, said: str | Said | None) -> Reply:
     if said is None:
         return Reply(read.id, _NOT_FOUND if isinstance(read.ask, Command) else _NO_PATH, "", "not found")
     if isinstance(said, str):
-        return Reply(read.id, None, said, "")  # success, over SSH and over HTTP
-    return Reply(read.id, said.status, said.text, "")
+        return Reply(read.id, _fine(read), said, "")
+    if said.fault:
+        return Reply(read.id, _FAULT, _REFUSED.format(said.fault), "")
+    if said.soap is not None and isinstance(read.ask, SoapCall):
+        answer = replace(read.ask, action=f"{read.ask.action}Response", arguments=tuple(said.soap.items()))
+        return Reply(read.id, _OK, envelope(answer).decode(), "")
+    return Reply(read.id, said.status or _fine(read), said.text, "")
+
+
+def _fine(read: Read) -> int | None:
+    """Give the status of what went well: of a command none need be told."""
+    return None if isinstance(read.ask, Command) else _OK
 
 
 def _misread(driver: ProfiledDriver, samples: Samples, name: str, seen: Snapshot) -> list[str]:
     """Compare what a state gave with all that it promises, and what it answers with what is asked."""
     state = samples.states[name]
-    asked = asks_of(driver)
+    asked = {read.id: _as_asked(read.ask) for read in _asked(driver, samples.answers(name))}
     family = driver.profile.profile.name
     problems = (
         [] if samples.profile == family else [f"these are samples of {samples.profile!r}, not {family!r}"]
@@ -180,8 +217,10 @@ def asks_of(driver: ProfiledDriver) -> dict[str, str]:
 
 
 def _as_asked(ask: Question) -> str:
-    body = ask.body if isinstance(ask, Call) else None
-    return shown(ask) if body is None else f"{shown(ask)} {json.dumps(body)}"
+    said: Json = ask.body if isinstance(ask, Call) else None
+    if isinstance(ask, SoapCall) and ask.arguments:
+        said = dict(ask.arguments)
+    return shown(ask) if said is None else f"{shown(ask)} {json.dumps(said)}"
 
 
 def packets_of(seen: Snapshot) -> str:
@@ -250,7 +289,7 @@ def _bad_answers(
     }
     for name, seen in understood.items():
         answers = samples.answers(name)
-        for read in next(driver.observe()):
+        for read in _asked(driver, answers):
             for how, spoil in spoiled.items():
 
                 def one(

@@ -59,13 +59,15 @@ class _Home(Struct, frozen=True):
 
     def look(self) -> Snapshot:
         observation = self.driver.observe()
-        reads = next(observation)
         try:
-            observation.send([self.device.answer(r) or self.reply(r, self.answers.get(r.id)) for r in reads])
+            reads = next(observation)
+            while True:
+                reads = observation.send(
+                    [self.device.answer(one) or self.reply(one, self.answers.get(one.id)) for one in reads]
+                )
         except StopIteration as done:
             seen: Snapshot = done.value
             return seen
-        raise AssertionError("a profile asks once")
 
     def send(self, writes: Sequence[Write]) -> str:
         """Send; give why it did not go well, and empty where it did."""

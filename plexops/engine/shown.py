@@ -11,6 +11,7 @@ from plexops.drivers.answers import Answer
 from plexops.drivers.router.compile import CompiledProfile, CompiledResource
 from plexops.drivers.router.expressions import names_in
 from plexops.model.exchange import Json
+from plexops.model.profile import Speaks
 from plexops.model.snapshot import Snapshot
 
 #: What plexops itself calls the rows that it makes of packet filters.
@@ -64,7 +65,10 @@ def unshown_names(profile: CompiledProfile, shown: Shown) -> list[str]:
     known = shown.names.union(*(made for _, _, made in looked), *(way.beside for _, way in ways))
     missing = [(what, name) for what, names, _ in looked for name in sorted(names)]
     missing += [(str(kind), name) for kind, way in ways for name in _columns(way)]
-    return [f"no state has {name}, which {what} looks for" for what, name in missing if name not in known]
+    # In a tree of settings a name is words below each other.
+    is_tree = profile.profile.speaks is Speaks.TREE
+    found = (m for m in missing if m[1] not in known and not (is_tree and all(map(shown.has, m[1].split()))))
+    return [f"no state has {name}, which {what} looks for" for what, name in found]
 
 
 def _columns(way: CompiledResource) -> Iterator[str]:

@@ -90,15 +90,23 @@ CONTRACTS: Mapping[ContractName, Contract] = MappingProxyType(
             keys=frozenset({".proplist", ".query"}),
         ),
         "soap": Contract(
-            (Pattern(r"urn:[A-Za-z0-9.:_-]+#(?:X_AVM[-_]DE_)?Get[A-Za-z0-9_-]*"),),
+            (
+                Pattern(r"urn:[A-Za-z0-9.:_-]+#(?:X_AVM[-_]DE_)?Get[A-Za-z0-9_-]*"),
+                # Where a device describes itself.
+                Pattern(r"GET /(?:[A-Za-z0-9_-]+/)*[A-Za-z0-9_-]*(?i:desc|root|igd|gateway)[A-Za-z0-9_-]*\.xml"),
+            ),
             # What these give is a password, or leads to one; and AVM's configuration is written to a file for it.
             (Pattern(r"(?i).*(?:config_?file|password|passphrase|persistent|secur(?:e|ity)_?keys?|support_?data|urlsid).*"),),
             paths=False,
         ),
         "tree": Contract(
             (Pattern(r"show(?: [A-Za-z0-9][A-Za-z0-9./:_-]*)+"),),
-            # They never end, start a program, or print files.
-            (Pattern(r".* (?:capture|file|monitor|monitoring|tail|tech-support)(?: .*)?"), Pattern(r".*\.\..*")),
+            # They never end, start a program, or print files; and only where each leaf is a line its secrets can be masked.
+            (
+                Pattern(r"show configuration(?! commands$).*"),
+                Pattern(r".* (?:capture|file|monitor|monitoring|tail|tech-support)(?: .*)?"),
+                Pattern(r".*\.\..*"),
+            ),
             paths=False,
         ),
     }

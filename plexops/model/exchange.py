@@ -103,7 +103,11 @@ def shown(ask: Question) -> str:
         case Command(text=text):
             return text
         case Call(method=method, path=path, query=query):
-            return f"{method} {path}" + ("?" if query else "") + "&".join(f"{name}={word}" for name, word in query)
+            return (
+                f"{method} {path}"
+                + ("?" if query else "")
+                + "&".join(f"{name}={word}" for name, word in query)
+            )
         case SoapCall(service=service, action=action):
             return f"{service}#{action}"
         case Look(kind=kind, target=target, detail=detail):

@@ -19,6 +19,7 @@ from plexops.model.exchange import WindowKind
 from plexops.model.login import LoginSpec
 from plexops.model.signs import Account, Detect
 from plexops.model.snapshot import Kind
+from plexops.model.soap import Places, Service
 from plexops.model.store import Requests, WriteSpec
 from plexops.structs import says
 
@@ -38,13 +39,20 @@ class Speaks(StrEnum):
 
     SHELL = "shell"
     ROUTEROS = "routeros"
+    TREE = "tree"
     REST = "rest"
+    SOAP = "soap"
     NOTHING = "nothing"
 
     @property
     def language(self) -> str:
         """How values are quoted in it, and which requests only read; empty where nothing is asked."""
-        return {Speaks.SHELL: "posix", Speaks.ROUTEROS: "routeros", Speaks.REST: "json"}.get(self, "")
+        return {"shell": "posix", "rest": "json", "soap": "json", "nothing": ""}.get(self, str(self))
+
+    @property
+    def over_http(self) -> bool:
+        """Whether requests of HTTP carry it; else it is SSH, or nothing."""
+        return self in (Speaks.REST, Speaks.SOAP)
 
 
 # fmt: off
@@ -102,6 +110,9 @@ class ReadSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     post: Annotated[str, says("The path of a POST that only reads.", "/api/firewall/d_nat/search_rule",
         wants="like", pattern="^/")] = ""
     body: Annotated[Any, says("What the request sends, as JSON.", {"current": 1})] = None
+    call: Annotated[str, says("An action of a service, by SOAP.", "wan#GetInfo", wants="like",
+        pattern="^[a-z][a-z0-9_]*#[A-Za-z0-9_-]+$")] = ""
+    each: Annotated[Places | None, says("", {"arg": "NewPortMappingIndex", "ends": [713]})] = None
     nvram: Annotated[Mapping[str, str], says("Values of an nvram by our names for them, in one object.",
         ["lan_ipaddr", {"wan": "wan0_ipaddr"}])] = {}
     steps: Annotated[Steps, says("How the answer is taken apart, step by step; what is asked may imply it.",
@@ -305,6 +316,10 @@ class Profile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         "lives() { pidof $1 >/dev/null; };")] = ""
     params: Annotated[Mapping[str, Param], says("What differs between two routers of the family.",
         {"wan": {"default": "wan", "means": "WAN zone"}})] = {}
+    services: Annotated[Mapping[str, Service], says("For `soap`: the services by our names for them.",
+        {"wan": {"found": "/tr64desc.xml", "type": "urn:dslforum-org:service:WANPPPConnection:1"}})] = {}
+    port: Annotated[int | None, says("The port of HTTP where it is not the usual one.", 49443,
+        minimum=1, maximum=65535)] = None
     errors: Annotated[tuple[str, ...], says("Texts in an answer that mean failure.", ["syntax error"])] = ()
     uses: Annotated[tuple[str, ...], says("Pieces that families share: what this file does not say itself.",
         ["netfilter"])] = ()
@@ -329,6 +344,11 @@ class Profile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     places: Mapping[str, Place] = field(name="@places", default_factory=dict)
     #: Whether it comes with plexops, word for word: any other one stands where a pull request may change it.
     shipped: bool = field(name="@shipped", default=False)
+
+    @property
+    def judged_by(self) -> Literal["rest", "opnsense", "routeros-rest", "soap"]:
+        """The table of what only reads over HTTP."""
+        return "soap" if self.speaks is Speaks.SOAP else self.contract
 
     @property
     def resources(self) -> Mapping[Kind, tuple[ResourceSpec, ...]]:

@@ -27,6 +27,7 @@ from plexops.parsers.routeros_print import (
     parse_routeros_rows,
     parse_routeros_terse,
 )
+from plexops.parsers.tree import parse_tree
 from plexops.parsers.uci import parse_uci, parse_uci_changes
 from plexops.parsers.ufw import parse_ufw_rules
 
@@ -52,6 +53,7 @@ PARSERS: Mapping[str, Callable[[str], Json]] = MappingProxyType(
         "routeros_terse": parse_routeros_terse,
         "ss": parse_ss,
         "text": parse_text,
+        "tree": parse_tree,
         "uci": parse_uci,
         "uci_changes": parse_uci_changes,
         "ufw_rules": parse_ufw_rules,

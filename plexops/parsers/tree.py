@@ -17,7 +17,7 @@ _WORDS = Pattern(_WORD)
 _PART = Pattern(r"'([^']*)'|\\(')|([^'\\]+)")
 
 
-def parse_tree(text: str) -> list[tuple[str, ...]]:
+def parse_tree(text: str) -> list[list[str]]:
     """Read every line as the words of its path, without `set` and without quotes.
 
     Raises ParseError for any other line, and for nothing: a configuration is never empty.
@@ -27,7 +27,7 @@ def parse_tree(text: str) -> list[tuple[str, ...]]:
         if _LINE.fullmatch(line) is None:
             raise ParseError("no line of `show configuration commands`", line)
         words = [match[0] for match in _WORDS.finditer(line)]
-        paths.append(tuple(_plain(word) for word in words[1:]))
+        paths.append([_plain(word) for word in words[1:]])
     if not paths:
         raise ParseError("nothing at all was printed")
     return paths

@@ -11,6 +11,7 @@ import re
 from typing import Any
 
 from plexops.model.exchange import Only, Read, Reply
+from plexops.pattern import Pattern
 from plexops.structs import replace
 
 
@@ -35,6 +36,36 @@ def hidden(read: Read, reply: Reply) -> Reply:
         return member.sub(r'\1""', attribute.sub(r'\1""', text))
 
     return replace(reply, body=emptied(reply.body), stderr=emptied(reply.stderr))
+
+
+#: What stands behind such a word of a configuration is a secret, leads to one, or is none that anybody needs to see.
+_SECRET = Pattern(
+    r"(?i)(?:^|[-_+>])(?:pass(?:word|wd|phrase|code)?|secrets?|keys?|psk|pins?|communit(?:y|ies)|tokens?|credentials?"
+    r"|authentication|auth|md5|certificates?|environment|arguments|otp|engineid)(?:$|[-_\d])"
+)
+#: A secret by its form, wherever it stands: a hash of crypt(3), a key in base64 or in hexadecimal, a login in a URL.
+_FORM = Pattern(
+    r"\$[0-9A-Za-z]{1,9}\$\S|(?<![A-Za-z0-9+/=])(?=[A-Za-z+/]*[0-9])[A-Za-z0-9+/=]{32,}(?![A-Za-z0-9+/=])|://[^/\s@]*@"
+)
+_WORD = Pattern(r"'[^']*'?|\"[^\"]*\"?|[^\s'\"]+")
+MASK = "'…'"
+
+
+def masked(text: str) -> str:
+    """Give a router's configuration without what its secrets are: of each line, all behind a word that announces one.
+
+    `set system login user ubnt authentication '…'`. The words before it, and the number of lines, stay.
+    """
+    return "\n".join(map(_masked_line, text.split("\n")))
+
+
+def _masked_line(line: str) -> str:
+    for word in _WORD.finditer(line):
+        if word[0][0] not in "'\"" and _SECRET.search(word[0]) and line[word.end() :].strip():
+            return f"{line[: word.end()]} {MASK}"
+        if _FORM.search(word[0]):
+            return f"{line[: word.start()]}{MASK}"
+    return line
 
 
 def _kept(only: Only, body: str) -> str:

@@ -12,7 +12,7 @@ from plexops.model.exchange import Command, Read, Reply, Write
 from plexops.model.plan import shown
 from plexops.transport.link import only_reads
 from plexops.transport.problems import closed, failure, quoted
-from plexops.transport.redact import hidden
+from plexops.transport.redact import hidden, masked
 
 if TYPE_CHECKING:
     from plexops.model.plan import Authorized
@@ -71,7 +71,7 @@ class TreeReadLink:
             if isinstance(error, HungUpError):
                 raise closed(self._settings.device, self._settings.where) from None
             return Reply(read.id, None, "", str(error), whole=False)
-        return Reply(read.id, int(refuses(read.ask.text, body)), body)
+        return Reply(read.id, int(refuses(read.ask.text, body)), masked(body))
 
     def _at_prompt(self, seconds: float) -> Terminal:
         session = self._way.session()
@@ -161,7 +161,7 @@ class TreeWriteLink(TreeReadLink):
                     f"{self._settings.device} holds a change that is staged, unconfirmed or not saved",
                     f"commit, confirm and save it, or discard it; `{question}` in configuration mode shows it",
                     self._settings.where,
-                    quoted(answer),
+                    quoted(masked(answer)),
                 )
 
     def _leave(self, terminal: Terminal, *, discard: bool) -> None:

@@ -46,15 +46,18 @@ SENT = (
     "kinds.*.fields.*.writes",
     "reads.*.hides",
     "envelope.says",
+    "services",
+    "params.*.default",
     "*.room",
     "*.as",
     "packets.inserts",
 )
 #: What survives, by kind: where it is, what was done, and why neither loading nor a sample can tell.
 SURVIVING = (
+    (r"^facts\..*\.values\.", " misspelt$", "one of several words of the device, which no state has"),
     ("", r"^literal ", "a word in an expression's quotes, in a branch that no state takes"),
     (
-        r"\.(?:absent|must|default|serves|ranges)(?:\[\d+\])?$",
+        r"\.(?:absent|must|default|serves|ranges|ends)(?:\[\d+\])?$",
         "^deleted$",
         "no state is of the kind that it is for",
     ),
@@ -165,7 +168,7 @@ def surviving(name: str, folder: Path, most: int) -> list[Slip]:
     path = ROOT / f"{name}.yaml"
     found = list(slips(plain(parse_yaml(path.read_text(encoding="utf-8"), str(path)))))
     tried = [slip for slip in found if not excused(slip.where)]
-    assert len(tried) > 200
+    assert len(tried) > 150
     return [slip for slip in tried[:: -(-len(tried) // most)] if survives(slip, samples, known, folder)]
 
 
@@ -187,7 +190,7 @@ def test_a_key_that_stands_there_twice_is_refused(name: str) -> None:
     lines = text.splitlines(keepends=True)
     keyed = {place.line for place in places(parse_yaml(text, name)).values()}
     whole = [n for n in keyed if re.fullmatch(r" *[A-Za-z_.]+: [^\[{>|\n]*[^\[{>|,\n]\n", lines[n - 1])]
-    assert len(whole) > 10
+    assert len(whole) > 4
     for number in whole:
         with pytest.raises(PlexopsError):
             parse_yaml("".join((*lines[:number], *lines[number - 1 :])), name)

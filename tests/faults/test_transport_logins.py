@@ -7,6 +7,7 @@ import hmac
 import json
 import re
 import shutil
+import ssl
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -54,7 +55,7 @@ Device = Callable[[Seen], Told]
 
 
 @contextmanager
-def served(device: Device) -> Iterator[tuple[int, list[Seen]]]:
+def served(device: Device, tls: ssl.SSLContext | None = None) -> Iterator[tuple[int, list[Seen]]]:
     """Run a device's web server on loopback; give its port and what reaches it."""
     seen: list[Seen] = []
     lock = threading.Lock()
@@ -80,6 +81,8 @@ def served(device: Device) -> Iterator[tuple[int, list[Seen]]]:
             """Keep quiet."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:

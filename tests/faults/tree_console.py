@@ -1,7 +1,8 @@
 """The command line of a router with a configuration tree, as VyOS has it, for a real sshd to start on a real terminal.
 
 Usage: tree_console.py STATE. STATE is a JSON file: what is active and saved as `set` lines, until when a commit-confirm
-waits, and a `fault` to play. Its words are those of VyOS's manual; what it does is written down here a second time.
+waits, what else it `shows`, and a `fault` to play. Its words are those of VyOS's manual; what it does is written down here
+a second time.
 """
 
 from __future__ import annotations
@@ -56,6 +57,8 @@ class Console:
     def show(self, what: str) -> str:
         if what == "version":
             return "Version:          VyOS 1.4.0\nRelease train:    sagitta\n"
+        if what in self.state.get("shows", {}):
+            return str(self.state["shows"][what])
         if what != "configuration commands":
             return f"\n  Invalid command: show [{what.partition(' ')[0]}]\n\n"
         if self.fault == "closes":

@@ -24,7 +24,8 @@ from plexops.languages.base import LanguageName
 from plexops.languages.contracts import ContractName
 
 PACKAGE = Path(__file__).resolve().parents[2] / "plexops"
-FAMILIES = tuple(name for name in profile_names() if name != "manual")
+#: `igd` is the name of a protocol as well, which plexops speaks without a profile.
+FAMILIES = tuple(name for name in profile_names() if name not in {"manual", "igd"})
 #: Where a language is made, declared or handed on, and the names that a language has.
 LANGUAGES = ("languages/", "parsers/", "packets/", "drivers/rulesets/", "drivers/router/reads.py", "drivers/router/stores/",
              "model/profile.py",

@@ -127,11 +127,17 @@ def way_to(site: Site, role: str, store: TrustStore, inventory: Path | None) -> 
         store=store,
         known_hosts=known_hosts_files(os.environ),
         speaks=Speaks.NOTHING if profile is None else profile.profile.speaks,
+        logins=() if profile is None else profile.profile.login,
+        port=None if profile is None else profile.profile.port,
         ssh_config=ssh_config_file(os.environ),
     )
     settings = _way(access, role)
     if isinstance(settings, LocalSettings):
         raise click.UsageError(f"{settings.device} is this computer itself: it has no key to pin.")
+    if role == "router" and isinstance(settings, HttpSettings) and not settings.secure:
+        raise click.UsageError(
+            f"{settings.device} is asked over plain HTTP, without a login: there is no key to pin."
+        )
     return settings
 
 

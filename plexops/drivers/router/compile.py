@@ -92,6 +92,14 @@ def compile_profile(profile: Profile) -> CompiledProfile:
     problems = _Problems(profile)
     for read in profile.reads.values():
         _check_read(profile, read, problems)
+    if profile.speaks in (Speaks.TREE, Speaks.SOAP) and (
+        profile.window or any(s.write for specs in profile.resources.values() for s in specs)
+    ):
+        reason = f"a family that speaks {profile.speaks} is only read"
+        problems.add(
+            "PLX-D407", reason, "Take its writes and its window out; `steps` says what to do.", "kinds"
+        )
+        raise PlexopsError(problems.found)
     before: list[str] = []
     found: list[CompiledFact | None] = []
     for spec in profile.facts.values():
@@ -132,6 +140,16 @@ def _check_read(profile: Profile, read: ReadSpec, problems: _Problems) -> None:
             problems.add("PLX-D402", f"no value {name!r} is read there", "Name one of `nvram`.", path)
     if read.must:
         _parses(read.must, f"{path}.must", problems)
+    if (profile.speaks is Speaks.SOAP) != bool(read.call):
+        reason = f"a family that speaks {profile.speaks} is not asked so"
+        problems.add("PLX-D401", reason, "`call` is for soap, and all there is for it.", path)
+        return
+    if read.call:
+        from plexops.drivers.router.soap_reads import unsound
+
+        if reason := unsound(profile, read):
+            problems.add("PLX-D401", reason, "See docs/profiles.md, “Reads”.", path)
+        return
     for ask in requests(read):
         refused = _refused(profile, ask)
         if refused:
@@ -182,6 +200,8 @@ def _refused(profile: Profile, ask: Command | Call) -> str | None:
         if speaks is Speaks.SHELL and _NOT_FOR_PROFILES.search(ask.text):
             return "it asks others than the device, or for what is a person's or a key"
         return language_of(speaks.language).refuse_read(ask.text)
+    if speaks is not Speaks.REST:
+        return "only a family that speaks rest has paths"
     asked = "&".join(f"{name}={value}" for name, value in ask.query)
     return refuse_read(profile.contract, f"{ask.method} {ask.path}{'?' if asked else ''}{asked}", ask.body)
 
@@ -191,7 +211,7 @@ def _check_logins(profile: Profile, problems: _Problems) -> None:
     cure = "See docs/profiles.md, “Logins”."
     for name in sorted(set(profile.params) & set(PLACEHOLDERS)):
         problems.add("PLX-D411", f"no param may be called {name}: a login has that", "Rename it.", "params")
-    if profile.login and profile.speaks is not Speaks.REST:
+    if profile.login and not profile.speaks.over_http:
         reason = f"a family that speaks {profile.speaks} says no login here"
         problems.add("PLX-D411", reason, "Take `login` out.", "login")
     texts: list[str] = []
@@ -295,6 +315,10 @@ def _resource(profile: Profile, spec: ResourceSpec, problems: _Problems) -> Comp
         problems.add(
             "PLX-D406", f"{name!r} is a field and a constant", "Leave one of them out.", f"{path}.set"
         )
+    for name, value in spec.set.items():
+        if isinstance(value, str) and "{" in value and not fact_of(value):
+            reason = f"{name}: {value!r} is no param, and no fact as {{{{ fact.NAME }}}}"
+            problems.add("PLX-D407", reason, "See docs/profiles.md, “Stores”.", f"{path}.set")
     store: Store | None = None
     try:
         store = None if spec.write is None else store_of(profile, spec, variables)
@@ -303,7 +327,8 @@ def _resource(profile: Profile, spec: ResourceSpec, problems: _Problems) -> Comp
     return CompiledResource(
         spec=spec,
         facts=facts,
-        rows=_expression(profile, spec.rows, f"{path}.rows", problems) or Expression("", ()),
+        rows=_expression(profile, spec.rows, f"{path}.rows", problems, tuple(profile.facts))
+        or Expression("", ()),
         beside={
             name: _expression(profile, text, f"{path}.with", problems) or Expression("", ())
             for name, text in spec.beside.items()

@@ -96,7 +96,7 @@ def _outermost(node: Mapping[str, Any]) -> Iterator[str]:
 
 
 def names_in(text: str) -> tuple[set[str], set[str]]:
-    """Give the names that an expression looks for, and those that it makes itself."""
+    """Give the names that an expression looks for, and those that it makes itself; `null` is the idiom for nothing."""
     from plexops.drivers.router.functions import parsed
 
     sought: set[str] = set()
@@ -107,8 +107,10 @@ def names_in(text: str) -> tuple[set[str], set[str]]:
         kept = {"field": sought, "key_val_pair": made}.get(node["type"])
         if kept is not None:
             kept.add(node["value"])
+        elif node["type"] == "literal" and isinstance(node["value"], str):
+            made |= {word[1:] for word in node["value"].split() if word.startswith("*")}
         nodes += [child for child in node["children"] if isinstance(child, Mapping)]
-    return sought, made
+    return sought - {"null"}, made
 
 
 def _check_calls(node: Mapping[str, Any]) -> None:
@@ -121,10 +123,12 @@ def _check_calls(node: Mapping[str, Any]) -> None:
             _check_calls(child)
 
 
-def rows_of(expression: Expression, answers: Mapping[str, Answer]) -> Answer:
+def rows_of(
+    expression: Expression, answers: Mapping[str, Answer], facts: Mapping[str, str] = MappingProxyType({})
+) -> Answer:
     """Give the rows that an expression picks, or why they are unknown. None that the device keeps: absent."""
     try:
-        found = expression.of(answers)
+        found = expression.of(answers, facts)
     except ValueError as reason:
         return Answer(problem=f"the answer to {' and '.join(expression.reads)} is not understood: {reason}")
     if found.problem or found.absent:

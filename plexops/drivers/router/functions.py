@@ -1,4 +1,4 @@
-"""The functions of profiles' expressions: JMESPath's own, and three that it lacks. Imports jmespath: load it late."""
+"""The functions of profiles' expressions: JMESPath's own, and four that it lacks. Imports jmespath: load it late."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from jmespath.functions import Functions, signature
 from jmespath.parser import ParsedResult
 
 from plexops.model.exchange import Json
+from plexops.parsers.base import Row
+from plexops.parsers.tree import tree_rows
 from plexops.pattern import Pattern
 
 _Function = TypeVar("_Function", bound=Callable[..., object])
@@ -25,7 +27,7 @@ def _takes(*kinds: str) -> Callable[[_Function], _Function]:
 
 
 class ProfileFunctions(Functions):  # type: ignore[misc]  # it has no types
-    """JMESPath's functions, and `split`, `network` and `item`."""
+    """JMESPath's functions, and `split`, `network`, `item` and `nodes`."""
 
     @_takes("string", "string")
     def _func_split(self, text: str, by: str) -> list[str]:
@@ -44,6 +46,11 @@ class ProfileFunctions(Functions):  # type: ignore[misc]  # it has no types
     def _func_item(self, table: Mapping[str, Json] | None, key: str) -> Json:
         """Give what stands under a key that is a value itself; null where there is none."""
         return None if table is None else table.get(key)
+
+    @_takes("array", "string")
+    def _func_nodes(self, tree: Sequence[Sequence[str]], at: str) -> list[Row]:
+        """Give the nodes at a place of a configuration tree as rows: `nat destination rule *number`."""
+        return tree_rows(tree, at)
 
 
 _LITERAL = Pattern(r"`((?:[^`\\]|\\.)*)`")

@@ -13,7 +13,7 @@ from plexops.drivers.base import Observation, Unrenderable
 from plexops.drivers.router.compile import CompiledProfile, CompiledResource, fact_of
 from plexops.drivers.router.expressions import rows_of as rows_of_kind
 from plexops.drivers.router.facts import take_facts
-from plexops.drivers.router.reads import answers_of, asked
+from plexops.drivers.router.reads import ask, asked
 from plexops.drivers.router.rows import Word, entry_of, matches, text_of, written_over
 from plexops.drivers.router.running import (
     following,
@@ -58,9 +58,8 @@ class ProfiledDriver(Struct, frozen=True):
         )
 
     def observe(self) -> Observation:
-        """Ask every read of the profile in one round, and make entries and facts of the answers."""
-        replies = yield [read for spec in self.profile.profile.reads.values() for read in asked(spec)]
-        answers = answers_of(self.profile.profile, replies)
+        """Ask every read of the profile, and make entries and facts of the answers."""
+        answers = yield from ask(self.profile.profile)
         box = self._box(answers)
         if box is not None:
             unread = unread_forwards(box)
@@ -82,8 +81,8 @@ class ProfiledDriver(Struct, frozen=True):
                 states[kind] = KindState.UNSUPPORTED if known else KindState.UNKNOWN
                 why[kind] = active.text
                 continue
-            own = snapshot.text("wan.address") or ""
-            states[kind], found, reason = self._entries(active, answers, own)
+            told = {name: str(fact.value) for name, fact in facts.items()}
+            states[kind], found, reason = self._entries(active, answers, told)
             silent = "" if active.spec.serves is None else not_serving(active.spec.serves, snapshot)
             if silent and states[kind] is KindState.PRESENT:
                 states[kind], reason = KindState.UNKNOWN, silent
@@ -121,10 +120,10 @@ class ProfiledDriver(Struct, frozen=True):
         return [placed(box, entry) for entry in entries]
 
     def _entries(
-        self, resource: CompiledResource, answers: Mapping[str, Answer], own: str
+        self, resource: CompiledResource, answers: Mapping[str, Answer], facts: Mapping[str, str]
     ) -> tuple[KindState, list[Entry], str]:
         spec = resource.spec
-        answer = rows_of_kind(resource.rows, answers)
+        answer = rows_of_kind(resource.rows, answers, facts)
         if answer.absent:
             return KindState.ABSENT, [], ""
         if answer.problem:
@@ -137,7 +136,13 @@ class ProfiledDriver(Struct, frozen=True):
             columns[name] = told.value
         exhibit = f"{self.role}.{resource.rows.reads[0]}"
         found = [
-            entry_of(spec, {**row, **columns}, position, row.get("exhibit") or exhibit, own)
+            entry_of(
+                spec,
+                {**row, **columns},
+                position,
+                row.get("exhibit") or exhibit,
+                facts.get("wan.address", ""),
+            )
             for position, row in enumerate(answer.value)
             if isinstance(row, Mapping) and matches(spec, {**row, **columns})
         ]
@@ -148,7 +153,8 @@ class ProfiledDriver(Struct, frozen=True):
         reads = self.profile.profile.reads
         names = [spec.rows.reads[0] for spec in self.profile.resources.get(kind, ())]
         looked_at = dict.fromkeys("nft" if name == PACKETS else name for name in names)
-        return " ; ".join(shown_ask(asked(reads[name])[0].ask) for name in looked_at if name in reads)
+        asks = [reads[name] for name in looked_at if name in reads]
+        return " ; ".join(one.call or shown_ask(asked(one)[0].ask) for one in asks)
 
     def script(self, change: Change, now: Snapshot) -> Script:
         """Render the requests of a change, its window, and for people the way back."""

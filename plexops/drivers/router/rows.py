@@ -287,6 +287,8 @@ def wrong_words(of: FieldType, field: FieldMap) -> str:
     """Say what is wrong with the words of a field: of ours, or of the device's; empty where nothing is."""
     theirs = {word for words in field.values.values() for word in words}
     ours = [*field.values, *(() if field.otherwise is None else (field.otherwise,))]
+    if not field.values and field.default and field.default != UNKNOWN:
+        ours.append(field.default)
     for word in ours:
         try:
             typed(of, word)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Protocol
+from types import MappingProxyType
+from typing import Literal, Protocol
 
 from msgspec import Struct
 
@@ -45,6 +46,9 @@ from plexops.transport.trust.store import TrustStore, ssh_trust, tls_trust
 from plexops.transport.trust.verdict import Source, TrustedKey, TrustedKeys
 
 _LOOPBACK = "127.0.0.1"
+_CONSOLES: Mapping[Speaks, Literal["routeros", "tree"]] = MappingProxyType(
+    {Speaks.ROUTEROS: "routeros", Speaks.TREE: "tree"}
+)
 
 
 class Links(Protocol):
@@ -129,6 +133,7 @@ class Access(Struct, frozen=True):
     #: How one logs in at a router that speaks HTTP, and which requests only read there.
     logins: tuple[LoginSpec, ...] = ()
     contract: ContractName = "json"
+    port: int | None = None
     override: Secret | None = None
     sudo_password: Secret | None = None
     #: The user's ~/.ssh/config; None where there is none, or where nobody is really asked.
@@ -186,10 +191,10 @@ class Access(Struct, frozen=True):
             raise ValueError("the site has no router that can be asked")
         if self.is_local(Role.ROUTER):
             return LocalSettings(self.device(Role.ROUTER), self._rights(router.become))
-        if self.speaks is Speaks.REST:
-            return self._https(router.http)
+        if self.speaks.over_http:
+            return self._http(router.http)
         settings = self._ssh(router.ssh, self.device(Role.ROUTER))
-        return replace(settings, console="routeros" if self.speaks is Speaks.ROUTEROS else "posix")
+        return replace(settings, console=_CONSOLES.get(self.speaks, "posix"))
 
     def server(self, address: str = "") -> SshSettings | LocalSettings:
         """Give the way to the server; `address` is where it is now, when that is not where it shall be."""
@@ -291,8 +296,8 @@ class Access(Struct, frozen=True):
         router = self.site.router
         if router is None:
             return "", SSH_PORT
-        if self.speaks is Speaks.REST:
-            return router.http.address, router.http.port or 443
+        if self.speaks.over_http:
+            return router.http.address, router.http.port or self.port or 443
         asked = self.speaks is not Speaks.NOTHING and not self.is_local(Role.ROUTER)
         way = self.way(router.ssh) if asked else plain(router.ssh, "", "")
         return way.host, way.port or SSH_PORT
@@ -329,9 +334,9 @@ class Access(Struct, frozen=True):
             found.append((Role.SERVER, server.login))
         if router is None or self.is_local(Role.ROUTER):
             pass
-        elif self.speaks is Speaks.REST and router.http.via is not None:
-            found.append(("via", router.http.via))
-        elif self.speaks not in (Speaks.NOTHING, Speaks.REST):
+        elif self.speaks.over_http:
+            found += [] if router.http.via is None else [("via", router.http.via)]
+        elif self.speaks is not Speaks.NOTHING:
             found.append((Role.ROUTER, router.ssh))
         if plex is not None and plex.via is not None:
             found.append(("via", plex.via))
@@ -360,13 +365,15 @@ class Access(Struct, frozen=True):
     def _secret(self, reference: SecretReference | None) -> Secret | None:
         return None if reference is None else self.secrets.resolve(reference)
 
-    def _https(self, login: HttpLogin) -> HttpSettings:
+    def _http(self, login: HttpLogin) -> HttpSettings:
         device = self.device(Role.ROUTER)
         host = f"[{login.address}]" if ":" in login.address else login.address
-        port = "" if login.port is None else f":{login.port}"
+        number = login.port or self.port
+        # Services of UPnP that want no login know no TLS.
+        scheme = "http" if self.speaks is Speaks.SOAP and not self.logins else "https"
         settings = HttpSettings(
             device,
-            f"https://{host}{port}",
+            f"{scheme}://{host}{'' if number is None else f':{number}'}",
             login=login_of(self.logins, login, self.secrets, self.override),
             via=None if login.via is None else self._ssh(login.via, self.device("via")),
             contract=self.contract,

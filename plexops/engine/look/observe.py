@@ -17,7 +17,6 @@ from plexops.engine.look.vantages import Vantages, ports_to_try
 from plexops.model.entries import Lease
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.exchange import Command, Read
-from plexops.model.profile import Speaks
 from plexops.model.run import Exhibit
 from plexops.model.secret import Secret
 from plexops.model.site import AddressBy, ServerDevice
@@ -101,7 +100,7 @@ class Observer:
             import plexops.transport.http.connection  # noqa: F401
 
     def _router_has_shell(self) -> bool:
-        return self._drivers.router is not None and self._access.speaks is not Speaks.REST
+        return self._drivers.router is not None and not self._access.speaks.over_http
 
     def _thorough(self) -> Observer:
         """Give an observer of the same site whose drivers ask everything."""

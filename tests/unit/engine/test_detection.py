@@ -36,9 +36,11 @@ def test_what_comes_with_plexops_can_be_used(family: Family, detect: Detect) -> 
 
 
 def test_every_family_that_is_asked_says_how_it_is_recognised_and_where_its_login_is_made() -> None:
-    # RouterOS over REST is a choice: the box is the same, and is found as that.
+    # RouterOS over REST and UPnP alone are choices: the box is the same, and is found as what it is.
     asked = [
-        load_profile(name, Path()) for name in profile_names() if name not in {"manual", "routeros-rest"}
+        load_profile(name, Path())
+        for name in profile_names()
+        if name not in {"manual", "routeros-rest", "igd"}
     ]
     assert [profile.name for profile in asked if profile.detect is None or profile.account is None] == []
 

@@ -43,6 +43,18 @@ def store_of(profile: Profile, spec: ResourceSpec, variables: Types) -> Store:
     if write is None:
         raise ValueError("the kind is not written")
     name = _named(profile, write)
+    unfilled = (
+        write.uci,
+        write.nvram,
+        write.menu,
+        write.rest,
+        write.apply,
+        write.switch,
+        write.count,
+        *write.names,
+    )
+    if found := next((text for text in unfilled if "{{" in text), ""):
+        raise ValueError(f"{found!r} names no param")
     if not spec.mark and spec.handle and not (write.requests or len(spec.where) == 1 or not spec.owner):
         raise ValueError("ours cannot be told apart: say `owner`")
     compiled = _templates(spec, variables)
