@@ -356,6 +356,11 @@ class Profile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         shown = {kind: spec for kind, spec in self.kinds.items() if not spec.unseen}
         return {kind: tuple(spec.backends.values()) or (spec,) for kind, spec in shown.items()}
 
+    @property
+    def writes(self) -> bool:
+        """Whether any kind is written."""
+        return any(spec.write is not None for ways in self.resources.values() for spec in ways)
+
     def list_step(self, name: str) -> ListStep | None:
         """Give the step by which a read takes a value of the nvram apart; None where it is one value."""
         for read in self.reads.values():

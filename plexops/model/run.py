@@ -212,7 +212,8 @@ class SiteReport(Struct, frozen=True):
     asked: tuple[str, ...] = ()
     next_steps: tuple[str, ...] = ()
     plan_digest: str = ""
-    #: Which profile that does not come with plexops taught it the router, with the digest of its text.
+    #: Which profile that does not come with plexops taught it the router, with the digest of its text; or that no router of
+    #: the family has taken a write yet.
     taught: str = ""
     #: On which logins of it legacy SSH is agreed to, because the inventory says so.
     weak_ssh: tuple[str, ...] = ()

@@ -87,13 +87,23 @@ class Home(Struct, frozen=True):
 
     @property
     def taught(self) -> str:
-        """Name the profile, where it does not come with plexops, with the digest of its text."""
+        """Name the profile, where it does not come with plexops, with the digest of its text; or say of one that writes
+        that nothing but a simulation of what it believes has taken that yet."""
         router = self.tasks.site.router
-        if self.profile is None or router is None or self.profile.shipped:
+        if self.profile is None or router is None:
             return ""
-        return (
-            f"{router.profile} does not come with plexops; the SHA-256 of its text is {self.profile.digest}"
-        )
+        if not self.profile.shipped:
+            return f"{router.profile} does not come with plexops; the SHA-256 of its text is {self.profile.digest}"
+        if self.profile.writes and not _TRIED & {verified.how for verified in self.profile.verified}:
+            return (
+                f"{router.profile}: no router of this family has taken a write of plexops yet. What is sent is by its "
+                "makers' documents: look at its own page after an apply"
+            )
+        return ""
+
+
+#: How writes were seen to work by something that was not made from the profile.
+_TRIED = frozenset({"lab dialect", "real daemons", "real"})
 
 
 def known_hosts_files(environment: Mapping[str, str]) -> tuple[Path, ...]:

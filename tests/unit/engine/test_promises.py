@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from plexops.config.profiles import profile_names
 from plexops.engine.decide.advice_check import kept, promises
+from plexops.engine.families import load_family
+from plexops.engine.look.site import Home
 from plexops.model.errors import Place
 from plexops.model.finding import Finding, FindingStatus
 from plexops.model.snapshot import Kind, Role
@@ -79,3 +84,13 @@ def test_what_apply_would_do_afterwards_needs_a_task(findings: tuple[Finding, ..
 def test_an_upnp_home_whose_forward_is_there_needs_the_port_alone() -> None:
     found = kept((BOTH,), BY_ID["upnp-stale"], frozenset({Kind.PLEX_REMOTE_ACCESS}), (FORWARD_FINE,))
     assert found == (BOTH,)
+
+
+@pytest.mark.parametrize("name", profile_names())
+def test_of_a_family_whose_writes_nothing_real_has_taken_that_is_said(name: str) -> None:
+    profile = load_family(name, Path()).profile
+    router = SimpleNamespace(profile=name)
+    home: Any = SimpleNamespace(profile=profile, tasks=SimpleNamespace(site=SimpleNamespace(router=router)))
+    said = Home.taught.fget(home)  # type: ignore[attr-defined]
+    by_documents = {"asuswrt-merlin", "ddwrt", "freebox", "pfsense", "routeros-rest", "unifi"}
+    assert ("no router of this family has taken a write" in said) is (name in by_documents)
