@@ -21,7 +21,7 @@ WAYS: tuple[Way, ...] = ("fails", "empty", "cut")
 #: The request that makes the forward, and the read that shows it.
 FORWARD: dict[RouterName, tuple[str, str]] = {
     "openwrt": ("u set plexops.plexops_plex=redirect", "uci show firewall"),
-    "linux": ("rules plexops_plex port_forward_plex", "nft -j list ruleset"),
+    "linux": ("put $n $f port_forward_plex", "nft -j list ruleset"),
     "routeros": ("/ip firewall nat add", "/ip firewall nat export terse"),
     "opnsense": ("add_rule", "search_rule"),
 }
