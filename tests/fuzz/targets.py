@@ -96,6 +96,10 @@ _WRITTEN: Mapping[str, Sequence[str]] = {
     "routeros_print": [f"Flags: X - disabled, D - dynamic\n{_PRINTED}"],
     "routeros_rows": [_PRINTED],
     "routeros_terse": [_PRINTED],
+    "tree": [
+        "set nat destination rule 10 destination port '32500'\nset nat destination rule 10 disable\n",
+        "set service dhcp-server shared-network-name LAN subnet 192.168.1.0/24 static-mapping nas mac '02:00:00:00:00:50'\n",
+    ],
     "ss": ['LISTEN 0 1024 0.0.0.0:32400 0.0.0.0:* users:(("Plex Media Serv",pid=9,fd=1))\n'],
 }
 
