@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from ipaddress import IPv4Address
 
+from plexops.config.hosts import host_by_hand
 from plexops.engine.decide.findings import (
     FORWARDING,
     Comparison,
@@ -60,6 +61,12 @@ def _judge(given: Comparison, task: ResolvedTask) -> Finding:
         from plexops.engine.decide.manual_router import by_hand
 
         return by_hand(given, task)
+    server = given.tasks.site.server if task.kind is Kind.FIREWALL_RULE else None
+    host = None if server is None else host_by_hand(server.firewall)
+    if host is not None:
+        from plexops.engine.decide.manual_host import on_host
+
+        return on_host(given, task, host)
     if role not in given.view.snapshots:
         return finding_of(task, FindingStatus.UNKNOWN, have=_silent(given, role))
     if task.kind is Kind.FIREWALL_RULE:
