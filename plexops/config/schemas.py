@@ -238,11 +238,7 @@ def _server() -> Schema:
         "mac": leaf("The host's MAC address.", "52:54:00:12:34:56", wants="mac"),
         "connection": _connection(),
         "become": _become("How the login gets the rights to read and change the firewall."),
-        "firewall": word(
-            "The firewall to change, or the system to say the steps of; auto finds out.",
-            HostFirewall,
-            HostFirewall.AUTO,
-        ),
+        "firewall": word("The firewall to change; auto finds out.", HostFirewall, HostFirewall.AUTO),
         "container": word("What Plex runs in; auto finds out.", Container, Container.AUTO),
         "via": _via(),
     }

@@ -23,9 +23,8 @@ _SYSTEMS = (
     *map(SystemRules, (HostFirewall.SYNOLOGY, HostFirewall.UNRAID, HostFirewall.TRUENAS, HostFirewall.QNAP)),
     SystemRules(HostFirewall.PROXMOX, shown_by=("PVEFW-", "proxmox-firewall")),
 )
-FIREWALLS: Mapping[str, Firewall] = MappingProxyType(
-    {one.word: one for one in (*_SWITCHED, *_OWN, *_SYSTEMS)}
-)
+_ALL = (*_SWITCHED, *_OWN, *_SYSTEMS)
+FIREWALLS: Mapping[str, Firewall] = MappingProxyType({one.word: one for one in _ALL})
 #: What `firewall: none` says: the inventory's word, not something that was seen.
 _NONE = FirewallState(
     KindState.ABSENT,

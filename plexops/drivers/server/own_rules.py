@@ -16,7 +16,6 @@ from plexops.drivers.base import Unrenderable
 from plexops.drivers.server.firewall import FirewallState, Host, Reading, facts_of, wanted_rule
 from plexops.model.change import Change
 from plexops.model.exchange import Command, Read, Reply, Write
-from plexops.model.matches import Family
 from plexops.model.packets import Box, Chain, Verdict
 from plexops.model.site import HostFirewall
 from plexops.model.snapshot import KindState, Snapshot
@@ -110,11 +109,7 @@ class SystemRules(Struct, frozen=True):
     word: HostFirewall
     shown_by: tuple[str, ...] = ()
     reads: tuple[Read, ...] = ()
-
-    @property
-    def look(self) -> str:
-        """What a person asks the host to see its rules."""
-        return "iptables-save"
+    look: str = "iptables-save"
 
     def observe(self, host: Host) -> Reading:
         """Ask nothing more: the rules are in the box."""
@@ -127,25 +122,12 @@ class SystemRules(Struct, frozen=True):
         return FirewallState(
             KindState.UNKNOWN if why else KindState.PRESENT,
             facts_of("inventory", kind=str(self.word)),
-            reason=why or f"the switch of {self.word}'s firewall is not read, only what the kernel holds",
-            chains={
-                "firewall_rule": _for_incoming(host.box, 4),
-                "firewall_rule over IPv6": _for_incoming(host.box, 6),
-            },
+            reason=why or f"the switch of {self.word}'s firewall is not read",
         )
 
     def writes(self, change: Change, now: Snapshot) -> tuple[Write, ...]:
         """Write nothing. Raises Unrenderable."""
         raise Unrenderable(f"plexops writes no rule on {self.word}: it is set in its own pages")
-
-
-def _for_incoming(box: Box, family: Family) -> tuple[str, ...]:
-    hooked = ((chain.id, chain.hook) for chain in box.chains.values())
-    return tuple(
-        name
-        for name, hook in hooked
-        if hook is not None and hook.stage == "input" and not hook.nat and family in hook.families
-    )
 
 
 def _nftables(chain: str, port: int) -> str:

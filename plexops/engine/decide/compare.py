@@ -21,6 +21,7 @@ from plexops.engine.decide.findings import (
 )
 from plexops.engine.decide.forwarding import Impassable, not_met, passage_for, works_by
 from plexops.engine.decide.host_firewall import admitted
+from plexops.engine.decide.manual_host import on_host
 from plexops.engine.decide.unmanaged import unmanaged
 from plexops.model.change import Action, Change
 from plexops.model.errors import WhyNot
@@ -61,11 +62,8 @@ def _judge(given: Comparison, task: ResolvedTask) -> Finding:
         from plexops.engine.decide.manual_router import by_hand
 
         return by_hand(given, task)
-    server = given.tasks.site.server if task.kind is Kind.FIREWALL_RULE else None
-    host = None if server is None else host_by_hand(server.firewall)
+    host = host_by_hand(given.tasks.site.server) if task.kind is Kind.FIREWALL_RULE else None
     if host is not None:
-        from plexops.engine.decide.manual_host import on_host
-
         return on_host(given, task, host)
     if role not in given.view.snapshots:
         return finding_of(task, FindingStatus.UNKNOWN, have=_silent(given, role))
