@@ -17,8 +17,7 @@ from plexops.model.snapshot import Fact, KindState
 _SWITCHED: tuple[Firewall, ...] = (Ufw(), Firewalld())
 #: Those that are a file of the owner's and what loads it.
 _OWN = (OwnRules(HostFirewall.NFTABLES), OwnRules(HostFirewall.IPTABLES))
-#: Systems that are set in their own pages. Proxmox filters its guests before they see a packet: there only its own chains
-#: (of the older program, of the one with nftables) show that what is asked is what filters.
+#: Set in their own pages. Proxmox filters before its guests see a packet: only its chains show that its node was asked.
 _SYSTEMS = (
     *map(SystemRules, (HostFirewall.SYNOLOGY, HostFirewall.UNRAID, HostFirewall.TRUENAS, HostFirewall.QNAP)),
     SystemRules(HostFirewall.PROXMOX, shown_by=("PVEFW-", "proxmox-firewall")),
