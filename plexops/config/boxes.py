@@ -69,14 +69,14 @@ def boxes_by_hand() -> Mapping[str, BoxByHand]:
     """Give all boxes by name."""
     text = Path(__file__).with_name("boxes.yaml").read_text(encoding="utf-8")
     document: dict[str, Any] = yaml_loader()(text).get_single_data()
-    always = _marked(document["always"]["port_forward"])
-    ways_round = _marked(document["one-port"])
+    always = marked(document["always"]["port_forward"])
+    ways_round = marked(document["one-port"])
     return MappingProxyType(
         {
             name: BoxByHand(
                 name=name,
                 title=row["title"],
-                steps=MappingProxyType({kind: _marked(row[kind]) for kind in Kind if kind in row}),
+                steps=MappingProxyType({kind: marked(row[kind]) for kind in Kind if kind in row}),
                 ways_round=ways_round,
                 always=always,
                 one_port=row.get("one-port", False),
@@ -90,5 +90,6 @@ def boxes_by_hand() -> Mapping[str, BoxByHand]:
     )
 
 
-def _marked(steps: Iterable[Mapping[str, str]]) -> tuple[str, ...]:
+def marked(steps: Iterable[Mapping[str, str]]) -> tuple[str, ...]:
+    """Give steps as they are said: each with how sure it is."""
     return tuple(f"{text} [{SURE[word]}]" for step in steps for word, text in step.items())

@@ -87,9 +87,7 @@ _NOT_READ = (
     "Take “firewall:” and the server's login out: plexops logs in to Linux. Let Plex's port in there by hand."
 )
 #: Firewalls that “firewall:” cannot name: what to do.
-FIREWALL_WORDS: Mapping[str, str] = {
-    **dict.fromkeys(("windows", "macos", "pf"), _NOT_READ),
-}
+FIREWALL_WORDS: Mapping[str, str] = {"pf": _NOT_READ}
 
 _REFUSED_GROUPS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("a file in a repository cannot name a command to run: whoever may change the file could then run anything",

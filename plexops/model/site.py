@@ -65,6 +65,20 @@ class HostFirewall(StrEnum):
     NFTABLES = "nftables"
     IPTABLES = "iptables"
     NONE = "none"
+    #: From here on systems that are set in their own pages: nothing is written there, and their steps are said.
+    WINDOWS = "windows"
+    MACOS = "macos"
+    SYNOLOGY = "synology"
+    UNRAID = "unraid"
+    TRUENAS = "truenas"
+    QNAP = "qnap"
+    HOME_ASSISTANT = "home-assistant"
+    PROXMOX = "proxmox"
+
+    @property
+    def is_spoken_to(self) -> bool:
+        """Whether a login there leads to a shell that plexops speaks, and into what filters (no add-on does)."""
+        return self not in (HostFirewall.WINDOWS, HostFirewall.MACOS, HostFirewall.HOME_ASSISTANT)
 
 
 class Container(StrEnum):
@@ -217,7 +231,7 @@ class ServerDevice(Struct, frozen=True):
     @property
     def asked(self) -> bool:
         """Whether the host itself is asked, over SSH or as this computer."""
-        return self.login is not None or self.connection is Connection.LOCAL
+        return self.firewall.is_spoken_to and bool(self.login or self.connection is Connection.LOCAL)
 
 
 class PlexDevice(Struct, frozen=True):

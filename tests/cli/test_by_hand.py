@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -96,3 +97,40 @@ def test_done_is_said_of_boxes_that_a_person_sets_alone(tmp_path: Path) -> None:
         path.write_text(new, encoding="utf-8")
         ended = home("check")
         assert (ended.status, "PLX-C211" in ended.err + ended.out) == (2, True)
+
+
+WORDS = ("windows", "macos", "synology", "unraid", "truenas", "qnap", "home-assistant", "proxmox")
+
+
+@pytest.mark.parametrize(
+    ("effect", "statuses"), [("in-order", {"ok"}), ("host-firewall", {"unknown", "unsupported"})]
+)
+def test_a_host_that_is_set_in_its_own_pages(tmp_path: Path, effect: str, statuses: set[str]) -> None:
+    with house(tmp_path, effect) as home:
+        path = home.home.inventory
+        text = path.read_text(encoding="utf-8")
+        (line,) = [line for line in text.splitlines() if "firewall:" in line]
+        for word in WORDS:
+            path.write_text(
+                text.replace(line, re.sub(r"firewall: *\"?auto\"?", f"firewall: {word}", line)),
+                encoding="utf-8",
+            )
+            assert word in path.read_text(encoding="utf-8")
+            ended = home("audit", "--format", "json")
+            (found,) = [
+                f for f in json.loads(ended.out)["sites"][0]["findings"] if f["kind"] == "firewall_rule"
+            ]
+            assert found["status"] in statuses, found
+            assert bool(found["steps"]) == (found["status"] != "ok")
+            assert all("{" not in step for step in found["steps"])
+
+
+def test_a_port_that_is_none_reaches_no_step(home: House) -> None:
+    (playbook,) = home.home.playbook_dir.glob("*.yaml")
+    old = playbook.read_text(encoding="utf-8")
+    playbook.write_text(
+        old.replace('firewall_rule: {port: "{{ plex.port }}"}', 'firewall_rule: {port: "32400; calc"}'),
+        encoding="utf-8",
+    )
+    assert playbook.read_text(encoding="utf-8") != old
+    assert home("check").status == 2

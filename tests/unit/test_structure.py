@@ -77,7 +77,7 @@ LONG: Mapping[str, str] = {
 }
 
 #: Spelled so that this file does not find itself.
-FORBIDDEN = re.compile(r"\b(?:TO[D]O|FIX[M]E|X{3})\b|(?i:session[ ]transcript|(?<!home )\bassistan[t])")
+FORBIDDEN = re.compile(r"\b(?:TO[D]O|FIX[M]E|X{3})\b|(?i:session[ ]transcript|(?<!home[ -])\bassistan[t])")
 #: Recorded reality is not ours to reword.
 RECORDED = ("tests/captures/data/", "tests/unit/evidence/masking_excerpts.py", "LICENSE")
 

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from plexops.drivers.server.firewall import Firewall, FirewallState, Host, Reading
 from plexops.drivers.server.firewalld import Firewalld
-from plexops.drivers.server.own_rules import OwnRules, ask_services
+from plexops.drivers.server.own_rules import OwnRules, SystemRules, ask_services
 from plexops.drivers.server.ufw import Ufw
 from plexops.model.exchange import Read
 from plexops.model.site import HostFirewall
@@ -17,7 +17,13 @@ from plexops.model.snapshot import Fact, KindState
 _SWITCHED: tuple[Firewall, ...] = (Ufw(), Firewalld())
 #: Those that are a file of the owner's and what loads it.
 _OWN = (OwnRules(HostFirewall.NFTABLES), OwnRules(HostFirewall.IPTABLES))
-FIREWALLS: Mapping[str, Firewall] = MappingProxyType({one.word: one for one in (*_SWITCHED, *_OWN)})
+#: Set in their own pages. Proxmox filters before its guests see a packet: only its chains show that its node was asked.
+_SYSTEMS = (
+    *map(SystemRules, (HostFirewall.SYNOLOGY, HostFirewall.UNRAID, HostFirewall.TRUENAS, HostFirewall.QNAP)),
+    SystemRules(HostFirewall.PROXMOX, shown_by=("PVEFW-", "proxmox-firewall")),
+)
+_ALL = (*_SWITCHED, *_OWN, *_SYSTEMS)
+FIREWALLS: Mapping[str, Firewall] = MappingProxyType({one.word: one for one in _ALL})
 #: What `firewall: none` says: the inventory's word, not something that was seen.
 _NONE = FirewallState(
     KindState.ABSENT,

@@ -2,6 +2,7 @@
 
 They are read from the kernel like everybody's; nothing is written: the file is the owner's text, templated, included or
 saved with what other programs put there, and a rule in the kernel alone is gone after a restart. So the steps are said.
+The same holds for systems with pages of their own (a NAS, a hypervisor), whose steps are the engine's to say.
 """
 
 from __future__ import annotations
@@ -97,6 +98,36 @@ class OwnRules(Struct, frozen=True):
         raise Unrenderable(
             f"your own rules of {self.word} are not changed: let the port in there by hand. {said}"
         )
+
+
+class SystemRules(Struct, frozen=True):
+    """What a system that is set in its own pages put into the kernel. It is read there, and nothing is written.
+
+    `shown_by`: one of these is in the names of its chains. Without them what filters may stand before this machine.
+    """
+
+    word: HostFirewall
+    shown_by: tuple[str, ...] = ()
+    reads: tuple[Read, ...] = ()
+    look: str = "iptables-save"
+
+    def observe(self, host: Host) -> Reading:
+        """Ask nothing more: the rules are in the box."""
+        yield from ()
+        why = ""
+        if all(host.replies[name].status == 127 for name in ("nft", "iptables")):
+            why = "neither nft nor iptables-save is there to show what the kernel holds"
+        elif self.shown_by and not any(part in name for name in host.box.chains for part in self.shown_by):
+            why = "no chain of its firewall is in this machine's kernel: it is off, or it filters before this machine"
+        return FirewallState(
+            KindState.UNKNOWN if why else KindState.PRESENT,
+            facts_of("inventory", kind=str(self.word)),
+            reason=why or f"the switch of {self.word}'s firewall is not read",
+        )
+
+    def writes(self, change: Change, now: Snapshot) -> tuple[Write, ...]:
+        """Write nothing. Raises Unrenderable."""
+        raise Unrenderable(f"plexops writes no rule on {self.word}: it is set in its own pages")
 
 
 def _nftables(chain: str, port: int) -> str:

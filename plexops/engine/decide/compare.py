@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from ipaddress import IPv4Address
 
+from plexops.config.hosts import host_by_hand
 from plexops.engine.decide.findings import (
     FORWARDING,
     Comparison,
@@ -20,6 +21,7 @@ from plexops.engine.decide.findings import (
 )
 from plexops.engine.decide.forwarding import Impassable, not_met, passage_for, works_by
 from plexops.engine.decide.host_firewall import admitted
+from plexops.engine.decide.manual_host import on_host
 from plexops.engine.decide.unmanaged import unmanaged
 from plexops.model.change import Action, Change
 from plexops.model.errors import WhyNot
@@ -60,6 +62,9 @@ def _judge(given: Comparison, task: ResolvedTask) -> Finding:
         from plexops.engine.decide.manual_router import by_hand
 
         return by_hand(given, task)
+    host = host_by_hand(given.tasks.site.server) if task.kind is Kind.FIREWALL_RULE else None
+    if host is not None:
+        return on_host(given, task, host)
     if role not in given.view.snapshots:
         return finding_of(task, FindingStatus.UNKNOWN, have=_silent(given, role))
     if task.kind is Kind.FIREWALL_RULE:

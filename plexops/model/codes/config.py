@@ -343,7 +343,7 @@ One without a default has to be said: without it the router cannot be asked at a
     _usage("PLX-C603", "Not a firewall that plexops looks after", """\
 The server's “firewall:” names one that plexops does not know. On Linux it reads what nftables and iptables hold, whichever
 program put it there (Docker, yourself), and changes one rule of ufw or firewalld; for rules of your own it says the steps.
-To Windows and macOS it does not log in: without a login on the server it still checks the router, Plex and the way in.
+Of Windows, macOS or a NAS it says the steps (docs/hosts.md). Without a login it still checks the router and Plex.
 
   server: {address: 192.168.1.50, username: media, firewall: auto}
   server: {address: 192.168.1.50, mac: 52:54:00:12:34:56}      # no login: the firewall is not asked"""),
