@@ -123,7 +123,7 @@ def seen(router: Router, family: str, answers: Answers) -> tuple[ProfiledDriver,
 def script(router: Router, family: str, answers: Answers, key: str = "plex") -> Write:
     """Render a new forward on what the router says now."""
     driver, now = seen(router, family, answers)
-    want = PortForward(Ports.of(54321), now.of(Kind.LEASE)[0].values.address, Ports.of(32400))
+    want = PortForward(Ports.of(54321), IPv4Address("192.168.1.50"), Ports.of(32400))
     return driver.script(Change(Role.ROUTER, Kind.PORT_FORWARD, key, Action.CREATE, want=want), now).writes[0]
 
 
