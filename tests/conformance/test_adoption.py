@@ -226,6 +226,21 @@ def test_an_edit_between_look_and_write_is_not_overwritten() -> None:
         assert at.export() == edited
 
 
+def test_another_entry_that_took_its_place_is_not_changed() -> None:
+    """OpenWrt calls a section without a name by its place, and one above it may say the same of the field that changes."""
+    with stale_home("openwrt") as at:
+        change = at.finding(task(Kind.PORT_FORWARD, FORWARD, adopt=True)).changes[0]
+        script = at.script(change)
+        at.run(
+            "uci set firewall.game=redirect && uci set firewall.game.src=wan && uci set firewall.game.src_dport=27015 "
+            f"&& uci set firewall.game.dest_ip={STALE.address} && uci reorder firewall.game=0 && uci commit firewall"
+        )
+        at.run(f"uci set firewall.@redirect[3].dest_ip={STALE.address} && uci commit firewall")
+        edited = at.export()
+        assert unexpected(script.writes[0].expect, at.send(script.writes[0])) != ""
+        assert at.export() == edited
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_somebodys_forward_that_is_already_right_is_in_order(family: Family) -> None:
     right: Any = replace(STALE, address=PLEX)
