@@ -48,6 +48,8 @@ class StoredNvram:
         match argv[1:]:
             case ["get", name]:
                 return say(f"{self._values.get(name, '')}\n")
+            case ["show"]:
+                return say("".join(f"{name}={value}\n" for name, value in self._values.items()))
             case ["set", setting] if "=" in setting:
                 name, _, value = setting.partition("=")
                 self._values[name] = value
@@ -56,7 +58,7 @@ class StoredNvram:
                 self._saved = dict(self._values)
                 return DONE
             case _:
-                return fail("usage: nvram [get name] [set name=value] [commit]\n", 1)
+                return fail("usage: nvram [get name] [set name=value] [show] [commit]\n", 1)
 
 
 class StoredJson:

@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
+from plexops.drivers.base import Unrenderable
 from plexops.engine.change.sending import unexpected
 from plexops.lab.base import ForwardSeed, ReservationSeed
-from plexops.model.change import Action, is_done
+from plexops.model.change import Action, Change, is_done
 from plexops.model.exchange import Call, Write
 from plexops.model.finding import FindingStatus
 from plexops.model.site import State
-from plexops.model.snapshot import Kind
+from plexops.model.snapshot import Kind, Role
 from plexops.structs import replace
 from tests.conformance.conformance_bench import (
     FAMILIES,
@@ -215,12 +216,47 @@ def test_a_forward_that_was_narrowed_on_purpose_is_not_opened(family: Family, ho
         assert "it is narrowed (" in finding.why
 
 
+#: How a person lets only one sender use our forward.
+NARROWED = {
+    "openwrt": "uci set firewall.plexops_plex.src_ip=198.51.100.7 && uci commit firewall",
+    "routeros": '/ip firewall nat set [find where comment="plexops:plex"] src-address=198.51.100.7',
+}
+
+
+@pytest.mark.parametrize("family", NARROWED)
+def test_ours_that_was_narrowed_is_not_taken_away_since_it_would_come_back_open(family: Family) -> None:
+    with bench(family) as at:
+        for change in at.finding(task(Kind.PORT_FORWARD, FORWARD)).changes:
+            at.make(change)
+        at.run(NARROWED[family])
+        now = at.look()
+        entry = next(one for one in now.of(Kind.PORT_FORWARD) if one.owner.ours)
+        delete = Change(Role.ROUTER, Kind.PORT_FORWARD, "plex", Action.DELETE, before=entry)
+        with pytest.raises(Unrenderable, match=r"narrowed \(198\.51\.100\.7.*every sender in"):
+            at.script(delete)
+
+
 def test_an_edit_between_look_and_write_is_not_overwritten() -> None:
     """OpenWrt compares the old value and sets the new one in one exec."""
     with stale_home("openwrt") as at:
         change = at.finding(task(Kind.PORT_FORWARD, FORWARD, adopt=True)).changes[0]
         script = at.script(change)
         at.run("uci set firewall.@redirect[3].dest_ip=192.168.1.99 && uci commit firewall")
+        edited = at.export()
+        assert unexpected(script.writes[0].expect, at.send(script.writes[0])) != ""
+        assert at.export() == edited
+
+
+def test_another_entry_that_took_its_place_is_not_changed() -> None:
+    """OpenWrt calls a section without a name by its place, and one above it may say the same of the field that changes."""
+    with stale_home("openwrt") as at:
+        change = at.finding(task(Kind.PORT_FORWARD, FORWARD, adopt=True)).changes[0]
+        script = at.script(change)
+        at.run(
+            "uci set firewall.game=redirect && uci set firewall.game.src=wan && uci set firewall.game.src_dport=27015 "
+            f"&& uci set firewall.game.dest_ip={STALE.address} && uci reorder firewall.game=0 && uci commit firewall"
+        )
+        at.run(f"uci set firewall.@redirect[3].dest_ip={STALE.address} && uci commit firewall")
         edited = at.export()
         assert unexpected(script.writes[0].expect, at.send(script.writes[0])) != ""
         assert at.export() == edited

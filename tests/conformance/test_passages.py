@@ -8,10 +8,12 @@ from typing import cast
 
 import pytest
 
+from plexops.engine.change.sending import unexpected
 from plexops.engine.decide.planning import foreign
 from plexops.lab.base import Packet
 from plexops.lab.routers.linux import LinuxRouter
 from plexops.model.change import Action, is_done
+from plexops.model.exchange import Command
 from plexops.model.finding import Finding, FindingStatus
 from plexops.model.resources.passage import Passage
 from plexops.model.snapshot import Kind, Role
@@ -111,6 +113,26 @@ def test_a_drop_above_our_accept_is_passed_again(at: Bench) -> None:
     make_all(at)
     assert arrives(at)
     assert at.finding(WANTED).status is FindingStatus.OK
+
+
+@pytest.mark.parametrize("family", ["linux"])
+@pytest.mark.parametrize("why", ["no room", "it does not load"])
+def test_a_passage_that_cannot_be_written_anew_stays_what_it_was(at: Bench, why: str) -> None:
+    """The old rule goes before the new one comes: what keeps the new one out must not cost the old one."""
+    make_all(at)
+    at.run("nft insert rule inet filter forward ct state new drop")
+    change = at.finding(WANTED).changes[0]
+    write = at.script(change).writes[0]
+    if why == "no room":
+        cast("LinuxRouter", at.router).files.free = {"/etc/nftables.d": 40 * 1024}
+    else:
+        assert isinstance(write.ask, Command)
+        failing = write.ask.text.replace("{ nft -f $n ||", "{ false ||", 1)
+        assert failing != write.ask.text
+        write = replace(write, ask=Command(failing))
+    before = at.run("nft list ruleset").count('comment "plexops:plex"')
+    assert unexpected(write.expect, at.send(write))
+    assert at.run("nft list ruleset").count('comment "plexops:plex"') == before
 
 
 @pytest.mark.parametrize("family", ["routeros"])

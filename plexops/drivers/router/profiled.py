@@ -34,6 +34,7 @@ from plexops.model.packets import Box
 from plexops.model.plan import shown
 from plexops.model.profile import ResourceSpec
 from plexops.model.resources import KINDS
+from plexops.model.resources.port_forward import ANYBODY
 from plexops.model.snapshot import Entry, Kind, KindState, Role, Snapshot
 from plexops.model.values import Ports, is_key
 from plexops.structs import replace
@@ -222,6 +223,12 @@ class ProfiledDriver(Struct, frozen=True):
                 words |= {name: typed for name in theirs if name not in (spec.mark, *spec.set)}
         if change.action is Action.UPDATE:
             self._refuse_unwritable(resource, change)
+        narrowed = getattr(change.want, "source", None) or ANYBODY
+        if change.action is Action.CREATE and narrowed != ANYBODY:
+            raise Unrenderable(
+                f"it is narrowed ({narrowed}), and made again it would let every sender in: "
+                "take it away on the router"
+            )
         tag = Typed(FieldType.HANDLE, spec.tag(change.key))
         window = _window_name(change)
         ours |= {"key": Typed(FieldType.KEY, change.key), "tag": tag, "window": window}

@@ -68,6 +68,7 @@ def store_of(profile: Profile, spec: ResourceSpec, variables: Types) -> Store:
         case "menu":
             return MenuStore(spec, write, profile.speaks)
         case "rest":
+            _require_sound_rest(profile, spec, write)
             return RestStore(spec, write, profile.contract, profile.envelope.ok if profile.envelope else "")
         case "file":
             return FileStore.of(spec, write, directory, compiled)
@@ -89,6 +90,18 @@ def _named(profile: Profile, write: WriteSpec) -> str:
     if strange:
         raise ValueError(f"the store `{name}` knows no {', '.join(strange)}")
     return name
+
+
+def _require_sound_rest(profile: Profile, spec: ResourceSpec, write: WriteSpec) -> None:
+    """What is sent back whole is what was read: a member that was dropped would be lost, a made-up one would be set."""
+    strange = sorted({*write.names} - {spec.handle, *spec.set})
+    if strange:
+        raise ValueError(f"`names` has {', '.join(strange)}, which is neither the handle nor in `set`")
+    read = profile.reads.get(spec.rows.partition("[")[0].partition(".")[0].strip())
+    if write.whole and (read is None or read.hides or "{" in spec.rows):
+        raise ValueError(
+            "`whole` sends back what was read: its rows are those of one read, which hides nothing"
+        )
 
 
 def _templates(spec: ResourceSpec, variables: Types) -> Callable[[str, str, str], Template]:

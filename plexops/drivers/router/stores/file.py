@@ -89,13 +89,17 @@ class FileStore(Struct, frozen=True):
         lines = " ".join(map(shell, self.content.render(wanted.values).removesuffix("\n").split("\n")))
         put = f"put $n $f {wanted.window}"
         back = f"{{ if [ -e $o ]; then put $o $f {wanted.window}; else rm -f $f; fi; false; }}"
+        load = self.load.render(wanted.values)
+        if gone:
+            # What could not be loaded leaves the old one gone: it is loaded once more.
+            load = f"{{ {load} || {{ n=$o; [ ! -e $o ] || {load}; false; }}; }}"
         return [
             f"f={path} && n={aside}.new && o={aside}.old && umask 022",
             f"printf '%s\\n' {lines} > $n && rm -f $o && {{ [ ! -e $f ] || cp $f $o; }}",
             self.prove.render(wanted.values),
-            gone,
             f"room ${{f%/*}} {wanted.window}" if self.write.load else "",
-            self.load.render(wanted.values),
+            gone,
+            load,
             put,
             f"{{ {self.holds.render(wanted.values)} || {back}; }}" if self.write.holds else "",
             "rm -f $o $n",

@@ -19,18 +19,25 @@ from plexops.model.store import WHOLE_ROW, WriteSpec
 # `item NAME OLD NEW` puts one item in the place of another: with no OLD at the end, with no NEW away. All else in the text
 # stays as it is, letter for letter, and where OLD is not there, or twice, nothing is written. `s` separates the items, and
 # `lead` is set where the first has it before itself, too. What is kept in `k` lives as long as a window. The switch that
-# makes a whole list act is set with its first item and returns with its last: it never makes others' items act.
+# makes a whole list act is set with its first item and returns with its last: it never makes others' items act, and keeps
+# none of ours from going. An `nvram` that cannot be read, or that is full, says nothing of it: an empty list would take
+# all others' place, so it counts only where the rest can be read, and a switch follows only what was seen to be set.
 _FUNCTIONS = (
-    'text() { v=$(nvram get $1); [ -z "$v" ] || [ -n "$lead" ] || v="$s$v"; v="$v$s"; }; '
+    'text() { v=$(nvram get $1); [ -n "$v" ] || bare $1 || return; '
+    '[ -z "$v" ] || [ -n "$lead" ] || v="$s$v"; v="$v$s"; }; '
+    'bare() { nvram show 2>/dev/null | grep -q . && ! nvram show 2>/dev/null | grep -q "^$1=." '
+    '|| no "$1 cannot be read"; }; '
     'no() { echo "$1: nothing was written" >&2; return 1; }; '
-    'item() { text $1; before=$v; if [ -n "$2" ]; then case "$v" in *"$s$2$s"*) ;; *) '
+    'item() { text $1 || return; before=$v; if [ -n "$2" ]; then case "$v" in *"$s$2$s"*) ;; *) '
     'no "$1 does not hold what was seen there"; return;; esac; w="${v#*"$s$2$s"}"; '
     'case "$s$w" in *"$s$2$s"*) no "$1 holds it twice"; return;; esac; v="${v%%"$s$2$s"*}$s${3:+$3$s}$w"; '
-    'else v="$v$3$s"; fi; turn || return; v="${v%"$s"}"; [ -n "$lead" ] || v="${v#"$s"}"; nvram set "$1=$v" && count; }; '
-    'turn() { [ -n "$switch" ] || return 0; if [ "$before" = "$s" ]; then '
-    "[ ! -d $k ] || nvram get $switch >$k/$switch; nvram set $switch=1; "
-    'elif [ "$v" = "$s" ]; then nvram set "$switch=$(cat $k/$switch 2>/dev/null || echo 0)"; '
-    'elif [ "$(nvram get $switch)" != 1 ]; then no "$switch is off, and others would act with ours"; fi; }; '
+    'else v="$v$3$s"; fi; turn "$2" || return; v="${v%"$s"}"; [ -n "$lead" ] || v="${v#"$s"}"; nvram set "$1=$v" '
+    '&& { [ "$(nvram get $1)" = "$v" ] || no "$1 was not taken over"; } '
+    '&& { [ -z "$t" ] || nvram set "$switch$t"; } && count; }; '
+    'turn() { t=; [ -n "$switch" ] || return 0; if [ "$before" = "$s" ]; then '
+    "[ ! -d $k ] || nvram get $switch >$k/$switch; t==1; "
+    'elif [ "$v" = "$s" ]; then t="=$(cat $k/$switch 2>/dev/null || echo 0)"; '
+    'elif [ -z "$1" ] && [ "$(nvram get $switch)" != 1 ]; then no "$switch is off, and others would act with ours"; fi; }; '
     'count() { [ -z "$entries" ] || nvram set "$entries=$(set -f; IFS=$s; n=0; for i in $v; do '
     '[ -z "$i" ] || n=$((n+1)); done; echo $n)"; }; '
     'value() { [ "$(nvram get $1)" = "$2" ] || { no "$1 does not say what was seen there"; return; }; nvram set "$1=$3"; };'
@@ -85,7 +92,9 @@ class NvramStore(Struct, frozen=True):
         row, was_read = self._row(wanted), _whole_row(wanted) != ""
         old = "" if action is Action.CREATE else self._text(row, was_read)
         new = "" if action is Action.DELETE else self._text({**row, **_texts(wanted.words)}, was_read)
-        switch, entries = self.write.switch, self.write.count
+        entries = self.write.count
+        # One that did not act is put back without making the list act.
+        switch = "" if getattr(wanted.change.want, "enabled", True) is False else self.write.switch
         told = f"s={shell(step.items if step else '')}; lead={'1' if step and step.lead else ''}; switch={switch}; "
         told += f"entries={entries}; k={self.directory}/plexops_{wanted.window}"
         return f"{{ {told}; item {self.write.nvram} {shell(old)} {shell(new)}; }}"

@@ -76,6 +76,8 @@ class UciStore(Struct, frozen=True):
             lines = [
                 line for name, word in wanted.known.items() for line in self._set(wanted, section, name, word)
             ]
+            if action is Action.ADOPT:
+                lines = [*_is_still(wanted, section), *lines]
             if not wanted.adopting and self.write.type:
                 constants = (f"u set {section}.{n}={shell(constant(v))}" for n, v in wanted.constants.items())
                 order = [f"u reorder {section}={_place(wanted)}"] if self.write.ordered else []
@@ -92,7 +94,7 @@ class UciStore(Struct, frozen=True):
         before = None if wanted.entry is None else wanted.entry.raw.get(name)
         if wanted.adopting and not (word is None and before is None):
             said = before if isinstance(before, str) else " ".join(before or ())
-            yield f"( u -q get {option} || echo ) | grep -qxF -e {shell(said)}"
+            yield _says(option, said)
         if word is None:
             yield f"{{ ! u -q get {option} >/dev/null || u delete {option}; }}"
         elif isinstance(word, tuple):
@@ -100,6 +102,17 @@ class UciStore(Struct, frozen=True):
             yield from (f"u add_list {option}={shell(one)}" for one in word)
         else:
             yield f"u set {option}={shell(word)}"
+
+
+def _is_still(wanted: Wanted, section: str) -> Iterator[str]:
+    """Hold another's section against all else that was seen of it: a section without a name is called by its place."""
+    for name, word in ({} if wanted.entry is None else wanted.entry.raw).items():
+        if isinstance(word, str) and not name.startswith(".") and name not in wanted.words:
+            yield _says(f"{section}.{name}", word)
+
+
+def _says(option: str, text: str) -> str:
+    return f"( u -q get {option} || echo ) | grep -qxF -e {shell(text)}"
 
 
 #: More than any device holds.
