@@ -21,6 +21,8 @@ from plexops.structs import replace
 #: The file of vocabularies among the pieces.
 _WORDS = "words"
 _NAME = Pattern(r"[a-z0-9][a-z0-9-]{0,39}")
+#: Where the name stands in a skeleton: PRETTY_NAME is a name of the device's.
+_PLACEHOLDER = Pattern(r"\bNAME\b")
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -51,7 +53,7 @@ def new_profile(name: str, speaks: str, folder: Path) -> list[Path]:
     if there := [str(path) for path in files if path.exists()]:
         raise _not_new(f"{', '.join(there)} is there already", "Take another name, or another folder.")
     for path, skeleton in files.items():
-        text = skeleton.read_text(encoding="utf-8").replace("NAME", name)
+        text = _PLACEHOLDER.sub(name, skeleton.read_text(encoding="utf-8"))
         try:
             with path.open("x", encoding="utf-8") as file:
                 file.write(text)

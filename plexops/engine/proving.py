@@ -180,15 +180,17 @@ def _misread(driver: ProfiledDriver, samples: Samples, name: str, seen: Snapshot
         problems.append(f"{name}: packets are {packets_of(seen)!r}, not {state.packets!r}")
     promised = dict(state.facts)
     facts = {fact: as_text(found.value) for fact, found in seen.facts.items()}
-    problems += [
-        f"{name}: {fact} is {facts.get(fact)!r}, not {promised.get(fact)!r}"
-        for fact in sorted({*promised, *(fact for fact in facts if not fact.startswith("x."))})
-        if facts.get(fact) != promised.get(fact)
-    ]
+    for fact in sorted({*promised, *(fact for fact in facts if not fact.startswith("x."))}):
+        if fact not in promised:
+            problems.append(f"{name}: {fact} is {facts[fact]!r}, which the state does not promise")
+        elif fact not in facts:
+            problems.append(f"{name}: {fact} is unknown, not {promised[fact]!r}")
+        elif facts[fact] != promised[fact]:
+            problems.append(f"{name}: {fact} is {facts[fact]!r}, not {promised[fact]!r}")
     for kind, entries in state.kinds.items():
         if isinstance(entries, str):
             if seen.state(kind) != entries:
-                problems.append(f"{name}: {kind} is {seen.state(kind)}, not {entries}")
+                problems.append(f"{name}: {kind} is {_stands(seen, kind)}, not {entries}")
             continue
         found = [_entry(entry, wanted) for entry, wanted in zip(seen.of(kind), entries, strict=False)]
         if (
@@ -197,9 +199,15 @@ def _misread(driver: ProfiledDriver, samples: Samples, name: str, seen: Snapshot
             or found != list(entries)
         ):
             problems.append(
-                f"{name}: {kind} is {seen.state(kind)} {found} of {len(seen.of(kind))}, not {list(entries)}"
+                f"{name}: {kind} is {_stands(seen, kind)} {found} of {len(seen.of(kind))}, not {list(entries)}"
             )
     return problems
+
+
+def _stands(seen: Snapshot, kind: Kind) -> str:
+    """Give a kind's state, with the reason where it is unknown."""
+    reason = seen.reasons.get(kind)
+    return f"{seen.state(kind)} ({reason})" if reason else str(seen.state(kind))
 
 
 def _entry(entry: Entry, wanted: EntrySample) -> dict[str, str]:

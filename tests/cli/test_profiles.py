@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 from typing import get_args
@@ -28,7 +29,8 @@ def test_a_new_profile_loads_and_the_proof_says_what_is_next(speaks: Speaks, tmp
         assert proof.status == 1
         assert "plexops profiles record FILE SITE/router --state household" in proof.said
     before = (tmp_path / "mine.yaml").read_text(encoding="utf-8")
-    assert "NAME" not in before
+    assert re.search(r"\bNAME\b", before) is None
+    assert (speaks is Speaks.SHELL) == ("release.PRETTY_NAME" in before), "a name of the device's is not ours"
     again = plexops("profiles", "new", "mine", "--speaks", str(speaks), directory=tmp_path)
     assert (again.status, "is there already" in again.said) == (2, True)
     assert (tmp_path / "mine.yaml").read_text(encoding="utf-8") == before

@@ -105,6 +105,11 @@ def test_a_slip_in_a_profile_over_http_is_found(
     ("old", "new", "says"),
     [
         ("wan.address: 203.0.113.31", "wan.address: 203.0.113.32", "wan.address is '203.0.113.31'"),
+        (
+            "      wan.address: 203.0.113.31\n",
+            "",
+            "wan.address is '203.0.113.31', which the state does not promise",
+        ),
         ('upnp: [{enabled: "true"}]', 'upnp: [{enabled: "false"}]', "upnp is present"),
         ('upnp: [{enabled: "true"}]', "upnp: absent", "upnp is present, not absent"),
         ('\n        - {macs: "02:00:00:00:00:09", address: 192.168.1.9}', "", "of 2"),
@@ -113,6 +118,13 @@ def test_a_slip_in_a_profile_over_http_is_found(
 def test_what_a_sample_promises_is_held(old: str, new: str, says: str, tmp_path: Path) -> None:
     levels = proved(tmp_path, "asuswrt-merlin", samples=(old, new))
     assert says in " ".join(problem for level in levels for problem in level.problems)
+
+
+def test_why_a_kind_is_unknown_stands_beside_it(tmp_path: Path) -> None:
+    levels = proved(tmp_path, "freebox", "rows: static || `[]`", "rows: static")
+    assert "is unknown (the answer to static holds no list)" in " ".join(
+        problem for level in levels for problem in level.problems
+    )
 
 
 def test_without_samples_nothing_is_called_proven(tmp_path: Path) -> None:

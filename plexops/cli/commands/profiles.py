@@ -81,7 +81,7 @@ def test(file: Path, replay: Path | None, device: str) -> int:
     "--speaks",
     type=click.Choice([str(word) for word in Speaks]),
     required=True,
-    help="How the router is asked: by a shell or RouterOS over SSH, by JSON over HTTPS, or not at all.",
+    help="How it is asked: a shell, RouterOS or `show` over SSH; JSON or SOAP over HTTP; or not at all.",
 )
 @click.option("--into", type=PATH, default=Path(), metavar="DIR", help="Where to write it (default: here).")
 def new(name: str, speaks: str, into: Path) -> int:

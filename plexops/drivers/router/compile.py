@@ -131,6 +131,14 @@ def compile_profile(profile: Profile) -> CompiledProfile:
     return CompiledProfile(profile, facts, MappingProxyType(resources), window)
 
 
+#: What to do about a read that is refused. The lists are plexops' own; docs/profiles.md names what they hold.
+_PLAIN_COMMAND = "Take a plain command that prints; docs/your-router.md says what cannot be asked."
+_CURES = {
+    Speaks.REST: "Ask by GET, or name the family's `contract`; docs/your-router.md says what cannot be asked.",
+    Speaks.TREE: "Ask by `show …` alone; of a configuration by `show configuration commands`.",
+}
+
+
 def _check_read(profile: Profile, read: ReadSpec, problems: _Problems) -> None:
     path = f"reads.{read.id}"
     for step in (*steps_of(read), *(step for steps in read.parts.values() for step in steps)):
@@ -154,7 +162,7 @@ def _check_read(profile: Profile, read: ReadSpec, problems: _Problems) -> None:
         refused = _refused(profile, ask)
         if refused:
             reason = f"this read could write: {refused}"
-            problems.add("PLX-D401", reason, "A read must be on the allow-list.", path)
+            problems.add("PLX-D401", reason, _CURES.get(profile.speaks, _PLAIN_COMMAND), path)
         elif isinstance(ask, Command) and profile.speaks is Speaks.SHELL and loses_status(ask.text):
             reason = (
                 "a failure of this read would look like an empty answer: behind a pipe its own status is lost"

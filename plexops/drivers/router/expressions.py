@@ -22,6 +22,7 @@ _NOWHERE = frozenset({"literal", "expref", "index", "slice"})
 _ON_THE_FIRST = frozenset(
     {"subexpression", "pipe", "projection", "value_projection", "filter_projection", "index_expression"}
 )
+_PROJECTIONS = frozenset({"projection", "value_projection", "filter_projection"})
 
 
 class Expression(Struct, frozen=True):
@@ -118,6 +119,10 @@ def _check_calls(node: Mapping[str, Any]) -> None:
 
     if node["type"] == "function_expression" and (wrong := wrong_call(node["value"], len(node["children"]))):
         raise ValueError(wrong)
+    left, right = (*node["children"], None, None)[:2] if node["type"] == "subexpression" else (None, None)
+    if left and right and left["type"] in _PROJECTIONS and right["type"] in ("field", "multi_select_dict"):
+        # A projection ends behind its first `.{…}`: what follows is looked for in the list itself, which has no fields.
+        raise ValueError("behind `.{…}` of a list this gives nothing: go on with `| [*]`")
     for child in node["children"]:
         if isinstance(child, Mapping):  # the ends of a slice are numbers
             _check_calls(child)

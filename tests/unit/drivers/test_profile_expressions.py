@@ -45,6 +45,8 @@ def test_the_outermost_names_are_reads(text: str, reads: tuple[str, ...]) -> Non
         ("dhcp[?interface=={{ wna }}]", "no JMESPath"),
         ("lenght(dhcp)", "there is no function lenght"),
         ("dhcp[?lenght(a)]", "there is no function lenght"),
+        ("dhcp[*].{a: b}.{c: a}", "go on with `| [*]`"),
+        ("dhcp[?a].{a: b}.a", "go on with `| [*]`"),
         ("length(dhcp, network)", "length takes 1 values, and here it is given 2"),
         ("join(' ')", "join takes 2 values"),
         ("not_null()", "not_null takes 1 or more values"),
