@@ -103,7 +103,7 @@ CONTRACTS: Mapping[ContractName, Contract] = MappingProxyType(
             (Pattern(r"show(?: [A-Za-z0-9][A-Za-z0-9./:_-]*)+"),),
             # They never end, start a program, or print files; and only where each leaf is a line its secrets can be masked.
             (
-                Pattern(r"show configuration(?! commands$).*"),
+                Pattern(r"show configuration(?! commands$).*|.*(?:running|startup)-config.*"),
                 Pattern(r".* (?:capture|file|monitor|monitoring|tail|tech-support)(?: .*)?"),
                 Pattern(r".*\.\..*"),
             ),

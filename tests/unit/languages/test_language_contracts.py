@@ -223,6 +223,7 @@ REFUSED: list[tuple[ContractName, str]] = [
     ("soap", "urn:dslforum-org:service:DeviceConfig:1#GetInfo\r\nX: y"),
     ("soap", "urn:x#SetGetInfo"),
     ("soap", "urn:x#getInfo"),
+    ("tree", "show running-config"),
     ("tree", "show log tail"),
     ("tree", "show interfaces ethernet eth0 capture"),
     ("tree", "show file ../../etc/shadow"),
