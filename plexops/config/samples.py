@@ -93,10 +93,10 @@ def _samples(text: str, path: Path) -> Samples:
     return found
 
 
-def write_state(name: str, directory: Path, called: str, state: State, *, force: bool = False) -> Path:
+def write_state(name: str, directory: Path, called: str, state: State, *, replaces: bool = False) -> Path:
     """Write a state into a profile's samples, whose other lines stay as they are, and give the file.
 
-    Raises PlexopsError PLX-C606 where a state of that name holds answers and `force` is not given, and PLX-C605 where
+    Raises PlexopsError PLX-C606 where a state of that name holds answers and `replaces` is not given, and PLX-C605 where
     the file is not written line by line.
     """
     path = samples_path(name, directory)
@@ -105,8 +105,8 @@ def write_state(name: str, directory: Path, called: str, state: State, *, force:
     if path.exists():
         text = read_text(path, str(path)).rstrip("\n") + "\n"
         before = _samples(text, path).states
-    if called in before and before[called].answers and not force:
-        cure = "Give it another name, or --force to put the new one in its place."
+    if called in before and before[called].answers and not replaces:
+        cure = "Give it another name, or --replace to put the new one in its place."
         raise PlexopsError(Problem("PLX-C606", f"{path} has a state {called!r}", cure, where=str(path)))
     known = re.compile(rf"^  {re.escape(called)}:.*\n(?:(?:   .*)?\n)*", re.MULTILINE)
     kept = known.sub("", text) if called in before else text

@@ -59,7 +59,7 @@ def test_a_recorded_state_of_the_simulated_home_is_proven(router: RouterName, tm
         assert home.exports() == before
         status, said = record(home, mine)
         assert (status, "PLX-C606" in said) == (2, True)
-        assert record(home, mine, "--force")[0] == 0
+        assert record(home, mine, "--replace")[0] == 0
         known = {"62.155.240", "John", "kueche-cam", "gaming-pc", "98:5f:d3", "b8:27:eb", "WireGuard"}
         written = mine.with_name(f"{router}.samples.yaml").read_text(encoding="utf-8").lower()
         assert {canary for canary in known if canary.lower() in written} == set()

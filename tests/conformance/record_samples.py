@@ -171,5 +171,5 @@ if __name__ == "__main__":
             like = "household" if first else ""
             source = f"the simulated home, {state.source}"
             kept = replace(state, source=source, like=like, answers=told, asks={} if like else state.asks)
-            write_state(named, Path(), called, kept, force=True)
+            write_state(named, Path(), called, kept, replaces=True)
             first = first or state.answers

@@ -93,7 +93,10 @@ def new(name: str, speaks: str, into: Path) -> int:
 
     written = new_profile(name, speaks, into)
     emit("".join(f"{path}\n" for path in written))
-    note(f"next: plexops profiles {'prove' if len(written) > 1 else 'test'} {into.absolute() / name}.yaml")
+    path = f"{into.absolute() / name}.yaml"
+    note(
+        f"next: plexops profiles prove {path}" if len(written) > 1 else f"next: plexops profiles test {path}"
+    )
     return 0
 
 
@@ -102,7 +105,7 @@ def new(name: str, speaks: str, into: Path) -> int:
 @click.argument("device", metavar="SITE/ROUTER")
 @click.option("--state", required=True, metavar="NAME", help="What to call it: household, absent, odd, …")
 @INVENTORY
-@click.option("--force", is_flag=True, help="Put it in the place of a state of that name.")
+@click.option("--replace", is_flag=True, help="Put it in the place of a state of that name.")
 @REPLAY
 @click.option("-k", "--ask-pass", is_flag=True, help="Ask once for the login password.")
 def record(file: Path, device: str, **options: Any) -> int:
@@ -122,7 +125,7 @@ def record(file: Path, device: str, **options: Any) -> int:
         raise click.UsageError("name a router: SITE/router.")
     path = file.absolute()
     state = state_of(open_router(site, site.router, path, open_store(), options))
-    written = write_state(str(path), Path(), options["state"], state, force=options["force"])
+    written = write_state(str(path), Path(), options["state"], state, replaces=options["replace"])
     emit(f"{written}: {options['state']}, {count(len(state.answers), 'answer')}\n")
     note("Read it: what it promises is what plexops understood, and only you know whether that is so.")
     note(f"next: plexops profiles prove {path}")

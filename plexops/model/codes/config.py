@@ -366,7 +366,7 @@ holds a profile against them. Those of your own profile are beside it, in NAME.s
       kinds: {port_forward: [{external_port: "32500", address: 192.168.1.50, port: "32400"}], upnp: unknown}"""),
     _usage("PLX-C606", "A state was not recorded", """\
 “plexops profiles record” asks a router what its profile reads, masks it, and adds it to the samples as a state. It replaces
-none that is there unless --force is given, and writes nothing where the masked answers mean other things, or hold a name.
+none that is there unless --replace is given, and writes nothing where the masked answers mean other things, or hold a name.
 
   plexops profiles record ./mine.yaml home/router --state household"""),
     _usage("PLX-C607", "No new profile was written", """\

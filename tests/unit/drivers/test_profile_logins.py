@@ -89,7 +89,11 @@ def test_a_session_is_what_the_transport_carries_out(tmp_path: Path) -> None:
         (f"login: {{session: {{{SEND}, keep: [{{header: Cookie}}]}}}}\n", "PLX-D411", "no header of a login"),
         (f"login: {{session: {{{SEND}, keep: [{{header: X, take: 'a['}}]}}}}\n", "PLX-D405", "JMESPath"),
         (f"login: {{session: {{{SEND}, keep: [cookies]}}}}\n", "PLX-C103", "str"),
-        ("params: {password: {default: x, means: y}}\n", "PLX-D411", "password"),
+        (
+            "params: {password: {default: x, means: y}}\nsteps: {upnp: ['{{ password }}']}\n",
+            "PLX-D411",
+            "password",
+        ),
         ("envelope: {ok: 'a[', data: data}\n", "PLX-D405", "JMESPath"),
         ("envelope: {ok: a, date: b}\n", "PLX-C101", "date"),
     ],
