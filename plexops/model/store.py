@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, cast
 
 from msgspec import Struct
 
@@ -75,11 +75,7 @@ class WriteSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     rest: Annotated[str, says("The path of a collection.", "/api/v8/fw/redir", wants="like", pattern="^/")] = ""
     noun: Annotated[str, says("What the contract's paths call an entry.", "rule")] = ""
     wrap: Annotated[str, says("The member in which a body stands.", "rule")] = ""
-    update: Annotated[Literal["", "PUT", "PATCH"], says("The method that changes an entry.", "PATCH",
-        enum=["PUT", "PATCH"])] = ""
     whole: Annotated[bool, says("Whether a change sends back all that was read.", True)] = False
-    names: Annotated[tuple[str, ...], says("Fields that name an entry in the body or the query, not the path.",
-        ["id"])] = ()
     file: Annotated[str, says("A file of its own for each entry.", "/etc/nftables.d/plexops_{{ key }}.nft")] = ""
     speaks: Annotated[str, says("The language of its content.", "nft")] = ""
     content: Annotated[str, says("Its content.", "table inet plexops_{{ key }}", wants="lines")] = ""

@@ -17,7 +17,7 @@ from plexops.model.errors import PlexopsError
 
 SAMPLED = sorted(path.stem for path in (shipped("router_profiles") / "samples").glob("*.yaml"))
 #: Written by a store that is simulated.
-WRITTEN = {"asuswrt-merlin", "ddwrt", "freebox", "pfsense", "routeros-rest", "unifi"}
+WRITTEN = {"asuswrt-merlin", "ddwrt", "freebox", "routeros-rest", "unifi"}
 #: Of it nothing is asked.
 BY_HAND = {"manual"}
 

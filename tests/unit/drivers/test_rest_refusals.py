@@ -18,7 +18,6 @@ PATH = "/proxy/network/api/s/{{ site }}/rest/portforward"
     [
         ("unifi", f"forwards: {PATH}", f'forwards: {{get: "{PATH}", hides: [x_*]}}', "hides nothing"),
         ("unifi", "rows: forwards", "rows: \"forwards[].merge(@, {made: 'up'})\"", "`whole` sends back"),
-        ("pfsense", "names: [id]", "names: [ident]", "`names` has ident, which is neither the handle"),
     ],
 )
 def test_what_would_lose_or_make_up_members_is_refused(

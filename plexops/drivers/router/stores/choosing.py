@@ -23,7 +23,7 @@ _TOLD: Mapping[str, frozenset[str]] = {
     "uci": frozenset({"type", "ordered", "apply", "holds"}),
     "nvram": frozenset({"switch", "count", "apply"}),
     "menu": frozenset({"ordered", "before"}),
-    "rest": frozenset({"noun", "wrap", "update", "whole", "names", "apply", "good"}),
+    "rest": frozenset({"noun", "wrap", "whole", "apply", "good"}),
     "file": frozenset({"speaks", "content", "prove", "load", "holds", "gone", "anew", "apply"}),
     "requests": frozenset(),
 }
@@ -51,7 +51,6 @@ def store_of(profile: Profile, spec: ResourceSpec, variables: Types) -> Store:
         write.apply,
         write.switch,
         write.count,
-        *write.names,
     )
     if found := next((text for text in unfilled if "{{" in text), ""):
         raise ValueError(f"{found!r} names no param")
@@ -94,9 +93,6 @@ def _named(profile: Profile, write: WriteSpec) -> str:
 
 def _require_sound_rest(profile: Profile, spec: ResourceSpec, write: WriteSpec) -> None:
     """What is sent back whole is what was read: a member that was dropped would be lost, a made-up one would be set."""
-    strange = sorted({*write.names} - {spec.handle, *spec.set})
-    if strange:
-        raise ValueError(f"`names` has {', '.join(strange)}, which is neither the handle nor in `set`")
     read = profile.reads.get(spec.rows.partition("[")[0].partition(".")[0].strip())
     if write.whole and (read is None or read.hides or "{" in spec.rows):
         raise ValueError(

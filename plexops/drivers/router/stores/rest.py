@@ -87,19 +87,10 @@ class RestStore(Struct, frozen=True):
         else:
             body = self._body(wanted)
         handle = "" if wanted.entry is None else _segment(wanted.handle)
-        query: tuple[tuple[str, str], ...] = ()
         path = verb.path if self.spec.handle else verb.path.removesuffix("/{handle}")
-        if self.write.names and action is not Action.CREATE:
-            path = path.removesuffix("/{handle}")
-            named = {name: self._named(wanted, name) for name in self.write.names}
-            if body is None:
-                query = tuple((name, str(value)) for name, value in named.items())
-            else:
-                body = {**named, **body} if isinstance(body, Mapping) else body
-        method: Method = self.write.update or verb.method if verb.method == "PUT" else verb.method
         address = path.format(rest=self.write.rest.rstrip("/"), noun=self.write.noun, handle=handle)
         expect = Expect(verb.expect.statuses, path=self.agrees, equals="true") if self.agrees else verb.expect
-        return (Write(Call(method, address, query, body), expect), *self.applied())
+        return (Write(Call(verb.method, address, body=body), expect), *self.applied())
 
     def _body(self, wanted: Wanted) -> dict[str, Json]:
         """Give what is sent: all for a new entry, else what is written; `whole` puts it into what was read."""
@@ -135,11 +126,6 @@ class RestStore(Struct, frozen=True):
         if form == "number":
             return int(text)
         return text.lower() == "true" if form == "flag" else text
-
-    def _named(self, wanted: Wanted, name: str) -> Json:
-        if name == self.spec.handle:
-            return int(wanted.handle) if wanted.handle.isdigit() else wanted.handle
-        return wanted.constants[name]
 
 
 def _put(body: dict[str, Any], name: str, value: Json) -> None:
