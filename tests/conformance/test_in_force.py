@@ -154,7 +154,7 @@ def test_without_pfs_own_list_what_acts_is_unknown(body: str) -> None:
         assert is_undone(wanted, now) is Shown.NOT_KNOWN
         assert "unknown" in (nothing_pending(_case(device, CREATE)) or "")
         device.distort = lambda asked, reply: Reply(reply.id, 403, "") if asked.id == "pf" else reply
-        assert "takes a key" in device.look().reasons[Kind.PORT_FORWARD]
+        assert "takes a login that may use this part" in device.look().reasons[Kind.PORT_FORWARD]
 
 
 def test_another_order_than_pfs_is_seen() -> None:
