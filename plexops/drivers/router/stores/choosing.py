@@ -54,8 +54,6 @@ def store_of(profile: Profile, spec: ResourceSpec, variables: Types) -> Store:
     )
     if found := next((text for text in unfilled if "{{" in text), ""):
         raise ValueError(f"{found!r} names no param")
-    if not spec.mark and spec.handle and not (write.requests or len(spec.where) == 1 or not spec.owner):
-        raise ValueError("ours cannot be told apart: say `owner`")
     compiled = _templates(spec, variables)
     directory = profile.window.directory if profile.window is not None else "/tmp"  # noqa: S108 - the device's
     match name:
