@@ -29,13 +29,11 @@ class _Nvram:
             if isinstance(read.ask, Command) and read.ask.text.startswith(_NVRAM)
         }
         values = {name: str(answers.get(read, "")) for read, name in self._names.items()}
-        for spec in (
-            spec for ways in profile.resources.values() for spec in ways if spec.write and spec.write.count
-        ):
-            step = profile.list_step(spec.write.nvram) if spec.write else None
-            if spec.write and step:
-                items = values.get(spec.write.nvram, "").split(step.items)
-                values[spec.write.count] = str(len([item for item in items if item]))
+        for _, write in profile.stores:
+            step = profile.list_step(write.nvram) if write.count else None
+            if step is not None:
+                items = values.get(write.nvram, "").split(step.items)
+                values[write.count] = str(len([item for item in items if item]))
         self._store = StoredNvram(values)
 
     def answer(self, read: Read) -> Reply | None:
@@ -65,8 +63,8 @@ class _Json:
         documents = {path: json.loads(text) for path, text in texts.items() if isinstance(text, str)}
         data = profile.envelope.data if profile.envelope else ""
         kept: dict[str, tuple[str, str, str]] = {}
-        for spec in (spec for ways in profile.resources.values() for spec in ways if spec.write is not None):
-            path = spec.write.collection if spec.write else ""
+        for spec, write in profile.stores:
+            path = write.collection
             document = next((known for read, known in self._paths.items() if _names(spec.rows, read)), path)
             if isinstance(documents.get(document), dict) and data:
                 documents[document].setdefault(data, [])
@@ -96,9 +94,7 @@ def _names(expression: str, read: str) -> bool:
 
 def store_for(profile: Family, reads: Sequence[Read], answers: Mapping[str, str | Said]) -> Device | None:
     """Make the store of a family in one state; None where there is none: its own dialect, or nothing, judges it."""
-    kept = [
-        spec.write for ways in profile.profile.resources.values() for spec in ways if spec.write is not None
-    ]
+    kept = [write for _, write in profile.profile.stores]
     if kept and all(write.nvram for write in kept):
         return _Nvram(profile.profile, reads, answers)
     if kept and profile.profile.speaks is Speaks.REST and not any(write.noun for write in kept):

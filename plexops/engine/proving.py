@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence, Sized
-from typing import TypeVar, cast
+from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
 
 from msgspec import Struct
 
@@ -18,8 +17,8 @@ from plexops.languages.soap import envelope
 from plexops.model.exchange import Call, Command, Json, Question, Read, Reply, SoapCall, shown
 from plexops.model.snapshot import Entry, Kind, KindState, Snapshot
 from plexops.structs import replace
+from plexops.transport.link import carry
 
-_Found = TypeVar("_Found")
 #: No status that any profile takes for "there is no such thing".
 _FAILS = 5
 _LOGIN_PAGE = (
@@ -82,7 +81,7 @@ def prove(
 
 def _shown(profile: CompiledProfile, samples: Samples, understood: Mapping[str, Snapshot]) -> Shown:
     answers = [samples.answers(name) for name in samples.states]
-    told = [_driven(ask(profile.profile), said) for said in answers]
+    told = [carry(ask(profile.profile), _Sampled(said)) for said in answers]
     texts = [
         said if isinstance(said, str) else said.text or " ".join((said.soap or {}).values())
         for state in answers
@@ -107,30 +106,27 @@ def _level(name: str, found: list[list[str]]) -> Level:
     return Level(name, len(found), tuple(problem for problems in found for problem in problems))
 
 
+class _Sampled(Struct, frozen=True):
+    """A state that answers: what it says to each read by its name, and how that is spoiled on the way."""
+
+    answers: Mapping[str, str | Said]
+    spoil: Callable[[Read, Reply], Reply] | None = None
+
+    def ask(self, reads: Sequence[Read]) -> list[Reply]:
+        """Answer all of them."""
+        replies = [_reply(read, self.answers.get(read.id)) for read in reads]
+        if self.spoil is None:
+            return replies
+        return [self.spoil(read, reply) for read, reply in zip(reads, replies, strict=True)]
+
+
 def observed(
     driver: ProfiledDriver,
     answers: Mapping[str, str | Said],
     spoil: Callable[[Read, Reply], Reply] | None = None,
 ) -> Snapshot:
     """Give what a driver makes of answers, each by its request's name."""
-    return _driven(driver.observe(), answers, spoil)
-
-
-def _driven(
-    asking: Generator[Sequence[Read], Sequence[Reply], _Found],
-    answers: Mapping[str, str | Said],
-    spoil: Callable[[Read, Reply], Reply] | None = None,
-) -> _Found:
-    """Answer until there is nothing more to ask."""
-    try:
-        reads = next(asking)
-        while True:
-            replies = [_reply(read, answers.get(read.id)) for read in reads]
-            if spoil is not None:
-                replies = [spoil(read, reply) for read, reply in zip(reads, replies, strict=True)]
-            reads = asking.send(replies)
-    except StopIteration as done:
-        return cast("_Found", done.value)
+    return carry(driver.observe(), _Sampled(answers, spoil))
 
 
 def _asked(driver: ProfiledDriver, answers: Mapping[str, str | Said]) -> list[Read]:

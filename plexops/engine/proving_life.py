@@ -19,6 +19,7 @@ from plexops.model.resources import PortForward, Reservation, Upnp
 from plexops.model.snapshot import Entry, Kind, KindState, Role, Snapshot
 from plexops.model.values import Ports
 from plexops.structs import replace
+from plexops.transport.link import carry
 
 #: A family that was found to be sound.
 Family = CompiledProfile
@@ -58,16 +59,11 @@ class _Home(Struct, frozen=True):
     reply: Replies
 
     def look(self) -> Snapshot:
-        observation = self.driver.observe()
-        try:
-            reads = next(observation)
-            while True:
-                reads = observation.send(
-                    [self.device.answer(one) or self.reply(one, self.answers.get(one.id)) for one in reads]
-                )
-        except StopIteration as done:
-            seen: Snapshot = done.value
-            return seen
+        return carry(self.driver.observe(), self)
+
+    def ask(self, reads: Sequence[Read]) -> list[Reply]:
+        """Answer from the store, and else from the sample."""
+        return [self.device.answer(one) or self.reply(one, self.answers.get(one.id)) for one in reads]
 
     def send(self, writes: Sequence[Write]) -> str:
         """Send; give why it did not go well, and empty where it did."""

@@ -357,9 +357,10 @@ class Profile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return {kind: tuple(spec.backends.values()) or (spec,) for kind, spec in shown.items()}
 
     @property
-    def writes(self) -> bool:
-        """Whether any kind is written."""
-        return any(spec.write is not None for ways in self.resources.values() for spec in ways)
+    def stores(self) -> tuple[tuple[ResourceSpec, WriteSpec], ...]:
+        """How kinds are kept that are written, each with its store."""
+        specs = (spec for ways in self.resources.values() for spec in ways)
+        return tuple((spec, spec.write) for spec in specs if spec.write is not None)
 
     def list_step(self, name: str) -> ListStep | None:
         """Give the step by which a read takes a value of the nvram apart; None where it is one value."""

@@ -100,7 +100,15 @@ class WriteLink(ReadLink, Protocol):
         ...
 
 
-def carry(asks: Generator[Sequence[Read], Sequence[Reply], _Found], link: ReadLink) -> _Found:
+class Answering(Protocol):
+    """What answers reads: a link, or anything that stands for one."""
+
+    def ask(self, reads: Sequence[Read]) -> Sequence[Reply]:
+        """Answer all of them, in their order."""
+        ...
+
+
+def carry(asks: Generator[Sequence[Read], Sequence[Reply], _Found], link: Answering) -> _Found:
     """Carry a driver's questions over a link and its answers back, and give what the driver makes of them.
 
     Raises what the link raises.

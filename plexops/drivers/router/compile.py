@@ -56,8 +56,6 @@ class CompiledResource(Struct, frozen=True):
     rows: Expression
     #: Columns from other reads, by the name of the field.
     beside: Mapping[str, Expression]
-    #: Facts of the device that constants name.
-    facts: tuple[str, ...] = ()
     variables: Mapping[str, FieldType] = MappingProxyType({})
     store: Store | None = None
 
@@ -334,7 +332,6 @@ def _resource(profile: Profile, spec: ResourceSpec, problems: _Problems) -> Comp
         problems.add("PLX-D407", str(reason), "See docs/profiles.md, “Stores”.", f"{path}.write")
     return CompiledResource(
         spec=spec,
-        facts=facts,
         rows=_expression(profile, spec.rows, f"{path}.rows", problems, tuple(profile.facts))
         or Expression("", ()),
         beside={

@@ -94,7 +94,7 @@ class Home(Struct, frozen=True):
             return ""
         if not self.profile.shipped:
             return f"{router.profile} does not come with plexops; the SHA-256 of its text is {self.profile.digest}"
-        if self.profile.writes and not _TRIED & {verified.how for verified in self.profile.verified}:
+        if self.profile.stores and not _TRIED & {verified.how for verified in self.profile.verified}:
             return (
                 f"{router.profile}: no router of this family has taken a write of plexops yet. What is sent is by its "
                 "makers' documents: look at its own page after an apply"

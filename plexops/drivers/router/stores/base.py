@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Collection, Mapping
 
 from msgspec import Struct
 
@@ -12,7 +11,7 @@ from plexops.languages.base import plain
 from plexops.model.change import Action, Change
 from plexops.model.exchange import Command, Json, Write
 from plexops.model.fields import FieldType, Typed
-from plexops.model.profile import Speaks
+from plexops.model.profile import ResourceSpec, Speaks
 from plexops.model.snapshot import Entry
 from plexops.pattern import Pattern
 
@@ -54,25 +53,38 @@ class Wanted(Struct, frozen=True):
         return self.change.action in (Action.ADOPT, Action.RESTORE)
 
 
-class Store(Protocol):
+class Store(Struct, frozen=True):
     """What keeps the entries of a kind. Its requests are rendered from a snapshot that is seconds old."""
 
     @property
     def functions(self) -> str:
-        """Functions of the shell that its commands use, on one line; empty elsewhere."""
-        ...
+        """Functions of the shell that its commands use, on one line; empty where there are none."""
+        return ""
 
     def can_set(self, theirs: str) -> bool:
         """Tell whether a change of ours writes this field of the device."""
-        ...
+        raise NotImplementedError
 
     def writes(self, wanted: Wanted) -> tuple[Write, ...]:
         """Give the requests of a change. Raises ValueError for a value that cannot be written there."""
-        ...
+        raise NotImplementedError
 
     def applied(self) -> tuple[Write, ...]:
-        """Give the requests that make what is saved take effect, where they are requests of their own."""
-        ...
+        """Give the requests that make what is saved take effect, where they are requests of their own.
+
+        Most are one request with the change, so that no end of ours comes between.
+        """
+        return ()
+
+
+def names_field(spec: ResourceSpec, names: Collection[str], theirs: str) -> bool:
+    """Tell whether `names`, ours, hold the field that a device calls `theirs`."""
+    return any(mapped.name == theirs and name in names for name, mapped in spec.fields.items())
+
+
+def segment(handle: str) -> str:
+    """Write a handle as one segment of a path."""
+    return language_of(Speaks.REST.language).quote(Typed(FieldType.HANDLE, handle))
 
 
 def said(word: Value | str) -> str | tuple[str, ...] | None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from msgspec import Struct
-
-from plexops.drivers.router.stores.base import Wanted, command, shell
+from plexops.drivers.router.stores.base import Store, Wanted, command, names_field, shell
 from plexops.languages.template import Template
 from plexops.model.change import Action
 from plexops.model.exchange import Write
@@ -26,7 +24,7 @@ _FUNCTIONS = (
 _PATH = Pattern(r"(?:/[A-Za-z0-9_.-]+)+")
 
 
-class FileStore(Struct, frozen=True):
+class FileStore(Store, frozen=True):
     """One file for each entry. `$n` in its commands is the new file, written aside; `$f` is the file in place."""
 
     spec: ResourceSpec
@@ -60,13 +58,7 @@ class FileStore(Struct, frozen=True):
 
     def can_set(self, theirs: str) -> bool:
         """What its content names."""
-        return any(
-            mapped.name == theirs and name in self.content.names for name, mapped in self.spec.fields.items()
-        )
-
-    def applied(self) -> tuple[Write, ...]:
-        """Nothing: it is one command with what makes it act."""
-        return ()
+        return names_field(self.spec, self.content.names, theirs)
 
     def writes(self, wanted: Wanted) -> tuple[Write, ...]:
         """Give the one command of a change: what is not shown any more must not go on working, nor the other way."""

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from msgspec import Struct
-
 from plexops.drivers.requests import DEFAULT_EXPECT, language_of
-from plexops.drivers.router.stores.base import Value, Wanted, command, constant
+from plexops.drivers.router.stores.base import Store, Value, Wanted, command, constant, said, segment
 from plexops.model.change import Action
 from plexops.model.exchange import Call, Json, Method, Write
 from plexops.model.fields import FieldType, Typed
@@ -18,25 +16,16 @@ from plexops.structs import replace
 _PLACE = "place-before"
 
 
-class MenuStore(Struct, frozen=True):
+class MenuStore(Store, frozen=True):
     """One menu. Ours bear their tag in a field."""
 
     spec: ResourceSpec
     write: WriteSpec
     speaks: Speaks
 
-    @property
-    def functions(self) -> str:
-        """None: there is no shell."""
-        return ""
-
     def can_set(self, theirs: str) -> bool:
         """All but what marks ours."""
         return theirs != self.spec.mark
-
-    def applied(self) -> tuple[Write, ...]:
-        """Nothing: what is written acts."""
-        return ()
 
     def writes(self, wanted: Wanted) -> tuple[Write, ...]:
         """Give the request of a change."""
@@ -68,7 +57,7 @@ class MenuStore(Struct, frozen=True):
 
     def _removal(self, wanted: Wanted) -> Write:
         if self.speaks is Speaks.REST:
-            return _rest("DELETE", f"{self._path}/{_segment(wanted.handle)}")
+            return _rest("DELETE", f"{self._path}/{segment(wanted.handle)}")
         return self._console(f"remove [find where {self.spec.mark}={_quoted(wanted.tag)}]")
 
     def _request(self, wanted: Wanted, words: Mapping[str, Value | str]) -> Write:
@@ -79,14 +68,14 @@ class MenuStore(Struct, frozen=True):
                 return _rest("PUT", self._path, body)
             if not self.spec.handle:
                 return _rest("POST", f"{self._path}/set", body)
-            return _rest("PATCH", f"{self._path}/{_segment(wanted.handle)}", body)
-        said = " ".join(
+            return _rest("PATCH", f"{self._path}/{segment(wanted.handle)}", body)
+        told = " ".join(
             f"!{name}" if word is None else f"{name}={_quoted(word)}" for name, word in words.items()
         )
         if is_new:
-            return self._console(f"add {said}")
+            return self._console(f"add {told}")
         which = f"{_quoted(Typed(FieldType.HANDLE, wanted.handle))} " if self.spec.handle else ""
-        return self._console(f"set {which}{said}")
+        return self._console(f"set {which}{told}")
 
     def _console(self, text: str) -> Write:
         return command(f"{self.write.menu} {text}", self.speaks)
@@ -103,13 +92,8 @@ def _quoted(word: Value | str) -> str:
 
 def _text(word: Value | str) -> str:
     """Give a word as RouterOS says it; its lists are texts with commas."""
-    if isinstance(word, Typed):
-        return str(word.value)
-    return ",".join(word) if isinstance(word, tuple) else word or ""
-
-
-def _segment(handle: str) -> str:
-    return language_of(Speaks.REST.language).quote(Typed(FieldType.HANDLE, handle))
+    text = said(word)
+    return ",".join(text) if isinstance(text, tuple) else text or ""
 
 
 def _rest(method: Method, path: str, body: Json = None) -> Write:

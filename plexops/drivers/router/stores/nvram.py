@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from msgspec import Struct
-
 from plexops.drivers.patterns import TextPattern, compile_pattern
-from plexops.drivers.router.stores.base import Value, Wanted, command, constant, shell
+from plexops.drivers.router.stores.base import Store, Value, Wanted, command, constant, shell
 from plexops.languages.base import plain
 from plexops.model.change import Action
 from plexops.model.exchange import Write
@@ -44,7 +42,7 @@ _FUNCTIONS = (
 )
 
 
-class NvramStore(Struct, frozen=True):
+class NvramStore(Store, frozen=True):
     """One value, or one list of items; `pattern` writes an item as it is read."""
 
     spec: ResourceSpec
@@ -72,10 +70,6 @@ class NvramStore(Struct, frozen=True):
         if self.pattern is None:
             return theirs == self.write.nvram
         return theirs != self.spec.mark and theirs in (name for name, _ in self.pattern.names)
-
-    def applied(self) -> tuple[Write, ...]:
-        """Nothing: it is one command with what makes it act."""
-        return ()
 
     def writes(self, wanted: Wanted) -> tuple[Write, ...]:
         """Give the one command of a change."""

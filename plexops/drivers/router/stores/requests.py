@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
-
 from plexops.drivers.requests import CompiledRequest
-from plexops.drivers.router.stores.base import Wanted
+from plexops.drivers.router.stores.base import Store, Wanted, names_field
 from plexops.model.change import Action
 from plexops.model.exchange import Write
 from plexops.model.profile import ResourceSpec
 
 
-class WrittenOut(Struct, frozen=True):
+class WrittenOut(Store, frozen=True):
     """The requests of each action. Another's entry is left alone."""
 
     spec: ResourceSpec
@@ -19,19 +17,10 @@ class WrittenOut(Struct, frozen=True):
     update: tuple[CompiledRequest, ...]
     delete: tuple[CompiledRequest, ...]
 
-    @property
-    def functions(self) -> str:
-        """None of its own."""
-        return ""
-
     def can_set(self, theirs: str) -> bool:
         """What a request names."""
         names = frozenset().union(*(request.names for request in self.update))
-        return any(mapped.name == theirs and name in names for name, mapped in self.spec.fields.items())
-
-    def applied(self) -> tuple[Write, ...]:
-        """Nothing: each list says it itself."""
-        return ()
+        return names_field(self.spec, names, theirs)
 
     def writes(self, wanted: Wanted) -> tuple[Write, ...]:
         """Give the requests of a change. Raises ValueError where the profile has none."""

@@ -9,8 +9,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from plexops.drivers.requests import DEFAULT_EXPECT, language_of
-from plexops.drivers.router.stores.base import Value, Wanted
+from plexops.drivers.requests import DEFAULT_EXPECT
+from plexops.drivers.router.stores.base import Store, Value, Wanted, segment
 from plexops.languages.base import plain
 from plexops.model.change import Action
 from plexops.model.exchange import Call, Expect, Json, Method, Write
@@ -49,7 +49,7 @@ _VERBS: Mapping[str, Mapping[Action, Verb]] = MappingProxyType(
 )
 
 
-class RestStore(Struct, frozen=True):
+class RestStore(Store, frozen=True):
     """One collection. Ours bear their tag in a member.
 
     `agrees` is the expression that holds in every answer of this device that means success; empty where it has none.
@@ -59,11 +59,6 @@ class RestStore(Struct, frozen=True):
     write: WriteSpec
     contract: str
     agrees: str = ""
-
-    @property
-    def functions(self) -> str:
-        """None: there is no shell."""
-        return ""
 
     def can_set(self, theirs: str) -> bool:
         """All but what marks ours."""
@@ -86,7 +81,7 @@ class RestStore(Struct, frozen=True):
             body: Json = {} if verb.body else None
         else:
             body = self._body(wanted)
-        handle = "" if wanted.entry is None else _segment(wanted.handle)
+        handle = "" if wanted.entry is None else segment(wanted.handle)
         path = verb.path if self.spec.handle else verb.path.removesuffix("/{handle}")
         address = path.format(rest=self.write.rest.rstrip("/"), noun=self.write.noun, handle=handle)
         expect = Expect(verb.expect.statuses, path=self.agrees, equals="true") if self.agrees else verb.expect
@@ -134,7 +129,3 @@ def _put(body: dict[str, Any], name: str, value: Json) -> None:
     for part in path:
         body = body.setdefault(part, {})
     body[last] = value
-
-
-def _segment(handle: str) -> str:
-    return language_of(Speaks.REST.language).quote(Typed(FieldType.HANDLE, handle))

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from msgspec import Struct
-
-from plexops.drivers.router.stores.base import Value, Wanted, command, constant, shell
+from plexops.drivers.router.stores.base import Store, Value, Wanted, command, constant, shell
 from plexops.languages.template import Template
 from plexops.model.change import Action
 from plexops.model.exchange import Write
@@ -38,7 +36,7 @@ _FUNCTIONS = (
 )
 
 
-class UciStore(Struct, frozen=True):
+class UciStore(Store, frozen=True):
     """One configuration. Ours are named sections, called by their tag."""
 
     write: WriteSpec
@@ -60,10 +58,6 @@ class UciStore(Struct, frozen=True):
     def can_set(self, theirs: str) -> bool:
         """All but its own name."""
         return not theirs.startswith(".")
-
-    def applied(self) -> tuple[Write, ...]:
-        """Nothing: the edit and what makes it act are one command, so that no end of ours comes between."""
-        return ()
 
     def writes(self, wanted: Wanted) -> tuple[Write, ...]:
         """Give the one command of a change."""
