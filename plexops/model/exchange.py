@@ -188,6 +188,8 @@ class WindowKind(StrEnum):
     NONE = "none"
     TIMER = "timer"  # a process of its own on the device
     SCHEDULER = "scheduler"  # an entry of the device's own scheduler
+    COMMIT_CONFIRM = "commit-confirm"  # the device takes a commit back that is not confirmed in time
+    LEASE = "lease"  # what is made runs out by itself
 
     @property
     def survives(self) -> str:
@@ -197,15 +199,15 @@ class WindowKind(StrEnum):
                 return ""
             case WindowKind.TIMER:
                 return "survives the end of plexops and a cut line, not a restart of the device"
-            case WindowKind.SCHEDULER:
+            case WindowKind.SCHEDULER | WindowKind.COMMIT_CONFIRM | WindowKind.LEASE:
                 return "survives the end of plexops, a cut line and a restart of the device"
 
 
 class Window(Struct, frozen=True):
     """The device's own undo, from `open` until `confirm`; empty lists mean that there is none.
 
-    `armed` asks whether what will undo is there and alive (it is: a status of 0, or none, and a text). `seconds` is its
-    length.
+    Where nothing opens it and something confirms it, the write itself arms it. `armed` asks whether what will undo is
+    there and alive (it is: a status of 0, or none, and a text). `seconds` is its length.
     """
 
     kind: WindowKind = WindowKind.NONE
@@ -213,6 +215,11 @@ class Window(Struct, frozen=True):
     confirm: tuple[Write, ...] = ()
     armed: Read | None = None
     seconds: int = 0
+
+    @property
+    def armed_by_write(self) -> bool:
+        """Whether the change itself arms it, and no request before."""
+        return not self.open and bool(self.confirm)
 
 
 class Marker(Struct, frozen=True):

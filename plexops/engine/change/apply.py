@@ -157,7 +157,7 @@ class Applier:
                 "requests": [shown(write) for write in step.script.writes],
             },
         )
-        carried.outcome, carried.window_open = StepOutcome.FAILED, bool(step.script.window.open)
+        carried.outcome, carried.window_open = StepOutcome.FAILED, bool(step.script.window.confirm)
         self._shop.moment(f"{change.id}: send")
         complaint = ""
         try:

@@ -9,7 +9,7 @@ from plexops.engine.look.access import Access
 from plexops.engine.look.site import Home
 from plexops.engine.look.site_state import SiteState
 from plexops.model.errors import PlexopsError
-from plexops.model.exchange import Expect, Reply, Write
+from plexops.model.exchange import Expect, Reply, Window, Write
 from plexops.model.plan import Authorized, Step
 from plexops.model.snapshot import Role
 from plexops.transport.link import LinkSettings, WriteLink
@@ -41,16 +41,23 @@ class Sender:
         self._record = record
 
     def send(self, step: Step, authorized: Authorized, state: SiteState, index: int) -> None:
-        """Open the window, read back that it stands, and send the writes in order.
+        """Open the window, read back that it stands, and send the writes in order; one that they arm is read back after
+        them.
 
         Raises UnexpectedReply, Unanswered, or PlexopsError where nothing was sent.
         """
         link = self._open(step, authorized, state)
         try:
-            self._arm(link, step, index)
+            window = step.script.window
+            for write in window.open:
+                _demand(write, link.send(write))
+            if not window.armed_by_write:
+                self._require_armed(link, window, index, "nothing was written")
             last = len(step.script.writes) - 1
             for number, write in enumerate(step.script.writes):
                 self._write(link, write, index, number, last=number == last)
+            if window.armed_by_write:
+                self._require_armed(link, window, index, "the change is taken back")
         finally:
             link.close()
 
@@ -108,18 +115,13 @@ class Sender:
     def _open(self, step: Step, authorized: Authorized, state: SiteState) -> WriteLink:
         return self._home.links.write(settings_for(self._home.access, state, step.change.role), authorized)
 
-    def _arm(self, link: WriteLink, step: Step, index: int) -> None:
-        window = step.script.window
-        for write in window.open:
-            _demand(write, link.send(write))
+    def _require_armed(self, link: WriteLink, window: Window, index: int, so: str) -> None:
         if window.armed is None:
             return
         answer = link.ask((window.armed,))[0]
         if not _stands(answer):
             said = f" ({answer.body.strip()[:40]})" if answer.body.strip() else ""
-            raise UnexpectedReply(
-                f"the device's own undo was armed and does not stand{said}: nothing was written"
-            )
+            raise UnexpectedReply(f"the device's own undo was armed and does not stand{said}: {so}")
         self._record("armed", {"step": index, "seconds": window.seconds})
 
 
