@@ -11,6 +11,8 @@ from plexops.model.profile import Speaks
 
 #: A document that its schema has judged, by parts, and in each by names.
 Parts = dict[str, Any]
+#: By what a store names its entries, where the kind does not say it. A menu without entries of ours is one of settings.
+_HANDLES = {"uci": ".name", "menu": ".id"}
 #: Vocabularies by name: the device's words by ours.
 Vocabularies = Mapping[str, Mapping[str, Json]]
 
@@ -38,6 +40,9 @@ def spell_out(raw: Parts, vocabularies: Vocabularies) -> None:
             spec |= {"@kind": kind, "@name": name, "fields": fields}
             harmless = [one if isinstance(one, Mapping) else {one: []} for one in spec.get("harmless", ())]
             spec["harmless"] = {name: words for one in harmless for name, words in one.items()}
+            store = next((name for name in _HANDLES if name in spec.get("write", {})), "")
+            if store == "uci" or (store and "owner" in spec):
+                spec.setdefault("handle", _HANDLES[store])
             for rule in ("where", "unless"):
                 if rule in spec:
                     spec[rule] = {

@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec import Struct
@@ -159,14 +160,35 @@ def survives(slip: Slip, samples: Samples, known: set[str], folder: Path) -> boo
     return told is not None and told <= known
 
 
+def tree_of(path: Path) -> dict[str, Any]:
+    """Give a file as plain values."""
+    tree = plain(parse_yaml(path.read_text(encoding="utf-8"), str(path)))
+    assert isinstance(tree, dict)
+    return tree
+
+
+def with_pieces(name: str) -> dict[str, Any]:
+    """Give a profile in one piece: what it uses stands in it, with its words filled in."""
+    tree = tree_of(ROOT / f"{name}.yaml")
+    for use in tree.pop("uses", []):
+        ((piece, words),) = use.items() if isinstance(use, dict) else ((use, {}),)
+        shared = tree_of(ROOT / "pieces" / f"{piece}.yaml")
+        words = {word: said["default"] for word, said in shared.pop("piece", {}).items()} | words
+        text = json.dumps(shared)
+        for word, value in words.items():
+            text = text.replace(f"{{{{ {word} }}}}", value)
+        for part, entries in json.loads(text).items():
+            tree[part] = {**entries, **tree.get(part, {})}
+    return tree
+
+
 def surviving(name: str, folder: Path, most: int) -> list[Slip]:
     """Give the slips that nothing notices, of so many that are tried."""
     family, samples = compile_profile(load_profile(name, Path())), load_samples(name, Path())
     assert samples is not None
     known = hints(family, samples)
     assert known is not None
-    path = ROOT / f"{name}.yaml"
-    found = list(slips(plain(parse_yaml(path.read_text(encoding="utf-8"), str(path)))))
+    found = list(slips(with_pieces(name)))
     tried = [slip for slip in found if not excused(slip.where)]
     assert len(tried) > 150
     return [slip for slip in tried[:: -(-len(tried) // most)] if survives(slip, samples, known, folder)]

@@ -59,8 +59,8 @@ def test_a_shipped_family_passes_every_level(name: str) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "level"),
     [
-        ("external_port: external\n", "external_port: extrenal\n", "understand"),
-        ("address: address\n      port: {is: port", "address: addres\n      port: {is: port", "understand"),
+        ("external_port: external,", "external_port: extrenal,", "understand"),
+        ("address: address, port: {is: port", "address: addres, port: {is: port", "understand"),
         ("{is: .on, words: one_zero}", "{is: .on, words: zero_one}", "understand"),
         ("with: {.on: nvram.vts_enable_x}", "with: {.on: nvram.vts_enable}", "understand"),
         ("*name>*external>*address>*port", "*name>*address>*external>*port", "understand"),
@@ -68,7 +68,7 @@ def test_a_shipped_family_passes_every_level(name: str) -> None:
         ("pool.last: nvram.dhcp_end", "pool.last: nvram.dhcp_start", "understand"),
         ('true: ["2"]', 'true: ["1"]', "understand"),
         ("x.serves: >-", "x.more: nvram.nothing\n  x.serves: >-", "names"),
-        ("      source: source\n", "      source: sources\n", "names"),
+        ("source: source,", "source: sources,", "names"),
         ("{{ wan }}_gateway", "{{ wan }}_gatewya", "understand"),
         ("profile: asuswrt-merlin", "profile: asuswrt", "understand"),
         ("    must: network(lan_ipaddr, lan_netmask) != `null`\n", "", "understand"),
@@ -89,7 +89,12 @@ def test_a_slip_in_a_profile_is_found(old: str, new: str, level: str, tmp_path: 
         ("freebox", "data: result", "data: results", "understand"),
         ("freebox", "src_ip: (src_ip!='0.0.0.0' && src_ip) || 'any'}),", "src_ip: 'any'}),", "understand"),
         ("pfsense", 'nordr: ["true"]', 'nordr: ["yes"]', "understand"),
-        ("omada", "    must: length(data) >= totalRows\n  networks", "  networks", "understand"),
+        (
+            "omada",
+            " && length(not_null(result.data, `[]`)) >= not_null(result.totalRows, `0`)",
+            "",
+            "understand",
+        ),
         ("routeros-rest", ', dynamic: ["true"]}\n    harmless', "}\n    harmless", "understand"),
         ("bbox", "serves: {fact: x.nat}", "serves: {fact: x.serves}", "understand"),
     ],
@@ -136,10 +141,10 @@ def test_without_samples_nothing_is_called_proven(tmp_path: Path) -> None:
 
 def test_a_recorded_sample_holds_the_handle_and_what_is_known_of_packets(tmp_path: Path) -> None:
     for old, new in (
-        ("    handle: .name\n    label: name\n    owner", "    label: name\n    owner"),
+        ("    label: name\n    owner", "    handle: .type\n    label: name\n    owner"),
         (
-            "  plumbing: netfilter\n  internet_side: wan.interface",
-            "  plumbing: netfilter\n  internet_side: lo",
+            "plumbing: netfilter, internet_side: wan.interface",
+            "plumbing: netfilter, internet_side: lo",
         ),
     ):
         found = {one.name: one.problems for one in proved(tmp_path, "openwrt", old, new)}

@@ -30,7 +30,7 @@ VICTIMS = {
     "openwrt": r"  firewall: \{uci: .*\}",
     "linux": r"  nft: \{run: .*\}",
     "routeros": r"  nat: \{menu: .*\}",
-    "opnsense": r"  forwards: \{post: .*\}",
+    "opnsense": r"  aliases: \{post: .*\}",
 }
 SHELL_WRITES = (
     "uci set firewall.x=redirect",

@@ -84,7 +84,9 @@ class RestStore(Store, frozen=True):
         handle = "" if wanted.entry is None else segment(wanted.handle)
         path = verb.path if self.spec.handle else verb.path.removesuffix("/{handle}")
         address = path.format(rest=self.write.rest.rstrip("/"), noun=self.write.noun, handle=handle)
-        expect = Expect(verb.expect.statuses, path=self.agrees, equals="true") if self.agrees else verb.expect
+        expect = verb.expect
+        if self.agrees and not expect.path:
+            expect = replace(expect, path=self.agrees, equals="true")
         return (Write(Call(verb.method, address, body=body), expect), *self.applied())
 
     def _body(self, wanted: Wanted) -> dict[str, Json]:
