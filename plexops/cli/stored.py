@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 _NVRAM = "nvram get "
 
 
-class _Nvram:
-    """A router whose lists are texts of its nvram."""
+class NvramDevice:
+    """A router whose lists are texts of its nvram: `store` is its shell."""
 
     def __init__(self, profile: Profile, reads: Sequence[Read], answers: Mapping[str, str | Said]) -> None:
         self._names = {
@@ -34,23 +34,26 @@ class _Nvram:
             if step is not None:
                 items = values.get(write.nvram, "").split(step.items)
                 values[write.count] = str(len([item for item in items if item]))
-        self._store = StoredNvram(values)
+        self.store = StoredNvram(values)
 
     def answer(self, read: Read) -> Reply | None:
+        """Answer a read of its store; None for another."""
         if read.id not in self._names:
             return None
-        return Reply(read.id, 0, self._store.run(_NVRAM + self._names[read.id]).stdout.decode())
+        return Reply(read.id, 0, self.store.run(_NVRAM + self._names[read.id]).stdout.decode())
 
     def send(self, write: Write) -> Reply:
+        """Carry out a write."""
         text = write.ask.text if isinstance(write.ask, Command) else "false"
-        ended = self._store.run(text)
+        ended = self.store.run(text)
         return Reply("write", ended.status, ended.stdout.decode(), ended.stderr.decode())
 
     def content(self) -> str:
-        return self._store.content()
+        """Give all that it keeps."""
+        return self.store.content()
 
 
-class _Json:
+class JsonDevice:
     """A router whose lists are collections of JSON."""
 
     def __init__(self, profile: Profile, reads: Sequence[Read], answers: Mapping[str, str | Said]) -> None:
@@ -73,10 +76,12 @@ class _Json:
         self._store = StoredJson(documents, kept, next(wrapped, "{}"))
 
     def answer(self, read: Read) -> Reply | None:
+        """Answer a read of its store; None for another."""
         text = self._store.get(self._paths[read.id]) if read.id in self._paths else None
         return None if text is None else Reply(read.id, 200, text)
 
     def send(self, write: Write) -> Reply:
+        """Carry out a write."""
         call = write.ask
         if not isinstance(call, Call):
             return Reply("write", 404, "")
@@ -85,6 +90,7 @@ class _Json:
         return Reply("write", status, text)
 
     def content(self) -> str:
+        """Give all that it keeps."""
         return self._store.content()
 
 
@@ -96,7 +102,7 @@ def store_for(profile: Family, reads: Sequence[Read], answers: Mapping[str, str 
     """Make the store of a family in one state; None where there is none: its own dialect, or nothing, judges it."""
     kept = [write for _, write in profile.profile.stores]
     if kept and all(write.nvram for write in kept):
-        return _Nvram(profile.profile, reads, answers)
+        return NvramDevice(profile.profile, reads, answers)
     if kept and profile.profile.speaks is Speaks.REST and not any(write.noun for write in kept):
-        return _Json(profile.profile, reads, answers)
+        return JsonDevice(profile.profile, reads, answers)
     return None

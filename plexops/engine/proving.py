@@ -75,7 +75,7 @@ def prove(
     yield Level("names", 1, unproven, tuple(unshown_words(profile, all_shown)))
     yield _level("bad answers", list(_bad_answers(driver, samples, understood)))
     if devices is not None:
-        looked, problems = life(profile, samples, devices, _reply)
+        looked, problems = life(profile, samples, devices, reply_of)
         yield Level("life", looked, tuple(problems))
 
 
@@ -114,7 +114,7 @@ class _Sampled(Struct, frozen=True):
 
     def ask(self, reads: Sequence[Read]) -> list[Reply]:
         """Answer all of them."""
-        replies = [_reply(read, self.answers.get(read.id)) for read in reads]
+        replies = [reply_of(read, self.answers.get(read.id)) for read in reads]
         if self.spoil is None:
             return replies
         return [self.spoil(read, reply) for read, reply in zip(reads, replies, strict=True)]
@@ -141,7 +141,8 @@ def _asked(driver: ProfiledDriver, answers: Mapping[str, str | Said]) -> list[Re
     return asked
 
 
-def _reply(read: Read, said: str | Said | None) -> Reply:
+def reply_of(read: Read, said: str | Said | None) -> Reply:
+    """Give a sample's answer as a device's; None is one that knows no such thing."""
     if said is None:
         return Reply(read.id, _NOT_FOUND if isinstance(read.ask, Command) else _NO_PATH, "", "not found")
     if isinstance(said, str):

@@ -13,6 +13,7 @@ from plexops.drivers.base import Unrenderable
 from plexops.drivers.router.compile import CompiledProfile
 from plexops.drivers.router.profiled import ProfiledDriver
 from plexops.engine.change.sending import unexpected
+from plexops.engine.decide.planning import foreign
 from plexops.model.change import Action, Change, beside, inverse, is_done, is_undone
 from plexops.model.exchange import Command, Read, Reply, Write
 from plexops.model.resources import PortForward, Reservation, Upnp
@@ -75,12 +76,14 @@ class _Home(Struct, frozen=True):
     def make(self, change: Change) -> str:
         """Make a change and look whether it stands and nothing else is gone. Give what is wrong."""
         now = self.look()
-        stood = beside(change, now)
+        stood, others = beside(change, now), foreign(now, Role.ROUTER, [change])
         if reason := self.send(self.driver.script(change, now).writes):
             return reason
         then = self.look()
         if not is_done(change, then):
             return f"it does not stand there: {[e.values for e in then.of(change.kind)]}"
+        if foreign(then, Role.ROUTER, [change]) != others:
+            return "a run would take it for an edit of another's"
         return "" if beside(change, then) == stood else "another entry is not what it was"
 
 

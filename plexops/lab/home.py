@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Literal, Self
 
 from msgspec import Struct, field
 
-from plexops.lab.base import DeviceLog, ExecResult, Router, RouterHooks
+from plexops.lab.base import DeviceLog, ExecResult, Router, RouterHooks, Seed
 from plexops.lab.clock import ScaledClock
 from plexops.lab.https import TlsFiles, make_tls, serve_http
 from plexops.lab.inventory import PLAYBOOK, Accounts, inventory_text
@@ -49,6 +49,17 @@ BANNERS = {
 OPENSSH = "OpenSSH_10.0p2 Debian-7"
 
 
+class OtherRouter(Struct, frozen=True):
+    """A router that is none of the dialects: how it is made, and what the inventory says of its family and login.
+
+    `web`: it is spoken to over HTTPS, and not over SSH.
+    """
+
+    make: Callable[[Seed, RouterHooks], Router]
+    entry: Mapping[str, object]
+    web: bool
+
+
 class HomeOptions(Struct):
     """What a test may want otherwise. `clock_scale` simulated seconds pass in one real second."""
 
@@ -65,6 +76,8 @@ class HomeOptions(Struct):
     plex: PlexSeed = field(default_factory=PlexSeed)
     #: What an address echo answers instead of the public address.
     echoes: dict[str, str] = {}
+    #: Stands in the place of the router that is named.
+    other: OtherRouter | None = None
 
 
 class RunningHome:
@@ -82,9 +95,11 @@ class RunningHome:
         self.user_key = new_key()
         self.user_key.write(directory / "keys" / "user")
         self.keys: dict[Role, KeyPair] = {role: new_key() for role in ROLES if role not in WEB}
-        self.router: Router = make_router(
-            router, scenario.seed(), RouterHooks(self._logs["router"], self.clock)
-        )
+        other = options.other
+        self.is_web = router == "opnsense" if other is None else other.web
+        hooks = RouterHooks(self._logs["router"], self.clock)
+        seed = scenario.seed()
+        self.router: Router = make_router(router, seed, hooks) if other is None else other.make(seed, hooks)
         lan_address = scenario.seed().lan_address
         self.tls: TlsFiles = make_tls(directory / "tls", ["router.lan", str(lan_address)])
         self.network = Network(
@@ -306,7 +321,7 @@ class RunningHome:
 
     def _wire(self) -> None:
         services = self.network.router_services
-        if self.router_name == "opnsense":
+        if self.is_web:
             services[443] = Service(self._serve_router_https, self.router.handle, "tls")
         else:
             services[22] = Service(self.ssh["router"].serve)
@@ -330,7 +345,7 @@ class RunningHome:
     def _direct(self, role: Role) -> Callable[[Stream], None]:
         if role == "plex":
             return self._serve_plex
-        if role == "router" and self.router_name == "opnsense":
+        if role == "router" and self.is_web:
             return self._serve_router_https
         if role == "plex_tv":
             return lambda stream: serve_http(stream, self.plex_tv.handle, None)
@@ -378,7 +393,10 @@ class RunningHome:
         share = self.network.isp.share
         if len(share) < 65536:
             entry["port_share"] = f"{share[0]}-{share[-1]}"
-        if self.router_name != "opnsense":
+        if self.options.other is not None:
+            entry |= self.options.other.entry
+            return entry | ({"tls_pin": self.tls.pin} if self.is_web else self._trust("router"))
+        if not self.is_web:
             return entry | {"username": self._router_user(), **self._trust("router")}
         for name in ("api_key", "api_secret"):
             path = self.directory / "keys" / name

@@ -30,7 +30,7 @@ class StoredNvram:
         does_nothing = {name: lambda _argv, _stdin, _context: DONE for name in _SERVICES}
         self.shell = Shell(
             files=FileSystem(),
-            commands={"nvram": self._nvram, **does_nothing},
+            commands={"nvram": self.command, **does_nothing},
             log=DeviceLog(),
             clock=ScaledClock(1000.0),
             lock=threading.RLock(),
@@ -44,7 +44,8 @@ class StoredNvram:
         """Give all that is saved."""
         return json.dumps(self._saved, indent=1, sort_keys=True)
 
-    def _nvram(self, argv: list[str], _stdin: BinaryIO, _context: Context) -> ExecResult:
+    def command(self, argv: list[str], _stdin: BinaryIO, _context: Context) -> ExecResult:
+        """Be `nvram`."""
         match argv[1:]:
             case ["get", name]:
                 return say(f"{self._values.get(name, '')}\n")

@@ -98,11 +98,6 @@ class WriteSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return "/rest" + self.menu.replace(" ", "/") if self.menu else self.rest
 
     @property
-    def keeps_rows(self) -> bool:
-        """Whether a change needs all that was read of an entry, and not only what the profile maps."""
-        return self.whole or bool(self.nvram)
-
-    @property
     def adopts(self) -> bool:
         """Whether this store can change one field of another's entry: a file of ours holds only ours."""
         return bool(self.uci or self.nvram or self.menu or self.rest)

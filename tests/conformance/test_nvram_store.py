@@ -15,7 +15,7 @@ from plexops.config.samples import load_samples
 from plexops.drivers.router.compile import CompiledProfile
 from plexops.drivers.router.profiled import ProfiledDriver
 from plexops.engine.families import load_family
-from plexops.engine.proving import _reply
+from plexops.engine.proving import reply_of
 from plexops.engine.proving_life import Answers, life
 from plexops.model.change import Action, Change, inverse
 from plexops.model.exchange import Command, Read, Reply, Write
@@ -104,7 +104,7 @@ def test_entries_live_in_a_real_shell(family: str, shell: str, tmp_path: Path) -
     def devices(profile: CompiledProfile, reads: Sequence[Read], answers: Answers) -> Router:
         return router_of(tmp_path / str(next(folders)), shell, profile, reads, answers)
 
-    looked, problems = life(load_family(family, Path()), samples, devices, _reply)
+    looked, problems = life(load_family(family, Path()), samples, devices, reply_of)
     assert looked >= 2
     assert list(problems) == []
 
@@ -114,7 +114,7 @@ def seen(router: Router, family: str, answers: Answers) -> tuple[ProfiledDriver,
     observation = driver.observe()
     reads = next(observation)
     try:
-        observation.send([router.answer(read) or _reply(read, answers.get(read.id)) for read in reads])
+        observation.send([router.answer(read) or reply_of(read, answers.get(read.id)) for read in reads])
     except StopIteration as done:
         now: Snapshot = done.value
     return driver, now

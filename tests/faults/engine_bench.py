@@ -196,7 +196,7 @@ def bench(
 
 def trust_router(made: Bench) -> None:
     """Pin the router's certificate outside of the inventory, as `plexops trust` does: a secret goes there."""
-    if made.home.router_name == "opnsense":
+    if made.home.is_web:
         _pin(made, "home/router", OfferedKey("tls", made.home.tls.pin))
 
 

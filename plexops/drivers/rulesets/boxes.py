@@ -24,6 +24,7 @@ from plexops.model.packets import (
     UnknownEffect,
     Verdict,
 )
+from plexops.model.snapshot import Role
 from plexops.model.values import is_public
 from plexops.parsers.proc_net import parse_proc_arp
 from plexops.structs import replace
@@ -67,6 +68,11 @@ def _netfilter(device: BoxInput) -> Box:
     from plexops.drivers.rulesets.netfilter import NOT_INSTALLED, NetfilterAnswers, netfilter_box
 
     names = ("nft", "iptables", "ip6tables", "iptables_legacy", "ip6tables_legacy", "ipset")
+    unread = {name: device.why(name) or NOT_INSTALLED for name in names}
+    lacking = [name for name in names if device.value(name) is None and unread[name] == NOT_INSTALLED]
+    if device.role != Role.SERVER and {*names} - {*lacking} <= {"ipset"}:
+        # A router translates. That nothing there shows it is no proof that nothing does.
+        unread["nft"] = "neither nft nor iptables-save is there to show what it translates"
     addresses, routes = _places(device)
     arp = device.value("arp")
     given = NetfilterAnswers(
@@ -76,7 +82,7 @@ def _netfilter(device: BoxInput) -> Box:
         addresses=addresses,
         routes=routes,
         arp=None if arp is None else {str(address): mac for address, mac in parse_proc_arp(arp).items()},
-        unread=MappingProxyType({name: device.why(name) or NOT_INSTALLED for name in names}),
+        unread=MappingProxyType(unread),
     )
     box = netfilter_box(given)
     return replace(box, chains=MappingProxyType({name: _named(c) for name, c in box.chains.items()}))
