@@ -242,3 +242,5 @@ class Script(Struct, frozen=True):
     window: Window = field(default_factory=Window)
     #: What would be sent to undo it, for people to read; undoing itself is rendered from a fresh read.
     undo: tuple[str, ...] = ()
+    #: In how many seconds the device does what it says that it took.
+    settle: float = 0.0

@@ -320,6 +320,8 @@ class Profile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         {"wan": {"found": "/tr64desc.xml", "type": "urn:dslforum-org:service:WANPPPConnection:1"}})] = {}
     port: Annotated[int | None, says("The port of HTTP where it is not the usual one.", 49443,
         minimum=1, maximum=65535)] = None
+    settle: Annotated[int, says("In how many seconds the device does what it has taken.", 60,
+        minimum=0, maximum=120)] = 0
     errors: Annotated[tuple[str, ...], says("Texts in an answer that mean failure.", ["syntax error"])] = ()
     uses: Annotated[tuple[str, ...], says("Pieces that families share: what this file does not say itself.",
         ["netfilter"])] = ()

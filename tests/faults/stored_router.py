@@ -13,6 +13,7 @@ import hmac
 import json
 import re
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -52,10 +53,12 @@ _WRITTEN = (Kind.PORT_FORWARD, Kind.DHCP_RESERVATION)
 class StoredRouter:
     """One router of a family as in its household, at the addresses of a simulated home, with `edits` of what it answers.
 
-    Nothing in it is ours.
+    Nothing in it is ours. What is written acts that many seconds later.
     """
 
-    def __init__(self, family: str, edits: Mapping[str, str], seed: Seed, hooks: RouterHooks) -> None:
+    def __init__(
+        self, family: str, edits: Mapping[str, str], seed: Seed, hooks: RouterHooks, acts_after: float = 0.0
+    ) -> None:
         self.lock = threading.RLock()
         profile = compile_profile(load_profile(family, Path()))
         samples = load_samples(family, Path())
@@ -68,6 +71,8 @@ class StoredRouter:
         }
         self._driver = ProfiledDriver(profile)
         self._log = hooks.log
+        self._acts_after = acts_after
+        self._acting: list[tuple[float, Snapshot]] = []
         self._wan = seed.wan_address
         self._reads: Sequence[Read] = next(self._driver.observe())
         device = store_for(profile, self._reads, self._answers)
@@ -109,7 +114,7 @@ class StoredRouter:
 
     def inbound(self, packet: Packet) -> Packet | Fate:
         """Carry a packet by the first forward that the profile reads there."""
-        for entry in self._look().of(Kind.PORT_FORWARD):
+        for entry in self._in_force().of(Kind.PORT_FORWARD):
             want = entry.values
             if (
                 isinstance(want, PortForward)
@@ -137,6 +142,11 @@ class StoredRouter:
         """Give all that it keeps."""
         return self._device.content()
 
+    def _in_force(self) -> Snapshot:
+        """Give the state that acts now."""
+        then = time.monotonic() - self._acts_after
+        return next((state for until, state in self._acting if until > then), None) or self._look()
+
     def _look(self) -> Snapshot:
         with self.lock:
             return carry(self._driver.observe(), self)
@@ -151,6 +161,7 @@ class StoredRouter:
                 query,
             ):
                 return self.ask([read])[0]
+        self._acting.append((time.monotonic(), self._look()))
         body = json.loads(request.body) if request.body else None
         return self._device.send(Write(Call(request.method, request.path, query, body)))  # type: ignore[arg-type]
 

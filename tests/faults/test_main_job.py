@@ -26,7 +26,7 @@ FAMILIES: Mapping[str, tuple[Mapping[str, str], Mapping[str, str]]] = {
 }
 
 
-def other(family: str, folder: Path) -> OtherRouter:
+def other(family: str, folder: Path, acts_after: float = 0.0) -> OtherRouter:
     """Give a family's router, with its secret in a file."""
     login, edits = FAMILIES[family]
     file = folder / "1" / "keys" / "word"
@@ -35,7 +35,7 @@ def other(family: str, folder: Path) -> OtherRouter:
     file.chmod(0o600)
     entry = {name: {"file": str(file)} if value == SECRET else value for name, value in login.items()}
     return OtherRouter(
-        lambda seed, hooks: StoredRouter(family, edits, seed, hooks),
+        lambda seed, hooks: StoredRouter(family, edits, seed, hooks, acts_after),
         {"profile": family, **entry},
         SECRET in login.values(),
     )
@@ -60,3 +60,14 @@ def test_from_drift_to_proof_and_back(homes: Homes, tmp_path: Path, family: str)
         back = bench("rollback", "last", "--yes")
         assert back.status == 0, back
         assert bench.state() == before
+
+
+def test_a_gateway_that_acts_later_than_its_controller_says_so_is_waited_for(
+    homes: Homes, tmp_path: Path
+) -> None:
+    """Plex and the vantage give up after six seconds here, and the gateway has the forward after eight."""
+    with homes("openwrt", "no-forward", HomeOptions(other=other("unifi", tmp_path, 8.0))) as bench:
+        applied = bench("apply", "--yes")
+        assert applied.status == 0, applied
+        assert "proven" in applied.out
+        assert bench.state()["32500 from outside"] == "open"

@@ -171,6 +171,7 @@ class ProfiledDriver(Struct, frozen=True):
             writes=tuple(_with_functions(write, functions) for write in writes),
             window=self._window(change, undo, functions),
             undo=tuple(shown(_with_functions(write, functions)) for write in undo),
+            settle=self.profile.profile.settle,
         )
 
     def _resource(self, kind: Kind, now: Snapshot) -> CompiledResource:

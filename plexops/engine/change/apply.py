@@ -212,7 +212,7 @@ class Applier:
         if change.action is Action.RENEW:
             self._await_arrival(change)
             return
-        deadline = time.monotonic() + KINDS[change.kind].settle
+        deadline = time.monotonic() + max(KINDS[change.kind].settle, carried.step.script.settle)
         while True:
             self._seen = self._observer.again(self._seen, change.role)
             shown = is_done(change, self._seen.view.of(change.role), carried.stood)

@@ -39,10 +39,13 @@ class EffectProver(Struct, frozen=True):
     ) -> tuple[SiteState, tuple[Proof, ...], str]:
         """Give the last state, the proofs, and `proven`, `refuted` or `unknown`."""
         changed = {step.change.kind for step in steps}
+        takes = max((step.script.settle for step in steps), default=0.0)
+        now = self._when_it_acts(context, now, takes)
         # A verdict that is older than the forward counts as none, so that a change is looked for.
-        baseline = verdict_of(before.view)
+        early = takes > 0 and conditions.plex_verdict(now.view, self.port).holds is not Holds.YES
+        baseline = verdict_of(now.view if early else before.view)
         fresh = verdict_of(now.view) != baseline
-        if Kind.PLEX_REMOTE_ACCESS not in changed and Kind.PORT_FORWARD in changed:
+        if (early or Kind.PLEX_REMOTE_ACCESS not in changed) and Kind.PORT_FORWARD in changed:
             _nudge(context, now)
         deadline = time.monotonic() + self.seconds
         # Strangers are asked last, once, and only where nothing else knows.
@@ -70,6 +73,18 @@ class EffectProver(Struct, frozen=True):
             time.sleep(_PLEX_EVERY)
         refuted = Holds.NO in (outside.holds, plex.holds)
         return now, _proofs(outside, plex), "refuted" if refuted else "unknown"
+
+    def _when_it_acts(self, context: ApplyContext, now: SiteState, seconds: float) -> SiteState:
+        """Wait until a router does what it has taken: whoever tries the port before that meets nothing."""
+        deadline = time.monotonic() + seconds
+        if seconds:
+            context.moment(f"waiting until the router acts on it, at most {seconds:.0f} s")
+        while (left := deadline - time.monotonic()) > 0:
+            now = context.home.observer().probe(now, self.port)
+            if outside_says(now.view, self.port).holds is Holds.YES:
+                break
+            time.sleep(min(_PROBE_EVERY, left))
+        return _ask_plex(context, now) if seconds else now
 
 
 def outside_says(view: SiteView, port: int) -> Condition:
