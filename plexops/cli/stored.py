@@ -7,12 +7,13 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from plexops.lab.stored import StoredJson, StoredNvram
-from plexops.model.exchange import Call, Command, Read, Reply, Write
+from plexops.config.samples import Said
+from plexops.engine.proving import reply_of
+from plexops.lab.stored import StoredJson, StoredMappings, StoredNvram
+from plexops.model.exchange import Call, Command, Read, Reply, SoapCall, Write
 from plexops.model.profile import Speaks
 
 if TYPE_CHECKING:
-    from plexops.config.samples import Said
     from plexops.engine.proving_life import Device, Family
     from plexops.model.profile import Profile
 
@@ -94,6 +95,42 @@ class JsonDevice:
         return self._store.content()
 
 
+class _Mappings:
+    """A router that keeps a table of mappings behind each service that is written."""
+
+    def __init__(self, profile: Profile, answers: Mapping[str, str | Said]) -> None:
+        self._profile = profile
+        self._tables: dict[str, StoredMappings] = {}
+        for spec, write in profile.stores:
+            rows: list[Mapping[str, str]] = []
+            while (told := getattr(answers.get(f"{spec.rows}.{len(rows)}"), "soap", None)) is not None:
+                rows.append(told)
+            self._tables[spec.rows] = self._tables[write.soap] = StoredMappings(rows)
+
+    def answer(self, read: Read) -> Reply | None:
+        name, _, place = read.id.partition(".")
+        if name not in self._tables or not place or not isinstance(read.ask, SoapCall):
+            return None
+        rows = self._tables[name].rows[int(place) : int(place) + 1]
+        return reply_of(read, Said(soap=rows[0]) if rows else Said(fault=713))
+
+    def send(self, write: Write) -> Reply:
+        call = write.ask
+        if not isinstance(call, SoapCall):
+            return Reply("write", 404, "")
+        said = {name: str(value) for name, value in call.arguments}
+        kind = call.service.rpartition(":")[0]
+        of = next(
+            one for _, one in self._profile.stores if self._profile.services[one.soap].type.startswith(kind)
+        )
+        table = self._tables[of.soap]
+        refused = table.add(said) if call.action == of.add else table.delete(said)
+        return reply_of(Read("write", call), Said(fault=refused) if refused else Said(soap={}))
+
+    def content(self) -> str:
+        return "\n".join(table.content() for table in self._tables.values())
+
+
 def _names(expression: str, read: str) -> bool:
     return re.search(rf"\b{re.escape(read)}\b", expression) is not None
 
@@ -101,6 +138,8 @@ def _names(expression: str, read: str) -> bool:
 def store_for(profile: Family, reads: Sequence[Read], answers: Mapping[str, str | Said]) -> Device | None:
     """Make the store of a family in one state; None where there is none: its own dialect, or nothing, judges it."""
     kept = [write for _, write in profile.profile.stores]
+    if kept and all(write.soap for write in kept):
+        return _Mappings(profile.profile, answers)
     if kept and all(write.nvram for write in kept):
         return NvramDevice(profile.profile, reads, answers)
     if kept and profile.profile.speaks is Speaks.REST and not any(write.noun for write in kept):

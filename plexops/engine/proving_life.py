@@ -152,16 +152,27 @@ def _ours(home: _Home, kind: Kind, want: PortForward | Reservation) -> Iterator[
             yield "the way back of a window leaves something behind"
         if reason := home.make(create):
             yield f"create once more: {reason}"
-    entry = _made(home, kind)
-    other = replace(want, address=IPv4Address(int(want.address or 0) + 1))
-    yield from _there_and_back(
-        home, Change(Role.ROUTER, kind, _KEY, Action.UPDATE, before=entry, want=other, fields=("address",))
-    )
+    try:
+        yield from _changed(
+            home, kind, replace(want, address=IPv4Address(int(want.address or 0) + 1)), "address"
+        )
+    except Unrenderable:
+        # A table of mappings knows no change of the host.
+        if not isinstance(want, PortForward):
+            raise
+        yield from _changed(home, kind, replace(want, port=Ports.of(32469)), "port")
     entry = _made(home, kind)
     if reason := home.make(Change(Role.ROUTER, kind, _KEY, Action.DELETE, before=entry)):
         yield f"delete: {reason}"
     if home.device.content() != before:
         yield "delete leaves something behind"
+
+
+def _changed(home: _Home, kind: Kind, want: PortForward | Reservation, field: str) -> Iterator[str]:
+    entry = _made(home, kind)
+    yield from _there_and_back(
+        home, Change(Role.ROUTER, kind, _KEY, Action.UPDATE, before=entry, want=want, fields=(field,))
+    )
 
 
 def _made(home: _Home, kind: Kind) -> Entry:

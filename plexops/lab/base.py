@@ -67,6 +67,8 @@ class HttpResponse(Struct, frozen=True):
     content_type: str = "application/json; charset=UTF-8"
     #: The device's clock in seconds, where it dates its answers.
     date: float | None = None
+    #: Further headers, as they are sent.
+    headers: Mapping[str, str] = {}
 
 
 class Router(Protocol):

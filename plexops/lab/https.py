@@ -224,6 +224,7 @@ def _write_response(stream: _Stream, response: HttpResponse, *, head_only: bool,
         lines.append(f"Content-Type: {response.content_type}")
     if response.date is not None:
         lines.append(f"Date: {formatdate(response.date, usegmt=True)}")
+    lines += [f"{name}: {value}" for name, value in response.headers.items()]
     lines += [
         f"Content-Length: {len(response.body)}",
         f"Connection: {'keep-alive' if keep else 'close'}",

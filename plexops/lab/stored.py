@@ -1,4 +1,4 @@
-"""Simulated stores, fed from a sample: an nvram behind a shell, and collections of JSON.
+"""Simulated stores, fed from a sample: an nvram behind a shell, collections of JSON, and a table of port mappings.
 
 They believe whoever writes to them: a wrong path or field is right here too. Only a family's own dialect, a recorded
 exchange or a real device contradicts it.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO
 from urllib.parse import unquote
 
@@ -127,6 +127,50 @@ class StoredJson:
         else:
             _lay(found[0], {name: value for name, value in said.items() if name != key})
         return 200, self._success
+
+
+class StoredMappings:
+    """A table of port mappings as UPnP has it (WANIPConnection:1, 2.4.16 to 2.4.18).
+
+    A mapping of the same key to the same host is written over, one to another host is refused.
+    """
+
+    def __init__(self, rows: Sequence[Mapping[str, str]]) -> None:
+        self.rows = [dict(row) for row in rows]
+
+    def content(self) -> str:
+        """Give the table."""
+        return json.dumps(self.rows, indent=1, sort_keys=True)
+
+    def add(self, said: Mapping[str, str]) -> int:
+        """Make a mapping, or write over one; give the refusal, 0 for none."""
+        if set(said) != set(_MAPPING):
+            return 402
+        found = [row for row in self.rows if _key(row) == _key(said)]
+        if any(row["NewInternalClient"] != said["NewInternalClient"] for row in found):
+            return 718
+        if found:
+            found[0].update(said)
+        else:
+            self.rows.append(dict(said))
+        return 0
+
+    def delete(self, said: Mapping[str, str]) -> int:
+        """Take a mapping away; give the refusal, 0 for none."""
+        found = [row for row in self.rows if _key(row) == _key(said)]
+        self.rows = [row for row in self.rows if row not in found]
+        return 0 if found else 714
+
+
+_MAPPING = (
+    "NewRemoteHost", "NewExternalPort", "NewProtocol", "NewInternalPort", "NewInternalClient", "NewEnabled",
+    "NewPortMappingDescription", "NewLeaseDuration",
+)  # fmt: skip
+
+
+def _key(row: Mapping[str, str]) -> tuple[str | None, ...]:
+    remote = row.get("NewRemoteHost") or "0.0.0.0"  # noqa: S104 - an address in a table
+    return remote, row.get("NewExternalPort"), row.get("NewProtocol")
 
 
 def _lay(over: dict[str, Any], said: Mapping[str, Any]) -> None:

@@ -172,6 +172,8 @@ class Expect(Struct, frozen=True):
     #: A JMESPath expression over the JSON answer and the text it must give.
     path: str = ""
     equals: str = ""
+    #: The action of SOAP whose answer it must be: a page for people, with whatever status, is none.
+    action: str = ""
 
 
 class Write(Struct, frozen=True):

@@ -8,6 +8,14 @@ from msgspec import Struct
 
 from plexops.structs import says
 
+#: What stands before the name of a service in the answers: where the device has it, as its type and its path.
+SERVICE = "services."
+
+
+def service_fact(name: str) -> str:
+    """Give the fact that says where a service is, for what is written there."""
+    return f"x.{SERVICE}{name}"
+
 
 class Service(Struct, frozen=True, forbid_unknown_fields=True):
     """One service: its type, and where it is controlled: `at` a path, or where the device's description says.

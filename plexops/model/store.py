@@ -84,6 +84,15 @@ class WriteSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     gone: Annotated[str, says("Ends what the file does, before it goes.", "nft delete table inet plexops_{{ key }}")] = ""
     anew: Annotated[bool, says("Whether a change ends what the old file does first.", True)] = False
     requests: Annotated[RequestLists | None, says("", {"put": _EXAMPLE})] = None
+    soap: Annotated[str, says("The service that keeps a table of mappings, by its name in `services`.", "ppp",
+        wants="like", pattern="^[a-z][a-z0-9_]*$")] = ""
+    add: Annotated[str, says("The action that makes one, and writes over one of the same key.", "AddPortMapping",
+        wants="like", pattern="^Add[A-Za-z]+$")] = ""
+    delete: Annotated[str, says("The action that takes one away.", "DeletePortMapping",
+        wants="like", pattern="^Delete[A-Za-z]+$")] = ""
+    by: Annotated[tuple[str, ...], says("The arguments that are its key.", ["NewExternalPort", "NewProtocol"])] = ()
+    off_first: Annotated[bool, says("Whether one is switched off before it is taken away: where a device says that it "
+        "did, and it stands on.", True)] = False
     ordered: Annotated[bool, says("Whether entries act in their order.", True)] = False
     before: Annotated[str, says("Our field that holds the entry before which ours is made.", "before")] = ""
     apply: Annotated[str, says("Makes what is kept take effect: a command, or the path of a POST.",

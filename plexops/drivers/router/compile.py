@@ -90,10 +90,9 @@ def compile_profile(profile: Profile) -> CompiledProfile:
     problems = _Problems(profile)
     for read in profile.reads.values():
         _check_read(profile, read, problems)
-    if profile.speaks in (Speaks.TREE, Speaks.SOAP) and (
-        profile.window or any(s.write for specs in profile.resources.values() for s in specs)
-    ):
-        reason = f"a family that speaks {profile.speaks} is only read"
+    only_read = profile.speaks is Speaks.TREE and (profile.window or profile.stores)
+    if only_read or (profile.speaks is Speaks.SOAP and profile.window):
+        reason = f"a family that speaks {profile.speaks} {'is only read' if only_read else 'has no window'}"
         problems.add(
             "PLX-D407", reason, "Take its writes and its window out; `steps` says what to do.", "kinds"
         )

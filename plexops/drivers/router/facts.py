@@ -11,6 +11,7 @@ from plexops.drivers.answers import Answer
 from plexops.drivers.router.compile import CompiledFact
 from plexops.model.facts import FACTS, FactType
 from plexops.model.snapshot import Fact, FactValue, Role
+from plexops.model.soap import SERVICE, service_fact
 
 
 def take_facts(
@@ -39,6 +40,14 @@ def take_facts(
         else:
             found[name] = Fact(name, value, f"{role}.{reads[0]}")
     return MappingProxyType(found), reasons
+
+
+def with_services(facts: Mapping[str, Fact], answers: Mapping[str, Answer], role: Role) -> Mapping[str, Fact]:
+    """Add where the services are that the device has."""
+    found = {service_fact(name.removeprefix(SERVICE)): answer.value
+             for name, answer in answers.items() if name.startswith(SERVICE)}  # fmt: skip
+    told = {name: Fact(name, value, f"{role}.services") for name, value in found.items()}
+    return MappingProxyType({**facts, **told}) if told else facts
 
 
 def _told(fact: CompiledFact, answers: Mapping[str, Answer], found: Mapping[str, Fact]) -> Answer:

@@ -12,7 +12,7 @@ from plexops.drivers.answers import PACKETS, Answer
 from plexops.drivers.base import Observation, Unrenderable
 from plexops.drivers.router.compile import CompiledProfile, CompiledResource, fact_of
 from plexops.drivers.router.expressions import rows_of as rows_of_kind
-from plexops.drivers.router.facts import take_facts
+from plexops.drivers.router.facts import take_facts, with_services
 from plexops.drivers.router.reads import ask, asked
 from plexops.drivers.router.rows import Word, entry_of, matches, text_of, written_over
 from plexops.drivers.router.running import (
@@ -36,6 +36,7 @@ from plexops.model.profile import ResourceSpec
 from plexops.model.resources import KINDS
 from plexops.model.resources.port_forward import ANYBODY
 from plexops.model.snapshot import Entry, Kind, KindState, Role, Snapshot
+from plexops.model.soap import service_fact
 from plexops.model.values import Ports, is_key
 from plexops.structs import replace
 
@@ -66,6 +67,7 @@ class ProfiledDriver(Struct, frozen=True):
             unread = unread_forwards(box)
             answers = {**answers, PACKETS: Answer(problem=unread) if unread else Answer(rows_of(box))}
         facts, reasons = take_facts(self.profile.facts, answers, self.role)
+        facts = with_services(facts, answers, self.role)
         announced = None if box is None else announced_address(box)
         if announced is not None and "wan.address" in facts:
             wan = replace(facts["wan.address"], value=str(announced))
@@ -237,7 +239,8 @@ class ProfiledDriver(Struct, frozen=True):
             ours["handle"] = Typed(FieldType.HANDLE, entry.handle)
         return Wanted(
             change, str(tag.value), str(window.value), adopted or words, self._constants(spec, now), ours, entry,
-            following(change, now),
+            following(change, now), tuple(other for other in now.of(change.kind) if other is not entry),
+            "" if spec.write is None else now.text(service_fact(spec.write.soap)) or "",
         )  # fmt: skip
 
     def _constants(self, spec: ResourceSpec, now: Snapshot) -> Mapping[str, Json]:

@@ -13,7 +13,7 @@ from plexops.drivers.soap_table import ask_table
 from plexops.languages.contracts import refuse_read
 from plexops.model.exchange import Call, Json, Read, Reply, SoapCall
 from plexops.model.profile import Profile, ReadSpec
-from plexops.model.soap import Places, Service
+from plexops.model.soap import SERVICE, Places, Service
 from plexops.model.xml import Element, read_elements
 from plexops.parsers.base import ParseError
 from plexops.parsers.soap import SoapFault, parse_soap
@@ -47,7 +47,8 @@ def ask(profile: Profile) -> _Asking[dict[str, Answer]]:
         table = profile.reads[name].each
         if table is not None:
             answers[name] = yield from _table(Read(name, call), table)
-    return answers
+    known = {name: service for name, service in services.items() if isinstance(service, Service)}
+    return answers | {f"{SERVICE}{name}": Answer(f"{one.type} {one.at}") for name, one in known.items()}
 
 
 def _table(read: Read, table: Places) -> _Asking[Answer]:

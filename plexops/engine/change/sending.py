@@ -139,6 +139,11 @@ def unexpected(expect: Expect, reply: Reply) -> str:
     """Give the reason why a reply is not what success looks like; empty where it is."""
     if not reply.whole:
         return "the answer was cut off"
+    if expect.action:
+        from plexops.parsers.soap import refused  # of a few families: the others do not load it
+
+        if reason := refused(reply.body, expect.action):
+            return reason
     said = (reply.stderr or reply.body).strip()
     first = said.splitlines()[0][:160] if said else "nothing"
     if expect.statuses and reply.status not in expect.statuses:

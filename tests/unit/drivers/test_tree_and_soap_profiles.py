@@ -32,6 +32,13 @@ kinds:
     backends: {a: {active: {wan.address: 203.0.113.9}, rows: mappings}}
 verified: []
 """
+WRITTEN = SOAP.replace(
+    "    fields: {external",
+    """    owner: {NewPortMappingDescription: "plexops-{{ key }}"}
+    set: {NewRemoteHost: "", NewLeaseDuration: 0}
+    write: {soap: wan, add: AddPortMapping, delete: DeletePortMapping, by: [NewRemoteHost, NewExternalPort]}
+    fields: {external""",
+)
 TREE = """\
 profile: mine
 format: 2
@@ -64,6 +71,19 @@ def loaded(folder: Path, text: str) -> CompiledProfile:
         (SOAP, "/rootDesc.xml", "/setup.xml", "not known to only read"),
         (SOAP, "found: /rootDesc.xml", "at: /a/../b", "no plain path"),
         (SOAP, '{call: "wan#GetExternalIPAddress", absent: [501]}', "{get: /info}", "is not asked so"),
+        (WRITTEN, "soap: wan", "soap: lan", "there is no service 'lan'"),
+        (WRITTEN, "add: AddPortMapping, ", "", "wants `add`, `delete` and `by`"),
+        (WRITTEN, "by: [NewRemoteHost, NewExternalPort]", "by: [NewProtocol]", "each a field or a constant"),
+        (WRITTEN, "add: AddPortMapping", "add: Reboot", "“Reboot” cannot stand here"),
+        (WRITTEN, "delete: DeletePortMapping", "delete: FactoryReset", "“FactoryReset” cannot stand here"),
+        (WRITTEN, ", by: [", ", ordered: true, by: [", "the store `soap` knows no ordered"),
+        (
+            WRITTEN,
+            "soap: wan, add: AddPortMapping, delete: DeletePortMapping, by: [NewRemoteHost, NewExternalPort]",
+            'requests: {put: [{send: "POST /x"}]}',
+            "has no store `requests`",
+        ),
+        (WRITTEN, "kinds:", "window: {kind: timer, directory: /run}\nkinds:", "has no window"),
         (TREE, "run: show configuration commands", "run: show configuration", "secrets away"),
         (TREE, "run: show configuration commands", "run: configure", "not known to only read"),
         (TREE, "run: show configuration commands", "get: /config", "only a family that speaks rest"),
@@ -85,6 +105,10 @@ def test_a_window_of_what_is_only_read_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PlexopsError) as refused:
         loaded(tmp_path, f"{TREE}window: {{kind: timer, directory: /run}}\n")
     assert "only read" in refused.value.problems[0].reason
+
+
+def test_a_table_that_is_written_is_taken(tmp_path: Path) -> None:
+    assert ProfiledDriver(loaded(tmp_path, WRITTEN)).kinds == {Kind.PORT_FORWARD}
 
 
 def observed(folder: Path, description: str, answer: str = "") -> tuple[Snapshot, list[Read]]:

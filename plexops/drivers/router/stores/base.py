@@ -24,7 +24,8 @@ class Wanted(Struct, frozen=True):
     """One change in the device's own words.
 
     `words` are by the device's fields, in the order of the profile; `values` by ours, with `key`, `tag` and `window`,
-    for what a profile writes out. `following` is the entry before which one of ours was, that is made again.
+    for what a profile writes out. `following` is the entry before which one of ours was, that is made again. `others`
+    are all other entries of the kind, and `service` is where a table of mappings is kept: its type and its path.
     """
 
     change: Change
@@ -35,6 +36,8 @@ class Wanted(Struct, frozen=True):
     values: Mapping[str, Typed]
     entry: Entry | None = None
     following: Entry | None = None
+    others: tuple[Entry, ...] = ()
+    service: str = ""
 
     @property
     def handle(self) -> str:

@@ -11,6 +11,7 @@ from plexops.drivers.router.stores.menu import MenuStore
 from plexops.drivers.router.stores.nvram import NvramStore
 from plexops.drivers.router.stores.requests import WrittenOut
 from plexops.drivers.router.stores.rest import RestStore
+from plexops.drivers.router.stores.soap import MappingStore
 from plexops.drivers.router.stores.uci import UciStore
 from plexops.languages.template import Template, compile_template
 from plexops.model.fields import FieldType
@@ -25,6 +26,7 @@ _TOLD: Mapping[str, frozenset[str]] = {
     "menu": frozenset({"ordered", "before"}),
     "rest": frozenset({"noun", "wrap", "whole", "apply", "good"}),
     "file": frozenset({"speaks", "content", "prove", "load", "holds", "gone", "anew", "apply"}),
+    "soap": frozenset({"add", "delete", "by", "off_first"}),
     "requests": frozenset(),
 }
 _LANGUAGES: Mapping[str, frozenset[Speaks]] = {
@@ -33,7 +35,8 @@ _LANGUAGES: Mapping[str, frozenset[Speaks]] = {
     "file": frozenset({Speaks.SHELL}),
     "menu": frozenset({Speaks.ROUTEROS, Speaks.REST}),
     "rest": frozenset({Speaks.REST}),
-    "requests": frozenset(Speaks),
+    "soap": frozenset({Speaks.SOAP}),
+    "requests": frozenset(Speaks) - {Speaks.SOAP},
 }
 
 
@@ -67,6 +70,9 @@ def store_of(profile: Profile, spec: ResourceSpec, variables: Types) -> Store:
         case "rest":
             _require_sound_rest(profile, spec, write)
             return RestStore(spec, write, profile.contract, profile.envelope.ok if profile.envelope else "")
+        case "soap":
+            _require_key(profile, spec, write)
+            return MappingStore(spec, write)
         case "file":
             return FileStore.of(spec, write, directory, compiled)
         case _:
@@ -95,6 +101,17 @@ def _require_sound_rest(profile: Profile, spec: ResourceSpec, write: WriteSpec) 
     if write.whole and (read is None or read.hides or "{" in spec.rows):
         raise ValueError(
             "`whole` sends back what was read: its rows are those of one read, which hides nothing"
+        )
+
+
+def _require_key(profile: Profile, spec: ResourceSpec, write: WriteSpec) -> None:
+    """What is taken away is told by its key alone, and what is there is told from ours by its tag."""
+    if write.soap not in profile.services:
+        raise ValueError(f"there is no service {write.soap!r}")
+    said = {*spec.set, *(name for mapped in spec.fields.values() for name in mapped.written)}
+    if not (write.add and write.delete and write.by) or set(write.by) - said:
+        raise ValueError(
+            "`soap` wants `add`, `delete` and `by`, the arguments of its key: each a field or a constant"
         )
 
 
