@@ -183,7 +183,12 @@ def _would_move(view: SiteView) -> str | None:
             return None
         return f"{address} is reserved for {entry.called}, not for {view.server_mac}"
     if not view.server_is_static:
-        return f"{address} is neither reserved nor static: it would move"
+        unseen = (
+            ". This router does not show its reservations: where you made one on its own page, write "
+            "`address_by: static` for the server"
+        )
+        shows = Kind.DHCP_RESERVATION in router.kinds
+        return f"{address} is neither reserved nor static: it would move{'' if shows else unseen}"
     first, last = (ipv4(router.text(name)) for name in ("pool.first", "pool.last"))
     if separate and address and first and last and first <= address <= last:
         return f"{address} is not the server's own, and the router's DHCP may give it to another device"
