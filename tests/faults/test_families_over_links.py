@@ -247,6 +247,7 @@ def test_a_fritzbox_is_read_over_https_with_digest(tmp_path: Path) -> None:
         "32500 192.168.178.50:32400",
         "80 192.168.178.9:22",
         "443 192.168.178.9:443",
+        "32501 192.168.178.50:32400",
     ]
     assert found.state(Kind.PORT_FORWARD) is KindState.PRESENT
     assert len(found.of(Kind.NEIGHBOUR)) == 2
@@ -267,7 +268,8 @@ def test_a_fritzbox_is_read_over_https_with_digest(tmp_path: Path) -> None:
 def test_what_a_fritzbox_refuses_is_unknown_and_says_why(tmp_path: Path, always: Told, says: str) -> None:
     found = seen(look_at_box(tmp_path, Box(always))[0])
     assert set(found.kinds.values()) == {KindState.UNKNOWN}
-    assert dict(found.facts) == {}
+    # Where its services are it tells everybody.
+    assert not [name for name in found.facts if not name.startswith("x.services.")]
     assert says in found.reasons["wan.address"]
     assert found.reasons[Kind.PORT_FORWARD]
 
