@@ -57,7 +57,7 @@ SERVICES = {
 #: What the family has forwarded by itself.
 OTHERS = (
     {"NewRemoteHost": "0.0.0.0", "NewExternalPort": "8443", "NewProtocol": "TCP", "NewInternalPort": "443",
-     "NewInternalClient": "192.168.1.20", "NewEnabled": "0", "NewPortMappingDescription": "Müllers NAS",
+     "NewInternalClient": "192.168.1.20", "NewEnabled": "0", "NewPortMappingDescription": 'Müllers <NAS> & "Co"; $(reboot)',
      "NewLeaseDuration": "0"},
     {"NewRemoteHost": "0.0.0.0", "NewExternalPort": "51820", "NewProtocol": "UDP", "NewInternalPort": "51820",
      "NewInternalClient": "192.168.1.21", "NewEnabled": "1", "NewPortMappingDescription": "WireGuard",

@@ -77,6 +77,42 @@ def test_what_is_to_be_gone_is_taken_away_and_comes_back(forking: Forker, tmp_pa
         assert bench.state() == before
 
 
+def test_ours_that_drifted_is_put_right_by_one_addition_and_given_back(
+    forking: Forker, tmp_path: Path
+) -> None:
+    drifted = {**OURS, "NewEnabled": "0", "NewInternalPort": "80"}
+    with household(forking, tmp_path) as bench:
+        box(bench).table.rows.append(dict(drifted))
+        before = bench.state()
+        made = bench("apply", "--yes")
+        assert made.status == 0, made
+        assert sent(bench) == [("AddPortMapping", OURS)]
+        assert bench("rollback", "last", "--yes").status == 0
+        assert box(bench).table.rows == [*OTHERS, drifted]
+        assert bench.state() == before
+
+
+def test_ours_on_another_port_outside_is_not_changed_and_the_cure_works(
+    forking: Forker, tmp_path: Path
+) -> None:
+    with household(forking, tmp_path) as bench:
+        box(bench).table.rows.append({**OURS, "NewExternalPort": "32600"})
+        ended = bench("apply", "--yes")
+        assert ended.status not in (0, 5, 6), ended
+        assert "Take the forward away first (`state: absent`)" in " ".join((ended.out + ended.err).split()), (
+            ended
+        )
+        assert sent(bench) == []
+        playbook = bench.home.playbook_dir / "plex-remote-access.yaml"
+        wanted = playbook.read_text("utf-8")
+        playbook.write_text(GONE, "utf-8")
+        assert bench("apply", "--yes").status == 0
+        assert box(bench).table.rows == list(OTHERS)
+        playbook.write_text(wanted, "utf-8")
+        assert bench("apply", "--yes").status == 0
+        assert box(bench).table.rows == [*OTHERS, OURS]
+
+
 @pytest.mark.parametrize(
     ("refusal", "says"),
     [
