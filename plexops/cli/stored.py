@@ -95,7 +95,7 @@ class JsonDevice:
         return self._store.content()
 
 
-class MappingsDevice:
+class _Mappings:
     """A router that keeps a table of mappings behind each service that is written."""
 
     def __init__(self, profile: Profile, answers: Mapping[str, str | Said]) -> None:
@@ -139,7 +139,7 @@ def store_for(profile: Family, reads: Sequence[Read], answers: Mapping[str, str 
     """Make the store of a family in one state; None where there is none: its own dialect, or nothing, judges it."""
     kept = [write for _, write in profile.profile.stores]
     if kept and all(write.soap for write in kept):
-        return MappingsDevice(profile.profile, answers)
+        return _Mappings(profile.profile, answers)
     if kept and all(write.nvram for write in kept):
         return NvramDevice(profile.profile, reads, answers)
     if kept and profile.profile.speaks is Speaks.REST and not any(write.noun for write in kept):

@@ -11,14 +11,11 @@ import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from ipaddress import IPv4Address
 from pathlib import Path
-from unittest.mock import patch
 from xml.sax.saxutils import escape
 
 from plexops.config.samples import Said, load_samples
-from plexops.lab import home as lab_home
 from plexops.lab.base import (
     ExecResult,
     Fate,
@@ -29,22 +26,17 @@ from plexops.lab.base import (
     RouterHooks,
     Seed,
 )
-from plexops.lab.home import HomeOptions, RunningHome
-from plexops.lab.https import serve_http
-from plexops.lab.network import Service
-from plexops.lab.scenario import PLEX_PORT, RESERVED, Scenario
+from plexops.lab.home import HomeOptions, OtherRouter, RunningHome
+from plexops.lab.scenario import RESERVED, Scenario
 from plexops.lab.scenarios import SCENARIOS
 from plexops.lab.server import MAC
 from plexops.lab.stored import StoredMappings
 from plexops.model.xml import read_elements
 from plexops.structs import replace
-from plexops.transport.trust.store import TrustStore
-from plexops.transport.trust.verdict import OfferedKey
-from tests.faults.engine_bench import Bench, trust_plex
+from tests.faults.engine_bench import Bench, trust_plex, trust_router
 from tests.faults.test_transport_logins import NAME, PASSWORD, DigestDevice, Seen, Told
 from tests.forking import Forker
 
-PORT = 49443
 ENVELOPE = '<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body>{}</s:Body></s:Envelope>'
 FAULT = ENVELOPE.format(
     "<s:Fault><detail><UPnPError><errorCode>{}</errorCode><errorDescription>{}</errorDescription></UPnPError></detail></s:Fault>"
@@ -68,7 +60,7 @@ PLAYBOOK = """- name: Plex from outside, by a port we chose
   sites: all
   tasks:
     - {name: The host lets Plex in, firewall_rule: {port: "{{ plex.port }}"}}
-    - {name: The router forwards our port, port_forward: {external_port: "{{ external_port }}"%s}}
+    - {name: The router forwards our port, port_forward: {external_port: "{{ external_port }}"}}
     - {name: Plex announces it, plex_remote_access: {manual_port: "{{ external_port }}"}}
 """
 
@@ -197,47 +189,21 @@ class FritzBox(DigestDevice):
         return 500, {}, FAULT.format(number, "Invalid Args" if number == 402 else "Refused")
 
 
-class Household(RunningHome):
-    """A home behind a FRITZ!Box, in which all is in order but the forward."""
-
-    router: FritzBox
-
-    def _wire(self) -> None:
-        super()._wire()
-        service = Service(
-            lambda stream: serve_http(stream, self.router.handle, self.tls), self.router.handle, "tls"
-        )
-        self.network.router_services[PORT] = service
-
-    def _router_entry(self) -> dict[str, object]:
-        file = self.directory / "keys" / "router"
-        file.write_text(PASSWORD, encoding="utf-8")
-        file.chmod(0o600)
-        address = str(self.network.lan_address)
-        return {"profile": "fritzbox", "address": address, "username": NAME, "password": {"file": str(file)}}
-
-
 @contextmanager
 def household(forking: Forker, directory: Path, scenario: Scenario | None = None) -> Iterator[Bench]:
-    """Start such a home with plexops beside it."""
+    """Start a home behind a FRITZ!Box, in which all is in order but the forward, with plexops beside it."""
+    file = directory / "keys" / "router"
+    file.parent.mkdir(parents=True)
+    file.write_text(PASSWORD, encoding="utf-8")
+    file.chmod(0o600)
+    entry = {"profile": "fritzbox", "port": 443, "username": NAME, "password": {"file": str(file)}}
     state = scenario or replace(SCENARIOS["in-order"], forwards=(), reservations=())
-    directory.mkdir(parents=True, exist_ok=True)
-    with patch.object(lab_home, "make_router", lambda _name, seed, hooks: FritzBox(seed, hooks)):
-        home = Household("openwrt", state, directory, HomeOptions())
-    with home:
-        (home.playbook_dir / "plex-remote-access.yaml").write_text(PLAYBOOK % "", encoding="utf-8")
+    options = HomeOptions(other=OtherRouter(FritzBox, entry, web=True))
+    with RunningHome("openwrt", state, directory, options) as home:
+        (home.playbook_dir / "plex-remote-access.yaml").write_text(PLAYBOOK, encoding="utf-8")
         text = home.inventory.read_text("utf-8")
-        home.inventory.write_text(
-            text.replace('"mac":', '"address_by": static, "mac":').replace(
-                " mac: ", " address_by: static, mac: ", 1
-            ),
-            "utf-8",
-        )
+        home.inventory.write_text(text.replace(" mac: ", " address_by: static, mac: ", 1), "utf-8")
         made = Bench(home, forking, directory)
+        trust_router(made)
         trust_plex(made)
-        store = TrustStore.load(made.folder)
-        store.pin("home/router", OfferedKey("tls", home.tls.pin), datetime.now(UTC).date()).save()
         yield made
-
-
-__all__ = ["OTHERS", "PAGE", "PLEX_PORT", "FritzBox", "household"]
