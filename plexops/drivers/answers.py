@@ -27,6 +27,10 @@ ROOT = "root: log in as root, or give the server `become: {method: sudo}`"
 PACKETS = "packets"
 
 
+class NoSuchThingError(Exception):
+    """An answer that was understood, and says that the device has no such thing."""
+
+
 class Answer(Struct, frozen=True):
     """One read, parsed; or why it is unknown, or that the device has no such thing."""
 
@@ -65,7 +69,13 @@ def understand(
     try:
         read = PARSERS[parse] if isinstance(parse, str) else parse
         return Answer(read(reply.body))
+    except NoSuchThingError:
+        return Answer(absent=True)
     except ParseError as reason:
+        if _DENIED.match(str(reason)):
+            return Answer(
+                problem=f"{reply.id} was refused ({reason})" + (f": it takes {rights}" if rights else "")
+            )
         return Answer(problem=f"the answer to {reply.id} is not understood: {reason}")
 
 

@@ -15,7 +15,7 @@ from msgspec import Struct
 from plexops.model.exchange import Json
 from plexops.pattern import Pattern
 
-ContractName = Literal["json", "rest", "opnsense", "routeros-rest", "soap", "tree"]
+ContractName = Literal["json", "rest", "opnsense", "routeros-rest", "rci", "ubus", "jnap", "soap", "tree"]
 #: What else may be sent before anything is asked, and after: the requests that begin a login and end it.
 LoginStep = Literal["send", "end"]
 
@@ -25,14 +25,20 @@ class Contract(Struct, frozen=True):
 
     `paths`: a request is a method and a path, which is plain and holds no word that says that it acts. `keys` are all
     that a body may hold; None: a body does nothing that the path does not say.
+    `action`: one path takes all, and what is done stands in the `params` of JSON-RPC, or in the header of that name; it
+    is judged behind the path.
     """
 
     reads: tuple[Pattern, ...]
     never: tuple[Pattern, ...] = ()
     paths: bool = True
     keys: frozenset[str] | None = None
+    action: str = ""
 
 
+#: In the place of a login that there is not yet: rpcd's.
+NOBODY = "0" * 32
+_CALL = {"jsonrpc": "2.0", "id": 1, "method": "call", "params": []}
 #: Words of a path that say that something is done, whatever the method.
 _ACTING = frozenset(
     {
@@ -89,6 +95,32 @@ CONTRACTS: Mapping[ContractName, Contract] = MappingProxyType(
             # `print` also knows `file`, which writes one.
             keys=frozenset({".proplist", ".query"}),
         ),
+        # Keenetic: what `show` prints, and settings. Others of both go on until they are stopped, or hold keys.
+        "rci": Contract(
+            (
+                Pattern(
+                    r"GET /rci/(?:show/(?:version|interface|internet/status|upnp/redirect|ip/(?:arp|dhcp/[a-z]+|hotspot))"
+                    r"|ip/(?:static|dhcp/(?:host|pool)))"
+                ),
+            )
+        ),
+        # OpenWrt's rpcd. Other configurations hold passwords, and `file` runs programs.
+        "ubus": Contract(
+            (
+                Pattern(
+                    r"POST /ubus (?:uci get (?:dhcp|firewall|upnpd)|network\.interface dump|system board"
+                    r"|luci-rpc getDHCPLeases)"
+                ),
+            ),
+            keys=frozenset({"config"}),
+            action="params",
+        ),
+        "jnap": Contract(
+            (Pattern(r"POST /JNAP/ http://linksys\.com/jnap/(?:core/GetDeviceInfo|router/Get(?:WANStatus|LANSettings|DHCPClientLeases)"
+                    r"|firewall/Get(?:SinglePortForwardingRules|PortRangeForwardingRules|DMZSettings)|routerupnp/GetUPnPSettings)[0-9]?"),),
+            keys=frozenset(),
+            action="X-JNAP-Action",
+        ),
         "soap": Contract(
             (
                 Pattern(r"urn:[A-Za-z0-9.:_-]+#(?:X_AVM[-_]DE_)?Get[A-Za-z0-9_-]*"),
@@ -114,24 +146,34 @@ CONTRACTS: Mapping[ContractName, Contract] = MappingProxyType(
 _LOGIN: Mapping[LoginStep, Pattern] = MappingProxyType(
     {
         "send": Pattern(
-            rf"POST /(?:[A-Za-z0-9._-]+/)*(?:login|signin|sessions?|login\.cgi|login_sid\.lua)/?{_QUERY}"
+            rf"POST /(?:[A-Za-z0-9._-]+/)*(?:login|signin|auth|sessions?|login\.cgi|login_sid\.lua)/?{_QUERY}"
+            r"|POST /ubus session login"
         ),
         "end": Pattern(
             rf"(?:POST|GET) /(?:[A-Za-z0-9._-]+/)*(?:logout|signout|login_sid\.lua)/?{_QUERY}"
-            r"|DELETE /(?:[A-Za-z0-9._-]+/)*(?:login|sessions?)/?"
+            r"|DELETE /(?:[A-Za-z0-9._-]+/)*(?:login|auth|sessions?)/?|POST /ubus session destroy"
         ),
     }
 )
 
 
-def refuse_read(contract: ContractName, request: str, body: Json = None) -> str | None:
+def refuse_read(
+    contract: ContractName, request: str, body: Json = None, headers: Mapping[str, str] = MappingProxyType({})
+) -> str | None:
     """Tell why a request is not known to only read; None when it is.
 
     It is `METHOD /path?name=value`, as no browser writes it: without percent signs; for `soap` the type of a service,
-    `#` and an action; for `tree` a line.
+    `#` and an action; for `tree` a line. `headers` are those that a profile adds.
     """
     table = CONTRACTS[contract]
-    if table.paths and (reason := _no_plain_path(request.partition(" ")[2]) or _acting(request)):
+    if strange := sorted(set(headers) - {table.action}):
+        return f"{request} with {', '.join(strange)} may do more than read"
+    if table.paths and (reason := _no_plain_path(request.partition(" ")[2])):
+        return reason
+    if table.action:
+        action, body = called(body) if table.action == "params" else (headers.get(table.action, ""), body)
+        request = f"{request} {action}"
+    if table.paths and (reason := _acting(request)):
         return reason
     if any(never.fullmatch(request) for never in table.never):
         return f"{request!r} acts, or gives secrets away"
@@ -143,11 +185,24 @@ def refuse_read(contract: ContractName, request: str, body: Json = None) -> str 
     return f"{request} with {', '.join(sorted(more))} may do more than read" if more else None
 
 
-def refuse_login(step: LoginStep, request: str) -> str | None:
+def called(body: Json) -> tuple[str, Json]:
+    """Give what a call by JSON-RPC does, as `object method configuration`, and its arguments; empty for no such call.
+
+    The transport puts the login into it: there is none in it, or that of NOBODY.
+    """
+    if not isinstance(body, Mapping) or {**body, "params": []} != _CALL:
+        return "", None
+    match body.get("params"):
+        case [*login, str(thing), str(method), Mapping() as told] if login in ([], [NOBODY]):
+            return " ".join(map(str, filter(None, (thing, method, told.get("config"))))), told
+    return "", None
+
+
+def refuse_login(step: LoginStep, request: str, body: Json = None) -> str | None:
     """Tell why a request is not known to only begin a login (`send`) or to end it; None when it is."""
-    path = request.partition(" ")[2]
-    if reason := _no_plain_path(path):
+    if reason := _no_plain_path(request.partition(" ")[2]):
         return reason
+    request = f"{request} {called(body)[0]}".rstrip()
     return None if _LOGIN[step].fullmatch(request) else f"{request} is not known to be a login's"
 
 

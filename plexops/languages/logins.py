@@ -16,6 +16,8 @@ _VARIABLES = dict.fromkeys(PLACEHOLDERS, FieldType.TEXT)
 
 def check_login(steps: SessionSteps) -> None:
     """Refuse steps that could do anything but log in and out, or that lack what they name. Raises ValueError."""
+    if (steps.proof == "sha256-md5") != bool(steps.realm) or (steps.header and steps.take):
+        raise ValueError("ask: a realm is for sha256-md5, and a challenge is at one place")
     for step, where in ((steps.ask, "ask"), (steps.send, "send"), (steps.end, "end")):
         if step is None:
             continue
@@ -40,10 +42,12 @@ def check_login(steps: SessionSteps) -> None:
             )
             reason = None if begins else refuse_read("rest", asked, step.body)
         else:
-            reason = refuse_login("send" if where == "send" else "end", asked)
+            reason = refuse_login("send" if where == "send" else "end", asked, step.body)
         if reason:
             raise ValueError(f"{where}: {reason}")
     for kept in steps.keep:
+        if kept.first and not kept.take:
+            raise ValueError(f"keep: {kept.name} needs `take`: where the answer has its first value")
         if HEADER_NAME.fullmatch(kept.name) is None or kept.name.lower() in (
             "host",
             "cookie",

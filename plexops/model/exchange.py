@@ -40,7 +40,7 @@ class Call(Struct, frozen=True):
     """One HTTP request without its login: the transport binds that as the request leaves.
 
     `path` starts with a slash and holds no query; `body` is JSON or absent; `accept` is what the answer is. `lines`:
-    the answer is a zip archive, and only these lines of it are wanted.
+    the answer is a zip archive, and only these lines of it are wanted. `headers` are constants, and no secrets.
     """
 
     method: Method
@@ -49,6 +49,7 @@ class Call(Struct, frozen=True):
     body: Json = None
     accept: Literal["json", "xml", "any"] = "json"
     lines: Lines | None = None
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 class SoapCall(Struct, frozen=True):
@@ -102,11 +103,12 @@ def shown(ask: Question) -> str:
     match ask:
         case Command(text=text):
             return text
-        case Call(method=method, path=path, query=query):
+        case Call(method=method, path=path, query=query, headers=headers):
             return (
                 f"{method} {path}"
                 + ("?" if query else "")
                 + "&".join(f"{name}={word}" for name, word in query)
+                + "".join(f" {name}: {value}" for name, value in headers)
             )
         case SoapCall(service=service, action=action):
             return f"{service}#{action}"

@@ -12,8 +12,9 @@ from msgspec import Struct, field
 from plexops.model.exchange import Json, Method
 from plexops.structs import says
 
-#: How a secret answers a challenge, so that it does not travel itself: HMAC-SHA1 of the challenge (Freebox), or AVM's two.
-Proof = Literal["hmac-sha1", "md5-utf16", "pbkdf2-avm"]
+#: How a secret answers a challenge, so that it does not travel itself: HMAC-SHA1 of the challenge (Freebox), AVM's two, or
+#: Keenetic's.
+Proof = Literal["hmac-sha1", "md5-utf16", "pbkdf2-avm", "sha256-md5"]
 
 #: What the transport fills into the body that logs in. No param may bear such a name.
 PLACEHOLDERS = ("username", "password", "challenge", "proof")
@@ -33,28 +34,34 @@ class SessionRequest(Struct, frozen=True):
 
 class KeptHeader(Struct, frozen=True):
     """A header of all later requests: `take` is a JMESPath expression over the answer to the login; without one it is
-    the answer's header of the same name. What a later answer brings in that header replaces it.
+    the answer's header of the same name. What a later answer brings in that header replaces it. `first`: it is no
+    header, but the first value of the list of that name in the body of all later requests.
     """
 
     name: str
     take: str = ""
+    first: bool = False
 
 
 class SessionSteps(Struct, frozen=True):
     """A login in at most three requests: `ask` for a challenge, which `take` finds in the answer, `send`, and `end`.
 
-    An answer in JSON or XML is an object for `take`. `cookies`: those of the device are kept. `refused` are the
-    statuses by which it says that a login is no longer valid.
+    An answer in JSON or XML is an object for `take`; `header` and `realm` are headers of the answer to `ask`, also where
+    that refuses. `cookies`: those of the device are kept. `refused` are the statuses by which it says that a login is no
+    longer valid, and `over` is true in an answer that says so.
     """
 
     send: SessionRequest
     ask: SessionRequest | None = None
     take: str = ""
+    header: str = ""
+    realm: str = ""
     proof: Proof | None = None
     cookies: bool = False
     keep: tuple[KeptHeader, ...] = ()
     end: SessionRequest | None = None
     refused: frozenset[int] = frozenset({401})
+    over: str = ""
 
 
 class LoginRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -68,6 +75,8 @@ class LoginRequest(Struct, frozen=True, forbid_unknown_fields=True):
     take: Annotated[
         str, says("Of `ask`: where its answer has the challenge, in JMESPath.", "result.challenge")
     ] = ""
+    header: Annotated[str, says("Of `ask`: the header that has it instead.", "X-NDM-Challenge")] = ""
+    realm: Annotated[str, says("Of `ask`: the header that names for whom.", "X-NDM-Realm")] = ""
 
     @property
     def request(self) -> SessionRequest:
@@ -84,6 +93,9 @@ class KeptSpec(Struct, frozen=True, forbid_unknown_fields=True):
     """What is kept of the answer to a login. The word `cookie` alone: all cookies."""
 
     header: Annotated[str, says("The header of all later requests.", "X-Fbx-App-Auth")] = ""
+    first: Annotated[
+        str, says("The list in the body of all later requests that begins with it.", "params")
+    ] = ""
     take: Annotated[
         str, says("Where the answer has it; without, in its header of the same name.", "token")
     ] = ""
@@ -101,6 +113,9 @@ class SessionSpec(Struct, frozen=True, forbid_unknown_fields=True):
     keep: Annotated[tuple[KeptSpec, ...], says("What later requests carry.", ["cookie"])] = ()
     end: Annotated[LoginRequest | None, says("What logs out.", {"post": "/api/logout"})] = None
     refused: Annotated[frozenset[int], says("Statuses: it is no longer valid.", [401])] = frozenset({401})
+    over: Annotated[
+        str, says("An expression that is true in an answer that says so.", "error.code==`-32002`")
+    ] = ""
 
     @property
     def steps(self) -> SessionSteps:
@@ -109,11 +124,18 @@ class SessionSpec(Struct, frozen=True, forbid_unknown_fields=True):
             send=self.send.request,
             ask=None if self.ask is None else self.ask.request,
             take="" if self.ask is None else self.ask.take,
+            header="" if self.ask is None else self.ask.header,
+            realm="" if self.ask is None else self.ask.realm,
             proof=self.proof,
             cookies=any(one.cookie for one in self.keep),
-            keep=tuple(KeptHeader(one.header, one.take) for one in self.keep if not one.cookie),
+            keep=tuple(
+                KeptHeader(one.header or one.first, one.take, bool(one.first))
+                for one in self.keep
+                if not one.cookie
+            ),
             end=None if self.end is None else self.end.request,
             refused=self.refused,
+            over=self.over,
         )
 
 

@@ -110,6 +110,8 @@ class ReadSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     post: Annotated[str, says("The path of a POST that only reads.", "/api/firewall/d_nat/search_rule",
         wants="like", pattern="^/")] = ""
     body: Annotated[Any, says("What the request sends, as JSON.", {"current": 1})] = None
+    headers: Annotated[Mapping[str, str], says("What it says besides, where its contract looks there.",
+        {"X-JNAP-Action": "http://linksys.com/jnap/core/GetDeviceInfo"})] = {}
     call: Annotated[str, says("An action of a service, by SOAP.", "wan#GetInfo", wants="like",
         pattern="^[a-z][a-z0-9_]*#[A-Za-z0-9_-]+$")] = ""
     each: Annotated[Places | None, says("", {"arg": "NewPortMappingIndex", "ends": [713]})] = None
@@ -306,7 +308,7 @@ class Profile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     format: Annotated[Literal[2], says("The format of this file. Those of before are format 1.", 2)]
     title: Annotated[str, says("Family and versions, for people.", "OpenWrt 21.02 and later")]
     speaks: Annotated[Speaks, says("The language of the device: quoting and framing.", "shell")]
-    contract: Annotated[Literal["rest", "opnsense", "routeros-rest"],
+    contract: Annotated[Literal["rest", "opnsense", "routeros-rest", "rci", "ubus", "jnap"],
         says("For `rest`: the table of what only reads there.", "opnsense")] = "rest"
     login: Annotated[tuple[LoginSpec, ...], says("How HTTP logins go; of several, the inventory's secrets pick one.",
         "basic")] = ()
@@ -348,7 +350,7 @@ class Profile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     shipped: bool = field(name="@shipped", default=False)
 
     @property
-    def judged_by(self) -> Literal["rest", "opnsense", "routeros-rest", "soap"]:
+    def judged_by(self) -> Literal["rest", "opnsense", "routeros-rest", "rci", "ubus", "jnap", "soap"]:
         """The table of what only reads over HTTP."""
         return "soap" if self.speaks is Speaks.SOAP else self.contract
 

@@ -79,7 +79,8 @@ def _refusal(speaks: LanguageName, contract: ContractName, ask: Question) -> str
     # What a search by POST looks for is its body's or its query's, and nothing of what it does.
     query = () if contract == "json" and ask.method == "POST" else ask.query
     asked = "&".join(f"{name}={value}" for name, value in query)
-    return refuse_read(contract, f"{ask.method} {ask.path}{'?' if asked else ''}{asked}", ask.body)
+    target = f"{ask.method} {ask.path}{'?' if asked else ''}{asked}"
+    return refuse_read(contract, target, ask.body, dict(ask.headers))
 
 
 @lru_cache(maxsize=4096)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs
 from urllib.request import parse_http_list, parse_keqv_list
 
@@ -373,7 +374,14 @@ def test_avms_proof_is_given_to_its_own_challenge_alone(challenge: str) -> None:
         prove("pbkdf2-avm", challenge, "x")
 
 
-# Sessions of five families. Each device judges what it gets by itself.
+def test_keenetics_proof_is_of_the_user_and_the_realm_too() -> None:
+    # sha256(CHALLENGE + md5("admin:Keenetic Giga:x")), by sha256sum and md5sum.
+    right = "37cff12917d75cba391ede6c74c43cba21a9ca1bbbedee625a85a27679ac50b3"
+    assert prove("sha256-md5", "ABCDEF", "x", "admin:Keenetic Giga") == right
+    assert prove("sha256-md5", "ABCDEF", "x", "admin:Keenetic Viva") != right
+
+
+# Sessions of six families. Each device judges what it gets by itself.
 
 FREEBOX = SessionSteps(
     SessionRequest(
@@ -418,6 +426,14 @@ FRITZ = SessionSteps(
     take="Challenge",
     proof="pbkdf2-avm",
     keep=(KeptHeader("Authorization", "SID != '0000000000000000' && join(' ', ['AVM-SID', SID])"),),
+)
+KEENETIC = SessionSteps(
+    SessionRequest("POST", "/auth", body={"login": "{{ username }}", "password": "{{ proof }}"}),
+    ask=SessionRequest("GET", "/auth"),
+    header="X-NDM-Challenge",
+    realm="X-NDM-Realm",
+    proof="sha256-md5",
+    cookies=True,
 )
 
 
@@ -563,12 +579,31 @@ class Fritz(Family):
         return asked.headers.get("Authorization") == "AVM-SID 9c977765016899f8"
 
 
+class Keenetic(Family):
+    def challenge(self) -> Told:
+        told = {"X-NDM-Challenge": "PXZWOEGLALPXISUIBNXGQFKKWGXABXAP", "X-NDM-Realm": "Keenetic Giga"}
+        return 401, {**told, "Set-Cookie": "WSGHPEYD=aabb; Path=/; HttpOnly"}, ""
+
+    def right(self, asked: Seen) -> bool:
+        known = hashlib.md5(f"{NAME}:Keenetic Giga:{PASSWORD}".encode()).hexdigest()  # noqa: S324 - the device's
+        made = hashlib.sha256(f"PXZWOEGLALPXISUIBNXGQFKKWGXABXAP{known}".encode()).hexdigest()
+        begun = asked.headers.get("Cookie") == "WSGHPEYD=aabb"
+        return begun and bool(json.loads(asked.body) == {"login": NAME, "password": made})
+
+    def inside(self) -> Told:
+        return 200, {}, "{}"
+
+    def carried(self, asked: Seen) -> bool:
+        return asked.headers.get("Cookie") == "WSGHPEYD=aabb"
+
+
 FAMILIES: list[Callable[[], Family]] = [
     lambda: Freebox(FREEBOX),
     Unifi,
     lambda: Omada(OMADA),
     lambda: Bbox(BBOX),
     lambda: Fritz(FRITZ),
+    lambda: Keenetic(KEENETIC),
 ]
 
 
@@ -628,6 +663,121 @@ def test_a_wrong_password_is_refused_in_words_that_hold_none(
     assert "not-the-right-one" not in said + (tmp_path / "rec" / "home.router.jsonl").read_text()
     if isinstance(device, Freebox):
         assert "invalid_token" in said
+
+
+NOBODY = "0" * 32
+CALL: dict[str, Any] = {"jsonrpc": "2.0", "id": 1, "method": "call"}
+UBUS = SessionSteps(
+    SessionRequest(
+        "POST",
+        "/ubus",
+        body={
+            **CALL,
+            "params": [
+                NOBODY,
+                "session",
+                "login",
+                {"username": "{{ username }}", "password": "{{ password }}"},
+            ],
+        },
+    ),
+    keep=(KeptHeader("params", "result[1].ubus_rpc_session", first=True),),
+    end=SessionRequest("POST", "/ubus", body={**CALL, "params": ["session", "destroy", {}]}),
+    over="error.code==`-32002`",
+)
+DHCP = Read("dhcp", Call("POST", "/ubus", body={**CALL, "params": ["uci", "get", {"config": "dhcp"}]}))
+BOARD = Read("board", Call("POST", "/ubus", body={**CALL, "params": ["system", "board", {}]}))
+DENIED = '{"jsonrpc":"2.0","id":1,"error":{"code":-32002,"message":"Access denied"}}'
+
+
+class Rpcd:
+    """One path, one status: who asks stands in the body, and so does what became of it."""
+
+    def __init__(self, *rights: str) -> None:
+        self.rights, self.logins, self.valid = rights, 0, ""
+        self.calls: list[str] = []
+
+    def __call__(self, asked: Seen) -> Told:
+        body = json.loads(asked.body)
+        who, thing, method, told = body["params"]
+        self.calls.append(f"{thing} {method}")
+        if (who, thing, method) == (NOBODY, "session", "login"):
+            if told != {"username": NAME, "password": PASSWORD}:
+                return 200, {}, '{"jsonrpc":"2.0","id":1,"result":[6]}'
+            self.logins += 1
+            self.valid = f"{self.logins:032x}"
+            return (
+                200,
+                {},
+                json.dumps({"id": 1, "result": [0, {"ubus_rpc_session": self.valid, "timeout": 300}]}),
+            )
+        if who != self.valid or f"{thing} {method}" not in (*self.rights, "session destroy"):
+            return 200, {}, DENIED
+        self.valid = "" if method == "destroy" else self.valid
+        return 200, {}, json.dumps({"id": 1, "result": [0, {"you": who}]})
+
+
+def ubus(port: int, secret: str = PASSWORD) -> HttpReadLink:
+    login = SessionLogin(UBUS, KEY, Secret(secret, "env:X"))
+    return HttpReadLink(replace(settings(port, login), contract="ubus"))
+
+
+def test_a_token_in_the_body_is_put_there_as_a_request_leaves_and_given_back_at_the_end() -> None:
+    device = Rpcd("uci get", "system board")
+    with served(device) as (port, seen):
+        link = ubus(port)
+        replies = [*link.ask([BOARD, DHCP])]
+        link.close()
+    assert [json.loads(reply.body)["result"] for reply in replies] == [[0, {"you": ""}]] * 2
+    assert device.calls == ["session login", "system board", "uci get", "session destroy"]
+    assert device.valid == ""
+    assert json.loads(seen[-1].body)["params"] == [f"{1:032x}", "session", "destroy", {}]
+
+
+def test_a_session_that_ended_with_status_200_is_begun_anew_once() -> None:
+    device = Rpcd("uci get")
+    with served(device) as (port, _seen):
+        link = ubus(port)
+        link.ask([DHCP])
+        device.valid = ""
+        (reply,) = link.ask([DHCP])
+        link.close()
+    assert (device.logins, "error" in json.loads(reply.body)) == (2, False)
+
+
+def test_a_right_that_a_login_has_not_is_the_drivers_and_ends_no_other_read() -> None:
+    device = Rpcd("system board")
+    with served(device) as (port, _seen):
+        link = ubus(port)
+        board, *rest = link.ask([BOARD, DHCP, replace(BOARD, id="more")])
+        link.close()
+    assert json.loads(rest[0].body)["error"]["message"] == "Access denied"
+    assert json.loads(board.body)["result"][0] == json.loads(rest[1].body)["result"][0] == 0
+    assert device.logins == 2
+
+
+def test_a_login_without_any_right_and_a_wrong_password_are_refused() -> None:
+    for device, secret in ((Rpcd(), PASSWORD), (Rpcd("system board"), "not-the-right-one")):
+        with served(device) as (port, _seen):
+            link = ubus(port, secret)
+            with pytest.raises(PlexopsError, match="refused the login"):
+                link.ask([BOARD])
+            link.close()
+
+
+@pytest.mark.parametrize(
+    ("send", "why"),
+    [
+        (["session", "grant", {}], "send: "),
+        ([NOBODY, "session", "login", {"username": "root"}, "more"], "send: "),
+        (["1" * 32, "session", "login", {"username": "root"}], "send: "),
+        ([NOBODY, "file", "exec", {"command": "/sbin/reboot"}], "send: "),
+    ],
+)
+def test_of_rpcd_nothing_but_its_login_is_a_login(send: list[Any], why: str) -> None:
+    steps = replace(UBUS, send=replace(UBUS.send, body={**CALL, "params": send}))
+    with pytest.raises(ValueError, match=why):
+        HttpReadLink(settings(1, SessionLogin(steps, KEY, SECRET)))
 
 
 def test_a_first_request_that_is_refused_in_two_logins_is_a_login_refused() -> None:
@@ -777,6 +927,9 @@ def test_a_redirect_of_a_later_request_is_an_answer_and_takes_no_token_with_it()
         (replace(UNIFI, send=replace(UNIFI.send, form=True)), "form"),
         (replace(UNIFI, keep=(KeptHeader("Host"),)), "keep"),
         (replace(UNIFI, keep=(KeptHeader("X: y"),)), "keep"),
+        (replace(UBUS, keep=(KeptHeader("params", first=True),)), "keep: params"),
+        (replace(KEENETIC, realm=""), "realm"),
+        (replace(KEENETIC, take="x"), "at one place"),
     ],
 )
 def test_steps_that_could_do_anything_else_are_refused_before_anything_is_sent(

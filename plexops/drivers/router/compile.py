@@ -208,7 +208,8 @@ def _refused(profile: Profile, ask: Command | Call) -> str | None:
     if speaks is not Speaks.REST:
         return "only a family that speaks rest has paths"
     asked = "&".join(f"{name}={value}" for name, value in ask.query)
-    return refuse_read(profile.contract, f"{ask.method} {ask.path}{'?' if asked else ''}{asked}", ask.body)
+    target = f"{ask.method} {ask.path}{'?' if asked else ''}{asked}"
+    return refuse_read(profile.contract, target, ask.body, dict(ask.headers))
 
 
 def _check_logins(profile: Profile, problems: _Problems) -> None:
@@ -228,7 +229,7 @@ def _check_logins(profile: Profile, problems: _Problems) -> None:
             problems.add("PLX-D411", f"{login.header!r} is no name of a header", cure, "login")
         if login.session is not None:
             steps = login.session.steps
-            texts += [steps.take, *(kept.take for kept in steps.keep)]
+            texts += [steps.take, steps.over, *(kept.take for kept in steps.keep)]
             try:
                 check_login(steps)
             except ValueError as reason:
@@ -236,7 +237,9 @@ def _check_logins(profile: Profile, problems: _Problems) -> None:
     for text in filter(None, texts):
         _parses(text, "login", problems)
     wrapped = profile.envelope
-    for text in () if wrapped is None else filter(None, (wrapped.ok, wrapped.data, wrapped.says)):
+    for text in (
+        () if wrapped is None else filter(None, (wrapped.ok, wrapped.data, wrapped.says, wrapped.status))
+    ):
         _parses(text, "envelope", problems)
 
 

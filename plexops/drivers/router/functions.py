@@ -1,4 +1,4 @@
-"""The functions of profiles' expressions: JMESPath's own, and four that it lacks. Imports jmespath: load it late."""
+"""The functions of profiles' expressions: JMESPath's own, and five that it lacks. Imports jmespath: load it late."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _takes(*kinds: str) -> Callable[[_Function], _Function]:
 
 
 class ProfileFunctions(Functions):  # type: ignore[misc]  # it has no types
-    """JMESPath's functions, and `split`, `network`, `item` and `nodes`."""
+    """JMESPath's functions, and `split`, `network`, `item`, `joined` and `nodes`."""
 
     @_takes("string", "string")
     def _func_split(self, text: str, by: str) -> list[str]:
@@ -46,6 +46,19 @@ class ProfileFunctions(Functions):  # type: ignore[misc]  # it has no types
     def _func_item(self, table: Mapping[str, Json] | None, key: str) -> Json:
         """Give what stands under a key that is a value itself; null where there is none."""
         return None if table is None else table.get(key)
+
+    @_takes("array", "string", "array", "string")
+    def _func_joined(self, rows: Sequence[Json], key: str, others: Sequence[Json], theirs: str) -> list[Json]:
+        """Give rows with the columns of the first other row that has the row's `key` as `theirs`, whatever its capitals."""
+        known = {
+            str(other[theirs]).lower(): other
+            for other in reversed(others)
+            if isinstance(other, Mapping) and other.get(theirs)
+        }
+        return [
+            {**known.get(str(row.get(key)).lower(), {}), **row} if isinstance(row, Mapping) else row
+            for row in rows
+        ]
 
     @_takes("array", "string")
     def _func_nodes(self, tree: Sequence[Sequence[str]], at: str) -> list[Row]:

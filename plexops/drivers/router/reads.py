@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from types import MappingProxyType
 
-from plexops.drivers.answers import Answer, understand
+from plexops.drivers.answers import Answer, NoSuchThingError, understand
 from plexops.drivers.router.expressions import holds
 from plexops.drivers.router.steps import taken, taken_apart
 from plexops.model.envelope import Envelope
@@ -53,7 +53,7 @@ def requests(spec: ReadSpec) -> tuple[Command | Call, ...]:
         named = (one.partition("=") for one in query.split("&") if one)
         return (Call("GET", path, tuple((name, value) for name, _, value in named)),)
     if spec.post:
-        return (Call("POST", spec.post, body=spec.body),)
+        return (Call("POST", spec.post, body=spec.body, headers=tuple(spec.headers.items())),)
     return (Command(f"uci show {spec.uci}" if spec.uci else spec.run or spec.print),)
 
 
@@ -115,7 +115,7 @@ def _understood(profile: Profile, spec: ReadSpec, reply: Reply, steps: Steps) ->
     is_http = profile.speaks is Speaks.REST
     return understand(
         reply,
-        lambda text: _content(profile.envelope, text, steps),
+        lambda text: _content(profile.envelope, text, steps, spec.absent),
         spec.absent,
         good=(None, 200) if is_http else (None, 0),
         errors=profile.errors,
@@ -124,11 +124,15 @@ def _understood(profile: Profile, spec: ReadSpec, reply: Reply, steps: Steps) ->
     )
 
 
-def _content(envelope: Envelope | None, text: str, steps: Steps) -> Json:
-    """Take an answer out of its family's envelope, then apart. Raises ParseError where the envelope says that it is none."""
+def _content(envelope: Envelope | None, text: str, steps: Steps, absent: Collection[int]) -> Json:
+    """Take an answer out of its family's envelope, then apart. Raises ParseError where the envelope says that it is none,
+    NoSuchThingError where it says that there is none.
+    """
     if envelope is None or steps[0].parser != "json":
         return taken_apart(text, steps)
     whole = taken_apart(text, steps[:1])
+    if envelope.status and taken(whole, envelope.status) in absent:
+        raise NoSuchThingError
     if not holds(envelope.ok, whole):
         reason = taken(whole, envelope.says) if envelope.says else None
         raise ParseError(str(reason)[:120] if reason else f"not {envelope.ok}")

@@ -48,7 +48,7 @@ def request_to(settings: HttpSettings, call: Call | SoapCall) -> Request:
     path = urlsplit(settings.base_url).path.rstrip("/") + call.path
     asked = f"?{urlencode(call.query)}" if call.query else ""
     headers = {"Accept": _ACCEPT[call.accept], "Accept-Encoding": "identity", "User-Agent": "plexops"}
-    headers |= dict(settings.headers)
+    headers |= dict(settings.headers) | dict(call.headers)
     body = None
     if call.body is not None:
         body = json.dumps(call.body, default=to_plain).encode()
@@ -88,10 +88,8 @@ class Connection(http.client.HTTPConnection):
         """Take a socket that was opened, and its peer verified, elsewhere."""
         self.sock = self._open()
 
-    def exchange(
-        self, request: Request, login: Mapping[str, str], seconds: float
-    ) -> http.client.HTTPResponse:
-        """Send a request with its login's headers and read the head of its answer; no receive takes longer than `seconds`.
+    def exchange(self, request: Request, seconds: float) -> http.client.HTTPResponse:
+        """Send a request with its login in it and read the head of its answer; no receive takes longer than `seconds`.
 
         Where nothing lies between the device and us, all of them together do not.
         """
@@ -100,7 +98,7 @@ class Connection(http.client.HTTPConnection):
         self.sock.settimeout(seconds)
         if isinstance(self.sock, QuickAckSocket):
             self.sock.until = time.monotonic() + seconds
-        self.request(request.method, request.target, request.body, {**request.headers, **login})
+        self.request(request.method, request.target, request.body, request.headers)
         return self.getresponse()
 
 

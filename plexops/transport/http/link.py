@@ -284,7 +284,7 @@ class _Lane:
                 if self._connection.sock is None:
                     self._connection.connect()
                 self.sent = True
-                response = self._connection.exchange(request, carried.headers, limit)
+                response = self._connection.exchange(carried.bound(request), limit)
                 reply = _reply(name, response, lines)
             if not reply.whole:
                 self._connection.close()  # what still comes is no answer to the next request

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import secrets
 import threading
 from collections.abc import Callable, Mapping
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from msgspec import Struct
 
 from plexops.model.exchange import Reply
+from plexops.structs import replace
 from plexops.transport.http.digest import Challenge, authorization, challenge_of
 from plexops.transport.http_settings import BasicLogin, DigestLogin, HeaderLogin, HttpSettings
 from plexops.transport.problems import failure
@@ -39,10 +41,23 @@ Send = Callable[["Request"], Answered]
 
 
 class Carried(Struct, frozen=True):
-    """What a request carries of a login. `times`: which of several logins this was."""
+    """What a request carries of a login. `times`: which of several logins this was; `firsts`: with what lists of a JSON
+    body begin.
+    """
 
     headers: Mapping[str, str] = _NONE
     times: int = 0
+    firsts: Mapping[str, str] = _NONE
+
+    def bound(self, request: Request) -> Request:
+        """Give a request with it."""
+        body = request.body
+        if self.firsts and body is not None:
+            told = json.loads(body)
+            body = json.dumps(
+                {**told, **{name: [value, *told.get(name, ())] for name, value in self.firsts.items()}}
+            ).encode()
+        return replace(request, headers={**request.headers, **self.headers}, body=body)
 
 
 class Login(Protocol):

@@ -1,4 +1,4 @@
-"""How a password answers a challenge, so that it does not travel itself: by HMAC, and AVM's two ways."""
+"""How a password answers a challenge, so that it does not travel itself: by HMAC, and AVM's and Keenetic's ways."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ _PBKDF2 = Pattern(r"2\$([0-9]{1,7})\$((?:[0-9A-Fa-f]{2}){1,64})\$([0-9]{1,7})\$(
 _MOST_ITERATIONS = 1_000_000
 
 
-def prove(kind: Proof, challenge: str, password: str) -> str:
-    """Give the proof. Raises ValueError for a challenge of another kind, or one that would take too long.
+def prove(kind: Proof, challenge: str, password: str, whose: str = "") -> str:
+    """Give the proof; `whose` is the user and the realm, `admin:Keenetic`, where that is a part of it.
+
+    Raises ValueError for a challenge of another kind, or one that would take too long.
 
     The weaker MD5 is never taken because a device asks for it where PBKDF2 was said.
     """
@@ -28,6 +30,9 @@ def prove(kind: Proof, challenge: str, password: str) -> str:
             return f"{challenge}-{digest.hexdigest()}"
         case "pbkdf2-avm":  # the same paper, FRITZ!OS 7.24 and later
             return _pbkdf2(challenge, password)
+        case "sha256-md5":  # Keenetic, “RCI API”, AUTH.md; its realm is the model's name
+            known = hashlib.md5(f"{whose}:{password}".encode(), usedforsecurity=False).hexdigest()
+            return hashlib.sha256(f"{challenge}{known}".encode()).hexdigest()
 
 
 def _pbkdf2(challenge: str, password: str) -> str:

@@ -49,6 +49,7 @@ class Session:
         self._lock = threading.Lock()
         self._headers: dict[str, str] = {}
         self._cookies: dict[str, str] = {}
+        self._firsts: dict[str, str] = {}
         self._times = 0
         self._inside = self._known = False
         self._refused: PlexopsError | None = None
@@ -67,7 +68,7 @@ class Session:
                         self._refused = error
                     raise
                 self._inside = True
-            return Carried(self._sent(), self._times)
+            return replace(self._sent(), times=self._times)
 
     def again(self, carried: Carried, answered: Answered, *, again: bool) -> bool:
         """Keep what an answer brings anew; a refusal ends this login.
@@ -75,7 +76,7 @@ class Session:
         Where other requests were answered and a new login did not help, it is this one that is refused, and the driver's.
         """
         with self._lock:
-            if answered.reply.status not in self._login.steps.refused:
+            if not self._is_over(answered.reply):
                 self._known = True
                 if carried.times == self._times:
                     self._keep(answered.headers)
@@ -94,7 +95,7 @@ class Session:
     def without(self, reply: Reply) -> Reply:
         """Take out what is kept: pages that show a session's token to whom it belongs are no place to record it from."""
         with self._lock:
-            given = {*self._headers.values(), *self._cookies.values()}
+            given = {*self._headers.values(), *self._cookies.values(), *self._firsts.values()}
         body = reply.body
         for value in sorted((one for one in given if len(one) >= _TELLING), key=len, reverse=True):
             body = body.replace(value, "").replace(value.replace("/", "\\/"), "")
@@ -108,43 +109,52 @@ class Session:
                 return
             self._inside = False
             sent = self._sent()
-        send(self._request(step, {}, sent))
+        send(sent.bound(self._request(step, {})))
 
     def _log_in(self, send: Send) -> None:
         steps = self._login.steps
-        self._headers, self._cookies = {}, {}
+        self._headers, self._cookies, self._firsts = {}, {}, {}
         values = {"username": self._login.key.reveal(), "password": self._login.secret.reveal()}
         if steps.ask is not None:
-            answered = self._judged(send(self._request(steps.ask, {}, {})))
+            answered = send(self._request(steps.ask, {}))
+            if not (steps.header and answered.reply.status == 401):  # so Keenetic asks for a login
+                answered = self._judged(answered)
             self._keep(answered.headers)
-            values["challenge"] = self._taken(answered.reply.body, steps.take, "challenge")
+            told = (
+                self._told(answered.headers, steps.header)
+                if steps.header
+                else self._taken(answered.reply.body, steps.take, "challenge")
+            )
+            values["challenge"] = told
+            realm = self._told(answered.headers, steps.realm) if steps.realm else ""
             if steps.proof is not None:
                 try:
-                    values["proof"] = prove(steps.proof, values["challenge"], values["password"])
+                    whose = f"{values['username']}:{realm}"
+                    values["proof"] = prove(steps.proof, told, values["password"], whose)
                 except ValueError as error:
                     cure = "look which way to log in this version of the device wants"
                     raise impossible(
                         self._settings, f"its challenge is not the expected one: {error}", cure
                     ) from None
-        answered = self._judged(send(self._request(steps.send, values, self._sent())))
+        answered = self._judged(send(self._sent().bound(self._request(steps.send, values))))
         self._keep(answered.headers)
         for kept in steps.keep:
             if kept.take:
-                self._headers[kept.name] = self._taken(answered.reply.body, kept.take, kept.name)
+                where = self._firsts if kept.first else self._headers
+                where[kept.name] = self._taken(answered.reply.body, kept.take, kept.name)
             elif kept.name not in self._headers:
                 raise self._nothing(f"header {kept.name}")
         if steps.cookies and not self._cookies:
             raise self._nothing("cookie for its own address")
 
-    def _request(self, step: SessionRequest, values: Mapping[str, str], kept: Mapping[str, str]) -> Request:
+    def _request(self, step: SessionRequest, values: Mapping[str, str]) -> Request:
         bound = {name: Typed(FieldType.TEXT, value) for name, value in values.items()}
         body = fill_structure(step.body, bound)
         request = request_to(self._settings, Call(step.method, step.path, step.query, body, accept="any"))
-        headers = {**request.headers, **kept}
         if step.form and isinstance(body, Mapping):
-            headers["Content-Type"] = "application/x-www-form-urlencoded"
+            headers = {**request.headers, "Content-Type": "application/x-www-form-urlencoded"}
             return replace(request, headers=headers, body=urlencode(body).encode())
-        return replace(request, headers=headers)
+        return request
 
     def _judged(self, answered: Answered) -> Answered:
         """Give an answer of the login that can be one. What the device says is not quoted: it may repeat a secret."""
@@ -173,13 +183,7 @@ class Session:
 
     def _taken(self, body: str, take: str, what: str) -> str:
         """Give the text that an expression finds in an answer. It is printable, and fits into a header."""
-        import jmespath
-        from jmespath.exceptions import JMESPathError
-
-        try:
-            found = jmespath.search(take, _plain(body))
-        except (JMESPathError, ValueError, RecursionError):
-            found = None
+        found = _found(take, body)
         if not isinstance(found, str) or not found:
             raise self._nothing(what)
         if _VALUE.fullmatch(found) is None:
@@ -188,18 +192,30 @@ class Session:
             )
         return found
 
+    def _told(self, headers: HTTPMessage, name: str) -> str:
+        """Give a header of the answer to `ask`."""
+        value = headers.get(name, "")
+        if _VALUE.fullmatch(value) is None:
+            raise self._nothing(f"header {name}")
+        return value
+
+    def _is_over(self, reply: Reply) -> bool:
+        steps = self._login.steps
+        return reply.status in steps.refused or (bool(steps.over) and _found(steps.over, reply.body) is True)
+
     def _nothing(self, what: str) -> PlexopsError:
         return refused(
             self._settings, f"its answer holds no {what}: some devices refuse so, and wait after failures"
         )
 
-    def _sent(self) -> dict[str, str]:
+    def _sent(self) -> Carried:
         cookies = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
-        return {**self._headers, **({"Cookie": cookies} if cookies else {})}
+        headers = {**self._headers, **({"Cookie": cookies} if cookies else {})}
+        return Carried(headers, firsts=dict(self._firsts))
 
     def _keep(self, headers: HTTPMessage) -> None:
         """Keep the cookies and headers that an answer brings; what cannot be sent back as it is stays as it was."""
-        for kept in self._login.steps.keep:
+        for kept in (one for one in self._login.steps.keep if not one.first):
             value = headers.get(kept.name)
             if value is not None and _VALUE.fullmatch(value):
                 self._headers[kept.name] = value
@@ -219,6 +235,18 @@ class Session:
             self._cookies.pop(name, None)
         elif _COOKIE.fullmatch(value) and (name in self._cookies or len(self._cookies) < _MOST_COOKIES):
             self._cookies[name] = value
+
+
+def _found(take: str, body: str) -> Json:
+    """Give what an expression finds in an answer; None also where that is no object."""
+    import jmespath
+    from jmespath.exceptions import JMESPathError
+
+    try:
+        found: Json = jmespath.search(take, _plain(body))
+    except (JMESPathError, ValueError, RecursionError):
+        return None
+    return found
 
 
 def _plain(body: str) -> Json:
