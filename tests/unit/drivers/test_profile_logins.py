@@ -154,6 +154,23 @@ def test_what_is_no_answer_is_not_understood_with_the_devices_own_reason(
         assert (answer.value, answer.absent) == (None, False)
 
 
+def test_a_familys_own_status_says_that_there_is_none_and_its_words_that_a_right_is_missing() -> None:
+    profile = load_profile("openwrt-ubus", Path())
+
+    def answered(**bodies: str) -> dict[str, Answer]:
+        said = {name: '{"result": [0, {}]}' for name in profile.reads} | bodies
+        return answers_of(profile, [Reply(name, 200, body) for name, body in said.items()])
+
+    denied = '{"error": {"code": -32002, "message": "Access denied"}}'
+    answers = answered(upnpd='{"result": [4]}', dhcp='{"result": [4]}', firewall='{"result": [6]}', leases=denied)
+    assert answers["upnpd"] == Answer(absent=True)
+    # Only where the read says so: that all of DHCP's configuration is gone is no home without reservations.
+    assert (answers["dhcp"].absent, answers["dhcp"].problem[-15:]) == (False, "its status is 4")
+    takes = "it takes a login that may use this part of the API"
+    assert answers["firewall"].problem == f"firewall was refused (permission denied): {takes}"
+    assert answers["leases"].problem == f"leases was refused (Access denied): {takes}"
+
+
 def test_a_query_is_sent_as_one_and_a_menu_of_routeros_is_a_path(tmp_path: Path) -> None:
     reads = compiled(tmp_path, "").profile.reads
     assert asked(reads["rows"]) == (Read("rows", Call("GET", "/api/rows", (("limit", "0"),))),)

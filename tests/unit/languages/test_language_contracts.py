@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from plexops.config.profiles import load_profile
 from plexops.drivers.router.reads import asked
 from plexops.languages.contracts import ContractName, refuse_login, refuse_read
-from plexops.model.exchange import Call, Read, SoapCall
+from plexops.model.exchange import Call, Json, Read, SoapCall
 from plexops.transport.link import only_reads
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -162,6 +162,8 @@ READS: list[tuple[ContractName, str]] = [
     ("routeros-rest", "GET /rest/ip/firewall/nat?dynamic=true"),
     ("routeros-rest", "GET /rest/ip/route?dst-address=0.0.0.0/0&active=true"),
     ("routeros-rest", "POST /rest/ip/firewall/nat/print"),
+    ("rci", "GET /rci/ip/static"),
+    ("rci", "GET /rci/show/ip/dhcp/bindings"),
     ("soap", "urn:dslforum-org:service:WANPPPConnection:1#GetGenericPortMappingEntry"),
     ("soap", "urn:dslforum-org:service:DeviceInfo:1#GetSecurityPort"),
     ("soap", "urn:dslforum-org:service:Hosts:1#X_AVM-DE_GetHostListPath"),
@@ -218,6 +220,16 @@ REFUSED: list[tuple[ContractName, str]] = [
     ("routeros-rest", "GET /rest/system/reboot"),
     ("routeros-rest", "GET /rest/IP/address"),
     ("routeros-rest", "PUT /rest/ip/firewall/nat"),
+    ("rci", "POST /rci/ip/static"),
+    ("rci", "DELETE /rci/ip/static"),
+    ("rci", "GET /rci/show/log"),
+    ("rci", "GET /rci/show/rc"),
+    ("rci", "GET /rci/interface"),
+    ("rci", "GET /rci/system/reboot"),
+    ("rci", "GET /ci/startup-config"),
+    ("ubus", "POST /ubus"),
+    ("ubus", "POST /ubus uci get dhcp"),
+    ("jnap", "POST /JNAP/"),
     ("soap", "urn:dslforum-org:service:WANPPPConnection:1#AddPortMapping"),
     ("soap", "urn:dslforum-org:service:DeviceConfig:1#Reboot"),
     ("soap", "urn:dslforum-org:service:DeviceConfig:1#X_AVM-DE_GetConfigFile"),
@@ -268,6 +280,66 @@ def test_a_print_of_routeros_may_not_write_its_answer_to_a_file() -> None:
 )
 def test_a_login_only_logs_in_and_out(step: str, request_text: str, may: bool) -> None:
     assert (refuse_login(step, request_text) is None) is may  # type: ignore[arg-type]
+
+
+CALL: dict[str, Json] = {"jsonrpc": "2.0", "id": 1, "method": "call"}
+
+
+@pytest.mark.parametrize(
+    ("body", "may"),
+    [
+        ({**CALL, "params": ["uci", "get", {"config": "dhcp"}]}, True),
+        ({**CALL, "params": ["0" * 32, "system", "board", {}]}, True),
+        ({**CALL, "params": ["network.interface", "dump", {}]}, True),
+        # Other configurations hold passwords.
+        ({**CALL, "params": ["uci", "get", {"config": "wireless"}]}, False),
+        ({**CALL, "params": ["uci", "get", {"config": "rpcd"}]}, False),
+        ({**CALL, "params": ["uci", "get", {}]}, False),
+        ({**CALL, "params": ["uci", "get", {"config": ["dhcp"]}]}, False),
+        ({**CALL, "params": ["uci", "get", {"config": "dhcp", "more": "x"}]}, False),
+        ({**CALL, "params": ["uci", "set", {"config": "dhcp"}]}, False),
+        ({**CALL, "params": ["file", "exec", {"command": "/sbin/reboot"}]}, False),
+        ({**CALL, "params": ["file", "read", {"path": "/etc/shadow"}]}, False),
+        ({**CALL, "params": ["system", "reboot", {}]}, False),
+        # Whose login it goes by is not the profile's to say.
+        ({**CALL, "params": ["1" * 32, "system", "board", {}]}, False),
+        ({**CALL, "params": [["x"], "system", "board", {}]}, False),
+        ({**CALL, "params": ["system", "board"]}, False),
+        ({**CALL, "method": "list", "params": ["system", "board", {}]}, False),
+        ({**CALL, "more": 1, "params": ["system", "board", {}]}, False),
+        ([{**CALL, "params": ["system", "board", {}]}], False),
+        ({}, False),
+        (None, False),
+    ],
+)
+def test_of_one_path_that_takes_all_calls_its_body_says_what_is_done(body: Json, may: bool) -> None:
+    assert (refuse_read("ubus", "POST /ubus", body) is None) is may
+    if may:
+        for other in ("GET /ubus", "POST /ubus/", "POST /ubus?x=y", "POST /x"):
+            assert refuse_read("ubus", other, body) is not None
+        assert refuse_read("json", "POST /ubus", body) is not None
+
+
+@pytest.mark.parametrize(
+    ("action", "may"),
+    [
+        ("core/GetDeviceInfo", True),
+        ("router/GetWANStatus3", True),
+        ("firewall/GetSinglePortForwardingRules", True),
+        ("router/GetWANSettings4", False),  # with the password of PPPoE
+        ("firewall/SetSinglePortForwardingRules", False),
+        ("core/Transaction", False),
+        ("core/Reboot", False),
+        ("core/GetDeviceInfo\r\nX: y", False),
+        ("core/GetDeviceInfo x", False),
+    ],
+)
+def test_of_one_path_whose_header_says_what_is_done_the_header_is_judged(action: str, may: bool) -> None:
+    said = {"X-JNAP-Action": f"http://linksys.com/jnap/{action}"}
+    assert (refuse_read("jnap", "POST /JNAP/", {}, said) is None) is may
+    assert refuse_read("jnap", "POST /JNAP/", {"x": 1}, said) is not None
+    assert refuse_read("jnap", "POST /JNAP/", {}, {**said, "X-HTTP-Method-Override": "PUT"}) is not None
+    assert refuse_read("rest", "GET /api/x", None, said) is not None
 
 
 def test_a_link_judges_by_the_contract_of_its_device() -> None:
