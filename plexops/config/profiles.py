@@ -93,6 +93,13 @@ def load_profile(
     document = parse_yaml(text, str(path))
     ours = any(text == known.read_text(encoding="utf-8") for known in _shipped_files())
     if not ours:
+        from plexops.config.migrate import is_old  # of a user's own file alone
+
+        if is_old(document):
+            cure = f"Rewrite it: plexops profiles migrate {path}"
+            raise PlexopsError(
+                Problem("PLX-C104", "this file is of format 1", cure, document.place, "format")
+            )
         check_profile(document)
     pieces = [_piece(use, path.parent) for use in _uses(document)]
     profile = build_profile(document, text, params, pieces, _vocabularies())

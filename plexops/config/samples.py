@@ -13,9 +13,8 @@ from msgspec import Meta, Struct, ValidationError, convert, to_builtins
 
 from plexops.config.nodes import plain
 from plexops.config.profiles import is_path, profile_path, shipped
-from plexops.config.yaml import parse_yaml, read_text
+from plexops.config.yaml import as_yaml, parse_yaml, read_text
 from plexops.model.errors import PlexopsError, Problem
-from plexops.model.exchange import Json
 from plexops.model.snapshot import Kind
 
 
@@ -110,7 +109,7 @@ def write_state(name: str, directory: Path, called: str, state: State, *, replac
         raise PlexopsError(Problem("PLX-C606", f"{path} has a state {called!r}", cure, where=str(path)))
     known = re.compile(rf"^  {re.escape(called)}:.*\n(?:(?:   .*)?\n)*", re.MULTILINE)
     kept = known.sub("", text) if called in before else text
-    written = kept + indent(_as_yaml({called: to_builtins(state)}), "  ")
+    written = kept + indent(as_yaml({called: to_builtins(state)}), "  ")
     with suppress(PlexopsError):
         if _samples(written, path).states == {**before, called: state}:
             path.write_text(written, encoding="utf-8")
@@ -118,20 +117,6 @@ def write_state(name: str, directory: Path, called: str, state: State, *, replac
     reason = f"{path}: a state cannot be added to it line by line"
     cure = "Write `states:` at its end, each state beneath it with two spaces before its name."
     raise PlexopsError(Problem("PLX-C605", reason, cure, where=str(path)))
-
-
-def _as_yaml(document: Json) -> str:
-    import yaml
-
-    class Dumper(yaml.SafeDumper):
-        """Writes texts of several lines as such."""
-
-    def text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
-        style = "|" if "\n" in value else None
-        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
-
-    Dumper.add_representer(str, text)
-    return yaml.dump(document, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=4096)
 
 
 _CURE = "See docs/profiles.md, “Samples”."

@@ -14,6 +14,7 @@ from plexops.config.files import read_regular
 from plexops.config.nodes import Entry, Listing, Node, Scalar, Table
 from plexops.config.problems import SHOWN, Problems, ascii_safe, shown
 from plexops.model.errors import Place, PlexopsError, Problem
+from plexops.model.exchange import Json
 from plexops.pattern import Pattern
 
 if TYPE_CHECKING:
@@ -347,3 +348,21 @@ _UNREADABLE = (
     (IsADirectoryError, "this is a directory, not a file", "Name a file in it."),
     (PermissionError, "this file may not be read", "Give yourself the right to read it."),
 )  # fmt: skip
+
+
+def as_yaml(document: Json) -> str:
+    """Write a document as YAML, in its order, and texts of several lines as such."""
+    import yaml
+
+    class Dumper(yaml.SafeDumper):
+        """Writes texts of several lines as such, and what occurs twice in full."""
+
+        def ignore_aliases(self, data: object) -> bool:
+            return True
+
+    def text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+        style = "|" if "\n" in value else None
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+    Dumper.add_representer(str, text)
+    return yaml.dump(document, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=4096)

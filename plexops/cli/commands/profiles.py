@@ -162,6 +162,33 @@ def prove_profile(name: str) -> int:
     return 1 if any(level.problems for level in levels) else 0
 
 
+@command.command("migrate")
+@click.argument("file", type=PATH)
+@click.option(
+    "--output", type=PATH, metavar="FILE", help="Write it there, where nothing is yet (default: print it)."
+)
+def migrate(file: Path, output: Path | None) -> int:
+    """Rewrite a profile of format 1 to format 2. Your file stays as it is.
+
+    What has no place in format 2 stands as a comment before it, with the reason. Ends with 4 where there is such a thing.
+    """
+    from plexops.config.migrate import migrated
+    from plexops.config.yaml import parse_yaml, read_text
+
+    text, left = migrated(parse_yaml(read_text(file, str(file)), str(file)))
+    if output is None:
+        emit(text)
+    else:
+        try:
+            with output.open("x", encoding="utf-8") as written:
+                written.write(text)
+        except OSError as error:
+            raise click.UsageError(f"{output}: {error.strerror}") from None
+        note(f"next: plexops profiles test {output.absolute()}")
+    note(f"left for you, in comments at its beginning: {count(left, 'thing')}")
+    return 4 if left else 0
+
+
 @command.command("matrix")
 @click.option(
     "-o",

@@ -158,11 +158,13 @@ def test_a_familys_own_status_says_that_there_is_none_and_its_words_that_a_right
     profile = load_profile("openwrt-ubus", Path())
 
     def answered(**bodies: str) -> dict[str, Answer]:
-        said = {name: '{"result": [0, {}]}' for name in profile.reads} | bodies
+        said = dict.fromkeys(profile.reads, '{"result": [0, {}]}') | bodies
         return answers_of(profile, [Reply(name, 200, body) for name, body in said.items()])
 
     denied = '{"error": {"code": -32002, "message": "Access denied"}}'
-    answers = answered(upnpd='{"result": [4]}', dhcp='{"result": [4]}', firewall='{"result": [6]}', leases=denied)
+    answers = answered(
+        upnpd='{"result": [4]}', dhcp='{"result": [4]}', firewall='{"result": [6]}', leases=denied
+    )
     assert answers["upnpd"] == Answer(absent=True)
     # Only where the read says so: that all of DHCP's configuration is gone is no home without reservations.
     assert (answers["dhcp"].absent, answers["dhcp"].problem[-15:]) == (False, "its status is 4")
