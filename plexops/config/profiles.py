@@ -23,6 +23,8 @@ _WORDS = "words"
 _NAME = Pattern(r"[a-z0-9][a-z0-9-]{0,39}")
 #: Where the name stands in a skeleton: PRETTY_NAME is a name of the device's.
 _PLACEHOLDER = Pattern(r"\bNAME\b")
+#: How format 1 called two languages.
+OLD_WORDS: Mapping[str, str] = MappingProxyType({"posix": "shell", "json": "rest"})
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -93,8 +95,6 @@ def load_profile(
     document = parse_yaml(text, str(path))
     ours = any(text == known.read_text(encoding="utf-8") for known in _shipped_files())
     if not ours:
-        from plexops.config.migrate import is_old  # of a user's own file alone
-
         if is_old(document):
             cure = f"Rewrite it: plexops profiles migrate {path}"
             raise PlexopsError(
@@ -109,6 +109,14 @@ def load_profile(
         reason = f"the profile {name} has no param {unknown[0]!r}"
         raise PlexopsError(Problem("PLX-C602", reason, f"It has: {known}.", place, "router.params"))
     return replace(profile, shipped=ours)
+
+
+def is_old(document: Node) -> bool:
+    """Tell whether a file is of format 1, which did not say so itself."""
+    said = cast("Mapping[str, Json]", plain(document)) if isinstance(document, Table) else {}
+    if "format" in said:
+        return said["format"] == 1
+    return "resources" in said or said.get("speaks") in OLD_WORDS
 
 
 def _uses(document: Node) -> list[tuple[str, Mapping[str, str], Place]]:

@@ -172,8 +172,8 @@ def migrate(file: Path, output: Path | None) -> int:
 
     What has no place in format 2 stands as a comment before it, with the reason. Ends with 4 where there is such a thing.
     """
-    from plexops.config.migrate import migrated
     from plexops.config.yaml import parse_yaml, read_text
+    from plexops.engine.migrate import migrated
 
     text, left = migrated(parse_yaml(read_text(file, str(file)), str(file)))
     if output is None:

@@ -8,12 +8,12 @@ import pytest
 from click.testing import CliRunner
 
 from plexops.cli.commands.profiles import command
-from plexops.config.migrate import migrated
 from plexops.config.profiles import load_profile, shipped
 from plexops.config.samples import Samples, load_samples
 from plexops.config.yaml import parse_yaml
 from plexops.drivers.router.compile import CompiledProfile, compile_profile
 from plexops.drivers.router.profiled import ProfiledDriver
+from plexops.engine.migrate import migrated
 from plexops.engine.proving import as_text, observed
 from plexops.model.errors import PlexopsError
 from plexops.model.snapshot import Kind

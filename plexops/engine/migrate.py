@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Any, cast
 
-from plexops.config.nodes import Node, Table, plain
+from plexops.config.nodes import Node, plain
+from plexops.config.profiles import OLD_WORDS, is_old
 from plexops.config.yaml import as_yaml
+from plexops.languages.contracts import CONTRACTS, refuse_read
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.exchange import Json
 from plexops.model.resources import KINDS
@@ -15,7 +16,6 @@ from plexops.model.snapshot import Kind
 from plexops.pattern import Pattern
 
 Part = dict[str, Any]
-_SPEAKS = {"posix": "shell", "json": "rest"}
 _PARAM = re.compile(r"(\{\{ \w+ \}\})")
 #: Of an expression: a literal text, a literal of JSON, a name in quotes, and what stands between.
 _PIECE = re.compile(r"'(?:[^'\\]|\\.)*'|`(?:[^`\\]|\\.)*`|\"(?:[^\"\\]|\\.)*\"|[^'`\"]+")
@@ -32,14 +32,6 @@ _HEAD = """\
 
 
 # fmt: off
-def is_old(document: Node) -> bool:
-    """Tell whether a file is of format 1, which did not say so itself."""
-    said = cast("Mapping[str, Json]", plain(document)) if isinstance(document, Table) else {}
-    if "format" in said:
-        return said["format"] == 1
-    return "resources" in said or said.get("speaks") in _SPEAKS
-
-
 def migrated(document: Node) -> tuple[str, int]:
     """Give the file in format 2, and how many things are left for a person, which stand as comments before it.
 
@@ -68,18 +60,24 @@ class _Migration:
         self._ids: set[str] = set()
 
     def whole(self) -> Part:
-        old, speaks = self._old, _SPEAKS.get(self._old["speaks"], self._old["speaks"])
+        old, speaks = self._old, OLD_WORDS.get(self._old["speaks"], self._old["speaks"])
         parts: Part = {"kinds": {kind: self._kind(kind, s, f"kinds.{kind}") for kind, s in old.get("resources", {}).items()}}
         parts["facts"] = {name: self._fact(f"facts.{name}", spec) for name, spec in old.get("facts", {}).items()}
         parts["reads"] = {n: spec for n, spec in self._reads.items() if n not in self._ids or n in str(parts)}
         parts["steps"] = {kind: [re.sub(r"(?<!\{)\{(\w+)\}", r"{{ \1 }}", line) for line in lines]
             for kind, lines in old.get("steps", {}).items()}
         new: Part = {"profile": old["profile"], "format": 2, "title": old["title"], "speaks": speaks}
-        new |= {"contract": "opnsense"} if speaks == "rest" else {}
+        new |= {"contract": self._contract()} if speaks == "rest" else {}
         for key, value in old.items():
             name = "kinds" if key == "resources" else key
             new.setdefault(name, parts.get(name, value))
         return new
+
+    def _contract(self) -> str:
+        """Give the first table by which all that is asked only reads."""
+        asked = [spec["call"] for spec in self._old.get("reads", {}).values()]
+        sound = (name for name in CONTRACTS if name != "json" and not any(refuse_read(name, call) for call in asked))
+        return next(sound, "rest")
 
     def _leave(self, path: str, why: str, stood: Json) -> None:
         self.left.append(f"{path}: {why}\n" + re.sub(r"(?m)^", "  ", as_yaml(stood).rstrip()))
