@@ -31,7 +31,7 @@ _CHOICES = {
     "KindSpec": (("rows",), ("backends",), ("unseen",)),
     "WindowSpec": (("directory",), ("open", "confirm", "armed")),
     "Service": (("at",), ("found",)),
-    "LoginSpec": (("header",), ("session",)),
+    "LoginSpec": (("header",), ("session",), ("basic",)),
     "LoginRequest": (("get",), ("post",), ("delete",)),
 }
 _READ_ONLY = (Kind.LEASE, Kind.NEIGHBOUR, Kind.UPNP_MAPPING)

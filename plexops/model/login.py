@@ -146,12 +146,13 @@ class LoginSpec(Struct, frozen=True, forbid_unknown_fields=True):
     session: Annotated[SessionSpec | None, says("The device's own login.", {"send": {"post": "/login"}})] = (
         None
     )
+    basic: Annotated[str, says("`basic`, in another header than Authorization.", "X-JNAP-Authorization")] = ""
     word: Literal["", "basic", "digest"] = field(name="@word", default="")
 
     @property
     def kind(self) -> str:
         """What people call it."""
-        return self.word or ("session" if self.session is not None else "key")
+        return self.word or ("session" if self.session is not None else "basic" if self.basic else "key")
 
     @property
     def wants(self) -> tuple[tuple[str, ...], ...]:
@@ -162,4 +163,4 @@ class LoginSpec(Struct, frozen=True, forbid_unknown_fields=True):
             named = "{{ username }}" in str(self.session.send.body)
             return (("username", "password"),) if named else (("password",),)
         both = ("username", "password")
-        return (("api_key", "api_secret"), both) if self.word == "basic" else (both,)
+        return (("api_key", "api_secret"), both) if self.kind == "basic" else (both,)

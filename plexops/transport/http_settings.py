@@ -15,10 +15,11 @@ from plexops.transport.trust.verdict import TrustedKeys
 
 
 class BasicLogin(Struct, frozen=True):
-    """HTTP Basic: a user name or key, and its secret."""
+    """HTTP Basic: a user name or key, and its secret; some devices want it in a header of their own."""
 
     key: Secret
     secret: Secret
+    header: str = "Authorization"
 
 
 class HeaderLogin(Struct, frozen=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import json
@@ -34,7 +35,7 @@ from plexops.structs import replace
 from plexops.transport.http.digest import Challenge, authorization, challenge_of
 from plexops.transport.http.link import HttpReadLink, HttpWriteLink
 from plexops.transport.http.proof import prove
-from plexops.transport.http_settings import DigestLogin, HttpSettings, SessionLogin
+from plexops.transport.http_settings import BasicLogin, DigestLogin, HttpSettings, SessionLogin
 from plexops.transport.record import RecordingLink, new_recording
 
 NAME, PASSWORD = "plexops", 'pä"ss\\wörd'
@@ -94,7 +95,7 @@ def served(device: Device, tls: ssl.SSLContext | None = None) -> Iterator[tuple[
         thread.join(60)
 
 
-def settings(port: int, login: DigestLogin | SessionLogin) -> HttpSettings:
+def settings(port: int, login: BasicLogin | DigestLogin | SessionLogin) -> HttpSettings:
     return HttpSettings(
         "home.router",
         f"http://127.0.0.1:{port}",
@@ -379,6 +380,29 @@ def test_keenetics_proof_is_of_the_user_and_the_realm_too() -> None:
     right = "37cff12917d75cba391ede6c74c43cba21a9ca1bbbedee625a85a27679ac50b3"
     assert prove("sha256-md5", "ABCDEF", "x", "admin:Keenetic Giga") == right
     assert prove("sha256-md5", "ABCDEF", "x", "admin:Keenetic Viva") != right
+
+
+def test_a_basic_login_in_a_header_of_the_devices_own_is_not_said_back(tmp_path: Path) -> None:
+    """As a Linksys refuses: with the very login, and status 200."""
+    new_recording(tmp_path / "rec")
+    pair = base64.b64encode(f"{NAME}:{PASSWORD}".encode()).decode()
+
+    def device(asked: Seen) -> Told:
+        assert asked.headers.get("Authorization") is None
+        return (
+            200,
+            {},
+            json.dumps({"error": f"Invalid credentials '{asked.headers['X-JNAP-Authorization']}'"}),
+        )
+
+    with served(device) as (port, seen):
+        login = BasicLogin(KEY, SECRET, "X-JNAP-Authorization")
+        link = RecordingLink(HttpReadLink(settings(port, login)), tmp_path / "rec", "home.router")
+        (reply,) = link.ask([READ])
+        link.close()
+    assert seen[0].headers["X-JNAP-Authorization"] == f"Basic {pair}"
+    assert json.loads(reply.body) == {"error": "Invalid credentials 'Basic '"}
+    assert pair not in (tmp_path / "rec" / "home.router.jsonl").read_text()
 
 
 # Sessions of six families. Each device judges what it gets by itself.

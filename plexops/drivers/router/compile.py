@@ -222,11 +222,12 @@ def _check_logins(profile: Profile, problems: _Problems) -> None:
         problems.add("PLX-D411", reason, "Take `login` out.", "login")
     texts: list[str] = []
     for login in profile.login:
-        ways = [way for way in (login.word, login.header, login.session) if way]
+        ways = [way for way in (login.word, login.header, login.basic, login.session) if way]
         if len(ways) != 1 or login.word not in ("", "basic", "digest"):
             problems.add("PLX-D411", f"there is no login {login.word!r}", cure, "login")
-        if login.header and HEADER_NAME.fullmatch(login.header) is None:
-            problems.add("PLX-D411", f"{login.header!r} is no name of a header", cure, "login")
+        header = login.header or login.basic
+        if header and HEADER_NAME.fullmatch(header) is None:
+            problems.add("PLX-D411", f"{header!r} is no name of a header", cure, "login")
         if login.session is not None:
             steps = login.session.steps
             texts += [steps.take, steps.over, *(kept.take for kept in steps.keep)]

@@ -53,8 +53,10 @@ def _login(
     if way.header:
         return HeaderLogin(way.header, secret(given.api_key))
     if "api_key" in keys:
-        return BasicLogin(secret(given.api_key), secret(given.api_secret))
+        return BasicLogin(secret(given.api_key), secret(given.api_secret), way.basic or "Authorization")
     user, password = Secret(given.username, "username"), override or secret(given.password)
     if way.session is not None:
         return SessionLogin(way.session.steps, user, password)
-    return DigestLogin(user, password) if way.word == "digest" else BasicLogin(user, password)
+    if way.word == "digest":
+        return DigestLogin(user, password)
+    return BasicLogin(user, password, way.basic or "Authorization")

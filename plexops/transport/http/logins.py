@@ -106,9 +106,11 @@ class ConstantLogin:
 
     def __init__(self, login: BasicLogin | HeaderLogin | None) -> None:
         headers: dict[str, str] = {}
+        self._pair = ""
         if isinstance(login, BasicLogin):
             pair = f"{login.key.reveal()}:{login.secret.reveal()}".encode()
-            headers["Authorization"] = f"Basic {base64.b64encode(pair).decode()}"
+            self._pair = base64.b64encode(pair).decode()
+            headers[login.header] = f"Basic {self._pair}"
         elif login is not None:
             headers[login.name] = login.secret.reveal()
         self._carried = Carried(headers)
@@ -123,8 +125,12 @@ class ConstantLogin:
         return False
 
     def without(self, reply: Reply) -> Reply:
-        """Give the answer as it is: the device gave out nothing."""
-        return reply
+        """Give the answer without a login that a device says back where it refuses it; it gave out nothing itself."""
+        if not self._pair:
+            return reply
+        return replace(
+            reply, body=reply.body.replace(self._pair, "").replace(self._pair.replace("/", "\\/"), "")
+        )
 
     def end(self, _send: Send) -> None:
         """There is nothing to end."""

@@ -36,6 +36,7 @@ def compiled(folder: Path, text: str) -> CompiledProfile:
     ("login", "wants"),
     [
         ("basic", (("api_key", "api_secret"), ("username", "password"))),
+        ("{basic: X-JNAP-Authorization}", (("api_key", "api_secret"), ("username", "password"))),
         ("digest", (("username", "password"),)),
         ("{header: X-Token}", (("api_key",),)),
         (f"{{session: {{{SEND}, keep: [cookie]}}}}", (("username", "password"),)),
