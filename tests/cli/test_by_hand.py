@@ -39,6 +39,18 @@ def test_the_steps_of_the_box_have_the_homes_own_values(home: House) -> None:
     assert not any("{" in step for finding in findings.values() for step in finding["steps"])
 
 
+@pytest.mark.parametrize(
+    ("box", "says"),
+    [
+        ("archer", "Virtual servers (newer: Port forwarding): external 32500, internal IP 192.168.1.50"),
+        ("deco", "Port forwarding: pick the server, internal port 32400, external port 32500, TCP"),
+    ],
+)
+def test_boxes_whose_pages_encrypt_what_they_say_have_their_steps(home: House, box: str, says: str) -> None:
+    _, findings = audited(home, f"like: {box}")
+    assert any(says in step for step in findings["port_forward"]["steps"])
+
+
 def test_a_kind_that_the_box_has_no_own_steps_for_has_the_general_ones(home: House) -> None:
     _, findings = audited(home, "like: telstra")
     reservation = findings["dhcp_reservation"]["steps"]

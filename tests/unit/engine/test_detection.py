@@ -36,11 +36,11 @@ def test_what_comes_with_plexops_can_be_used(family: Family, detect: Detect) -> 
 
 
 def test_every_family_that_is_asked_says_how_it_is_recognised_and_where_its_login_is_made() -> None:
-    # RouterOS over REST and UPnP alone are choices: the box is the same, and is found as what it is.
+    # RouterOS over REST, OpenWrt without SSH and UPnP alone are choices: the box is the same, and is found as what it is.
     asked = [
         load_profile(name, Path())
         for name in profile_names()
-        if name not in {"manual", "routeros-rest", "igd"}
+        if name not in {"manual", "routeros-rest", "openwrt-ubus", "igd"}
     ]
     assert [profile.name for profile in asked if profile.detect is None or profile.account is None] == []
 
@@ -57,6 +57,11 @@ def test_a_box_of_which_there_is_a_profile_is_none_to_set_by_hand() -> None:
         (SeenGateway(ROUTER, software="OpenWRT/OpenWrt UPnP/1.1 MiniUPnPd/2.0"), "openwrt"),
         (SeenGateway(ROUTER, "Debian router", "Debian", "Debian router"), "linux"),
         (SeenGateway(ROUTER, "MikroTik Router", "MikroTik", "Router OS"), "routeros"),
+        (SeenGateway(ROUTER, "Keenetic Giga", "Keenetic Ltd.", "Keenetic Giga"), "keenetic"),
+        (SeenGateway(ROUTER, "Velop", "Linksys", "WHW03"), "linksys"),
+        # Their pages encrypt all they say: by hand.
+        (SeenGateway(ROUTER, "Archer AX55", "TP-Link", "Archer AX55"), "manual archer"),
+        (SeenGateway(ROUTER, "Deco M5", "TP-Link", "Deco M5"), "manual deco"),
         (SeenGateway(ROUTER, "Orange Livebox", "Sagemcom", "Residential Livebox"), "manual livebox"),
         (SeenGateway(ROUTER, "FRITZ!Box 7590", "AVM Berlin", "FRITZ!Box 7590"), "fritzbox"),
         (SeenGateway(ROUTER, "OnHub", "Google", "OnHub"), "manual google-wifi"),
