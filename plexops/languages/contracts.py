@@ -99,7 +99,7 @@ CONTRACTS: Mapping[ContractName, Contract] = MappingProxyType(
         "rci": Contract(
             (
                 Pattern(
-                    r"GET /rci/(?:show/(?:version|interface|internet/status|upnp/redirect|ip/(?:arp|dhcp/[a-z]+|hotspot))"
+                    r"GET /rci/(?:show/(?:version|interface|upnp/redirect|ip/(?:dhcp/bindings|hotspot))"
                     r"|ip/(?:static|dhcp/(?:host|pool)))"
                 ),
             )
@@ -185,15 +185,15 @@ def refuse_read(
     return f"{request} with {', '.join(sorted(more))} may do more than read" if more else None
 
 
-def called(body: Json) -> tuple[str, Json]:
+def called(body: Json, *login: str) -> tuple[str, Json]:
     """Give what a call by JSON-RPC does, as `object method configuration`, and its arguments; empty for no such call.
 
-    The transport puts the login into it: there is none in it, or that of NOBODY.
+    `login` is what stands before them: nothing, for the transport puts it there, but in what logs in.
     """
     if not isinstance(body, Mapping) or {**body, "params": []} != _CALL:
         return "", None
     match body.get("params"):
-        case [*login, str(thing), str(method), Mapping() as told] if login in ([], [NOBODY]):
+        case [*before, str(thing), str(method), Mapping() as told] if before == [*login]:
             return " ".join(map(str, filter(None, (thing, method, told.get("config"))))), told
     return "", None
 
@@ -202,7 +202,7 @@ def refuse_login(step: LoginStep, request: str, body: Json = None) -> str | None
     """Tell why a request is not known to only begin a login (`send`) or to end it; None when it is."""
     if reason := _no_plain_path(request.partition(" ")[2]):
         return reason
-    request = f"{request} {called(body)[0]}".rstrip()
+    request = f"{request} {called(body, *(NOBODY,) * (step == 'send'))[0]}".rstrip()
     return None if _LOGIN[step].fullmatch(request) else f"{request} is not known to be a login's"
 
 

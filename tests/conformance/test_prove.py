@@ -97,6 +97,13 @@ def test_a_slip_in_a_profile_is_found(old: str, new: str, level: str, tmp_path: 
         ),
         ("routeros-rest", ', dynamic: ["true"]}\n    harmless', "}\n    harmless", "understand"),
         ("bbox", "serves: {fact: x.nat}", "serves: {fact: x.serves}", "understand"),
+        ("openwrt-ubus", "status: result[0]", "status: result[1]", "understand"),
+        ("openwrt-ubus", "data: result[1]", "data: result[0]", "understand"),
+        ("keenetic", "[?ip!='0.0.0.0']", "", "understand"),
+        ("keenetic", "words: false_true", "words: one_zero", "understand"),
+        ("keenetic", "'to-host', hotspot", "'to', hotspot", "understand"),
+        ("linksys", "[dmz][?isDMZEnabled]", "[dmz]", "understand"),
+        ("linksys", "values: {tcp: [TCP]", "values: {tcp: [tcp]", "understand"),
     ],
 )
 def test_a_slip_in_a_profile_over_http_is_found(

@@ -131,7 +131,8 @@ def _content(envelope: Envelope | None, text: str, steps: Steps, absent: Collect
     if envelope is None or steps[0].parser != "json":
         return taken_apart(text, steps)
     whole = taken_apart(text, steps[:1])
-    if envelope.status and taken(whole, envelope.status) in absent:
+    status = taken(whole, envelope.status) if envelope.status else None
+    if isinstance(status, int) and status in absent:
         raise NoSuchThingError
     if not holds(envelope.ok, whole):
         reason = taken(whole, envelope.says) if envelope.says else None

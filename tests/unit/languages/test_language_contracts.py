@@ -289,7 +289,6 @@ CALL: dict[str, Json] = {"jsonrpc": "2.0", "id": 1, "method": "call"}
     ("body", "may"),
     [
         ({**CALL, "params": ["uci", "get", {"config": "dhcp"}]}, True),
-        ({**CALL, "params": ["0" * 32, "system", "board", {}]}, True),
         ({**CALL, "params": ["network.interface", "dump", {}]}, True),
         # Other configurations hold passwords.
         ({**CALL, "params": ["uci", "get", {"config": "wireless"}]}, False),
@@ -303,6 +302,7 @@ CALL: dict[str, Json] = {"jsonrpc": "2.0", "id": 1, "method": "call"}
         ({**CALL, "params": ["system", "reboot", {}]}, False),
         # Whose login it goes by is not the profile's to say.
         ({**CALL, "params": ["1" * 32, "system", "board", {}]}, False),
+        ({**CALL, "params": ["0" * 32, "system", "board", {}]}, False),
         ({**CALL, "params": [["x"], "system", "board", {}]}, False),
         ({**CALL, "params": ["system", "board"]}, False),
         ({**CALL, "method": "list", "params": ["system", "board", {}]}, False),
