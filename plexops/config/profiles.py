@@ -55,13 +55,18 @@ def new_profile(name: str, speaks: str, folder: Path) -> list[Path]:
     if there := [str(path) for path in files if path.exists()]:
         raise _not_new(f"{', '.join(there)} is there already", "Take another name, or another folder.")
     for path, skeleton in files.items():
-        text = _PLACEHOLDER.sub(name, skeleton.read_text(encoding="utf-8"))
-        try:
-            with path.open("x", encoding="utf-8") as file:
-                file.write(text)
-        except OSError as error:
-            raise _not_new(f"{path}: {error.strerror}", "Take a folder that you may write to.") from None
+        write_new(path, _PLACEHOLDER.sub(name, skeleton.read_text(encoding="utf-8")))
     return list(files)
+
+
+def write_new(path: Path, text: str) -> None:
+    """Write a file that is not there yet. Raises PlexopsError PLX-C607."""
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        cure = "Take another name, and a folder that you may write to."
+        raise _not_new(f"{path}: {error.strerror}", cure) from None
 
 
 def _not_new(reason: str, cure: str) -> PlexopsError:
@@ -114,9 +119,7 @@ def load_profile(
 def is_old(document: Node) -> bool:
     """Tell whether a file is of format 1, which did not say so itself."""
     said = cast("Mapping[str, Json]", plain(document)) if isinstance(document, Table) else {}
-    if "format" in said:
-        return said["format"] == 1
-    return "resources" in said or said.get("speaks") in OLD_WORDS
+    return said.get("format", "resources" in said or said.get("speaks") in OLD_WORDS) == 1
 
 
 def _uses(document: Node) -> list[tuple[str, Mapping[str, str], Place]]:

@@ -73,9 +73,8 @@ def understand(
         return Answer(absent=True)
     except ParseError as reason:
         if _DENIED.match(str(reason)):
-            return Answer(
-                problem=f"{reply.id} was refused ({reason})" + (f": it takes {rights}" if rights else "")
-            )
+            takes = f": it takes {rights}" if rights else ""
+            return Answer(problem=f"{reply.id} was refused ({reason}){takes}")
         return Answer(problem=f"the answer to {reply.id} is not understood: {reason}")
 
 

@@ -172,6 +172,7 @@ def migrate(file: Path, output: Path | None) -> int:
 
     What has no place in format 2 stands as a comment before it, with the reason. Ends with 4 where there is such a thing.
     """
+    from plexops.config.profiles import write_new
     from plexops.config.yaml import parse_yaml, read_text
     from plexops.engine.migrate import migrated
 
@@ -179,11 +180,7 @@ def migrate(file: Path, output: Path | None) -> int:
     if output is None:
         emit(text)
     else:
-        try:
-            with output.open("x", encoding="utf-8") as written:
-                written.write(text)
-        except OSError as error:
-            raise click.UsageError(f"{output}: {error.strerror}") from None
+        write_new(output, text)
         note(f"next: plexops profiles test {output.absolute()}")
     note(f"left for you, in comments at its beginning: {count(left, 'thing')}")
     return 4 if left else 0

@@ -238,9 +238,8 @@ def _check_logins(profile: Profile, problems: _Problems) -> None:
     for text in filter(None, texts):
         _parses(text, "login", problems)
     wrapped = profile.envelope
-    for text in (
-        () if wrapped is None else filter(None, (wrapped.ok, wrapped.data, wrapped.says, wrapped.status))
-    ):
+    said = () if wrapped is None else (wrapped.ok, wrapped.data, wrapped.says, wrapped.status)
+    for text in filter(None, said):
         _parses(text, "envelope", problems)
 
 

@@ -370,7 +370,7 @@ none that is there unless --replace is given, and writes nothing where the maske
 
   plexops profiles record ./mine.yaml home/router --state household"""),
     _usage("PLX-C607", "No new profile was written", """\
-“plexops profiles new” writes NAME.yaml and NAME.samples.yaml. It never writes over a file that is there.
+“plexops profiles new” writes NAME.yaml and NAME.samples.yaml, and “migrate” what --output names. Neither writes over a file.
 
   plexops profiles new mine --speaks shell"""),
 )  # fmt: skip

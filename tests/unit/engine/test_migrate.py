@@ -121,8 +121,11 @@ def test_the_loader_names_the_command_and_that_works(tmp_path: Path) -> None:
 def test_no_file_is_written_over(tmp_path: Path) -> None:
     there = tmp_path / "there.yaml"
     there.write_text("mine", encoding="utf-8")
-    done = CliRunner().invoke(command, ["migrate", str(OLD / "linux.yaml"), "--output", str(there)])
-    assert (done.exit_code, there.read_text(encoding="utf-8")) == (2, "mine")
+    with pytest.raises(PlexopsError, match="File exists"):
+        CliRunner().invoke(
+            command, ["migrate", str(OLD / "linux.yaml"), "--output", str(there)], catch_exceptions=False
+        )
+    assert there.read_text(encoding="utf-8") == "mine"
 
 
 @pytest.mark.parametrize(
