@@ -116,9 +116,10 @@ class RecordingLink:
 def read_key(read: Read) -> dict[str, object]:
     """Give what makes two reads the same question: their request. Its id, limits and use are the driver's."""
     match read.ask:
-        case Call(method=method, path=path, query=query, body=body, accept=accept):
+        case Call(method=method, path=path, query=query, body=body, accept=accept, headers=headers):
             sent = to_builtins(body, enc_hook=to_plain)
-            return {"method": method, "path": path, "query": query, "body": sent, "accept": accept}
+            asked = {"method": method, "path": path, "query": query, "body": sent, "accept": accept}
+            return asked | ({"headers": headers} if headers else {})
         case SoapCall(service=service, path=path, action=action, arguments=arguments):
             return {"soap": f"{service}#{action}", "path": path, "arguments": arguments}
         case Look(kind=kind, target=target, detail=detail):

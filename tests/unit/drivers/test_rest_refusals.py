@@ -17,6 +17,12 @@ PATH = "/proxy/network/api/s/{{ site }}/rest/portforward"
     ("family", "old", "new", "reason"),
     [
         ("unifi", f"forwards: {PATH}", f'forwards: {{get: "{PATH}", hides: [x_*]}}', "hides nothing"),
+        (
+            "openwrt-ubus",
+            "    rows: dhcp\n",
+            "    rows: dhcp\n    write: {rest: /ubus}\n",
+            "has no store `rest`",
+        ),
         ("unifi", "rows: forwards", "rows: \"forwards[].merge(@, {made: 'up'})\"", "`whole` sends back"),
     ],
 )

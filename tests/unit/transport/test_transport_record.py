@@ -86,6 +86,15 @@ def test_answers_come_back_as_they_were(folder: Path) -> None:
     assert replay.identity == "SHA256:A"
 
 
+def test_two_questions_that_differ_in_a_header_alone_are_two(folder: Path) -> None:
+    first, second = (
+        Read(word, Call("POST", "/JNAP/", body={}, headers=(("X-JNAP-Action", word),)))
+        for word in ("one", "two")
+    )
+    RecordingLink(Scripted(*replies("first", "second")), folder, DEVICE).ask([first, second])
+    assert [reply.body for reply in ReplayLink(folder, DEVICE).ask([second, first])] == ["second", "first"]
+
+
 def test_a_question_asked_again_gets_its_answers_in_turn_and_then_the_last(folder: Path) -> None:
     link = RecordingLink(Scripted(*replies("first", "second")), folder, DEVICE)
     link.ask([VERSION])

@@ -10,7 +10,7 @@ from plexops.drivers.router.stores.file import FileStore
 from plexops.drivers.router.stores.menu import MenuStore
 from plexops.drivers.router.stores.nvram import NvramStore
 from plexops.drivers.router.stores.requests import WrittenOut
-from plexops.drivers.router.stores.rest import RestStore
+from plexops.drivers.router.stores.rest import VERBS, RestStore
 from plexops.drivers.router.stores.soap import MappingStore
 from plexops.drivers.router.stores.uci import UciStore
 from plexops.languages.template import Template, compile_template
@@ -97,6 +97,10 @@ def _named(profile: Profile, write: WriteSpec) -> str:
 
 def _require_sound_rest(profile: Profile, spec: ResourceSpec, write: WriteSpec) -> None:
     """What is sent back whole is what was read: a member that was dropped would be lost, a made-up one would be set."""
+    if profile.contract not in VERBS:
+        raise ValueError(
+            f"requests of the contract {profile.contract} are written out: it has no store `rest`"
+        )
     read = profile.reads.get(spec.rows.partition("[")[0].partition(".")[0].strip())
     if write.whole and (read is None or read.hides or "{" in spec.rows):
         raise ValueError(

@@ -30,7 +30,7 @@ class Verb(Struct, frozen=True):
 
 
 _SAVED = Expect(statuses=frozenset({200}), path="result", equals="saved")
-_VERBS: Mapping[str, Mapping[Action, Verb]] = MappingProxyType(
+VERBS: Mapping[str, Mapping[Action, Verb]] = MappingProxyType(
     {
         "rest": {
             Action.CREATE: Verb("POST", "{rest}"),
@@ -76,7 +76,7 @@ class RestStore(Store, frozen=True):
     def writes(self, wanted: Wanted) -> tuple[Write, ...]:
         """Give the request of a change, and what makes it act."""
         action = wanted.change.action
-        verb = _VERBS[self.contract][Action.UPDATE if wanted.adopting else action]
+        verb = VERBS[self.contract][Action.UPDATE if wanted.adopting else action]
         if action is Action.DELETE:
             body: Json = {} if verb.body else None
         else:
