@@ -73,8 +73,7 @@ class Linksys:
         if said != self.right:
             error = {"result": "_ErrorUnauthorized", "error": f"Invalid authorization credentials '{said}'"}
             return HttpResponse(200, json.dumps(error).encode())
-        body = asked.body if isinstance(asked.body, str) else asked.body.decode()
-        text = f"{asked.method} {asked.path} X-JNAP-Action: {asked.headers['x-jnap-action']} {body}"
+        text = f"{asked.method} {asked.path} X-JNAP-Action: {asked.headers['x-jnap-action']} {asked.body.decode()}"
         return HttpResponse(200, self.answers[text])
 
 
