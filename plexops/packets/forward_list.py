@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from ipaddress import IPv4Address
-from types import MappingProxyType
 
 from plexops.model.entries import UpnpMapping
 from plexops.model.intervals import Numbers, network
@@ -54,7 +53,7 @@ def box_of_list(snapshot: Snapshot) -> Box:
             chains[f"unread {what}"] = Chain(
                 f"unread {what}", (), Hook("forwards", nat=True, priority=1), why
             )
-    return Box("list", MappingProxyType(chains), tuple(_own(snapshot)), internet_side="internet")
+    return Box("list", chains, tuple(_own(snapshot)), internet_side="internet")
 
 
 def _own(snapshot: Snapshot) -> Iterator[LocalAddress]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from types import MappingProxyType
 
 from msgspec import Struct
 
@@ -32,40 +31,41 @@ class Plumbing(Struct, frozen=True):
 _BEFORE = ("ingress", "prerouting ..-200", "track", "prerouting -200..-100")
 _AFTER = ("postrouting 100..", "egress", "leave")
 
-PLUMBING: Mapping[str, Plumbing] = MappingProxyType(
-    {
-        "netfilter": Plumbing(
-            first=(*_BEFORE, "nat prerouting", "prerouting -100..", "route"),
-            local=("input", "nat input", "deliver"),
-            away=("forward", "postrouting ..100", "nat postrouting", *_AFTER),
-            local_reply=("output ..-200", "track", "output -200..", "postrouting ..100", "undo-dnat", *_AFTER),
-            away_reply=(
-                *_BEFORE, "undo-snat", "prerouting -100..", "forward", "postrouting ..100", "undo-dnat", *_AFTER,
-            ),
+PLUMBING: Mapping[str, Plumbing] = {
+    "netfilter": Plumbing(
+        first=(*_BEFORE, "nat prerouting", "prerouting -100..", "route"),
+        local=("input", "nat input", "deliver"),
+        away=("forward", "postrouting ..100", "nat postrouting", *_AFTER),
+        local_reply=("output ..-200", "track", "output -200..", "postrouting ..100", "undo-dnat", *_AFTER),
+        away_reply=(
+            *_BEFORE, "undo-snat", "prerouting -100..", "forward", "postrouting ..100", "undo-dnat", *_AFTER,
         ),
-        "routeros": Plumbing(
-            first=("raw/prerouting", "track", "mangle/prerouting", "nat nat/dstnat", "route"),
-            local=("mangle/input", "filter/input", "deliver"),
-            away=("mangle/forward", "filter/forward", "mangle/postrouting", "nat nat/srcnat", "leave"),
-            local_reply=(
-                "raw/output", "track", "mangle/output", "filter/output", "mangle/postrouting", "undo-dnat", "leave",
-            ),
-            away_reply=(
-                "raw/prerouting", "track", "mangle/prerouting", "undo-snat", "mangle/forward", "filter/forward",
-                "mangle/postrouting", "undo-dnat", "leave",
-            ),
+    ),
+    "routeros": Plumbing(
+        first=("raw/prerouting", "track", "mangle/prerouting", "nat nat/dstnat", "route"),
+        local=("mangle/input", "filter/input", "deliver"),
+        away=("mangle/forward", "filter/forward", "mangle/postrouting", "nat nat/srcnat", "leave"),
+        local_reply=(
+            "raw/output", "track", "mangle/output", "filter/output", "mangle/postrouting", "undo-dnat", "leave",
         ),
-        "pf": Plumbing(
-            first=("track", "nat rdr", "filter", "route"), local=("deliver",), away=("leave",),
+        away_reply=(
+            "raw/prerouting", "track", "mangle/prerouting", "undo-snat", "mangle/forward", "filter/forward",
+            "mangle/postrouting", "undo-dnat", "leave",
         ),
-        "list": Plumbing(first=("track", "nat forwards", "route"), local=("deliver",), away=("leave",)),
-    }
-)  # fmt: skip
+    ),
+    "pf": Plumbing(
+        first=("track", "nat rdr", "filter", "route"), local=("deliver",), away=("leave",),
+    ),
+    "list": Plumbing(first=("track", "nat forwards", "route"), local=("deliver",), away=("leave",)),
+}  # fmt: skip
 
 #: The stage at which destinations are translated.
-TRANSLATING: Mapping[str, str] = MappingProxyType(
-    {"netfilter": "prerouting", "routeros": "nat/dstnat", "pf": "rdr", "list": "forwards"}
-)
+TRANSLATING: Mapping[str, str] = {
+    "netfilter": "prerouting",
+    "routeros": "nat/dstnat",
+    "pf": "rdr",
+    "list": "forwards",
+}
 
 
 @cache

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import MappingProxyType
 
 from plexops.model.intervals import Numbers
 from plexops.model.matches import (
@@ -42,7 +41,7 @@ def without(box: Box, is_it: Callable[[Rule], bool]) -> Box:
         for name, chain in box.chains.items()
         if any(map(is_it, chain.rules))
     }
-    return replace(box, chains=MappingProxyType({**box.chains, **changed}))
+    return replace(box, chains={**box.chains, **changed})
 
 
 def with_forward(box: Box, external: Numbers, address: int, port: Numbers, name: str) -> Box:
@@ -135,7 +134,7 @@ def _inserted(box: Box, chain: Chain, rule: Rule, *, before: int) -> Box:
 
 def _with(box: Box, *chains: Chain) -> Box:
     """Put chains in, or in the place of those that bear their ids."""
-    return replace(box, chains=MappingProxyType({**box.chains, **{chain.id: chain for chain in chains}}))
+    return replace(box, chains={**box.chains, **{chain.id: chain for chain in chains}})
 
 
 def _first(box: Box, what: str) -> Chain | None:

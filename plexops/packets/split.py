@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from types import MappingProxyType
 
 from plexops.model import matches
 from plexops.model.intervals import Numbers, normalise, subtract
@@ -32,16 +31,20 @@ from plexops.packets.packet import (
 )
 
 #: SYN; SYN and ACK; then ACK, with PSH where a packet carries data: a connection needs both.
-_FLAGS: Mapping[Leg, tuple[int, ...]] = MappingProxyType(
-    {Leg.SYN: (2,), Leg.ANSWER: (18,), Leg.ACK: (16, 24), Leg.LATER: (16, 24)}
-)
+_FLAGS: Mapping[Leg, tuple[int, ...]] = {
+    Leg.SYN: (2,),
+    Leg.ANSWER: (18,),
+    Leg.ACK: (16, 24),
+    Leg.LATER: (16, 24),
+}
 #: What may come to a question.
 _DOUBTFUL: frozenset[type[Test]] = frozenset(
     {matches.Other, matches.TimeIs, matches.RateWithin, matches.ConnectionsWithin, matches.MacIn, AnyOf}
 )
-_MULTICAST: Mapping[int, Numbers] = MappingProxyType(
-    {4: ((0xE0 << 24, (0xF0 << 24) - 1),), 6: ((0xFF << 120, (1 << 128) - 1),)}
-)
+_MULTICAST: Mapping[int, Numbers] = {
+    4: ((0xE0 << 24, (0xF0 << 24) - 1),),
+    6: ((0xFF << 120, (1 << 128) - 1),),
+}
 
 
 def split_all(wanted: Sequence[Match], packet: Packet, box: Box) -> Parts:

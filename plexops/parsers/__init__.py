@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
 
 from plexops.model.exchange import Json
 from plexops.parsers.base import ParseError
@@ -32,32 +31,30 @@ from plexops.parsers.uci import parse_uci, parse_uci_changes
 from plexops.parsers.ufw import parse_ufw_rules
 
 #: Every parser by the name that a profile's `parse:` uses.
-PARSERS: Mapping[str, Callable[[str], Json]] = MappingProxyType(
-    {
-        "dnsmasq": parse_dnsmasq,
-        "dnsmasq_leases": parse_dnsmasq_leases,
-        "ip_addr": parse_ip_json,
-        "ip_address_lines": parse_ip_address_lines,
-        "ip_neigh": parse_ip_neigh,
-        "ip_route": parse_ip_json,
-        "ip_route_lines": parse_ip_route_lines,
-        "json": parse_json,
-        "keyvalue": parse_keyvalue,
-        "lines": parse_lines,
-        "miniupnpd_leases": parse_miniupnpd_leases,
-        "routeros_export": parse_routeros_export,
-        "routeros_ids": parse_routeros_ids,
-        "routeros_keyvalue": parse_routeros_keyvalue,
-        "routeros_print": parse_routeros_print,
-        "routeros_rows": parse_routeros_rows,
-        "routeros_terse": parse_routeros_terse,
-        "ss": parse_ss,
-        "text": parse_text,
-        "tree": parse_tree,
-        "uci": parse_uci,
-        "uci_changes": parse_uci_changes,
-        "ufw_rules": parse_ufw_rules,
-    }
-)
+PARSERS: Mapping[str, Callable[[str], Json]] = {
+    "dnsmasq": parse_dnsmasq,
+    "dnsmasq_leases": parse_dnsmasq_leases,
+    "ip_addr": parse_ip_json,
+    "ip_address_lines": parse_ip_address_lines,
+    "ip_neigh": parse_ip_neigh,
+    "ip_route": parse_ip_json,
+    "ip_route_lines": parse_ip_route_lines,
+    "json": parse_json,
+    "keyvalue": parse_keyvalue,
+    "lines": parse_lines,
+    "miniupnpd_leases": parse_miniupnpd_leases,
+    "routeros_export": parse_routeros_export,
+    "routeros_ids": parse_routeros_ids,
+    "routeros_keyvalue": parse_routeros_keyvalue,
+    "routeros_print": parse_routeros_print,
+    "routeros_rows": parse_routeros_rows,
+    "routeros_terse": parse_routeros_terse,
+    "ss": parse_ss,
+    "text": parse_text,
+    "tree": parse_tree,
+    "uci": parse_uci,
+    "uci_changes": parse_uci_changes,
+    "ufw_rules": parse_ufw_rules,
+}
 
 __all__ = ["PARSERS", "ParseError"]

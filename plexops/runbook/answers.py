@@ -11,7 +11,6 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from functools import cache
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
-from types import MappingProxyType
 from typing import Any
 
 from msgspec import Struct
@@ -95,7 +94,7 @@ class Heard(Struct, frozen=True):
 def _question(topic: Topic, row: Mapping[str, Any]) -> Question:
     kinds = {name: _meaning(name, kind) for name, kind in row["kinds"].items()}
     at = frozenset(row["at"].split())
-    return Question(topic, row["row"], row["about"], at, row["asks"], MappingProxyType(kinds))
+    return Question(topic, row["row"], row["about"], at, row["asks"], kinds)
 
 
 def _meaning(name: str, row: Mapping[str, Any]) -> Meaning:
@@ -113,7 +112,7 @@ def _plain(text: str) -> str:
 def questions() -> Mapping[Topic, Question]:
     """Give all questions, in the order in which they are asked. Most runs have no answer, and need none."""
     rows = table("questions.yaml")["questions"]
-    return MappingProxyType({Topic(name): _question(Topic(name), row) for name, row in rows.items()})
+    return {Topic(name): _question(Topic(name), row) for name, row in rows.items()}
 
 
 def asks(question: Question, view: SiteView, port: int | None) -> str:
@@ -314,15 +313,13 @@ def _other_network_doubt(_: SiteView, heard: Heard) -> tuple[str, bool]:
     return ("" if heard.said.kind == "yes" else heard.says), False
 
 
-_DOUBTS = MappingProxyType(
-    {
-        Topic.PLEX_WEB: _plex_web_doubt,
-        Topic.WAN_ADDRESS: _wan_doubt,
-        Topic.FORWARD: _forward_doubt,
-        Topic.PHONE: _phone_doubt,
-        Topic.OTHER_NETWORK: _other_network_doubt,
-    }
-)
+_DOUBTS = {
+    Topic.PLEX_WEB: _plex_web_doubt,
+    Topic.WAN_ADDRESS: _wan_doubt,
+    Topic.FORWARD: _forward_doubt,
+    Topic.PHONE: _phone_doubt,
+    Topic.OTHER_NETWORK: _other_network_doubt,
+}
 
 
 def counting(view: SiteView, topic: Topic) -> Heard | None:
@@ -351,14 +348,12 @@ def attempts(view: SiteView, port: int | None) -> tuple[Entry[Probe], ...]:
     return tuple(found)
 
 
-_PHONE_GOT = MappingProxyType(
-    {
-        "refused": ProbeAnswer.REFUSED,
-        "nothing": ProbeAnswer.TIMED_OUT,
-        "other": ProbeAnswer.WRONG_SERVER,
-        "page": ProbeAnswer.WRONG_SERVER,
-    }
-)
+_PHONE_GOT = {
+    "refused": ProbeAnswer.REFUSED,
+    "nothing": ProbeAnswer.TIMED_OUT,
+    "other": ProbeAnswer.WRONG_SERVER,
+    "page": ProbeAnswer.WRONG_SERVER,
+}
 
 
 def _came(heard: Heard, identifier: str) -> ProbeAnswer | None:

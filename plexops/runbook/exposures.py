@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import IPv4Address, IPv6Address
-from types import MappingProxyType
 
 from msgspec import Struct
 
@@ -141,7 +140,7 @@ def _ways_listed(view: SiteView, asked: Asked, hosts: Numbers) -> Iterator[Expos
     """Give what the router's own table of UPnP mappings says: the rules that were read need not show all of it."""
     router = view.of(Role.ROUTER)
     kinds = {Kind.PORT_FORWARD: KindState.PRESENT, Kind.UPNP_MAPPING: KindState.PRESENT}
-    mapped = replace(router, entries=router.of(Kind.UPNP_MAPPING), kinds=MappingProxyType(kinds))
+    mapped = replace(router, entries=router.of(Kind.UPNP_MAPPING), kinds=kinds)
     yield from _ways(view, "mappings", box_of_list(mapped), asked, hosts)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from types import MappingProxyType
 
 from msgspec import Struct
 
@@ -349,24 +348,22 @@ def _list(situation: Situation) -> _Reading:
     return _not_read(situation, Role.OUTSIDE, "plex.tv's list of the account's servers")
 
 
-_READERS: Mapping[StopName, Callable[[Situation], _Reading]] = MappingProxyType(
-    {
-        StopName.PROXY: _proxy,
-        StopName.ISP_ADDRESS: _isp_address,
-        StopName.UPSTREAM: _upstream,
-        StopName.ISP_FILTER: _isp_filter,
-        StopName.SERVER_WAY_OUT: _server_way_out,
-        StopName.ROUTER_WAY_OUT: _router_way_out,
-        StopName.ROUTER_FORWARD: _router_forward,
-        StopName.ROUTER_FILTER: _router_filter,
-        StopName.LAN: _lan,
-        StopName.CONTAINER: _container,
-        StopName.SERVER_FILTER: _server_filter,
-        StopName.SOCKET: _socket,
-        StopName.REACHES_PLEX_TV: _reaches_plex_tv,
-        StopName.ACCOUNT: _account,
-        StopName.SETTINGS: _settings,
-        StopName.ANNOUNCEMENT: _announcement,
-        StopName.LIST: _list,
-    }
-)
+_READERS: Mapping[StopName, Callable[[Situation], _Reading]] = {
+    StopName.PROXY: _proxy,
+    StopName.ISP_ADDRESS: _isp_address,
+    StopName.UPSTREAM: _upstream,
+    StopName.ISP_FILTER: _isp_filter,
+    StopName.SERVER_WAY_OUT: _server_way_out,
+    StopName.ROUTER_WAY_OUT: _router_way_out,
+    StopName.ROUTER_FORWARD: _router_forward,
+    StopName.ROUTER_FILTER: _router_filter,
+    StopName.LAN: _lan,
+    StopName.CONTAINER: _container,
+    StopName.SERVER_FILTER: _server_filter,
+    StopName.SOCKET: _socket,
+    StopName.REACHES_PLEX_TV: _reaches_plex_tv,
+    StopName.ACCOUNT: _account,
+    StopName.SETTINGS: _settings,
+    StopName.ANNOUNCEMENT: _announcement,
+    StopName.LIST: _list,
+}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property, lru_cache
 from ipaddress import IPv4Address
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
@@ -42,13 +41,13 @@ class SiteView(Struct, frozen=True, dict=True):
     port_share: Ports | None = None
     #: What is before the router hands viewers' port on to it, as the inventory says.
     upstream_passes_on: bool = False
-    snapshots: Mapping[Role, Snapshot] = MappingProxyType({})
+    snapshots: Mapping[Role, Snapshot] = {}
     #: How old each snapshot is, in seconds.
-    ages: Mapping[Role, float] = MappingProxyType({})
+    ages: Mapping[Role, float] = {}
     #: The stops that the inventory gives access to.
     asked: frozenset[Role] = frozenset()
     #: Where plexops itself logs in, by role: the path that no change may touch.
-    management: Mapping[Role, tuple[str, int]] = MappingProxyType({})
+    management: Mapping[Role, tuple[str, int]] = {}
     #: Where this very Plex was met: where the router shall send packets, if it answered there with its own
     #: machineIdentifier, else where the URL leads. 127.0.0.1 is the server's own loopback.
     plex_answered_at: tuple[str, int] | None = None
@@ -81,7 +80,7 @@ class SiteView(Struct, frozen=True, dict=True):
 
     def with_snapshot(self, snapshot: Snapshot) -> SiteView:
         """Give the view with one stop's snapshot replaced."""
-        return replace(self, snapshots=MappingProxyType({**self.snapshots, snapshot.role: snapshot}))
+        return replace(self, snapshots={**self.snapshots, snapshot.role: snapshot})
 
 
 def told_by_server(view: SiteView) -> tuple[str, ...] | None:

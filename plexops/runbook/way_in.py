@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from ipaddress import IPv4Address, IPv6Address
-from types import MappingProxyType
 from typing import TypeVar
 
 from msgspec import Struct
@@ -220,19 +219,17 @@ def deciding_words(way: WayIn | None) -> tuple[str, ...]:
     return tuple(" | ".join(words) for words in sorted(ends))
 
 
-_SAYS = MappingProxyType(
-    {
-        Why.STOPPED: "{what}{where} stops it{leg}",
-        Why.ELSEWHERE: "{rule} sends it elsewhere",
-        Why.OFF: "{rule} is not in force: {words}",
-        Why.UNTRACKED: "{rule} is not asked: connection tracking is switched off for this port",
-        Why.NO_MATCH: "{rule} is not for a viewer's connection: {match}",
-        Why.NOT_ENTERED: "{rule} is not asked: {words}",
-        Why.NARROWED: "{rule} is for some only: {words}",
-        Why.TAKEN: "{by} takes the port before {rule}",
-        Why.NO_RULE: "no rule forwards this port",
-    }
-)
+_SAYS = {
+    Why.STOPPED: "{what}{where} stops it{leg}",
+    Why.ELSEWHERE: "{rule} sends it elsewhere",
+    Why.OFF: "{rule} is not in force: {words}",
+    Why.UNTRACKED: "{rule} is not asked: connection tracking is switched off for this port",
+    Why.NO_MATCH: "{rule} is not for a viewer's connection: {match}",
+    Why.NOT_ENTERED: "{rule} is not asked: {words}",
+    Why.NARROWED: "{rule} is for some only: {words}",
+    Why.TAKEN: "{by} takes the port before {rule}",
+    Why.NO_RULE: "no rule forwards this port",
+}
 
 
 def says(reason: Reason) -> str:

@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Mapping
 from ipaddress import IPv4Address
-from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,13 +26,11 @@ _ONE_PLACE_SECONDS = 8
 #: The members of `Entry.raw`: who was asked, what was told, and from where it was tried, in the service's own words.
 BY, TOLD, FROM = "by", "told", "from"
 #: check-host's own words, which are those of its operating system.
-_WORDS: Mapping[str, ProbeAnswer] = MappingProxyType(
-    {
-        "Connection timed out": ProbeAnswer.TIMED_OUT,
-        "Connection refused": ProbeAnswer.REFUSED,
-        "No route to host": ProbeAnswer.UNREACHABLE,
-    }
-)
+_WORDS: Mapping[str, ProbeAnswer] = {
+    "Connection timed out": ProbeAnswer.TIMED_OUT,
+    "Connection refused": ProbeAnswer.REFUSED,
+    "No route to host": ProbeAnswer.UNREACHABLE,
+}
 _NODE = Pattern(r"[A-Za-z0-9-]{1,20}(?:\.[A-Za-z0-9-]{1,30}){0,5}", re.ASCII)
 #: More places were never asked for.
 _MOST_NODES = 8
@@ -185,9 +182,11 @@ def _of_flag(flag: object, tried: object, at: object, asked: CheckerDriver) -> _
     return _Seen("", answer, "connected" if flag else "not connected: refused, or silent")
 
 
-_READERS = MappingProxyType(
-    {CheckerName.CHECK_HOST: _check_host, CheckerName.PORTCHECKER: _portchecker, CheckerName.ECHOIP: _echoip}
-)
+_READERS = {
+    CheckerName.CHECK_HOST: _check_host,
+    CheckerName.PORTCHECKER: _portchecker,
+    CheckerName.ECHOIP: _echoip,
+}
 
 
 def _in_a_home(host: str) -> bool:

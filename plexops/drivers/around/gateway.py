@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from ipaddress import IPv4Address
-from types import MappingProxyType
 
 from msgspec import Struct
 
@@ -118,7 +117,7 @@ def _snapshot(
         reasons[Kind.UPNP_MAPPING] = f"the gateway {gateway}, by UPnP: {igd.why}"
     if wan is None:
         reasons["wan.address"] = why
-    return Snapshot(Role.ROUTER, facts, entries, MappingProxyType(kinds), MappingProxyType(reasons))
+    return Snapshot(Role.ROUTER, facts, entries, kinds, reasons)
 
 
 # --- the box before the router, where there is one ------------------------------------------------------------------
@@ -162,8 +161,8 @@ class UpstreamDriver(Struct, frozen=True):
                 facts["upstream.title"] = Fact("upstream.title", title, f"upstream.{read}")
         return Snapshot(
             Role.UPSTREAM,
-            MappingProxyType(facts),
-            reasons=MappingProxyType({k: why for k, why in reasons.items() if k not in facts}),
+            facts,
+            reasons={k: why for k, why in reasons.items() if k not in facts},
         )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from ipaddress import IPv6Address
-from types import MappingProxyType
 from typing import Any
 
 from msgspec import Struct
@@ -48,16 +47,16 @@ class AccountDriver(Struct, frozen=True):
         (reply,) = yield (Read("account", RESOURCES, only=only, seconds=_SECONDS),)
         if reply.whole and reply.status in _REFUSALS:
             reason = f"plex.tv does not show it for this token (status {reply.status})"
-            return Snapshot(Role.OUTSIDE, reasons=MappingProxyType({NO_ACCESS: reason}))
+            return Snapshot(Role.OUTSIDE, reasons={NO_ACCESS: reason})
         found = _facts(reply)
         if isinstance(found, WhyNot):
             return self.not_asked(found.text)
         facts = {name: Fact(name, value, f"outside.{reply.id}") for name, value in found.items()}
-        return Snapshot(Role.OUTSIDE, MappingProxyType(facts))
+        return Snapshot(Role.OUTSIDE, facts)
 
     def not_asked(self, reason: str) -> Snapshot:
         """Give what is known where the list could not be read: why."""
-        return Snapshot(Role.OUTSIDE, reasons=MappingProxyType({_LISTED: reason}))
+        return Snapshot(Role.OUTSIDE, reasons={_LISTED: reason})
 
 
 def _facts(reply: Reply) -> dict[str, FactValue] | WhyNot:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from ipaddress import ip_address
-from types import MappingProxyType
 from xml.etree import ElementTree as ET
 
 from plexops.model.errors import WhyNot
@@ -39,34 +38,28 @@ def _one_of(pattern: str) -> Reader:
 
 
 #: Facts by the attribute that holds them, of `/identity`.
-IDENTITY: Mapping[str, tuple[str, Reader]] = MappingProxyType(
-    {
-        "plex.identifier": ("machineIdentifier", _one_of("[A-Za-z0-9-]{1,64}")),
-        "plex.version": ("version", _one_of("[A-Za-z0-9.+_-]{1,60}")),
-        "plex.claimed": ("claimed", flag),
-    }
-)
+IDENTITY: Mapping[str, tuple[str, Reader]] = {
+    "plex.identifier": ("machineIdentifier", _one_of("[A-Za-z0-9-]{1,64}")),
+    "plex.version": ("version", _one_of("[A-Za-z0-9.+_-]{1,60}")),
+    "plex.claimed": ("claimed", flag),
+}
 #: … and of `/myplex/account`.
-ACCOUNT: Mapping[str, tuple[str, Reader]] = MappingProxyType(
-    {
-        "plex.mapping_state": ("mappingState", _one_of("unknown|waiting|mapped|failed")),
-        "plex.mapping_error": ("mappingError", _one_of("[A-Za-z_-]{0,40}")),
-        "plex.sign_in": ("signInState", _one_of("[A-Za-z_-]{1,40}")),
-        "plex.public_address": ("publicAddress", _address),
-        "plex.public_port": ("publicPort", port),
-        "plex.private_address": ("privateAddress", _address),
-    }
-)
+ACCOUNT: Mapping[str, tuple[str, Reader]] = {
+    "plex.mapping_state": ("mappingState", _one_of("unknown|waiting|mapped|failed")),
+    "plex.mapping_error": ("mappingError", _one_of("[A-Za-z_-]{0,40}")),
+    "plex.sign_in": ("signInState", _one_of("[A-Za-z_-]{1,40}")),
+    "plex.public_address": ("publicAddress", _address),
+    "plex.public_port": ("publicPort", port),
+    "plex.private_address": ("privateAddress", _address),
+}
 #: What was asked, by the read.
-_PATHS: Mapping[str, str] = MappingProxyType(
-    {
-        "identity": "/identity",
-        "root": "/",
-        "prefs": "/:/prefs",
-        "account": "/myplex/account",
-        "sessions": "/status/sessions",
-    }
-)
+_PATHS: Mapping[str, str] = {
+    "identity": "/identity",
+    "root": "/",
+    "prefs": "/:/prefs",
+    "account": "/myplex/account",
+    "sessions": "/status/sessions",
+}
 
 
 def refusal(status: int | None, *, token: bool) -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC
-from types import MappingProxyType
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 from xml.etree import ElementTree as ET
@@ -163,8 +162,8 @@ class PlexDriver(Struct, frozen=True):
         return replace(
             snapshot,
             entries=(*snapshot.entries, *log.entries),
-            kinds=MappingProxyType({**snapshot.kinds, Kind.LOG_EVENT: log.state}),
-            reasons=MappingProxyType({**snapshot.reasons, **reasons}),
+            kinds={**snapshot.kinds, Kind.LOG_EVENT: log.state},
+            reasons={**snapshot.reasons, **reasons},
         )
 
     def look_by_hand(self, kind: Kind) -> str:
@@ -185,8 +184,8 @@ class PlexDriver(Struct, frozen=True):
 def _snapshot(
     facts: Mapping[str, Fact], entries: tuple[Entry, ...], state: KindState, reasons: Mapping[str, str]
 ) -> Snapshot:
-    kinds = MappingProxyType({Kind.PLEX_REMOTE_ACCESS: state})
-    return Snapshot(Role.PLEX, MappingProxyType(facts), entries, kinds, MappingProxyType(dict(reasons)))
+    kinds = {Kind.PLEX_REMOTE_ACCESS: state}
+    return Snapshot(Role.PLEX, facts, entries, kinds, dict(reasons))
 
 
 def _time(replies: Mapping[str, Reply]) -> dict[str, Fact]:
@@ -301,9 +300,7 @@ def _entry(settings: Mapping[str, Any]) -> Entry[RemoteAccess] | None:
     enabled, manual, manual_port, last = wanted
     values = RemoteAccess(bool(enabled), bool(manual), int(manual_port), int(last))
     raw = {name: _word(settings[name]) for name in (_PUBLISH, _MANUAL, _PORT)}
-    return Entry(
-        Kind.PLEX_REMOTE_ACCESS, values, MappingProxyType(raw), FOREIGN, "prefs", "plex.prefs", label="Plex"
-    )
+    return Entry(Kind.PLEX_REMOTE_ACCESS, values, raw, FOREIGN, "prefs", "plex.prefs", label="Plex")
 
 
 def _word(value: Any) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 
 from msgspec import Struct
 
@@ -20,14 +19,14 @@ NO_CONNECTION = StateIs(frozenset({State.INVALID, State.UNTRACKED}))
 ANSWERED = StateIs(frozenset({State.ESTABLISHED}))
 ASSURED = (Match(ANSWERED), Match(FlagsAre(18, 16)))
 #: Priorities at which the kernel translates, by hook.
-NAT_PRIORITIES = MappingProxyType({"prerouting": -100, "input": 100, "output": -100, "postrouting": 100})
+NAT_PRIORITIES = {"prerouting": -100, "input": 100, "output": -100, "postrouting": 100}
 
 
 class Part(Struct, frozen=True):
     """Chains and named sets out of one answer, and what was seen there that is not modelled."""
 
     chains: tuple[Chain, ...] = ()
-    sets: Mapping[str, NamedSet] = MappingProxyType({})
+    sets: Mapping[str, NamedSet] = {}
     outside_model: tuple[str, ...] = ()
 
 
@@ -35,7 +34,7 @@ def merged(*parts: Part) -> Part:
     """Put several answers together. Chains that bear one id stay as they come: the assembly gives each its own."""
     return Part(
         tuple(chain for part in parts for chain in part.chains),
-        MappingProxyType({name: found for part in parts for name, found in part.sets.items()}),
+        {name: found for part in parts for name, found in part.sets.items()},
         tuple(dict.fromkeys(text for part in parts for text in part.outside_model)),
     )
 

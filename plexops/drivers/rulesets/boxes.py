@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from ipaddress import IPv4Address
-from types import MappingProxyType
 from typing import Any
 
 from msgspec import Struct
@@ -61,7 +60,7 @@ def build_box(plumbing: str, device: BoxInput, configured: str = "") -> Box:
     off = uci.configured(
         device.value(configured), device.value("network"), box.chains, f"{device.role}.{configured}"
     )
-    return box if off is None else replace(box, chains=MappingProxyType({**box.chains, off.id: off}))
+    return box if off is None else replace(box, chains={**box.chains, off.id: off})
 
 
 def _netfilter(device: BoxInput) -> Box:
@@ -82,10 +81,10 @@ def _netfilter(device: BoxInput) -> Box:
         addresses=addresses,
         routes=routes,
         arp=None if arp is None else {str(address): mac for address, mac in parse_proc_arp(arp).items()},
-        unread=MappingProxyType(unread),
+        unread=unread,
     )
     box = netfilter_box(given)
-    return replace(box, chains=MappingProxyType({name: _named(c) for name, c in box.chains.items()}))
+    return replace(box, chains={name: _named(c) for name, c in box.chains.items()})
 
 
 def _named(chain: Chain) -> Chain:
@@ -142,9 +141,11 @@ def _pf(device: BoxInput) -> Box:
     return pf.pf_box(answers, device.internet_side)
 
 
-_BUILDERS: Mapping[str, Callable[[BoxInput], Box]] = MappingProxyType(
-    {"netfilter": _netfilter, "routeros": _routeros, "pf": _pf}
-)
+_BUILDERS: Mapping[str, Callable[[BoxInput], Box]] = {
+    "netfilter": _netfilter,
+    "routeros": _routeros,
+    "pf": _pf,
+}
 
 
 #: The stages at which destinations are translated.

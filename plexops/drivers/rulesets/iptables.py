@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
-from types import MappingProxyType
 
 from msgspec import Struct
 
@@ -22,16 +21,14 @@ from plexops.model.packets import Chain, Effect, Hook, NamedSet, Rule, UnknownEf
 from plexops.pattern import Pattern
 
 #: Each table's priority, and the chains in which packets enter it.
-_BUILTIN: Mapping[str, tuple[int, tuple[str, ...]]] = MappingProxyType(
-    {
-        "raw": (-300, ("PREROUTING", "OUTPUT")),
-        "mangle": (-150, ("PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING")),
-        "nat": (-100, ("PREROUTING", "INPUT", "OUTPUT", "POSTROUTING")),
-        "filter": (0, ("INPUT", "FORWARD", "OUTPUT")),
-        "security": (50, ("INPUT", "FORWARD", "OUTPUT")),
-    }
-)
-_POLICIES = MappingProxyType({"ACCEPT": Verdict.ACCEPT, "DROP": Verdict.DROP})
+_BUILTIN: Mapping[str, tuple[int, tuple[str, ...]]] = {
+    "raw": (-300, ("PREROUTING", "OUTPUT")),
+    "mangle": (-150, ("PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING")),
+    "nat": (-100, ("PREROUTING", "INPUT", "OUTPUT", "POSTROUTING")),
+    "filter": (0, ("INPUT", "FORWARD", "OUTPUT")),
+    "security": (50, ("INPUT", "FORWARD", "OUTPUT")),
+}
+_POLICIES = {"ACCEPT": Verdict.ACCEPT, "DROP": Verdict.DROP}
 _CHAIN = Pattern(r":(\S+) (\S+)(?: \[[0-9]+:[0-9]+\])?")
 _RULE = Pattern(r"(?:\[[0-9]+:[0-9]+\] )?(-A (\S+)(.*))")
 #: What iptables-save says of a table in which nft made what iptables cannot have.
@@ -167,7 +164,7 @@ def read_ipsets(text: str) -> Mapping[str, NamedSet]:
                 sets[name] = _Set(kind, dict(pairwise(options)))
             case ["add", name, *element] if name in sets and element:
                 sets[name].elements.append(element)
-    return MappingProxyType({name: _named(found, sets, frozenset({name})) for name, found in sets.items()})
+    return {name: _named(found, sets, frozenset({name})) for name, found in sets.items()}
 
 
 def _named(found: _Set, sets: Mapping[str, _Set], seen: frozenset[str]) -> NamedSet:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from types import MappingProxyType
 
 from msgspec import Struct
 
@@ -15,7 +14,7 @@ _WORD = Pattern(r'(?:"((?:[^"\\]|\\.)*)"(?=\s|$)|([^\s"]+))\s*')
 _ESCAPE = Pattern(r"\\(.)")
 _OPTION = Pattern(r"-[a-zA-Z]|--[a-z][a-z0-9-]*")
 #: Options that no module owns: they may stand anywhere on a line. Old spellings are those of people's scripts.
-_HEAD = MappingProxyType(
+_HEAD = (
     dict.fromkeys(("-s", "--source", "--src"), "-s")
     | dict.fromkeys(("-d", "--destination", "--dst"), "-d")
     | {
@@ -42,9 +41,7 @@ _TEXT = frozenset(
         "--hashlimit-name", "--nfacct-name",
     }
 )  # fmt: skip
-_NUMBERS = MappingProxyType(
-    {"1": "icmp", "6": "tcp", "17": "udp", "58": "icmpv6", "ipv6-icmp": "icmpv6", "icmp6": "icmpv6"}
-)
+_NUMBERS = {"1": "icmp", "6": "tcp", "17": "udp", "58": "icmpv6", "ipv6-icmp": "icmpv6", "icmp6": "icmpv6"}
 
 
 class Option(Struct, frozen=True):

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial, reduce
 from operator import or_
-from types import MappingProxyType
 
 from plexops.drivers.rulesets.base import (
     ALL_ONES,
@@ -31,21 +30,15 @@ from plexops.pattern import Pattern
 _OfOption = Callable[[Option, Section], Test | None]
 _Options = Mapping[str, _OfOption]
 
-_FLAG_BITS = MappingProxyType(
-    {"FIN": 1, "SYN": 2, "RST": 4, "PSH": 8, "ACK": 16, "URG": 32, "ALL": 63, "NONE": 0}
-)
+_FLAG_BITS = {"FIN": 1, "SYN": 2, "RST": 4, "PSH": 8, "ACK": 16, "URG": 32, "ALL": 63, "NONE": 0}
 #: What has happened on the connection. A viewer's is expected by none.
-_STATUSES: Mapping[str, tuple[Match, ...]] = MappingProxyType(
-    {"EXPECTED": (Match(NEVER),), "ASSURED": ASSURED}
-    | dict.fromkeys(("SEEN_REPLY", "CONFIRMED"), (Match(ANSWERED),))
-)
-_TRANSLATIONS = MappingProxyType(
-    {"SNAT": matches.TranslatedIs(Side.SOURCE), "DNAT": matches.TranslatedIs(Side.DESTINATION)}
-)
-_LINKS = MappingProxyType(
-    {"unicast": "host", "broadcast": "broadcast", "multicast": "multicast", "otherhost": "otherhost"}
-)
-_PER_MINUTE = MappingProxyType({"s": 60, "m": 1, "h": 1 / 60, "d": 1 / 1440})
+_STATUSES: Mapping[str, tuple[Match, ...]] = {
+    "EXPECTED": (Match(NEVER),),
+    "ASSURED": ASSURED,
+} | dict.fromkeys(("SEEN_REPLY", "CONFIRMED"), (Match(ANSWERED),))
+_TRANSLATIONS = {"SNAT": matches.TranslatedIs(Side.SOURCE), "DNAT": matches.TranslatedIs(Side.DESTINATION)}
+_LINKS = {"unicast": "host", "broadcast": "broadcast", "multicast": "multicast", "otherhost": "otherhost"}
+_PER_MINUTE = {"s": 60, "m": 1, "h": 1 / 60, "d": 1 / 1440}
 _RATE = Pattern(r"([0-9]+)(?:/(s|sec|second|m|min|minute|h|hour|d|day))?")
 #: The options of some modules, without their beginning.
 _HASH_LIMIT = "burst mode name srcmask dstmask htable-size htable-max htable-gcinterval htable-expire"
@@ -163,48 +156,36 @@ def _about_icmp(_option: Option, module: Section) -> None:
 _FROM, _TO = partial(_address, Side.SOURCE), partial(_address, Side.DESTINATION)
 _SPORT, _DPORT = partial(_port, Side.SOURCE), partial(_port, Side.DESTINATION)
 #: `-f`: connection tracking has put fragments together.
-_HEAD: _Options = MappingProxyType(
-    {
-        "-s": _FROM, "-d": _TO, "-p": _protocol, "-f": lambda *_: NEVER, "-c": lambda *_: None,
-        "-i": partial(_interface, Side.SOURCE), "-o": partial(_interface, Side.DESTINATION),
-    }
-)  # fmt: skip
-_PORTS: _Options = MappingProxyType(
-    {
-        "--dport": _DPORT, "--destination-port": _DPORT, "--sport": _SPORT, "--source-port": _SPORT,
-        "--tcp-flags": _flags, "--syn": _flags, "--icmp-type": _about_icmp, "--icmpv6-type": _about_icmp,
-    }
-)  # fmt: skip
-_MULTIPORT: _Options = MappingProxyType(
-    {
-        "--dports": _DPORT, "--destination-ports": _DPORT, "--sports": _SPORT, "--source-ports": _SPORT,
-        "--ports": _either_port,
-    }
-)  # fmt: skip
-_CONNTRACK: _Options = MappingProxyType(
-    {
-        "--ctstate": _state, "--ctproto": _protocol,
-        "--ctdir": lambda option, _: matches.DirectionIs({"ORIGINAL": True, "REPLY": False}[option.value.upper()]),
-        "--ctstatus": lambda option, _: AnyOf(tuple(_STATUSES[name] for name in option.value.split(","))),
-        "--ctorigsrc": partial(_FROM, original=True), "--ctorigdst": partial(_TO, original=True),
-        "--ctorigsrcport": partial(_SPORT, original=True), "--ctorigdstport": partial(_DPORT, original=True),
-    }
-)  # fmt: skip
-_HOPS: _Options = MappingProxyType(
-    {f"--{kind}-{how}": _about_icmp for kind in ("hl", "ttl") for how in ("eq", "lt", "gt")}
-)
-_OPTIONS: Mapping[str, _Options] = MappingProxyType(
-    {
-        **dict.fromkeys(("", "tcp", "udp", "udplite", "sctp", "dccp", "icmp", "icmp6"), _PORTS),
-        "multiport": _MULTIPORT, "hl": _HOPS, "ttl": _HOPS,
-        "comment": {"--comment": lambda *_: None},
-        "state": {"--state": _state},
-        "mark": {"--mark": _mark}, "connmark": {"--mark": partial(_mark, connection=True)},
-        "iprange": {"--src-range": _FROM, "--dst-range": _TO},
-        "mac": {"--mac-source": lambda option, _: matches.MacIn(frozenset({option.value.lower()}))},
-        "pkttype": {"--pkt-type": lambda option, _: matches.LinkIs(frozenset({_LINKS[option.value]}))},
-    }
-)  # fmt: skip
+_HEAD: _Options = {
+    "-s": _FROM, "-d": _TO, "-p": _protocol, "-f": lambda *_: NEVER, "-c": lambda *_: None,
+    "-i": partial(_interface, Side.SOURCE), "-o": partial(_interface, Side.DESTINATION),
+}  # fmt: skip
+_PORTS: _Options = {
+    "--dport": _DPORT, "--destination-port": _DPORT, "--sport": _SPORT, "--source-port": _SPORT,
+    "--tcp-flags": _flags, "--syn": _flags, "--icmp-type": _about_icmp, "--icmpv6-type": _about_icmp,
+}  # fmt: skip
+_MULTIPORT: _Options = {
+    "--dports": _DPORT, "--destination-ports": _DPORT, "--sports": _SPORT, "--source-ports": _SPORT,
+    "--ports": _either_port,
+}  # fmt: skip
+_CONNTRACK: _Options = {
+    "--ctstate": _state, "--ctproto": _protocol,
+    "--ctdir": lambda option, _: matches.DirectionIs({"ORIGINAL": True, "REPLY": False}[option.value.upper()]),
+    "--ctstatus": lambda option, _: AnyOf(tuple(_STATUSES[name] for name in option.value.split(","))),
+    "--ctorigsrc": partial(_FROM, original=True), "--ctorigdst": partial(_TO, original=True),
+    "--ctorigsrcport": partial(_SPORT, original=True), "--ctorigdstport": partial(_DPORT, original=True),
+}  # fmt: skip
+_HOPS: _Options = {f"--{kind}-{how}": _about_icmp for kind in ("hl", "ttl") for how in ("eq", "lt", "gt")}
+_OPTIONS: Mapping[str, _Options] = {
+    **dict.fromkeys(("", "tcp", "udp", "udplite", "sctp", "dccp", "icmp", "icmp6"), _PORTS),
+    "multiport": _MULTIPORT, "hl": _HOPS, "ttl": _HOPS,
+    "comment": {"--comment": lambda *_: None},
+    "state": {"--state": _state},
+    "mark": {"--mark": _mark}, "connmark": {"--mark": partial(_mark, connection=True)},
+    "iprange": {"--src-range": _FROM, "--dst-range": _TO},
+    "mac": {"--mac-source": lambda option, _: matches.MacIn(frozenset({option.value.lower()}))},
+    "pkttype": {"--pkt-type": lambda option, _: matches.LinkIs(frozenset({_LINKS[option.value]}))},
+}  # fmt: skip
 
 
 # --- A whole module -----------------------------------------------------------------------------------------------
@@ -312,11 +293,9 @@ def _time(module: Section) -> Sequence[Match]:
     return [Match(matches.TimeIs(module.words), words=module.words)] if found else []
 
 
-_MODULES: Mapping[str, Callable[[Section], Sequence[Match]]] = MappingProxyType(
-    {
-        "conntrack": _conntrack, "addrtype": _addrtype, "set": _in_set, "limit": _limit, "hashlimit": _hash_limit,
-        "connlimit": _connection_limit, "policy": _policy, "recent": _recent, "rpfilter": _reverse_path, "time": _time,
-    }
+_MODULES: Mapping[str, Callable[[Section], Sequence[Match]]] = {
+    "conntrack": _conntrack, "addrtype": _addrtype, "set": _in_set, "limit": _limit, "hashlimit": _hash_limit,
+    "connlimit": _connection_limit, "policy": _policy, "recent": _recent, "rpfilter": _reverse_path, "time": _time,
     # A viewer's packet has no such header, and without it these hold neither way (ip6t_rt.c and its likes).
-    | dict.fromkeys(("rt", "frag", "hbh", "dst", "mh"), lambda module: [Match(NEVER, words=module.words)])
-)  # fmt: skip
+    **dict.fromkeys(("rt", "frag", "hbh", "dst", "mh"), lambda module: [Match(NEVER, words=module.words)]),
+}  # fmt: skip

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from types import MappingProxyType
 
 from plexops.drivers.rulesets.base import ALL_ONES, addresses_of
 from plexops.drivers.rulesets.iptables_lines import Section
@@ -33,12 +32,10 @@ _HARMLESS = frozenset(
 )  # fmt: skip
 _PORTS = r"([0-9]+)(?:-([0-9]+))?"
 #: `ADDRESS[-ADDRESS][:PORT[-PORT[/FIRST]]]`, the address of IPv6 in brackets where a port follows.
-_PLACES = MappingProxyType(
-    {
-        4: Pattern(rf"([0-9.]+(?:-[0-9.]+)?)?(?::{_PORTS}(?:/([0-9]+))?)?"),
-        6: Pattern(rf"\[([0-9a-fA-F:.-]+)\](?::{_PORTS}(?:/([0-9]+))?)?"),
-    }
-)
+_PLACES = {
+    4: Pattern(rf"([0-9.]+(?:-[0-9.]+)?)?(?::{_PORTS}(?:/([0-9]+))?)?"),
+    6: Pattern(rf"\[([0-9a-fA-F:.-]+)\](?::{_PORTS}(?:/([0-9]+))?)?"),
+}
 #: A packet that may go on over several hops.
 _HOPS = Pattern(r"--(?:ttl|hl)-(?:set ([2-9]|[1-9][0-9]+)|inc [0-9]+)")
 _RANDOM = ("--random", "--random-fully", "--persistent")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import ip_address
-from types import MappingProxyType
 
 from msgspec import Struct
 
@@ -26,7 +25,7 @@ _NOWHERE = frozenset({"blackhole", "unreachable", "prohibit", "throw", "6", "7",
 _ONWARD = frozenset({"unicast", "1", ""})
 _DUMP = "network.interface dump"
 _MAIN = frozenset({"main", "254", ""})
-_EVERYTHING: Mapping[Family, str] = MappingProxyType({4: "0.0.0.0/0", 6: "::/0"})
+_EVERYTHING: Mapping[Family, str] = {4: "0.0.0.0/0", 6: "::/0"}
 _NO_GATEWAY = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - netifd's way to say that there is none
 
 

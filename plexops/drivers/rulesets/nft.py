@@ -6,7 +6,6 @@ Modelled, harmless and not known: see `nft_keys`, `nft_matches`, `nft_effects`. 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from types import MappingProxyType
 
 from plexops.drivers.rulesets.base import Part
 from plexops.drivers.rulesets.nft_effects import element_of
@@ -29,12 +28,15 @@ from plexops.parsers.base import ParseError
 from plexops.pattern import Pattern
 from plexops.structs import replace
 
-_FAMILIES: Mapping[str, frozenset[Family]] = MappingProxyType(
-    {"ip": frozenset({4}), "ip6": frozenset({6}), "inet": BOTH_FAMILIES, "netdev": BOTH_FAMILIES}
-)
+_FAMILIES: Mapping[str, frozenset[Family]] = {
+    "ip": frozenset({4}),
+    "ip6": frozenset({6}),
+    "inet": BOTH_FAMILIES,
+    "netdev": BOTH_FAMILIES,
+}
 #: Hooks at which a chain belongs to certain interfaces.
 _ON_DEVICES = frozenset({"ingress", "egress"})
-_ADDRESSES: Mapping[str, Family] = MappingProxyType({"ipv4_addr": 4, "ipv6_addr": 6})
+_ADDRESSES: Mapping[str, Family] = {"ipv4_addr": 4, "ipv6_addr": 6}
 #: How nft lists, in its own language, a statement that it cannot write as JSON.
 _WRITES_TO = Pattern(r"(?:add|update|delete) @(\S+)")
 
@@ -62,7 +64,7 @@ def read_nft(document: Json, saved: Mapping[str, Sequence[Rule]], exhibit: str) 
             table.addresses = frozenset(named)
             sets |= {table.id_of(name): found for name, found in named.items()}
             chains += [_chain(table, name, saved, exhibit) for name in table.chains]
-    return Part(tuple(chains), MappingProxyType(sets), tuple(outside))
+    return Part(tuple(chains), sets, tuple(outside))
 
 
 def _tables(objects: Sequence[Json]) -> list[Table]:

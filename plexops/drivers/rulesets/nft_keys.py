@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from ipaddress import IPv4Address, IPv6Address, summarize_address_range
-from types import MappingProxyType
 
 from msgspec import Struct
 
@@ -39,9 +38,7 @@ from plexops.structs import replace
 CONNECTED = AnyOf(((Match(matches.DirectionIs(True)),), (Match(matches.DirectionIs(False)),)))
 _LAST_PORT = 0xFFFF
 #: What a header needs that is of one family only.
-OF_FAMILY = MappingProxyType(
-    {"ip": matches.FamilyIs(frozenset({4})), "ip6": matches.FamilyIs(frozenset({6}))}
-)
+OF_FAMILY = {"ip": matches.FamilyIs(frozenset({4})), "ip6": matches.FamilyIs(frozenset({6}))}
 #: Gives tests, of which one must hold where what is looked at has one of some values.
 _Reader = Callable[[Values], Sequence[Test]]
 
@@ -63,18 +60,16 @@ class Key(Struct, frozen=True):
     connected: bool = False
 
 
-FAMILIES: Mapping[str, Family] = MappingProxyType({"ip": 4, "ip6": 6, "ipv4": 4, "ipv6": 6})
+FAMILIES: Mapping[str, Family] = {"ip": 4, "ip6": 6, "ipv4": 4, "ipv6": 6}
 #: A packet of such a protocol is no TCP packet, whatever else is asked of it.
-_TRANSPORTS = MappingProxyType(
-    {
-        name: name
-        for name in ("tcp", "udp", "udplite", "sctp", "dccp", "icmp", "igmp", "esp", "ah", "comp", "gre")
-    }
-    | {"icmpv6": "icmpv6", "ipv6-icmp": "icmpv6"}
-)
-_PROTOCOL_NUMBERS = MappingProxyType(
-    {1: "icmp", 2: "igmp", 6: "tcp", 17: "udp", 33: "dccp", 58: "icmpv6", 132: "sctp", 136: "udplite"}
-)
+_TRANSPORTS = {
+    **{name: name for name in ("tcp", "udp", "udplite", "sctp", "dccp", "icmp", "icmpv6", "igmp")},
+    **{name: name for name in ("esp", "ah", "comp", "gre")},
+    "ipv6-icmp": "icmpv6",
+}
+_PROTOCOL_NUMBERS = {
+    1: "icmp", 2: "igmp", 6: "tcp", 17: "udp", 33: "dccp", 58: "icmpv6", 132: "sctp", 136: "udplite",
+}  # fmt: skip
 
 # --- Readers of values ------------------------------------------------------
 
@@ -246,7 +241,7 @@ def _keys() -> Iterator[tuple[str, Key]]:
 
 
 #: Headers, whatever is looked at in them.
-_HEADERS: Mapping[str, Key] = MappingProxyType(
+_HEADERS: Mapping[str, Key] = (
     {name: Key((test,)) for name, test in OF_FAMILY.items()}
     | {
         name: Key((matches.ProtocolIs(frozenset({protocol})),), settled=protocol != "tcp")
@@ -254,14 +249,12 @@ _HEADERS: Mapping[str, Key] = MappingProxyType(
     }
     | {"th": Key()}
 )
-_KEYS = MappingProxyType(dict(_keys()))
+_KEYS = dict(_keys())
 #: Bytes of the IP header, as miniupnpd writes them: header, place and length in bits (RFC 791, RFC 8200).
-_BYTES = MappingProxyType(
-    {
-        "@nh,72,8": "ip protocol", "@nh,96,32": "ip saddr", "@nh,128,32": "ip daddr",
-        "@nh,48,8": "ip6 nexthdr", "@nh,64,128": "ip6 saddr", "@nh,192,128": "ip6 daddr",
-    }
-)  # fmt: skip
+_BYTES = {
+    "@nh,72,8": "ip protocol", "@nh,96,32": "ip saddr", "@nh,128,32": "ip daddr",
+    "@nh,48,8": "ip6 nexthdr", "@nh,64,128": "ip6 saddr", "@nh,192,128": "ip6 daddr",
+}  # fmt: skip
 
 
 def key_of(left: Json, table: str) -> Key:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 
 from msgspec import Struct, field
 
@@ -35,19 +34,15 @@ from plexops.structs import replace
 MOST_SHOWN = 6
 #: What stands before the handle of a rule in words that are about that rule alone.
 HERE = " # handle "
-_PER_MINUTE = MappingProxyType(
-    {"second": 60, "minute": 1, "hour": 1 / 60, "day": 1 / 1440, "week": 1 / 10080}
-)
-_STATUS_BITS = MappingProxyType({"seen-reply": 2, "assured": 4, "confirmed": 8, "snat": 16, "dnat": 32})
-_STATUS_TESTS: Mapping[int, Test] = MappingProxyType(
-    {
-        2: ANSWERED,
-        4: AnyOf((ASSURED,)),
-        8: ANSWERED,
-        16: matches.TranslatedIs(Side.SOURCE),
-        32: matches.TranslatedIs(Side.DESTINATION),
-    }
-)
+_PER_MINUTE = {"second": 60, "minute": 1, "hour": 1 / 60, "day": 1 / 1440, "week": 1 / 10080}
+_STATUS_BITS = {"seen-reply": 2, "assured": 4, "confirmed": 8, "snat": 16, "dnat": 32}
+_STATUS_TESTS: Mapping[int, Test] = {
+    2: ANSWERED,
+    4: AnyOf((ASSURED,)),
+    8: ANSWERED,
+    16: matches.TranslatedIs(Side.SOURCE),
+    32: matches.TranslatedIs(Side.DESTINATION),
+}
 #: Their answer is another one in each rule, however alike the words are.
 _OF_THEIR_RULE = Pattern(r"\b(?:numgen|random|quota|limit|xt)\b")
 Body = Mapping[str, Json]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from types import MappingProxyType
 from typing import TypeAlias
 
 from msgspec import Struct, json
@@ -31,13 +30,19 @@ _Parts: TypeAlias = tuple[tuple[tuple[Match, ...], tuple[Effect, ...], str], ...
 #: A longer verdict map becomes a rule for each verdict.
 _MOST_RULES = 64
 #: What a later match of the same packet would see changed.
-_CHANGES: Mapping[type[Effect], type[Test]] = MappingProxyType(
-    {SetMark: MarkIs, CopyMark: MarkIs, AddToSet: SetHas, NoTracking: StateIs}
-)
+_CHANGES: Mapping[type[Effect], type[Test]] = {
+    SetMark: MarkIs,
+    CopyMark: MarkIs,
+    AddToSet: SetHas,
+    NoTracking: StateIs,
+}
 #: Where the statements that may take a value from a map have it.
-_FROM_MAP: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"dnat": ("addr", "port"), "snat": ("addr",), "redirect": ("port",), "mangle": ("value",)}
-)
+_FROM_MAP: Mapping[str, tuple[str, ...]] = {
+    "dnat": ("addr", "port"),
+    "snat": ("addr",),
+    "redirect": ("port",),
+    "mangle": ("value",),
+}
 
 
 class _Draft(Struct):

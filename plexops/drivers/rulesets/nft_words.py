@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from functools import reduce
 from ipaddress import IPv6Address
 from operator import or_
-from types import MappingProxyType
 
 from plexops.model.exchange import Json
 from plexops.model.intervals import Numbers, normalise
@@ -16,10 +15,8 @@ from plexops.model.matches import Family
 Values = Sequence[Json]
 #: Raised by values that are not what is expected: they are not modelled.
 UNREADABLE = (ValueError, LookupError, TypeError)
-STATE_BITS = MappingProxyType({"invalid": 1, "established": 2, "related": 4, "new": 8, "untracked": 64})
-FLAG_BITS = MappingProxyType(
-    {"fin": 1, "syn": 2, "rst": 4, "psh": 8, "ack": 16, "urg": 32, "ecn": 64, "cwr": 128}
-)
+STATE_BITS = {"invalid": 1, "established": 2, "related": 4, "new": 8, "untracked": 64}
+FLAG_BITS = {"fin": 1, "syn": 2, "rst": 4, "psh": 8, "ack": 16, "urg": 32, "ecn": 64, "cwr": 128}
 #: Keys of `meta` that nft writes without the word.
 _BARE = frozenset({"iif", "oif", "iifname", "oifname", "iifgroup", "oifgroup"})
 #: Shows every element of a set.
@@ -173,7 +170,7 @@ def bare(value: Json) -> Json:
     return wrapped["val"]
 
 
-def number_of(value: Json, names: Mapping[str, int] = MappingProxyType({})) -> int:
+def number_of(value: Json, names: Mapping[str, int] = {}) -> int:
     """Read a number, a name for one, or several that are put together bit by bit."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value

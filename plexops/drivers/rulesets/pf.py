@@ -6,8 +6,6 @@ OPNsense core 26.1 to 26.7 writes pf's text: `ForwardRule.php`, `DNatController.
 
 from __future__ import annotations
 
-from types import MappingProxyType
-
 from msgspec import Struct
 
 from plexops.drivers.rulesets import pf_words
@@ -61,7 +59,7 @@ def pf_box(answers: PfAnswers, wan: str = "wan") -> Box:
     )
     return Box(
         plumbing="pf",
-        chains=MappingProxyType({chain.id: chain for chain in chains}),
+        chains={chain.id: chain for chain in chains},
         addresses=interfaces.local,
         routes=pf_words.read_routes(answers.interfaces, interfaces),
         internet_side=interfaces.internet_side,

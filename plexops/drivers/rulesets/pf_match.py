@@ -6,7 +6,6 @@ Sources: `Rule.php` and `ForwardRule.php` of OPNsense core 26.1 to 26.7, and pf.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 
 from msgspec import Struct
 
@@ -17,10 +16,13 @@ from plexops.model.matches import BOTH_FAMILIES, AnyOf, Family, Match, Side, oth
 from plexops.model.packets import SetTag
 
 WITH_PORTS = frozenset({"tcp", "udp", "tcp/udp"})
-FAMILIES: Mapping[str, frozenset[Family]] = MappingProxyType(
-    {"inet": frozenset({4}), "inet6": frozenset({6}), "inet46": BOTH_FAMILIES, "": BOTH_FAMILIES}
-)
-_NUMBERED: Mapping[str, str] = MappingProxyType({"6": "tcp", "17": "udp"})
+FAMILIES: Mapping[str, frozenset[Family]] = {
+    "inet": frozenset({4}),
+    "inet6": frozenset({6}),
+    "inet46": BOTH_FAMILIES,
+    "": BOTH_FAMILIES,
+}
+_NUMBERED: Mapping[str, str] = {"6": "tcp", "17": "udp"}
 
 
 class Shape(Struct, frozen=True):

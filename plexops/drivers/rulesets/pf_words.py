@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from ipaddress import IPv4Interface, IPv6Interface, ip_interface, ip_network
-from types import MappingProxyType
 
 from msgspec import Struct
 
@@ -36,16 +35,14 @@ sip-tls 5061 smtp 25 snmp 161 snmptrap 162 ssh 22 submission 587 submissions 465
 wins 1512
 """
 _PAIRS = re.findall(r"(\S+) (\d+)", _NAMED.replace("\n", " "))
-WELL_KNOWN: Mapping[str, int] = MappingProxyType({name: int(port) for name, port in _PAIRS})
+WELL_KNOWN: Mapping[str, int] = {name: int(port) for name, port in _PAIRS}
 #: Interfaces that plugins make, by key and by what the list of rules calls them: they never lead to the internet side.
-_VIRTUAL: Mapping[str, str] = MappingProxyType(
-    {
-        **dict.fromkeys(("wireguard", "WireGuard (Group)"), "wireguard"),
-        **dict.fromkeys(("openvpn", "OpenVPN", "OpenVPN (Group)"), "openvpn"),
-        **dict.fromkeys(("enc0", "IPsec", "IPsec encapsulation"), "enc0"),
-        **dict.fromkeys(("lo0", "loopback", "Loopback"), "lo0"),
-    }
-)
+_VIRTUAL: Mapping[str, str] = {
+    **dict.fromkeys(("wireguard", "WireGuard (Group)"), "wireguard"),
+    **dict.fromkeys(("openvpn", "OpenVPN", "OpenVPN (Group)"), "openvpn"),
+    **dict.fromkeys(("enc0", "IPsec", "IPsec encapsulation"), "enc0"),
+    **dict.fromkeys(("lo0", "loopback", "Loopback"), "lo0"),
+}
 _GLOBAL_V6: Numbers = ((0x2000 << 112, (0x4000 << 112) - 1),)
 #: Addresses that are given to nobody: no viewer has one, so the list itself need not be read.
 _BOGONS = NamedSet(normalise(map(edges, NOT_PUBLIC_NETWORKS)), subtract(ALL_V6, _GLOBAL_V6))
@@ -241,7 +238,7 @@ def read_names(aliases: Rows | None, interfaces: Interfaces, filters: Rows) -> N
     # Only who goes beyond the limits of a rule is put in there.
     fills = any(_is_exceeded(row) for row in filters)
     sets["virusprot"] = NamedSet(unread="who connects too often joins it") if fills else NamedSet()
-    return Names(interfaces, MappingProxyType(sets), MappingProxyType(ports))
+    return Names(interfaces, sets, ports)
 
 
 def _is_exceeded(row: Row) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from types import MappingProxyType
 
 from msgspec import Struct
 
@@ -101,13 +100,13 @@ def routeros_box(answers: RouterOsAnswers) -> Box:
         sets |= _sets(menus, places.address_sets(listed.rows, listed.why or _UNREAD.why, family), reading)
     return Box(
         "routeros",
-        MappingProxyType(chains),
+        chains,
         own,
         routes,
         side,
         places.lists_of(answers.interface_lists.rows, answers.list_members.rows, answers.interfaces.rows),
         classes,
-        MappingProxyType(sets),
+        sets,
         places.gateway_mac(answers.arp.seen, ways, side),
         tuple(_outside_model(answers, ways, tables)),
     )

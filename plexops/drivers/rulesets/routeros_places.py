@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from ipaddress import ip_address, ip_interface, ip_network
-from types import MappingProxyType
 
 from plexops.drivers.rulesets.base import addresses_of
 from plexops.model.errors import WhyNot
@@ -64,7 +63,7 @@ def classes_of(
     for name, (inside, outside) in _IN_CLASS.items():
         sure[name] = frozenset(row["name"] for row in interfaces if row.get("type") in inside)
         unsure[name] = tuple(row["name"] for row in interfaces if row.get("type") not in inside | outside)
-    return MappingProxyType(sure), MappingProxyType(unsure)
+    return sure, unsure
 
 
 def lists_of(
@@ -82,7 +81,7 @@ def lists_of(
         known["dynamic"] = frozenset(name for name, dynamic in named.items() if dynamic)
         known["static"] = known["all"] - known["dynamic"]
     if definitions is None or members is None or any("list" not in row for row in members):
-        return MappingProxyType(known)
+        return known
     own: dict[str, set[str]] = {}
     for row in members:
         if in_force(row):
@@ -98,7 +97,7 @@ def lists_of(
                 for key in ("include", "exclude")
             )
             known[name] = (added - gone) | own.get(name, set())
-    return MappingProxyType(known)
+    return known
 
 
 def _parts(row: Row, *keys: str) -> set[str]:

@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from ipaddress import ip_address
 from itertools import chain
-from types import MappingProxyType
 
 from plexops.drivers.rulesets.nft_words import listed, members
 from plexops.model.exchange import Json
@@ -45,25 +44,23 @@ _DATE = rf"(19[7-9]\d|20[0-2]\d|203[0-8])(-(0?\d|1[0-2])(-([0-2]?\d|3[01])(T{_CL
 _MARK = r"(0x0*[0-9a-f]{1,8}|\d{1,10}|\d+[be]\d+)"
 _MONTH_DAY = r"(0*([1-9]|[12]\d|3[01])|\S*[^\d\s]\S*)"
 #: Of each kind the pattern of a valid value, and what an invalid one is not. `(?i)`: in any case of letters.
-_KINDS: Mapping[str, tuple[str, str]] = MappingProxyType(
-    {
-        "any": (r"(?s).*", ""),
-        "bool": ("|".join((*_ON, *_OFF)), "no yes or no"),
-        "family": (r"any|all|\*|inet|.*[46].*", "no family"),
-        "target": (f"(?i){_TARGET}", "no target"),
-        "end": (f"(?i){_beginnings('internal external')}", "neither internal nor external"),
-        "mac": (r"(?i)([0-9a-f]{1,2}[:-]){5}[0-9a-f]{1,2}", "no hardware address"),
-        "limit": (rf"\d+(/({_beginnings('second minute hour day')}))?", "no rate"),
-        "number": (r".*\d.*", "no number"),
-        "date": (_DATE, "no date"),
-        "time": (_CLOCK, "no time of day"),
-        "days": (rf"(?i)({_DAY})(\s+({_DAY}))*", "no days of the week"),
-        "month_days": (rf"{_MONTH_DAY}(\s+{_MONTH_DAY})*", "no days of a month"),
-        "mark": (rf"(?i){_MARK}(/{_MARK})?", "no mark"),
-    }
-)
+_KINDS: Mapping[str, tuple[str, str]] = {
+    "any": (r"(?s).*", ""),
+    "bool": ("|".join((*_ON, *_OFF)), "no yes or no"),
+    "family": (r"any|all|\*|inet|.*[46].*", "no family"),
+    "target": (f"(?i){_TARGET}", "no target"),
+    "end": (f"(?i){_beginnings('internal external')}", "neither internal nor external"),
+    "mac": (r"(?i)([0-9a-f]{1,2}[:-]){5}[0-9a-f]{1,2}", "no hardware address"),
+    "limit": (rf"\d+(/({_beginnings('second minute hour day')}))?", "no rate"),
+    "number": (r".*\d.*", "no number"),
+    "date": (_DATE, "no date"),
+    "time": (_CLOCK, "no time of day"),
+    "days": (rf"(?i)({_DAY})(\s+({_DAY}))*", "no days of the week"),
+    "month_days": (rf"{_MONTH_DAY}(\s+{_MONTH_DAY})*", "no days of a month"),
+    "mark": (rf"(?i){_MARK}(/{_MARK})?", "no mark"),
+}
 #: What options name, in the order in which firewall4 compares their families.
-_NAMED = MappingProxyType(
+_NAMED = (
     {"ipset": "ipset"}
     | dict.fromkeys(("src_ip", "src_dip", "dest_ip"), "network")
     | {"src": "zone", "dest": "zone"}
@@ -114,7 +111,7 @@ def not_in_force(rows: Sequence[Row], loaded: Collection[str], dump: Json = None
         why = next(chain(_invalid(row, known), _no_forward(row, known), _two_families(row, known)), "")
         if why or name not in loaded:
             found[str(row[".name"])] = f"firewall4 skips this section: {why}" if why else NOT_LOADED
-    return MappingProxyType(found)
+    return found
 
 
 def _families(rows: Sequence[Row], kind: str, default: str) -> Iterator[tuple[str, int]]:

@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from ipaddress import IPv4Address
-from types import MappingProxyType
 from typing import Any
 
 from msgspec import Struct
@@ -36,15 +35,13 @@ WINDOW_SECONDS = 90
 
 #: By the client that is found running: how it asks for its address again, detached, because the session may be cut.
 #: udhcpc loses its address when it only renews after the reservation changed: it has to release first.
-_RENEWALS: Mapping[str, str] = MappingProxyType(
-    {
-        "systemd-networkd": "networkctl renew {interface}",
-        "NetworkManager": "nmcli device up {interface}",
-        "dhcpcd": "dhcpcd -n {interface}",
-        "dhclient": "dhclient -r {interface}; dhclient {interface}",
-        "udhcpc": 'kill -USR2 "$(pidof udhcpc)"; sleep 1; kill -USR1 "$(pidof udhcpc)"',
-    }
-)
+_RENEWALS: Mapping[str, str] = {
+    "systemd-networkd": "networkctl renew {interface}",
+    "NetworkManager": "nmcli device up {interface}",
+    "dhcpcd": "dhcpcd -n {interface}",
+    "dhclient": "dhclient -r {interface}; dhclient {interface}",
+    "udhcpc": 'kill -USR2 "$(pidof udhcpc)"; sleep 1; kill -USR1 "$(pidof udhcpc)"',
+}
 
 _READS: tuple[Read, ...] = (
     Read("addresses", Command("ip -j addr show")),
@@ -127,11 +124,11 @@ class ServerDriver(Struct, frozen=True):
             facts["firewall.loaded"] = Fact("firewall.loaded", loaded, "server.iptables")
         return Snapshot(
             Role.SERVER,
-            MappingProxyType(facts),
+            facts,
             tuple(entries),
-            MappingProxyType(kinds),
-            MappingProxyType(reasons),
-            replace(box, inserts=MappingProxyType(dict(state.chains))),
+            kinds,
+            reasons,
+            replace(box, inserts=dict(state.chains)),
             frozenset({Kind.FIREWALL_RULE}) if state.unapplied else frozenset(),
         )
 

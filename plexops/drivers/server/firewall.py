@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
-from types import MappingProxyType
 from typing import Protocol
 
 from msgspec import Struct
@@ -31,10 +30,10 @@ class FirewallState(Struct, frozen=True):
     """
 
     state: KindState
-    facts: Mapping[str, Fact] = MappingProxyType({})
+    facts: Mapping[str, Fact] = {}
     entries: tuple[Entry, ...] = ()
     reason: str = ""
-    chains: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    chains: Mapping[str, tuple[str, ...]] = {}
     unapplied: bool = False
 
 

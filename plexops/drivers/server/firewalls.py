@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 
 from plexops.drivers.server.firewall import Firewall, FirewallState, Host, Reading
 from plexops.drivers.server.firewalld import Firewalld
@@ -23,7 +22,7 @@ _SYSTEMS = (
     SystemRules(HostFirewall.PROXMOX, shown_by=("PVEFW-", "proxmox-firewall")),
 )
 _ALL = (*_SWITCHED, *_OWN, *_SYSTEMS)
-FIREWALLS: Mapping[str, Firewall] = MappingProxyType({one.word: one for one in _ALL})
+FIREWALLS: Mapping[str, Firewall] = {one.word: one for one in _ALL}
 #: What `firewall: none` says: the inventory's word, not something that was seen.
 _NONE = FirewallState(
     KindState.ABSENT,

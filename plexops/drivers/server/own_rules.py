@@ -8,7 +8,6 @@ The same holds for systems with pages of their own (a NAS, a hypervisor), whose 
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
-from types import MappingProxyType
 
 from msgspec import Struct
 
@@ -22,13 +21,11 @@ from plexops.model.snapshot import KindState, Snapshot
 from plexops.pattern import Pattern
 
 #: What loads such a file when the host starts. Debian's netfilter-persistent is called iptables.service as well.
-_SERVICES: Mapping[str, HostFirewall] = MappingProxyType(
-    {
-        "nftables.service": HostFirewall.NFTABLES,
-        "netfilter-persistent.service": HostFirewall.IPTABLES,
-        "iptables.service": HostFirewall.IPTABLES,
-    }
-)
+_SERVICES: Mapping[str, HostFirewall] = {
+    "nftables.service": HostFirewall.NFTABLES,
+    "netfilter-persistent.service": HostFirewall.IPTABLES,
+    "iptables.service": HostFirewall.IPTABLES,
+}
 _ASK = Read(
     "firewall.services",
     Command(f"systemctl show -p Id -p ActiveState {' '.join(_SERVICES)}"),

@@ -10,7 +10,6 @@ by `allow`: another's deny of exactly this port is therefore a conflict and not 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 from typing import Any
 
 from msgspec import Struct
@@ -40,12 +39,10 @@ from plexops.parsers.ufw import parse_ufw_rules
 #: The member of `Entry.raw` that says where the twin of IPv6 stands in its own file.
 _AT6 = "position of its twin"
 #: Where ufw puts a rule, first in each; one of ours in the first alone.
-UFW_CHAINS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "firewall_rule": ("ip filter ufw-user-input",),
-        "firewall_rule over IPv6": ("ip6 filter ufw6-user-input",),
-    }
-)
+UFW_CHAINS: Mapping[str, tuple[str, ...]] = {
+    "firewall_rule": ("ip filter ufw-user-input",),
+    "firewall_rule over IPv6": ("ip6 filter ufw6-user-input",),
+}
 
 
 UFW_READS = tuple(
