@@ -9,7 +9,6 @@ from plexops.parsers.base import ParseError
 from plexops.parsers.dnsmasq import parse_dnsmasq, parse_dnsmasq_leases
 from plexops.parsers.ip_lines import parse_ip_address_lines, parse_ip_route_lines
 from plexops.parsers.plain import (
-    parse_ip_json,
     parse_ip_neigh,
     parse_json,
     parse_keyvalue,
@@ -21,23 +20,19 @@ from plexops.parsers.plain import (
 from plexops.parsers.routeros_export import parse_routeros_export
 from plexops.parsers.routeros_print import (
     parse_routeros_ids,
-    parse_routeros_keyvalue,
-    parse_routeros_print,
     parse_routeros_rows,
     parse_routeros_terse,
 )
 from plexops.parsers.tree import parse_tree
-from plexops.parsers.uci import parse_uci, parse_uci_changes
+from plexops.parsers.uci import parse_uci
 from plexops.parsers.ufw import parse_ufw_rules
 
 #: Every parser by the name that a profile's `parse:` uses.
 PARSERS: Mapping[str, Callable[[str], Json]] = {
     "dnsmasq": parse_dnsmasq,
     "dnsmasq_leases": parse_dnsmasq_leases,
-    "ip_addr": parse_ip_json,
     "ip_address_lines": parse_ip_address_lines,
     "ip_neigh": parse_ip_neigh,
-    "ip_route": parse_ip_json,
     "ip_route_lines": parse_ip_route_lines,
     "json": parse_json,
     "keyvalue": parse_keyvalue,
@@ -45,15 +40,12 @@ PARSERS: Mapping[str, Callable[[str], Json]] = {
     "miniupnpd_leases": parse_miniupnpd_leases,
     "routeros_export": parse_routeros_export,
     "routeros_ids": parse_routeros_ids,
-    "routeros_keyvalue": parse_routeros_keyvalue,
-    "routeros_print": parse_routeros_print,
     "routeros_rows": parse_routeros_rows,
     "routeros_terse": parse_routeros_terse,
     "ss": parse_ss,
     "text": parse_text,
     "tree": parse_tree,
     "uci": parse_uci,
-    "uci_changes": parse_uci_changes,
     "ufw_rules": parse_ufw_rules,
 }
 

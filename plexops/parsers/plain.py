@@ -26,16 +26,6 @@ def parse_json(text: str) -> Json:
     return document
 
 
-def parse_ip_json(text: str) -> Json:
-    """Read what `ip -j` prints: a list. Old releases of iproute2 print nothing for "none"."""
-    if not text.strip():
-        return []
-    document = parse_json(text)
-    if not isinstance(document, list):
-        raise ParseError("`ip -j` prints a list", text.strip())
-    return document
-
-
 def parse_text(text: str) -> str:
     """Give the text without white space around it."""
     return text.strip()

@@ -17,10 +17,8 @@ _LOG = Pattern(r"(?:[a-z]{3}/\d\d(?:/\d{4})? |\d{4}-\d\d-\d\d |\d\d-\d\d )?\d\d:
 _HEADING = Pattern(r"(?:Flags|Columns):")
 #: The legend of the flags goes on in the next line, broken wherever the terminal ends: `p, b - bgp, o - ospf`.
 _LEGEND = Pattern(r"[^\s0-9#;=][^=]* - ")
-_TABLE = Pattern(r"\s*#\s+([A-Z][A-Z0-9. -]*)")
 #: A number, up to four groups of up to three flags, and then the comment, an argument or the end of the line.
 _ENTRY = Pattern(r" {0,3}([0-9]+)((?: +[A-Za-z*+!]{1,3}){0,4})(?: +|$)(?=;;;|[a-z.][a-z0-9.-]*=|$)")
-_TABLE_ENTRY = Pattern(r" {0,3}([0-9]+) ([A-Za-z ]{0,4}?) +(?=\S)")
 #: An argument's name, at the beginning or behind white space.
 _KEY = Pattern(r"(?:^|(?<=[ \t]))([a-z.][a-z0-9.-]*)=")
 
@@ -71,91 +69,28 @@ def _value(text: str, at: int, *, strict: bool) -> tuple[str, int]:
     return text[at:end].rstrip(), end
 
 
-def _entry(line: str, form: Pattern, what: str) -> tuple[Row, str]:
-    """Read the number and the flags of an entry; the rest of the line is left."""
-    match = form.match(line)
-    if match is None:
-        raise ParseError(f"no {what}", line)
-    flags = match[2].replace(" ", "")
-    return {".index": match[1], ".flags": flags, ".comment": ""}, line[match.end() :]
-
-
-def _filled(row: Row, arguments: str) -> Row:
-    if not arguments:
-        raise ParseError("an entry without arguments", str(row[".index"]))
-    _read_arguments(arguments, row)
-    return row
-
-
 def parse_routeros_terse(text: str) -> list[Row]:
     """Read `print terse`: one line per entry, values quoted (6) or not (7).
 
     Rows: `.index`, `.flags` (letters, `""` without), `.comment` (from `comment=` or `;;;`), and each argument as text.
     """
     rows: list[Row] = []
-    for line in _print_lines(text):
-        if not line:
-            continue
-        row, rest = _entry(line, _ENTRY, "entry of a print")
+    for line in filter(None, _print_lines(text)):
+        head = _ENTRY.match(line)
+        if head is None:
+            raise ParseError("no entry of a print", line)
+        row: Row = {".index": head[1], ".flags": head[2].replace(" ", ""), ".comment": ""}
+        rest = line[head.end() :]
         if rest.startswith(";;;"):
             following = _KEY.search(rest)
             end = following.start() if following else len(rest)
             row[".comment"] = rest[3:end].strip()
             rest = rest[end:]
-        rows.append(_filled(row, rest))
-        if "comment" in row:
-            row[".comment"] = row["comment"]
+        if not rest:
+            raise ParseError("an entry without arguments", line)
+        _read_arguments(rest, row)
+        rows.append({**row, ".comment": row.get("comment", row[".comment"])})
     return rows
-
-
-def parse_routeros_print(text: str) -> list[Row]:
-    """Read `print` and `print detail`: entries over several lines, or a table with a heading.
-
-    Rows: `.index`, `.flags`, `.comment` (the `;;;` text), and each argument or column (in lower case) as text.
-    """
-    entries: list[tuple[Row, list[str]]] = []
-    columns: list[str] | None = None
-    for line in _print_lines(text):
-        table = _TABLE.fullmatch(line)
-        if table and not entries:
-            columns = table[1].lower().split()
-        elif re.match(r" {0,3}[0-9]+(?: |$)", line):
-            form = (_TABLE_ENTRY, "row of a table") if columns else (_ENTRY, "entry of a print")
-            row, rest = _entry(line, *form)
-            entries.append((row, [rest] if rest else []))
-        elif line and (not entries or not line.startswith("    ")):
-            raise ParseError("no line of a print", line)
-        elif line:
-            entries[-1][1].append(line.strip())
-    return [_finished(row, lines, columns) for row, lines in entries]
-
-
-def _finished(row: Row, lines: list[str], columns: list[str] | None) -> Row:
-    if lines and lines[0].startswith(";;;"):
-        row[".comment"] = lines.pop(0)[3:].strip()
-    content = " ".join(lines)
-    if columns is None:
-        return _filled(row, content)
-    cells = content.split()
-    if len(cells) != len(columns):
-        raise ParseError(f"{len(cells)} cells under {len(columns)} headings", content)
-    return {**row, **dict(zip(columns, cells, strict=True))}
-
-
-_PAIR = Pattern(r"[ \t]*([a-z0-9][a-z0-9 -]*?):(?:[ \t]+(.*))?")
-
-
-def parse_routeros_keyvalue(text: str) -> Row:
-    """Read the print of a menu with one entry (`/system resource print`): right-aligned `name: value` lines."""
-    row: Row = {}
-    for line in _print_lines(text):
-        if not line:
-            continue
-        match = _PAIR.fullmatch(line)
-        if match is None or match[1] in row:
-            raise ParseError("no `name: value` line, or a name twice", line)
-        row[match[1]] = match[2] or ""
-    return row
 
 
 def parse_routeros_ids(text: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""OpenWrt's `uci show` and `uci changes`."""
+"""OpenWrt's `uci show`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,6 @@ from plexops.pattern import Pattern
 _NAME = r"[A-Za-z0-9_-]+"
 _SECTION = rf"@?{_NAME}(?:\[-?[0-9]+\])?"
 _HEAD = Pattern(rf"({_NAME})\.({_SECTION})(?:\.({_NAME}))?=")
-#: No minus at the end of an option's name: `-=` takes an element off a list.
-_OPTION = r"[A-Za-z0-9_]+(?:-[A-Za-z0-9_]+)*"
-_CHANGE = Pattern(rf"(-?)({_NAME})\.({_SECTION})(?:\.({_OPTION}))?(=|\+=|-=)?")
 #: Of a word what is in quotes, a quote itself, and what is bare.
 _PART = Pattern(r"'([^']*)'|\\(')|([^\s'\\]+)")
 #: Ids of sections without a name, as `uci -X show` prints them.
@@ -87,37 +84,3 @@ def _word(text: str, at: int) -> tuple[str, int]:
 def _line(text: str, at: int) -> str:
     end = text.find("\n", at)
     return text[at : end if end >= 0 else len(text)]
-
-
-_VERBS = {"=": "set", "+=": "add_list", "-=": "del_list"}
-
-
-def parse_uci_changes(text: str) -> list[Row]:
-    """Read `uci changes`: what is staged and not committed, in order.
-
-    Rows: config, section, option (empty for the section itself), verb (`set`, `delete`, `add_list`, `del_list`),
-    value. Nothing staged prints nothing.
-    """
-    rows: list[Row] = []
-    text = text.replace("\r\n", "\n")
-    at = 0
-    while at < len(text):
-        if text[at] in " \t\n":
-            at += 1
-            continue
-        match = _CHANGE.match(text, at)
-        if (
-            match is None
-            or (match[5] is None) != (_line(text, match.end()).strip() == "")
-            or not (match[1] or match[5])
-        ):
-            raise ParseError("no line of `uci changes`", _line(text, at))
-        minus, config, section, option, operator = match.groups()
-        values, at = _values(text, match.end()) if operator else ([""], match.end())
-        if len(values) != 1:
-            raise ParseError("several values in one change", match[0])
-        verb = "delete" if minus else _VERBS[operator]
-        rows.append(
-            {"config": config, "section": section, "option": option or "", "verb": verb, "value": values[0]}
-        )
-    return rows

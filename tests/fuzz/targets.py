@@ -92,8 +92,6 @@ _WRITTEN: Mapping[str, Sequence[str]] = {
     "ip_neigh": ["192.168.1.50 dev br-lan lladdr 52:54:00:12:34:56 ref 1 used 0/0/0 probes 4 REACHABLE\n"],
     "routeros_export": [_EXPORTED],
     "routeros_ids": ["*1;*A;*2F\n"],
-    "routeros_keyvalue": ["  enabled: yes\n  name: a b\n"],
-    "routeros_print": [f"Flags: X - disabled, D - dynamic\n{_PRINTED}"],
     "routeros_rows": [_PRINTED],
     "routeros_terse": [_PRINTED],
     "tree": [

@@ -7,7 +7,6 @@ import pytest
 from plexops.parsers import PARSERS, ParseError
 
 uci = PARSERS["uci"]
-changes = PARSERS["uci_changes"]
 leases = PARSERS["miniupnpd_leases"]
 
 
@@ -68,37 +67,6 @@ def test_several_packages_may_use_one_name() -> None:
 def test_what_uci_show_does_not_print_is_refused(text: str) -> None:
     with pytest.raises(ParseError):
         uci(text)
-
-
-def test_every_kind_of_staged_change() -> None:
-    text = (
-        "dhcp.plexops_plex='host'\n"
-        "dhcp.plexops_plex.ip='192.168.1.50'\n"
-        "-firewall.plexops_old\n"
-        "-firewall.cfg0a92bd.enabled\n"
-        "network.wan.dns+='1.1.1.1'\n"
-        "network.wan.dns-='8.8.8.8'\n"
-        "firewall.@redirect[-1].name='a\nb'\n"
-    )
-    keys = ("config", "section", "option", "verb", "value")
-    expected = [
-        ("dhcp", "plexops_plex", "", "set", "host"),
-        ("dhcp", "plexops_plex", "ip", "set", "192.168.1.50"),
-        ("firewall", "plexops_old", "", "delete", ""),
-        ("firewall", "cfg0a92bd", "enabled", "delete", ""),
-        ("network", "wan", "dns", "add_list", "1.1.1.1"),
-        ("network", "wan", "dns", "del_list", "8.8.8.8"),
-        ("firewall", "@redirect[-1]", "name", "set", "a\nb"),
-    ]
-    assert changes(text) == [dict(zip(keys, row, strict=True)) for row in expected]
-
-
-@pytest.mark.parametrize(
-    "text", ["uci: Invalid argument\n", "dhcp.x\n", "-dhcp\n", "dhcp.x='a' 'b'\n", "-dhcp.x y\n"]
-)
-def test_what_uci_changes_does_not_print_is_refused(text: str) -> None:
-    with pytest.raises(ParseError):
-        changes(text)
 
 
 def test_a_mapping_may_have_colons_in_its_description() -> None:

@@ -8,7 +8,6 @@ from plexops.parsers import PARSERS, ParseError
 
 export = PARSERS["routeros_export"]
 terse = PARSERS["routeros_terse"]
-detail = PARSERS["routeros_print"]
 
 EXPORT = r"""# nov/22/2026 10:00:00 by RouterOS 6.49.10
 # software id = ABCD-EFGH
@@ -203,41 +202,6 @@ def test_terse_of_version_7_does_not_quote() -> None:
     ]
 
 
-def test_detail_wraps_and_quotes() -> None:
-    text = (
-        "Flags: X - disabled, I - invalid; D - dynamic \n"
-        "\n"
-        " 0 D ;;; upnp 192.168.88.10: ApplicationX\n"
-        "     chain=dstnat action=dst-nat to-addresses=192.168.88.10 to-ports=55000 protocol=tcp \n"
-        "     dst-address=10.0.0.1 in-interface=ether1 dst-port=55000 \n"
-        "\n"
-        '100 X  chain=dstnat comment="a \\"b\\" c=d" log=no \n'
-    )
-    assert detail(text) == [
-        {
-            ".index": "0",
-            ".flags": "D",
-            ".comment": "upnp 192.168.88.10: ApplicationX",
-            "chain": "dstnat",
-            "action": "dst-nat",
-            "to-addresses": "192.168.88.10",
-            "to-ports": "55000",
-            "protocol": "tcp",
-            "dst-address": "10.0.0.1",
-            "in-interface": "ether1",
-            "dst-port": "55000",
-        },
-        {
-            ".index": "100",
-            ".flags": "X",
-            ".comment": "",
-            "chain": "dstnat",
-            "comment": 'a "b" c=d',
-            "log": "no",
-        },
-    ]
-
-
 @pytest.mark.parametrize(
     "text",
     [
@@ -249,15 +213,9 @@ def test_detail_wraps_and_quotes() -> None:
         " 0 words without a key\n",
     ],
 )
-@pytest.mark.parametrize("name", ["routeros_terse", "routeros_print"])
-def test_what_is_no_print_is_refused(name: str, text: str) -> None:
+def test_what_is_no_print_is_refused(text: str) -> None:
     with pytest.raises(ParseError):
-        PARSERS[name](text)
-
-
-def test_a_row_with_more_cells_than_headings_is_refused() -> None:
-    with pytest.raises(ParseError):
-        detail(" #   ADDRESS    INTERFACE\n 0   1.2.3.4/24  my bridge\n")
+        terse(text)
 
 
 def test_ids() -> None:
@@ -265,12 +223,3 @@ def test_ids() -> None:
     assert PARSERS["routeros_ids"]("\r\n") == []
     with pytest.raises(ParseError):
         PARSERS["routeros_ids"]("no such item\r\n")
-
-
-def test_keyvalue() -> None:
-    assert PARSERS["routeros_keyvalue"]("             enabled: no\r\n  show-dummy-rule: \r\n") == {
-        "enabled": "no",
-        "show-dummy-rule": "",
-    }
-    with pytest.raises(ParseError):
-        PARSERS["routeros_keyvalue"]("bad command name upnp (line 1 column 5)\r\n")

@@ -182,8 +182,7 @@ DST = "add chain=dstnat action=dst-nat to-addresses=192.168.1.50"
 UPNP = routeros_home.rows(
     " 0  D ;;; upnp 192.168.1.50: Plex\n"
     "      chain=dstnat action=dst-nat to-addresses=192.168.1.50 to-ports=32400 protocol=tcp "
-    "dst-address=62.155.240.55 in-interface=ether1 dst-port=32400\n",
-    "routeros_print",
+    "dst-address=62.155.240.55 in-interface=ether1 dst-port=32400\n"
 )
 WEB = f"{DST} protocol=tcp"
 DROPS = "add chain=forward action=drop"
