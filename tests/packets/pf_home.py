@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from plexops.drivers.rulesets.pf import PfAnswers, pf_box
+from plexops.drivers.answers import Answer as Reading
+from plexops.drivers.rulesets.base import BoxInput
+from plexops.drivers.rulesets.pf import pf_box
 from plexops.model.intervals import Numbers
 from plexops.model.matches import Family
 from plexops.model.packets import Box
@@ -111,8 +114,16 @@ def box(
 ) -> Box:
     """Give the box; its filter is what OPNsense makes by itself, and `filters`. `read` replaces whole answers."""
     rows = [*AUTOMATIC, *(filters or [])]
-    given: dict[str, Any] = {"filters": rows, "aliases": aliases, "interfaces": INTERFACES, "loaded": LOADED}
-    return pf_box(PfAnswers(**({"forwards": list(forwards)} | given | read)))
+    given = {"filters": rows, "aliases": aliases, "interfaces": INTERFACES, "loaded": LOADED}
+    return answered({"forwards": list(forwards)} | given | read)
+
+
+def answered(read: Mapping[str, Any]) -> Box:
+    """Give the box of a device of which this was read: rows, or an answer as a whole; None: it was not read."""
+    names = {"filters": "filter_rules", "loaded": "pf"}
+    whole = {name: {"rows": told} if isinstance(told, list) else told for name, told in read.items()}
+    answers = {names.get(name, name): Reading(told) for name, told in whole.items()}
+    return pf_box(BoxInput(answers, "router", "wan"))
 
 
 def ask(

@@ -6,11 +6,12 @@ import re
 from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv6Address
 
+from plexops.drivers.answers import Answer as Reading
+from plexops.drivers.rulesets.base import BoxInput
 from plexops.drivers.rulesets.boxes import announced_address
-from plexops.drivers.rulesets.routeros import RouterOsAnswers, Rows, routeros_box
+from plexops.drivers.rulesets.routeros import Rows, routeros_box
 from plexops.packets.reach import Answer, who_reaches
 from plexops.parsers import PARSERS
-from plexops.structs import replace
 from tests.packets.handmade import asked, plex
 
 WAN = IPv4Address("62.155.240.55")
@@ -82,7 +83,7 @@ def exported(text: str) -> dict[str, Rows]:
     return {name: Rows(tuple(menu)) for name, menu in found.items()}
 
 
-def home(export: str, **given: Rows | str | tuple[str, ...]) -> RouterOsAnswers:
+def home(export: str, **given: Rows | str | tuple[str, ...]) -> BoxInput:
     """Give the answers of a home with the default configuration, the export's menus, and what else is given."""
     said = exported(export)
     for name, text in (("addresses", ADDRESSES), ("interface_lists", LISTS), ("list_members", MEMBERS)):
@@ -91,11 +92,23 @@ def home(export: str, **given: Rows | str | tuple[str, ...]) -> RouterOsAnswers:
     places = {
         "interfaces": rows(INTERFACES), "routes": rows(ROUTES), "routes_v6": rows(ROUTES_V6), "arp": rows(ARP),
     }  # fmt: skip
-    return replace(RouterOsAnswers(), **(said | places | given))  # type: ignore[arg-type]
+    return device(said | places | given)
+
+
+def _reading(of: Rows | str | tuple[str, ...]) -> Reading:
+    if not isinstance(of, Rows):
+        return Reading(of)
+    return Reading(problem=of.why or "was not read") if of.rows is None else Reading(of.rows)
+
+
+def device(told: Mapping[str, Rows | str | tuple[str, ...]]) -> BoxInput:
+    """Give a device that told this; what is a text or ids stands for itself."""
+    answers = {name: _reading(of) for name, of in told.items() if name != "internet_side"}
+    return BoxInput(answers, "router", str(told.get("internet_side", "")))
 
 
 def ask(
-    answers: RouterOsAnswers,
+    answers: BoxInput,
     *,
     at: IPv4Address | IPv6Address = WAN,
     port: int = 32500,
@@ -106,7 +119,7 @@ def ask(
     return who_reaches([routeros_box(answers)], asked(port, at=str(at)), plex(str(to), to_port))
 
 
-def announced(answers: RouterOsAnswers) -> IPv4Address | None:
+def announced(answers: BoxInput) -> IPv4Address | None:
     """Give the address under which a home stands on the internet."""
     box = routeros_box(answers)
     side = [a.number for a in box.addresses or () if (a.family, a.interface) == (4, box.internet_side)]

@@ -19,6 +19,7 @@ from tests.packets.pf_home import (
     NAS,
     PLEX,
     Row,
+    answered,
     ask,
     box,
     filtered,
@@ -253,10 +254,9 @@ def test_unread_is_not_empty() -> None:
 
 
 def _without(row: Row, **read: Any) -> Any:
-    from plexops.drivers.rulesets.pf import PfAnswers, pf_box
-
-    given: dict[str, Any] = {"filters": AUTOMATIC, "interfaces": INTERFACES, "loaded": LOADED} | read
-    return pf_box(PfAnswers([row], **given))
+    return answered(
+        {"forwards": [row], "filters": AUTOMATIC, "interfaces": INTERFACES, "loaded": LOADED} | read
+    )
 
 
 @pytest.mark.parametrize(
@@ -290,12 +290,12 @@ def test_what_the_box_tells_of_itself() -> None:
 
 
 def test_a_rule_bears_the_words_of_the_device() -> None:
-    of = box(forward(descr="TV", source__network="198.51.100.0/24", source__not="1"), forwards_exhibit="0007")
+    of = box(forward(descr="TV", source__network="198.51.100.0/24", source__not="1"))
     one = of.chains["nat"].rules[0]
     assert one.words == (
         "rdr pass on wan inet proto tcp from ! 198.51.100.0/24 to wanip port 32500 -> 192.168.1.50 port 32400"
     )
-    assert (one.name, one.handle, one.exhibit) == ("TV", "u-1", "0007")
+    assert (one.name, one.handle, one.exhibit) == ("TV", "u-1", "router.forwards")
 
 
 def loaded(*nat: str, filters: tuple[str, ...] = ("scrub in all",)) -> dict[str, Any]:

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from plexops.drivers.rulesets.pf import PfAnswers, pf_box
 from plexops.lab.base import DeviceLog, ForwardSeed, HttpRequest, Lease, Packet, RouterHooks, Seed
 from plexops.lab.clock import ScaledClock
 from plexops.lab.routers.opnsense import API_KEY, API_SECRET, OpnSenseRouter
 from plexops.model.intervals import Numbers
 from plexops.model.packets import Box
 from plexops.packets.reach import AnswerKind, Asked, Target, who_reaches
+from tests.packets.pf_home import answered
 
 STRANGERS = ("203.0.113.7", "198.51.100.20")
 
@@ -62,15 +62,16 @@ def answer(router: OpnSenseRouter, path: str) -> Any:
 def home() -> tuple[OpnSenseRouter, Box]:
     router = OpnSenseRouter(Seed(forwards=FORWARDS, upnp=False), RouterHooks(DeviceLog(), ScaledClock()))
     router.set_leases((Lease("3c:ec:ef:12:34:56", host(50), "plex"),))
-    answers = PfAnswers(
-        forwards=rows(router, "firewall/d_nat/search_rule"),
-        filters=rows(router, "firewall/filter/search_rule"),
-        aliases=rows(router, "firewall/alias/search_item"),
-        interfaces=rows(router, "interfaces/overview/interfaces_info"),
-        arp=rows(router, "diagnostics/interface/search_arp"),
-        loaded=answer(router, "diagnostics/firewall/pf_statistics/rules"),
+    return router, answered(
+        {
+            "forwards": rows(router, "firewall/d_nat/search_rule"),
+            "filters": rows(router, "firewall/filter/search_rule"),
+            "aliases": rows(router, "firewall/alias/search_item"),
+            "interfaces": rows(router, "interfaces/overview/interfaces_info"),
+            "arp": rows(router, "diagnostics/interface/search_arp"),
+            "loaded": answer(router, "diagnostics/firewall/pf_statistics/rules"),
+        }
     )
-    return router, pf_box(answers)
 
 
 @pytest.mark.parametrize("port", PORTS)

@@ -11,7 +11,8 @@ import pytest
 
 from plexops.config.profiles import load_profile
 from plexops.drivers.router.reads import asked, steps_of
-from plexops.drivers.rulesets.routeros import RouterOsAnswers, Rows, routeros_box
+from plexops.drivers.rulesets.base import BoxInput
+from plexops.drivers.rulesets.routeros import Rows, routeros_box
 from plexops.lab.base import (
     DeviceLog,
     ForwardSeed,
@@ -27,11 +28,21 @@ from plexops.languages.routeros_reads import refuse_read
 from plexops.model.exchange import shown
 from plexops.packets.reach import AnswerKind, Asked, Target, who_reaches
 from plexops.parsers import PARSERS
-from tests.packets.routeros_home import announced
+from tests.packets.routeros_home import MENUS, announced, device
 
 PROFILE = load_profile("routeros", Path())
 READS = {name: (asked(spec)[0].ask, steps_of(spec)[0].parser) for name, spec in PROFILE.reads.items()}
-PARTS = [name for name in RouterOsAnswers.__struct_fields__ if name != "internet_side"]
+PARTS = [
+    *MENUS.values(),
+    "nat_rule_ids",
+    "filter_rule_ids",
+    "interfaces",
+    "routes",
+    "routes_v6",
+    "arp",
+    "bridge_rules",
+    "version",
+]
 PLEX = IPv4Address("192.168.1.50")
 HOME = Seed(
     forwards=(
@@ -60,9 +71,9 @@ def run(router: RouterOsRouter, command: str) -> str:
     return router.execute(command, b"", "admin").stdout.decode().replace("\r\n", "\n")
 
 
-def answers(router: RouterOsRouter) -> RouterOsAnswers:
+def answers(router: RouterOsRouter) -> BoxInput:
     """Ask the device all that decides about packets."""
-    told: dict[str, object] = {}
+    told: dict[str, Rows | str | tuple[str, ...]] = {}
     for part in PARTS:
         text = run(router, shown(READS[part][0]))
         if text.startswith("bad command name"):
@@ -74,7 +85,7 @@ def answers(router: RouterOsRouter) -> RouterOsAnswers:
             assert isinstance(found, list)
             rows = tuple(row for row in found if isinstance(row, dict))
             told[part] = Rows(rows) if "ids" not in part else tuple(map(str, found))
-    return RouterOsAnswers(**told)  # type: ignore[arg-type]
+    return device(told)
 
 
 def test_every_part_is_a_read_that_only_reads() -> None:

@@ -12,7 +12,6 @@ from plexops.model.matches import AnyOf, Match, Other
 from plexops.model.packets import UnknownEffect
 from plexops.packets.reach import PUBLIC_V4
 from plexops.parsers import PARSERS
-from plexops.structs import replace
 from tests.packets.routeros_home import FILTER, PLEX_NAT, STRICT, WAN, E, N, S, U, ask, home, kind, rows
 
 DROP_UNASKED = (
@@ -34,15 +33,13 @@ lines chain=forward action=drop in-interface=vlan-guest
 
 def test_rows_as_printed_with_their_flags_and_what_cannot_be_told_apart() -> None:
     ids = tuple(f"*{n:X}" for n in range(1, 7))
-    box = routeros_box(
-        home("", filter_rules=replace(rows(RULES), exhibit="filter_rules"), filter_rule_ids=ids)
-    )
+    box = routeros_box(home("", filter_rules=rows(RULES), filter_rule_ids=ids))
     rules = box.chains["filter forward"].rules
     assert [rule.off for rule in rules] == ["", "the router calls it invalid", "disabled", "", "", ""]
     assert [rule.name for rule in rules[1:5]] == ["old", "", "see in-interface=ether9", "two lines"]
     assert [rule.handle for rule in rules] == list(ids)
     assert rules[3].words == "action=accept chain=forward connection-state=established,related"
-    assert {rule.exhibit for rule in rules} == {"filter_rules"}
+    assert {rule.exhibit for rule in rules} == {"router.filter_rules"}
     # The last one can be read in two ways.
     assert [any(isinstance(m.test, Other) for m in rule.matches) for rule in rules[3:]] == [
         False,

@@ -17,7 +17,8 @@ from pathlib import Path
 import yaml
 
 from plexops.drivers.answers import Answer
-from plexops.drivers.rulesets.boxes import BoxInput, build_box
+from plexops.drivers.rulesets.base import BoxInput
+from plexops.drivers.rulesets.boxes import build_box
 from plexops.model.exchange import Json
 from plexops.model.intervals import ALL_V4, ALL_V6, network
 from plexops.model.packets import Box, LocalAddress, Route

@@ -23,7 +23,8 @@ from plexops.drivers.router.running import (
     with_what_acts,
 )
 from plexops.drivers.router.stores.base import Value, Wanted, said
-from plexops.drivers.rulesets.boxes import BoxInput, announced_address, build_box, rows_of, unread_forwards
+from plexops.drivers.rulesets.base import BoxInput
+from plexops.drivers.rulesets.boxes import announced_address, build_box, rows_of, unread_forwards
 from plexops.model.change import Action, Change, find, inverse, project
 from plexops.model.errors import WhyNot
 from plexops.model.exchange import Command, Json, Script, Window, Write

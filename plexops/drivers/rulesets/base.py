@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from msgspec import Struct
 
+from plexops.drivers.answers import Answer
 from plexops.model.intervals import Numbers, network, normalise
 from plexops.model.matches import AnyOf, Family, FlagsAre, Match, Other, State, StateIs
 from plexops.model.packets import Chain, NamedSet
@@ -28,6 +30,24 @@ class Part(Struct, frozen=True):
     chains: tuple[Chain, ...] = ()
     sets: Mapping[str, NamedSet] = {}
     outside_model: tuple[str, ...] = ()
+
+
+class BoxInput(Struct, frozen=True):
+    """What a device answered: reads by id, the role that exhibits are named by, and its interface on the internet side."""
+
+    answers: Mapping[str, Answer]
+    role: str
+    internet_side: str
+
+    def value(self, name: str) -> Any:
+        """Give what a read came to; None where the device has no such thing, or it was not read."""
+        answer = self.answers.get(name)
+        return None if answer is None or answer.problem or answer.absent else answer.value
+
+    def why(self, name: str) -> str:
+        """Say why a read is not known; empty where it is, or where the device has no such thing."""
+        answer = self.answers.get(name)
+        return f"{name} was not asked" if answer is None else answer.problem
 
 
 def merged(*parts: Part) -> Part:

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from ipaddress import IPv4Address
-from typing import Any
 
-from msgspec import Struct
-
-from plexops.drivers.answers import Answer
+from plexops.drivers.rulesets.base import BoxInput
 from plexops.drivers.rulesets.network import read_addresses, read_netifd, read_routes
 from plexops.model import matches
 from plexops.model.intervals import intersect, show_addresses, show_ports
@@ -27,24 +24,6 @@ from plexops.model.snapshot import Role
 from plexops.model.values import is_public
 from plexops.parsers.proc_net import parse_proc_arp
 from plexops.structs import replace
-
-
-class BoxInput(Struct, frozen=True):
-    """What a device answered: reads by id, the role that exhibits are named by, and its interface on the internet side."""
-
-    answers: Mapping[str, Answer]
-    role: str
-    internet_side: str
-
-    def value(self, name: str) -> Any:
-        """Give what a read came to; None where the device has no such thing, or it was not read."""
-        answer = self.answers.get(name)
-        return None if answer is None or answer.problem or answer.absent else answer.value
-
-    def why(self, name: str) -> str:
-        """Say why a read is not known; empty where it is, or where the device has no such thing."""
-        answer = self.answers.get(name)
-        return f"{name} was not asked" if answer is None else answer.problem
 
 
 def build_box(plumbing: str, device: BoxInput, configured: str = "") -> Box:
@@ -106,39 +85,17 @@ def _places(device: BoxInput) -> tuple[tuple[LocalAddress, ...] | None, tuple[Ro
 
 
 def _routeros(device: BoxInput) -> Box:
-    from plexops.drivers.rulesets import (
-        routeros,  # each home has one family: the others' readers are not loaded
+    from plexops.drivers.rulesets.routeros import (
+        routeros_box,  # a home has one family: others' are not loaded
     )
 
-    given: dict[str, Any] = {"internet_side": device.internet_side, "version": device.value("version") or ""}
-    for name in routeros.RouterOsAnswers.__struct_fields__:
-        if name in given:
-            continue
-        value = device.value(name)
-        if name.endswith("_ids"):
-            given[name] = tuple(value or ())
-        else:
-            rows = None if value is None else tuple(value)
-            given[name] = routeros.Rows(rows, device.why(name), f"{device.role}.{name}")
-    return routeros.routeros_box(routeros.RouterOsAnswers(**given))
+    return routeros_box(device)
 
 
 def _pf(device: BoxInput) -> Box:
-    from plexops.drivers.rulesets import pf
+    from plexops.drivers.rulesets.pf import pf_box
 
-    rows: dict[str, Any] = {}
-    for name in ("forwards", "filter_rules", "aliases", "interfaces", "arp"):
-        value = device.value(name)
-        rows[name] = value.get("rows") if isinstance(value, Mapping) else None
-    rows["filters"] = rows.pop("filter_rules")
-    answers = pf.PfAnswers(
-        **rows,
-        loaded=device.value("pf"),
-        forwards_exhibit=f"{device.role}.forwards",
-        filters_exhibit=f"{device.role}.filter_rules",
-        loaded_exhibit=f"{device.role}.pf",
-    )
-    return pf.pf_box(answers, device.internet_side)
+    return pf_box(device)
 
 
 _BUILDERS: Mapping[str, Callable[[BoxInput], Box]] = {

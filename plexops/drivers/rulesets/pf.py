@@ -6,15 +6,15 @@ OPNsense core 26.1 to 26.7 writes pf's text: `ForwardRule.php`, `DNatController.
 
 from __future__ import annotations
 
-from msgspec import Struct
+from collections.abc import Mapping
 
 from plexops.drivers.rulesets import pf_words
+from plexops.drivers.rulesets.base import BoxInput
 from plexops.drivers.rulesets.pf_filter import filter_chain, stops_what_leaves
 from plexops.drivers.rulesets.pf_loaded import Beside, beside
 from plexops.drivers.rulesets.pf_match import WITH_PORTS, Shape, families_of, matches, tags_of, words_of
 from plexops.drivers.rulesets.pf_words import ByFamily, Names, Pairs, Row, Rows, listed, on, text
 from plexops.model import packets
-from plexops.model.exchange import Json
 from plexops.model.intervals import single
 from plexops.model.matches import Family, FamilyIs, Match
 from plexops.model.packets import Box, Chain, Effect, Hook, Rule, SkipFilter, Verdict
@@ -31,59 +31,51 @@ created.username created.time created.description updated.username updated.time 
 _SHAPE = Shape(".", "network", frozenset(listed(_MODELLED + _HARMLESS)))
 
 
-class PfAnswers(Struct, frozen=True):
-    """The rows of each read; None: it was not answered. An exhibit is the answer that shows a rule.
-
-    `loaded` is pf's own list of its rules (`pf_statistics/rules`).
-    """
-
-    forwards: Rows | None
-    filters: Rows | None = None
-    aliases: Rows | None = None
-    interfaces: Rows | None = None
-    arp: Rows | None = None
-    loaded: Json = None
-    forwards_exhibit: str = ""
-    filters_exhibit: str = ""
-    loaded_exhibit: str = ""
-
-
-def pf_box(answers: PfAnswers, wan: str = "wan") -> Box:
-    """Give the box. `wan` is OPNsense's own word for the interface on the internet side."""
-    interfaces = pf_words.read_interfaces(answers.interfaces, wan)
-    names = pf_words.read_names(answers.aliases, interfaces, answers.filters or ())
-    more = beside(answers.loaded, answers.loaded_exhibit)
+def pf_box(device: BoxInput) -> Box:
+    """Give the box. The internet side is OPNsense's own word for it; `pf` is pf's own list of its rules."""
+    wan = device.internet_side
+    filters = _rows(device, "filter_rules")
+    overview = _rows(device, "interfaces")
+    interfaces = pf_words.read_interfaces(overview, wan)
+    names = pf_words.read_names(_rows(device, "aliases"), interfaces, filters or ())
+    more = beside(device.value("pf"), f"{device.role}.pf")
     chains = (
-        _nat_chain(answers, names, more),
-        filter_chain(answers.filters, names, answers.filters_exhibit, more),
+        _nat_chain(device, names, more),
+        filter_chain(filters, names, f"{device.role}.filter_rules", more),
     )
     return Box(
         plumbing="pf",
         chains={chain.id: chain for chain in chains},
         addresses=interfaces.local,
-        routes=pf_words.read_routes(answers.interfaces, interfaces),
+        routes=pf_words.read_routes(overview, interfaces),
         internet_side=interfaces.internet_side,
         sets=names.sets,
-        gateway_mac=_gateway_mac(answers, wan),
-        outside_model=tuple(stops_what_leaves(answers.filters or ())),
+        gateway_mac=_gateway_mac(_rows(device, "arp") or (), overview or (), wan),
+        outside_model=tuple(stops_what_leaves(filters or ())),
     )
 
 
-def _gateway_mac(answers: PfAnswers, wan: str) -> str | None:
-    known = {text(row, "ip"): text(row, "mac").lower() for row in answers.arp or ()}
-    rows = [row for row in answers.interfaces or () if text(row, "identifier") == wan]
+def _rows(device: BoxInput, name: str) -> Rows | None:
+    """Give the rows of a read; None: it was not answered."""
+    value = device.value(name)
+    return value.get("rows") if isinstance(value, Mapping) else None
+
+
+def _gateway_mac(arp: Rows, interfaces: Rows, wan: str) -> str | None:
+    known = {text(row, "ip"): text(row, "mac").lower() for row in arp}
+    rows = [row for row in interfaces if text(row, "identifier") == wan]
     found = [known[word] for row in rows for word in listed(text(row, "gateways")) if known.get(word)]
     return found[0] if found else None
 
 
-def _nat_chain(answers: PfAnswers, names: Names, more: Beside) -> Chain:
-    hook, rows, exhibit = Hook("rdr", nat=True), answers.forwards, answers.forwards_exhibit
+def _nat_chain(device: BoxInput, names: Names, more: Beside) -> Chain:
+    hook, rows = Hook("rdr", nat=True), _rows(device, "forwards")
     if rows is None:
         return Chain("nat", hook=hook, unread="the rules for destination NAT were not read")
     # Automatic rules have no sequence and stand before all others (`filter.inc`: 300, 600).
     ordered = sorted(rows, key=lambda row: int(number) if (number := text(row, "sequence")).isdigit() else 0)
-    own = (_nat_rule(row, names, exhibit) for row in ordered)
-    one_to_one = (_nat_rule(row, names, answers.loaded_exhibit) for row in more.one_to_one)
+    own = (_nat_rule(row, names, f"{device.role}.forwards") for row in ordered)
+    one_to_one = (_nat_rule(row, names, f"{device.role}.pf") for row in more.one_to_one)
     rules = (*more.before_forwards, *own, *more.behind_forwards, *one_to_one)
     return Chain("nat", rules, hook)
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from msgspec import Struct
 
 from plexops.drivers.rulesets import routeros_places as places
+from plexops.drivers.rulesets.base import BoxInput
 from plexops.drivers.rulesets.routeros_matches import Reading
 from plexops.drivers.rulesets.routeros_rules import chain_id, rules_of
 from plexops.model.errors import WhyNot
@@ -36,7 +37,7 @@ class Rows(Struct, frozen=True):
     """What one menu answered. `rows` None: it was not read, `why` says why. `exhibit` is the answer that shows it."""
 
     rows: tuple[Mapping[str, str], ...] | None = None
-    why: str = "was not read"
+    why: str = ""
     exhibit: str = ""
 
     @property
@@ -45,100 +46,78 @@ class Rows(Struct, frozen=True):
         return self.rows or ()
 
 
-_UNREAD = Rows()
+def _read(device: BoxInput, name: str) -> Rows:
+    """Give what a menu answered, by the name of the profile's read; its rows are those of `routeros_rows`."""
+    value = device.value(name)
+    rows = None if value is None else tuple(value)
+    return Rows(rows, device.why(name) or "was not read", f"{device.role}.{name}")
 
 
-class RouterOsAnswers(Struct, frozen=True, kw_only=True):
-    """What was read of a device; the fields bear the names of the profile's reads. Rows are those of `routeros_rows`.
-
-    `nat_rule_ids`, `filter_rule_ids`: the ids of all rules in order, as `find` gives them. `internet_side`: what the
-    owner calls it, for a device that has no way to the internet now.
-    """
-
-    nat_rules: Rows = _UNREAD
-    filter_rules: Rows = _UNREAD
-    raw_rules: Rows = _UNREAD
-    mangle_rules: Rows = _UNREAD
-    nat_rules_v6: Rows = _UNREAD
-    filter_rules_v6: Rows = _UNREAD
-    raw_rules_v6: Rows = _UNREAD
-    mangle_rules_v6: Rows = _UNREAD
-    nat_rule_ids: tuple[str, ...] = ()
-    filter_rule_ids: tuple[str, ...] = ()
-    address_lists: Rows = _UNREAD
-    address_lists_v6: Rows = _UNREAD
-    interfaces: Rows = _UNREAD
-    interface_lists: Rows = _UNREAD
-    list_members: Rows = _UNREAD
-    addresses: Rows = _UNREAD
-    addresses_v6: Rows = _UNREAD
-    routes: Rows = _UNREAD
-    routes_v6: Rows = _UNREAD
-    arp: Rows = _UNREAD
-    bridge_rules: Rows = _UNREAD
-    version: str = ""
-    internet_side: str = ""
-
-
-def routeros_box(answers: RouterOsAnswers) -> Box:
-    """Give the device as a box."""
-    classes, unsure = places.classes_of(answers.interfaces.rows)
-    addresses = (*answers.addresses.seen, *answers.addresses_v6.seen)
-    own = None if answers.addresses.rows is None else places.local_addresses(addresses)
-    routes, tables = _routes(answers, addresses)
+def routeros_box(device: BoxInput) -> Box:
+    """Give the device as a box. `nat_rule_ids`, `filter_rule_ids`: the ids of all rules in order, as `find` gives them."""
+    interfaces, of_v4 = _read(device, "interfaces").rows, _read(device, "addresses")
+    classes, unsure = places.classes_of(interfaces)
+    addresses = (*of_v4.seen, *_read(device, "addresses_v6").seen)
+    own = None if of_v4.rows is None else places.local_addresses(addresses)
+    routes, tables = _routes(device, addresses, interfaces or ())
     # IPv4's default route comes first.
     ways = sorted((route for route in routes or () if route.length == 0), key=lambda route: route.family)
-    side = next((way.interface for way in ways if way.interface), answers.internet_side)
+    side = next((way.interface for way in ways if way.interface), device.internet_side)
     chains: dict[str, Chain] = {}
     sets: dict[str, NamedSet] = {}
     for family in _FAMILIES:
         reading = Reading(family, unsure)
-        menus = {table: _menu(answers, table, family) for table in _BASE}
+        menus = {table: _menu(device, table, family) for table in _BASE}
         for table, menu in menus.items():
             chains |= {chain.id: chain for chain in _chains(table, menu, reading, own or ())}
-        listed = answers.address_lists if family == 4 else answers.address_lists_v6
-        sets |= _sets(menus, places.address_sets(listed.rows, listed.why or _UNREAD.why, family), reading)
+        listed = _read(device, "address_lists" if family == 4 else "address_lists_v6")
+        sets |= _sets(menus, places.address_sets(listed.rows, listed.why, family), reading)
     return Box(
         "routeros",
         chains,
         own,
         routes,
         side,
-        places.lists_of(answers.interface_lists.rows, answers.list_members.rows, answers.interfaces.rows),
+        places.lists_of(
+            _read(device, "interface_lists").rows, _read(device, "list_members").rows, interfaces
+        ),
         classes,
         sets,
-        places.gateway_mac(answers.arp.seen, ways, side),
-        tuple(_outside_model(answers, ways, tables)),
+        places.gateway_mac(_read(device, "arp").seen, ways, side),
+        tuple(_outside_model(device, ways, tables)),
     )
 
 
-def _routes(answers: RouterOsAnswers, addresses: places.Rows) -> tuple[tuple[Route, ...] | None, bool]:
+def _routes(
+    device: BoxInput, addresses: places.Rows, interfaces: places.Rows
+) -> tuple[tuple[Route, ...] | None, bool]:
     """Give the routes, and whether there are other tables. Where IPv6's were not read one stands for all of them."""
-    if answers.routes.rows is None:
+    over_v4 = _read(device, "routes")
+    if over_v4.rows is None:
         return None, False
-    rows = (*answers.routes.rows, *answers.routes_v6.seen)
-    routes, tables = places.routes_of(rows, addresses, answers.interfaces.seen)
-    if routes is not None and _v6_unread(answers):
+    rows = (*over_v4.rows, *_read(device, "routes_v6").seen)
+    routes, tables = places.routes_of(rows, addresses, interfaces)
+    if routes is not None and _v6_unread(device):
         routes = (*routes, Route(6, ALL_V6, 0, ""))
     return routes, tables
 
 
-def _v6_unread(answers: RouterOsAnswers) -> str:
+def _v6_unread(device: BoxInput) -> str:
     """Give why it is not known where the device stands in IPv6. Its chains of IPv6 are then not known either."""
-    unread = (menu.why for menu in (answers.addresses_v6, answers.routes_v6) if menu.rows is None)
-    return next((f"the addresses or routes of IPv6: {why}" for why in unread), "")
+    menus = (_read(device, name) for name in ("addresses_v6", "routes_v6"))
+    return next((f"the addresses or routes of IPv6: {one.why}" for one in menus if one.rows is None), "")
 
 
-def _menu(answers: RouterOsAnswers, table: str, family: Family) -> Rows:
+def _menu(device: BoxInput, table: str, family: Family) -> Rows:
     """Give a menu's rows, with their ids where as many were found as there are rows."""
-    menu: Rows = getattr(answers, f"{table}_rules" if family == 4 else f"{table}_rules_v6")
-    if family == 6 and (why := _v6_unread(answers)):
+    menu = _read(device, f"{table}_rules" if family == 4 else f"{table}_rules_v6")
+    if family == 6 and (why := _v6_unread(device)):
         return Rows(None, why)
     if menu.rows is None:
         # IPv6 is translated from version 7 on.
-        return Rows(()) if (table, family) == ("nat", 6) and answers.version.startswith("6.") else menu
-    named = {"nat": answers.nat_rule_ids, "filter": answers.filter_rule_ids} if family == 4 else {}
-    ids = named.get(table, ())
+        old = (table, family) == ("nat", 6) and str(device.value("version")).startswith("6.")
+        return Rows(()) if old else menu
+    ids = device.value(f"{table}_rule_ids") or () if family == 4 else ()
     known = ids if len(ids) == len(menu.rows) else ("",) * len(menu.rows)
     rows = ({**row, ".exhibit": menu.exhibit, ".id": id_} for row, id_ in zip(menu.rows, known, strict=True))
     return replace(menu, rows=tuple(rows))
@@ -156,7 +135,7 @@ def _chains(table: str, menu: Rows, reading: Reading, own: tuple[LocalAddress, .
     for name, found in rules.items():
         stage = f"{table}/{name}"
         hook = Hook(stage, nat=table == "nat", families=frozenset({family})) if name in base else None
-        unread = (menu.why or _UNREAD.why) if menu.rows is None else ""
+        unread = menu.why if menu.rows is None else ""
         yield Chain(chain_id(family, table, name), tuple(found), hook, unread)
 
 
@@ -184,14 +163,14 @@ def _sets(
     return {reading.set_name(name): listed.get(name, NamedSet()) for name in named | listed.keys()}
 
 
-def _outside_model(answers: RouterOsAnswers, ways: Sequence[Route], tables: bool) -> Iterator[str]:
+def _outside_model(device: BoxInput, ways: Sequence[Route], tables: bool) -> Iterator[str]:
     """Say what was seen and is not modelled. `ways` are the default routes."""
     if tables:
         yield "several routing tables"
     if len({way.interface for way in ways if way.family == 4}) > 1:
         yield "several ways to the internet at once"
-    if any(places.in_force(row) for row in answers.bridge_rules.seen):
+    if any(places.in_force(row) for row in _read(device, "bridge_rules").seen):
         yield "rules of the bridge's own filter"
-    nat = (row for row in (*answers.nat_rules.seen, *answers.nat_rules_v6.seen) if places.in_force(row))
-    if any(row.get("chain") in ("input", "output") for row in nat):
+    nat = (row for name in ("nat_rules", "nat_rules_v6") for row in _read(device, name).seen)
+    if any(row.get("chain") in ("input", "output") and places.in_force(row) for row in nat):
         yield "translation of what is for the router itself (chains input and output of nat)"

@@ -12,7 +12,8 @@ from msgspec import Struct
 
 from plexops.drivers.answers import ROOT, understand
 from plexops.drivers.base import Observation, Unrenderable
-from plexops.drivers.rulesets.boxes import BoxInput, build_box
+from plexops.drivers.rulesets.base import BoxInput
+from plexops.drivers.rulesets.boxes import build_box
 from plexops.drivers.server.firewall import Host
 from plexops.drivers.server.firewalls import FIREWALLS, observe_firewall, reads_of
 from plexops.drivers.server.lease import LEASE_READS, lease_server

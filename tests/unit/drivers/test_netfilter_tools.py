@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from plexops.drivers.answers import Answer
-from plexops.drivers.rulesets.boxes import BoxInput, build_box
+from plexops.drivers.rulesets.base import BoxInput
+from plexops.drivers.rulesets.boxes import build_box
 from plexops.model.snapshot import Role
 
 TOOLS = ("nft", "iptables", "ip6tables", "iptables_legacy", "ip6tables_legacy", "ipset")
