@@ -15,15 +15,8 @@ from plexops.model.errors import WhyNot
 from plexops.model.exchange import Look, LookKind, Read, Reply
 from plexops.model.igd import SSDP_GROUP, Service
 from plexops.model.quick import SeenGateway
+from plexops.parsers import igd as description
 from plexops.parsers.base import ParseError
-from plexops.parsers.igd import (
-    Described,
-    IgdMapping,
-    is_end_of_table,
-    parse_description,
-    parse_external_address,
-    parse_mapping,
-)
 from plexops.structs import replace
 
 SEARCH_SECONDS = 2.0
@@ -50,7 +43,7 @@ class IgdAnswer(Struct, frozen=True):
     The rest is as in `SeenGateway`.
     """
 
-    described: Described | None = None
+    described: description.Described | None = None
     wan: IPv4Address | None = None
     wanless: bool = False
     asked: str = ""
@@ -60,7 +53,7 @@ class IgdAnswer(Struct, frozen=True):
 
     def seen(self, box: Box) -> SeenGateway:
         """Give it as a look from this computer shows it."""
-        said = self.described or Described("", "", "", ())
+        said = self.described or description.Described("", "", "", ())
         mappings = None if self.mappings is None else tuple(mapping for _, mapping in self.mappings)
         names = (said.title, said.maker, said.model, box.server)
         return SeenGateway(box.address, *names, self.wan, self.wanless, mappings, self.whole, self.why)
@@ -103,14 +96,14 @@ class IgdDriver(Struct, frozen=True):
     box: Box
     seconds: float = ANSWER_SECONDS
 
-    def describe(self) -> Generator[Sequence[Read], Sequence[Reply], Described | WhyNot]:
+    def describe(self) -> Generator[Sequence[Read], Sequence[Reply], description.Described | WhyNot]:
         """Ask what the box is, and nothing else; return why that cannot be read where it cannot."""
         look = Look(LookKind.IGD, self.box.location)
         (reply,) = yield (Read("igd.description", look, seconds=self.seconds),)
         try:
             if _silent(reply):
                 return WhyNot(f"its description cannot be read ({_silent(reply)})")
-            return parse_description(reply.body, self.box.location)
+            return description.parse_description(reply.body, self.box.location)
         except (ParseError, ValueError) as error:
             return WhyNot(f"its description cannot be read ({error})")
 
@@ -165,14 +158,14 @@ def _silent(reply: Reply) -> str:
     return reply.stderr or "no answer" if reply.status == 1 else ""
 
 
-def _wan(reply: Reply, described: Described) -> IgdAnswer:
+def _wan(reply: Reply, described: description.Described) -> IgdAnswer:
     said = "it did not tell its address on the internet side"
     if _silent(reply):
         return IgdAnswer(described, why=f"{said} ({_silent(reply)})")
     if reply.status != 200:
         return IgdAnswer(described, why=f"{said} (status {reply.status})")
     try:
-        address = parse_external_address(reply.body)
+        address = description.parse_external_address(reply.body)
     except ParseError as error:
         return IgdAnswer(described, why=f"{said} ({error})")
     if address is None or address.is_unspecified:
@@ -181,14 +174,14 @@ def _wan(reply: Reply, described: Described) -> IgdAnswer:
     return IgdAnswer(described, address, asked=reply.id)
 
 
-def _place(reply: Reply) -> IgdMapping | WhyNot | None:
+def _place(reply: Reply) -> description.IgdMapping | WhyNot | None:
     """Read one place of the table: a mapping, why it cannot be read, or None behind the end."""
     if _silent(reply):
         return WhyNot(f"its mappings cannot be read ({_silent(reply)})")
     try:
         if reply.status == 200:
-            return parse_mapping(reply.body)
-        if is_end_of_table(reply.body):
+            return description.parse_mapping(reply.body)
+        if description.is_end_of_table(reply.body):
             return None
     except ParseError as error:
         return WhyNot(f"its mappings cannot be read ({error})")

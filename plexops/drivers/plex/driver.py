@@ -14,17 +14,7 @@ from xml.etree import ElementTree as ET
 from msgspec import Struct
 
 from plexops.drivers.base import Observation, Unrenderable
-from plexops.drivers.plex.answers import (
-    ACCOUNT,
-    IDENTITY,
-    SESSIONS_READ,
-    Reader,
-    document,
-    flag,
-    port,
-    read_words,
-    relayed_sessions,
-)
+from plexops.drivers.plex import answers
 from plexops.model.change import Change, inverse
 from plexops.model.errors import WhyNot
 from plexops.model.exchange import Call, Expect, Read, Reply, Script, Write
@@ -57,9 +47,9 @@ _TEXTS: Mapping[str, str] = {
 }
 
 #: How flags and ports are read.
-_READERS: Mapping[str, Reader] = {
-    **dict.fromkeys((_PUBLISH, _MANUAL, _RELAY), flag),
-    **dict.fromkeys((_PORT, _LAST_AUTOMATIC), port),
+_READERS: Mapping[str, answers.Reader] = {
+    **dict.fromkeys((_PUBLISH, _MANUAL, _RELAY), answers.flag),
+    **dict.fromkeys((_PORT, _LAST_AUTOMATIC), answers.port),
 }
 #: What holds an answer, by the read.
 _TAGS: Mapping[str, str] = {
@@ -109,7 +99,7 @@ class PlexDriver(Struct, frozen=True):
         return self._with_log(snapshot, by_id) if self.logs else snapshot
 
     def _more(self) -> tuple[Read, ...]:
-        found = (SESSIONS_READ,) if self.thorough else ()
+        found = (answers.SESSIONS_READ,) if self.thorough else ()
         if self.logs:
             from plexops.drivers.plex.log import LOGS_READ
 
@@ -118,14 +108,16 @@ class PlexDriver(Struct, frozen=True):
 
     def _understand(self, by_id: Mapping[str, Reply]) -> Snapshot:
         said = {
-            name: document(by_id[name], tag, token=self.token) for name, tag in _TAGS.items() if name in by_id
+            name: answers.document(by_id[name], tag, token=self.token)
+            for name, tag in _TAGS.items()
+            if name in by_id
         }
-        facts, reasons = read_words(IDENTITY, said["identity"], "plex.identity")
-        of_account, why = read_words(ACCOUNT, said["account"], "plex.account")
+        facts, reasons = answers.read_words(answers.IDENTITY, said["identity"], "plex.identity")
+        of_account, why = answers.read_words(answers.ACCOUNT, said["account"], "plex.account")
         facts, reasons = facts | of_account, reasons | why
         facts |= _subscription(said)
         if self.thorough:
-            relayed = relayed_sessions(said["sessions"])
+            relayed = answers.relayed_sessions(said["sessions"])
             if isinstance(relayed, WhyNot):
                 reasons["plex.relayed_sessions"] = relayed.text
             else:
@@ -207,7 +199,7 @@ def _subscription(said: Mapping[str, ET.Element | WhyNot]) -> dict[str, Fact]:
     """Tell whether the owner has Plex Pass: the server's own word, else the account's."""
     for name, attribute in (("root", "myPlexSubscription"), ("account", "subscriptionActive")):
         root = said[name]
-        word = None if isinstance(root, WhyNot) else flag(root.attrib.get(attribute, ""))
+        word = None if isinstance(root, WhyNot) else answers.flag(root.attrib.get(attribute, ""))
         if word is not None:
             return {"plex.subscription": Fact("plex.subscription", word, f"plex.{name}")}
     return {}

@@ -21,23 +21,14 @@ from plexops.model.exchange import Call, Command, Lines, Read, Reply
 from plexops.model.fields import FieldType, Typed
 from plexops.model.site import Container
 from plexops.model.snapshot import FOREIGN, Entry, Kind, KindState
-from plexops.parsers.plex_log import (
-    DECIDING_PATTERN,
-    GREP_PATTERN,
-    PLEX_LOG_DIRS,
-    PLEX_LOG_FILES,
-    REQUEST_PATTERN,
-    excerpt,
-    merge_logs,
-    parse_plex_log,
-)
+from plexops.parsers import plex_log
 from plexops.pattern import Pattern
 from plexops.structs import replace
 
-_CURRENT = PLEX_LOG_FILES[-1]
+_CURRENT = plex_log.PLEX_LOG_FILES[-1]
 #: Folders of other platforms, which hang on a user's home, have no constant path.
 LOG_FILES: tuple[str, ...] = tuple(
-    f"{folder.path}/{_CURRENT}" for folder in PLEX_LOG_DIRS if folder.path.startswith("/")
+    f"{folder.path}/{_CURRENT}" for folder in plex_log.PLEX_LOG_DIRS if folder.path.startswith("/")
 )
 #: Of the current file's lines, so many bytes at the end are read: requests can be any number.
 LOG_BYTES = 1_500_000
@@ -49,7 +40,7 @@ _EXCERPT_LINES = 40
 LOG_READ = Read(
     "log",
     Command(
-        f"grep -aE '{GREP_PATTERN}' "
+        f"grep -aE '{plex_log.GREP_PATTERN}' "
         + " ".join(f"'{path}'" for path in LOG_FILES)
         + f" | tail -c {LOG_BYTES}"
     ),
@@ -59,7 +50,10 @@ LOG_READ = Read(
 LOGS_READ = Read(
     "logs",
     Call(
-        "GET", "/diagnostics/logs", accept="any", lines=Lines(PLEX_LOG_FILES, GREP_PATTERN, REQUEST_PATTERN)
+        "GET",
+        "/diagnostics/logs",
+        accept="any",
+        lines=Lines(plex_log.PLEX_LOG_FILES, plex_log.GREP_PATTERN, plex_log.REQUEST_PATTERN),
     ),
     sometimes=True,
     log=True,
@@ -97,7 +91,7 @@ def log_excerpt(body: str) -> str:
 
 def lines_that_decide(text: str) -> str:
     """Give the newest lines that decide, a bounded number, without the owner's name."""
-    return without_owner(excerpt(text, _EXCERPT_LINES))
+    return without_owner(plex_log.excerpt(text, _EXCERPT_LINES))
 
 
 def without_owner(text: str) -> str:
@@ -165,7 +159,7 @@ def _existing(reply: Reply) -> list[str]:
 def _older_read(name: str, folders: Sequence[str]) -> Read:
     files = " ".join(f"{_quoted(f'{folder}Plex Media Server.')}*log" for folder in folders)
     # Without requests, and the current file as well: its beginning may have been cut off.
-    command = Command(f"grep -aHE -m {OLDER_LINES} '{DECIDING_PATTERN}' {files}")
+    command = Command(f"grep -aHE -m {OLDER_LINES} '{plex_log.DECIDING_PATTERN}' {files}")
     return Read(name, command, sometimes=True, log=True)
 
 
@@ -184,7 +178,7 @@ def _may_be_read(folder: str) -> bool:
 
 def _mounted_read(folders: Sequence[str]) -> Read:
     files = " ".join(_quoted(f"{folder}{_CURRENT}") for folder in folders)
-    command = Command(f"grep -aHE '{GREP_PATTERN}' {files} | tail -c {LOG_BYTES}")
+    command = Command(f"grep -aHE '{plex_log.GREP_PATTERN}' {files} | tail -c {LOG_BYTES}")
     return Read("log.mounted", command, sometimes=True, log=True)
 
 
@@ -223,7 +217,7 @@ def understand_logs(reply: Reply, *, token: bool = True) -> LogFound:
 
 def _tells_little(reply: Reply, texts: Texts) -> bool:
     """Tell whether what decides may lie before what was read: Plex announced nothing yet in this file, or it was cut."""
-    events = parse_plex_log(texts.get(_CURRENT, ""))
+    events = plex_log.parse_plex_log(texts.get(_CURRENT, ""))
     return _was_cut(reply.body) or all(event.word is not LogWord.ANNOUNCED for event in events)
 
 
@@ -250,24 +244,24 @@ def _newest(body: str) -> tuple[str, Texts] | LogFound:
         files = folders.setdefault(named["folder"], {})
         files.setdefault(named["name"], []).append(line[named.end() :])
     found = [
-        (folder, {name: "".join(files[name]) for name in PLEX_LOG_FILES if name in files})
+        (folder, {name: "".join(files[name]) for name in plex_log.PLEX_LOG_FILES if name in files})
         for folder, files in folders.items()
     ]
     return max(found, key=lambda item: _last_time(item[1].values()), default=("", {}))
 
 
 def _last_time(texts: Iterable[str]) -> str:
-    events = merge_logs(tuple(texts))
+    events = plex_log.merge_logs(tuple(texts))
     return events[-1].time if events else ""
 
 
 def _found(reply: Reply, texts: Texts, older: Reply | None, role: str) -> LogFound:
     """Make entries of a log and of what is older. Older lines may only go before what follows them without a gap."""
     before = {} if older is None else _without_gap(older)
-    shown = frozenset(event for text in texts.values() for event in parse_plex_log(text))
+    shown = frozenset(event for text in texts.values() for event in plex_log.parse_plex_log(text))
     # Where requests pushed out the beginning of the current file, what decides is whole in the older answer.
     joined = before if before and _was_cut(reply.body) else {**before, **texts}
-    events = merge_logs([joined[name] for name in PLEX_LOG_FILES if name in joined])
+    events = plex_log.merge_logs([joined[name] for name in plex_log.PLEX_LOG_FILES if name in joined])
 
     def entry(at: int, event: LogEvent) -> Entry:
         exhibit = reply.id if older is None or event in shown else older.id
@@ -284,7 +278,7 @@ def _without_gap(older: Reply) -> Texts:
     found = _newest(older.body)
     texts = {} if isinstance(found, LogFound) else found[1]
     whole: dict[str, str] = {}
-    for name in reversed(PLEX_LOG_FILES):
+    for name in reversed(plex_log.PLEX_LOG_FILES):
         if name in texts:
             if texts[name].count("\n") >= OLDER_LINES:
                 break

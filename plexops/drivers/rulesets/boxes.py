@@ -7,26 +7,16 @@ from ipaddress import IPv4Address
 
 from plexops.drivers.rulesets.base import BoxInput
 from plexops.drivers.rulesets.network import read_addresses, read_netifd, read_routes
-from plexops.model import matches
+from plexops.model import matches, packets
 from plexops.model.intervals import intersect, show_addresses, show_ports
 from plexops.model.matches import AnyOf, Match, Other, Side
-from plexops.model.packets import (
-    Box,
-    Chain,
-    LocalAddress,
-    Route,
-    Rule,
-    TranslateDestination,
-    UnknownEffect,
-    Verdict,
-)
 from plexops.model.snapshot import Role
 from plexops.model.values import is_public
 from plexops.parsers.proc_net import parse_proc_arp
 from plexops.structs import replace
 
 
-def build_box(plumbing: str, device: BoxInput, configured: str = "") -> Box:
+def build_box(plumbing: str, device: BoxInput, configured: str = "") -> packets.Box:
     """Build the box of one kind of plumbing. What was not read is a question in it, never a default.
 
     `configured` names the read of OpenWrt's configuration: what of it is not in force comes as rules that are off.
@@ -42,7 +32,7 @@ def build_box(plumbing: str, device: BoxInput, configured: str = "") -> Box:
     return box if off is None else replace(box, chains={**box.chains, off.id: off})
 
 
-def _netfilter(device: BoxInput) -> Box:
+def _netfilter(device: BoxInput) -> packets.Box:
     from plexops.drivers.rulesets.netfilter import NOT_INSTALLED, NetfilterAnswers, netfilter_box
 
     names = ("nft", "iptables", "ip6tables", "iptables_legacy", "ip6tables_legacy", "ipset")
@@ -66,13 +56,15 @@ def _netfilter(device: BoxInput) -> Box:
     return replace(box, chains={name: _named(c) for name, c in box.chains.items()})
 
 
-def _named(chain: Chain) -> Chain:
+def _named(chain: packets.Chain) -> packets.Chain:
     """Name each rule by its chain and handle: nft's handles are numbers that another table has as well."""
     rules = tuple(replace(r, handle=f"{chain.id} {r.handle}") if r.handle else r for r in chain.rules)
     return replace(chain, rules=rules)
 
 
-def _places(device: BoxInput) -> tuple[tuple[LocalAddress, ...] | None, tuple[Route, ...] | None]:
+def _places(
+    device: BoxInput,
+) -> tuple[tuple[packets.LocalAddress, ...] | None, tuple[packets.Route, ...] | None]:
     """Give addresses and routes; None for what was not read, or not understood."""
     try:
         if device.value("network") is not None:
@@ -84,7 +76,7 @@ def _places(device: BoxInput) -> tuple[tuple[LocalAddress, ...] | None, tuple[Ro
         return None, None
 
 
-def _routeros(device: BoxInput) -> Box:
+def _routeros(device: BoxInput) -> packets.Box:
     from plexops.drivers.rulesets.routeros import (
         routeros_box,  # a home has one family: others' are not loaded
     )
@@ -92,13 +84,13 @@ def _routeros(device: BoxInput) -> Box:
     return routeros_box(device)
 
 
-def _pf(device: BoxInput) -> Box:
+def _pf(device: BoxInput) -> packets.Box:
     from plexops.drivers.rulesets.pf import pf_box
 
     return pf_box(device)
 
 
-_BUILDERS: Mapping[str, Callable[[BoxInput], Box]] = {
+_BUILDERS: Mapping[str, Callable[[BoxInput], packets.Box]] = {
     "netfilter": _netfilter,
     "routeros": _routeros,
     "pf": _pf,
@@ -109,7 +101,7 @@ _BUILDERS: Mapping[str, Callable[[BoxInput], Box]] = {
 _TRANSLATING = ("prerouting", "nat/dstnat", "rdr")
 
 
-def announced_address(box: Box) -> IPv4Address | None:
+def announced_address(box: packets.Box) -> IPv4Address | None:
     """Give the address under which a box stands on the internet, where it has several there; None where one decides.
 
     It is the one in the network of the default route's gateway; else the only public one.
@@ -131,7 +123,7 @@ def announced_address(box: Box) -> IPv4Address | None:
 # --- a box's rules as rows of a profile's resources -----------------------------------------------------------------
 
 
-def rows_of(box: Box) -> Mapping[str, list[dict[str, str]]]:
+def rows_of(box: packets.Box) -> Mapping[str, list[dict[str, str]]]:
     """Give what a family without a list of forwards has instead: `forwards`, every rule that translates destinations,
     in the order in which packets meet their chains; and `accepts`, every accept of what was translated."""
     chains = sorted(box.chains.values(), key=_asked)
@@ -140,13 +132,13 @@ def rows_of(box: Box) -> Mapping[str, list[dict[str, str]]]:
     accepts = [
         _row(chain, rule)
         for chain, rule in rules
-        if Verdict.ACCEPT in rule.effects
+        if packets.Verdict.ACCEPT in rule.effects
         and any(isinstance(m.test, matches.TranslatedIs) for m in rule.matches)
     ]
     return {"forwards": forwards, "accepts": accepts}
 
 
-def unread_forwards(box: Box) -> str:
+def unread_forwards(box: packets.Box) -> str:
     """Say why not every rule that may translate what comes in over IPv4 is known; empty where all are."""
     for chain in box.chains.values():
         hook = chain.hook
@@ -155,11 +147,11 @@ def unread_forwards(box: Box) -> str:
     return ""
 
 
-def _asked(chain: Chain) -> tuple[int, int]:
+def _asked(chain: packets.Chain) -> tuple[int, int]:
     return (0, 0) if chain.hook is None else (chain.hook.priority, -chain.hook.order)
 
 
-def _row(chain: Chain, rule: Rule) -> dict[str, str]:
+def _row(chain: packets.Chain, rule: packets.Rule) -> dict[str, str]:
     row = {"chain": chain.id, "handle": rule.handle, "comment": rule.name, "exhibit": rule.exhibit}
     row["table"] = chain.id.split(" ")[1] if " " in chain.id else ""
     for match in _over_ipv4(rule.matches):
@@ -168,9 +160,9 @@ def _row(chain: Chain, rule: Rule) -> dict[str, str]:
             word = f"{row['also']} {word}"
         row[column] = word
     for effect in rule.effects:
-        if isinstance(effect, UnknownEffect):
+        if isinstance(effect, packets.UnknownEffect):
             row["understood"] = "0"
-        if isinstance(effect, TranslateDestination):
+        if isinstance(effect, packets.TranslateDestination):
             if effect.addresses:
                 family = effect.family or (6 if any(last >> 32 for _, last in effect.addresses) else 4)
                 row["to_address"] = show_addresses(family, effect.addresses)

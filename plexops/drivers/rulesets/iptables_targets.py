@@ -7,20 +7,9 @@ from collections.abc import Collection
 
 from plexops.drivers.rulesets.base import ALL_ONES, addresses_of
 from plexops.drivers.rulesets.iptables_lines import Section
+from plexops.model import packets
 from plexops.model.intervals import Numbers, single
 from plexops.model.matches import Family, Side
-from plexops.model.packets import (
-    AddToSet,
-    CopyMark,
-    Effect,
-    Jump,
-    NoTracking,
-    SetMark,
-    TranslateDestination,
-    TranslateSource,
-    UnknownEffect,
-    Verdict,
-)
 from plexops.pattern import Pattern
 
 #: After these the next rule is asked, and what they change decides nothing: logs, counters, queues, TCP's options.
@@ -43,7 +32,7 @@ _RANDOM = ("--random", "--random-fully", "--persistent")
 
 def read_effects(
     target: Section | None, chains: Collection[str], prefix: str, builtin: str, *, goto: bool
-) -> tuple[Effect, ...]:
+) -> tuple[packets.Effect, ...]:
     """Give what a target does. `prefix` stands before the name of a chain of the same table to make its id.
 
     `builtin` is the chain where the rule stands.
@@ -53,29 +42,31 @@ def read_effects(
     try:
         if target.name in chains:
             target.only()
-            return (Jump(prefix + target.name, goto),)
+            return (packets.Jump(prefix + target.name, goto),)
         effect = _effect(target, builtin)
     except (ValueError, LookupError):
-        effect = UnknownEffect(" ".join(["-j", target.name, *(option.words for option in target.options)]))
+        effect = packets.UnknownEffect(
+            " ".join(["-j", target.name, *(option.words for option in target.options)])
+        )
     return () if effect is None else (effect,)
 
 
-def _effect(target: Section, builtin: str) -> Effect | None:
+def _effect(target: Section, builtin: str) -> packets.Effect | None:
     """Read one of iptables' own targets; None for a harmless one. Raises ValueError or LookupError for all else."""
     match target.name:
         case "ACCEPT" | "DROP" | "REJECT" | "RETURN":
             target.only(*(("--reject-with",) if target.name == "REJECT" else ()))
-            return Verdict(target.name.lower())
+            return packets.Verdict(target.name.lower())
         case "DNAT" | "REDIRECT":
             return _translated(target)
         case "SNAT":
             addresses, _, _ = _place(target.only("--to-source", *_RANDOM)["--to-source"].value, target.family)
             if addresses is None:
                 raise ValueError("only the port is translated")
-            return TranslateSource(addresses)
+            return packets.TranslateSource(addresses)
         case "MASQUERADE":
             target.only("--to-ports", *_RANDOM)
-            return TranslateSource()
+            return packets.TranslateSource()
         case "NETMAP":
             return _netmap(target, builtin)
         case "MARK" | "CONNMARK":
@@ -84,7 +75,7 @@ def _effect(target: Section, builtin: str) -> Effect | None:
             return _tracking(target)
         case "SET":
             name, directions = target.only("--add-set", "--exist", "--timeout")["--add-set"].values
-            return AddToSet(side_of(directions), name)
+            return packets.AddToSet(side_of(directions), name)
         case "TTL" | "HL":
             if len(target.options) != 1 or not _HOPS.fullmatch(target.options[0].words):
                 raise ValueError("a packet may die of it")
@@ -98,7 +89,7 @@ def side_of(directions: str) -> Side:
     return {"src": Side.SOURCE, "dst": Side.DESTINATION}[directions.partition(",")[0]]
 
 
-def _translated(target: Section) -> Effect:
+def _translated(target: Section) -> packets.Effect:
     """Read DNAT and REDIRECT. Of a range with `--random` it is not known which port is taken."""
     to_itself, addresses, ports, start = target.name == "REDIRECT", None, None, None
     found = target.only("--to-ports" if to_itself else "--to-destination", *_RANDOM)
@@ -111,7 +102,7 @@ def _translated(target: Section) -> Effect:
         ports = _range(read[1], read[2])
     if ports is not None and single(ports) is None and found.keys() & {"--random", "--random-fully"}:
         raise ValueError("one of several ports by chance")
-    return TranslateDestination(addresses, ports, to_itself, start, target.family)
+    return packets.TranslateDestination(addresses, ports, to_itself, start, target.family)
 
 
 def _place(text: str, family: Family) -> tuple[Numbers | None, Numbers | None, int | None]:
@@ -129,17 +120,17 @@ def _range(first: str, last: str | None) -> Numbers:
     return ((int(first), int(last or first)),)
 
 
-def _netmap(target: Section, builtin: str) -> Effect:
+def _netmap(target: Section, builtin: str) -> packets.Effect:
     """Read NETMAP: one of the network's addresses; which one is only known where the network is one address."""
     addresses = addresses_of(target.only("--to")["--to"].value, target.family)
     if builtin == "PREROUTING":
-        return TranslateDestination(addresses, family=target.family)
+        return packets.TranslateDestination(addresses, family=target.family)
     if builtin == "POSTROUTING":
-        return TranslateSource(addresses)
+        return packets.TranslateSource(addresses)
     raise ValueError("which end is translated depends on where the chain is entered")
 
 
-def _mark(target: Section) -> Effect:
+def _mark(target: Section) -> packets.Effect:
     """Read MARK and CONNMARK. Source: xt_mark.c: new = (old & ~mask) ^ value."""
     connection = target.name == "CONNMARK"
     first, *rest = target.options
@@ -158,19 +149,19 @@ def _mark(target: Section) -> Effect:
             "--xor-mark": ALL_ONES,
         }
         keep = ways[first.name]
-    return SetMark(value & ALL_ONES, keep & ALL_ONES, connection)
+    return packets.SetMark(value & ALL_ONES, keep & ALL_ONES, connection)
 
 
-def _copied(target: Section) -> Effect:
+def _copied(target: Section) -> packets.Effect:
     """Read how a mark is copied. Of a part of it only that it changes is modelled."""
     found = target.only("--save-mark", "--restore-mark", "--nfmask", "--ctmask", "--mask")
     to_connection = "--save-mark" in found
     if all(int(option.value, 0) == ALL_ONES for name, option in found.items() if name.endswith("mask")):
-        return CopyMark(to_connection)
-    return SetMark(connection=to_connection, unknown=True)
+        return packets.CopyMark(to_connection)
+    return packets.SetMark(connection=to_connection, unknown=True)
 
 
-def _tracking(target: Section) -> Effect:
+def _tracking(target: Section) -> packets.Effect:
     """Read CT and NOTRACK. Source: xt_CT.c: all but `--notrack` puts a connection of its own on the packet.
 
     With that the rest of raw sees it as *new*, and a later `--notrack` does nothing: not modelled.
@@ -178,4 +169,4 @@ def _tracking(target: Section) -> Effect:
     found = target.only("--notrack", "--helper", "--timeout", "--ctevents", "--expevents")
     if target.name == "CT" and "--notrack" not in found:
         raise ValueError("a connection of its own is put on the packet")
-    return NoTracking()
+    return packets.NoTracking()

@@ -18,24 +18,13 @@ from plexops.drivers.rulesets.nft_words import (
     ranges,
     show_statement,
 )
+from plexops.model import packets
 from plexops.model.exchange import Json
 from plexops.model.intervals import single
 from plexops.model.matches import Match, ProtocolIs
-from plexops.model.packets import (
-    AddToSet,
-    CopyMark,
-    Effect,
-    Jump,
-    NoTracking,
-    SetMark,
-    TranslateDestination,
-    TranslateSource,
-    UnknownEffect,
-    Verdict,
-)
 
 #: What must hold for a statement to do what it does, and what it does.
-Done = tuple[list[Match], tuple[Effect, ...]]
+Done = tuple[list[Match], tuple[packets.Effect, ...]]
 
 #: After these the next statement is met, and what they change decides nothing.
 HARMLESS = frozenset({"counter", "log", "comment", "ct helper", "ct timeout", "flow", "last", "secmark"})
@@ -69,30 +58,32 @@ class EffectReader(Struct, frozen=True):
         if isinstance(statement, str) and statement.startswith(("jump {", "goto {")):
             # A chain without a name: version 1.0.6 writes it as text, which is not read.
             sides = (False, True) if " set " in words else ()
-            return [], (*(SetMark(connection=ct, unknown=True) for ct in sides), self.unknown(words))
+            return [], (*(packets.SetMark(connection=ct, unknown=True) for ct in sides), self.unknown(words))
         try:
             return self._done(kind, members(body), words)
         except UNREADABLE:
             return [], (self.unknown(words),)
 
-    def unknown(self, words: str) -> Effect:
+    def unknown(self, words: str) -> packets.Effect:
         """Give an effect of which it is not known what it does."""
-        return UnknownEffect(self.matches.here(words))
+        return packets.UnknownEffect(self.matches.here(words))
 
     def _done(self, kind: str, found: Body, words: str) -> Done:
         match kind:
             case "accept" | "drop" | "return" | "continue":
-                return [], (Verdict(kind),)
+                return [], (packets.Verdict(kind),)
             case "jump" | "goto":
-                return [], (Jump(self.matches.table.id_of(str(found["target"])), goto=kind == "goto"),)
+                return [], (
+                    packets.Jump(self.matches.table.id_of(str(found["target"])), goto=kind == "goto"),
+                )
             case "reject":
-                return self._rejected(found, words), (Verdict.REJECT,)
+                return self._rejected(found, words), (packets.Verdict.REJECT,)
             case "dnat" | "redirect" | "snat":
                 return self._translated(kind, found, words)
             case "masquerade":
-                return [], (TranslateSource(),)
+                return [], (packets.TranslateSource(),)
             case "notrack":
-                return [], (NoTracking(),)
+                return [], (packets.NoTracking(),)
             case "mangle":
                 return self._written(found, words)
             case "set":
@@ -133,10 +124,10 @@ class EffectReader(Struct, frozen=True):
         if kind == "snat":
             if addresses is None:
                 raise NotModelledError("only the port is translated")
-            return needs, (TranslateSource(addresses),)
+            return needs, (packets.TranslateSource(addresses),)
         to_itself = kind == "redirect"
         addresses = None if to_itself else addresses
-        return needs, (TranslateDestination(addresses, ports, to_itself, family=family or 0),)
+        return needs, (packets.TranslateDestination(addresses, ports, to_itself, family=family or 0),)
 
     def _written(self, found: Body, words: str) -> Done:
         kind, body = one_member(found.get("key"))
@@ -156,7 +147,7 @@ class EffectReader(Struct, frozen=True):
         if address is None or found.get("op") == "delete":
             return needs, ()
         name = str(found.get("set")).removeprefix("@")
-        return needs, (AddToSet(address[0], self.matches.table.id_of(name)),)
+        return needs, (packets.AddToSet(address[0], self.matches.table.id_of(name)),)
 
     def _of_iptables(self, found: Body, words: str) -> Done:
         """Read what iptables wrote and only iptables shows whole."""
@@ -166,7 +157,7 @@ class EffectReader(Struct, frozen=True):
             case "target", name if name in _HARMLESS_TARGETS:
                 return [], ()
             case "target", "REJECT":
-                return [], (Verdict.REJECT,)
+                return [], (packets.Verdict.REJECT,)
             case "target", _:
                 return [], (self.unknown(words),)
         return [self.matches.unknown(words)], (self.unknown(words),)
@@ -180,7 +171,7 @@ def element_of(body: Body) -> Json:
 
 def _marked(connection: bool, value: Json, words: str) -> Done:
     """Read a mark: a number, or what a mark has with some bits kept and some turned over."""
-    unknown = SetMark(connection=connection, unknown=True)
+    unknown = packets.SetMark(connection=connection, unknown=True)
     try:
         source, keep, turned = _bits(value)
     except UNREADABLE:
@@ -188,8 +179,8 @@ def _marked(connection: bool, value: Json, words: str) -> Done:
     # Where there is no connection it has no mark, and the rule ends.
     needs = [Match(CONNECTED, words=words)] if source == "ct" else []
     if not keep or source == ("ct" if connection else "meta"):
-        return needs, (SetMark(turned, keep, connection),)
-    return needs, (CopyMark(connection) if keep == ALL_ONES and not turned else unknown,)
+        return needs, (packets.SetMark(turned, keep, connection),)
+    return needs, (packets.CopyMark(connection) if keep == ALL_ONES and not turned else unknown,)
 
 
 def _bits(value: Json) -> tuple[str, int, int]:

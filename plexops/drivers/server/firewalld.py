@@ -15,16 +15,7 @@ from msgspec import Struct
 
 from plexops.drivers.answers import ROOT, failed
 from plexops.drivers.base import Unrenderable
-from plexops.drivers.server.firewall import (
-    TAG,
-    FirewallState,
-    Host,
-    Reading,
-    facts_of,
-    owner_of,
-    quote,
-    wanted_rule,
-)
+from plexops.drivers.server import firewall
 from plexops.model.change import Action, Change
 from plexops.model.entries import HostRule
 from plexops.model.exchange import Command, Read, Reply, Write, shown
@@ -58,15 +49,17 @@ _VERSION = Pattern(r"(\d{1,4})\.(\d{1,4})(?:[.~+-].*)?")
 _NFLOG_FROM = (1, 1)
 _OURS = Pattern(
     r'rule(?P<family> family="ipv4")? port port="(?P<port>[0-9]{1,5})" protocol="tcp" '
-    rf'nflog prefix="(?P<tag>{TAG}[^"]*)" accept'
+    rf'nflog prefix="(?P<tag>{firewall.TAG}[^"]*)" accept'
 )
-_PREFIX = Pattern(rf'\bprefix="({TAG}[^"]*)"')
+_PREFIX = Pattern(rf'\bprefix="({firewall.TAG}[^"]*)"')
 _SERVICE = Pattern(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _SERVICE_LINE = Pattern(r"(/etc|/usr/lib)/firewalld/services/([^/:]+)\.xml:(.*)")
 _ELEMENT = Pattern(r"<(port|include) ([^<>]*)/>")
 _ATTRIBUTE = Pattern(r'(\w+)="([^"]*)"')
 
-_OFF = FirewallState(KindState.PRESENT, facts_of("server.firewalld", kind="firewalld", active=False))
+_OFF = firewall.FirewallState(
+    KindState.PRESENT, firewall.facts_of("server.firewalld", kind="firewalld", active=False)
+)
 
 
 class Firewalld(Struct, frozen=True):
@@ -76,11 +69,11 @@ class Firewalld(Struct, frozen=True):
     reads: tuple[Read, ...] = (_INSTALLED,)
     look: str = "firewall-cmd --list-all-zones ; firewall-cmd --permanent --list-all-zones"
 
-    def observe(self, host: Host) -> Reading:
+    def observe(self, host: firewall.Host) -> firewall.Reading:
         """Ask it for its zones if it runs, and for what their services open."""
         installed = host.replies[_INSTALLED.id]
         if installed.whole and installed.status in _NOT_THERE:
-            return FirewallState(KindState.ABSENT, reason="firewalld is not installed")
+            return firewall.FirewallState(KindState.ABSENT, reason="firewalld is not installed")
         if not installed.whole or (installed.status, installed.body.strip()) != (0, _PROGRAM):
             return _not_known(failed(installed, ROOT), host.box)
         if not _is_loaded(host.box):
@@ -107,7 +100,7 @@ class Firewalld(Struct, frozen=True):
 
     def writes(self, change: Change, now: Snapshot) -> tuple[Write, ...]:
         """Put our rule into the zone, or take it out: what is in force first, which a restart gives back."""
-        wanted = wanted_rule(change)
+        wanted = firewall.wanted_rule(change)
         if now.flag("firewall.active") is not True:
             raise Unrenderable("firewalld does not run: nothing is written for it")
         zone = now.text("firewall.zone") or ""
@@ -134,7 +127,7 @@ class Firewalld(Struct, frozen=True):
         return (check, *gone, *_both("add", zone, _rule(change, wanted)))
 
 
-def _not_known(reason: str, box: Box) -> FirewallState:
+def _not_known(reason: str, box: Box) -> firewall.FirewallState:
     """Say that its zones are not known; where its rules stand, the kernel shows: only zones in use have chains there."""
     zones = [
         name
@@ -142,7 +135,7 @@ def _not_known(reason: str, box: Box) -> FirewallState:
         if name.startswith("inet firewalld filter_IN_") and name.endswith("_allow")
     ]
     chains = {"firewall_rule": tuple(zones), "firewall_rule over IPv6": tuple(zones)}
-    return FirewallState(KindState.UNKNOWN, reason=reason, chains=chains)
+    return firewall.FirewallState(KindState.UNKNOWN, reason=reason, chains=chains)
 
 
 def _is_loaded(box: Box) -> bool:
@@ -185,7 +178,7 @@ def _state(
     later: Mapping[str, Row],
     services: Mapping[str, Sequence[_Line]],
     version: str,
-) -> FirewallState:
+) -> firewall.FirewallState:
     """Put together what is in force in the interface's zone with what is kept, and our rules in all of them."""
     entries: list[Entry] = []
     unapplied = ""
@@ -201,9 +194,11 @@ def _state(
                 )
     why = f"{unapplied}: take back what made it so, or both (sudo firewall-cmd --reload)" if unapplied else ""
     allow = f"filter_IN_{zone}_allow"
-    return FirewallState(
+    return firewall.FirewallState(
         KindState.UNKNOWN if unapplied else KindState.PRESENT,
-        facts_of("server.firewalld.zones", kind="firewalld", active=True, zone=zone, version=version),
+        firewall.facts_of(
+            "server.firewalld.zones", kind="firewalld", active=True, zone=zone, version=version
+        ),
         tuple(entries),
         why,
         {
@@ -216,7 +211,7 @@ def _state(
 
 def _entries(zone: str, line: _Line, position: int, *, in_force: bool, kept: bool) -> Iterator[Entry]:
     tag = _PREFIX.search(line.text)
-    owner, exhibit = owner_of("" if tag is None else tag[1]), "server.firewalld.zones"
+    owner, exhibit = firewall.owner_of("" if tag is None else tag[1]), "server.firewalld.zones"
     handle, raw = f"{zone}: {line.text}", {"rule": line.text, "zone": zone, "service": line.service}
     action = line.action if in_force else f"{line.action} when it is loaded anew"
     values = HostRule(action, line.port, lasting=kept)
@@ -230,7 +225,7 @@ def _entries(zone: str, line: _Line, position: int, *, in_force: bool, kept: boo
 
 def _is_ours(line: _Line) -> bool:
     match = _OURS.fullmatch(line.text)
-    return match is not None and owner_of(match["tag"]).ours
+    return match is not None and firewall.owner_of(match["tag"]).ours
 
 
 def _lines(zone: Row, services: Mapping[str, Sequence[_Line]]) -> Iterator[_Line]:
@@ -282,7 +277,7 @@ def _opened(service: str, text: str) -> Iterator[_Line]:
 
 
 def _rule(change: Change, rule: FirewallRule) -> str:
-    return _plain(rule).replace(" accept", f' nflog prefix="{TAG}{change.key}" accept')
+    return _plain(rule).replace(" accept", f' nflog prefix="{firewall.TAG}{change.key}" accept')
 
 
 def _plain(rule: FirewallRule) -> str:
@@ -292,7 +287,7 @@ def _plain(rule: FirewallRule) -> str:
 
 def _both(verb: str, zone: str, rule: str) -> tuple[Write, ...]:
     """Give the request for what is in force, and the one for what is kept."""
-    said = f"{quote(f'--zone={zone}')} {quote(f'--{verb}-rich-rule={rule}')}"
+    said = f"{firewall.quote(f'--zone={zone}')} {firewall.quote(f'--{verb}-rich-rule={rule}')}"
     return tuple(Write(Command(f"firewall-cmd {words}{said}")) for words in ("", "--permanent "))
 
 

@@ -16,16 +16,7 @@ from msgspec import Struct
 
 from plexops.drivers.answers import ROOT, failed
 from plexops.drivers.base import Unrenderable
-from plexops.drivers.server.firewall import (
-    TAG,
-    FirewallState,
-    Host,
-    Reading,
-    facts_of,
-    owner_of,
-    quote,
-    wanted_rule,
-)
+from plexops.drivers.server import firewall
 from plexops.model.change import Action, Change
 from plexops.model.entries import HostRule
 from plexops.model.exchange import Command, Read, Reply, Write
@@ -63,7 +54,7 @@ class Ufw(Struct, frozen=True):
     reads: tuple[Read, ...] = UFW_READS
     look: str = "cat /etc/ufw/user.rules ; cat /etc/ufw/user6.rules"
 
-    def observe(self, host: Host) -> Reading:
+    def observe(self, host: firewall.Host) -> firewall.Reading:
         """Understand its files, which the first round read."""
         yield from ()
         return understand_ufw(host.replies)
@@ -73,28 +64,28 @@ class Ufw(Struct, frozen=True):
         return ufw_writes(change, now)
 
 
-def understand_ufw(replies: Mapping[str, Reply]) -> FirewallState:
+def understand_ufw(replies: Mapping[str, Reply]) -> firewall.FirewallState:
     """Give the lines of ufw's file in their order, and which of them are rules like ours."""
     conf, default, rules, rules6 = (replies[read.id] for read in UFW_READS)
     if conf.status == 1 and "No such file" in conf.stderr:
-        return FirewallState(KindState.ABSENT, reason="ufw is not installed")
+        return firewall.FirewallState(KindState.ABSENT, reason="ufw is not installed")
     for reply in (conf, default, rules, rules6):
         if not reply.whole or reply.status != 0:
-            return FirewallState(KindState.UNKNOWN, reason=failed(reply, ROOT), chains=UFW_CHAINS)
+            return firewall.FirewallState(KindState.UNKNOWN, reason=failed(reply, ROOT), chains=UFW_CHAINS)
     try:
         switch, defaults = parse_keyvalue(conf.body), parse_keyvalue(default.body)
         off = str(defaults.get("IPV6", "")).lower() == "no"
         rows, twins = parse_ufw_rules(rules.body), [] if off else parse_ufw_rules(rules6.body)
     except ParseError as reason:
-        return FirewallState(
+        return firewall.FirewallState(
             KindState.UNKNOWN, reason=f"ufw's files are not understood: {reason}", chains=UFW_CHAINS
         )
     if silent := _silent(switch, defaults, {"user.rules": rules, "user6.rules": rules6}):
-        return FirewallState(KindState.UNKNOWN, reason=silent, chains=UFW_CHAINS)
+        return firewall.FirewallState(KindState.UNKNOWN, reason=silent, chains=UFW_CHAINS)
     enabled = str(switch["ENABLED"]).lower() == "yes"
-    return FirewallState(
+    return firewall.FirewallState(
         KindState.PRESENT,
-        facts_of("server.ufw.conf", kind="ufw", active=enabled),
+        firewall.facts_of("server.ufw.conf", kind="ufw", active=enabled),
         _entries(rows, twins),
         chains=UFW_CHAINS,
     )
@@ -102,7 +93,7 @@ def understand_ufw(replies: Mapping[str, Reply]) -> FirewallState:
 
 def ufw_writes(change: Change, now: Snapshot) -> tuple[Write, ...]:
     """Allow or take back TCP to one port: before all other rules, or where our rule was before. Raises Unrenderable."""
-    source = wanted_rule(change)
+    source = firewall.wanted_rule(change)
     if change.action is Action.DELETE:
         return (_delete(source),)
     narrowed = _alters_ipv6_alone(change, source)
@@ -132,7 +123,7 @@ def _silent(switch: Row, defaults: Row, rules: Mapping[str, Reply]) -> str:
 
 def _allow(rule: FirewallRule, to: str = "") -> str:
     to = to or ("any" if rule.over_ipv6 else "0.0.0.0/0")
-    return f"allow in proto tcp from any to {to} port {quote(rule.port)}"
+    return f"allow in proto tcp from any to {to} port {firewall.quote(rule.port)}"
 
 
 def _delete(rule: FirewallRule, to: str = "") -> Write:
@@ -140,7 +131,7 @@ def _delete(rule: FirewallRule, to: str = "") -> Write:
 
 
 def _comment(change: Change) -> str:
-    return f" comment {quote(f'{TAG}{change.key}')}"
+    return f" comment {firewall.quote(f'{firewall.TAG}{change.key}')}"
 
 
 def _alters_ipv6_alone(change: Change, want: FirewallRule) -> Write | None:
@@ -183,7 +174,7 @@ def _entries(rows: Sequence[Any], twins: Sequence[Any]) -> tuple[Entry, ...]:
     entries: list[Entry] = []
     for position, row in enumerate(rows):
         label = row.get("comment") or f"{row['action']} {row['dport']}/{row['protocol']} from {row['src']}"
-        owner = owner_of(str(row.get("comment") or ""))
+        owner = firewall.owner_of(str(row.get("comment") or ""))
         raw = {name: str(value) for name, value in row.items()}
         inward = row.get("direction", "in") == "in" and row.get("route") != "1"
         port = _port_for_everybody(row) if inward else None
