@@ -30,13 +30,11 @@ from plexops.parsers.ufw import parse_ufw_rules
 #: The member of `Entry.raw` that says where the twin of IPv6 stands in its own file.
 _AT6 = "position of its twin"
 #: Where ufw puts a rule, first in each; one of ours in the first alone.
-UFW_CHAINS: Mapping[str, tuple[str, ...]] = {
+_CHAINS: Mapping[str, tuple[str, ...]] = {
     "firewall_rule": ("ip filter ufw-user-input",),
     "firewall_rule over IPv6": ("ip6 filter ufw6-user-input",),
 }
-
-
-UFW_READS = tuple(
+_READS = tuple(
     Read(name, Command(f"cat {path}"), absent=frozenset({1}))
     for name, path in (
         ("ufw.conf", "/etc/ufw/ufw.conf"),
@@ -51,64 +49,56 @@ class Ufw(Struct, frozen=True):
     """ufw as one of the firewalls that a host may have."""
 
     word: HostFirewall = HostFirewall.UFW
-    reads: tuple[Read, ...] = UFW_READS
+    reads: tuple[Read, ...] = _READS
     look: str = "cat /etc/ufw/user.rules ; cat /etc/ufw/user6.rules"
 
     def observe(self, host: firewall.Host) -> firewall.Reading:
-        """Understand its files, which the first round read."""
+        """Understand its files, which the first round read: its lines in their order, and which are rules like ours."""
         yield from ()
-        return understand_ufw(host.replies)
+        conf, default, rules, rules6 = (host.replies[read.id] for read in self.reads)
+        if conf.status == 1 and "No such file" in conf.stderr:
+            return firewall.FirewallState(KindState.ABSENT, reason="ufw is not installed")
+        for reply in (conf, default, rules, rules6):
+            if not reply.whole or reply.status != 0:
+                return _unknown(failed(reply, ROOT))
+        try:
+            switch, defaults = parse_keyvalue(conf.body), parse_keyvalue(default.body)
+            off = str(defaults.get("IPV6", "")).lower() == "no"
+            rows, twins = parse_ufw_rules(rules.body), [] if off else parse_ufw_rules(rules6.body)
+        except ParseError as reason:
+            return _unknown(f"ufw's files are not understood: {reason}")
+        if silent := _silent(switch, defaults, {"user.rules": rules, "user6.rules": rules6}):
+            return _unknown(silent)
+        enabled = str(switch["ENABLED"]).lower() == "yes"
+        facts = firewall.facts_of("server.ufw.conf", kind="ufw", active=enabled)
+        return firewall.FirewallState(KindState.PRESENT, facts, _entries(rows, twins), chains=_CHAINS)
 
     def writes(self, change: Change, now: Snapshot) -> tuple[Write, ...]:
-        """Render a change of one rule. Raises Unrenderable."""
-        return ufw_writes(change, now)
+        """Allow or take back TCP to one port: before all other rules, or where our rule was before.
+
+        Raises Unrenderable.
+        """
+        source = firewall.wanted_rule(change)
+        if change.action is Action.DELETE:
+            return (_delete(source),)
+        narrowed = _alters_ipv6_alone(change, source)
+        if narrowed:
+            return (narrowed,)
+        lines = (entry for entry in now.held(HostRule) if not entry.owner.ours)
+        stranger = next((entry for entry in lines if entry.values.port == source.port), None)
+        if stranger is not None:
+            raise Unrenderable(
+                f"a rule of yours, “{stranger.label}”, has exactly this target, and ufw would overwrite it: "
+                f"remove it by hand (sudo ufw status numbered; sudo ufw delete NUMBER)"
+            )
+        rule = f"{_allow(source)}{_comment(change)}"
+        if change.action is Action.CREATE:
+            return (Write(Command(f"ufw {_place(change, now)}{rule}")),)
+        return (_delete(_first_of_all(change)), Write(Command(f"ufw prepend {rule}")))
 
 
-def understand_ufw(replies: Mapping[str, Reply]) -> firewall.FirewallState:
-    """Give the lines of ufw's file in their order, and which of them are rules like ours."""
-    conf, default, rules, rules6 = (replies[read.id] for read in UFW_READS)
-    if conf.status == 1 and "No such file" in conf.stderr:
-        return firewall.FirewallState(KindState.ABSENT, reason="ufw is not installed")
-    for reply in (conf, default, rules, rules6):
-        if not reply.whole or reply.status != 0:
-            return firewall.FirewallState(KindState.UNKNOWN, reason=failed(reply, ROOT), chains=UFW_CHAINS)
-    try:
-        switch, defaults = parse_keyvalue(conf.body), parse_keyvalue(default.body)
-        off = str(defaults.get("IPV6", "")).lower() == "no"
-        rows, twins = parse_ufw_rules(rules.body), [] if off else parse_ufw_rules(rules6.body)
-    except ParseError as reason:
-        return firewall.FirewallState(
-            KindState.UNKNOWN, reason=f"ufw's files are not understood: {reason}", chains=UFW_CHAINS
-        )
-    if silent := _silent(switch, defaults, {"user.rules": rules, "user6.rules": rules6}):
-        return firewall.FirewallState(KindState.UNKNOWN, reason=silent, chains=UFW_CHAINS)
-    enabled = str(switch["ENABLED"]).lower() == "yes"
-    return firewall.FirewallState(
-        KindState.PRESENT,
-        firewall.facts_of("server.ufw.conf", kind="ufw", active=enabled),
-        _entries(rows, twins),
-        chains=UFW_CHAINS,
-    )
-
-
-def ufw_writes(change: Change, now: Snapshot) -> tuple[Write, ...]:
-    """Allow or take back TCP to one port: before all other rules, or where our rule was before. Raises Unrenderable."""
-    source = firewall.wanted_rule(change)
-    if change.action is Action.DELETE:
-        return (_delete(source),)
-    narrowed = _alters_ipv6_alone(change, source)
-    if narrowed:
-        return (narrowed,)
-    stranger = _same_target(now, source.port)
-    if stranger is not None:
-        raise Unrenderable(
-            f"a rule of yours, “{stranger.label}”, has exactly this target, and ufw would overwrite it: "
-            f"remove it by hand (sudo ufw status numbered; sudo ufw delete NUMBER)"
-        )
-    rule = f"{_allow(source)}{_comment(change)}"
-    if change.action is Action.CREATE:
-        return (Write(Command(f"ufw {_place(change, now)}{rule}")),)
-    return (_delete(_first_of_all(change)), Write(Command(f"ufw prepend {rule}")))
+def _unknown(reason: str) -> firewall.FirewallState:
+    return firewall.FirewallState(KindState.UNKNOWN, reason=reason, chains=_CHAINS)
 
 
 def _silent(switch: Row, defaults: Row, rules: Mapping[str, Reply]) -> str:
@@ -207,8 +197,3 @@ def _port_for_everybody(row: Mapping[str, Any]) -> int | None:
     if not anybody or narrowed or not str(row["dport"]).isdigit():
         return None
     return int(row["dport"])
-
-
-def _same_target(now: Snapshot, port: int) -> Entry | None:
-    lines = (entry for entry in now.held(HostRule) if not entry.owner.ours)
-    return next((entry for entry in lines if entry.values.port == port), None)
