@@ -122,9 +122,9 @@ def log_folders(reply: Reply) -> tuple[str, ...] | WhyNot:
     pairs.sort(key=lambda pair: len(pair[0]), reverse=True)
     found = []
     for inside in PLEX_LOG_DIRS:
-        over = next((p for p in pairs if p[0] and f"{inside.path}/".startswith(f"{p[0]}/")), None)
+        over = next((p for p in pairs if p[0] and f"{inside}/".startswith(f"{p[0]}/")), None)
         if over is not None and over[1].startswith("/"):
-            found.append(f"{over[1]}{inside.path[len(over[0]) :]}/")
+            found.append(f"{over[1]}{inside[len(over[0]) :]}/")
     return tuple(dict.fromkeys(found))
 
 

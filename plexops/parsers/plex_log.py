@@ -32,8 +32,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from msgspec import Struct
-
 from plexops.model.entries import LogEvent, LogWord
 from plexops.parsers.plex_log_lines import event_of
 from plexops.pattern import Pattern
@@ -87,43 +85,31 @@ PLEX_LOG_FILES: tuple[str, ...] = (
 )
 
 
-class LogDir(Struct, frozen=True):
-    """A folder in which Plex's log may lie. A leading `~/` is the home of the user that runs Plex."""
-
-    platform: str
-    path: str
-
-
 _DATA = "Library/Application Support/Plex Media Server/Logs"
 
 #: Where Plex writes its log: Plex's support pages ("Plex Media Server Logs", "Where is the data directory") and the
 #: images' and packages' own documents. Constant paths: numbered volumes are spelled out, most likely first.
-PLEX_LOG_DIRS: tuple[LogDir, ...] = (
-    LogDir("deb, rpm", f"/var/lib/plexmediaserver/{_DATA}"),
-    LogDir("snap", f"/var/snap/plexmediaserver/common/{_DATA}"),
-    LogDir("docker: plexinc, linuxserver", f"/config/{_DATA}"),
-    LogDir("docker: binhex", "/config/Plex Media Server/Logs"),
-    LogDir("docker: hotio", "/config/Logs"),
+PLEX_LOG_DIRS: tuple[str, ...] = (
+    f"/var/lib/plexmediaserver/{_DATA}",  # deb, rpm
+    f"/var/snap/plexmediaserver/common/{_DATA}",
+    f"/config/{_DATA}",  # docker: plexinc, linuxserver
+    "/config/Plex Media Server/Logs",  # docker: binhex
+    "/config/Logs",  # docker: hotio
     *(
-        LogDir("unraid", f"/mnt/user/appdata/{name}/{_DATA}")
+        f"/mnt/user/appdata/{name}/{_DATA}"  # unraid
         for name in ("plex", "PlexMediaServer", "Plex-Media-Server", "binhex-plex", "binhex-plexpass")
     ),
-    LogDir("unraid: binhex", "/mnt/user/appdata/binhex-plex/Plex Media Server/Logs"),
-    LogDir("unraid: binhex", "/mnt/user/appdata/binhex-plexpass/Plex Media Server/Logs"),
+    *(f"/mnt/user/appdata/{name}/Plex Media Server/Logs" for name in ("binhex-plex", "binhex-plexpass")),
+    *(f"/volume{number}/PlexMediaServer/AppData/Plex Media Server/Logs" for number in (1, 2, 3, 4)),  # dsm 7
+    *(f"/volume{number}/Plex/{_DATA}" for number in (1, 2, 3, 4)),  # dsm 6
     *(
-        LogDir("synology dsm 7", f"/volume{number}/PlexMediaServer/AppData/Plex Media Server/Logs")
-        for number in (1, 2, 3, 4)
-    ),
-    *(LogDir("synology dsm 6", f"/volume{number}/Plex/{_DATA}") for number in (1, 2, 3, 4)),
-    *(
-        LogDir("qnap", f"/share/CACHEDEV{number}_DATA/.qpkg/PlexMediaServer/Library/Plex Media Server/Logs")
+        f"/share/CACHEDEV{number}_DATA/.qpkg/PlexMediaServer/Library/Plex Media Server/Logs"  # qnap
         for number in (1, 2, 3)
     ),
-    LogDir("qnap", "/share/MD0_DATA/.qpkg/PlexMediaServer/Library/Plex Media Server/Logs"),
-    LogDir("freebsd, truenas core", "/usr/local/plexdata/Plex Media Server/Logs"),
-    LogDir("freebsd, truenas core", "/usr/local/plexdata-plexpass/Plex Media Server/Logs"),
-    LogDir("truenas core", "/var/db/plexdata/Plex Media Server/Logs"),
-    LogDir("macos", "~/Library/Logs/Plex Media Server"),
+    "/share/MD0_DATA/.qpkg/PlexMediaServer/Library/Plex Media Server/Logs",
+    "/usr/local/plexdata/Plex Media Server/Logs",  # freebsd, truenas core
+    "/usr/local/plexdata-plexpass/Plex Media Server/Logs",
+    "/var/db/plexdata/Plex Media Server/Logs",
 )
 
 
@@ -152,7 +138,10 @@ def excerpt(text: str, limit: int) -> str:
     First each word's newest line, then the newest of the others: an hour of requests does not push out the verdict.
     """
     found = _read(text)
-    chosen = _choose([event for event, _ in found], limit)
+    newest = {event.word: index for index, (event, _) in enumerate(found)}
+    wanted = sorted(newest.values(), reverse=True)
+    others = [index for index in range(len(found) - 1, -1, -1) if newest[found[index][0].word] != index]
+    chosen = sorted([*wanted, *others][: max(limit, 0)])
     return "".join(f"{found[index][1]}\n" for index in chosen)
 
 
@@ -195,11 +184,3 @@ def _thinned(found: Iterable[tuple[LogEvent, str]]) -> list[tuple[LogEvent, str]
         kept.setdefault(event, line)
     kept.update(run.values())
     return list(kept.items())
-
-
-def _choose(events: Sequence[LogEvent], limit: int) -> list[int]:
-    """Choose which events an excerpt of `limit` lines shows, by their places in order."""
-    newest = {event.word: index for index, event in enumerate(events)}
-    wanted = sorted(newest.values(), reverse=True)
-    others = [index for index in range(len(events) - 1, -1, -1) if newest[events[index].word] != index]
-    return sorted([*wanted, *others][: max(limit, 0)])

@@ -26,10 +26,7 @@ from plexops.pattern import Pattern
 from plexops.structs import replace
 
 _CURRENT = plex_log.PLEX_LOG_FILES[-1]
-#: Folders of other platforms, which hang on a user's home, have no constant path.
-LOG_FILES: tuple[str, ...] = tuple(
-    f"{folder.path}/{_CURRENT}" for folder in plex_log.PLEX_LOG_DIRS if folder.path.startswith("/")
-)
+LOG_FILES = tuple(f"{folder}/{_CURRENT}" for folder in plex_log.PLEX_LOG_DIRS)
 #: Of the current file's lines, so many bytes at the end are read: requests can be any number.
 LOG_BYTES = 1_500_000
 #: Of each older file, so many lines are read: a file of 10 MB holds some hundreds that decide.

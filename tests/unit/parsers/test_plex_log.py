@@ -181,7 +181,7 @@ def test_the_pattern_may_stand_in_single_quotes_and_is_a_read() -> None:
     assert re.fullmatch(r"[ -&(-~]+", GREP_PATTERN)
     assert not set(GREP_PATTERN) & set("'\"`$!;&<>")
     assert "(?" not in GREP_PATTERN
-    assert refuse_read(f"grep -hE -e '{GREP_PATTERN}' '{PLEX_LOG_DIRS[0].path}/{PLEX_LOG_FILES[-1]}'") is None
+    assert refuse_read(f"grep -hE -e '{GREP_PATTERN}' '{PLEX_LOG_DIRS[0]}/{PLEX_LOG_FILES[-1]}'") is None
 
 
 def test_the_pattern_leaves_the_home_s_own_requests_on_the_device() -> None:
@@ -190,12 +190,11 @@ def test_the_pattern_leaves_the_home_s_own_requests_on_the_device() -> None:
 
 
 def test_the_folders_are_constant_paths_without_doubles() -> None:
-    paths = [place.path for place in PLEX_LOG_DIRS]
-    assert len(paths) == len(set(paths))
-    for path in paths:
-        assert re.fullmatch(r"(?:/|~/)[A-Za-z0-9_./ -]+[a-zA-Z]", path)
+    assert len(PLEX_LOG_DIRS) == len(set(PLEX_LOG_DIRS))
+    for path in PLEX_LOG_DIRS:
+        assert re.fullmatch(r"/[A-Za-z0-9_./ -]+[a-zA-Z]", path)
         assert ".." not in path
-    assert "/var/lib/plexmediaserver/Library/Application Support/Plex Media Server/Logs" in paths
+    assert "/var/lib/plexmediaserver/Library/Application Support/Plex Media Server/Logs" in PLEX_LOG_DIRS
     assert PLEX_LOG_FILES[0] == "Plex Media Server.5.log"
     assert PLEX_LOG_FILES[-2:] == ("Plex Media Server.1.log", "Plex Media Server.log")
 
