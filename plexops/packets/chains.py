@@ -122,19 +122,15 @@ class ChainWalk(Struct, frozen=True):
                 continue
             known = len(outcome.ended)
             for packet in held:
-                rest += self._apply(outcome, rule, packet)
+                after = [packet]
+                for effect in rule.effects:
+                    after = [more for one in after for more in self._effect(outcome, rule, effect, one)]
+                rest += after
             if depth == 0:
                 outcome.ended[known:] = [_based(end, chain, rule) for end in outcome.ended[known:]]
             live = merge(rest) if len(rest) > 1 else rest
         outcome.through += live
         return outcome
-
-    def _apply(self, outcome: Outcome, rule: Rule, packet: Packet) -> list[Packet]:
-        """Let a rule that holds do what it does; give the packets that go on to the next rule."""
-        live = [packet]
-        for effect in rule.effects:
-            live = [after for one in live for after in self._effect(outcome, rule, effect, one)]
-        return live
 
     def _effect(self, outcome: Outcome, rule: Rule, effect: Effect, packet: Packet) -> list[Packet]:
         chain = outcome.chain

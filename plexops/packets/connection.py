@@ -169,7 +169,7 @@ class BoxWalk(Struct):
 
     def _filters(self, step: str, packets: list[Packet], ends: list[End]) -> list[Packet]:
         stage, low, high = priorities(step)
-        for base in self._base_chains(stage, nat=False):
+        for base in self.hooked.get((stage, False), ()):
             if low <= base[1].priority < high:
                 packets = self._asked(base, packets, ends, lambda outcome: outcome.accepted)
         return packets
@@ -182,7 +182,7 @@ class BoxWalk(Struct):
             return self._picked_up(stage, live, ends)
         done = [p for p in packets if not p.connection]
         live = [p for p in packets if p.connection]
-        for base in self._base_chains(stage, nat=True):
+        for base in self.hooked.get((stage, True), ()):
 
             def left(outcome: Outcome) -> list[Packet]:
                 done.extend(replace(p, taken=False) for p in outcome.accepted if p.taken)
@@ -201,7 +201,7 @@ class BoxWalk(Struct):
                 left.append(packet)
                 continue
             live, stopped = [replace(packet, state=State.NEW, connection=True)], list[End]()
-            for base in self._base_chains(stage, nat=True):
+            for base in self.hooked.get((stage, True), ()):
                 live = self._asked(base, live, stopped, lambda come: [*come.through, *come.accepted])
             for one in live:
                 if one.taken:
@@ -210,10 +210,6 @@ class BoxWalk(Struct):
                     left.append(replace(one, state=packet.state, connection=packet.connection))
             ends += [replace(end, kind=EndKind.NOT_KNOWN) for end in stopped]
         return left
-
-    def _base_chains(self, stage: str, *, nat: bool) -> Sequence[_Base]:
-        """Give the base chains of a stage in the order in which they are asked."""
-        return self.hooked.get((stage, nat), ())
 
     def _asked(self, base: _Base, packets: list[Packet], ends: list[End], take: _Take) -> list[Packet]:
         """Ask one base chain those packets that it sees."""

@@ -185,7 +185,8 @@ def _questions(reached: Sequence[End], missed: Sequence[End], doubtful: Numbers)
     found: dict[Question, None] = {}
     for ends in (reached, missed):
         # Of ends that come to the same only what tells them from the others counts.
-        for packet in reduced(_bare(end.packet, doubtful) for end in ends):
+        bare = (replace(afresh(e.packet, ""), viewers=intersect(e.packet.viewers, doubtful)) for e in ends)
+        for packet in reduced(bare):
             if packet.viewers:
                 found |= dict.fromkeys(sorted((question for question, _ in packet.answers), key=str))
     for end in missed:
@@ -198,8 +199,3 @@ def _questions(reached: Sequence[End], missed: Sequence[End], doubtful: Numbers)
             found[Question("from which of its own ports a viewer's device connects", shown)] = None
     # Some are told apart by what is no word for a person: about which packet, or box.
     return tuple(dict.fromkeys(Question(question.about, question.words) for question in found))
-
-
-def _bare(packet: Packet, viewers: Numbers) -> Packet:
-    """Leave of a packet for whom it is, and what was assumed."""
-    return replace(afresh(packet, ""), viewers=intersect(packet.viewers, viewers))

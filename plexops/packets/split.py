@@ -71,7 +71,10 @@ def split(match: Match, packet: Packet, box: Box) -> Parts:
     """Give the parts for which a match holds, and does not."""
     test = match.test
     if isinstance(test, AnyOf):
-        yes, no = _any_of(test, packet, box)
+        yes, no = [], [packet]
+        for branch in test.branches:
+            held, no = each(no, partial(split_all, branch, box=box))
+            yes += held
     elif _never_holds(test, packet):
         return [], [packet]
     else:
@@ -81,14 +84,6 @@ def split(match: Match, packet: Packet, box: Box) -> Parts:
         else:
             yes, no = assume(packet, known) if isinstance(known, Question) else cut(packet, *known)
     return (no, yes) if match.negated else (yes, no)
-
-
-def _any_of(test: AnyOf, packet: Packet, box: Box) -> Parts:
-    yes, rest = list[Packet](), [packet]
-    for branch in test.branches:
-        held, rest = each(rest, partial(split_all, branch, box=box))
-        yes += held
-    return yes, rest
 
 
 def _never_holds(test: Test, packet: Packet) -> bool:

@@ -169,7 +169,10 @@ def leads_to(box: Box, effect: TranslateDestination, asked: Asked, target: Targe
 
 
 def _rules(box: Box, asked: Asked, target: Target) -> list[Reason]:
-    packets = _before_translation(box, asked)
+    steps = PLUMBING[box.plumbing].first
+    before = steps[: steps.index(f"nat {TRANSLATING[box.plumbing]}")]
+    # The first packet as it is when destinations are about to be translated.
+    packets = BoxWalk(box).through(before, [first_packet(box, asked)])[0]
     found = [(c, r) for c, r, effect in translating(box) if leads_to(box, effect, asked, target)]
     if not found:
         found = [(c, r) for c, r, _ in translating(box) if any(_names(match, asked) for match in r.matches)]
@@ -191,13 +194,6 @@ def _names(match: Match, asked: Asked) -> bool:
         and not match.negated
         and bool(intersect(test.numbers, asked.ports))
     )
-
-
-def _before_translation(box: Box, asked: Asked) -> list[Packet]:
-    """Give the first packet as it is when destinations are about to be translated."""
-    steps = PLUMBING[box.plumbing].first
-    before = steps[: steps.index(f"nat {TRANSLATING[box.plumbing]}")]
-    return BoxWalk(box).through(before, [first_packet(box, asked)])[0]
 
 
 def _of_rule(box: Box, chain: Chain, rule: Rule, packets: Sequence[Packet]) -> Reason:

@@ -19,38 +19,10 @@ _WORDS = frozenset(
     {"tentative", "dadfailed", "deprecated", "dynamic", "secondary", "temporary", "noprefixroute"}
 )
 #: Words of a route that a value follows.
-_WITH_VALUE = frozenset(
-    {
-        *(
-            "via",
-            "dev",
-            "proto",
-            "scope",
-            "src",
-            "metric",
-            "pref",
-            "table",
-            "weight",
-            "error",
-            "expires",
-            "mtu",
-            "advmss",
-        ),
-        *(
-            "hoplimit",
-            "window",
-            "rtt",
-            "rttvar",
-            "cwnd",
-            "initcwnd",
-            "initrwnd",
-            "realm",
-            "realms",
-            "nhid",
-            "rto_min",
-        ),
-    }
-)
+_WITH_VALUE = frozenset({
+    "via", "dev", "proto", "scope", "src", "metric", "pref", "table", "weight", "error", "expires", "mtu", "advmss",
+    "hoplimit", "window", "rtt", "rttvar", "cwnd", "initcwnd", "initrwnd", "realm", "realms", "nhid", "rto_min",
+})  # fmt: skip
 _FLAGS = frozenset(
     {"onlink", "dead", "linkdown", "pervasive", "offload", "rt_offload", "trap", "notify", "unresolved"}
 )

@@ -27,7 +27,7 @@ def parse_tree(text: str) -> list[list[str]]:
         if _LINE.fullmatch(line) is None:
             raise ParseError("no line of `show configuration commands`", line)
         words = [match[0] for match in _WORDS.finditer(line)]
-        paths.append([_plain(word) for word in words[1:]])
+        paths.append(["".join(map("".join, _PART.findall(word))) for word in words[1:]])
     if not paths:
         raise ParseError("nothing at all was printed")
     return paths
@@ -43,7 +43,9 @@ def tree_rows(paths: Sequence[Sequence[str]], at: str) -> list[Row]:
     place = at.split()
     rows: dict[tuple[str, ...], Row] = {}
     for path in paths:
-        if len(path) < len(place) or not all(map(_fits, place, path)):
+        if len(path) < len(place) or any(
+            not free.startswith("*") and free != word for free, word in zip(place, path, strict=False)
+        ):
             continue
         names = {free[1:]: word for free, word in zip(place, path, strict=False) if free.startswith("*")}
         row = rows.setdefault(tuple(path[: len(place)]), {**names})
@@ -58,17 +60,9 @@ def tree_rows(paths: Sequence[Sequence[str]], at: str) -> list[Row]:
     return list(rows.values())
 
 
-def _fits(wanted: str, word: str) -> bool:
-    return wanted.startswith("*") or wanted == word
-
-
 def _add(row: Row, name: str, value: str) -> None:
     known = row.get(name)
     if known is None:
         row[name] = value
     else:
         row[name] = [*(known if isinstance(known, list) else [known]), value]
-
-
-def _plain(word: str) -> str:
-    return "".join(part[1] or part[2] or part[3] or "" for part in _PART.finditer(word))

@@ -57,7 +57,6 @@ class Question(Struct, frozen=True):
     """One question. `places` are the stops that it is about, `about` is what a person calls that."""
 
     topic: Topic
-    row: str
     about: str
     places: frozenset[str]
     asks: str
@@ -91,12 +90,6 @@ class Heard(Struct, frozen=True):
 # --- the table ------------------------------------------------------------------------------------------------------
 
 
-def _question(topic: Topic, row: Mapping[str, Any]) -> Question:
-    kinds = {name: _meaning(name, kind) for name, kind in row["kinds"].items()}
-    at = frozenset(row["at"].split())
-    return Question(topic, row["row"], row["about"], at, row["asks"], kinds)
-
-
 def _meaning(name: str, row: Mapping[str, Any]) -> Meaning:
     passes = frozenset(row.get("passes", "").split())
     words = tuple(_plain(word) for word in row.get("words", ()))
@@ -112,7 +105,16 @@ def _plain(text: str) -> str:
 def questions() -> Mapping[Topic, Question]:
     """Give all questions, in the order in which they are asked. Most runs have no answer, and need none."""
     rows = table("questions.yaml")["questions"]
-    return {Topic(name): _question(Topic(name), row) for name, row in rows.items()}
+    return {
+        Topic(name): Question(
+            Topic(name),
+            row["about"],
+            frozenset(row["at"].split()),
+            row["asks"],
+            {kind: _meaning(kind, words) for kind, words in row["kinds"].items()},
+        )
+        for name, row in rows.items()
+    }
 
 
 def asks(question: Question, view: SiteView, port: int | None) -> str:

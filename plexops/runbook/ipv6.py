@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from ipaddress import IPv6Address
 
 from msgspec import Struct
@@ -12,7 +11,7 @@ from plexops.model.values import Endpoint, is_public
 from plexops.packets.reach import AnswerKind
 from plexops.runbook import endpoints
 from plexops.runbook.attempts import Attempt, Came
-from plexops.runbook.causes.cause import StopName
+from plexops.runbook.causes.cause import StopName, Way
 from plexops.runbook.situation import Situation
 from plexops.runbook.stops import State, Stop, not_read
 from plexops.runbook.way_in import WayIn, router_box, router_over_ipv6, rule_exhibits, server_box, stopping
@@ -40,19 +39,24 @@ def over_ipv6(situation: Situation) -> OverIpv6:
     met = tuple(attempt for attempt in tried if attempt.came is Came.MET)
     failed = tuple(attempt for attempt in tried if attempt.came is not Came.MET)
     if met:
-        return OverIpv6(tuple(_got_through(met[0])), met[0].probe.tried, met, failed)
+        says, shown = f"{met[0].who} got through", (met[0].exhibit,)
+        stops = tuple(
+            Stop(name, State.PASSES, says, shown) for name in StopName if name.way is Way.IN_OVER_IPV6
+        )
+        return OverIpv6(stops, met[0].probe.tried, met, failed)
     at, first = _told_to_apps(situation)
     if at is None or first.state is not State.PASSES:
         return OverIpv6((first,), None, met, failed)
-    return OverIpv6(
-        (first, _router(situation, at), _server(situation, at), _socket(situation, at)), at, met, failed
+    router, server = "the router's filters over IPv6", "the server's filters over IPv6"
+    by_router = None if router_box(situation.view) is None else router_over_ipv6(situation.view, at)
+    by_server = situation.host_way(6) if at.port == situation.view.plex_port else None
+    stops = (
+        first,
+        _of_way(situation, StopName.IPV6_ROUTER, Role.ROUTER, by_router, router),
+        _of_way(situation, StopName.IPV6_SERVER, Role.SERVER, by_server, server),
+        _socket(situation, at),
     )
-
-
-def _got_through(attempt: Attempt) -> Iterator[Stop]:
-    says = f"{attempt.who} got through"
-    for place in (StopName.IPV6_ADDRESS, StopName.IPV6_ROUTER, StopName.IPV6_SERVER, StopName.IPV6_SOCKET):
-        yield Stop(place, State.PASSES, says, (attempt.exhibit,))
+    return OverIpv6(stops, at, met, failed)
 
 
 def _told_to_apps(situation: Situation) -> tuple[Endpoint | None, Stop]:
@@ -79,16 +83,6 @@ def _held(situation: Situation) -> frozenset[IPv6Address] | None:
         return None
     own = (IPv6Address(one.number) for one in box.addresses if one.family == 6)
     return frozenset(address for address in own if is_public(address))
-
-
-def _router(situation: Situation, at: Endpoint) -> Stop:
-    way = router_over_ipv6(situation.view, at) if router_box(situation.view) is not None else None
-    return _of_way(situation, StopName.IPV6_ROUTER, Role.ROUTER, way, "the router's filters over IPv6")
-
-
-def _server(situation: Situation, at: Endpoint) -> Stop:
-    way = situation.host_way(6) if at.port == situation.view.plex_port else None
-    return _of_way(situation, StopName.IPV6_SERVER, Role.SERVER, way, "the server's filters over IPv6")
 
 
 def _of_way(situation: Situation, place: StopName, role: Role, way: WayIn | None, what: str) -> Stop:

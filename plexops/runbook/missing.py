@@ -64,7 +64,10 @@ _BESIDE: dict[str, str] = {
 def unread_kinds(situation: Situation) -> tuple[str, ...]:
     """Name what was asked and not answered. What the inventory gives no access to is not missing: it was never asked."""
     view = situation.view
-    found = [*_unseen_stops(view), *_unread_start(situation)]
+    found = _unseen_stops(view)
+    ours = any(entry.owner.ours for entry in situation.leads_to_plex)
+    if ours and "persists" in situation.router.reasons:
+        found.append("whether the router loads its forward again when it starts could not be read")
     found += _unsure_of_filters(situation)
     found += _unseen_of(view.of(Role.OUTSIDE))
     unlisted = view.of(Role.OUTSIDE).reasons.get("account.listed")
@@ -103,14 +106,6 @@ def _unseen_stops(view: SiteView) -> list[str]:
         else:
             found += _unseen_of(view.of(role), told)
     return found
-
-
-def _unread_start(situation: Situation) -> list[str]:
-    """Name what the router loads when it starts, where that concerns a forward of ours."""
-    ours = any(entry.owner.ours for entry in situation.leads_to_plex)
-    if not ours or "persists" not in situation.router.reasons:
-        return []
-    return ["whether the router loads its forward again when it starts could not be read"]
 
 
 def _heard_only(router: Snapshot) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from plexops.model.answers import Topic
 from plexops.model.snapshot import Role
-from plexops.runbook.answers import DAY, Heard, Question, asks, door_address, questions
+from plexops.runbook.answers import DAY, Question, asks, door_address, questions
 from plexops.runbook.causes.cause import StopName
 from plexops.runbook.ipv6 import over_ipv6
 from plexops.runbook.observations import PlexTv
@@ -25,16 +25,12 @@ def next_question(situation: Situation, verdict: Verdict, skipped: Collection[To
     """
     if verdict.decided or situation.view.access != "forward":
         return None
-    answered = {heard.answer.topic for heard in situation.heard if _stands(heard)}
+    counting = (one for one in situation.heard if one.contradicts or not one.why_not)
+    answered = {one.answer.topic for one in counting if one.answer.age <= DAY}
     for topic, question in questions().items():
         if topic not in answered and topic not in skipped and _parts(question, situation, verdict):
             return question
     return None
-
-
-def _stands(heard: Heard) -> bool:
-    """Whether an answer need not be asked for again."""
-    return heard.answer.age <= DAY and (heard.contradicts or not heard.why_not)
 
 
 def _parts(question: Question, situation: Situation, verdict: Verdict) -> bool:

@@ -9,6 +9,7 @@ from typing import Literal
 from msgspec import Struct
 
 from plexops.model.entries import Lease, Listener, LogEvent, UpnpMapping
+from plexops.model.matches import BOTH_FAMILIES
 from plexops.model.resources import PortForward, RemoteAccess, Reservation
 from plexops.model.snapshot import FOREIGN, Entry, Kind, KindState, Role, Snapshot
 from plexops.model.values import Ports, Protocol
@@ -244,7 +245,8 @@ class Situation(Struct, frozen=True, dict=True):
         made = way_in.translation_of(self.way)
         if made is None:
             # Stopped before it: what would take it, if it came through.
-            return next(iter(self.forwards(port)), None) if self._stopped_before() else None
+            before = self.router_stops is not None and not self.router_stops.translated
+            return next(iter(self.forwards(port)), None) if before else None
         rule, address, inner = made
         entry = way_in.entry_of(rule, self.router.held(PortForward))
         if entry is not None:
@@ -258,9 +260,6 @@ class Situation(Struct, frozen=True, dict=True):
         return Entry(
             Kind.PORT_FORWARD, values, {}, FOREIGN, rule.handle, rule.exhibit, label=rule.name or rule.words
         )
-
-    def _stopped_before(self) -> bool:
-        return self.router_stops is not None and not self.router_stops.translated
 
     @cached_property
     def leads_to_plex(self) -> tuple[Entry[PortForward], ...]:
@@ -320,10 +319,7 @@ class Situation(Struct, frozen=True, dict=True):
 
     @cached_property
     def _host_ways(self) -> dict[int, WayIn | None]:
-        return {
-            4: way_in.into_server(self.view, self.view.plex_port),
-            6: way_in.into_server(self.view, self.view.plex_port, 6),
-        }
+        return {f: way_in.into_server(self.view, self.view.plex_port, f) for f in BOTH_FAMILIES}
 
     @cached_property
     def host_admits(self) -> bool:

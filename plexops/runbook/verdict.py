@@ -11,7 +11,7 @@ from plexops.runbook.answers import by_word
 from plexops.runbook.causes.cause import Cause, Sign, StopName, Way, Weight, exhibits_of, sign
 from plexops.runbook.causes.table import BY_ID, IN_ORDER
 from plexops.runbook.headline import fails, headline, narrowed
-from plexops.runbook.observations import Observed, PlexTv
+from plexops.runbook.observations import PlexTv
 from plexops.runbook.situation import Situation
 from plexops.runbook.stops import Found, State, Stop
 from plexops.runbook.weighing import OVER_IPV4, Weighing, weigh
@@ -240,19 +240,14 @@ def _fails_for(weighing: Weighing) -> Verdict:
     unread = [s for s in weighing.stops if s.unread and s.hidden and s.place.way is not Way.ANNOUNCED]
     contradicted = bool(observed.failed) and observed.claimed
     if not unread and not contradicted:
-        if len(suspects) == 1 and (
-            suspects[0].cause.id in _TELLING or _says_who_looked(suspects[0], observed)
-        ):
+        # You say that a filter or VPN is on, and two observers got no answer: what was read is no such suspicion.
+        said = len(suspects) == 1 and by_word(suspects[0].sign.exhibits) and observed.silent > 1
+        if len(suspects) == 1 and (suspects[0].cause.id in _TELLING or said):
             return _decided(weighing, suspects[0], weighing.beside)
         by_words = any(stop.by_word for stop in weighing.stops)
         if not suspects and observed.silent > 1 and not observed.listens and not by_words:
             return _decided(weighing, _isp_blocks(weighing), weighing.beside)
     return _undecided(weighing, *headline(weighing.situation), suspects)
-
-
-def _says_who_looked(found: Found, observed: Observed) -> bool:
-    """Whether you say that a filter or VPN is on, and two observers got no answer: what was read is no such suspicion."""
-    return by_word(found.sign.exhibits) and observed.silent > 1
 
 
 def _isp_blocks(weighing: Weighing) -> Found:

@@ -84,13 +84,15 @@ def _strike(stops: Sequence[Stop], situation: Situation) -> tuple[tuple[Stop, ..
     struck: list[Found] = []
     for stop in stops:
         on_the_way = stop.place.way is not Way.ANNOUNCED
+        # All that shows there sends packets on to another host or port, which demonstrably passes them on.
+        soft = bool(stop.shown) and all(one.cause.soft for one in stop.shown)
         if on_the_way and (observed.met or _not_on_the_way(stop, situation)):
             # One connection that got in says nothing of the next, where devices say so now.
             stays = tuple(one for one in stop.shown if one.cause.current and observed.met)
             struck += [one for one in stop.shown if one not in stays]
             passed = _passes(stop, observed)
             kept.append(replace(stop, shown=stays, suspects=(), hidden=()) if stays else passed)
-        elif on_the_way and observed.plex_tv is PlexTv.DATED_YES and not observed.failed and _soft(stop):
+        elif on_the_way and observed.plex_tv is PlexTv.DATED_YES and not observed.failed and soft:
             struck += stop.shown
             kept.append(
                 replace(stop, state=State.PASSES, shown=(), says=f"{stop.says}: it is passed on to Plex")
@@ -106,11 +108,6 @@ def _strike(stops: Sequence[Stop], situation: Situation) -> tuple[tuple[Stop, ..
     if observed.plex_tv is PlexTv.DATED_YES and not observed.failed:
         kept = _cleared_by_plex_tv(kept)
     return tuple(kept), tuple(struck)
-
-
-def _soft(stop: Stop) -> bool:
-    """Whether all that shows there sends packets on to another host or port, which demonstrably passes them on."""
-    return bool(stop.shown) and all(one.cause.soft for one in stop.shown)
 
 
 def _not_on_the_way(stop: Stop, situation: Situation) -> bool:

@@ -126,7 +126,8 @@ def announced_address(box: packets.Box) -> IPv4Address | None:
 def rows_of(box: packets.Box) -> Mapping[str, list[dict[str, str]]]:
     """Give what a family without a list of forwards has instead: `forwards`, every rule that translates destinations,
     in the order in which packets meet their chains; and `accepts`, every accept of what was translated."""
-    chains = sorted(box.chains.values(), key=_asked)
+    hooked = {one.id: (one.hook.priority, -one.hook.order) for one in box.chains.values() if one.hook}
+    chains = sorted(box.chains.values(), key=lambda chain: hooked.get(chain.id, (0, 0)))
     rules = [(chain, rule) for chain in chains for rule in chain.rules]
     forwards = [_row(chain, rule) for chain, rule in rules if rule.translates]
     accepts = [
@@ -145,10 +146,6 @@ def unread_forwards(box: packets.Box) -> str:
         if chain.unread and hook and hook.nat and hook.stage in _TRANSLATING and 4 in hook.families:
             return chain.unread
     return ""
-
-
-def _asked(chain: packets.Chain) -> tuple[int, int]:
-    return (0, 0) if chain.hook is None else (chain.hook.priority, -chain.hook.order)
 
 
 def _row(chain: packets.Chain, rule: packets.Rule) -> dict[str, str]:

@@ -134,18 +134,6 @@ def _marks(connection: bool, mask: int, values: Values) -> Sequence[Test]:
     return found
 
 
-def _directions(values: Values) -> Sequence[Test]:
-    return [matches.DirectionIs({"original": True, "reply": False}[name]) for name in texts(values)]
-
-
-def _hardware(values: Values) -> Sequence[Test]:
-    return [matches.MacIn(frozenset(name.lower() for name in texts(values)))]
-
-
-def _links(values: Values) -> Sequence[Test]:
-    return [matches.LinkIs(frozenset({"unicast": "host"}.get(name, name) for name in texts(values)))]
-
-
 def _whole_status(values: Values) -> Sequence[Test]:
     """Read the whole status of a connection: with a translation comes that it was done, so that it is never alone."""
     if set(texts(values)) - {"snat", "dnat"}:
@@ -199,6 +187,8 @@ def _as_addresses(side: Side, family: Family, values: Values) -> Sequence[Test]:
 # --- Expressions --------------------------------------------------------------------------------------------------
 
 
+_DIRECTIONS = {"original": True, "reply": False}
+_LINKS = {"unicast": "host"}
 #: Of each end of a packet the interface, the port, the address, the connection's first port, the port as bytes.
 _ENDS = (
     (Side.SOURCE, ("iif", "iifname"), "sport", "saddr", "proto-src", "@th,0,16"),
@@ -211,12 +201,23 @@ def _keys() -> Iterator[tuple[str, Key]]:
     for name in ("meta nfproto", "meta protocol", "ether type"):
         yield name, Key(read=_families)
     yield "meta l4proto", Key(read=_protocols)
-    yield "meta pkttype", Key(read=_links)
-    yield "ether saddr", Key(read=_hardware)
+    yield (
+        "meta pkttype",
+        Key(
+            read=lambda values: [matches.LinkIs(frozenset(_LINKS.get(name, name) for name in texts(values)))]
+        ),
+    )
+    yield "ether saddr", Key(read=lambda values: [matches.MacIn(frozenset(map(str.lower, texts(values))))])
     yield "meta mark", Key((), partial(_marks, False, ALL_ONES), partial(_marks, False), ALL_ONES)
     yield "ct mark", Key((), partial(_marks, True, ALL_ONES), partial(_marks, True), ALL_ONES, connected=True)
     yield "ct state", Key((), partial(_states, 255), _states)
-    yield "ct direction", Key(read=_directions, connected=True)
+    yield (
+        "ct direction",
+        Key(
+            read=lambda values: [matches.DirectionIs(_DIRECTIONS[name]) for name in texts(values)],
+            connected=True,
+        ),
+    )
     yield "ct status", Key(read=_whole_status, connected=True)
     for way in ("ct", "ct original", "ct reply"):
         yield f"{way} protocol", Key((CONNECTED,), _protocols)

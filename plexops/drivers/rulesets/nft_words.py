@@ -92,14 +92,10 @@ def _joined(*words: Json) -> str:
     return " ".join(str(word) for word in words if word)
 
 
-def _pair(element: Json) -> Sequence[Json]:
-    """Give key and value of a map's element; a set's element is one."""
-    parts = listed(element)
-    return parts if len(parts) == 2 else (element,)
-
-
 def _show_set(elements: Sequence[Json], most: int) -> str:
-    shown = [" : ".join(show(part, most) for part in _pair(element)) for element in elements[:most]]
+    """Write a set, or a map: its elements are keys and values."""
+    pairs = (parts if len(parts := listed(one)) == 2 else (one,) for one in elements[:most])
+    shown = [" : ".join(show(part, most) for part in pair) for pair in pairs]
     return f"{{ {', '.join([*shown, '…'] if len(elements) > most else shown)} }}"
 
 

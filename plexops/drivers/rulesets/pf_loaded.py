@@ -53,7 +53,8 @@ def not_in_force(rows: Rows, interfaces: Rows, told: Json, wan: str) -> tuple[st
         one["words"]: [r for r in enabled if _agrees(r, one, devices)] for one in loaded
     }
     found = [
-        f"“{text(row, 'descr') or text(row, 'uuid')}” is saved and not applied: {_says(row)}"
+        f"“{text(row, 'descr') or text(row, 'uuid')}” is saved and not applied: "
+        f"{text(row, 'destination.port')} → {text(row, 'target')}:{text(row, 'local-port')}"
         for row in enabled
         if not on(row, "nordr")
         and not on(row, "is_automatic")
@@ -144,10 +145,6 @@ def _inner(row: Row) -> str:
     if not dash or not inner.isdigit() or not (first + last).isdigit():
         return inner
     return f"{inner}-{int(inner) + int(last) - int(first)}"
-
-
-def _says(row: Row) -> str:
-    return f"{text(row, 'destination.port')} → {text(row, 'target')}:{text(row, 'local-port')}"
 
 
 # --- rules that no row shows ----------------------------------------------------------------------------------------

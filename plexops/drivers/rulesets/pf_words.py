@@ -226,7 +226,10 @@ def read_names(aliases: Rows | None, interfaces: Interfaces, filters: Rows) -> N
     for name, row in rows.items():
         kind = text(row, "type")
         if kind == "port":
-            ports[name] = _port_alias(name, rows)
+            items, unread = _items(name, rows, frozenset({"port"}), ())
+            pairs = [literal_ports(item) for item in items]
+            known = tuple(pair for some in pairs if some for pair in some)
+            ports[name] = None if unread or None in pairs else known
         elif kind == "internal" and (
             devices := interfaces.named.get(name.strip("_").removesuffix("_network"))
         ):
@@ -270,13 +273,6 @@ def _items(
         elif item not in rows:
             found.append(item)
     return found, ""
-
-
-def _port_alias(name: str, rows: Mapping[str, Row]) -> Pairs | None:
-    items, unread = _items(name, rows, frozenset({"port"}), ())
-    pairs = [literal_ports(item) for item in items]
-    known = tuple(pair for some in pairs if some for pair in some)
-    return None if unread or None in pairs else known
 
 
 def _address_alias(name: str, rows: Mapping[str, Row]) -> NamedSet:

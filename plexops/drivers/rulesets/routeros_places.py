@@ -139,20 +139,13 @@ def routes_of(rows: Rows, addresses: Rows, interfaces: Rows) -> tuple[tuple[Rout
             to = ip_network(row["dst-address"], strict=False)
         except (KeyError, ValueError):
             return None, others
-        if not by and not _leads_nowhere(row):
+        nowhere = row.get("type") in ("blackhole", "unreachable", "prohibit")
+        if not by and not nowhere and set("BUP").isdisjoint(row.get(".flags", "")):
             return None, others
-        found.append(Route.to(to, by, _next_hop(row)))
+        gateway = row.get("gateway", "").partition(",")[0].partition("%")[0]
+        is_address = re.fullmatch(r"[0-9a-fA-F:.]+", gateway) and not gateway.isdigit()
+        found.append(Route.to(to, by, gateway if is_address else ""))
     return tuple(sorted(found, key=lambda route: -route.length)), others
-
-
-def _leads_nowhere(row: Row) -> bool:
-    kinds = ("blackhole", "unreachable", "prohibit")
-    return not set("BUP").isdisjoint(row.get(".flags", "")) or row.get("type") in kinds
-
-
-def _next_hop(row: Row) -> str:
-    gateway = row.get("gateway", "").partition(",")[0].partition("%")[0]
-    return gateway if re.fullmatch(r"[0-9a-fA-F:.]+", gateway) and not gateway.isdigit() else ""
 
 
 def _way_out(row: Row, addresses: Rows, interfaces: Rows) -> str:

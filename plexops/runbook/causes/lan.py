@@ -92,7 +92,9 @@ def address_conflict(situation: Situation) -> Sign | None:
         told = situation.server.shows("host.macs")
         return sign(says, others[0], *lent, told, suspect=not proven)
     if lent:
-        says = f"the router has given {address}, the Plex host's address, to {_called(lent[0])} too"
+        to = lent[0].values
+        called = f"{to.name} ({to.mac})" if to.name else to.mac
+        says = f"the router has given {address}, the Plex host's address, to {called} too"
         return sign(says, lent[0], *found, suspect=True)
     return None
 
@@ -110,7 +112,3 @@ def _is_another(
     seen = any(entry.values.mac in at for entry in situation.router.held(Neighbour))
     leased = any(entry.values.mac in at for entry in situation.router.held(Lease))
     return seen or (leased and any(entry.values.mac == other.mac for entry in lent))
-
-
-def _called(lease: Entry[Lease]) -> str:
-    return f"{lease.values.name} ({lease.values.mac})" if lease.values.name else lease.values.mac

@@ -28,7 +28,8 @@ def no_forward(situation: Situation) -> Sign | None:
         return None
     if _near_misses(situation):
         return None
-    return sign(f"no forward of port {port} exists", *_all_forwards(situation))
+    shown = [entry.exhibit for entry in situation.router.of(Kind.PORT_FORWARD)] or ["router.forwards"]
+    return sign(f"no forward of port {port} exists", *shown)
 
 
 def _may_be_open(situation: Situation) -> bool:
@@ -284,8 +285,3 @@ def ipv6_pinhole(situation: Situation) -> Sign | None:
 
 def _exposures(situation: Situation, family: int) -> list[Exposure]:
     return [one for one in situation.exposures or () if one.family == family and one.certain]
-
-
-def _all_forwards(situation: Situation) -> tuple[str, ...]:
-    shown = [entry.exhibit for entry in situation.router.of(Kind.PORT_FORWARD)]
-    return tuple(dict.fromkeys(shown)) or ("router.forwards",)

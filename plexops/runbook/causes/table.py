@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -103,12 +103,8 @@ _ANYTHING_BACK = "silence refused unreachable another"
 _EVERY_ACCESS = "forward relay vpn proxy"
 
 
-def _table() -> Iterator[Cause]:
-    for identifier, row in table("causes.yaml")["causes"].items():
-        yield _cause(identifier, row, row["is"])
-
-
-def _cause(identifier: str, row: Mapping[str, Any], words: Mapping[str, Any]) -> Cause:
+def _cause(identifier: str, row: Mapping[str, Any]) -> Cause:
+    words = row["is"]
     ways_in = words.get("access", "forward")
     back = words.get("outside", _ANYTHING_BACK)
     return Cause(
@@ -132,7 +128,7 @@ def _cause(identifier: str, row: Mapping[str, Any], words: Mapping[str, Any]) ->
 
 
 #: From the outside in.
-CAUSES: tuple[Cause, ...] = tuple(_table())
+CAUSES = tuple(_cause(identifier, row) for identifier, row in table("causes.yaml")["causes"].items())
 BY_ID: Mapping[str, Cause] = {cause.id: cause for cause in CAUSES}
 #: What proves that the way in that is meant is open.
 IN_ORDER = frozenset(
