@@ -50,116 +50,69 @@ class _Rule(Struct, frozen=True):
     context: str = ""
 
 
-def _rule(word: LogWord, pattern: str, text: str = "", context: str = "") -> _Rule:
-    return _Rule(word, Pattern(pattern), text, context)
-
-
 #: What clients say is quoted in these lines.
 _NOT_A_CLIENT = r"(?!Request: |Completed: )"
+_SOMEBODY = r"(?:[A-Za-z]{1,30}: )?"
 
 #: In this order, frequent ones first; the first that matches decides.
-_RULES: tuple[_Rule, ...] = (
+_RULES = tuple(_Rule(word, Pattern(pattern), *more) for word, pattern, *more in (
     # A class in words around it ("Allowed Network (WAN)") says that the settings let the client in without login.
-    _rule(
-        LogWord.REQUEST,
-        r"Request: \[\[?(?P<address>[0-9A-Fa-f.:]{2,45})\]?:[0-9]{1,5} \((?:Allowed Network \()?(?P<text>WAN)\)",
-    ),
-    _rule(LogWord.STATE, r"(?:MyPlex: )?mapping state set to '(?P<text>[^']{0,80})'"),
-    _rule(
-        LogWord.ANNOUNCED,
-        r"(?:MyPlex: )?Sending Server Info to myPlex \(.*\bip=(?P<address>[0-9A-Fa-f.:]{0,45}),"
-        r" port=(?P<port>[0-9]{1,5})[),]",
-    ),
-    _rule(
-        LogWord.PUBLISH_ANSWER,
-        r"(?:MyPlex: )?Published Mapping State response was (?P<number>-?[0-9]{1,5})(?![0-9])",
-    ),
+    (LogWord.REQUEST, rf"Request: \[\[?{_ADDRESS}\]?:[0-9]{{1,5}} \((?:Allowed Network \()?(?P<text>WAN)\)"),
+    (LogWord.STATE, r"(?:MyPlex: )?mapping state set to '(?P<text>[^']{0,80})'"),
+    (LogWord.ANNOUNCED, (r"(?:MyPlex: )?Sending Server Info to myPlex \(.*\bip=(?P<address>[0-9A-Fa-f.:]{0,45}),"
+     r" port=(?P<port>[0-9]{1,5})[),]")),
+    (LogWord.PUBLISH_ANSWER,
+     r"(?:MyPlex: )?Published Mapping State response was (?P<number>-?[0-9]{1,5})(?![0-9])"),
     # Before the verdict: one wording of the stale answer repeats the verdict.
-    _rule(LogWord.STALE_ANSWER, _NOT_A_CLIENT + r".*(?P<identifier>incorrect async identifier)"),
-    _rule(
-        LogWord.STALE_ANSWER, r"(?:[A-Za-z]{1,20}: )?inaccessibility report ignored", text="NAT punch pending"
-    ),
-    _rule(
-        LogWord.REACHABILITY,
-        r"(?:PubSub: )?Got notified of reachability(?P<identifier>[^:]{0,120}): (?P<number>[01]) for"
-        r" \[?(?P<address>[0-9A-Fa-f.:]{0,45})\]?:(?P<port>[0-9]{0,5})(?![0-9])"
-        r"(?: \(responded in (?P<milliseconds>[0-9]{1,9}) ms\))?",
-    ),
-    _rule(
-        LogWord.PUBLIC_ADDRESS,
-        r"(?:PublicAddressManager: )?Got public IP from (?P<text>[^ ]{1,80}): " + _ADDRESS,
-    ),
-    _rule(
-        LogWord.NO_PUBLIC_ADDRESS,
-        # Plex spells it with three d's.
-        r"(?:[A-Za-z]{1,30}: )?Unable to get public IP ad{1,4}ress from (?P<text>[^ ]{1,80})"
-        r" \(httpCode=(?P<number>-?[0-9]{1,5})\)",
-    ),
-    _rule(LogWord.NO_IGD, r"NAT: UPnP.*didn.t find usable IGD", text="none found"),
-    _rule(LogWord.NO_IGD, r"(?:NAT: )?(?:UPnP, )?.{0,40}found device .*not an IGD", text="another device"),
-    _rule(LogWord.PMP_FAILED, r"NAT: PMP.*[Tt]imed out", text="timed out"),
-    _rule(LogWord.PMP_FAILED, r"NAT: PMP.*[Vv]ersion [Nn]ot [Ss]upported", text="version not supported"),
-    _rule(LogWord.PMP_FAILED, r"NAT: PMP.*[Nn]ot [Ss]upported by gateway", text="not supported by gateway"),
-    _rule(LogWord.ROUTER_ADDRESS, r"NAT: UPnP, public address is " + _ADDRESS, text="UPnP"),
-    _rule(
-        LogWord.ROUTER_ADDRESS,
-        r"NAT: PMP.{0,40}[Rr]eceived public IP from router: " + _ADDRESS,
-        text="NAT-PMP",
-    ),
-    _rule(LogWord.ROUTER_ADDRESS, r"(?:[A-Za-z]{1,30}: )?[Gg]ot WAN IP " + _ADDRESS + r" from router"),
-    _rule(LogWord.ROUTER_ADDRESS_PRIVATE, r"(?:[A-Za-z]{1,30}: )?WAN IP is a private IP address"),
-    _rule(
-        LogWord.MAPPED,
-        r"NAT: (?P<text>UPnP|PMP), mapped port (?P<port>[0-9]{1,5})"
-        r" to (?P<address>[0-9A-Fa-f.:]{2,45}):(?P<number>[0-9]{1,5})(?![0-9])",
-    ),
-    _rule(
-        LogWord.MAPPED,
-        r"PublicAddressManager: Mapping succeeded for (?P<address>[0-9A-Fa-f.:]{2,45}):(?P<port>[0-9]{1,5})(?![0-9])",
-    ),
-    _rule(
-        LogWord.MAPPING_CONFLICT,
-        r"NAT: (?:UPnP|PMP), error mapping port (?P<port>[0-9]{1,5}), error: (?P<text>(?=.*(?:[Cc]onflict|\b718\b)).*)",
-    ),
-    _rule(
-        LogWord.MAPPING_FAILED,
-        r"NAT: (?:UPnP|PMP), error mapping port (?P<port>[0-9]{1,5}), error: (?P<text>.*)",
-    ),
-    _rule(LogWord.MAPPING_FAILED, r"PublicAddressManager: Mapping failed"),
-    _rule(LogWord.TOO_SOON, r"(?:MyPlex: )?requesting connectivity refresh too soon", text="too soon"),
-    _rule(LogWord.TOO_SOON, r"(?:MyPlex: )?attempted a reachability check but", text="not yet mapped"),
-    _rule(LogWord.UNCHANGED, r"(?:MyPlex: )?Last published value didn.t change"),
-    _rule(LogWord.OFFLINE, r"(?:[A-Za-z]{1,30}: )?We appear to have lost Internet connectivity"),
-    _rule(
-        LogWord.OFFLINE,
-        r"(?:EventSourceClient: )?Failure: (?P<number>[0-9]{1,5}) - (?P<text>Network (?:is )?unreachable)",
-        context="EventSourceClient",
-    ),
-    _rule(LogWord.ONLINE, r"(?:[A-Za-z]{1,30}: )?We appear to have regained Internet connectivity"),
-    _rule(
-        LogWord.SIGN_IN_LOST,
-        r"(?:[A-Za-z]{1,30}: )?Token was invalid, resetting security",
-        text="token invalid",
-    ),
-    _rule(LogWord.SIGN_IN_LOST, r"[A-Za-z0-9 :,]{0,60}Error 401.{0,99}users/features", text="401"),
-    _rule(
-        LogWord.SIGN_IN_LOST,
-        r"HTTP error requesting [A-Z]{1,8} [^ ]{0,60}users/features[^ ]{0,9} \(401",
-        text="401",
-    ),
-    _rule(LogWord.UNCLAIMED, r"MyPlex: Sending unclaimed device connections"),
-    _rule(
-        LogWord.CLAIMED, r"(?:\[[^\]]{1,20}\] )?MyPlex: Did token exchange for claim \(returnCode: 20[01]\)"
-    ),
-    _rule(LogWord.MANUAL_MODE, r"(?:[A-Za-z]{1,30}: )?Setting manual port mode to (?P<number>[01])(?![0-9])"),
-    _rule(LogWord.PUBLISHING, r"(?:[A-Za-z]{1,30}: )?Toggling server publish state"),
-    _rule(LogWord.LISTENING, r"HttpServer: Listening on port (?P<port>[0-9]{1,5})(?![0-9])"),
-    _rule(LogWord.BIND_FAILED, r"HttpServer: Error binding acceptor(?:: (?P<text>.*))?"),
-    _rule(
-        LogWord.STARTED,
-        r"Plex Media Server v(?P<text>[0-9][0-9A-Za-z.-]{0,60})(?: - .*?(?P<zone>GMT [+-]?[0-9]{2}:?[0-9]{2}(?![0-9])))?",
-    ),
-)
+    (LogWord.STALE_ANSWER, _NOT_A_CLIENT + r".*(?P<identifier>incorrect async identifier)"),
+    (LogWord.STALE_ANSWER, r"(?:[A-Za-z]{1,20}: )?inaccessibility report ignored", "NAT punch pending"),
+    (LogWord.REACHABILITY,
+     (r"(?:PubSub: )?Got notified of reachability(?P<identifier>[^:]{0,120}): (?P<number>[01]) for"
+     r" \[?(?P<address>[0-9A-Fa-f.:]{0,45})\]?:(?P<port>[0-9]{0,5})(?![0-9])"
+     r"(?: \(responded in (?P<milliseconds>[0-9]{1,9}) ms\))?")),
+    (LogWord.PUBLIC_ADDRESS,
+     r"(?:PublicAddressManager: )?Got public IP from (?P<text>[^ ]{1,80}): " + _ADDRESS),
+    # Plex spells it with three d's.
+    (LogWord.NO_PUBLIC_ADDRESS, _SOMEBODY + r"Unable to get public IP ad{1,4}ress from (?P<text>[^ ]{1,80})"
+     r" \(httpCode=(?P<number>-?[0-9]{1,5})\)"),
+    (LogWord.NO_IGD, r"NAT: UPnP.*didn.t find usable IGD", "none found"),
+    (LogWord.NO_IGD, r"(?:NAT: )?(?:UPnP, )?.{0,40}found device .*not an IGD", "another device"),
+    (LogWord.PMP_FAILED, r"NAT: PMP.*[Tt]imed out", "timed out"),
+    (LogWord.PMP_FAILED, r"NAT: PMP.*[Vv]ersion [Nn]ot [Ss]upported", "version not supported"),
+    (LogWord.PMP_FAILED, r"NAT: PMP.*[Nn]ot [Ss]upported by gateway", "not supported by gateway"),
+    (LogWord.ROUTER_ADDRESS, r"NAT: UPnP, public address is " + _ADDRESS, "UPnP"),
+    (LogWord.ROUTER_ADDRESS, r"NAT: PMP.{0,40}[Rr]eceived public IP from router: " + _ADDRESS, "NAT-PMP"),
+    (LogWord.ROUTER_ADDRESS, rf"{_SOMEBODY}[Gg]ot WAN IP {_ADDRESS} from router"),
+    (LogWord.ROUTER_ADDRESS_PRIVATE, _SOMEBODY + r"WAN IP is a private IP address"),
+    (LogWord.MAPPED, (r"NAT: (?P<text>UPnP|PMP), mapped port (?P<port>[0-9]{1,5})"
+     rf" to {_ADDRESS}:(?P<number>[0-9]{{1,5}})(?![0-9])")),
+    (LogWord.MAPPED,
+     rf"PublicAddressManager: Mapping succeeded for {_ADDRESS}:(?P<port>[0-9]{{1,5}})(?![0-9])"),
+    (LogWord.MAPPING_CONFLICT, (r"NAT: (?:UPnP|PMP), error mapping port (?P<port>[0-9]{1,5}), error:"
+     r" (?P<text>(?=.*(?:[Cc]onflict|\b718\b)).*)")),
+    (LogWord.MAPPING_FAILED, r"NAT: (?:UPnP|PMP), error mapping port (?P<port>[0-9]{1,5}), error: (?P<text>.*)"),
+    (LogWord.MAPPING_FAILED, r"PublicAddressManager: Mapping failed"),
+    (LogWord.TOO_SOON, r"(?:MyPlex: )?requesting connectivity refresh too soon", "too soon"),
+    (LogWord.TOO_SOON, r"(?:MyPlex: )?attempted a reachability check but", "not yet mapped"),
+    (LogWord.UNCHANGED, r"(?:MyPlex: )?Last published value didn.t change"),
+    (LogWord.OFFLINE, _SOMEBODY + r"We appear to have lost Internet connectivity"),
+    (LogWord.OFFLINE, (r"(?:EventSourceClient: )?Failure: (?P<number>[0-9]{1,5}) - "
+     r"(?P<text>Network (?:is )?unreachable)"), "", "EventSourceClient"),
+    (LogWord.ONLINE, _SOMEBODY + r"We appear to have regained Internet connectivity"),
+    (LogWord.SIGN_IN_LOST, _SOMEBODY + r"Token was invalid, resetting security", "token invalid"),
+    (LogWord.SIGN_IN_LOST, r"[A-Za-z0-9 :,]{0,60}Error 401.{0,99}users/features", "401"),
+    (LogWord.SIGN_IN_LOST,
+     r"HTTP error requesting [A-Z]{1,8} [^ ]{0,60}users/features[^ ]{0,9} \(401", "401"),
+    (LogWord.UNCLAIMED, r"MyPlex: Sending unclaimed device connections"),
+    (LogWord.CLAIMED,
+     r"(?:\[[^\]]{1,20}\] )?MyPlex: Did token exchange for claim \(returnCode: 20[01]\)"),
+    (LogWord.MANUAL_MODE, _SOMEBODY + r"Setting manual port mode to (?P<number>[01])(?![0-9])"),
+    (LogWord.PUBLISHING, _SOMEBODY + r"Toggling server publish state"),
+    (LogWord.LISTENING, r"HttpServer: Listening on port (?P<port>[0-9]{1,5})(?![0-9])"),
+    (LogWord.BIND_FAILED, r"HttpServer: Error binding acceptor(?:: (?P<text>.*))?"),
+    (LogWord.STARTED, (r"Plex Media Server v(?P<text>[0-9][0-9A-Za-z.-]{0,60})"
+     r"(?: - .*?(?P<zone>GMT [+-]?[0-9]{2}:?[0-9]{2}(?![0-9])))?")),
+))  # fmt: skip
 _TERMINATED_BY = frozenset(".)'\"")
 
 
