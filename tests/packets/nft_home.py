@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from msgspec import Struct
 
-from plexops.drivers.rulesets.base import Part
-from plexops.drivers.rulesets.netfilter import NOT_INSTALLED, NetfilterAnswers, netfilter_box
-from plexops.drivers.rulesets.network import read_addresses, read_routes
+from plexops.drivers.answers import Answer as Reading
+from plexops.drivers.rulesets.base import BoxInput, Part
+from plexops.drivers.rulesets.netfilter import netfilter_box
 from plexops.drivers.rulesets.nft import read_nft
 from plexops.model.exchange import Json
 from plexops.model.intervals import ALL_PORTS, ALL_V4, ALL_V6
 from plexops.model.matches import Family
 from plexops.model.packets import Box
 from plexops.packets.reach import AnswerKind, Asked, Target, who_reaches
-from plexops.parsers.proc_net import parse_proc_arp
 from tests.packets.handmade import n
 
 DATA = Path(__file__).parent / "data" / "nft"
@@ -31,9 +29,8 @@ PROBES = (
     ("2001:db8:99::77", "2001:db8:a::20", 32400),
     ("2001:db8:99::77", "2001:db8:1::50", 32400),
 )
-ONLY_NFT: Mapping[str, str] = MappingProxyType(
-    dict.fromkeys(("iptables", "ip6tables", "iptables_legacy", "ip6tables_legacy", "ipset"), NOT_INSTALLED)
-)
+#: What may be asked of a host; a program that is not there is not in the way.
+PROGRAMS = ("nft", "iptables", "ip6tables", "iptables_legacy", "ip6tables_legacy", "ipset")
 
 
 class Decided(Struct, frozen=True):
@@ -61,18 +58,24 @@ def texts() -> dict[str, str]:
     return found
 
 
+def answered(side: str, **read: Any) -> Box:
+    """The box of a host that answered this; a reading stands for itself, and a program that is not named is not there."""
+    told = dict.fromkeys(PROGRAMS, Reading(absent=True)) | {
+        name: one if isinstance(one, Reading) else Reading(one) for name, one in read.items()
+    }
+    return netfilter_box(BoxInput(told, "server", side))
+
+
 def router(nft: Json) -> Box:
     """The router in which the connections were tried, with these rules."""
     world = json.loads((DATA / "world.json").read_text())
-    return netfilter_box(
-        NetfilterAnswers(
-            "wan0",
-            nft={"nftables": nft},
-            addresses=read_addresses(world["addresses"]),
-            routes=read_routes(world["routes4"]) + read_routes(world["routes6"], 6),
-            arp={str(a): mac for a, mac in parse_proc_arp("\n".join(world["arp"])).items()},
-            unread=ONLY_NFT,
-        )
+    return answered(
+        "wan0",
+        nft={"nftables": nft},
+        addresses=world["addresses"],
+        routes=world["routes4"],
+        routes6=world["routes6"],
+        arp="\n".join(world["arp"]),
     )
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from plexops.drivers.rulesets.netfilter import NOT_INSTALLED, NetfilterAnswers, netfilter_box
-from plexops.model.packets import LocalAddress, Route
 from plexops.packets.reach import AnswerKind, Asked, Target, who_reaches
+from tests.packets.nft_home import answered
 
 HOST = ((0xC0A80132, 0xC0A80132),)
 PLEX = ((32400, 32400),)
@@ -22,13 +21,13 @@ COMMIT
 
 @pytest.mark.parametrize("version", ["v1.6.1", "v1.8.9 (legacy)"])
 def test_a_drop_of_the_old_kernel_part_stops_although_nft_lists_nothing(version: str) -> None:
-    answers = NetfilterAnswers(
-        internet_side="eth0",
+    box = answered(
+        "eth0",
         nft={"nftables": [{"metainfo": {"json_schema_version": 1}}]},
         iptables=SAVED.format(version=version),
-        addresses=(LocalAddress(4, HOST[0][0], "eth0"),),
-        routes=(Route(4, ((0, 2**32 - 1),), 0, "eth0", "192.168.1.1"),),
-        unread=dict.fromkeys(("ip6tables", "iptables_legacy", "ip6tables_legacy", "ipset"), NOT_INSTALLED),
+        addresses=[{"ifname": "eth0", "addr_info": [{"local": "192.168.1.50"}]}],
+        routes=[{"dst": "default", "gateway": "192.168.1.1", "dev": "eth0"}],
+        routes6=[],
     )
-    found = who_reaches([netfilter_box(answers)], Asked(4, HOST, PLEX), Target.at(HOST, PLEX))
+    found = who_reaches([box], Asked(4, HOST, PLEX), Target.at(HOST, PLEX))
     assert found.kind is AnswerKind.NOBODY

@@ -6,13 +6,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from ipaddress import IPv4Address
 
 from plexops.drivers.rulesets.base import BoxInput
-from plexops.drivers.rulesets.network import read_addresses, read_netifd, read_routes
 from plexops.model import matches, packets
 from plexops.model.intervals import intersect, show_addresses, show_ports
 from plexops.model.matches import AnyOf, Match, Other, Side
-from plexops.model.snapshot import Role
 from plexops.model.values import is_public
-from plexops.parsers.proc_net import parse_proc_arp
 from plexops.structs import replace
 
 
@@ -33,26 +30,9 @@ def build_box(plumbing: str, device: BoxInput, configured: str = "") -> packets.
 
 
 def _netfilter(device: BoxInput) -> packets.Box:
-    from plexops.drivers.rulesets.netfilter import NOT_INSTALLED, NetfilterAnswers, netfilter_box
+    from plexops.drivers.rulesets.netfilter import netfilter_box
 
-    names = ("nft", "iptables", "ip6tables", "iptables_legacy", "ip6tables_legacy", "ipset")
-    unread = {name: device.why(name) or NOT_INSTALLED for name in names}
-    lacking = [name for name in names if device.value(name) is None and unread[name] == NOT_INSTALLED]
-    if device.role != Role.SERVER and {*names} - {*lacking} <= {"ipset"}:
-        # A router translates. That nothing there shows it is no proof that nothing does.
-        unread["nft"] = "neither nft nor iptables-save is there to show what it translates"
-    addresses, routes = _places(device)
-    arp = device.value("arp")
-    given = NetfilterAnswers(
-        internet_side=device.internet_side,
-        role=device.role,
-        **{name: device.value(name) for name in names},
-        addresses=addresses,
-        routes=routes,
-        arp=None if arp is None else {str(address): mac for address, mac in parse_proc_arp(arp).items()},
-        unread=unread,
-    )
-    box = netfilter_box(given)
+    box = netfilter_box(device)
     return replace(box, chains={name: _named(c) for name, c in box.chains.items()})
 
 
@@ -60,20 +40,6 @@ def _named(chain: packets.Chain) -> packets.Chain:
     """Name each rule by its chain and handle: nft's handles are numbers that another table has as well."""
     rules = tuple(replace(r, handle=f"{chain.id} {r.handle}") if r.handle else r for r in chain.rules)
     return replace(chain, rules=rules)
-
-
-def _places(
-    device: BoxInput,
-) -> tuple[tuple[packets.LocalAddress, ...] | None, tuple[packets.Route, ...] | None]:
-    """Give addresses and routes; None for what was not read, or not understood."""
-    try:
-        if device.value("network") is not None:
-            return read_netifd(device.value("network"))
-        own, v4, v6 = (device.value(name) for name in ("addresses", "routes", "routes6"))
-        routes = None if v4 is None or v6 is None else (*read_routes(v4), *read_routes(v6, 6))
-        return (None if own is None else read_addresses(own)), routes
-    except ValueError:
-        return None, None
 
 
 def _routeros(device: BoxInput) -> packets.Box:

@@ -9,21 +9,22 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from msgspec import Struct
-
-from plexops.drivers.rulesets.base import NAT_PRIORITIES, Part, merged
+from plexops.drivers.rulesets.base import NAT_PRIORITIES, BoxInput, Part, merged
 from plexops.drivers.rulesets.iptables import read_ipsets, read_iptables
+from plexops.drivers.rulesets.network import read_addresses, read_netifd, read_routes
 from plexops.drivers.rulesets.nft import read_nft
-from plexops.model.exchange import Json
 from plexops.model.matches import BOTH_FAMILIES, Family
 from plexops.model.packets import Box, Chain, Hook, LocalAddress, Route
+from plexops.model.snapshot import Role
 from plexops.parsers.base import ParseError
+from plexops.parsers.proc_net import parse_proc_arp
 from plexops.pattern import Pattern
 from plexops.structs import replace
 
-#: The reason that says that there is nothing to read.
-NOT_INSTALLED = "not installed"
-
+#: The reads that are texts of `iptables-save`.
+_TEXTS: tuple[tuple[str, Family], ...] = (
+    ("iptables", 4), ("ip6tables", 6), ("iptables_legacy", 4), ("ip6tables_legacy", 6),
+)  # fmt: skip
 _FILTERING = ("prerouting", "input", "forward", "output", "postrouting")
 _FAMILIES: Mapping[str, frozenset[Family]] = {"ip": frozenset({4}), "ip6": frozenset({6})}
 #: A translation that nft lists with its family; without one it is for all that its table sees.
@@ -37,71 +38,65 @@ _TRACKS = Pattern(
 )
 
 
-class NetfilterAnswers(Struct, frozen=True):
-    """What was answered; None for what was not.
+def netfilter_box(device: BoxInput) -> Box:
+    """Put the answers together. What was not read and may be there stands as an unread chain at each hook.
 
-    `nft` is the parsed answer of `nft -j list ruleset`, the others the texts of `iptables-save` and so on, the first two
-    those of the kernel part that nft shows. `unread` says why an answer is missing, by the name of its field;
-    `not installed` is the one reason that leaves nothing open. `arp` maps addresses to hardware addresses.
+    `nft` is the answer of `nft -j list ruleset`; of the texts of `iptables-save` and its likes the first two are those of
+    the kernel part that nft shows.
     """
-
-    internet_side: str
-    #: The device, as exhibits are named by it: `router.nft`.
-    role: str = ""
-    nft: Json | None = None
-    iptables: str | None = None
-    ip6tables: str | None = None
-    iptables_legacy: str | None = None
-    ip6tables_legacy: str | None = None
-    ipset: str | None = None
-    addresses: tuple[LocalAddress, ...] | None = None
-    routes: tuple[Route, ...] | None = None
-    arp: Mapping[str, str] | None = None
-    unread: Mapping[str, str] = {}
-
-
-def netfilter_box(answers: NetfilterAnswers) -> Box:
-    """Put the answers together. What was not read and may be there stands as an unread chain at each hook."""
-    ipsets = read_ipsets(answers.ipset) if answers.ipset is not None else {}
-    texts: tuple[tuple[str, str | None, Family], ...] = (
-        ("iptables", answers.iptables, 4),
-        ("ip6tables", answers.ip6tables, 6),
-        ("iptables_legacy", answers.iptables_legacy, 4),
-        ("ip6tables_legacy", answers.ip6tables_legacy, 6),
-    )
-    exhibit = f"{answers.role}." if answers.role else ""
+    saved = device.value("ipset")
+    ipsets = read_ipsets(saved) if saved is not None else {}
     tables: list[Part] = []
-    for name, text, family in texts:
+    for name, family in _TEXTS:
+        text = device.value(name)
         if text is None:
-            tables.append(_unread(answers, name, frozenset({family})))
+            tables.append(_unread(device, name, frozenset({family})))
         else:
             legacy = name.endswith("legacy") or _is_old(text)
-            tables.append(read_iptables(text, family, legacy, ipsets, f"{exhibit}{name}"))
+            tables.append(read_iptables(text, family, legacy, ipsets, f"{device.role}.{name}"))
     modern = merged(*tables[:2])
     old = Part(tuple(chain for chain in modern.chains if chain.id.startswith("legacy ")))
-    part = merged(_nft(answers, modern, f"{exhibit}nft"), old, *tables[2:])
+    part = merged(_nft(device, modern), old, *tables[2:])
+    addresses, routes = _places(device)
     return Box(
         plumbing="netfilter",
         chains={chain.id: chain for chain in _asked(part.chains)},
-        addresses=answers.addresses,
-        routes=answers.routes,
-        internet_side=answers.internet_side,
+        addresses=addresses,
+        routes=routes,
+        internet_side=device.internet_side,
         sets=part.sets,
-        gateway_mac=_gateway_mac(answers),
+        gateway_mac=_gateway_mac(device, routes or ()),
         outside_model=part.outside_model,
     )
 
 
-def _nft(answers: NetfilterAnswers, modern: Part, exhibit: str) -> Part:
+def _places(device: BoxInput) -> tuple[tuple[LocalAddress, ...] | None, tuple[Route, ...] | None]:
+    """Give addresses and routes; None for what was not read, or not understood."""
+    try:
+        if device.value("network") is not None:
+            return read_netifd(device.value("network"))
+        own, v4, v6 = (device.value(name) for name in ("addresses", "routes", "routes6"))
+        routes = None if v4 is None or v6 is None else (*read_routes(v4), *read_routes(v6, 6))
+        return (None if own is None else read_addresses(own)), routes
+    except ValueError:
+        return None, None
+
+
+def _nft(device: BoxInput, modern: Part) -> Part:
     """Give what nft shows, or else what iptables shows of it, and that the rest is not known."""
     why = ""
-    if answers.nft is not None:
+    if device.value("nft") is not None:
         saved = {chain.id: chain.rules for chain in modern.chains if not chain.unread}
         try:
-            return merged(Part(sets=modern.sets), read_nft(answers.nft, saved, exhibit))
+            listed = read_nft(device.value("nft"), saved, f"{device.role}.nft")
+            return merged(Part(sets=modern.sets), listed)
         except ParseError as error:
             why = str(error)
-    return merged(modern, _unread(answers, "nft", BOTH_FAMILIES, why))
+    tools = ("nft", *(name for name, _ in _TEXTS))
+    if device.role != Role.SERVER and all(device.value(one) is None and not device.why(one) for one in tools):
+        # A router translates. That nothing there shows it is no proof that nothing does.
+        why = "neither nft nor iptables-save is there to show what it translates"
+    return merged(modern, _unread(device, "nft", BOTH_FAMILIES, why))
 
 
 def _is_old(text: str) -> bool:
@@ -110,10 +105,10 @@ def _is_old(text: str) -> bool:
     return made is not None and "(nf_tables)" not in made[0] and "-nft-" not in made[0]
 
 
-def _unread(answers: NetfilterAnswers, name: str, families: frozenset[Family], why: str = "") -> Part:
-    """Give a chain that was not read at each place where one may stand."""
-    why = why or answers.unread.get(name, "it was not asked for")
-    if why == NOT_INSTALLED:
+def _unread(device: BoxInput, name: str, families: frozenset[Family], why: str = "") -> Part:
+    """Give a chain that was not read at each place where one may stand: at none, where the program is not there."""
+    why = why or device.why(name)
+    if not why:
         return Part()
     hooks = [("", Hook(stage, families=families)) for stage in _FILTERING]
     hooks += [("nat ", Hook(stage, at, nat=True, families=families)) for stage, at in NAT_PRIORITIES.items()]
@@ -144,9 +139,10 @@ def _asked(chains: Sequence[Chain]) -> Iterator[Chain]:
             yield chain
 
 
-def _gateway_mac(answers: NetfilterAnswers) -> str | None:
+def _gateway_mac(device: BoxInput, routes: Sequence[Route]) -> str | None:
     """Give the hardware address that packets from the internet bear: that of the default route's gateway."""
-    for route in answers.routes or ():
-        if route.length == 0 and route.interface == answers.internet_side and route.gateway:
-            return (answers.arp or {}).get(route.gateway)
+    neighbours = {str(address): mac for address, mac in parse_proc_arp(device.value("arp") or "").items()}
+    for route in routes:
+        if route.length == 0 and route.interface == device.internet_side and route.gateway:
+            return neighbours.get(route.gateway)
     return None
