@@ -165,7 +165,6 @@ class ChainWalk(Struct, frozen=True):
         return []
 
     def _changed(self, effect: Effect, packet: Packet) -> Packet:
-        """Change what a packet bears."""
         match effect:
             case model.NoTracking():
                 untracked = packet.tracking is Tracking.BEFORE

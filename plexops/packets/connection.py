@@ -69,7 +69,6 @@ class BoxWalk(Struct):
 
     @property
     def plumbing(self) -> Plumbing:
-        """The ways through this kind of box."""
         return PLUMBING[self.box.plumbing]
 
     def first_packet(self, packet: Packet) -> list[End]:

@@ -34,7 +34,11 @@ def box_of_list(snapshot: Snapshot) -> packets.Box:
     An entry that cannot be read may do anything. A DMZ, whatever its place in the list, takes what is left.
     """
     entries = [entry for kind in _KINDS for entry in snapshot.of(kind)]
-    rules = sorted((_rule(entry) for entry in entries), key=_is_for_every_port)
+    every = (PortIn, Other)
+    rules = sorted(
+        map(_rule, entries),
+        key=lambda rule: rule.translates and not any(isinstance(m.test, every) for m in rule.matches),
+    )
     chains = {_CHAIN: packets.Chain(_CHAIN, tuple(rules), packets.Hook("forwards", nat=True))}
     for kind, what in zip(_KINDS, ("forwards", "UPnP mappings"), strict=True):
         state = snapshot.state(kind)
@@ -53,10 +57,6 @@ def _own(snapshot: Snapshot) -> Iterator[packets.LocalAddress]:
             yield packets.LocalAddress(4, int(IPv4Address(snapshot.text(fact) or "")), interface)
         except ValueError:
             continue
-
-
-def _is_for_every_port(rule: packets.Rule) -> bool:
-    return rule.translates and not any(isinstance(match.test, (PortIn, Other)) for match in rule.matches)
 
 
 def _rule(entry: Entry) -> packets.Rule:

@@ -80,7 +80,6 @@ class Answer(Struct, frozen=True):
 
     @property
     def ends(self) -> tuple[End, ...]:
-        """All ends."""
         return (*self.reached, *self.missed)
 
 

@@ -71,7 +71,6 @@ class Reason(Struct, frozen=True):
 
     @property
     def exhibit(self) -> str:
-        """What shows the rule."""
         return "" if self.rule is None else self.rule.exhibit
 
 
@@ -96,14 +95,8 @@ def why_not(path: Sequence[Box], asked: Asked, target: Target, answer: Answer) -
     found = [*_stopped(on_the_way), *_elsewhere(others)]
     if path and (not found or any(not _first(end).dnat for end in others)):
         found += _rules(path[0], asked, target)
-    return _distinct(found) or (Reason(Why.NO_RULE),)
-
-
-def _distinct(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
-    by_what: dict[tuple[object, ...], Reason] = {}
-    for r in reasons:
-        by_what[r.why, r.box, id(r.rule), id(r.match), id(r.by), id(r.at), r.words, r.leg] = r
-    return tuple(by_what.values())
+    by_what = {(r.why, r.box, id(r.rule), id(r.match), id(r.by), id(r.at), r.words, r.leg): r for r in found}
+    return tuple(by_what.values()) or (Reason(Why.NO_RULE),)
 
 
 def _first(end: End) -> Packet:

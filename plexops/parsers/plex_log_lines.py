@@ -172,7 +172,9 @@ def _event(rule: _Rule, match: re.Match[str], time: str) -> LogEvent | None:
         number = _zone_minutes(groups.get("zone"))
     text = rule.text or groups.get("text") or ""
     if "identifier" in groups:
-        text = _identifier(match)
+        # The asynchronous identifier that ties an answer to its question.
+        found = _IDENTIFIER.search(match.string[:LONGEST_TEXT])
+        text = found[0] if found else ""
     return LogEvent(
         word=rule.word,
         time=time,
@@ -180,7 +182,7 @@ def _event(rule: _Rule, match: re.Match[str], time: str) -> LogEvent | None:
         port=port,
         number=number,
         milliseconds=_number(groups.get("milliseconds")),
-        text=_clean(text),
+        text="".join(filter(str.isprintable, text[:LONGEST_TEXT])).strip(),
     )
 
 
@@ -209,16 +211,3 @@ def _zone_minutes(text: str | None) -> int | None:
     digits = re.sub(r"[^0-9]", "", text)
     minutes = int(digits[:2]) * 60 + int(digits[2:])
     return -minutes if "-" in text else minutes
-
-
-def _identifier(match: re.Match[str]) -> str:
-    """Find the asynchronous identifier that ties an answer to its question; empty where the line has none."""
-    found = _IDENTIFIER.search(match.string[:LONGEST_TEXT])
-    return found[0] if found else ""
-
-
-def _clean(text: str) -> str:
-    text = text[:LONGEST_TEXT]
-    if not text.isprintable():
-        text = "".join(character for character in text if character.isprintable())
-    return text.strip()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from plexops.parsers.base import ParseError, Row, lines_of
+from plexops.parsers.base import ParseError, Row, lines_of, one_or_many
 from plexops.pattern import Pattern
 
 #: What a leaf has for a value that is there and has none, as `disable`.
@@ -56,13 +56,6 @@ def tree_rows(paths: Sequence[Sequence[str]], at: str) -> list[Row]:
         if name in names:
             raise ParseError("a field has the name of a free word", name)
         if name:
-            _add(row, name, value)
+            known = row.get(name, [])
+            row[name] = one_or_many([*(known if isinstance(known, list) else [known]), value])
     return list(rows.values())
-
-
-def _add(row: Row, name: str, value: str) -> None:
-    known = row.get(name)
-    if known is None:
-        row[name] = value
-    else:
-        row[name] = [*(known if isinstance(known, list) else [known]), value]

@@ -35,7 +35,11 @@ def parse_uci(text: str) -> list[Row]:
         values, at = _values(text, head.end())
         config, name, option = head.groups()
         if option is None:
-            _open(sections, config, name, values)
+            if (config, name) in sections or len(values) != 1:
+                raise ParseError("a section twice, or without one type", f"{config}.{name}")
+            anonymous = "1" if name.startswith("@") or _INTERNAL_ID.fullmatch(name) else "0"
+            known: Row = {".config": config, ".type": values[0], ".name": name, ".anonymous": anonymous}
+            sections[config, name] = known
         else:
             row = sections.get((config, name))
             if row is None or option in row:
@@ -45,14 +49,6 @@ def parse_uci(text: str) -> list[Row]:
         # A configuration that is there has a section: its defaults, its zones.
         raise ParseError("nothing at all was printed")
     return list(sections.values())
-
-
-def _open(sections: dict[tuple[str, str], Row], config: str, name: str, values: list[str]) -> None:
-    if (config, name) in sections or len(values) != 1:
-        raise ParseError("a section twice, or without one type", f"{config}.{name}")
-    anonymous = "1" if name.startswith("@") or _INTERNAL_ID.fullmatch(name) else "0"
-    row: Row = {".config": config, ".type": values[0], ".name": name, ".anonymous": anonymous}
-    sections[config, name] = row
 
 
 def _values(text: str, at: int) -> tuple[list[str], int]:

@@ -54,12 +54,10 @@ class Attempt(Struct, frozen=True):
 
     @property
     def who(self) -> str:
-        """Who tried."""
         return self.probe.vantage
 
     @property
     def port(self) -> int:
-        """The port that was tried."""
         return self.probe.port
 
     def may_come_of(self, possible: frozenset[Came]) -> bool:

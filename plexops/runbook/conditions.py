@@ -256,7 +256,10 @@ def _by_flag(
 def reachability(view: SiteView, port: int | None = None) -> Condition:
     """Is Plex reachable from the internet? (runbook M1, M4, D4, E3, E4) `port`: the only one that counts."""
     if view.access == "relay":
-        return _through_relay(view)
+        allowed = "Plex Relay is allowed, as `access: relay` wants"
+        off = "`access: relay`, but Plex's RelayEnabled is off"
+        says = (allowed, off, "Plex did not say whether the relay is allowed")
+        return _by_flag(view.of(Role.PLEX), "plex.relay", says)
     vantages = from_vantages(view, port)
     plex = plex_verdict(view, port)
     both = {vantages.holds, plex.holds}
@@ -267,15 +270,6 @@ def reachability(view: SiteView, port: int | None = None) -> Condition:
         if holds in both:
             return vantages if vantages.holds is holds else plex
     return Condition(Holds.UNKNOWN, f"{plex.says}; {vantages.says}", (*plex.exhibits, *vantages.exhibits))
-
-
-def _through_relay(view: SiteView) -> Condition:
-    allowed, off = (
-        "Plex Relay is allowed, as `access: relay` wants",
-        "`access: relay`, but Plex's RelayEnabled is off",
-    )
-    says = (allowed, off, "Plex did not say whether the relay is allowed")
-    return _by_flag(view.of(Role.PLEX), "plex.relay", says)
 
 
 def from_vantages(view: SiteView, port: int | None) -> Condition:

@@ -59,7 +59,6 @@ class Exposure(Struct, frozen=True):
 
     @property
     def exhibit(self) -> str:
-        """What shows it."""
         return "" if self.rule is None else self.rule.exhibit
 
     def says(self) -> str:
@@ -168,7 +167,7 @@ def _ways(view: SiteView, name: str, box: Box, asked: Asked, hosts: Numbers) -> 
     answer = walked(view, name, box, asked, Target.at(hosts, ((0, 65535),)))
     for end in (*answer.reached, *(e for e in answer.missed if e.kind is EndKind.NOT_KNOWN)):
         packet, unread = end.packet, end.kind is EndKind.NOT_KNOWN
-        certain = not _doubtful(end) and (asked.family == 6 or packet.asked == asked.addresses)
+        certain = not packet.answers and not unread and (asked.family == 6 or packet.asked == asked.addresses)
         inner = None if unread else packet.numbers(packet.port)
         yield Exposure(
             asked.family,
@@ -180,10 +179,6 @@ def _ways(view: SiteView, name: str, box: Box, asked: Asked, hosts: Numbers) -> 
             end.step.words,  # of what gets there nothing says anything
             inner,
         )
-
-
-def _doubtful(end: End) -> bool:
-    return bool(end.packet.answers) or end.kind is EndKind.NOT_KNOWN
 
 
 def _shown(end: End, hosts: Numbers) -> str:

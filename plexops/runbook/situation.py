@@ -38,17 +38,14 @@ class Situation(Struct, frozen=True, dict=True):
 
     @property
     def router(self) -> Snapshot:
-        """What the router said."""
         return self.view.of(Role.ROUTER)
 
     @property
     def server(self) -> Snapshot:
-        """What the server said."""
         return self.view.of(Role.SERVER)
 
     @property
     def plex(self) -> Snapshot:
-        """What Plex said."""
         return self.view.of(Role.PLEX)
 
     @cached_property
@@ -101,7 +98,6 @@ class Situation(Struct, frozen=True, dict=True):
 
     @property
     def remote_access(self) -> RemoteAccess | None:
-        """The values of Plex's settings."""
         return None if self.settings is None else self.settings.values
 
     @property
@@ -276,18 +272,18 @@ class Situation(Struct, frozen=True, dict=True):
         found = self.effective
         return found if found is not None and self._is_plex(found.values) else None
 
-    def _is_plex(self, forward: PortForward) -> bool:
-        return forward.address in self.targets and self.view.plex_port in forward.port
+    def _is_plex(self, one: PortForward | UpnpMapping) -> bool:
+        return one.address in self.targets and self.view.plex_port in one.port
 
     @cached_property
     def mappings(self) -> tuple[Entry[UpnpMapping], ...]:
         """UPnP's mappings that were asked for on behalf of Plex's host, or of the port that Plex announces."""
-        port = self.announced
-        return tuple(e for e in self.router.held(UpnpMapping) if self._maps_plex(e.values, port))
-
-    def _maps_plex(self, mapping: UpnpMapping, port: int | None) -> bool:
-        named = port is not None and port in mapping.external_port
-        return named or (mapping.address in self.targets and self.view.plex_port in mapping.port)
+        port, found = self.announced, self.router.held(UpnpMapping)
+        return tuple(
+            e
+            for e in found
+            if (port is not None and port in e.values.external_port) or self._is_plex(e.values)
+        )
 
     @cached_property
     def router_stops(self) -> Reason | None:

@@ -286,7 +286,9 @@ def _nothing_fails(weighing: Weighing) -> Verdict:
         return _decided(weighing, suspect, weighing.beside)
     if weighing.beside and (works is not None or weighing.beside[0].cause.weight is Weight.POLICY):
         return _decided(weighing, weighing.beside[0], weighing.beside[1:])
-    if works is not None and not weighing.missing and not _announced_unread(weighing):
+    announced = [stop for stop in weighing.stops if stop.place.way is Way.ANNOUNCED]
+    unread = any(stop.state is State.UNREAD and stop.hidden for stop in announced)
+    if works is not None and not weighing.missing and not unread:
         notes = [*weighing.notes, works]
         first = next((one for one in notes if "in-order" in one.cause.covers), works)
         struck = [one for one in weighing.struck if one.cause.id not in first.cause.covers]
@@ -319,11 +321,6 @@ def _works(weighing: Weighing) -> Found | None:
     else:
         return None
     return Found(BY_ID["in-order"], sign(says, *shown, *situation.wan.exhibits))
-
-
-def _announced_unread(weighing: Weighing) -> bool:
-    announced = (stop for stop in weighing.stops if stop.place.way is Way.ANNOUNCED)
-    return any(stop.state is State.UNREAD and stop.hidden for stop in announced)
 
 
 __all__ = ["Candidate", "Confidence", "Found", "Outcome", "Verdict", "judge"]

@@ -60,7 +60,6 @@ class CheckerDriver(Struct, frozen=True):
 
     @property
     def read(self) -> Read:
-        """The one question."""
         checker = self.checker
         seconds = CHECK_SECONDS if checker.name is CheckerName.CHECK_HOST else float(_ONE_PLACE_SECONDS)
         ask: Question = Look(LookKind(checker.name), checker.url, f"{self.address}:{self.port}")

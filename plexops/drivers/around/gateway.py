@@ -155,7 +155,7 @@ class UpstreamDriver(Struct, frozen=True):
                 read = "title"
                 look = Look(LookKind.TITLE, self.page or str(self.address))
                 (answer,) = yield (Read(read, look, seconds=_PAGE_SECONDS),)
-                title = _titled(answer)
+                title = _cut(answer.body) if answer.status == 0 and answer.whole else ""
             reasons = {"upstream.title": "it does not tell its name, by UPnP or on a page"}
             if title:
                 facts["upstream.title"] = Fact("upstream.title", title, f"upstream.{read}")
@@ -173,10 +173,6 @@ def _named(described: Described | WhyNot) -> str:
     if title and model and model.casefold() not in title.casefold():
         return _cut(f"{title} {model}")
     return _cut(title or f"{described.maker} {model}")
-
-
-def _titled(reply: Reply) -> str:
-    return _cut(reply.body) if reply.status == 0 and reply.whole else ""
 
 
 def _cut(text: str) -> str:

@@ -86,7 +86,9 @@ class EchoDriver(Struct, frozen=True):
         )
         state = KindState.PRESENT if found else KindState.UNKNOWN
         reasons: dict[str, str] = {} if found else {Kind.ECHO: "no service gave our public address"}
-        failure = "" if found else _failure(replies)
+        # None where they failed of several things, or of something else.
+        causes = {_cause(reply) for reply in replies}
+        failure = "" if found else causes.pop() if len(causes) == 1 else None
         facts: dict[str, Fact] = {}
         if failure is None:
             statuses = ", ".join(str(reply.status) for reply in replies)
@@ -99,12 +101,6 @@ class EchoDriver(Struct, frozen=True):
 def _ask_echo(url: str) -> Command:
     """`-S`: only curl's own words tell a name that was waited for from a host that was."""
     return Command(f"curl -s -S -4 --max-time {ECHO_SECONDS} {url}")
-
-
-def _failure(replies: Sequence[Reply]) -> str | None:
-    """Say what all attempts failed of; None where they failed of several things, or of something else."""
-    causes = {_cause(reply) for reply in replies}
-    return causes.pop() if len(causes) == 1 else None
 
 
 def _cause(reply: Reply) -> str | None:

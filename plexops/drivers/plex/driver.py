@@ -88,7 +88,6 @@ class PlexDriver(Struct, frozen=True):
 
     @property
     def kinds(self) -> frozenset[Kind]:
-        """The kind that Plex keeps."""
         return frozenset({Kind.PLEX_REMOTE_ACCESS})
 
     def observe(self) -> Observation:
@@ -142,7 +141,6 @@ class PlexDriver(Struct, frozen=True):
         return _snapshot(facts, (entry,), KindState.PRESENT, reasons)
 
     def _stands(self, settings: _Settings) -> bool:
-        """Tell whether what is wanted is what stands."""
         entry = _entry(settings)
         return self.wanted is not None and entry is not None and not _keys(self.wanted, entry.values)
 
@@ -252,14 +250,6 @@ def _settings(said: Mapping[str, ET.Element | WhyNot]) -> _Settings | WhyNot:
     }
 
 
-def _as_plexapi_reads(settings: _Settings, replies: Mapping[str, Reply]) -> _Settings | WhyNot:
-    """Keep of the settings what plexapi reads as well. It takes any word for a flag that is off: that is not understood."""
-    again = _by_plexapi(replies)
-    if isinstance(again, WhyNot):
-        return again
-    return {name: value if again.get(name) == value else None for name, value in settings.items()}
-
-
 def _understood(name: str, row: Mapping[str, str]) -> str | bool | int | None:
     """Give a setting's value where it is what the setting can have, else None."""
     word = row.get("value", "")
@@ -269,19 +259,23 @@ def _understood(name: str, row: Mapping[str, str]) -> str | bool | int | None:
     return word if name == _SECURE or row.get("type") == "text" else None
 
 
-def _by_plexapi(replies: Mapping[str, Reply]) -> dict[str, str | bool | int] | WhyNot:
-    """Let plexapi read the settings, from the replies that are already here; or say why not."""
+def _as_plexapi_reads(settings: _Settings, replies: Mapping[str, Reply]) -> _Settings | WhyNot:
+    """Keep of the settings what plexapi reads as well, from the replies that are already here; or say why not.
+
+    It takes any word for a flag that is off: that is not understood.
+    """
     from plexapi.exceptions import PlexApiException
     from plexapi.server import PlexServer
 
     session: Any = _Answered({"/": replies["root"].body, "/:/prefs": replies["prefs"].body})
     server: Any = PlexServer
     try:
-        settings = server("http://plex.invalid", token="", session=session).settings
-        return {s.id: str(s.value) if s.id == _SECURE else s.value for s in settings.all()}
+        read = server("http://plex.invalid", token="", session=session).settings.all()
+        again = {s.id: str(s.value) if s.id == _SECURE else s.value for s in read}
     except (ValueError, TypeError, LookupError, AttributeError, PlexApiException) as reason:
         # plexapi raises a bare ValueError for an attribute that is no number or flag.
         return WhyNot(f"Plex's settings are not understood: {reason!r}")
+    return {name: value if again.get(name) == value else None for name, value in settings.items()}
 
 
 def _entry(settings: Mapping[str, Any]) -> Entry[RemoteAccess] | None:
@@ -291,12 +285,8 @@ def _entry(settings: Mapping[str, Any]) -> Entry[RemoteAccess] | None:
         return None
     enabled, manual, manual_port, last = wanted
     values = RemoteAccess(bool(enabled), bool(manual), int(manual_port), int(last))
-    raw = {name: _word(settings[name]) for name in (_PUBLISH, _MANUAL, _PORT)}
+    raw = {name: str(settings[name]).lower() for name in (_PUBLISH, _MANUAL, _PORT)}
     return Entry(Kind.PLEX_REMOTE_ACCESS, values, raw, FOREIGN, "prefs", "plex.prefs", label="Plex")
-
-
-def _word(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _keys(want: RemoteAccess, have: RemoteAccess) -> dict[str, bool | int]:

@@ -118,7 +118,10 @@ def follow_log(
         folder, texts = found
         older: Reply | None = None
         if _tells_little(reply, texts):
-            (older,) = yield (_older_read("log.older", [folder] if folder else _existing(reply)),)
+            # Without its name: the usual folders about whose file `grep` did not complain.
+            there = (path for path in LOG_FILES if f"{path}: " not in reply.stderr)
+            folders = [folder] if folder else [path.removesuffix(_CURRENT) for path in there]
+            (older,) = yield (_older_read("log.older", folders),)
         return _found(reply, texts, older, "server")
     inside = plex_container(replies, container)
     if inside is None:
@@ -140,17 +143,15 @@ def _follow_mounts(
             otherwise,
             reason=f"{otherwise.reason}, and {name} keeps none in a folder of the host that can be read",
         )
-    current, older = yield _mounted_read(good), _older_read("log.mounted.older", good)
+    files = " ".join(_quoted(f"{folder}{_CURRENT}") for folder in good)
+    command = Command(f"grep -aHE '{plex_log.GREP_PATTERN}' {files} | tail -c {LOG_BYTES}")
+    mounted = Read("log.mounted", command, sometimes=True, log=True)
+    current, older = yield mounted, _older_read("log.mounted.older", good)
     state, reason = _state(current, len(good))
     if state is not KindState.PRESENT:
         return LogFound((), state, reason)
     found = _newest(_without_cut(current.body))
     return found if isinstance(found, LogFound) else _found(current, found[1], older, "server")
-
-
-def _existing(reply: Reply) -> list[str]:
-    """Give the usual folders about whose file `grep` did not complain."""
-    return [path.removesuffix(_CURRENT) for path in LOG_FILES if f"{path}: " not in reply.stderr]
 
 
 def _older_read(name: str, folders: Sequence[str]) -> Read:
@@ -171,12 +172,6 @@ def _may_be_read(folder: str) -> bool:
     except ValueError:
         return False
     return LANGUAGES["posix"].refuse_read(f"grep -aHE x {word}") is None
-
-
-def _mounted_read(folders: Sequence[str]) -> Read:
-    files = " ".join(_quoted(f"{folder}{_CURRENT}") for folder in folders)
-    command = Command(f"grep -aHE '{plex_log.GREP_PATTERN}' {files} | tail -c {LOG_BYTES}")
-    return Read("log.mounted", command, sometimes=True, log=True)
 
 
 def _state(reply: Reply, files: int) -> tuple[KindState, str]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from msgspec import Struct
 
 from plexops.drivers.answers import Answer
 from plexops.model.intervals import Numbers, network, normalise
-from plexops.model.matches import AnyOf, Family, FlagsAre, Match, Other, State, StateIs
+from plexops.model.matches import AnyOf, Family, FlagsAre, Match, Other, State, StateIs, Test
 from plexops.model.packets import Chain, NamedSet
 
 NEVER = AnyOf(())
@@ -65,6 +65,12 @@ def addresses_of(text: str, family: Family) -> Numbers:
     if any(version != family for version, _ in found):
         raise ValueError(f"{text} is not of IPv{family}")
     return normalise(pair for _, numbers in found for pair in numbers)
+
+
+def any_of(tests: Iterable[Test]) -> Test:
+    """Give what holds where one of these tests does."""
+    found = tuple(tests)
+    return found[0] if len(found) == 1 else AnyOf(tuple((Match(test),) for test in found))
 
 
 def unknown(words: str) -> Match:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import IPv4Address
 
 from plexops.drivers.rulesets.base import BoxInput
@@ -18,7 +18,7 @@ def build_box(plumbing: str, device: BoxInput, configured: str = "") -> packets.
 
     `configured` names the read of OpenWrt's configuration: what of it is not in force comes as rules that are off.
     """
-    box = _BUILDERS[plumbing](device)
+    box = _box(plumbing, device)
     if not configured or device.value(configured) is None:
         return box
     from plexops.drivers.rulesets import uci
@@ -29,38 +29,25 @@ def build_box(plumbing: str, device: BoxInput, configured: str = "") -> packets.
     return box if off is None else replace(box, chains={**box.chains, off.id: off})
 
 
-def _netfilter(device: BoxInput) -> packets.Box:
+def _box(plumbing: str, device: BoxInput) -> packets.Box:
+    """Build the box as its own tools show it. A home has one family: the others' readers are not loaded."""
+    match plumbing:
+        case "routeros":
+            from plexops.drivers.rulesets.routeros import routeros_box
+
+            return routeros_box(device)
+        case "pf":
+            from plexops.drivers.rulesets.pf import pf_box
+
+            return pf_box(device)
     from plexops.drivers.rulesets.netfilter import netfilter_box
 
-    box = netfilter_box(device)
-    return replace(box, chains={name: _named(c) for name, c in box.chains.items()})
-
-
-def _named(chain: packets.Chain) -> packets.Chain:
-    """Name each rule by its chain and handle: nft's handles are numbers that another table has as well."""
-    rules = tuple(replace(r, handle=f"{chain.id} {r.handle}") if r.handle else r for r in chain.rules)
-    return replace(chain, rules=rules)
-
-
-def _routeros(device: BoxInput) -> packets.Box:
-    from plexops.drivers.rulesets.routeros import (
-        routeros_box,  # a home has one family: others' are not loaded
-    )
-
-    return routeros_box(device)
-
-
-def _pf(device: BoxInput) -> packets.Box:
-    from plexops.drivers.rulesets.pf import pf_box
-
-    return pf_box(device)
-
-
-_BUILDERS: Mapping[str, Callable[[BoxInput], packets.Box]] = {
-    "netfilter": _netfilter,
-    "routeros": _routeros,
-    "pf": _pf,
-}
+    box, chains = netfilter_box(device), dict[str, packets.Chain]()
+    for chain in box.chains.values():
+        # nft's handles are numbers that another table has as well.
+        rules = tuple(replace(r, handle=f"{chain.id} {r.handle}") if r.handle else r for r in chain.rules)
+        chains[chain.id] = replace(chain, rules=rules)
+    return replace(box, chains=chains)
 
 
 #: The stages at which destinations are translated.

@@ -14,33 +14,22 @@ _WORD = Pattern(r'(?:"((?:[^"\\]|\\.)*)"(?=\s|$)|([^\s"]+))\s*')
 _ESCAPE = Pattern(r"\\(.)")
 _OPTION = Pattern(r"-[a-zA-Z]|--[a-z][a-z0-9-]*")
 #: Options that no module owns: they may stand anywhere on a line. Old spellings are those of people's scripts.
-_HEAD = (
-    dict.fromkeys(("-s", "--source", "--src"), "-s")
-    | dict.fromkeys(("-d", "--destination", "--dst"), "-d")
-    | {
-        "-i": "-i",
-        "--in-interface": "-i",
-        "-o": "-o",
-        "--out-interface": "-o",
-        "-p": "-p",
-        "--protocol": "-p",
-    }
-    | {"-f": "-f", "--fragment": "-f", "-c": "-c", "--set-counters": "-c"}
-)
+_HEAD = {
+    **dict.fromkeys(("-s", "--source", "--src"), "-s"), **dict.fromkeys(("-d", "--destination", "--dst"), "-d"),
+    **dict.fromkeys(("-i", "--in-interface"), "-i"), **dict.fromkeys(("-o", "--out-interface"), "-o"),
+    **dict.fromkeys(("-p", "--protocol"), "-p"), **dict.fromkeys(("-f", "--fragment"), "-f"),
+    **dict.fromkeys(("-c", "--set-counters"), "-c"),
+}  # fmt: skip
 #: What `-p tcp` lets follow without `-m tcp`.
-_PORTS = frozenset(
-    {
-        "--dport", "--destination-port", "--sport", "--source-port",
-        "--tcp-flags", "--syn", "--icmp-type", "--icmpv6-type",
-    }
-)  # fmt: skip
+_PORTS = frozenset({
+    "--dport", "--destination-port", "--sport", "--source-port",
+    "--tcp-flags", "--syn", "--icmp-type", "--icmpv6-type",
+})  # fmt: skip
 #: Free text: it is written without quotes even where it begins with `-`, so the next word is the value whatever it is.
-_TEXT = frozenset(
-    {
-        "--comment", "--log-prefix", "--nflog-prefix", "--ulog-prefix", "--string", "--hex-string", "--name",
-        "--hashlimit-name", "--nfacct-name",
-    }
-)  # fmt: skip
+_TEXT = frozenset({
+    "--comment", "--log-prefix", "--nflog-prefix", "--ulog-prefix", "--string", "--hex-string", "--name",
+    "--hashlimit-name", "--nfacct-name",
+})  # fmt: skip
 _NUMBERS = {"1": "icmp", "6": "tcp", "17": "udp", "58": "icmpv6", "ipv6-icmp": "icmpv6", "icmp6": "icmpv6"}
 
 

@@ -13,12 +13,10 @@ from plexops.model.matches import Family, Side
 from plexops.pattern import Pattern
 
 #: After these the next rule is asked, and what they change decides nothing: logs, counters, queues, TCP's options.
-_HARMLESS = frozenset(
-    {
-        "LOG", "NFLOG", "ULOG", "TRACE", "AUDIT", "LED", "TCPMSS", "TOS", "DSCP", "ECN", "CHECKSUM", "CLASSIFY",
-        "SECMARK", "CONNSECMARK", "RATEEST", "IDLETIMER", "TEE",
-    }
-)  # fmt: skip
+_HARMLESS = frozenset({
+    "LOG", "NFLOG", "ULOG", "TRACE", "AUDIT", "LED", "TCPMSS", "TOS", "DSCP", "ECN", "CHECKSUM", "CLASSIFY",
+    "SECMARK", "CONNSECMARK", "RATEEST", "IDLETIMER", "TEE",
+})  # fmt: skip
 _PORTS = r"([0-9]+)(?:-([0-9]+))?"
 #: `ADDRESS[-ADDRESS][:PORT[-PORT[/FIRST]]]`, the address of IPv6 in brackets where a port follows.
 _PLACES = {

@@ -29,12 +29,10 @@ Done = tuple[list[Match], tuple[packets.Effect, ...]]
 #: After these the next statement is met, and what they change decides nothing.
 HARMLESS = frozenset({"counter", "log", "comment", "ct helper", "ct timeout", "flow", "last", "secmark"})
 #: What is written into the packet or its connection without deciding anything.
-_HARMLESS_WRITES = frozenset(
-    {
-        "meta priority", "meta nftrace", "meta secmark", "ct label", "ct event", "ct secmark", "ip dscp", "ip6 dscp",
-        "ip ecn", "ip6 ecn", "ip6 flowlabel", "tcp option maxseg",
-    }
-)  # fmt: skip
+_HARMLESS_WRITES = frozenset({
+    "meta priority", "meta nftrace", "meta secmark", "ct label", "ct event", "ct secmark", "ip dscp", "ip6 dscp",
+    "ip ecn", "ip6 ecn", "ip6 flowlabel", "tcp option maxseg",
+})  # fmt: skip
 #: Targets of iptables of which nft only tells the name.
 _HARMLESS_TARGETS = frozenset({"LOG", "NFLOG", "TCPMSS", "TOS", "DSCP", "CHECKSUM", "TRACE", "CLASSIFY"})
 #: What they do with a packet is not modelled, but it is they that do it.

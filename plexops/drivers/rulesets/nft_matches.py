@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct, field
 
-from plexops.drivers.rulesets.base import ANSWERED, ASSURED, NEVER
+from plexops.drivers.rulesets.base import ANSWERED, ASSURED, NEVER, any_of
 from plexops.drivers.rulesets.nft_keys import CONNECTED, Key, key_of
 from plexops.drivers.rulesets.nft_words import (
     UNREADABLE,
@@ -188,7 +188,7 @@ class MatchReader(Struct, frozen=True):
         tests = key.read(values)
         if key.connected and negated:  # without a connection a rule does not hold, negated or not
             return [Match(test, negated, words) for test in tests] or [Match(CONNECTED, words=words)]
-        return [_one_of(tests, words, negated=negated)]
+        return [Match(any_of(tests), negated, words)]
 
     def _together(self, parts: Sequence[Json], values: Values) -> Test:
         """Read several expressions side by side: a branch for all values that differ in one place only."""
@@ -232,11 +232,6 @@ class MatchReader(Struct, frozen=True):
         return [*needs, Match(AnyOf((tuple(held),)), negated=True, words=words), Match(either, words=words)]
 
 
-def _one_of(tests: Sequence[Test], words: str, *, negated: bool = False) -> Match:
-    test = tests[0] if len(tests) == 1 else AnyOf(tuple((Match(test),) for test in tests))
-    return Match(test, negated, words)
-
-
 def _beyond(operator: str, value: int, top: int) -> Json:
     """Give the range of all that is less or more than a number."""
     if not top:
@@ -268,7 +263,7 @@ def _status(left: Json, operator: str, right: Json, words: str) -> list[Match]:
         raise NotModelledError("another bit of the status")
     tests = [test for bit, test in _STATUS_TESTS.items() if bit & bits]
     if some:
-        return [_one_of(tests, words)]
+        return [Match(any_of(tests), words=words)]
     return [Match(CONNECTED, words=words), *(Match(test, negated=True, words=words) for test in tests)]
 
 

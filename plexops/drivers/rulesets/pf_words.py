@@ -98,7 +98,6 @@ class Interfaces(Struct, frozen=True):
 
     @property
     def internet_side(self) -> str:
-        """The kernel's name for the internet side."""
         return (self.devices(self.wan) or ("",))[0]
 
     def addresses(self, devices: Sequence[str] | None = None) -> ByFamily:

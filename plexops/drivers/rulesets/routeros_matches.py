@@ -6,11 +6,11 @@ others, which may hold or not. A modelled field with a value that is not underst
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from plexops.drivers.rulesets.base import addresses_of
+from plexops.drivers.rulesets.base import addresses_of, any_of
 from plexops.model import matches
 from plexops.model.intervals import Numbers, normalise
 from plexops.model.matches import AnyOf, Family, InterfaceIs, Match, Other, ProtocolIs, Side, Test
@@ -101,7 +101,7 @@ def _test(key: str, value: str, reading: Reading) -> Test | None:  # noqa: PLR09
         case "src-port" | "dst-port":
             return matches.PortIn(side, ports_of(value))
         case "port":
-            return _any_of(matches.PortIn(either, ports_of(value)) for either in Side)
+            return any_of(matches.PortIn(either, ports_of(value)) for either in Side)
         case "in-interface" | "out-interface" if not _DANGLING.fullmatch(value):
             return _interface(side, value, reading)
         case "in-interface-list" | "out-interface-list" if not _DANGLING.fullmatch(value):
@@ -109,7 +109,7 @@ def _test(key: str, value: str, reading: Reading) -> Test | None:  # noqa: PLR09
         case "connection-state":
             return matches.StateIs(frozenset(map(matches.State, value.split(","))))
         case "connection-nat-state" if (words := value.split(",")) and _TRANSLATED.keys() >= set(words):
-            return _any_of(matches.TranslatedIs(_TRANSLATED[word]) for word in sorted(set(words)))
+            return any_of(matches.TranslatedIs(_TRANSLATED[word]) for word in sorted(set(words)))
         case "connection-mark" | "packet-mark" if value and "," not in value:
             name = "" if value == "no-mark" else value
             return matches.MarkNamed(name, "packet" if key == "packet-mark" else "connection")
@@ -130,11 +130,6 @@ def _test(key: str, value: str, reading: Reading) -> Test | None:  # noqa: PLR09
         case "src-mac-address" if _MAC.fullmatch(value):
             return matches.MacIn(frozenset({value.lower().replace("-", ":")}))
     raise ValueError(value)
-
-
-def _any_of(tests: Iterable[Test]) -> Test:
-    first, *others = tests
-    return AnyOf(tuple((Match(test),) for test in (first, *others))) if others else first
 
 
 def _interface(side: Side, name: str, reading: Reading) -> Test:

@@ -130,7 +130,6 @@ def _networks(dump: Json) -> Iterator[tuple[str, int]]:
 
 
 def _invalid(row: Row, known: _Known) -> Iterator[str]:
-    """Give the options that are not valid."""
     for word in _OPTIONS.split():
         option, _, kind = word.partition("=")
         value = row.get(option) or []

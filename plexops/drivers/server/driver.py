@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from ipaddress import IPv4Address
@@ -10,7 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from plexops.drivers.answers import ROOT, understand
+from plexops.drivers.answers import ROOT, Answer, understand
 from plexops.drivers.base import Observation, Unrenderable
 from plexops.drivers.rulesets.base import BoxInput
 from plexops.drivers.rulesets.boxes import build_box
@@ -23,7 +22,6 @@ from plexops.model.change import Action, Change, inverse
 from plexops.model.entries import Listener
 from plexops.model.exchange import Command, Read, Reply, Script, Window, Write, shown
 from plexops.model.fields import FieldType, Typed
-from plexops.model.packets import Box
 from plexops.model.site import Container, HostFirewall
 from plexops.model.snapshot import FOREIGN, Entry, Fact, FactValue, Kind, KindState, Role, Snapshot
 from plexops.model.values import is_key, parse_mac
@@ -71,6 +69,8 @@ FILTER_READS: tuple[Read, ...] = (
 )
 
 
+#: Chains that are there while the kernel holds ufw's rules.
+_OF_UFW = ("ufw-before-input", "ufw6-before-input")
 _PARSERS = dict.fromkeys(("nft", "addresses", "routes", "routes6"), "json")
 
 
@@ -93,9 +93,18 @@ class ServerDriver(Struct, frozen=True):
 
     def observe(self) -> Observation:
         """Ask everything in one round; in a diagnosis, a log that does not tell enough is looked for further."""
-        replies = yield (*_READS, *reads_of(self.firewall), *FILTER_READS, *self._more())
+        more: tuple[Read, ...] = ()
+        if self.thorough:
+            from plexops.drivers.server.extra import thorough_reads
+
+            more = thorough_reads(self.container, hops=not self.offline)
+        replies = yield (*_READS, *reads_of(self.firewall), *FILTER_READS, *more)
         by_id = {reply.id: reply for reply in replies}
-        facts, reasons = _facts(by_id)
+        told = {
+            read.id: understand(by_id[read.id], _PARSERS.get(read.id, "text"), read.absent, rights=ROOT)
+            for read in (*FILTER_READS, *_READS[:2])
+        }
+        facts, reasons = _facts(by_id, told)
         entries = list(_listeners(by_id["listeners"]))
         kinds = {Kind.LISTENER: KindState.PRESENT if by_id["listeners"].status == 0 else KindState.UNKNOWN}
         if self.thorough:
@@ -110,9 +119,10 @@ class ServerDriver(Struct, frozen=True):
             kinds[Kind.LOG_EVENT] = log.state
             if log.reason:
                 reasons[Kind.LOG_EVENT] = log.reason
-        box = _box(by_id, facts)
-        interface = facts.get("host.interface")
-        host = Host(by_id, box, "" if interface is None else str(interface.value))
+        side = facts.get("host.interface")
+        interface = "" if side is None else str(side.value)
+        box = build_box("netfilter", BoxInput(told, "server", interface))
+        host = Host(by_id, box, interface)
         state = yield from observe_firewall(self.firewall, host)
         facts |= state.facts
         entries += state.entries
@@ -121,7 +131,8 @@ class ServerDriver(Struct, frozen=True):
             reasons[Kind.FIREWALL_RULE] = state.reason
             if "firewall.active" not in facts or state.state is KindState.ABSENT:
                 reasons["firewall.active"] = state.reason
-        if (loaded := _ufw_is_loaded(box)) is not None:
+        if not any(chain.unread for chain in box.chains.values()):
+            loaded = not {name.rpartition(" ")[2] for name in box.chains}.isdisjoint(_OF_UFW)
             facts["firewall.loaded"] = Fact("firewall.loaded", loaded, "server.iptables")
         return Snapshot(
             Role.SERVER,
@@ -132,13 +143,6 @@ class ServerDriver(Struct, frozen=True):
             replace(box, inserts=dict(state.chains)),
             frozenset({Kind.FIREWALL_RULE}) if state.unapplied else frozenset(),
         )
-
-    def _more(self) -> tuple[Read, ...]:
-        if not self.thorough:
-            return ()
-        from plexops.drivers.server.extra import thorough_reads
-
-        return thorough_reads(self.container, hops=not self.offline)
 
     def look_by_hand(self, kind: Kind) -> str:
         """Give the commands that show the firewall's rules, or the host's addresses."""
@@ -167,29 +171,22 @@ class ServerDriver(Struct, frozen=True):
         return Script(writes=writes, window=window, undo=tuple(texts))
 
 
-def _json(reply: Reply) -> Any:
-    if not reply.whole or reply.status != 0:
-        return None
-    try:
-        return json.loads(reply.body)
-    except (ValueError, RecursionError):
-        return None
-
-
 #: Clients that may leave no lifetime on an address, so that it looks as if it were set by hand.
 _LEAVE_NO_LIFETIME = frozenset({"dhclient", "udhcpc"})
 
 
-def _facts(replies: Mapping[str, Reply]) -> tuple[dict[str, Fact], dict[str, str]]:
+def _facts(
+    replies: Mapping[str, Reply], told: Mapping[str, Answer]
+) -> tuple[dict[str, Fact], dict[str, str]]:
     reasons: dict[str, str] = {}
     found: dict[str, tuple[FactValue, str]] = {}
-    links = _json(replies["addresses"])
+    links = told["addresses"].value
     addresses = _addresses(links)
     if addresses is not None:
         found["host.macs"] = (_macs(links), "server.addresses")
         local = tuple(str(info["local"]) for link, info in addresses if link.get("ifname") != "lo")
         found["host.addresses"] = (local, "server.addresses")
-    listed = _json(replies["routes"])
+    listed = told["routes"].value
     rows = [row for row in listed if isinstance(row, dict)] if isinstance(listed, list) else []
     routes = [route for route in rows if route.get("dst") == "default"]
     if routes:
@@ -265,22 +262,6 @@ def _address_source(
     if True in dynamic:
         return "dhcp"
     return f"{client} may run there and not mark its addresses" if client in _LEAVE_NO_LIFETIME else "static"
-
-
-def _box(replies: Mapping[str, Reply], facts: Mapping[str, Fact]) -> Box:
-    told = {
-        read.id: understand(replies[read.id], _PARSERS.get(read.id, "text"), read.absent, rights=ROOT)
-        for read in (*FILTER_READS, *_READS[:2])
-    }
-    side = facts.get("host.interface")
-    return build_box("netfilter", BoxInput(told, "server", "" if side is None else str(side.value)))
-
-
-def _ufw_is_loaded(box: Box) -> bool | None:
-    """Tell whether the kernel holds ufw's rules; None where that was not read."""
-    if any(chain.unread for chain in box.chains.values()):
-        return None
-    return any(name.rpartition(" ")[2] in ("ufw-before-input", "ufw6-before-input") for name in box.chains)
 
 
 def _listeners(reply: Reply) -> tuple[Entry, ...]:

@@ -69,11 +69,12 @@ def understand_extra(
     replies: Mapping[str, Reply], container: Container
 ) -> tuple[dict[str, Fact], dict[str, str]]:
     """Make facts of the answers, but the log's. What failed or was cut off is left out, with its reason."""
+    resolvers = _read(replies["resolver"], lambda body: tuple(dict.fromkeys(_NAMESERVER.findall(body))))
     found: dict[str, tuple[FactValue | WhyNot, str]] = {
         "host.time": (_read(replies["time"], _time), "time"),
         "host.egress": (_read(replies["egress"], _egress), "egress"),
         "host.hops": (_hops(replies), f"hop.{_HOPS[0]}"),
-        "host.resolvers": (_read(replies["resolver"], _resolvers), "resolver"),
+        "host.resolvers": (resolvers, "resolver"),
         "host.plex_tv": (_plex_tv(replies.get(_PLEX_TV.id)), "plex_tv"),
     }
     facts: dict[str, Fact] = {}
@@ -125,10 +126,6 @@ def _hops(replies: Mapping[str, Reply]) -> tuple[str, ...] | WhyNot:
         else:
             return WhyNot(failed(reply))
     return tuple(found)
-
-
-def _resolvers(body: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(_NAMESERVER.findall(body)))
 
 
 def _plex_tv(reply: Reply | None) -> FactValue | WhyNot:
