@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from ipaddress import IPv4Address
 from typing import Any
@@ -25,8 +25,7 @@ from plexops.model.fields import FieldType, Typed
 from plexops.model.site import Container, HostFirewall
 from plexops.model.snapshot import FOREIGN, Entry, Fact, FactValue, Kind, KindState, Role, Snapshot
 from plexops.model.values import is_key, parse_mac
-from plexops.parsers.base import ParseError
-from plexops.parsers.plain import parse_ss
+from plexops.parsers.base import Row
 from plexops.structs import replace
 
 #: How long the server's own undo waits, in seconds.
@@ -71,7 +70,7 @@ FILTER_READS: tuple[Read, ...] = (
 
 #: Chains that are there while the kernel holds ufw's rules.
 _OF_UFW = ("ufw-before-input", "ufw6-before-input")
-_PARSERS = dict.fromkeys(("nft", "addresses", "routes", "routes6"), "json")
+_PARSERS = {**dict.fromkeys(("nft", "addresses", "routes", "routes6"), "json"), "listeners": "ss"}
 
 
 class ServerDriver(Struct, frozen=True):
@@ -102,11 +101,12 @@ class ServerDriver(Struct, frozen=True):
         by_id = {reply.id: reply for reply in replies}
         told = {
             read.id: understand(by_id[read.id], _PARSERS.get(read.id, "text"), read.absent, rights=ROOT)
-            for read in (*FILTER_READS, *_READS[:2])
+            for read in (*FILTER_READS, *_READS[:3])
         }
         facts, reasons = _facts(by_id, told)
-        entries = list(_listeners(by_id["listeners"]))
-        kinds = {Kind.LISTENER: KindState.PRESENT if by_id["listeners"].status == 0 else KindState.UNKNOWN}
+        listening = told["listeners"]
+        entries = list(_listeners(listening.value or ()))
+        kinds = {Kind.LISTENER: KindState.UNKNOWN if listening.problem else KindState.PRESENT}
         if self.thorough:
             from plexops.drivers.plex.log import follow_log
             from plexops.drivers.server.extra import understand_extra
@@ -264,22 +264,13 @@ def _address_source(
     return f"{client} may run there and not mark its addresses" if client in _LEAVE_NO_LIFETIME else "static"
 
 
-def _listeners(reply: Reply) -> tuple[Entry, ...]:
-    if not reply.whole or reply.status != 0:
-        return ()
-    try:
-        rows = parse_ss(reply.body)
-    except ParseError:
-        return ()
-    found = []
+def _listeners(rows: Sequence[Row]) -> Iterator[Entry]:
     for position, row in enumerate(rows):
         if str(row["port"]).isdigit():
             values = Listener(str(row["address"]), int(str(row["port"])))
             raw = {name: str(value) for name, value in row.items()}
-            found.append(
-                Entry(Kind.LISTENER, values, raw, FOREIGN, str(position), "server.listeners", position)
-            )
-    return tuple(found)
+            exhibit = "server.listeners"
+            yield Entry(Kind.LISTENER, values, raw, FOREIGN, str(position), exhibit, position)
 
 
 def _renewal(now: Snapshot) -> Write:

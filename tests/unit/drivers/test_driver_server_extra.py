@@ -303,3 +303,12 @@ def test_the_framed_round_gives_every_read_its_own_answer() -> None:
     assert len(replies["time"].body.strip()) == 19
     assert replies["log"].status in (0, 1, 2)
     assert all(reply.whole for reply in replies.values())
+
+
+@pytest.mark.parametrize(
+    ("said", "state"),
+    [("", KindState.PRESENT), ("ss: a line of another kind\n", KindState.UNKNOWN)],
+)
+def test_sockets_that_are_not_understood_are_not_known_and_not_none(said: str, state: KindState) -> None:
+    seen = observe(ServerDriver().observe(), {"listeners": said})
+    assert (seen.state(Kind.LISTENER), seen.of(Kind.LISTENER)) == (state, ())
