@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
-from typing import Protocol
 
 from msgspec import Struct
 
 from plexops.drivers.base import Unrenderable
 from plexops.languages import LANGUAGES
 from plexops.model.change import Change
-from plexops.model.exchange import Read, Reply, Write
+from plexops.model.exchange import Read, Reply
 from plexops.model.fields import FieldType, Typed
 from plexops.model.packets import Box
 from plexops.model.resources.firewall_rule import FirewallRule
-from plexops.model.site import HostFirewall
-from plexops.model.snapshot import FOREIGN, Entry, Fact, FactValue, KindState, Owner, Snapshot
+from plexops.model.snapshot import FOREIGN, Entry, Fact, FactValue, KindState, Owner
 from plexops.model.values import is_key
 
 #: What stands before the key in the tag of a rule of ours.
@@ -47,28 +45,6 @@ class Host(Struct, frozen=True):
 
 #: Further questions of a firewall, and what all came to.
 Reading = Generator[Sequence[Read], Sequence[Reply], FirewallState]
-
-
-class Firewall(Protocol):
-    """One firewall program. It asks, understands, writes, and says how a person looks."""
-
-    @property
-    def word(self) -> HostFirewall:
-        """Its word in the inventory."""
-
-    @property
-    def reads(self) -> tuple[Read, ...]:
-        """What the first round asks, whichever firewall it will turn out to be."""
-
-    @property
-    def look(self) -> str:
-        """What a person asks the host to see its rules."""
-
-    def observe(self, host: Host) -> Reading:
-        """Ask what else it takes, and give what all came to; `ABSENT` where it is not installed."""
-
-    def writes(self, change: Change, now: Snapshot) -> tuple[Write, ...]:
-        """Render a change of one rule. Raises Unrenderable."""
 
 
 def wanted_rule(change: Change) -> FirewallRule:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from plexops.drivers.server.firewall import Firewall, FirewallState, Host, Reading
+from plexops.drivers.server.firewall import FirewallState, Host, Reading
 from plexops.drivers.server.firewalld import Firewalld
 from plexops.drivers.server.own_rules import OwnRules, SystemRules, ask_services
 from plexops.drivers.server.ufw import Ufw
@@ -12,8 +12,11 @@ from plexops.model.exchange import Read
 from plexops.model.site import HostFirewall
 from plexops.model.snapshot import Fact, KindState
 
+#: One firewall: it asks (`reads` in the first round, whichever it will turn out to be), understands, writes, and says
+#: how a person looks; `word` is the inventory's.
+Firewall = Ufw | Firewalld | OwnRules | SystemRules
 #: Those that have a switch of their own.
-_SWITCHED: tuple[Firewall, ...] = (Ufw(), Firewalld())
+_SWITCHED = (Ufw(), Firewalld())
 #: Those that are a file of the owner's and what loads it.
 _OWN = (OwnRules(HostFirewall.NFTABLES), OwnRules(HostFirewall.IPTABLES))
 #: Set in their own pages. Proxmox filters before its guests see a packet: only its chains show that its node was asked.
@@ -21,7 +24,7 @@ _SYSTEMS = (
     *map(SystemRules, (HostFirewall.SYNOLOGY, HostFirewall.UNRAID, HostFirewall.TRUENAS, HostFirewall.QNAP)),
     SystemRules(HostFirewall.PROXMOX, shown_by=("PVEFW-", "proxmox-firewall")),
 )
-_ALL = (*_SWITCHED, *_OWN, *_SYSTEMS)
+_ALL: tuple[Firewall, ...] = (*_SWITCHED, *_OWN, *_SYSTEMS)
 FIREWALLS: Mapping[str, Firewall] = {one.word: one for one in _ALL}
 #: What `firewall: none` says: the inventory's word, not something that was seen.
 _NONE = FirewallState(
