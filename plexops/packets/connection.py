@@ -87,7 +87,7 @@ class BoxWalk(Struct):
     def connection(self, packet: Packet) -> list[End]:
         """Walk the first packet and, where it gets through, its answer and the packet after that."""
         first = self.first_packet(packet)
-        if not self.plumbing.filters_answers:
+        if not self.plumbing.local_reply:
             return first
         ends = [end for end in first if end.kind not in _THROUGH]
         for kind in _THROUGH:

@@ -14,18 +14,13 @@ from msgspec import Struct
 
 
 class Plumbing(Struct, frozen=True):
-    """The ways through a box. `filters_answers` False: what answers a known connection is let through (pf)."""
+    """The ways through a box. Without replies what answers a known connection, and what follows, is let through (pf)."""
 
     first: tuple[str, ...]
     local: tuple[str, ...]
     away: tuple[str, ...]
     local_reply: tuple[str, ...] = ()
     away_reply: tuple[str, ...] = ()
-
-    @property
-    def filters_answers(self) -> bool:
-        """Whether an answer, and what follows the first packet, is walked as well."""
-        return bool(self.local_reply)
 
 
 _BEFORE = ("ingress", "prerouting ..-200", "track", "prerouting -200..-100")

@@ -18,11 +18,7 @@ from plexops.parsers.plain import (
     parse_text,
 )
 from plexops.parsers.routeros_export import parse_routeros_export
-from plexops.parsers.routeros_print import (
-    parse_routeros_ids,
-    parse_routeros_rows,
-    parse_routeros_terse,
-)
+from plexops.parsers.routeros_print import parse_routeros_ids, parse_routeros_rows, parse_routeros_terse
 from plexops.parsers.tree import parse_tree
 from plexops.parsers.uci import parse_uci
 from plexops.parsers.ufw import parse_ufw_rules

@@ -45,7 +45,8 @@ def _observed(situation: Situation) -> Iterator[Headline]:
     each = [f"{attempt.who}: {attempt.came}" for attempt in observed.failed]
     if observed.failed and observed.claimed:
         yield "contradiction", sign(f"{', '.join(each)}; yet {observed.says}", *attempts, *observed.exhibits)
-    if situation.knows_the_door:
+    # Plex itself said which port it is: a playbook only says which one it shall be.
+    if situation.view.access == "proxy" or situation.announced is not None:
         yield from _turned_away(observed)
     count, exhibit = _relayed(situation)
     if count and not observed.claimed:

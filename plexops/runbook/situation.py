@@ -135,11 +135,6 @@ class Situation(Struct, frozen=True, dict=True):
             return self.port
         return None if self.proxy is None else self.proxy.at.port
 
-    @property
-    def knows_the_door(self) -> bool:
-        """Whether Plex itself said which port it is: a playbook only says which one it shall be."""
-        return self.view.access == "proxy" or self.announced is not None
-
     @cached_property
     def proxy(self) -> CustomUrl | None:
         """The proxy's URL, with `access: proxy`; None where Plex announces none."""
@@ -316,12 +311,6 @@ class Situation(Struct, frozen=True, dict=True):
     @cached_property
     def _host_ways(self) -> dict[int, WayIn | None]:
         return {f: way_in.into_server(self.view, self.view.plex_port, f) for f in BOTH_FAMILIES}
-
-    @cached_property
-    def host_admits(self) -> bool:
-        """Whether the server lets viewers in to Plex over IPv4."""
-        way = self.host_way()
-        return way is not None and way.open
 
     def firewall_stops(self, family: Literal[4, 6] = 4) -> Reason | None:
         """What stops it on the server where one rule in the firewall that plexops changes would let it in."""

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from plexops.model.snapshot import Role
 from plexops.model.values import is_public
-from plexops.runbook.answers import Heard, by_word
+from plexops.runbook.answers import Heard
 from plexops.runbook.attempts import Came
 from plexops.runbook.causes.cause import Cause, Sign, StopName, Weight
 from plexops.runbook.causes.lan import who_holds
@@ -60,11 +60,6 @@ class Stop(Struct, frozen=True):
     hidden: tuple[Cause, ...] = ()
     #: What you say of it, where that contradicts what was read.
     against: str = ""
-
-    @property
-    def by_word(self) -> bool:
-        """Whether what is known of it rests on an answer of yours."""
-        return by_word(self.exhibits)
 
     @property
     def unread(self) -> bool:

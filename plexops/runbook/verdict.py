@@ -244,7 +244,7 @@ def _fails_for(weighing: Weighing) -> Verdict:
         said = len(suspects) == 1 and by_word(suspects[0].sign.exhibits) and observed.silent > 1
         if len(suspects) == 1 and (suspects[0].cause.id in _TELLING or said):
             return _decided(weighing, suspects[0], weighing.beside)
-        by_words = any(stop.by_word for stop in weighing.stops)
+        by_words = any(by_word(stop.exhibits) for stop in weighing.stops)
         if not suspects and observed.silent > 1 and not observed.listens and not by_words:
             return _decided(weighing, _isp_blocks(weighing), weighing.beside)
     return _undecided(weighing, *headline(weighing.situation), suspects)

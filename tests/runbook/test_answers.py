@@ -126,7 +126,6 @@ def test_an_answer_fills_in_what_was_not_read(
     found = [one.cause.id for one in (*stop.shown, *stop.suspects)]
     assert found == ([cause] if cause else [])
     assert stop.says.startswith("if ")
-    assert stop.by_word
 
 
 @pytest.mark.parametrize(("text", "state"), [("yes", State.PASSES), ("no", State.STOPS)])

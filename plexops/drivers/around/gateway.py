@@ -160,9 +160,7 @@ class UpstreamDriver(Struct, frozen=True):
             if title:
                 facts["upstream.title"] = Fact("upstream.title", title, f"upstream.{read}")
         return Snapshot(
-            Role.UPSTREAM,
-            facts,
-            reasons={k: why for k, why in reasons.items() if k not in facts},
+            Role.UPSTREAM, facts, reasons={k: why for k, why in reasons.items() if k not in facts}
         )
 
 

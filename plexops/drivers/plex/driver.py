@@ -34,15 +34,13 @@ _PORT = "ManualPortMappingPort"
 _LAST_AUTOMATIC = "LastAutomaticMappedPort"
 _RELAY = "RelayEnabled"
 _SECURE = "secureConnections"
-_CUSTOM = "customConnections"
-_ALLOWED = "allowedNetworks"
 _INTERFACE = "PreferredNetworkInterface"
 #: 2 is of old releases.
 _SECURE_WORDS: Mapping[str, str] = {"0": "required", "1": "preferred", "2": "disabled"}
 #: Facts by the setting that holds them as text.
 _TEXTS: Mapping[str, str] = {
-    "plex.custom_connections": _CUSTOM,
-    "plex.allowed_networks": _ALLOWED,
+    "plex.custom_connections": "customConnections",
+    "plex.allowed_networks": "allowedNetworks",
     "plex.interface": _INTERFACE,
 }
 

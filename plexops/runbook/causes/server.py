@@ -50,7 +50,8 @@ def _is_loopback(text: str) -> bool:
 
 def firewall_blocks_v6(situation: Situation) -> Sign | None:
     """Does it stop one over IPv6, and not over IPv4?"""
-    over_ipv4 = situation.host_admits or bool(situation.observed.met)
+    way = situation.host_way()
+    over_ipv4 = situation.observed.met or (way is not None and way.open)
     return firewall_blocks(6, situation) if over_ipv4 else None
 
 
