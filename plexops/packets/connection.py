@@ -163,15 +163,11 @@ class BoxWalk(Struct):
                 stage = next(one[4:] for one in way if one.startswith("nat "))
                 live = self._picked_up(stage, live, ends)
             else:
-                live = self._filters(step, live, ends)
+                stage, low, high = priorities(step)
+                for base in self.hooked.get((stage, False), ()):
+                    if low <= base[1].priority < high:
+                        live = self._asked(base, live, ends, lambda outcome: outcome.accepted)
         return live, ends
-
-    def _filters(self, step: str, packets: list[Packet], ends: list[End]) -> list[Packet]:
-        stage, low, high = priorities(step)
-        for base in self.hooked.get((stage, False), ()):
-            if low <= base[1].priority < high:
-                packets = self._asked(base, packets, ends, lambda outcome: outcome.accepted)
-        return packets
 
     def _nat(self, stage: str, packets: list[Packet], ends: list[End]) -> list[Packet]:
         """Ask the chains that translate, until one does. What follows the first packet is not asked again."""

@@ -127,20 +127,16 @@ def _over_ipv4(view: SiteView, box: Box, addresses: Iterable[IPv4Address]) -> It
     asked = asked_at_wan(view, EVERY_PORT) or Asked(4, PUBLIC_V4, EVERY_PORT)
     found = list(_ways(view, Role.ROUTER, box, asked, hosts))
     yield from found
-    for one in _ways_listed(view, asked, hosts):
+    # The router's own table of UPnP mappings: the rules that were read need not show all of it.
+    router = view.of(Role.ROUTER)
+    kinds = {Kind.PORT_FORWARD: KindState.PRESENT, Kind.UPNP_MAPPING: KindState.PRESENT}
+    mapped = box_of_list(replace(router, entries=router.of(Kind.UPNP_MAPPING), kinds=kinds))
+    for one in _ways(view, "mappings", mapped, asked, hosts):
         known: Numbers = ()
         for other in found:
             if other.address in (one.address, A_HOST):
                 known = unite(known, other.external)
         yield replace(one, external=subtract(one.external, known), certain=False)
-
-
-def _ways_listed(view: SiteView, asked: Asked, hosts: Numbers) -> Iterator[Exposure]:
-    """Give what the router's own table of UPnP mappings says: the rules that were read need not show all of it."""
-    router = view.of(Role.ROUTER)
-    kinds = {Kind.PORT_FORWARD: KindState.PRESENT, Kind.UPNP_MAPPING: KindState.PRESENT}
-    mapped = replace(router, entries=router.of(Kind.UPNP_MAPPING), kinds=kinds)
-    yield from _ways(view, "mappings", box_of_list(mapped), asked, hosts)
 
 
 def _over_ipv6(view: SiteView, box: Box, ports: Numbers) -> Iterator[Exposure]:

@@ -6,13 +6,13 @@ Sources: ip-address(8), ip-route(8), iproute2's JSON (6.1); `network.interface d
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 from msgspec import Struct
 
 from plexops.drivers.rulesets.nft_words import listed, members
 from plexops.model.exchange import Json
-from plexops.model.intervals import Numbers, network, subtract, unite
+from plexops.model.intervals import Numbers, subtract, unite
 from plexops.model.matches import Family
 from plexops.model.packets import LocalAddress, Route
 from plexops.parsers.base import ParseError
@@ -101,9 +101,7 @@ def _ways(row: Mapping[str, Json], family: Family) -> Iterator[_Way]:
 
 
 def _way(target: str, device: str, gateway: str = "", metric: Json = 0, nowhere: bool = False) -> _Way:
-    family, numbers = network(target)
-    length = (32 if family == 4 else 128) - (numbers[0][1] - numbers[0][0]).bit_length()
-    route = Route(4 if family == 4 else 6, numbers, length, device, gateway)
+    route = Route.to(ip_network(target, strict=False), device, gateway)
     return _Way(route, metric if isinstance(metric, int) else 0, nowhere)
 
 

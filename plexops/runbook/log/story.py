@@ -19,12 +19,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
-from ipaddress import AddressValueError, IPv4Address
 
 from msgspec import Struct
 
 from plexops.model.entries import LogEvent, LogWord
 from plexops.model.values import is_public
+from plexops.runbook.view import ipv4
 
 #: Plex publishes anew every 24 hours: an older announcement or verdict would have been replaced. One hour more,
 #: because local time jumps by one.
@@ -359,7 +359,5 @@ def _shows_lost_sign_in(event: LogEvent) -> bool:
 
 def _on_the_internet(text: str) -> bool:
     """Tell whether an address of a client lies on the internet. Over IPv6 every host of the home has such an address."""
-    try:
-        return is_public(IPv4Address(text))
-    except AddressValueError:
-        return False
+    address = ipv4(text)
+    return address is not None and is_public(address)
