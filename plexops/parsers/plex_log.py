@@ -120,7 +120,7 @@ def parse_plex_log(text: str) -> tuple[LogEvent, ...]:
     count: a last line without one may be cut off. A line that stands there twice is one event. Of requests that
     nothing else interrupts, each client's newest stays. Takes time in proportion to the text.
     """
-    return tuple(event for event, _ in _read(text))
+    return tuple(event for event, _ in _read((text,)))
 
 
 def merge_logs(texts: Sequence[str]) -> tuple[LogEvent, ...]:
@@ -129,7 +129,7 @@ def merge_logs(texts: Sequence[str]) -> tuple[LogEvent, ...]:
     The order is the files', not the clock's: a clock is set back once a year. A file that was moved on between two
     readings may come twice; its lines count once.
     """
-    return tuple(event for event, _ in _thinned(_found_in(texts)))
+    return tuple(event for event, _ in _read(texts))
 
 
 def excerpt(text: str, limit: int) -> str:
@@ -137,7 +137,7 @@ def excerpt(text: str, limit: int) -> str:
 
     First each word's newest line, then the newest of the others: an hour of requests does not push out the verdict.
     """
-    found = _read(text)
+    found = _read((text,))
     newest = {event.word: index for index, (event, _) in enumerate(found)}
     wanted = sorted(newest.values(), reverse=True)
     others = [index for index in range(len(found) - 1, -1, -1) if newest[found[index][0].word] != index]
@@ -145,16 +145,11 @@ def excerpt(text: str, limit: int) -> str:
     return "".join(f"{found[index][1]}\n" for index in chosen)
 
 
-def _read(text: str) -> list[tuple[LogEvent, str]]:
-    return _thinned(_found_in((text,)))
-
-
-def _found_in(texts: Iterable[str]) -> Iterator[tuple[LogEvent, str]]:
-    for text in texts:
-        for line, terminated in _selected(text):
-            event = event_of(line, terminated=terminated)
-            if event is not None:
-                yield event, line
+def _read(texts: Iterable[str]) -> list[tuple[LogEvent, str]]:
+    """Read several files as one, and give each event with its line."""
+    lines = (line for text in texts for line in _selected(text))
+    events = ((event_of(line, terminated=terminated), line) for line, terminated in lines)
+    return _thinned((event, line) for event, line in events if event is not None)
 
 
 def _selected(text: str) -> Iterator[tuple[str, bool]]:

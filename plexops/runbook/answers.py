@@ -131,7 +131,7 @@ def _door(port: int | None) -> str:
 def door_address(view: SiteView) -> IPv4Address | None:
     """Give the address at which viewers knock: as the world sees it, else the router's as you say; None: not known."""
     seen = {address for address, _, _ in public_addresses(view)}
-    word = wan_word(view)
+    word = counting(view, Topic.WAN_ADDRESS)
     address = None if word is None else word.said.address
     return seen.pop() if len(seen) == 1 else address if address is not None and is_public(address) else None
 
@@ -328,11 +328,6 @@ def counting(view: SiteView, topic: Topic) -> Heard | None:
     """Give what the answer to one question says; None where there is none, or where it says nothing."""
     found = (_hear(view, answer, None) for answer in view.user_answers if answer.topic is topic)
     return next((heard for heard in found if not heard.why_not), None)
-
-
-def wan_word(view: SiteView) -> Heard | None:
-    """Give the router's WAN address as you say, where the router itself did not tell it."""
-    return counting(view, Topic.WAN_ADDRESS)
 
 
 def attempts(view: SiteView, port: int | None) -> tuple[Entry[Probe], ...]:

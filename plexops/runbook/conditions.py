@@ -9,7 +9,7 @@ from plexops.model import values
 from plexops.model.answers import Topic
 from plexops.model.entries import Probe, ProbeAnswer
 from plexops.model.snapshot import Entry, Kind, Role, Snapshot
-from plexops.runbook.answers import Heard, attempts, counting, wan_word
+from plexops.runbook.answers import Heard, attempts, counting
 from plexops.runbook.condition import Condition, Holds, WanCause
 from plexops.runbook.exposures import Exposure, exposures
 from plexops.runbook.view import SiteView, ipv4, operator_of, public_addresses
@@ -44,7 +44,7 @@ def wan(view: SiteView) -> Condition:
     address = ipv4(router.text("wan.address"))
     if address is not None:
         return _passed_on(view, _of_wan_address(view, address, (router.shows("wan.address"),)))
-    word = wan_word(view)
+    word = counting(view, Topic.WAN_ADDRESS)
     return _without_wan_address(view) if word is None else _passed_on(view, _by_word(view, word))
 
 

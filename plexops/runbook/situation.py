@@ -8,6 +8,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from plexops.model.answers import Topic
 from plexops.model.entries import Lease, Listener, LogEvent, UpnpMapping
 from plexops.model.matches import BOTH_FAMILIES
 from plexops.model.resources import PortForward, RemoteAccess, Reservation
@@ -17,7 +18,7 @@ from plexops.packets.projection import with_host_accept
 from plexops.packets.reach import AnswerKind
 from plexops.packets.why import Reason
 from plexops.runbook import conditions, way_in
-from plexops.runbook.answers import Heard, hear, wan_word
+from plexops.runbook.answers import Heard, counting, hear
 from plexops.runbook.condition import Condition, Holds
 from plexops.runbook.endpoints import CustomUrl, proxy
 from plexops.runbook.exposures import Exposure, exposures
@@ -56,7 +57,7 @@ class Situation(Struct, frozen=True, dict=True):
     @property
     def wan_address(self) -> str | None:
         """The router's WAN address: by its own word, else as you say; None where neither is there."""
-        word = None if "wan.address" in self.router.facts else wan_word(self.view)
+        word = None if "wan.address" in self.router.facts else counting(self.view, Topic.WAN_ADDRESS)
         address = None if word is None else word.said.address
         return self.router.text("wan.address") if address is None else str(address)
 
