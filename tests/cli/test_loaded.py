@@ -43,7 +43,7 @@ PARTS = frozenset(
         *("plexops.config.probe_file", "plexops.config.answers_file", "plexops.cli.progress"),
         *("plexops.model.change_json", "plexops.model.codes", "plexops.model.run_json"),
         *("plexops.report.fleet", "plexops.report.problem"),
-        *("plexops.transport.machine", "plexops.transport.record", "plexops.transport.ssh.offer"),
+        *("plexops.transport.machine", "plexops.transport.record"),
         *("plexops.cluster", "plexops.lab", "plexops.report.html"),
     }
 )

@@ -15,6 +15,8 @@ from cryptography.hazmat.primitives import hashes
 from paramiko.kex_gex import KexGexSHA256
 from paramiko.kex_group14 import KexGroup14SHA256
 
+from plexops.transport.ssh.offer import TellingTransport
+
 SSH_RSA = "ssh-rsa"
 
 
@@ -54,7 +56,7 @@ _EXCHANGES = (_GroupExchange, _Group14, _Group1)
 _BASE: Any = paramiko.Transport  # the stubs leave its tables out
 
 
-class OldTransport(paramiko.Transport):
+class OldTransport(TellingTransport):
     """A connection that agrees to these too, last of all. paramiko looks its algorithms up in these tables."""
 
     _kex_info = _BASE._kex_info | {kind.name: kind for kind in _EXCHANGES}

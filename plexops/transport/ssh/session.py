@@ -16,6 +16,7 @@ from plexops.transport.net import Deadline, QuickAckSocket, dial
 from plexops.transport.problems import closed, failure, quoted
 from plexops.transport.ssh.bridge import GONE, hang_up
 from plexops.transport.ssh.login import log_in
+from plexops.transport.ssh.offer import TellingTransport
 from plexops.transport.ssh.receive import receive
 from plexops.transport.ssh_settings import SSH_PORT, SshSettings
 from plexops.transport.trust.verdict import OfferedKey, Trust, fingerprint, judge, require_known
@@ -23,8 +24,6 @@ from plexops.transport.trust.verdict import OfferedKey, Trust, fingerprint, judg
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from socket import socket
-
-    from plexops.transport.ssh.offer import Offer
 
 _BANNER_SECONDS = 15.0
 _KEEPALIVE_SECONDS = 10
@@ -214,7 +213,8 @@ def _verified(
     transport, first = _handshake(settings, jump, trusted.types, dialled)
     if judge(trusted, first) is Trust.CHANGED and any(not key.type for key in trusted.keys):
         transport.close()
-        for kind in _other_kinds(settings, jump, first.type):
+        families = dict.fromkeys(map(_family, transport.offer.host_keys))
+        for kind in [kind for kind in families if kind != first.type][:_MAX_OTHER_KEYS]:
             with contextlib.suppress(PlexopsError):  # offered, but not understood here
                 transport, offered = _handshake(settings, jump, (kind,))
                 if judge(trusted, offered) is not Trust.CHANGED:
@@ -231,24 +231,6 @@ def _judged(settings: SshSettings, transport: paramiko.Transport, offered: Offer
         raise
 
 
-def _other_kinds(settings: SshSettings, jump: SshSession | None, first: str) -> list[str]:
-    offer = _offer(settings, jump)
-    families = dict.fromkeys(_family(name) for name in (offer.host_keys if offer is not None else ()))
-    return [kind for kind in families if kind != first][:_MAX_OTHER_KEYS]
-
-
-def _offer(settings: SshSettings, jump: SshSession | None) -> Offer | None:
-    """Give what a device's SSH server offers, over a connection of its own; None where it cannot be had."""
-    from plexops.transport.ssh.offer import read_offer
-
-    try:
-        stream = _stream(settings, jump)
-    except PlexopsError:
-        return None
-    with contextlib.closing(stream):
-        return read_offer(stream, settings.connect_seconds)
-
-
 def _stream(settings: SshSettings, jump: SshSession | None) -> socket | paramiko.Channel:
     port = settings.port or SSH_PORT
     if jump is not None:
@@ -258,10 +240,10 @@ def _stream(settings: SshSettings, jump: SshSession | None) -> socket | paramiko
 
 def _handshake(
     settings: SshSettings, jump: SshSession | None, first: Iterable[str], dialled: socket | None = None
-) -> tuple[paramiko.Transport, OfferedKey]:
+) -> tuple[TellingTransport, OfferedKey]:
     """Connect and exchange keys. `first` names the host key types to ask for before others."""
     stream = _stream(settings, jump) if dialled is None else dialled
-    kind = paramiko.Transport
+    kind = TellingTransport
     if settings.legacy:
         from plexops.transport.ssh.legacy import OldTransport
 
@@ -281,7 +263,7 @@ def _handshake(
         transport.close()
         stream.close()
         if isinstance(error, IncompatiblePeer):
-            raise _incompatible(settings, jump, error) from None
+            raise _incompatible(settings, transport, error) from None
         if isinstance(error, GONE):
             raise _no_handshake(settings, error) from None
         raise
@@ -329,8 +311,9 @@ def _offered(transport: paramiko.Transport) -> OfferedKey:
     return OfferedKey(key.get_name(), fingerprint(key.asbytes()))
 
 
-def _incompatible(settings: SshSettings, jump: SshSession | None, error: IncompatiblePeer) -> PlexopsError:
-    offer = _offer(settings, jump)
+def _incompatible(
+    settings: SshSettings, transport: TellingTransport, error: IncompatiblePeer
+) -> PlexopsError:
     safe = "that plexops has" if settings.legacy else "that is still considered safe"
     way_out = (
         "" if settings.legacy else "; where there is none, write `legacy_ssh: true` for it in the inventory"
@@ -340,5 +323,5 @@ def _incompatible(settings: SshSettings, jump: SshSession | None, error: Incompa
         f"{settings.device} speaks no SSH algorithm {safe} ({quoted(str(error))})",
         f"update its firmware{way_out}",
         settings.where,
-        *(offer.lines() if offer is not None else ()),
+        *transport.offer.lines(),
     )

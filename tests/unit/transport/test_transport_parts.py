@@ -23,7 +23,6 @@ from plexops.structs import replace
 from plexops.transport.net import dial, is_private
 from plexops.transport.problems import quoted
 from plexops.transport.redact import hidden
-from plexops.transport.ssh.offer import parse_offer
 from plexops.transport.trust.spki import pin_of
 
 # A certificate as home devices make them, with a negative serial number (which strict parsers refuse); the key is
@@ -80,23 +79,6 @@ def test_what_is_no_certificate_is_a_value_error() -> None:
     ):
         with pytest.raises(ValueError, match="certificate"):
             pin_of(data)
-
-
-def test_an_offer_is_read_behind_banner_lines_and_only_when_it_is_complete() -> None:
-    lists = ["curve25519-sha256,ext-info-s", "ssh-rsa,ssh-ed25519", "a", "aes128-ctr", "m", "hmac-sha1"]
-    payload = b"\x14" + bytes(16) + b"".join(len(n).to_bytes(4, "big") + n.encode() for n in lists)
-    packet = (len(payload) + 9).to_bytes(4, "big") + b"\x08" + payload + bytes(8)
-    received = b"welcome\r\nSSH-2.0-dropbear\r\n" + packet
-    for length in range(len(received)):
-        assert parse_offer(received[:length]) is None
-    offer = parse_offer(received + b"more")
-    assert offer is not None
-    assert offer.key_exchange == ("curve25519-sha256",)
-    assert offer.host_keys == ("ssh-rsa", "ssh-ed25519")
-    assert (offer.ciphers, offer.macs) == (("aes128-ctr",), ("hmac-sha1",))
-    for wrong in (b"SSH-2.0-x\n\xff\xff\xff\xff\x00", b"SSH-2.0-x\n\x00\x00\x00\x02\x00\x15"):
-        with pytest.raises(ValueError, match=r"SSH packet|KEXINIT"):
-            parse_offer(wrong)
 
 
 @pytest.mark.parametrize(
