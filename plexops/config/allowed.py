@@ -15,10 +15,9 @@ from typing import Annotated
 
 from msgspec import Struct, convert, field
 
-from plexops.config.file_schema import schema_of
 from plexops.config.nodes import plain
 from plexops.config.problems import Problems, shown
-from plexops.config.schemas import Schema
+from plexops.config.schemas import schema_of
 from plexops.config.validate import SchemaCheck
 from plexops.config.yaml import parse_yaml, read_text
 from plexops.model.errors import Place, PlexopsError, Problem
@@ -129,11 +128,6 @@ class UserConfig(Struct, frozen=True, forbid_unknown_fields=True):
     allow: Annotated[Allow, says("", {"env": ["OPNSENSE_*"]})] = field(default_factory=Allow)
 
 
-def config_schema() -> Schema:
-    """Give the schema of the user's own file."""
-    return schema_of(UserConfig, "plexops user configuration", {})
-
-
 def _read(path: Path) -> UserConfig:
     try:
         status = path.stat()
@@ -147,7 +141,7 @@ def _read(path: Path) -> UserConfig:
         raise _unusable(path, "others may write to it")
     document = parse_yaml(read_text(path, str(path)), str(path))
     problems = Problems()
-    SchemaCheck(config_schema(), {}).problems(document, problems)
+    SchemaCheck(schema_of("config"), {}).problems(document, problems)
     problems.raise_if_any()
     return convert(plain(document), UserConfig)
 

@@ -22,12 +22,6 @@ SURE: Mapping[str, str] = {
     "owner": "an owner",
     "unconfirmed": "unconfirmed",
 }
-#: What `like:` may name. It stands here as well because every run knows the words of an inventory, and few ask for steps.
-BOXES = (
-    "archer", "asus", "att-bgw", "bbox", "bt-smarthub2", "deco", "eero", "fios", "freebox", "fritzbox", "google-wifi",
-    "iliad", "linksys", "livebox", "netgear", "sfr", "sky", "spectrum", "speedport", "starlink", "telstra", "tim",
-    "tmobile-5g", "unifi", "verizon-5g", "virgin", "vodafone-station", "xfinity",
-)  # fmt: skip
 _SHARED = (
     "Look up first which ports this line has: of a shared address only those arrive. The outer port must be one of"
     " them; say them as `port_share:` under `router:`. [the vendor's page]"

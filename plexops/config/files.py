@@ -1,4 +1,4 @@
-"""Read a file that a repository or a person named: regular, bounded, and without waiting for anybody to write it."""
+"""Files that a repository or a person named, read regular, bounded and without waiting; and what comes with plexops."""
 
 from __future__ import annotations
 
@@ -11,6 +11,13 @@ _NO_WAIT = getattr(os, "O_NONBLOCK", 0)
 _BINARY = getattr(os, "O_BINARY", 0)
 #: What a shell makes of <(…), and standard input: a person's own, and never a name in a repository.
 _GIVEN = (Path("/dev/fd"), Path("/dev/stdin"), Path("/proc/self/fd"))
+
+
+def shipped(folder: str) -> Path:
+    """Give a folder of what comes with plexops: inside the wheel, or beside the package in a checkout."""
+    package = Path(__file__).resolve().parent.parent
+    inside = package / "data" / folder
+    return inside if inside.is_dir() else package.parent / folder
 
 
 def read_regular(path: Path, most: int) -> bytes:

@@ -13,7 +13,7 @@ from plexops.config.hints import INVENTORY_WORDS
 from plexops.config.nodes import Listing, Node, Scalar, Table, join, overlaid
 from plexops.config.problems import Problems, nearest, shown
 from plexops.config.reading import NOTHING, Reader, web_address
-from plexops.config.schemas import inventory_schema
+from plexops.config.schemas import schema_of
 from plexops.config.templates import is_template
 from plexops.config.validate import SchemaCheck
 from plexops.config.variables import read_variables
@@ -39,7 +39,7 @@ def load_inventory(path: Path | None = None) -> Inventory:
 def read_inventory(document: Node, path: Path) -> Inventory:
     """Make the model of a parsed inventory. `path` is where relative files start. Raises PlexopsError."""
     problems = Problems()
-    SchemaCheck(inventory_schema(), INVENTORY_WORDS).problems(document, problems)
+    SchemaCheck(schema_of("inventory"), INVENTORY_WORDS).problems(document, problems)
     sites: dict[str, Site] = {}
     variables: dict[str, Mapping[str, Variable]] = {}
     if isinstance(document, Table):

@@ -8,8 +8,8 @@ from types import MappingProxyType
 
 from plexops.config.hints import PLAYBOOK_WORDS
 from plexops.config.nodes import Listing, Node, Scalar, Table, join
-from plexops.config.playbook_schema import playbook_schema
 from plexops.config.problems import Problems
+from plexops.config.schemas import schema_of
 from plexops.config.templates import is_template
 from plexops.config.typed import Misfit, typed
 from plexops.config.validate import SchemaCheck
@@ -30,7 +30,7 @@ def load_playbooks(paths: Sequence[Path] = ()) -> tuple[Playbook, ...]:
     Raises PlexopsError with all problems of all files.
     """
     problems = Problems()
-    check = SchemaCheck(playbook_schema(), PLAYBOOK_WORDS)
+    check = SchemaCheck(schema_of("playbook"), PLAYBOOK_WORDS)
     found = []
     for path in _files(paths or (Path(DEFAULT_FOLDER),), given=bool(paths)):
         try:

@@ -12,29 +12,16 @@ from typing import cast
 
 from msgspec import Struct, ValidationError, convert
 
-from plexops.config.file_schema import schema_of
 from plexops.config.nodes import Node, places, plain
 from plexops.config.problems import Problems
-from plexops.config.schemas import Schema
+from plexops.config.schemas import schema_of
 from plexops.config.short_forms import Parts, Vocabularies, spell_out
 from plexops.config.validate import SchemaCheck
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.exchange import Json
 from plexops.model.profile import Profile, Word
-from plexops.model.resources import KINDS
-from plexops.model.snapshot import Kind
 from plexops.structs import replace
 
-_CHOICES = {
-    "ReadSpec": (("run",), ("uci",), ("menu",), ("print",), ("get",), ("post",), ("nvram",), ("call",)),
-    "Request": (("run",), ("send",), ("file",)),
-    "KindSpec": (("rows",), ("backends",), ("unseen",)),
-    "WindowSpec": (("directory",), ("open", "confirm", "armed")),
-    "Service": (("at",), ("found",)),
-    "LoginSpec": (("header",), ("session",), ("basic",)),
-    "LoginRequest": (("get",), ("post",), ("delete",)),
-}
-_READ_ONLY = (Kind.LEASE, Kind.NEIGHBOUR, Kind.UPNP_MAPPING)
 #: Where an expression stands, and a param in it is a literal.
 _EXPRESSIONS = frozenset({"take", "rows", "must"})
 _PARAM = re.compile(r"\{\{ *(\w+) *\}\}")
@@ -52,46 +39,8 @@ class Piece(Struct, frozen=True):
 def check_profile(document: Node) -> None:
     """Raise PlexopsError with all that is wrong with a profile's shape."""
     problems = Problems()
-    SchemaCheck(profile_schema(), {}).problems(document, problems)
+    SchemaCheck(schema_of("profile"), {}).problems(document, problems)
     problems.raise_if_any()
-
-
-def profile_schema() -> Schema:
-    """Give the schema of a router profile. A kind is a key of its own, so that a misspelt one is told as such."""
-    schema = schema_of(Profile, "plexops router profile", _CHOICES)
-    kept = (*(kind for kind, resource in KINDS.items() if not resource.is_condition), *_READ_ONLY)
-    for part, kinds in (("kinds", kept), ("steps", tuple(KINDS))):
-        table = schema["properties"][part]
-        del table["propertyNames"]
-        table["properties"] = {str(kind): {"$ref": f"#/definitions/{part}"} for kind in kinds}
-        schema["definitions"][part] = table["additionalProperties"]
-        table["additionalProperties"] = False
-    del schema["definitions"]["Kind"]
-    definitions = schema["definitions"]
-    for name in ("ReadSpec", "FactSpec", "FieldMap"):
-        definitions[name]["type"] = ["string", "object"]
-    # What is wanted of a table is no wish of the text that may stand for it.
-    reads = definitions["ReadSpec"]
-    reads["oneOf"] = [{"type": "string"}, *({"type": "object", **way} for way in reads["oneOf"])]
-    reads["properties"]["as"]["type"] = ["string", "object", "array"]
-    for step in (definitions["Step"], definitions["Step"]["properties"]["each"]):
-        step["type"] = ["string", "object"]
-    reads["properties"]["nvram"] = {
-        **reads["properties"]["nvram"],
-        "type": "array",
-        "additionalProperties": True,
-    }
-    schema["properties"]["uses"]["items"]["type"] = ["string", "object"]
-    schema["properties"]["login"]["type"] = ["string", "object", "array"]
-    way = definitions["LoginSpec"]
-    way["oneOf"] = [{"type": "string"}, *({"type": "object", **one} for one in way["oneOf"])]
-    way["type"] = definitions["KeptSpec"]["type"] = ["string", "object"]
-    for name in ("KindSpec", "Backend"):
-        fields = definitions[name]["properties"]
-        fields["harmless"] = {**fields["harmless"], "type": "array", "additionalProperties": True}
-        for rule in ("where", "unless"):
-            definitions[name]["properties"][rule]["additionalProperties"]["items"]["type"] += ["null"]
-    return schema
 
 
 def fill_params(value: Json, params: Mapping[str, str], key: str = "") -> Json:

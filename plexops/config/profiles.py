@@ -7,6 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import cast
 
+from plexops.config.files import shipped
 from plexops.config.nodes import Listing, Node, Table, at, plain
 from plexops.config.problems import nearest
 from plexops.config.profile import Piece, build_profile, check_profile
@@ -26,13 +27,6 @@ _PLACEHOLDER = Pattern(r"\bNAME\b")
 #: How format 1 called two languages.
 OLD_WORDS: Mapping[str, str] = MappingProxyType({"posix": "shell", "json": "rest"})
 _NOTHING: Mapping[str, str] = MappingProxyType({})
-
-
-def shipped(folder: str) -> Path:
-    """Give a folder of what comes with plexops: inside the wheel, or beside the package in a checkout."""
-    package = Path(__file__).resolve().parent.parent
-    inside = package / "data" / folder
-    return inside if inside.is_dir() else package.parent / folder
 
 
 def profile_names() -> tuple[str, ...]:

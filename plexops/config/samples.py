@@ -11,8 +11,9 @@ from typing import Annotated
 
 from msgspec import Meta, Struct, ValidationError, convert, to_builtins
 
+from plexops.config.files import shipped
 from plexops.config.nodes import plain
-from plexops.config.profiles import is_path, profile_path, shipped
+from plexops.config.profiles import is_path, profile_path
 from plexops.config.yaml import as_yaml, parse_yaml, read_text
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.snapshot import Kind

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from plexops.config.nodes import Entry, Node, Scalar, Table, join
 from plexops.config.problems import Problems, nearest, shown
-from plexops.config.schemas import DRAFT, VARIABLE_DEFINITION, variables
+from plexops.config.schemas import schema_of
 from plexops.config.templates import (
     MAX_TEMPLATE,
     Name,
@@ -206,15 +206,10 @@ def _extra(option: str, number: int, problems: Problems) -> Mapping[str, Variabl
             return {}
         value = Scalar(scalar_value(text) if text else "", text, place)
         node = Table({name.strip(): Entry(value, place)}, place)
-    SchemaCheck(_EXTRA_SCHEMA, {}).problems(node, problems)
+    inventory = schema_of("inventory")
+    variables = inventory["properties"]["defaults"]["properties"]["vars"]
+    SchemaCheck({**variables, "definitions": inventory["definitions"]}, {}).problems(node, problems)
     return read_variables(node, "", problems)
-
-
-_EXTRA_SCHEMA = {
-    "$schema": DRAFT,
-    **variables("Variables from the command line."),
-    "definitions": {"variable": VARIABLE_DEFINITION},
-}
 
 
 def _check_name(name: str, entry: Entry, path: str, problems: Problems) -> None:

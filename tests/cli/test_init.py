@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from plexops.config.profiles import profile_names, shipped
+from plexops.config.files import shipped
+from plexops.config.profiles import profile_names
 from plexops.engine.bootstrap.detection import Family
 from plexops.engine.bootstrap.discovery import Reach, Surroundings, mac_of
 from plexops.engine.bootstrap.first_inventory import Proposal, inventory_text, propose

@@ -9,7 +9,8 @@ from typing import get_args
 
 import pytest
 
-from plexops.config.profiles import load_profile, shipped
+from plexops.config.files import shipped
+from plexops.config.profiles import load_profile
 from plexops.config.samples import Said, State, load_samples, write_state
 from plexops.drivers.router.compile import compile_profile
 from plexops.lab.routers import RouterName

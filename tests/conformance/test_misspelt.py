@@ -20,8 +20,9 @@ from typing import Any
 import pytest
 from msgspec import Struct
 
+from plexops.config.files import shipped
 from plexops.config.nodes import places, plain
-from plexops.config.profiles import load_profile, shipped
+from plexops.config.profiles import load_profile
 from plexops.config.samples import Samples, load_samples
 from plexops.config.yaml import parse_yaml
 from plexops.drivers.router.compile import CompiledProfile, compile_profile

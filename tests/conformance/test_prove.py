@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from plexops.cli.stored import store_for
+from plexops.config.files import shipped
 from plexops.config.profile import check_profile
-from plexops.config.profiles import load_profile, profile_names, shipped
+from plexops.config.profiles import load_profile, profile_names
 from plexops.config.samples import load_samples
 from plexops.config.yaml import parse_yaml
 from plexops.drivers.router.compile import compile_profile

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from plexops.config.files import shipped
 from plexops.config.inventory import load_inventory
-from plexops.config.profiles import load_profile, shipped
+from plexops.config.profiles import load_profile
 from plexops.drivers.base import Observation
 from plexops.drivers.router.compile import compile_profile
 from plexops.drivers.server.driver import ServerDriver

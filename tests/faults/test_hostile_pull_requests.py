@@ -16,7 +16,7 @@ import paramiko
 import pytest
 from msgspec import Struct
 
-from plexops.config.profiles import shipped
+from plexops.config.files import shipped
 from plexops.lab.routers import RouterName
 from plexops.transport.trust.spki import pin_of
 from tests.faults.engine_bench import Bench, Ended, Homes, is_write

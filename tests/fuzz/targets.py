@@ -14,11 +14,12 @@ import yaml
 from msgspec import Struct, field
 
 from plexops.config.answers_file import read_answers_file
+from plexops.config.files import shipped
 from plexops.config.inventory import read_inventory
 from plexops.config.nodes import Node
 from plexops.config.playbook import load_playbooks
 from plexops.config.probe_file import read_probe_file
-from plexops.config.profiles import load_profile, shipped
+from plexops.config.profiles import load_profile
 from plexops.config.templates import parse_template
 from plexops.config.typed import Misfit
 from plexops.config.yaml import decode, parse_yaml

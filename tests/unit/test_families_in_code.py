@@ -37,7 +37,6 @@ EXPLAIN = frozenset({"says", "leaf", "table", "secret", "need"})
 ALSO: Mapping[str, str] = {
     "cli/homes.py": "which of the lab's routers a simulated home has",
     "cli/commands/lab.py": "which of them is taken where none is named",
-    "config/boxes.py": "the names of boxes.yaml: a box that is set by hand may have a profile as well",
 }
 
 

@@ -103,7 +103,8 @@ def test_what_is_installed_is_not_the_checkout_and_finds_its_data(installed: Pat
     script = (
         "import plexops, sys\n"
         "from pathlib import Path\n"
-        "from plexops.config.profiles import load_profile, profile_names, shipped\n"
+        "from plexops.config.files import shipped\n"
+        "from plexops.config.profiles import load_profile, profile_names\n"
         "from plexops.config.playbook import load_playbooks\n"
         "print(plexops.__file__)\n"
         "print(*sorted(load_profile(name, Path('.')).name for name in profile_names()))\n"

@@ -67,7 +67,6 @@ WORLD_ALSO: Mapping[str, tuple[frozenset[str], str]] = {
 #: Files that are longer than LONGEST lines, and why they are in one piece.
 LONGEST = 400
 LONG: Mapping[str, str] = {
-    "plexops/config/schemas.py": "the schema of all files that users write, as one literal",
     "plexops/lab/home.py": "the wiring of one simulated home",
     "plexops/lab/routers/routeros_language.py": "one grammar",
     "plexops/lab/shell.py": "one interpreter",

@@ -136,7 +136,7 @@ def _propose(folder: Path, proposal: Proposal, *, yes: bool) -> int:
 
 
 def _write(folder: Path, text: str) -> None:
-    from plexops.config.profiles import shipped
+    from plexops.config.files import shipped
 
     lines = (shipped("playbooks") / _PLAYBOOK.name).read_text(encoding="utf-8").splitlines(keepends=True)
     # The schema that its first line names lies beside the original.

@@ -43,22 +43,10 @@ def command(name: str) -> int:
 
 def document(name: str) -> dict[str, Any]:
     """Give one of the documents."""
-    from plexops.config.allowed import config_schema
-    from plexops.config.answers_file import told_schema
-    from plexops.config.playbook_schema import playbook_schema
-    from plexops.config.profile import profile_schema
-    from plexops.config.schemas import inventory_schema
+    from plexops.config.schemas import schema_of
 
-    makers = {
-        "inventory": inventory_schema,
-        "playbook": playbook_schema,
-        "profile": profile_schema,
-        "told": told_schema,
-        "config": config_schema,
-        "run": _run_schema,
-        "exit-codes": exit_codes,
-    }
-    return makers[name]()
+    made = {"run": _run_schema, "exit-codes": exit_codes}
+    return made[name]() if name in made else schema_of(name)
 
 
 def _run_schema() -> dict[str, Any]:

@@ -14,9 +14,8 @@ import yaml
 from referencing import Registry
 
 from plexops.config.nodes import plain
-from plexops.config.playbook_schema import kind_schema, playbook_schema, rendered
-from plexops.config.profile import check_profile, profile_schema
-from plexops.config.schemas import inventory_schema
+from plexops.config.profile import check_profile
+from plexops.config.schemas import schema_of
 from plexops.config.yaml import load_yaml_document, parse_yaml
 from plexops.model.codes.beginning import CODES as BEGINNING
 from plexops.model.codes.config import CODES as CONFIG
@@ -24,11 +23,13 @@ from plexops.model.codes.config import HIDES_SOURCE
 from plexops.model.codes.secrets import CODES as SECRETS
 from plexops.model.errors import PlexopsError
 from plexops.model.resources import RESOURCES
+from scripts.playbook_schema import kind_schema
+from scripts.schemas import rendered
 
 CODES = (*CONFIG, *SECRETS)
 ROOT = Path(__file__).resolve().parents[3]
 PLAYBOOKS = ["playbooks/plex-remote-access.yaml", "playbooks/optional/hardening.yaml"]
-SCHEMAS = {"inventory": inventory_schema(), "playbook": playbook_schema(), "profile": profile_schema()}
+SCHEMAS = {name: schema_of(name) for name in ("inventory", "playbook", "profile", "told")}
 
 
 def properties(schema: object, path: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -46,7 +47,7 @@ def properties(schema: object, path: str = "") -> Iterator[tuple[str, Mapping[st
 
 @pytest.mark.parametrize("name", rendered())
 def test_the_files_in_the_repository_are_fresh(name: str) -> None:
-    """If this fails: python -m plexops.config.schemas schemas"""
+    """If this fails: python -m scripts.schemas"""
     assert (ROOT / "schemas" / name).read_text(encoding="utf-8") == rendered()[name]
 
 

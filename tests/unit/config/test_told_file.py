@@ -10,8 +10,9 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from plexops.config.answers_file import read_answers_file, told_document, told_schema
+from plexops.config.answers_file import read_answers_file, told_document
 from plexops.config.nodes import plain
+from plexops.config.schemas import schema_of
 from plexops.config.yaml import parse_yaml
 from plexops.engine.look.user_evidence import bring_answers
 from plexops.model.answers import Answer, Topic
@@ -68,7 +69,7 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     read = read_answers_file(file, NOW)
     assert (read.site, set(read.answers)) == ("home", set(given))
     assert [one.topic for one in read.answers] == [Topic.PLEX_WEB, Topic.FORWARD, Topic.PHONE]
-    jsonschema.Draft7Validator(told_schema()).validate(
+    jsonschema.Draft7Validator(schema_of("told")).validate(
         plain(parse_yaml(file.read_text("utf-8"), "told.yaml"))
     )
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from plexops.config.profiles import load_profile, shipped
+from plexops.config.files import shipped
+from plexops.config.profiles import load_profile
 from plexops.drivers.router.compile import compile_profile
 from plexops.model.errors import PlexopsError
 

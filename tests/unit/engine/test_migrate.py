@@ -8,7 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 from plexops.cli.commands.profiles import command
-from plexops.config.profiles import load_profile, shipped
+from plexops.config.files import shipped
+from plexops.config.profiles import load_profile
 from plexops.config.samples import Samples, load_samples
 from plexops.config.yaml import parse_yaml
 from plexops.drivers.router.compile import CompiledProfile, compile_profile

@@ -8,7 +8,8 @@ from typing import cast
 
 from msgspec.json import schema_components
 
-from plexops.config.schemas import DRAFT, WANTS, Schema
+from plexops.config.schemas import WANTS, Schema
+from scripts.inventory_schema import DRAFT
 
 #: What a value of a JSON type is asked for as, where nothing more is said.
 _WANTS = {"object": "table", "array": "list", "string": "text", "boolean": "flag", "integer": "number"}
@@ -16,7 +17,7 @@ _WANTS = {"object": "table", "array": "list", "string": "text", "boolean": "flag
 _LEFT_OUT = ("title", "default", "anyOf", "$ref", "uniqueItems")
 
 
-def schema_of(declared: type, title: str, choices: Mapping[str, Sequence[Sequence[str]]]) -> Schema:
+def declared_schema(declared: type, title: str, choices: Mapping[str, Sequence[Sequence[str]]]) -> Schema:
     """Give the schema of a file that `declared` is the shape of.
 
     `choices` names, for a type by its name, the fields of which exactly one group is wanted.

@@ -1,32 +1,12 @@
-"""The JSON Schema of playbooks, and the files that the repository keeps of all schemas.
-
-Tasks come from the resource modules, so that schema and code cannot drift apart. `python -m
-plexops.config.playbook_schema DIRECTORY` writes the files; a test proves them fresh.
-"""
+"""The JSON Schema of playbooks. Tasks come from the resource modules, so that schema and code cannot drift apart."""
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Mapping
-from pathlib import Path
-
-from plexops.config.schemas import (
-    DRAFT,
-    NAME,
-    TEMPLATE,
-    VARIABLE_DEFINITION,
-    WANTS,
-    Schema,
-    inventory_schema,
-    leaf,
-    listing,
-    table,
-    variables,
-)
+from plexops.config.schemas import TEMPLATE, WANTS, Schema
 from plexops.model.fields import Field, FieldType
 from plexops.model.resources import RESOURCES, ResourceKind
 from plexops.model.site import State
+from scripts.inventory_schema import DRAFT, NAME, VARIABLE_DEFINITION, leaf, listing, table, variables
 
 _INTEGER_TYPES = {FieldType.NUMBER, FieldType.PORT}
 
@@ -129,27 +109,3 @@ def playbook_schema() -> Schema:
         ),
         "definitions": {"variable": VARIABLE_DEFINITION, "task": task_schema()},
     }
-
-
-def rendered() -> Mapping[str, str]:
-    """Give the schema files by name, as the repository keeps them."""
-    from plexops.config.answers_file import told_schema
-    from plexops.config.profile import profile_schema
-
-    schemas = {
-        "inventory.json": inventory_schema(),
-        "playbook.json": playbook_schema(),
-        "profile.json": profile_schema(),
-        "told.json": told_schema(),
-    }
-    return {name: json.dumps(schema, indent=2, ensure_ascii=False) + "\n" for name, schema in schemas.items()}
-
-
-def write(directory: Path) -> None:
-    """Write the schema files into a directory."""
-    for name, text in rendered().items():
-        (directory / name).write_text(text, encoding="utf-8")
-
-
-if __name__ == "__main__":
-    write(Path(sys.argv[1]))
