@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from plexops.model.run import DRY_RUNS, Mark, MaskedReport, SiteReport, VerdictReport
-from plexops.report import picture, view
+from plexops.model.run import DRY_RUNS, LayerMark, MaskedReport, SiteReport, VerdictReport
+from plexops.report import view
 from plexops.report.diff import changed_lines
 from plexops.report.fleet import groups, row_of
 from plexops.report.terminal import one_line
@@ -21,21 +20,6 @@ from plexops.report.view import View, spaced, visible
 
 if TYPE_CHECKING:
     from jinja2 import Template
-
-#: Longer exhibits are cut, and say so: the whole text stays in the run folder.
-_EXHIBIT_CHARACTERS = 4096
-_GUARD_MARKS: Mapping[str, Mark] = {"holds": "ok", "refuses": "stop", "not-applicable": "not-asked"}
-#: How a run ended, by its exit status.
-_STANDINGS: Mapping[int, tuple[Mark, str]] = {
-    0: ("ok", "In order"),
-    1: ("drift", "Findings"),
-    3: ("stop", "Safe stop"),
-    4: ("unknown", "Incomplete"),
-    5: ("drift", "Undone"),
-    6: ("stop", "Undo not proven"),
-    7: ("unknown", "Busy"),
-    8: ("stop", "Integrity"),
-}
 
 
 def render(report: MaskedReport, view: View) -> str:  # noqa: ARG001 - one signature for all formats
@@ -59,14 +43,10 @@ def _page() -> Template:
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True)
-    environment.filters |= {"line": one_line, "spaced": spaced, "moment": _moment}
+    environment.filters |= {"line": one_line, "spaced": spaced, "moment": _moment, "word": _word}
     environment.globals |= {
-        "EXHIBIT_CHARACTERS": _EXHIBIT_CHARACTERS,
-        "GUARD_MARKS": _GUARD_MARKS,
-        "drawing": picture,
         "view": view,
         "changed_lines": changed_lines,
-        "standing": _standing,
         "place_of": _place_of,
         "pieces_of": _pieces_of,
         "also_of": _also_of,
@@ -80,11 +60,9 @@ def _moment(iso: str) -> str:
     return f"{one_line(iso)[:19].replace('T', ' ')} UTC"
 
 
-def _standing(site: SiteReport) -> tuple[Mark, str]:
-    """Give the mark and the word for how a site's run ended."""
-    if site.verdict is not None and site.exit_status == 1:
-        return site.verdict.mark, "Cause found"
-    return _STANDINGS.get(site.exit_status, ("stop", "Failed"))
+def _word(hop: LayerMark) -> str:
+    """Give the word at a hop: its own, else that of its mark; what was not asked has none."""
+    return one_line(hop.word) or ("" if hop.mark == "not-asked" else hop.mark)
 
 
 def _place_of(site: SiteReport, exhibit: str) -> int:
