@@ -141,7 +141,7 @@ def _read(path: Path) -> UserConfig:
         raise _unusable(path, "others may write to it")
     document = parse_yaml(read_text(path, str(path)), str(path))
     problems = Problems()
-    SchemaCheck(schema_of("config"), {}).problems(document, problems)
+    SchemaCheck(schema_of("config")).problems(document, problems)
     problems.raise_if_any()
     return convert(plain(document), UserConfig)
 

@@ -38,7 +38,7 @@ def read_answers_file(path: Path, now: datetime) -> AnswersFile:
     `now`: a time after it is none. What an answer means is judged elsewhere.
     """
     document, problems = load_yaml_document(path), Problems()
-    SchemaCheck(schema_of("told"), {}).problems(document, problems)
+    SchemaCheck(schema_of("told")).problems(document, problems)
     problems.raise_if_any()
     reader = Reader(cast("Table", document), "", str(path.parent), problems)
     below = reader.below("answers")

@@ -9,7 +9,6 @@ from types import MappingProxyType
 from plexops.config import typed
 from plexops.config.checkers import read_checker
 from plexops.config.devices import Devices, jump_host, ssh_login
-from plexops.config.hints import INVENTORY_WORDS
 from plexops.config.nodes import Listing, Node, Scalar, Table, join, overlaid
 from plexops.config.problems import Problems, nearest, shown
 from plexops.config.reading import NOTHING, Reader, web_address
@@ -39,7 +38,7 @@ def load_inventory(path: Path | None = None) -> Inventory:
 def read_inventory(document: Node, path: Path) -> Inventory:
     """Make the model of a parsed inventory. `path` is where relative files start. Raises PlexopsError."""
     problems = Problems()
-    SchemaCheck(schema_of("inventory"), INVENTORY_WORDS).problems(document, problems)
+    SchemaCheck(schema_of("inventory"), "inventory").problems(document, problems)
     sites: dict[str, Site] = {}
     variables: dict[str, Mapping[str, Variable]] = {}
     if isinstance(document, Table):

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from plexops.config.hints import PLAYBOOK_WORDS
 from plexops.config.nodes import Listing, Node, Scalar, Table, join
 from plexops.config.problems import Problems
 from plexops.config.schemas import schema_of
@@ -30,7 +29,7 @@ def load_playbooks(paths: Sequence[Path] = ()) -> tuple[Playbook, ...]:
     Raises PlexopsError with all problems of all files.
     """
     problems = Problems()
-    check = SchemaCheck(schema_of("playbook"), PLAYBOOK_WORDS)
+    check = SchemaCheck(schema_of("playbook"), "playbook")
     found = []
     for path in _files(paths or (Path(DEFAULT_FOLDER),), given=bool(paths)):
         try:

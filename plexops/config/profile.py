@@ -39,7 +39,7 @@ class Piece(Struct, frozen=True):
 def check_profile(document: Node) -> None:
     """Raise PlexopsError with all that is wrong with a profile's shape."""
     problems = Problems()
-    SchemaCheck(schema_of("profile"), {}).problems(document, problems)
+    SchemaCheck(schema_of("profile")).problems(document, problems)
     problems.raise_if_any()
 
 

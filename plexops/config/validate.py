@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from plexops.config import typed
-from plexops.config.hints import FIREWALL_WORDS, REFUSED_WORDS
+from plexops.config.hints import Where, hints
 from plexops.config.nodes import Node, Scalar, Table, at, dotted, join, plain
 from plexops.config.problems import Problems, misspelt, nearest, shown
 from plexops.config.remembered import digest_of, is_remembered, remember
@@ -18,9 +18,6 @@ from plexops.model.resources import RESOURCES
 
 if TYPE_CHECKING:
     from jsonschema import Draft7Validator, ValidationError
-
-#: Foreign words by key: why it is not ours, and what to write.
-Words = Mapping[str, tuple[str, str]]
 
 _NAMES_HOSTS = frozenset({"hosts", "all", "children"})
 _SECRETS = frozenset({"secret", "token"})
@@ -46,9 +43,9 @@ _TYPED: Mapping[str, Callable[[Any], object]] = {
 
 
 class SchemaCheck:
-    """One schema, ready to judge documents. `words` are other tools' words that its keys may be mistaken for."""
+    """One schema, ready to judge documents. `words`: of which file other tools' words may be mistaken for its keys."""
 
-    def __init__(self, schema: Schema, words: Words) -> None:
+    def __init__(self, schema: Schema, words: Where | None = None) -> None:
         self._words = words
         self._schema = schema
 
@@ -98,7 +95,9 @@ def _kinds_in(instance: object) -> list[str]:
 class _Report:
     """One error of the library in our words."""
 
-    def __init__(self, error: ValidationError, document: Node, problems: Problems, words: Words) -> None:
+    def __init__(
+        self, error: ValidationError, document: Node, problems: Problems, words: Where | None
+    ) -> None:
         self._error = error
         self._steps: list[str | int] = list(error.absolute_path)
         self._path = dotted(self._steps)
@@ -193,9 +192,9 @@ class _Report:
 
     def _unknown_key(self, key: str, known: list[str], place: Place) -> None:
         path = join(self._path, key)
-        foreign = self._words.get(key)
-        if key in REFUSED_WORDS and foreign is None:
-            reason, cure = REFUSED_WORDS[key]
+        foreign = None if self._words is None else hints(self._words).get(key)
+        if foreign is None and key in hints("refused"):
+            reason, cure = hints("refused")[key]
             self._problems.add("PLX-C106", place, path, f"“{key}:” is refused: {reason}", cure)
             return
         if foreign is not None:
@@ -230,9 +229,8 @@ class _Report:
 
     def _enum(self) -> None:
         words = [str(value) for value in self._schema.get("enum", [])]
-        cure = FIREWALL_WORDS.get(str(self._error.instance))
-        if cure is not None and self._steps[-1:] == ["firewall"]:
-            self._add("PLX-C603", f"plexops changes no rules of {self._error.instance}", cure)
+        if self._steps[-1:] == ["firewall"] and str(self._error.instance) in hints("firewall"):
+            self._add("PLX-C603", *hints("firewall")[str(self._error.instance)])
             return
         close = nearest(str(self._error.instance), words)
         meant = f" Did you mean {close}?" if close else ""

@@ -208,7 +208,7 @@ def _extra(option: str, number: int, problems: Problems) -> Mapping[str, Variabl
         node = Table({name.strip(): Entry(value, place)}, place)
     inventory = schema_of("inventory")
     variables = inventory["properties"]["defaults"]["properties"]["vars"]
-    SchemaCheck({**variables, "definitions": inventory["definitions"]}, {}).problems(node, problems)
+    SchemaCheck({**variables, "definitions": inventory["definitions"]}).problems(node, problems)
     return read_variables(node, "", problems)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from plexops import __version__
 from plexops.cli.main import COMMANDS
+from plexops.config.hints import Where, hints
 from tests.cli.process import environment, plexops
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -53,6 +55,15 @@ def test_help_is_as_it_was_read(page: tuple[str, ...], tmp_path: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids="-".join)
 def test_help_fits_a_terminal_of_100_columns(page: tuple[str, ...]) -> None:
     assert max(map(len, golden(page).read_text(encoding="utf-8").splitlines())) <= 100
+
+
+def test_the_options_that_cures_name_are_there() -> None:
+    pages = " ".join(golden(page).read_text(encoding="utf-8") for page in PAGES)
+    wheres: tuple[Where, ...] = ("playbook", "inventory", "firewall", "refused")
+    cures = [cure for where in wheres for _, cure in hints(where).values()]
+    options = {option for cure in cures for option in re.findall(r"--[a-z][a-z-]+", cure)}
+    assert {"--dry-run", "--forks", "--retry-for"} >= options
+    assert all(option in pages for option in options)
 
 
 def test_plexops_alone_shows_its_help(tmp_path: Path) -> None:
