@@ -47,7 +47,7 @@ class AtTerminal(Struct, frozen=True):
     def keep(self, site: str, answers: Sequence[Answer]) -> None:
         """Write all answers so far, so that an interruption loses none."""
         from plexops.config.answers_file import told_document
-        from plexops.evidence.files import write_file
+        from plexops.files import write_file
 
         if self.file is not None:
             write_file(self.file, told_document(site, answers).encode())

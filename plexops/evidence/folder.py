@@ -21,7 +21,9 @@ import msgspec
 from msgspec import Struct
 
 from plexops.evidence.chain import ENDED, ENDING, PRUNED, Chain, Noted, noted
-from plexops.evidence.files import (
+from plexops.evidence.journal import FINISH, Journal, JournalText
+from plexops.evidence.run_folder import EXHIBITS, JOURNAL, PRIVATE, RunFolder
+from plexops.files import (
     check_folder,
     check_parent,
     make_folder,
@@ -31,8 +33,6 @@ from plexops.evidence.files import (
     unwritable,
     write_file,
 )
-from plexops.evidence.journal import FINISH, Journal, JournalText
-from plexops.evidence.run_folder import EXHIBITS, JOURNAL, PRIVATE, RunFolder
 from plexops.model.errors import PlexopsError, Problem
 from plexops.pattern import Pattern
 

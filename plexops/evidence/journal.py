@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
-from plexops.evidence.files import open_file, read_file, sync_folder, unwritable, write_all
+from plexops.files import open_file, read_file, sync_folder, unwritable, write_all
 from plexops.model.errors import PlexopsError, Problem
 
 JOURNAL_FORMAT = "plexops.journal/1"

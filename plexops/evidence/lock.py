@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from plexops.evidence.files import open_file, unwritable, write_all
+from plexops.files import open_file, unwritable, write_all
 from plexops.model.errors import PlexopsError, Problem
 
 #: More than any owner record holds; Windows locks this byte, so that the record before it stays readable.

@@ -19,9 +19,9 @@ from typing import NewType
 
 from plexops.evidence import contexts
 from plexops.evidence.contexts import Context, Seen
-from plexops.evidence.files import read_file, write_file
 from plexops.evidence.lock import short_lock
 from plexops.evidence.scrub import REMOVED, Scrubber
+from plexops.files import read_file, write_file
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.run import FieldChange, MaskedReport, RunReport, map_texts
 from plexops.model.values import NOT_PUBLIC_NETWORKS

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Struct
 
-from plexops.evidence.files import make_folder, read_file, write_files
 from plexops.evidence.journal import Journal, JournalText, read_journal
+from plexops.files import make_folder, read_file, write_files
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.run import MaskedReport, RunReport
 from plexops.pattern import Pattern

@@ -23,22 +23,23 @@ SOURCES = sorted(path for path in PACKAGE.rglob("*.py"))
 MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "structs": frozenset(),
     "pattern": frozenset(),
+    "files": frozenset({"model"}),
     "model": frozenset(),
     "lab": frozenset(),  # it must not share the drivers' mistakes
     "languages": frozenset({"model"}),
     "parsers": frozenset({"model"}),
     "config": frozenset({"model"}),
-    "evidence": frozenset({"model"}),
+    "evidence": frozenset({"model", "files"}),
     "report": frozenset({"model"}),
     "packets": frozenset({"model"}),
     "runbook": frozenset({"model", "parsers", "packets"}),
     "drivers": frozenset({"model", "languages", "parsers"}),
-    "transport": frozenset({"model", "languages"}),
+    "transport": frozenset({"model", "languages", "files"}),
     "engine": frozenset(
         {"model", "languages", "parsers", "config", "drivers", "transport", "packets", "runbook", "evidence"}
     ),
     "cluster": frozenset({"model", "config", "engine", "evidence", "transport"}),
-    "cli": frozenset({"model", "config", "engine", "cluster", "evidence", "report", "lab"}),
+    "cli": frozenset({"model", "files", "config", "engine", "cluster", "evidence", "report", "lab"}),
     "__main__": frozenset({"cli"}),
 }
 #: Single files that may import more, and why.

@@ -14,6 +14,7 @@ from typing import Literal
 
 from msgspec import Struct, json
 
+from plexops.files import write_file
 from plexops.transport.problems import failure
 from plexops.transport.trust.known_hosts import known_hosts_keys
 from plexops.transport.trust.verdict import OfferedKey, Source, TrustedKey, TrustedKeys
@@ -79,25 +80,10 @@ class TrustStore(Struct, frozen=True):
         return TrustStore(self.path, {name: pins for name, pins in self.pins.items() if name != device})
 
     def save(self) -> None:
-        """Write the store: a temporary file of mode 0600 in the same folder, fsync, then rename."""
-        import tempfile
-
-        folder = self.path.parent
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        """Write the store, for its owner alone. Raises PlexopsError PLX-R101 or PLX-R102; the old one then stays."""
         content = _Kept("plexops.trust/1", dict(sorted(self.pins.items())))
-        descriptor, temporary = tempfile.mkstemp(
-            prefix=".trusted_keys.", dir=folder
-        )  # mode 0600 from the start
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(json.format(json.encode(content), indent=2).decode() + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-            Path(temporary).replace(self.path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-        _sync_folder(folder)
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_file(self.path, json.format(json.encode(content), indent=2) + b"\n")
 
     def keys(self, device: str, *, tls: bool) -> tuple[TrustedKey, ...]:
         """Give the pinned keys of a device, of its certificates or of its SSH server."""
@@ -129,16 +115,6 @@ def ssh_trust(
 def tls_trust(store: TrustStore, device: str, inventory: tuple[TrustedKey, ...] = ()) -> TrustedKeys:
     """Gather the pins of a device's TLS certificate from inventory and store."""
     return TrustedKeys((*inventory, *store.keys(device, tls=True)))
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name != "posix":
-        return  # a folder cannot be opened elsewhere; the rename itself is as durable as that system makes it
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _unusable(path: Path, why: str) -> Exception:

@@ -211,9 +211,14 @@ def test_the_room_imports_model_and_languages_only() -> None:
         for node in ast.walk(ast.parse(path.read_text())):
             module = node.module if isinstance(node, ast.ImportFrom) else None
             if module is not None and module.startswith("plexops."):
-                assert module.split(".")[1] in {"structs", "pattern", "model", "languages", "transport"}, (
-                    f"{path.name}: {module}"
-                )
+                assert module.split(".")[1] in {
+                    "structs",
+                    "pattern",
+                    "files",
+                    "model",
+                    "languages",
+                    "transport",
+                }, f"{path.name}: {module}"
 
 
 def test_heavy_libraries_load_when_a_connection_is_made_and_not_before() -> None:
