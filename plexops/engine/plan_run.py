@@ -32,9 +32,10 @@ from plexops.transport.machine import why_no_timer
 
 def _forwards(home: Home, order: Order) -> Planner:
     def plan(state: SiteState) -> Planned:
-        findings = compare(Comparison(home.tasks, state.view, home.drivers, home.profile, order.adopt))
+        given = Comparison(home.tasks, state.view, home.drivers, home.profile, order.adopt)
+        findings = compare(given)
         adopted = _adopted(findings, order)
-        return make_plan(state, home.drivers, findings, home.tasks, home.profile, adopted=adopted)
+        return make_plan(given, state, findings, adopted=adopted)
 
     return plan
 
@@ -45,16 +46,8 @@ def _backwards(home: Home, folder: SiteFolder, order: Order, run_id: str) -> Pla
 
     def plan(state: SiteState) -> Planned:
         changes = changes_back(past, state, target.id)
-        return make_plan(
-            state,
-            home.drivers,
-            (),
-            home.tasks,
-            home.profile,
-            adopted=frozenset(),
-            undoing=True,
-            changes=changes,
-        )
+        given = Comparison(home.tasks, state.view, home.drivers, home.profile)
+        return make_plan(given, state, (), adopted=frozenset(), back=changes)
 
     return plan
 

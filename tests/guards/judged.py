@@ -143,9 +143,10 @@ def plan_for(at: Place) -> tuple[Plan, frozenset[str]]:
     assert at.drivers.router is not None
     tasks, profile = SiteTasks(Site("home", HERE), at.home.tasks), at.drivers.router.profile.profile
     seen = SiteState(at.view())
-    findings = compare(Comparison(tasks, seen.view, at.drivers, profile))
+    given = Comparison(tasks, seen.view, at.drivers, profile)
+    findings = compare(given)
     adopted = frozenset(c.id for f in findings for c in f.changes if c.action is Action.ADOPT)
-    return make_plan(seen, at.drivers, findings, tasks, profile, adopted=adopted).plan, adopted
+    return make_plan(given, seen, findings, adopted=adopted).plan, adopted
 
 
 def _carry_out(at: Place, plan: Plan, adopted: frozenset[str], one: Judged, before: frozenset[Way]) -> None:

@@ -18,8 +18,9 @@ def advised(steps: tuple[str, ...], cause: Cause, home: Home, state: SiteState) 
     """Give the steps against a cause, without promises that a plan made now would not keep. Nothing is asked or sent."""
     if not any("plexops apply" in step for step in steps):
         return steps
-    findings = compare(Comparison(home.tasks, state.view, home.drivers, home.profile))
-    plan = make_plan(state, home.drivers, findings, home.tasks, home.profile, adopted=frozenset()).plan
+    given = Comparison(home.tasks, state.view, home.drivers, home.profile)
+    findings = compare(given)
+    plan = make_plan(given, state, findings, adopted=frozenset()).plan
     stopped = next((f for f in findings if f.status is FindingStatus.STOPPED and f.kind is Kind.WAN), None)
     refused = "" if stopped is None else f"plexops apply stops before it: {stopped.have}."
     if plan.refused:

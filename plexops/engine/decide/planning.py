@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from plexops import __version__
 from plexops.drivers.base import Unrenderable
+from plexops.engine.decide.findings import Comparison
 from plexops.engine.decide.markers import with_markers
 from plexops.engine.decide.way_back import refused, with_way_back
 from plexops.engine.look.site_state import Drivers, SiteState
@@ -75,33 +76,30 @@ def in_order(changes: Sequence[Change]) -> tuple[Change, ...]:
 
 
 def make_plan(
+    given: Comparison,
     state: SiteState,
-    drivers: Drivers,
     findings: Sequence[Finding],
-    tasks: SiteTasks,
-    profile: Profile | None,
     *,
     adopted: frozenset[str],
-    undoing: bool = False,
-    changes: Sequence[Change] | None = None,
+    back: Sequence[Change] | None = None,
 ) -> Planned:
-    """Render and judge the changes of the findings (or the given ones, for a rollback)."""
-    wanted = _of_findings(findings) if changes is None else tuple(changes)
+    """Render and judge the changes of the findings; of a rollback, those that go `back`."""
+    drivers, undoing = given.drivers, back is not None
     stays: tuple[tuple[Change, str], ...] = ()
     waiting: tuple[Change, ...] = ()
-    if undoing:
-        now, stays = _let_back(wanted, state.view)
+    if back is not None:
+        now, stays = _let_back(back, state.view)
     else:
-        now, waiting = _until_the_lease(wanted, state, drivers)
+        now, waiting = _until_the_lease(_of_findings(findings), state, drivers)
     view = _arrived(state.view, now)
     steps, after = _render(now, view, drivers)
     case = Case(before=view, after=after, changes=now, adopted=adopted, undoing=undoing)
     verdicts = judge(case)
     plan = Plan(
-        site=tasks.site.name,
+        site=given.tasks.site.name,
         steps=with_markers(steps, drivers),
         verdicts=verdicts,
-        basis=basis(state, tasks, profile, adopted, undoing),
+        basis=basis(state, given.tasks, given.profile, adopted, undoing),
     )
     return Planned(plan, state, waiting, stays)
 

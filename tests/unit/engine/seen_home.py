@@ -41,9 +41,7 @@ class Looked(Struct, frozen=True):
         given = Comparison(self.home.tasks, now.view, self.home.drivers, self.home.profile, adopt)
         findings = compare(given)
         adopted = frozenset(c.id for f in findings for c in f.changes if c.action is Action.ADOPT)
-        return make_plan(
-            now, self.home.drivers, findings, self.home.tasks, self.home.profile, adopted=adopted
-        )
+        return make_plan(given, now, findings, adopted=adopted)
 
     def altered(self, snapshot: Snapshot) -> SiteState:
         """What was seen, with another snapshot of one stop."""
