@@ -13,7 +13,7 @@ from plexops.model.run import DRY_RUNS, RunReport, SiteReport
 from plexops.model.status import PRECEDENCE, ExitStatus
 from plexops.pattern import Pattern
 from plexops.report.terminal import Pen, Style, apart, labelled, one_line, safe_term
-from plexops.report.view import STATUSES, View, spaced, style_of_exit
+from plexops.report.view import QUIET, STATUSES, View, spaced, style_of_exit
 from plexops.structs import replace
 
 #: The name of the summary's shape. Fields are only added within one number.
@@ -23,7 +23,6 @@ FLEET_SCHEMA = "plexops.fleet/1"
 _NAMED = 8
 #: What differs from home to home: an address, in clear or masked.
 _OWN = Pattern(r"\S*··\S*#\w{4}|(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w/])")
-_QUIET = {FindingStatus.OK, FindingStatus.NOT_APPLICABLE, FindingStatus.NOTE}
 
 
 class Row(Struct, frozen=True):
@@ -82,7 +81,7 @@ def _cause(site: SiteReport) -> str:
     kinds = {
         word: dict.fromkeys(spaced(f.kind) for f in site.findings if f.status is status)
         for status, (word, _) in STATUSES.items()
-        if status not in _QUIET
+        if status not in QUIET
     }
     found = [f"{word}: {', '.join(of)}" for word, of in kinds.items() if of]
     return "; ".join(found) or _alike(site.outcome)

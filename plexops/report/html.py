@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from plexops.model.run import DRY_RUNS, LayerMark, MaskedReport, SiteReport, VerdictReport
+from plexops.model.run import DRY_RUNS, LayerMark, MaskedReport, SiteReport
 from plexops.report import view
 from plexops.report.diff import changed_lines
 from plexops.report.fleet import groups, row_of
@@ -49,7 +49,6 @@ def _page() -> Template:
         "changed_lines": changed_lines,
         "place_of": _place_of,
         "pieces_of": _pieces_of,
-        "also_of": _also_of,
     }
     source = Path(__file__).with_name("report.html.j2").read_text(encoding="utf-8")
     return environment.from_string("".join(line.strip() for line in source.splitlines()) + "\n")
@@ -76,7 +75,3 @@ def _pieces_of(text: str) -> list[tuple[bool, str]]:
     if len(pieces) % 2 == 0:  # one is left over: it means itself
         return [(False, text)]
     return [(number % 2 == 1, piece) for number, piece in enumerate(pieces) if piece]
-
-
-def _also_of(found: VerdictReport) -> list[str]:
-    return [f"{also.layer}: {also.says}" for also in found.also]

@@ -6,11 +6,20 @@ import html
 import re
 from collections.abc import Sequence
 
-from plexops.model.finding import FindingStatus
 from plexops.model.run import ChangeReport, DeviceDiff, FindingReport, MaskedReport, RunReport, SiteReport
 from plexops.pattern import Pattern
 from plexops.report.diff import changed_lines
-from plexops.report.view import View, basis, candidates, closing, shortened, visible, word_of
+from plexops.report.view import (
+    QUIET,
+    View,
+    also_seen,
+    basis,
+    candidates,
+    closing,
+    shortened,
+    visible,
+    word_of,
+)
 
 #: GitHub drops a summary of more than 1 MiB as a whole.
 MOST_BYTES = 900_000
@@ -19,7 +28,6 @@ _EXHIBIT_CHARACTERS = 4096
 _SPECIAL = Pattern(r"([\\`*_{}\[\]()<>+|~!&$^=])")
 #: Between a sign and what it would link to: it keeps them apart and is not seen.
 _JOINER = "\u200d"
-_QUIET = {FindingStatus.OK, FindingStatus.NOT_APPLICABLE, FindingStatus.NOTE}
 
 
 def render(report: MaskedReport, view: View) -> str:  # noqa: ARG001 - one signature for all formats
@@ -91,7 +99,7 @@ def _site(report: RunReport, site: SiteReport) -> list[str]:
         lines += _items("Because", verdict.because)
         lines += _items("It may be", candidates(verdict))
         lines += _items("Not known before it", verdict.before)
-        lines += _items("Also seen", [f"{also.layer}: {also.says}" for also in verdict.also])
+        lines += _items("Also seen", also_seen(verdict))
         lines += _items("Not seen", verdict.missing)
         lines += _items("Says nothing", verdict.ignored)
         lines += _items("Plex's log tells", site.log)
@@ -133,8 +141,8 @@ def _path(site: SiteReport) -> str:
 def _findings(findings: Sequence[FindingReport]) -> list[str]:
     if not findings:
         return []
-    loud = [finding for finding in findings if finding.status not in _QUIET]
-    quiet = [finding for finding in findings if finding.status in _QUIET]
+    loud = [finding for finding in findings if finding.status not in QUIET]
+    quiet = [finding for finding in findings if finding.status in QUIET]
     lines = _table(loud) if loud else []
     for finding in loud:
         lines += _items(finding.title, finding.steps)

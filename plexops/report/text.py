@@ -31,6 +31,7 @@ from plexops.report.view import (
     FEW,
     MARK_STYLES,
     View,
+    also_seen,
     basis,
     candidates,
     counts,
@@ -157,7 +158,6 @@ def _verdict(verdict: VerdictReport, site: SiteReport, pen: Pen, width: int) -> 
     indent = 9
     first, *rest = wrap(one_line(verdict.cause), max(20, width - width_of(head)))
     lines = [head + first, *(" " * indent + line for line in rest)]
-    also = [f"{one_line(seen.layer)}: {one_line(seen.says)}" for seen in verdict.also]
     groups = (
         ("because", verdict.because),
         ("Plex Web", [site.plex_web] if site.plex_web else []),
@@ -165,7 +165,7 @@ def _verdict(verdict: VerdictReport, site: SiteReport, pen: Pen, width: int) -> 
         ("before it", [", ".join(verdict.before)] if verdict.before else []),
         ("do", site.next_steps),
         ("unless", verdict.overturned_by),
-        ("also", also),
+        ("also", also_seen(verdict)),
         ("not seen", verdict.missing),
         ("ignored", verdict.ignored),
     )

@@ -61,6 +61,10 @@ MARK_STYLES: Mapping[Mark, Style] = {
 }
 
 
+#: What needs nobody.
+QUIET = frozenset({FindingStatus.OK, FindingStatus.NOT_APPLICABLE, FindingStatus.NOTE})
+
+
 def style_of_exit(status: int) -> Style:
     """Give the style for how a run ended."""
     return {0: Style.OK, 1: Style.DRIFT, 4: Style.UNKNOWN}.get(status, Style.STOP)
@@ -101,6 +105,11 @@ def candidates(verdict: VerdictReport) -> list[str]:
     others = [one.label for one in verdict.candidates if one.state == _NOT_ASKED]
     lines = [one.says if one.says.startswith(one.label) else f"{one.label}: {one.says}" for one in known]
     return [*lines, *([f"{_NOT_ASKED}: {', '.join(others)}"] if others else [])]
+
+
+def also_seen(verdict: VerdictReport) -> list[str]:
+    """Give what else was found, each with where it lies."""
+    return [f"{also.layer}: {also.says}" for also in verdict.also]
 
 
 def ways(site: SiteReport) -> list[tuple[str, list[WayStop]]]:
