@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date, datetime
 from ipaddress import IPv4Address
 from urllib.parse import SplitResult
@@ -29,6 +30,11 @@ from plexops.model.values import PRIVATE_NETWORKS
 _SSH = ("port", "username", "password", "key_file", "key", "host_key", "legacy_ssh", "become", "via")
 #: What only a login over SSH or the web has a use for.
 _LOGINS = (*(name for name in _SSH if name != "become"), "api_key", "api_secret", "tls_pin")
+#: What is of no use on a box that a person sets; the first two are a router's alone.
+_NOT_BY_HAND = (
+    *("connection", "become", "password", "key", "key_file", "api_key", "api_secret"),
+    *("host_key", "tls_pin", "params", "legacy_ssh"),
+)
 #: QEMU and KVM give their guests such addresses; they stay the same, though they are locally made up.
 _GUESTS = ("52:54:00:",)
 
@@ -60,12 +66,15 @@ class Devices:
         if profile and profile != "manual" and connection is not Connection.LOCAL:
             reader.need("address", "192.168.1.1")
         if profile == "manual":
-            _refuse_logins(reader, *(("connection", "become") if ours else ()))
+            why = "has no use with “profile: manual”: plexops does not log in there"
+            names = _NOT_BY_HAND if ours else _NOT_BY_HAND[2:]
+            _refuse(reader, names, why, "Take it out, or name the family.")
         else:
-            _refuse_by_hand(reader)
+            why = "is about a box that a person sets, and this profile sets it itself"
+            _refuse(reader, ("like", "done"), why, "Say “profile: manual”, or take it out.")
             if ours and connection is not Connection.LOCAL:
-                reason = "“become:” is for a router on which plexops runs: over SSH its login has all rights"
-                _refuse(reader, "become", reason, "Take it out, or write “connection: local”.")
+                why = "is for a router on which plexops runs: over SSH its login has all rights"
+                _refuse(reader, ("become",), why, "Take it out, or write “connection: local”.")
         via = jump_host(reader, self._via)
         address = reader.value("address", typed.host) or ""
         return RouterDevice(
@@ -183,18 +192,10 @@ def _become(reader: Reader) -> Become | None:
 def _connection(reader: Reader) -> Connection:
     """Read how a device is reached. On this computer there is no login: what a login needs is refused beside it."""
     connection = reader.choice("connection", Connection, Connection.SSH)
-    for name in _LOGINS if connection is Connection.LOCAL else ():
-        reason = f"“{name}:” has no use with “connection: local”: plexops runs there and does not log in"
-        _refuse(
-            reader, name, reason, f"Take “{name}:” out, or “connection: local” where it logs in over SSH."
-        )
+    if connection is Connection.LOCAL:
+        why = "has no use with “connection: local”: plexops runs there and does not log in"
+        _refuse(reader, _LOGINS, why, "Take “{}:” out, or “connection: local” where it logs in over SSH.")
     return connection
-
-
-def _refuse_by_hand(reader: Reader) -> None:
-    for name in ("like", "done"):
-        reason = f"“{name}:” is about a box that a person sets, and this profile sets it itself"
-        _refuse(reader, name, reason, "Say “profile: manual”, or take it out.")
 
 
 def _done(reader: Reader) -> Done | None:
@@ -212,27 +213,11 @@ def _done(reader: Reader) -> Done | None:
     return Done(own.text("by"), day)
 
 
-def _refuse_logins(reader: Reader, *more: str) -> None:
-    names = (
-        "password",
-        "key",
-        "key_file",
-        "api_key",
-        "api_secret",
-        "host_key",
-        "tls_pin",
-        "params",
-        "legacy_ssh",
-    )
-    for name in (*names, *more):
-        reason = f"“{name}:” has no use with “profile: manual”: plexops does not log in there"
-        _refuse(reader, name, reason, "Take it out, or name the family.")
-
-
-def _refuse(reader: Reader, name: str, reason: str, cure: str) -> None:
-    if reader.has(name):
+def _refuse(reader: Reader, names: Iterable[str], why: str, cure: str) -> None:
+    """Complain about each of these keys that is there; {} in the cure is its name."""
+    for name in filter(reader.has, names):
         place = reader.table.key_place(name)
-        reader.problems.add("PLX-C211", place, f"{reader.path}.{name}", reason, cure)
+        reader.problems.add("PLX-C211", place, f"{reader.path}.{name}", f"“{name}:” {why}", cure.format(name))
 
 
 def _plex_url(reader: Reader) -> SplitResult | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
@@ -142,14 +143,14 @@ def way_to(site: Site, role: str, store: TrustStore, inventory: Path | None) -> 
 
 
 def _way(access: Access, role: str) -> LinkSettings:
-    if role == "router":
-        return access.router()
-    if role == "server":
-        return access.server()
-    if role == "plex":
-        return access.plex(None)
-    if role == "account":
-        return access.plex_tv()
+    ways: Mapping[str, Callable[[], LinkSettings]] = {
+        "router": access.router,
+        "server": access.server,
+        "plex": lambda: access.plex(None),
+        "account": access.plex_tv,
+    }
+    if role in ways:
+        return ways[role]()
     if role == "via":
         jump = access.jump_host()
         if jump is None:

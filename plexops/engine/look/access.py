@@ -237,15 +237,12 @@ class Access(Struct, frozen=True):
             device,
             moved_url(plex.url, _LOOPBACK if inside else address),
             login=None if secret is None else HeaderLogin("X-Plex-Token", secret),
-            via=self._inside(address) if inside else self._plex_via(plex),
+            via=self._inside(address) if inside else self._through(plex.via),
             plain_login=True,
         )
-        settings = self._approved(settings)
         if inside or beside:
             settings = replace(settings, proven=self._proven(address, settings.via, inside=inside))
-        if settings.secure and (plex.tls_pin or self.store.keys(device, tls=True)):
-            return replace(settings, tls=Pinned(self._tls(device, plex.tls_pin, plex.places)))
-        return settings
+        return self._judged(settings, plex.tls_pin, plex.places)
 
     def _inside(self, address: str) -> SshSettings | None:
         server = self.server(address)
@@ -270,19 +267,17 @@ class Access(Struct, frozen=True):
         lan = IPv4Address(address) if address else named
         return frozenset({_LOOPBACK, "::1", *([str(lan)] if lan is not None and holds_address(lan) else [])})
 
-    def _plex_via(self, plex: PlexDevice) -> SshSettings | None:
-        return None if plex.via is None else self._ssh(plex.via, self.device("via"))
+    def _through(self, via: SshLogin | None) -> SshSettings | None:
+        return None if via is None else self._ssh(via, self.device("via"))
 
     def jump_host(self) -> SshSettings | None:
         """Give the way to the site's jump host, None where there is none. Only its key is asked for."""
         site = self.site
-        logins: list[SshLogin | None] = [vantage.ssh for vantage in site.vantages]
-        logins.insert(0, None if site.server is None else site.server.login)
-        logins.insert(0, None if site.router is None else site.router.ssh)
-        found = [login.via for login in logins if login is not None and login.via is not None]
-        if not found and site.plex is not None and site.plex.via is not None:
-            found = [site.plex.via]
-        return self._ssh(without_password(found[0]), self.device("via")) if found else None
+        router = None if site.router is None else site.router.ssh
+        server = None if site.server is None else site.server.login
+        ways = (router, server, *(vantage.ssh for vantage in site.vantages), site.plex)
+        found = [way.via for way in ways if way is not None and way.via is not None]
+        return self._through(without_password(found[0])) if found else None
 
     def way(self, login: SshLogin, device: str = "") -> SshSettings:
         """Give where a login leads, as ssh would find it, without its secrets and without host keys.
@@ -375,21 +370,18 @@ class Access(Struct, frozen=True):
             device,
             f"{scheme}://{host}{'' if number is None else f':{number}'}",
             login=login_of(self.logins, login, self.secrets, self.override),
-            via=None if login.via is None else self._ssh(login.via, self.device("via")),
+            via=self._through(login.via),
             contract=self.contract,
         )
-        settings = self._approved(settings)
-        if login.tls_pin or self.store.keys(device, tls=True):
-            return replace(settings, tls=Pinned(self._tls(device, login.tls_pin, login.places)))
-        return settings
+        return self._judged(settings, login.tls_pin, login.places)
 
-    def _tls(self, device: str, pin: str, places: Places) -> TrustedKeys:
-        inventory = (
-            (TrustedKey(pin, Source.INVENTORY, str(places.get("tls_pin") or "inventory"), "tls"),)
-            if pin
-            else ()
-        )
-        return tls_trust(self.store, device, inventory)
+    def _judged(self, settings: HttpSettings, pin: str, places: Places) -> HttpSettings:
+        """Give the way with what is known of who answers there: an approved origin, and pins of its certificate."""
+        settings = self._approved(settings)
+        stands = str(places.get("tls_pin") or "inventory")
+        pinned = (TrustedKey(pin, Source.INVENTORY, stands, "tls"),) if pin else ()
+        keys = tls_trust(self.store, settings.device, pinned)
+        return replace(settings, tls=Pinned(keys)) if settings.secure and keys.keys else settings
 
     def _ssh(self, login: SshLogin, device: str) -> SshSettings:
         """Give the way to one device: what the inventory says, then ~/.ssh/config."""
