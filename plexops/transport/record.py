@@ -48,7 +48,7 @@ def file_of(folder: Path, device: str) -> Path:
     return folder / f"{quote(device, safe='')}.jsonl"
 
 
-class NatPmpAnswer(Struct, frozen=True, omit_defaults=True):
+class RecordedReply(Struct, frozen=True, omit_defaults=True):
     """What came back of one read. Of an answer that holds a secret only its status is kept: `withheld`."""
 
     status: int | None
@@ -65,7 +65,7 @@ class Exchange(Struct, frozen=True, omit_defaults=True):
 
     identity: str
     reads: tuple[dict[str, object], ...]
-    replies: tuple[NatPmpAnswer, ...] = ()
+    replies: tuple[RecordedReply, ...] = ()
     problems: tuple[Problem, ...] = ()
     status: int | None = None
 
@@ -132,7 +132,7 @@ def _keys(reads: Sequence[Read]) -> tuple[dict[str, object], ...]:
     return tuple(read_key(read) for read in reads)
 
 
-def _told(read: Read, reply: Reply) -> NatPmpAnswer:
+def _told(read: Read, reply: Reply) -> RecordedReply:
     if read.secret:
-        return NatPmpAnswer(reply.status, withheld=True)
-    return NatPmpAnswer(reply.status, reply.body, reply.stderr, reply.whole, reply.date)
+        return RecordedReply(reply.status, withheld=True)
+    return RecordedReply(reply.status, reply.body, reply.stderr, reply.whole, reply.date)

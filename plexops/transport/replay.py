@@ -13,7 +13,7 @@ from plexops.model.errors import PlexopsError
 from plexops.model.exchange import Read, Reply, shown
 from plexops.model.status import ExitStatus
 from plexops.transport.problems import failure
-from plexops.transport.record import MANIFEST, SCHEMA, Exchange, NatPmpAnswer, file_of, read_key
+from plexops.transport.record import MANIFEST, SCHEMA, Exchange, RecordedReply, file_of, read_key
 
 
 class ReplayLink:
@@ -63,9 +63,9 @@ class ReplayLink:
         """Nothing is open."""
 
 
-def _load(folder: Path, device: str) -> tuple[str, dict[str, deque[NatPmpAnswer]]]:
+def _load(folder: Path, device: str) -> tuple[str, dict[str, deque[RecordedReply]]]:
     identity = ""
-    outcomes: dict[str, deque[NatPmpAnswer]] = {}
+    outcomes: dict[str, deque[RecordedReply]] = {}
     try:
         if json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["schema"] != SCHEMA:
             raise failure(
@@ -79,7 +79,7 @@ def _load(folder: Path, device: str) -> tuple[str, dict[str, deque[NatPmpAnswer]
         for line in lines:
             exchange = convert(json.loads(line), Exchange)
             identity = exchange.identity or identity
-            failed = NatPmpAnswer(exchange.status, problems=exchange.problems)
+            failed = RecordedReply(exchange.status, problems=exchange.problems)
             results = (failed,) * len(exchange.reads) if exchange.problems else exchange.replies
             for key, told in zip(exchange.reads, results, strict=True):
                 outcomes.setdefault(_key(key), deque()).append(told)
@@ -97,12 +97,12 @@ def _key(read: dict[str, object]) -> str:
     return json.dumps(read, sort_keys=True)
 
 
-def _next(outcomes: deque[NatPmpAnswer] | None) -> NatPmpAnswer:
+def _next(outcomes: deque[RecordedReply] | None) -> RecordedReply:
     if outcomes is None:
-        return NatPmpAnswer(None, stderr="it is not in the recording", whole=False)
+        return RecordedReply(None, stderr="it is not in the recording", whole=False)
     return outcomes.popleft() if len(outcomes) > 1 else outcomes[0]
 
 
-def _reply(read: Read, told: NatPmpAnswer) -> Reply:
+def _reply(read: Read, told: RecordedReply) -> Reply:
     whole = told.whole and not told.withheld
     return Reply(read.id, told.status, told.body, told.stderr, whole, told.date)

@@ -18,7 +18,7 @@ from plexops.model.entries import Probe, ProbeAnswer
 from plexops.model.errors import PlexopsError
 from plexops.model.run import Exhibit
 from plexops.model.site import Checker
-from plexops.model.snapshot import Entry, Kind, Role, Snapshot
+from plexops.model.snapshot import Entry, Role, Snapshot
 from plexops.model.values import is_public
 from plexops.runbook.endpoints import proxy
 from plexops.runbook.view import SiteView
@@ -75,11 +75,6 @@ def ask_from_here(checkers: Sequence[Checker], address: IPv4Address, port: int) 
     # One look each, all at once: this computer's own link has no state.
     replies = HereLink(HereSettings("here")).ask([driver.read for driver in drivers])
     return merge([driver.understand(reply) for driver, reply in zip(drivers, replies, strict=True)])
-
-
-def is_told(entry: Entry) -> bool:
-    """Tell whether an attempt is a service's, and no vantage's."""
-    return entry.kind is Kind.PROBE and BY in entry.raw
 
 
 def account_of(checkers: Sequence[Checker], outside: Snapshot, not_asked: str = "") -> tuple[str, ...]:

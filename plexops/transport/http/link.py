@@ -22,7 +22,6 @@ from plexops.transport.http.logins import (
     Carried,
     ConstantLogin,
     Digest,
-    Login,
     impossible,
 )
 from plexops.transport.http_settings import DigestLogin, HttpSettings, SessionLogin
@@ -184,7 +183,7 @@ class _Broken(Enum):
 class _Lane:
     """One connection, kept open between requests, with a limit on the whole of each exchange."""
 
-    def __init__(self, settings: HttpSettings, dialer: Dialer, login: Login) -> None:
+    def __init__(self, settings: HttpSettings, dialer: Dialer, login: ConstantLogin) -> None:
         self.opened = 0
         #: Whether a request left that is not the login's own.
         self.sent = False
@@ -306,7 +305,7 @@ class _Lane:
             cut(self._stream)
 
 
-def _login_of(settings: HttpSettings) -> Login:
+def _login_of(settings: HttpSettings) -> ConstantLogin:
     login = settings.login
     if isinstance(login, SessionLogin):
         from plexops.transport.http.session import Session

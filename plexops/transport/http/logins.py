@@ -8,7 +8,7 @@ import secrets
 import threading
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -60,29 +60,6 @@ class Carried(Struct, frozen=True):
         return replace(request, headers={**request.headers, **self.headers}, body=body)
 
 
-class Login(Protocol):
-    """The login of one link. Many threads may use it."""
-
-    def carry(self, request: Request, send: Send) -> Carried:
-        """Give what a request carries, and log in before where that is to be done. Raises PlexopsError."""
-        ...
-
-    def again(self, carried: Carried, answered: Answered, *, again: bool) -> bool:
-        """Look at the answer, and tell whether the request is to be sent once more; `again`: it may, for it only reads.
-
-        Raises PlexopsError PLX-D204 for a login that was refused, PLX-D216 for one that plexops cannot do.
-        """
-        ...
-
-    def without(self, reply: Reply) -> Reply:
-        """Give the answer without what the device itself gave out for this login."""
-        ...
-
-    def end(self, send: Send) -> None:
-        """End it, where there is something to end. Raises PlexopsError."""
-        ...
-
-
 def refused(settings: HttpSettings, *detail: str) -> PlexopsError:
     """Build the error of a login that a device refused. Nothing of it may hold a secret."""
     return failure(
@@ -102,7 +79,10 @@ def impossible(settings: HttpSettings, why: str, cure: str) -> PlexopsError:
 
 
 class ConstantLogin:
-    """One header that is always the same. What a status says of it is the driver's."""
+    """The login of one link, which many threads may use. This one is a header that is always the same, or none.
+
+    What a status says of it is the driver's.
+    """
 
     def __init__(self, login: BasicLogin | HeaderLogin | None) -> None:
         headers: dict[str, str] = {}
@@ -116,16 +96,19 @@ class ConstantLogin:
         self._carried = Carried(headers)
 
     def carry(self, _request: Request, _send: Send) -> Carried:
-        """Give the header."""
+        """Give what a request carries, and log in before where that is to be done. Raises PlexopsError."""
         return self._carried
 
     def again(self, _carried: Carried, _answered: Answered, *, again: bool) -> bool:
-        """No."""
+        """Look at the answer, and tell whether the request is to be sent once more; `again`: it may, for it only reads.
+
+        Raises PlexopsError PLX-D204 for a login that was refused, PLX-D216 for one that plexops cannot do.
+        """
         del again
         return False
 
     def without(self, reply: Reply) -> Reply:
-        """Give the answer without a login that a device says back where it refuses it; it gave out nothing itself."""
+        """Give the answer without what the device gave out for this login, and what of it it says back."""
         if not self._pair:
             return reply
         return replace(
@@ -133,7 +116,7 @@ class ConstantLogin:
         )
 
     def end(self, _send: Send) -> None:
-        """There is nothing to end."""
+        """End it, where there is something to end. Raises PlexopsError."""
 
 
 class Digest(ConstantLogin):

@@ -21,7 +21,7 @@ from plexops.model.xml import read_elements
 from plexops.pattern import Pattern
 from plexops.structs import replace
 from plexops.transport.http.connection import Request, request_to
-from plexops.transport.http.logins import Answered, Carried, Send, impossible, refused
+from plexops.transport.http.logins import Answered, Carried, ConstantLogin, Send, impossible, refused
 from plexops.transport.http.proof import prove
 from plexops.transport.http_settings import HttpSettings, SessionLogin
 
@@ -39,11 +39,12 @@ _SECOND_FACTOR_STATUS = 499
 _TELLING = 8
 
 
-class Session:
+class Session(ConstantLogin):
     """The login of one link by `steps`. Raises ValueError for steps that could do anything but log in and out."""
 
     def __init__(self, settings: HttpSettings, login: SessionLogin) -> None:
         check_login(login.steps)
+        super().__init__(None)
         self._settings = settings
         self._login = login
         self._lock = threading.Lock()

@@ -124,6 +124,15 @@ def test_a_pin_survives_and_is_found_by_name_alone(tmp_path: Path) -> None:
     assert [path.name for path in folder.iterdir()] == [again.path.name]
 
 
+def test_what_keeps_a_pin_from_being_written_is_said(tmp_path: Path) -> None:
+    store = TrustStore.load(tmp_path).pin("home.router", OfferedKey("tls", "sha256//A"), DAY)
+    (tmp_path / "trusted_keys.json" / "in-the-way").mkdir(parents=True)
+    with pytest.raises(PlexopsError) as caught:
+        store.save()
+    assert [problem.code for problem in caught.value.problems] == ["PLX-R102"]
+    assert [path.name for path in tmp_path.iterdir()] == ["trusted_keys.json"]
+
+
 def test_a_new_pin_replaces_the_old_one_of_its_type_only(tmp_path: Path) -> None:
     store = TrustStore.load(tmp_path)
     for kind, name in (("ssh-ed25519", "A"), ("ssh-rsa", "R"), ("tls", "T"), ("ssh-ed25519", "B")):
