@@ -18,6 +18,8 @@ _SECRET_TEXT = Pattern(
 )
 #: The keys of an inventory behind which a secret is named, and what people may take for one.
 _SECRET_KEYS = ("password", "passphrase", "token", "key", "api_key", "api_secret", "secret")
+#: The source line of these must not be shown: it may hold a secret, or be another file's.
+HIDES_SOURCE = frozenset({"PLX-C206", "PLX-C207", "PLX-C208", "PLX-C307"})
 #: How many sites are named for one problem that many share.
 MAX_DETAILS = 10
 
@@ -120,8 +122,6 @@ def shows_secret(problem: Problem, line: str, others: Iterable[Problem] = ()) ->
     That is so when a secret's own code names this line, in this problem or in `others`, and when a key that looks
     like a secret's, well or badly spelt, has a plain text behind it.
     """
-    from plexops.model.codes.config import HIDES_SOURCE
-
     here = [
         p for p in (problem, *others) if p.place and problem.place and _line(p.place) == _line(problem.place)
     ]
