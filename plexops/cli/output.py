@@ -25,15 +25,11 @@ def view_for(stream: TextIO, verbose: int = 0) -> View:
     """Give how to write to a stream: its width, colour only on a terminal, plain ASCII where it cannot do more."""
     from plexops.report.view import View
 
-    terminal = stream.isatty()
-    width = _COLUMNS
-    if terminal:
+    terminal, width = stream.isatty(), _COLUMNS
+    if terminal or "COLUMNS" in os.environ:
         import shutil
 
         width = shutil.get_terminal_size((_COLUMNS, 24)).columns
-    columns = os.environ.get("COLUMNS", "")
-    if columns.isdigit():
-        width = int(columns)
     encoding = (stream.encoding or "ascii").lower()
     return View(
         width=max(40, width),

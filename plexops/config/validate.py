@@ -147,13 +147,8 @@ class _Report:
         if value is None:
             self._add("PLX-C103", "the value is empty", "Write one, or leave the line out.", self._named_at)
             return
-        judge = _TYPED.get(self._wants)
-        if judge is not None and isinstance(value, (str, int, bool)):
-            try:
-                judge(value)
-            except Misfit as misfit:
-                self._add(misfit.code, misfit.reason, misfit.cure)
-                return
+        if isinstance(value, (str, int, bool)) and self._misfit(value):
+            return
         if isinstance(value, (Mapping, list)):
             have = "a table" if isinstance(value, Mapping) else "a list"
         else:
@@ -162,6 +157,15 @@ class _Report:
         unquoted = want == "a text" and isinstance(value, (int, bool))
         cure = "Put it into quotes." if unquoted else f"Write {want}."
         self._add("PLX-C103", f"this wants {want}, and {have} is here", cure)
+
+    def _misfit(self, value: str | int | bool) -> bool:
+        """Complain as the function does that makes the typed value; tell whether it complained."""
+        try:
+            _TYPED.get(self._wants, str)(value)
+        except Misfit as misfit:
+            self._add(misfit.code, misfit.reason, misfit.cure)
+            return True
+        return False
 
     def _clear_secret(self, value: object) -> None:
         """A secret in clear. Its text is never repeated."""
@@ -245,12 +249,8 @@ class _Report:
 
     def _pattern(self) -> None:
         value = str(self._error.instance)
-        judge = _TYPED.get(self._wants)
-        if self._error.validator_value == TEMPLATE and judge is not None:
-            try:
-                judge(value)
-            except Misfit as misfit:
-                self._add(misfit.code, misfit.reason, misfit.cure)
+        if self._error.validator_value == TEMPLATE and self._wants in _TYPED:
+            self._misfit(value)
             return
         if "GET|POST" in str(self._error.validator_value):
             self._add("PLX-C104", f"{shown(value)} is no request", "Write a method and a path: GET /api/…")

@@ -10,9 +10,8 @@ from msgspec import Struct
 from plexops.drivers.around.gateway import GatewayDriver, UpstreamDriver
 from plexops.drivers.base import Observation
 from plexops.engine.look.access import Access, Links
-from plexops.engine.look.asking import Answered, ask_all
-from plexops.engine.look.own_view import stands_in
-from plexops.model.errors import PlexopsError
+from plexops.engine.look.asking import Answered
+from plexops.engine.look.own_view import ask_here, stands_in
 from plexops.model.snapshot import Kind, KindState, Role, Snapshot
 from plexops.model.values import CARRIER_NAT_NETWORKS, PRIVATE_NETWORKS, is_public
 from plexops.runbook.view import ipv4
@@ -57,12 +56,7 @@ class Neighbours(Struct, frozen=True):
         return not self.links.live or stands_in(self.access.site)
 
     def _ask(self, observation: Observation, role: Role) -> Answered:
-        link = self.links.read(self.access.device("here"), self.access.here)
-        try:
-            return ask_all(observation, link, role)
-        except PlexopsError:
-            # Only a recording that was made elsewhere than in the home does not answer.
-            return Answered()
+        return ask_here(self.access, self.links, observation, role)
 
 
 def _told(router: Snapshot) -> bool:

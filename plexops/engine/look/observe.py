@@ -150,7 +150,7 @@ class Observer:
         """Have the ports tried by the vantages, and by the services only the first: the one at which outsiders knock."""
         if not ports and proxy(state.view) is None:
             return state
-        tried = _with_outside(state, *self._vantages().ask(state.view, ports))
+        tried = _with_outside(state, *Vantages(self._access, self._links).ask(state.view, ports))
         first = ports[0] if ports else 0
         return self.ask_checkers(tried, first) if checkers and self._access.site.checkers else tried
 
@@ -182,17 +182,12 @@ class Observer:
 
     def _from_here(self) -> Answered:
         """Ask for our public address from this computer, where it stands in the home."""
-        from plexops.engine.look.own_view import own_view, stands_in
+        from plexops.engine.look.own_view import ask_here, own_view, stands_in
 
         driver = own_view(self._access.site)
         if driver is None or (self._links.live and not stands_in(self._access.site)):
             return Answered()
-        link = self._links.read(self._access.device("here"), self._access.here)
-        try:
-            part = ask_all(driver.observe(), link, Role.OUTSIDE)
-        except PlexopsError:
-            # Only a recording that was made elsewhere than in the home does not answer.
-            return Answered()
+        part = ask_here(self._access, self._links, driver.observe(), Role.OUTSIDE)
         return Answered(outside=part.snapshot, exhibits=part.exhibits)
 
     def _around(
@@ -218,9 +213,6 @@ class Observer:
         from plexops.engine.look.account import PlexTv
 
         return PlexTv(self._access, self._links).ask(plex.snapshot, plex.token)
-
-    def _vantages(self) -> Vantages:
-        return Vantages(self._access, self._links)
 
     def _router(self) -> Answered:
         driver = self._drivers.router

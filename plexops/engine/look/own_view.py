@@ -5,7 +5,12 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv4Network
 
 from plexops.drivers.around.outside import USUAL_ECHOES, USUAL_STUN, OwnViewDriver
+from plexops.drivers.base import Observation
+from plexops.engine.look.access import Access, Links
+from plexops.engine.look.asking import Answered, ask_all
+from plexops.model.errors import PlexopsError
 from plexops.model.site import Site
+from plexops.model.snapshot import Role
 from plexops.transport.here import SOMEWHERE, address_towards
 
 
@@ -28,6 +33,15 @@ def stands_in(site: Site) -> bool:
     if host is None or here is None or host not in IPv4Network(f"{here}/24", strict=False):
         return False
     return address_towards(SOMEWHERE) in (None, here)
+
+
+def ask_here(access: Access, links: Links, observation: Observation, role: Role) -> Answered:
+    """Ask what is around this computer; an empty part where a recording was made elsewhere than in the home."""
+    link = links.read(access.device("here"), access.here)
+    try:
+        return ask_all(observation, link, role)
+    except PlexopsError:
+        return Answered()
 
 
 def _plex_host(site: Site) -> IPv4Address | None:

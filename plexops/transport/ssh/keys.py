@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 from base64 import b64decode
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from pathlib import Path
 
 import paramiko
@@ -24,6 +24,13 @@ _DEFAULT_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")
 _MAX_OFFERED = 5
 _AGENT_SECONDS = 5.0
 _MAX_KEY_BYTES = 64 * 1024
+
+
+_KINDS: Mapping[type, type[paramiko.PKey]] = {
+    ed25519.Ed25519PrivateKey: paramiko.Ed25519Key,
+    ec.EllipticCurvePrivateKey: paramiko.ECDSAKey,
+    rsa.RSAPrivateKey: paramiko.RSAKey,
+}
 
 
 class _ProtectedError(Exception):
@@ -169,7 +176,9 @@ def parse_key(data: bytes) -> paramiko.PKey:
         raise ValueError("not a private key") from None
     except Exception as error:  # noqa: BLE001  cryptography's UnsupportedAlgorithm and OpenSSL's own errors
         raise ValueError(type(error).__name__) from None
-    kind = _class_of(key)
+    kind = next((ours for theirs, ours in _KINDS.items() if isinstance(key, theirs)), None)
+    if kind is None:
+        raise ValueError("only Ed25519, ECDSA and RSA keys can be used")
     text = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
     )
@@ -177,16 +186,6 @@ def parse_key(data: bytes) -> paramiko.PKey:
         return kind.from_private_key(io.StringIO(text.decode()))
     except paramiko.SSHException as error:
         raise ValueError(str(error)) from None
-
-
-def _class_of(key: object) -> type[paramiko.PKey]:
-    if isinstance(key, ed25519.Ed25519PrivateKey):
-        return paramiko.Ed25519Key
-    if isinstance(key, ec.EllipticCurvePrivateKey):
-        return paramiko.ECDSAKey
-    if isinstance(key, rsa.RSAPrivateKey):
-        return paramiko.RSAKey
-    raise ValueError("only Ed25519, ECDSA and RSA keys can be used")
 
 
 def _why(error: Exception) -> str:
