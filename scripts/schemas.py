@@ -6,18 +6,37 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+import msgspec
+
 from plexops.config.allowed import UserConfig
 from plexops.config.answers_file import SCHEMA
 from plexops.config.schemas import Schema
 from plexops.model.answers import Topic
 from plexops.model.profile import Profile
 from plexops.model.resources import KINDS
+from plexops.model.run import RunReport
 from plexops.model.snapshot import Kind
+from plexops.model.status import PRECEDENCE, ExitStatus
 from scripts.file_schema import declared_schema
 from scripts.inventory_schema import DRAFT, NAME, inventory_schema, leaf, table
 from scripts.playbook_schema import playbook_schema
 
 FOLDER = Path(__file__).resolve().parents[1] / "schemas"
+#: What each status means to who calls us. 130 and 143 are the shell's own way to say which signal ended a process.
+MEANINGS: tuple[tuple[int, str, str], ...] = (
+    (ExitStatus.IN_ORDER, "in-order", "in order; planned; applied and proven"),
+    (ExitStatus.FINDINGS, "findings", "it is not as the playbook says"),
+    (ExitStatus.USAGE, "usage", "a usage or configuration error; no device was contacted"),
+    (ExitStatus.SAFE_STOP, "safe-stop", "a safe stop, or a guard refused; nothing was changed"),
+    (ExitStatus.INCOMPLETE, "incomplete", "something could not be seen, or the effect is unknown"),
+    (ExitStatus.UNDONE, "undone", "apply failed or was refuted; undone, and the old state was read back"),
+    (ExitStatus.UNDO_UNPROVEN, "undo-unproven", "the undo could not be verified: a person must look"),
+    (ExitStatus.BUSY, "busy", "another run holds the site, or one needs recover"),
+    (ExitStatus.TAMPERED, "tampered", "evidence or plan failed its integrity check"),
+    (ExitStatus.BUG, "bug", "a bug of plexops; a masked crash report was written"),
+    (130, "interrupted", "SIGINT ended it"),
+    (143, "terminated", "SIGTERM ended it"),
+)
 _CHOICES = {
     "ReadSpec": (("run",), ("uci",), ("menu",), ("print",), ("get",), ("post",), ("nvram",), ("call",)),
     "Request": (("run",), ("send",), ("file",)),
@@ -113,6 +132,21 @@ def _answer_schema(about: str, example: str) -> Schema:
     return table(about, {"answer": example, "at": "2026-11-29T20:14:00Z"}, properties, "answer", "at")
 
 
+def run_schema() -> Schema:
+    """Give the schema of what `--format json` prints."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **msgspec.json.schema(RunReport)}
+
+
+def exit_codes() -> Schema:
+    """Give every exit status, and which one decides when several occurred."""
+    return {
+        "statuses": [
+            {"status": int(status), "name": name, "meaning": meaning} for status, name, meaning in MEANINGS
+        ],
+        "precedence": [int(status) for status in PRECEDENCE],
+    }
+
+
 def rendered() -> Mapping[str, str]:
     """Give the schema files by name, as the repository keeps them."""
     schemas = {
@@ -121,6 +155,8 @@ def rendered() -> Mapping[str, str]:
         "profile.json": profile_schema(),
         "told.json": told_schema(),
         "config.json": declared_schema(UserConfig, "plexops user configuration", {}),
+        "run.json": run_schema(),
+        "exit-codes.json": exit_codes(),
     }
     return {name: json.dumps(schema, indent=2, ensure_ascii=False) + "\n" for name, schema in schemas.items()}
 

@@ -1,4 +1,4 @@
-"""The JSON Schemas of the files that users write, as they come with plexops: `python -m scripts.schemas` makes them."""
+"""The JSON Schemas that come with plexops: `python -m scripts.schemas` makes their files."""
 
 from __future__ import annotations
 
@@ -19,5 +19,5 @@ TEMPLATE = r"\{\{"
 
 @cache
 def schema_of(name: str) -> Schema:
-    """Give the schema of `inventory`, `playbook`, `profile`, `told` or `config`. It is one for all: nobody changes it."""
+    """Give the schema of a file by its kind (`inventory`, `playbook` …). It is one for all: nobody changes it."""
     return decode((shipped("schemas") / f"{name}.json").read_bytes(), type=Schema)

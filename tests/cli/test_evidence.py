@@ -11,7 +11,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from plexops.cli.commands.schema import document as schema_of
+from plexops.config.schemas import schema_of
 from plexops.lab.server import MAC
 from tests.cli.process import House, house
 
