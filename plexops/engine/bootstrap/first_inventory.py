@@ -125,30 +125,14 @@ def _free_port(box: SeenGateway | None) -> int:
 
 def inventory_text(proposal: Proposal) -> str:
     """Give the inventory. What is not known stands as a comment that says what belongs there."""
-    lines = [
-        "# Written by plexops init. It holds no secrets: a reference says where each one is.",
-        "# Each “to do” is something that could not be seen from here. Then: plexops check",
-        "",
-        "sites:",
-        f"  {proposal.site}:",
-        f"    vars: {{external_port: {proposal.external_port}}} # 1024 to 65535, never 32400",
-        *_router_lines(proposal),
-        *_server_lines(proposal),
-        *_plex_lines(proposal),
-    ]
-    return "\n".join(lines) + "\n"
+    from jinja2 import Environment, StrictUndefined
 
-
-def _router_lines(proposal: Proposal) -> list[str]:
-    if proposal.router is None:
-        example = "{profile: NAME, address: 192.168.1.1, username: root}; plexops profiles list"
-        return [f"    # to do: the router, as {example}"]
-    family = proposal.family
-    lines = [f"profile: {family.profile} # {family.why}", f"address: {proposal.router}"]
-    if family.like:
-        lines.append(f"like: {family.like} # plexops says where its page or app has each setting")
-    lines += _login_lines(load_profile(family.profile, Path()))
-    return ["    router:", *(f"      {line}" for line in lines)]
+    source = Path(__file__).with_name("inventory.yaml.j2").read_text(encoding="utf-8")
+    page = Environment(  # noqa: S701 - it is YAML, and what devices say stands in it as comments of one line
+        trim_blocks=True, keep_trailing_newline=True, undefined=StrictUndefined
+    ).from_string(source)
+    login = () if proposal.router is None else _login_lines(load_profile(proposal.family.profile, Path()))
+    return page.render(home=proposal, login=login)
 
 
 def _login_lines(profile: Profile) -> list[str]:
@@ -176,35 +160,3 @@ def _login_keys(profile: Profile) -> tuple[str, ...]:
     if profile.login:
         return profile.login[0].wants[0]
     return () if profile.speaks is Speaks.NOTHING else ("username",)
-
-
-def _server_lines(proposal: Proposal) -> list[str]:
-    plex = proposal.plex
-    if plex is None:
-        return ["    # to do: server: {address: 192.168.1.50, mac: 52:54:00:12:34:56, username: me}"]
-    mac = "# mac: 52:54:00:12:34:56 # to do: the MAC address of its network card"
-    login = "# username: me # to do: your login there; without one its firewall is not asked"
-    if proposal.here:
-        login = "connection: local # plexops runs on the Plex host itself; to run it elsewhere, write username: me"
-    elif proposal.login:
-        login = f"username: {proposal.login} # plexops logs in by SSH, also where it runs there itself"
-    lines = [
-        f"address: {plex.address} # where it shall stay",
-        f"mac: {proposal.mac}" if proposal.mac else mac,
-        login,
-    ]
-    if proposal.login and proposal.login != "root":
-        lines.append("become: {method: sudo, password: {ask: true}}")
-    if proposal.container:
-        lines.append(f"container: {proposal.container}")
-    return ["    server:", *(f"      {line}" for line in lines)]
-
-
-def _plex_lines(proposal: Proposal) -> list[str]:
-    plex = proposal.plex
-    if plex is None:
-        return ["    # to do: plex: {url: http://192.168.1.50:32400, token: {ask: true}}"]
-    asked = "{ask: true} # or {env: PLEX_TOKEN}, {file: PATH}, {from: server}"
-    token = "{from: server}" if proposal.login or proposal.here else asked
-    scheme = "https" if plex.secure else "http"
-    return ["    plex:", f"      url: {scheme}://{plex.address}:{plex.port}", f"      token: {token}"]
