@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from msgspec import Struct
@@ -48,9 +47,7 @@ Login = BasicLogin | HeaderLogin | DigestLogin | SessionLogin
 
 
 class Authorities(Struct, frozen=True):
-    """Certificates are verified against the public authorities and the system's, or against one file alone."""
-
-    file: Path | None = None
+    """Certificates are verified against the public authorities and the system's."""
 
 
 class Pinned(Struct, frozen=True):

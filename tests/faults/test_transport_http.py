@@ -26,7 +26,7 @@ from plexops.model.status import ExitStatus
 from plexops.structs import replace
 from plexops.transport.http.dial import scan
 from plexops.transport.http.link import HttpReadLink
-from plexops.transport.http_settings import Authorities, BasicLogin, HeaderLogin, HttpSettings, Pinned
+from plexops.transport.http_settings import BasicLogin, HeaderLogin, HttpSettings, Pinned
 from plexops.transport.opening import open_read, open_write
 from plexops.transport.ssh_settings import SshSettings
 from plexops.transport.trust.verdict import Source, TrustedKey, TrustedKeys, fingerprint
@@ -138,14 +138,17 @@ def test_date_and_name_of_a_pinned_certificate_do_not_matter(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("expired", [False, True])
-def test_without_a_pin_a_certificate_must_verify(tmp_path: Path, expired: bool) -> None:
+def test_without_a_pin_a_certificate_must_verify(
+    tmp_path: Path, expired: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     identity = self_signed(tmp_path, "own", expired=expired)
     with web_server(ok, identity) as web:
         (problem,) = refused(https(web, login=TOKEN)).problems
         assert web.requests == []
         assert problem.code == "PLX-D210"
         assert "plexops trust home.router" in problem.cure
-        authorities = https(web, tls=Authorities(identity.certificate))
+        authorities = https(web)
+        monkeypatch.setenv("SSL_CERT_FILE", str(identity.certificate))  # the system's own list holds it
         if expired:
             assert refused(authorities).problems[0].code == "PLX-D210"
         else:
@@ -193,10 +196,11 @@ def test_a_token_does_not_go_to_a_public_address_in_clear(monkeypatch: pytest.Mo
 
 
 def test_a_login_over_a_verified_name_goes_only_where_it_was_approved_or_to_a_constant_address(
-    router: Identity,
+    router: Identity, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(router.certificate))
     with web_server(ok, router) as web:
-        verified = https(web, tls=Authorities(router.certificate), login=TOKEN)
+        verified = https(web, login=TOKEN)
         assert refused(verified).problems[0].code == "PLX-D215"
         assert web.requests == []
         assert asked(replace(verified, approved=True))[0].status == 200

@@ -87,7 +87,8 @@ class Dialer:
         settings = self._settings
         with self._lock:
             if self._context is None:
-                self._context = _context(settings)
+                # Without them a pin is compared instead, before anything is sent.
+                self._context = tls_context(verify=isinstance(settings.tls, Authorities))
                 self._context.sslsocket_class = _ClosedIfGone
         stream.settimeout(settings.connect_seconds)
         opened = stream
@@ -189,17 +190,3 @@ class _ClosedIfGone(ssl.SSLSocket):
         except OSError as error:
             self.close()
             raise ConnectionResetError(errno.ECONNRESET, "the peer is gone") from error
-
-
-def _context(settings: HttpSettings) -> ssl.SSLContext:
-    if not isinstance(settings.tls, Authorities):
-        return tls_context(verify=False)  # a pin is compared instead, before anything is sent
-    try:
-        return tls_context(settings.tls.file)
-    except (OSError, ssl.SSLError) as error:
-        raise failure(
-            "PLX-D210",
-            f"{settings.tls.file} holds no certificates: {quoted(str(error))}",
-            "give a file of certificates in PEM format",
-            settings.where,
-        ) from None
