@@ -158,9 +158,7 @@ class Journal:
         return journal
 
     @classmethod
-    def resume(
-        cls, path: Path, subject: str, *, version: str = "", own: bool = False
-    ) -> tuple[Journal, JournalText]:
+    def resume(cls, path: Path, subject: str, *, own: bool = False) -> tuple[Journal, JournalText]:
         """Go on with a verified journal; a torn last line is cut off first and counted in what is given back.
 
         `own`: this very process began it, and the next record takes it to the disk.
@@ -183,7 +181,7 @@ class Journal:
             raise unwritable(path, error) from error
         if not text.records:
             # A crash came between making the file and its first record: begin as `create` would have.
-            journal._begin(subject, version)
+            journal._begin(subject, "")
         return journal, text
 
     def _begin(self, subject: str, version: str) -> None:

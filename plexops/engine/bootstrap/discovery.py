@@ -43,8 +43,6 @@ class Reach(Struct, frozen=True):
     answer_seconds: float = 2.0
     #: Where Plex may run on this computer itself.
     plex_port: int = PLEX_PORT
-    #: Where the gateway is asked by NAT-PMP, when that is not the usual port.
-    pmp_port: int | None = None
 
 
 class Surroundings(Struct, frozen=True):
@@ -90,7 +88,7 @@ def _gateways(network: OwnNetwork | None, reach: Reach) -> tuple[SeenGateway, ..
     if found:
         with workers(len(found), "plexops-igd") as pool:
             seen += pool.map(lambda box: read_gateway(box, reach.answer_seconds), found)
-    return tuple(seen) if gateway is None else _with_pmp(gateway, seen, reach)
+    return tuple(seen) if gateway is None else _with_pmp(gateway, seen)
 
 
 def read_gateway(box: Box, seconds: float) -> SeenGateway:
@@ -98,12 +96,12 @@ def read_gateway(box: Box, seconds: float) -> SeenGateway:
     return carry(IgdDriver(box, seconds).ask(), _here()).seen(box)
 
 
-def _with_pmp(gateway: IPv4Address, seen: Sequence[SeenGateway], reach: Reach) -> tuple[SeenGateway, ...]:
+def _with_pmp(gateway: IPv4Address, seen: Sequence[SeenGateway]) -> tuple[SeenGateway, ...]:
     """Where our own gateway did not tell its address by UPnP, ask it by NAT-PMP: two bytes, to it alone."""
     ours = next((box for box in seen if box.address == gateway), None)
     if ours is not None and ours.wan is not None:
         return tuple(seen)
-    (reply,) = _here().ask((ask_pmp(gateway, reach.pmp_port),))
+    (reply,) = _here().ask((ask_pmp(gateway),))
     wan, why = found_address(reply)
     if ours is None:
         silent = SeenGateway(gateway, wan=wan, wan_by="NAT-PMP", why="it does not answer by UPnP")

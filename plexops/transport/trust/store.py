@@ -99,17 +99,11 @@ class TrustStore(Struct, frozen=True):
 
 
 def ssh_trust(
-    store: TrustStore,
-    device: str,
-    host: str,
-    port: int,
-    *,
-    known_hosts: tuple[Path, ...],
-    inventory: tuple[TrustedKey, ...] = (),
+    store: TrustStore, device: str, host: str, port: int, *, known_hosts: tuple[Path, ...]
 ) -> TrustedKeys:
-    """Gather what is known of a device's SSH host key from inventory, store and known_hosts files."""
+    """Gather what is known of a device's SSH host key from store and known_hosts files."""
     found = known_hosts_keys(known_hosts, host, port)
-    return TrustedKeys((*inventory, *store.keys(device, tls=False), *found.keys), found.revoked)
+    return TrustedKeys((*store.keys(device, tls=False), *found.keys), found.revoked)
 
 
 def tls_trust(store: TrustStore, device: str, inventory: tuple[TrustedKey, ...] = ()) -> TrustedKeys:
