@@ -32,6 +32,7 @@ DEFAULT_EXPECT: Mapping[Speaks, Expect] = {
     Speaks.SHELL: Expect(statuses=frozenset({0})),
     # RouterOS answers errors in words; a write that went well says nothing.
     Speaks.ROUTEROS: Expect(statuses=frozenset(), silent=True),
+    Speaks.TREE: Expect(statuses=frozenset({0})),
     Speaks.REST: Expect(statuses=frozenset({200, 201})),
 }
 

@@ -9,10 +9,13 @@ from msgspec import Struct
 from plexops.drivers.requests import CompiledRequest, compile_request, language_of
 from plexops.languages import posix_timer
 from plexops.languages.template import Template, TemplateProblem, compile_template
+from plexops.languages.tree import SAVED, Edit
 from plexops.model.errors import Problem
 from plexops.model.exchange import Command, Read, Window, WindowKind, Write
 from plexops.model.fields import FieldType, Typed
 from plexops.model.profile import Profile, Speaks, WindowSpec
+from plexops.model.snapshot import Snapshot
+from plexops.structs import replace
 
 _VARIABLES: Mapping[str, FieldType] = {
     "name": FieldType.WORD,
@@ -68,11 +71,43 @@ def timer(path: str, seconds: int, undo: Sequence[str], functions: str = "") -> 
     )
 
 
-def compile_window(profile: Profile, spec: WindowSpec) -> tuple[CompiledWindow | None, list[Problem]]:
-    """Check and prepare a profile's window; None, with what is wrong, where it is not sound."""
+_TREE_END = "\n".join((*SAVED, "exit"))
+
+
+def of_tree(spec: WindowSpec | None, now: Snapshot) -> Window:
+    """Give the window of a configuration tree: a commit that waits to be confirmed, where that does no harm.
+
+    Else what is in force is saved only when it is confirmed. No `show` tells whether a commit waits (languages/tree.py),
+    so that neither can be asked.
+    """
+    save = Write(Command(Edit((), ("save",)).text))
+    waits = spec is not None and all(now.text(fact) in words for fact, words in spec.needs.items())
+    if spec is None or not waits:
+        return Window(WindowKind.UNSAVED, confirm=(save,))
+    confirm = Write(Command(Edit((), ("confirm",)).text))
+    return Window(WindowKind.COMMIT_CONFIRM, confirm=(confirm, save), seconds=60 * spec.minutes)
+
+
+def arming(write: Write, window: Window) -> Write:
+    """Give the write of a change to a configuration tree so that it arms its window, and saves nothing."""
+    text = write.ask.text if isinstance(write.ask, Command) else ""
+    if not text.endswith(_TREE_END):
+        raise ValueError("only a visit that saves what it commits can leave that to its window")
+    end = f"commit-confirm {window.seconds // 60}" if window.seconds else "commit"
+    return replace(write, ask=Command(f"{text.removesuffix(_TREE_END)}{end}\nexit"))
+
+
+def compile_window(
+    profile: Profile, spec: WindowSpec | None
+) -> tuple[CompiledWindow | None, list[Problem]]:
+    """Check and prepare a profile's window; None, with what is wrong, where it is not sound, or there is none."""
+    if spec is None:
+        return None, []
+    if profile.speaks is Speaks.TREE and spec.kind is WindowKind.COMMIT_CONFIRM and spec.minutes:
+        return CompiledWindow(spec, None), []
     if (profile.speaks is Speaks.SHELL) != (spec.kind is WindowKind.TIMER and bool(spec.directory)):
         reason = f"a window of {profile.speaks} is not of this form"
-        cure = "A shell's window is `kind: timer` and a `directory`, and no other language has one."
+        cure = "A shell's is `kind: timer` and a `directory`, a tree's `kind: commit-confirm` and `minutes`."
         return None, [Problem("PLX-D407", reason, cure, place=profile.place("window"), path="window")]
     if profile.speaks is Speaks.SHELL:
         return CompiledWindow(spec, None), []

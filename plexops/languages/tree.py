@@ -2,6 +2,10 @@
 
 The shell behind it is bash with commands of its own: in single quotes a text is literal, and no value of the tree may hold
 a single quote. `?` asks for help while a line is typed, also within quotes, and `!` outside of them recalls history.
+
+A commit that waits for `confirm` is a timer of systemd on VyOS (config_mgmt.py of vyos-1x, `commit-confirm.timer`) and
+a job of at on EdgeOS (vyatta-config-mgmt.pl): no `show` of either tells whether it waits. `confirm` itself says so, and
+`compare saved` whether anything is in force that a restart would take back.
 """
 
 from __future__ import annotations
@@ -20,7 +24,7 @@ from plexops.pattern import Pattern
 _WORD = r"[A-Za-z0-9_.:/,@=+%-]+"
 _HARMLESS = Pattern(_WORD)
 _UNTYPED = Pattern(r"['?]|[^\x20-\x7e]")
-_EDIT = Pattern(rf"(?:set|delete)(?: (?:{_WORD}|'[ -&(->@-~]*'))+")
+_EDIT = Pattern(rf"(?:show|set|delete)(?: (?:{_WORD}|'[ -&(->@-~]*'))+")
 _END = Pattern(r"commit|commit-confirm [1-9][0-9]{0,2}|confirm|save")
 #: How a visit with an edit ends, and how one without. To save what is not confirmed would make it last.
 _EDITED = Pattern(r"commit(?:\nsave)?|commit-confirm [0-9]+")
@@ -42,6 +46,12 @@ CLEAN: Mapping[str, str] = MappingProxyType(
         "compare saved": "No changes between working and saved configurations",
     }
 )
+#: What a `show` in configuration mode says where nothing is (vyatta-cfg, cstore-node).
+_EMPTY = "Configuration under specified path is empty"
+_NOTHING_WAITS = Pattern(r"^\s*no confirm pending", re.IGNORECASE | re.MULTILINE)
+_ANOTHER_WAITS = Pattern(r"another confirm is pending", re.IGNORECASE)
+#: How a change ends that no window holds.
+SAVED = ("commit", "save")
 #: An answer of more lines than this is none that says no.
 _SHORT = 5
 #: Of a line that is typed, in characters.
@@ -49,10 +59,18 @@ _LONGEST = 1000
 
 
 class Edit(Struct, frozen=True):
-    """One visit to configuration mode: what is set and deleted, then what ends it (`commit`, `commit-confirm 3`, `save`)."""
+    """One visit to configuration mode: what is set and deleted, then what ends it (`commit`, `commit-confirm 3`, `save`).
+
+    `show PLACE` among the lines goes on only where nothing is there.
+    """
 
     lines: tuple[str, ...]
     ends: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """The visit as it is typed."""
+        return "\n".join(("configure", *self.lines, *self.ends, "exit"))
 
 
 class Tree:
@@ -104,6 +122,21 @@ def refuses(line: str, answer: str) -> bool:
     if line.startswith(("set ", "delete ")):
         return any(_SAME.fullmatch(text) is None for text in said)
     return _NO.search("\n".join(said)) is not None or (line == "save" and "Done" not in said)
+
+
+def stops(line: str, answer: str) -> bool:
+    """Tell whether a visit must not go on after what was answered to one of its lines."""
+    return _EMPTY not in answer if line.startswith("show ") else refuses(line, answer)
+
+
+def waits(line: str, answer: str) -> bool:
+    """Tell whether a commit that failed has left a timer of ours behind; it is armed before anything is committed."""
+    return line.startswith("commit-confirm") and _ANOTHER_WAITS.search(answer) is None
+
+
+def nothing_waits(line: str, answer: str) -> bool:
+    """Tell whether there is nothing to confirm: it was, or the device has taken it back."""
+    return line == "confirm" and _NOTHING_WAITS.search(answer) is not None
 
 
 def _quote_text(text: str) -> str:

@@ -13,6 +13,9 @@ Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
+#: The status of a write that was to confirm, and the device says that nothing waits for it.
+NOTHING_WAITS = 2
+
 #: A device's answer is kept up to this many bytes; what is longer is `whole=False` and counts as unknown.
 MAX_REPLY_BYTES = 2 * 1024 * 1024
 
@@ -193,6 +196,7 @@ class WindowKind(StrEnum):
     TIMER = "timer"  # a process of its own on the device
     SCHEDULER = "scheduler"  # an entry of the device's own scheduler
     COMMIT_CONFIRM = "commit-confirm"  # the device takes a commit back that is not confirmed in time
+    UNSAVED = "unsaved"  # what is in force is saved only at the end, and lost with a restart before it
     LEASE = "lease"  # what is made runs out by itself
 
     @property
@@ -205,13 +209,21 @@ class WindowKind(StrEnum):
                 return "survives the end of plexops and a cut line, not a restart of the device"
             case WindowKind.SCHEDULER | WindowKind.COMMIT_CONFIRM | WindowKind.LEASE:
                 return "survives the end of plexops, a cut line and a restart of the device"
+            case WindowKind.UNSAVED:
+                return "a restart of the device takes it back until it is proven and saved, and nothing else does"
+
+    @property
+    def alone(self) -> bool:
+        """Whether it is of the whole configuration: nothing else can be changed there while it stands."""
+        return self in (WindowKind.COMMIT_CONFIRM, WindowKind.UNSAVED)
 
 
 class Window(Struct, frozen=True):
     """The device's own undo, from `open` until `confirm`; empty lists mean that there is none.
 
     Where nothing opens it and something confirms it, the write itself arms it. `armed` asks whether what will undo is
-    there and alive (it is: a status of 0, or none, and a text). `seconds` is its length.
+    there and alive (it is: a status of 0, or none, and a text); None where no read tells. `seconds` is its length, 0
+    where no clock ends it.
     """
 
     kind: WindowKind = WindowKind.NONE
@@ -248,3 +260,10 @@ class Script(Struct, frozen=True):
     undo: tuple[str, ...] = ()
     #: In how many seconds the device does what it says that it took.
     settle: float = 0.0
+    #: The same change without a window, where it is the write that arms that.
+    plain: tuple[Write, ...] = ()
+
+    @property
+    def bare(self) -> Script:
+        """The change alone: without its window, and without a way back."""
+        return Script(self.plain or self.writes, settle=self.settle)

@@ -83,6 +83,11 @@ class WriteSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     load: Annotated[str, says("Makes the new file, `$n`, act before it is kept.", "nft -f $n")] = ""
     gone: Annotated[str, says("Ends what the file does, before it goes.", "nft delete table inet plexops_{{ key }}")] = ""
     anew: Annotated[bool, says("Whether a change ends what the old file does first.", True)] = False
+    tree: Annotated[str, says("The place of entries in a configuration tree; its last word is free, and names one.",
+        "nat destination rule *number")] = ""
+    new: Annotated[str, says("The numbers of ours, of which the first that is free is taken.", "3250-3299", wants="like",
+        pattern="^[0-9]{1,6}-[0-9]{1,6}$")] = ""
+    taken: Annotated[str, says("The fact that holds all numbers that are in use there.", "x.numbers")] = ""
     requests: Annotated[RequestLists | None, says("", {"put": _EXAMPLE})] = None
     soap: Annotated[str, says("The service that keeps a table of mappings, by its name in `services`.", "ppp",
         wants="like", pattern="^[a-z][a-z0-9_]*$")] = ""
@@ -109,4 +114,4 @@ class WriteSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     @property
     def adopts(self) -> bool:
         """Whether this store can change one field of another's entry: a file of ours holds only ours."""
-        return bool(self.uci or self.nvram or self.menu or self.rest)
+        return bool(self.uci or self.nvram or self.menu or self.rest or self.tree)

@@ -6,9 +6,9 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from plexops.languages.tree import CLEAN, Edit, edit_of, refuses
+from plexops.languages.tree import CLEAN, SAVED, Edit, edit_of, nothing_waits, refuses, stops, waits
 from plexops.model.errors import PlexopsError
-from plexops.model.exchange import Command, Read, Reply, Write
+from plexops.model.exchange import NOTHING_WAITS, Command, Read, Reply, Write
 from plexops.model.plan import shown
 from plexops.transport.link import only_reads
 from plexops.transport.problems import closed, failure, quoted
@@ -106,7 +106,11 @@ class TreeWriteLink(TreeReadLink):
         self._authorized = authorized
 
     def send(self, write: Write) -> Reply:
-        """Make one visit to configuration mode, once. A status of 1: the device said no, and what was staged is gone.
+        """Make one visit to configuration mode, once. A status of 1: the device said no, and what was staged is gone;
+        NOTHING_WAITS: there was nothing to confirm.
+
+        What is in force and not saved is left alone, except by an edit after which there is no such thing any more: the
+        way back of a change that was not saved. It ends what waits for `confirm`, too, for that was in what it took back.
 
         Raises PlexopsError PLX-D109 when it broke off after a line that takes effect, PLX-D116 where somebody else is
         in the middle of a change; any other PlexopsError means that nothing took effect. Raises ValueError for a request
@@ -124,7 +128,7 @@ class TreeWriteLink(TreeReadLink):
             return self._visit(terminal, edit, end, done)
         except LostError as error:
             self._hang_up()
-            if done and done[-1] in edit.ends:
+            if done and done[-1].partition(" ")[0] not in ("show", "set", "delete"):
                 raise failure(
                     "PLX-D109",
                     f"it is unknown whether {self._settings.device} carried out “{done[-1]}”: {error or 'it hung up'}",
@@ -143,26 +147,43 @@ class TreeWriteLink(TreeReadLink):
         if refuses("configure", answer):
             return Reply("write", 1, answer)
         try:
-            if edit.lines:
-                self._require_clean(terminal, end)
-            reply = _typed(terminal, edit, end, done)
+            reply = self._edited(terminal, edit, end, done)
         except PlexopsError:
             self._leave(terminal, discard=True)
             raise
         self._leave(terminal, discard=reply.status != 0)
         return reply
 
-    def _require_clean(self, terminal: Terminal, end: float) -> None:
-        for question, clean in CLEAN.items():
-            answer = terminal.type(question, end - time.monotonic())
-            if not answer.startswith(clean):
-                raise failure(
-                    "PLX-D116",
-                    f"{self._settings.device} holds a change that is staged, unconfirmed or not saved",
-                    f"commit, confirm and save it, or discard it; `{question}` in configuration mode shows it",
-                    self._settings.where,
-                    quoted(masked(answer)),
-                )
+    def _edited(self, terminal: Terminal, edit: Edit, end: float, done: list[str]) -> Reply:
+        if not edit.lines:
+            return _typed(terminal, edit.ends, end, done)
+        if staged := self._changes(terminal, "compare", end):
+            raise staged
+        unsaved = self._changes(terminal, "compare saved", end)
+        if unsaved and edit.ends != SAVED:
+            raise unsaved
+        reply = _typed(terminal, edit.lines, end, done)
+        if reply.status or not unsaved:
+            return reply if reply.status else _typed(terminal, edit.ends, end, done)
+        if self._changes(terminal, "compare saved", end):
+            raise unsaved
+        reply = _typed(terminal, ("commit",), end, done)
+        if not reply.status:
+            terminal.type("confirm", end - time.monotonic())
+        return reply
+
+    def _changes(self, terminal: Terminal, question: str, end: float) -> PlexopsError | None:
+        """Compare; give what is wrong where there are changes."""
+        answer = terminal.type(question, end - time.monotonic())
+        if answer.startswith(CLEAN[question]):
+            return None
+        return failure(
+            "PLX-D116",
+            f"{self._settings.device} holds a change that is staged, unconfirmed or not saved",
+            f"commit, confirm and save it, or discard it; `{question}` in configuration mode shows it",
+            self._settings.where,
+            quoted(masked(answer)),
+        )
 
     def _leave(self, terminal: Terminal, *, discard: bool) -> None:
         """Leave nothing staged behind: what is staged belongs to its terminal, and ends with it at the latest."""
@@ -176,12 +197,14 @@ class TreeWriteLink(TreeReadLink):
             self._hang_up()
 
 
-def _typed(terminal: Terminal, edit: Edit, end: float, done: list[str]) -> Reply:
+def _typed(terminal: Terminal, lines: Sequence[str], end: float, done: list[str]) -> Reply:
     said = ""
-    for line in (*edit.lines, *edit.ends):
+    for line in lines:
         done.append(line)  # before it is typed: from then on it may have taken effect
         answer = terminal.type(line, end - time.monotonic(), proceeds=line.startswith("commit-confirm"))
-        if refuses(line, answer):
-            return Reply("write", 1, f"{line}\n{answer}")
+        if stops(line, answer):
+            if waits(line, answer):
+                terminal.type("confirm", end - time.monotonic())
+            return Reply("write", NOTHING_WAITS if nothing_waits(line, answer) else 1, f"{line}\n{answer}")
         said += answer
     return Reply("write", 0, said)

@@ -18,8 +18,9 @@ from typing import Any
 import pytest
 from msgspec import Struct
 
+import plexops
 from plexops.model.errors import PlexopsError
-from plexops.model.exchange import MAX_REPLY_BYTES, Command, Read, Reply, Write
+from plexops.model.exchange import MAX_REPLY_BYTES, NOTHING_WAITS, Command, Read, Reply, Write
 from plexops.structs import replace
 from plexops.transport.opening import open_read, open_write
 from plexops.transport.ssh_settings import SshSettings
@@ -79,7 +80,8 @@ def router(folder: Path, *, command: str = "", fault: str = "", readline: bool =
     state.write_text(json.dumps({"active": ACTIVE, "saved": ACTIVE, "deadline": None, "fault": fault}))
     for name in ("host", "client"):
         make_key(folder / name, "ed25519")
-    forced = command or f"{sys.executable} {CONSOLE} {state} {'readline' if readline else ''}"
+    here = Path(plexops.__file__).parent.parent
+    forced = command or f"env PYTHONPATH={here} {sys.executable} {CONSOLE} {state} {'readline' if readline else ''}"
     config = folder / "config"
     config.write_text(
         "ListenAddress 127.0.0.1\nUsePAM no\nUseDNS no\nStrictModes no\nPidFile none\nPermitRootLogin yes\n"
@@ -192,7 +194,7 @@ def test_what_is_not_confirmed_undoes_itself(tmp_path: Path) -> None:
         home.state(deadline=0)
         assert "3250" not in home.read(CONFIG)[0].body
         late = home.write("confirm", "save")
-        assert (late.status, "No confirm pending" in late.body) == (1, True)
+        assert (late.status, "No confirm pending" in late.body) == (NOTHING_WAITS, True)
         assert home.state()["saved"] == ACTIVE
 
 
@@ -240,6 +242,49 @@ def test_a_change_that_somebody_has_not_saved_or_confirmed_is_left_alone(
         assert problem.code == "PLX-D116"
         assert "set service ssh port '2222'" in problem.detail[0]
         assert home.state() == before
+
+
+def test_what_is_not_saved_is_taken_back_to_what_is_and_nothing_waits_any_more(tmp_path: Path) -> None:
+    with router(tmp_path) as home:
+        assert home.write(f"set {RULE} destination port 32500", "commit-confirm 3").status == 0
+        assert home.write(f"delete {RULE}", "commit", "save").status == 0
+        state = home.state()
+        assert (state["active"], state["saved"], state["deadline"]) == (ACTIVE, ACTIVE, None)
+
+
+def test_taking_back_does_not_make_anothers_change_last(tmp_path: Path) -> None:
+    with router(tmp_path) as home:
+        assert home.write(f"set {RULE} destination port 32500", "commit").status == 0
+        theirs = [*home.state()["active"], "set service ssh port '2222'"]
+        before = home.state(active=theirs)
+        with pytest.raises(PlexopsError) as caught:
+            home.write(f"delete {RULE}", "commit", "save")
+        assert caught.value.problems[0].code == "PLX-D116"
+        assert home.state() == before
+
+
+def test_a_commit_that_fails_leaves_no_timer_behind(tmp_path: Path) -> None:
+    with router(tmp_path) as home:
+        reply = home.write(f"set {RULE} translation address nowhere", "commit-confirm 3")
+        assert (reply.status, "Commit failed" in reply.body) == (1, True)
+        state = home.state()
+        assert (state["active"], state["deadline"]) == (ACTIVE, None)
+
+
+def test_what_waits_for_another_is_not_confirmed(tmp_path: Path) -> None:
+    with router(tmp_path) as home:
+        before = home.state(deadline=4_000_000_000)
+        reply = home.write(f"set {RULE} description x", "commit-confirm 3")
+        assert (reply.status, "Another confirm" in reply.body) == (1, True)
+        assert home.state() == before
+
+
+def test_a_place_that_is_taken_is_not_written_over(tmp_path: Path) -> None:
+    with router(tmp_path) as home:
+        for number, status in ((100, 1), (3250, 0)):
+            rule = f"nat destination rule {number}"
+            assert home.write(f"show {rule}", f"set {rule} description mine", "commit").status == status
+        assert home.state()["active"] == [*ACTIVE, "set nat destination rule 3250 description 'mine'"]
 
 
 def test_a_user_without_rights_is_told_in_the_routers_words(tmp_path: Path) -> None:

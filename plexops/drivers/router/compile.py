@@ -90,9 +90,8 @@ def compile_profile(profile: Profile) -> CompiledProfile:
     problems = _Problems(profile)
     for read in profile.reads.values():
         _check_read(profile, read, problems)
-    only_read = profile.speaks is Speaks.TREE and (profile.window or profile.stores)
-    if only_read or (profile.speaks is Speaks.SOAP and profile.window):
-        reason = f"a family that speaks {profile.speaks} {'is only read' if only_read else 'has no window'}"
+    if profile.speaks is Speaks.SOAP and profile.window:
+        reason = f"a family that speaks {profile.speaks} has no window"
         problems.add(
             "PLX-D407", reason, "Take its writes and its window out; `steps` says what to do.", "kinds"
         )
@@ -115,10 +114,11 @@ def compile_profile(profile: Profile) -> CompiledProfile:
         _check_steps(kind, lines, problems)
     for key, reason in () if profile.detect is None else profile.detect.unfit():
         problems.add("PLX-D402", reason, "One character or class may be repeated, once.", f"detect.{key}")
-    window: CompiledWindow | None = None
-    if profile.window is not None:
-        window, unsound = compile_window(profile, profile.window)
-        problems.found += unsound
+    window, unsound = compile_window(profile, profile.window)
+    problems.found += unsound
+    for name in () if profile.window is None else profile.window.needs:
+        if name not in profile.facts:
+            problems.add("PLX-D403", f"there is no fact {name!r}", "Name one of `facts`.", "window.needs")
     configured = None if profile.packets is None else profile.packets.configured
     if configured is not None and configured.read not in profile.reads:
         problems.no_read(configured.read, "packets.configured")
@@ -332,6 +332,8 @@ def _resource(profile: Profile, spec: ResourceSpec, problems: _Problems) -> Comp
         store = None if spec.write is None else store_of(profile, spec, variables)
     except ValueError as reason:
         problems.add("PLX-D407", str(reason), "See docs/profiles.md, “Stores”.", f"{path}.write")
+    for name in (name for name in (() if store is None else store.facts) if name not in profile.facts):
+        problems.add("PLX-D403", f"there is no fact {name!r}", "Name one of `facts`.", f"{path}.write")
     return CompiledResource(
         spec=spec,
         rows=_expression(profile, spec.rows, f"{path}.rows", problems, tuple(profile.facts))

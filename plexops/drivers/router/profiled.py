@@ -25,6 +25,7 @@ from plexops.drivers.router.running import (
 from plexops.drivers.router.stores.base import Value, Wanted, said
 from plexops.drivers.rulesets.base import BoxInput
 from plexops.drivers.rulesets.boxes import announced_address, build_box, rows_of, unread_forwards
+from plexops.drivers.windows import arming, of_tree
 from plexops.model.change import Action, Change, find, inverse, project
 from plexops.model.errors import WhyNot
 from plexops.model.exchange import Command, Json, Script, Window, Write
@@ -33,7 +34,7 @@ from plexops.model.facts import FACTS
 from plexops.model.fields import FieldType, Typed
 from plexops.model.packets import Box
 from plexops.model.plan import shown
-from plexops.model.profile import ResourceSpec
+from plexops.model.profile import ResourceSpec, Speaks
 from plexops.model.resources import KINDS
 from plexops.model.resources.port_forward import ANYBODY
 from plexops.model.snapshot import Entry, Kind, KindState, Role, Snapshot
@@ -170,11 +171,16 @@ class ProfiledDriver(Struct, frozen=True):
         writes = self._writes(resource, change, now)
         back = inverse(change)
         undo = () if back is None else self._writes(resource, back, self._after(resource, now, change))
+        window = self._window(change, undo, functions, now)
         return Script(
-            writes=tuple(_with_functions(write, functions) for write in writes),
-            window=self._window(change, undo, functions),
+            writes=tuple(
+                arming(write, window) if window.kind.alone else _with_functions(write, functions)
+                for write in writes
+            ),
+            window=window,
             undo=tuple(shown(_with_functions(write, functions)) for write in undo),
             settle=self.profile.profile.settle,
+            plain=writes if window.kind.alone else (),
         )
 
     def _resource(self, kind: Kind, now: Snapshot) -> CompiledResource:
@@ -238,20 +244,13 @@ class ProfiledDriver(Struct, frozen=True):
         ours |= {"key": Typed(FieldType.KEY, change.key), "tag": tag, "window": window}
         if entry is not None:
             ours["handle"] = Typed(FieldType.HANDLE, entry.handle)
+        constants = {name: _told(now, fact_of(value)) if fact_of(value) else value for name, value in spec.set.items()}
+        facts = {name: _told(now, name) for name in (() if resource.store is None else resource.store.facts)}
         return Wanted(
-            change, str(tag.value), str(window.value), adopted or words, self._constants(spec, now), ours, entry,
+            change, str(tag.value), str(window.value), adopted or words, constants, ours, entry,
             following(change, now), tuple(other for other in now.of(change.kind) if other is not entry),
-            "" if spec.write is None else now.text(service_fact(spec.write.soap)) or "",
+            "" if spec.write is None else now.text(service_fact(spec.write.soap)) or "", facts,
         )  # fmt: skip
-
-    def _constants(self, spec: ResourceSpec, now: Snapshot) -> Mapping[str, Json]:
-        constants: dict[str, Json] = dict(spec.set)
-        for name, value in spec.set.items():
-            fact = fact_of(value)
-            if fact and now.text(fact) is None:
-                raise Unrenderable(f"{fact} is unknown, and the request needs it")
-            constants[name] = now.text(fact) if fact else value
-        return constants
 
     def _refuse_unwritable(self, resource: CompiledResource, change: Change) -> None:
         """A field that no request writes can be neither set nor put back."""
@@ -306,20 +305,34 @@ class ProfiledDriver(Struct, frozen=True):
             words = {name: said(word) for name, word in written.items()}
         then = project(now, change)
         touched = {id(entry) for entry in find(change, then)}
+        store = resource.store
+        new = store is not None and change.action is Action.CREATE
+        handle = store.new_handle(self._wanted(resource, change, None, now, {})) if store and new else ""
         named = (
-            replace(e, handle=e.handle or f"plexops-{change.key}", raw=written_over(e.raw, words))
+            replace(e, handle=e.handle or handle, raw=written_over(e.raw, words))
             if id(e) in touched
             else e
             for e in then.entries
         )
         return replace(then, entries=tuple(named))
 
-    def _window(self, change: Change, undo: Sequence[Write], functions: str) -> Window:
+    def _window(self, change: Change, undo: Sequence[Write], functions: str, now: Snapshot) -> Window:
         spec = self.profile.window
+        if self.profile.profile.speaks is Speaks.TREE and undo:
+            return of_tree(self.profile.profile.window, now)
         if spec is None or not undo or not all(isinstance(write.ask, Command) for write in undo):
             return Window()
         seconds = FORWARD_WINDOW_SECONDS if change.kind is Kind.PORT_FORWARD else WINDOW_SECONDS
         return spec.of(_window_name(change), seconds, [shown(write) for write in undo], functions)
+
+
+def _told(now: Snapshot, fact: str) -> str:
+    """Give what a request needs to know."""
+    text = now.text(fact)
+    if text is None:
+        why = now.reasons.get(fact, "")
+        raise Unrenderable(f"{fact} is unknown, and the request needs it{f': {why}' if why else ''}")
+    return text
 
 
 def _with_functions(write: Write, functions: str) -> Write:

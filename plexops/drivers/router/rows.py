@@ -163,12 +163,13 @@ def entry_of(spec: ResourceSpec, row: Row, position: int, exhibit: str, own: str
 
 
 def _whole(spec: ResourceSpec, row: Row) -> dict[str, Word]:
-    """Keep all of a row where a change needs it: to send it back, or to find an item of a list in an nvram.
+    """Keep all of a row where a change needs it: to send it back, to make it again, or to find an item of a list in
+    an nvram.
 
     A single value of an nvram needs only itself; its row is the whole nvram, of which other kinds write other values.
     """
     write = spec.write
-    if write is None or not (write.whole or (write.nvram and spec.mark)):
+    if write is None or not (write.whole or write.tree or (write.nvram and spec.mark)):
         return {}
     return {WHOLE_ROW: json.dumps({name: word for name, word in row.items() if name not in spec.beside})}
 

@@ -139,6 +139,7 @@ class Applier:
     def _make(self, index: int, carried: Carried) -> None:
         """One change, one window."""
         change = carried.step.change
+        self._make_room(index, change.role)
         self._shop.moment(f"{change.id}: look again")
         self._look_again(change)
         step = self._render(carried.step)
@@ -173,6 +174,13 @@ class Applier:
         carried.outcome = StepOutcome.DONE
         self._shop.record("done", {"step": index})
         self._shop.moment(f"{change.id}: read back as wanted")
+
+    def _make_room(self, index: int, role: Role) -> None:
+        """End the window before, where a device has but one for all that it keeps."""
+        for earlier, carried in enumerate(self._carried[:index]):
+            if carried.step.change.role is role and carried.step.script.window.kind.alone:
+                self._still_stands(carried)
+                self._close_window(earlier, carried)
 
     def _look_again(self, change: Change) -> None:
         """Read the stop once more, and stop unless it is as planned, our own earlier changes aside."""

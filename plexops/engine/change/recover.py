@@ -145,12 +145,16 @@ class _Recovery:
         armed: list[PastStep] = []
         for past in steps:
             step = self._step(past, state)
-            if not past.window_open or step.script.window.armed is None:
+            if not past.window_open or not step.script.window.confirm:
                 continue
             if not _stands(past, state):
                 return state, armed
+
+            def keeps(past: PastStep = past, state: SiteState = state) -> bool:
+                return bool(_stands(past, self._observer.again(state, past.change.role)))
+
             try:
-                ended = self._undoer.end_window(step, state, past.index)
+                ended = self._undoer.end_window(step, state, past.index, keeps)
             except (PlexopsError, UnexpectedReply):
                 ended = False
             if not ended:

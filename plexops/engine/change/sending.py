@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 from plexops.engine.change.open_changes import Recorder
 from plexops.engine.look.access import Access
 from plexops.engine.look.site import Home
 from plexops.engine.look.site_state import SiteState
 from plexops.model.errors import PlexopsError
-from plexops.model.exchange import Expect, Reply, Window, Write
+from plexops.model.exchange import NOTHING_WAITS, Expect, Reply, Window, Write
 from plexops.model.plan import Authorized, Step
 from plexops.model.snapshot import Role
 from plexops.transport.link import LinkSettings, WriteLink
@@ -77,16 +78,25 @@ class Sender:
             raise Unanswered(lost)
         raise UnexpectedReply(f"request {number + 1} was not answered, and the rest was not sent: {lost}")
 
-    def confirm(self, step: Step, authorized: Authorized, state: SiteState, index: int) -> bool:
+    def confirm(
+        self,
+        step: Step,
+        authorized: Authorized,
+        state: SiteState,
+        index: int,
+        keeps: Callable[[], bool] | None = None,
+    ) -> bool:
         """End the window, and read that it is gone. False: it had fired already, or that is unknown; then a fresh read
-        decides."""
+        decides. `keeps` does that here: where nothing waits any more and the change is there, the rest is sent."""
         window = step.script.window
         if not window.confirm:
             return True
         link = self._open(step, authorized, state)
         try:
             for write in window.confirm:
-                _demand(write, link.send(write))
+                reply = link.send(write)
+                if reply.status != NOTHING_WAITS or keeps is None or not keeps():
+                    _demand(write, reply)
             if window.armed is not None:
                 left = link.ask((window.armed,))[0]
                 if not left.whole or _stands(left):

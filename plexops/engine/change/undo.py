@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from ipaddress import IPv4Address
 
 from msgspec import Struct
@@ -14,9 +14,8 @@ from plexops.engine.change.sending import Sender, Unanswered, UnexpectedReply
 from plexops.engine.decide.way_back import judged_back, refusal
 from plexops.engine.look.site import Home
 from plexops.engine.look.site_state import SiteState
-from plexops.model.change import Action, Change, Shown, find, inverse, is_undone
+from plexops.model.change import Action, Change, Shown, find, inverse, is_done, is_undone
 from plexops.model.errors import PlexopsError, Problem
-from plexops.model.exchange import Script
 from plexops.model.plan import Step, authorize, authorize_end
 from plexops.model.resources import KINDS
 from plexops.model.snapshot import Role
@@ -77,6 +76,7 @@ class Undoer:
         What cannot be seen is not called undone, and the device's own undo is then left to fire.
         """
         change = step.change
+        fires = window_open and step.script.window.seconds > 0  # what no clock ends is not waited for
         self._record("undo", {"step": index, "id": change.id})
         if change.action is Action.RENEW:
             return self._renew_back(step, state, index)
@@ -86,7 +86,7 @@ class Undoer:
             # What is saved may not be what acts: it is applied once more.
             if shown is Shown.NO or change.kind in state.view.of(change.role).saved_only:
                 state, shown = self._until(change, self._send_back(change, state, index), stood)
-            if shown and window_open:
+            if shown and fires:
                 if not self.end_window(step, state, index):
                     raise UnexpectedReply("the device's own undo still stands and could not be ended")
                 state, shown = self._until(change, self._reach(state, change), stood)
@@ -99,13 +99,13 @@ class Undoer:
             return Ended(state, shown)
         self._record("undo failed", {"step": index, "reason": reason or "it does not show the old state"})
         # It says yes and does not do it, or says nothing: its own undo is the last that is left.
-        state, shown = self._after_window(step, state, stood, window_open=window_open)
-        if shown and reason and not window_open:
+        state, shown = self._after_window(step, state, stood, window_open=fires)
+        if shown and reason and not fires:
             # An error is an error, also when the entry is gone: perhaps it acts on.
             return Ended(state, Shown.NOT_KNOWN)
         if shown:
             self._record(
-                "undone", {"step": index, "by": "the device's own undo"} if window_open else {"step": index}
+                "undone", {"step": index, "by": "the device's own undo"} if fires else {"step": index}
             )
         return Ended(state, shown)
 
@@ -164,8 +164,13 @@ class Undoer:
     def _stays(self, step: Step, state: SiteState, index: int, why: str, *, window_open: bool) -> Ended:
         """Leave a change as it is. The device must not bring the old state back by itself either."""
         self._record("stays", {"step": index, "reason": why})
+        role = step.change.role
+
+        def keeps() -> bool:
+            return bool(is_done(step.change, self._observer.again(state, role).view.of(role)))
+
         try:
-            ended = not window_open or self.end_window(step, state, index)
+            ended = not window_open or self.end_window(step, state, index, keeps)
         except (PlexopsError, UnexpectedReply):
             ended = False
         return Ended(state, Shown.NO, why if ended else "")
@@ -200,7 +205,7 @@ class Undoer:
         why = refusal(verdicts)
         if why:
             raise Refused(why)
-        step = Step(back, Script(self._drivers.of(back.role).script(back, state.view.of(back.role)).writes))
+        step = Step(back, self._drivers.of(back.role).script(back, state.view.of(back.role)).bare)
         leave = authorize(state.view.name, step, verdicts)
         if not leave:
             raise UnexpectedReply("; ".join(f"{v.guard}: {v.reason}" for v in verdicts if not v.holds))
@@ -226,12 +231,18 @@ class Undoer:
             time.sleep(_LOOK_EVERY)
             state = self._observer.again(state, change.role)
 
-    def end_window(self, step: Step, state: SiteState, index: int) -> bool:
+    def end_window(
+        self, step: Step, state: SiteState, index: int, keeps: Callable[[], bool] | None = None
+    ) -> bool:
         """End the device's own undo, if it stands; tell whether it was seen not to stand any more.
 
-        Raises PlexopsError or UnexpectedReply where the device does not say.
+        One that cannot be asked is confirmed where the change stays (`keeps` tells by a fresh look whether it is there);
+        where the old state was put back, that has ended it. Raises PlexopsError or UnexpectedReply where the device does
+        not say.
         """
         leave = authorize_end(state.view.name, step)
+        if step.script.window.armed is None:
+            return keeps is None or self._sender.confirm(step, leave, state, index, keeps)
         if not self._sender.armed(step, leave, state) or self._sender.confirm(step, leave, state, index):
             return True
         return not self._sender.armed(step, leave, state)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from plexops.model.change import Change, inverse
-from plexops.model.exchange import Script, Window
+from plexops.model.exchange import Script
 from plexops.model.plan import GuardVerdict, Step
 from plexops.runbook.guards.judge import Case, judge
 from plexops.runbook.view import SiteView
@@ -45,4 +45,4 @@ def with_way_back(change: Change, script: Script, view: SiteView) -> Step:
         return Step(change, script)
     made = view.with_snapshot(after_change(view.of(change.role), change))
     why = refused(made, back, restoring=True)
-    return Step(change, replace(script, window=Window(), undo=()), why) if why else Step(change, script)
+    return Step(change, script.bare, why) if why else Step(change, script)

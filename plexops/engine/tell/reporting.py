@@ -170,7 +170,8 @@ def _window_text(step: Step) -> str:
         return "none: it cannot be undone for sure, the DHCP server decides which address the host gets"
     if window.kind is WindowKind.NONE:
         return "none: this device does not undo by itself, only plexops does"
-    return f"{window.kind}, {window.seconds} s; {window.kind.survives}"
+    length = f", {window.seconds} s" if window.seconds else ""
+    return f"{window.kind}{length}; {window.kind.survives}"
 
 
 def _title(change: Change) -> str:

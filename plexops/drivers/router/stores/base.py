@@ -38,6 +38,8 @@ class Wanted(Struct, frozen=True):
     following: Entry | None = None
     others: tuple[Entry, ...] = ()
     service: str = ""
+    #: By their names, those that the store asks for.
+    facts: Mapping[str, str] = {}
 
     @property
     def handle(self) -> str:
@@ -63,6 +65,15 @@ class Store(Struct, frozen=True):
     def functions(self) -> str:
         """Functions of the shell that its commands use, on one line; empty where there are none."""
         return ""
+
+    @property
+    def facts(self) -> tuple[str, ...]:
+        """The facts that its requests need."""
+        return ()
+
+    def new_handle(self, wanted: Wanted) -> str:
+        """Give what the device will call an entry that is made."""
+        return f"plexops-{wanted.change.key}"
 
     def can_set(self, theirs: str) -> bool:
         """Tell whether a change of ours writes this field of the device."""

@@ -12,6 +12,7 @@ from plexops.drivers.router.stores.nvram import NvramStore
 from plexops.drivers.router.stores.requests import WrittenOut
 from plexops.drivers.router.stores.rest import VERBS, RestStore
 from plexops.drivers.router.stores.soap import MappingStore
+from plexops.drivers.router.stores.tree import TreeStore
 from plexops.drivers.router.stores.uci import UciStore
 from plexops.languages.template import Template, compile_template
 from plexops.model.fields import FieldType
@@ -27,6 +28,7 @@ _TOLD: Mapping[str, frozenset[str]] = {
     "rest": frozenset({"noun", "wrap", "whole", "apply", "good"}),
     "file": frozenset({"speaks", "content", "prove", "load", "holds", "gone", "anew", "apply"}),
     "soap": frozenset({"add", "delete", "by", "off_first"}),
+    "tree": frozenset({"new", "taken"}),
     "requests": frozenset(),
 }
 _LANGUAGES: Mapping[str, frozenset[Speaks]] = {
@@ -36,7 +38,8 @@ _LANGUAGES: Mapping[str, frozenset[Speaks]] = {
     "menu": frozenset({Speaks.ROUTEROS, Speaks.REST}),
     "rest": frozenset({Speaks.REST}),
     "soap": frozenset({Speaks.SOAP}),
-    "requests": frozenset(Speaks) - {Speaks.SOAP},
+    "tree": frozenset({Speaks.TREE}),
+    "requests": frozenset(Speaks) - {Speaks.TREE, Speaks.SOAP},
 }
 
 
@@ -73,6 +76,8 @@ def store_of(profile: Profile, spec: ResourceSpec, variables: Types) -> Store:
         case "soap":
             _require_key(profile, spec, write)
             return MappingStore(spec, write)
+        case "tree":
+            return TreeStore.of(spec, write)
         case "file":
             return FileStore.of(spec, write, directory, compiled)
         case _:
