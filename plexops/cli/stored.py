@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from plexops.config.samples import Said
 from plexops.engine.proving import reply_of
 from plexops.lab.stored import StoredJson, StoredMappings, StoredNvram
+from plexops.lab.tree import StoredTree
 from plexops.model.exchange import Call, Command, Read, Reply, SoapCall, Write
 from plexops.model.profile import Speaks
 
@@ -131,6 +132,21 @@ class _Mappings:
         return "\n".join(table.content() for table in self._tables.values())
 
 
+class _Tree(StoredTree):
+    """A router with a configuration tree, at its console."""
+
+    def __init__(self, config: str, read: str) -> None:
+        super().__init__(config)
+        self._read = read
+
+    def answer(self, read: Read) -> Reply | None:
+        return Reply(read.id, 0, self.shown()) if read.id == self._read else None
+
+    def send(self, write: Write) -> Reply:
+        status, said = self.visit(write.ask.text if isinstance(write.ask, Command) else "")
+        return Reply("write", status, said)
+
+
 def _names(expression: str, read: str) -> bool:
     return re.search(rf"\b{re.escape(read)}\b", expression) is not None
 
@@ -144,4 +160,8 @@ def store_for(profile: Family, reads: Sequence[Read], answers: Mapping[str, str 
         return NvramDevice(profile.profile, reads, answers)
     if kept and profile.profile.speaks is Speaks.REST and not any(write.noun for write in kept):
         return JsonDevice(profile.profile, reads, answers)
+    config = next((read for read in reads if read.ask == Command("show configuration commands")), None)
+    if kept and config is not None and all(write.tree for write in kept):
+        text = answers.get(config.id)
+        return _Tree(text, config.id) if isinstance(text, str) else _Tree("", "")
     return None

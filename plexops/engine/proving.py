@@ -77,6 +77,9 @@ def prove(
     if devices is not None:
         looked, problems = life(profile, samples, devices, reply_of)
         yield Level("life", looked, tuple(problems))
+        looked, problems = life(profile, samples, devices, _reply, windows=True)
+        if looked:
+            yield Level("window", looked, tuple(problems))
 
 
 def _shown(profile: CompiledProfile, samples: Samples, understood: Mapping[str, Snapshot]) -> Shown:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -45,6 +45,15 @@ class Device(Protocol):
         ...
 
 
+@runtime_checkable
+class Lapsing(Device, Protocol):
+    """One whose own undo can be seen at work."""
+
+    def lapse(self, seconds: int) -> None:
+        """Let time go by; 0: let it restart."""
+        ...
+
+
 #: Makes the store of a state; None where there is none for this family.
 Devices = Callable[[Family, Sequence[Read], Answers], Device | None]
 #: Gives the reply of a sample.
@@ -77,7 +86,7 @@ class _Home(Struct, frozen=True):
         """Make a change and look whether it stands and nothing else is gone. Give what is wrong."""
         now = self.look()
         stood, others = beside(change, now), foreign(now, Role.ROUTER, [change])
-        if reason := self.send(self.driver.script(change, now).writes):
+        if reason := self.send(self.driver.script(change, now).bare.writes):
             return reason
         then = self.look()
         if not is_done(change, then):
@@ -88,9 +97,9 @@ class _Home(Struct, frozen=True):
 
 
 def life(
-    profile: CompiledProfile, samples: Samples, devices: Devices, reply: Replies
+    profile: CompiledProfile, samples: Samples, devices: Devices, reply: Replies, *, windows: bool = False
 ) -> tuple[int, Iterator[str]]:
-    """Give how many lives there are, and what was not as it must be."""
+    """Give how many lives there are, and what was not as it must be; of `windows` what became of what they hold."""
     driver = ProfiledDriver(profile)
     reads = next(driver.observe())
     found: list[str] = []
@@ -99,14 +108,15 @@ def life(
         answers = samples.answers(name)
         for kind in sorted(driver.kinds):
             device = devices(profile, reads, answers)
-            if device is None:
+            if device is None or (windows and not isinstance(device, Lapsing)):
                 return 0, iter(())
             home = _Home(driver, device, answers, reply)
             now = home.look()
             if now.state(kind) is not KindState.PRESENT:
                 continue
             looked += 1
-            found += [f"{name}: {kind}: {problem}" for problem in _lives(home, kind, now)]
+            lives = _windowed(home, kind, now) if windows else _lives(home, kind, now)
+            found += [f"{name}: {kind}: {problem}" for problem in lives]
     return looked, iter(found)
 
 
@@ -123,6 +133,26 @@ def _lives(home: _Home, kind: Kind, now: Snapshot) -> Iterator[str]:
             yield from _adopted(home, entry)
     except Unrenderable as reason:
         yield f"it cannot be written: {reason}"
+
+
+def _windowed(home: _Home, kind: Kind, now: Snapshot) -> Iterator[str]:
+    """What is not confirmed is undone by the device itself; what is confirmed stays."""
+    want, device = _wanted(kind, now), home.device
+    if want is None or not isinstance(device, Lapsing):
+        return
+    create = Change(Role.ROUTER, kind, _KEY, Action.CREATE, want=want)
+    before = device.content()
+    try:
+        script = home.driver.script(create, now)
+    except Unrenderable:
+        return  # the level before says so
+    for confirm in ((), script.window.confirm):
+        if reason := home.send((*script.writes, *confirm)):
+            yield f"it is not made{' and confirmed' if confirm else ''}: {reason}"
+            return
+        device.lapse(script.window.seconds)
+        if (device.content() == before) is bool(confirm):
+            yield "it was confirmed and does not stay" if confirm else "it was not confirmed and stays"
 
 
 def _wanted(kind: Kind, now: Snapshot) -> PortForward | Reservation | None:
@@ -241,7 +271,7 @@ def _there_and_back(home: _Home, change: Change) -> Iterator[str]:
     now = home.look()
     if back is None:
         return
-    if reason := home.send(home.driver.script(back, now).writes):
+    if reason := home.send(home.driver.script(back, now).bare.writes):
         yield f"{change.action} and back: {reason}"
     if home.device.content() != before or not is_undone(change, home.look()):
         yield f"{change.action} and back: it is not what it was"

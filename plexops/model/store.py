@@ -88,6 +88,7 @@ class WriteSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     new: Annotated[str, says("The numbers of ours, of which the first that is free is taken.", "3250-3299", wants="like",
         pattern="^[0-9]{1,6}-[0-9]{1,6}$")] = ""
     taken: Annotated[str, says("The fact that holds all numbers that are in use there.", "x.numbers")] = ""
+    needs: Annotated[str, says("The fact that is `yes`, or says why nothing is written.", "x.open")] = ""
     requests: Annotated[RequestLists | None, says("", {"put": _EXAMPLE})] = None
     soap: Annotated[str, says("The service that keeps a table of mappings, by its name in `services`.", "ppp",
         wants="like", pattern="^[a-z][a-z0-9_]*$")] = ""

@@ -28,7 +28,7 @@ _TOLD: Mapping[str, frozenset[str]] = {
     "rest": frozenset({"noun", "wrap", "whole", "apply", "good"}),
     "file": frozenset({"speaks", "content", "prove", "load", "holds", "gone", "anew", "apply"}),
     "soap": frozenset({"add", "delete", "by", "off_first"}),
-    "tree": frozenset({"new", "taken"}),
+    "tree": frozenset({"new", "taken", "needs"}),
     "requests": frozenset(),
 }
 _LANGUAGES: Mapping[str, frozenset[Speaks]] = {

@@ -48,7 +48,7 @@ class TreeStore(Store, frozen=True):
     def facts(self) -> tuple[str, ...]:
         """The facts of its place, and the one that holds the numbers that are taken."""
         found = (_FACT.fullmatch(word) for word in self.place)
-        return (*(one[1] for one in found if one), *filter(None, [self.write.taken]))
+        return (*(one[1] for one in found if one), *filter(None, [self.write.taken, self.write.needs]))
 
     def can_set(self, theirs: str) -> bool:
         """All but what marks ours and what names an entry."""
@@ -69,6 +69,8 @@ class TreeStore(Store, frozen=True):
     def writes(self, wanted: Wanted) -> tuple[Write, ...]:
         """Give the one visit of a change. Raises ValueError for a value that cannot be typed there."""
         action = wanted.change.action
+        if (why := wanted.facts.get(self.write.needs, "yes")) != "yes" and action is not Action.DELETE:
+            raise ValueError(why)
         node = self._node(wanted)
         if action is Action.DELETE:
             lines = [f"delete {node}"]
