@@ -87,6 +87,8 @@ class TreeConsole:
         if verb == "delete":
             self.staged = [line for line in self.staged if line not in below]
             return "" if below else "Nothing to delete (the specified node does not exist)\nDelete failed\n"
+        if self.state.get("fault") == "set fails":
+            return "Value validation failed\nSet failed\n"
         if words[0] not in _ROOTS:
             return NOT_VALID.format(" ".join(words))
         if below:
@@ -145,7 +147,9 @@ class TreeConsole:
             # Before anything is committed, and whether or not that goes well.
             self.state |= {"deadline": self._now() + 60 * minutes, "before": self.state["active"]}
             self.keep()
-        if any(re.search(r"(?:translation|forward-to) address '?(?![0-9.']+$)", line) for line in self.staged):
+        if self.state.get("fault") == "commit fails" or any(
+            re.search(r"(?:translation|forward-to) address '?(?![0-9.']+$)", line) for line in self.staged
+        ):
             return "[ nat ]\nTranslation address is no address\n[[nat]] failed\nCommit failed\n"
         self.state["active"] = list(self.staged)
         self.keep()

@@ -87,6 +87,9 @@ class Console(TreeConsole):
     def operate(self, line: str) -> str:
         if line == "configure" and self.fault == "no rights":
             return "User is not authorized to enter configuration mode: permission denied\n"
+        if line == "configure":
+            self.state["visits"] = self.state.get("visits", 0) + 1
+            self.keep()
         if line == "set terminal length 0":
             self.paging = False
             return ""

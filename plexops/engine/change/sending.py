@@ -126,13 +126,13 @@ class Sender:
         return self._home.links.write(settings_for(self._home.access, state, step.change.role), authorized)
 
     def _require_armed(self, link: WriteLink, window: Window, index: int, so: str) -> None:
-        if window.armed is None:
-            return
-        answer = link.ask((window.armed,))[0]
-        if not _stands(answer):
-            said = f" ({answer.body.strip()[:40]})" if answer.body.strip() else ""
-            raise UnexpectedReply(f"the device's own undo was armed and does not stand{said}: {so}")
-        self._record("armed", {"step": index, "seconds": window.seconds})
+        if window.armed is not None:
+            answer = link.ask((window.armed,))[0]
+            if not _stands(answer):
+                said = f" ({answer.body.strip()[:40]})" if answer.body.strip() else ""
+                raise UnexpectedReply(f"the device's own undo was armed and does not stand{said}: {so}")
+        if window.seconds:
+            self._record("armed", {"step": index, "seconds": window.seconds})
 
 
 def _stands(reply: Reply) -> bool:

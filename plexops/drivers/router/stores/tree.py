@@ -58,11 +58,12 @@ class TreeStore(Store, frozen=True):
         """Give the name of an entry that is made: its tag, the number that it had, or the first that nothing has."""
         if not self.write.new:
             return wanted.tag
+        if had := str(_row(wanted.change.raw).get(self.spec.handle, "")):
+            return had
         taken = wanted.facts[self.write.taken].split()
-        had = str(_row(wanted.change.raw).get(self.spec.handle, ""))
         first, last = map(int, self.write.new.split("-"))
-        free = (number for number in (had, *map(str, range(first, last + 1))) if number and number not in taken)
-        if (number := next(free, None)) is None:
+        number = next((one for one in map(str, range(first, last + 1)) if one not in taken), "")
+        if not number:
             raise ValueError(f"every number of {self.write.new} is taken there")
         return number
 
