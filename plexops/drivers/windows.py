@@ -97,9 +97,7 @@ def arming(write: Write, window: Window) -> Write:
     return replace(write, ask=Command(f"{text.removesuffix(_TREE_END)}{end}\nexit"))
 
 
-def compile_window(
-    profile: Profile, spec: WindowSpec | None
-) -> tuple[CompiledWindow | None, list[Problem]]:
+def compile_window(profile: Profile, spec: WindowSpec | None) -> tuple[CompiledWindow | None, list[Problem]]:
     """Check and prepare a profile's window; None, with what is wrong, where it is not sound, or there is none."""
     if spec is None:
         return None, []

@@ -166,7 +166,9 @@ class TreeConsole:
 
 
 def _shared(one: Sequence[str], other: Sequence[str]) -> int:
-    return next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+    return next(
+        (n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
+    )
 
 
 def _natural(words: Sequence[str]) -> list[tuple[int, str]]:

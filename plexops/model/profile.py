@@ -258,8 +258,9 @@ class KindSpec(ResourceSpec, frozen=True, kw_only=True):
 class WindowSpec(Struct, frozen=True, forbid_unknown_fields=True):
     """The device's own undo.
 
-    A timer of a shell needs only a `directory` of its memory, a commit that waits to be confirmed its `minutes`. Otherwise templates know `name`, `seconds` and `undo`, the
-    requests of the way back as one text; `last` is appended to it: how what undoes removes itself.
+    A timer of a shell needs only a `directory` of its memory, a commit that waits to be confirmed its `minutes`.
+    Otherwise templates know `name`, `seconds` and `undo`, the requests of the way back as one text; `last` is appended
+    to it: how what undoes removes itself.
     """
 
     kind: Annotated[WindowKind, says("Who fires it.", "timer", enum=["timer", "scheduler", "commit-confirm"])]

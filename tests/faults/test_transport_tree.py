@@ -81,7 +81,10 @@ def router(folder: Path, *, command: str = "", fault: str = "", readline: bool =
     for name in ("host", "client"):
         make_key(folder / name, "ed25519")
     here = Path(plexops.__file__).parent.parent
-    forced = command or f"env PYTHONPATH={here} {sys.executable} {CONSOLE} {state} {'readline' if readline else ''}"
+    forced = (
+        command
+        or f"env PYTHONPATH={here} {sys.executable} {CONSOLE} {state} {'readline' if readline else ''}"
+    )
     config = folder / "config"
     config.write_text(
         "ListenAddress 127.0.0.1\nUsePAM no\nUseDNS no\nStrictModes no\nPidFile none\nPermitRootLogin yes\n"

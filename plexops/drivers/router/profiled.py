@@ -34,7 +34,7 @@ from plexops.model.facts import FACTS
 from plexops.model.fields import FieldType, Typed
 from plexops.model.packets import Box
 from plexops.model.plan import shown
-from plexops.model.profile import ResourceSpec, Speaks
+from plexops.model.profile import Speaks
 from plexops.model.resources import KINDS
 from plexops.model.resources.port_forward import ANYBODY
 from plexops.model.snapshot import Entry, Kind, KindState, Role, Snapshot
@@ -244,7 +244,9 @@ class ProfiledDriver(Struct, frozen=True):
         ours |= {"key": Typed(FieldType.KEY, change.key), "tag": tag, "window": window}
         if entry is not None:
             ours["handle"] = Typed(FieldType.HANDLE, entry.handle)
-        constants = {name: _told(now, fact_of(value)) if fact_of(value) else value for name, value in spec.set.items()}
+        constants = {
+            name: _told(now, fact_of(value)) if fact_of(value) else value for name, value in spec.set.items()
+        }
         facts = {name: _told(now, name) for name in (() if resource.store is None else resource.store.facts)}
         return Wanted(
             change, str(tag.value), str(window.value), adopted or words, constants, ours, entry,
@@ -309,9 +311,7 @@ class ProfiledDriver(Struct, frozen=True):
         new = store is not None and change.action is Action.CREATE
         handle = store.new_handle(self._wanted(resource, change, None, now, {})) if store and new else ""
         named = (
-            replace(e, handle=e.handle or handle, raw=written_over(e.raw, words))
-            if id(e) in touched
-            else e
+            replace(e, handle=e.handle or handle, raw=written_over(e.raw, words)) if id(e) in touched else e
             for e in then.entries
         )
         return replace(then, entries=tuple(named))
