@@ -6,6 +6,7 @@ writes to it, but for what the texts below refuse.
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from collections.abc import Callable, Sequence
@@ -163,6 +164,57 @@ class TreeConsole:
         self.staged = None
         unsaved = self.state["active"] != self.state["saved"]
         return "exit\n" + ("Warning: configuration changes have not been saved.\n" if unsaved else "")
+
+
+class StoredTree:
+    """A tree in memory, on which visits are made to configuration mode, one after the other."""
+
+    def __init__(self, config: str) -> None:
+        lines = [line_of(words_of(line)) for line in config.splitlines()]
+        self._state: State = {"active": lines, "saved": lines, "deadline": None}
+        self._now = 0.0
+        self._console = TreeConsole(
+            lambda: self._state, self._state.update, lambda: self._now, lambda _: True
+        )
+
+    def shown(self) -> str:
+        """Give what `show configuration commands` prints."""
+        return self._console.type("show configuration commands")
+
+    def visit(self, text: str) -> tuple[int, str]:
+        """Type line by line as long as none is refused; then nothing is left staged. 2: there was nothing to confirm."""
+        first, *lines, last = text.split("\n")
+        if (first, last) != ("configure", "exit"):
+            return 1, "no visit to configuration mode"
+        self._console.type(first)
+        for line in lines:
+            said = self._console.type(line)
+            if _refused(line, said):
+                self._console.type("discard")
+                self._console.type(last)
+                return 2 if said.startswith("No confirm") else 1, said
+        self._console.type(last)
+        return 0, ""
+
+    def content(self) -> str:
+        """Give what is in force."""
+        return json.dumps(sorted(self._state["active"]), indent=1)
+
+    def lapse(self, seconds: int) -> None:
+        """Let time go by; where no clock ends anything, the router restarts."""
+        self._now += seconds + 1
+        if not seconds:
+            self._state["active"] = list(self._state["saved"])
+        self._console.expire()
+
+
+def _refused(line: str, said: str) -> bool:
+    verb = line.partition(" ")[0]
+    if verb == "show":
+        return said != EMPTY
+    if verb in ("set", "delete"):
+        return bool(said) and "already exists" not in said
+    return any(word in said for word in ("failed", "Invalid", "No c", "Another", "canceled"))
 
 
 def _shared(one: Sequence[str], other: Sequence[str]) -> int:

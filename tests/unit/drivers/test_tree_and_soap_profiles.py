@@ -101,10 +101,54 @@ def test_what_could_act_or_mislead_is_refused_at_load(
     assert says in " ".join(problem.reason for problem in refused.value.problems)
 
 
-def test_a_window_of_what_is_only_read_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("text", "says"), [(TREE, "not of this form"), (SOAP, "only read")])
+def test_a_window_of_another_language_is_refused(tmp_path: Path, text: str, says: str) -> None:
     with pytest.raises(PlexopsError) as refused:
-        loaded(tmp_path, f"{TREE}window: {{kind: timer, directory: /run}}\n")
-    assert "only read" in refused.value.problems[0].reason
+        loaded(tmp_path, f"{text}window: {{kind: timer, directory: /run}}\n")
+    assert says in refused.value.problems[0].reason
+
+
+HEAD = TREE[: TREE.index("facts:")].replace("speaks", "verified: []\nspeaks")
+RULE = '{tree: "nat destination rule *number", new: 1-9, taken: x.numbers}'
+WRITTEN = f"""\
+kinds:
+  port_forward:
+    rows: nodes(config, 'nat destination rule *number')
+    handle: number
+    owner: {{description: "plexops:{{{{ key }}}}"}}
+    fields: {{external_port: destination port, address: translation address}}
+    write: {RULE}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ('rule *number",', '*kind *number",', "a place is words and facts"),
+        ('rule *number",', 'rule $(x) *number",', "a place is words and facts"),
+        ('rule *number",', 'rule number",', "the one free word"),
+        ('rule *number",', 'rule *other",', "the one free word"),
+        ("new: 1-9, taken: x.numbers", "new: 1-9", "say `new` and `taken`"),
+        ("x.numbers}", "x.other}", "there is no fact 'x.other'"),
+        ("{{ fact.x.numbers }}", "{{ fact.x.other }}", "there is no fact 'x.other'"),
+        ("destination port", "destination 'port'", "is no leaf"),
+        ('tree: "nat destination rule *number"', "uci: firewall", "has no store `uci`"),
+        ("minutes: 3", "minutes: 3, needs: {x.other: [a]}", "there is no fact 'x.other'"),
+    ],
+)
+def test_a_place_that_is_none_is_refused(tmp_path: Path, old: str, new: str, says: str) -> None:
+    facts = (
+        "facts:\n  x.numbers: join(' ', nodes(config, 'nat destination rule *number')[].number) || 'none'\n"
+    )
+    written = (
+        WRITTEN.replace('rule *number",', 'rule {{ fact.x.numbers }} *number",') if "fact" in old else WRITTEN
+    )
+    text = f"{HEAD}{facts}{written}window: {{kind: commit-confirm, minutes: 3}}\n"
+    loaded(tmp_path, text)
+    assert old in text
+    with pytest.raises(PlexopsError) as refused:
+        loaded(tmp_path, text.replace(old, new, 1))
+    assert says in " ".join(problem.reason for problem in refused.value.problems)
 
 
 def test_a_table_that_is_written_is_taken(tmp_path: Path) -> None:
