@@ -77,7 +77,7 @@ def prove(
     if devices is not None:
         looked, problems = life(profile, samples, devices, reply_of)
         yield Level("life", looked, tuple(problems))
-        looked, problems = life(profile, samples, devices, _reply, windows=True)
+        looked, problems = life(profile, samples, devices, reply_of, windows=True)
         if looked:
             yield Level("window", looked, tuple(problems))
 

@@ -101,7 +101,7 @@ def test_what_could_act_or_mislead_is_refused_at_load(
     assert says in " ".join(problem.reason for problem in refused.value.problems)
 
 
-@pytest.mark.parametrize(("text", "says"), [(TREE, "not of this form"), (SOAP, "only read")])
+@pytest.mark.parametrize(("text", "says"), [(TREE, "not of this form"), (SOAP, "has no window")])
 def test_a_window_of_another_language_is_refused(tmp_path: Path, text: str, says: str) -> None:
     with pytest.raises(PlexopsError) as refused:
         loaded(tmp_path, f"{text}window: {{kind: timer, directory: /run}}\n")
