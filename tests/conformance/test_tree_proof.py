@@ -46,7 +46,7 @@ VISIT = StoredTree.visit
     [
         ("lapse", forgets, "window", "it was not confirmed and stays"),
         ("visit", confirms_nothing, "window", "it was confirmed and does not stay"),
-        ("visit", deletes_nothing, "life", "delete leaves something behind"),
+        ("visit", deletes_nothing, "life", "leaves something behind"),
     ],
 )
 def test_a_router_that_does_otherwise_is_seen(

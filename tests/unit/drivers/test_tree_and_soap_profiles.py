@@ -110,7 +110,7 @@ def test_a_window_of_another_language_is_refused(tmp_path: Path, text: str, says
 
 HEAD = TREE[: TREE.index("facts:")].replace("speaks", "verified: []\nspeaks")
 RULE = '{tree: "nat destination rule *number", new: 1-9, taken: x.numbers}'
-WRITTEN = f"""\
+NODES = f"""\
 kinds:
   port_forward:
     rows: nodes(config, 'nat destination rule *number')
@@ -141,7 +141,7 @@ def test_a_place_that_is_none_is_refused(tmp_path: Path, old: str, new: str, say
         "facts:\n  x.numbers: join(' ', nodes(config, 'nat destination rule *number')[].number) || 'none'\n"
     )
     written = (
-        WRITTEN.replace('rule *number",', 'rule {{ fact.x.numbers }} *number",') if "fact" in old else WRITTEN
+        NODES.replace('rule *number",', 'rule {{ fact.x.numbers }} *number",') if "fact" in old else NODES
     )
     text = f"{HEAD}{facts}{written}window: {{kind: commit-confirm, minutes: 3}}\n"
     loaded(tmp_path, text)
