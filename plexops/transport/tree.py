@@ -205,6 +205,8 @@ def _typed(terminal: Terminal, lines: Sequence[str], end: float, done: list[str]
         if stops(line, answer):
             if waits(line, answer):
                 terminal.type("confirm", end - time.monotonic())
-            return Reply("write", NOTHING_WAITS if nothing_waits(line, answer) else 1, f"{line}\n{answer}")
+            status = NOTHING_WAITS if nothing_waits(line, answer) else 1
+            last = next((text for text in reversed(answer.split("\n")) if text.strip()), "nothing was said")
+            return Reply("write", status, f"{last.strip()} (“{line}”)\n{answer}")
         said += answer
     return Reply("write", 0, said)

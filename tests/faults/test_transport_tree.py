@@ -244,7 +244,7 @@ def test_a_change_that_somebody_has_not_saved_or_confirmed_is_left_alone(
         (problem,) = caught.value.problems
         assert problem.code == "PLX-D116"
         assert "set service ssh port '2222'" in problem.detail[0]
-        assert home.state() == before
+        assert home.state(visits=0) == before | {"visits": 0}
 
 
 def test_what_is_not_saved_is_taken_back_to_what_is_and_nothing_waits_any_more(tmp_path: Path) -> None:
@@ -263,7 +263,7 @@ def test_taking_back_does_not_make_anothers_change_last(tmp_path: Path) -> None:
         with pytest.raises(PlexopsError) as caught:
             home.write(f"delete {RULE}", "commit", "save")
         assert caught.value.problems[0].code == "PLX-D116"
-        assert home.state() == before
+        assert home.state(visits=0) == before | {"visits": 0}
 
 
 def test_a_commit_that_fails_leaves_no_timer_behind(tmp_path: Path) -> None:
@@ -279,7 +279,7 @@ def test_what_waits_for_another_is_not_confirmed(tmp_path: Path) -> None:
         before = home.state(deadline=4_000_000_000)
         reply = home.write(f"set {RULE} description x", "commit-confirm 3")
         assert (reply.status, "Another confirm" in reply.body) == (1, True)
-        assert home.state() == before
+        assert home.state(visits=0) == before | {"visits": 0}
 
 
 def test_a_place_that_is_taken_is_not_written_over(tmp_path: Path) -> None:
