@@ -41,7 +41,7 @@ _CHOICES = {
     "ReadSpec": (("run",), ("uci",), ("menu",), ("print",), ("get",), ("post",), ("nvram",), ("call",)),
     "Request": (("run",), ("send",), ("file",)),
     "KindSpec": (("rows",), ("backends",), ("unseen",)),
-    "WindowSpec": (("directory",), ("open", "confirm", "armed")),
+    "WindowSpec": (("directory",), ("minutes",), ("open", "confirm", "armed")),
     "Service": (("at",), ("found",)),
     "LoginSpec": (("header",), ("session",), ("basic",)),
     "LoginRequest": (("get",), ("post",), ("delete",)),
