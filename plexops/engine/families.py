@@ -61,7 +61,7 @@ def _ability(kind: Kind, family: CompiledProfile) -> Ability:
         read=bool(kept),
         written=any(way.spec.write is not None for way in kept),
         adopted=any(way.spec.adopts for way in kept),
-        by_hand=kind in family.profile.steps,
+        by_hand=kind in family.profile.steps or any(way.spec.steps for way in kept),
         unseen="" if said is None else said.unseen,
     )
 

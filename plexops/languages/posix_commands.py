@@ -320,7 +320,7 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
         "podman": _docker,
         "printenv": _only("", Pattern(r"[A-Za-z_][A-Za-z0-9_]*"), 1, 1),
         "readlink": _with_paths("fen"),
-        "ss": _only("Htulnpa46exmio", _SS_FILTER, 0, 8),
+        "ss": _only("Htulnpa046exmio", _SS_FILTER, 0, 8),
         "stat": _stat,
         "sysctl": lambda words: (
             _only("", Pattern(r"[a-z0-9_./-]+"), 1, 32)(words[1:])

@@ -7,7 +7,7 @@ file, because its place there says it, begins with @.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
@@ -220,6 +220,8 @@ class ResourceSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         {"target": "DNAT"})] = {}
     write: Annotated[WriteSpec | None, says("Where and how entries are written.",
         {"uci": "firewall", "type": "redirect", "apply": "/etc/init.d/firewall reload"})] = None
+    steps: Annotated[tuple[str, ...], says("What a person does by hand where it is kept so; else the profile's `steps`.",
+        ["Put a line into its file."])] = ()
     kind: Kind = field(name="@kind")
     backend: str = field(name="@name", default="")
     active: Mapping[str, Word] = field(name="@active", default_factory=dict)
@@ -368,6 +370,12 @@ class Profile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         """How kinds are kept that are written, each with its store."""
         specs = (spec for ways in self.resources.values() for spec in ways)
         return tuple((spec, spec.write) for spec in specs if spec.write is not None)
+
+    def steps_of(self, kind: Kind, told: Callable[[str], str | None]) -> tuple[str, ...]:
+        """Give what a person does by hand, by the way in which the device keeps a kind; `told` gives its facts."""
+        ways = self.resources.get(kind, ())
+        own = (way.steps for way in ways if way.steps and all(told(f) == word for f, word in way.active.items()))
+        return next(own, self.steps.get(kind, ()))
 
     def list_step(self, name: str) -> ListStep | None:
         """Give the step by which a read takes a value of the nvram apart; None where it is one value."""

@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 
 from plexops.model.exchange import Json
 from plexops.parsers.base import ParseError
+from plexops.parsers.dhcpd import parse_dhcpd
 from plexops.parsers.dnsmasq import parse_dnsmasq, parse_dnsmasq_leases
 from plexops.parsers.ip_lines import parse_ip_address_lines, parse_ip_route_lines
+from plexops.parsers.kea import parse_kea, parse_kea_leases
 from plexops.parsers.plain import (
     parse_ip_neigh,
     parse_json,
@@ -25,12 +27,15 @@ from plexops.parsers.ufw import parse_ufw_rules
 
 #: Every parser by the name that a profile's `parse:` uses.
 PARSERS: Mapping[str, Callable[[str], Json]] = {
+    "dhcpd": parse_dhcpd,
     "dnsmasq": parse_dnsmasq,
     "dnsmasq_leases": parse_dnsmasq_leases,
     "ip_address_lines": parse_ip_address_lines,
     "ip_neigh": parse_ip_neigh,
     "ip_route_lines": parse_ip_route_lines,
     "json": parse_json,
+    "kea": parse_kea,
+    "kea_leases": parse_kea_leases,
     "keyvalue": parse_keyvalue,
     "lines": parse_lines,
     "miniupnpd_leases": parse_miniupnpd_leases,

@@ -31,6 +31,19 @@ def lines_of(text: str) -> list[str]:
     return lines
 
 
+_LOCATED = Pattern(r"(/[^:]+):(.*)", re.DOTALL)
+
+
+def files_of(text: str) -> dict[str, str]:
+    """Give the text of each file, by its path, of what `grep -Hr` prints (`FILE:line`); a text alone has the path ""."""
+    files: dict[str, list[str]] = {}
+    for line in lines_of(text):
+        located = _LOCATED.fullmatch(line)
+        path, content = (located[1], located[2]) if located else ("", line)
+        files.setdefault(path, []).append(content)
+    return {path: "\n".join(lines) for path, lines in files.items()}
+
+
 def one_or_many(values: list[str]) -> Value:
     """Give a single value as text, several as a list."""
     return values[0] if len(values) == 1 else values

@@ -114,17 +114,17 @@ def parse_miniupnpd_leases(text: str) -> list[Row]:
 
 
 _SOCKET = Pattern(
-    r"\s*(?:(?P<protocol>tcp|udp)\s+)?(?P<state>[A-Z][A-Z0-9-]+)\s+\d+\s+\d+\s+"
-    r"(?P<address>\S+):(?P<port>\S+)\s+(?P<peer_address>\S+):(?P<peer_port>\S+)(?:\s+(?P<process>.*?))?\s*"
+    r"\s*(?:(?P<protocol>tcp|udp|p_raw|p_dgr)\s+)?(?P<state>[A-Z][A-Z0-9-]+)\s+\d+\s+\d+\s+"
+    r"(?P<address>\S+):(?P<port>\S+)\s+(?:(?P<peer_address>\S+):(?P<peer_port>\S+)|\*)(?:\s+(?P<process>.*?))?\s*"
 )
 _SS_HEADING = Pattern(r"^(?:Netid\s+)?State\s+Recv-Q.*", re.MULTILINE)
 
 
 def parse_ss(text: str) -> list[Row]:
-    """Read `ss -Htln` (with or without a protocol column, a heading or processes).
+    """Read `ss -Htln` (with or without a protocol column, a heading or processes), or `ss -H0ln`.
 
     Rows: protocol (empty without its column), state, address (`*`, `::1`; without brackets, with `%interface`),
-    port, peer_address, peer_port, process (`users:((…))` as it stands).
+    port (of packet sockets, `-0`, the interface), peer_address, peer_port, process (`users:((…))` as it stands).
     """
     rows = rows_of(_SS_HEADING.sub("", text), _SOCKET, "no socket")
     for row in rows:

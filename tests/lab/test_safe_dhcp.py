@@ -51,7 +51,7 @@ def test_a_server_that_ended_serves_nothing(home: RealHome) -> None:
     status, found = _reservation(home)
     _router(home, "kill $(cat /run/another.pid); ip link del virbr0; service dnsmasq start")
     assert (status, found["status"]) == (4, "unknown"), found
-    assert "dnsmasq does not run" in found["have"]
+    assert "neither dnsmasq, dhcpd nor Kea answers DHCP" in found["have"]
 
 
 def test_switched_off_in_the_lan_while_another_one_serves(home: RealHome) -> None:

@@ -33,11 +33,14 @@ from plexops.pattern import Pattern
 _WORD = Pattern(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 _FLAG = frozenset({"true", "false"})
 _FIELD = Pattern(r"\{\{ ([a-z_]+) \}\}")
+#: Two braces together, or a word alone in them: more than the device's own text would have.
+_SLIP = Pattern(r"\{\{|\}\}|\{ *\w+ *\}")
 _FACT = Pattern(r"\{\{ *fact\.([a-z0-9_.]+) *\}\}")
 #: What a driver of ours may ask, with arguments of its own, and a profile may not: others than the device, its
 #: environment, and files that hold keys or are a person's.
 _NOT_FOR_PROFILES = Pattern(
-    r"^(?:curl|ping|getent|printenv)\b|^grep(?: -\S+)* -[A-Za-z]*r(?! ''(?: /etc/dnsmasq\S*)+$)|[ =]/(?:root|home)\b|/\."
+    r"^(?:curl|ping|getent|printenv)\b|^grep(?: -\S+)* -[A-Za-z]*r(?! ''(?: /etc/dnsmasq\S*)+$"
+    r"|vi -e password -e secret /etc/(?:dhcp|kea)/$)|[ =]/(?:root|home)\b|/\."
     r"|\.(?:key|pem|p12|pfx)\b|/etc/(?:ssl|wireguard|openvpn|ppp)\b"
 )
 
@@ -112,6 +115,8 @@ def compile_profile(profile: Profile) -> CompiledProfile:
             problems.add("PLX-D406", reason, "`unseen` stands alone.", f"kinds.{kind}")
     for kind, lines in profile.steps.items():
         _check_steps(kind, lines, problems)
+    for way in (way for ways in profile.resources.values() for way in ways):
+        _check_steps(way.kind, way.steps, problems)
     for key, reason in () if profile.detect is None else profile.detect.unfit():
         problems.add("PLX-D402", reason, "One character or class may be repeated, once.", f"detect.{key}")
     window, unsound = compile_window(profile, profile.window)
@@ -190,7 +195,7 @@ def _check_steps(kind: Kind, lines: Sequence[str], problems: _Problems) -> None:
     known = {item.name for item in KINDS[kind].fields} if kind in KINDS else set()
     for number, line in enumerate(lines):
         left = _FIELD.sub(lambda found: "" if found[1] in known else found[0], line)
-        if "{" in left or "}" in left:
+        if _SLIP.search(left):
             reason = f"this step holds a brace that is no field of {kind}: {line!r}"
             cure = f"Write {{{{ name }}}}; its fields: {', '.join(sorted(known))}."
             problems.add("PLX-D406", reason, cure, f"steps.{kind}[{number}]")

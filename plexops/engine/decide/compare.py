@@ -14,6 +14,7 @@ from plexops.engine.decide.findings import (
     exhibits_of,
     finding_of,
     name_of,
+    only_by_hand,
     says,
     steps_by_hand,
     texts_of,
@@ -205,7 +206,8 @@ def _adoptable(given: Comparison, task: ResolvedTask, snapshot: Snapshot, entry:
     reason = "" if entry.values is None else unrenderable(given.drivers.of(kind.role), change, snapshot)
     if entry.values is None or reason:
         why = reason or "it cannot be read"
-        return finding_of(task, FindingStatus.CONFLICT, have=have, why=why, exhibits=(entry.exhibit,))
+        steps, shown = only_by_hand(given, task, snapshot), (entry.exhibit,)
+        return finding_of(task, FindingStatus.CONFLICT, have=have, why=why, exhibits=shown, steps=steps)
     if not task.adopt and change.id not in given.adopt:
         have, why = (
             f"{have}: can be adopted",
@@ -315,18 +317,16 @@ def _fine(given: Comparison, task: ResolvedTask, snapshot: Snapshot, entry: Entr
     """The entry is as wanted; what goes with it may still be missing."""
     if task.kind is Kind.PORT_FORWARD:
         passage = passage_for(given, task, snapshot)
+        shown, steps = (entry.exhibit,), () if passage is None else only_by_hand(given, task, snapshot)
         if isinstance(passage, WhyNot):
-            known = isinstance(passage, Impassable)
-            status = FindingStatus.UNSUPPORTED if known else FindingStatus.UNKNOWN
-            return finding_of(task, status, have=have, why=str(passage), exhibits=(entry.exhibit,))
+            status = FindingStatus.UNSUPPORTED if isinstance(passage, Impassable) else FindingStatus.UNKNOWN
+            return finding_of(task, status, have=have, why=str(passage), exhibits=shown, steps=steps)
         if passage is not None:
             reason = unrenderable(given.drivers.of(Role.ROUTER), passage, snapshot)
             why = "the router's own filter drops what it forwards"
-            status = FindingStatus.UNSUPPORTED if reason else FindingStatus.DRIFT
-            changes = () if reason else (passage,)
-            return finding_of(
-                task, status, have=have, why=reason or why, exhibits=(entry.exhibit,), changes=changes
-            )
+            status, changes = (FindingStatus.UNSUPPORTED, ()) if reason else (FindingStatus.DRIFT, (passage,))
+            why = f"{why}: {reason}" if reason else why
+            return finding_of(task, status, have=have, why=why, exhibits=shown, changes=changes, steps=steps)
         missed = not_met(given, task, entry)
         if missed is not None:
             return missed

@@ -14,7 +14,7 @@ from plexops.model.finding import Finding, FindingStatus
 from plexops.model.profile import Profile
 from plexops.model.resources import KINDS, Claim
 from plexops.model.site import ResolvedTask, Site, SiteTasks, State
-from plexops.model.snapshot import Entry, Kind, Snapshot
+from plexops.model.snapshot import Entry, Kind, Role, Snapshot
 from plexops.runbook.view import SiteView
 
 #: Kinds that a way in over a forward needs, and that no other way in does.
@@ -84,7 +84,7 @@ def lines_by_hand(
     box = None if site.router is None else boxes_by_hand().get(site.router.like)
     same = str(values.get("external_port")) == str(values.get("port"))
     own = () if box is None else box.lines(kind, same_port=same, share_known=view.port_share is not None)
-    lines = own or profile.steps.get(kind, ())
+    lines = own or profile.steps_of(kind, view.of(Role.ROUTER).text)
     if kind is Kind.DHCP_RESERVATION and lines:
         lines = (*lines, _STATIC)
     for name, value in values.items():
@@ -99,6 +99,13 @@ def unrenderable(driver: Driver, change: Change, snapshot: Snapshot) -> str:
     except Unrenderable as reason:
         return str(reason)
     return ""
+
+
+def only_by_hand(given: Comparison, task: ResolvedTask, snapshot: Snapshot) -> tuple[str, ...]:
+    """Give the steps where plexops makes no entry of the kind on this device, and so no step could undo another's work."""
+    driver = given.drivers.of(KINDS[task.kind].role)
+    made = not unrenderable(driver, change_of(task, Action.CREATE), snapshot)
+    return () if made else steps_by_hand(given, task)
 
 
 def claim_of(task: ResolvedTask, entry: Entry) -> Claim:

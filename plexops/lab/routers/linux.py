@@ -196,6 +196,9 @@ class LinuxRouter:
 
     def _systemctl(self, argv: list[str], _stdin: BinaryIO, context: Context) -> ExecResult:
         words = [word for word in argv[1:] if not word.startswith("-")]
+        if words[:2] == ["show", "UnitFileState"]:
+            states = (name.removesuffix(".service") in self._enabled for name in words[2:])
+            return say("\n".join(f"UnitFileState={'enabled' if there else ''}\n" for there in states))
         if len(words) < 2:
             return fail("Too few arguments.")
         answers = [
@@ -265,11 +268,11 @@ class LinuxRouter:
         pids = [str(PIDS[name]) for name in argv[1:] if name in PIDS and name in self._running]
         return say(" ".join(pids) + "\n") if pids else ExecResult(b"", b"", 1)
 
-    def _ss(self, _argv: list[str], _stdin: BinaryIO, _context: Context) -> ExecResult:
-        """Answer `ss -Hulnp`."""
+    def _ss(self, argv: list[str], _stdin: BinaryIO, _context: Context) -> ExecResult:
+        """Answer `ss -Hulnp`, and `ss -H0lnp`: dnsmasq has no packet socket."""
         users = f'users:(("dnsmasq",pid={PIDS["dnsmasq"]},fd=4))'
         socket = f"UNCONN 0      0      0.0.0.0%{self._sides.lan}:67         0.0.0.0:*    {users}\n"
-        return say(socket if "dnsmasq" in self._running else "")
+        return say(socket if "dnsmasq" in self._running and "0" not in argv[1] else "")
 
     def _uname(self, argv: list[str], _stdin: BinaryIO, _context: Context) -> ExecResult:
         texts = {"-r": "6.1.0-28-amd64", "-m": "x86_64", "-n": self._seed.hostname}
