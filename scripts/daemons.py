@@ -21,6 +21,8 @@ ALSO = {
     "openssl": "openssl",
     "dropbear": "dropbear-bin",
     "/usr/lib/frr/zebra": "frr",
+    "dhcpd": "isc-dhcp-server",
+    "kea-dhcp4": "kea-dhcp4-server",
 }
 
 

@@ -77,6 +77,20 @@ set [ find default-name=ether1 ] comment="ISP \"fiber\"" name=ether1-wan
 """
 #: Begun by hand: of these no genuine answer is in this checkout.
 _WRITTEN: Mapping[str, Sequence[str]] = {
+    "dhcpd": [
+        'key "k" { algorithm hmac-md5; };\nsubnet 192.168.1.0 netmask 255.255.255.0 { pool { range 192.168.1.9; } }\n',
+        '/etc/dhcp/dhcpd.conf:include "/etc/dhcp/a";\n/etc/dhcp/a:host a { hardware ethernet 0:1:2:3:4:5; } # }\n',
+    ],
+    "kea": [
+        '/etc/kea/kea-dhcp4.conf:{ "Dhcp4": { "subnet4": [ <?include "/etc/kea/a"?>, ] } } // }\n/etc/kea/a:{ /* */ }\n',
+        '{ "Dhcp4": { "option-data": [ { "name": "a", "data": "b // c" } ] } } # }\n',
+    ],
+    "kea_leases": [
+        (
+            "/a.csv:address,hwaddr,valid_lifetime,state\n/a.csv:192.168.1.9,02:00:00:00:00:09,3600,0\n"
+            "/a.csv.2:address,hwaddr,valid_lifetime,state\n/a.csv.2:192.168.1.9,02:00:00:00:00:08,3600,0\n"
+        )
+    ],
     "ip_address_lines": [
         (
             "2: ppp0@eth0: <POINTOPOINT,UP> mtu 1492 qdisc noop qlen 3\n"

@@ -62,8 +62,8 @@ class RouterHost:
 
     def leased(self) -> str:
         """Give the address that the host is given when it asks: the daemon's own verdict."""
-        words = ["busybox", "udhcpc", "-i", "eth0", "-n", "-q", "-t", "8", "-T", "1", "-s", "/bin/true"]
-        done = self.host.exec(words)
+        words = "busybox udhcpc -i eth0 -n -q -t 8 -T 1 -x hostname:mediabox -s /bin/true"
+        done = self.host.exec(words.split())
         found = re.findall(r"lease of (\S+) obtained", done.stdout + done.stderr)
         assert found, (done.stdout, done.stderr)
         return str(found[-1])

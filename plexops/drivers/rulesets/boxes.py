@@ -10,6 +10,7 @@ from plexops.model import matches, packets
 from plexops.model.intervals import intersect, show_addresses, show_ports
 from plexops.model.matches import AnyOf, Match, Other, Side
 from plexops.model.values import is_public
+from plexops.pattern import Pattern
 from plexops.structs import replace
 
 
@@ -50,6 +51,8 @@ def _box(plumbing: str, device: BoxInput) -> packets.Box:
     return replace(box, chains=chains)
 
 
+#: What nft shows of a rule of iptables' that translates destinations.
+_BY_IPTABLES = Pattern(r"xt target (?:DNAT|REDIRECT|NETMAP)\b")
 #: The stages at which destinations are translated.
 _TRANSLATING = ("prerouting", "nat/dstnat", "rdr")
 
@@ -98,6 +101,9 @@ def unread_forwards(box: packets.Box) -> str:
         hook = chain.hook
         if chain.unread and hook and hook.nat and hook.stage in _TRANSLATING and 4 in hook.families:
             return chain.unread
+        for effect in (effect for rule in chain.rules for effect in rule.effects):
+            if isinstance(effect, UnknownEffect) and _BY_IPTABLES.match(effect.words):
+                return f"where a rule of {chain.id} sends what it translates, iptables-save alone can tell"
     return ""
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from plexops.parsers import PARSERS, ParseError
 
 ROWS_FOR_NOTHING = [
-    "dnsmasq", "dnsmasq_leases", "lines", "miniupnpd_leases", "routeros_ids",
+    "dnsmasq", "dnsmasq_leases", "kea_leases", "lines", "miniupnpd_leases", "routeros_ids",
     "routeros_terse", "ss", "ufw_rules",
 ]  # fmt: skip
 
