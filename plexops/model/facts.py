@@ -57,6 +57,7 @@ _FACTS: Mapping[Role, tuple[tuple[str, FactType, str], ...]] = {
         ("firewall.active", "flag", "whether it filters"),
         ("firewall.zone", "text", "the zone of firewalld in which the host's interface is"),
         ("firewall.version", "text", "firewalld's version"),
+        ("firewall.folder", "text", "the folder from which nftables loads further rules at a start"),
     ),
     Role.PLEX: (
         ("plex.identifier", "text", "the server's machineIdentifier"),
@@ -107,5 +108,5 @@ FACTS: Mapping[str, FactName] = {
 #: holds them.
 CONFIGURATION_FACTS: frozenset[str] = frozenset({
     "wan.interface", "lan.address", "lan.network", "pool.first", "pool.last", "persists", "firewall.kind",
-    "firewall.active", "firewall.zone",
+    "firewall.active", "firewall.zone", "firewall.folder",
 })  # fmt: skip

@@ -59,9 +59,13 @@ def observe_firewall(word: HostFirewall, host: Host) -> Reading:
     if unknown or any(map(_is_on, seen)):
         return unknown[0] if unknown else _the_one([state for state in seen if _is_on(state)])
     services = yield from ask_services()
-    own = [one.state(host, services) for one in _OWN if services is not None]
-    if any(map(_is_on, own)):
-        return _the_one([state for state in own if _is_on(state)])
+    own: list[FirewallState] = []
+    for rules in _OWN:
+        if rules.is_on(services):
+            state = yield from rules.told(host, services)
+            own.append(state)
+    if own:
+        return _the_one(own)
     off = (state for state in seen if state.state is KindState.PRESENT)
     return next(off, FirewallState(KindState.UNKNOWN, reason=_NO_KNOWN))
 

@@ -1,7 +1,8 @@
 """Rules that the owner keeps in a file which nftables.service, netfilter-persistent or iptables.service loads.
 
-They are read from the kernel like everybody's; nothing is written: the file is the owner's text, templated, included or
-saved with what other programs put there, and a rule in the kernel alone is gone after a restart. So the steps are said.
+They are read from the kernel like everybody's. The file is the owner's text, templated, included or saved with what other
+programs put there, and a rule in the kernel alone is gone after a restart. So it is written only where nftables.conf
+includes a folder (`nft_files`); else, and for iptables, which restores one file whole, the steps are said.
 The same holds for systems with pages of their own (a NAS, a hypervisor), whose steps are the engine's to say.
 """
 
@@ -13,6 +14,15 @@ from msgspec import Struct
 
 from plexops.drivers.base import Unrenderable
 from plexops.drivers.server.firewall import FirewallState, Host, Reading, facts_of, wanted_rule
+from plexops.drivers.server.nft_files import (
+    FOLDER,
+    NFT_READS,
+    NftFiles,
+    is_place,
+    rule_for,
+    understand_files,
+    writes,
+)
 from plexops.model.change import Change
 from plexops.model.exchange import Command, Read, Reply, Write
 from plexops.model.packets import Box, Chain, Verdict
@@ -64,29 +74,48 @@ class OwnRules(Struct, frozen=True):
         return "nft list ruleset" if self.word is HostFirewall.NFTABLES else "iptables-save"
 
     def observe(self, host: Host) -> Reading:
-        """Ask whether its service is on; the rules themselves are in the box."""
+        """Ask whether its service is on, and for rules of ours; those of the owner are in the box."""
         services = yield from ask_services()
-        return self.state(host, services)
+        return (yield from self.told(host, services))
 
-    def state(self, host: Host, services: Mapping[HostFirewall, bool] | None) -> FirewallState:
-        """Give what is known by the services: where a rule would stand, and whether its file is loaded at a start."""
+    def is_on(self, services: Mapping[HostFirewall, bool] | None) -> bool:
+        """Tell whether its file is loaded at a start, as far as that is known."""
+        return services is not None and services.get(self.word, False)
+
+    def told(self, host: Host, services: Mapping[HostFirewall, bool] | None) -> Reading:
+        """Give what is known by the services: where a rule would stand, and whether one of ours would be kept there."""
         on = None if services is None else services.get(self.word)
         facts = facts_of("server.firewall.services", kind=str(self.word))
         if on is not None:
             facts |= facts_of("server.firewall.services", active=on)
+        places = {
+            family: [chain.id for chain in _dropping(self.word, host.box, family)][:1] for family in (4, 6)
+        }
+        files = NftFiles()
+        if on and self.word is HostFirewall.NFTABLES:
+            replies = yield NFT_READS
+            files = understand_files(replies, host.box)
+            if files.has_place and all(map(is_place, places[4])):
+                facts |= facts_of("server.nftables.includes", folder=FOLDER)
+        why = "" if on is not None else f"whether {self.word} loads a file at a start is not known"
+        unclear = files.why or files.unapplied
         return FirewallState(
-            KindState.PRESENT,
+            KindState.UNKNOWN if unclear else KindState.PRESENT,
             facts,
-            reason="" if on is not None else f"whether {self.word} loads a file at a start is not known",
-            chains={"firewall_rule": tuple(chain.id for chain in _dropping(self.word, host.box, 4))[:1],
-                    "firewall_rule over IPv6": tuple(chain.id for chain in _dropping(self.word, host.box, 6))[:1]},
-        )  # fmt: skip
+            files.entries,
+            unclear or why,
+            {"firewall_rule": tuple(places[4]), "firewall_rule over IPv6": tuple(places[6])},
+            bool(files.unapplied),
+        )
 
     def writes(self, change: Change, now: Snapshot) -> tuple[Write, ...]:
-        """Say the steps: nothing is written. Raises Unrenderable."""
-        port = wanted_rule(change).port
+        """Write our rule where there is a place for it; else say the steps. Raises Unrenderable."""
+        wanted = wanted_rule(change)
+        port = wanted.port
         chains = now.box.inserts.get("firewall_rule", ()) if now.box is not None else ()
         chain = chains[0] if chains and all(map(_NAME.fullmatch, chains[0].split(" "))) else ""
+        if chain and now.text("firewall.folder") is not None:
+            return writes(change, wanted, chain)
         if not chain:
             raise Unrenderable(
                 f"your own rules of {self.word} are not changed: let tcp {port} in there by hand"
@@ -128,7 +157,7 @@ class SystemRules(Struct, frozen=True):
 
 
 def _nftables(chain: str, port: int) -> str:
-    rule = f"meta nfproto ipv4 tcp dport {port} accept"
+    rule = rule_for(chain, port)
     return (
         f"At once: sudo nft insert rule {chain} {rule}. For every start: the line “{rule}” in the file that "
         f"nftables.service loads (/etc/nftables.conf, or /etc/sysconfig/nftables.conf), in the chain “{chain}”, before the "
