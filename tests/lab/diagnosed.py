@@ -37,11 +37,11 @@ AUTOMATIC: Mapping[str, bool | int | str] = MappingProxyType({"PublishServerOnPl
 #: Every request that a diagnosis may send, read by a person, whole. What stands in single quotes is one word.
 READS = re.compile(
     r"nft -j list ruleset|ip6?tables(?:-legacy)?-save|ipset save|cat /proc/net/arp|"
-    r"ip -j addr show|ip -j -[46] route show|ip -4 neigh show|ip -j -4 route get 1\.1\.1\.1|ss -H(?:tln|ulnp)"
+    r"ip -j addr show|ip -j -[46] route show|ip -4 neigh show|ip -j -4 route get 1\.1\.1\.1|ss -H(?:tln|ulnp|0lnp)"
     r"|getent ahostsv4 plex\.tv|ls /usr/bin/firewall-cmd|systemctl show -p [\w,]+(?: -p [\w,]+)* [\w. -]+"
-    r"|pidof [\w-]+|hostname|date \+%Y-%m-%dT%H:%M:%S|ping -n -c 1 -W 1 -t [23] 1\.1\.1\.1"
+    r"|systemctl is-enabled nftables\.service|pidof [\w-]+|hostname|date \+%Y-%m-%dT%H:%M:%S|ping -n -c 1 -W 1 -t [23] 1\.1\.1\.1"
     r"|nmcli -t -f GENERAL\.DEVICE,DHCP4 device show"
-    r"|grep -(?:hs|Hr|EHrs|aH?E) (?:-m 1000 )?(?:[\w.-]+|'[^']*')(?: (?:[\w/.-]+|'[^']*'(?:\*log)?))+(?: \| tail -c \d+)?"
+    r"|grep -(?:hs|Hs?|Hr|Hrvi|vi|EHrs|aH?E) (?:-m 1000 )?(?:[\w.-]+|'[^']*')(?: (?:[\w/.*\[\]-]+|'[^']*'(?:\*log)?))+(?: \| tail -c \d+)?"
     r"|cat (?:[\w/.-]+|'[^']*')"
     r"|(?:docker|podman) (?:(?:ps|network ls) --format '[^']*'|inspect --type container --format '[^']*' [\w.-]+)"
     r"|curl -s (?:-S -4 |-v )?(?:-k )?(?:--(?:connect-timeout|max-time) \d+ )+https?://[\w.:/-]+"
