@@ -277,7 +277,7 @@ def line_of(position: int, line: Mapping[str, Any]) -> Entry:
 
 #: What every device of its role tells.
 FACTS: Mapping[Role, Mapping[str, Any]] = {
-    Role.ROUTER: {"wan.address": "203.0.113.20"},
+    Role.ROUTER: {"wan.address": "203.0.113.20", "x.dhcp": "dnsmasq", "x.filter": "nft"},
     Role.SERVER: {"host.interface": "eth0"},
     Role.PLEX: {},
 }

@@ -29,7 +29,7 @@ from tests.conformance.conformance_bench import FORWARD, bench, task
 #: The read that is replaced in a copy of each profile.
 VICTIMS = {
     "openwrt": r"  firewall: \{uci: .*\}",
-    "linux": r"  nft: \{run: .*\}",
+    "linux": r"  routes6: \{run: .*\}",
     "routeros": r"  nat: \{menu: .*\}",
     "opnsense": r"  aliases: \{post: .*\}",
 }

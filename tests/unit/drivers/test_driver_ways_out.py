@@ -143,4 +143,13 @@ def test_opnsense(rows: list[dict[str, Any]], found: tuple[str, ...]) -> None:
     ],
 )
 def test_what_a_linux_router_loads_when_it_starts(said: Said, there: bool) -> None:
-    assert look("linux", includes=said).flag("persists") is there
+    assert look("linux", includes=said, nft='{"nftables": []}').flag("persists") is there
+
+
+def test_of_a_linux_router_that_restores_iptables_it_is_not_said() -> None:
+    said = {"nft": '{"nftables": []}', "includes": 'include "/etc/nftables.d/*.nft"\n'}
+    snapshot = look("linux", **said, restores="UnitFileState=\n\nUnitFileState=enabled\n")
+    assert snapshot.text("x.filter") == "iptables"
+    assert snapshot.flag("persists") is None
+    assert look("linux", nft=(127, ""), restores=(127, "")).text("x.filter") == "iptables"
+    assert look("linux", **said, restores=(127, "")).text("x.filter") == "nft"
