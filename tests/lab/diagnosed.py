@@ -39,7 +39,7 @@ READS = re.compile(
     r"nft -j list ruleset|ip6?tables(?:-legacy)?-save|ipset save|cat /proc/net/arp|"
     r"ip -j addr show|ip -j -[46] route show|ip -4 neigh show|ip -j -4 route get 1\.1\.1\.1|ss -H(?:tln|ulnp|0lnp)"
     r"|getent ahostsv4 plex\.tv|ls /usr/bin/firewall-cmd|systemctl show -p [\w,]+(?: -p [\w,]+)* [\w. -]+"
-    r"|systemctl is-enabled nftables\.service"
+    r"|systemctl is-enabled nftables\.service|test -d /etc/nftables\.d"
     r"|pidof [\w-]+|hostname|date \+%Y-%m-%dT%H:%M:%S|ping -n -c 1 -W 1 -t [23] 1\.1\.1\.1"
     r"|nmcli -t -f GENERAL\.DEVICE,DHCP4 device show"
     r"|grep -(?:hs|Hs?|Hr|Hrvi|vi|EHrs|aH?E) (?:-m 1000 )?(?:[\w.-]+|'[^']*')"

@@ -28,7 +28,8 @@ MOVING = ("host.time",)
 READ = re.compile(
     r"(nft -j list ruleset|ip6?tables(-legacy)?-save$|ipset save$|ip -j (-[46] )?(addr|route) show\b"
     r"|ip -4 neigh show$|ss -H(tln|ulnp|0lnp)$|nmcli -t -f GENERAL.DEVICE,DHCP4 device show$|pidof \w"
-    r"|ls /usr/bin/firewall-cmd$|systemctl (show -p|is-enabled )|hostname$|ls /run/plexops_|grep -|cat ['/]|curl -s )"
+    r"|ls /usr/bin/firewall-cmd$|systemctl (show -p|is-enabled )|test -d "
+    r"|hostname$|ls /run/plexops_|grep -|cat ['/]|curl -s )"
 )
 #: Who gave this host its address: its pattern has bars of its own, and nothing but files of leases is read.
 LEASE = re.compile(r"grep -EHrs '[^']*'(?: /(?:run|var)/[\w/]+)+")

@@ -23,7 +23,7 @@ from .realhome import why_not
 
 pytestmark = [pytest.mark.namespaces, pytest.mark.skipif(bool(why_not()), reason=why_not() or "can run here")]
 
-CONF, FILE = "/etc/nftables.conf", "/etc/nftables.d/plexops_plex_host.nft"
+CONF, FILE = "/etc/nftables.conf", "/etc/nftables.d/plexops-host_plex.nft"
 INCLUDE = 'include "/etc/nftables.d/*.nft"\n'
 RULES = """flush ruleset
 table inet filter {
@@ -61,7 +61,7 @@ def nftables(conf: str = RULES + INCLUDE, unit: str = "enabled") -> Iterator[Fir
 def state(at: FirewallHost) -> str:
     """Give all that may change: the kernel's rules, and the files."""
     return at.run(
-        f"nft list ruleset; cat {CONF}; ls -A /etc/nftables.d; cat /etc/nftables.d/* 2>/dev/null || true"
+        f"nft list ruleset; cat {CONF}; ls -A /etc/nftables.d || true; cat /etc/nftables.d/* 2>/dev/null || true"
     )
 
 
@@ -106,6 +106,18 @@ def test_another_port_and_away_and_back() -> None:
         assert state(at) == before
 
 
+def test_it_goes_as_well_where_nothing_drops_any_more() -> None:
+    with nftables() as at:
+        at.carry_out(at.finding(WANTED))
+        at.run(f"sed -i 's/policy drop/policy accept/; s/ip saddr .* drop//' {CONF}")
+        restart(at)
+        there = state(at)
+        change = at.carry_out(at.finding(ABSENT))
+        assert "plexops" not in state(at)
+        at.undo(change)
+        assert state(at) == there
+
+
 def test_the_windows_own_undo_takes_the_rule_out_again() -> None:
     with nftables() as at:
         before = state(at)
@@ -125,6 +137,7 @@ NO_PLACE = {
     "another folder": (RULES + 'include "/etc/nftables.more/*.nft"\n', "enabled"),
     "not loaded at a start": (RULES + INCLUDE, "disabled"),
     "included in a table": (f"{RULES}table inet more {{\n\t{INCLUDE}}}\n", "enabled"),
+    "the folder is not there": (RULES + INCLUDE, "enabled"),
     "two chains that drop": (
         RULES + "table ip more { chain input { type filter hook input priority 5; policy drop; tcp dport 22 accept; }; }\n"
         + INCLUDE,
@@ -136,6 +149,8 @@ NO_PLACE = {
 @pytest.mark.parametrize("name", NO_PLACE)
 def test_where_it_has_no_place_nothing_is_written(name: str) -> None:
     with nftables(*NO_PLACE[name]) as at:
+        if "not there" in name:
+            at.run("rmdir /etc/nftables.d")
         before = state(at)
         finding = at.finding(WANTED)
         assert (finding.status, finding.changes) == (FindingStatus.UNSUPPORTED, ())
@@ -215,7 +230,7 @@ def distorted(asked: str, odd: Callable[[Reply], Reply]) -> Callable[[Read, Repl
 
 def test_what_is_no_answer_is_unknown_with_a_reason() -> None:
     with nftables() as at:
-        for asked in ("nftables.includes", "nftables.enabled", "nftables.kept"):
+        for asked in ("nftables.includes", "nftables.enabled", "nftables.folder", "nftables.kept"):
             for name, odd in DISTORTED.items():
                 at.distort = distorted(asked, odd)
                 snapshot = at.look()

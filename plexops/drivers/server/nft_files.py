@@ -23,18 +23,18 @@ from plexops.model.snapshot import Entry, Kind
 from plexops.pattern import Pattern
 
 FOLDER = "/etc/nftables.d"
-NFT_READS = (
-    Read(
-        "nftables.includes",
-        Command("grep -hs '^include' /etc/nftables.conf"),
-        absent=frozenset({1, 2}),
-    ),
-    Read("nftables.enabled", Command("systemctl is-enabled nftables.service"), absent=frozenset({1, 4})),
-    Read("nftables.kept", Command(f"grep -Hs '' {FOLDER}/plexops_*_host.nft"), absent=frozenset({1, 2})),
+NFT_READS = tuple(
+    Read(f"nftables.{name}", Command(ask), absent=frozenset({1, 2, 4}))
+    for name, ask in (
+        ("includes", "grep -hs '^include' /etc/nftables.conf"),
+        ("enabled", "systemctl is-enabled nftables.service"),
+        ("folder", f"test -d {FOLDER}"),
+        ("kept", f"grep -Hs '' {FOLDER}/plexops-host_*.nft"),
+    )
 )
 _INCLUDE = Pattern(rf'include\s+"{FOLDER}/\*(?:\.nft)?"\s*;?\s*')
 _KEPT = Pattern(
-    rf"{FOLDER}/plexops_([a-z0-9_]+)_host\.nft:insert rule (\S+ \S+ \S+) .*tcp dport ([0-9]+) accept .*"
+    rf"{FOLDER}/plexops-host_([a-z0-9_]+)\.nft:insert rule (\S+ \S+ \S+) .*tcp dport ([0-9]+) accept .*"
 )
 _NAME = Pattern(r"[A-Za-z_][A-Za-z0-9_./-]*")
 
@@ -50,7 +50,7 @@ class NftFiles(Struct, frozen=True):
 
 def understand_files(replies: Sequence[Reply], box: Box) -> NftFiles:
     """Compare what is in force with what is kept."""
-    includes, enabled, kept = replies
+    includes, enabled, folder, kept = replies
     for reply, read in zip(replies, NFT_READS, strict=True):
         if not reply.whole or (reply.status != 0 and reply.status not in read.absent):
             return NftFiles(why=failed(reply, ROOT))
@@ -69,7 +69,8 @@ def understand_files(replies: Sequence[Reply], box: Box) -> NftFiles:
             f"our rule {names[0]} is {which}: make both say the same, the kernel and the file in {FOLDER}"
         )
     loaded = any(_INCLUDE.fullmatch(line) for line in includes.body.split("\n"))
-    return NftFiles(entries, loaded and enabled.body.strip() == "enabled", unapplied=unapplied)
+    has_place = loaded and enabled.body.strip() == "enabled" and folder.status == 0
+    return NftFiles(entries, has_place, unapplied=unapplied)
 
 
 def _entries(box: Box) -> list[Entry]:
@@ -137,7 +138,7 @@ def take_out(key: str, chain: str) -> Write:
 
 
 def _file(key: str) -> str:
-    return f"{FOLDER}/plexops_{key}_host.nft"
+    return f"{FOLDER}/plexops-host_{key}.nft"
 
 
 def _gone(key: str, chain: str) -> str:
@@ -147,11 +148,17 @@ def _gone(key: str, chain: str) -> str:
     )
 
 
+def place_of(change: Change) -> str:
+    """Give the chain in which our rule was seen; empty where it was not."""
+    before = {} if change.before is None else change.before.raw
+    chain = str(before.get("chain") or change.raw.get("chain") or "")
+    return chain if is_place(chain) else ""
+
+
 def writes(change: Change, wanted: FirewallRule, chain: str) -> tuple[Write, ...]:
-    """Render a change of our rule; one that stands elsewhere is taken out there."""
-    there = "" if change.before is None else str(change.before.raw.get("chain") or "")
-    at = there if is_place(there) else chain
+    """Render a change of our rule; one that stands elsewhere than in `chain` is taken out there."""
+    there = place_of(change) or chain
     if change.want is None:
-        return (take_out(change.key, at),)
-    gone = (take_out(change.key, at),) if change.before is not None else ()
+        return (take_out(change.key, there),)
+    gone = (take_out(change.key, there),) if change.before is not None else ()
     return (*gone, put(change.key, chain, wanted.port))

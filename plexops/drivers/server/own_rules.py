@@ -19,6 +19,7 @@ from plexops.drivers.server.nft_files import (
     NFT_READS,
     NftFiles,
     is_place,
+    place_of,
     rule_for,
     understand_files,
     writes,
@@ -114,8 +115,8 @@ class OwnRules(Struct, frozen=True):
         port = wanted.port
         chains = now.box.inserts.get("firewall_rule", ()) if now.box is not None else ()
         chain = chains[0] if chains and all(map(_NAME.fullmatch, chains[0].split(" "))) else ""
-        if chain and now.text("firewall.folder") is not None:
-            return writes(change, wanted, chain)
+        if now.text("firewall.folder") is not None and (place := chain or place_of(change)):
+            return writes(change, wanted, place)
         if not chain:
             raise Unrenderable(
                 f"your own rules of {self.word} are not changed: let tcp {port} in there by hand"
