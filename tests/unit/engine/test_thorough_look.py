@@ -37,7 +37,7 @@ def test_it_costs_no_exec_more_and_an_audit_asks_none_of_it(tmp_path: Path) -> N
     assert seen.problems == ()
     known = {name for snapshot in seen.view.snapshots.values() for name in snapshot.facts}
     asked = {n for n, fact in FACTS.items() if fact.role in (Role.SERVER, Role.PLEX, Role.OUTSIDE)}
-    # No container runs that had a network, no interface is preferred that had an address, and ufw has no zones and no folder.
+    # No container runs that had a network, no interface is preferred that had an address; ufw has no zones, and no folder.
     zones = {"firewall.zone", "firewall.version", "firewall.folder"}
     assert asked - known == {"container.network", "container.published", "plex.interface_address", *zones}
     server = seen.view.of(Role.SERVER)
