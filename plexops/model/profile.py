@@ -220,8 +220,7 @@ class ResourceSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         {"target": "DNAT"})] = {}
     write: Annotated[WriteSpec | None, says("Where and how entries are written.",
         {"uci": "firewall", "type": "redirect", "apply": "/etc/init.d/firewall reload"})] = None
-    steps: Annotated[tuple[str, ...], says("What a person does by hand where it is kept so; else the profile's `steps`.",
-        ["Put a line into its file."])] = ()
+    steps: Annotated[tuple[str, ...], says("What a person does where it is kept so.", ["Put a line into it."])] = ()
     kind: Kind = field(name="@kind")
     backend: str = field(name="@name", default="")
     active: Mapping[str, Word] = field(name="@active", default_factory=dict)
@@ -373,8 +372,8 @@ class Profile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def steps_of(self, kind: Kind, told: Callable[[str], str | None]) -> tuple[str, ...]:
         """Give what a person does by hand, by the way in which the device keeps a kind; `told` gives its facts."""
-        ways = self.resources.get(kind, ())
-        own = (way.steps for way in ways if way.steps and all(told(f) == word for f, word in way.active.items()))
+        ways = (way for way in self.resources.get(kind, ()) if way.steps)
+        own = (way.steps for way in ways if all(told(fact) == word for fact, word in way.active.items()))
         return next(own, self.steps.get(kind, ()))
 
     def list_step(self, name: str) -> ListStep | None:
