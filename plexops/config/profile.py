@@ -19,7 +19,8 @@ from plexops.config.short_forms import Parts, Vocabularies, spell_out
 from plexops.config.validate import SchemaCheck
 from plexops.model.errors import PlexopsError, Problem
 from plexops.model.exchange import Json
-from plexops.model.profile import Profile, Word
+from plexops.model.fields import Word
+from plexops.model.profile import Profile
 from plexops.structs import replace
 
 #: Where an expression stands, and a param in it is a literal.

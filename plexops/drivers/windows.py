@@ -13,8 +13,9 @@ from plexops.languages.tree import SAVED, Edit
 from plexops.model.errors import Problem
 from plexops.model.exchange import Command, Read, Window, WindowKind, Write
 from plexops.model.fields import FieldType, Typed
-from plexops.model.profile import Profile, Speaks, WindowSpec
+from plexops.model.profile import Profile, Speaks
 from plexops.model.snapshot import Snapshot
+from plexops.model.window import WindowSpec
 from plexops.structs import replace
 
 _VARIABLES: Mapping[str, FieldType] = {

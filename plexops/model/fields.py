@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from ipaddress import IPv4Address
 from typing import Literal
@@ -56,3 +57,13 @@ class Field(Struct, frozen=True):
     required: bool = False
     #: A task may write it. Fields of a device that a task never sets (a forward's source limit) are False.
     in_task: bool = True
+
+
+class Word(str):
+    """One of the device's own words. A number that stands there is its digits."""
+
+    __slots__ = ()
+
+
+#: Words of the device by a word of ours, or by a field of its own.
+Words = Mapping[str, tuple[Word, ...]]

@@ -15,23 +15,14 @@ from msgspec import Struct, field
 
 from plexops.model.envelope import Envelope
 from plexops.model.errors import Place
-from plexops.model.exchange import WindowKind
+from plexops.model.fields import Word, Words
 from plexops.model.login import LoginSpec
 from plexops.model.signs import Account, Detect
 from plexops.model.snapshot import Kind
 from plexops.model.soap import Places, Service
-from plexops.model.store import Requests, WriteSpec
+from plexops.model.store import WriteSpec
+from plexops.model.window import WindowSpec
 from plexops.structs import says
-
-
-class Word(str):
-    """One of the device's own words. A number that stands there is its digits."""
-
-    __slots__ = ()
-
-
-#: Words of the device by a word of ours, or by a field of its own.
-Words = Mapping[str, tuple[Word, ...]]
 
 
 class Speaks(StrEnum):
@@ -254,28 +245,6 @@ class KindSpec(ResourceSpec, frozen=True, kw_only=True):
     backends: Annotated[Mapping[str, Backend], says("Several ways to keep it, of which exactly one is active.", {})] = {}
     unseen: Annotated[str, says("Why the family does not show this kind; nothing else stands beside it.",
         "its API lists no mappings")] = ""
-
-
-class WindowSpec(Struct, frozen=True, forbid_unknown_fields=True):
-    """The device's own undo.
-
-    A timer of a shell needs only a `directory` of its memory, a commit that waits to be confirmed its `minutes`.
-    Otherwise templates know `name`, `seconds` and `undo`, the requests of the way back as one text; `last` is appended
-    to it: how what undoes removes itself.
-    """
-
-    kind: Annotated[WindowKind, says("Who fires it.", "timer", enum=["timer", "scheduler", "commit-confirm"])]
-    directory: Annotated[str, says("Where a shell's timer keeps its state: a directory that a restart empties.",
-        "/run", pattern="^(?:/[A-Za-z0-9_-]+)+$")] = ""
-    minutes: Annotated[int, says("How long a commit waits to be confirmed.", 3, minimum=1, maximum=60)] = 0
-    needs: Annotated[Words, says("The facts without which there is none.", {"x.undo": ["reload"]})] = {}
-    open: Annotated[Requests, says("Arms it.", [{"run": "…"}], minItems=1)] = ()
-    confirm: Annotated[Requests, says("Takes it away.", [{"run": "…"}], minItems=1)] = ()
-    armed: Annotated[str,
-        says("A read that tells whether it still stands, and is ours.",
-        ":put [/system scheduler find where name=plexops_{{ name }} interval={{ seconds }}s]")] = ""
-    last: Annotated[str, says("What the undo does last.",
-        "/system scheduler remove [find where name=plexops_{{ name }}]")] = ""
 
 
 class Verified(Struct, frozen=True, forbid_unknown_fields=True):

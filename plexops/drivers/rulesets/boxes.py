@@ -102,7 +102,7 @@ def unread_forwards(box: packets.Box) -> str:
         if chain.unread and hook and hook.nat and hook.stage in _TRANSLATING and 4 in hook.families:
             return chain.unread
         for effect in (effect for rule in chain.rules for effect in rule.effects):
-            if isinstance(effect, UnknownEffect) and _BY_IPTABLES.match(effect.words):
+            if isinstance(effect, packets.UnknownEffect) and _BY_IPTABLES.match(effect.words):
                 return f"where a rule of {chain.id} sends what it translates, iptables-save alone can tell"
     return ""
 
