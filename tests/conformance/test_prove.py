@@ -45,6 +45,13 @@ def test_every_family_that_is_asked_has_samples() -> None:
 
 
 @pytest.mark.parametrize("name", profile_names())
+def test_a_family_is_one_short_file(name: str) -> None:
+    """What grows longer wants a store, a piece, or a word of the format."""
+    lines = (shipped("router_profiles") / f"{name}.yaml").read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 110
+
+
+@pytest.mark.parametrize("name", profile_names())
 def test_a_shipped_family_has_the_shape_that_a_users_own_must_have(name: str) -> None:
     path = shipped("router_profiles") / f"{name}.yaml"
     check_profile(parse_yaml(path.read_text(encoding="utf-8"), str(path)))
