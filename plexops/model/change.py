@@ -56,6 +56,11 @@ class Change(Struct, Generic[V_co], frozen=True):
         """A name that people can read and that is unique in a plan."""
         return f"{self.role}/{self.kind}/{self.key}"
 
+    @property
+    def had(self) -> V_co | None:
+        """What stands before it; None where there is nothing."""
+        return None if self.before is None else self.before.values
+
 
 def inverse(change: Change) -> Change | None:
     """Give the change back to what was seen; None for a renewed lease, which no configuration gives back."""

@@ -47,7 +47,7 @@ def test_what_was_closed_stays_closed(homes: Homes, name: RouterName) -> None:
 
         back = bench("rollback", "last", "--yes", "--format", "json")
         assert back.status == 3, back
-        assert "stays closed: G1" in back.document["outcome"]
+        assert "stays as it is: G1" in back.document["outcome"]
         assert outcomes(back)["port_forward"] == "stays"
         assert (bench.state(), bench.writes()) == (state, sent)
         assert not bench.is_open(32400)

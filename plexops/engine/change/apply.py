@@ -301,7 +301,8 @@ class Applier:
             self._seen = ended.state
             if ended.stays:
                 carried.outcome = StepOutcome.STAYS
-                carried.detail = stays_text(carried.step.change, ended.stays)
+                change = carried.step.change
+                carried.detail = stays_text(change.kind, change.want, ended.stays)
                 continue
             carried.outcome = StepOutcome.UNDONE if ended.shown else StepOutcome.UNDO_FAILED
             if not ended.shown:

@@ -41,9 +41,10 @@ def _moved(change: Change, shown: Shown, state: SiteState) -> str:
     )
 
 
-def stays_text(change: Change, why: str) -> str:
-    """Say that a change is not put back, since guards refuse the old state."""
-    closed = change.kind in (Kind.PORT_FORWARD, Kind.PASSAGE, Kind.FIREWALL_RULE, Kind.UPNP)
+def stays_text(kind: Kind, stands: object, why: str) -> str:
+    """Say that a change is not put back, since guards refuse the old state. `stands` is what is there; None: nothing."""
+    closes = kind in (Kind.PORT_FORWARD, Kind.PASSAGE, Kind.FIREWALL_RULE, Kind.UPNP)
+    closed = closes and (stands is None or getattr(stands, "enabled", True) is False)
     return f"{'stays closed' if closed else 'stays as it is'}: {why}"
 
 

@@ -184,7 +184,8 @@ class _Recovery:
             ended = self._undoer.undo(step, state, past.index, window_open=past.window_open, stood=past.stood)
             state = ended.state
             if ended.stays:
-                reports.append(_change_report(past, "stays", stays_text(past.change, ended.stays)))
+                text = stays_text(past.change.kind, past.change.want, ended.stays)
+                reports.append(_change_report(past, "stays", text))
                 continue
             detail = "the device showed the old state: nothing had to be sent back" if was else ""
             reports.append(_change_report(past, "undone" if ended.shown else "undo-failed", detail))

@@ -41,11 +41,10 @@ def changes_back(past: PastRun, state: SiteState, run_id: str) -> tuple[Change, 
         back.append(replace(way, before=before, task=f"back from run {run_id}"))
     if problems:
         raise PlexopsError(problems)
-    gone = [change for change in back if change.want is None]
-    # What is made anew needs what a plan's order gives it: its reservation before its forward.
+    # What is made anew needs what a plan's order gives it: its reservation before its forward. All else goes back the way
+    # that it came: a reservation is not taken away under a forward that is still to be put back.
     created = in_order([change for change in back if change.action is Action.CREATE])
-    rest = [change for change in back if change.want is not None and change.action is not Action.CREATE]
-    return (*gone, *rest, *created)
+    return (*(change for change in back if change.action is not Action.CREATE), *created)
 
 
 def _unseen(change: Change, why: str) -> Problem:

@@ -11,7 +11,7 @@ from msgspec import Struct
 from plexops.drivers.base import Unrenderable
 from plexops.engine.change.open_changes import Recorder
 from plexops.engine.change.sending import Sender, Unanswered, UnexpectedReply
-from plexops.engine.decide.way_back import judged_back, refusal
+from plexops.engine.decide.way_back import judged_back, needed_by, refusal
 from plexops.engine.look.site import Home
 from plexops.engine.look.site_state import SiteState
 from plexops.model.change import Action, Change, Shown, find, inverse, is_done, is_undone
@@ -58,6 +58,8 @@ class Undoer:
         self._observer = home.observer()
         self._sender = Sender(home, record)
         self._record = record
+        #: What stands by the changes that stay, by their ids.
+        self._staying: dict[str, object] = {}
 
     def look(self, change: Change, state: SiteState, stood: Collection[str]) -> tuple[SiteState, Shown]:
         """Tell whether a change is undone by what was seen last; where that does not tell, look again for a while."""
@@ -80,6 +82,8 @@ class Undoer:
         self._record("undo", {"step": index, "id": change.id})
         if change.action is Action.RENEW:
             return self._renew_back(step, state, index)
+        if why := needed_by(change.want, change.had, self._staying):
+            return self._stays(step, state, index, why, window_open=window_open)
         reason = ""
         try:
             state, shown = self._until(change, self._reach(state, change), stood, _KNOWN)
@@ -164,6 +168,7 @@ class Undoer:
     def _stays(self, step: Step, state: SiteState, index: int, why: str, *, window_open: bool) -> Ended:
         """Leave a change as it is. The device must not bring the old state back by itself either."""
         self._record("stays", {"step": index, "reason": why})
+        self._staying[step.change.id] = step.change.want
         role = step.change.role
 
         def keeps() -> bool:

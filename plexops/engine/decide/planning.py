@@ -11,7 +11,7 @@ from plexops import __version__
 from plexops.drivers.base import Unrenderable
 from plexops.engine.decide.findings import Comparison
 from plexops.engine.decide.markers import with_markers
-from plexops.engine.decide.way_back import refused, with_way_back
+from plexops.engine.decide.way_back import needed_by, refused, with_way_back
 from plexops.engine.look.site_state import Drivers, SiteState
 from plexops.model.change import Action, Change, find
 from plexops.model.errors import PlexopsError, Problem
@@ -105,10 +105,19 @@ def make_plan(
 
 
 def _of_findings(findings: Sequence[Finding]) -> tuple[Change, ...]:
-    """Give what the findings call for, in order. No host is moved for a forward that will not lead to it."""
-    settled = all(f.status in _SETTLED for f in findings if f.kind is Kind.PORT_FORWARD)
+    """Give what the findings call for, in order.
+
+    No host is moved for a forward that will not lead to it, and Plex is told no port that another device's forward has.
+    """
+    forwards = [f.status for f in findings if f.kind is Kind.PORT_FORWARD]
+    settled, taken = all(status in _SETTLED for status in forwards), FindingStatus.CONFLICT in forwards
     found = in_order([change for finding in findings for change in finding.changes])
-    return tuple(change for change in found if settled or change.action is not Action.RENEW)
+    return tuple(
+        change
+        for change in found
+        if (settled or change.action is not Action.RENEW)
+        and not (taken and change.kind is Kind.PLEX_REMOTE_ACCESS)
+    )
 
 
 def _let_back(
@@ -118,7 +127,8 @@ def _let_back(
     kept: list[Change] = []
     stays: list[tuple[Change, str]] = []
     for change in changes:
-        why = refused(view, change, restoring=False)
+        staying = {other.id: other.had for other, _ in stays}
+        why = needed_by(change.had, change.want, staying) or refused(view, change, restoring=False)
         if why:
             stays.append((change, why))
             continue

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from plexops.model.change import Change, inverse
 from plexops.model.exchange import Script
 from plexops.model.plan import GuardVerdict, Step
+from plexops.model.resources import PortForward, Reservation
 from plexops.runbook.guards.judge import Case, judge
 from plexops.runbook.view import SiteView
 from plexops.runbook.way_after import after_change
@@ -36,6 +37,20 @@ def refusal(verdicts: Sequence[GuardVerdict]) -> str:
 def refused(view: SiteView, back: Change, *, restoring: bool) -> str:
     """Give why guards refuse a change back, by itself; empty where they let it."""
     return refusal(judged_back(view, back, restoring=restoring))
+
+
+def needed_by(stands: object, becomes: object, staying: Mapping[str, object]) -> str:
+    """Say which forward that stays needs the reservation that now stands; empty where none does.
+
+    `becomes` is what a change back makes of it, None where it goes. `staying` is what stands, by the ids of the changes
+    that guards do not let be put back.
+    """
+    if not isinstance(stands, Reservation) or stands.address == getattr(becomes, "address", None):
+        return ""
+    for name, kept in staying.items():
+        if isinstance(kept, PortForward) and kept.enabled and kept.address == stands.address:
+            return f"{name} stays, and leads to the address that this keeps"
+    return ""
 
 
 def with_way_back(change: Change, script: Script, view: SiteView) -> Step:

@@ -96,14 +96,15 @@ def applied_report(
 def _staying(planned: Planned) -> tuple[ChangeReport, ...]:
     """Give what a rollback leaves as it is."""
     parts = (
-        (change_report(Step(change, Script(()))), stays_text(change, why)) for change, why in planned.stays
+        (change_report(Step(change, Script(()))), stays_text(change.kind, change.had, why))
+        for change, why in planned.stays
     )
     return tuple(replace(part, window="", outcome="stays", detail=text) for part, text in parts)
 
 
 def staying(changes: Sequence[tuple[Change, str]]) -> str:
     """Say in one line what stays as it is, and why."""
-    return "; ".join(f"{change.id} {stays_text(change, why)}" for change, why in changes)
+    return "; ".join(f"{change.id} {stays_text(change.kind, change.had, why)}" for change, why in changes)
 
 
 def _ending(applied: Applied, planned: Planned) -> tuple[ExitStatus, str]:

@@ -92,5 +92,14 @@ def test_of_a_family_whose_writes_nothing_real_has_taken_that_is_said(name: str)
     router = SimpleNamespace(profile=name)
     home: Any = SimpleNamespace(profile=profile, tasks=SimpleNamespace(site=SimpleNamespace(router=router)))
     said = Home.taught.fget(home)  # type: ignore[attr-defined]
-    by_documents = {"asuswrt-merlin", "ddwrt", "freebox", "fritzbox", "routeros-rest", "unifi"}
+    by_documents = {
+        "asuswrt-merlin",
+        "ddwrt",
+        "edgeos",
+        "freebox",
+        "fritzbox",
+        "routeros-rest",
+        "unifi",
+        "vyos",
+    }
     assert ("no router of this family has taken a write" in said) is (name in by_documents)
