@@ -28,7 +28,7 @@ SECRETS = (SEED.token, SEED.account_token, SEED.username)
 WRITES = re.compile(
     r"\buci (?:-\S+ )*(?:set|add|add_list|del|del_list|delete|rename|reorder|import|commit|revert)\b"
     r"|\bnft (?:-f|add|insert|delete|flush|replace)\b|\bufw (?:allow|deny|delete|insert|enable|disable|reload)\b"
-    r"|\b(?:tee|rm|mv|cp|chmod|kill|reboot|service|sysupgrade)\b|/etc/init\.d/"
+    r"|\b(?:tee|rm|mv|cp|chmod|kill|reboot|(?<!\.)service|sysupgrade)\b|/etc/init\.d/"
     r"|^(?:PUT|POST|DELETE|PATCH) |^# write "
 )
 

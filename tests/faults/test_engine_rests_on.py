@@ -48,20 +48,19 @@ def test_a_rollback_takes_no_reservation_from_under_a_forward(homes: Homes, forw
         assert RESERVED in bench.home.router.reservations().values()
 
 
+def another_takes(bench: Bench, port: int) -> None:
+    """Forward a port to another device."""
+    options = {"target": "DNAT", "src": "wan", "src_dport": port, "dest_ip": "192.168.1.9", "proto": "tcp"}
+    by_hand(bench, "uci set firewall.other=redirect")
+    by_hand(bench, *(f"uci set firewall.other.{name}={value}" for name, value in options.items()))
+    by_hand(bench, "uci commit firewall", "/etc/init.d/firewall reload")
+
+
 @pytest.mark.parametrize(("how", "status"), [("--yes", 1), ("--dry-run", 0)])
 def test_plex_is_not_told_a_port_that_another_forward_has(homes: Homes, how: str, status: int) -> None:
     """The home worked by its old port; told the new one, Plex would be out of reach."""
     with homes("openwrt", "in-order") as bench:
-        options = {
-            "target": "DNAT",
-            "src": "wan",
-            "src_dport": "32600",
-            "dest_ip": "192.168.1.9",
-            "proto": "tcp",
-        }
-        by_hand(bench, "uci set firewall.other=redirect")
-        by_hand(bench, *(f"uci set firewall.other.{name}={value}" for name, value in options.items()))
-        by_hand(bench, "uci commit firewall", "/etc/init.d/firewall reload")
+        another_takes(bench, 32600)
         before, sent = bench.state(), len(bench.writes())
         ended = bench("apply", how, "-e", "external_port=32600")
         assert "conflict" in ended.out

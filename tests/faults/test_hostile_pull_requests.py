@@ -296,8 +296,8 @@ def hostile(router: RouterName) -> str:
     text = (shipped("router_profiles") / f"{router}.yaml").read_text("utf-8")
     before, extra = {
         "openwrt": ("\nfunctions: >-\n", "  b() { uci set firewall.@rule[0].target=ACCEPT; };\n"),
-        "linux": ("\n      load: ", "nft add rule inet filter input accept && "),
-        "routeros": ("\n  open:\n", "    - run: /ip firewall filter remove [find]\n"),
+        "linux": ("\nfunctions: >-\n", "  b() { nft add rule inet filter input accept; };\n"),
+        "routeros": ("\n  open: [", "{run: '/ip firewall filter remove [find]'}, "),
         "opnsense": ("noun: rule, wrap: rule, apply: ", "/api/core/system/reboot?"),
     }[router]
     assert before in text
