@@ -95,9 +95,7 @@ def compile_profile(profile: Profile) -> CompiledProfile:
         _check_read(profile, read, problems)
     if profile.speaks is Speaks.SOAP and profile.window:
         reason = f"a family that speaks {profile.speaks} has no window"
-        problems.add(
-            "PLX-D407", reason, "Take its writes and its window out; `steps` says what to do.", "kinds"
-        )
+        problems.add("PLX-D407", reason, "Take its window out.", "window")
         raise PlexopsError(problems.found)
     before: list[str] = []
     found: list[CompiledFact | None] = []
