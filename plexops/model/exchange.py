@@ -197,7 +197,6 @@ class WindowKind(StrEnum):
     SCHEDULER = "scheduler"  # an entry of the device's own scheduler
     COMMIT_CONFIRM = "commit-confirm"  # the device takes a commit back that is not confirmed in time
     UNSAVED = "unsaved"  # what is in force is saved only at the end, and lost with a restart before it
-    LEASE = "lease"  # what is made runs out by itself
 
     @property
     def survives(self) -> str:
@@ -207,7 +206,7 @@ class WindowKind(StrEnum):
                 return ""
             case WindowKind.TIMER:
                 return "survives the end of plexops and a cut line, not a restart of the device"
-            case WindowKind.SCHEDULER | WindowKind.COMMIT_CONFIRM | WindowKind.LEASE:
+            case WindowKind.SCHEDULER | WindowKind.COMMIT_CONFIRM:
                 return "survives the end of plexops, a cut line and a restart of the device"
             case WindowKind.UNSAVED:
                 return "a restart of the device takes it back until it is proven and saved, and nothing else does"
