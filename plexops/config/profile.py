@@ -73,7 +73,7 @@ def build_profile(
     """
     raw = cast("Parts", plain(document))
     for piece in pieces:
-        raw = _with_piece(raw, piece)
+        raw = with_piece(raw, piece)
     declared = raw.get("params", {})
     params = {name: given.get(name, str(spec.get("default", name))) for name, spec in declared.items()}
     spell_out(raw, vocabularies)
@@ -102,7 +102,7 @@ def _misshapen(reason: str, document: Node) -> Problem:
     )
 
 
-def _with_piece(raw: Parts, piece: Piece) -> Parts:
+def with_piece(raw: Parts, piece: Piece) -> Parts:
     """Lay a profile over a piece, whose own words are filled in."""
     content = cast("Parts", plain(piece.document))
     declared = content.pop("piece", {})

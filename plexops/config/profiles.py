@@ -100,8 +100,7 @@ def load_profile(
                 Problem("PLX-C104", "this file is of format 1", cure, document.place, "format")
             )
         check_profile(document)
-    pieces = [_piece(use, path.parent) for use in _uses(document)]
-    profile = build_profile(document, text, params, pieces, _vocabularies())
+    profile = build_profile(document, text, params, pieces_of(document, path.parent), _vocabularies())
     unknown = sorted(set(params) - set(profile.params))
     if unknown:
         known = ", ".join(profile.params) or "none"
@@ -114,6 +113,11 @@ def is_old(document: Node) -> bool:
     """Tell whether a file is of format 1, which did not say so itself."""
     said = cast("Mapping[str, Json]", plain(document)) if isinstance(document, Table) else {}
     return said.get("format", "resources" in said or said.get("speaks") in OLD_WORDS) == 1
+
+
+def pieces_of(document: Node, beside: Path) -> list[Piece]:
+    """Load what a profile uses, with its words. Raises PlexopsError for a piece that is not there, or has no such word."""
+    return [_piece(use, beside) for use in _uses(document)]
 
 
 def _uses(document: Node) -> list[tuple[str, Mapping[str, str], Place]]:

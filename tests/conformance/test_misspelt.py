@@ -22,7 +22,8 @@ from msgspec import Struct
 
 from plexops.config.files import shipped
 from plexops.config.nodes import places, plain
-from plexops.config.profiles import load_profile
+from plexops.config.profile import with_piece
+from plexops.config.profiles import load_profile, pieces_of
 from plexops.config.samples import Samples, load_samples
 from plexops.config.yaml import parse_yaml
 from plexops.drivers.router.compile import CompiledProfile, compile_profile
@@ -161,26 +162,15 @@ def survives(slip: Slip, samples: Samples, known: set[str], folder: Path) -> boo
     return told is not None and told <= known
 
 
-def tree_of(path: Path) -> dict[str, Any]:
-    """Give a file as plain values."""
-    tree = plain(parse_yaml(path.read_text(encoding="utf-8"), str(path)))
-    assert isinstance(tree, dict)
-    return tree
-
-
 def with_pieces(name: str) -> dict[str, Any]:
     """Give a profile in one piece: what it uses stands in it, with its words filled in."""
-    tree = tree_of(ROOT / f"{name}.yaml")
-    for use in tree.pop("uses", []):
-        ((piece, words),) = use.items() if isinstance(use, dict) else ((use, {}),)
-        shared = tree_of(ROOT / "pieces" / f"{piece}.yaml")
-        words = {word: said["default"] for word, said in shared.pop("piece", {}).items()} | words
-        text = json.dumps(shared)
-        for word, value in words.items():
-            text = text.replace(f"{{{{ {word} }}}}", value)
-        for part, entries in json.loads(text).items():
-            tree[part] = {**entries, **tree.get(part, {})}
-    return tree
+    path = ROOT / f"{name}.yaml"
+    document = parse_yaml(path.read_text(encoding="utf-8"), str(path))
+    tree = plain(document)
+    assert isinstance(tree, dict)
+    for piece in pieces_of(document, path.parent):
+        tree = with_piece(tree, piece)
+    return {part: entries for part, entries in tree.items() if part != "uses"}
 
 
 def surviving(name: str, folder: Path, most: int) -> list[Slip]:

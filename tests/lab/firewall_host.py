@@ -56,6 +56,18 @@ class FirewallHost:
         replies = CONSOLES["posix"].split(reads, NONCE, out, errors, whole=True)
         return tuple(self.distort(read, reply) for read, reply in zip(reads, replies, strict=True))
 
+    def take_back_by_the_window(self, state: Callable[[FirewallHost], object]) -> None:
+        """Make our rule, and run what its window would: by `state` and by packets all is as it was."""
+        before = state(self)
+        (change,) = self.finding(WANTED).changes
+        script = self.script(change)
+        self.send_all(script.window.open)
+        self.send_all(script.writes)
+        assert self.admits()
+        self.run(" && ".join(script.undo))
+        assert state(self) == before
+        self.send_all(script.window.confirm)
+
     def look(self) -> Snapshot:
         """Observe once."""
         return observed(self.driver.observe(), self.ask)

@@ -197,15 +197,7 @@ def test_two_that_are_on_are_said_to_be_and_neither_is_changed() -> None:
 
 def test_the_windows_own_undo_takes_the_rule_out_again() -> None:
     with firewalld() as at:
-        before = kept(at)
-        (change,) = at.finding(WANTED).changes
-        script = at.script(change)
-        at.send_all(script.window.open)
-        at.send_all(script.writes)
-        assert at.admits()
-        at.run(" && ".join(script.undo))
-        assert kept(at) == before
-        at.send_all(script.window.confirm)
+        at.take_back_by_the_window(kept)
 
 
 def test_its_own_service_is_named_with_what_it_opens() -> None:

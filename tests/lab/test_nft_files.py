@@ -120,15 +120,7 @@ def test_it_goes_as_well_where_nothing_drops_any_more() -> None:
 
 def test_the_windows_own_undo_takes_the_rule_out_again() -> None:
     with nftables() as at:
-        before = state(at)
-        (change,) = at.finding(WANTED).changes
-        script = at.script(change)
-        at.send_all(script.window.open)
-        at.send_all(script.writes)
-        assert at.admits()
-        at.run(" && ".join(script.undo))
-        assert state(at) == before
-        at.send_all(script.window.confirm)
+        at.take_back_by_the_window(state)
 
 
 #: Where it has no place: nothing is written, and the steps are said.
